@@ -1,0 +1,152 @@
+//! Why a command could not answer. A finding is "looked, and found"; an error is "could not look".
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One variant for each way in which a command has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The request line could not be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// The JSON request could not be understood or asks for something that cannot be.
+    #[error("{message}")]
+    Request {
+        /// What is wrong with it.
+        message: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// The operating system refused something.
+    #[error("failed to {act} `{}`: {}", path.display(), reason(source))]
+    Io {
+        /// A verb: `read`, `create`, `replace`.
+        act: &'static str,
+        /// The object.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else than expected stands in the deployment directory.
+    #[error("refusing to {act} `{}`: {what}", path.display())]
+    Unexpected {
+        /// A verb: `read`, `write`.
+        act: &'static str,
+        /// The object.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// The deployment directory cannot be told, or cannot be used.
+    #[error("{message}")]
+    Directory {
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The directory belongs to another tunnel.
+    #[error(
+        "`{}` is the deployment of {existing}; it cannot become that of {asked}, because its CA is registered with that tunnel",
+        dir.display()
+    )]
+    OtherDomain {
+        /// The deployment directory.
+        dir: PathBuf,
+        /// The domain it belongs to.
+        existing: String,
+        /// The domain in the request.
+        asked: String,
+    },
+    /// Another helper works on the same directory.
+    #[error("another mcp-tunnels-helper is working on `{}`", .0.display())]
+    Busy(PathBuf),
+    /// A program answered something that makes no sense.
+    #[error("{program} {what}")]
+    Tool {
+        /// The program with its arguments.
+        program: String,
+        /// What it did.
+        what: String,
+    },
+    /// A certificate or key could not be made.
+    #[error("failed to {act}: {why}")]
+    Certificate {
+        /// A verb and its object.
+        act: &'static str,
+        /// The reason.
+        why: String,
+    },
+    /// A fault of the helper itself.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// The system's words without Rust's `(os error N)`, which says nothing to a person.
+fn reason(source: &io::Error) -> String {
+    let text = source.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+impl Error {
+    /// An I/O error with its act and object.
+    pub(crate) fn io(act: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { act, path: path.to_path_buf(), source }
+    }
+
+    /// A request that cannot be followed.
+    pub(crate) fn request(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Request { message: message.into(), hint: hint.into() }
+    }
+
+    /// Stable kebab-case code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Request { .. } => "request",
+            Self::Io { .. } => "io",
+            Self::Unexpected { .. } => "unexpected-file",
+            Self::Directory { .. } => "directory",
+            Self::OtherDomain { .. } => "other-domain",
+            Self::Busy(_) => "busy",
+            Self::Tool { .. } => "tool",
+            Self::Certificate { .. } => "certificate",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Usage(_) => "run `mcp-tunnels-helper --help`, or `mcp-tunnels-helper schema` for every request".into(),
+            Self::Request { hint, .. } | Self::Directory { hint, .. } => hint.clone(),
+            Self::Io { path, source, .. } => io_hint(path, source),
+            Self::Unexpected { .. } => {
+                "the helper reads and writes plain files inside the deployment directory only; move it away and run the command again".into()
+            }
+            Self::OtherDomain { existing, .. } => format!(
+                "for another tunnel use another directory (`--dir`); to go on with this one ask for {existing}, or leave `domain` out"
+            ),
+            Self::Busy(_) => "wait until it has finished, then run the command again".into(),
+            Self::Tool { .. } => "run the program by hand to see what it says".into(),
+            Self::Certificate { .. } => "nothing was written; see the message for the file to look at".into(),
+            Self::Internal(_) => "this is a bug; please report it with the command that you ran".into(),
+        }
+    }
+}
+
+fn io_hint(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("check who owns `{}` and its folder; files made with sudo belong to root", path.display())
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on the disk and run the command again; nothing half-written was left".into()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a file system that can be written (`--dir`)".into(),
+        io::ErrorKind::NotFound => "check the path".into(),
+        _ => "see the message; nothing half-written was left".into(),
+    }
+}

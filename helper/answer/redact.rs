@@ -1,0 +1,232 @@
+//! The gate that no token and no key passes, and the form in which foreign text may be quoted.
+
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// What stands in place of a secret.
+const REDACTED: &str = "[redacted]";
+
+/// Longest excerpt, in characters.
+const EVIDENCE: usize = 300;
+
+/// Secrets that this process has seen. Process-wide on purpose: the gate must know a secret even where the code that
+/// read it failed before it could hand it on.
+static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Makes the gate replace `secret` wherever it turns up, whatever its shape.
+///
+/// Values shorter than eight bytes are left out: they would blot innocent text and no token is that short.
+pub(crate) fn guard(secret: &str) {
+    if secret.len() < 8 {
+        return;
+    }
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !seen.iter().any(|s| s == secret) {
+        seen.push(secret.to_owned());
+        // The longest first, so that a secret that contains another goes as a whole.
+        seen.sort_by_key(|s| std::cmp::Reverse(s.len()));
+    }
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=' | b'.')
+}
+
+/// Base64 of `{"`, how every tunnel token and every JWT begins.
+const TOKEN_START: &str = "eyJ";
+const KEY_BEGIN: &str = "-----BEGIN ";
+const KEY_END: &str = "PRIVATE KEY-----";
+
+/// Replaces tokens, JWTs, private keys and every guarded secret.
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    for secret in SEEN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if out.contains(secret.as_str()) {
+            out = Cow::Owned(out.replace(secret.as_str(), REDACTED));
+        }
+    }
+    if out.contains(TOKEN_START) {
+        out = Cow::Owned(without_tokens(&out));
+    }
+    if out.contains(KEY_END) {
+        out = Cow::Owned(without_keys(&out));
+    }
+    out
+}
+
+/// Replaces every run of base64 that begins like a token and is too long to be a word.
+fn without_tokens(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(TOKEN_START) {
+        let run = rest[at..].bytes().take_while(|b| is_base64(*b)).count();
+        out.push_str(&rest[..at]);
+        out.push_str(if run >= 20 { REDACTED } else { &rest[at..at + run] });
+        rest = &rest[at + run..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Replaces PEM private keys, also one whose end is missing.
+fn without_keys(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(label) = rest.find(KEY_END) {
+        let begin = rest[..label].rfind(KEY_BEGIN).unwrap_or(label);
+        out.push_str(&rest[..begin]);
+        out.push_str(REDACTED);
+        let body = &rest[label + KEY_END.len()..];
+        rest = body.find(KEY_END).map_or("", |end| &body[end + KEY_END.len()..]);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Also replaces what merely looks like a secret: long runs that mix capitals, small letters and digits.
+///
+/// For text that quotes a caller's own words (usage errors, request errors), where a token may have been pasted
+/// without its beginning. Hex digests and paths stay readable.
+pub(crate) fn strict(text: &str) -> String {
+    let text = redact(text);
+    let mut out = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_ascii_alphanumeric() || matches!(c, '+' | '=') {
+            run.push(c);
+            continue;
+        }
+        let has = |f: fn(&char) -> bool| run.chars().any(|c| f(&c));
+        let looks_secret = run.len() >= 32
+            && has(char::is_ascii_uppercase)
+            && has(char::is_ascii_lowercase)
+            && has(char::is_ascii_digit);
+        out.push_str(if looks_secret { REDACTED } else { &run });
+        run.clear();
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Foreign text as evidence: redacted, header secrets removed, control characters escaped, at most 300 characters.
+pub(crate) fn evidence(text: &str) -> String {
+    let text = strict(text.trim());
+    let mut out = String::with_capacity(text.len().min(2 * EVIDENCE));
+    for (count, c) in without_header_secrets(&text).chars().enumerate() {
+        if count >= EVIDENCE - 1 {
+            out.push('…');
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    // Escapes are longer than what they stand for.
+    if out.chars().count() > EVIDENCE {
+        out = out.chars().take(EVIDENCE - 1).chain(std::iter::once('…')).collect();
+    }
+    out
+}
+
+/// Replaces the value behind `Bearer`, `Basic`, `Cookie:` and the like, up to the next blank or quote.
+fn without_header_secrets(text: &str) -> String {
+    let mut out = text.to_owned();
+    for word in ["bearer ", "basic ", "cookie: ", "api-key: ", "authorization: ", "sk-ant-"] {
+        let mut from = 0;
+        while let Some(at) = out.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(word)) {
+            let start = from + at + word.len();
+            let value = out[start..].find([' ', '"', '\'', ',', ';']).map_or(out.len(), |end| start + end);
+            let keyword = matches!(out[start..value].to_ascii_lowercase().as_str(), "bearer" | "basic" | "auth");
+            if value > start && !keyword && &out[start..value] != REDACTED {
+                out.replace_range(start..value, REDACTED);
+            }
+            from = start;
+        }
+    }
+    out
+}
+
+/// Text without line breaks and other control characters, for summaries and messages.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim().chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Redacts every string of a value, keys of maps included.
+pub(crate) fn gate(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(clean) = redact(text) {
+                *text = clean;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(gate),
+        Value::Object(map) => {
+            let dirty: Vec<String> = map.keys().filter(|k| matches!(redact(k), Cow::Owned(_))).cloned().collect();
+            for key in dirty {
+                if let Some(value) = map.remove(&key) {
+                    map.insert(redact(&key).into_owned(), value);
+                }
+            }
+            map.values_mut().for_each(gate);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
+
+    #[test]
+    fn a_token_goes_wherever_it_stands() {
+        assert_eq!(redact(&format!("line 3: unterminated \"{TOKEN}")), "line 3: unterminated \"[redacted]");
+        assert_eq!(redact(&format!("{TOKEN}{TOKEN} end")), "[redacted] end");
+        assert_eq!(redact("eyJ is how it begins"), "eyJ is how it begins");
+    }
+
+    #[test]
+    fn a_private_key_goes_also_without_its_end() {
+        let pem = "a -----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY----- b";
+        assert_eq!(redact(pem), "a [redacted] b");
+        assert_eq!(redact("a -----BEGIN EC PRIVATE KEY-----\nMC4CAQ"), "a [redacted]");
+    }
+
+    #[test]
+    fn a_guarded_secret_goes_whatever_its_shape() {
+        guard("hunter2-hunter2");
+        assert_eq!(redact("password hunter2-hunter2!"), "password [redacted]!");
+    }
+
+    #[test]
+    fn strict_spares_paths_and_digests() {
+        let text = "failed to read `/home/Ann/Project9/mcp-tunnel/data/ca.crt` sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0";
+        assert_eq!(strict(text), text);
+        assert_eq!(
+            strict("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
+            "unexpected argument '[redacted]'"
+        );
+    }
+
+    #[test]
+    fn evidence_is_short_plain_and_without_headers() {
+        assert_eq!(evidence("Authorization: Bearer abc123 x"), "Authorization: Bearer [redacted] x");
+        assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
+        assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
+        assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);
+    }
+
+    #[test]
+    fn the_gate_reaches_keys_and_nested_values() {
+        let mut value = serde_json::json!({ TOKEN: [{ "a": TOKEN }] });
+        gate(&mut value);
+        assert!(!value.to_string().contains("eyJ"), "{value}");
+    }
+}

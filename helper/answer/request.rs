@@ -1,0 +1,199 @@
+//! The strict request reader: one JSON object, every field known, every mistake named.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// Largest request, in bytes. The biggest sensible one, hundreds of routes, is a few kilobytes.
+const LIMIT: u64 = 1 << 20;
+
+/// Reads the request from where `--json` says it is: the text itself, `@FILE`, or `-` for standard input.
+///
+/// # Errors
+/// `request` for what is not one JSON object of the command's own fields, `io` for a file that cannot be read.
+pub(crate) fn read<T: DeserializeOwned>(source: Option<&str>) -> Result<T, Error> {
+    let bytes = match source {
+        None => b"{}".to_vec(),
+        Some("-") => limited(io::stdin().lock(), Path::new("standard input"))?,
+        Some(text) => match text.strip_prefix('@') {
+            Some(path) => {
+                let path = Path::new(path);
+                limited(File::open(path).map_err(|e| Error::io("read", path, e))?, path)?
+            }
+            None => text.as_bytes().to_vec(),
+        },
+    };
+    parse(&bytes)
+}
+
+fn limited(from: impl Read, name: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    from.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Error::request("the request is larger than 1 MiB", "a request holds settings, not data"));
+    }
+    Ok(bytes)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let hint = "`mcp-tunnels-helper schema` shows the fields of every request";
+    // A derived struct would also take a JSON array, field by field.
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Error::request(
+            "the request is not a JSON object",
+            "pass `{…}` itself, `@FILE`, or `-` for standard input",
+        ));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = error.to_string();
+        Error::request(format!("the request cannot be used: {message}"), hint)
+    })
+}
+
+/// A setting in a request: left out it stays, `null` puts it back to its default, a value sets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Change<T> {
+    /// Not mentioned.
+    #[default]
+    Keep,
+    /// `null`.
+    Reset,
+    /// A value.
+    Set(T),
+}
+
+impl<T: Clone> Change<T> {
+    /// The setting after the change: `current` where it was not mentioned, `None` where it was reset.
+    pub(crate) fn over(&self, current: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => current,
+            Self::Reset => None,
+            Self::Set(value) => Some(value.clone()),
+        }
+    }
+
+    /// Whether the request says anything about it.
+    pub(crate) fn is_mentioned(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Ok(Option::<T>::deserialize(input)?.map_or(Self::Reset, Self::Set))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Change<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
+/// A map in which a key that stands twice is an error, not a silent loss of the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct UniqueMap<V>(pub(crate) std::collections::BTreeMap<String, V>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Entries<V>(std::marker::PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for Entries<V> {
+            type Value = UniqueMap<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of names, such as {\"echo\": \"http://hello-mcp:9000\"}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = std::collections::BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, V>()? {
+                    if entries.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format!("`{key}` stands there twice; keep one")));
+                    }
+                    entries.insert(key, value);
+                }
+                Ok(UniqueMap(entries))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+                Err(serde::de::Error::custom(
+                    "a list where a map of names is expected; write {\"echo\": \"http://hello-mcp:9000\"}",
+                ))
+            }
+        }
+        input.deserialize_any(Entries(std::marker::PhantomData))
+    }
+}
+
+impl<V: JsonSchema> JsonSchema for UniqueMap<V> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        std::collections::BTreeMap::<String, V>::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        std::collections::BTreeMap::<String, V>::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    #[derive(Default)]
+    struct Sample {
+        level: Change<String>,
+        routes: UniqueMap<Option<String>>,
+    }
+
+    fn wrong(text: &str) -> String {
+        parse::<Sample>(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn left_out_null_and_a_value_are_three_things() {
+        let read = |text: &str| parse::<Sample>(text.as_bytes()).unwrap().level;
+        assert_eq!(read("{}"), Change::Keep);
+        assert_eq!(read(r#"{"level":null}"#), Change::Reset);
+        assert_eq!(read(r#"{"level":"x"}"#), Change::Set("x".into()));
+    }
+
+    #[test]
+    fn what_is_not_an_object_of_known_fields_is_refused() {
+        assert!(wrong(r#"[null,{}]"#).contains("not a JSON object"));
+        assert!(wrong("").contains("not a JSON object"));
+        assert!(wrong(r#"{"rotes":{}}"#).contains("unknown field `rotes`, expected `level` or `routes`"));
+        assert!(wrong(r#"{"routes":{"a":"x","a":"y"}}"#).contains("`a` stands there twice"));
+        assert!(wrong(r#"{"routes":["a"]}"#).contains("a list where a map"));
+        assert!(wrong(r#"{} {}"#).contains("trailing characters"));
+        assert!(wrong("{\"level\":\"\u{0}\"}").contains("control character"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_no_harm() {
+        assert!(parse::<Sample>(b"\xef\xbb\xbf{}").is_ok());
+    }
+
+    #[test]
+    fn nothing_else_than_its_routes_is_kept_of_a_map() {
+        let sample = parse::<Sample>(br#"{"routes":{"a":null,"b":"x"}}"#).unwrap();
+        assert_eq!(sample.routes.0.len(), 2);
+    }
+}

@@ -1,0 +1,113 @@
+//! Who called: the launcher to name in commands, the shell's variables, the clock. Read once, by `main`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+/// What the process got from outside.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// Now, read once.
+    pub(crate) now: OffsetDateTime,
+    /// Absolute path of the launcher, or of the running executable.
+    launcher: PathBuf,
+    /// The environment as it was at the start.
+    env: BTreeMap<OsString, OsString>,
+    /// Deployment directory that the command works on, once it is known.
+    pub(crate) dir: Option<PathBuf>,
+    /// Names of the services in fixes.
+    pub(crate) services: Services,
+    /// Whether long work may report on standard error.
+    pub(crate) progress: bool,
+}
+
+/// What the services of a deployment are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Services {
+    /// The proxy: the service that cloudflared's `network_mode` points to.
+    pub(crate) proxy: String,
+    /// The tunnel agent.
+    pub(crate) cloudflared: String,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self { proxy: "mcp-gateway".into(), cloudflared: "cloudflared".into() }
+    }
+}
+
+impl Caller {
+    /// Reads clock, environment and own path of the running process.
+    pub(crate) fn from_process() -> Self {
+        let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let launcher = env
+            .get(OsStr::new("MCP_TUNNELS_LAUNCHER"))
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| std::env::current_exe().ok())
+            .unwrap_or_else(|| PathBuf::from("mcp-tunnels-helper"));
+        Self {
+            now: OffsetDateTime::now_utc(),
+            launcher,
+            env,
+            dir: None,
+            services: Services::default(),
+            progress: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// A variable of the calling shell; an empty one counts as unset.
+    pub(crate) fn var(&self, name: &str) -> Option<&OsStr> {
+        self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
+    }
+
+    /// A helper command on this deployment that works as pasted, from any POSIX shell and folder.
+    pub(crate) fn command(&self, words: &[&str]) -> String {
+        let mut line = quote(self.launcher.as_os_str());
+        for word in words {
+            line.push(' ');
+            line.push_str(&quote(OsStr::new(word)));
+        }
+        if let Some(dir) = &self.dir {
+            line.push_str(" --dir ");
+            line.push_str(&quote(dir.as_os_str()));
+        }
+        line
+    }
+
+    /// Fills `{helper}`, `{dir}`, `{proxy}` and `{cloudflared}` in a text of the rule table.
+    pub(crate) fn fill(&self, template: &str) -> String {
+        if !template.contains('{') {
+            return template.to_owned();
+        }
+        let dir = self.dir.as_deref().unwrap_or(Path::new("~/mcp-tunnel"));
+        template
+            .replace("{helper}", &quote(self.launcher.as_os_str()))
+            .replace("{dir}", &if self.dir.is_some() { quote(dir.as_os_str()) } else { "~/mcp-tunnel".into() })
+            .replace("{proxy}", &self.services.proxy)
+            .replace("{cloudflared}", &self.services.cloudflared)
+    }
+}
+
+/// A word quoted for POSIX sh. What is not UTF-8 cannot stand in JSON: it is shown lossily.
+pub(crate) fn quote(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| format!("'{}'", text.replace('\0', "").replace('\'', r"'\''")), Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_word_comes_back_from_a_shell_as_it_was() {
+        for word in ["plain", "two words", "it's", "$HOME `id` \"x\"", "new\nline", "ä", "", "-n", "!x", "~", "a*"] {
+            let line = format!("printf %s {}", quote(OsStr::new(word)));
+            let out = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&out.stdout), word, "{line}");
+        }
+    }
+}

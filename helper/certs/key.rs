@@ -1,0 +1,383 @@
+//! Private keys in the three PEM forms that tools write, and the kinds of key, by name, also those that cannot be used here.
+
+use std::fmt;
+
+use ring::signature::KeyPair as _;
+
+use super::der::{self, BIT_STRING, CONTEXT_0, CONTEXT_1, INTEGER, NULL, OCTET_STRING, OID, Reader, SEQUENCE};
+use super::pem::{self, Block, Label, PemFault};
+
+/// OID values (RFC 3279, RFC 5480, RFC 8410), without tag and length.
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+const ED448: &[u8] = &[0x2b, 0x65, 0x71];
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+/// Curves that meet people under other names; only for messages.
+const OTHER_CURVES: &[(&[u8], &str)] = &[
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x01], "P-192"),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "secp256k1"),
+    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07], "brainpoolP256r1"),
+    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b], "brainpoolP384r1"),
+    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0d], "brainpoolP512r1"),
+];
+const P224: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x21];
+const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+
+/// What a public or private key is, as far as anybody asks; shown as `ECDSA P-256`, `RSA 2048`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    /// RSA with the size of its modulus in bits.
+    Rsa(usize),
+    /// RSA bound to PSS signatures by its OID (RFC 4055), with the size of its modulus in bits.
+    RsaPss(usize),
+    /// NIST P-224, below the floor.
+    EcdsaP224,
+    /// NIST P-256.
+    EcdsaP256,
+    /// NIST P-384.
+    EcdsaP384,
+    /// NIST P-521: meets the requirement, but ring neither signs nor verifies with it.
+    EcdsaP521,
+    /// Any other curve by its name or OID, or `explicit parameters`.
+    EcdsaOther(String),
+    /// Ed25519.
+    Ed25519,
+    /// Ed448.
+    Ed448,
+    /// DSA.
+    Dsa,
+    /// Any other algorithm, by its OID.
+    Other(String),
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa(bits) => write!(f, "RSA {bits}"),
+            Self::RsaPss(bits) => write!(f, "RSA-PSS {bits}"),
+            Self::EcdsaP224 => f.write_str("ECDSA P-224"),
+            Self::EcdsaP256 => f.write_str("ECDSA P-256"),
+            Self::EcdsaP384 => f.write_str("ECDSA P-384"),
+            Self::EcdsaP521 => f.write_str("ECDSA P-521"),
+            Self::EcdsaOther(curve) => write!(f, "ECDSA {curve}"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::Ed448 => f.write_str("Ed448"),
+            Self::Dsa => f.write_str("DSA"),
+            Self::Other(oid) => write!(f, "key algorithm {oid}"),
+        }
+    }
+}
+
+impl KeyKind {
+    /// The kind that the value of an `AlgorithmIdentifier` and the public key's bits (for RSA: its size) stand for;
+    /// `None` if the algorithm identifier is not DER.
+    fn of(algorithm: &[u8], public: Option<&[u8]>) -> Option<Self> {
+        let mut reader = Reader::new(algorithm);
+        let oid = reader.expect(OID)?.content;
+        let rsa_bits = || public.and_then(rsa_modulus_bits).unwrap_or(0);
+        Some(if oid == RSA_ENCRYPTION {
+            Self::Rsa(rsa_bits())
+        } else if oid == RSASSA_PSS {
+            Self::RsaPss(rsa_bits())
+        } else if oid == EC_PUBLIC_KEY {
+            match reader.optional(OID).map(|e| e.content) {
+                Some(P224) => Self::EcdsaP224,
+                Some(P256) => Self::EcdsaP256,
+                Some(P384) => Self::EcdsaP384,
+                Some(P521) => Self::EcdsaP521,
+                Some(curve) => Self::EcdsaOther(
+                    OTHER_CURVES
+                        .iter()
+                        .find(|(oid, _)| *oid == curve)
+                        .map_or_else(|| format!("curve {}", der::oid_text(curve)), |(_, name)| (*name).into()),
+                ),
+                None => Self::EcdsaOther("with explicit parameters".into()),
+            }
+        } else if oid == ED25519 {
+            Self::Ed25519
+        } else if oid == ED448 {
+            Self::Ed448
+        } else if oid == DSA {
+            Self::Dsa
+        } else {
+            Self::Other(der::oid_text(oid))
+        })
+    }
+
+    /// The kind of key in a `SubjectPublicKeyInfo`, and the bits of the key itself; `None` if it is not DER.
+    pub(super) fn of_spki(spki: &[u8]) -> Option<(Self, &[u8])> {
+        let mut reader = Reader::new(spki).expect(SEQUENCE)?.inside();
+        let algorithm = reader.expect(SEQUENCE)?.content;
+        let bits = der::whole_bytes(reader.expect(BIT_STRING)?.content)?;
+        Some((Self::of(algorithm, Some(bits))?, bits))
+    }
+
+    /// The documented floor, RSA ≥ 2048 or ECDSA ≥ P-256 (DOCS reference, certificate requirements). Curves outside the
+    /// P- family are not named there, and Go's verifier knows none of them.
+    pub(crate) fn meets_floor(&self) -> bool {
+        match self {
+            Self::Rsa(bits) | Self::RsaPss(bits) => *bits >= 2048,
+            Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 => true,
+            Self::EcdsaP224 | Self::EcdsaOther(_) | Self::Ed25519 | Self::Ed448 | Self::Dsa | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether this program can sign with such a key: what ring loads, without what is below the floor (Ed25519).
+    pub(crate) fn signs(&self) -> bool {
+        match self {
+            Self::Rsa(bits) => (2048..=4096).contains(bits),
+            Self::EcdsaP256 | Self::EcdsaP384 => true,
+            Self::RsaPss(_)
+            | Self::EcdsaP224
+            | Self::EcdsaP521
+            | Self::EcdsaOther(_)
+            | Self::Ed25519
+            | Self::Ed448
+            | Self::Dsa
+            | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether it is RSA, which needs `keyEncipherment` for the TLS 1.2 key exchange of the same name (RFC 5246 §7.4.2).
+    pub(crate) fn is_rsa(&self) -> bool {
+        matches!(self, Self::Rsa(_) | Self::RsaPss(_))
+    }
+
+    /// Bytes of a coordinate on the curves that ring loads.
+    fn coordinate(&self) -> Option<usize> {
+        if *self == Self::EcdsaP256 {
+            Some(32)
+        } else if *self == Self::EcdsaP384 {
+            Some(48)
+        } else {
+            None
+        }
+    }
+}
+
+/// Bits of the modulus of an `RSAPublicKey` (RFC 8017 A.1.1).
+fn rsa_modulus_bits(public: &[u8]) -> Option<usize> {
+    let modulus = der::unsigned(Reader::new(public).expect(SEQUENCE)?.inside().expect(INTEGER)?.content);
+    let first = modulus.first()?;
+    Some(modulus.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// Why a private key that was read cannot sign here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum KeyFault {
+    /// A kind that ring does not load or that the requirements do not allow.
+    #[error("{0} keys are not usable here; ECDSA P-256, ECDSA P-384 and RSA 2048 to 4096 are")]
+    Kind(KeyKind),
+    /// RFC 5915 makes the public half optional, ring needs it.
+    #[error("the key's public half is not in the file; `openssl pkey -in OLD -out NEW` adds it")]
+    NoPublicHalf,
+    /// The parts of the key contradict each other: a damaged or edited file.
+    #[error("the key's private and public halves do not belong together")]
+    Inconsistent,
+    /// ring's own word, which never holds key material.
+    #[error("the key is refused by the cryptography library: {0}")]
+    Rejected(String),
+}
+
+/// A private key. No `Display`, no `Clone`, and `Debug` shows the kind only.
+pub(crate) struct Key {
+    /// PKCS#8 (RFC 5208), rebuilt from the parts for RSA and ECDSA so that ring's strict reader takes it.
+    pkcs8: Vec<u8>,
+    /// The value of the key's `AlgorithmIdentifier`.
+    #[cfg(test)]
+    algorithm: Vec<u8>,
+    kind: KeyKind,
+    /// The bits of the public key, where they are known.
+    public: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.kind)
+    }
+}
+
+impl Key {
+    /// Reads the first private key of a key file, as Go's `tls.X509KeyPair` does: other blocks beside it, like openssl's
+    /// `EC PARAMETERS`, are passed over.
+    ///
+    /// # Errors
+    /// What the file is instead, in words that can be shown to a person.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
+        let blocks = pem::blocks(bytes)?;
+        let Some(block) = blocks.iter().find(|b| b.label.is_private_key()) else {
+            return Err(if blocks.iter().any(|b| b.label == Label::Certificate) {
+                PemFault::CertificateInsteadOfKey
+            } else {
+                pem::none_of_these(bytes, &blocks)
+            });
+        };
+        Self::from_block(block, &blocks)
+    }
+
+    fn from_block(block: &Block<'_>, blocks: &[Block<'_>]) -> Result<Self, PemFault> {
+        let malformed = || PemFault::Malformed("private key");
+        if block.encrypted() {
+            return Err(PemFault::EncryptedKey);
+        }
+        let der = block.decode()?;
+        pem::framed(&der, "private key")?;
+        match &block.label {
+            Label::Pkcs8 => Self::from_pkcs8(der),
+            Label::Pkcs1 => Self::rsa(&rsa_algorithm(), &der),
+            Label::Sec1 => {
+                // The curve stands in the key; a few old tools leave it to the EC PARAMETERS block before it.
+                let outside = blocks.iter().find(|b| b.label == Label::EcParameters).and_then(Block::decode_any);
+                Self::sec1(None, outside.as_deref(), &der)
+            }
+            Label::Certificate | Label::Request | Label::EncryptedPkcs8 | Label::EcParameters | Label::Other(_) => {
+                return Err(PemFault::OtherBlock(block.label.to_string()));
+            }
+        }
+        .ok_or_else(malformed)
+    }
+
+    fn from_pkcs8(der: Vec<u8>) -> Option<Self> {
+        let mut reader = Reader::new(&der).expect(SEQUENCE)?.inside();
+        reader.expect(INTEGER)?;
+        let algorithm = reader.expect(SEQUENCE)?;
+        let inner = reader.expect(OCTET_STRING)?.content;
+        reader.optional(CONTEXT_0);
+        // OneAsymmetricKey (RFC 5958): [1] IMPLICIT BIT STRING.
+        let beside = reader.optional(0x81).and_then(|e| der::whole_bytes(e.content)).map(<[u8]>::to_vec);
+        let oid = Reader::new(algorithm.content).expect(OID)?.content;
+        if oid == EC_PUBLIC_KEY {
+            return Self::sec1(Some(algorithm.content), None, inner);
+        }
+        if oid == RSA_ENCRYPTION || oid == RSASSA_PSS {
+            return Self::rsa(algorithm.content, inner);
+        }
+        let public = if oid == ED25519 {
+            let seed = Reader::new(inner).expect(OCTET_STRING)?.content;
+            ring::signature::Ed25519KeyPair::from_seed_unchecked(seed).ok().map(|k| k.public_key().as_ref().to_vec())
+        } else {
+            beside
+        };
+        let kind = KeyKind::of(algorithm.content, None)?;
+        Some(Self {
+            #[cfg(test)]
+            algorithm: algorithm.content.to_vec(),
+            kind,
+            public,
+            pkcs8: der,
+        })
+    }
+
+    /// `RSAPrivateKey` (RFC 8017 A.1.2) into PKCS#8.
+    fn rsa(algorithm: &[u8], pkcs1: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(pkcs1).expect(SEQUENCE)?.inside();
+        reader.expect(INTEGER)?;
+        let (modulus, exponent) = (reader.expect(INTEGER)?, reader.expect(INTEGER)?);
+        let public = der::write(SEQUENCE, &[modulus.whole, exponent.whole]);
+        let kind = KeyKind::of(algorithm, Some(&public))?;
+        let pkcs8 = pkcs8(algorithm, pkcs1);
+        Some(Self {
+            pkcs8,
+            #[cfg(test)]
+            algorithm: algorithm.to_vec(),
+            kind,
+            public: Some(public),
+        })
+    }
+
+    /// `ECPrivateKey` (RFC 5915) into PKCS#8. The curve is taken from the PKCS#8 algorithm, the key, or the block before it.
+    fn sec1(algorithm: Option<&[u8]>, outside: Option<&[u8]>, sec1: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(sec1).expect(SEQUENCE)?.inside();
+        reader.expect(INTEGER)?;
+        let secret = reader.expect(OCTET_STRING)?.content;
+        let inside = reader.optional(CONTEXT_0).map(|e| e.content);
+        let public = match reader.optional(CONTEXT_1) {
+            Some(e) => Some(der::whole_bytes(e.inside().expect(BIT_STRING)?.content)?.to_vec()),
+            None => None,
+        };
+        let algorithm = match algorithm {
+            Some(algorithm) => algorithm.to_vec(),
+            None => [der::write(OID, &[EC_PUBLIC_KEY]), inside.or(outside)?.to_vec()].concat(),
+        };
+        let kind = KeyKind::of(&algorithm, None)?;
+        let width = kind.coordinate().unwrap_or(secret.len());
+        let secret = der::unsigned(secret);
+        // RFC 5915 §3 wants the number padded to the curve's size; some tools drop leading zeros and ring then refuses it.
+        let padding = vec![0; width.saturating_sub(secret.len())];
+        let mut parts = vec![der::write(INTEGER, &[&[1]]), der::write(OCTET_STRING, &[&padding, secret])];
+        if let Some(public) = &public {
+            parts.push(der::write(CONTEXT_1, &[&der::write(BIT_STRING, &[&[0], public])]));
+        }
+        let pkcs8 = pkcs8(&algorithm, &der::write(SEQUENCE, &[&parts.concat()]));
+        Some(Self {
+            pkcs8,
+            #[cfg(test)]
+            algorithm,
+            kind,
+            public,
+        })
+    }
+
+    /// What kind of key it is.
+    pub(crate) fn kind(&self) -> &KeyKind {
+        &self.kind
+    }
+
+    /// The bits of the public key, to compare with a certificate's; `None` where the file does not hold them and no
+    /// library here can compute them.
+    pub(crate) fn public_key(&self) -> Option<&[u8]> {
+        self.public.as_deref()
+    }
+
+    /// The `SubjectPublicKeyInfo`, in the cases in which [`Self::public_key`] is known.
+    #[cfg(test)]
+    pub(super) fn spki_der(&self) -> Option<Vec<u8>> {
+        let bits = der::write(BIT_STRING, &[&[0], self.public.as_deref()?]);
+        Some(der::write(SEQUENCE, &[&der::write(SEQUENCE, &[&self.algorithm]), &bits]))
+    }
+
+    /// Loads the key for signing, which also checks that its halves belong together.
+    ///
+    /// # Errors
+    /// Why it cannot sign here.
+    pub(crate) fn signing(&self) -> Result<rcgen::KeyPair, KeyFault> {
+        let algorithm = match self.kind {
+            KeyKind::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            KeyKind::EcdsaP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            KeyKind::Rsa(_) if self.kind.signs() => &rcgen::PKCS_RSA_SHA256,
+            KeyKind::Rsa(_)
+            | KeyKind::RsaPss(_)
+            | KeyKind::EcdsaP224
+            | KeyKind::EcdsaP521
+            | KeyKind::EcdsaOther(_)
+            | KeyKind::Ed25519
+            | KeyKind::Ed448
+            | KeyKind::Dsa
+            | KeyKind::Other(_) => return Err(KeyFault::Kind(self.kind.clone())),
+        };
+        if self.public.is_none() {
+            return Err(KeyFault::NoPublicHalf);
+        }
+        rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&self.pkcs8.as_slice().into(), algorithm).map_err(|error| {
+            let text = error.to_string();
+            if text.contains("InconsistentComponents") { KeyFault::Inconsistent } else { KeyFault::Rejected(text) }
+        })
+    }
+}
+
+/// The value of the `AlgorithmIdentifier` of plain RSA, with the NULL that RFC 3279 §2.3.1 asks for.
+fn rsa_algorithm() -> Vec<u8> {
+    [der::write(OID, &[RSA_ENCRYPTION]), der::write(NULL, &[])].concat()
+}
+
+/// `PrivateKeyInfo` (RFC 5208 §5), version 0, without attributes.
+fn pkcs8(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
+    der::write(
+        SEQUENCE,
+        &[&der::write(INTEGER, &[&[0]]), &der::write(SEQUENCE, &[algorithm]), &der::write(OCTET_STRING, &[key])],
+    )
+}

@@ -1,0 +1,313 @@
+//! PEM files (RFC 7468) as people have them: what is in them, and what is wrong with them, in words. The only user of rustls-pemfile.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::der::{self, Framing};
+use super::x509::Details;
+
+/// What a file is instead of the certificate or key it should hold. The texts never contain anything of a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PemFault {
+    /// No bytes, or nothing but white space.
+    #[error("the file is empty")]
+    Empty,
+    /// What PowerShell's `>` writes.
+    #[error("the file is UTF-16 text; save it as plain ASCII or UTF-8")]
+    Utf16,
+    /// Binary DER.
+    #[error(
+        "the file is binary (DER), not PEM; `openssl x509 -inform der` (certificates) or `openssl pkey -inform der` (keys) converts it"
+    )]
+    Der,
+    /// Text or bytes without any block.
+    #[error("the file has no PEM block (no line that starts with `-----BEGIN`)")]
+    NoBlock,
+    /// A block whose BEGIN line does not start at the beginning of its line, as after a paste from YAML or a mail.
+    #[error("the PEM block is indented or quoted; `-----BEGIN` must stand at the very start of its line")]
+    Indented,
+    /// A signing request.
+    #[error("the file holds a certificate signing request (CSR), not the certificate made from it")]
+    Request,
+    /// The files are swapped, or one was copied over the other.
+    #[error("the file holds a private key instead of a certificate")]
+    KeyInsteadOfCertificate,
+    /// The files are swapped, or one was copied over the other.
+    #[error("the file holds a certificate instead of a private key")]
+    CertificateInsteadOfKey,
+    /// Either form of a key with a passphrase.
+    #[error(
+        "the private key is encrypted with a passphrase; nobody is there to type it when the proxy starts (`openssl pkey -in OLD -out NEW` takes it off)"
+    )]
+    EncryptedKey,
+    /// Some other PEM block, by its label.
+    #[error("the file holds a `{0}` block, which is not what belongs there")]
+    OtherBlock(String),
+    /// A BEGIN line without its END line: half a copy, or a full disk.
+    #[error("the `{0}` block has no END line: the file is cut off")]
+    CutOff(String),
+    /// Characters that are not base64, or too few of them.
+    #[error("the text inside the `{0}` block is not valid base64: the file is damaged or was edited")]
+    Base64(String),
+    /// The DER ends before it should.
+    #[error("the {0} inside the PEM block is incomplete: lines are missing")]
+    Incomplete(&'static str),
+    /// Bytes after the DER.
+    #[error("{1} extra bytes follow the {0} inside the PEM block")]
+    TrailingBytes(&'static str, usize),
+    /// DER that is not what the label says.
+    #[error("the PEM block does not hold a well-formed {0}")]
+    Malformed(&'static str),
+}
+
+/// The labels that matter; all others by their text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// A certificate.
+    Certificate,
+    /// A signing request, under either of its two labels.
+    Request,
+    /// A private key of any algorithm (RFC 5958).
+    Pkcs8,
+    /// An RSA private key (RFC 8017).
+    Pkcs1,
+    /// An EC private key (RFC 5915).
+    Sec1,
+    /// A private key with a passphrase (RFC 5958).
+    EncryptedPkcs8,
+    /// What `openssl ecparam -genkey` writes before the key.
+    EcParameters,
+    /// Any other label, shortened and without control characters.
+    Other(String),
+}
+
+impl Label {
+    fn of(text: &str) -> Self {
+        match text {
+            "CERTIFICATE" => Self::Certificate,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Self::Request,
+            "PRIVATE KEY" => Self::Pkcs8,
+            "RSA PRIVATE KEY" => Self::Pkcs1,
+            "EC PRIVATE KEY" => Self::Sec1,
+            "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
+            "EC PARAMETERS" => Self::EcParameters,
+            other => Self::Other(other.chars().filter(|c| !c.is_control()).take(40).collect()),
+        }
+    }
+
+    /// Every label that ends as Go's `tls.X509KeyPair` wants a key's label to end.
+    pub(super) fn is_private_key(&self) -> bool {
+        match self {
+            Self::Pkcs8 | Self::Pkcs1 | Self::Sec1 | Self::EncryptedPkcs8 => true,
+            Self::Other(text) => text.ends_with("PRIVATE KEY"),
+            Self::Certificate | Self::Request | Self::EcParameters => false,
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "CERTIFICATE",
+            Self::Request => "CERTIFICATE REQUEST",
+            Self::Pkcs8 => "PRIVATE KEY",
+            Self::Pkcs1 => "RSA PRIVATE KEY",
+            Self::Sec1 => "EC PRIVATE KEY",
+            Self::EncryptedPkcs8 => "ENCRYPTED PRIVATE KEY",
+            Self::EcParameters => "EC PARAMETERS",
+            Self::Other(text) => text,
+        })
+    }
+}
+
+/// One block, BEGIN line to END line, still as text.
+pub(super) struct Block<'a> {
+    /// What its BEGIN line says.
+    pub(super) label: Label,
+    /// Both of its lines and what is between them; to the next BEGIN or the end of the file if it is not closed.
+    text: &'a [u8],
+    /// Whether there is an END line.
+    closed: bool,
+}
+
+impl Block<'_> {
+    /// Encrypted by its label or, in the old form, by its header (RFC 1421 §4.6.1.1).
+    pub(super) fn encrypted(&self) -> bool {
+        self.label == Label::EncryptedPkcs8
+            || (self.label.is_private_key()
+                && lines(self.text).any(|l| l.starts_with(b"Proc-Type:") && l.ends_with(b"ENCRYPTED")))
+    }
+
+    /// The DER inside a certificate or private key block.
+    ///
+    /// # Errors
+    /// Cut off, not base64, or a label that rustls-pemfile does not know.
+    pub(super) fn decode(&self) -> Result<Vec<u8>, PemFault> {
+        use rustls_pemfile::Item;
+        if !self.closed {
+            return Err(PemFault::CutOff(self.label.to_string()));
+        }
+        match rustls_pemfile::read_one_from_slice(self.text) {
+            Ok(Some((Item::X509Certificate(der), _))) => Ok(der.as_ref().to_vec()),
+            Ok(Some((Item::Pkcs8Key(der), _))) => Ok(der.secret_pkcs8_der().to_vec()),
+            Ok(Some((Item::Pkcs1Key(der), _))) => Ok(der.secret_pkcs1_der().to_vec()),
+            Ok(Some((Item::Sec1Key(der), _))) => Ok(der.secret_sec1_der().to_vec()),
+            Ok(_) => Err(PemFault::OtherBlock(self.label.to_string())),
+            // Their error quotes lines of the file, which may be a key's: it goes no further.
+            Err(_) => Err(PemFault::Base64(self.label.to_string())),
+        }
+    }
+
+    /// The bytes of a block that rustls-pemfile passes over (`EC PARAMETERS`).
+    pub(super) fn decode_any(&self) -> Option<Vec<u8>> {
+        let body: Vec<u8> = lines(self.text).filter(|l| !l.starts_with(b"-----")).flatten().copied().collect();
+        STANDARD.decode(body).ok()
+    }
+}
+
+/// Lines without their ends and trailing white space; LF, CRLF and CR all end one.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|b| matches!(b, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end)
+}
+
+/// The label of a BEGIN or END line.
+fn label_of<'a>(line: &'a [u8], word: &str) -> Option<&'a str> {
+    let rest = line.strip_prefix(b"-----")?.strip_prefix(word.as_bytes())?.strip_prefix(b" ")?;
+    std::str::from_utf8(rest.strip_suffix(b"-----")?).ok()
+}
+
+/// All blocks of a file. Text before, between and after them is passed over, as every PEM reader does.
+///
+/// # Errors
+/// The faults of files without any block.
+pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(PemFault::Utf16);
+    }
+    let text = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    if text.trim_ascii().is_empty() {
+        return Err(PemFault::Empty);
+    }
+    let mut found = Vec::new();
+    let mut open: Option<(Label, usize)> = None;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|r| !r.is_empty()) {
+        let length = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
+        let (raw, _) = rest.split_at(length);
+        let line = raw.trim_ascii_end();
+        if let Some(label) = label_of(line, "BEGIN") {
+            if let Some((label, start)) = open.take() {
+                found.push(Block { label, text: text.get(start..at).unwrap_or_default(), closed: false });
+            }
+            open = Some((Label::of(label), at));
+        } else if let Some(label) = label_of(line, "END").map(Label::of)
+            && let Some((_, start)) = open.take_if(|(open, _)| *open == label)
+        {
+            found.push(Block { label, text: text.get(start..at + line.len()).unwrap_or_default(), closed: true });
+        }
+        at += length + 1;
+    }
+    if let Some((label, start)) = open {
+        found.push(Block { label, text: text.get(start..).unwrap_or_default(), closed: false });
+    }
+    if found.is_empty() {
+        return Err(match der::framing(bytes) {
+            Framing::Whole | Framing::Trailing(_) => PemFault::Der,
+            Framing::Short if bytes.len() > 2 && bytes.get(1).is_some_and(|b| *b >= 0x80) => PemFault::Der,
+            Framing::Short | Framing::Other if lines(text).any(|l| l.windows(11).any(|w| w == b"-----BEGIN ")) => {
+                PemFault::Indented
+            }
+            Framing::Short | Framing::Other => PemFault::NoBlock,
+        });
+    }
+    Ok(found)
+}
+
+/// The fault of a file that has blocks, but none of the kind that was looked for.
+pub(super) fn none_of_these(bytes: &[u8], blocks: &[Block<'_>]) -> PemFault {
+    match blocks.first() {
+        Some(block) if block.label == Label::Request => PemFault::Request,
+        Some(block) => PemFault::OtherBlock(block.label.to_string()),
+        None if bytes.trim_ascii().is_empty() => PemFault::Empty,
+        None => PemFault::NoBlock,
+    }
+}
+
+/// Refuses DER that is shorter or longer than its own header says.
+pub(super) fn framed(der: &[u8], what: &'static str) -> Result<(), PemFault> {
+    match der::framing(der) {
+        Framing::Whole => Ok(()),
+        Framing::Short => Err(PemFault::Incomplete(what)),
+        Framing::Trailing(bytes) => Err(PemFault::TrailingBytes(what, bytes)),
+        Framing::Other => Err(PemFault::Malformed(what)),
+    }
+}
+
+/// Whether Go's `pem.Decode`, with which the proxy reads its files, finds the first block that we found: it looks for `-----BEGIN ` at
+/// the start of the file or right after a LF, so a byte-order mark hides that block from it, and CR-only line ends hide all.
+pub(crate) fn go_finds_a_block(bytes: &[u8]) -> bool {
+    !bytes.starts_with(b"\xef\xbb\xbf-----BEGIN ") && bytes.contains(&b'\n')
+}
+
+/// A certificate file that holds at least one well-formed certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct CertificateFile {
+    /// The first certificate, the one that counts.
+    pub(crate) first: Details,
+    /// The certificates after it, as DER.
+    pub(crate) others: Vec<Vec<u8>>,
+    /// How many private key blocks stand in the same file.
+    pub(crate) private_keys: usize,
+    /// Size of the file in bytes.
+    pub(crate) size: usize,
+    /// See [`go_finds_a_block`].
+    pub(crate) go_finds_it: bool,
+}
+
+impl CertificateFile {
+    /// Reads a certificate file as it is: CRLF, a byte-order mark, text around the blocks and trailing white space are no faults.
+    ///
+    /// # Errors
+    /// What the file is instead, in words that can be shown to a person.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
+        let blocks = blocks(bytes)?;
+        let mut ders = Vec::new();
+        for block in blocks.iter().filter(|b| b.label == Label::Certificate) {
+            let der = block.decode()?;
+            framed(&der, "certificate")?;
+            ders.push(der);
+        }
+        let private_keys = blocks.iter().filter(|b| b.label.is_private_key()).count();
+        if ders.is_empty() {
+            return Err(if private_keys > 0 {
+                PemFault::KeyInsteadOfCertificate
+            } else {
+                none_of_these(bytes, &blocks)
+            });
+        }
+        let first = Details::read(ders.remove(0))?;
+        Ok(Self { first, others: ders, private_keys, size: bytes.len(), go_finds_it: go_finds_a_block(bytes) })
+    }
+
+    /// How many certificates the file holds.
+    pub(crate) fn certificates(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+/// A PEM block with lines of 64 characters (RFC 7468 §2).
+pub(super) fn encode(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let mut out = format!("-----BEGIN {label}-----\n");
+    let mut rest = body.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        out.push_str(line);
+        out.push('\n');
+        rest = after;
+    }
+    out.push_str(&format!("-----END {label}-----\n"));
+    out
+}

@@ -1,0 +1,716 @@
+//! `check`: lints a deployment as it stands on disk, whoever wrote it. Gathers facts, then asks a table of checks.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::caller::{Caller, Services};
+use crate::certs::disk::{Judged, OnDisk};
+use crate::config;
+use crate::config::compose::words;
+use crate::config::found::Found;
+use crate::config::gateway::{Gateway, data_file};
+use crate::config::images;
+use crate::config::sample;
+use crate::config::yaml::{self, Value};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::git::{self, GitState};
+use crate::deployment::route::{Host, Scheme};
+use crate::deployment::{Deployment, Domain, RouteName, TokenState, Upstream, files, path};
+use crate::{rules, token};
+
+/// The request of `check`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckRequest {}
+
+/// What `check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckData {
+    /// The tunnel's domain.
+    domain: Option<Domain>,
+    /// The compose file that counts.
+    compose_file: Option<String>,
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// The routes.
+    routes: BTreeMap<String, String>,
+    /// How many checks ran.
+    checks: usize,
+    /// How many of the certificates' requirements are met.
+    requirements_met: usize,
+}
+
+/// The proxy's configuration as it was found.
+#[derive(Debug)]
+pub(crate) enum GatewayFile {
+    /// No such file, or no mount that would show it to the proxy.
+    Missing(String),
+    /// It lies outside of the directory.
+    Elsewhere(String),
+    /// A directory in its place.
+    Directory,
+    /// It cannot be read.
+    Unreadable(String),
+    /// It is not what the proxy reads.
+    Faulty(yaml::Fault),
+    /// It is.
+    Good(Box<Gateway>),
+}
+
+/// Everything that the checks ask for.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    deployment: &'a Deployment,
+    caller: &'a Caller,
+    /// The tunnel's domain.
+    pub(crate) domain: Option<Domain>,
+    env: Option<EnvFile>,
+    token: TokenState,
+    git: GitState,
+    git_key: Option<GitState>,
+    /// The compose files.
+    pub(crate) found: Found,
+    /// What the services are called.
+    pub(crate) services: Services,
+    gateway_path: String,
+    /// The proxy's configuration.
+    pub(crate) gateway: GatewayFile,
+    certificates: Option<Judged>,
+    /// User and group that the proxy runs as.
+    user: (u32, u32),
+}
+
+/// What the checks found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+impl Verdict {
+    fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Whether anything found keeps the stack from working.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+}
+
+/// The checks, in no order that matters: each looks at the facts and says what it finds.
+const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
+    directory_is_closed,
+    env_is_sound,
+    token_is_there,
+    secrets_stay_out_of_git,
+    keys_are_closed,
+    domains_agree,
+    compose_file_is_readable,
+    services_are_there,
+    network_is_shared,
+    proxy_is_dialled,
+    token_is_hidden,
+    ports_stay_closed,
+    images_are_pinned,
+    gateway_is_sound,
+    container_reads_its_files,
+    routes_lead_somewhere,
+    upstream_trust_is_there,
+    certificates_are_sound,
+];
+
+impl<'a> Facts<'a> {
+    /// Reads what the checks need; decides nothing.
+    ///
+    /// # Errors
+    /// `directory` when there is none; reading errors of the files that everything else hangs on.
+    pub(crate) fn gather(deployment: &'a Deployment, caller: &'a Caller) -> Result<Self, Error> {
+        deployment.require()?;
+        let env = config::read_env(deployment)?;
+        let found = Found::read(deployment)?;
+        let services = found.services();
+        let gateway_path = gateway_path(deployment, &found, &services);
+        let gateway = read_gateway(deployment, &found, gateway_path.as_deref());
+        let domain = config::known_domain(deployment)?;
+        let labels = domain.as_ref().map(|d| labels_of(&gateway, d)).unwrap_or_default();
+        let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
+        let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+        let git = git::state(deployment, path::ENV);
+        let git_key = files::metadata(deployment, path::CA_KEY).ok().flatten().map(|_| match &git {
+            GitState::NoRepository | GitState::Unknown(_) => git.clone(),
+            GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
+        });
+        let user = found.service(&services.proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |u| ids(&u));
+        Ok(Self {
+            deployment,
+            caller,
+            domain,
+            env,
+            token,
+            git,
+            git_key,
+            found,
+            services,
+            gateway_path: gateway_path.unwrap_or_else(|| path::GATEWAY.into()),
+            gateway,
+            certificates,
+            user,
+        })
+    }
+
+    /// Asks every check.
+    pub(crate) fn judge(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        for check in CHECKS {
+            check(self, &mut verdict);
+        }
+        verdict
+    }
+
+    /// The routes, as far as the configuration can be read.
+    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
+        match &self.gateway {
+            GatewayFile::Good(gateway) => gateway.routes.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// Name of the Compose project.
+    pub(crate) fn project(&self) -> Option<String> {
+        self.found.project(self.deployment, self.env.as_ref())
+    }
+
+    /// Variables of the shell that must not reach Compose.
+    pub(crate) fn variables(&self) -> std::collections::BTreeSet<String> {
+        self.found.variables(self.env.as_ref())
+    }
+}
+
+/// `65532:65532`, `65532`, `root`.
+fn ids(user: &str) -> (u32, u32) {
+    let (uid, gid) = user.split_once(':').unwrap_or((user, user));
+    let number = |text: &str| text.parse().unwrap_or(if text == "root" { 0 } else { 65532 });
+    (number(uid), number(gid))
+}
+
+/// Where the proxy's configuration lies, as a path inside the directory if it is there.
+fn gateway_path(deployment: &Deployment, found: &Found, services: &Services) -> Option<String> {
+    let Some(source) = found.gateway_path(&services.proxy) else {
+        // Without a readable compose file our own layout is the best guess; with one, no mount means no file.
+        return (!found.main.as_ref().is_some_and(|main| main.value.is_ok())).then(|| path::GATEWAY.to_owned());
+    };
+    let root = format!("{}/", deployment.root().to_string_lossy());
+    Some(source.strip_prefix(&root).map(str::to_owned).unwrap_or(source))
+}
+
+fn read_gateway(deployment: &Deployment, found: &Found, inside: Option<&str>) -> GatewayFile {
+    let Some(inside) = inside else {
+        let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name);
+        return GatewayFile::Missing(format!("`{name}` mounts nothing at /etc/mcp-gateway/config.yaml"));
+    };
+    if inside.starts_with(['/', '~']) || inside.starts_with("..") {
+        return GatewayFile::Elsewhere(inside.to_owned());
+    }
+    match files::metadata(deployment, inside) {
+        Ok(Some(meta)) if meta.is_dir() => return GatewayFile::Directory,
+        Ok(_) => {}
+        Err(error) => return GatewayFile::Unreadable(error.to_string()),
+    }
+    match files::read_text(deployment, inside) {
+        Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
+        Ok(Some(text)) => match Gateway::parse(&text) {
+            Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
+            Err(fault) => GatewayFile::Faulty(fault),
+        },
+        Err(error) => GatewayFile::Unreadable(error.to_string()),
+    }
+}
+
+/// The routes of a directory; empty where there are none that can be read.
+///
+/// # Errors
+/// Reading errors of the compose files.
+pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>, Error> {
+    let found = Found::read(deployment)?;
+    let services = found.services();
+    let inside = gateway_path(deployment, &found, &services);
+    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
+        GatewayFile::Good(gateway) => gateway.routes,
+        _ => BTreeMap::new(),
+    })
+}
+
+/// Names of the routes that stand in front of the domain, for the certificate.
+pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
+    let suffix = format!(".{domain}");
+    let label = |name: String| name.strip_suffix(&suffix).map(str::to_owned).unwrap_or(name);
+    let routes = routes(deployment).unwrap_or_default();
+    routes.into_keys().map(label).filter(|name| RouteName::parse(name).is_ok()).collect()
+}
+
+fn labels_of(gateway: &GatewayFile, domain: &Domain) -> Vec<String> {
+    let suffix = format!(".{domain}");
+    match gateway {
+        GatewayFile::Good(gateway) => gateway
+            .routes
+            .keys()
+            .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
+            .filter(|name| RouteName::parse(name).is_ok())
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The finding that goes with a configuration that the proxy could not read either.
+pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
+    let text = fault.0.as_str();
+    let id = if text.starts_with("routes: invalid type: sequence") {
+        "proxy-config-routes-list"
+    } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
+        "proxy-config-type"
+    } else {
+        "proxy-config-yaml"
+    };
+    rules::finding(id).with(format!("`{inside}`: {text}"))
+}
+
+/// Findings about the mode of `.env`.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
+    let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
+    Ok(exposure(meta.mode(), "`.env`", "env-readable", "env-writable").into_iter().collect())
+}
+
+fn exposure(mode: u32, what: &str, readable: &'static str, writable: &'static str) -> Option<Finding> {
+    let text = format!("{what} has mode {:04o}", mode & 0o7777);
+    if mode & 0o022 != 0 {
+        Some(rules::finding(writable).with(text))
+    } else if mode & 0o044 != 0 {
+        Some(rules::finding(readable).with(text))
+    } else {
+        None
+    }
+}
+
+fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
+    if let Ok(meta) = std::fs::metadata(facts.deployment.root())
+        && meta.mode() & 0o077 != 0
+    {
+        verdict.push(rules::finding("directory-open").with(format!("mode {:04o}", meta.mode() & 0o7777)));
+    }
+}
+
+fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let Some(env) = &facts.env else {
+        verdict.push(rules::finding("env-missing"));
+        return;
+    };
+    for fault in env.faults().iter().take(1) {
+        verdict.push(rules::finding("compose-env-invalid").with(fault.to_string()));
+    }
+    match env_mode(facts.deployment) {
+        Ok(found) => verdict.findings.extend(found),
+        Err(error) => verdict.skipped.push(Skipped::new("env-readable", error.to_string())),
+    }
+}
+
+fn token_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
+    if facts.env.is_none() {
+        return;
+    }
+    verdict.findings.extend(token::state_finding(&facts.token));
+    if let TokenState::Set(token) = &facts.token {
+        verdict.findings.extend(token::shadow(token, facts.caller));
+    }
+}
+
+fn secrets_stay_out_of_git(facts: &Facts<'_>, verdict: &mut Verdict) {
+    if let GitState::Unknown(why) = &facts.git {
+        verdict.skipped.push(Skipped::new("git-not-ignored", why.clone()));
+    }
+    if facts.env.is_some() {
+        verdict.findings.extend(token::git_finding(&facts.git, path::ENV));
+    }
+    if let Some(state) = &facts.git_key {
+        verdict.findings.extend(token::git_finding(state, path::CA_KEY));
+    }
+}
+
+fn keys_are_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
+    if let Ok(Some(meta)) = files::metadata(facts.deployment, path::CA_KEY) {
+        verdict.findings.extend(exposure(meta.mode(), "`data/ca.key`", "key-readable", "key-writable"));
+    }
+    if let Ok(Some(meta)) = files::metadata(facts.deployment, path::TLS_KEY)
+        && meta.mode() & 0o022 != 0
+    {
+        verdict
+            .push(rules::finding("key-writable").with(format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777)));
+    }
+}
+
+fn domains_agree(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let GatewayFile::Good(gateway) = &facts.gateway else { return };
+    let Some(domain) = &facts.domain else { return };
+    match gateway.tunnel_domain.as_deref() {
+        Some(said) if said == domain.as_str() => {}
+        Some(said) => verdict.push(
+            rules::finding("domain-mismatch")
+                .with(format!("TUNNEL_DOMAIN in `.env`: {domain}"))
+                .with(format!("tunnel_domain in `{}`: {said}", facts.gateway_path)),
+        ),
+        // Without it only whole host names are found.
+        None if gateway.routes.keys().any(|name| !name.contains('.')) => verdict
+            .push(rules::finding("domain-mismatch").with(format!("`{}` has no tunnel_domain", facts.gateway_path))),
+        None => {}
+    }
+}
+
+fn compose_file_is_readable(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let Some(main) = &facts.found.main else {
+        verdict.push(rules::finding("compose-file-missing"));
+        return;
+    };
+    if let Some(hidden) = facts.found.shadowed.first() {
+        verdict.push(rules::finding("compose-file-shadowed").with(format!("`{}` hides `{hidden}`", main.name)));
+    }
+    for file in [Some(main), facts.found.over.as_ref()].into_iter().flatten() {
+        if let Err(fault) = &file.value {
+            verdict.push(rules::finding("compose-yaml-invalid").with(format!("`{}`: {}", file.name, fault.0)));
+        }
+    }
+}
+
+/// Whether the compose files can be read, so that what is missing in them is really missing.
+fn compose_is_known(facts: &Facts<'_>) -> bool {
+    facts.found.main.as_ref().is_some_and(|main| main.value.is_ok())
+        && facts.found.over.as_ref().is_none_or(|over| over.value.is_ok())
+}
+
+fn services_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
+    if !compose_is_known(facts) || facts.found.includes_others() {
+        return;
+    }
+    let names = facts.found.service_names();
+    let mode = facts.found.service(&facts.services.cloudflared, "network_mode").and_then(yaml::scalar);
+    let shared = mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
+    let needed = [Some(facts.services.proxy.as_str()), Some(facts.services.cloudflared.as_str()), shared];
+    for name in needed.into_iter().flatten().filter(|name| !names.contains(*name)).take(1) {
+        verdict.push(rules::finding("compose-service-undefined").with(format!("there is no service `{name}`")));
+    }
+}
+
+fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let cloudflared = &facts.services.cloudflared;
+    if !compose_is_known(facts) || !facts.found.service_names().contains(cloudflared) {
+        return;
+    }
+    let mode = facts.found.service(cloudflared, "network_mode").and_then(yaml::scalar);
+    if !mode.as_deref().is_some_and(|mode| mode.starts_with("service:")) {
+        let text =
+            mode.map_or_else(|| "it has no `network_mode`".into(), |mode| format!("its `network_mode` is {mode}"));
+        verdict.push(rules::finding("network-mode-missing").with(text));
+    } else {
+        let own: Vec<&str> = ["networks", "dns", "extra_hosts", "ports"]
+            .into_iter()
+            .filter(|key| facts.found.service(cloudflared, key).is_some_and(|v| !v.is_null()))
+            .collect();
+        if !own.is_empty() {
+            verdict.push(
+                rules::finding("compose-netmode-conflict").with(format!("`{cloudflared}` has {}", own.join(", "))),
+            );
+        }
+    }
+    let proxy = facts.services.proxy.as_str();
+    let plain = match facts.found.service(cloudflared, "depends_on") {
+        Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
+        Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
+        None => false,
+    };
+    if plain {
+        verdict.push(rules::finding("depends-on-plain"));
+    }
+}
+
+fn proxy_is_dialled(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let cloudflared = &facts.services.cloudflared;
+    if !compose_is_known(facts) || !facts.found.service_names().contains(cloudflared) {
+        return;
+    }
+    let command = facts.found.service(cloudflared, "command").map(words).unwrap_or_default();
+    let flag = command.iter().position(|word| word == "--url").and_then(|at| command.get(at + 1).cloned());
+    let inline = command.iter().find_map(|word| word.strip_prefix("--url=").map(str::to_owned));
+    let Some(url) = flag.or(inline).or_else(|| environment(facts, cloudflared, "TUNNEL_URL")) else {
+        verdict.push(rules::finding("no-ingress-url").with(format!("command: {}", command.join(" "))));
+        return;
+    };
+    let GatewayFile::Good(gateway) = &facts.gateway else { return };
+    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+    let port = listen.rsplit(':').next().unwrap_or_default();
+    let same_port = url.rsplit(':').next().map(|p| p.trim_end_matches('/')) == Some(port);
+    if !url.starts_with("http://") || !same_port {
+        verdict.push(rules::finding("listen-mismatch").with(format!("listen_addr: \"{listen}\", --url {url}")));
+    }
+}
+
+/// A variable of a service's `environment`, in both of Compose's spellings.
+fn environment(facts: &Facts<'_>, service: &str, name: &str) -> Option<String> {
+    match facts.found.service(service, "environment")? {
+        Value::Sequence(list) => list.iter().filter_map(yaml::scalar).find_map(|entry| {
+            let (key, value) = entry.split_once('=').unwrap_or((&entry, ""));
+            (key == name).then(|| value.to_owned())
+        }),
+        map => yaml::at(map, &[name]).map(|value| yaml::scalar(value).unwrap_or_default()),
+    }
+}
+
+fn token_is_hidden(facts: &Facts<'_>, verdict: &mut Verdict) {
+    for file in [facts.found.main.as_ref(), facts.found.over.as_ref()].into_iter().flatten() {
+        if matches!(crate::answer::redact::redact(&file.text), std::borrow::Cow::Owned(_)) {
+            verdict.push(rules::finding("token-in-file").with(format!("`{}`", file.name)));
+        }
+    }
+    let cloudflared = &facts.services.cloudflared;
+    let command = facts.found.service(cloudflared, "command").map(words).unwrap_or_default();
+    let in_command = command.iter().any(|word| word.starts_with("--token") && !word.starts_with("--token-file"));
+    if in_command || environment(facts, cloudflared, env_file::TOKEN).is_some() {
+        let place = if in_command { "command" } else { "environment" };
+        verdict.push(rules::finding("token-in-clear").with(format!("`{place}` of the service `{cloudflared}`")));
+    }
+}
+
+fn ports_stay_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let ours = [facts.services.proxy.as_str(), sample::SERVICE];
+    let open: Vec<&str> = ours
+        .into_iter()
+        .filter(|name| {
+            let ports = facts.found.service(name, "ports").and_then(Value::as_sequence);
+            ports.is_some_and(|ports| !ports.is_empty())
+        })
+        .collect();
+    if !open.is_empty() {
+        verdict.push(rules::finding("ports-published").with(open.join(", ")));
+    }
+}
+
+fn images_are_pinned(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let loose: Vec<String> = [&facts.services.proxy, &facts.services.cloudflared]
+        .into_iter()
+        .filter_map(|name| Some((name, facts.found.service(name, "image").and_then(yaml::scalar)?)))
+        .filter(|(_, image)| !images::is_pinned(image))
+        .map(|(name, image)| format!("{name}: {image}"))
+        .collect();
+    if !loose.is_empty() {
+        verdict.push(loose.iter().fold(rules::finding("image-unpinned"), |finding, text| finding.with(text)));
+    }
+}
+
+fn gateway_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let inside = &facts.gateway_path;
+    match &facts.gateway {
+        GatewayFile::Missing(why) => verdict.push(rules::finding("proxy-config-missing").with(why)),
+        GatewayFile::Elsewhere(place) => {
+            verdict.skipped.push(Skipped::new("proxy-config-yaml", format!("`{place}` lies outside of the directory")))
+        }
+        GatewayFile::Directory => {
+            verdict.push(rules::finding("proxy-config-is-dir").with(format!("`{inside}` is a directory")));
+        }
+        GatewayFile::Unreadable(why) => verdict.push(rules::finding("proxy-config-denied").with(why)),
+        GatewayFile::Faulty(fault) => verdict.push(gateway_fault(fault, inside)),
+        GatewayFile::Good(gateway) => {
+            if gateway.routes.is_empty() {
+                verdict.push(rules::finding("proxy-config-routes-empty").with(format!("`{inside}`")));
+            }
+            let open = gateway.allowed_ips().is_some_and(|ips| ips.iter().any(|ip| ip.ends_with("/0")));
+            if open || gateway.dials_anything() {
+                let what = if open { "allowed_ips has 0.0.0.0/0" } else { "disable_ip_validation is true" };
+                verdict.push(rules::finding("allowed-ips-open").with(what));
+            }
+        }
+    }
+}
+
+/// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
+fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bool {
+    let (uid, gid) = user;
+    let shift = if meta.uid() == uid {
+        6
+    } else if meta.gid() == gid {
+        3
+    } else {
+        0
+    };
+    uid == 0 || meta.mode() >> shift & bit != 0
+}
+
+fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let look = |inside: &str| files::metadata(facts.deployment, inside).ok().flatten();
+    let denied = |inside: &str, bit| {
+        look(inside).filter(|meta| !allows(meta, facts.user, bit)).map(|meta| {
+            format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, facts.user.0)
+        })
+    };
+    if let Some(text) = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4))
+    {
+        verdict.push(rules::finding("proxy-key-denied").with(text));
+    }
+    if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
+        && let Some(text) = denied(&facts.gateway_path, 4)
+    {
+        verdict.push(rules::finding("proxy-config-denied").with(text));
+    }
+}
+
+/// Where a route leads, as far as the files tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A service of this project.
+    Service(String),
+    /// A container on a Docker network that the proxy joins from outside the project.
+    Joined(String),
+    /// Somewhere that Docker does not show: this host, or another machine.
+    Outside(&'static str),
+    /// Nobody has that name.
+    Nobody,
+    /// It cannot be told.
+    Unknown(&'static str),
+}
+
+/// Finds out where an upstream lies.
+pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
+    if let Some(service) = found.service_named(upstream.host_text()) {
+        return Target::Service(service);
+    }
+    match upstream.host() {
+        Host::DockerHost => Target::Outside("it is a process on this host, which Docker does not show"),
+        Host::Address(_) => Target::Outside("it is an address outside of this project, which Docker does not show"),
+        Host::Name(_) => Target::Outside("it is a name outside of this project, which Docker does not show"),
+        Host::Label("localhost") => Target::Unknown("it is the proxy's own container"),
+        Host::Label(_) if !found.external_networks(proxy).is_empty() => Target::Joined(upstream.host_text().to_owned()),
+        Host::Label(_) if found.includes_others() => {
+            Target::Unknown("the compose file includes others, whose services are not looked at")
+        }
+        Host::Label(_) => Target::Nobody,
+    }
+}
+
+fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let GatewayFile::Good(gateway) = &facts.gateway else { return };
+    let suffix = facts.domain.as_ref().map(|domain| format!(".{domain}")).unwrap_or_default();
+    for (name, text) in &gateway.routes {
+        let label = name.strip_suffix(&suffix).unwrap_or(name);
+        if let Err(why) = RouteName::parse(label) {
+            verdict.push(rules::finding("route-name-invalid").with(why));
+        }
+        let upstream = match Upstream::parse(text) {
+            Ok(upstream) => upstream,
+            Err(why) => {
+                verdict.push(rules::finding("proxy-config-upstream").with(format!("route `{name}`: {why}")));
+                continue;
+            }
+        };
+        if let Some(why) = gateway.refusal(&upstream) {
+            verdict.push(
+                rules::finding("upstream-ip-rejected").with(format!("route `{name}` leads to {upstream}, {why}")),
+            );
+            continue;
+        }
+        if !compose_is_known(facts) {
+            continue;
+        }
+        match target(&upstream, &facts.found, &facts.services.proxy) {
+            Target::Service(_) => {}
+            Target::Nobody => verdict.push(
+                rules::finding("upstream-undefined")
+                    .with(format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text())),
+            ),
+            Target::Joined(host) => verdict.skipped.push(Skipped::new(
+                format!("upstream:{name}"),
+                format!("`{host}` may be on a network that the proxy joins; only a running Docker can tell"),
+            )),
+            Target::Outside(why) | Target::Unknown(why) => {
+                verdict.skipped.push(Skipped::new(format!("upstream:{name}"), format!("{upstream}: {why}")));
+            }
+        }
+    }
+}
+
+fn upstream_trust_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let GatewayFile::Good(gateway) = &facts.gateway else { return };
+    let https = gateway
+        .routes
+        .iter()
+        .find(|(_, text)| Upstream::parse(text).is_ok_and(|upstream| upstream.scheme() == Scheme::Https));
+    if let Some((name, text)) = https
+        && !gateway.trusts_someone()
+    {
+        verdict.push(rules::finding("upstream-tls").with(format!("route `{name}` leads to {text}")));
+    }
+    let Some(file) = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_ref()) else {
+        return;
+    };
+    let inside = data_file(file).map(|name| format!("{}/{name}", path::DATA));
+    let meta = inside.as_deref().and_then(|inside| files::metadata(facts.deployment, inside).ok().flatten());
+    match (inside, meta) {
+        (Some(_), Some(meta)) if meta.is_file() && allows(&meta, facts.user, 4) => {}
+        (Some(inside), Some(_)) => {
+            verdict
+                .push(rules::finding("upstream-ca-missing").with(format!("`{inside}` is not readable for the proxy")));
+        }
+        (Some(inside), None) => {
+            verdict.push(rules::finding("upstream-ca-missing").with(format!("`{inside}` is not there")));
+        }
+        // A mount of the person's own.
+        (None, _) => verdict
+            .skipped
+            .push(Skipped::new("upstream-ca-missing", format!("`{file}` is not in the deployment's `data` folder"))),
+    }
+}
+
+fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let Some(judged) = &facts.certificates else {
+        verdict.skipped.push(Skipped::new("tls-bad-cert", "the tunnel's domain is not known"));
+        return;
+    };
+    verdict.findings.extend(judged.findings.iter().cloned());
+    verdict.skipped.extend(judged.skipped.iter().cloned());
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` when there is no deployment directory, reading errors.
+pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report<CheckData>, Error> {
+    let for_facts = caller.clone();
+    let facts = Facts::gather(deployment, &for_facts)?;
+    caller.services = facts.services.clone();
+    let verdict = facts.judge();
+    let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let summary = match (errors, warnings) {
+        (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
+        (0, n) => format!("the deployment is sound as far as its files tell, with {n} warning(s)"),
+        (n, _) => format!("{n} error(s) keep the deployment from working"),
+    };
+    let data = CheckData {
+        domain: facts.domain.clone(),
+        compose_file: facts.found.main.as_ref().map(|main| main.name.to_owned()),
+        project: facts.project(),
+        routes: facts.routes(),
+        checks: CHECKS.len(),
+        requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
+    };
+    let mut report = Report::new(summary, data);
+    if errors == 0 {
+        report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+    }
+    report.findings = verdict.findings;
+    report.skipped = verdict.skipped;
+    Ok(report)
+}

@@ -1,0 +1,184 @@
+//! The request line: the commands, nothing else.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use serde_json::Value;
+
+use crate::answer::{self, Error, Report, Status, request};
+use crate::caller::Caller;
+use crate::deployment::Deployment;
+use crate::{certs, check, connect, init, render, rules, schema, stack, token};
+
+/// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
+///
+/// Reads one JSON request, prints one JSON answer. Exit code 0: ok; 1: problems found; 2: could not answer.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-tunnels-helper", version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Deployment directory [default: ~/mcp-tunnel]
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The request: a JSON object, @FILE, or - for standard input [default: {}]
+    #[arg(long, global = true, value_name = "REQUEST")]
+    json: Option<String>,
+    /// Indent the answer
+    #[arg(long, global = true)]
+    pretty: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the deployment directory, or say where it stands
+    Init,
+    /// The tunnel's token
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Certificates
+    #[command(subcommand)]
+    Certs(CertsVerb),
+    /// Write the proxy configuration and the compose file
+    Render,
+    /// Lint the deployment as it stands on disk
+    Check,
+    /// Start the stack and wait until it is live
+    Up,
+    /// Look whether the stack is live
+    Status,
+    /// Apply an edited configuration or a new token
+    Restart,
+    /// Stop the stack
+    Down,
+    /// How to call the tunnel from Claude
+    Connect,
+    /// The troubleshooting table
+    Rules,
+    /// JSON Schema of every request and answer
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenVerb {
+    /// Put the token into .env (from standard input, or a hidden prompt)
+    Set,
+    /// Look at the token in .env
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum CertsVerb {
+    /// Make the CA and the server certificate, if missing
+    Issue,
+}
+
+/// What is to be printed.
+pub(crate) enum Printed {
+    /// Help or version, plain text.
+    Text(String),
+    /// The answer.
+    Json(Value, Status, bool),
+}
+
+/// Runs what the arguments say.
+pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return Printed::Text(error.render().to_string());
+        }
+        Err(error) => {
+            let pretty = args.iter().any(|arg| arg == "--pretty");
+            let text = error.render().to_string();
+            let message = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
+            let words = said(args);
+            let message = if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
+                format!("`{words}` needs a command or verb behind it")
+            } else {
+                message.replace('\n', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+            };
+            let (value, status) = answer::finish::<()>(&words, Err(Error::Usage(message)), caller);
+            return Printed::Json(value, status, pretty);
+        }
+    };
+    let (value, status) = dispatch(&cli, caller);
+    Printed::Json(value, status, cli.pretty)
+}
+
+/// The command words among the arguments, as far as they are ours: what else was typed may be a secret.
+fn said(args: &[OsString]) -> String {
+    const WORDS: [&str; 16] = [
+        "init",
+        "token",
+        "set",
+        "check",
+        "certs",
+        "issue",
+        "render",
+        "up",
+        "status",
+        "restart",
+        "down",
+        "connect",
+        "rules",
+        "schema",
+        "help",
+        "completions",
+    ];
+    let words: Vec<&str> =
+        args.iter().skip(1).filter_map(|arg| arg.to_str()).filter(|arg| WORDS.contains(arg)).take(2).collect();
+    words.join(" ")
+}
+
+fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
+    let json = cli.json.as_deref();
+    macro_rules! answer {
+        ($name:literal, |$request:ident: $type:ty, $deployment:ident| $body:expr) => {{
+            let result = (|| {
+                let $request: $type = request::read(json)?;
+                let $deployment = Deployment::locate(cli.dir.as_deref(), caller)?;
+                caller.dir = Some($deployment.root().to_path_buf());
+                $body
+            })();
+            answer::finish($name, result, caller)
+        }};
+    }
+    match &cli.command {
+        Command::Init => answer!("init", |r: init::InitRequest, d| init::run(&d, &r, caller)),
+        Command::Token(TokenVerb::Set) if json == Some("-") => answer::finish::<()>(
+            "token set",
+            Err(Error::request("standard input cannot be both the request and the token", "leave `--json` out")),
+            caller,
+        ),
+        Command::Token(TokenVerb::Set) => answer!("token set", |_r: token::TokenRequest, d| token::set(&d, caller)),
+        Command::Token(TokenVerb::Check) => {
+            answer!("token check", |_r: token::TokenRequest, d| token::check(&d, caller))
+        }
+        Command::Certs(CertsVerb::Issue) => {
+            answer!("certs issue", |r: certs::disk::IssueRequest, d| certs::disk::run(&d, r, caller))
+        }
+        Command::Render => answer!("render", |r: render::RenderRequest, d| render::run(&d, &r, caller)),
+        Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),
+        Command::Up => answer!("up", |r: stack::commands::WaitRequest, d| stack::commands::up(&d, r, caller)),
+        Command::Status => {
+            answer!("status", |r: stack::commands::WaitRequest, d| stack::commands::status(&d, r, caller))
+        }
+        Command::Restart => {
+            answer!("restart", |r: stack::commands::WaitRequest, d| stack::commands::restart(&d, r, caller))
+        }
+        Command::Down => answer!("down", |_r: stack::commands::DownRequest, d| stack::commands::down(&d, caller)),
+        Command::Connect => answer!("connect", |r: connect::ConnectRequest, d| connect::run(&d, &r, caller)),
+        Command::Rules => {
+            let result: Result<Report<rules::RulesData>, Error> =
+                request::read(json).and_then(|r: rules::RulesRequest| rules::run(&r, caller));
+            answer::finish("rules", result, caller)
+        }
+        Command::Schema => {
+            let result = request::read(json).map(|_: schema::SchemaRequest| schema::run());
+            answer::finish("schema", result, caller)
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! `docker-compose.yaml` as the helper writes it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::gateway::LISTEN_URL;
+use super::images::{CLOUDFLARED, ImageRef, PROXY, PYTHON};
+use super::sample;
+use super::settings::{Profile, Protocol, Settings};
+use super::yaml::{self, Value, at, texts};
+use crate::answer::Error;
+use crate::deployment::route::DOCKER_HOST;
+use crate::deployment::{Domain, Upstream, env_file, path};
+
+/// The user of the images; written out, so that the 0600 keys of the person stay unreadable in the containers.
+pub(crate) const USER: &str = "65532:65532";
+/// Name of the proxy's service.
+pub(crate) const PROXY_SERVICE: &str = "mcp-gateway";
+/// Name of the tunnel agent's service.
+pub(crate) const CLOUDFLARED_SERVICE: &str = "cloudflared";
+/// Where the proxy's image looks for its configuration.
+pub(crate) const CONFIG_TARGET: &str = "/etc/mcp-gateway/config.yaml";
+/// Label with the hash of the configuration that the container was made for.
+pub(crate) const CONFIG_LABEL: &str = "mcp-tunnels.config-sha256";
+/// Label with the fingerprint of the token that the container was made with.
+pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
+/// Loopback only, inside the namespace that cloudflared shares with the proxy.
+const METRICS: &str = "127.0.0.1:20241";
+const SECRET: &str = "tunnel_token";
+
+/// What can be chosen about the stack, as far as the compose file holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choices {
+    pub(crate) sample: bool,
+    pub(crate) networks: Vec<String>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) profile: Profile,
+    pub(crate) proxy_image: String,
+    pub(crate) cloudflared_image: String,
+    /// Base of the sample's image; held by the sample's Dockerfile.
+    pub(crate) python_image: String,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            sample: false,
+            networks: Vec::new(),
+            protocol: None,
+            profile: Profile::Default,
+            proxy_image: PROXY.into(),
+            cloudflared_image: CLOUDFLARED.into(),
+            python_image: PYTHON.into(),
+        }
+    }
+}
+
+impl Choices {
+    /// Reads the choices back from a compose file, with the service names that it uses.
+    pub(crate) fn read(file: &Value, proxy: &str, cloudflared: &str) -> Self {
+        let default = Self::default();
+        let image = |service: &str, otherwise: &str| {
+            let text = at(file, &["services", service, "image"]).and_then(yaml::scalar);
+            text.filter(|t| ImageRef::parse(t).is_ok()).unwrap_or_else(|| otherwise.to_owned())
+        };
+        let networks = match at(file, &["services", proxy, "networks"]) {
+            Some(Value::Sequence(_)) => texts(at(file, &["services", proxy, "networks"]).unwrap_or(&Value::Null)),
+            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
+            _ => Vec::new(),
+        };
+        let external = |name: &String| {
+            at(file, &["networks", name, "external"]).is_some_and(|v| *v != Value::Bool(false) && !v.is_null())
+        };
+        let command = at(file, &["services", cloudflared, "command"]).map(words).unwrap_or_default();
+        let protocol = command.iter().position(|word| word == "--protocol").and_then(|i| command.get(i + 1));
+        let read_only = at(file, &["services", proxy, "read_only"]) == Some(&Value::Bool(true));
+        Self {
+            sample: at(file, &["services", sample::SERVICE]).is_some(),
+            networks: networks.into_iter().filter(external).collect(),
+            protocol: protocol.and_then(|p| yaml::from_text(p).ok()),
+            profile: if read_only { Profile::Hardened } else { Profile::Default },
+            proxy_image: image(proxy, &default.proxy_image),
+            cloudflared_image: image(cloudflared, &default.cloudflared_image),
+            python_image: default.python_image,
+        }
+    }
+
+    /// Applies the settings of a request. What it does not mention stays.
+    pub(crate) fn apply(&mut self, settings: &Settings) {
+        let default = Self::default();
+        self.sample = settings.sample.unwrap_or(self.sample);
+        if settings.networks.is_mentioned() {
+            let asked = settings.networks.over(None).unwrap_or_default();
+            self.networks.clear();
+            for network in asked {
+                if !self.networks.iter().any(|n| n == network.as_str()) {
+                    self.networks.push(network.as_str().to_owned());
+                }
+            }
+        }
+        self.protocol = settings.protocol.over(self.protocol).filter(|p| *p != Protocol::Auto);
+        self.profile = settings.profile.over(Some(self.profile)).unwrap_or_default();
+        if settings.images.is_mentioned() {
+            let images = settings.images.over(None);
+            let set = |slot: &mut String, change: Option<&crate::answer::request::Change<ImageRef>>, table: String| {
+                let Some(change) = change else {
+                    *slot = table;
+                    return;
+                };
+                if change.is_mentioned() {
+                    *slot = change.over(None).map_or(table, |image| image.as_str().to_owned());
+                }
+            };
+            set(&mut self.proxy_image, images.as_ref().map(|i| &i.proxy), default.proxy_image);
+            set(&mut self.cloudflared_image, images.as_ref().map(|i| &i.cloudflared), default.cloudflared_image);
+            set(&mut self.python_image, images.as_ref().map(|i| &i.python), default.python_image);
+        }
+    }
+}
+
+/// The words of a `command:`, which may be a list or one line.
+pub(crate) fn words(command: &Value) -> Vec<String> {
+    match command {
+        Value::String(line) => shlex::split(line).unwrap_or_default(),
+        other => texts(other),
+    }
+}
+
+#[derive(Serialize)]
+struct File {
+    name: String,
+    services: Services,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    networks: BTreeMap<String, Network>,
+    secrets: BTreeMap<&'static str, Secret>,
+}
+
+#[derive(Serialize)]
+struct Services {
+    #[serde(rename = "mcp-gateway")]
+    proxy: Service,
+    cloudflared: Service,
+    #[serde(rename = "hello-mcp", skip_serializing_if = "Option::is_none")]
+    sample: Option<Service>,
+}
+
+#[derive(Serialize)]
+struct Secret {
+    environment: &'static str,
+}
+
+#[derive(Serialize)]
+struct Network {
+    name: String,
+    external: bool,
+}
+
+/// A service; fields stand in the file in this order.
+#[derive(Default, Serialize)]
+struct Service {
+    image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<Build>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<bool>,
+    user: &'static str,
+    restart: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_mode: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depends_on: Option<BTreeMap<&'static str, Dependency>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extra_hosts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<Mount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<HealthCheck>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'static str, String>,
+    security_opt: Vec<&'static str>,
+    cap_drop: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_only: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tmpfs: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pids_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mem_limit: Option<&'static str>,
+    logging: Logging,
+}
+
+#[derive(Serialize)]
+struct Build {
+    context: &'static str,
+    args: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Dependency {
+    condition: &'static str,
+    restart: bool,
+}
+
+#[derive(Serialize)]
+struct Mount {
+    r#type: &'static str,
+    source: String,
+    target: &'static str,
+    read_only: bool,
+    bind: Bind,
+}
+
+#[derive(Serialize)]
+struct Bind {
+    create_host_path: bool,
+    selinux: &'static str,
+}
+
+#[derive(Serialize)]
+struct HealthCheck {
+    test: Vec<&'static str>,
+    interval: &'static str,
+    timeout: &'static str,
+    retries: u32,
+    start_period: &'static str,
+}
+
+#[derive(Default, Serialize)]
+struct Logging {
+    driver: &'static str,
+    options: BTreeMap<&'static str, &'static str>,
+}
+
+/// A read-only mount that SELinux hosts let the container read. Compose hands the label over only in the form of
+/// mount that also makes missing sources, so `up` checks before that nothing is missing.
+fn mount(source: &str, target: &'static str) -> Mount {
+    Mount {
+        r#type: "bind",
+        source: format!("./{source}"),
+        target,
+        read_only: true,
+        bind: Bind { create_host_path: true, selinux: "z" },
+    }
+}
+
+/// What all services have in common.
+fn service(image: &str, profile: Profile) -> Service {
+    let hardened = profile == Profile::Hardened;
+    Service {
+        image: image.to_owned(),
+        user: USER,
+        restart: "unless-stopped",
+        security_opt: vec!["no-new-privileges:true"],
+        cap_drop: vec!["ALL"],
+        pids_limit: hardened.then_some(256),
+        mem_limit: hardened.then_some("512m"),
+        logging: Logging { driver: "json-file", options: [("max-size", "10m"), ("max-file", "3")].into() },
+        ..Service::default()
+    }
+}
+
+/// Name of the Compose project: the folder's name would make one project of two folders called alike.
+pub(crate) fn project_name(domain: &Domain) -> String {
+    format!("mcp-tunnel-{}", domain.first_label())
+}
+
+/// The compose file for these choices. The same choices give the same bytes.
+///
+/// # Errors
+/// `internal` only.
+pub(crate) fn to_yaml(
+    domain: &Domain,
+    choices: &Choices,
+    upstreams: &[Upstream],
+    sample_image: &str,
+) -> Result<String, Error> {
+    let hardened = choices.profile == Profile::Hardened;
+    let mut proxy = service(&choices.proxy_image, choices.profile);
+    proxy.volumes = vec![mount(path::GATEWAY, CONFIG_TARGET), mount(path::DATA, "/data")];
+    proxy.labels = [(CONFIG_LABEL, interpolated(env_file::CONFIG_HASH))].into();
+    proxy.read_only = hardened.then_some(true);
+    if !choices.networks.is_empty() {
+        proxy.networks = std::iter::once("default".to_owned()).chain(choices.networks.iter().cloned()).collect();
+    }
+    if upstreams.iter().any(|u| u.host_text() == DOCKER_HOST) {
+        // Only Docker Desktop knows the name by itself.
+        proxy.extra_hosts = vec![format!("{DOCKER_HOST}:host-gateway")];
+    }
+
+    // No `read_only` here, also when hardened: Compose copies the secret into the container's file system.
+    let mut cloudflared = service(&choices.cloudflared_image, choices.profile);
+    cloudflared.network_mode = Some(format!("service:{PROXY_SERVICE}"));
+    // `restart: true`: when Compose restarts the proxy it gets a new network namespace, and cloudflared must follow.
+    cloudflared.depends_on = Some([(PROXY_SERVICE, Dependency { condition: "service_started", restart: true })].into());
+    let protocol = choices.protocol.map(|p| ["--protocol".to_owned(), p.to_string()]);
+    cloudflared.command = ["tunnel", "--no-autoupdate", "--metrics", METRICS]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(protocol.into_iter().flatten())
+        .chain(["run", "--url", LISTEN_URL].map(str::to_owned))
+        .collect();
+    cloudflared.environment = [("TUNNEL_TOKEN_FILE", format!("/run/secrets/{SECRET}"))].into();
+    cloudflared.secrets = vec![SECRET];
+    cloudflared.healthcheck = Some(HealthCheck {
+        test: vec!["CMD", "cloudflared", "tunnel", "--metrics", METRICS, "ready"],
+        interval: "10s",
+        timeout: "5s",
+        retries: 3,
+        // The pinned cloudflared falls back from blocked UDP to HTTP/2 after up to 155 s.
+        start_period: "180s",
+    });
+    cloudflared.labels = [(TOKEN_LABEL, interpolated(env_file::TOKEN_FINGERPRINT))].into();
+
+    let file = File {
+        name: project_name(domain),
+        services: Services {
+            proxy,
+            cloudflared,
+            sample: choices.sample.then(|| sample_service(choices, sample_image)),
+        },
+        networks: choices
+            .networks
+            .iter()
+            .map(|name| (name.clone(), Network { name: name.clone(), external: true }))
+            .collect(),
+        secrets: [(SECRET, Secret { environment: env_file::TOKEN })].into(),
+    };
+    yaml::to_text(&file)
+}
+
+/// A variable of `.env`, empty where it is not set, without Compose's warning.
+fn interpolated(variable: &str) -> String {
+    format!("${{{variable}:-}}")
+}
+
+fn sample_service(choices: &Choices, image: &str) -> Service {
+    let hardened = choices.profile == Profile::Hardened;
+    let mut sample = service(image, choices.profile);
+    sample.build = Some(Build {
+        context: "./hello-mcp",
+        // Names without values: taken from `.env` or the shell, left out where neither has them.
+        args: vec!["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
+    });
+    // As PID 1 Python ignores SIGTERM until it has installed its handlers: a stop would take ten seconds.
+    sample.init = Some(true);
+    sample.volumes = vec![mount(sample::SERVER, "/app/server.py")];
+    sample.healthcheck = Some(HealthCheck {
+        // A connection, not a request: the access log stays a log of calls.
+        test: vec![
+            "CMD",
+            "python",
+            "-IS",
+            "-c",
+            "import socket; socket.create_connection(('127.0.0.1', 9000), 2).close()",
+        ],
+        interval: "5s",
+        timeout: "5s",
+        retries: 3,
+        start_period: "30s",
+    });
+    sample.read_only = hardened.then_some(true);
+    if hardened {
+        sample.tmpfs = vec!["/tmp"];
+    }
+    sample
+}

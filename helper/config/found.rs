@@ -1,0 +1,303 @@
+//! The compose files as they are found, whoever wrote them: which one Compose takes, and what it says.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path};
+
+use super::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
+use super::stamp::{Origin, origin};
+use super::yaml::{self, Value, at};
+use crate::answer::Error;
+use crate::caller::Services;
+use crate::deployment::env_file::EnvFile;
+use crate::deployment::{Deployment, files, path};
+
+/// Names that Compose tries, in its order.
+pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];
+/// Names of override files that Compose tries, in its order.
+const OVERRIDE_NAMES: [&str; 4] =
+    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
+
+/// One compose file.
+#[derive(Clone, Debug)]
+pub(crate) struct ComposeFile {
+    /// Its name in the directory.
+    pub(crate) name: &'static str,
+    /// Its text.
+    pub(crate) text: String,
+    /// What it says, or why it cannot be read.
+    pub(crate) value: Result<Value, yaml::Fault>,
+}
+
+/// All that Compose would read in a directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The file that counts.
+    pub(crate) main: Option<ComposeFile>,
+    /// Files that would count if the first were not there.
+    pub(crate) shadowed: Vec<&'static str>,
+    /// The person's own services and changes.
+    pub(crate) over: Option<ComposeFile>,
+}
+
+/// A bind mount: the path inside the directory if it is there, else as it stands, and the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BindMount {
+    pub(crate) source: String,
+    pub(crate) target: String,
+}
+
+impl Found {
+    /// Reads the files that Compose would.
+    ///
+    /// # Errors
+    /// `io` or `unexpected-file` for a file that cannot be read at all.
+    pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
+        let mut mains = read_first(deployment, &MAIN_NAMES)?;
+        let main = if mains.is_empty() { None } else { Some(mains.remove(0)) };
+        let over = read_first(deployment, &OVERRIDE_NAMES)?.into_iter().next();
+        Ok(Self { main, shadowed: mains.iter().map(|file| file.name).collect(), over })
+    }
+
+    /// Whether the main file is one that `render` writes, edited or not.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.main.as_ref().is_some_and(|file| file.name == path::COMPOSE && origin(&file.text) != Origin::Foreign)
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &Value> {
+        // The override first: where both say something, it wins.
+        [self.over.as_ref(), self.main.as_ref()].into_iter().flatten().filter_map(|file| file.value.as_ref().ok())
+    }
+
+    /// What the files say of a service, the override first.
+    pub(crate) fn service(&self, name: &str, key: &str) -> Option<&Value> {
+        self.readable().find_map(|value| at(value, &["services", name, key]))
+    }
+
+    /// Names of all services.
+    pub(crate) fn service_names(&self) -> BTreeSet<String> {
+        self.readable()
+            .filter_map(|value| at(value, &["services"])?.as_mapping())
+            .flat_map(|map| map.keys().filter_map(yaml::scalar).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Whether other files are pulled in, whose services cannot be seen here.
+    pub(crate) fn includes_others(&self) -> bool {
+        self.readable().any(|value| at(value, &["include"]).is_some())
+    }
+
+    /// What the proxy and cloudflared are called: the proxy is the service whose namespace cloudflared shares.
+    pub(crate) fn services(&self) -> Services {
+        let names = self.service_names();
+        let image_has = |name: &String, word: &str| {
+            self.service(name, "image").and_then(yaml::scalar).is_some_and(|image| image.contains(word))
+        };
+        let cloudflared = names
+            .iter()
+            .find(|name| image_has(name, "cloudflared"))
+            .cloned()
+            .or_else(|| names.iter().find(|name| name.contains(CLOUDFLARED_SERVICE)).cloned())
+            .unwrap_or_else(|| CLOUDFLARED_SERVICE.into());
+        let shared = self.service(&cloudflared, "network_mode").and_then(yaml::scalar);
+        let proxy = shared
+            .and_then(|mode| mode.strip_prefix("service:").map(str::to_owned))
+            .filter(|name| names.contains(name))
+            .or_else(|| names.iter().find(|name| image_has(name, "mcp-proxy")).cloned())
+            .or_else(|| names.iter().find(|name| ["mcp-gateway", "mcp-proxy"].contains(&name.as_str())).cloned())
+            .unwrap_or_else(|| PROXY_SERVICE.into());
+        Services { proxy, cloudflared }
+    }
+
+    /// The service that answers to a host name on the project's networks: by its own name, `container_name`,
+    /// `hostname` or a network alias.
+    pub(crate) fn service_named(&self, host: &str) -> Option<String> {
+        self.service_names().into_iter().find(|name| {
+            let says = |key: &str| {
+                self.service(name, key).and_then(yaml::scalar).is_some_and(|v| v.eq_ignore_ascii_case(host))
+            };
+            name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || self.has_alias(name, host)
+        })
+    }
+
+    fn has_alias(&self, service: &str, host: &str) -> bool {
+        self.readable().filter_map(|value| at(value, &["services", service, "networks"])?.as_mapping()).any(
+            |networks| {
+                networks
+                    .values()
+                    .filter_map(|network| at(network, &["aliases"]))
+                    .any(|aliases| yaml::texts(aliases).iter().any(|alias| alias.eq_ignore_ascii_case(host)))
+            },
+        )
+    }
+
+    /// Docker networks from outside the project that the proxy joins.
+    pub(crate) fn external_networks(&self, proxy: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for value in self.readable() {
+            let joined = match at(value, &["services", proxy, "networks"]) {
+                Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
+                Some(list) => yaml::texts(list),
+                None => Vec::new(),
+            };
+            for key in joined {
+                let external = self.readable().any(|v| {
+                    at(v, &["networks", &key, "external"]).is_some_and(|e| *e != Value::Bool(false) && !e.is_null())
+                });
+                if external {
+                    let name = self.readable().find_map(|v| at(v, &["networks", &key, "name"]).and_then(yaml::scalar));
+                    found.push(name.unwrap_or(key));
+                }
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Bind mounts of a service, in both of Compose's spellings.
+    pub(crate) fn mounts(&self, service: &str) -> Vec<BindMount> {
+        self.readable()
+            .filter_map(|value| at(value, &["services", service, "volumes"])?.as_sequence())
+            .flatten()
+            .filter_map(bind_mount)
+            .collect()
+    }
+
+    /// The proxy's configuration on this side of its mount, as a path inside the directory.
+    pub(crate) fn gateway_path(&self, proxy: &str) -> Option<String> {
+        let asked = self.service(proxy, "command").map(words).unwrap_or_default();
+        let flag = asked.iter().position(|w| matches!(w.as_str(), "-config" | "--config"));
+        let flag = flag.and_then(|i| asked.get(i + 1).cloned());
+        let inline = asked.iter().find_map(|w| w.split_once("config=").map(|(_, v)| v.to_owned()));
+        let target = flag.or(inline).unwrap_or_else(|| CONFIG_TARGET.into());
+        self.mounts(proxy).into_iter().find(|mount| mount.target == target).map(|mount| mount.source)
+    }
+
+    /// Name of the Compose project, as Compose finds it with a clean shell. `None` when it depends on a variable.
+    pub(crate) fn project(&self, deployment: &Deployment, env: Option<&EnvFile>) -> Option<String> {
+        let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
+        let named = || self.readable().find_map(|value| at(value, &["name"]).and_then(yaml::scalar));
+        if let Some(name) = set.or_else(named) {
+            return (!name.contains('$')).then_some(name);
+        }
+        let folder = deployment.root().file_name()?.to_string_lossy().to_lowercase();
+        let plain: String = folder.chars().filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_')).collect();
+        let plain = plain.trim_start_matches(['-', '_']).to_owned();
+        (!plain.is_empty()).then_some(plain)
+    }
+
+    /// Variables that the main file interpolates, and those of the override that `.env` also sets: a shell that
+    /// exports one of them would silently win.
+    pub(crate) fn variables(&self, env: Option<&EnvFile>) -> BTreeSet<String> {
+        let mut names = self.main.as_ref().map(|file| variables(&file.text)).unwrap_or_default();
+        if let (Some(over), Some(env)) = (&self.over, env) {
+            let set = env.keys();
+            names.extend(variables(&over.text).into_iter().filter(|name| set.contains(name)));
+        }
+        names
+    }
+}
+
+fn read_first(deployment: &Deployment, names: &[&'static str]) -> Result<Vec<ComposeFile>, Error> {
+    let mut found = Vec::new();
+    for name in names {
+        if let Some(text) = files::read_text(deployment, name)? {
+            let value = yaml::from_text::<Value>(&text).and_then(|mut value| {
+                value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
+                Ok(value)
+            });
+            found.push(ComposeFile { name, text, value });
+        }
+    }
+    Ok(found)
+}
+
+fn bind_mount(volume: &Value) -> Option<BindMount> {
+    let (source, target) = match volume {
+        Value::String(text) => {
+            let mut parts = text.split(':');
+            (parts.next()?.to_owned(), parts.next()?.to_owned())
+        }
+        other => (yaml::scalar(at(other, &["source"])?)?, yaml::scalar(at(other, &["target"])?)?),
+    };
+    // A bare word is a named volume.
+    source.starts_with(['.', '/', '~']).then(|| BindMount { source: plain(&source), target })
+}
+
+/// `./config/x` → `config/x`; what leaves the directory stays as it is.
+fn plain(source: &str) -> String {
+    let path = Path::new(source);
+    if path.is_absolute() || path.components().any(|c| c == Component::ParentDir) || source.starts_with('~') {
+        return source.to_owned();
+    }
+    path.components().filter(|c| *c != Component::CurDir).collect::<std::path::PathBuf>().to_string_lossy().into_owned()
+}
+
+/// Names in `$NAME` and `${NAME…}`; `$$` is an escaped dollar.
+fn variables(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let body = rest.strip_prefix('{').unwrap_or(rest);
+        let length = body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        if length > 0 && !body.starts_with(|c: char| c.is_ascii_digit()) {
+            names.insert(body[..length].to_owned());
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(main: &str, over: Option<&str>) -> Found {
+        let file = |name, text: &str| ComposeFile { name, text: text.into(), value: yaml::from_text(text) };
+        Found {
+            main: Some(file("docker-compose.yaml", main)),
+            shadowed: Vec::new(),
+            over: over.map(|text| file("docker-compose.override.yaml", text)),
+        }
+    }
+
+    const QUICKSTART: &str = "
+services:
+  mcp-proxy:
+    image: us-docker.pkg.dev/x/mcp-proxy@sha256:0
+    volumes: ['./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro', './data:/data:ro']
+  tunnel:
+    image: cloudflare/cloudflared:2026.3.0
+    network_mode: 'service:mcp-proxy'
+  hello:
+    image: x
+    networks: { default: { aliases: [greeter] } }
+";
+
+    #[test]
+    fn the_proxy_is_the_service_whose_namespace_cloudflared_shares() {
+        let found = found(QUICKSTART, None);
+        let services = found.services();
+        assert_eq!((services.proxy.as_str(), services.cloudflared.as_str()), ("mcp-proxy", "tunnel"));
+        assert_eq!(found.gateway_path("mcp-proxy").as_deref(), Some("config/mcp-proxy.yaml"));
+        assert_eq!(found.service_named("greeter").as_deref(), Some("hello"));
+        assert_eq!(found.service_named("nobody"), None);
+    }
+
+    #[test]
+    fn the_override_wins_and_adds() {
+        let found = found(QUICKSTART, Some("services: { own: { image: y }, tunnel: { image: z/cloudflared } }"));
+        assert_eq!(found.service_named("own").as_deref(), Some("own"));
+        assert_eq!(found.service("tunnel", "image").and_then(yaml::scalar).as_deref(), Some("z/cloudflared"));
+    }
+
+    #[test]
+    fn variables_are_found_in_all_their_spellings() {
+        let names = variables("a: $A ${B:-x} ${C?y} $$NOT ${D} $1 $");
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+    }
+}

@@ -1,0 +1,258 @@
+//! `config/mcp-gateway.yaml`: the proxy's configuration, written from typed values and read back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::{Settings, UpstreamTls};
+use super::yaml::{self, Value};
+use crate::answer::Error;
+use crate::answer::request::Change;
+use crate::deployment::route::Scheme;
+use crate::deployment::{Domain, RouteName, Upstream};
+
+/// Where the proxy listens, and where cloudflared's `--url` points to.
+pub(crate) const LISTEN_ADDR: &str = ":8080";
+/// What cloudflared dials in the shared network namespace.
+pub(crate) const LISTEN_URL: &str = "http://localhost:8080";
+
+/// The proxy's configuration, with the field names of its reference. What it does not know it carries along.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gateway {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listen_addr: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_level: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shutdown_timeout: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tunnel_domain: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<Tls>,
+    /// Kept as text: what a person wrote is judged by `check`, not lost.
+    #[serde(default)]
+    pub(crate) routes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<UpstreamRules>,
+    #[serde(flatten)]
+    pub(crate) other: BTreeMap<String, Value>,
+}
+
+/// The server certificate as the proxy sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tls {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cert_file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_file: Option<String>,
+    #[serde(flatten)]
+    pub(crate) other: BTreeMap<String, Value>,
+}
+
+/// Which upstreams may be dialled, and whom to trust there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UpstreamRules {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) allowed_ips: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) disable_ip_validation: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<UpstreamTls>,
+    #[serde(flatten)]
+    pub(crate) other: BTreeMap<String, Value>,
+}
+
+impl UpstreamRules {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Gateway {
+    /// A configuration without routes.
+    pub(crate) fn new(domain: &Domain) -> Self {
+        Self {
+            listen_addr: Some(LISTEN_ADDR.into()),
+            log_level: None,
+            shutdown_timeout: None,
+            tunnel_domain: Some(domain.as_str().to_owned()),
+            tls: Some(Tls {
+                cert_file: Some("/data/tls.crt".into()),
+                key_file: Some("/data/tls.key".into()),
+                other: BTreeMap::new(),
+            }),
+            routes: BTreeMap::new(),
+            upstream: None,
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a configuration, whoever wrote it.
+    ///
+    /// # Errors
+    /// What the YAML reader stumbled over.
+    pub(crate) fn parse(text: &str) -> Result<Self, yaml::Fault> {
+        yaml::from_text(text)
+    }
+
+    /// The configuration as YAML.
+    ///
+    /// # Errors
+    /// `internal` only.
+    pub(crate) fn to_yaml(&self) -> Result<String, Error> {
+        yaml::to_text(self)
+    }
+
+    /// The ranges that may be dialled; `None` for the default, RFC 1918.
+    pub(crate) fn allowed_ips(&self) -> Option<&[String]> {
+        self.upstream.as_ref()?.allowed_ips.as_deref()
+    }
+
+    /// Whether address checks are turned off.
+    pub(crate) fn dials_anything(&self) -> bool {
+        self.upstream.as_ref().is_some_and(|u| u.disable_ip_validation == Some(true))
+    }
+
+    /// Whether an `https://` route has something to trust.
+    pub(crate) fn trusts_someone(&self) -> bool {
+        self.upstream.as_ref().and_then(|u| u.tls.as_ref()).is_some_and(|tls| {
+            tls.include_system_cas == Some(true) || tls.ca_file.as_ref().is_some_and(|file| !file.is_empty())
+        })
+    }
+
+    /// Applies the settings of a request. What it does not mention stays.
+    ///
+    /// # Errors
+    /// `request` for what the proxy would refuse.
+    pub(crate) fn apply(&mut self, settings: &Settings, sample_route: &str, sample_url: &str) -> Result<(), Error> {
+        let bad = |message: String, hint: &str| Error::request(message, hint);
+        for (name, upstream) in &settings.routes.0 {
+            match upstream {
+                // A hand-written key that no label rule would allow can still be taken out.
+                None => {
+                    if self.routes.remove(name).is_none() {
+                        RouteName::parse(name).map_err(|why| bad(why, "name a route that is there"))?;
+                    }
+                }
+                Some(upstream) => {
+                    let name = RouteName::parse(name)
+                        .map_err(|why| bad(why, "route names are the part of the host name in front of the domain"))?;
+                    self.routes.insert(name.as_str().to_owned(), upstream.to_string());
+                }
+            }
+        }
+        match settings.sample {
+            Some(true) => {
+                if let Some(other) = self.routes.get(sample_route).filter(|url| *url != sample_url) {
+                    return Err(bad(
+                        format!("the sample server's route `{sample_route}` already leads to {other}"),
+                        "give that route another name first, or leave `sample` out",
+                    ));
+                }
+                self.routes.insert(sample_route.to_owned(), sample_url.to_owned());
+            }
+            Some(false) => self.routes.retain(|_, url| url != sample_url),
+            None => {}
+        }
+        let mut rules = self.upstream.take().unwrap_or_default();
+        if settings.allowed_ips.is_mentioned() {
+            let texts =
+                settings.allowed_ips.over(None).map(|ips| ips.iter().map(|ip| ip.as_str().to_owned()).collect());
+            rules.allowed_ips = texts.filter(|ips: &Vec<String>| !ips.is_empty());
+            if rules.allowed_ips.is_some() {
+                // The proxy refuses both together.
+                rules.disable_ip_validation = None;
+            }
+        }
+        match &settings.upstream {
+            Change::Keep => {}
+            Change::Reset => rules.tls = None,
+            Change::Set(request) => {
+                rules.tls = request.tls.over(rules.tls).filter(|tls| *tls != UpstreamTls::default());
+                if let Some(file) = rules.tls.as_ref().and_then(|tls| tls.ca_file.as_ref())
+                    && data_file(file).is_none()
+                {
+                    return Err(bad(
+                        format!("`upstream.tls.ca_file` is `{file}`, which the proxy's container does not have"),
+                        "copy the PEM file into the deployment's `data` folder and give it as `/data/NAME`",
+                    ));
+                }
+            }
+        }
+        self.upstream = Some(rules).filter(|rules| !rules.is_empty());
+        if settings.log_level.is_mentioned() {
+            let level = settings.log_level.over(None);
+            self.log_level = level.map(|level| yaml::to_text(&level).map(|t| t.trim().to_owned())).transpose()?;
+        }
+        if settings.shutdown_timeout.is_mentioned() {
+            self.shutdown_timeout = settings.shutdown_timeout.over(None).map(|t| t.as_str().to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks the whole after a change: what the request asked for must be something the proxy starts with.
+    ///
+    /// # Errors
+    /// `request`, naming the route and what would be right.
+    pub(crate) fn require_sound(&self, asked: &Settings) -> Result<(), Error> {
+        if self.routes.is_empty() {
+            return Err(Error::request(
+                "there would be no route, and the proxy does not start without one",
+                "add one, such as {\"routes\":{\"echo\":\"http://hello-mcp:9000\"}}, or {\"sample\":true} for the sample server",
+            ));
+        }
+        for (name, text) in &self.routes {
+            // Routes of a person that nobody asked about are `check`'s business.
+            let mentioned =
+                asked.routes.0.contains_key(name) || asked.allowed_ips.is_mentioned() || asked.upstream.is_mentioned();
+            let Ok(upstream) = Upstream::parse(text) else { continue };
+            if upstream.scheme() == Scheme::Https && !self.trusts_someone() && mentioned {
+                return Err(Error::request(
+                    format!("route `{name}` leads to {upstream}, and nothing says which certificate to trust there"),
+                    "add {\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}} for a private CA (the file goes into `data`), or {\"upstream\":{\"tls\":{\"include_system_cas\":true}}} for a public one",
+                ));
+            }
+            if let Some(why) = self.refusal(&upstream)
+                && mentioned
+            {
+                return Err(Error::request(
+                    format!("route `{name}` leads to {upstream}, {why}"),
+                    refusal_hint(&upstream),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the proxy would refuse to dial an upstream, as far as its text tells.
+    pub(crate) fn refusal(&self, upstream: &Upstream) -> Option<String> {
+        if self.dials_anything() {
+            return None;
+        }
+        if let crate::deployment::route::Host::Address(address) = upstream.host() {
+            if super::settings::may_dial(address, self.allowed_ips()) {
+                return None;
+            }
+            return Some(match self.allowed_ips() {
+                None => "and the proxy dials private addresses (RFC 1918) only".into(),
+                Some(ranges) => format!("which is outside the allowed ranges {}", ranges.join(", ")),
+            });
+        }
+        (upstream.is_own_loopback() && !super::settings::may_dial([127, 0, 0, 1].into(), self.allowed_ips()))
+            .then(|| "which inside the proxy's container is that container itself".to_owned())
+    }
+}
+
+fn refusal_hint(upstream: &Upstream) -> &'static str {
+    if upstream.is_own_loopback() {
+        "for a server on this host use `host.docker.internal` and let the server listen on all interfaces; better, run it as a service in docker-compose.override.yaml and use the service's name"
+    } else {
+        "name every range that is dialled in `allowed_ips`; it replaces the private ranges"
+    }
+}
+
+/// The file inside `data/` that a path in the proxy's container stands for.
+pub(crate) fn data_file(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/data/")?;
+    (!name.is_empty() && !name.split('/').any(|part| matches!(part, "" | "." | ".."))).then_some(name)
+}

@@ -1,0 +1,124 @@
+//! The one table of container images, pinned by digest, and what an image reference looks like.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Anthropic's proxy, as its documentation pins it since 2026-07-26.
+pub(crate) const PROXY: &str = "us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013";
+
+/// The tunnel agent, 2026.3.0, as Anthropic's documentation pins it.
+pub(crate) const CLOUDFLARED: &str =
+    "cloudflare/cloudflared:2026.3.0@sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0";
+
+/// Base of the sample server's image.
+pub(crate) const PYTHON: &str =
+    "python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b";
+
+/// Repository of the sample's own image. `localhost/` is a registry that nobody can publish to, so that a name
+/// that is missing here is built and never pulled.
+pub(crate) const SAMPLE_REPOSITORY: &str = "localhost/mcp-tunnel-hello-mcp";
+
+/// An image reference: `[host[:port]/]path[:tag][@sha256:digest]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct ImageRef(String);
+
+impl ImageRef {
+    /// Reads a reference.
+    ///
+    /// # Errors
+    /// Says what is wrong with it. The registry has the last word; this keeps out what Docker calls
+    /// `invalid reference format`, and everything that Compose would interpolate.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            Err(format!("the image `{text}` {why}; it must look like `registry/name:tag@sha256:<64 hex digits>`"))
+        };
+        if text.is_empty() || text.len() > 500 {
+            return wrong("is empty or overlong");
+        }
+        if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"._-/:@".contains(*c)) {
+            return wrong(&format!("has the character {c:?}"));
+        }
+        let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+        if let Some(digest) = digest {
+            let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+            if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                return wrong(
+                    "has no digest of 64 hex digits after `@sha256:`; it may have been cut when it was copied",
+                );
+            }
+        }
+        let (registry, path) = match name.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), path),
+            Some(_) | None => (None, name),
+        };
+        if registry.is_some_and(|host| host.starts_with([':', '.', '-'])) {
+            return wrong("has no registry host");
+        }
+        let (path, tag) = path.split_once(':').map_or((path, None), |(path, tag)| (path, Some(tag)));
+        if tag.is_some_and(|tag| tag.is_empty() || tag.len() > 128 || tag.contains(['/', ':'])) {
+            return wrong("has no tag after the colon");
+        }
+        let ends_are_plain = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.ends_with(|c: char| c.is_ascii_alphanumeric())
+        };
+        if path.split('/').any(|part| part.is_empty() || !ends_are_plain(part) || part.contains(char::is_uppercase)) {
+            return wrong(
+                "has a name with capital letters, or with a part that is empty or begins or ends with a dot or dash",
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// One of the table above.
+    pub(crate) fn known(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The reference as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a reference names one image for good.
+pub(crate) fn is_pinned(reference: &str) -> bool {
+    reference.contains("@sha256:")
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImageRef {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_of_the_table_are_pinned_and_valid() {
+        for text in [PROXY, CLOUDFLARED, PYTHON] {
+            assert!(is_pinned(ImageRef::parse(text).unwrap().as_str()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_docker_would_refuse_is_refused_before() {
+        for text in ["", "a b", "Name", "a@sha256:abc", "a:", "a//b", "${X}", "-a", "a@b", "\"a\"", "a/", ":5000/a"] {
+            assert!(ImageRef::parse(text).is_err(), "{text}");
+        }
+        for text in ["a", "a:1", "localhost:5000/a/b:tag", "quay.io/a/b", "a/b-c.d_e"] {
+            assert!(ImageRef::parse(text).is_ok(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! `render`: the proxy's configuration, the compose file and the sample, from typed values and what is already there.
+
+pub(crate) mod compose;
+pub(crate) mod found;
+pub(crate) mod gateway;
+pub(crate) mod images;
+pub(crate) mod sample;
+pub(crate) mod settings;
+pub(crate) mod stamp;
+pub(crate) mod yaml;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use similar::TextDiff;
+use time::OffsetDateTime;
+
+use crate::answer::{Error, Finding, Severity};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::files::{self, Action, FileEntry};
+use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
+use crate::hash::sha256_hex;
+use crate::rules;
+use compose::Choices;
+use found::Found;
+use gateway::Gateway;
+use images::ImageRef;
+use settings::Settings;
+use stamp::{Origin, origin, stamp};
+
+/// How a rendering is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mode {
+    /// Write nothing.
+    pub(crate) dry_run: bool,
+    /// Replace edited files, keeping the old ones aside.
+    pub(crate) overwrite: bool,
+    /// Whole diffs.
+    pub(crate) verbose: bool,
+}
+
+/// A unified diff of one file.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Diff {
+    /// Absolute path.
+    pub(crate) path: String,
+    /// From what stands there to what would be, or was, written.
+    pub(crate) diff: String,
+}
+
+/// What a rendering did.
+#[derive(Debug, Default)]
+pub(crate) struct Rendered {
+    /// Every file of the stack.
+    pub(crate) files: Vec<FileEntry>,
+    /// Diffs of kept files, and in a dry run of all that would change.
+    pub(crate) diffs: Vec<Diff>,
+    /// Edits in the way, images without a digest.
+    pub(crate) findings: Vec<Finding>,
+    /// The routes that are, or would be, configured.
+    pub(crate) routes: BTreeMap<String, String>,
+    /// An edited file is in the way, so nothing was written.
+    pub(crate) blocked: bool,
+}
+
+/// One file on its way to the disk.
+struct Planned {
+    inside: &'static str,
+    desired: String,
+    existing: Option<String>,
+    /// Whether the request asks for something that the existing file does not say.
+    wanted: bool,
+    /// The person's from the first write on.
+    theirs: bool,
+}
+
+/// What is to happen to a planned file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Create,
+    Leave,
+    Update,
+    KeepAsideAndUpdate,
+    Keep,
+    Block,
+}
+
+impl Planned {
+    fn fate(&self, mode: Mode) -> Fate {
+        let Some(existing) = &self.existing else { return Fate::Create };
+        if *existing == self.desired {
+            return Fate::Leave;
+        }
+        match origin(existing) {
+            Origin::Ours => Fate::Update,
+            Origin::Edited | Origin::Foreign if self.theirs => Fate::Keep,
+            Origin::Edited | Origin::Foreign if mode.overwrite => Fate::KeepAsideAndUpdate,
+            Origin::Edited | Origin::Foreign if self.wanted => Fate::Block,
+            Origin::Edited | Origin::Foreign => Fate::Keep,
+        }
+    }
+
+    fn content_after(&self, mode: Mode) -> &str {
+        match self.fate(mode) {
+            Fate::Keep | Fate::Block | Fate::Leave => self.existing.as_deref().unwrap_or(&self.desired),
+            Fate::Create | Fate::Update | Fate::KeepAsideAndUpdate => &self.desired,
+        }
+    }
+}
+
+/// The `.env` file of a directory.
+///
+/// # Errors
+/// As [`files::read_text`].
+pub(crate) fn read_env(deployment: &Deployment) -> Result<Option<EnvFile>, Error> {
+    Ok(files::read_text(deployment, path::ENV)?.map(EnvFile::new))
+}
+
+/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration.
+///
+/// # Errors
+/// `directory` when what stands there is no domain; reading errors.
+pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
+    let env = read_env(deployment)?;
+    let said = env.as_ref().and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty());
+    let (text, place) = match said {
+        Some(text) => (text, format!("{} in `.env`", env_file::DOMAIN)),
+        None => {
+            let found = Found::read(deployment)?;
+            let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
+            let text = match files::read_text(deployment, &inside) {
+                Ok(text) => text,
+                // A mount from elsewhere is not this directory's business.
+                Err(Error::Unexpected { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            let Some(domain) = text.and_then(|t| Gateway::parse(&t).ok()?.tunnel_domain) else { return Ok(None) };
+            (domain, format!("tunnel_domain in `{inside}`"))
+        }
+    };
+    Domain::parse(&text).map(Some).map_err(|why| Error::Directory {
+        message: format!("{place} is not a tunnel's domain: {why}"),
+        hint: "put the domain right there and run the command again".into(),
+    })
+}
+
+/// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
+///
+/// # Errors
+/// `request` for settings that the proxy or Compose would refuse, reading and writing errors.
+pub(crate) fn render(
+    deployment: &Deployment,
+    domain: &Domain,
+    settings: &Settings,
+    mode: Mode,
+    now: OffsetDateTime,
+) -> Result<Rendered, Error> {
+    let found = Found::read(deployment)?;
+    let foreign = found.main.is_some() && !found.is_ours();
+    let services = found.services();
+
+    // The proxy's configuration: ours, or the one that a foreign stack mounts.
+    let gateway_text = files::read_text(deployment, path::GATEWAY)?;
+    let foreign_gateway = match found.gateway_path(&services.proxy) {
+        Some(inside) if gateway_text.is_none() && inside != path::GATEWAY && !inside.starts_with(['/', '~', '.']) => {
+            files::read_text(deployment, &inside)?
+        }
+        _ => None,
+    };
+    let current = gateway_text.as_deref().or(foreign_gateway.as_deref()).map(Gateway::parse);
+    let mut gateway = match &current {
+        Some(Ok(gateway)) => gateway.clone(),
+        Some(Err(_)) | None => Gateway::new(domain),
+    };
+    let fresh = Gateway::new(domain);
+    gateway.listen_addr = gateway.listen_addr.or(fresh.listen_addr);
+    gateway.tunnel_domain = Some(domain.as_str().to_owned());
+    gateway.tls = gateway.tls.or(fresh.tls);
+    gateway.apply(settings, sample::ROUTE, sample::URL)?;
+    gateway.require_sound(settings)?;
+    if settings.upstream.is_mentioned() {
+        require_ca_file(deployment, &gateway)?;
+    }
+
+    // The choices that the compose file holds.
+    let main_value = found.main.as_ref().map(|file| file.value.clone());
+    let dockerfile = files::read_text(deployment, sample::DOCKERFILE)?;
+    let mut before = match &main_value {
+        Some(Ok(value)) => Choices::read(value, &services.proxy, &services.cloudflared),
+        Some(Err(_)) | None => Choices::default(),
+    };
+    if let Some(base) = dockerfile.as_deref().and_then(sample::base_image) {
+        before.python_image = base.as_str().to_owned();
+    }
+    let mut choices = before.clone();
+    choices.apply(settings);
+    let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
+
+    let mut plan = Vec::new();
+    if choices.sample {
+        for (inside, desired) in sample::files(&python) {
+            let existing = files::read_text(deployment, inside)?;
+            let wanted = inside == sample::DOCKERFILE && before.python_image != choices.python_image;
+            plan.push(Planned { inside, desired, existing, wanted, theirs: inside == sample::SERVER });
+        }
+    }
+    let gateway_changes = match &current {
+        Some(Ok(current)) => *current != gateway,
+        Some(Err(_)) | None => true,
+    };
+    plan.push(Planned {
+        inside: path::GATEWAY,
+        desired: stamp(
+            "It takes effect when the proxy is started anew: `mcp-tunnels-helper restart`.",
+            &gateway.to_yaml()?,
+        ),
+        existing: gateway_text,
+        wanted: gateway_changes,
+        theirs: false,
+    });
+    let upstreams: Vec<Upstream> = gateway.routes.values().filter_map(|text| Upstream::parse(text).ok()).collect();
+    let inputs: Vec<Vec<u8>> = plan
+        .iter()
+        .filter(|file| sample::BUILD_INPUTS.contains(&file.inside))
+        .map(|file| file.content_after(mode).as_bytes().to_vec())
+        .collect();
+    let compose = compose::to_yaml(domain, &choices, &upstreams, &sample::image(&inputs))?;
+    let main_text = found.main.as_ref().map(|file| file.text.as_str());
+    let needs_host = upstreams.iter().any(|u| u.host_text() == crate::deployment::route::DOCKER_HOST);
+    let lacks_host = needs_host && main_text.is_some_and(|text| !text.contains(crate::deployment::route::DOCKER_HOST));
+    plan.push(Planned {
+        inside: path::COMPOSE,
+        desired: stamp("Services and changes of your own belong into docker-compose.override.yaml.", &compose),
+        existing: files::read_text(deployment, path::COMPOSE)?,
+        wanted: foreign || before != choices || lacks_host || !matches!(main_value, Some(Ok(_)) | None),
+        theirs: false,
+    });
+
+    let mut rendered = Rendered { routes: gateway.routes.clone(), ..Rendered::default() };
+    // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
+    let foreign_in_the_way = foreign && !mode.overwrite;
+    rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);
+    if foreign_in_the_way && let Some(main) = &found.main {
+        rendered
+            .findings
+            .push(rules::finding("foreign-deployment").with(format!("`{}` was not written by the helper", main.name)));
+    }
+    if let Some(Err(fault)) = &current
+        && !mode.overwrite
+    {
+        rendered.findings.push(crate::check::gateway_fault(fault, path::GATEWAY));
+    }
+    judge_images(&choices, &mut rendered.findings);
+    if gateway.allowed_ips().is_some_and(|ips| ips.iter().any(|ip| matches!(ip.as_str(), "0.0.0.0/0"))) {
+        rendered.findings.push(rules::finding("allowed-ips-open").with("allowed_ips has 0.0.0.0/0"));
+    }
+    if !mode.dry_run && !rendered.blocked {
+        write(deployment, &found, &plan, mode, now)?;
+    }
+    describe(deployment, &plan, mode, foreign_in_the_way, &mut rendered);
+    Ok(rendered)
+}
+
+fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Error> {
+    let file = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_deref());
+    let Some(name) = file.and_then(gateway::data_file) else { return Ok(()) };
+    let inside = format!("{}/{name}", path::DATA);
+    if files::read(deployment, &inside)?.is_none() {
+        return Err(Error::request(
+            format!("`upstream.tls.ca_file` stands for `{}`, which is not there", deployment.path(&inside).display()),
+            "copy the PEM file there first, readable for everyone (chmod 644)",
+        ));
+    }
+    Ok(())
+}
+
+fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
+    let mut used = vec![("proxy", &choices.proxy_image), ("cloudflared", &choices.cloudflared_image)];
+    if choices.sample {
+        used.push(("python", &choices.python_image));
+    }
+    let unpinned: Vec<String> = used
+        .into_iter()
+        .filter(|(_, image)| !images::is_pinned(image))
+        .map(|(role, image)| format!("{role}: {image}"))
+        .collect();
+    if !unpinned.is_empty() {
+        findings.push(unpinned.iter().fold(rules::finding("image-unpinned"), |finding, text| finding.with(text)));
+    }
+}
+
+fn write(
+    deployment: &Deployment,
+    found: &Found,
+    plan: &[Planned],
+    mode: Mode,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    files::make_dir(deployment, path::CONFIG, OPEN_DIR_MODE)?;
+    if plan.iter().any(|file| file.inside == sample::SERVER) {
+        files::make_dir(deployment, path::SAMPLE, OPEN_DIR_MODE)?;
+    }
+    for file in plan {
+        let bytes = file.desired.as_bytes();
+        match file.fate(mode) {
+            Fate::Create => files::create(deployment, file.inside, bytes, OPEN_MODE)?,
+            Fate::Update => files::replace(deployment, file.inside, bytes, None, OPEN_MODE)?,
+            Fate::KeepAsideAndUpdate => {
+                files::keep_aside(deployment, file.inside, now)?;
+                files::replace(deployment, file.inside, bytes, None, OPEN_MODE)?;
+            }
+            Fate::Leave | Fate::Keep | Fate::Block => {}
+        }
+    }
+    // A compose file under a name that Compose prefers would hide the one just written.
+    for name in found::MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
+        let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
+        if stands && mode.overwrite {
+            files::keep_aside(deployment, name, now)?;
+            let old = deployment.path(name);
+            std::fs::remove_file(&old).map_err(|e| Error::io("move aside", &old, e))?;
+        }
+    }
+    refresh_labels(deployment)?;
+    Ok(())
+}
+
+/// Brings the two lines of `.env` that labels interpolate up to date with what is on disk, so that the next
+/// `docker compose up -d`, typed by whomever, re-creates what a change concerns. Says whether `.env` changed.
+///
+/// # Errors
+/// Reading and writing errors.
+pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
+    let Some(mut env) = read_env(deployment)? else { return Ok(false) };
+    let found = Found::read(deployment)?;
+    // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
+    if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
+        return Ok(false);
+    }
+    let mut changed = false;
+    if let Some(config) = files::read(deployment, path::GATEWAY)? {
+        changed |= env.set(env_file::CONFIG_HASH, &sha256_hex(&config));
+    }
+    if let TokenState::Set(token) = TokenState::of(env.get(env_file::TOKEN).as_deref()) {
+        changed |= env.set(env_file::TOKEN_FINGERPRINT, &token.fingerprint());
+    }
+    if changed {
+        files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
+    }
+    Ok(changed)
+}
+
+/// The values that the labels of containers made now would have: hash of the configuration, fingerprint of the token.
+///
+/// # Errors
+/// Reading errors.
+pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, Option<String>), Error> {
+    let hash = files::read(deployment, path::GATEWAY)?.map(|config| sha256_hex(&config));
+    let text = read_env(deployment)?.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
+    Ok((hash, text.map(|text| token::fingerprint(text.trim()))))
+}
+
+/// Longest diff in an answer that did not ask for all of it, in bytes over all files.
+const DIFF_BUDGET: usize = 1800;
+
+fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool, rendered: &mut Rendered) {
+    let blocked = rendered.blocked;
+    let mut budget = DIFF_BUDGET;
+    for file in plan {
+        let fate = file.fate(mode);
+        let action = match fate {
+            Fate::Create => Action::Created,
+            Fate::Leave => Action::Unchanged,
+            Fate::Update | Fate::KeepAsideAndUpdate => Action::Updated,
+            Fate::Keep | Fate::Block => Action::Kept,
+        };
+        let full = deployment.path(file.inside).to_string_lossy().into_owned();
+        let shows = match fate {
+            Fate::Leave => false,
+            Fate::Keep => !file.theirs,
+            Fate::Block => true,
+            Fate::Create | Fate::Update | Fate::KeepAsideAndUpdate => mode.dry_run || blocked,
+        };
+        if shows && !(foreign && fate == Fate::Create) {
+            let whole = unified(file.inside, file.existing.as_deref().unwrap_or_default(), &file.desired);
+            let diff = if mode.verbose { whole } else { cut(&whole, &mut budget) };
+            if !diff.is_empty() {
+                rendered.diffs.push(Diff { path: full.clone(), diff });
+            }
+        }
+        match fate {
+            Fate::Block => rendered.findings.push(
+                rules::finding("edit-blocks-change")
+                    .with(format!("`{}` was edited by hand and does not say what was asked for", file.inside)),
+            ),
+            Fate::Keep if !file.theirs => rendered.findings.push(
+                rules::finding("edit-kept")
+                    .weighing(Severity::Note)
+                    .with(format!("`{}` was edited by hand and stays as it is", file.inside)),
+            ),
+            Fate::Keep | Fate::Create | Fate::Leave | Fate::Update | Fate::KeepAsideAndUpdate => {}
+        }
+        if mode.dry_run {
+            rendered.files.push(FileEntry::planned(deployment, file.inside, action, OPEN_MODE));
+        } else if blocked && file.existing.is_some() {
+            rendered.files.push(FileEntry::of(deployment, file.inside, Action::Kept));
+        } else if !blocked {
+            rendered.files.push(FileEntry::of(deployment, file.inside, action));
+        }
+    }
+}
+
+fn unified(name: &str, old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string()
+}
+
+/// The beginning of a diff, whole lines, within what is left of the budget.
+fn cut(diff: &str, budget: &mut usize) -> String {
+    let mut out = String::new();
+    for line in diff.split_inclusive('\n') {
+        if out.len() + line.len() > *budget {
+            let left = diff[out.len()..].lines().count();
+            out.push_str(&format!("… {left} more lines: ask with \"verbose\": true\n"));
+            *budget = 0;
+            return out;
+        }
+        out.push_str(line);
+    }
+    *budget -= out.len();
+    out
+}

@@ -1,0 +1,52 @@
+//! The header of every file that `render` writes: what made it, that editing is allowed, and a hash that tells an edit.
+
+use crate::hash::sha256_hex;
+
+const MADE_BY: &str = "# Written by mcp-tunnels-helper. You may edit this file: your version is then kept.\n";
+const HASH: &str = "# content-sha256: ";
+
+/// Who wrote a file as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The helper, and nobody changed it since.
+    Ours,
+    /// The helper, and somebody changed it.
+    Edited,
+    /// Somebody else.
+    Foreign,
+}
+
+/// Puts the header in front of a text whose comments begin with `#`. `about` is one more comment line, or empty.
+pub(crate) fn stamp(about: &str, body: &str) -> String {
+    let about = if about.is_empty() { String::new() } else { format!("# {about}\n") };
+    let rest = format!("{MADE_BY}{about}{body}");
+    format!("{MADE_BY}{about}{HASH}{}\n{body}", content_hash(&rest))
+}
+
+/// Line endings do not count: an editor or git may change them without anybody having edited anything.
+fn content_hash(text: &str) -> String {
+    sha256_hex(text.replace("\r\n", "\n").as_bytes())
+}
+
+/// Tells who wrote a text.
+pub(crate) fn origin(text: &str) -> Origin {
+    let Some(line) = text.lines().take(10).find(|line| line.starts_with(HASH)) else { return Origin::Foreign };
+    let rest: String = text.split_inclusive('\n').filter(|l| l.trim_end() != line.trim_end()).collect();
+    if line.trim_end().strip_prefix(HASH) == Some(&content_hash(&rest)) { Origin::Ours } else { Origin::Edited }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_anywhere_is_seen_and_line_endings_are_not() {
+        let text = stamp("About.", "a: 1\nb: 2\n");
+        assert_eq!(origin(&text), Origin::Ours);
+        assert_eq!(origin(&text.replace('\n', "\r\n")), Origin::Ours);
+        assert_eq!(origin(&text.replace("b: 2", "b: 3")), Origin::Edited);
+        assert_eq!(origin(&text.replace("About", "Mine")), Origin::Edited);
+        assert_eq!(origin(&format!("# mine\n{text}")), Origin::Edited);
+        assert_eq!(origin("a: 1\n"), Origin::Foreign);
+    }
+}

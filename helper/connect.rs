@@ -1,0 +1,167 @@
+//! `connect`: how to call the tunnel from Claude, with exact values.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::answer::{Error, Next, Report};
+use crate::config;
+use crate::deployment::{Deployment, RouteName};
+
+/// The request of `connect`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConnectRequest {
+    /// Path at which the MCP server answers (`mcp`).
+    path: Option<String>,
+    /// Model of the Messages API request.
+    model: Option<String>,
+}
+
+/// The model that Anthropic's documentation of MCP tunnels uses.
+const MODEL: &str = "claude-opus-5";
+const ENDPOINT: &str = "https://api.anthropic.com/v1/messages";
+const VERSION: &str = "2023-06-01";
+const BETA: &str = "mcp-client-2025-11-20";
+
+/// What `connect` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ConnectData {
+    /// One entry a route.
+    routes: Vec<RouteCall>,
+    /// What holds for all of them.
+    notes: Vec<&'static str>,
+}
+
+/// How to call one route.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RouteCall {
+    /// Name of the route.
+    name: String,
+    /// Where it leads.
+    upstream: String,
+    /// What Claude calls.
+    url: String,
+    /// Clicks for a Managed Agent.
+    console: Vec<String>,
+    /// Messages API with curl; needs ANTHROPIC_API_KEY in the shell.
+    curl: String,
+    /// The same with the Python SDK.
+    python: String,
+    /// The same with the TypeScript SDK.
+    typescript: String,
+}
+
+/// The command.
+///
+/// # Errors
+/// `request` for a path or model that cannot be one, `directory` when there is no route to call, reading errors.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: &ConnectRequest,
+    caller: &crate::caller::Caller,
+) -> Result<Report<ConnectData>, Error> {
+    deployment.require()?;
+    let path = checked_path(request.path.as_deref().unwrap_or("mcp"))?;
+    let model = request.model.as_deref().unwrap_or(MODEL);
+    if model.is_empty()
+        || model.len() > 128
+        || !model.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@/".contains(c))
+    {
+        return Err(Error::request(
+            format!("`{model}` is not the name of a model"),
+            format!("leave it out for {MODEL}"),
+        ));
+    }
+    let domain = config::known_domain(deployment)?.ok_or_else(|| Error::Directory {
+        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
+        hint: "run `init` with the domain first".into(),
+    })?;
+    let routes = crate::check::routes(deployment)?;
+    if routes.is_empty() {
+        return Err(Error::Directory {
+            message: format!("`{}` has no route that could be called", deployment.root().display()),
+            hint: "add one with `render`, such as {\"sample\":true} or {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}"
+                .into(),
+        });
+    }
+    let suffix = format!(".{domain}");
+    let calls: Vec<RouteCall> = routes
+        .into_iter()
+        .filter_map(|(name, upstream)| {
+            let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
+            // A key that can be no host name cannot be called; `check` says so.
+            RouteName::parse(&label).ok()?;
+            let url = format!("https://{label}.{domain}/{path}");
+            Some(call(&label, upstream, url, domain.as_str(), &path, model))
+        })
+        .collect();
+    let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();
+    let summary = format!("Claude calls {}", urls.join(", "));
+    let data = ConnectData {
+        routes: calls,
+        notes: vec![
+            "the tunnel's host names answer only Claude: curl or a browser gets no answer from them, and that is no fault",
+            "the API key must belong to the workspace of the tunnel",
+            "the tunnel does not log in to the MCP server: pass `authorization_token` in the server's entry if it needs one",
+        ],
+    };
+    let mut report = Report::new(summary, data);
+    report.next.push(Next::person("in the Console: Managed Agents > Sessions > New session, with the clicks of `console`; or run the request of `curl`"));
+    report.next.push(Next::helper("if a call fails, look whether the tunnel is live", caller.command(&["status"])));
+    Ok(report)
+}
+
+/// A path without slashes at its ends, of characters that need no escaping anywhere.
+fn checked_path(path: &str) -> Result<String, Error> {
+    let path = path.trim_matches('/');
+    if path.len() > 512 || !path.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/".contains(c)) {
+        return Err(Error::request(
+            format!("the path `{path}` has characters that a URL path would escape"),
+            "give the path at which the MCP server answers, such as `mcp`",
+        ));
+    }
+    Ok(path.to_owned())
+}
+
+fn body(name: &str, url: &str, prompt: &str, model: &str) -> Value {
+    json!({
+        "model": model,
+        "max_tokens": 1024,
+        "messages": [{ "role": "user", "content": prompt }],
+        "mcp_servers": [{ "type": "url", "url": url, "name": name }],
+        "tools": [{ "type": "mcp_toolset", "mcp_server_name": name }],
+    })
+}
+
+fn call(name: &str, upstream: String, url: String, domain: &str, path: &str, model: &str) -> RouteCall {
+    let is_sample = upstream == config::sample::URL;
+    let prompt = if is_sample {
+        "Use the hello tool to greet tunnel."
+    } else {
+        "Which tools do you have? Try one that only reads."
+    };
+    let body = body(name, &url, prompt, model);
+    let pretty = serde_json::to_string_pretty(&body).unwrap_or_default();
+    let console = vec![
+        "Managed Agents > Sessions > New session > Create new agent > + MCP Server".to_owned(),
+        format!("pick the tunnel {domain} (it is in the list once its CA is registered)"),
+        format!("Subdomain: {name}"),
+        format!("Path: {path}"),
+        format!("\"Resolves to\" must show {url}"),
+        format!("ask: \"{prompt}\""),
+    ];
+    let curl = format!(
+        "curl {ENDPOINT} \\\n  -H \"x-api-key: $ANTHROPIC_API_KEY\" \\\n  -H \"anthropic-version: {VERSION}\" \\\n  -H \"anthropic-beta: {BETA}\" \\\n  -H \"content-type: application/json\" \\\n  -d '{pretty}'\n"
+    );
+    // Every value is made of plain ASCII without quotes or backslashes, so JSON strings are Python's and TypeScript's too.
+    let text = |value: &str| Value::from(value).to_string();
+    let (model, url_text, name_text, prompt) = (text(model), text(&url), text(name), text(prompt));
+    let python = format!(
+        "import anthropic\n\nclient = anthropic.Anthropic()  # reads ANTHROPIC_API_KEY\n\nmessage = client.beta.messages.create(\n    model={model},\n    max_tokens=1024,\n    messages=[{{\"role\": \"user\", \"content\": {prompt}}}],\n    mcp_servers=[{{\"type\": \"url\", \"url\": {url_text}, \"name\": {name_text}}}],\n    tools=[{{\"type\": \"mcp_toolset\", \"mcp_server_name\": {name_text}}}],\n    betas=[\"{BETA}\"],\n)\nprint(message.content)\n"
+    );
+    let typescript = format!(
+        "import Anthropic from \"@anthropic-ai/sdk\";\n\nconst client = new Anthropic(); // reads ANTHROPIC_API_KEY\n\nconst message = await client.beta.messages.create({{\n  model: {model},\n  max_tokens: 1024,\n  messages: [{{ role: \"user\", content: {prompt} }}],\n  mcp_servers: [{{ type: \"url\", url: {url_text}, name: {name_text} }}],\n  tools: [{{ type: \"mcp_toolset\", mcp_server_name: {name_text} }}],\n  betas: [\"{BETA}\"],\n}});\nconsole.log(message.content);\n"
+    );
+    RouteCall { name: name.to_owned(), upstream, url, console, curl, python, typescript }
+}

@@ -1,0 +1,110 @@
+//! The tunnel's domain, `abcd1234.tunnel.anthropic.com`, and the labels that host names are made of.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A host name label that a route may be called: RFC 1123, lower case, 1 to 63 characters.
+///
+/// # Errors
+/// Says in words which rule `text` breaks.
+pub(crate) fn check_label(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is empty".into());
+    }
+    if text.len() > 63 {
+        return Err(format!("is {} characters long, a DNS label has at most 63", text.len()));
+    }
+    if let Some(c) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
+        return Err(match c {
+            'A'..='Z' => "has capital letters; host names are matched in lower case".into(),
+            '.' => "has a dot: a wildcard certificate covers one label, not two".into(),
+            '_' => "has an underscore, which host names may not have; use `-`".into(),
+            _ => format!("has the character {c:?}; only a-z, 0-9 and `-` are allowed"),
+        });
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        return Err("starts or ends with `-`".into());
+    }
+    Ok(())
+}
+
+/// The tunnel's domain as the Console shows it under *Connection*: a host name of at least two labels, lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Domain(String);
+
+impl Domain {
+    /// The longest route label and its dot must still fit into the 253 characters of a host name.
+    const LONGEST: usize = 253 - 64;
+
+    /// The only way to get a `Domain`. Capital letters are folded and one trailing dot is dropped, because DNS does the same.
+    ///
+    /// # Errors
+    /// Says what `text` is instead of a domain, and what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let right =
+            "the tunnel's Domain stands in the Console under Connection and looks like `abcd1234.tunnel.anthropic.com`";
+        let name = text.trim().to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        if name.is_empty() {
+            return Err(format!("the domain is empty; {right}"));
+        }
+        if name.starts_with("eyj") && name.len() > 60 {
+            return Err(format!(
+                "this is the tunnel's token, not its domain; {right}. The token goes in with `token set`; as it was shown here, rotate it in the Console"
+            ));
+        }
+        if name.contains("://") || name.contains('/') {
+            return Err(format!("the domain is a URL or has a path; {right}"));
+        }
+        if name.contains(':') {
+            return Err(format!("the domain has a port; {right}"));
+        }
+        if name.contains('*') {
+            return Err(format!("the domain has a wildcard; the certificate gets one by itself; {right}"));
+        }
+        if name.len() > Self::LONGEST {
+            return Err(format!(
+                "the domain is {} characters long, at most {} leave room for a route's name; {right}",
+                name.len(),
+                Self::LONGEST
+            ));
+        }
+        let labels: Vec<&str> = name.split('.').collect();
+        if labels.len() < 2 {
+            return Err(format!("the domain has no dot; {right}"));
+        }
+        if labels.iter().all(|l| l.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(format!("the domain is an IP address; {right}"));
+        }
+        for label in &labels {
+            check_label(label).map_err(|why| format!("the domain's label `{label}` {why}; {right}"))?;
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The domain, lower case, without a trailing dot.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `abcd1234` of `abcd1234.tunnel.anthropic.com`.
+    pub(crate) fn first_label(&self) -> &str {
+        self.0.split('.').next().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Domain {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,262 @@
+//! Reading and writing inside the directory: no symbolic link is followed, a file appears whole or not at all.
+
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use schemars::JsonSchema;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::Deployment;
+use crate::answer::Error;
+
+/// Largest file that the helper takes for one of its kind, in bytes.
+const LIMIT: u64 = 4 << 20;
+
+/// What happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    /// It was not there.
+    Created,
+    /// It was there and has new content.
+    Updated,
+    /// It already was as it should be.
+    Unchanged,
+    /// It is not as the helper would write it, and was left alone.
+    Kept,
+}
+
+/// One file of an answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct FileEntry {
+    /// Absolute path.
+    pub(crate) path: String,
+    /// What happened to it.
+    pub(crate) action: Action,
+    /// Its mode now, four octal digits.
+    pub(crate) mode: String,
+}
+
+impl FileEntry {
+    /// An entry for something inside the directory, with the mode that it has on disk now.
+    pub(crate) fn of(deployment: &Deployment, inside: &str, action: Action) -> Self {
+        let path = deployment.path(inside);
+        let mode = fs::symlink_metadata(&path).map_or(0, |meta| meta.mode() & 0o7777);
+        Self { path: path.to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
+    }
+
+    /// An entry for a file that a dry run would write with `mode`.
+    pub(crate) fn planned(deployment: &Deployment, inside: &str, action: Action, mode: u32) -> Self {
+        Self { path: deployment.path(inside).to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
+    }
+}
+
+/// Metadata of something inside the directory, `None` if it is not there.
+///
+/// # Errors
+/// `unexpected-file` when it, or a folder on the way to it, is a symbolic link; `io` when it cannot be looked at.
+pub(crate) fn metadata(deployment: &Deployment, inside: &str) -> Result<Option<Metadata>, Error> {
+    let mut at = deployment.root().to_path_buf();
+    let mut found = None;
+    for part in Path::new(inside).components() {
+        at.push(part);
+        match fs::symlink_metadata(&at) {
+            Ok(meta) if meta.is_symlink() => {
+                return Err(Error::Unexpected { act: "follow", path: at, what: "it is a symbolic link".into() });
+            }
+            Ok(meta) => found = Some(meta),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(e) => return Err(Error::io("look at", &at, e)),
+        }
+    }
+    Ok(found)
+}
+
+/// The whole of a file inside the directory, `None` if it is not there.
+///
+/// # Errors
+/// `unexpected-file` for a symbolic link, a directory, a device, a pipe or a file beyond 4 MiB; `io` otherwise.
+pub(crate) fn read(deployment: &Deployment, inside: &str) -> Result<Option<Vec<u8>>, Error> {
+    let path = deployment.path(inside);
+    if metadata(deployment, inside)?.is_none() {
+        return Ok(None);
+    }
+    // Non-blocking, so that a pipe planted in the directory cannot hang the helper.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&path);
+    let file = match file {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io("read", &path, e)),
+    };
+    let meta = file.metadata().map_err(|e| Error::io("read", &path, e))?;
+    let unexpected = |what: &str| Error::Unexpected { act: "read", path: path.clone(), what: what.into() };
+    if meta.is_dir() {
+        return Err(unexpected("it is a directory; Docker makes one when a mounted file is missing at the start"));
+    }
+    if !meta.is_file() {
+        return Err(unexpected("it is not a regular file"));
+    }
+    if meta.len() > LIMIT {
+        return Err(unexpected("it is larger than 4 MiB, so it cannot be what its name says"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
+    file.take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path, e))?;
+    Ok(Some(bytes))
+}
+
+/// Like [`read`], as text; invalid UTF-8 is an error that names the file.
+///
+/// # Errors
+/// As [`read`], and `unexpected-file` for what is not UTF-8.
+pub(crate) fn read_text(deployment: &Deployment, inside: &str) -> Result<Option<String>, Error> {
+    let Some(bytes) = read(deployment, inside)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|e| Error::Unexpected {
+        act: "read",
+        path: deployment.path(inside),
+        what: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()),
+    })
+}
+
+/// Makes a folder, and its parents with the same mode; one that is there keeps its own.
+///
+/// # Errors
+/// `unexpected-file` when something else stands in its place, `io` when it cannot be made.
+pub(crate) fn make_dir(deployment: &Deployment, inside: &str, mode: u32) -> Result<Action, Error> {
+    let path = deployment.path(inside);
+    let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(deployment, inside)? };
+    match existing {
+        Some(meta) if meta.is_dir() => return Ok(Action::Unchanged),
+        Some(_) => {
+            return Err(Error::Unexpected { act: "write into", path, what: "it is not a directory".into() });
+        }
+        None => {}
+    }
+    if inside.is_empty()
+        && let Some(parent) = path.parent()
+    {
+        // Folders above the deployment are the person's: made as `mkdir -p` would.
+        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(&path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(Action::Unchanged),
+        Err(e) => return Err(Error::io("create", &path, e)),
+    }
+    if mode != 0o700 {
+        // The umask must not take from the containers what they have to enter.
+        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("open up", &path, e))?;
+    }
+    Ok(Action::Created)
+}
+
+/// A file that is complete on disk under a temporary name, with its final mode.
+fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Result<tempfile::NamedTempFile, Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".tmp")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+        .map_err(|e| Error::io("create", path, e.error_without_path()))?;
+    temporary.write_all(bytes).map_err(|e| Error::io("write", path, e))?;
+    let file = temporary.as_file();
+    if let Some(old) = owner {
+        let uid = (old.uid() != rustix::process::geteuid().as_raw()).then(|| rustix::fs::Uid::from_raw(old.uid()));
+        let gid = (old.gid() != rustix::process::getegid().as_raw()).then(|| rustix::fs::Gid::from_raw(old.gid()));
+        if uid.is_some() || gid.is_some() {
+            // Only root may give a file away; for anyone else the new one is theirs.
+            let _ = rustix::fs::fchown(file, uid, gid);
+        }
+    }
+    if mode != 0o600 {
+        file.set_permissions(Permissions::from_mode(mode)).map_err(|e| Error::io("open up", path, e))?;
+    }
+    file.sync_data().map_err(|e| Error::io("write", path, e))?;
+    Ok(temporary)
+}
+
+trait WithoutPath {
+    /// tempfile wraps errors with the temporary name, which means nothing to a person.
+    fn error_without_path(self) -> io::Error;
+}
+
+impl WithoutPath for io::Error {
+    fn error_without_path(self) -> io::Error {
+        io::Error::from(self.kind())
+    }
+}
+
+/// Writes a file that must not be there yet. What appears meanwhile is kept.
+///
+/// # Errors
+/// `io` when it cannot be written or is there after all.
+pub(crate) fn create(deployment: &Deployment, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let path = deployment.path(inside);
+    metadata(deployment, inside)?;
+    let temporary = prepare(&path, bytes, mode, None)?;
+    temporary.persist_noclobber(&path).map_err(|e| Error::io("create", &path, e.error))?;
+    Ok(())
+}
+
+/// Replaces a file by rename, or makes it. Owner and group stay as they were, and the mode unless `mode` is given.
+///
+/// # Errors
+/// `unexpected-file` for what is not a regular file, `io` when it cannot be written.
+pub(crate) fn replace(
+    deployment: &Deployment,
+    inside: &str,
+    bytes: &[u8],
+    mode: Option<u32>,
+    default_mode: u32,
+) -> Result<(), Error> {
+    let path = deployment.path(inside);
+    let old = metadata(deployment, inside)?;
+    if let Some(meta) = &old
+        && !meta.is_file()
+    {
+        return Err(Error::Unexpected { act: "replace", path, what: "it is not a regular file".into() });
+    }
+    let kept = old.as_ref().map_or(default_mode, |meta| meta.mode() & 0o777);
+    let temporary = prepare(&path, bytes, mode.unwrap_or(kept), old.as_ref())?;
+    temporary.persist(&path).map_err(|e| Error::io("replace", &path, e.error))?;
+    Ok(())
+}
+
+/// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says where.
+///
+/// # Errors
+/// `io` when that cannot be written; the file itself is untouched then.
+pub(crate) fn keep_aside(deployment: &Deployment, inside: &str, now: OffsetDateTime) -> Result<PathBuf, Error> {
+    let stamp = now
+        .format(time::macros::format_description!("[year][month][day]T[hour][minute][second]Z"))
+        .map_err(|e| Error::Internal(e.to_string()))?;
+    let path = deployment.path(inside);
+    for attempt in 0..100 {
+        let tail = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+        let mut name = path.clone().into_os_string();
+        name.push(format!(".bak-{stamp}{tail}"));
+        let aside = PathBuf::from(name);
+        // A second name for the same file: the first is then replaced by rename, so no moment has neither.
+        match fs::hard_link(&path, &aside) {
+            Ok(()) => return Ok(aside),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(_) => {
+                fs::copy(&path, &aside).map_err(|e| Error::io("keep aside", &aside, e))?;
+                return Ok(aside);
+            }
+        }
+    }
+    Err(Error::Internal(format!("a hundred backups of `{}` in one second", path.display())))
+}
+
+/// Makes sure that new names survive a power cut. Once a folder, after everything in it was written.
+pub(crate) fn sync_dir(deployment: &Deployment, inside: &str) {
+    // A file system that cannot sync folders keeps its own promises; the files are complete either way.
+    let _ = File::open(deployment.path(inside)).and_then(|dir| dir.sync_all());
+}

@@ -1,0 +1,66 @@
+//! Whether git would commit a file: git itself is asked.
+
+use std::process::{Command, Stdio};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Deployment;
+
+/// What git says of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum GitState {
+    /// The directory is in no work tree.
+    NoRepository,
+    /// Ignored, and not tracked.
+    Ignored,
+    /// The next `git add .` takes it.
+    NotIgnored,
+    /// Already in the index.
+    Tracked,
+    /// git could not be asked.
+    Unknown(String),
+}
+
+/// Asks git about a file of the directory.
+pub(crate) fn state(deployment: &Deployment, inside: &str) -> GitState {
+    let ask = |args: &[&str]| {
+        // Neither the caller's GIT_DIR nor a hook configured in the repository has a say.
+        let mut command = Command::new("git");
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("GIT_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg("-C").arg(deployment.root()).args(["-c", "core.fsmonitor=false"]).args(args);
+        command.env("LC_ALL", "C").stdin(Stdio::null()).output()
+    };
+    let inside_tree = match ask(&["rev-parse", "--is-inside-work-tree"]) {
+        Ok(output) => output,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return GitState::Unknown("git is not installed".into()),
+        Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
+    };
+    let complaint = String::from_utf8_lossy(&inside_tree.stderr).trim().to_owned();
+    if !inside_tree.status.success() {
+        return if complaint.contains("not a git repository") {
+            GitState::NoRepository
+        } else {
+            GitState::Unknown(complaint.lines().next().unwrap_or("git refused").to_owned())
+        };
+    }
+    if inside_tree.stdout.trim_ascii() != b"true" {
+        return GitState::NoRepository;
+    }
+    match ask(&["ls-files", "--error-unmatch", "--", inside]) {
+        Ok(output) if output.status.success() => return GitState::Tracked,
+        Ok(_) => {}
+        Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
+    }
+    match ask(&["check-ignore", "--quiet", "--", inside]).map(|output| output.status.code()) {
+        Ok(Some(0)) => GitState::Ignored,
+        Ok(Some(1)) => GitState::NotIgnored,
+        Ok(_) => GitState::Unknown("git check-ignore failed".into()),
+        Err(e) => GitState::Unknown(format!("git could not be run: {e}")),
+    }
+}

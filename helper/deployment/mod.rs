@@ -1,0 +1,206 @@
+//! The deployment directory: where it is, what lies in it, with which mode, and who may write at a time.
+
+pub(crate) mod domain;
+pub(crate) mod env_file;
+pub(crate) mod files;
+pub(crate) mod git;
+pub(crate) mod route;
+pub(crate) mod token;
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub(crate) use domain::Domain;
+pub(crate) use route::{RouteName, Upstream};
+pub(crate) use token::{Token, TokenState};
+
+use crate::answer::Error;
+use crate::caller::Caller;
+
+/// The directory itself, when the helper makes it: nobody else on the host gets as far as the keys.
+pub(crate) const DIR_MODE: u32 = 0o700;
+/// `data/`, `config/` and `hello-mcp/`: the containers' user must be able to enter them.
+pub(crate) const OPEN_DIR_MODE: u32 = 0o755;
+/// What holds a secret that no container reads from the disk.
+pub(crate) const SECRET_MODE: u32 = 0o600;
+/// Everything that a container reads, the server key included: the directory around it is closed.
+pub(crate) const OPEN_MODE: u32 = 0o644;
+
+/// Paths inside the directory, spelled once.
+pub(crate) mod path {
+    /// Domain, token and the two lines that labels interpolate.
+    pub(crate) const ENV: &str = ".env";
+    /// Keeps `.env` and `data/` out of git.
+    pub(crate) const GITIGNORE: &str = ".gitignore";
+    /// Certificates and keys, mounted into the proxy.
+    pub(crate) const DATA: &str = "data";
+    /// The CA's certificate: the only one of the four that ever leaves the host.
+    pub(crate) const CA_CRT: &str = "data/ca.crt";
+    /// The CA's key.
+    pub(crate) const CA_KEY: &str = "data/ca.key";
+    /// The server certificate.
+    pub(crate) const TLS_CRT: &str = "data/tls.crt";
+    /// The server key.
+    pub(crate) const TLS_KEY: &str = "data/tls.key";
+    /// Folder of the proxy's configuration.
+    pub(crate) const CONFIG: &str = "config";
+    /// The proxy's configuration.
+    pub(crate) const GATEWAY: &str = "config/mcp-gateway.yaml";
+    /// The stack.
+    pub(crate) const COMPOSE: &str = "docker-compose.yaml";
+    /// The sample server.
+    pub(crate) const SAMPLE: &str = "hello-mcp";
+}
+
+/// A deployment directory, by its absolute path. It need not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deployment {
+    root: PathBuf,
+}
+
+impl Deployment {
+    /// Finds the directory that `--dir` names, or `~/mcp-tunnel`.
+    ///
+    /// # Errors
+    /// `directory` when it cannot be told which one is meant, or when Docker could not mount it.
+    pub(crate) fn locate(asked: Option<&Path>, caller: &Caller) -> Result<Self, Error> {
+        let path = match asked {
+            Some(path) => expand(path, caller)?,
+            None => default_dir(caller)?,
+        };
+        if path.as_os_str().is_empty() {
+            return Err(unusable("`--dir` is empty", "name the deployment directory, or leave `--dir` out"));
+        }
+        let root = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
+        // `absolute` keeps `..` and a trailing slash; Compose compares the path as a string.
+        let root: PathBuf = root.components().collect();
+        if root.as_os_str().as_bytes().contains(&b':') {
+            return Err(unusable(
+                &format!(
+                    "the path `{}` has a colon, which Docker takes for the end of a mount's source",
+                    root.display()
+                ),
+                "choose a directory without a colon in its path",
+            ));
+        }
+        if root.parent().is_none() {
+            return Err(unusable("`/` cannot be a deployment directory", "name a folder of its own"));
+        }
+        Ok(Self { root })
+    }
+
+    /// Absolute path of the directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Absolute path of something inside it.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        if inside.is_empty() { self.root.clone() } else { self.root.join(inside) }
+    }
+
+    /// Whether the directory is there.
+    ///
+    /// # Errors
+    /// `directory` when something else stands in its place, `io` when it cannot be looked at.
+    pub(crate) fn exists(&self) -> Result<bool, Error> {
+        match std::fs::metadata(&self.root) {
+            Ok(meta) if meta.is_dir() => Ok(true),
+            Ok(_) => Err(unusable(
+                &format!("`{}` is not a directory", self.root.display()),
+                "name another directory, or move that file away",
+            )),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(Error::io("look at", &self.root, e)),
+        }
+    }
+
+    /// Like [`Self::exists`], for commands that need one.
+    ///
+    /// # Errors
+    /// `directory` when it is not there.
+    pub(crate) fn require(&self) -> Result<(), Error> {
+        if self.exists()? {
+            return Ok(());
+        }
+        Err(unusable(
+            &format!("there is no deployment directory `{}`", self.root.display()),
+            "make one with `init`, or name another with `--dir`",
+        ))
+    }
+
+    /// Keeps other helpers from writing to this directory until the lock is dropped.
+    ///
+    /// # Errors
+    /// `busy` when another helper holds it for more than ten seconds.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let dir = File::open(&self.root).map_err(|e| Error::io("open", &self.root, e))?;
+        let give_up = Instant::now() + Duration::from_secs(10);
+        loop {
+            match dir.try_lock() {
+                Ok(()) => return Ok(Lock { _dir: Some(dir) }),
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.root.clone())),
+                // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
+                Err(TryLockError::Error(_)) => return Ok(Lock { _dir: None }),
+            }
+        }
+    }
+}
+
+/// The right to write to the directory; given back when dropped, also by the kernel when the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _dir: Option<File>,
+}
+
+fn unusable(message: &str, hint: &str) -> Error {
+    Error::Directory { message: message.to_owned(), hint: hint.to_owned() }
+}
+
+/// `~` and `~/…` against `HOME`. The shell does it for bare words only, not for `--dir=~/x` or in quotes.
+fn expand(path: &Path, caller: &Caller) -> Result<PathBuf, Error> {
+    match path.strip_prefix("~") {
+        Ok(rest) => Ok(home(caller)?.join(rest)),
+        Err(_) => Ok(path.to_path_buf()),
+    }
+}
+
+fn home(caller: &Caller) -> Result<PathBuf, Error> {
+    match caller.var("HOME").map(Path::new) {
+        Some(home) if home.is_absolute() => Ok(home.to_path_buf()),
+        Some(_) | None => Err(unusable(
+            "the home directory is not known: HOME is not set to an absolute path",
+            "name the deployment directory with an absolute `--dir`",
+        )),
+    }
+}
+
+/// `~/mcp-tunnel`, unless sudo makes it doubtful whose `~` is meant.
+fn default_dir(caller: &Caller) -> Result<PathBuf, Error> {
+    let own = home(caller)?.join("mcp-tunnel");
+    let Some(user) = caller.var("SUDO_USER").filter(|user| *user != OsStr::new("root")) else { return Ok(own) };
+    let theirs = home_of(user).map_or_else(|| PathBuf::from(format!("~{}", user.display())), |home| home);
+    let theirs = theirs.join("mcp-tunnel");
+    if theirs == own {
+        return Ok(own);
+    }
+    Err(unusable(
+        &format!("run with sudo, so `~/mcp-tunnel` could be `{}` or `{}`", theirs.display(), own.display()),
+        "say which one with `--dir`",
+    ))
+}
+
+/// Home directory of a user, from the account database's file.
+fn home_of(user: &OsStr) -> Option<PathBuf> {
+    let accounts = std::fs::read(Path::new("/etc/passwd")).ok()?;
+    accounts.split(|b| *b == b'\n').find_map(|line| {
+        let mut fields = line.split(|b| *b == b':');
+        (fields.next()? == user.as_bytes()).then(|| fields.nth(4))?.map(|home| PathBuf::from(OsStr::from_bytes(home)))
+    })
+}

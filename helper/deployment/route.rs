@@ -1,0 +1,227 @@
+//! Routes: a name in front of the tunnel's domain, and the upstream that it leads to.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::domain::check_label;
+
+/// The label in front of the tunnel's domain: `echo` of `echo.abcd1234.tunnel.anthropic.com`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RouteName(String);
+
+impl RouteName {
+    /// The only way to get a `RouteName`.
+    ///
+    /// # Errors
+    /// Says which rule of a DNS label `text` breaks.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        check_label(text).map_err(|why| {
+            format!("the route name `{text}` {why}; it is the label in front of the tunnel's domain, such as `echo`")
+        })?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The label.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RouteName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the proxy speaks to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scheme {
+    /// In clear, inside the private network.
+    Http,
+    /// Needs `upstream.tls`.
+    Https,
+}
+
+/// What an upstream's host is, as far as its text tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host<'a> {
+    /// A literal IPv4 address.
+    Address(Ipv4Addr),
+    /// The engine's own name for the machine it runs on.
+    DockerHost,
+    /// One label: only Docker's DNS knows it (a service, a container, an alias).
+    Label(&'a str),
+    /// A name with dots: some DNS server knows it.
+    Name(&'a str),
+}
+
+/// Docker's name for the host, from inside a container.
+pub(crate) const DOCKER_HOST: &str = "host.docker.internal";
+
+/// Where a route leads: scheme, host and port, all three, nothing else (the proxy refuses any path).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Upstream {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+}
+
+impl Upstream {
+    /// The only way to get an `Upstream`.
+    ///
+    /// # Errors
+    /// Says what is wrong with `text` and what would be right.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| {
+            Err(format!("the upstream `{text}` {why}; it must be scheme://host:port, such as `http://hello-mcp:9000`"))
+        };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return wrong("has no scheme (`http://` or `https://`)");
+        };
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            other => return wrong(&format!("has the scheme `{other}`; the proxy speaks http and https")),
+        };
+        if let Some(at) = rest.find(['/', '?', '#']) {
+            let what = if rest[at..] == *"/" { "ends with a slash" } else { "has a path" };
+            return wrong(&format!(
+                "{what}; paths pass through untouched, so the path belongs into the URL that Claude calls"
+            ));
+        }
+        if rest.contains('@') {
+            return wrong("has a user name; pass credentials from Claude as an authorization token");
+        }
+        if rest.starts_with('[') || rest.matches(':').count() > 1 {
+            return wrong("has an IPv6 address; the proxy dials IPv4 only");
+        }
+        let Some((host, port)) = rest.split_once(':') else { return wrong("has no port") };
+        let port = match port.parse::<u16>() {
+            Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => number,
+            Ok(_) | Err(_) => return wrong("has no port between 1 and 65535"),
+        };
+        let host = host.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        if host.is_empty() {
+            return wrong("has no host");
+        }
+        if host.len() > 253 {
+            return wrong("has a host name of more than 253 characters");
+        }
+        // Underscores are fine here: Compose allows them in service names, and Docker's DNS answers for them.
+        if let Some(c) = host.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-' | '_' | '.')) {
+            return wrong(&format!("has the character {c:?} in its host"));
+        }
+        if host.split('.').any(|label| label.is_empty() || label.len() > 63) {
+            return wrong("has an empty or overlong label in its host");
+        }
+        let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if numeric && host.parse::<Ipv4Addr>().is_err() {
+            return wrong("has something that looks like an IPv4 address but is none");
+        }
+        Ok(Self { scheme, host: host.to_owned(), port })
+    }
+
+    /// How the proxy speaks to it.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host as text.
+    pub(crate) fn host_text(&self) -> &str {
+        &self.host
+    }
+
+    /// What the host is.
+    pub(crate) fn host(&self) -> Host<'_> {
+        if let Ok(address) = self.host.parse() {
+            Host::Address(address)
+        } else if self.host == DOCKER_HOST {
+            Host::DockerHost
+        } else if self.host.contains('.') {
+            Host::Name(&self.host)
+        } else {
+            Host::Label(&self.host)
+        }
+    }
+
+    /// Whether it can only ever be the proxy's own container: `localhost`, 127/8, 0.0.0.0.
+    pub(crate) fn is_own_loopback(&self) -> bool {
+        match self.host() {
+            Host::Address(address) => address.is_loopback() || address.is_unspecified(),
+            Host::Label(label) => label == "localhost",
+            Host::Name(name) => name.ends_with(".localhost"),
+            Host::DockerHost => false,
+        }
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_scheme_host_and_port() {
+        for text in
+            ["http://hello-mcp:9000", "https://10.0.0.5:443", "http://my_server:1", "http://host.docker.internal:65535"]
+        {
+            assert_eq!(Upstream::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Upstream::parse("HTTP://Hello.:80").unwrap().to_string(), "http://hello:80");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_upstream_is_said() {
+        for (text, why) in [
+            ("hello-mcp:9000", "no scheme"),
+            ("http://hello-mcp", "no port"),
+            ("http://hello-mcp:", "no port between"),
+            ("http://hello-mcp:0", "no port between"),
+            ("http://hello-mcp:70000", "no port between"),
+            ("http://hello-mcp:+80", "no port between"),
+            ("http://hello-mcp:9000/", "ends with a slash"),
+            ("http://hello-mcp:9000/mcp", "has a path"),
+            ("http://hello-mcp:9000?x", "has a path"),
+            ("http://u:p@hello-mcp:9000", "user name"),
+            ("ftp://hello-mcp:9000", "scheme `ftp`"),
+            ("http://[::1]:9000", "IPv6"),
+            ("http://fe80::1:9000", "IPv6"),
+            ("http://:9000", "no host"),
+            ("http://a..b:9000", "empty or overlong"),
+            ("http://1.2.3:9000", "looks like an IPv4"),
+            ("http://a b:9000", "character ' '"),
+            ("http://a\n:9000", "character '\\n'"),
+            ("http://$X:9000", "character '$'"),
+        ] {
+            let message = Upstream::parse(text).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_route_name_is_one_dns_label() {
+        assert!(RouteName::parse("echo-1").is_ok());
+        for (text, why) in [
+            ("", "empty"),
+            ("a.b", "dot"),
+            ("A", "capital"),
+            ("a_b", "underscore"),
+            ("-a", "starts or ends"),
+            ("ä", "'ä'"),
+        ] {
+            let message = RouteName::parse(text).unwrap_err();
+            assert!(message.contains(why), "{text}: {message}");
+        }
+        assert!(RouteName::parse(&"a".repeat(64)).is_err());
+    }
+}

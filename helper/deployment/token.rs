@@ -1,0 +1,280 @@
+//! The tunnel's token: parsed as cloudflared parses it, and never shown.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Domain;
+use crate::answer::redact;
+
+/// What stands in `.env` until the person puts the token in.
+pub(crate) const PLACEHOLDER: &str = "PASTE_TUNNEL_TOKEN_HERE";
+
+/// A token that cloudflared would accept as one. Whether the edge does, only the edge can say.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    text: String,
+    tunnel_id: String,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// What a pasted text is instead of a token. No variant holds any of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// Nothing but blanks.
+    #[error("nothing was given")]
+    Empty,
+    /// The placeholder itself.
+    #[error("this is the placeholder, not the token")]
+    Placeholder,
+    /// Several lines, each of which may be a part of it.
+    #[error("the token has a line break in it: it was copied from a place where it is wrapped")]
+    LineBreak,
+    /// Quotes around it, which cloudflared takes for a part of it.
+    #[error("there are quotes around it")]
+    Quotes,
+    /// A blank in the middle.
+    #[error("there is a blank in it: more than the token was copied")]
+    Blank,
+    /// The domain.
+    #[error("this is the tunnel's domain, not its token")]
+    Domain,
+    /// The tunnel's id.
+    #[error("this is a tunnel's id, not its token")]
+    Uuid,
+    /// Begins like a token and stops early.
+    #[error("the token is cut short: it begins like one but its end is missing")]
+    Truncated,
+    /// Ends like a token; the beginning is missing.
+    #[error("this does not begin like a token (`eyJ`): its beginning is missing, or it is something else")]
+    NotAToken,
+    /// The URL-safe alphabet.
+    #[error(
+        "it has `-` or `_` in it, which a tunnel token never has: this is another kind of token (a JWT, an API key)"
+    )]
+    OtherToken,
+    /// Base64 of JSON without what a tunnel token holds.
+    #[error("it decodes, but is not a tunnel's token: the account, the tunnel's id or the secret is missing")]
+    Incomplete,
+}
+
+impl Malformed {
+    /// What to do about it, in words.
+    pub(crate) fn fix() -> &'static str {
+        "copy the token again from the Console (the tunnel's Connection section: eye icon, then copy): one line, no quotes, it begins with `eyJ`"
+    }
+}
+
+/// The token's JSON, with the names that cloudflared gives its fields.
+#[derive(Deserialize)]
+struct Fields {
+    #[serde(default)]
+    a: String,
+    #[serde(default)]
+    t: String,
+    #[serde(default)]
+    s: String,
+}
+
+impl Token {
+    /// The only way to get a `Token`. Blanks around it are dropped, as cloudflared drops them.
+    ///
+    /// # Errors
+    /// Says what it is instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
+        // Whatever it is, somebody took it for a secret.
+        redact::guard(text.trim());
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'));
+        redact::guard(text);
+        if text.is_empty() {
+            return Err(Malformed::Empty);
+        }
+        if text.trim_matches(['"', '\'']) == PLACEHOLDER {
+            return Err(Malformed::Placeholder);
+        }
+        if text.contains(['\n', '\r']) {
+            return Err(Malformed::LineBreak);
+        }
+        if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
+            return Err(Malformed::Quotes);
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(Malformed::Blank);
+        }
+        if is_uuid(text) {
+            return Err(Malformed::Uuid);
+        }
+        if !text.starts_with("eyJ") && text.contains('.') && Domain::parse(text).is_ok() {
+            return Err(Malformed::Domain);
+        }
+        if text.contains("://") {
+            return Err(Malformed::Domain);
+        }
+        if text.contains(['-', '_', '.']) {
+            return Err(Malformed::OtherToken);
+        }
+        if !text.starts_with("eyJ") {
+            return Err(Malformed::NotAToken);
+        }
+        let cut = || Malformed::Truncated;
+        let json = match STANDARD.decode(text) {
+            Ok(json) => json,
+            Err(_) if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')) => {
+                return Err(cut());
+            }
+            Err(_) => return Err(Malformed::NotAToken),
+        };
+        let fields: Fields = match serde_json::from_slice(&json) {
+            Ok(fields) => fields,
+            Err(e) if e.is_eof() => return Err(cut()),
+            Err(_) => return Err(Malformed::Incomplete),
+        };
+        let secret = STANDARD.decode(&fields.s).or_else(|_| STANDARD_NO_PAD.decode(&fields.s));
+        if fields.a.is_empty() || !is_uuid(&fields.t) || !secret.is_ok_and(|s| !s.is_empty()) {
+            return Err(Malformed::Incomplete);
+        }
+        redact::guard(&fields.s);
+        Ok(Self { text: text.to_owned(), tunnel_id: fields.t.to_ascii_lowercase() })
+    }
+
+    /// The token itself. Only for `.env`.
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// The tunnel that it belongs to; not a secret.
+    pub(crate) fn tunnel_id(&self) -> &str {
+        &self.tunnel_id
+    }
+
+    /// First twelve hex digits of its SHA-256: enough to tell two tokens apart, useless to find one.
+    pub(crate) fn fingerprint(&self) -> String {
+        fingerprint(&self.text)
+    }
+}
+
+/// First twelve hex digits of the SHA-256 of a token's text.
+pub(crate) fn fingerprint(text: &str) -> String {
+    crate::hash::sha256_hex(text.as_bytes())[..12].to_owned()
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// What stands in `.env` where the token belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenState {
+    /// A well-formed token.
+    Set(Token),
+    /// The placeholder.
+    Placeholder,
+    /// Nothing, or an empty value.
+    Missing,
+    /// Something else.
+    Malformed(Malformed),
+}
+
+impl TokenState {
+    /// Judges the value of `TUNNEL_TOKEN`.
+    pub(crate) fn of(value: Option<&str>) -> Self {
+        match value.map(Token::parse) {
+            None | Some(Err(Malformed::Empty)) => Self::Missing,
+            Some(Ok(token)) => Self::Set(token),
+            Some(Err(Malformed::Placeholder)) => Self::Placeholder,
+            Some(Err(other)) => Self::Malformed(other),
+        }
+    }
+
+    /// Its name in answers.
+    pub(crate) fn name(&self) -> TokenStateName {
+        match self {
+            Self::Set(_) => TokenStateName::Set,
+            Self::Placeholder => TokenStateName::Placeholder,
+            Self::Missing => TokenStateName::Missing,
+            Self::Malformed(_) => TokenStateName::Malformed,
+        }
+    }
+}
+
+/// The state of the token, without the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenStateName {
+    /// A well-formed token.
+    Set,
+    /// The placeholder.
+    Placeholder,
+    /// Nothing, or an empty value.
+    Missing,
+    /// Something else.
+    Malformed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(json: &str) -> String {
+        STANDARD.encode(json)
+    }
+
+    fn good() -> String {
+        token(r#"{"a":"1f2e3d","t":"a8dfb6b4-68cf-4a03-88e7-08ee60111e8c","s":"c2VjcmV0LXNlY3JldC1zZWNyZXQ="}"#)
+    }
+
+    #[test]
+    fn a_token_is_what_cloudflared_takes_for_one() {
+        let parsed = Token::parse(&format!("  {}\n", good())).unwrap();
+        assert_eq!(parsed.tunnel_id(), "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c");
+        assert_eq!(parsed.fingerprint().len(), 12);
+        assert_eq!(format!("{parsed:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn what_it_is_instead_is_told() {
+        let good = good();
+        for (text, what) in [
+            ("  \n", Malformed::Empty),
+            (PLACEHOLDER, Malformed::Placeholder),
+            ("\"PASTE_TUNNEL_TOKEN_HERE\"", Malformed::Placeholder),
+            (&format!("\"{good}\""), Malformed::Quotes),
+            (&format!("{}\n{}", &good[..40], &good[40..]), Malformed::LineBreak),
+            (&format!("token: {good}"), Malformed::Blank),
+            ("abcd1234.tunnel.anthropic.com", Malformed::Domain),
+            ("https://abcd1234.tunnel.anthropic.com", Malformed::Domain),
+            ("a8dfb6b4-68cf-4a03-88e7-08ee60111e8c", Malformed::Uuid),
+            (&good[..good.len() - 4], Malformed::Truncated),
+            (&good[..good.len() - 7], Malformed::Truncated),
+            (&good[10..], Malformed::NotAToken),
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln", Malformed::OtherToken),
+            ("sk-ant-api03-x_y", Malformed::OtherToken),
+            (&token(r#"{"a":"x","t":"not-a-uuid","s":"c2VjcmV0"}"#), Malformed::Incomplete),
+            (&token(r#"{"a":"x","t":"a8dfb6b4-68cf-4a03-88e7-08ee60111e8c"}"#), Malformed::Incomplete),
+            (&token(r#"{"a":1}"#), Malformed::Incomplete),
+        ] {
+            assert_eq!(Token::parse(text), Err(what), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_cut_of_a_token_is_refused() {
+        let good = good();
+        for end in 4..good.len() - 1 {
+            let cut = Token::parse(&good[..end]);
+            assert!(matches!(cut, Err(Malformed::Truncated)), "{end}: {cut:?}");
+        }
+    }
+}

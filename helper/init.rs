@@ -1,0 +1,422 @@
+//! `init`: everything that can be done on this side, as often as one likes; and the checklist of eight steps.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::answer::{Error, Finding, Next, Report, Severity, Who};
+use crate::caller::Caller;
+use crate::certs::disk::{self, CertificateInfo, OnDisk};
+use crate::check;
+use crate::config::{self, Diff, Mode};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::files::{self, Action, FileEntry};
+use crate::deployment::token::{PLACEHOLDER, TokenStateName};
+use crate::deployment::{DIR_MODE, Deployment, Domain, OPEN_MODE, SECRET_MODE, TokenState, path};
+
+config::settings::request_with_settings! {
+    /// The request of `init`.
+    InitRequest {
+        /// The tunnel's domain as the Console shows it; needed the first time.
+        domain: Option<Domain>,
+        /// Whole diffs.
+        verbose: bool,
+    }
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StepState {
+    /// Done.
+    Done,
+    /// Waits for a helper command.
+    Todo,
+    /// Waits for the person.
+    Person,
+}
+
+/// One of the eight steps.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Step {
+    /// Stable name.
+    pub(crate) id: &'static str,
+    /// How far it is.
+    pub(crate) state: StepState,
+    /// Who does it.
+    pub(crate) who: Who,
+    /// What it is.
+    pub(crate) what: &'static str,
+}
+
+/// What `init` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InitData {
+    /// Absolute path of the deployment directory.
+    dir: String,
+    /// The tunnel's domain.
+    domain: Option<Domain>,
+    /// Every file of the deployment that was looked at.
+    files: Vec<FileEntry>,
+    /// The CA certificate.
+    ca: Option<CertificateInfo>,
+    /// The server certificate.
+    server: Option<CertificateInfo>,
+    /// The state of the token.
+    token: TokenStateName,
+    /// The routes.
+    routes: BTreeMap<String, String>,
+    /// The eight steps.
+    steps: Vec<Step>,
+    /// Diffs of files that were edited by hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diffs: Vec<Diff>,
+}
+
+/// The command.
+///
+/// # Errors
+/// `other-domain` when the directory belongs to another tunnel, `request` for settings that cannot be, reading and
+/// writing errors.
+pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Caller) -> Result<Report<InitData>, Error> {
+    let settings = request.settings();
+    let known = if deployment.exists()? { config::known_domain(deployment)? } else { None };
+    let domain = match (&request.domain, known) {
+        (Some(asked), Some(known)) if *asked != known => {
+            return Err(Error::OtherDomain {
+                dir: deployment.root().to_path_buf(),
+                existing: known.to_string(),
+                asked: asked.to_string(),
+            });
+        }
+        (Some(asked), _) => asked.clone(),
+        (None, Some(known)) => known,
+        (None, None) if settings.is_empty() => return Ok(nothing_here(deployment, caller)),
+        (None, None) => {
+            return Err(Error::request(
+                "the first time `init` needs the tunnel's `domain`",
+                "add {\"domain\":\"abcd1234.tunnel.anthropic.com\"}, with the domain that the Console shows under Connection",
+            ));
+        }
+    };
+    let only_report = request.domain.is_none() && settings.is_empty();
+    let mut made = Made::default();
+    if !only_report {
+        make(deployment, &domain, &settings, request.verbose, caller, &mut made)?;
+    }
+    report(deployment, &domain, made, caller, only_report)
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+struct Made {
+    files: Vec<FileEntry>,
+    findings: Vec<Finding>,
+    diffs: Vec<Diff>,
+}
+
+fn make(
+    deployment: &Deployment,
+    domain: &Domain,
+    settings: &config::settings::Settings,
+    verbose: bool,
+    caller: &Caller,
+    made: &mut Made,
+) -> Result<(), Error> {
+    let action = files::make_dir(deployment, "", DIR_MODE)?;
+    let _lock = deployment.lock()?;
+    // Whoever was first while this one waited for the lock has decided.
+    if let Some(known) = config::known_domain(deployment)?
+        && known != *domain
+    {
+        return Err(Error::OtherDomain {
+            dir: deployment.root().to_path_buf(),
+            existing: known.to_string(),
+            asked: domain.to_string(),
+        });
+    }
+    made.files.push(FileEntry::of(deployment, "", action));
+    made.files.extend(ensure_env_and_gitignore(deployment, Some(domain))?);
+
+    let routes = check::route_labels(deployment, domain);
+    let issued = disk::issue(deployment, domain, &routes, disk::IssueRequest::default().days()?, caller.now)?;
+    made.files.extend(issued.files);
+    made.findings.extend(issued.judged.findings);
+
+    // Settings, or a stack that is there already and may have lost a file.
+    let has_stack = files::metadata(deployment, path::GATEWAY)?.is_some();
+    if !settings.is_empty() || has_stack {
+        let mode = Mode { verbose, ..Mode::default() };
+        let rendered = config::render(deployment, domain, settings, mode, caller.now)?;
+        made.files.extend(rendered.files);
+        made.findings.extend(rendered.findings);
+        made.diffs.extend(rendered.diffs);
+    }
+    if let Some(env) = made.files.iter_mut().find(|file| file.path == deployment.path(path::ENV).to_string_lossy()) {
+        // The hash of the configuration may have been written since.
+        let action = env.action;
+        *env = FileEntry::of(deployment, path::ENV, action);
+    }
+    files::sync_dir(deployment, "");
+    Ok(())
+}
+
+/// Writes `.env` (with a placeholder for the token) and `.gitignore`, or adds what they lack.
+///
+/// # Errors
+/// Reading and writing errors.
+pub(crate) fn ensure_env_and_gitignore(
+    deployment: &Deployment,
+    domain: Option<&Domain>,
+) -> Result<Vec<FileEntry>, Error> {
+    let mut entries = Vec::new();
+    // `.gitignore` first: there is no moment in which git could pick the other one up.
+    let old = files::read(deployment, path::GITIGNORE)?;
+    let merged = merged_gitignore(old.as_deref());
+    entries.push(match (&old, &merged) {
+        (None, merged) => {
+            files::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
+            FileEntry::of(deployment, path::GITIGNORE, Action::Created)
+        }
+        (Some(_), Some(merged)) => {
+            files::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
+            FileEntry::of(deployment, path::GITIGNORE, Action::Updated)
+        }
+        (Some(_), None) => FileEntry::of(deployment, path::GITIGNORE, Action::Unchanged),
+    });
+
+    let old = config::read_env(deployment)?;
+    entries.push(match old {
+        None => {
+            files::create(deployment, path::ENV, new_env(domain).as_bytes(), SECRET_MODE)?;
+            FileEntry::of(deployment, path::ENV, Action::Created)
+        }
+        Some(mut env) => {
+            let mut changed = false;
+            if let Some(domain) = domain
+                && env.get(env_file::DOMAIN).is_none_or(|value| value.is_empty())
+            {
+                changed |= env.set(env_file::DOMAIN, domain.as_str());
+            }
+            if env.get(env_file::TOKEN).is_none() {
+                changed |= env.set(env_file::TOKEN, PLACEHOLDER);
+            }
+            if changed {
+                files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
+            }
+            FileEntry::of(deployment, path::ENV, if changed { Action::Updated } else { Action::Unchanged })
+        }
+    });
+    Ok(entries)
+}
+
+fn new_env(domain: Option<&Domain>) -> String {
+    let mut env =
+        EnvFile::new("# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n".to_owned());
+    if let Some(domain) = domain {
+        env.set(env_file::DOMAIN, domain.as_str());
+    }
+    env.set(env_file::TOKEN, PLACEHOLDER);
+    let mut text = env.as_str().to_owned();
+    text.push_str(
+        "# Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n",
+    );
+    let mut env = EnvFile::new(text);
+    env.set(env_file::CONFIG_HASH, "");
+    env.set(env_file::TOKEN_FINGERPRINT, "");
+    env.as_str().to_owned()
+}
+
+/// What must be in `.gitignore`; `None` when it is there already.
+fn merged_gitignore(old: Option<&[u8]>) -> Option<Vec<u8>> {
+    let wanted: [(&[u8], &[&[u8]]); 2] =
+        [(b".env", &[b".env", b"/.env"]), (b"data/", &[b"data/", b"/data/", b"data", b"/data"])];
+    let Some(old) = old else {
+        return Some(b"# The token and the keys of the tunnel.\n.env\ndata/\n*.bak-*\n".to_vec());
+    };
+    let lines: Vec<&[u8]> = old.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).collect();
+    let missing: Vec<&[u8]> = wanted
+        .into_iter()
+        .filter(|(_, spellings)| !lines.iter().any(|line| spellings.contains(line)))
+        .map(|(line, _)| line)
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let ending: &[u8] = if old.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
+    let mut merged = old.to_vec();
+    if !merged.is_empty() && !merged.ends_with(b"\n") {
+        merged.extend_from_slice(ending);
+    }
+    for line in missing {
+        merged.extend_from_slice(line);
+        merged.extend_from_slice(ending);
+    }
+    Some(merged)
+}
+
+fn nothing_here(deployment: &Deployment, caller: &Caller) -> Report<InitData> {
+    let summary = format!(
+        "nothing is set up in {} yet; create the tunnel in the Console, then come back with its domain",
+        deployment.root().display()
+    );
+    let data = InitData {
+        dir: deployment.root().to_string_lossy().into_owned(),
+        domain: None,
+        files: Vec::new(),
+        ca: None,
+        server: None,
+        token: TokenStateName::Missing,
+        routes: BTreeMap::new(),
+        steps: steps(&Progress::default()),
+        diffs: Vec::new(),
+    };
+    let mut report = Report::new(summary, data);
+    report.next.push(Next::person(CREATE_TUNNEL));
+    report.next.push(Next::helper(
+        "set up this side, with the domain that the Console shows in place of this one",
+        caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
+    ));
+    report
+}
+
+const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token";
+
+/// What of the eight steps can be seen from the directory.
+#[derive(Debug, Default)]
+struct Progress {
+    token: bool,
+    certificates: bool,
+    routes: bool,
+    configuration: bool,
+}
+
+fn steps(progress: &Progress) -> Vec<Step> {
+    let step = |id, who, done: bool, what: &'static str| {
+        let state = match (done, who) {
+            (true, _) => StepState::Done,
+            (false, Who::Person) => StepState::Person,
+            (false, Who::Helper) => StepState::Todo,
+        };
+        Step { id, state, who, what }
+    };
+    vec![
+        step("preflight", Who::Helper, false, "Docker, Compose 2.17 or newer (`up` looks); outbound TCP and UDP 7844"),
+        step("create-tunnel", Who::Person, progress.token, "create the tunnel in the Console, put its token in"),
+        step("certificates", Who::Helper, progress.certificates, "directory, CA and server certificate"),
+        step("register-ca", Who::Person, false, "add data/ca.crt to the tunnel (only the Console shows whether it is)"),
+        step("upstream", Who::Person, progress.routes, "choose what to expose"),
+        step("configuration", Who::Helper, progress.configuration, "proxy configuration, compose file"),
+        step("start", Who::Helper, false, "`up`: start, wait until it is live"),
+        step("call", Who::Helper, false, "`connect`: call it from Claude"),
+    ]
+}
+
+/// The step in which the person registers the CA.
+pub(crate) fn register_step(deployment: &Deployment, ca: Option<&CertificateInfo>) -> Next {
+    let fingerprint = ca.map_or("unknown", |ca| ca.fingerprint_sha256.as_str());
+    Next::person(format!(
+        "in the Console, on the tunnel's page: Certificates > Add certificate, choose {} or paste it; it must show the fingerprint {fingerprint}, and the tunnel turn Active",
+        deployment.path(path::CA_CRT).display()
+    ))
+}
+
+fn report(
+    deployment: &Deployment,
+    domain: &Domain,
+    made: Made,
+    caller: &Caller,
+    only_report: bool,
+) -> Result<Report<InitData>, Error> {
+    let env = config::read_env(deployment)?;
+    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+    let routes = check::routes(deployment)?;
+    let labels = check::route_labels(deployment, domain);
+    let certificates = OnDisk::read(deployment);
+    let judged = certificates.judge(domain, &labels, caller.now);
+    let found = config::found::Found::read(deployment)?;
+    let progress = Progress {
+        token: matches!(token, TokenState::Set(_)),
+        certificates: judged.is_good(),
+        routes: !routes.is_empty(),
+        configuration: !routes.is_empty() && found.main.is_some(),
+    };
+    let steps = steps(&progress);
+    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
+    // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
+    let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
+    findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
+    let broken = findings.iter().any(|f| f.severity == Severity::Error);
+    let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
+    let what = match (broken, only_report, created) {
+        (true, _, _) => "is not complete: see the findings".to_owned(),
+        (false, true, _) => "stands".to_owned(),
+        (false, false, 0) => "is as it was, nothing had to be changed".to_owned(),
+        (false, false, n) => format!("is written ({n} files new or changed)"),
+    };
+    let mut next = Vec::new();
+    match &token {
+        TokenState::Set(_) => {}
+        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => next.push(
+            Next::person("in a terminal of your own, never in a chat: put the token in (Console: Connection > Token, eye icon, copy)")
+                .running(caller.command(&["token", "set"])),
+        ),
+    }
+    if progress.certificates {
+        next.push(register_step(deployment, judged.ca.as_ref()));
+    } else if !broken {
+        next.push(Next::helper("issue the certificates", caller.command(&["certs", "issue"])));
+    }
+    if !progress.configuration {
+        next.push(Next::helper(
+            "choose what to expose: the sample server, or {\"routes\":{\"NAME\":\"http://HOST:PORT\"}} for your own",
+            caller.command(&["render", "--json", "{\"sample\":true}"]),
+        ));
+    } else {
+        next.push(Next::helper("then start the stack and wait until it is live", caller.command(&["up"])));
+        next.push(Next::helper("then call it from Claude", caller.command(&["connect"])));
+    }
+    let waiting = match (&token, progress.configuration) {
+        (TokenState::Set(_), true) => "register the CA if that is not done, then `up`",
+        (TokenState::Set(_), false) => "a route is missing",
+        _ => "the token and the registration of the CA wait for you",
+    };
+    let summary = format!(
+        "the deployment for {domain} in {} {what}; {done} of 8 steps done, {waiting}",
+        deployment.root().display()
+    );
+    let data = InitData {
+        dir: deployment.root().to_string_lossy().into_owned(),
+        domain: Some(domain.clone()),
+        files: made.files,
+        ca: judged.ca,
+        server: judged.server,
+        token: token.name(),
+        routes,
+        steps,
+        diffs: made.diffs,
+    };
+    let mut report = Report::new(summary, data);
+    report.findings = findings;
+    report.skipped = judged.skipped;
+    report.next = next;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(old: &str) -> String {
+        String::from_utf8(merged_gitignore(Some(old.as_bytes())).unwrap_or_else(|| old.as_bytes().to_vec())).unwrap()
+    }
+
+    #[test]
+    fn gitignore_is_merged_and_never_cut() {
+        assert_eq!(merged("node_modules"), "node_modules\n.env\ndata/\n");
+        assert_eq!(merged("a\r\n/.env\r\n"), "a\r\n/.env\r\ndata/\r\n");
+        assert_eq!(merged(".env\ndata/\n"), ".env\ndata/\n");
+        assert_eq!(merged("#.env\n"), "#.env\n.env\ndata/\n");
+    }
+}

@@ -1,0 +1,86 @@
+//! `render`: the command around `config::render`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::answer::{Error, Next, Report};
+use crate::caller::Caller;
+use crate::config::{self, Diff, Mode};
+use crate::deployment::Deployment;
+use crate::deployment::files::{Action, FileEntry};
+
+config::settings::request_with_settings! {
+    /// The request of `render`.
+    RenderRequest {
+        /// Write nothing, show diffs.
+        dry_run: bool,
+        /// Replace files that were edited by hand; the old ones stay beside them as `NAME.bak-TIME`.
+        overwrite: bool,
+        /// Whole diffs.
+        verbose: bool,
+    }
+}
+
+/// What `render` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RenderData {
+    /// Every file of the stack.
+    files: Vec<FileEntry>,
+    /// The routes that are, or in a dry run would be, configured.
+    routes: BTreeMap<String, String>,
+    /// Unified diffs of files that were kept, and in a dry run of all that would change.
+    diffs: Vec<Diff>,
+    /// Whether nothing was written because that was asked for.
+    dry_run: bool,
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` when the directory does not know its domain, `request` for settings that cannot be, reading and
+/// writing errors.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: &RenderRequest,
+    caller: &Caller,
+) -> Result<Report<RenderData>, Error> {
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let domain = config::known_domain(deployment)?.ok_or_else(|| Error::Directory {
+        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
+        hint: "run `init` with the domain first".into(),
+    })?;
+    let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
+    let rendered = config::render(deployment, &domain, &request.settings(), mode, caller.now)?;
+    let changed: Vec<&str> = rendered
+        .files
+        .iter()
+        .filter(|file| matches!(file.action, Action::Created | Action::Updated))
+        .filter_map(|file| file.path.rsplit('/').next())
+        .collect();
+    let routes = match rendered.routes.len() {
+        1 => "1 route".to_owned(),
+        n => format!("{n} routes"),
+    };
+    let summary = if rendered.blocked {
+        "nothing was written: files that were not written by the helper, or were edited since, are in the way"
+            .to_owned()
+    } else if changed.is_empty() {
+        format!("nothing to change: {routes}, all files are as they should be")
+    } else if request.dry_run {
+        format!("would write {} ({routes}); nothing was written", changed.join(", "))
+    } else {
+        format!("wrote {} ({routes}); a running stack takes it up with `up` or `restart`", changed.join(", "))
+    };
+    let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
+    let data =
+        RenderData { files: rendered.files, routes: rendered.routes, diffs: rendered.diffs, dry_run: request.dry_run };
+    let mut report = Report::new(summary, data);
+    report.findings = rendered.findings;
+    if written {
+        report.next.push(Next::helper("start the stack, or let the running one take it up", caller.command(&["up"])));
+    }
+    Ok(report)
+}

@@ -1,0 +1,705 @@
+//! The troubleshooting table: one row a finding, plain data. Everything that names a fault points here.
+//!
+//! In `cause` and `fix`, `{helper}`, `{dir}`, `{proxy}` and `{cloudflared}` stand for the launcher, the deployment
+//! directory and the names of its services.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Finding, Layer, Report, Severity};
+use crate::caller::Caller;
+use Layer::{Edge, Files, Host, Routing, Tls, Upstream};
+use Severity::{Error as Fatal, Note, Warning};
+
+const QUICKSTART: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/quickstart";
+const CONSOLE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/console";
+const REFERENCE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/reference";
+const TROUBLE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/troubleshooting";
+const SECURITY: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/security";
+const DOCKER: &str = "https://docs.docker.com/engine/install/";
+const POSTINSTALL: &str = "https://docs.docker.com/engine/install/linux-postinstall/";
+const COMPOSE: &str = "https://docs.docker.com/compose/install/linux/";
+const COMPOSE_FILE: &str = "https://docs.docker.com/reference/compose-file/";
+
+/// One row.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub(crate) struct Rule {
+    /// Stable kebab-case name.
+    pub(crate) id: &'static str,
+    /// Where to look.
+    pub(crate) layer: Layer,
+    /// How much it weighs, unless the case is milder.
+    pub(crate) severity: Severity,
+    /// What is wrong, in one line.
+    pub(crate) title: &'static str,
+    /// What a person sees of it.
+    pub(crate) symptom: &'static str,
+    /// Why it is so.
+    pub(crate) cause: &'static str,
+    /// What to do.
+    pub(crate) fix: &'static str,
+    /// Where to read on.
+    pub(crate) docs: &'static str,
+}
+
+macro_rules! rules {
+    ($($id:literal $layer:ident $severity:ident $docs:ident $title:literal $symptom:literal $cause:literal $fix:literal)*) => {
+        /// All rows, in the order of the layers.
+        pub(crate) const RULES: &[Rule] = &[$(Rule {
+            id: $id, layer: $layer, severity: $severity, title: $title, symptom: $symptom, cause: $cause, fix: $fix, docs: $docs,
+        }),*];
+    };
+}
+
+// id, layer, severity, docs / title / symptom / cause / fix
+rules! {
+"docker-missing" Host Fatal DOCKER
+    "Docker is not installed"
+    "`docker: command not found`"
+    "no program `docker` was found on PATH"
+    "install Docker Engine (Linux) or Docker Desktop (macOS, Windows with WSL), then run the command again"
+"docker-daemon-down" Host Fatal DOCKER
+    "the Docker daemon does not answer"
+    "`Cannot connect to the Docker daemon`"
+    "it is not running, or DOCKER_HOST or the Docker context points to another place"
+    "start Docker (`sudo systemctl start docker`, or open Docker Desktop); `docker context ls` shows where the client looks"
+"docker-permission" Host Fatal POSTINSTALL
+    "this user may not talk to the Docker daemon"
+    "`permission denied while trying to connect to the Docker daemon socket`"
+    "the socket belongs to root and the group `docker`, and this user is not in it"
+    "`sudo usermod -aG docker \"$USER\"`, then log out and in again (`newgrp docker` for this shell)"
+"docker-failed" Host Fatal DOCKER
+    "a docker command failed"
+    "docker prints an error that is not one of the known ones"
+    "see the evidence: these are docker's own words"
+    "run the docker command by hand to see all it says, mend that, then run the command again"
+"compose-missing" Host Fatal COMPOSE
+    "Docker Compose v2 is not installed"
+    "`docker: 'compose' is not a docker command`"
+    "the Compose plugin is a package of its own on many Linux distributions"
+    "install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu)"
+"compose-v1" Host Fatal COMPOSE
+    "only Docker Compose v1 (`docker-compose`) is installed"
+    "`docker-compose version 1.29`, and `docker compose` is unknown"
+    "v1 has had no updates since 2023, and it cuts cloudflared off whenever the proxy is restarted: it does not follow the proxy into its new network namespace"
+    "install Compose v2: the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu); v1 may stay beside it"
+"compose-too-old" Host Fatal COMPOSE
+    "Docker Compose is too old"
+    "`docker compose version` says less than 2.17"
+    "before 2.17 a restart of the proxy leaves cloudflared on a dead network namespace"
+    "update the Compose plugin to 2.26 or newer"
+"compose-old" Host Warning COMPOSE
+    "Docker Compose is older than what this stack was tried with"
+    "`docker compose version` says 2.17 to 2.25"
+    "the token is handed over as a Compose secret from `.env`, which was tried with 2.26 and newer only"
+    "update the Compose plugin to 2.26 or newer"
+"project-conflict" Host Fatal COMPOSE_FILE
+    "another directory runs a stack of the same project name"
+    "containers change or vanish when a stack in another folder is started"
+    "Compose knows stacks by their project name only: starting this one would replace the containers of the other"
+    "stop the stack in the other directory first (`{helper} down --dir` with that directory); if the directory was moved or deleted, `docker compose -p PROJECT down` with the project name in the evidence"
+"compose-file-missing" Host Fatal QUICKSTART
+    "there is no compose file"
+    "`no configuration file provided: not found`"
+    "the directory was not set up to the end, or it is another one"
+    "`{helper} render --dir {dir} --json '{\"sample\":true}'` writes it, with the sample server as the first route"
+"compose-file-shadowed" Host Fatal COMPOSE_FILE
+    "another compose file hides docker-compose.yaml"
+    "changes to docker-compose.yaml have no effect; Compose warns `Found multiple config files`"
+    "Compose takes compose.yaml, compose.yml and docker-compose.yml before docker-compose.yaml"
+    "move the other file away; services of your own belong into docker-compose.override.yaml"
+"compose-yaml-invalid" Host Fatal COMPOSE_FILE
+    "a compose file cannot be read"
+    "`yaml: line …`, or `additional properties … not allowed`"
+    "a tab, a wrong indentation, a key that stands twice or is misspelt"
+    "mend the line in the evidence; `docker compose config -q` in the directory checks it"
+"compose-service-undefined" Host Fatal COMPOSE_FILE
+    "the compose file points to a service that it does not have"
+    "`depends on undefined service`"
+    "a service was renamed in one place and not in the other (`mcp-gateway` and `mcp-proxy` are two names of one thing)"
+    "use the same name in `services`, `network_mode` and `depends_on`"
+"compose-netmode-conflict" Host Fatal COMPOSE_FILE
+    "cloudflared has network settings of its own"
+    "`conflicting options: … and the network mode`"
+    "cloudflared lives in the proxy's network namespace, so it cannot have `dns`, `extra_hosts`, `ports` or `networks`"
+    "move them to the service `{proxy}`"
+"compose-env-invalid" Host Fatal COMPOSE_FILE
+    "`.env` cannot be read by Compose"
+    "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`"
+    "a quote that is not closed, or a line that is not NAME=value"
+    "mend the line in the evidence; for the token run `{helper} token set --dir {dir}`, which needs no quotes"
+"compose-failed" Host Fatal TROUBLE
+    "docker compose failed"
+    "docker compose prints an error that is not one of the known ones"
+    "see the evidence: these are Compose's own words"
+    "mend what it names, then run the command again"
+"build-failed" Host Fatal TROUBLE
+    "an image could not be built"
+    "`failed to solve`, or pip's `No matching distribution found`"
+    "while it builds, the sample installs the MCP SDK from a package index; behind a company firewall that needs a mirror or a proxy"
+    "put `PIP_INDEX_URL=https://your-mirror/simple` or `HTTPS_PROXY=…` into `.env`, then `{helper} up --dir {dir}`"
+"image-not-found" Host Fatal REFERENCE
+    "an image does not exist at the registry"
+    "`manifest unknown`, `not found`"
+    "the digest was cut or mistyped, or the image was removed"
+    "take the built-in image again: `{helper} render --dir {dir} --json '{\"images\":null}'`"
+"image-ref-invalid" Host Fatal COMPOSE_FILE
+    "an image name is malformed"
+    "`invalid reference format`"
+    "a digest that was cut short, a blank, or an empty variable in `image:`"
+    "mend the `image:` line, or take the built-in one: `{helper} render --dir {dir} --json '{\"images\":null}'`"
+"registry-denied" Host Fatal TROUBLE
+    "a registry refuses the pull"
+    "`denied: Permission … denied on resource`, `error getting credentials`"
+    "the images are public; stale credentials or a missing credential helper for that registry are in the way"
+    "`docker logout us-docker.pkg.dev`, and take the registry out of `credHelpers` in ~/.docker/config.json"
+"registry-rate-limit" Host Fatal TROUBLE
+    "Docker Hub's pull limit is reached"
+    "`toomanyrequests: You have reached your pull rate limit`"
+    "Docker Hub limits pulls by address, and a company shares one"
+    "`docker login`, wait an hour, or name a mirror in `images`"
+"registry-unreachable" Host Fatal TROUBLE
+    "the Docker daemon cannot reach a registry"
+    "`Get \"https://…/v2/\": dial tcp …`, a TLS handshake that times out, or `certificate signed by unknown authority`"
+    "the daemon pulls, not this shell: its DNS, its proxy settings and its trusted CAs count"
+    "give the daemon the company's proxy and CA (systemd drop-in `http-proxy.conf`, or Docker Desktop's settings), or name a mirror in `images`"
+"platform-mismatch" Host Fatal TROUBLE
+    "an image is for another CPU"
+    "`exec format error`, `no matching manifest for linux/arm64`"
+    "the pinned image has no build for this machine's architecture"
+    "name an image for this architecture in `images`, or turn emulation on (`docker run --privileged --rm tonistiigi/binfmt --install all`)"
+"port-conflict" Host Fatal TROUBLE
+    "a published port is taken"
+    "`port is already allocated`, `address already in use`"
+    "a `ports:` entry; the tunnel needs none"
+    "remove `ports:` from the service in the evidence"
+"name-conflict" Host Fatal TROUBLE
+    "a container name is taken"
+    "`Conflict. The container name … is already in use`"
+    "a `container_name:` and an older stack that has it"
+    "remove `container_name:`, or the old container (`docker rm -f NAME`)"
+"mount-type-mismatch" Host Fatal TROUBLE
+    "a mounted file is a directory"
+    "`Are you trying to mount a directory onto a file`"
+    "the file was missing at an earlier start, and Docker made an empty directory of its name"
+    "`{helper} down --dir {dir}`, remove the empty directory in the evidence, `{helper} render --dir {dir}`, `{helper} up --dir {dir}`"
+"network-missing" Host Fatal COMPOSE_FILE
+    "a Docker network that the proxy should join does not exist"
+    "`network … declared as external, but could not be found`"
+    "it was named in `networks` and has not been made, or was removed"
+    "start the stack that owns it, or make it (`docker network create NAME`); `{helper} render --dir {dir} --json '{\"networks\":[]}'` does without"
+"stack-stopped" Host Fatal QUICKSTART
+    "the stack is not running"
+    "no containers, or all of them exited"
+    "it was never started, or it was stopped"
+    "`{helper} up --dir {dir}`"
+"service-stopped" Host Fatal TROUBLE
+    "a container of the stack is not running"
+    "`Exited` or `Created` in `docker compose ps`, or the service is missing there"
+    "it was stopped by hand, or it ended and is not started again"
+    "`{helper} up --dir {dir}`"
+"crash-loop" Host Fatal TROUBLE
+    "a container starts and dies, again and again"
+    "`Restarting (N)` in `docker compose ps`"
+    "the program in it ends right after its start; the last line that it printed is in the evidence"
+    "mend what the line says, then `{helper} restart --dir {dir}`"
+"netns-owner-not-running" Host Fatal TROUBLE
+    "cloudflared waits for a proxy that was not running"
+    "cloudflared is `Created` and logs nothing; `Container … is restarting, wait until the container is running`"
+    "cloudflared lives in the proxy's network namespace, so it was never started while the proxy crashed, and nothing starts it later by itself"
+    "mend the proxy first if it still crashes, then `{helper} restart --dir {dir}`"
+"proxy-netns-orphaned" Host Fatal TROUBLE
+    "cloudflared is cut off: it lives in a network namespace that the proxy has left"
+    "everything is `Up`, and every call fails; cloudflared says `network is unreachable`"
+    "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which leads nowhere"
+    "`{helper} restart --dir {dir}` (a plain `docker compose up -d` does not see it)"
+"git-tracked" Host Fatal SECURITY
+    "git has a file with a secret"
+    "`git ls-files` lists it"
+    "it was added before it was ignored"
+    "`git rm --cached FILE` and commit; if the repository was ever pushed, rotate the token in the Console"
+"git-not-ignored" Host Warning SECURITY
+    "git would commit a file with a secret"
+    "`git status` lists it as untracked"
+    "no .gitignore keeps it out"
+    "`{helper} init --dir {dir}` with the domain mends the directory's .gitignore; look for a `!` line there that undoes it"
+"token-shadowed" Host Warning CONSOLE
+    "TUNNEL_TOKEN is exported in this shell, and differs from `.env`"
+    "after a rotation the old token stays in use when Compose is run by hand"
+    "for `docker compose` a variable of the shell wins over `.env`; the helper runs it without, a person does not"
+    "`unset TUNNEL_TOKEN`, and take it out of the shell's start-up files"
+"directory-open" Host Warning SECURITY
+    "other users of this machine can enter the deployment directory"
+    "`ls -ld` shows more than `drwx------`"
+    "`data/tls.key` is readable for the container's user, and the closed directory around it is what keeps others out"
+    "`chmod 700 {dir}`"
+"env-missing" Files Fatal QUICKSTART
+    "there is no `.env`"
+    "`The TUNNEL_TOKEN variable is not set`"
+    "Compose takes domain and token from it"
+    "`{helper} init --dir {dir}` with the domain writes it, then `{helper} token set --dir {dir}`"
+"env-readable" Files Warning SECURITY
+    "others can read the token"
+    "`.env` has a mode wider than 0600"
+    "it was made or copied with the usual mode for files"
+    "`chmod 600 {dir}/.env`"
+"env-writable" Files Fatal SECURITY
+    "others can write `.env`"
+    "`.env` is writable for its group or everyone"
+    "who can write it can point the tunnel to another one"
+    "`chmod 600 {dir}/.env`, and check what it says"
+"key-readable" Files Warning SECURITY
+    "others can read the CA's private key"
+    "`data/ca.key` has a mode wider than 0600"
+    "whoever has it can make certificates that Anthropic's side accepts for this tunnel"
+    "`chmod 600 {dir}/data/ca.key`; if others may have read it, make a new CA and register it"
+"key-writable" Files Fatal SECURITY
+    "others can replace a private key"
+    "a key in `data/` is writable for its group or everyone"
+    "who can write it decides which certificates this host makes and shows"
+    "take the write permission away (`chmod go-w FILE`), then check the certificates"
+"domain-mismatch" Files Fatal QUICKSTART
+    "the files name different tunnels"
+    "`no route for host` for every call, or `bad certificate`"
+    "`.env`, the proxy's `tunnel_domain` and the certificate must all say the domain that the Console shows"
+    "keep one directory a tunnel; put the Console's domain into the file in the evidence"
+"edit-kept" Files Note REFERENCE
+    "a file was edited by hand and is kept"
+    "`render` leaves it as it is"
+    "its content differs from what the helper wrote; what was asked for it says already"
+    "nothing to do; `{helper} render --dir {dir} --json '{\"overwrite\":true}'` would write it anew and keep the old one aside"
+"edit-blocks-change" Files Fatal REFERENCE
+    "a file was edited by hand, so the change was not made"
+    "`render` leaves all files as they are"
+    "its content differs from what the helper wrote, and the helper does not overwrite a person's work"
+    "make the change in that file by hand (the diff shows it), or run the command again with \"overwrite\": true, which keeps the old file aside"
+"foreign-deployment" Files Fatal REFERENCE
+    "the compose file here was not written by the helper"
+    "`render` writes nothing"
+    "this stack was set up by hand; the helper checks, starts and watches it, but does not rewrite it unasked"
+    "change routes in the stack's own configuration and run `{helper} restart --dir {dir}`; or `{helper} render --dir {dir} --json '{\"overwrite\":true}'` to go over to the helper's stack, with the same routes and the old files kept aside"
+"config-not-applied" Files Warning REFERENCE
+    "the proxy runs with an older configuration"
+    "a new route answers `No route configured for host`"
+    "the proxy reads its configuration only when it starts"
+    "`{helper} restart --dir {dir}`"
+"token-not-applied" Files Warning CONSOLE
+    "cloudflared runs with another token than `.env` has"
+    "after a rotation the tunnel stays on the old token, or goes down"
+    "the token is copied into the container when it is made; a restart keeps the old one"
+    "`{helper} restart --dir {dir}`"
+"image-unpinned" Files Warning SECURITY
+    "an image is not pinned by its digest"
+    "another image may run after the next pull"
+    "a tag can be moved to another image at any time"
+    "name it with `@sha256:…`; `docker image inspect --format '{{.RepoDigests}}' IMAGE` shows the digest"
+"network-mode-missing" Files Fatal REFERENCE
+    "cloudflared does not share the proxy's network namespace"
+    "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`"
+    "cloudflared dials localhost, and only in the proxy's namespace does the proxy listen there"
+    "give `{cloudflared}` the line `network_mode: \"service:{proxy}\"`"
+"depends-on-plain" Files Warning COMPOSE_FILE
+    "a restart of the proxy will cut cloudflared off"
+    "calls fail after `docker compose restart {proxy}`"
+    "a `depends_on` list replaces the rule by which Compose restarts cloudflared together with the proxy"
+    "write `depends_on: { {proxy}: { condition: service_started, restart: true } }`, or leave it out"
+"token-in-clear" Files Warning SECURITY
+    "the token shows in `docker inspect`"
+    "TUNNEL_TOKEN stands in the service's environment"
+    "everybody who may talk to Docker, and every tool that dumps container settings, sees it"
+    "hand it over as a Compose secret: `{helper} render --dir {dir} --json '{\"overwrite\":true}'` does"
+"token-in-file" Files Fatal SECURITY
+    "the token stands in the compose file"
+    "a value that begins with `eyJ` in the file"
+    "the file is made to be shared and committed"
+    "put the token into `.env` (`{helper} token set --dir {dir}`), take it out of the file, and rotate it if the file was ever shared"
+"ports-published" Files Warning SECURITY
+    "a service of the stack publishes a port"
+    "`ports:` in the compose file"
+    "the tunnel needs no inbound port: the proxy dials out, and upstreams are reached inside Docker's network"
+    "remove `ports:`"
+"proxy-config-missing" Files Fatal REFERENCE
+    "the proxy's configuration is missing"
+    "`open /etc/mcp-gateway/config.yaml: no such file or directory`"
+    "it was not written yet, or the mount's target is not where the proxy's image looks"
+    "`{helper} render --dir {dir} --json '{\"sample\":true}'` writes it; in a compose file of your own mount it at /etc/mcp-gateway/config.yaml"
+"proxy-config-is-dir" Files Fatal TROUBLE
+    "the proxy's configuration is a directory"
+    "`read /etc/mcp-gateway/config.yaml: is a directory`"
+    "the file was missing when the stack was started, and Docker made an empty directory of its name"
+    "`{helper} down --dir {dir}`, remove the empty directory, write the file (`{helper} render --dir {dir}`), `{helper} up --dir {dir}`"
+"proxy-config-denied" Files Fatal TROUBLE
+    "the proxy may not read its configuration"
+    "`open /etc/mcp-gateway/config.yaml: permission denied`"
+    "the container runs as user 65532; on SELinux hosts the mount also needs a label (`:z`)"
+    "`chmod 644` the file and `chmod 755` its folder"
+"proxy-config-yaml" Files Fatal REFERENCE
+    "the proxy's configuration is not valid YAML"
+    "`yaml: line N: …`"
+    "a tab, or a wrong indentation"
+    "mend the line in the evidence (blanks, no tabs), then `{helper} restart --dir {dir}`"
+"proxy-config-routes-list" Files Fatal REFERENCE
+    "`routes` is a list; the proxy wants a map"
+    "`cannot unmarshal !!seq into map[string]string`"
+    "each route is one line `name: scheme://host:port`, without a dash in front"
+    "write `routes:` and below it `  echo: http://hello-mcp:9000`, then `{helper} restart --dir {dir}`"
+"proxy-config-type" Files Fatal REFERENCE
+    "a field of the proxy's configuration has the wrong type"
+    "`cannot unmarshal !!… into …`, `field … not found`"
+    "see the evidence"
+    "mend the line, then `{helper} restart --dir {dir}`"
+"proxy-config-upstream" Files Fatal REFERENCE
+    "a route does not lead to scheme://host:port"
+    "`invalid upstream (must be scheme://host:port)`"
+    "a path (even `/`), or no port"
+    "write `http://host:9000`; the path belongs into the URL that Claude calls"
+"proxy-config-routes-empty" Files Fatal REFERENCE
+    "the proxy's configuration has no route"
+    "every call answers `No route configured for host`"
+    "`routes` is missing or empty"
+    "`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`"
+"route-name-invalid" Files Warning REFERENCE
+    "a route's name can be no host name"
+    "the route never answers"
+    "a route's name is the label in front of the domain: small letters, digits and `-`, and the wildcard certificate covers one label only"
+    "rename the route"
+"proxy-key-denied" Files Fatal TROUBLE
+    "the proxy may not read the server key"
+    "`open /data/tls.key: permission denied`"
+    "the container runs as user 65532, and the key is readable for its owner only"
+    "`chmod 644 {dir}/data/tls.key`; the closed directory around it keeps others on this host out"
+"proxy-cert-missing" Files Fatal QUICKSTART
+    "the server certificate or its key is missing"
+    "`open /data/tls.crt: no such file or directory`"
+    "certificates were not issued yet, or one of the two files was removed"
+    "`{helper} certs issue --dir {dir}` makes what can be made again; a certificate whose key is lost must be moved away first"
+"proxy-cert-mismatch" Files Fatal TROUBLE
+    "the server certificate and its key do not belong together"
+    "`tls: private key does not match public key`"
+    "one of the two files was replaced and the other was not"
+    "move data/tls.crt away, then `{helper} certs issue --dir {dir}` issues one for the key that is there"
+"proxy-cert-swapped" Files Fatal TROUBLE
+    "certificate and key are swapped"
+    "`failed to find certificate PEM data in certificate input, but did find a private key`"
+    "each file holds what the other should"
+    "swap data/tls.crt and data/tls.key back"
+"proxy-cert-empty" Files Fatal TROUBLE
+    "a certificate file does not hold what it should"
+    "`tls: failed to find any PEM data`"
+    "it is empty, cut short, DER instead of PEM, or a signing request instead of a certificate"
+    "move the file in the evidence away, then `{helper} certs issue --dir {dir}`"
+"proxy-key-encrypted" Files Fatal TROUBLE
+    "the server key has a passphrase"
+    "`tls: failed to parse private key`"
+    "nobody can type it in when the proxy starts"
+    "`openssl pkey -in data/tls.key -out data/tls.key.plain`, then put that file in its place"
+"ca-missing" Files Fatal QUICKSTART
+    "the CA certificate is missing"
+    "there is no `data/ca.crt`"
+    "certificates were not issued yet, or the file was removed"
+    "put the registered ca.crt back, or `{helper} certs issue --dir {dir}`: from `data/ca.key` it makes the certificate again, without it a new CA that must be registered"
+"ca-unusable" Files Fatal REFERENCE
+    "`data/ca.crt` is not a certificate"
+    "the Console refuses the file"
+    "see the evidence"
+    "put the registered certificate back into data/ca.crt"
+"ca-unfit" Files Fatal REFERENCE
+    "the CA certificate does not meet the tunnel's requirements"
+    "the Console refuses it, or every call fails with `tls handshake failed`"
+    "see the evidence: the requirement and what was found"
+    "make a CA that does (`{helper} certs issue` in a new directory), and register it"
+"ca-expired" Files Fatal REFERENCE
+    "the CA certificate is not in date"
+    "every call fails with `tls handshake failed`"
+    "its validity is over or has not begun; a wrong clock looks the same"
+    "check this machine's clock; then make a new CA in a new directory and register it beside the old one (a tunnel holds two)"
+"ca-ends-first" Files Warning REFERENCE
+    "the server certificate ends early, because the CA does"
+    "it is valid for fewer days than were asked for"
+    "a certificate is worth nothing after the end of the CA that signed it"
+    "make a new CA in a new directory before that day, and register it beside the old one (a tunnel holds two)"
+"ca-key-missing" Files Note SECURITY
+    "the CA's private key is not on this host"
+    "there is no `data/ca.key`"
+    "it was moved to a safer place, or lost; nothing that runs needs it"
+    "nothing to do until the server certificate is to be issued anew: bring data/ca.key back for that"
+"ca-key-needed" Files Fatal SECURITY
+    "a server certificate cannot be issued without the CA's private key"
+    "there is no `data/ca.key`"
+    "the registered CA's key is elsewhere, or lost"
+    "bring data/ca.key back and run the command again; if it is lost, move data/ca.crt away, run it again and register the new CA"
+"ca-key-unusable" Files Fatal REFERENCE
+    "`data/ca.key` cannot be used"
+    "no certificate can be issued"
+    "see the evidence"
+    "put the CA's unencrypted key back into data/ca.key (`openssl pkey -in KEY -out data/ca.key` takes a passphrase off)"
+"ca-key-mismatch" Files Fatal REFERENCE
+    "`data/ca.key` is not the key of `data/ca.crt`"
+    "certificates issued with it are not trusted"
+    "one of the two was replaced"
+    "put the one that belongs to the registered CA back"
+"server-unfit" Files Fatal REFERENCE
+    "the server certificate does not meet the tunnel's requirements"
+    "every call fails with `tls handshake failed`"
+    "see the evidence: the requirement and what was found"
+    "move data/tls.crt and data/tls.key away, then `{helper} certs issue --dir {dir}`"
+"token-missing" Edge Fatal CONSOLE
+    "there is no token"
+    "`\"cloudflared tunnel run\" requires the ID or name of the tunnel`, exit code 255"
+    "`TUNNEL_TOKEN` in `.env` is empty or not there"
+    "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own"
+"token-placeholder" Edge Fatal CONSOLE
+    "the token was not put in yet"
+    "`Provided Tunnel token is not valid.`, exit code 255"
+    "`.env` still has the placeholder"
+    "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own"
+"token-malformed" Edge Fatal CONSOLE
+    "what stands in `.env` is not a token"
+    "`Provided Tunnel token is not valid.`, exit code 255"
+    "see the evidence"
+    "copy the token again from the Console: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in a terminal of your own"
+"token-rejected" Edge Fatal CONSOLE
+    "the tunnel's edge refuses the token"
+    "`Unauthorized: Invalid tunnel secret`; over QUIC only `control stream encountered a failure while serving`"
+    "the token was rotated, the tunnel was archived, or the token is another tunnel's"
+    "copy the current token from the Console, `{helper} token set --dir {dir}`, then `{helper} restart --dir {dir}`"
+"edge-not-registered" Edge Fatal TROUBLE
+    "cloudflared has no connection to the tunnel's edge"
+    "no `Registered tunnel connection` in its log"
+    "outbound UDP and TCP 7844 are blocked, DNS does not answer, or the edge refuses the token; the last lines of its log are in the evidence"
+    "allow outbound TCP and UDP 7844 to 198.41.192.0/19; behind a firewall that drops UDP, `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`"
+"edge-partial" Edge Warning TROUBLE
+    "cloudflared has fewer connections to the edge than it wants"
+    "fewer than four `Registered tunnel connection`"
+    "some paths to the edge are blocked, or it is still connecting; calls work over the others"
+    "look again in a minute (`{helper} status --dir {dir}`); if it stays so, allow outbound TCP and UDP 7844 to 198.41.192.0/19"
+"edge-quic-blocked" Edge Warning TROUBLE
+    "outbound UDP 7844 looks blocked"
+    "`failed to dial to edge with quic: timeout: no recent network activity`"
+    "a firewall drops it; cloudflared falls back to HTTP/2 over TCP by itself, which takes it two minutes or more"
+    "allow outbound UDP 7844, or skip the attempt: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`"
+"edge-tcp-blocked" Edge Warning TROUBLE
+    "outbound TCP 7844 looks blocked"
+    "`DialContext error: dial tcp …:7844: i/o timeout`"
+    "a firewall drops or refuses it"
+    "allow outbound TCP 7844 to 198.41.192.0/19"
+"edge-dns-failed" Edge Fatal TROUBLE
+    "the container's DNS cannot find the tunnel's edge"
+    "`Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com`"
+    "Docker hands queries to this host's resolver, which does not answer, or filters the name"
+    "mend the resolver, or give the service `{proxy}` the line `dns: [1.1.1.1, 8.8.8.8]` (cloudflared shares its namespace)"
+"no-ingress-url" Routing Fatal REFERENCE
+    "cloudflared does not know where the proxy is"
+    "`No ingress rules were defined`, and every call answers 503"
+    "`--url http://localhost:8080` is missing in its command"
+    "add `--url http://localhost:8080` behind `run` in the command of `{cloudflared}`, then `{helper} restart --dir {dir}`"
+"listen-mismatch" Routing Fatal REFERENCE
+    "cloudflared and the proxy do not meet"
+    "`Unable to reach the origin service`"
+    "the proxy's `listen_addr` and cloudflared's `--url` name different ports, or `--url` is https: the proxy's listener is plain"
+    "let both say 8080: `listen_addr: \":8080\"` and `--url http://localhost:8080`"
+"route-not-configured" Routing Fatal REFERENCE
+    "the proxy did not take up a route"
+    "no `route configured` line for it since the proxy's start"
+    "the configuration was edited after the proxy had read it, or the proxy did not get that far"
+    "`{helper} restart --dir {dir}`"
+"tls-unknown-ca" Tls Fatal CONSOLE
+    "the server certificate was not signed by this CA"
+    "`remote error: tls: unknown certificate authority`"
+    "the CA was made anew after the server certificate, or one of the files is another deployment's"
+    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`; the CA in data/ca.crt must be the one registered in the Console"
+"tls-bad-cert" Tls Fatal REFERENCE
+    "the server certificate is not made for the tunnel's host names"
+    "`remote error: tls: bad certificate`"
+    "its subjectAltName does not cover every `<route>.<domain>`; a common name does not count, and a wildcard covers one label"
+    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`"
+"tls-expired" Tls Fatal REFERENCE
+    "the server certificate is not in date"
+    "`remote error: tls: expired certificate`"
+    "its validity is over or has not begun; a wrong clock looks the same"
+    "check this machine's clock; then move data/tls.crt away and `{helper} certs issue --dir {dir}`: the proxy takes the new one up by itself"
+"tls-expires-soon" Tls Warning REFERENCE
+    "the server certificate ends soon"
+    "calls will fail with `expired certificate`"
+    "it is issued for 90 days"
+    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`: same CA, same key, and the proxy takes it up by itself"
+"tls-unsupported-cert" Tls Fatal REFERENCE
+    "the server certificate is not for servers"
+    "`remote error: tls: unsupported certificate`"
+    "its extendedKeyUsage lacks serverAuth"
+    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`"
+"upstream-undefined" Upstream Fatal REFERENCE
+    "a route leads to a name that nobody has"
+    "`dial tcp: lookup …: no such host`"
+    "no service of the compose files, and no container on the networks that the proxy joins, has that name"
+    "define the service in docker-compose.override.yaml, correct the name, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`"
+"upstream-down" Upstream Fatal TROUBLE
+    "the server behind a route is not running"
+    "`connect: connection refused` in the proxy's log"
+    "its container is stopped, restarting or not healthy; see the evidence"
+    "look at its log (`docker compose logs SERVICE` in {dir}), mend it, then `{helper} up --dir {dir}`"
+"upstream-ip-rejected" Upstream Fatal REFERENCE
+    "the proxy will not dial the address behind a route"
+    "`IP validation failed: … is not a private address`"
+    "it dials RFC 1918 addresses only, or those in `allowed_ips`; localhost is the proxy's own container"
+    "run the server as a service in docker-compose.override.yaml, or name every range in `allowed_ips` (it replaces the default)"
+"upstream-tls" Upstream Fatal REFERENCE
+    "an https route has nothing to trust"
+    "`x509: certificate signed by unknown authority` in the proxy's log"
+    "neither `upstream.tls.ca_file` nor `include_system_cas` is set"
+    "`{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'` with the file in `data/`, or `\"include_system_cas\":true` for a public certificate"
+"upstream-ca-missing" Upstream Fatal REFERENCE
+    "the CA file for https upstreams is not there"
+    "`open /data/…: no such file or directory`"
+    "`upstream.tls.ca_file` names a file that the proxy's container does not have or may not read"
+    "copy it into `data/`, readable for everyone (chmod 644), and name it `/data/NAME`"
+"allowed-ips-open" Upstream Warning SECURITY
+    "the proxy may dial any address"
+    "`0.0.0.0/0` in `allowed_ips`, or `disable_ip_validation: true`"
+    "a route, or a DNS answer, could then lead it to any host on the internet or to cloud metadata"
+    "name only the ranges that your servers are in"
+}
+
+/// The row of an id. Ids are literals in our own code, and a test finds every one of them here.
+pub(crate) fn rule(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+/// A finding with the row's texts, to be completed with evidence.
+pub(crate) fn finding(id: &'static str) -> Finding {
+    const UNKNOWN: Rule = Rule {
+        id: "",
+        layer: Host,
+        severity: Fatal,
+        title: "an unknown fault",
+        symptom: "",
+        cause: "this helper has no row for it, which is a bug",
+        fix: "please report it",
+        docs: TROUBLE,
+    };
+    let rule = rule(id).unwrap_or(&UNKNOWN);
+    Finding {
+        id,
+        layer: rule.layer,
+        severity: rule.severity,
+        title: rule.title.into(),
+        cause: rule.cause.into(),
+        fix: rule.fix.into(),
+        evidence: Vec::new(),
+        docs: rule.docs,
+        consequence_of: None,
+    }
+}
+
+/// The request of `rules`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RulesRequest {
+    /// Only this row.
+    id: Option<String>,
+}
+
+/// What `rules` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RulesData {
+    /// The rows, in the order of the layers.
+    rules: Vec<FilledRule>,
+}
+
+/// One row with its placeholders filled.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FilledRule {
+    /// Stable kebab-case name.
+    id: &'static str,
+    /// Where to look.
+    layer: Layer,
+    /// How much it weighs, unless the case is milder.
+    severity: Severity,
+    /// What is wrong, in one line.
+    title: &'static str,
+    /// What a person sees of it.
+    symptom: &'static str,
+    /// Why it is so.
+    cause: String,
+    /// What to do.
+    fix: String,
+    /// Where to read on.
+    docs: &'static str,
+}
+
+/// Prints the table.
+///
+/// # Errors
+/// `request` for an id that no row has.
+pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<RulesData>, Error> {
+    let rows: Vec<&Rule> = RULES.iter().filter(|r| request.id.as_deref().is_none_or(|id| id == r.id)).collect();
+    if rows.is_empty() {
+        return Err(Error::request(
+            format!("there is no rule `{}`", request.id.as_deref().unwrap_or_default()),
+            "`mcp-tunnels-helper rules` prints them all",
+        ));
+    }
+    let summary = match rows.as_slice() {
+        [one] => one.title.to_owned(),
+        many => format!("{} findings that a command can make", many.len()),
+    };
+    let rules = rows
+        .into_iter()
+        .map(|r| FilledRule {
+            id: r.id,
+            layer: r.layer,
+            severity: r.severity,
+            title: r.title,
+            symptom: r.symptom,
+            cause: caller.fill(r.cause),
+            fix: caller.fill(r.fix),
+            docs: r.docs,
+        })
+        .collect();
+    Ok(Report::new(summary, RulesData { rules }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn ids_are_unique_and_kebab_case_and_rows_are_in_the_order_of_layers() {
+        let ids: BTreeSet<_> = RULES.iter().map(|r| r.id).collect();
+        assert_eq!(ids.len(), RULES.len());
+        for rule in RULES {
+            assert!(rule.id.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-')), "{}", rule.id);
+            for text in [rule.title, rule.symptom, rule.cause, rule.fix] {
+                assert!(!text.is_empty() && !text.ends_with('.') || text.ends_with("valid."), "{}: {text}", rule.id);
+            }
+        }
+    }
+
+    /// Every id in the sources is a row, and every row is raised somewhere: none is a promise only.
+    #[test]
+    fn rows_and_sources_agree() {
+        fn sources(dir: &Path, into: &mut Vec<String>) {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    sources(&path, into);
+                } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("rules.rs") {
+                    into.push(fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        let mut texts = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("helper"), &mut texts);
+        let all = texts.join("\n");
+        for rule in RULES {
+            assert!(all.contains(&format!("\"{}\"", rule.id)), "no command raises `{}`", rule.id);
+        }
+        for (_, rest) in all.match_indices("rules::finding(\"").map(|(i, m)| all.split_at(i + m.len())) {
+            let id = rest.split('"').next().unwrap();
+            assert!(rule(id).is_some(), "`{id}` has no row");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `schema`: the JSON Schema of every request and answer, generated from the types that are read and written.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Answer, Failure, Report};
+use crate::certs::disk::{IssueData, IssueRequest};
+use crate::check::{CheckData, CheckRequest};
+use crate::connect::{ConnectData, ConnectRequest};
+use crate::init::{InitData, InitRequest};
+use crate::render::{RenderData, RenderRequest};
+use crate::rules::{RulesData, RulesRequest};
+use crate::stack::commands::{DownData, DownRequest, StackData, WaitRequest};
+use crate::token::{CheckData as TokenCheckData, SetData, TokenRequest};
+
+/// The request of `schema`: there is nothing to ask.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SchemaRequest {}
+
+/// What `schema` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SchemaData {
+    /// The answer of any command that could not look.
+    failure: Schema,
+    /// One entry a command.
+    commands: std::collections::BTreeMap<&'static str, CommandSchema>,
+}
+
+/// The schemas of one command.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CommandSchema {
+    /// What `--json` takes.
+    request: Schema,
+    /// What is printed when it could look.
+    answer: Schema,
+}
+
+fn schema<T: JsonSchema>(answer: bool) -> Schema {
+    let settings = SchemaSettings::draft2020_12();
+    let settings = if answer { settings.for_serialize() } else { settings };
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+fn command<R: JsonSchema, D: JsonSchema>() -> CommandSchema {
+    CommandSchema { request: schema::<R>(false), answer: schema::<Answer<D>>(true) }
+}
+
+/// The command.
+pub(crate) fn run() -> Report<SchemaData> {
+    let commands = [
+        ("init", command::<InitRequest, InitData>()),
+        ("token set", command::<TokenRequest, SetData>()),
+        ("token check", command::<TokenRequest, TokenCheckData>()),
+        ("certs issue", command::<IssueRequest, IssueData>()),
+        ("render", command::<RenderRequest, RenderData>()),
+        ("check", command::<CheckRequest, CheckData>()),
+        ("up", command::<WaitRequest, StackData>()),
+        ("status", command::<WaitRequest, StackData>()),
+        ("restart", command::<WaitRequest, StackData>()),
+        ("down", command::<DownRequest, DownData>()),
+        ("connect", command::<ConnectRequest, ConnectData>()),
+        ("rules", command::<RulesRequest, RulesData>()),
+        ("schema", command::<SchemaRequest, SchemaData>()),
+    ];
+    let data = SchemaData { failure: schema::<Failure>(true), commands: commands.into_iter().collect() };
+    Report::new(format!("JSON Schema of {} commands", data.commands.len()), data)
+}

@@ -1,0 +1,529 @@
+//! `up`, `status`, `restart` and `down`.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::container::Container;
+use super::docker::Docker;
+use super::live::{ContainerState, Picture, RouteState, Watch, is_behind};
+use super::{engine, signs};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::caller::Caller;
+use crate::check::{Facts, GatewayFile};
+use crate::config::{self, sample, yaml};
+use crate::deployment::{Deployment, files};
+use crate::rules;
+
+/// Pulling and building over a slow line; afterwards something is wrong with it.
+const PULL: Duration = Duration::from_secs(45 * 60);
+/// Restarting and stopping: ten seconds of grace a container.
+const STOP: Duration = Duration::from_secs(5 * 60);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// The request of `up`, `restart` and `status`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WaitRequest {
+    /// How long to wait for the live state, in seconds (240; `status` 0).
+    wait_seconds: Option<u32>,
+}
+
+impl WaitRequest {
+    fn limit(self, default: u32) -> Result<Duration, Error> {
+        let seconds = self.wait_seconds.unwrap_or(default);
+        if seconds > 3600 {
+            return Err(Error::request(
+                format!("`wait_seconds` is {seconds}; it must be at most 3600"),
+                format!("leave it out for {default}"),
+            ));
+        }
+        Ok(Duration::from_secs(seconds.into()))
+    }
+}
+
+/// The request of `down`: there is nothing to ask.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DownRequest {}
+
+/// What `up`, `status` and `restart` answer.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct StackData {
+    /// Whether everything was seen to be live.
+    ready: bool,
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// The stack's containers.
+    containers: Vec<ContainerState>,
+    /// Distinct registered edge connections; `null` where the log cannot tell (then the health check decides).
+    connections: Option<u32>,
+    /// How many there should be.
+    connections_wanted: u32,
+    /// How they are made, `quic` or `http2`.
+    protocol: Option<String>,
+    /// The routes.
+    routes: Vec<RouteState>,
+    /// What was done to which service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    done: Vec<String>,
+    /// Milliseconds from the start of the containers (for `status`, of the command) to this answer.
+    elapsed_ms: u64,
+}
+
+/// What `down` answers.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct DownData {
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// Services whose containers are gone now.
+    stopped: Vec<String>,
+}
+
+/// A deployment whose stack can be worked with.
+struct Stack<'a> {
+    deployment: &'a Deployment,
+    docker: Docker,
+    project: String,
+    watch_parts: (crate::caller::Services, config::found::Found, Option<config::gateway::Gateway>),
+    /// Warnings of the engine and of the lint.
+    findings: Vec<Finding>,
+    skipped: Vec<Skipped>,
+}
+
+/// Why there is nothing to work with.
+struct Refusal {
+    findings: Vec<Finding>,
+    skipped: Vec<Skipped>,
+    project: Option<String>,
+}
+
+/// How strictly the files are judged before docker is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// Nothing is started that is known to be broken.
+    Refuse,
+    /// Only what Compose itself needs.
+    Look,
+}
+
+impl<'a> Stack<'a> {
+    fn open(
+        deployment: &'a Deployment,
+        caller: &mut Caller,
+        strictness: Strictness,
+    ) -> Result<Result<Self, Refusal>, Error> {
+        let snapshot = caller.clone();
+        let facts = Facts::gather(deployment, &snapshot)?;
+        caller.services = facts.services.clone();
+        let verdict = facts.judge();
+        let project = facts.project();
+        let mut findings = Vec::new();
+        let refuse = |findings, skipped| Ok(Err(Refusal { findings, skipped, project: facts.project() }));
+        let unreadable =
+            ["compose-file-missing", "compose-yaml-invalid"].map(|id| verdict.findings.iter().find(|f| f.id == id));
+        if strictness == Strictness::Refuse && verdict.is_fatal() {
+            return refuse(verdict.findings, verdict.skipped);
+        }
+        if let Some(finding) = unreadable.into_iter().flatten().next() {
+            return refuse(vec![finding.clone()], Vec::new());
+        }
+        let Some(project) = project else {
+            return refuse(
+                vec![
+                    rules::finding("compose-yaml-invalid")
+                        .with("the project's name depends on a variable, or on a folder name without ASCII letters"),
+                ],
+                Vec::new(),
+            );
+        };
+        let (docker, engine) = engine::find(deployment.root(), facts.variables(), caller.progress)?;
+        findings.extend(engine);
+        let Some(docker) = docker else { return refuse(findings, Vec::new()) };
+        if strictness == Strictness::Refuse {
+            findings.extend(verdict.findings);
+        }
+        let gateway = match facts.gateway {
+            GatewayFile::Good(gateway) => Some(*gateway),
+            _ => None,
+        };
+        let stack = Self {
+            deployment,
+            docker,
+            project: project.clone(),
+            watch_parts: (facts.services, facts.found, gateway),
+            findings,
+            skipped: verdict.skipped.into_iter().filter(|s| !s.id.starts_with("upstream:")).collect(),
+        };
+        if let Some(conflict) = stack.conflict()? {
+            return Ok(Err(Refusal { findings: vec![conflict], skipped: Vec::new(), project: Some(project) }));
+        }
+        Ok(Ok(stack))
+    }
+
+    fn watch(&self) -> Watch<'_> {
+        let (services, found, gateway) = self.watch_parts.clone();
+        Watch::new(&self.docker, self.deployment, self.project.clone(), services, found, gateway)
+    }
+
+    fn containers(&self) -> Result<Vec<Container>, Error> {
+        Ok(self.watch().containers()?.unwrap_or_default())
+    }
+
+    /// Containers of this project name that another directory made.
+    fn conflict(&self) -> Result<Option<Finding>, Error> {
+        let own = real(self.deployment.root());
+        let containers = match self.watch().containers()? {
+            Ok(containers) => containers,
+            Err(finding) => return Ok(Some(finding)),
+        };
+        let foreign = containers.iter().find(|c| c.folder().is_some_and(|folder| real(Path::new(folder)) != own));
+        Ok(foreign.map(|c| {
+            rules::finding("project-conflict").with(format!("project {}", self.project)).with(format!(
+                "container {} belongs to {}",
+                c.name(),
+                c.folder().unwrap_or_default()
+            ))
+        }))
+    }
+
+    /// `docker compose up -d`; what it says when it fails is a finding.
+    fn bring_up(&self) -> Result<Option<Finding>, Error> {
+        let mut args = vec!["up", "--detach"];
+        if self.needs_build()? {
+            args.push("--build");
+        }
+        let output = self.docker.compose(&args, PULL)?;
+        if output.success {
+            return Ok(None);
+        }
+        if output.timed_out {
+            return Ok(Some(rules::finding("compose-failed").with("docker compose up did not end within 45 minutes")));
+        }
+        Ok(Some(signs::engine_finding(&output.text(), "compose-failed")))
+    }
+
+    /// Whether what the sample's image is built of was edited since its name was rendered.
+    fn needs_build(&self) -> Result<bool, Error> {
+        let Some(image) = self.watch_parts.1.service(sample::SERVICE, "image").and_then(yaml::scalar) else {
+            return Ok(false);
+        };
+        let mut inputs = Vec::new();
+        for inside in sample::BUILD_INPUTS {
+            inputs.push(files::read(self.deployment, inside)?.unwrap_or_default());
+        }
+        Ok(image.starts_with(config::images::SAMPLE_REPOSITORY) && image != sample::image(&inputs))
+    }
+
+    /// Removes the sample's container when the files no longer have the service; others are the person's.
+    fn remove_left_over_sample(&self, picture: &Picture) -> Result<Option<String>, Error> {
+        let Some((name, id)) = picture.leftovers.iter().find(|(name, _)| name == sample::SERVICE) else {
+            return Ok(None);
+        };
+        let removed = self.docker.ask(&["rm", "--force", id], STOP)?;
+        Ok(removed.success.then(|| format!("removed {name}, which is no longer in the files")))
+    }
+
+    /// Looks until everything is live, nothing can come of it, or time is up.
+    fn wait(&self, limit: Duration, caller: &Caller) -> Result<(Picture, Duration), Error> {
+        let started = Instant::now();
+        let mut watch = self.watch();
+        let mut said = String::new();
+        loop {
+            let picture = watch.look()?;
+            let elapsed = started.elapsed();
+            if caller.progress && limit > Duration::ZERO {
+                let progress = picture.progress();
+                if progress != said {
+                    eprintln!("{:>4}s  {progress}", elapsed.as_secs());
+                    said = progress;
+                }
+            }
+            if picture.ready || picture.hopeless || elapsed >= limit {
+                return Ok((picture, elapsed));
+            }
+            std::thread::sleep(PAUSE.min(limit.saturating_sub(elapsed)));
+        }
+    }
+
+    fn report(
+        &self,
+        what: &str,
+        picture: Picture,
+        elapsed: Duration,
+        done: Vec<String>,
+        caller: &Caller,
+    ) -> Report<StackData> {
+        let mut findings = self.findings.clone();
+        findings.extend(picture.findings);
+        let routes = picture.routes.len();
+        let connections = picture.connections.map_or_else(
+            || "edge connections healthy".to_owned(),
+            |n| format!("{n} of {} edge connections", picture.wanted),
+        );
+        let summary = if picture.ready {
+            format!("the tunnel is live: {connections}, {routes} route(s){what}")
+        } else {
+            let worst = findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
+            let worst = worst.or_else(|| findings.iter().find(|f| f.severity == Severity::Warning));
+            let why = worst.map_or("it is still starting", |f| f.title.as_str());
+            format!("the tunnel is not live{what}: {why}")
+        };
+        let data = StackData {
+            ready: picture.ready,
+            project: Some(self.project.clone()),
+            containers: picture.containers,
+            connections: picture.connections,
+            connections_wanted: picture.wanted,
+            protocol: picture.protocol,
+            routes: picture.routes,
+            done,
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        };
+        let mut report = Report::new(summary, data);
+        let restart = ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
+        if report.data.ready {
+            report.next.push(Next::helper("see how to call it from Claude", caller.command(&["connect"])));
+        } else if findings.iter().any(|f| f.id == "stack-stopped") {
+            report.next.push(Next::helper("start it", caller.command(&["up"])));
+        } else if findings.iter().any(|f| restart.contains(&f.id) && f.consequence_of.is_none()) {
+            report.next.push(Next::helper("restart the stack, cloudflared included", caller.command(&["restart"])));
+        } else if findings.iter().any(|f| f.severity == Severity::Error) {
+            report.next.push(
+                Next::person("mend what the first finding says, then start again").running(caller.command(&["up"])),
+            );
+        } else {
+            report
+                .next
+                .push(Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])));
+        }
+        report.findings = findings;
+        report.skipped = self.skipped.iter().cloned().chain(picture.skipped).collect();
+        report
+    }
+}
+
+fn real(path: &Path) -> std::path::PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn refused(refusal: Refusal, what: &str, caller: &Caller) -> Report<StackData> {
+    let worst = refusal.findings.iter().filter(|f| f.severity == Severity::Error).min_by_key(|f| f.layer);
+    let why = worst.map_or("see the findings", |f| f.title.as_str());
+    let data =
+        StackData { project: refusal.project, connections_wanted: super::journal::CONNECTIONS, ..StackData::default() };
+    let mut report = Report::new(format!("{what}: {why}"), data);
+    let token = refusal.findings.iter().any(|f| f.id.starts_with("token-") && f.severity == Severity::Error);
+    if token {
+        report.next.push(
+            Next::person("in a terminal of your own, never in a chat: put the token in")
+                .running(caller.command(&["token", "set"])),
+        );
+    }
+    report.next.push(Next::person("mend what the findings say, then run it again").running(caller.command(&["up"])));
+    report.findings = refusal.findings;
+    report.skipped = refusal.skipped;
+    report
+}
+
+/// The command `up`.
+///
+/// # Errors
+/// `directory` when there is no deployment directory; `io` and `tool` from docker.
+pub(crate) fn up(
+    deployment: &Deployment,
+    request: WaitRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = request.limit(240)?;
+    deployment.require()?;
+    let lock = deployment.lock()?;
+    let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
+        Ok(stack) => stack,
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", caller)),
+    };
+    config::refresh_labels(deployment)?;
+    let failed = stack.bring_up()?;
+    // Waiting writes nothing.
+    drop(lock);
+    finish(&stack, failed, limit, "", Vec::new(), caller)
+}
+
+/// Waits for the live state and puts together what `up` and `restart` answer.
+fn finish(
+    stack: &Stack<'_>,
+    failed: Option<Finding>,
+    limit: Duration,
+    what: &str,
+    mut done: Vec<String>,
+    caller: &Caller,
+) -> Result<Report<StackData>, Error> {
+    // A proxy that crashes makes Compose fail; what is wrong with it stands in its log, not in Compose's words.
+    let consequence = failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running");
+    let patience = if failed.is_some() && !consequence { Duration::ZERO } else { limit };
+    let (mut picture, elapsed) = stack.wait(patience, caller)?;
+    done.extend(stack.remove_left_over_sample(&picture)?);
+    if let Some(failure) = failed
+        && !picture.ready
+        && !picture.findings.iter().any(|f| f.id == failure.id)
+    {
+        if consequence {
+            let cause = picture.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
+            let cause = cause.map(|f| f.id);
+            picture.findings.push(match cause {
+                Some(id) => failure.because_of(id),
+                None => failure,
+            });
+        } else {
+            for finding in &mut picture.findings {
+                if matches!(finding.id, "stack-stopped" | "service-stopped" | "upstream-down") {
+                    finding.consequence_of = Some(failure.id);
+                }
+            }
+            picture.findings.insert(0, failure);
+        }
+    }
+    Ok(stack.report(what, picture, elapsed, done, caller))
+}
+
+/// The command `status`.
+///
+/// # Errors
+/// As [`up`].
+pub(crate) fn status(
+    deployment: &Deployment,
+    request: WaitRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = request.limit(0)?;
+    deployment.require()?;
+    let stack = match Stack::open(deployment, caller, Strictness::Look)? {
+        Ok(stack) => stack,
+        Err(refusal) => return Ok(refused(refusal, "the stack could not be looked at", caller)),
+    };
+    let (picture, elapsed) = stack.wait(limit, caller)?;
+    Ok(stack.report("", picture, elapsed, Vec::new(), caller))
+}
+
+/// The command `restart`: applies an edited configuration and a new token, and brings cloudflared back to the proxy.
+///
+/// Two kinds of orphan, two cures: one whose namespace belonged to a container that is gone is made anew by `up`, one
+/// whose proxy was started after it needs a restart. So: `up`, restart what `up` left running, look, restart
+/// cloudflared if it is still behind.
+///
+/// # Errors
+/// As [`up`].
+pub(crate) fn restart(
+    deployment: &Deployment,
+    request: WaitRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = request.limit(240)?;
+    deployment.require()?;
+    let lock = deployment.lock()?;
+    let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
+        Ok(stack) => stack,
+        Err(refusal) => return Ok(refused(refusal, "nothing was restarted, what runs goes on", caller)),
+    };
+    config::refresh_labels(deployment)?;
+    let before = stack.containers()?;
+    let mut failed = stack.bring_up()?;
+    let mut done = Vec::new();
+    let services = &stack.watch_parts.0;
+    let ours = [services.proxy.as_str(), sample::SERVICE];
+    let consequence = failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running");
+    if failed.is_none() || consequence {
+        let after = stack.containers()?;
+        let life = |list: &[Container], name: &str| {
+            list.iter().find(|c| c.service() == name).map(|c| (c.id.clone(), c.life().to_owned()))
+        };
+        for container in &after {
+            let name = container.service();
+            let (was, is) = (life(&before, name), life(&after, name));
+            if was.as_ref().map(|l| &l.0) != is.as_ref().map(|l| &l.0) {
+                done.push(format!("made {name} anew"));
+            } else if was != is {
+                done.push(format!("started {name}"));
+            }
+        }
+        let left: Vec<&str> = ours
+            .into_iter()
+            .filter(|name| life(&after, name).is_some() && life(&before, name) == life(&after, name))
+            .collect();
+        if !left.is_empty() {
+            let mut args = vec!["restart"];
+            args.extend(&left);
+            let output = stack.docker.compose(&args, STOP)?;
+            done.extend(left.iter().map(|name| format!("restarted {name}")));
+            if !output.success {
+                failed = Some(signs::engine_finding(&output.text(), "compose-failed"));
+            }
+        }
+        // Compose restarts cloudflared together with the proxy, unless the file keeps it from that or is not ours.
+        let after = stack.containers()?;
+        let find = |name: &str| after.iter().find(|c| c.service() == name);
+        if let (Some(proxy), Some(cloudflared)) = (find(&services.proxy), find(&services.cloudflared)) {
+            let stuck = matches!(cloudflared.status(), "created" | "exited");
+            if proxy.is_running() && (is_behind(proxy, cloudflared) || stuck) {
+                let verb: &[&str] = if stuck { &["up", "--detach"] } else { &["restart"] };
+                let mut args = verb.to_vec();
+                if !stuck {
+                    args.push(&services.cloudflared);
+                }
+                let output = stack.docker.compose(&args, STOP)?;
+                done.push(format!("restarted {}", services.cloudflared));
+                failed = (!output.success).then(|| signs::engine_finding(&output.text(), "compose-failed"));
+            } else if failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running") && cloudflared.is_running() {
+                failed = None;
+            } else if left.contains(&services.proxy.as_str()) {
+                done.push(format!("restarted {} with it", services.cloudflared));
+            }
+        }
+    }
+    drop(lock);
+    finish(&stack, failed, limit, " after the restart", done, caller)
+}
+
+/// The command `down`.
+///
+/// # Errors
+/// As [`up`].
+pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let stack = match Stack::open(deployment, caller, Strictness::Look)? {
+        Ok(stack) => stack,
+        Err(refusal) => {
+            let refused = refused(refusal, "nothing was stopped", caller);
+            let mut report =
+                Report::new(refused.summary, DownData { project: refused.data.project, stopped: Vec::new() });
+            report.findings = refused.findings;
+            report.skipped = refused.skipped;
+            return Ok(report);
+        }
+    };
+    let mut stopped: Vec<String> = stack.containers()?.iter().map(|c| c.service().to_owned()).collect();
+    stopped.sort();
+    stopped.dedup();
+    let output = stack.docker.compose(&["down", "--remove-orphans"], STOP)?;
+    let mut findings = stack.findings;
+    let summary = if output.success {
+        match stopped.len() {
+            0 => "nothing was running".to_owned(),
+            n => format!("the stack is stopped: {n} container(s) removed; certificates, token and configuration stay"),
+        }
+    } else {
+        stopped.clear();
+        findings.push(signs::engine_finding(&output.text(), "compose-failed"));
+        "docker compose could not stop the stack".to_owned()
+    };
+    let mut report = Report::new(summary, DownData { project: Some(stack.project), stopped });
+    report.findings = findings;
+    if output.success {
+        report.next.push(Next::helper("start it again when it is needed", caller.command(&["up"])));
+    }
+    Ok(report)
+}

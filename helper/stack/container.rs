@@ -1,0 +1,264 @@
+//! A container as `docker inspect` shows it, as far as the stack's state needs it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::docker::Docker;
+use super::signs;
+use crate::answer::{Error, Finding};
+
+/// `docker inspect` of a handful of containers takes tens of milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
+const FOLDER: &str = "com.docker.compose.project.working_dir";
+const ONE_OFF: &str = "com.docker.compose.oneoff";
+
+/// One container.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Container {
+    /// 64 hex digits.
+    pub(crate) id: String,
+    name: String,
+    state: State,
+    #[serde(default)]
+    pub(crate) restart_count: u32,
+    #[serde(default)]
+    args: Vec<String>,
+    config: Config,
+    host_config: HostConfig,
+    #[serde(default)]
+    network_settings: NetworkSettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: String,
+    #[serde(default)]
+    exit_code: i64,
+    #[serde(rename = "OOMKilled", default)]
+    oom_killed: bool,
+    #[serde(default)]
+    error: String,
+    started_at: String,
+    finished_at: String,
+    #[serde(default)]
+    health: Option<Health>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    env: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig {
+    #[serde(default)]
+    network_mode: String,
+    #[serde(default)]
+    log_config: LogConfig,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct LogConfig {
+    r#type: String,
+    config: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkSettings {
+    networks: Option<BTreeMap<String, Option<Endpoint>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Endpoint {
+    aliases: Option<Vec<String>>,
+}
+
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    // Docker's "never" is the year 1.
+    OffsetDateTime::parse(text, &Rfc3339).ok().filter(|moment| moment.year() > 1)
+}
+
+impl Container {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.config.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// A label's value.
+    pub(crate) fn our_label(&self, name: &str) -> Option<&str> {
+        self.label(name).filter(|value| !value.is_empty())
+    }
+
+    /// Name of its Compose service.
+    pub(crate) fn service(&self) -> &str {
+        self.label(SERVICE).unwrap_or_default()
+    }
+
+    /// Folder of the Compose project that made it.
+    pub(crate) fn folder(&self) -> Option<&str> {
+        self.label(FOLDER)
+    }
+
+    /// Its name without the slash that Docker puts in front.
+    pub(crate) fn name(&self) -> &str {
+        self.name.trim_start_matches('/')
+    }
+
+    /// `created`, `running`, `restarting`, `exited`, …
+    pub(crate) fn status(&self) -> &str {
+        &self.state.status
+    }
+
+    /// Whether its program runs now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.status == "running"
+    }
+
+    /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
+    pub(crate) fn health(&self) -> Option<&str> {
+        self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none")
+    }
+
+    /// Start of its present, or last, life.
+    pub(crate) fn started(&self) -> Option<OffsetDateTime> {
+        moment(&self.state.started_at)
+    }
+
+    /// Its start as Docker writes it: one value for one life.
+    pub(crate) fn life(&self) -> &str {
+        &self.state.started_at
+    }
+
+    /// The moment after which its log belongs to the present life. Docker notes the start a little after the program
+    /// has begun to print, so the end of the life before is the better mark.
+    pub(crate) fn log_since(&self) -> Option<&str> {
+        let finished = moment(&self.state.finished_at)?;
+        (Some(finished) < self.started()).then_some(self.state.finished_at.as_str())
+    }
+
+    /// How long the present life lasts already.
+    pub(crate) fn age(&self, now: OffsetDateTime) -> Duration {
+        self.started().and_then(|started| (now - started).try_into().ok()).unwrap_or_default()
+    }
+
+    /// Id of the container whose network namespace it lives in.
+    pub(crate) fn shares_network_of(&self) -> Option<&str> {
+        self.host_config.network_mode.strip_prefix("container:")
+    }
+
+    /// How it ended, in words.
+    pub(crate) fn ending(&self) -> String {
+        let mut text = format!("exit code {}", self.state.exit_code);
+        if self.state.oom_killed {
+            text.push_str(", killed because memory ran out");
+        }
+        if !self.state.error.is_empty() {
+            text.push_str(": ");
+            text.push_str(&self.state.error);
+        }
+        text
+    }
+
+    /// The value behind a flag of its command, `--flag value` or `--flag=value`.
+    pub(crate) fn flag(&self, flag: &str) -> Option<&str> {
+        let next = self.args.iter().position(|arg| arg == flag).and_then(|at| self.args.get(at + 1));
+        next.map(String::as_str).or_else(|| self.args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('=')))
+    }
+
+    /// A variable of its environment. Never for one that holds a secret.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.config.env.iter().flatten().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// How much log is kept at the least before rotation drops lines, in bytes; `None` for no limit.
+    pub(crate) fn log_capacity(&self) -> Option<u64> {
+        let options = self.host_config.log_config.config.as_ref()?;
+        let size = options.get("max-size")?;
+        let (number, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
+        let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches('b') {
+            "k" => 1 << 10,
+            "m" => 1 << 20,
+            "g" => 1 << 30,
+            _ => 1,
+        };
+        let files: u64 = options.get("max-file").and_then(|n| n.parse().ok()).unwrap_or(1);
+        Some(number.parse::<u64>().unwrap_or_default().saturating_mul(factor).saturating_mul(files))
+    }
+
+    /// Whether it answers to a name on any of its networks.
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
+        let endpoints = self.network_settings.networks.iter().flatten().filter_map(|(_, endpoint)| endpoint.as_ref());
+        let mut aliases = endpoints.filter_map(|endpoint| endpoint.aliases.as_ref()).flatten();
+        self.name().eq_ignore_ascii_case(host) || aliases.any(|alias| alias.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The containers that a filter of `docker ps` finds, or the finding that says why they cannot be listed.
+///
+/// # Errors
+/// `io` when docker cannot be started, `tool` when it answers nonsense.
+fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+    let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], PATIENCE)?;
+    if !list.success {
+        return Ok(Err(signs::engine_finding(&list.text(), "docker-failed")));
+    }
+    let ids = String::from_utf8_lossy(&list.stdout).into_owned();
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    if ids.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
+    let mut args = vec!["inspect", "--type", "container"];
+    args.extend(ids);
+    // A container that vanished meanwhile makes the exit code 1; the others are printed all the same.
+    let shown = docker.ask(&args, PATIENCE)?;
+    let containers: Vec<Container> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
+        program: "docker inspect".into(),
+        what: format!("answered something unexpected: {e}"),
+    })?;
+    Ok(Ok(containers))
+}
+
+/// The containers of a Compose project, one-off ones left out.
+///
+/// # Errors
+/// As [`listed`].
+pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+    Ok(listed(docker, &format!("label={PROJECT}={project}"))?.map(|containers| {
+        containers
+            .into_iter()
+            .filter(|c| {
+                c.label(PROJECT) == Some(project) && !c.label(ONE_OFF).is_some_and(|v| v.eq_ignore_ascii_case("true"))
+            })
+            .collect()
+    }))
+}
+
+/// The containers of a Docker network, whoever made them.
+///
+/// # Errors
+/// As [`listed`].
+pub(crate) fn of_network(docker: &Docker, network: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+    listed(docker, &format!("network={network}"))
+}

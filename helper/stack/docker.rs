@@ -1,0 +1,259 @@
+//! Runs the docker client: fixed arguments, a clean environment, a limit in time, nothing left behind.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::answer::{Error, redact};
+
+/// Longest output that is kept of one run, in bytes.
+const KEEP: usize = 8 << 20;
+
+/// Variables that would make Compose look at other files, another project or another token than a shell without them.
+const DROPPED: [&str; 11] = [
+    "COMPOSE_DISABLE_ENV_FILE",
+    "COMPOSE_ENV_FILES",
+    "COMPOSE_FILE",
+    "COMPOSE_IGNORE_ORPHANS",
+    "COMPOSE_PATH_SEPARATOR",
+    "COMPOSE_PROFILES",
+    "COMPOSE_PROJECT_NAME",
+    "COMPOSE_REMOVE_ORPHANS",
+    "COMPOSE_STATUS_STDOUT",
+    "TUNNEL_DOMAIN",
+    "TUNNEL_TOKEN",
+];
+
+/// Without these the client finds neither its plugins nor its configuration.
+const ALWAYS_KEPT: [&str; 6] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "USER"];
+
+/// A docker client, and where it works.
+#[derive(Clone, Debug)]
+pub(crate) struct Docker {
+    program: PathBuf,
+    folder: PathBuf,
+    dropped: BTreeSet<String>,
+    progress: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// Whether the exit code was 0.
+    pub(crate) success: bool,
+    /// Standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// Standard error, as text.
+    pub(crate) stderr: String,
+    /// Whether it was stopped because it took too long.
+    pub(crate) timed_out: bool,
+}
+
+impl Output {
+    /// Both streams as one text, for what docker prints to either.
+    pub(crate) fn text(&self) -> String {
+        format!("{}\n{}", self.stderr, String::from_utf8_lossy(&self.stdout))
+    }
+}
+
+impl Docker {
+    /// Finds docker on PATH; `None` when there is none.
+    pub(crate) fn find(folder: &Path, variables: BTreeSet<String>, progress: bool) -> Option<Self> {
+        let program = which::which("docker").ok()?;
+        Some(Self { program, folder: folder.to_path_buf(), dropped: variables, progress })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).current_dir(&self.folder);
+        for name in DROPPED {
+            command.env_remove(name);
+        }
+        for name in &self.dropped {
+            if !ALWAYS_KEPT.contains(&name.as_str()) && !name.starts_with("DOCKER_") {
+                command.env_remove(name);
+            }
+        }
+        // Texts are matched, so they must be the ones that were catalogued.
+        command.env("LC_ALL", "C").env("NO_COLOR", "1").env("COMPOSE_ANSI", "never").env("COMPOSE_MENU", "false");
+        command.env("DOCKER_CLI_HINTS", "false").env("BUILDKIT_PROGRESS", "plain");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Asks a quick question.
+    ///
+    /// # Errors
+    /// `io` when the client cannot be started.
+    pub(crate) fn ask(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
+        let mut command = self.command(args);
+        // A group of its own: the client starts plugins, and all of them must go when time is up.
+        command.process_group(0);
+        self.run(command, limit, false)
+    }
+
+    /// Lets Compose do something that takes as long as it takes; what it says goes to the terminal, if there is one.
+    ///
+    /// # Errors
+    /// `io` when the client cannot be started.
+    pub(crate) fn compose(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
+        let mut all = vec!["compose"];
+        all.extend_from_slice(args);
+        // In the caller's group, so that Ctrl-C reaches it.
+        self.run(self.command(&all), limit, self.progress)
+    }
+
+    fn run(&self, mut command: Command, limit: Duration, show: bool) -> Result<Output, Error> {
+        let mut child = command.spawn().map_err(|e| Error::io("run", &self.program, e))?;
+        let (done, finished) = mpsc::channel();
+        if let Some(stream) = child.stdout.take() {
+            let done = done.clone();
+            std::thread::spawn(move || done.send((true, collect(stream, false))));
+        }
+        if let Some(stream) = child.stderr.take() {
+            std::thread::spawn(move || done.send((false, collect(stream, show))));
+        }
+        let deadline = Instant::now() + limit;
+        let mut output = Output::default();
+        for _ in 0..2 {
+            match finished.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok((true, bytes)) => output.stdout = bytes,
+                Ok((false, bytes)) => output.stderr = String::from_utf8_lossy(&bytes).into_owned(),
+                Err(_) => {
+                    output.timed_out = true;
+                    break;
+                }
+            }
+        }
+        output.success = self.end(&mut child, deadline, &mut output.timed_out);
+        Ok(output)
+    }
+
+    /// Waits for the child until the deadline, then ends it with everything that it started.
+    fn end(&self, child: &mut Child, deadline: Instant, timed_out: &mut bool) -> bool {
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return status.success() && !*timed_out,
+                Ok(None) if !*timed_out && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) => {
+                    *timed_out = true;
+                    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+                    if let Some(id) = id {
+                        // Fails for a child in the caller's group, which is then ended alone.
+                        let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+                    }
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return false;
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Reads a container's log line by line, oldest first within a stream, without keeping it.
+    ///
+    /// `args` go before the id. Returns whether docker could read it.
+    ///
+    /// # Errors
+    /// `io` when the client cannot be started.
+    pub(crate) fn logs(
+        &self,
+        args: &[&str],
+        id: &str,
+        limit: Duration,
+        mut line: impl FnMut(&str),
+    ) -> Result<bool, Error> {
+        let mut all = vec!["logs"];
+        all.extend_from_slice(args);
+        all.push(id);
+        let mut command = self.command(&all);
+        command.process_group(0);
+        let mut child = command.spawn().map_err(|e| Error::io("run", &self.program, e))?;
+        let deadline = Instant::now() + limit;
+        // Bounded, so that a log of gigabytes is never in memory as a whole.
+        let (send, lines) = mpsc::sync_channel::<String>(1024);
+        for stream in [
+            child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>),
+            child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            let send = send.clone();
+            std::thread::spawn(move || each_line(stream, |text| send.send(text).is_ok()));
+        }
+        drop(send);
+        let mut timed_out = false;
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(text) => line(&text),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    timed_out = true;
+                    break;
+                }
+            }
+        }
+        Ok(self.end(&mut child, deadline, &mut timed_out))
+    }
+}
+
+/// Longest line that is looked at, in bytes; the rest of a longer one is passed over.
+const LONGEST_LINE: u64 = 64 << 10;
+
+fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
+    let mut reader = BufReader::with_capacity(64 << 10, stream);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if !bytes.ends_with(b"\n") && bytes.len() as u64 == LONGEST_LINE {
+            let _ = reader.skip_until(b'\n');
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if !take(text.trim_end_matches(['\r', '\n']).to_owned()) {
+            return;
+        }
+    }
+}
+
+fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
+    let mut kept = Vec::new();
+    if show {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            // Compose quotes `.env` in one of its errors.
+            eprint!("{}", redact::redact(&String::from_utf8_lossy(&line)));
+            if kept.len() < KEEP {
+                kept.extend_from_slice(&line);
+            }
+            line.clear();
+        }
+    } else {
+        let mut chunk = [0; 16 << 10];
+        loop {
+            match stream.read(&mut chunk) {
+                Ok(0) | Err(_) => break,
+                // Read on beyond the limit: a full pipe would hang the child.
+                Ok(n) if kept.len() < KEEP => kept.extend_from_slice(&chunk[..n]),
+                Ok(_) => {}
+            }
+        }
+    }
+    kept
+}
+
+/// Whether a program is on PATH.
+pub(crate) fn is_on_path(program: &str) -> bool {
+    which::which(OsStr::new(program)).is_ok()
+}

@@ -1,0 +1,97 @@
+//! Whether there is a Docker engine and a Compose that can run this stack.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::docker::{Docker, Output, is_on_path};
+use super::signs;
+use crate::answer::{Error, Finding, Severity};
+use crate::rules;
+
+/// A client that hangs this long for a version will not answer at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Below it, a restart of the proxy leaves cloudflared behind.
+const FLOOR: (u32, u32) = (2, 17);
+/// From it on, the secret taken from `.env` was tried.
+const TRIED: (u32, u32) = (2, 26);
+
+/// Finds docker, asks the daemon and Compose for their versions.
+///
+/// Returns the client where one can work with it, and what is wrong or worth a warning.
+///
+/// # Errors
+/// `io` when docker cannot be started.
+pub(crate) fn find(
+    folder: &Path,
+    variables: BTreeSet<String>,
+    progress: bool,
+) -> Result<(Option<Docker>, Vec<Finding>), Error> {
+    let Some(docker) = Docker::find(folder, variables, progress) else {
+        return Ok((None, vec![rules::finding("docker-missing")]));
+    };
+    // Both at once: each takes tens of milliseconds.
+    let (server, compose) = std::thread::scope(|scope| {
+        let server = scope.spawn(|| docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE));
+        let compose = docker.ask(&["compose", "version", "--short"], PATIENCE);
+        (server.join(), compose)
+    });
+    let server = server.map_err(|_| Error::Internal("the thread that asked docker died".into()))??;
+    let compose = compose?;
+    let mut findings = Vec::new();
+    if server.timed_out {
+        findings.push(rules::finding("docker-daemon-down").with("docker did not answer within 20 seconds"));
+    } else if !server.success {
+        findings.push(signs::engine_finding(&server.text(), "docker-failed"));
+    }
+    findings.extend(judge_compose(&compose));
+    let usable = !findings.iter().any(|f| f.severity == Severity::Error);
+    Ok((usable.then_some(docker), findings))
+}
+
+fn judge_compose(answer: &Output) -> Option<Finding> {
+    let said = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    let version = version(&said).filter(|_| answer.success);
+    match version {
+        Some(found) if found < FLOOR => Some(rules::finding("compose-too-old").with(format!("Compose {said}"))),
+        Some(found) if found < TRIED => Some(rules::finding("compose-old").with(format!("Compose {said}"))),
+        Some(_) => None,
+        None if answer.timed_out => {
+            Some(rules::finding("docker-failed").with("`docker compose version` did not answer within 20 seconds"))
+        }
+        None if is_on_path("docker-compose") => {
+            Some(rules::finding("compose-v1").with("`docker-compose` is on PATH, the plugin is not installed"))
+        }
+        None => {
+            let text = answer.text();
+            let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
+            Some(rules::finding("compose-missing").with(line))
+        }
+    }
+}
+
+/// Major and minor of `2.26.1-4`, `v2.40.3`, `2.29.2-desktop.2`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().trim_start_matches('v').split(['.', '-', '+']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_in_all_their_spellings() {
+        for (text, expected) in [
+            ("2.26.1-4", Some((2, 26))),
+            ("v2.40.3\n", Some((2, 40))),
+            ("2.29.2-desktop.2", Some((2, 29))),
+            ("5.0.0", Some((5, 0))),
+            ("docker-compose", None),
+            ("", None),
+        ] {
+            assert_eq!(version(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,551 @@
+//! The live state of the stack as a value: looked at as often as one likes, judged the same way each time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::container::{self, Container};
+use super::docker::Docker;
+use super::journal::{self, Journal, Writer};
+use super::signs;
+use crate::answer::{Error, Finding, Severity, Skipped};
+use crate::caller::Services;
+use crate::check::{Target, target};
+use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
+use crate::config::found::Found;
+use crate::config::gateway::Gateway;
+use crate::deployment::{Deployment, Upstream};
+use crate::{config, rules};
+
+/// A container that died before must live this long before it counts as running.
+const SETTLED: Duration = Duration::from_secs(5);
+/// Restarts without a known reason after which nobody waits any longer.
+const HOPELESS: u32 = 3;
+
+/// A container in an answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct ContainerState {
+    /// Name of its service.
+    service: String,
+    /// `running`, `restarting`, `exited`, `created`, …, or `missing`.
+    state: String,
+    /// `healthy`, `unhealthy`, `starting`; absent without a health check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<String>,
+    /// Seconds since its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_seconds: Option<u64>,
+    /// How often it was restarted because it ended.
+    restarts: u32,
+}
+
+/// A route in an answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct RouteState {
+    /// Its name.
+    name: String,
+    /// Where it leads.
+    upstream: String,
+    /// Whether the proxy said that it took it up; `null` where its log cannot tell.
+    configured: Option<bool>,
+    /// Whether what is behind it runs; `null` where it cannot be seen from here.
+    upstream_up: Option<bool>,
+}
+
+/// The state at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picture {
+    pub(crate) ready: bool,
+    pub(crate) containers: Vec<ContainerState>,
+    /// Registered edge connections; `None` where the log cannot tell.
+    pub(crate) connections: Option<u32>,
+    pub(crate) wanted: u32,
+    pub(crate) protocol: Option<String>,
+    pub(crate) routes: Vec<RouteState>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Waiting longer is in vain.
+    pub(crate) hopeless: bool,
+    /// Containers whose service the files no longer have: name, id.
+    pub(crate) leftovers: Vec<(String, String)>,
+}
+
+impl Picture {
+    /// A word of progress for a terminal.
+    pub(crate) fn progress(&self) -> String {
+        let running = self.containers.iter().filter(|c| c.state == "running").count();
+        let routes = self.routes.iter().filter(|r| r.configured != Some(false)).count();
+        let connections = self.connections.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        format!(
+            "containers {running}/{}, edge connections {connections}/{}, routes {routes}/{}",
+            self.containers.len(),
+            self.wanted,
+            self.routes.len()
+        )
+    }
+}
+
+/// What is looked at.
+pub(crate) struct Watch<'a> {
+    docker: &'a Docker,
+    deployment: &'a Deployment,
+    project: String,
+    services: Services,
+    found: Found,
+    gateway: Option<Gateway>,
+    journals: BTreeMap<String, Journal>,
+}
+
+impl<'a> Watch<'a> {
+    /// Prepares to look at the stack of a deployment.
+    pub(crate) fn new(
+        docker: &'a Docker,
+        deployment: &'a Deployment,
+        project: String,
+        services: Services,
+        found: Found,
+        gateway: Option<Gateway>,
+    ) -> Self {
+        Self { docker, deployment, project, services, found, gateway, journals: BTreeMap::new() }
+    }
+
+    /// All containers of the project.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn containers(&self) -> Result<Result<Vec<Container>, Finding>, Error> {
+        container::of_project(self.docker, &self.project)
+    }
+
+    /// Looks and judges.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker, reading errors of the directory.
+    pub(crate) fn look(&mut self) -> Result<Picture, Error> {
+        let now = OffsetDateTime::now_utc();
+        let mut picture = Picture { wanted: journal::CONNECTIONS, ..Picture::default() };
+        let containers = match self.containers()? {
+            Ok(containers) => containers,
+            Err(finding) => {
+                picture.findings.push(finding);
+                picture.hopeless = true;
+                return Ok(picture);
+            }
+        };
+        let defined = self.found.service_names();
+        let known = |c: &&Container| defined.contains(c.service()) || self.found.includes_others();
+        picture.leftovers =
+            containers.iter().filter(|c| !known(c)).map(|c| (c.service().to_owned(), c.id.clone())).collect();
+        let containers: Vec<&Container> = containers.iter().filter(known).collect();
+        let by_name = |name: &str| containers.iter().copied().find(|c| c.service() == name);
+        let proxy = by_name(&self.services.proxy);
+        let cloudflared = by_name(&self.services.cloudflared);
+        picture.containers = self.describe(&containers, now);
+
+        if containers.iter().all(|c| matches!(c.status(), "exited" | "dead")) {
+            picture.findings.push(rules::finding("stack-stopped").with(match containers.len() {
+                0 => format!("project {} has no containers", self.project),
+                n => format!("all {n} containers of project {} have exited", self.project),
+            }));
+            return Ok(picture);
+        }
+        let proxy_up =
+            self.judge_container(&self.services.proxy.clone(), proxy, Some(Writer::Proxy), now, &mut picture)?;
+        let shared = judge_namespace(proxy, cloudflared, &mut picture);
+        let agent = self.services.cloudflared.clone();
+        let agent_up = match cloudflared {
+            // Said already: it waits for the proxy.
+            Some(c) if c.status() == "created" && !shared => false,
+            other => self.judge_container(&agent, other, Some(Writer::Cloudflared), now, &mut picture)?,
+        };
+        let connected = match cloudflared {
+            Some(c) if agent_up && shared => self.judge_connections(c, now, &mut picture)?,
+            _ => false,
+        };
+        let routed = self.judge_routes(proxy.filter(|_| proxy_up), &containers, now, &mut picture)?;
+        self.judge_labels(proxy, cloudflared, &mut picture)?;
+        picture.ready = proxy_up && agent_up && shared && connected && routed;
+        Ok(picture)
+    }
+
+    fn describe(&self, containers: &[&Container], now: OffsetDateTime) -> Vec<ContainerState> {
+        let mut states: Vec<ContainerState> = containers
+            .iter()
+            .map(|c| ContainerState {
+                service: c.service().to_owned(),
+                state: c.status().to_owned(),
+                health: c.health().map(str::to_owned),
+                up_seconds: c.is_running().then(|| c.age(now).as_secs()),
+                restarts: c.restart_count,
+            })
+            .collect();
+        for name in [&self.services.proxy, &self.services.cloudflared] {
+            if !states.iter().any(|state| state.service == *name) {
+                let state = "missing".to_owned();
+                states.push(ContainerState {
+                    service: name.clone(),
+                    state,
+                    health: None,
+                    up_seconds: None,
+                    restarts: 0,
+                });
+            }
+        }
+        states.sort_by(|a, b| a.service.cmp(&b.service));
+        states
+    }
+
+    /// Whether a container of ours runs and stays up; what keeps it from that is a finding.
+    fn judge_container(
+        &mut self,
+        name: &str,
+        container: Option<&Container>,
+        writer: Option<Writer>,
+        now: OffsetDateTime,
+        picture: &mut Picture,
+    ) -> Result<bool, Error> {
+        let Some(container) = container else {
+            picture.findings.push(rules::finding("service-stopped").with(format!("`{name}` has no container")));
+            return Ok(false);
+        };
+        if let Some(writer) = writer {
+            self.journals.entry(container.id.clone()).or_default().read(self.docker, container, writer)?;
+        }
+        let looping = container.status() == "restarting" || container.restart_count > 0;
+        if container.is_running() && (!looping || container.age(now) >= SETTLED) {
+            return Ok(true);
+        }
+        match container.status() {
+            "created" => {
+                picture
+                    .findings
+                    .push(rules::finding("service-stopped").with(format!("`{name}` was made and never started")));
+            }
+            "running" | "restarting" => self.judge_loop(name, container, writer, picture)?,
+            _ => self.judge_end(name, container, writer, picture)?,
+        }
+        Ok(false)
+    }
+
+    fn judge_loop(
+        &self,
+        name: &str,
+        container: &Container,
+        writer: Option<Writer>,
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let count = format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending());
+        let cause = self.reason(name, container, writer)?;
+        let mut finding = rules::finding("crash-loop").with(count);
+        match cause {
+            Ok(cause) => {
+                finding = finding.because_of(cause.id);
+                picture.findings.push(cause);
+                picture.hopeless = true;
+            }
+            Err(last) => {
+                finding = last.into_iter().fold(finding, |finding, line| finding.with(line));
+                picture.hopeless |= container.restart_count >= HOPELESS;
+            }
+        }
+        picture.findings.push(finding);
+        Ok(())
+    }
+
+    fn judge_end(
+        &self,
+        name: &str,
+        container: &Container,
+        writer: Option<Writer>,
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let ended = format!("`{name}` is {}, {}", container.status(), container.ending());
+        let mut finding = rules::finding("service-stopped").with(ended);
+        match self.reason(name, container, writer)? {
+            Ok(cause) => {
+                finding = finding.because_of(cause.id);
+                picture.findings.push(cause);
+                picture.hopeless = true;
+            }
+            Err(last) => finding = last.into_iter().fold(finding, |finding, line| finding.with(line)),
+        }
+        picture.findings.push(finding);
+        Ok(())
+    }
+
+    /// Why a container of ours ended, from its last lines; or those lines themselves.
+    fn reason(
+        &self,
+        name: &str,
+        container: &Container,
+        writer: Option<Writer>,
+    ) -> Result<Result<Finding, Vec<String>>, Error> {
+        let lines = journal::last_lines(self.docker, container)?;
+        let signs = match writer {
+            Some(Writer::Proxy) => signs::PROXY,
+            Some(Writer::Cloudflared) => signs::CLOUDFLARED,
+            None => &[],
+        };
+        // Multi-line messages are one text; the last life's lines come last.
+        let proof = lines.iter().rev().find_map(|line| Some((signs::read(line, signs)?, line)));
+        if let Some((rule, line)) = proof {
+            return Ok(Ok(rules::finding(rule).with(format!("{name}: {line}"))));
+        }
+        let last = lines.into_iter().filter(|line| !line.trim().is_empty()).next_back();
+        Ok(Err(last.into_iter().map(|line| format!("{name}: {line}")).collect()))
+    }
+
+    fn judge_connections(
+        &self,
+        cloudflared: &Container,
+        now: OffsetDateTime,
+        picture: &mut Picture,
+    ) -> Result<bool, Error> {
+        let Some(journal) = self.journals.get(&cloudflared.id) else { return Ok(false) };
+        picture.wanted = journal.wanted(cloudflared);
+        picture.protocol = journal.protocol().map(str::to_owned);
+        let level = ["--loglevel", "--log-level"].into_iter().find_map(|flag| cloudflared.flag(flag));
+        let level = level.or_else(|| cloudflared.variable("TUNNEL_LOGLEVEL")).unwrap_or("info");
+        let prints = matches!(level.to_ascii_lowercase().as_str(), "info" | "debug");
+        if !prints || !journal.is_whole(cloudflared, now) {
+            let why =
+                if prints { "its log does not reach back to its start" } else { "its log level does not print them" };
+            return Ok(match cloudflared.health() {
+                Some("healthy") => true,
+                Some("unhealthy") => {
+                    picture
+                        .findings
+                        .push(rules::finding("edge-not-registered").with("its health check says so; ").with(why));
+                    false
+                }
+                Some(_) => false,
+                None => {
+                    picture.skipped.push(Skipped::new("connections", format!("{why}, and it has no health check")));
+                    false
+                }
+            });
+        }
+        let registered = journal.registered();
+        picture.connections = Some(registered);
+        if let Some((rule, line)) = &journal.proof {
+            picture.findings.push(rules::finding(rule).with(line));
+            picture.hopeless = true;
+            return Ok(false);
+        }
+        if registered >= picture.wanted {
+            return Ok(true);
+        }
+        if registered > 0 {
+            let text = format!("{registered} of {} are registered", picture.wanted);
+            let finding = rules::finding("edge-partial").with(text);
+            picture.findings.push(journal.complaints().iter().fold(finding, |finding, line| finding.with(line)));
+            return Ok(false);
+        }
+        let suspicions = journal.edge_suspicions();
+        let mut finding = rules::finding("edge-not-registered");
+        if let Some((rule, _)) = suspicions.first() {
+            finding = finding.because_of(rule);
+        }
+        for (rule, text) in suspicions {
+            // What a log suggests weighs less than what it proves, unless nothing else is left.
+            picture.findings.push(rules::finding(rule).with(text));
+        }
+        picture.findings.push(journal.complaints().iter().fold(finding, |finding, line| finding.with(line)));
+        Ok(false)
+    }
+
+    fn judge_routes(
+        &self,
+        proxy: Option<&Container>,
+        containers: &[&Container],
+        now: OffsetDateTime,
+        picture: &mut Picture,
+    ) -> Result<bool, Error> {
+        let Some(gateway) = &self.gateway else { return Ok(false) };
+        let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
+        let journal = proxy.and_then(|c| self.journals.get(&c.id).map(|j| (c, j)));
+        let applied = proxy.is_some_and(|c| self.runs_current_configuration(c));
+        let mut all = true;
+        for (name, text) in &gateway.routes {
+            let configured = match journal {
+                Some((_, journal)) if journal.has_route(name, gateway.routes.len()) => Some(true),
+                Some((c, journal)) if prints && applied && journal.is_whole(c, now) => Some(false),
+                _ => None,
+            };
+            if configured == Some(false) {
+                all = false;
+                picture.findings.push(rules::finding("route-not-configured").with(format!(
+                    "route `{name}` is in the configuration, and the proxy has not named it since its start"
+                )));
+            }
+            let upstream = Upstream::parse(text).ok();
+            let up = match upstream.as_ref().map(|u| target(u, &self.found, &self.services.proxy)) {
+                Some(Target::Service(service)) => {
+                    let up = self.judge_upstream(name, &service, containers, now, picture)?;
+                    all &= up;
+                    Some(up)
+                }
+                Some(Target::Joined(host)) => {
+                    let up = self.judge_joined(name, &host, picture)?;
+                    all &= up != Some(false);
+                    up
+                }
+                Some(Target::Nobody) => {
+                    all = false;
+                    picture.hopeless = true;
+                    picture
+                        .findings
+                        .push(rules::finding("upstream-undefined").with(format!("route `{name}` leads to {text}")));
+                    Some(false)
+                }
+                Some(Target::Outside(why) | Target::Unknown(why)) => {
+                    picture.skipped.push(Skipped::new(format!("upstream:{name}"), format!("{text}: {why}")));
+                    None
+                }
+                None => None,
+            };
+            picture.routes.push(RouteState { name: name.clone(), upstream: text.clone(), configured, upstream_up: up });
+        }
+        Ok(all)
+    }
+
+    fn judge_upstream(
+        &self,
+        route: &str,
+        service: &str,
+        containers: &[&Container],
+        now: OffsetDateTime,
+        picture: &mut Picture,
+    ) -> Result<bool, Error> {
+        let Some(container) = containers.iter().copied().find(|c| c.service() == service) else {
+            picture.findings.push(
+                rules::finding("upstream-down").with(format!("route `{route}`: service `{service}` has no container")),
+            );
+            return Ok(false);
+        };
+        let looping = container.restart_count > 0 && container.age(now) < SETTLED;
+        match (container.status(), container.health()) {
+            ("running", None | Some("healthy")) if !looping => Ok(true),
+            (status, health) => {
+                let state = match health {
+                    Some(health) if container.is_running() => format!("{status}, {health}"),
+                    _ => format!("{status}, {}", container.ending()),
+                };
+                let mut finding = rules::finding("upstream-down").with(format!(
+                    "route `{route}`: service `{service}` is {state}, restarted {} times",
+                    container.restart_count
+                ));
+                if health != Some("starting") || container.restart_count > 0 {
+                    let last = journal::last_lines(self.docker, container)?;
+                    if let Some(line) = last.into_iter().filter(|line| !line.trim().is_empty()).next_back() {
+                        finding = finding.with(format!("{service}: {line}"));
+                    }
+                }
+                picture.hopeless |= container.restart_count >= HOPELESS && health != Some("starting");
+                picture.findings.push(finding);
+                Ok(false)
+            }
+        }
+    }
+
+    /// A container on a network that the proxy joins: `None` when Docker cannot tell.
+    fn judge_joined(&self, route: &str, host: &str, picture: &mut Picture) -> Result<Option<bool>, Error> {
+        let networks = self.found.external_networks(&self.services.proxy);
+        for network in &networks {
+            let there = match container::of_network(self.docker, network)? {
+                Ok(there) => there,
+                Err(finding) => {
+                    picture.skipped.push(Skipped::new(format!("upstream:{route}"), finding.title));
+                    return Ok(None);
+                }
+            };
+            if let Some(found) = there.iter().find(|c| c.answers_to(host)) {
+                let up = found.is_running() && matches!(found.health(), None | Some("healthy"));
+                if !up {
+                    let text = format!("route `{route}`: container `{}` is {}", found.name(), found.status());
+                    picture.findings.push(rules::finding("upstream-down").with(text));
+                }
+                return Ok(Some(up));
+            }
+        }
+        picture.findings.push(
+            rules::finding("upstream-undefined")
+                .with(format!("route `{route}`: nobody on {} answers to `{host}`", networks.join(", "))),
+        );
+        Ok(Some(false))
+    }
+
+    fn runs_current_configuration(&self, proxy: &Container) -> bool {
+        let (hash, _) = config::label_values(self.deployment).unwrap_or_default();
+        proxy.our_label(CONFIG_LABEL).is_none_or(|label| Some(label) == hash.as_deref())
+    }
+
+    fn judge_labels(
+        &self,
+        proxy: Option<&Container>,
+        cloudflared: Option<&Container>,
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let (_, fingerprint) = config::label_values(self.deployment)?;
+        if proxy.is_some_and(|c| !self.runs_current_configuration(c)) {
+            picture.findings.push(
+                rules::finding("config-not-applied").with("the configuration was changed after the proxy had read it"),
+            );
+        }
+        let made_with = cloudflared.and_then(|c| c.our_label(TOKEN_LABEL));
+        if let (Some(made_with), Some(now)) = (made_with, &fingerprint)
+            && made_with != now
+        {
+            let text = format!("fingerprint of the running token {made_with}, of the one in .env {now}");
+            picture.findings.push(rules::finding("token-not-applied").with(text));
+        }
+        Ok(())
+    }
+}
+
+/// Whether cloudflared lives in the proxy's present network namespace.
+fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, picture: &mut Picture) -> bool {
+    let (Some(proxy), Some(cloudflared)) = (proxy, cloudflared) else { return false };
+    let Some(owner) = cloudflared.shares_network_of() else { return false };
+    // Findings about the proxy's own end explain what it does to cloudflared.
+    let cause = picture.findings.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
+    let explained = |finding: Finding| match cause {
+        Some(id) => finding.because_of(id),
+        None => finding,
+    };
+    if cloudflared.status() == "created" {
+        picture.findings.push(explained(
+            rules::finding("netns-owner-not-running")
+                .with(format!("`{}` was made and never started", cloudflared.service())),
+        ));
+        picture.hopeless |= proxy.is_running() && proxy.restart_count > 0;
+        return false;
+    }
+    if owner != proxy.id {
+        let gone = owner.get(..12).unwrap_or(owner);
+        picture.findings.push(explained(
+            rules::finding("proxy-netns-orphaned")
+                .with(format!("it lives in the namespace of container {gone}, which is not the proxy's any more")),
+        ));
+        picture.hopeless = true;
+        return false;
+    }
+    let later = proxy.is_running() && cloudflared.is_running() && proxy.started() > cloudflared.started();
+    if later {
+        picture.findings.push(explained(rules::finding("proxy-netns-orphaned").with(format!(
+            "the proxy was started at {}, cloudflared at {}",
+            proxy.life(),
+            cloudflared.life()
+        ))));
+        picture.hopeless = true;
+    }
+    !later
+}
+
+/// Whether cloudflared has to be restarted to come back to the proxy: same container, later start.
+pub(crate) fn is_behind(proxy: &Container, cloudflared: &Container) -> bool {
+    cloudflared.shares_network_of() == Some(proxy.id.as_str()) && proxy.started() > cloudflared.started()
+}

@@ -1,0 +1,224 @@
+//! `token set` and `token check`: the secret goes from the person's terminal into `.env`, and nowhere else.
+
+use std::io::{IsTerminal, Read};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Finding, Next, Report, Skipped};
+use crate::caller::Caller;
+use crate::deployment::env_file;
+use crate::deployment::files;
+use crate::deployment::git::{self, GitState};
+use crate::deployment::token::{Malformed, TokenStateName};
+use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
+use crate::{config, init, rules};
+
+/// The request of `token set` and `token check`: there is nothing to ask.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TokenRequest {}
+
+/// What `token set` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SetData {
+    /// What was given.
+    state: TokenStateName,
+    /// First twelve hex digits of the token's SHA-256.
+    fingerprint: Option<String>,
+    /// The tunnel that it belongs to.
+    tunnel_id: Option<String>,
+    /// Whether `.env` has another token now than before.
+    changed: bool,
+}
+
+/// Longest input that is read, in bytes; a token has about two hundred.
+const LIMIT: u64 = 64 << 10;
+
+fn given() -> Result<String, Error> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return rpassword::prompt_password("Tunnel token (hidden; paste it and press Enter): ")
+            .map_err(|e| Error::io("read the token from", std::path::Path::new("the terminal"), e));
+    }
+    let mut bytes = Vec::new();
+    let name = std::path::Path::new("standard input");
+    stdin.lock().take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    // What is not text is no token; its replacement characters say so below.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The command `token set`.
+///
+/// # Errors
+/// `request` when standard input is asked for twice, reading and writing errors.
+pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<SetData>, Error> {
+    if !deployment.exists()? && std::io::stdin().is_terminal() {
+        eprintln!("{} does not exist yet and will be made.", deployment.root().display());
+    }
+    let token = match Token::parse(&given()?) {
+        Ok(token) => token,
+        Err(fault) => return Ok(refused(fault)),
+    };
+    files::make_dir(deployment, "", DIR_MODE)?;
+    let _lock = deployment.lock()?;
+    init::ensure_env_and_gitignore(deployment, None)?;
+    let mut env = config::read_env(deployment)?
+        .ok_or_else(|| Error::Internal("`.env` vanished while the directory was locked".into()))?;
+    let before = TokenState::of(env.get(env_file::TOKEN).as_deref());
+    let changed = before != TokenState::Set(token.clone());
+    env.set(env_file::TOKEN, token.expose());
+    env.set(env_file::TOKEN_FINGERPRINT, &token.fingerprint());
+    files::replace(deployment, path::ENV, env.as_str().as_bytes(), Some(SECRET_MODE), SECRET_MODE)?;
+    files::sync_dir(deployment, "");
+
+    let rotated = changed && matches!(before, TokenState::Set(_));
+    let summary = match (changed, rotated) {
+        (false, _) => format!("the token in .env was this one already (fingerprint {})", token.fingerprint()),
+        (true, true) => format!(
+            "the token in .env was replaced (fingerprint {}); a running stack takes it up with `restart`",
+            token.fingerprint()
+        ),
+        (true, false) => format!("the token is in .env (fingerprint {})", token.fingerprint()),
+    };
+    let data = SetData {
+        state: TokenStateName::Set,
+        fingerprint: Some(token.fingerprint()),
+        tunnel_id: Some(token.tunnel_id().to_owned()),
+        changed,
+    };
+    let mut report = Report::new(summary, data);
+    report.findings.extend(shadow(&token, caller));
+    if config::known_domain(deployment)?.is_none() {
+        report.next.push(Next::helper(
+            "set up the rest, with the domain that the Console shows in place of this one",
+            caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
+        ));
+    } else if rotated {
+        report.next.push(Next::helper("let the running stack take it up", caller.command(&["restart"])));
+    } else {
+        report.next.push(Next::helper("see what is left to do", caller.command(&["init"])));
+    }
+    Ok(report)
+}
+
+fn refused(fault: Malformed) -> Report<SetData> {
+    let state = match fault {
+        Malformed::Empty => TokenStateName::Missing,
+        Malformed::Placeholder => TokenStateName::Placeholder,
+        _ => TokenStateName::Malformed,
+    };
+    let data = SetData { state, fingerprint: None, tunnel_id: None, changed: false };
+    let mut report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
+    report.findings.push(finding_for(&fault));
+    report
+}
+
+/// The finding that goes with a text that is no token.
+pub(crate) fn finding_for(fault: &Malformed) -> Finding {
+    let id = match fault {
+        Malformed::Empty => "token-missing",
+        Malformed::Placeholder => "token-placeholder",
+        _ => "token-malformed",
+    };
+    rules::finding(id).with(fault.to_string())
+}
+
+/// The finding that goes with what stands in `.env`, if it is not a token.
+pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
+    match state {
+        TokenState::Set(_) => None,
+        TokenState::Placeholder => Some(rules::finding("token-placeholder")),
+        TokenState::Missing => Some(rules::finding("token-missing")),
+        TokenState::Malformed(fault) => Some(finding_for(fault)),
+    }
+}
+
+/// Whether the shell's `TUNNEL_TOKEN` would win over this one when Compose is run by hand. Prints neither.
+pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
+    let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
+    crate::answer::redact::guard(&exported);
+    (exported.trim() != token.expose()).then(|| {
+        rules::finding("token-shadowed").with(format!(
+            "fingerprint of the shell's value {}, of .env {}",
+            crate::deployment::token::fingerprint(exported.trim()),
+            token.fingerprint()
+        ))
+    })
+}
+
+/// What `token check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckData {
+    /// What stands in `.env`.
+    state: TokenStateName,
+    /// First twelve hex digits of the token's SHA-256.
+    fingerprint: Option<String>,
+    /// The tunnel that it belongs to.
+    tunnel_id: Option<String>,
+    /// Whether the shell exports another `TUNNEL_TOKEN`, which wins when Compose is run by hand.
+    shadowed: bool,
+    /// Mode of `.env`.
+    mode: Option<String>,
+    /// What git says of `.env`.
+    git: GitState,
+}
+
+/// The command `token check`.
+///
+/// # Errors
+/// `directory` when there is no deployment directory, reading errors.
+pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<CheckData>, Error> {
+    deployment.require()?;
+    let env = config::read_env(deployment)?;
+    let state = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+    let mut findings: Vec<Finding> = state_finding(&state).into_iter().collect();
+    let (fingerprint, tunnel_id, shadowed) = match &state {
+        TokenState::Set(token) => {
+            let shadow = shadow(token, caller);
+            let shadowed = shadow.is_some();
+            findings.extend(shadow);
+            (Some(token.fingerprint()), Some(token.tunnel_id().to_owned()), shadowed)
+        }
+        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
+            (None, None, caller.var(env_file::TOKEN).is_some())
+        }
+    };
+    findings.extend(crate::check::env_mode(deployment)?);
+    let git = git::state(deployment, path::ENV);
+    let mut skipped = Vec::new();
+    findings.extend(git_finding(&git, path::ENV));
+    if let GitState::Unknown(why) = &git {
+        skipped.push(Skipped::new("git-not-ignored", why.clone()));
+    }
+    let mode = files::metadata(deployment, path::ENV)?.map(|meta| {
+        use std::os::unix::fs::MetadataExt;
+        format!("{:04o}", meta.mode() & 0o7777)
+    });
+    let summary = match &state {
+        TokenState::Set(token) => format!("a well-formed token is in .env (fingerprint {})", token.fingerprint()),
+        TokenState::Placeholder => "the token was not put in yet: .env still has the placeholder".to_owned(),
+        TokenState::Missing => "there is no token in .env".to_owned(),
+        TokenState::Malformed(fault) => format!("what stands in .env is not a token: {fault}"),
+    };
+    let mut report =
+        Report::new(summary, CheckData { state: state.name(), fingerprint, tunnel_id, shadowed, mode, git });
+    report.findings = findings;
+    report.skipped = skipped;
+    if !matches!(state, TokenState::Set(_)) {
+        report.next.push(
+            Next::person("in a terminal of your own, never in a chat: put the token in")
+                .running(caller.command(&["token", "set"])),
+        );
+    }
+    Ok(report)
+}
+
+/// The finding that goes with what git says of a file with a secret.
+pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
+    match state {
+        GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
+        GitState::NotIgnored => Some(rules::finding("git-not-ignored").with(format!("`{inside}` is not ignored"))),
+        GitState::Tracked => Some(rules::finding("git-tracked").with(format!("`{inside}` is in git's index"))),
+    }
+}

@@ -1,0 +1,113 @@
+//! Looks around inside containers that have no shell, for tests.
+//!
+//! - `probe cat PATH`: the file, or why it cannot be read.
+//! - `probe http HOST:PORT METHOD PATH HOSTHEADER [BODY]`: status line, header fields and body of the answer.
+//! - `probe mcp HOST:PORT PATH HOSTHEADER TOOL ARGUMENTS`: initializes an MCP session over streamable HTTP, calls the
+//!   tool and prints its result as one line of JSON.
+//! - `probe serve ADDRESS TEXT`: an upstream that answers every request with the text and the Host it was asked for.
+//!
+//! Exit code 0 when it worked (`http`: status 2xx), 1 when not, 2 when the command line is wrong.
+
+use mcp_tunnels_standin::{dns, errno_text, http, listen, on_stop};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["cat", path] => cat(path),
+        ["http", address, method, path, host] => request(address, method, path, host, None),
+        ["http", address, method, path, host, body] => request(address, method, path, host, Some(body)),
+        ["mcp", address, path, host, tool, arguments] => mcp(address, path, host, tool, arguments),
+        ["serve", address, text] => serve(address, text),
+        _ => {
+            eprintln!("usage: probe cat|http|mcp|serve …");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            println!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn cat(path: &str) -> Result<(), String> {
+    let content = std::fs::read(path).map_err(|error| format!("cannot read {path}: {}", errno_text(&error)))?;
+    std::io::stdout().write_all(&content).map_err(|error| error.to_string())
+}
+
+fn resolve(address: &str) -> Result<SocketAddr, String> {
+    let (host, port) = address.rsplit_once(':').ok_or("no port in the address")?;
+    let port = port.parse().map_err(|_| "no port in the address")?;
+    let address = *dns::ipv4(host)?.first().ok_or("no address")?;
+    Ok(SocketAddr::new(address.into(), port))
+}
+
+/// What an MCP client sends with every message.
+const MCP: [(&str, &str); 2] =
+    [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
+
+fn request(address: &str, method: &str, path: &str, host: &str, body: Option<&str>) -> Result<(), String> {
+    let fields: &[_] = if body.is_some() { &MCP } else { &[] };
+    let answer = http::call(resolve(address)?, method, path, host, fields, body);
+    let (head, body) = answer.map_err(|error| format!("{address}: {}", errno_text(&error)))?;
+    println!("{}", head.line);
+    for (name, value) in &head.fields {
+        println!("{name}: {value}");
+    }
+    println!();
+    print!("{}", String::from_utf8_lossy(&body));
+    if head.status() / 100 == 2 { Ok(()) } else { Err(String::new()) }
+}
+
+fn mcp(address: &str, path: &str, host: &str, tool: &str, arguments: &str) -> Result<(), String> {
+    let address = resolve(address)?;
+    let arguments: Value = serde_json::from_str(arguments).map_err(|error| error.to_string())?;
+    let mut session = None;
+    let mut send = |message: Value| -> Result<Value, String> {
+        let mut fields = MCP.to_vec();
+        let known = session.clone();
+        fields.extend(known.as_deref().map(|id| ("Mcp-Session-Id", id)));
+        let (head, body) = http::call(address, "POST", path, host, &fields, Some(&message.to_string()))
+            .map_err(|error| errno_text(&error))?;
+        let body = String::from_utf8_lossy(&body);
+        if head.status() / 100 != 2 {
+            return Err(format!("{}\n{body}", head.line));
+        }
+        session = session.take().or_else(|| head.field("mcp-session-id").map(str::to_owned));
+        let json = body.lines().filter_map(|line| line.strip_prefix("data:")).next_back().unwrap_or(&body);
+        Ok(serde_json::from_str(json).unwrap_or(Value::Null))
+    };
+    let client = json!({"name": "probe", "version": "1"});
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+    send(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}))?;
+    send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
+    let call = json!({"name": tool, "arguments": arguments});
+    let answer = send(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}))?;
+    let result = &answer["result"];
+    if result.is_null() || result["isError"] == json!(true) {
+        return Err(answer.to_string());
+    }
+    println!("{result}");
+    Ok(())
+}
+
+fn serve(address: &str, text: &str) -> Result<(), String> {
+    on_stop(|_| std::process::exit(0)).map_err(|error| error.to_string())?;
+    let listener = listen(address).map_err(|error| format!("listen tcp {address}: {}", errno_text(&error)))?;
+    println!("listening on {address}");
+    for mut client in listener.incoming().flatten() {
+        let Ok(head) = http::Head::read(&mut client) else { continue };
+        println!("{}", head.line);
+        let body = format!("{text}\nHost: {}\n", head.field("host").unwrap_or_default());
+        // A client that went away concerns nobody.
+        let _ = http::answer(&mut client, "200 OK", "text/plain", &body);
+    }
+    Ok(())
+}
