@@ -1,0 +1,328 @@
+//! The builder of all whole-binary tests: a clean environment, and on every run the promises that always hold.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+/// The tunnel of most tests.
+pub(crate) const DOMAIN: &str = "abcd1234.tunnel.anthropic.com";
+
+/// A scratch folder that is gone at the end of the test.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("mcp-tunnels-test-").tempdir().unwrap()
+}
+
+/// A token that cloudflared would take for one. The beginning of `secret` scripts the stand-in's edge.
+pub(crate) fn token(secret: &str) -> String {
+    let standard = base64::engine::general_purpose::STANDARD;
+    let secret = standard.encode(secret);
+    standard.encode(json!({"a": "0123456789abcdef", "t": "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c", "s": secret}).to_string())
+}
+
+/// Whether a real tool must be there. Where it need not, its absence is said aloud and the test ends early.
+pub(crate) fn real_tools_required() -> bool {
+    std::env::var_os("MCP_TUNNELS_REQUIRE_REAL").is_some()
+}
+
+/// Says that a test did not run, and why; fails where real tools are required.
+pub(crate) fn skip(what: &str, why: &str) {
+    assert!(!real_tools_required(), "{what}: {why}, and MCP_TUNNELS_REQUIRE_REAL is set");
+    eprintln!("SKIPPED {what}: {why}");
+}
+
+/// Where a program is, if it is there.
+pub(crate) fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// Ids of the rule table, asked once.
+fn rule_ids() -> &'static BTreeSet<String> {
+    static IDS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    IDS.get_or_init(|| {
+        let out = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper")).arg("rules").output().unwrap();
+        let rules: Value = serde_json::from_slice(&out.stdout).unwrap();
+        rules["data"]["rules"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap().to_owned()).collect()
+    })
+}
+
+/// One call of the helper.
+pub(crate) struct Call {
+    args: Vec<OsString>,
+    dir: Option<PathBuf>,
+    env: Vec<(OsString, OsString)>,
+    stdin: Option<Vec<u8>>,
+    cwd: Option<PathBuf>,
+    secrets: Vec<String>,
+    no_new_files: bool,
+}
+
+/// How it ended.
+pub(crate) struct Answer {
+    /// Exit code.
+    pub(crate) code: i32,
+    /// The answer.
+    pub(crate) json: Value,
+    /// Its length in bytes, newline included.
+    pub(crate) length: usize,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+/// Begins a call of the helper.
+pub(crate) fn helper<I: IntoIterator<Item = S>, S: Into<OsString>>(args: I) -> Call {
+    Call {
+        args: args.into_iter().map(Into::into).collect(),
+        dir: None,
+        env: Vec::new(),
+        stdin: None,
+        cwd: None,
+        secrets: Vec::new(),
+        no_new_files: false,
+    }
+}
+
+impl Call {
+    /// `--dir`.
+    pub(crate) fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.dir = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// `--json` with this value.
+    pub(crate) fn json(mut self, request: Value) -> Self {
+        self.args.push("--json".into());
+        self.args.push(request.to_string().into());
+        self
+    }
+
+    /// Standard input; nothing by default.
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// A variable of the otherwise empty environment (PATH and HOME apart).
+    pub(crate) fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// PATH with these folders only.
+    pub(crate) fn path(self, folders: &[&Path]) -> Self {
+        let joined = std::env::join_paths(folders).unwrap();
+        self.env("PATH", joined)
+    }
+
+    /// The folder in which the helper is called.
+    pub(crate) fn cwd(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cwd = Some(dir.as_ref().to_path_buf());
+        self
+    }
+
+    /// A text that must not show anywhere in what the helper prints.
+    pub(crate) fn secret(mut self, secret: &str) -> Self {
+        self.secrets.push(secret.to_owned());
+        self
+    }
+
+    /// The deployment directory must be as it was, byte for byte.
+    pub(crate) fn changes_nothing(mut self) -> Self {
+        self.no_new_files = true;
+        self
+    }
+
+    /// Runs it and checks what always holds.
+    pub(crate) fn run(self) -> Answer {
+        let home = folder();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
+        command.args(&self.args);
+        if let Some(dir) = &self.dir {
+            command.arg("--dir").arg(dir);
+        }
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // The Compose plugin of this machine's user, without the rest of the home directory.
+        if let Some(plugins) = std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker/cli-plugins"))
+            && plugins.is_dir()
+        {
+            std::fs::create_dir(home.path().join(".docker")).unwrap();
+            symlink(plugins, home.path().join(".docker/cli-plugins")).unwrap();
+        }
+        command.env("HOME", home.path());
+        command.envs(self.env.iter().map(|(k, v)| (k, v)));
+        command.current_dir(self.cwd.as_deref().unwrap_or(home.path()));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let before = self.dir.as_deref().filter(|_| self.no_new_files).map(snapshot);
+        let mut child = command.spawn().unwrap();
+        let input = self.stdin.clone().unwrap_or_default();
+        let mut stdin = child.stdin.take().unwrap();
+        let feeder = std::thread::spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+        let out = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        let stdout = String::from_utf8(out.stdout).expect("standard output is UTF-8");
+        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+        let answer = Answer {
+            code: out.status.code().unwrap_or_else(|| panic!("killed: {:?}\n{stderr}", out.status)),
+            json: one_object(&stdout),
+            length: stdout.len(),
+            stderr,
+        };
+        self.check(&answer, &stdout);
+        if let (Some(before), Some(dir)) = (before, &self.dir) {
+            assert_eq!(before, snapshot(dir), "the directory changed");
+        }
+        answer
+    }
+
+    /// What always holds.
+    fn check(&self, answer: &Answer, stdout: &str) {
+        let json = &answer.json;
+        assert_eq!(json["schema"], 1, "{stdout}");
+        let expected = match json["status"].as_str() {
+            Some("ok") => 0,
+            Some("problems") => 1,
+            Some("error") => 2,
+            other => panic!("status {other:?}: {stdout}"),
+        };
+        assert_eq!(answer.code, expected, "{stdout}\n{}", answer.stderr);
+        assert_eq!(answer.stderr, "", "standard error is no terminal, so nothing belongs there");
+        if json["status"] == "error" {
+            for key in ["code", "message", "hint"] {
+                assert!(json["error"][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {stdout}");
+            }
+        } else {
+            let summary = json["summary"].as_str().unwrap();
+            assert!(!summary.is_empty() && !summary.contains('\n'), "{summary:?}");
+            let findings = json["findings"].as_array().unwrap();
+            let worst = findings.iter().any(|f| f["severity"] == "error");
+            assert_eq!(worst, json["status"] == "problems", "{stdout}");
+            for finding in findings {
+                let id = finding["id"].as_str().unwrap();
+                assert!(rule_ids().contains(id), "finding `{id}` is no rule");
+                let evidence = finding["evidence"].as_array().unwrap();
+                assert!(evidence.len() <= 3, "{finding}");
+                assert!(evidence.iter().all(|e| e.as_str().unwrap().chars().count() <= 300), "{finding}");
+                for key in ["title", "cause", "fix"] {
+                    let text = finding[key].as_str().unwrap();
+                    assert!(!text.contains("{helper}") && !text.contains("{dir}") && !text.contains("{proxy}"), "{text}");
+                }
+            }
+            for next in json["next"].as_array().unwrap() {
+                assert!(matches!(next["who"].as_str(), Some("person" | "helper")), "{next}");
+                if let Some(command) = next["command"].as_str() {
+                    assert!(command.starts_with('/') || command.starts_with('\''), "not absolute: {command}");
+                }
+            }
+            if json["data"]["dry_run"] != json!(true) {
+                for file in json["data"]["files"].as_array().into_iter().flatten() {
+                    let path = file["path"].as_str().unwrap();
+                    // A path that is not UTF-8 is shown lossily.
+                    if path.contains('\u{fffd}') {
+                        continue;
+                    }
+                    let meta = std::fs::symlink_metadata(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+                    assert_eq!(format!("{:04o}", meta.mode() & 0o7777), file["mode"].as_str().unwrap(), "{path}");
+                }
+            }
+        }
+        let mut secrets = self.secrets.clone();
+        if let Some(dir) = &self.dir {
+            for key in ["data/ca.key", "data/tls.key"] {
+                if let Ok(text) = std::fs::read_to_string(dir.join(key)) {
+                    secrets.extend(text.lines().filter(|l| l.len() > 20 && !l.starts_with("---")).map(str::to_owned));
+                }
+            }
+            if let Ok(text) = std::fs::read_to_string(dir.join(".env")) {
+                let token = text.lines().find_map(|l| l.strip_prefix("TUNNEL_TOKEN="));
+                secrets.extend(token.filter(|t| t.starts_with("eyJ")).map(str::to_owned));
+            }
+        }
+        for secret in secrets.iter().filter(|s| s.len() > 3) {
+            assert!(!stdout.contains(secret.as_str()), "a secret is in the answer: {stdout}");
+            assert!(!answer.stderr.contains(secret.as_str()), "a secret is on standard error");
+        }
+        assert!(!stdout.contains("PRIVATE KEY"), "{stdout}");
+    }
+}
+
+impl Answer {
+    /// Ids of the findings, in their order.
+    pub(crate) fn findings(&self) -> Vec<&str> {
+        self.json["findings"].as_array().into_iter().flatten().map(|f| f["id"].as_str().unwrap()).collect()
+    }
+
+    /// One finding.
+    pub(crate) fn finding(&self, id: &str) -> &Value {
+        self.json["findings"]
+            .as_array()
+            .and_then(|all| all.iter().find(|f| f["id"] == id))
+            .unwrap_or_else(|| panic!("no finding `{id}` in {}", self.json))
+    }
+
+    /// The command's own facts.
+    pub(crate) fn data(&self) -> &Value {
+        &self.json["data"]
+    }
+
+    /// The message of an error.
+    pub(crate) fn message(&self) -> &str {
+        self.json["error"]["message"].as_str().unwrap_or_else(|| panic!("no error in {}", self.json))
+    }
+
+    /// Requires an exit code, and shows the whole answer otherwise.
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{:#}\n{}", self.json, self.stderr);
+        self
+    }
+}
+
+/// Exactly one line, which is one JSON object.
+fn one_object(stdout: &str) -> Value {
+    let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no newline at the end: {stdout:?}"));
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {stdout:?}"));
+    assert!(value.is_object(), "{stdout}");
+    value
+}
+
+/// Every file below a folder with its mode and content.
+pub(crate) fn snapshot(dir: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    fn walk(dir: &Path, into: &mut Vec<(PathBuf, u32, Vec<u8>)>) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let meta = std::fs::symlink_metadata(&path).unwrap();
+            let content = if meta.is_file() { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+            into.push((path.clone(), meta.mode(), content));
+            if meta.is_dir() {
+                walk(&path, into);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    walk(dir, &mut all);
+    all.sort();
+    all
+}
+
+/// Makes an executable script in a folder, to stand on PATH in front of a real program.
+pub(crate) fn script(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A deployment made by `init` with the sample, and a token that the stand-in's edge accepts.
+pub(crate) fn deployment(parent: &Path) -> PathBuf {
+    let dir = parent.join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    helper(["token", "set"]).dir(&dir).stdin(token("healthy")).run().expect(0);
+    dir
+}
