@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::container::Container;
 use super::docker::Docker;
-use super::live::{ContainerState, Picture, RouteState, Watch, is_behind};
+use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
 use super::{engine, signs};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
@@ -242,6 +242,8 @@ impl<'a> Stack<'a> {
                     said = progress;
                 }
             }
+            // A glance at a container that was just revived would call it healthy, or broken, by chance.
+            let limit = if picture.unsettled { limit.max(SETTLED + PAUSE) } else { limit };
             if picture.ready || picture.hopeless || elapsed >= limit {
                 return Ok((picture, elapsed));
             }

@@ -21,7 +21,7 @@ use crate::deployment::{Deployment, Upstream};
 use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.
-const SETTLED: Duration = Duration::from_secs(5);
+pub(crate) const SETTLED: Duration = Duration::from_secs(5);
 /// Restarts without a known reason after which nobody waits any longer.
 const HOPELESS: u32 = 3;
 
@@ -69,6 +69,8 @@ pub(crate) struct Picture {
     pub(crate) skipped: Vec<Skipped>,
     /// Waiting longer is in vain.
     pub(crate) hopeless: bool,
+    /// A container that died before runs again, too short to tell whether it stays.
+    pub(crate) unsettled: bool,
     /// Containers whose service the files no longer have: name, id.
     pub(crate) leftovers: Vec<(String, String)>,
 }
@@ -158,7 +160,7 @@ impl<'a> Watch<'a> {
         let agent = self.services.cloudflared.clone();
         let agent_up = match cloudflared {
             // Said already: it waits for the proxy.
-            Some(c) if c.status() == "created" && !shared => false,
+            Some(c) if waits_for_proxy(c) => false,
             other => self.judge_container(&agent, other, Some(Writer::Cloudflared), now, &mut picture)?,
         };
         let connected = match cloudflared {
@@ -219,26 +221,43 @@ impl<'a> Watch<'a> {
             return Ok(true);
         }
         match container.status() {
+            "running" => self.judge_short_life(name, container, writer, picture)?,
             "created" => {
                 picture
                     .findings
                     .push(rules::finding("service-stopped").with(format!("`{name}` was made and never started")));
             }
-            "running" | "restarting" => self.judge_loop(name, container, writer, picture)?,
+            "restarting" => {
+                let cause = self.reason(name, container, writer)?;
+                Self::judge_loop(name, container, cause, picture);
+            }
             _ => self.judge_end(name, container, writer, picture)?,
         }
         Ok(false)
     }
 
-    fn judge_loop(
+    /// A container that ended before and runs again since a moment ago. Only what it printed since counts: the fault
+    /// of the life before may have been mended.
+    fn judge_short_life(
         &self,
         name: &str,
         container: &Container,
         writer: Option<Writer>,
         picture: &mut Picture,
     ) -> Result<(), Error> {
+        let proof = self.journals.get(&container.id).and_then(|journal| journal.proof.as_ref());
+        match (writer, proof) {
+            (Some(_), Some((rule, line))) => {
+                let cause = rules::finding(rule).with(format!("{name}: {line}"));
+                Self::judge_loop(name, container, Ok(cause), picture);
+            }
+            _ => picture.unsettled = true,
+        }
+        Ok(())
+    }
+
+    fn judge_loop(name: &str, container: &Container, cause: Result<Finding, Vec<String>>, picture: &mut Picture) {
         let count = format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending());
-        let cause = self.reason(name, container, writer)?;
         let mut finding = rules::finding("crash-loop").with(count);
         match cause {
             Ok(cause) => {
@@ -252,7 +271,6 @@ impl<'a> Watch<'a> {
             }
         }
         picture.findings.push(finding);
-        Ok(())
     }
 
     fn judge_end(
@@ -318,7 +336,7 @@ impl<'a> Watch<'a> {
                 Some("unhealthy") => {
                     picture
                         .findings
-                        .push(rules::finding("edge-not-registered").with("its health check says so; ").with(why));
+                        .push(rules::finding("edge-not-registered").with(format!("its health check says so; {why}")));
                     false
                 }
                 Some(_) => false,
@@ -506,6 +524,15 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// Whether cloudflared could not be started because the proxy was not running then; no restart policy tries it again.
+fn waits_for_proxy(cloudflared: &Container) -> bool {
+    match cloudflared.status() {
+        "created" => true,
+        "exited" => signs::read(&cloudflared.ending(), signs::ENGINE) == Some("netns-owner-not-running"),
+        _ => false,
+    }
+}
+
 /// Whether cloudflared lives in the proxy's present network namespace.
 fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, picture: &mut Picture) -> bool {
     let (Some(proxy), Some(cloudflared)) = (proxy, cloudflared) else { return false };
@@ -516,7 +543,7 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
         Some(id) => finding.because_of(id),
         None => finding,
     };
-    if cloudflared.status() == "created" {
+    if waits_for_proxy(cloudflared) {
         picture.findings.push(explained(
             rules::finding("netns-owner-not-running")
                 .with(format!("`{}` was made and never started", cloudflared.service())),
