@@ -145,7 +145,7 @@ impl<'a> Facts<'a> {
             GitState::NoRepository | GitState::Unknown(_) => git.clone(),
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
-        let user = found.service(&services.proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |u| ids(&u));
+        let user = proxy_user(&found, &services.proxy);
         Ok(Self {
             deployment,
             caller,
@@ -344,15 +344,41 @@ fn secrets_stay_out_of_git(facts: &Facts<'_>, verdict: &mut Verdict) {
 }
 
 fn keys_are_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
-    if let Ok(Some(meta)) = files::metadata(facts.deployment, path::CA_KEY) {
-        verdict.findings.extend(exposure(meta.mode(), "`data/ca.key`", "key-readable", "key-writable"));
+    verdict.findings.extend(key_modes(facts.deployment));
+}
+
+/// Findings about who on this host may read or write the keys.
+pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let Ok(Some(meta)) = files::metadata(deployment, path::CA_KEY) {
+        found.extend(exposure(meta.mode(), "`data/ca.key`", "key-readable", "key-writable"));
     }
-    if let Ok(Some(meta)) = files::metadata(facts.deployment, path::TLS_KEY)
+    if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
         && meta.mode() & 0o022 != 0
     {
-        verdict
-            .push(rules::finding("key-writable").with(format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777)));
+        let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
+        found.push(rules::finding("key-writable").with(text));
     }
+    found
+}
+
+/// User and group that the proxy runs as; the image's own where the compose file does not say.
+pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
+    found.service(proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |user| ids(&user))
+}
+
+/// The finding about certificates that the proxy's user may not read.
+pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
+    let denied = |inside, bit| denied(deployment, user, inside, bit);
+    let text = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4));
+    text.map(|text| rules::finding("proxy-key-denied").with(text))
+}
+
+/// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
+fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
+    let meta = files::metadata(deployment, inside).ok().flatten()?;
+    (!allows(&meta, user, bit))
+        .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
 }
 
 fn domains_agree(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -550,18 +576,9 @@ fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bool {
 }
 
 fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
-    let look = |inside: &str| files::metadata(facts.deployment, inside).ok().flatten();
-    let denied = |inside: &str, bit| {
-        look(inside).filter(|meta| !allows(meta, facts.user, bit)).map(|meta| {
-            format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, facts.user.0)
-        })
-    };
-    if let Some(text) = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4))
-    {
-        verdict.push(rules::finding("proxy-key-denied").with(text));
-    }
+    verdict.findings.extend(unreadable_certificates(facts.deployment, facts.user));
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
-        && let Some(text) = denied(&facts.gateway_path, 4)
+        && let Some(text) = denied(facts.deployment, facts.user, &facts.gateway_path, 4)
     {
         verdict.push(rules::finding("proxy-config-denied").with(text));
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
@@ -73,6 +73,12 @@ enum TokenVerb {
 enum CertsVerb {
     /// Make the CA and the server certificate, if missing
     Issue,
+    /// Check every documented requirement, and shake hands for every route
+    Check,
+    /// Issue the server certificate anew, same CA and same key
+    Renew,
+    /// Change to a new CA without losing a call, in three steps
+    RotateCa,
 }
 
 /// What is to be printed.
@@ -110,26 +116,14 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
 
 /// The command words among the arguments, as far as they are ours: what else was typed may be a secret.
 fn said(args: &[OsString]) -> String {
-    const WORDS: [&str; 16] = [
-        "init",
-        "token",
-        "set",
-        "check",
-        "certs",
-        "issue",
-        "render",
-        "up",
-        "status",
-        "restart",
-        "down",
-        "connect",
-        "rules",
-        "schema",
-        "help",
-        "completions",
-    ];
-    let words: Vec<&str> =
-        args.iter().skip(1).filter_map(|arg| arg.to_str()).filter(|arg| WORDS.contains(arg)).take(2).collect();
+    let mut command = Cli::command();
+    let mut words = Vec::new();
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(verb) = command.find_subcommand(arg).cloned() {
+            words.push(arg);
+            command = verb;
+        }
+    }
     words.join(" ")
 }
 
@@ -158,7 +152,16 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             answer!("token check", |_r: token::TokenRequest, d| token::check(&d, caller))
         }
         Command::Certs(CertsVerb::Issue) => {
-            answer!("certs issue", |r: certs::disk::IssueRequest, d| certs::disk::run(&d, r, caller))
+            answer!("certs issue", |r: certs::issuing::IssueRequest, d| certs::issuing::run(&d, r, caller))
+        }
+        Command::Certs(CertsVerb::Check) => {
+            answer!("certs check", |r: certs::checking::CheckRequest, d| certs::checking::run(&d, r, caller))
+        }
+        Command::Certs(CertsVerb::Renew) => {
+            answer!("certs renew", |r: certs::renewal::RenewRequest, d| certs::renewal::run(&d, r, caller))
+        }
+        Command::Certs(CertsVerb::RotateCa) => {
+            answer!("certs rotate-ca", |r: certs::rollover::RotateRequest, d| certs::rollover::run(&d, r, caller))
         }
         Command::Render => answer!("render", |r: render::RenderRequest, d| render::run(&d, &r, caller)),
         Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),

@@ -73,10 +73,7 @@ pub(crate) fn run(
             format!("leave it out for {MODEL}"),
         ));
     }
-    let domain = config::known_domain(deployment)?.ok_or_else(|| Error::Directory {
-        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
-        hint: "run `init` with the domain first".into(),
-    })?;
+    let domain = config::require_domain(deployment)?;
     let routes = crate::check::routes(deployment)?;
     if routes.is_empty() {
         return Err(Error::Directory {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::answer::{Error, Finding, Next, Report, Severity, Who};
 use crate::caller::Caller;
-use crate::certs::disk::{self, CertificateInfo, OnDisk};
+use crate::certs::disk::{CertificateInfo, OnDisk};
+use crate::certs::issuing;
 use crate::check;
 use crate::config::{self, Diff, Mode};
 use crate::deployment::env_file::{self, EnvFile};
@@ -140,7 +141,7 @@ fn make(
     made.files.extend(ensure_env_and_gitignore(deployment, Some(domain))?);
 
     let routes = check::route_labels(deployment, domain);
-    let issued = disk::issue(deployment, domain, &routes, disk::IssueRequest::default().days()?, caller.now)?;
+    let issued = issuing::issue(deployment, domain, &routes, issuing::IssueRequest::default().days()?, caller.now)?;
     made.files.extend(issued.files);
     made.findings.extend(issued.judged.findings);
 
@@ -314,11 +315,11 @@ fn steps(progress: &Progress) -> Vec<Step> {
 }
 
 /// The step in which the person registers the CA.
-pub(crate) fn register_step(deployment: &Deployment, ca: Option<&CertificateInfo>) -> Next {
+pub(crate) fn register_step(deployment: &Deployment, certificate: &str, ca: Option<&CertificateInfo>) -> Next {
     let fingerprint = ca.map_or("unknown", |ca| ca.fingerprint_sha256.as_str());
     Next::person(format!(
         "in the Console, on the tunnel's page: Certificates > Add certificate, choose {} or paste it; it must show the fingerprint {fingerprint}, and the tunnel turn Active",
-        deployment.path(path::CA_CRT).display()
+        deployment.path(certificate).display()
     ))
 }
 
@@ -364,7 +365,7 @@ fn report(
         ),
     }
     if progress.certificates {
-        next.push(register_step(deployment, judged.ca.as_ref()));
+        next.push(register_step(deployment, path::CA_CRT, judged.ca.as_ref()));
     } else if !broken {
         next.push(Next::helper("issue the certificates", caller.command(&["certs", "issue"])));
     }

@@ -48,10 +48,7 @@ pub(crate) fn run(
 ) -> Result<Report<RenderData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let domain = config::known_domain(deployment)?.ok_or_else(|| Error::Directory {
-        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
-        hint: "run `init` with the domain first".into(),
-    })?;
+    let domain = config::require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
     let rendered = config::render(deployment, &domain, &request.settings(), mode, caller.now)?;
     let changed: Vec<&str> = rendered

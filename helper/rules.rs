@@ -407,17 +407,37 @@ rules! {
     "the CA certificate does not meet the tunnel's requirements"
     "the Console refuses it, or every call fails with `tls handshake failed`"
     "see the evidence: the requirement and what was found"
-    "make a CA that does (`{helper} certs issue` in a new directory), and register it"
+    "`{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` makes a CA that does, to be registered in the Console"
 "ca-expired" Files Fatal REFERENCE
     "the CA certificate is not in date"
     "every call fails with `tls handshake failed`"
     "its validity is over or has not begun; a wrong clock looks the same"
-    "check this machine's clock; then make a new CA in a new directory and register it beside the old one (a tunnel holds two)"
+    "check this machine's clock; then `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` makes a new CA to be registered beside the old one (a tunnel holds two)"
 "ca-ends-first" Files Warning REFERENCE
     "the server certificate ends early, because the CA does"
     "it is valid for fewer days than were asked for"
     "a certificate is worth nothing after the end of the CA that signed it"
-    "make a new CA in a new directory before that day, and register it beside the old one (a tunnel holds two)"
+    "`{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA to be registered beside the old one (a tunnel holds two)"
+"ca-expires-soon" Files Warning REFERENCE
+    "the CA certificate ends soon"
+    "every call will fail with `tls handshake failed`"
+    "a CA has an end, and the server certificate cannot outlive it"
+    "`{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` makes a new one beside it; no call is lost on the way"
+"certs-not-verifiable" Tls Warning REFERENCE
+    "some certificates meet the requirements, but cannot be verified here"
+    "rows of `certs check` are skipped"
+    "their kind of key or signature (ECDSA P-521, RSA over 4096 bits and the like) is one that this helper's verifier does not know"
+    "try a call from Claude; to be sure, use ECDSA P-256 as `certs issue` does"
+"tls-handshake" Tls Fatal REFERENCE
+    "a TLS handshake with these certificates fails"
+    "every call fails with `tls handshake failed`"
+    "a client that trusts only data/ca.crt refuses data/tls.crt; see the evidence for its words"
+    "mend what the other findings say; else `{helper} certs renew --dir {dir} --json '{\"force\":true}'`"
+"certs-rotation-open" Files Note CONSOLE
+    "a change of the CA is under way"
+    "files `ca-next` or `ca-old` in `data/`"
+    "it has steps that wait for the Console or for traffic"
+    "`{helper} certs rotate-ca --dir {dir}` says where it stands and what is next"
 "ca-key-missing" Files Note SECURITY
     "the CA's private key is not on this host"
     "there is no `data/ca.key`"
@@ -512,22 +532,22 @@ rules! {
     "the server certificate is not made for the tunnel's host names"
     "`remote error: tls: bad certificate`"
     "its subjectAltName does not cover every `<route>.<domain>`; a common name does not count, and a wildcard covers one label"
-    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`"
+    "`{helper} certs renew --dir {dir}` issues one that does, for the same key"
 "tls-expired" Tls Fatal REFERENCE
     "the server certificate is not in date"
     "`remote error: tls: expired certificate`"
     "its validity is over or has not begun; a wrong clock looks the same"
-    "check this machine's clock; then move data/tls.crt away and `{helper} certs issue --dir {dir}`: the proxy takes the new one up by itself"
+    "check this machine's clock; then `{helper} certs renew --dir {dir}`: the proxy takes the new one up by itself"
 "tls-expires-soon" Tls Warning REFERENCE
     "the server certificate ends soon"
     "calls will fail with `expired certificate`"
     "it is issued for 90 days"
-    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`: same CA, same key, and the proxy takes it up by itself"
+    "`{helper} certs renew --dir {dir}`: same CA, same key, and the proxy takes it up by itself"
 "tls-unsupported-cert" Tls Fatal REFERENCE
     "the server certificate is not for servers"
     "`remote error: tls: unsupported certificate`"
     "its extendedKeyUsage lacks serverAuth"
-    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`"
+    "`{helper} certs renew --dir {dir}` issues one that has it, for the same key"
 "upstream-undefined" Upstream Fatal REFERENCE
     "a route leads to a name that nobody has"
     "`dial tcp: lookup …: no such host`"

@@ -5,7 +5,10 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Failure, Report};
-use crate::certs::disk::{IssueData, IssueRequest};
+use crate::certs::checking::{CheckData as CertsData, CheckRequest as CertsRequest};
+use crate::certs::issuing::{IssueData, IssueRequest};
+use crate::certs::renewal::{RenewData, RenewRequest};
+use crate::certs::rollover::{RotateData, RotateRequest};
 use crate::check::{CheckData, CheckRequest};
 use crate::connect::{ConnectData, ConnectRequest};
 use crate::init::{InitData, InitRequest};
@@ -54,6 +57,9 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("token set", command::<TokenRequest, SetData>()),
         ("token check", command::<TokenRequest, TokenCheckData>()),
         ("certs issue", command::<IssueRequest, IssueData>()),
+        ("certs check", command::<CertsRequest, CertsData>()),
+        ("certs renew", command::<RenewRequest, RenewData>()),
+        ("certs rotate-ca", command::<RotateRequest, RotateData>()),
         ("render", command::<RenderRequest, RenderData>()),
         ("check", command::<CheckRequest, CheckData>()),
         ("up", command::<WaitRequest, StackData>()),

@@ -322,6 +322,11 @@ impl Key {
         })
     }
 
+    /// The key itself as PKCS#8 DER. Only for loading it.
+    pub(super) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
     /// What kind of key it is.
     pub(crate) fn kind(&self) -> &KeyKind {
         &self.kind

@@ -1,4 +1,4 @@
-//! The requirements, one row each. Source, where a row names no other: DOCS reference, "Certificate requirements".
+//! The requirements, one row each. Source, where a row names no other: "Certificate requirements" in Anthropic's MCP tunnels reference.
 
 use super::audit::{File, Of, Requirement, Verdict};
 use super::judge::{

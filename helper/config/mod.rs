@@ -145,6 +145,17 @@ pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Er
     })
 }
 
+/// Like [`known_domain`], for commands that need one.
+///
+/// # Errors
+/// `directory` when the directory does not say which tunnel it is for.
+pub(crate) fn require_domain(deployment: &Deployment) -> Result<Domain, Error> {
+    known_domain(deployment)?.ok_or_else(|| Error::Directory {
+        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
+        hint: "run `init` with the domain first".into(),
+    })
+}
+
 /// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
 ///
 /// # Errors

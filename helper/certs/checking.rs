@@ -1,0 +1,171 @@
+//! `certs check`: one row for each documented requirement, a TLS handshake for each route, and who can read the keys.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::disk::{CertificateInfo, Horizon, OnDisk};
+use super::handshake::Rehearsal;
+use super::{Row, Verdict, rollover};
+use crate::answer::{Error, Next, Report, Severity, Skipped};
+use crate::caller::Caller;
+use crate::config::found::Found;
+use crate::deployment::{Deployment, Domain, files, path};
+use crate::{check, config, rules};
+
+/// The request of `certs check`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckRequest {
+    /// An end within that many days is an error (0).
+    fail_within_days: Option<u32>,
+    /// An end within that many days is a warning (30).
+    warn_within_days: Option<u32>,
+    /// All requirements, not only those that are not met.
+    verbose: bool,
+}
+
+/// One requirement in an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RequirementRow {
+    /// Stable kebab-case name.
+    id: String,
+    /// `ca`, `server` or `pair`.
+    of: &'static str,
+    /// Whether it is met; `null` where it could not be tested.
+    ok: Option<bool>,
+    /// The requirement in words.
+    requirement: String,
+    /// What was found.
+    found: String,
+}
+
+/// What `certs check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckData {
+    /// The CA certificate.
+    ca: Option<CertificateInfo>,
+    /// The server certificate.
+    server: Option<CertificateInfo>,
+    /// How many requirements are met, handshakes included.
+    met: usize,
+    /// How many there are.
+    of: usize,
+    /// The requirements that are not met or could not be tested; all of them with `verbose`.
+    requirements: Vec<RequirementRow>,
+}
+
+fn shown(row: &Row) -> RequirementRow {
+    let (Verdict::Pass(found) | Verdict::Fail(found) | Verdict::Skip(found)) = &row.verdict;
+    RequirementRow {
+        id: row.id.to_owned(),
+        of: row.of.as_str(),
+        ok: row.verdict.ok(),
+        requirement: row.requirement.to_owned(),
+        found: found.clone(),
+    }
+}
+
+/// The host names that are tried: every route's, or any one where there is no route yet.
+fn hosts(routes: &[String], domain: &Domain) -> Vec<String> {
+    if routes.is_empty() {
+        return vec![format!("any-route.{domain}")];
+    }
+    routes.iter().map(|route| format!("{route}.{domain}")).collect()
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` when there is no deployment directory that knows its domain; reading errors.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: CheckRequest,
+    caller: &mut Caller,
+) -> Result<Report<CheckData>, Error> {
+    deployment.require()?;
+    let domain = config::require_domain(deployment)?;
+    let found = Found::read(deployment)?;
+    caller.services = found.services();
+    let routes = check::route_labels(deployment, &domain);
+    let default = Horizon::default();
+    let horizon = Horizon {
+        fail: request.fail_within_days.unwrap_or(default.fail),
+        warn: request.warn_within_days.unwrap_or(default.warn),
+    };
+    let disk = OnDisk::read(deployment);
+    let judged = disk.judge_within(&domain, &routes, caller.now, horizon);
+    let mut findings = judged.findings;
+    let mut skipped = judged.skipped;
+    let mut rows: Vec<RequirementRow> = judged.rows.iter().map(shown).collect();
+
+    // One refusal for all hosts is one row; the words are the same for each.
+    let rehearsal = Rehearsal::prepare(&judged.facts);
+    for host in hosts(&routes, &domain) {
+        let verdict = match &rehearsal {
+            Ok(rehearsal) => rehearsal.shake(&host),
+            Err(verdict) => verdict.clone(),
+        };
+        let (Verdict::Pass(text) | Verdict::Fail(text) | Verdict::Skip(text)) = &verdict;
+        match verdict {
+            Verdict::Pass(_) => {}
+            Verdict::Fail(_) => {
+                let mut finding = rules::finding("tls-handshake").with(format!("{host}: {text}"));
+                if let Some(cause) = findings.iter().find(|f| f.severity == Severity::Error && f.id != finding.id) {
+                    finding = finding.because_of(cause.id);
+                }
+                if !findings.iter().any(|f| f.id == finding.id) {
+                    findings.push(finding);
+                }
+            }
+            Verdict::Skip(_) => {
+                skipped.push(Skipped::new(format!("handshake:{host}"), text.clone()));
+                let known = findings.iter().any(|f| f.severity == Severity::Error || f.id == "certs-not-verifiable");
+                if !known {
+                    findings.push(rules::finding("certs-not-verifiable").with(format!("{host}: {text}")));
+                }
+            }
+        }
+        rows.push(RequirementRow {
+            id: format!("handshake:{host}"),
+            of: "pair",
+            ok: verdict.ok(),
+            requirement: format!("a client that trusts only ca.crt completes a TLS 1.3 handshake with {host}"),
+            found: text.clone(),
+        });
+    }
+    findings.extend(check::key_modes(deployment));
+    findings.extend(check::unreadable_certificates(deployment, check::proxy_user(&found, &caller.services.proxy)));
+    findings.extend(rollover::open_finding(deployment)?);
+
+    let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
+    let failed = rows.iter().filter(|row| row.ok == Some(false)).count();
+    let life = judged.server.as_ref().map(|server| {
+        let date = &server.not_after[..10.min(server.not_after.len())];
+        match server.days_left {
+            left if left < 0 => format!("ended {} days ago, on {date}", -left),
+            left => format!("{left} days left, until {date}"),
+        }
+    });
+    let life = life.unwrap_or_else(|| "there is no server certificate".into());
+    let summary = match failed {
+        0 if met == of => format!("CA and server certificate meet all {of} requirements; {life}"),
+        0 => format!("CA and server certificate meet {met} of {of} requirements, none is failed; {life}"),
+        n => format!("{n} of {of} requirements are not met; {life}"),
+    };
+    let mut ca = judged.ca;
+    if let Some(ca) = &mut ca {
+        ca.pem = files::read_text(deployment, path::CA_CRT).ok().flatten();
+    }
+    rows.retain(|row| request.verbose || row.ok != Some(true));
+    let ending = findings.iter().any(|f| matches!(f.id, "tls-expires-soon" | "tls-expired" | "tls-bad-cert"));
+    let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows });
+    if ending {
+        report.next.push(Next::helper(
+            "issue the server certificate anew, same CA and same key; the proxy takes it up by itself",
+            caller.command(&["certs", "renew"]),
+        ));
+    }
+    report.findings = findings;
+    report.skipped = skipped;
+    Ok(report)
+}

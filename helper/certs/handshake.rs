@@ -1,0 +1,132 @@
+//! A real TLS 1.3 handshake in memory: our certificates on one side, a client that trusts only our CA on the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+
+use super::{Facts, Verdict};
+
+/// The moment at which certificates are judged, for both sides.
+#[derive(Debug)]
+struct At(UnixTime);
+
+impl TimeProvider for At {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(self.0)
+    }
+}
+
+/// Both sides, ready to shake hands for any host name.
+pub(crate) struct Rehearsal {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+impl Rehearsal {
+    /// Prepares both sides.
+    ///
+    /// # Errors
+    /// Why there can be no handshake: something is missing or wrong (a `Fail`), or of a kind that rustls on ring does not
+    /// take (a `Skip`).
+    pub(crate) fn prepare(facts: &Facts) -> Result<Self, Verdict> {
+        let (Some(ca), Some(server), Some(key)) = (facts.ca.good(), facts.server.good(), facts.server_key.good())
+        else {
+            return Err(Verdict::skip("a certificate or the server key is missing or cannot be read"));
+        };
+        if let Err(fault) = &key.loads {
+            return Err(Verdict::skip(format!("the server key cannot be loaded here: {fault}")));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let seconds = u64::try_from(facts.now.unix_timestamp()).unwrap_or_default();
+        let now = Arc::new(At(UnixTime::since_unix_epoch(Duration::from_secs(seconds))));
+
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from(ca.first.der.clone()))
+            .map_err(|e| Verdict::fail(format!("the CA certificate is refused as a trust anchor: {e}")))?;
+        let verifier: Arc<dyn ServerCertVerifier> =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .build()
+                .map_err(|e| Verdict::fail(e.to_string()))?;
+        let client = ClientConfig::builder_with_details(provider.clone(), now.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|e| Verdict::skip(e.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+
+        let chain = std::iter::once(&server.first.der).chain(&server.others);
+        let chain = chain.map(|der| CertificateDer::from(der.clone())).collect();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.key.pkcs8().to_vec()));
+        let server = ServerConfig::builder_with_details(provider, now)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|e| Verdict::skip(e.to_string()))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|e| match e {
+                rustls::Error::InconsistentKeys(_) => Verdict::fail("the key does not belong to the certificate"),
+                other => Verdict::skip(format!("rustls does not take the server's key or certificate: {other}")),
+            })?;
+        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+    }
+
+    /// Shakes hands as Claude's side would for this host name.
+    pub(crate) fn shake(&self, host: &str) -> Verdict {
+        match self.run(host) {
+            Ok(suite) => Verdict::pass(suite),
+            Err(rustls::Error::InvalidCertificate(why)) => {
+                use rustls::CertificateError as Why;
+                match why {
+                    Why::UnsupportedSignatureAlgorithmContext { .. }
+                    | Why::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                        Verdict::skip("the CA's kind of signature is one that rustls on ring does not verify")
+                    }
+                    why => Verdict::fail(format!("the client refuses the certificate: {why}")),
+                }
+            }
+            Err(other) => Verdict::fail(other.to_string()),
+        }
+    }
+
+    fn run(&self, host: &str) -> Result<String, rustls::Error> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| rustls::Error::General(format!("{host} is not a host name")))?;
+        let mut client = ClientConnection::new(self.client.clone(), name)?;
+        let mut server = ServerConnection::new(self.server.clone())?;
+        let mut bytes = Vec::new();
+        // A TLS 1.3 handshake takes three flights; the bound is for a defect, not for a slow peer.
+        for _ in 0..16 {
+            if !client.is_handshaking() && !server.is_handshaking() {
+                break;
+            }
+            bytes.clear();
+            while client.wants_write() {
+                client.write_tls(&mut bytes).map_err(|e| rustls::Error::General(e.to_string()))?;
+            }
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                server.read_tls(&mut rest).map_err(|e| rustls::Error::General(e.to_string()))?;
+                server.process_new_packets()?;
+            }
+            bytes.clear();
+            while server.wants_write() {
+                server.write_tls(&mut bytes).map_err(|e| rustls::Error::General(e.to_string()))?;
+            }
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                client.read_tls(&mut rest).map_err(|e| rustls::Error::General(e.to_string()))?;
+                client.process_new_packets()?;
+            }
+        }
+        if client.is_handshaking() || server.is_handshaking() {
+            return Err(rustls::Error::General("the handshake did not come to an end".into()));
+        }
+        let suite = client.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite()));
+        Ok(format!("TLS 1.3, {suite}"))
+    }
+}

@@ -1,0 +1,228 @@
+//! `certs renew`: a new server certificate from the same CA for the same key, safe on any schedule.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::disk::{CertificateInfo, Content, Judged, OnDisk};
+use super::issuing::IssueRequest;
+use super::{Ca, CertificateFile, Key};
+use crate::answer::{Error, Finding, Next, Report};
+use crate::caller::{Caller, quote};
+use crate::deployment::files::{self, Action, FileEntry};
+use crate::deployment::{Deployment, Domain, OPEN_MODE, path};
+use crate::{check, config, rules};
+
+/// The request of `certs renew`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RenewRequest {
+    /// Do nothing while more days than these are left (30).
+    renew_before_days: Option<u32>,
+    /// Renew whatever is left.
+    force: bool,
+    /// Life of the new certificate, in days (90).
+    server_days: Option<u32>,
+}
+
+/// What `certs renew` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RenewData {
+    /// Whether there is a new certificate.
+    renewed: bool,
+    /// Why, or why not.
+    reason: String,
+    /// The server certificate that is there now.
+    server: Option<CertificateInfo>,
+    /// The file.
+    files: Vec<FileEntry>,
+}
+
+/// Why a renewal is due; `None` while it is not.
+fn due(judged: &Judged, request: RenewRequest) -> Option<String> {
+    let Some(server) = &judged.server else { return Some("there is no readable server certificate".into()) };
+    // What a new certificate mends.
+    let mends = [
+        "tls-bad-cert",
+        "tls-expired",
+        "tls-unsupported-cert",
+        "tls-unknown-ca",
+        "server-unfit",
+        "proxy-cert-mismatch",
+    ];
+    if let Some(broken) = judged.findings.iter().find(|f| mends.contains(&f.id)) {
+        return Some(broken.title.clone());
+    }
+    if request.force {
+        return Some("it was asked for".into());
+    }
+    let before = i64::from(request.renew_before_days.unwrap_or(30));
+    (server.days_left <= before).then(|| format!("{} days were left, and {before} is the limit", server.days_left))
+}
+
+/// What stands in the way of signing, as a finding.
+fn obstacle(disk: &OnDisk) -> Option<Finding> {
+    match &disk.ca_crt {
+        Content::Absent => return Some(rules::finding("ca-missing").with("there is no data/ca.crt")),
+        Content::Unreadable(why) => return Some(rules::finding("ca-unusable").with(why)),
+        Content::Bytes(_) => {}
+    }
+    match &disk.ca_key {
+        Content::Absent => return Some(rules::finding("ca-key-needed").with("there is no data/ca.key")),
+        Content::Unreadable(why) => return Some(rules::finding("ca-key-unusable").with(why)),
+        Content::Bytes(bytes) => match Key::parse(bytes) {
+            Err(fault) => return Some(rules::finding("ca-key-unusable").with(format!("data/ca.key: {fault}"))),
+            Ok(key) => {
+                if let Err(fault) = key.signing() {
+                    let text = format!("data/ca.key ({}): {fault}", key.kind());
+                    return Some(rules::finding("ca-key-unusable").with(text));
+                }
+            }
+        },
+    }
+    match &disk.tls_key {
+        Content::Absent => Some(rules::finding("proxy-cert-missing").with("there is no data/tls.key")),
+        Content::Unreadable(why) => Some(rules::finding("proxy-cert-empty").with(why)),
+        Content::Bytes(bytes) => match Key::parse(bytes) {
+            Err(super::PemFault::EncryptedKey) => Some(rules::finding("proxy-key-encrypted").with("data/tls.key")),
+            Err(fault) => Some(rules::finding("proxy-cert-empty").with(format!("data/tls.key: {fault}"))),
+            Ok(key) => key
+                .signing()
+                .err()
+                .map(|fault| rules::finding("server-unfit").with(format!("data/tls.key ({}): {fault}", key.kind()))),
+        },
+    }
+}
+
+/// A new `tls.crt` for the key that is there, and whether the CA's end cut it short. Nothing is written.
+///
+/// # Errors
+/// `certificate` when the CA cannot sign.
+pub(crate) fn sign(disk: &OnDisk, domain: &Domain, days: u32, now: OffsetDateTime) -> Result<(Vec<u8>, bool), Error> {
+    let unreadable = |name: &str| Error::Certificate {
+        act: "issue a server certificate",
+        why: format!("data/{name} cannot be read"),
+    };
+    let ca = disk.ca_crt.bytes().and_then(|b| CertificateFile::parse(b).ok()).ok_or_else(|| unreadable("ca.crt"))?;
+    let ca_key = disk.ca_key.bytes().and_then(|b| Key::parse(b).ok()).ok_or_else(|| unreadable("ca.key"))?;
+    let key = disk.tls_key.bytes().and_then(|b| Key::parse(b).ok()).ok_or_else(|| unreadable("tls.key"))?;
+    let made = Ca::load(&ca, &ca_key)?.issue(domain, Some(&key), now, days)?;
+    Ok((made.certificate.into_bytes(), made.shortened))
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` when there is no deployment directory that knows its domain; reading and writing errors.
+pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Caller) -> Result<Report<RenewData>, Error> {
+    let (days, _) = IssueRequest { server_days: request.server_days, ca_days: None }.days()?;
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let domain = config::require_domain(deployment)?;
+    let routes = check::route_labels(deployment, &domain);
+    // A link or a directory in its place must not be renamed over.
+    files::read(deployment, path::TLS_CRT)?;
+    let disk = OnDisk::read(deployment);
+    let before = disk.judge(&domain, &routes, caller.now);
+    let entry = |action| match files::metadata(deployment, path::TLS_CRT) {
+        Ok(Some(_)) => vec![FileEntry::of(deployment, path::TLS_CRT, action)],
+        Ok(None) | Err(_) => Vec::new(),
+    };
+    let unchanged = |summary: String, reason: String, findings: Vec<Finding>| {
+        let data = RenewData { renewed: false, reason, server: before.server.clone(), files: entry(Action::Unchanged) };
+        let mut report = Report::new(summary, data);
+        report.findings = findings;
+        report
+    };
+    let Some(reason) = due(&before, request) else {
+        let server = before.server.as_ref();
+        let left = server.map_or(0, |s| s.days_left);
+        let until = server.map_or("", |s| &s.not_after[..10.min(s.not_after.len())]);
+        let mut report = unchanged(
+            format!("nothing to renew: {left} days left, until {until}"),
+            format!("{left} days are left"),
+            before.findings.clone(),
+        );
+        report.next.extend(schedule(deployment, &domain, caller));
+        return Ok(report);
+    };
+    // A CA that ends first gives no longer life, however often it is asked.
+    if let (Some(ca), Some(server)) = (&before.ca, &before.server)
+        && server.not_after >= ca.not_after
+        && before.is_good()
+        && !request.force
+    {
+        let finding = rules::finding("ca-ends-first").with(format!("both end on {}", ca.not_after));
+        let mut findings = before.findings.clone();
+        findings.push(finding);
+        return Ok(unchanged(
+            format!(
+                "nothing to gain: the server certificate already lives as long as its CA, until {}",
+                &ca.not_after[..10.min(ca.not_after.len())]
+            ),
+            "the CA ends on the same day".into(),
+            findings,
+        ));
+    }
+    if let Some(finding) = obstacle(&disk) {
+        let title = finding.title.clone();
+        return Ok(unchanged(format!("not renewed: {title}"), reason, vec![finding]));
+    }
+    if let Some(finding) =
+        before.findings.iter().find(|f| matches!(f.id, "ca-expired" | "ca-unfit" | "ca-key-mismatch"))
+    {
+        return Ok(unchanged(format!("not renewed: {}", finding.title), reason, vec![finding.clone()]));
+    }
+    let (certificate, shortened) = sign(&disk, &domain, days, caller.now)?;
+    let after = OnDisk { tls_crt: Content::Bytes(certificate), ..disk };
+    let mut judged = after.judge(&domain, &routes, caller.now);
+    if judged.has_errors() {
+        let why = judged.findings.first().map_or("see the findings", |f| f.title.as_str());
+        return Ok(unchanged(format!("not renewed: {why}"), reason, judged.findings));
+    }
+    files::replace(deployment, path::TLS_CRT, after.tls_crt.bytes().unwrap_or_default(), None, OPEN_MODE)?;
+    files::sync_dir(deployment, path::DATA);
+    if let (true, Some(ca)) = (shortened, &judged.ca) {
+        judged.findings.push(rules::finding("ca-ends-first").with(format!("data/ca.crt ends on {}", ca.not_after)));
+    }
+    let life = judged.server.as_ref().map_or_else(String::new, |s| {
+        format!("{} days left, until {}", s.days_left, &s.not_after[..10.min(s.not_after.len())])
+    });
+    let data = RenewData { renewed: true, reason, server: judged.server, files: entry(Action::Updated) };
+    let mut report =
+        Report::new(format!("the server certificate is renewed: {life}; the proxy takes it up by itself"), data);
+    report.findings = judged.findings;
+    report.skipped = judged.skipped;
+    report.next.extend(schedule(deployment, &domain, caller));
+    Ok(report)
+}
+
+/// How to have it done every day: a systemd timer, or a line for cron.
+fn schedule(deployment: &Deployment, domain: &Domain, caller: &Caller) -> Vec<Next> {
+    let command = caller.command(&["certs", "renew"]);
+    // What the command needs to be one line of a unit or of a crontab.
+    if deployment.root().to_string_lossy().contains('\n') {
+        return Vec::new();
+    }
+    let name = format!("mcp-tunnel-renew-{}", domain.first_label());
+    // In a unit `%` and `$` have a meaning of their own, also inside of quotes.
+    let exec = format!("/bin/sh -c {}", systemd_word(&command));
+    let units = format!(
+        "mkdir -p ~/.config/systemd/user && cd ~/.config/systemd/user && printf '%s\\n' '[Unit]' {d} '[Service]' 'Type=oneshot' {e} > {name}.service && printf '%s\\n' '[Unit]' {d} '[Timer]' 'OnCalendar=daily' 'RandomizedDelaySec=1h' 'Persistent=true' '[Install]' 'WantedBy=timers.target' > {name}.timer && systemctl --user daemon-reload && systemctl --user enable --now {name}.timer",
+        d = quote(format!("Description=Renew the certificate of {domain}").as_ref()),
+        e = quote(format!("ExecStart={exec}").as_ref()),
+    );
+    // cron ends a command at `%`; it mails what is printed, so only a failure prints.
+    let line = format!("17 4 * * * out=$({command}) || echo \"$out\"").replace('%', "\\%");
+    let cron = format!("(crontab -l 2>/dev/null; printf '%s\\n' {}) | crontab -", quote(line.as_ref()));
+    vec![
+        // The first word of a pasted line must be a program, not an assignment or a builtin of one shell.
+        Next::person("to renew by itself, with systemd: a user timer, once a day (for a machine nobody logs in to: `loginctl enable-linger`)").running(units),
+        Next::person("or with cron, once a day").running(cron),
+    ]
+}
+
+fn systemd_word(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    format!("\"{escaped}\"")
+}
