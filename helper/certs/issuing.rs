@@ -9,7 +9,7 @@ use super::{Ca, CertificateFile, IssueError, Key};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
 use crate::config;
-use crate::deployment::files::{self, Action, FileEntry};
+use crate::deployment::files::{self, Action, Batch, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path};
 use crate::{check, init, rules};
 
@@ -181,11 +181,13 @@ fn pairs<'a>(before: &'a OnDisk, after: &'a OnDisk) -> [(&'static str, u32, &'a 
 
 fn write(deployment: &Deployment, before: &OnDisk, after: &OnDisk) -> Result<(), Error> {
     files::make_dir(deployment, path::DATA, OPEN_DIR_MODE)?;
+    let mut batch = Batch::new(deployment);
     for (inside, mode, old, new) in pairs(before, after) {
         if let (Content::Absent, Some(bytes)) = (old, new.bytes()) {
-            files::create(deployment, inside, bytes, mode)?;
+            batch.create(inside, bytes, mode)?;
         }
     }
+    batch.commit()?;
     files::sync_dir(deployment, path::DATA);
     Ok(())
 }

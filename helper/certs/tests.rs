@@ -487,7 +487,7 @@ fn openssl_folder() -> Option<tempfile::TempDir> {
     if Command::new("openssl").arg("version").output().is_ok_and(|o| o.status.success()) {
         return Some(tempfile::tempdir().unwrap());
     }
-    assert!(std::env::var_os("REQUIRE_REAL_TOOLS").is_none(), "openssl is required and not on PATH");
+    assert!(std::env::var_os("MCP_TUNNELS_REQUIRE_REAL").is_none(), "openssl is required and not on PATH");
     eprintln!("SKIPPED: openssl is not on PATH");
     None
 }

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 use crate::answer::{Error, Finding, Severity};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::files::{self, Action, FileEntry};
+use crate::deployment::files::{self, Action, Batch, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
 use crate::hash::sha256_hex;
 use crate::rules;
@@ -312,18 +312,20 @@ fn write(
     if plan.iter().any(|file| file.inside == sample::SERVER) {
         files::make_dir(deployment, path::SAMPLE, OPEN_DIR_MODE)?;
     }
+    let mut batch = Batch::new(deployment);
     for file in plan {
         let bytes = file.desired.as_bytes();
         match file.fate(mode) {
-            Fate::Create => files::create(deployment, file.inside, bytes, OPEN_MODE)?,
-            Fate::Update => files::replace(deployment, file.inside, bytes, None, OPEN_MODE)?,
+            Fate::Create => batch.create(file.inside, bytes, OPEN_MODE)?,
+            Fate::Update => batch.replace(file.inside, bytes, None, OPEN_MODE)?,
             Fate::KeepAsideAndUpdate => {
                 files::keep_aside(deployment, file.inside, now)?;
-                files::replace(deployment, file.inside, bytes, None, OPEN_MODE)?;
+                batch.replace(file.inside, bytes, None, OPEN_MODE)?;
             }
             Fate::Leave | Fate::Keep | Fate::Block => {}
         }
     }
+    batch.commit()?;
     // A compose file under a name that Compose prefers would hide the one just written.
     for name in found::MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
         let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);

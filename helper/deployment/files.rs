@@ -154,7 +154,7 @@ pub(crate) fn make_dir(deployment: &Deployment, inside: &str, mode: u32) -> Resu
     Ok(Action::Created)
 }
 
-/// A file that is complete on disk under a temporary name, with its final mode.
+/// A file that is complete under a temporary name, with its final mode.
 fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Result<tempfile::NamedTempFile, Error> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -177,7 +177,6 @@ fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Re
     if mode != 0o600 {
         file.set_permissions(Permissions::from_mode(mode)).map_err(|e| Error::io("open up", path, e))?;
     }
-    file.sync_data().map_err(|e| Error::io("write", path, e))?;
     Ok(temporary)
 }
 
@@ -192,22 +191,102 @@ impl WithoutPath for io::Error {
     }
 }
 
-/// Writes a file that must not be there yet. What appears meanwhile is kept.
-///
-/// # Errors
-/// `io` when it cannot be written or is there after all.
-pub(crate) fn create(deployment: &Deployment, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let path = deployment.path(inside);
-    metadata(deployment, inside)?;
-    let temporary = prepare(&path, bytes, mode, None)?;
-    temporary.persist_noclobber(&path).map_err(|e| Error::io("create", &path, e.error))?;
-    Ok(())
+/// Files that belong together: all of them are complete on disk before the first one appears under its name.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    deployment: &'a Deployment,
+    prepared: Vec<Prepared>,
 }
 
-/// Replaces a file by rename, or makes it. Owner and group stay as they were, and the mode unless `mode` is given.
+#[derive(Debug)]
+struct Prepared {
+    path: PathBuf,
+    temporary: tempfile::NamedTempFile,
+    replaces: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch.
+    pub(crate) fn new(deployment: &'a Deployment) -> Self {
+        Self { deployment, prepared: Vec::new() }
+    }
+
+    /// Adds a file that must not be there yet. What appears meanwhile is kept.
+    ///
+    /// # Errors
+    /// `io` when it cannot be written.
+    pub(crate) fn create(&mut self, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+        let path = self.deployment.path(inside);
+        metadata(self.deployment, inside)?;
+        let temporary = prepare(&path, bytes, mode, None)?;
+        self.prepared.push(Prepared { path, temporary, replaces: false });
+        Ok(())
+    }
+
+    /// Adds a file that replaces what is there by rename. Owner and group stay as they were, and the mode unless `mode`
+    /// is given.
+    ///
+    /// # Errors
+    /// `unexpected-file` for what is not a regular file, `io` when it cannot be written.
+    pub(crate) fn replace(
+        &mut self,
+        inside: &str,
+        bytes: &[u8],
+        mode: Option<u32>,
+        default_mode: u32,
+    ) -> Result<(), Error> {
+        let path = self.deployment.path(inside);
+        let old = metadata(self.deployment, inside)?;
+        if let Some(meta) = &old
+            && !meta.is_file()
+        {
+            return Err(Error::Unexpected { act: "replace", path, what: "it is not a regular file".into() });
+        }
+        let kept = old.as_ref().map_or(default_mode, |meta| meta.mode() & 0o777);
+        let temporary = prepare(&path, bytes, mode.unwrap_or(kept), old.as_ref())?;
+        self.prepared.push(Prepared { path, temporary, replaces: true });
+        Ok(())
+    }
+
+    /// Lets the files appear, in the order in which they were added.
+    ///
+    /// # Errors
+    /// `io` when one cannot be completed (then none appears) or renamed.
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        // All at once: the file system then commits them together instead of one after the other.
+        std::thread::scope(|scope| {
+            let waiting: Vec<_> =
+                self.prepared.iter().map(|file| (file, scope.spawn(|| file.temporary.as_file().sync_data()))).collect();
+            waiting.into_iter().try_for_each(|(file, thread)| match thread.join() {
+                Ok(synced) => synced.map_err(|e| Error::io("write", &file.path, e)),
+                Err(_) => Err(Error::Internal("a thread that writes files died".into())),
+            })
+        })?;
+        for Prepared { path, temporary, replaces } in self.prepared {
+            if replaces {
+                temporary.persist(&path).map_err(|e| Error::io("replace", &path, e.error))?;
+            } else {
+                temporary.persist_noclobber(&path).map_err(|e| Error::io("create", &path, e.error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A batch of one: [`Batch::create`].
 ///
 /// # Errors
-/// `unexpected-file` for what is not a regular file, `io` when it cannot be written.
+/// As [`Batch::create`] and [`Batch::commit`].
+pub(crate) fn create(deployment: &Deployment, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let mut batch = Batch::new(deployment);
+    batch.create(inside, bytes, mode)?;
+    batch.commit()
+}
+
+/// A batch of one: [`Batch::replace`].
+///
+/// # Errors
+/// As [`Batch::replace`] and [`Batch::commit`].
 pub(crate) fn replace(
     deployment: &Deployment,
     inside: &str,
@@ -215,17 +294,9 @@ pub(crate) fn replace(
     mode: Option<u32>,
     default_mode: u32,
 ) -> Result<(), Error> {
-    let path = deployment.path(inside);
-    let old = metadata(deployment, inside)?;
-    if let Some(meta) = &old
-        && !meta.is_file()
-    {
-        return Err(Error::Unexpected { act: "replace", path, what: "it is not a regular file".into() });
-    }
-    let kept = old.as_ref().map_or(default_mode, |meta| meta.mode() & 0o777);
-    let temporary = prepare(&path, bytes, mode.unwrap_or(kept), old.as_ref())?;
-    temporary.persist(&path).map_err(|e| Error::io("replace", &path, e.error))?;
-    Ok(())
+    let mut batch = Batch::new(deployment);
+    batch.replace(inside, bytes, mode, default_mode)?;
+    batch.commit()
 }
 
 /// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says where.
