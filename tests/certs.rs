@@ -1,1 +1,577 @@
-//! To be filled.
+//! `certs issue`: makes what is missing, to the documented requirements, and replaces nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+use crate::support::{DOMAIN, chmod, folder, helper, is_root, mode, openssl, skip, snapshot, which};
+
+const FILES: [&str; 4] = ["ca.crt", "ca.key", "tls.crt", "tls.key"];
+
+/// A directory with certificates and nothing else.
+fn fresh(parent: &Path) -> PathBuf {
+    let dir = parent.join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    dir
+}
+
+fn bytes(dir: &Path) -> BTreeMap<&'static str, Vec<u8>> {
+    FILES.into_iter().filter_map(|name| Some((name, std::fs::read(dir.join("data").join(name)).ok()?))).collect()
+}
+
+fn remove(dir: &Path, names: &[&str]) {
+    for name in names {
+        std::fs::remove_file(dir.join("data").join(name)).unwrap();
+    }
+}
+
+fn created(answer: &Value) -> Vec<String> {
+    let files = answer["data"]["files"].as_array().unwrap();
+    let names = files.iter().filter(|file| file["action"] == "created");
+    let mut names: Vec<String> =
+        names.map(|file| file["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn date(value: &Value) -> OffsetDateTime {
+    OffsetDateTime::parse(value.as_str().unwrap(), &Rfc3339).unwrap()
+}
+
+/// One line of an `x509 -ext` print: the values below a heading.
+fn extension(dir: &Path, file: &str, name: &str) -> String {
+    let text = openssl(dir, &["x509", "-in", file, "-noout", "-ext", name]);
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+fn no_openssl(test: &str) -> bool {
+    let missing = which("openssl").is_none();
+    if missing {
+        skip(test, "no openssl");
+    }
+    missing
+}
+
+#[test]
+fn what_is_issued_has_the_profile_of_the_documentation() {
+    if no_openssl("what_is_issued_has_the_profile_of_the_documentation") {
+        return;
+    }
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let data = dir.join("data");
+    let name = |file: &str, which: &str| {
+        openssl(&data, &["x509", "-in", file, "-noout", which, "-nameopt", "RFC2253"]).trim().to_owned()
+    };
+    assert_eq!(name("ca.crt", "-subject"), "subject=CN=mcp-tunnel-ca");
+    assert_eq!(name("ca.crt", "-issuer"), "issuer=CN=mcp-tunnel-ca");
+    assert_eq!(name("tls.crt", "-subject"), format!("subject=CN={DOMAIN}"));
+    assert_eq!(name("tls.crt", "-issuer"), "issuer=CN=mcp-tunnel-ca");
+    assert_eq!(extension(&data, "ca.crt", "basicConstraints"), "X509v3 Basic Constraints: critical\nCA:TRUE");
+    assert_eq!(extension(&data, "ca.crt", "keyUsage"), "X509v3 Key Usage: critical\nCertificate Sign, CRL Sign");
+    assert_eq!(
+        extension(&data, "tls.crt", "subjectAltName"),
+        format!("X509v3 Subject Alternative Name:\nDNS:{DOMAIN}, DNS:*.{DOMAIN}")
+    );
+    assert_eq!(
+        extension(&data, "tls.crt", "extendedKeyUsage"),
+        "X509v3 Extended Key Usage:\nTLS Web Server Authentication"
+    );
+    let ski = extension(&data, "ca.crt", "subjectKeyIdentifier");
+    let aki = extension(&data, "tls.crt", "authorityKeyIdentifier");
+    assert_eq!(aki.lines().nth(1), ski.lines().nth(1));
+    for file in ["ca.crt", "tls.crt"] {
+        let text = openssl(&data, &["x509", "-in", file, "-noout", "-text"]);
+        assert!(text.contains("Version: 3 (0x2)"), "{text}");
+        assert!(text.contains("ASN1 OID: prime256v1"), "{text}");
+        assert_eq!(text.matches("Signature Algorithm: ecdsa-with-SHA256").count(), 2, "{text}");
+    }
+    assert_eq!(openssl(&data, &["verify", "-x509_strict", "-CAfile", "ca.crt", "ca.crt"]), "ca.crt: OK\n");
+    let route = format!("echo.{DOMAIN}");
+    for host in [DOMAIN, &route] {
+        let verify = [
+            "verify",
+            "-x509_strict",
+            "-purpose",
+            "sslserver",
+            "-verify_hostname",
+            host,
+            "-CAfile",
+            "ca.crt",
+            "tls.crt",
+        ];
+        assert_eq!(openssl(&data, &verify), "tls.crt: OK\n");
+    }
+    let file = std::fs::read_to_string(data.join("ca.crt")).unwrap();
+    assert!(file.len() < 8192 && !file.contains("KEY"), "{file}");
+    assert_eq!(file.matches("BEGIN").count(), 1);
+    let modes: Vec<u32> = FILES.iter().map(|name| mode(&data.join(name))).collect();
+    assert_eq!(modes, [0o644, 0o600, 0o644, 0o644]);
+}
+
+#[test]
+fn lives_are_as_long_as_asked_and_begin_an_hour_back() {
+    for (request, server_days, ca_days) in [
+        (json!({}), 90, 3650),
+        (json!({"server_days": 1, "ca_days": 2}), 1, 2),
+        (json!({"server_days": 3650, "ca_days": 36500}), 3650, 36500),
+    ] {
+        let parent = folder();
+        let dir = fresh(parent.path());
+        remove(&dir, &FILES);
+        let now = OffsetDateTime::now_utc();
+        let answer = helper(["certs", "issue"]).dir(&dir).json(request).run().expect(0);
+        for (which, days) in [("server", server_days), ("ca", ca_days)] {
+            let info = &answer.data()[which];
+            let (from, until) = (date(&info["not_before"]), date(&info["not_after"]));
+            assert_eq!(until - from, Duration::days(days) + Duration::hours(1), "{which}");
+            let back = now - from;
+            let late = back - Duration::hours(1);
+            assert!(late.abs() < Duration::seconds(30), "{which}: {back}");
+            assert!([days, days - 1].contains(&info["days_left"].as_i64().unwrap()), "{which}");
+        }
+        assert_eq!(created(&answer.json), FILES);
+        assert_eq!(answer.data()["ca"]["pem"], std::fs::read_to_string(dir.join("data/ca.crt")).unwrap());
+    }
+}
+
+#[test]
+fn a_server_certificate_ends_no_later_than_its_ca() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    remove(&dir, &FILES);
+    let request = json!({"server_days": 90, "ca_days": 40});
+    let answer = helper(["certs", "issue"]).dir(&dir).json(request).run().expect(0);
+    assert_eq!(answer.findings(), ["ca-ends-first"]);
+    assert_eq!(answer.data()["server"]["not_after"], answer.data()["ca"]["not_after"]);
+}
+
+#[test]
+fn days_that_no_certificate_can_have_are_refused() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    remove(&dir, &FILES);
+    for (request, word) in [
+        (json!({"server_days": 0}), "between 1 and 3650"),
+        (json!({"server_days": 3651}), "between 1 and 3650"),
+        (json!({"ca_days": 0}), "between 1 and 36500"),
+        (json!({"ca_days": 36501}), "between 1 and 36500"),
+        (json!({"ca_days": 4294967295u32}), "between 1 and 36500"),
+        (json!({"ca_days": 4294967296u64}), "u32"),
+        (json!({"ca_days": -1}), "u32"),
+        (json!({"server_days": 1.5}), "u32"),
+        (json!({"server_days": "90"}), "u32"),
+    ] {
+        let refused = helper(["certs", "issue"]).dir(&dir).json(request.clone()).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "request");
+        assert!(refused.message().contains(word), "{request}: {}", refused.message());
+    }
+}
+
+#[test]
+fn a_second_issue_changes_nothing() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let answer = helper(["certs", "issue"]).dir(&dir).json(json!({"server_days": 5})).changes_nothing().run().expect(0);
+    assert_eq!(created(&answer.json), Vec::<String>::new());
+    assert_eq!(answer.data()["server"]["days_left"], 89, "other days replace nothing");
+    assert_eq!(answer.findings(), Vec::<&str>::new());
+}
+
+#[test]
+fn without_a_directory_or_a_domain_nothing_is_issued() {
+    let parent = folder();
+    let dir = parent.path().join("x");
+    let refused = helper(["certs", "issue"]).dir(&dir).run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+    assert!(!dir.exists());
+    std::fs::create_dir(&dir).unwrap();
+    let refused = helper(["certs", "issue"]).dir(&dir).changes_nothing().run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+    assert!(refused.message().contains("does not say which tunnel"), "{}", refused.message());
+}
+
+#[test]
+fn a_lost_ca_certificate_comes_back_from_its_key_and_the_server_certificate_stays_valid() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let data = dir.join("data");
+    let tool = which("openssl").is_some();
+    let identity = |dir: &Path| {
+        let subject = openssl(dir, &["x509", "-in", "ca.crt", "-noout", "-subject"]);
+        (subject, extension(dir, "ca.crt", "subjectKeyIdentifier"))
+    };
+    let before = tool.then(|| identity(&data));
+    let old = bytes(&dir);
+    remove(&dir, &["ca.crt"]);
+    let answer = helper(["certs", "issue"]).dir(&dir).run().expect(0);
+    assert_eq!(created(&answer.json), ["ca.crt"]);
+    assert_eq!(answer.findings(), Vec::<&str>::new(), "our own audit takes the old server certificate");
+    let new = bytes(&dir);
+    for kept in ["ca.key", "tls.crt", "tls.key"] {
+        assert_eq!(old[kept], new[kept], "{kept}");
+    }
+    let Some(before) = before else {
+        return skip("a_lost_ca_certificate_comes_back…", "no openssl");
+    };
+    assert_eq!(identity(&data), before);
+    assert_eq!(openssl(&data, &["verify", "-x509_strict", "-CAfile", "ca.crt", "tls.crt"]), "tls.crt: OK\n");
+}
+
+#[test]
+fn a_lost_server_certificate_is_issued_for_the_key_that_is_there() {
+    if no_openssl("a_lost_server_certificate_is_issued_for_the_key_that_is_there") {
+        return;
+    }
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let data = dir.join("data");
+    let old = bytes(&dir);
+    remove(&dir, &["tls.crt"]);
+    let answer = helper(["certs", "issue"]).dir(&dir).run().expect(0);
+    assert_eq!(created(&answer.json), ["tls.crt"]);
+    assert_eq!(bytes(&dir)["tls.key"], old["tls.key"]);
+    let of_certificate = openssl(&data, &["x509", "-in", "tls.crt", "-noout", "-pubkey"]);
+    assert_eq!(of_certificate, openssl(&data, &["pkey", "-in", "tls.key", "-pubout"]));
+}
+
+/// What stands there, exit code, findings, files made.
+type Half<'a> = (&'a str, Box<dyn Fn(&Path)>, i32, &'a [&'a str], &'a [&'a str]);
+
+fn put(name: &'static str, content: &'static [u8]) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| std::fs::write(dir.join("data").join(name), content).unwrap())
+}
+
+fn lose(names: &'static [&'static str]) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| remove(dir, names))
+}
+
+fn swap(one: &'static str, other: &'static str) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| {
+        let data = dir.join("data");
+        std::fs::rename(data.join(one), data.join("x")).unwrap();
+        std::fs::rename(data.join(other), data.join(one)).unwrap();
+        std::fs::rename(data.join("x"), data.join(other)).unwrap();
+    })
+}
+
+/// Takes files from another deployment.
+fn other(names: &'static [&'static str]) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| {
+        let parent = folder();
+        let foreign = fresh(parent.path());
+        for name in names {
+            std::fs::copy(foreign.join("data").join(name), dir.join("data").join(name)).unwrap();
+        }
+    })
+}
+
+fn both(one: Box<dyn Fn(&Path)>, two: Box<dyn Fn(&Path)>) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| {
+        one(dir);
+        two(dir);
+    })
+}
+
+#[test]
+fn every_half_finished_state_is_completed_or_named_and_nothing_is_replaced() {
+    const GARBAGE: &[u8] = b"-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n";
+    let cases: Vec<Half<'_>> = vec![
+        ("nothing", lose(&FILES), 0, &[], &FILES),
+        ("ca.key alone", lose(&["ca.crt", "tls.crt", "tls.key"]), 0, &[], &["ca.crt", "tls.crt", "tls.key"]),
+        ("both keys", lose(&["ca.crt", "tls.crt"]), 0, &[], &["ca.crt", "tls.crt"]),
+        ("tls.key alone", lose(&["ca.crt", "ca.key", "tls.crt"]), 0, &[], &["ca.crt", "ca.key", "tls.crt"]),
+        ("no server pair", lose(&["tls.crt", "tls.key"]), 0, &[], &["tls.crt", "tls.key"]),
+        ("no ca.key", lose(&["ca.key"]), 0, &["ca-key-missing"], &[]),
+        ("ca.crt alone", lose(&["ca.key", "tls.crt", "tls.key"]), 1, &["ca-key-needed"], &[]),
+        ("no ca.key, no tls.crt", lose(&["ca.key", "tls.crt"]), 1, &["ca-key-needed"], &[]),
+        ("no tls.key", lose(&["tls.key"]), 1, &["proxy-cert-missing"], &[]),
+        ("no CA at all", lose(&["ca.crt", "ca.key"]), 1, &["ca-missing"], &[]),
+        ("another tls.key", other(&["tls.key"]), 1, &["proxy-cert-mismatch"], &[]),
+        ("another ca.key", other(&["ca.key"]), 1, &["ca-key-mismatch"], &[]),
+        ("another ca.crt", other(&["ca.crt"]), 1, &["ca-key-mismatch", "tls-unknown-ca"], &[]),
+        ("another server pair", other(&["tls.crt", "tls.key"]), 1, &["tls-unknown-ca"], &[]),
+        ("another CA", other(&["ca.crt", "ca.key"]), 1, &["tls-unknown-ca"], &[]),
+        ("another ca.key and no ca.crt", both(other(&["ca.key"]), lose(&["ca.crt"])), 1, &["tls-unknown-ca"], &[]),
+        ("empty ca.crt", put("ca.crt", b""), 1, &["ca-unusable"], &[]),
+        ("empty ca.key", put("ca.key", b""), 1, &["ca-key-unusable"], &[]),
+        ("empty tls.crt", put("tls.crt", b""), 1, &["proxy-cert-empty"], &[]),
+        ("empty tls.key", put("tls.key", b""), 1, &["proxy-cert-empty"], &[]),
+        ("garbage in ca.crt", put("ca.crt", GARBAGE), 1, &["ca-unusable"], &[]),
+        ("garbage in ca.key", put("ca.key", b"\xff\xfe\0"), 1, &["ca-key-unusable"], &[]),
+        ("garbage in tls.crt", put("tls.crt", GARBAGE), 1, &["proxy-cert-empty"], &[]),
+        ("garbage in tls.key", put("tls.key", b"\xff\xfe\0"), 1, &["proxy-cert-empty"], &[]),
+        ("empty ca.key, no ca.crt", both(put("ca.key", b""), lose(&["ca.crt"])), 1, &["ca-key-unusable"], &[]),
+        ("empty tls.key, no tls.crt", both(put("tls.key", b""), lose(&["tls.crt"])), 1, &["proxy-cert-empty"], &[]),
+        ("empty tls.crt, no tls.key", both(put("tls.crt", b""), lose(&["tls.key"])), 1, &["proxy-cert-empty"], &[]),
+        ("swapped server files", swap("tls.crt", "tls.key"), 1, &["proxy-cert-swapped"], &[]),
+        ("swapped CA files", swap("ca.crt", "ca.key"), 1, &["ca-unusable"], &[]),
+    ];
+    for (name, breaks, code, findings, made) in cases {
+        let parent = folder();
+        let dir = fresh(parent.path());
+        breaks(&dir);
+        let before = bytes(&dir);
+        let answer = helper(["certs", "issue"]).dir(&dir).run();
+        assert_eq!(answer.code, code, "{name}: {:#}", answer.json);
+        let ids = answer.findings();
+        for id in findings {
+            assert!(ids.contains(id), "{name}: no {id} in {ids:?}");
+        }
+        if code == 0 {
+            assert_eq!(ids, findings, "{name}");
+        } else {
+            let summary = answer.json["summary"].as_str().unwrap();
+            assert!(!summary.contains("meet all"), "{name}: {summary}");
+        }
+        assert_eq!(created(&answer.json), made, "{name}");
+        let after = bytes(&dir);
+        for (file, content) in &before {
+            assert_eq!(*content, after[file], "{name}: {file} was replaced");
+        }
+        let new: Vec<&str> = after.keys().filter(|file| !before.contains_key(*file)).copied().collect();
+        assert_eq!(new, made, "{name}");
+        assert_eq!(std::fs::read_dir(dir.join("data")).unwrap().count(), after.len(), "{name}: something was left");
+        let again = helper(["certs", "issue"]).dir(&dir).changes_nothing().run();
+        assert_eq!(again.code, code, "{name}, again");
+        // `init` does the same and no more.
+        let init = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run();
+        assert_eq!(init.code, code, "{name}, init: {:#}", init.json);
+        assert_eq!(bytes(&dir), after, "{name}, init");
+    }
+}
+
+#[test]
+fn a_ca_of_the_documented_openssl_commands_is_taken_up() {
+    if no_openssl("a_ca_of_the_documented_openssl_commands_is_taken_up") {
+        return;
+    }
+    let keys: [&[&str]; 3] = [
+        &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key"],
+        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", "ca.key"],
+        &["genrsa", "-traditional", "-out", "ca.key", "2048"],
+    ];
+    for key in keys {
+        let parent = folder();
+        let dir = fresh(parent.path());
+        let data = dir.join("data");
+        remove(&dir, &FILES);
+        openssl(&data, key);
+        let ca = [
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            "ca.key",
+            "-sha256",
+            "-days",
+            "3650",
+            "-out",
+            "ca.crt",
+            "-subj",
+            "/C=DE/O=Ärger & Söhne/CN=mcp-tunnel-ca",
+            "-utf8",
+            "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign",
+        ];
+        openssl(&data, &ca);
+        let before = bytes(&dir);
+        let answer = helper(["certs", "issue"]).dir(&dir).run().expect(0);
+        assert_eq!(created(&answer.json), ["tls.crt", "tls.key"]);
+        assert_eq!(answer.findings(), Vec::<&str>::new());
+        assert_eq!(openssl(&data, &["verify", "-x509_strict", "-CAfile", "ca.crt", "tls.crt"]), "tls.crt: OK\n");
+        // And back from the key alone, with the server certificate as the witness of the name.
+        remove(&dir, &["ca.crt"]);
+        helper(["certs", "issue"]).dir(&dir).run().expect(0);
+        assert_eq!(bytes(&dir)["ca.key"], before["ca.key"]);
+        assert_eq!(openssl(&data, &["verify", "-x509_strict", "-CAfile", "ca.crt", "tls.crt"]), "tls.crt: OK\n");
+    }
+}
+
+#[test]
+fn the_certificate_in_the_answer_is_the_one_on_disk_whatever_letters_it_has() {
+    if no_openssl("the_certificate_in_the_answer_is_the_one_on_disk_whatever_letters_it_has") {
+        return;
+    }
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let data = dir.join("data");
+    remove(&dir, &FILES);
+    openssl(&data, &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key"]);
+    // Base64 of `{"a` is `eyJh`, at whatever offset one of three stands.
+    let subject = format!("/O={}/CN=x", "{\"a.".repeat(15));
+    openssl(
+        &data,
+        &[
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            "ca.key",
+            "-sha256",
+            "-days",
+            "90",
+            "-out",
+            "ca.crt",
+            "-subj",
+            &subject,
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ],
+    );
+    let pem = std::fs::read_to_string(data.join("ca.crt")).unwrap();
+    assert!(pem.contains("eyJ"), "{pem}");
+    let answer = helper(["certs", "issue"]).dir(&dir).run().expect(0);
+    assert_eq!(answer.data()["ca"]["pem"], pem);
+}
+
+#[test]
+fn a_key_in_the_certificate_file_never_reaches_the_answer() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let files = bytes(&dir);
+    let key = String::from_utf8(files["ca.key"].clone()).unwrap();
+    let mixed = [files["ca.crt"].clone(), files["ca.key"].clone()].concat();
+    std::fs::write(dir.join("data/ca.crt"), mixed).unwrap();
+    let call = helper(["certs", "issue"]).dir(&dir).changes_nothing();
+    let answer = key.lines().filter(|line| !line.starts_with("---")).fold(call, |call, line| call.secret(line)).run();
+    assert!(!answer.expect(1).findings().is_empty());
+}
+
+/// A file system of a few pages, gone at the end.
+struct Tiny(PathBuf);
+
+impl Tiny {
+    fn mount(at: &Path, options: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let done = is_root()
+            && std::process::Command::new("mount")
+                .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+                .arg(at)
+                .output()
+                .is_ok_and(|out| out.status.success());
+        done.then(|| Self(at.to_path_buf()))
+    }
+
+    fn options(&self, options: &str) {
+        let out = std::process::Command::new("mount")
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.0)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+impl Drop for Tiny {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written_and_a_second_run_completes_it() {
+    let mut refused = 0;
+    for pages in 1..=12 {
+        let parent = folder();
+        let at = parent.path().join("disk");
+        let Some(disk) = Tiny::mount(&at, &format!("size={}k,mode=0700", 4 * pages)) else {
+            return skip("a_full_disk_leaves_nothing_half_written", "cannot mount a tmpfs");
+        };
+        let dir = at.join("mcp-tunnel");
+        let request = json!({"domain": DOMAIN, "sample": true});
+        let answer = helper(["init"]).dir(&dir).json(request.clone()).run();
+        let before: BTreeMap<_, _> = snapshot(&dir).into_iter().map(|(path, _, content)| (path, content)).collect();
+        for (path, content) in &before {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(path.is_dir() || !content.is_empty(), "{pages} pages: {name} is empty");
+            assert!(!name.contains("tmp"), "{pages} pages: {name} was left behind");
+        }
+        if answer.code == 2 {
+            refused += 1;
+            assert_eq!(answer.json["error"]["code"], "io");
+            assert!(answer.json["error"]["hint"].as_str().unwrap().contains("room"), "{:#}", answer.json);
+        }
+        disk.options("size=1m");
+        helper(["init"]).dir(&dir).json(request.clone()).run().expect(0);
+        for name in FILES {
+            let path = dir.join("data").join(name);
+            if let Some(old) = before.get(&path) {
+                assert_eq!(*old, std::fs::read(&path).unwrap(), "{pages} pages: {name} was made again");
+            }
+        }
+        helper(["init"]).dir(&dir).json(request).changes_nothing().run().expect(0);
+    }
+    assert!(refused >= 8, "the disk was full {refused} times only");
+}
+
+#[test]
+fn a_full_disk_loses_no_line_of_the_env_file() {
+    let parent = folder();
+    let at = parent.path().join("disk");
+    let Some(disk) = Tiny::mount(&at, "size=1m,mode=0700") else {
+        return skip("a_full_disk_loses_no_line_of_the_env_file", "cannot mount a tmpfs");
+    };
+    let dir = at.join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    let pages = snapshot(&dir).iter().filter(|(path, ..)| path.is_file()).count();
+    disk.options(&format!("size={}k", 4 * pages.max(1)));
+    let token = crate::support::token("x");
+    let refused = helper(["token", "set"]).dir(&dir).stdin(token.clone()).changes_nothing().run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "io");
+    helper(["render"]).dir(&dir).json(json!({"log_level": "warn"})).changes_nothing().run().expect(2);
+    disk.options("size=1m");
+    helper(["token", "set"]).dir(&dir).stdin(token).run().expect(0);
+}
+
+#[test]
+fn a_read_only_file_system_is_said_so() {
+    let parent = folder();
+    let at = parent.path().join("disk");
+    let Some(disk) = Tiny::mount(&at, "size=1m,mode=0700") else {
+        return skip("a_read_only_file_system_is_said_so", "cannot mount a tmpfs");
+    };
+    let dir = at.join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    disk.options("ro");
+    // Nothing to write: nothing to complain about.
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).changes_nothing().run().expect(0);
+    helper(["check"]).dir(&dir).changes_nothing().run();
+    for call in [
+        helper(["token", "set"]).stdin(crate::support::token("x")),
+        helper(["render"]).json(json!({"log_level": "warn"})),
+        helper(["render"]).json(json!({"profile": "hardened"})),
+    ] {
+        let refused = call.dir(&dir).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "io");
+        assert!(refused.message().contains("read-only file"), "{}", refused.message());
+    }
+    let refused = helper(["init"]).dir(at.join("new")).json(json!({"domain": DOMAIN})).run().expect(2);
+    assert!(refused.message().contains("read-only file"), "{}", refused.message());
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_an_error_that_names_it() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    remove(&dir, &["tls.crt", "tls.key"]);
+    chmod(&dir.join("data"), 0o555);
+    let call = helper(["certs", "issue"]).dir(&dir).changes_nothing();
+    let call = if is_root() {
+        if which("setpriv").is_none() {
+            return skip("a_directory_that_may_not_be_written_is_an_error_that_names_it", "no setpriv");
+        }
+        // Root without its privilege to pass over modes.
+        call.under(&["setpriv", "--bounding-set=-all", "--inh-caps=-all"])
+    } else {
+        call
+    };
+    let refused = call.run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "io");
+    assert!(refused.message().contains("/data/"), "{}", refused.message());
+    assert!(refused.message().contains("permission denied"), "{}", refused.message());
+    chmod(&dir.join("data"), 0o755);
+}

@@ -1,1 +1,576 @@
-//! To be filled.
+//! `check`: one broken thing a case, and nothing to say of a sound deployment.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use crate::support::{Answer, DOMAIN, chmod, deployment, edit, folder, helper, skip, token, which};
+
+const COMPOSE: &str = "docker-compose.yaml";
+const GATEWAY: &str = "config/mcp-gateway.yaml";
+const OVER: &str = "docker-compose.override.yaml";
+
+fn check(dir: &Path) -> Answer {
+    helper(["check"]).dir(dir).changes_nothing().run()
+}
+
+#[test]
+fn a_sound_deployment_has_no_findings() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let answer = check(&dir).expect(0);
+    assert_eq!(answer.json["findings"], json!([]));
+    assert_eq!(answer.json["skipped"], json!([]));
+    let mut data = answer.data().clone();
+    let numbers = [data["checks"].take(), data["requirements_met"].take()].map(|n| n.as_u64().unwrap());
+    assert!(numbers.iter().all(|n| *n >= 10), "{numbers:?}");
+    assert_eq!(
+        data,
+        json!({
+            "domain": DOMAIN,
+            "compose_file": COMPOSE,
+            "project": "mcp-tunnel-abcd1234",
+            "routes": {"echo": "http://hello-mcp:9000"},
+            "checks": null,
+            "requirements_met": null,
+        })
+    );
+}
+
+#[test]
+fn every_profile_and_setting_that_we_render_is_sound() {
+    for request in [
+        json!({"profile": "hardened", "protocol": "http2", "log_level": "debug", "shutdown_timeout": "1m"}),
+        json!({"allowed_ips": ["10.0.0.0/8", "172.16.0.0/12"], "routes": {"a": "http://10.1.1.1:80"}}),
+        json!({"upstream": {"tls": {"include_system_cas": true}}, "routes": {"a": "https://example.com:443"}}),
+        json!({"networks": ["backend"], "routes": {"a": "http://other:80"}}),
+        json!({"routes": {"a": "http://host.docker.internal:80"}}),
+    ] {
+        let parent = folder();
+        let dir = deployment(parent.path());
+        helper(["render"]).dir(&dir).json(request.clone()).run().expect(0);
+        assert_eq!(check(&dir).expect(0).json["findings"], json!([]), "{request}");
+    }
+}
+
+fn write(file: &'static str, text: &str) -> Box<dyn Fn(&Path)> {
+    let text = text.to_owned();
+    Box::new(move |dir| std::fs::write(dir.join(file), &text).unwrap())
+}
+
+fn change(file: &'static str, old: &'static str, new: &'static str) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| edit(&dir.join(file), old, new))
+}
+
+fn bits(file: &'static str, mode: u32) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| chmod(&dir.join(file), mode))
+}
+
+fn remove(file: &'static str) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| std::fs::remove_file(dir.join(file)).unwrap())
+}
+
+fn routes(text: &str) -> Box<dyn Fn(&Path)> {
+    write(
+        GATEWAY,
+        &format!(
+            "listen_addr: \":8080\"\ntunnel_domain: {DOMAIN}\ntls: {{cert_file: /data/tls.crt, key_file: /data/tls.key}}\n{text}\n"
+        ),
+    )
+}
+
+type Case = (&'static str, Box<dyn Fn(&Path)>, &'static [&'static str]);
+
+/// Breaks a sound deployment in each way, and compares everything that is found above a note.
+fn require(cases: Vec<Case>) {
+    let mut wrong = Vec::new();
+    for (name, breaks, expected) in cases {
+        let parent = folder();
+        let dir = deployment(parent.path());
+        breaks(&dir);
+        let answer = check(&dir);
+        let mut found: Vec<&str> = answer.findings();
+        found.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        if found != expected {
+            wrong.push(format!("{name}: found {found:?}, expected {expected:?}: {}", answer.json["findings"]));
+        }
+        for finding in answer.json["findings"].as_array().unwrap() {
+            assert!(finding["docs"].as_str().unwrap().starts_with("https://"), "{finding}");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_wrong_with_the_directory_and_env_is_found() {
+    require(vec![
+        ("open directory", bits("", 0o750), &["directory-open"]),
+        ("no .env", remove(".env"), &["env-missing"]),
+        (
+            "an open quote at the end",
+            change(".env", "MCP_TUNNEL_TOKEN_FINGERPRINT=", "X=\"open\nF="),
+            &["compose-env-invalid"],
+        ),
+        ("no assignment", change(".env", "TUNNEL_DOMAIN=", "what is this\nTUNNEL_DOMAIN="), &["compose-env-invalid"]),
+        ("readable .env", bits(".env", 0o644), &["env-readable"]),
+        ("writable .env", bits(".env", 0o666), &["env-writable"]),
+        ("no token", write(".env", &format!("TUNNEL_DOMAIN={DOMAIN}\n")), &["token-missing"]),
+        ("readable ca.key", bits("data/ca.key", 0o640), &["key-readable"]),
+        ("writable ca.key", bits("data/ca.key", 0o620), &["key-writable"]),
+        ("writable tls.key", bits("data/tls.key", 0o666), &["key-writable"]),
+        ("closed tls.key", bits("data/tls.key", 0o600), &["proxy-key-denied"]),
+        ("closed tls.crt", bits("data/tls.crt", 0o600), &["proxy-key-denied"]),
+        ("closed data", bits("data", 0o700), &["proxy-key-denied"]),
+        ("closed configuration", bits(GATEWAY, 0o600), &["proxy-config-denied"]),
+        ("closed config folder, of which only the file is mounted", bits("config", 0o700), &[]),
+    ]);
+}
+
+#[test]
+fn the_state_of_the_token_is_found() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let good = token("healthy");
+    let env = std::fs::read_to_string(dir.join(".env")).unwrap();
+    for (value, expected) in
+        [("", "token-missing"), ("PASTE_TUNNEL_TOKEN_HERE", "token-placeholder"), (&good[..50], "token-malformed")]
+    {
+        std::fs::write(dir.join(".env"), env.replace(&good, value)).unwrap();
+        assert_eq!(check(&dir).expect(1).findings(), [expected]);
+    }
+    std::fs::write(dir.join(".env"), &env).unwrap();
+    let answer =
+        helper(["check"]).dir(&dir).env("TUNNEL_TOKEN", token("stale")).secret(&token("stale")).run().expect(0);
+    assert_eq!(answer.findings(), ["token-shadowed"]);
+}
+
+#[test]
+fn what_git_would_commit_is_found() {
+    let Some(git) = which("git") else { return skip("what_git_would_commit_is_found", "no git") };
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let run = |args: &[&str]| {
+        let out = Command::new(&git).args(args).current_dir(&dir).env("HOME", parent.path()).output().unwrap();
+        assert!(out.status.success(), "{args:?}");
+    };
+    run(&["init", "-q"]);
+    assert_eq!(check(&dir).expect(0).findings(), Vec::<&str>::new());
+    let ignore = std::fs::read(dir.join(".gitignore")).unwrap();
+    std::fs::remove_file(dir.join(".gitignore")).unwrap();
+    let answer = check(&dir).expect(0);
+    assert_eq!(answer.findings(), ["git-not-ignored", "git-not-ignored"]);
+    std::fs::write(dir.join(".gitignore"), ignore).unwrap();
+    run(&["add", "-f", ".env", "data/ca.key"]);
+    let answer = check(&dir).expect(1);
+    let said: Vec<String> =
+        answer.json["findings"].as_array().unwrap().iter().map(|f| f["evidence"][0].to_string()).collect();
+    assert_eq!(answer.findings(), ["git-tracked", "git-tracked"]);
+    assert!(said[0].contains(".env") && said[1].contains("data/ca.key"), "{said:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_compose_files_is_found() {
+    require(vec![
+        ("none", remove(COMPOSE), &["compose-file-missing"]),
+        (
+            "another hides it",
+            Box::new(|dir| {
+                std::fs::copy(dir.join(COMPOSE), dir.join("compose.yaml")).unwrap();
+            }),
+            &["compose-file-shadowed"],
+        ),
+        ("a tab", change(COMPOSE, "services:\n", "services:\n\tx: 1\n"), &["compose-yaml-invalid"]),
+        ("a tab in the override", write(OVER, "services:\n\tx: 1\n"), &["compose-yaml-invalid"]),
+        (
+            "a key twice",
+            change(COMPOSE, "  cloudflared:\n", "  mcp-gateway:\n    image: x\n  cloudflared:\n"),
+            &["compose-yaml-invalid"],
+        ),
+        (
+            "a renamed proxy",
+            change(COMPOSE, "service:mcp-gateway", "service:mcp-proxy"),
+            &["compose-service-undefined"],
+        ),
+        (
+            "no shared network",
+            change(COMPOSE, "    network_mode: service:mcp-gateway\n", ""),
+            &["network-mode-missing"],
+        ),
+        ("host network", change(COMPOSE, "service:mcp-gateway", "host"), &["network-mode-missing"]),
+        (
+            "a network of its own",
+            write(OVER, "services: {cloudflared: {networks: [default]}}\n"),
+            &["compose-netmode-conflict"],
+        ),
+        (
+            "ports of its own",
+            write(OVER, "services: {cloudflared: {ports: ['20241:20241']}}\n"),
+            &["compose-netmode-conflict"],
+        ),
+        ("a plain depends_on", change(COMPOSE, "        restart: true\n", ""), &["depends-on-plain"]),
+        (
+            "a listed depends_on",
+            write(OVER, "services: {cloudflared: {depends_on: [mcp-gateway]}}\n"),
+            &["depends-on-plain"],
+        ),
+        ("no --url", change(COMPOSE, "    - --url\n    - http://localhost:8080\n", ""), &["no-ingress-url"]),
+        ("another port", change(COMPOSE, "http://localhost:8080", "http://localhost:9090"), &["listen-mismatch"]),
+        (
+            "https to the proxy",
+            change(COMPOSE, "http://localhost:8080", "https://localhost:8080"),
+            &["listen-mismatch"],
+        ),
+        ("another listen_addr", change(GATEWAY, ":8080", ":9090"), &["listen-mismatch"]),
+        (
+            "the token in the environment",
+            write(OVER, "services: {cloudflared: {environment: {TUNNEL_TOKEN: '${TUNNEL_TOKEN}'}}}\n"),
+            &["token-in-clear"],
+        ),
+        (
+            "the token in the list of the environment",
+            write(OVER, "services: {cloudflared: {environment: [TUNNEL_TOKEN]}}\n"),
+            &["token-in-clear"],
+        ),
+        (
+            "the token in the command",
+            write(
+                OVER,
+                "services: {cloudflared: {command: 'tunnel run --url http://localhost:8080 --token ${TUNNEL_TOKEN}'}}\n",
+            ),
+            &["token-in-clear"],
+        ),
+        (
+            "the token itself in a file",
+            write(OVER, &format!("# {}\nservices: {{}}\n", token("in-a-file"))),
+            &["token-in-file"],
+        ),
+        (
+            "published ports of the proxy",
+            write(OVER, "services: {mcp-gateway: {ports: ['8080:8080']}}\n"),
+            &["ports-published"],
+        ),
+        (
+            "published ports of the sample",
+            write(OVER, "services: {hello-mcp: {ports: ['9000:9000']}}\n"),
+            &["ports-published"],
+        ),
+        (
+            "an image without a digest",
+            write(OVER, "services: {mcp-gateway: {image: 'x/mcp-proxy:1'}}\n"),
+            &["image-unpinned"],
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_with_the_proxy_configuration_is_found() {
+    require(vec![
+        ("none", remove(GATEWAY), &["proxy-config-missing"]),
+        (
+            "not mounted",
+            change(COMPOSE, "/etc/mcp-gateway/config.yaml", "/etc/mcp-proxy/config.yaml"),
+            &["proxy-config-missing"],
+        ),
+        (
+            "a directory",
+            Box::new(|dir| {
+                std::fs::remove_file(dir.join(GATEWAY)).unwrap();
+                std::fs::create_dir(dir.join(GATEWAY)).unwrap();
+            }),
+            &["proxy-config-is-dir"],
+        ),
+        ("a tab", write(GATEWAY, "routes:\n\ta: http://b:1\n"), &["proxy-config-yaml"]),
+        ("no YAML", write(GATEWAY, "log_level: \"unclosed\n"), &["proxy-config-yaml"]),
+        (
+            "a key twice",
+            routes("routes: {echo: 'http://hello-mcp:9000', echo: 'http://hello-mcp:9000'}"),
+            &["proxy-config-yaml"],
+        ),
+        (
+            "routes as a list",
+            routes("routes: [{name: echo, upstream: 'http://hello-mcp:9000'}]"),
+            &["proxy-config-routes-list"],
+        ),
+        ("routes as text", routes("routes: echo"), &["proxy-config-type"]),
+        ("a route as a map", routes("routes: {echo: {url: 'http://hello-mcp:9000'}}"), &["proxy-config-type"]),
+        ("no routes", routes("routes: {}"), &["proxy-config-routes-empty"]),
+        ("no routes at all", routes(""), &["proxy-config-routes-empty"]),
+        ("a path", routes("routes: {echo: 'http://hello-mcp:9000/mcp'}"), &["proxy-config-upstream"]),
+        ("no port", routes("routes: {echo: 'http://hello-mcp'}"), &["proxy-config-upstream"]),
+        ("IPv6", routes("routes: {echo: 'http://[fd00::1]:80'}"), &["proxy-config-upstream"]),
+        ("a bad name", routes("routes: {Echo: 'http://hello-mcp:9000'}"), &["route-name-invalid"]),
+        ("two labels", routes("routes: {a.b: 'http://hello-mcp:9000'}"), &["route-name-invalid"]),
+        ("another domain", change(GATEWAY, DOMAIN, "zzzz9999.tunnel.anthropic.com"), &["domain-mismatch"]),
+        (
+            "no domain",
+            Box::new(|dir| edit(&dir.join(GATEWAY), &format!("tunnel_domain: {DOMAIN}\n"), "")),
+            &["domain-mismatch"],
+        ),
+        ("nobody's name", routes("routes: {echo: 'http://nobody:9000'}"), &["upstream-undefined"]),
+        ("a public address", routes("routes: {echo: 'http://8.8.8.8:80'}"), &["upstream-ip-rejected"]),
+        ("the proxy itself", routes("routes: {echo: 'http://localhost:80'}"), &["upstream-ip-rejected"]),
+        (
+            "an address outside of the ranges",
+            routes("routes: {echo: 'http://10.0.0.1:80'}\nupstream: {allowed_ips: [192.168.0.0/16]}"),
+            &["upstream-ip-rejected"],
+        ),
+        ("https without trust", routes("routes: {echo: 'https://hello-mcp:9000'}"), &["upstream-tls"]),
+        (
+            "trust in a file that is not there",
+            routes("routes: {echo: 'https://hello-mcp:9000'}\nupstream: {tls: {ca_file: /data/none.pem}}"),
+            &["upstream-ca-missing"],
+        ),
+        (
+            "all ranges",
+            routes("routes: {echo: 'http://hello-mcp:9000'}\nupstream: {allowed_ips: [0.0.0.0/0]}"),
+            &["allowed-ips-open"],
+        ),
+        (
+            "no ranges",
+            routes("routes: {echo: 'http://hello-mcp:9000'}\nupstream: {disable_ip_validation: true}"),
+            &["allowed-ips-open"],
+        ),
+    ]);
+}
+
+#[test]
+fn an_upstream_certificate_that_the_proxy_cannot_read_is_found() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    std::fs::write(dir.join("data/ca.pem"), "x").unwrap();
+    routes("routes: {echo: 'https://hello-mcp:9000'}\nupstream: {tls: {ca_file: /data/ca.pem}}")(&dir);
+    chmod(&dir.join("data/ca.pem"), 0o644);
+    assert_eq!(check(&dir).expect(0).findings(), Vec::<&str>::new());
+    chmod(&dir.join("data/ca.pem"), 0o600);
+    assert_eq!(check(&dir).expect(1).findings(), ["upstream-ca-missing"]);
+}
+
+#[test]
+fn what_lies_outside_is_skipped_and_said_so() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    routes("routes: {a: 'http://10.0.0.1:80', b: 'http://host.docker.internal:80', c: 'http://x.example.com:80'}")(
+        &dir,
+    );
+    let answer = check(&dir).expect(0);
+    let ids: Vec<&str> = answer.json["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["upstream:a", "upstream:b", "upstream:c"]);
+    assert_eq!(answer.findings(), Vec::<&str>::new());
+}
+
+/// A CA and a server certificate made to measure, written as the deployment's own.
+struct Made {
+    ca: CertificateParams,
+    server: CertificateParams,
+}
+
+impl Made {
+    fn new() -> Self {
+        let now = OffsetDateTime::now_utc();
+        let mut ca = CertificateParams::default();
+        ca.distinguished_name.push(DnType::CommonName, "mcp-tunnel-ca");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        ca.not_before = now - Duration::days(1);
+        ca.not_after = now + Duration::days(1000);
+        let mut server = CertificateParams::default();
+        server.distinguished_name.push(DnType::CommonName, DOMAIN);
+        server.subject_alt_names = vec![
+            SanType::DnsName(DOMAIN.try_into().unwrap()),
+            SanType::DnsName(format!("*.{DOMAIN}").try_into().unwrap()),
+        ];
+        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        server.use_authority_key_identifier_extension = true;
+        server.not_before = now - Duration::days(1);
+        server.not_after = now + Duration::days(60);
+        Self { ca, server }
+    }
+
+    fn write(self, dir: &Path) {
+        let (ca_key, server_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let ca = self.ca.self_signed(&ca_key).unwrap().pem();
+        let (ca_pem, tls_pem) = (ca_key.serialize_pem(), server_key.serialize_pem());
+        let server = self.server.signed_by(&server_key, &Issuer::new(self.ca, ca_key)).unwrap().pem();
+        for (name, text) in [("ca.crt", ca), ("ca.key", ca_pem), ("tls.crt", server), ("tls.key", tls_pem)] {
+            std::fs::write(dir.join("data").join(name), text).unwrap();
+        }
+    }
+}
+
+fn made(change: impl Fn(&mut Made) + 'static) -> Box<dyn Fn(&Path)> {
+    Box::new(move |dir| {
+        let mut made = Made::new();
+        change(&mut made);
+        made.write(dir);
+    })
+}
+
+#[test]
+fn what_is_wrong_with_the_certificates_is_found() {
+    let days = |n: i64| OffsetDateTime::now_utc() + Duration::days(n);
+    let swap: fn(&Path) = |dir| {
+        let data = dir.join("data");
+        for (from, to) in [("tls.crt", "x"), ("tls.key", "tls.crt"), ("x", "tls.key")] {
+            std::fs::rename(data.join(from), data.join(to)).unwrap();
+        }
+    };
+    let foreign: fn(&Path, &str) = |dir, name| {
+        let parent = folder();
+        let other: PathBuf = deployment(parent.path());
+        std::fs::copy(other.join("data").join(name), dir.join("data").join(name)).unwrap();
+    };
+    require(vec![
+        ("made to measure, sound", made(|_| {}), &[]),
+        ("no tls.crt", remove("data/tls.crt"), &["proxy-cert-missing"]),
+        ("no tls.key", remove("data/tls.key"), &["proxy-cert-missing"]),
+        ("no ca.crt", remove("data/ca.crt"), &["ca-missing"]),
+        ("no ca.key", remove("data/ca.key"), &["ca-key-missing"]),
+        ("garbage in ca.crt", write("data/ca.crt", "x"), &["ca-unusable"]),
+        ("garbage in ca.key", write("data/ca.key", "x"), &["ca-key-unusable"]),
+        ("garbage in tls.crt", write("data/tls.crt", "x"), &["proxy-cert-empty"]),
+        ("an empty tls.key", write("data/tls.key", ""), &["proxy-cert-empty"]),
+        ("swapped", Box::new(swap), &["proxy-cert-swapped"]),
+        ("another tls.key", Box::new(move |dir| foreign(dir, "tls.key")), &["proxy-cert-mismatch"]),
+        ("another ca.key", Box::new(move |dir| foreign(dir, "ca.key")), &["ca-key-mismatch"]),
+        (
+            "an encrypted tls.key",
+            write("data/tls.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
+            &["proxy-key-encrypted"],
+        ),
+        ("no CA", made(|m| m.ca.is_ca = IsCa::ExplicitNoCa), &["ca-unfit"]),
+        ("a CA that may not sign", made(|m| m.ca.key_usages = vec![KeyUsagePurpose::CrlSign]), &["ca-unfit"]),
+        ("a CA without key usage", made(|m| m.ca.key_usages = vec![]), &["ca-unfit"]),
+        ("an old CA", made(move |m| m.ca.not_after = days(-1)), &["ca-expired"]),
+        ("a CA of tomorrow", made(move |m| m.ca.not_before = days(1)), &["ca-expired"]),
+        ("an old certificate", made(move |m| m.server.not_after = days(-1)), &["tls-expired"]),
+        ("a certificate of tomorrow", made(move |m| m.server.not_before = days(1)), &["tls-expired"]),
+        ("a certificate that ends soon", made(move |m| m.server.not_after = days(20)), &["tls-expires-soon"]),
+        ("no AKI", made(|m| m.server.use_authority_key_identifier_extension = false), &["tls-unknown-ca"]),
+        (
+            "only the domain itself",
+            made(|m| {
+                m.server.subject_alt_names.pop();
+            }),
+            &["tls-bad-cert"],
+        ),
+        ("no names", made(|m| m.server.subject_alt_names.clear()), &["tls-bad-cert"]),
+        (
+            "for clients",
+            made(|m| m.server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
+            &["tls-unsupported-cert"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_weak_key_or_hash_is_found() {
+    if which("openssl").is_none() {
+        return skip("a_weak_key_or_hash_is_found", "no openssl");
+    }
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let data = dir.join("data");
+    let run = |args: &[&str]| crate::support::openssl(&data, args);
+    run(&["req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "tls.key", "-out", "x.csr", "-subj", "/CN=x"]);
+    std::fs::write(
+        data.join("x.ext"),
+        format!("subjectAltName=DNS:*.{DOMAIN}\nextendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\n"),
+    )
+    .unwrap();
+    run(&[
+        "x509",
+        "-req",
+        "-in",
+        "x.csr",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "60",
+        "-out",
+        "tls.crt",
+        "-extfile",
+        "x.ext",
+        "-sha256",
+    ]);
+    chmod(&data.join("tls.key"), 0o644);
+    assert_eq!(check(&dir).expect(1).findings(), ["server-unfit"]);
+}
+
+#[test]
+fn a_stack_made_by_hand_is_checked_by_its_own_names() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    std::fs::remove_file(dir.join(COMPOSE)).unwrap();
+    std::fs::rename(dir.join(GATEWAY), dir.join("config/mcp-proxy.yaml")).unwrap();
+    std::fs::write(
+        dir.join("compose.yml"),
+        "services:
+  mcp-proxy:
+    image: us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013
+    volumes: ['./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro', './data:/data:ro']
+  tunnel:
+    image: cloudflare/cloudflared:2026.3.0
+    network_mode: service:mcp-proxy
+    command: tunnel --no-autoupdate run --url http://localhost:8080
+    environment: [TUNNEL_TOKEN]
+  hello: {image: 'h@sha256:0', container_name: hello-mcp}
+",
+    )
+    .unwrap();
+    let answer = check(&dir).expect(0);
+    assert_eq!(answer.findings(), ["token-in-clear", "image-unpinned"]);
+    assert_eq!(answer.data()["compose_file"], "compose.yml");
+    assert_eq!(answer.data()["project"], "mcp-tunnel");
+    assert_eq!(answer.data()["routes"], json!({"echo": "http://hello-mcp:9000"}));
+    assert!(answer.finding("image-unpinned")["evidence"][0].as_str().unwrap().starts_with("tunnel: "));
+}
+
+#[test]
+fn errors_stand_before_warnings_and_layers_in_their_order() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    chmod(&dir, 0o755);
+    chmod(&dir.join(".env"), 0o644);
+    routes("routes: {echo: 'http://nobody:9000', A: 'http://hello-mcp:9000'}")(&dir);
+    std::fs::remove_file(dir.join("data/tls.key")).unwrap();
+    let answer = check(&dir).expect(1);
+    let order: Vec<(usize, usize)> = answer.json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f: &Value| {
+            let rank = |all: &[&str], key: &str| all.iter().position(|x| f[key] == *x).unwrap();
+            (
+                rank(&["error", "warning", "note"], "severity"),
+                rank(&["host", "files", "edge", "tls", "routing", "upstream"], "layer"),
+            )
+        })
+        .collect();
+    assert!(order.is_sorted() && order.len() >= 5, "{order:?}");
+    assert!(answer.json["next"].as_array().unwrap().is_empty(), "nothing to start that is known to be broken");
+}
+
+#[test]
+fn without_a_directory_there_is_nothing_to_check() {
+    let parent = folder();
+    let refused = helper(["check"]).dir(parent.path().join("no")).run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+    std::fs::write(parent.path().join("file"), "").unwrap();
+    let refused = helper(["check"]).dir(parent.path().join("file")).run().expect(2);
+    assert!(refused.message().contains("is not a directory"), "{}", refused.message());
+    // An empty one is looked at.
+    let empty = folder();
+    let answer = check(empty.path()).expect(1);
+    assert!(answer.findings().contains(&"compose-file-missing") && answer.findings().contains(&"env-missing"));
+}

@@ -1,1 +1,329 @@
-//! To be filled.
+//! Everything that can be wrong with docker itself: a `docker` of ours stands on PATH and says what the real one says.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Call, deployment, folder, helper, script, token};
+
+/// A deployment, and a folder with the only programs that the helper can find.
+struct Rig {
+    parent: tempfile::TempDir,
+    dir: PathBuf,
+    bin: PathBuf,
+}
+
+/// What a healthy docker answers before anything is started.
+const HEALTHY: &str = r#"
+case "$*" in
+"version --format {{.Server.Version}}") echo 28.2.2 ;;
+"compose version --short") echo 2.40.3 ;;
+ps\ *) ;;
+"#;
+
+impl Rig {
+    fn new() -> Self {
+        let parent = folder();
+        let dir = deployment(parent.path());
+        let bin = parent.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        Self { parent, dir, bin }
+    }
+
+    /// A `docker` that does what this shell text says.
+    fn docker(self, text: &str) -> Self {
+        script(&self.bin, "docker", &format!("#!/bin/sh\n{text}"));
+        self
+    }
+
+    /// A `docker` whose `compose up` says this and fails; the rest is healthy.
+    fn failing_up(self, says: &str) -> Self {
+        let words = self.parent.path().join("words");
+        std::fs::write(&words, format!("{says}\n")).unwrap();
+        let up = format!(
+            "\"compose up --detach\") while read -r line; do echo \"$line\"; done <{} >&2; exit 1 ;;\nesac\n",
+            words.display()
+        );
+        self.docker(&format!("{HEALTHY}{up}"))
+    }
+
+    fn call(&self, word: &str) -> Call {
+        helper([word]).dir(&self.dir).path(&[&self.bin])
+    }
+
+    fn up(&self) -> Answer {
+        self.call("up").json(json!({"wait_seconds": 5})).run()
+    }
+}
+
+/// The first error is this one, and it quotes docker's words.
+fn says(answer: &Answer, id: &str, words: &str) {
+    assert_eq!(answer.code, 1, "{:#}", answer.json);
+    assert_eq!(answer.findings().first(), Some(&id), "{:#}", answer.json);
+    let evidence = &answer.finding(id)["evidence"];
+    let quoted = evidence.as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains(words));
+    assert!(quoted, "`{words}` is not in {evidence}");
+    assert_ne!(answer.data()["ready"], true);
+}
+
+#[test]
+fn docker_missing() {
+    let rig = Rig::new();
+    for word in ["up", "status", "restart", "down"] {
+        let answer = rig.call(word).changes_nothing().run().expect(1);
+        assert_eq!(answer.findings(), ["docker-missing"], "{word}");
+        assert!(answer.json["summary"].as_str().unwrap().contains("Docker is not installed"), "{:#}", answer.json);
+    }
+}
+
+#[test]
+fn daemon_that_cannot_be_asked() {
+    let down = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+    let denied = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.51/version\": dial unix /var/run/docker.sock: connect: permission denied";
+    let newer = "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock";
+    let newer_down = "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory";
+    for (text, id) in [
+        (down, "docker-daemon-down"),
+        (newer_down, "docker-daemon-down"),
+        (denied, "docker-permission"),
+        (newer, "docker-permission"),
+        ("something that nobody has seen before", "docker-failed"),
+    ] {
+        let rig = Rig::new()
+            .docker(&format!("case \"$1\" in compose) echo 2.40.3 ;; *) echo; echo '{text}' >&2; exit 1 ;; esac\n"));
+        for word in ["up", "status", "restart", "down"] {
+            let answer = rig.call(word).run();
+            says(&answer, id, &text[..30]);
+            assert_eq!(answer.findings(), [id], "{word}: one fault, one finding");
+        }
+    }
+}
+
+#[test]
+fn daemon_that_goes_away_meanwhile() {
+    let text = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?";
+    let rig = Rig::new().docker(&format!(
+        "{}ps) echo '{text}' >&2; exit 1 ;;\nesac\n",
+        HEALTHY.replace("ps\\ *) ;;\n", "ps\\ *) echo 'Cannot connect to the Docker daemon at x' >&2; exit 1 ;;\n")
+    ));
+    for word in ["up", "status", "restart", "down"] {
+        says(&rig.call(word).run(), "docker-daemon-down", "Cannot connect");
+    }
+}
+
+#[test]
+fn compose_that_is_missing_old_or_something_else() {
+    let missing = "docker: 'compose' is not a docker command.\nSee 'docker --help'";
+    let with =
+        |compose: &str| format!("case \"$*\" in \"compose version\"*) {compose} ;; ps*) ;; *) echo 28.2.2 ;; esac\n");
+    let rig = Rig::new().docker(&with(&format!("echo \"{missing}\" >&2; exit 1")));
+    says(&rig.up(), "compose-missing", "'compose' is not a docker command");
+
+    // v1 beside it: named, with the reason.
+    script(&rig.bin, "docker-compose", "#!/bin/sh\necho 'docker-compose version 1.29.2, build unknown'\n");
+    let answer = rig.up();
+    says(&answer, "compose-v1", "docker-compose");
+    assert!(answer.finding("compose-v1")["cause"].as_str().unwrap().contains("namespace"));
+
+    for (version, id) in [("2.16.0", "compose-too-old"), ("v2.3.3", "compose-too-old"), ("1.29.2", "compose-too-old")] {
+        let rig = Rig::new().docker(&with(&format!("echo {version}")));
+        says(&rig.up(), id, version);
+    }
+    for (version, warned) in
+        [("2.17.0", true), ("v2.20.3", true), ("2.26.1-4", false), ("2.29.2-desktop.2", false), ("5.0.0", false)]
+    {
+        let rig = Rig::new().docker(&with(&format!("echo {version}")));
+        let status = rig.call("status").run().expect(1);
+        assert_eq!(status.findings().contains(&"compose-old"), warned, "{version}: {:#}", status.json);
+        assert!(status.findings().contains(&"stack-stopped"), "{version}");
+        if warned {
+            assert_eq!(status.finding("compose-old")["severity"], "warning");
+        }
+    }
+}
+
+#[test]
+fn images_that_cannot_be_pulled() {
+    let digest = "sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013";
+    let cases = [
+        (format!("manifest for us-docker.pkg.dev/a/mcp-proxy@{digest} not found: manifest unknown: manifest unknown"), "image-not-found"),
+        (format!("manifest unknown: Failed to fetch \"{digest}\""), "image-not-found"),
+        (format!("failed to resolve reference \"docker.io/cloudflare/cloudflared@{digest}\": docker.io/cloudflare/cloudflared@{digest}: not found"), "image-not-found"),
+        ("unable to get image 'x@sha256:1': Error response from daemon: no such image: x@sha256:1: invalid reference format".into(), "image-ref-invalid"),
+        ("denied: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/x\" (or it may not exist)".into(), "registry-denied"),
+        ("error getting credentials - err: exec: \"docker-credential-gcloud\": executable file not found in $PATH, out: ``".into(), "registry-denied"),
+        ("toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit".into(), "registry-rate-limit"),
+        ("Get \"https://us-docker.pkg.dev/v2/\": dial tcp: lookup us-docker.pkg.dev on 127.0.0.53:53: no such host".into(), "registry-unreachable"),
+        ("Get \"https://registry-1.docker.io/v2/\": net/http: TLS handshake timeout".into(), "registry-unreachable"),
+        ("Get \"https://registry-1.docker.io/v2/\": x509: certificate signed by unknown authority".into(), "registry-unreachable"),
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries".into(), "platform-mismatch"),
+        // Looks like an image fault, and is none.
+        ("unable to get image 'x': permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.51/images/json\": dial unix /var/run/docker.sock: connect: permission denied".into(), "docker-permission"),
+    ];
+    for (text, id) in cases {
+        let rig = Rig::new().failing_up(&format!(
+            " Container mcp-tunnel-abcd1234-mcp-gateway-1  Creating\nError response from daemon: {text}\n"
+        ));
+        let answer = rig.up();
+        says(&answer, id, &text[text.len() - 20..]);
+        // Not "start it": that was tried just now.
+        assert_eq!(answer.json["next"][0]["who"], "person", "{:#}", answer.json);
+        // What follows from it is not a fault of its own.
+        for finding in answer.json["findings"].as_array().unwrap().iter().skip(1) {
+            assert!(finding["severity"] != "error" || finding["consequence_of"] == id, "{finding}");
+        }
+    }
+}
+
+#[test]
+fn other_words_of_compose() {
+    for (text, id) in [
+        (
+            "driver failed programming external connectivity on endpoint x (1): Bind for 0.0.0.0:8080 failed: port is already allocated",
+            "port-conflict",
+        ),
+        (
+            "Conflict. The container name \"/mcp-proxy\" is already in use by container \"1\". You have to remove (or rename) that container to be able to reuse that name.",
+            "name-conflict",
+        ),
+        (
+            "error mounting \"/x/config\" to rootfs at \"/etc/x\": not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?",
+            "mount-type-mismatch",
+        ),
+        ("network backend declared as external, but could not be found", "network-missing"),
+        (
+            "service \"cloudflared\" depends on undefined service \"mcp-proxy\": invalid compose project",
+            "compose-service-undefined",
+        ),
+        ("conflicting options: dns and the network mode", "compose-netmode-conflict"),
+        ("yaml: line 8: found character that cannot start any token", "compose-yaml-invalid"),
+        (
+            "validating /x/docker-compose.yaml: services.cloudflared additional properties 'enviroment' not allowed",
+            "compose-yaml-invalid",
+        ),
+        (
+            "failed to solve: process \"/bin/sh -c pip install\" did not complete successfully: exit code: 1",
+            "build-failed",
+        ),
+    ] {
+        says(&Rig::new().failing_up(text).up(), id, &text[text.len() - 15..]);
+    }
+    // Warnings are none of it, and what is not known is quoted as it stands.
+    let rig = Rig::new().failing_up(
+        "time=\"2026-11-22T20:45:19Z\" level=warning msg=\"the attribute `version` is obsolete\"\nsomething new happened\n",
+    );
+    let answer = rig.up();
+    says(&answer, "compose-failed", "something new happened");
+    assert!(!answer.json.to_string().contains("obsolete"), "{:#}", answer.json);
+}
+
+#[test]
+fn token_in_composes_words_is_not_quoted() {
+    let rig = Rig::new();
+    let token = token("healthy");
+    let rig = rig.failing_up(&format!(
+        "failed to read /x/.env: line 2: unterminated quoted value \"{token}\nfailed to read /x/.env: unexpected character in variable name near \"{}\"\n",
+        &token[..40]
+    ));
+    for word in ["up", "restart"] {
+        let answer = rig.call(word).secret(&token).secret(&token[..40]).run();
+        says(&answer, "compose-env-invalid", "failed to read");
+        assert!(!answer.json.to_string().contains("eyJhIjoi"), "a piece of a token is in the answer");
+    }
+}
+
+#[test]
+fn docker_that_hangs_is_not_waited_for_for_ever() {
+    let rig = Rig::new().docker("exec /bin/sleep 300\n");
+    let started = Instant::now();
+    let answer = rig.up();
+    assert!(started.elapsed() < Duration::from_secs(60));
+    says(&answer, "docker-daemon-down", "did not answer");
+}
+
+#[test]
+fn docker_that_answers_nonsense_is_an_error() {
+    let rig = Rig::new().docker(&format!(
+        "{}inspect*) echo '<html>' ;;\nesac\n",
+        HEALTHY.replace("ps\\ *) ;;\n", "ps\\ *) echo 0123456789abcdef ;;\n")
+    ));
+    for word in ["up", "status", "restart", "down"] {
+        let answer = rig.call(word).run().expect(2);
+        assert_eq!(answer.json["error"]["code"], "tool", "{word}: {:#}", answer.json);
+        assert!(answer.message().contains("docker inspect"), "{}", answer.message());
+    }
+}
+
+/// Every call of docker: its arguments, folder and environment.
+fn calls(log: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.split("--- ")
+        .skip(1)
+        .map(|call| {
+            let mut lines = call.lines();
+            let (args, folder) = (lines.next().unwrap(), lines.next().unwrap());
+            let env: serde_json::Map<String, Value> =
+                lines.filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), json!(v))).collect();
+            json!({"args": args, "folder": folder, "env": env})
+        })
+        .collect()
+}
+
+#[test]
+fn docker_is_called_with_fixed_words_in_a_clean_environment() {
+    let rig = Rig::new();
+    let log = rig.parent.path().join("log");
+    // In one write, because two are asked at once.
+    let note = format!("text=$(echo \"--- $*\"; pwd; /usr/bin/env)\nprintf '%s\\n' \"$text\" >>{}\n", log.display());
+    let rig = rig.docker(&format!("{note}{HEALTHY}\"compose \"*) ;;\nesac\n"));
+    let stale = token("stale");
+    let dropped = [
+        ("TUNNEL_TOKEN", stale.as_str()),
+        ("TUNNEL_DOMAIN", "wrong.example.org"),
+        ("MCP_TUNNEL_CONFIG_SHA256", "wrong"),
+        ("MCP_TUNNEL_TOKEN_FINGERPRINT", "wrong"),
+        ("COMPOSE_FILE", "/wrong.yaml"),
+        ("COMPOSE_PATH_SEPARATOR", ";"),
+        ("COMPOSE_ENV_FILES", "/wrong.env"),
+        ("COMPOSE_PROJECT_NAME", "wrong"),
+        ("COMPOSE_PROFILES", "wrong"),
+        ("COMPOSE_DISABLE_ENV_FILE", "1"),
+        ("COMPOSE_REMOVE_ORPHANS", "1"),
+        ("COMPOSE_IGNORE_ORPHANS", "1"),
+    ];
+    let kept =
+        [("DOCKER_HOST", "unix:///run/user/1000/docker.sock"), ("HTTPS_PROXY", "http://proxy:3128"), ("ODD", "x")];
+    let mut words = Vec::new();
+    for command in ["up", "status", "restart", "down"] {
+        let call = rig.call(command).secret(&stale).cwd("/");
+        let call = dropped.iter().chain(&kept).fold(call, |call, (name, value)| call.env(name, value));
+        let call = if command == "down" { call } else { call.json(json!({"wait_seconds": 0})) };
+        call.run();
+        let all = calls(&log);
+        std::fs::remove_file(&log).unwrap();
+        for call in &all {
+            assert_eq!(call["folder"], rig.dir.to_str().unwrap(), "{}", call["args"]);
+            let env = &call["env"];
+            for (name, _) in dropped {
+                assert_eq!(env[name], Value::Null, "{name} reaches docker");
+            }
+            for (name, value) in kept {
+                assert_eq!(env[name], value, "{name} does not reach docker");
+            }
+            assert_eq!(env["LC_ALL"], "C");
+        }
+        let args = all.iter().map(|call| call["args"].as_str().unwrap().to_owned());
+        words.push((command, args.filter(|args| args.starts_with("compose ")).collect::<Vec<_>>()));
+    }
+    let version = "compose version --short";
+    assert_eq!(
+        words,
+        [
+            ("up", vec![version.to_owned(), "compose up --detach".into()]),
+            ("status", vec![version.to_owned()]),
+            ("restart", vec![version.to_owned(), "compose up --detach".into()]),
+            ("down", vec![version.to_owned(), "compose down --remove-orphans".into()]),
+        ]
+    );
+}

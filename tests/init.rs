@@ -1,1 +1,590 @@
-//! To be filled.
+//! `init`: one call makes the whole deployment, as often as one likes, and nothing of a person's is lost.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    DOMAIN, chmod, deployment, edit, folder, helper, mode, openssl, script, sha256, skip, snapshot, token, tree, which,
+};
+
+/// The layout table, in the order of `snapshot`.
+const LAYOUT: [(&str, u32); 16] = [
+    ("", 0o700),
+    (".env", 0o600),
+    (".gitignore", 0o644),
+    ("config", 0o755),
+    ("config/mcp-gateway.yaml", 0o644),
+    ("data", 0o755),
+    ("data/ca.crt", 0o644),
+    ("data/ca.key", 0o600),
+    ("data/tls.crt", 0o644),
+    ("data/tls.key", 0o644),
+    ("docker-compose.yaml", 0o644),
+    ("hello-mcp", 0o755),
+    ("hello-mcp/.dockerignore", 0o644),
+    ("hello-mcp/Dockerfile", 0o644),
+    ("hello-mcp/requirements.txt", 0o644),
+    ("hello-mcp/server.py", 0o644),
+];
+
+fn layout() -> Vec<(String, u32)> {
+    LAYOUT.iter().map(|(path, mode)| ((*path).to_owned(), *mode)).collect()
+}
+
+fn whole() -> Value {
+    json!({"domain": DOMAIN, "sample": true})
+}
+
+/// `(path below the directory, action)` of every file in an answer.
+fn actions(answer: &Value, dir: &Path) -> Vec<(String, String)> {
+    let files = answer["data"]["files"].as_array().unwrap();
+    files
+        .iter()
+        .map(|file| {
+            let path = Path::new(file["path"].as_str().unwrap()).strip_prefix(dir).unwrap();
+            (path.to_string_lossy().into_owned(), file["action"].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn one_call_writes_the_whole_deployment_with_the_modes_of_the_table() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let answer = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    assert_eq!(tree(&dir), layout());
+    let mut said = actions(&answer.json, &dir);
+    said.sort();
+    // Folders inside are no files of their own.
+    let folders = ["config", "data", "hello-mcp"];
+    let expected: Vec<_> = LAYOUT
+        .iter()
+        .filter(|(path, _)| !folders.contains(path))
+        .map(|(path, _)| ((*path).to_owned(), "created".to_owned()))
+        .collect();
+    assert_eq!(said, expected);
+    assert_eq!(answer.data()["dir"], dir.to_str().unwrap());
+    assert_eq!(answer.data()["domain"], DOMAIN);
+    assert_eq!(answer.data()["token"], "placeholder");
+    assert_eq!(answer.data()["routes"], json!({"echo": "http://hello-mcp:9000"}));
+    assert_eq!(answer.findings(), Vec::<&str>::new());
+    let config = std::fs::read(dir.join("config/mcp-gateway.yaml")).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(dir.join(".env")).unwrap(),
+        format!(
+            "# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n\
+             TUNNEL_DOMAIN={DOMAIN}\n\
+             TUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE\n\
+             # Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n\
+             MCP_TUNNEL_CONFIG_SHA256={}\n\
+             MCP_TUNNEL_TOKEN_FINGERPRINT=\n",
+            sha256(&config)
+        )
+    );
+    let ignored = std::fs::read_to_string(dir.join(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == ".env") && ignored.lines().any(|line| line == "data/"), "{ignored}");
+}
+
+#[test]
+fn the_modes_do_not_depend_on_the_umask() {
+    for umask in ["000", "022", "027", "077"] {
+        let parent = folder();
+        let dir = parent.path().join("mcp-tunnel");
+        let wrapper = format!("umask {umask}; exec \"$0\" \"$@\"");
+        helper(["init"]).dir(&dir).json(whole()).under(&["sh", "-c", &wrapper]).run().expect(0);
+        assert_eq!(tree(&dir), layout(), "umask {umask}");
+        helper(["token", "set"]).dir(&dir).stdin(token("x")).under(&["sh", "-c", &wrapper]).run().expect(0);
+        helper(["render"]).dir(&dir).json(json!({"log_level": "debug"})).under(&["sh", "-c", &wrapper]).run().expect(0);
+        assert_eq!(tree(&dir), layout(), "umask {umask}, after changes");
+    }
+}
+
+#[test]
+fn eight_steps_say_who_does_which_and_how_far_it_is() {
+    fn steps(answer: &Value) -> Vec<[&str; 3]> {
+        let steps = answer["data"]["steps"].as_array().unwrap();
+        assert!(steps.iter().all(|step| !step["what"].as_str().unwrap().is_empty()));
+        steps.iter().map(|step| ["id", "state", "who"].map(|key| step[key].as_str().unwrap())).collect()
+    }
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let first = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    assert_eq!(
+        steps(&first.json),
+        [
+            ["preflight", "todo", "helper"],
+            ["create-tunnel", "person", "person"],
+            ["certificates", "done", "helper"],
+            ["register-ca", "person", "person"],
+            ["upstream", "person", "person"],
+            ["configuration", "todo", "helper"],
+            ["start", "todo", "helper"],
+            ["call", "todo", "helper"],
+        ]
+    );
+    helper(["render"]).dir(&dir).json(json!({"sample": true})).run().expect(0);
+    helper(["token", "set"]).dir(&dir).stdin(token("x")).run().expect(0);
+    let last = helper(["init"]).dir(&dir).run().expect(0);
+    assert_eq!(
+        steps(&last.json),
+        [
+            ["preflight", "todo", "helper"],
+            ["create-tunnel", "done", "person"],
+            ["certificates", "done", "helper"],
+            ["register-ca", "person", "person"],
+            ["upstream", "done", "person"],
+            ["configuration", "done", "helper"],
+            ["start", "todo", "helper"],
+            ["call", "todo", "helper"],
+        ]
+    );
+    assert_eq!(last.data()["token"], "set");
+}
+
+#[test]
+fn the_answer_fits_into_four_kilobytes() {
+    let home = folder();
+    let dir = home.path().join("mcp-tunnel");
+    let first = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    assert!(first.length < 4096, "{} bytes", first.length);
+    let again = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    assert!(again.length < 4096, "{} bytes", again.length);
+    let report = helper(["init"]).dir(&dir).run().expect(0);
+    assert!(report.length < 4096, "{} bytes", report.length);
+}
+
+#[test]
+fn the_fingerprint_is_the_one_that_openssl_computes() {
+    if which("openssl").is_none() {
+        return skip("the_fingerprint_is_the_one_that_openssl_computes", "no openssl");
+    }
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let answer = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    for (file, key) in [("data/ca.crt", "ca"), ("data/tls.crt", "server")] {
+        let said = openssl(&dir, &["x509", "-in", file, "-noout", "-fingerprint", "-sha256"]);
+        let hex = said.trim().split_once('=').unwrap().1.replace(':', "").to_ascii_lowercase();
+        assert_eq!(answer.data()[key]["fingerprint_sha256"], hex, "{file}");
+    }
+    let register = answer.json["next"].to_string();
+    assert!(register.contains(answer.data()["ca"]["fingerprint_sha256"].as_str().unwrap()), "{register}");
+}
+
+#[test]
+fn a_second_init_changes_nothing() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let again = helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(0);
+    assert!(actions(&again.json, &dir).iter().all(|(_, action)| action == "unchanged"), "{:#}", again.json);
+    assert_eq!(actions(&again.json, &dir).len(), LAYOUT.len() - 3);
+    // The domain as the person may type it the second time.
+    for domain in [DOMAIN.to_ascii_uppercase(), format!("{DOMAIN}."), format!(" {DOMAIN} ")] {
+        helper(["init"]).dir(&dir).json(json!({"domain": domain})).changes_nothing().run().expect(0);
+    }
+}
+
+#[test]
+fn another_domain_is_refused_with_both_names_and_the_way_out() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let other = "zzzz9999.tunnel.anthropic.com";
+    let refused =
+        helper(["init"]).dir(&dir).json(json!({"domain": other, "sample": true})).changes_nothing().run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "other-domain");
+    assert_eq!(
+        refused.message(),
+        format!(
+            "`{}` is the deployment of {DOMAIN}; it cannot become that of {other}, because its CA is registered with that tunnel",
+            dir.display()
+        )
+    );
+    assert!(refused.json["error"]["hint"].as_str().unwrap().contains("--dir"), "{:#}", refused.json);
+    // Also where only the proxy's configuration knows it.
+    std::fs::remove_file(dir.join(".env")).unwrap();
+    helper(["init"]).dir(&dir).json(json!({"domain": other})).changes_nothing().run().expect(2);
+}
+
+#[test]
+fn without_a_domain_it_reports_and_changes_nothing() {
+    let parent = folder();
+    let missing = parent.path().join("nothing-here");
+    let answer = helper(["init"]).dir(&missing).run().expect(0);
+    assert!(!missing.exists(), "a report made a directory");
+    assert_eq!(answer.data()["domain"], Value::Null);
+    assert_eq!(answer.data()["files"], json!([]));
+    assert_eq!(answer.data()["steps"].as_array().unwrap().len(), 8);
+    assert!(answer.json["next"].as_array().unwrap().len() >= 2, "{:#}", answer.json);
+    let refused = helper(["init"]).dir(&missing).json(json!({"sample": true})).run().expect(2);
+    assert!(refused.message().contains("`domain`"), "{}", refused.message());
+    assert!(!missing.exists());
+
+    let dir = deployment(parent.path());
+    let report = helper(["init"]).dir(&dir).changes_nothing().run().expect(0);
+    assert_eq!(report.data()["domain"], DOMAIN);
+    assert_eq!(report.data()["token"], "set");
+    assert_eq!(report.data()["routes"], json!({"echo": "http://hello-mcp:9000"}));
+    assert_eq!(report.data()["files"], json!([]));
+    // An empty folder of the person's.
+    let empty = parent.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    helper(["init"]).dir(&empty).changes_nothing().run().expect(0);
+}
+
+#[test]
+fn an_existing_env_and_gitignore_are_added_to_and_kept_byte_for_byte() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    std::fs::create_dir(&dir).unwrap();
+    let env = "\u{feff}# mine\r\nZ=1 # why\r\n\r\n  export Q = 'a\r\nb'\r\n#TUNNEL_TOKEN=no\r\nLAST=x";
+    let ignore = "# häufig\r\nnode_modules\r\n!keep\r\n*.log";
+    std::fs::write(dir.join(".env"), env).unwrap();
+    std::fs::write(dir.join(".gitignore"), ignore).unwrap();
+    chmod(&dir.join(".env"), 0o640);
+    chmod(&dir.join(".gitignore"), 0o664);
+    let answer = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    let hash = sha256(&std::fs::read(dir.join("config/mcp-gateway.yaml")).unwrap());
+    assert_eq!(
+        std::fs::read_to_string(dir.join(".env")).unwrap(),
+        format!(
+            "{env}\r\nTUNNEL_DOMAIN={DOMAIN}\r\nTUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE\r\nMCP_TUNNEL_CONFIG_SHA256={hash}\r\n"
+        )
+    );
+    let merged = std::fs::read_to_string(dir.join(".gitignore")).unwrap();
+    assert!(merged.starts_with(&format!("{ignore}\r\n")), "{merged:?}");
+    let added: Vec<&str> = merged[ignore.len()..].split("\r\n").filter(|line| !line.is_empty()).collect();
+    assert_eq!(added, [".env", "data/"]);
+    assert_eq!((mode(&dir.join(".env")), mode(&dir.join(".gitignore"))), (0o640, 0o664));
+    let said = actions(&answer.json, &dir);
+    assert!(
+        said.contains(&(".env".into(), "updated".into())) && said.contains(&(".gitignore".into(), "updated".into()))
+    );
+    helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(0);
+}
+
+#[test]
+fn a_token_that_is_there_already_is_kept() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    std::fs::create_dir(&dir).unwrap();
+    let text = format!("TUNNEL_TOKEN=\"{}\" # from the Console\n", token("first"));
+    std::fs::write(dir.join(".env"), &text).unwrap();
+    let answer = helper(["init"]).dir(&dir).json(whole()).secret(&token("first")).run().expect(0);
+    assert_eq!(answer.data()["token"], "set");
+    assert!(std::fs::read_to_string(dir.join(".env")).unwrap().starts_with(&text));
+}
+
+#[test]
+fn a_file_that_a_person_edited_is_kept() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    edit(&dir.join("config/mcp-gateway.yaml"), "routes:", "# mine\nroutes:");
+    edit(&dir.join("docker-compose.yaml"), "max-size: 10m", "max-size: 20m");
+    edit(&dir.join("hello-mcp/server.py"), "Hello", "Howdy");
+    edit(&dir.join("hello-mcp/Dockerfile"), "FROM", "# mine\nFROM");
+    std::fs::write(dir.join("docker-compose.override.yaml"), "services: {}\n").unwrap();
+    // The label's line in `.env` follows the edited configuration.
+    helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    let answer = helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(0);
+    let kept: Vec<String> =
+        actions(&answer.json, &dir).into_iter().filter(|(_, action)| action == "kept").map(|(path, _)| path).collect();
+    assert_eq!(kept, ["hello-mcp/server.py", "hello-mcp/Dockerfile", "config/mcp-gateway.yaml", "docker-compose.yaml"]);
+    assert!(answer.json["findings"].as_array().unwrap().iter().all(|f| f["id"] == "edit-kept"), "{:#}", answer.json);
+    for (file, text) in [
+        ("config/mcp-gateway.yaml", "# mine"),
+        ("docker-compose.yaml", "20m"),
+        ("hello-mcp/server.py", "Howdy"),
+        ("hello-mcp/Dockerfile", "# mine"),
+    ] {
+        assert!(std::fs::read_to_string(dir.join(file)).unwrap().contains(text), "{file}");
+    }
+}
+
+#[test]
+fn an_existing_directory_keeps_its_mode_and_its_files() {
+    let parent = folder();
+    let dir = parent.path().join("shared");
+    std::fs::create_dir(&dir).unwrap();
+    chmod(&dir, 0o2775);
+    std::fs::write(dir.join("notes.txt"), "mine").unwrap();
+    std::fs::create_dir(dir.join("data")).unwrap();
+    chmod(&dir.join("data"), 0o711);
+    helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    assert_eq!((mode(&dir), mode(&dir.join("data"))), (0o2775, 0o711));
+    assert_eq!(std::fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn a_lost_file_comes_back_and_nothing_else_changes() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let before = snapshot(&dir);
+    for lost in ["docker-compose.yaml", "hello-mcp/server.py", "data/tls.crt", ".gitignore", "data/ca.crt"] {
+        std::fs::remove_file(dir.join(lost)).unwrap();
+        let answer = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+        let made: Vec<_> = actions(&answer.json, &dir).into_iter().filter(|(_, a)| a != "unchanged").collect();
+        assert_eq!(made, [(lost.to_owned(), "created".to_owned())]);
+        for ((path, mode, old), (_, now, new)) in before.iter().zip(snapshot(&dir)) {
+            assert_eq!(*mode, now, "{}", path.display());
+            assert!(*old == new || path.ends_with("tls.crt") || path.ends_with("ca.crt"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_tilde_is_the_home_directory_wherever_it_came_from() {
+    let home = folder();
+    let answer = helper(["init", "--dir=~/tunnels/a"]).env("HOME", home.path()).json(whole()).run().expect(0);
+    let dir = home.path().join("tunnels/a");
+    assert_eq!(answer.data()["dir"], dir.to_str().unwrap());
+    assert_eq!(tree(&dir), layout());
+    let answer = helper(["init"]).env("HOME", home.path()).json(whole()).run().expect(0);
+    assert_eq!(answer.data()["dir"], home.path().join("mcp-tunnel").to_str().unwrap(), "the default");
+    let refused = helper(["init"]).env("HOME", "").json(whole()).run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+    let refused = helper(["init", "--dir", "~/x"]).env("HOME", "not/absolute").json(whole()).run().expect(2);
+    assert!(refused.message().contains("HOME"), "{}", refused.message());
+}
+
+#[test]
+fn a_relative_directory_is_below_the_current_one() {
+    let cwd = folder();
+    let answer = helper(["init", "--dir", "./a/../b/"]).cwd(cwd.path()).json(whole()).run().expect(0);
+    assert_eq!(tree(&cwd.path().join("b")), layout(), "{:#}", answer.json);
+}
+
+#[test]
+fn with_sudo_and_no_directory_both_candidates_are_named() {
+    let home = folder();
+    let refused = helper(["init"]).env("HOME", home.path()).env("SUDO_USER", "daemon").json(whole()).run().expect(2);
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let theirs = passwd.lines().find(|line| line.starts_with("daemon:")).unwrap().split(':').nth(5).unwrap();
+    assert_eq!(
+        refused.message(),
+        format!(
+            "run with sudo, so `~/mcp-tunnel` could be `{theirs}/mcp-tunnel` or `{}/mcp-tunnel`",
+            home.path().display()
+        )
+    );
+    assert!(refused.json["error"]["hint"].as_str().unwrap().contains("--dir"));
+    assert!(!home.path().join("mcp-tunnel").exists());
+    let dir = home.path().join("named");
+    helper(["init"]).dir(&dir).env("SUDO_USER", "daemon").json(whole()).run().expect(0);
+}
+
+#[test]
+fn eight_inits_at_once_make_one_deployment() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8)
+            .map(|_| {
+                let dir = dir.clone();
+                scope.spawn(move || helper(["init"]).dir(dir).json(whole()).run().expect(0).json)
+            })
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(tree(&dir), layout());
+    let first = &answers[0]["data"];
+    for answer in &answers {
+        assert_eq!(answer["data"]["ca"]["fingerprint_sha256"], first["ca"]["fingerprint_sha256"]);
+        assert_eq!(answer["data"]["server"]["fingerprint_sha256"], first["server"]["fingerprint_sha256"]);
+    }
+    let created = answers
+        .iter()
+        .flat_map(|answer| actions(answer, &dir))
+        .filter(|(path, action)| path == "data/ca.key" && action == "created")
+        .count();
+    assert_eq!(created, 1);
+    helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(0);
+}
+
+/// Runs a command of an answer as a person would who pastes it, from another folder.
+fn pasted(command: &str, stdin: &str) -> Value {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .current_dir("/")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert!(
+        out.status.success(),
+        "{command}\n{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn command(answer: &Value, words: &str) -> String {
+    let next = answer["next"].as_array().unwrap();
+    let commands = next.iter().filter_map(|next| next["command"].as_str());
+    let found = commands.into_iter().find(|command| command.contains(words));
+    found.unwrap_or_else(|| panic!("no `{words}` in {next:#?}")).to_owned()
+}
+
+#[test]
+fn every_path_works_and_every_command_works_as_pasted() {
+    for name in [
+        "two words",
+        "it's",
+        "say \"hi\"",
+        "$HOME",
+        "`id`",
+        "new\nline",
+        "tab\there",
+        "zürich—名",
+        "-x",
+        "a*?[b]",
+        "back\\slash",
+        "#hash",
+        "semi;colon&and",
+        "(brackets)",
+        "trailing ",
+        "!bang",
+        "~tilde",
+        "%25",
+        "{braces}",
+    ] {
+        let parent = folder();
+        let dir = parent.path().join(name);
+        let first = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+        assert_eq!(first.data()["dir"], dir.to_str().unwrap());
+        let rendered = pasted(&command(&first.json, " render "), "");
+        assert_eq!(rendered["data"]["routes"], json!({"echo": "http://hello-mcp:9000"}), "{name:?}");
+        assert_eq!(tree(&dir), layout(), "{name:?}");
+        let set = pasted(&command(&first.json, " token set "), &token("x"));
+        assert_eq!(set["data"]["state"], "set", "{name:?}");
+        let stands = pasted(&command(&set, " init "), "");
+        assert_eq!(stands["data"]["dir"], dir.to_str().unwrap());
+        let called = pasted(&command(&stands, " connect "), "");
+        assert_eq!(called["data"]["routes"][0]["url"], format!("https://echo.{DOMAIN}/mcp"), "{name:?}");
+    }
+}
+
+#[test]
+fn a_directory_that_begins_with_a_dash_is_no_option() {
+    let cwd = folder();
+    let answer = helper(["init", "--dir=-x"]).cwd(cwd.path()).json(whole()).run().expect(0);
+    assert_eq!(tree(&cwd.path().join("-x")), layout(), "{:#}", answer.json);
+    pasted(&command(&answer.json, " connect "), "");
+}
+
+#[test]
+fn a_directory_whose_name_is_no_utf8_works() {
+    let parent = folder();
+    let dir = parent.path().join(OsStr::from_bytes(b"caf\xe9"));
+    helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    assert_eq!(tree(&dir), layout());
+    helper(["check"]).dir(&dir).changes_nothing().run();
+}
+
+#[test]
+fn a_directory_that_docker_could_not_mount_is_refused() {
+    let parent = folder();
+    for dir in ["a:b", "a:b/c"] {
+        let refused = helper(["init"]).dir(parent.path().join(dir)).json(whole()).run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "directory", "{dir}");
+    }
+    // However it is spelled. Only a report is asked for: a helper that took it would not write there.
+    for root in ["/", "//", "/.", "/tmp/..", "/tmp/../"] {
+        let refused = helper(["init"]).dir(root).run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "directory", "{root}");
+    }
+    helper(["init", "--dir="]).json(whole()).run().expect(2);
+    assert_eq!(snapshot(parent.path()), []);
+}
+
+#[test]
+fn commands_name_the_launcher_that_handed_itself_over() {
+    let parent = folder();
+    let bin = parent.path().join("my bin");
+    std::fs::create_dir(&bin).unwrap();
+    script(&bin, "launch it", &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_mcp-tunnels-helper")));
+    let launcher = bin.join("launch it");
+    let dir = parent.path().join("mcp-tunnel");
+    let answer = helper(["init"]).dir(&dir).env("MCP_TUNNELS_LAUNCHER", &launcher).json(whole()).run().expect(0);
+    for next in answer.json["next"].as_array().unwrap() {
+        if let Some(command) = next["command"].as_str() {
+            let words = shlex::split(command).unwrap();
+            assert_eq!(words[0], launcher.to_str().unwrap(), "{command}");
+            assert_eq!(&words[words.len() - 2..], ["--dir", dir.to_str().unwrap()], "{command}");
+        }
+    }
+    pasted(&command(&answer.json, " connect "), "");
+    // A relative one would not work from any folder.
+    let answer = helper(["init"]).dir(&dir).env("MCP_TUNNELS_LAUNCHER", "./launch").json(whole()).run().expect(0);
+    assert!(command(&answer.json, " connect ").starts_with('/'), "{:#}", answer.json["next"]);
+}
+
+#[test]
+fn a_domain_that_is_none_is_refused_and_nothing_is_made() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    for (domain, why) in [
+        ("", "is empty"),
+        ("localhost", "has no dot"),
+        ("https://abcd1234.tunnel.anthropic.com", "is a URL or has a path"),
+        ("abcd1234.tunnel.anthropic.com/mcp", "is a URL or has a path"),
+        ("abcd1234.tunnel.anthropic.com:443", "has a port"),
+        ("*.tunnel.anthropic.com", "has a wildcard"),
+        ("10.0.0.1", "is an IP address"),
+        ("a_b.tunnel.anthropic.com", "has an underscore"),
+        ("a..b", "is empty"),
+        ("-a.b", "starts or ends with `-`"),
+        ("a b.c", "has the character ' '"),
+        ("a\n.b", "has the character '\\n'"),
+        ("ä.b", "has the character 'ä'"),
+        ("a$b.c", "has the character '$'"),
+    ] {
+        let refused = helper(["init"]).dir(&dir).json(json!({"domain": domain})).run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "request");
+        assert!(refused.message().contains(why), "{domain:?}: {}", refused.message());
+        assert!(
+            refused.message().contains("abcd1234.tunnel.anthropic.com"),
+            "what would be right: {}",
+            refused.message()
+        );
+        assert!(!dir.exists(), "{domain:?}");
+    }
+    let pasted = token("in-the-wrong-place");
+    let refused = helper(["init"]).dir(&dir).json(json!({"domain": pasted})).secret(&pasted).run().expect(2);
+    assert!(refused.message().contains("token, not its domain"), "{}", refused.message());
+    assert!(!dir.exists());
+}
+
+#[test]
+fn settings_of_the_first_call_are_rendered_at_once() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let request = json!({"domain": DOMAIN, "routes": {"api": "http://10.1.2.3:8000"}, "log_level": "debug"});
+    let answer = helper(["init"]).dir(&dir).json(request).run().expect(0);
+    assert_eq!(answer.data()["routes"], json!({"api": "http://10.1.2.3:8000"}));
+    assert!(!dir.join("hello-mcp").exists());
+    // Where a setting is refused, what was made before can be continued.
+    let dir = parent.path().join("second");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "routes": {"a": "https://10.1.2.3:1"}})).run().expect(2);
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    assert_eq!(tree(&dir), layout());
+}
+
+#[test]
+fn a_domain_pasted_as_the_token_does_not_blot_the_domain_out() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let env = std::fs::read_to_string(dir.join(".env")).unwrap();
+    std::fs::write(dir.join(".env"), env.replace(&token("healthy"), DOMAIN)).unwrap();
+    let answer = helper(["init"]).dir(&dir).changes_nothing().run().expect(0);
+    assert_eq!(answer.data()["token"], "malformed");
+    assert_eq!(answer.data()["domain"], DOMAIN);
+}

@@ -1,8 +1,11 @@
 //! Whole-binary tests, one file a promise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 mod bad_input;
+mod certificates;
 mod certs;
 mod check;
 mod connect;
@@ -11,5 +14,7 @@ mod docker_faults;
 mod engine;
 mod init;
 mod render;
+mod renewal;
+mod rollover;
 mod sample;
 mod token;

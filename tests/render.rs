@@ -1,1 +1,630 @@
-//! To be filled.
+//! `render`: the same request gives the same bytes, and what a person wrote is never lost.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which};
+
+const COMPOSE: &str = "docker-compose.yaml";
+const GATEWAY: &str = "config/mcp-gateway.yaml";
+
+fn fresh(parent: &Path) -> PathBuf {
+    let dir = parent.join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    dir
+}
+
+fn render(dir: &Path, request: Value) -> Answer {
+    helper(["render"]).dir(dir).json(request).run()
+}
+
+fn read(dir: &Path, file: &str) -> String {
+    std::fs::read_to_string(dir.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn routes(dir: &Path) -> Value {
+    let value: serde_yaml::Value = serde_yaml::from_str(&read(dir, GATEWAY)).unwrap();
+    serde_json::to_value(&value["routes"]).unwrap()
+}
+
+fn compose(dir: &Path) -> Value {
+    serde_json::to_value(serde_yaml::from_str::<serde_yaml::Value>(&read(dir, COMPOSE)).unwrap()).unwrap()
+}
+
+/// All settings that do not exclude each other.
+fn everything() -> Value {
+    json!({
+        "routes": {
+            "api": "http://10.20.0.7:8000",
+            "secure": "https://backend.internal:8443",
+            "host": "http://host.docker.internal:3000",
+        },
+        "sample": true,
+        "allowed_ips": ["10.20.0.0/16", "172.16.0.0/12", "192.168.1.1"],
+        "upstream": {"tls": {"ca_file": "/data/upstream-ca.pem", "include_system_cas": true}},
+        "networks": ["backend", "other_net"],
+        "protocol": "http2",
+        "log_level": "debug",
+        "shutdown_timeout": "1m30s",
+        "profile": "hardened",
+        "images": {
+            "proxy": "registry.example.com:5000/mirror/mcp-proxy:1@sha256:0000000000000000000000000000000000000000000000000000000000000001",
+            "cloudflared": "registry.example.com/cloudflared@sha256:0000000000000000000000000000000000000000000000000000000000000002",
+            "python": "registry.example.com/python:3.13@sha256:0000000000000000000000000000000000000000000000000000000000000003",
+        },
+    })
+}
+
+fn golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}; UPDATE=1 writes it"));
+    assert!(
+        expected == actual,
+        "{name} (UPDATE=1 rewrites it):\n{}",
+        similar::TextDiff::from_lines(expected.as_str(), actual).unified_diff()
+    );
+}
+
+#[test]
+fn what_is_rendered_is_what_was_looked_at() {
+    for (name, request) in [
+        ("sample", json!({"sample": true})),
+        ("hardened", json!({"sample": true, "profile": "hardened"})),
+        ("everything", everything()),
+    ] {
+        let parent = folder();
+        let dir = fresh(parent.path());
+        std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
+        render(&dir, request).expect(0);
+        golden(&format!("{name}/docker-compose.yaml"), &read(&dir, COMPOSE));
+        golden(&format!("{name}/mcp-gateway.yaml"), &read(&dir, GATEWAY));
+        golden(&format!("{name}/Dockerfile"), &read(&dir, "hello-mcp/Dockerfile"));
+    }
+}
+
+#[test]
+fn the_same_request_gives_the_same_bytes_and_the_second_time_changes_nothing() {
+    let parents = [folder(), folder()];
+    let all: Vec<_> = parents
+        .iter()
+        .map(|parent| {
+            let dir = fresh(parent.path());
+            std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
+            render(&dir, everything()).expect(0);
+            let again = helper(["render"]).dir(&dir).json(everything()).changes_nothing().run().expect(0);
+            assert!(again.data()["files"].as_array().unwrap().iter().all(|file| file["action"] == "unchanged"));
+            helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
+            let rendered = snapshot(&dir).into_iter().filter(|(path, ..)| !path.starts_with(dir.join("data")));
+            rendered
+                .map(|(path, mode, text)| (path.strip_prefix(&dir).unwrap().to_owned(), mode, text))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(all[0], all[1]);
+}
+
+#[test]
+fn the_header_has_a_hash_of_all_the_rest_and_the_label_one_of_the_whole() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    for file in [COMPOSE, GATEWAY, "hello-mcp/server.py", "hello-mcp/Dockerfile"] {
+        let text = read(&dir, file);
+        let line = text.lines().find(|line| line.starts_with("# content-sha256: ")).unwrap();
+        let rest = text.replacen(&format!("{line}\n"), "", 1);
+        assert_eq!(line, format!("# content-sha256: {}", sha256(rest.as_bytes())), "{file}");
+        assert!(text.starts_with("# Written by mcp-tunnels-helper. You may edit this file"), "{file}");
+    }
+    let hash = sha256(read(&dir, GATEWAY).as_bytes());
+    assert!(read(&dir, ".env").contains(&format!("MCP_TUNNEL_CONFIG_SHA256={hash}\n")));
+}
+
+#[test]
+fn what_the_proxy_or_compose_would_refuse_is_refused_and_nothing_changes() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let digest = "a".repeat(63);
+    let cases: Vec<(String, &[&str])> = vec![
+        (r#"{"routes":{"a":"http://x:1/mcp"}}"#.into(), &["has a path", "http://x:1/mcp"]),
+        (r#"{"routes":{"a":"http://x:1/"}}"#.into(), &["slash"]),
+        (r#"{"routes":{"a":"http://x:1?y"}}"#.into(), &["has a path"]),
+        (r#"{"routes":{"a":"http://x"}}"#.into(), &["has no port"]),
+        (r#"{"routes":{"a":"http://x:"}}"#.into(), &["port"]),
+        (r#"{"routes":{"a":"http://x:0"}}"#.into(), &["port between 1 and 65535"]),
+        (r#"{"routes":{"a":"http://x:65536"}}"#.into(), &["port between 1 and 65535"]),
+        (r#"{"routes":{"a":"x:1"}}"#.into(), &["has no scheme"]),
+        (r#"{"routes":{"a":"ftp://x:1"}}"#.into(), &["scheme `ftp`"]),
+        (r#"{"routes":{"a":"ws://x:1"}}"#.into(), &["scheme `ws`"]),
+        (r#"{"routes":{"a":"http://[::1]:1"}}"#.into(), &["IPv6", "IPv4 only"]),
+        (r#"{"routes":{"a":"http://fd00::1:80"}}"#.into(), &["IPv6"]),
+        (r#"{"routes":{"a":"http://u:p@x:1"}}"#.into(), &["user name"]),
+        (r#"{"routes":{"a":"http://x y:1"}}"#.into(), &["character ' '"]),
+        (r#"{"routes":{"a":"http://${X}:1"}}"#.into(), &["character '$'"]),
+        (r#"{"routes":{"a":"http://1.2.3.256:1"}}"#.into(), &["IPv4"]),
+        (r#"{"routes":{"a":"http://8.8.8.8:1"}}"#.into(), &["`a`", "RFC 1918"]),
+        (r#"{"routes":{"a":"http://127.0.0.1:1"}}"#.into(), &["`a`"]),
+        (r#"{"routes":{"a":"http://localhost:1"}}"#.into(), &["container itself"]),
+        (r#"{"routes":{"a":"https://x:1"}}"#.into(), &["`a`", "trust"]),
+        (r#"{"routes":[{"a":"http://x:1"}]}"#.into(), &["a list where a map", "http://hello-mcp:9000"]),
+        (r#"{"routes":{"a":"http://x:1","a":"http://y:1"}}"#.into(), &["`a` stands there twice"]),
+        (r#"{"routes":{"":"http://x:1"}}"#.into(), &["is empty"]),
+        (r#"{"routes":{"A":"http://x:1"}}"#.into(), &["capital letters"]),
+        (r#"{"routes":{"a.b":"http://x:1"}}"#.into(), &["has a dot"]),
+        (r#"{"routes":{"a_b":"http://x:1"}}"#.into(), &["underscore"]),
+        (r#"{"routes":{"-a":"http://x:1"}}"#.into(), &["starts or ends"]),
+        (r#"{"routes":{"*":"http://x:1"}}"#.into(), &["character '*'"]),
+        (r#"{"routes":{"é":"http://x:1"}}"#.into(), &["'é'"]),
+        (format!(r#"{{"routes":{{"{}":"http://x:1"}}}}"#, "a".repeat(64)), &["64 characters"]),
+        (r#"{"routes":{"a.b":null}}"#.into(), &["has a dot"]),
+        (r#"{"routes":{"echo":null},"sample":null}"#.into(), &["no route"]),
+        (r#"{"sample":false}"#.into(), &["no route"]),
+        (r#"{"allowed_ips":["10.0.0.0/33"]}"#.into(), &["10.0.0.0/33", "CIDR"]),
+        (r#"{"allowed_ips":["10.0.0/8"]}"#.into(), &["CIDR"]),
+        (r#"{"allowed_ips":["fd00::/8"]}"#.into(), &["IPv6"]),
+        (r#"{"allowed_ips":["any"]}"#.into(), &["CIDR"]),
+        (r#"{"allowed_ips":["192.168.0.0/16"],"routes":{"a":"http://10.0.0.1:1"}}"#.into(), &["`a`", "192.168.0.0/16"]),
+        (r#"{"upstream":{"tls":{"ca_file":"/etc/ssl/x.pem"}}}"#.into(), &["/etc/ssl/x.pem"]),
+        (r#"{"upstream":{"tls":{"ca_file":"/data/../x"}}}"#.into(), &["/data/../x"]),
+        (r#"{"upstream":{"tls":{"ca_file":"/data/not-there.pem"}}}"#.into(), &["not there"]),
+        (r#"{"networks":["host"]}"#.into(), &["`host`"]),
+        (r#"{"networks":["a b"]}"#.into(), &["`a b`"]),
+        (r#"{"networks":["${X}"]}"#.into(), &["Docker network"]),
+        (r#"{"protocol":"http3"}"#.into(), &["http3", "`quic`"]),
+        (r#"{"log_level":"trace"}"#.into(), &["trace", "`debug`"]),
+        (r#"{"shutdown_timeout":"30"}"#.into(), &["`30`", "30s"]),
+        (r#"{"shutdown_timeout":"0s"}"#.into(), &["`0s`"]),
+        (r#"{"shutdown_timeout":"-1s"}"#.into(), &["`-1s`"]),
+        (r#"{"profile":"tight"}"#.into(), &["tight", "`hardened`"]),
+        (r#"{"images":{"proxy":""}}"#.into(), &["image"]),
+        (r#"{"images":{"proxy":"a b"}}"#.into(), &["character ' '"]),
+        (r#"{"images":{"python":"x@sha256:abc"}}"#.into(), &["64 hex digits"]),
+        (format!(r#"{{"images":{{"python":"x@sha256:{digest}"}}}}"#), &["64 hex digits"]),
+        (r#"{"images":{"cloudflared":"${X}"}}"#.into(), &["character '$'"]),
+        (r#"{"images":{"cloudflared":"Name"}}"#.into(), &["capital letters"]),
+    ];
+    for (request, words) in cases {
+        let refused = helper(["render", "--json", &request]).dir(&dir).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "request", "{request}");
+        for word in words {
+            assert!(refused.message().contains(word), "{request}: no {word:?} in {}", refused.message());
+        }
+        let new = parent.path().join("new");
+        let init = request.replacen('{', &format!(r#"{{"domain":"{DOMAIN}","#), 1);
+        helper(["init", "--json", &init]).dir(&new).run().expect(2);
+        let _ = std::fs::remove_dir_all(&new);
+    }
+}
+
+#[test]
+fn routes_are_added_and_taken_out_by_running_it_again() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let steps = [
+        (json!({"routes": {"b": "http://10.0.0.1:1"}}), json!({"b": "http://10.0.0.1:1"})),
+        (json!({"routes": {"a": "HTTP://Server:2"}}), json!({"a": "http://server:2", "b": "http://10.0.0.1:1"})),
+        (
+            json!({"sample": true}),
+            json!({"a": "http://server:2", "b": "http://10.0.0.1:1", "echo": "http://hello-mcp:9000"}),
+        ),
+        (
+            json!({"log_level": "warn"}),
+            json!({"a": "http://server:2", "b": "http://10.0.0.1:1", "echo": "http://hello-mcp:9000"}),
+        ),
+        (
+            json!({"routes": {"b": null, "a": "http://other:3"}}),
+            json!({"a": "http://other:3", "echo": "http://hello-mcp:9000"}),
+        ),
+        (json!({"routes": {"never-there": null}}), json!({"a": "http://other:3", "echo": "http://hello-mcp:9000"})),
+        (json!({"sample": false}), json!({"a": "http://other:3"})),
+        (json!({"routes": {"a": null, "c": "http://10.0.0.2:4"}}), json!({"c": "http://10.0.0.2:4"})),
+    ];
+    for (request, expected) in steps {
+        let answer = render(&dir, request.clone()).expect(0);
+        assert_eq!(*answer.data().get("routes").unwrap(), expected, "{request}");
+        assert_eq!(routes(&dir), expected, "{request}");
+        let sample = compose(&dir)["services"].get("hello-mcp").is_some();
+        assert_eq!(sample, expected.get("echo").is_some(), "{request}");
+    }
+    assert!(read(&dir, GATEWAY).contains("log_level: warn"), "a setting that no request mentioned went");
+}
+
+#[test]
+fn null_puts_every_setting_back() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
+    render(&dir, json!({"sample": true})).expect(0);
+    let before = snapshot(&dir);
+    render(&dir, everything()).expect(0);
+    assert_ne!(snapshot(&dir), before);
+    let answer = render(
+        &dir,
+        json!({
+            "routes": {"api": null, "secure": null, "host": null, "never": null},
+            "allowed_ips": null, "upstream": null, "networks": null, "protocol": null, "log_level": null,
+            "shutdown_timeout": null, "profile": null, "images": null,
+        }),
+    );
+    answer.expect(0);
+    assert_eq!(snapshot(&dir), before);
+    // One at a time, and the spellings that mean the same.
+    for (set, back) in [
+        (json!({"protocol": "quic"}), json!({"protocol": "auto"})),
+        (json!({"profile": "hardened"}), json!({"profile": "default"})),
+        (json!({"networks": ["n"]}), json!({"networks": []})),
+        (json!({"allowed_ips": ["10.0.0.0/8"]}), json!({"allowed_ips": []})),
+        (json!({"images": {"python": "python:3"}}), json!({"images": {"python": null}})),
+        (json!({"images": {"proxy": "a"}}), json!({"images": {"proxy": null}})),
+        (json!({"upstream": {"tls": {"include_system_cas": true}}}), json!({"upstream": {"tls": null}})),
+        (json!({"routes": {"host": "http://host.docker.internal:1"}}), json!({"routes": {"host": null}})),
+    ] {
+        render(&dir, set.clone()).expect(0);
+        assert_ne!(snapshot(&dir), before, "{set}");
+        render(&dir, back.clone()).expect(0);
+        assert_eq!(snapshot(&dir), before, "{set} and {back}");
+    }
+}
+
+#[test]
+fn settings_that_a_request_does_not_mention_stay() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
+    render(&dir, everything()).expect(0);
+    let before = (read(&dir, GATEWAY), read(&dir, COMPOSE));
+    render(&dir, json!({"routes": {"one-more": "http://10.20.0.9:1"}})).expect(0);
+    let line = "  one-more: http://10.20.0.9:1\n";
+    let without = |text: String| {
+        text.replace(line, "").lines().filter(|l| !l.starts_with("# content-")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(without(read(&dir, GATEWAY)), without(before.0));
+    assert_eq!(read(&dir, COMPOSE), before.1);
+    // One image alone.
+    render(&dir, json!({"images": {"proxy": null}})).expect(0);
+    let services = compose(&dir)["services"].clone();
+    assert!(services["mcp-gateway"]["image"].as_str().unwrap().starts_with("us-docker.pkg.dev/"));
+    assert!(services["cloudflared"]["image"].as_str().unwrap().starts_with("registry.example.com/"));
+}
+
+#[test]
+fn a_route_and_an_unknown_key_added_by_hand_survive() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    edit(&dir.join(GATEWAY), "routes:\n", "future_key:\n  deep: [1, two]\nroutes:\n  mine: http://10.0.0.9:99\n");
+    let text = read(&dir, GATEWAY).replace("tls:\n", "tls:\n  min_version: '1.3'\n");
+    std::fs::write(dir.join(GATEWAY), text).unwrap();
+    let edited = read(&dir, GATEWAY);
+    // It stays as it is, and is told.
+    let kept = render(&dir, json!({})).expect(0);
+    assert_eq!(kept.findings(), ["edit-kept"]);
+    assert_eq!(kept.data()["routes"], json!({"echo": "http://hello-mcp:9000", "mine": "http://10.0.0.9:99"}));
+    assert_eq!(read(&dir, GATEWAY), edited);
+    // A change that does not concern the file is made.
+    render(&dir, json!({"profile": "hardened"})).expect(0);
+    assert_eq!(read(&dir, GATEWAY), edited);
+    assert_eq!(compose(&dir)["services"]["mcp-gateway"]["read_only"], true);
+    // One that does is not, with a diff.
+    let request = json!({"routes": {"new": "http://10.0.0.1:1"}});
+    let blocked = helper(["render"]).dir(&dir).json(request.clone()).changes_nothing().run().expect(1);
+    assert!(blocked.findings().contains(&"edit-blocks-change"), "{:?}", blocked.findings());
+    let diff = blocked.data()["diffs"][0].clone();
+    assert_eq!(diff["path"], dir.join(GATEWAY).to_str().unwrap());
+    let diff = diff["diff"].as_str().unwrap();
+    assert!(diff.starts_with(&format!("--- a/{GATEWAY}\n+++ b/{GATEWAY}\n@@ ")), "{diff}");
+    assert!(diff.contains("\n+  mine: http://10.0.0.9:99\n+  new: http://10.0.0.1:1\n"), "{diff}");
+    assert!(blocked.data()["files"].as_array().unwrap().iter().all(|file| file["action"] == "kept"));
+    // With `overwrite` it is, and nothing is lost.
+    let mut overwrite = request;
+    overwrite["overwrite"] = json!(true);
+    render(&dir, overwrite).expect(0);
+    assert_eq!(
+        routes(&dir),
+        json!({"echo": "http://hello-mcp:9000", "mine": "http://10.0.0.9:99", "new": "http://10.0.0.1:1"})
+    );
+    let value: serde_yaml::Value = serde_yaml::from_str(&read(&dir, GATEWAY)).unwrap();
+    assert_eq!(serde_json::to_value(&value["future_key"]).unwrap(), json!({"deep": [1, "two"]}));
+    assert_eq!(value["tls"]["min_version"], serde_yaml::Value::from("1.3"));
+    assert_eq!(backups(&dir.join("config")), [("mcp-gateway.yaml".to_owned(), edited)]);
+    helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
+}
+
+/// `(NAME, content)` of every `NAME.bak-TIME` in a folder.
+fn backups(dir: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some((file, time)) = name.split_once(".bak-") {
+            let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+            assert_eq!(shape, "00000000T000000Z", "{name}");
+            found.push((file.to_owned(), read(dir, &name)));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn an_edited_compose_file_is_kept_with_a_diff_unless_it_may_be_overwritten() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    edit(&dir.join(COMPOSE), "max-size: 10m", "max-size: 99m");
+    let edited = read(&dir, COMPOSE);
+    let request = json!({"protocol": "http2"});
+    let blocked = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
+    assert_eq!(blocked.findings(), ["edit-blocks-change"]);
+    assert!(blocked.data()["diffs"][0]["diff"].as_str().unwrap().contains("-        max-size: 99m\n"));
+    let answer = render(&dir, json!({"protocol": "http2", "overwrite": true})).expect(0);
+    let updated = answer.data()["files"].as_array().unwrap().iter().filter(|f| f["action"] == "updated").count();
+    assert_eq!(updated, 1);
+    assert!(read(&dir, COMPOSE).contains("- http2") && !read(&dir, COMPOSE).contains("99m"));
+    assert_eq!(backups(&dir), [(COMPOSE.to_owned(), edited)]);
+    // Files that nobody edited are replaced without a backup.
+    render(&dir, json!({"protocol": null, "overwrite": true})).expect(0);
+    assert_eq!(backups(&dir).len(), 1);
+}
+
+#[test]
+fn line_endings_alone_are_no_edit() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let crlf = read(&dir, GATEWAY).replace('\n', "\r\n");
+    std::fs::write(dir.join(GATEWAY), crlf).unwrap();
+    render(&dir, json!({"routes": {"b": "http://10.0.0.1:1"}})).expect(0);
+    assert_eq!(routes(&dir), json!({"b": "http://10.0.0.1:1", "echo": "http://hello-mcp:9000"}));
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_shows_what_would_be_written() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let request =
+        |dry: bool| json!({"routes": {"b": "http://10.0.0.1:1"}, "protocol": "quic", "dry_run": dry, "verbose": true});
+    let dry = helper(["render"]).dir(&dir).json(request(true)).changes_nothing().run().expect(0);
+    assert_eq!(dry.data()["dry_run"], true);
+    let diffs = dry.data()["diffs"].as_array().unwrap();
+    let before: Vec<_> = [GATEWAY, COMPOSE].map(|file| read(&dir, file)).into();
+    let said: Vec<_> = dry.data()["files"].as_array().unwrap().iter().map(|f| f["action"].clone()).collect();
+    let wet = render(&dir, request(false)).expect(0);
+    let done: Vec<_> = wet.data()["files"].as_array().unwrap().iter().map(|f| f["action"].clone()).collect();
+    assert_eq!(said, done);
+    assert_eq!(diffs.len(), 2);
+    for ((file, old), diff) in [GATEWAY, COMPOSE].iter().zip(before).zip(diffs) {
+        let expected = similar::TextDiff::from_lines(&old, &read(&dir, file))
+            .unified_diff()
+            .header(&format!("a/{file}"), &format!("b/{file}"))
+            .to_string();
+        assert_eq!(diff["diff"], expected);
+        assert_eq!(diff["path"], dir.join(file).to_str().unwrap());
+    }
+    // An empty directory too, and a long diff is cut unless all of it is asked for.
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let long =
+        helper(["render"]).dir(&dir).json(json!({"sample": true, "dry_run": true})).changes_nothing().run().expect(0);
+    assert!(long.length < 4096, "{}", long.length);
+    assert!(long.data()["diffs"].to_string().contains("more lines"), "{:#}", long.json);
+    let all = json!({"sample": true, "dry_run": true, "verbose": true});
+    let all = helper(["render"]).dir(&dir).json(all).changes_nothing().run().expect(0);
+    assert!(!all.data()["diffs"].to_string().contains("more lines"));
+}
+
+const QUICKSTART: &str = "services:
+  mcp-proxy:
+    image: us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013
+    volumes:
+      - ./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro
+      - ./data:/data:ro
+  cloudflared:
+    image: cloudflare/cloudflared:2026.3.0
+    network_mode: \"service:mcp-proxy\"
+    command: tunnel --no-autoupdate run --url http://localhost:8080
+    environment: [TUNNEL_TOKEN]
+";
+
+const QUICKSTART_PROXY: &str = "listen_addr: \":8080\"
+log_level: warn
+tunnel_domain: abcd1234.tunnel.anthropic.com
+tls: {cert_file: /data/tls.crt, key_file: /data/tls.key}
+routes:
+  wiki: http://10.1.2.3:8000
+  api: http://10.1.2.4:8000
+upstream: {allowed_ips: [10.1.0.0/16]}
+";
+
+fn quickstart(parent: &Path, name: &str) -> PathBuf {
+    let dir = parent.join("by-hand");
+    std::fs::create_dir_all(dir.join("config")).unwrap();
+    std::fs::write(dir.join(".env"), format!("TUNNEL_DOMAIN={DOMAIN}\n")).unwrap();
+    std::fs::write(dir.join(name), QUICKSTART).unwrap();
+    std::fs::write(dir.join("config/mcp-proxy.yaml"), QUICKSTART_PROXY).unwrap();
+    dir
+}
+
+#[test]
+fn a_stack_made_by_hand_is_left_alone_until_it_may_be_taken_over_with_its_routes() {
+    for name in ["docker-compose.yaml", "compose.yaml", "docker-compose.yml"] {
+        let parent = folder();
+        let dir = quickstart(parent.path(), name);
+        for request in [json!({}), json!({"sample": true}), json!({"routes": {"x": "http://10.1.0.1:1"}})] {
+            let refused = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
+            assert!(refused.findings().contains(&"foreign-deployment"), "{name}: {:?}", refused.findings());
+        }
+        let dry = json!({"overwrite": true, "dry_run": true});
+        helper(["render"]).dir(&dir).json(dry).changes_nothing().run().expect(0);
+        let request = json!({"overwrite": true, "routes": {"new": "http://10.1.2.5:1"}});
+        let answer = render(&dir, request).expect(0);
+        let carried =
+            json!({"api": "http://10.1.2.4:8000", "new": "http://10.1.2.5:1", "wiki": "http://10.1.2.3:8000"});
+        assert_eq!(*answer.data().get("routes").unwrap(), carried, "{name}");
+        assert_eq!(routes(&dir), carried);
+        let config = read(&dir, GATEWAY);
+        assert!(config.contains("log_level: warn") && config.contains("10.1.0.0/16"), "{config}");
+        assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
+        assert_eq!(backups(&dir), [(name.to_owned(), QUICKSTART.to_owned())]);
+        assert!(name == COMPOSE || !dir.join(name).exists(), "{name} would still hide ours");
+        assert!(compose(&dir)["services"]["mcp-gateway"].is_object());
+        helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
+        // `init` on it goes on from there.
+        helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    }
+}
+
+#[test]
+fn init_on_a_stack_made_by_hand_replaces_none_of_it() {
+    let parent = folder();
+    let dir = quickstart(parent.path(), COMPOSE);
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run();
+    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
+    assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
+    let refused = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(1);
+    assert!(refused.findings().contains(&"foreign-deployment"));
+    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
+    assert!(!dir.join(GATEWAY).exists() && !dir.join("hello-mcp").exists());
+}
+
+#[test]
+fn the_override_file_is_never_written() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let own = "# mine\nservices:\n  own: {image: \"own:1\"}\n";
+    let file = dir.join("docker-compose.override.yaml");
+    std::fs::write(&file, own).unwrap();
+    for request in [
+        json!({"routes": {"own": "http://own:1"}}),
+        json!({"overwrite": true, "profile": "hardened"}),
+        json!({"sample": false}),
+    ] {
+        render(&dir, request).expect(0);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), own);
+    }
+    // And it counts.
+    let answer = helper(["check"]).dir(&dir).run().expect(0);
+    assert_eq!(answer.findings(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_needed_for_the_host_and_for_networks_is_rendered() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    assert_eq!(compose(&dir)["services"]["mcp-gateway"].get("extra_hosts"), None);
+    render(&dir, json!({"routes": {"h": "http://host.docker.internal:1"}, "networks": ["a", "b", "a"]})).expect(0);
+    let file = compose(&dir);
+    assert_eq!(file["services"]["mcp-gateway"]["extra_hosts"], json!(["host.docker.internal:host-gateway"]));
+    assert_eq!(file["services"]["mcp-gateway"]["networks"], json!(["default", "a", "b"]));
+    assert_eq!(file["networks"], json!({"a": {"name": "a", "external": true}, "b": {"name": "b", "external": true}}));
+    for service in ["cloudflared", "hello-mcp"] {
+        assert_eq!(file["services"][service].get("networks"), None, "{service}");
+    }
+}
+
+#[test]
+fn images_without_a_digest_and_open_ranges_are_warnings() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let answer = render(&dir, json!({"images": {"proxy": "a:1", "cloudflared": "b", "python": "c"}})).expect(0);
+    assert_eq!(answer.findings(), ["image-unpinned"]);
+    assert_eq!(answer.finding("image-unpinned")["evidence"], json!(["proxy: a:1", "cloudflared: b", "python: c"]));
+    let answer = render(&dir, json!({"images": null, "allowed_ips": ["0.0.0.0/0"]})).expect(0);
+    assert_eq!(answer.findings(), ["allowed-ips-open"]);
+    assert_eq!(answer.finding("allowed-ips-open")["severity"], "warning");
+}
+
+#[test]
+fn the_sample_image_is_called_after_what_it_is_built_of() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let image = || compose(&dir)["services"]["hello-mcp"]["image"].as_str().unwrap().to_owned();
+    let first = image();
+    // The server is mounted, not built in.
+    edit(&dir.join("hello-mcp/server.py"), "Hello", "Howdy");
+    render(&dir, json!({})).expect(0);
+    assert_eq!(image(), first);
+    let requirements = read(&dir, "hello-mcp/requirements.txt");
+    std::fs::write(dir.join("hello-mcp/requirements.txt"), format!("{requirements}httpx\n")).unwrap();
+    render(&dir, json!({})).expect(0);
+    assert_ne!(image(), first);
+    assert!(read(&dir, "hello-mcp/server.py").contains("Howdy"));
+}
+
+#[test]
+fn another_yaml_reader_reads_the_same() {
+    let Some(python) = which("python3") else { return skip("another_yaml_reader_reads_the_same", "no python3") };
+    let has = Command::new(&python).args(["-c", "import yaml"]).stderr(Stdio::null()).status().unwrap();
+    if !has.success() {
+        return skip("another_yaml_reader_reads_the_same", "no PyYAML");
+    }
+    let parent = folder();
+    let dir = deployment(parent.path());
+    // Names that a careless writer would turn into numbers, booleans and nothing.
+    // (`no`, `on` and the like are text to the proxy's reader, Go's yaml.v3, and are not to PyYAML.)
+    let names = ["y", "n", "true", "false", "null", "123", "0123", "0x1f", "0b1", "1e3", "0o7", "12e03", "nan", "inf"];
+    let routes: serde_json::Map<String, Value> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| ((*name).to_owned(), json!(format!("http://10.0.0.{i}:80"))))
+        .collect();
+    let answer = render(&dir, json!({"routes": routes, "profile": "hardened", "shutdown_timeout": "1m"})).expect(0);
+    for file in [GATEWAY, COMPOSE] {
+        let out = Command::new(&python)
+            .args(["-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"])
+            .arg(dir.join(file))
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let theirs: Value = serde_json::from_slice(&out.stdout).unwrap();
+        let ours: serde_yaml::Value = serde_yaml::from_str(&read(&dir, file)).unwrap();
+        assert_eq!(theirs, serde_json::to_value(ours).unwrap(), "{file}");
+        if file == GATEWAY {
+            assert_eq!(theirs["routes"], answer.data()["routes"]);
+        }
+    }
+}
+
+#[test]
+fn compose_takes_what_is_rendered() {
+    let works = Command::new("docker").args(["compose", "version"]).output().is_ok_and(|out| out.status.success());
+    if !works {
+        return skip("compose_takes_what_is_rendered", "no docker compose");
+    }
+    for request in [json!({"sample": true}), everything()] {
+        let parent = folder();
+        let dir = parent.path().join("it's \"a\" $HOME ä");
+        helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+        std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
+        render(&dir, request).expect(0);
+        let out = Command::new("docker").args(["compose", "config", "-q"]).current_dir(&dir).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(String::from_utf8_lossy(&out.stderr), "", "no warning either");
+    }
+}
+
+#[test]
+fn without_a_domain_there_is_nothing_to_render_for() {
+    let parent = folder();
+    let dir = parent.path().join("x");
+    assert_eq!(render(&dir, json!({"sample": true})).expect(2).json["error"]["code"], "directory");
+    std::fs::create_dir(&dir).unwrap();
+    let refused = helper(["render"]).dir(&dir).json(json!({"sample": true})).changes_nothing().run().expect(2);
+    assert!(refused.message().contains("does not say which tunnel"), "{}", refused.message());
+    std::fs::write(dir.join(".env"), "TUNNEL_DOMAIN=not a domain\n").unwrap();
+    let refused = helper(["render"]).dir(&dir).json(json!({"sample": true})).changes_nothing().run().expect(2);
+    assert!(refused.message().contains("TUNNEL_DOMAIN in `.env`"), "{}", refused.message());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_kept_and_named() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    std::fs::write(dir.join(GATEWAY), "routes:\n\t- x\n").unwrap();
+    let request = json!({"routes": {"b": "http://10.0.0.1:1"}});
+    let refused = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
+    assert!(refused.findings().contains(&"proxy-config-yaml"), "{:?}", refused.findings());
+    render(&dir, json!({"sample": true, "overwrite": true})).expect(0);
+    assert_eq!(backups(&dir.join("config")).len(), 1);
+    assert_eq!(routes(&dir), json!({"echo": "http://hello-mcp:9000"}));
+}

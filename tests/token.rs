@@ -1,1 +1,372 @@
-//! To be filled.
+//! `token set` and `token check`: the token goes into `.env` and is seen nowhere else.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{DOMAIN, chmod, deployment, folder, helper, mode, sha256, skip, snapshot, token, tree, which};
+
+const TUNNEL: &str = "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c";
+
+fn fingerprint(token: &str) -> String {
+    sha256(token.as_bytes())[..12].to_owned()
+}
+
+fn env(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join(".env")).unwrap()
+}
+
+#[test]
+fn a_token_from_standard_input_is_set_with_its_fingerprint() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    let before = env(&dir);
+    let first = token("first");
+    let set = helper(["token", "set"]).dir(&dir).stdin(first.clone()).secret(&first).run().expect(0);
+    let data = |token: &str, changed: bool| json!({"state": "set", "fingerprint": fingerprint(token), "tunnel_id": TUNNEL, "changed": changed});
+    assert_eq!(*set.data(), data(&first, true));
+    let expected = before
+        .replace("PASTE_TUNNEL_TOKEN_HERE", &first)
+        .replace("MCP_TUNNEL_TOKEN_FINGERPRINT=\n", &format!("MCP_TUNNEL_TOKEN_FINGERPRINT={}\n", fingerprint(&first)));
+    assert_eq!(env(&dir), expected);
+
+    let again = helper(["token", "set"]).dir(&dir).stdin(first.clone()).changes_nothing().run().expect(0);
+    assert_eq!(*again.data(), data(&first, false));
+
+    let second = token("second");
+    let rotated = helper(["token", "set"]).dir(&dir).stdin(second.clone()).secret(&first).run().expect(0);
+    assert_eq!(*rotated.data(), data(&second, true));
+    let restart = rotated.json["next"][0]["command"].as_str().unwrap();
+    assert!(restart.contains(" restart "), "{restart}");
+    assert_eq!(env(&dir), expected.replace(&first, &second).replace(&fingerprint(&first), &fingerprint(&second)));
+}
+
+#[test]
+fn what_surrounds_a_pasted_token_does_no_harm() {
+    let good = token("healthy");
+    for text in [
+        format!("{good}\n"),
+        format!("{good}\r\n"),
+        format!("\u{feff}{good}"),
+        format!("  \t{good}  \n\n"),
+        format!("\u{a0}{good}\u{200b}\r\n"),
+    ] {
+        let parent = folder();
+        let dir = parent.path().join("mcp-tunnel");
+        let set = helper(["token", "set"]).dir(&dir).stdin(text.clone()).secret(&good).run().expect(0);
+        assert_eq!(set.data()["fingerprint"], fingerprint(&good), "{text:?}");
+        assert!(env(&dir).contains(&format!("\nTUNNEL_TOKEN={good}\n")), "{text:?}");
+    }
+}
+
+#[test]
+fn whatever_is_pasted_instead_of_a_token_is_told_apart_and_nothing_is_written() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let good = token("another");
+    let other = token("other-one");
+    let base64 = |json: Value| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, json.to_string());
+    let cases: Vec<(Vec<u8>, &str, &str)> = vec![
+        (b"".to_vec(), "missing", "nothing was given"),
+        (b" \r\n\t\n".to_vec(), "missing", "nothing was given"),
+        (b"PASTE_TUNNEL_TOKEN_HERE\n".to_vec(), "placeholder", "placeholder"),
+        (b"\"PASTE_TUNNEL_TOKEN_HERE\"".to_vec(), "placeholder", "placeholder"),
+        (format!("\"{good}\"\n").into(), "malformed", "quotes"),
+        (format!("'{good}'").into(), "malformed", "quotes"),
+        (format!("“{good}”").into(), "malformed", "quotes"),
+        (format!("{}\n{}", &good[..50], &good[50..]).into(), "malformed", "line break"),
+        (format!("{}\r\n{}\r\n", &good[..50], &good[50..]).into(), "malformed", "line break"),
+        (format!("{good}\n{other}\n").into(), "malformed", "line break"),
+        (format!("TUNNEL_TOKEN: {good}").into(), "malformed", "blank"),
+        (format!("cloudflared tunnel run --token {good}").into(), "malformed", "blank"),
+        (DOMAIN.into(), "malformed", "domain"),
+        (format!("https://{DOMAIN}").into(), "malformed", "domain"),
+        (TUNNEL.into(), "malformed", "tunnel's id"),
+        (TUNNEL.to_ascii_uppercase().into(), "malformed", "tunnel's id"),
+        (good[..good.len() - 1].into(), "malformed", "cut short"),
+        (good[..good.len() - 4].into(), "malformed", "cut short"),
+        (good[..40].into(), "malformed", "cut short"),
+        (good[1..].into(), "malformed", "beginning"),
+        (good[40..].into(), "malformed", "beginning"),
+        (b"sk-ant-api03-abcdefgh_ijklmnop-qrst".to_vec(), "malformed", "another kind of token"),
+        (b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl".to_vec(), "malformed", "another kind of token"),
+        (base64(json!({"a": "x", "t": TUNNEL})).into(), "malformed", "is missing"),
+        (base64(json!({"a": "x", "t": "no-uuid", "s": "c2VjcmV0"})).into(), "malformed", "is missing"),
+        (base64(json!({"t": TUNNEL, "s": "c2VjcmV0"})).into(), "malformed", "is missing"),
+        (base64(json!({"a": "x", "t": TUNNEL, "s": "not base64!"})).into(), "malformed", "is missing"),
+        (b"eyJ\xff\xfe\x00".to_vec(), "malformed", ""),
+        (vec![b'x'; 200_000], "malformed", ""),
+        (format!("{good}{}", "A".repeat(100_000)).into(), "malformed", ""),
+        (format!("TUNNEL_TOKEN={good}").into(), "malformed", ""),
+    ];
+    for (input, state, words) in cases {
+        let text = String::from_utf8_lossy(&input).trim().to_owned();
+        let mut call = helper(["token", "set"]).dir(&dir).stdin(input).secret(&good).changes_nothing();
+        // What was pasted is a secret, unless the message must name the kind.
+        if state == "malformed" && text.len() < 1000 {
+            call = call.secret(&text);
+        }
+        let refused = call.run().expect(1);
+        assert_eq!(
+            *refused.data(),
+            json!({"state": state, "fingerprint": null, "tunnel_id": null, "changed": false}),
+            "{text}"
+        );
+        assert_eq!(refused.findings(), [format!("token-{state}")], "{text}");
+        let summary = refused.json["summary"].as_str().unwrap();
+        assert!(summary.contains("nothing was written") && summary.contains(words), "{text}: {summary}");
+    }
+}
+
+#[test]
+fn every_other_byte_of_the_env_file_stays() {
+    let (old, new) = (token("old"), token("new"));
+    for text in [
+        format!(
+            "# c\r\nA=1\r\nTUNNEL_DOMAIN={DOMAIN}\r\nTUNNEL_TOKEN={old} # mine\r\nMCP_TUNNEL_TOKEN_FINGERPRINT=x\r\nB=\"two\r\nlines\"\r\nZ=last"
+        ),
+        format!(
+            "export TUNNEL_TOKEN = '{old}'\nMCP_TUNNEL_TOKEN_FINGERPRINT=x\n\n\n  INDENTED=ä\n#TUNNEL_TOKEN=old one\nTUNNEL_TOKEN_2=x\n"
+        ),
+        format!("MCP_TUNNEL_TOKEN_FINGERPRINT=x\nTUNNEL_TOKEN={old}\nTUNNEL_TOKEN={old}\n\t"),
+        format!("\u{feff}TUNNEL_TOKEN=\"{old}\"\nMCP_TUNNEL_TOKEN_FINGERPRINT=\"x\""),
+    ] {
+        let parent = folder();
+        let dir = parent.path().join("mcp-tunnel");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join(".env"), &text).unwrap();
+        chmod(&dir.join(".env"), 0o644);
+        helper(["token", "set"]).dir(&dir).stdin(new.clone()).secret(&old).run().expect(0);
+        let expected = text
+            .replace(&format!("'{old}'"), &old)
+            .replace(&format!("\"{old}\""), &old)
+            .replace(&old, &new)
+            .replace("FINGERPRINT=\"x\"", "FINGERPRINT=x")
+            .replace("FINGERPRINT=x", &format!("FINGERPRINT={}", fingerprint(&new)));
+        assert_eq!(env(&dir), expected);
+        assert_eq!(mode(&dir.join(".env")), 0o600);
+    }
+}
+
+#[test]
+fn a_token_comes_first_where_there_is_no_directory_yet() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let set = helper(["token", "set"]).dir(&dir).stdin(token("x")).run().expect(0);
+    assert_eq!(tree(&dir), [(String::new(), 0o700), (".env".to_owned(), 0o600), (".gitignore".to_owned(), 0o644)]);
+    let next = set.json["next"][0]["command"].as_str().unwrap();
+    assert!(next.contains(" init --json "), "{next}");
+    let init = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
+    assert_eq!(init.data()["token"], "set");
+    assert!(env(&dir).contains(&format!("TUNNEL_TOKEN={}\n", token("x"))));
+    helper(["check"]).dir(&dir).run().expect(0);
+}
+
+#[test]
+fn a_refused_token_makes_no_directory() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    helper(["token", "set"]).dir(&dir).stdin("nonsense").run().expect(1);
+    assert_eq!(snapshot(parent.path()), []);
+}
+
+#[test]
+fn standard_input_cannot_be_request_and_token_at_once() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let secret = token("x");
+    let refused =
+        helper(["token", "set", "--json", "-"]).dir(&dir).stdin(secret.clone()).secret(&secret).changes_nothing().run();
+    assert_eq!(refused.expect(2).json["error"]["code"], "request");
+}
+
+#[test]
+fn a_prompt_on_a_terminal_does_not_show_what_is_typed() {
+    const DRIVER: &str = r#"
+import os, pty, select, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+out, typed = b"", False
+while True:
+    ready, _, _ = select.select([fd], [], [], 20)
+    if not ready:
+        os.kill(pid, 9)
+        sys.exit("nothing more came: %r" % out)
+    try:
+        more = os.read(fd, 65536)
+    except OSError:
+        break
+    if not more:
+        break
+    out += more
+    if not typed and b"hidden" in out:
+        os.write(fd, sys.argv[1].encode() + b"\n")
+        typed = True
+sys.stdout.buffer.write(out)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+    let Some(python) = which("python3") else {
+        return skip("a_prompt_on_a_terminal_does_not_show_what_is_typed", "no python3");
+    };
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let typed = token("typed-by-hand");
+    let out = Command::new(python)
+        .args(["-c", DRIVER, &typed, env!("CARGO_BIN_EXE_mcp-tunnels-helper"), "token", "set", "--dir"])
+        .arg(&dir)
+        .output()
+        .unwrap();
+    let screen = String::from_utf8(out.stdout).unwrap();
+    assert!(out.status.success(), "{screen}\n{}", String::from_utf8_lossy(&out.stderr));
+    assert!(!screen.contains(&typed), "{screen}");
+    let last = screen.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let answer: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(answer["data"]["fingerprint"], fingerprint(&typed));
+    assert!(env(&dir).contains(&typed));
+}
+
+fn check(dir: &Path) -> Value {
+    let answer = helper(["token", "check"]).dir(dir).changes_nothing().run();
+    assert_eq!(answer.code, i32::from(answer.data()["state"] != "set"), "{:#}", answer.json);
+    answer.json
+}
+
+#[test]
+fn check_tells_set_placeholder_missing_and_malformed_apart() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    std::fs::create_dir(&dir).unwrap();
+    let good = token("x");
+    for (text, state) in [
+        (format!("TUNNEL_TOKEN={good}\n"), "set"),
+        (format!("export TUNNEL_TOKEN=\"{good}\" # why\r\n"), "set"),
+        (format!("TUNNEL_TOKEN=old\nTUNNEL_TOKEN={good}"), "set"),
+        ("TUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE\n".into(), "placeholder"),
+        ("TUNNEL_TOKEN=\n".into(), "missing"),
+        ("TUNNEL_TOKEN=\"\"\n".into(), "missing"),
+        ("# nothing\n".into(), "missing"),
+        (format!("#TUNNEL_TOKEN={good}\n"), "missing"),
+        (String::new(), "missing"),
+        (format!("TUNNEL_TOKEN={DOMAIN}\n"), "malformed"),
+        (format!("TUNNEL_TOKEN={}\n", &good[..60]), "malformed"),
+        (format!("TUNNEL_TOKEN={good}\nTUNNEL_TOKEN=old\n"), "malformed"),
+    ] {
+        std::fs::write(dir.join(".env"), &text).unwrap();
+        chmod(&dir.join(".env"), 0o600);
+        let answer = check(&dir);
+        assert_eq!(answer["data"]["state"], state, "{text}");
+        assert_eq!(answer["data"]["mode"], "0600");
+        assert_eq!(answer["data"]["git"], "no-repository");
+        let fingerprint = if state == "set" { json!(fingerprint(&good)) } else { Value::Null };
+        assert_eq!(answer["data"]["fingerprint"], fingerprint, "{text}");
+        let ids: Vec<_> = answer["findings"].as_array().unwrap().iter().map(|f| f["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, if state == "set" { vec![] } else { vec![format!("token-{state}")] }, "{text}");
+        let set =
+            answer["next"].as_array().unwrap().iter().any(|n| n["command"].as_str().unwrap().contains(" token set "));
+        assert_eq!(set, state != "set");
+    }
+    std::fs::remove_file(dir.join(".env")).unwrap();
+    let answer = check(&dir);
+    assert_eq!((&answer["data"]["state"], &answer["data"]["mode"]), (&json!("missing"), &Value::Null));
+    let refused = helper(["token", "check"]).dir(parent.path().join("no")).run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+}
+
+#[test]
+fn a_stale_token_in_the_shell_is_told_without_showing_either() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let (stored, stale) = (token("healthy"), token("stale"));
+    let call =
+        |value: &str| helper(["token", "check"]).dir(&dir).env("TUNNEL_TOKEN", value).secret(value).secret(&stored);
+    let answer = call(&stale).changes_nothing().run().expect(0);
+    assert_eq!(answer.data()["shadowed"], true);
+    assert_eq!(answer.findings(), ["token-shadowed"]);
+    assert_eq!(answer.finding("token-shadowed")["severity"], "warning");
+    let evidence = answer.finding("token-shadowed")["evidence"].to_string();
+    assert!(evidence.contains(&fingerprint(&stale)) && evidence.contains(&fingerprint(&stored)), "{evidence}");
+    let same = call(&stored).run().expect(0);
+    assert_eq!((same.data()["shadowed"].clone(), same.findings()), (json!(false), vec![]));
+    let unset = helper(["token", "check"]).dir(&dir).env("TUNNEL_TOKEN", "").run().expect(0);
+    assert_eq!(unset.data()["shadowed"], false);
+    // Also told where a new one is set, and where the whole is checked.
+    let set = helper(["token", "set"]).dir(&dir).env("TUNNEL_TOKEN", stale.clone()).stdin(token("n")).secret(&stale);
+    assert_eq!(set.run().expect(0).findings(), ["token-shadowed"]);
+    let whole = helper(["check"]).dir(&dir).env("TUNNEL_TOKEN", "not even a token").secret("not even a token");
+    assert_eq!(whole.run().expect(0).findings(), ["token-shadowed"]);
+}
+
+#[test]
+fn the_mode_of_the_env_file_is_judged() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    for (bits, findings, code) in [
+        (0o600, &[][..], 0),
+        (0o400, &[], 0),
+        (0o640, &["env-readable"], 0),
+        (0o604, &["env-readable"], 0),
+        (0o644, &["env-readable"], 0),
+        (0o620, &["env-writable"], 1),
+        (0o602, &["env-writable"], 1),
+        (0o666, &["env-writable"], 1),
+    ] {
+        chmod(&dir.join(".env"), bits);
+        let answer = helper(["token", "check"]).dir(&dir).changes_nothing().run().expect(code);
+        assert_eq!(answer.findings(), findings, "{bits:o}");
+        assert_eq!(answer.data()["mode"], format!("{bits:04o}"));
+    }
+}
+
+#[test]
+fn git_itself_says_whether_it_would_commit_the_token() {
+    let Some(git) = which("git") else {
+        return skip("git_itself_says_whether_it_would_commit_the_token", "no git");
+    };
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&git);
+        command.args(args).current_dir(parent.path()).env("HOME", parent.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    let look = |state: &str, findings: &[&str], code: i32| {
+        let answer = helper(["token", "check"]).dir(&dir).changes_nothing().run().expect(code);
+        assert_eq!(answer.data()["git"], state);
+        assert_eq!(answer.findings(), findings, "{state}");
+    };
+    look("no-repository", &[], 0);
+    run(&["init", "-q"]);
+    look("ignored", &[], 0);
+    // A directory of git's that the caller names has no say.
+    let answer = helper(["token", "check"]).dir(&dir).env("GIT_DIR", "/nonexistent").run().expect(0);
+    assert_eq!(answer.data()["git"], "ignored");
+    let ignore = std::fs::read(dir.join(".gitignore")).unwrap();
+    std::fs::write(dir.join(".gitignore"), [ignore.as_slice(), b"!.env\n"].concat()).unwrap();
+    look("not-ignored", &["git-not-ignored"], 0);
+    std::fs::write(dir.join(".gitignore"), ignore).unwrap();
+    run(&["add", "-f", "mcp-tunnel/.env"]);
+    look("tracked", &["git-tracked"], 1);
+    // Without git nothing is claimed.
+    let empty = folder();
+    let answer = helper(["token", "check"]).dir(&dir).path(&[empty.path()]).changes_nothing().run().expect(0);
+    assert_eq!(answer.data()["git"], json!({"unknown": "git is not installed"}));
+    assert_eq!(answer.json["skipped"], json!([{"id": "git-not-ignored", "reason": "git is not installed"}]));
+}
+
+#[test]
+fn a_token_set_while_the_file_belongs_to_somebody_keeps_its_owner() {
+    if !crate::support::is_root() {
+        return skip("a_token_set_while_the_file_belongs_to_somebody_keeps_its_owner", "not root");
+    }
+    let parent = folder();
+    let dir = deployment(parent.path());
+    std::os::unix::fs::chown(dir.join(".env"), Some(1234), Some(2345)).unwrap();
+    helper(["token", "set"]).dir(&dir).stdin(token("new")).run().expect(0);
+    let meta = std::fs::metadata(dir.join(".env")).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (1234, 2345, 0o600));
+}

@@ -1,5 +1,7 @@
 //! The builder of all whole-binary tests: a clean environment, and on every run the promises that always hold.
 
+pub(crate) mod engine;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write;
@@ -23,7 +25,8 @@ pub(crate) fn folder() -> tempfile::TempDir {
 pub(crate) fn token(secret: &str) -> String {
     let standard = base64::engine::general_purpose::STANDARD;
     let secret = standard.encode(secret);
-    standard.encode(json!({"a": "0123456789abcdef", "t": "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c", "s": secret}).to_string())
+    standard
+        .encode(json!({"a": "0123456789abcdef", "t": "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c", "s": secret}).to_string())
 }
 
 /// Whether a real tool must be there. Where it need not, its absence is said aloud and the test ends early.
@@ -62,6 +65,7 @@ pub(crate) struct Call {
     cwd: Option<PathBuf>,
     secrets: Vec<String>,
     no_new_files: bool,
+    wrapper: Vec<OsString>,
 }
 
 /// How it ended.
@@ -86,6 +90,7 @@ pub(crate) fn helper<I: IntoIterator<Item = S>, S: Into<OsString>>(args: I) -> C
         cwd: None,
         secrets: Vec::new(),
         no_new_files: false,
+        wrapper: Vec::new(),
     }
 }
 
@@ -139,10 +144,29 @@ impl Call {
         self
     }
 
+    /// A program that runs the helper, which is its last arguments: `timeout 20`, `sh -c 'umask 077; exec "$0" "$@"'`.
+    pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(Into::into).collect();
+        self
+    }
+
+    /// A call that hangs fails instead.
+    pub(crate) fn bounded(self) -> Self {
+        self.under(&["timeout", "20"])
+    }
+
     /// Runs it and checks what always holds.
     pub(crate) fn run(self) -> Answer {
         let home = folder();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
+        let binary = env!("CARGO_BIN_EXE_mcp-tunnels-helper");
+        let mut command = match self.wrapper.split_first() {
+            Some((program, rest)) => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         command.args(&self.args);
         if let Some(dir) = &self.dir {
             command.arg("--dir").arg(dir);
@@ -213,13 +237,16 @@ impl Call {
                 assert!(evidence.iter().all(|e| e.as_str().unwrap().chars().count() <= 300), "{finding}");
                 for key in ["title", "cause", "fix"] {
                     let text = finding[key].as_str().unwrap();
-                    assert!(!text.contains("{helper}") && !text.contains("{dir}") && !text.contains("{proxy}"), "{text}");
+                    assert!(
+                        !text.contains("{helper}") && !text.contains("{dir}") && !text.contains("{proxy}"),
+                        "{text}"
+                    );
                 }
             }
             for next in json["next"].as_array().unwrap() {
                 assert!(matches!(next["who"].as_str(), Some("person" | "helper")), "{next}");
                 if let Some(command) = next["command"].as_str() {
-                    assert!(command.starts_with('/') || command.starts_with('\''), "not absolute: {command}");
+                    assert!(command.contains(" --dir ") || self.dir.is_none(), "names no directory: {command}");
                 }
             }
             if json["data"]["dry_run"] != json!(true) {
@@ -236,12 +263,15 @@ impl Call {
         }
         let mut secrets = self.secrets.clone();
         if let Some(dir) = &self.dir {
+            // The public half of a key may stand in its certificate in the very same letters.
+            let public = public_lines(dir);
             for key in ["data/ca.key", "data/tls.key"] {
-                if let Ok(text) = std::fs::read_to_string(dir.join(key)) {
-                    secrets.extend(text.lines().filter(|l| l.len() > 20 && !l.starts_with("---")).map(str::to_owned));
+                if let Some(text) = text_of(&dir.join(key)) {
+                    let secret = |l: &&str| l.len() > 20 && !l.starts_with("---") && !public.contains(*l);
+                    secrets.extend(text.lines().filter(secret).map(str::to_owned));
                 }
             }
-            if let Ok(text) = std::fs::read_to_string(dir.join(".env")) {
+            if let Some(text) = text_of(&dir.join(".env")) {
                 let token = text.lines().find_map(|l| l.strip_prefix("TUNNEL_TOKEN="));
                 secrets.extend(token.filter(|t| t.starts_with("eyJ")).map(str::to_owned));
             }
@@ -285,6 +315,19 @@ impl Answer {
     }
 }
 
+/// Lines of the certificates, as far as they are certificates.
+fn public_lines(dir: &Path) -> BTreeSet<String> {
+    let texts = ["data/ca.crt", "data/tls.crt"].into_iter().filter_map(|file| text_of(&dir.join(file)));
+    let blocks = texts.flat_map(|text| text.split("-----BEGIN").map(str::to_owned).collect::<Vec<_>>());
+    let certificates = blocks.filter(|block| block.starts_with(" CERTIFICATE"));
+    certificates.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The text of a regular file. A pipe in its place would hang the test.
+fn text_of(path: &Path) -> Option<String> {
+    path.is_file().then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
 /// Exactly one line, which is one JSON object.
 fn one_object(stdout: &str) -> Value {
     let line = stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no newline at the end: {stdout:?}"));
@@ -325,4 +368,55 @@ pub(crate) fn deployment(parent: &Path) -> PathBuf {
     helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
     helper(["token", "set"]).dir(&dir).stdin(token("healthy")).run().expect(0);
     dir
+}
+
+/// The helper with a clean environment, for tests that look at the bytes themselves.
+pub(crate) fn plain(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
+    command.current_dir(home).stdin(Stdio::null());
+    command
+}
+
+/// Permission bits of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).mode() & 0o7777
+}
+
+/// Changes permission bits.
+pub(crate) fn chmod(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Everything below a folder, and the folder itself as an empty path, with permission bits.
+pub(crate) fn tree(dir: &Path) -> Vec<(String, u32)> {
+    let mut all = vec![(String::new(), mode(dir))];
+    for (path, mode, _) in snapshot(dir) {
+        all.push((path.strip_prefix(dir).unwrap().to_string_lossy().into_owned(), mode & 0o7777));
+    }
+    all
+}
+
+/// Replaces a text in a file; it must be there.
+pub(crate) fn edit(path: &Path, old: &str, new: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(old), "no {old:?} in {text}");
+    std::fs::write(path, text.replace(old, new)).unwrap();
+}
+
+/// What openssl prints; it must succeed.
+pub(crate) fn openssl(dir: &Path, args: &[&str]) -> String {
+    let out = Command::new("openssl").args(args).current_dir(dir).output().unwrap();
+    assert!(out.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Lower-case hex of the SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

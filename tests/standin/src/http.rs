@@ -52,11 +52,11 @@ impl Head {
 
 /// Sends a whole answer and says that the connection ends with it.
 pub fn answer(stream: &mut TcpStream, status: &str, kind: &str, body: &str) -> io::Result<()> {
-    write!(
-        stream,
+    let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
-    )
+    );
+    stream.write_all(answer.as_bytes())
 }
 
 /// One request, and its answer's head and decoded body.

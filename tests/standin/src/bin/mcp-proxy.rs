@@ -385,7 +385,9 @@ fn route(config: &Config, log: Log, mut client: TcpStream) -> io::Result<()> {
                 "upstream request failed",
                 &[("host", json!(name)), ("upstream", json!(upstream)), ("error", json!(error))],
             );
-            http::answer(&mut client, "502 Bad Gateway", "text/plain", "Bad Gateway\n")
+            http::answer(&mut client, "502 Bad Gateway", "text/plain", "Bad Gateway\n")?;
+            // The thread that hands the body up may still hold the connection.
+            client.shutdown(Shutdown::Both)
         }
     }
 }
@@ -420,17 +422,22 @@ fn forward(config: &Config, upstream: &str, head: &http::Head, client: &mut TcpS
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Both);
     });
-    let mut status = 0;
+    // The status line may come in pieces.
+    let mut beginning = Vec::new();
     let mut chunk = [0; 16 * 1024];
-    loop {
+    while !beginning.contains(&b'\n') {
         let count = server.read(&mut chunk).map_err(broken)?;
-        if status == 0 {
-            let line = String::from_utf8_lossy(&chunk[..count]);
-            status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or("EOF")?;
+        if count == 0 || beginning.len() > chunk.len() {
+            return Err("EOF".into());
         }
-        if count == 0 || client.write_all(&chunk[..count]).is_err() {
-            break;
-        }
+        beginning.extend_from_slice(&chunk[..count]);
+    }
+    let line = String::from_utf8_lossy(&beginning);
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or("EOF")?;
+    let mut sent = client.write_all(&beginning).is_ok();
+    while sent {
+        let count = server.read(&mut chunk).map_err(broken)?;
+        sent = count > 0 && client.write_all(&chunk[..count]).is_ok();
     }
     let _ = client.shutdown(Shutdown::Both);
     Ok(status)
