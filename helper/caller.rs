@@ -18,6 +18,8 @@ pub(crate) struct Caller {
     env: BTreeMap<OsString, OsString>,
     /// Deployment directory that the command works on, once it is known.
     pub(crate) dir: Option<PathBuf>,
+    /// The tunnel's domain, once it is known.
+    pub(crate) domain: Option<String>,
     /// Names of the services in fixes.
     pub(crate) services: Services,
     /// Whether long work may report on standard error.
@@ -54,6 +56,7 @@ impl Caller {
             launcher,
             env,
             dir: None,
+            domain: None,
             services: Services::default(),
             progress: std::io::stderr().is_terminal(),
         }
@@ -78,7 +81,7 @@ impl Caller {
         line
     }
 
-    /// Fills `{helper}`, `{dir}`, `{proxy}` and `{cloudflared}` in a text of the rule table.
+    /// Fills `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` in a text of the rule table.
     pub(crate) fn fill(&self, template: &str) -> String {
         if !template.contains('{') {
             return template.to_owned();
@@ -87,6 +90,7 @@ impl Caller {
         template
             .replace("{helper}", &quote(self.launcher.as_os_str()))
             .replace("{dir}", &if self.dir.is_some() { quote(dir.as_os_str()) } else { "~/mcp-tunnel".into() })
+            .replace("{domain}", self.domain.as_deref().unwrap_or("abcd1234.tunnel.anthropic.com"))
             .replace("{proxy}", &self.services.proxy)
             .replace("{cloudflared}", &self.services.cloudflared)
     }

@@ -11,7 +11,7 @@ use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
 use crate::config;
 use crate::config::compose::words;
-use crate::config::found::Found;
+use crate::config::found::{Found, is_inside};
 use crate::config::gateway::{Gateway, data_file};
 use crate::config::images;
 use crate::config::sample;
@@ -96,9 +96,10 @@ impl Verdict {
         self.findings.push(finding);
     }
 
-    /// Whether anything found keeps the stack from working.
+    /// Whether anything found keeps the stack from working. What merely endangers a secret does not.
     pub(crate) fn is_fatal(&self) -> bool {
-        self.findings.iter().any(|f| f.severity == Severity::Error)
+        const WORKS_ALL_THE_SAME: [&str; 4] = ["git-tracked", "env-writable", "key-writable", "token-in-file"];
+        self.findings.iter().any(|f| f.severity == Severity::Error && !WORKS_ALL_THE_SAME.contains(&f.id))
     }
 }
 
@@ -137,7 +138,10 @@ impl<'a> Facts<'a> {
         let gateway_path = gateway_path(deployment, &found, &services);
         let gateway = read_gateway(deployment, &found, gateway_path.as_deref());
         let domain = config::known_domain(deployment)?;
-        let labels = domain.as_ref().map(|d| labels_of(&gateway, d)).unwrap_or_default();
+        let labels = match (&gateway, &domain) {
+            (GatewayFile::Good(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
+            _ => Vec::new(),
+        };
         let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
         let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
         let git = git::state(deployment, path::ENV);
@@ -213,7 +217,7 @@ fn read_gateway(deployment: &Deployment, found: &Found, inside: Option<&str>) ->
         let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name);
         return GatewayFile::Missing(format!("`{name}` mounts nothing at /etc/mcp-gateway/config.yaml"));
     };
-    if inside.starts_with(['/', '~']) || inside.starts_with("..") {
+    if !is_inside(inside) {
         return GatewayFile::Elsewhere(inside.to_owned());
     }
     match files::metadata(deployment, inside) {
@@ -247,23 +251,16 @@ pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>
 
 /// Names of the routes that stand in front of the domain, for the certificate.
 pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
-    let suffix = format!(".{domain}");
-    let label = |name: String| name.strip_suffix(&suffix).map(str::to_owned).unwrap_or(name);
-    let routes = routes(deployment).unwrap_or_default();
-    routes.into_keys().map(label).filter(|name| RouteName::parse(name).is_ok()).collect()
+    labels(routes(deployment).unwrap_or_default().keys(), domain)
 }
 
-fn labels_of(gateway: &GatewayFile, domain: &Domain) -> Vec<String> {
+/// The labels among the keys of `routes`; a key may also be a whole host name.
+fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
     let suffix = format!(".{domain}");
-    match gateway {
-        GatewayFile::Good(gateway) => gateway
-            .routes
-            .keys()
-            .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
-            .filter(|name| RouteName::parse(name).is_ok())
-            .collect(),
-        _ => Vec::new(),
-    }
+    names
+        .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
+        .filter(|name| RouteName::parse(name).is_ok())
+        .collect()
 }
 
 /// The finding that goes with a configuration that the proxy could not read either.
@@ -300,11 +297,13 @@ fn exposure(mode: u32, what: &str, readable: &'static str, writable: &'static st
 }
 
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
-    if let Ok(meta) = std::fs::metadata(facts.deployment.root())
-        && meta.mode() & 0o077 != 0
-    {
-        verdict.push(rules::finding("directory-open").with(format!("mode {:04o}", meta.mode() & 0o7777)));
-    }
+    verdict.findings.extend(open_directory(facts.deployment));
+}
+
+/// The finding about a directory that others on this host can enter.
+pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
+    let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
+    (mode & 0o077 != 0).then(|| rules::finding("directory-open").with(format!("mode {mode:04o}")))
 }
 
 fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -314,6 +313,9 @@ fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     };
     for fault in env.faults().iter().take(1) {
         verdict.push(rules::finding("compose-env-invalid").with(fault.to_string()));
+    }
+    if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
+        verdict.push(rules::finding("compose-file-elsewhere"));
     }
     match env_mode(facts.deployment) {
         Ok(found) => verdict.findings.extend(found),
@@ -350,8 +352,11 @@ fn keys_are_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
 /// Findings about who on this host may read or write the keys.
 pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
     let mut found = Vec::new();
-    if let Ok(Some(meta)) = files::metadata(deployment, path::CA_KEY) {
-        found.extend(exposure(meta.mode(), "`data/ca.key`", "key-readable", "key-writable"));
+    // The other two are there while the CA is being changed.
+    for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
+        if let Ok(Some(meta)) = files::metadata(deployment, key) {
+            found.extend(exposure(meta.mode(), &format!("`{key}`"), "key-readable", "key-writable"));
+        }
     }
     if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
         && meta.mode() & 0o022 != 0
@@ -485,15 +490,15 @@ fn proxy_is_dialled(facts: &Facts<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// A variable of a service's `environment`, in both of Compose's spellings.
+/// A variable of a service's `environment`, in both of Compose's spellings; Compose merges those of both files.
 fn environment(facts: &Facts<'_>, service: &str, name: &str) -> Option<String> {
-    match facts.found.service(service, "environment")? {
+    facts.found.each(service, "environment").find_map(|value| match value {
         Value::Sequence(list) => list.iter().filter_map(yaml::scalar).find_map(|entry| {
             let (key, value) = entry.split_once('=').unwrap_or((&entry, ""));
             (key == name).then(|| value.to_owned())
         }),
         map => yaml::at(map, &[name]).map(|value| yaml::scalar(value).unwrap_or_default()),
-    }
+    })
 }
 
 fn token_is_hidden(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -553,11 +558,7 @@ fn gateway_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
             if gateway.routes.is_empty() {
                 verdict.push(rules::finding("proxy-config-routes-empty").with(format!("`{inside}`")));
             }
-            let open = gateway.allowed_ips().is_some_and(|ips| ips.iter().any(|ip| ip.ends_with("/0")));
-            if open || gateway.dials_anything() {
-                let what = if open { "allowed_ips has 0.0.0.0/0" } else { "disable_ip_validation is true" };
-                verdict.push(rules::finding("allowed-ips-open").with(what));
-            }
+            verdict.findings.extend(gateway.open_finding());
         }
     }
 }
@@ -707,13 +708,15 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let for_facts = caller.clone();
     let facts = Facts::gather(deployment, &for_facts)?;
     caller.services = facts.services.clone();
+    caller.domain = facts.domain.as_ref().map(ToString::to_string);
     let verdict = facts.judge();
     let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let summary = match (errors, warnings) {
         (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
         (0, n) => format!("the deployment is sound as far as its files tell, with {n} warning(s)"),
-        (n, _) => format!("{n} error(s) keep the deployment from working"),
+        (n, _) if verdict.is_fatal() => format!("{n} error(s) keep the deployment from working"),
+        (n, _) => format!("the deployment would work, and has {n} error(s) that endanger it"),
     };
     let data = CheckData {
         domain: facts.domain.clone(),

@@ -1,7 +1,7 @@
 //! The troubleshooting table: one row a finding, plain data. Everything that names a fault points here.
 //!
-//! In `cause` and `fix`, `{helper}`, `{dir}`, `{proxy}` and `{cloudflared}` stand for the launcher, the deployment
-//! directory and the names of its services.
+//! In `cause` and `fix`, `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` stand for the launcher, the
+//! deployment directory, its domain and the names of its services.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,11 @@ rules! {
     "changes to docker-compose.yaml have no effect; Compose warns `Found multiple config files`"
     "Compose takes compose.yaml, compose.yml and docker-compose.yml before docker-compose.yaml"
     "move the other file away; services of your own belong into docker-compose.override.yaml"
+"compose-file-elsewhere" Host Fatal COMPOSE_FILE
+    "`.env` sends Compose to another file"
+    "`docker compose` starts other services than the ones in this directory's file"
+    "COMPOSE_FILE in `.env` wins over every file name"
+    "take COMPOSE_FILE out of `.env`; services of your own belong into docker-compose.override.yaml"
 "compose-yaml-invalid" Host Fatal COMPOSE_FILE
     "a compose file cannot be read"
     "`yaml: line …`, or `additional properties … not allowed`"
@@ -182,7 +187,7 @@ rules! {
     "a mounted file is a directory"
     "`Are you trying to mount a directory onto a file`"
     "the file was missing at an earlier start, and Docker made an empty directory of its name"
-    "`{helper} down --dir {dir}`, remove the empty directory in the evidence, `{helper} render --dir {dir}`, `{helper} up --dir {dir}`"
+    "`{helper} down --dir {dir}`, remove the empty directory in the evidence, write the file again (`{helper} render --dir {dir}` with the routes), `{helper} up --dir {dir}`"
 "network-missing" Host Fatal COMPOSE_FILE
     "a Docker network that the proxy should join does not exist"
     "`network … declared as external, but could not be found`"
@@ -198,6 +203,11 @@ rules! {
     "`Exited` or `Created` in `docker compose ps`, or the service is missing there"
     "it was stopped by hand, or it ended and is not started again"
     "`{helper} up --dir {dir}`"
+"not-live" Host Fatal TROUBLE
+    "the tunnel did not become live in time"
+    "`up` or `restart` ends before everything is there"
+    "what is still missing stands in the evidence; other findings may say why"
+    "look again with `{helper} status --dir {dir} --json '{\"wait_seconds\":60}'`; if it stays so, mend what the other findings say"
 "crash-loop" Host Fatal TROUBLE
     "a container starts and dies, again and again"
     "`Restarting (N)` in `docker compose ps`"
@@ -222,7 +232,7 @@ rules! {
     "git would commit a file with a secret"
     "`git status` lists it as untracked"
     "no .gitignore keeps it out"
-    "`{helper} init --dir {dir}` with the domain mends the directory's .gitignore; look for a `!` line there that undoes it"
+    "`{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'` mends the directory's .gitignore; look for a `!` line there that undoes it"
 "token-shadowed" Host Warning CONSOLE
     "TUNNEL_TOKEN is exported in this shell, and differs from `.env`"
     "after a rotation the old token stays in use when Compose is run by hand"
@@ -237,7 +247,7 @@ rules! {
     "there is no `.env`"
     "`The TUNNEL_TOKEN variable is not set`"
     "Compose takes domain and token from it"
-    "`{helper} init --dir {dir}` with the domain writes it, then `{helper} token set --dir {dir}`"
+    "`{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'` writes it, then `{helper} token set --dir {dir}`"
 "env-readable" Files Warning SECURITY
     "others can read the token"
     "`.env` has a mode wider than 0600"
@@ -278,6 +288,11 @@ rules! {
     "`render` writes nothing"
     "this stack was set up by hand; the helper checks, starts and watches it, but does not rewrite it unasked"
     "change routes in the stack's own configuration and run `{helper} restart --dir {dir}`; or `{helper} render --dir {dir} --json '{\"overwrite\":true}'` to go over to the helper's stack, with the same routes and the old files kept aside"
+"foreign-replaced" Files Warning REFERENCE
+    "a stack made by hand was replaced by the helper's"
+    "services of the old file are missing, or the old stack still runs beside the new one"
+    "the helper's stack has a project name of its own, and none of the old file's other services"
+    "stop the old stack (the command is in `next`), and copy the services in the evidence from the file that was kept aside into docker-compose.override.yaml"
 "config-not-applied" Files Warning REFERENCE
     "the proxy runs with an older configuration"
     "a new route answers `No route configured for host`"
@@ -327,7 +342,7 @@ rules! {
     "the proxy's configuration is a directory"
     "`read /etc/mcp-gateway/config.yaml: is a directory`"
     "the file was missing when the stack was started, and Docker made an empty directory of its name"
-    "`{helper} down --dir {dir}`, remove the empty directory, write the file (`{helper} render --dir {dir}`), `{helper} up --dir {dir}`"
+    "`{helper} down --dir {dir}`, remove the empty directory, write the file again with the routes, which are lost (`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`), `{helper} up --dir {dir}`"
 "proxy-config-denied" Files Fatal TROUBLE
     "the proxy may not read its configuration"
     "`open /etc/mcp-gateway/config.yaml: permission denied`"
@@ -397,7 +412,7 @@ rules! {
     "the CA certificate is missing"
     "there is no `data/ca.crt`"
     "certificates were not issued yet, or the file was removed"
-    "put the registered ca.crt back, or `{helper} certs issue --dir {dir}`: from `data/ca.key` it makes the certificate again, without it a new CA that must be registered"
+    "put the registered ca.crt back; with `data/ca.key` there, `{helper} certs issue --dir {dir}` makes it again; if both are lost, move data/tls.crt away too, and it makes a new CA, which must be registered"
 "ca-unusable" Files Fatal REFERENCE
     "`data/ca.crt` is not a certificate"
     "the Console refuses the file"
@@ -413,12 +428,12 @@ rules! {
     "every call fails with `tls handshake failed`"
     "its validity is over or has not begun; a wrong clock looks the same"
     "check this machine's clock; then `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` makes a new CA to be registered beside the old one (a tunnel holds two)"
-"ca-ends-first" Files Warning REFERENCE
+"ca-ends-first" Tls Warning REFERENCE
     "the server certificate ends early, because the CA does"
     "it is valid for fewer days than were asked for"
     "a certificate is worth nothing after the end of the CA that signed it"
     "`{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA to be registered beside the old one (a tunnel holds two)"
-"ca-expires-soon" Files Warning REFERENCE
+"ca-expires-soon" Tls Warning REFERENCE
     "the CA certificate ends soon"
     "every call will fail with `tls handshake failed`"
     "a CA has an end, and the server certificate cannot outlive it"
@@ -447,7 +462,7 @@ rules! {
     "a server certificate cannot be issued without the CA's private key"
     "there is no `data/ca.key`"
     "the registered CA's key is elsewhere, or lost"
-    "bring data/ca.key back and run the command again; if it is lost, move data/ca.crt away, run it again and register the new CA"
+    "bring data/ca.key back and run the command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call"
 "ca-key-unusable" Files Fatal REFERENCE
     "`data/ca.key` cannot be used"
     "no certificate can be issued"

@@ -308,8 +308,8 @@ pub(crate) fn failure(command: &str, error: &Error) -> Failure {
         status: Status::Error,
         error: ErrorText {
             code: error.code(),
-            message: redact::strict(&redact::one_line(&error.to_string())),
-            hint: redact::strict(&error.hint()),
+            message: redact::cut(&redact::strict(&redact::one_line(&error.to_string())), 1000),
+            hint: redact::cut(&redact::strict(&error.hint()), 1000),
         },
     }
 }

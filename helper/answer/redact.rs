@@ -126,10 +126,15 @@ pub(crate) fn evidence(text: &str) -> String {
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
     // Escapes are longer than what they stand for.
-    if out.chars().count() > EVIDENCE {
-        out = out.chars().take(EVIDENCE - 1).chain(std::iter::once('…')).collect();
+    cut(&out, EVIDENCE)
+}
+
+/// At most so many characters: an error that quotes what was given must not grow with it.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    out
+    text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
 }
 
 /// Replaces the value behind `Bearer`, `Basic`, `Cookie:` and the like, up to the next blank or quote.

@@ -14,15 +14,11 @@ use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
 use crate::{check, config, init, rules};
 
-const NEXT_CRT: &str = "data/ca-next.crt";
-const NEXT_KEY: &str = "data/ca-next.key";
-const OLD_CRT: &str = "data/ca-old.crt";
-const OLD_KEY: &str = "data/ca-old.key";
 /// The server certificate that the old CA signed: the way back when its key is not on this host.
 const OLD_TLS: &str = "data/tls-old.crt";
 
 /// Every file that a change of the CA may touch.
-const ALL: [&str; 8] = [path::CA_CRT, path::CA_KEY, path::TLS_CRT, NEXT_CRT, NEXT_KEY, OLD_CRT, OLD_KEY, OLD_TLS];
+const ALL: [&str; 8] = [path::CA_CRT, path::CA_KEY, path::TLS_CRT, path::CA_NEXT_CRT, path::CA_NEXT_KEY, path::CA_OLD_CRT, path::CA_OLD_KEY, OLD_TLS];
 
 fn contents(deployment: &Deployment) -> Result<Vec<Option<Vec<u8>>>, Error> {
     ALL.iter().map(|inside| files::read(deployment, inside)).collect()
@@ -96,8 +92,8 @@ fn there(deployment: &Deployment, inside: &str) -> Result<bool, Error> {
 }
 
 fn stage(deployment: &Deployment) -> Result<Stage, Error> {
-    let next = there(deployment, NEXT_CRT)? || there(deployment, NEXT_KEY)?;
-    let old = there(deployment, OLD_CRT)? || there(deployment, OLD_KEY)?;
+    let next = there(deployment, path::CA_NEXT_CRT)? || there(deployment, path::CA_NEXT_KEY)?;
+    let old = there(deployment, path::CA_OLD_CRT)? || there(deployment, path::CA_OLD_KEY)?;
     Ok(match (next, old) {
         (false, false) => Stage::Idle,
         (true, false) => Stage::Begun,
@@ -201,27 +197,27 @@ fn begin(deployment: &Deployment, stage: Stage, days: u32, caller: &Caller) -> R
     if !there(deployment, path::CA_CRT)? {
         return Err(refuse("there is no CA to change from", "`certs issue` makes the first one"));
     }
-    match (there(deployment, NEXT_KEY)?, there(deployment, NEXT_CRT)?) {
+    match (there(deployment, path::CA_NEXT_KEY)?, there(deployment, path::CA_NEXT_CRT)?) {
         (true, true) => return Ok("the new CA was made before"),
         // Interrupted between the two: the certificate again, from that key.
         (true, false) => {
-            let bytes = files::read(deployment, NEXT_KEY)?.unwrap_or_default();
+            let bytes = files::read(deployment, path::CA_NEXT_KEY)?.unwrap_or_default();
             let key = super::Key::parse(&bytes)
-                .map_err(|e| Error::Certificate { act: "make a CA", why: format!("{NEXT_KEY}: {e}") })?;
+                .map_err(|e| Error::Certificate { act: "make a CA", why: format!("{}: {e}", path::CA_NEXT_KEY) })?;
             let new = Ca::recreate(&key, None, caller.now, days)?;
-            files::create(deployment, NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
+            files::create(deployment, path::CA_NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
         }
         (false, true) => {
             return Err(refuse(
-                format!("`{NEXT_CRT}` is there and its key is not"),
+                format!("`{}` is there and its key is not", path::CA_NEXT_CRT),
                 "bring data/ca-next.key back, or remove data/ca-next.crt and begin again",
             ));
         }
         (false, false) => {
             let new = Ca::create(caller.now, days)?;
             let key = new.key.as_ref().map_or("", |key| key.expose());
-            files::create(deployment, NEXT_KEY, key.as_bytes(), SECRET_MODE)?;
-            files::create(deployment, NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
+            files::create(deployment, path::CA_NEXT_KEY, key.as_bytes(), SECRET_MODE)?;
+            files::create(deployment, path::CA_NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
         }
     }
     Ok("the new CA is made; nothing uses it yet")
@@ -229,7 +225,7 @@ fn begin(deployment: &Deployment, stage: Stage, days: u32, caller: &Caller) -> R
 
 /// The four files with the new CA in place of the old.
 fn ahead(deployment: &Deployment) -> OnDisk {
-    OnDisk::read(deployment).with_ca(deployment, NEXT_CRT, NEXT_KEY)
+    OnDisk::read(deployment).with_ca(deployment, path::CA_NEXT_CRT, path::CA_NEXT_KEY)
 }
 
 fn switch(
@@ -246,7 +242,7 @@ fn switch(
         Stage::Switched => return Ok(Ok("the switch was made before")),
         Stage::Begun | Stage::Switching => {}
     }
-    if there(deployment, NEXT_KEY)? {
+    if there(deployment, path::CA_NEXT_KEY)? {
         let mut ahead = ahead(deployment);
         let (certificate, _) = renewal::sign(&ahead, domain, days, caller.now)?;
         ahead.tls_crt = super::disk::Content::Bytes(certificate);
@@ -259,13 +255,13 @@ fn switch(
             files::replace(deployment, OLD_TLS, &old, None, OPEN_MODE)?;
             // From here on it is a switch: whatever interrupts it, `switch` or `back` goes on from the files.
             let ca = files::read(deployment, path::CA_CRT)?.unwrap_or_default();
-            files::create(deployment, OLD_CRT, &ca, OPEN_MODE)?;
+            files::create(deployment, path::CA_OLD_CRT, &ca, OPEN_MODE)?;
         }
         files::replace(deployment, path::TLS_CRT, ahead.tls_crt.bytes().unwrap_or_default(), None, OPEN_MODE)?;
-        if !there(deployment, OLD_KEY)? {
-            rename(deployment, path::CA_KEY, OLD_KEY)?;
+        if !there(deployment, path::CA_OLD_KEY)? {
+            rename(deployment, path::CA_KEY, path::CA_OLD_KEY)?;
         }
-        rename(deployment, NEXT_KEY, path::CA_KEY)?;
+        rename(deployment, path::CA_NEXT_KEY, path::CA_KEY)?;
     } else if stage == Stage::Begun {
         return Err(refuse(
             "the new CA's key is not on this host, and the server certificate must be signed with it",
@@ -273,7 +269,7 @@ fn switch(
         ));
     }
     // Replaces the old certificate, of which `ca-old.crt` is the copy; its absence says that the switch is complete.
-    rename(deployment, NEXT_CRT, path::CA_CRT)?;
+    rename(deployment, path::CA_NEXT_CRT, path::CA_CRT)?;
     Ok(Ok("the server certificate is signed by the new CA now"))
 }
 
@@ -288,10 +284,10 @@ fn finish(deployment: &Deployment, stage: Stage) -> Result<&'static str, Error> 
         }
         Stage::Switched => {}
     }
-    remove(deployment, OLD_KEY)?;
+    remove(deployment, path::CA_OLD_KEY)?;
     remove(deployment, OLD_TLS)?;
     // Last, because its presence is the stage.
-    remove(deployment, OLD_CRT)?;
+    remove(deployment, path::CA_OLD_CRT)?;
     Ok("the old CA is gone from this host")
 }
 
@@ -305,23 +301,23 @@ fn back(
     match stage {
         Stage::Idle => Err(refuse("there is no step to take back", "{\"step\":\"begin\"} begins a change of the CA")),
         Stage::Begun => {
-            remove(deployment, NEXT_KEY)?;
-            remove(deployment, NEXT_CRT)?;
+            remove(deployment, path::CA_NEXT_KEY)?;
+            remove(deployment, path::CA_NEXT_CRT)?;
             remove(deployment, OLD_TLS)?;
             Ok("the new CA is gone again; if it was registered, revoke it in the Console")
         }
         Stage::Switching | Stage::Switched => {
             // The new CA beside the old one again, as it was before the switch.
-            if !there(deployment, NEXT_CRT)? {
+            if !there(deployment, path::CA_NEXT_CRT)? {
                 let new = files::read(deployment, path::CA_CRT)?.unwrap_or_default();
-                files::create(deployment, NEXT_CRT, &new, OPEN_MODE)?;
+                files::create(deployment, path::CA_NEXT_CRT, &new, OPEN_MODE)?;
             }
-            if !there(deployment, NEXT_KEY)? {
-                rename(deployment, path::CA_KEY, NEXT_KEY)?;
+            if !there(deployment, path::CA_NEXT_KEY)? {
+                rename(deployment, path::CA_KEY, path::CA_NEXT_KEY)?;
             }
             // Now `ca.key`, if it is there, is the old one, which an interrupted switch had not moved yet.
-            let key = if there(deployment, OLD_KEY)? { OLD_KEY } else { path::CA_KEY };
-            let behind = OnDisk::read(deployment).with_ca(deployment, OLD_CRT, key);
+            let key = if there(deployment, path::CA_OLD_KEY)? { path::CA_OLD_KEY } else { path::CA_KEY };
+            let behind = OnDisk::read(deployment).with_ca(deployment, path::CA_OLD_CRT, key);
             let signed = match behind.ca_key.bytes() {
                 Some(_) => Some(renewal::sign(&behind, domain, days, caller.now)?.0),
                 None => files::read(deployment, OLD_TLS)?,
@@ -333,8 +329,8 @@ fn back(
                 });
             };
             files::replace(deployment, path::TLS_CRT, &certificate, None, OPEN_MODE)?;
-            rename(deployment, OLD_KEY, path::CA_KEY)?;
-            rename(deployment, OLD_CRT, path::CA_CRT)?;
+            rename(deployment, path::CA_OLD_KEY, path::CA_KEY)?;
+            rename(deployment, path::CA_OLD_CRT, path::CA_CRT)?;
             remove(deployment, OLD_TLS)?;
             Ok("the server certificate is signed by the old CA again; the new one waits in data/ca-next.crt")
         }
@@ -350,8 +346,8 @@ fn report(
     let stage = stage(deployment)?;
     let command = |step: &str| caller.command(&["certs", "rotate-ca", "--json", &format!("{{\"step\":\"{step}\"}}")]);
     let ca = info(deployment, path::CA_CRT, caller, false);
-    let next_ca = info(deployment, NEXT_CRT, caller, true);
-    let old_ca = info(deployment, OLD_CRT, caller, false);
+    let next_ca = info(deployment, path::CA_NEXT_CRT, caller, true);
+    let old_ca = info(deployment, path::CA_OLD_CRT, caller, false);
     let (stands, next) = match stage {
         Stage::Idle => (
             "no change of the CA is under way",
@@ -363,7 +359,7 @@ fn report(
                 Next::person(
                     "a tunnel holds two active CAs: if it has two already, revoke the one that is not in use first",
                 ),
-                init::register_step(deployment, NEXT_CRT, next_ca.as_ref()),
+                init::register_step(deployment, path::CA_NEXT_CRT, next_ca.as_ref()),
                 Next::helper("when the Console shows both CAs as active: switch", command("switch")),
                 Next::helper("or take it back", command("back")),
             ],

@@ -73,6 +73,11 @@ impl Found {
         self.readable().find_map(|value| at(value, &["services", name, key]))
     }
 
+    /// What each of the files says of a service: lists and maps are merged by Compose.
+    pub(crate) fn each<'a>(&'a self, name: &'a str, key: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.readable().filter_map(move |value| at(value, &["services", name, key]))
+    }
+
     /// Names of all services.
     pub(crate) fn service_names(&self) -> BTreeSet<String> {
         self.readable()
@@ -92,11 +97,18 @@ impl Found {
         let image_has = |name: &String, word: &str| {
             self.service(name, "image").and_then(yaml::scalar).is_some_and(|image| image.contains(word))
         };
-        let cloudflared = names
+        let shares = |name: &String| {
+            self.service(name, "network_mode").and_then(yaml::scalar).is_some_and(|mode| mode.starts_with("service:"))
+        };
+        // A person's own service may be of that image, or be called alike; only the agent shares a namespace.
+        let agents: Vec<&String> =
+            names.iter().filter(|name| image_has(name, "cloudflared") || name.contains(CLOUDFLARED_SERVICE)).collect();
+        let cloudflared = agents
             .iter()
-            .find(|name| image_has(name, "cloudflared"))
-            .cloned()
-            .or_else(|| names.iter().find(|name| name.contains(CLOUDFLARED_SERVICE)).cloned())
+            .find(|name| shares(name))
+            .or_else(|| agents.iter().find(|name| name.as_str() == CLOUDFLARED_SERVICE))
+            .or_else(|| agents.first())
+            .map(|name| (*name).clone())
             .unwrap_or_else(|| CLOUDFLARED_SERVICE.into());
         let shared = self.service(&cloudflared, "network_mode").and_then(yaml::scalar);
         let proxy = shared
@@ -215,19 +227,29 @@ fn read_first(deployment: &Deployment, names: &[&'static str]) -> Result<Vec<Com
 fn bind_mount(volume: &Value) -> Option<BindMount> {
     let (source, target) = match volume {
         Value::String(text) => {
-            let mut parts = text.split(':');
+            // A colon inside of `${NAME:-default}` separates nothing.
+            let mut depth = 0_i32;
+            let mut parts = text.split(|c| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                c == ':' && depth == 0
+            });
             (parts.next()?.to_owned(), parts.next()?.to_owned())
         }
         other => (yaml::scalar(at(other, &["source"])?)?, yaml::scalar(at(other, &["target"])?)?),
     };
     // A bare word is a named volume.
-    source.starts_with(['.', '/', '~']).then(|| BindMount { source: plain(&source), target })
+    source.starts_with(['.', '/', '~', '$']).then(|| BindMount { source: plain(&source), target })
+}
+
+/// Whether a mount's source is a path inside the directory, as far as its text tells.
+pub(crate) fn is_inside(source: &str) -> bool {
+    !source.starts_with(['/', '~', '$']) && !source.starts_with("..") && !source.contains('$')
 }
 
 /// `./config/x` → `config/x`; what leaves the directory stays as it is.
 fn plain(source: &str) -> String {
     let path = Path::new(source);
-    if path.is_absolute() || path.components().any(|c| c == Component::ParentDir) || source.starts_with('~') {
+    if source.contains('$') || path.is_absolute() || path.components().any(|c| c == Component::ParentDir) || source.starts_with('~') {
         return source.to_owned();
     }
     path.components().filter(|c| *c != Component::CurDir).collect::<std::path::PathBuf>().to_string_lossy().into_owned()

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Settings, UpstreamTls};
 use super::yaml::{self, Value};
-use crate::answer::Error;
+use crate::answer::{Error, Finding};
 use crate::answer::request::Change;
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream};
+use crate::rules;
 
 /// Where the proxy listens, and where cloudflared's `--url` points to.
 pub(crate) const LISTEN_ADDR: &str = ":8080";
@@ -111,6 +112,18 @@ impl Gateway {
     /// Whether address checks are turned off.
     pub(crate) fn dials_anything(&self) -> bool {
         self.upstream.as_ref().is_some_and(|u| u.disable_ip_validation == Some(true))
+    }
+
+    /// The warning about a proxy that may dial half of the internet or more.
+    pub(crate) fn open_finding(&self) -> Option<Finding> {
+        if self.dials_anything() {
+            return Some(rules::finding("allowed-ips-open").with("disable_ip_validation is true"));
+        }
+        let ranges = self.allowed_ips()?;
+        let nets: Vec<ipnet::Ipv4Net> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
+        let nets = ipnet::Ipv4Net::aggregate(&nets);
+        let addresses: u64 = nets.iter().map(|net| 1_u64 << (32 - net.prefix_len())).sum();
+        (addresses >= 1 << 31).then(|| rules::finding("allowed-ips-open").with(format!("allowed_ips: {}", ranges.join(", "))))
     }
 
     /// Whether an `https://` route has something to trust.

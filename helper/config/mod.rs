@@ -129,11 +129,11 @@ pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Er
         None => {
             let found = Found::read(deployment)?;
             let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
-            let text = match files::read_text(deployment, &inside) {
-                Ok(text) => text,
-                // A mount from elsewhere is not this directory's business.
-                Err(Error::Unexpected { .. }) => None,
-                Err(error) => return Err(error),
+            // A mount from elsewhere is not this directory's business.
+            let text = match found::is_inside(&inside).then(|| files::read_text(deployment, &inside)) {
+                Some(Ok(text)) => text,
+                None | Some(Err(Error::Unexpected { .. })) => None,
+                Some(Err(error)) => return Err(error),
             };
             let Some(domain) = text.and_then(|t| Gateway::parse(&t).ok()?.tunnel_domain) else { return Ok(None) };
             (domain, format!("tunnel_domain in `{inside}`"))
@@ -174,7 +174,7 @@ pub(crate) fn render(
     // The proxy's configuration: ours, or the one that a foreign stack mounts.
     let gateway_text = files::read_text(deployment, path::GATEWAY)?;
     let foreign_gateway = match found.gateway_path(&services.proxy) {
-        Some(inside) if gateway_text.is_none() && inside != path::GATEWAY && !inside.starts_with(['/', '~', '.']) => {
+        Some(inside) if gateway_text.is_none() && inside != path::GATEWAY && found::is_inside(&inside) => {
             files::read_text(deployment, &inside)?
         }
         _ => None,
@@ -201,6 +201,10 @@ pub(crate) fn render(
         Some(Ok(value)) => Choices::read(value, &services.proxy, &services.cloudflared),
         Some(Err(_)) | None => Choices::default(),
     };
+    // The compose file got lost, and the route to the sample says that it was part of it.
+    if main_value.is_none() && gateway_text.is_some() && gateway.routes.values().any(|url| url == sample::URL) {
+        before.sample = dockerfile.is_some();
+    }
     if let Some(base) = dockerfile.as_deref().and_then(sample::base_image) {
         before.python_image = base.as_str().to_owned();
     }
@@ -236,7 +240,8 @@ pub(crate) fn render(
         .filter(|file| sample::BUILD_INPUTS.contains(&file.inside))
         .map(|file| file.content_after(mode).as_bytes().to_vec())
         .collect();
-    let compose = compose::to_yaml(domain, &choices, &upstreams, &sample::image(&inputs))?;
+    let compose =
+        compose::to_yaml(domain, &choices, &upstreams, &sample::image(&compose::project_name(domain), &inputs))?;
     let main_text = found.main.as_ref().map(|file| file.text.as_str());
     let needs_host = upstreams.iter().any(|u| u.host_text() == crate::deployment::route::DOCKER_HOST);
     let lacks_host = needs_host && main_text.is_some_and(|text| !text.contains(crate::deployment::route::DOCKER_HOST));
@@ -263,9 +268,7 @@ pub(crate) fn render(
         rendered.findings.push(crate::check::gateway_fault(fault, path::GATEWAY));
     }
     judge_images(&choices, &mut rendered.findings);
-    if gateway.allowed_ips().is_some_and(|ips| ips.iter().any(|ip| matches!(ip.as_str(), "0.0.0.0/0"))) {
-        rendered.findings.push(rules::finding("allowed-ips-open").with("allowed_ips has 0.0.0.0/0"));
-    }
+    rendered.findings.extend(gateway.open_finding());
     if !mode.dry_run && !rendered.blocked {
         write(deployment, &found, &plan, mode, now)?;
     }

@@ -1,6 +1,6 @@
 //! The sample server `hello-mcp`: its files, and the name of the image that is built of them.
 
-use super::images::{ImageRef, SAMPLE_REPOSITORY};
+use super::images::{ImageRef, SAMPLE_REGISTRY};
 use super::stamp::stamp;
 use crate::hash::sha256_hex;
 
@@ -41,11 +41,12 @@ pub(crate) fn base_image(dockerfile: &str) -> Option<ImageRef> {
 }
 
 /// Name of the sample's image: its tag is a hash of what it is built of, so that Compose, which builds only images
-/// that are missing, builds exactly when something changed.
-pub(crate) fn image(build_inputs: &[Vec<u8>]) -> String {
+/// that are missing, builds exactly when something changed. The project is part of it: two deployments may come to
+/// build different things under one tag, when the files of one are edited.
+pub(crate) fn image(project: &str, build_inputs: &[Vec<u8>]) -> String {
     let mut all = Vec::new();
     for input in build_inputs {
         all.extend_from_slice(sha256_hex(input).as_bytes());
     }
-    format!("{SAMPLE_REPOSITORY}:{}", &sha256_hex(&all)[..12])
+    format!("{SAMPLE_REGISTRY}/{project}-{SERVICE}:{}", &sha256_hex(&all)[..12])
 }

@@ -187,7 +187,8 @@ trait WithoutPath {
 
 impl WithoutPath for io::Error {
     fn error_without_path(self) -> io::Error {
-        io::Error::from(self.kind())
+        let inner = self.get_ref().and_then(|wrapper| wrapper.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+        inner.map_or_else(|| io::Error::from(self.kind()), io::Error::from_raw_os_error)
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod token;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(crate) use domain::Domain;
@@ -41,6 +41,14 @@ pub(crate) mod path {
     pub(crate) const CA_CRT: &str = "data/ca.crt";
     /// The CA's key.
     pub(crate) const CA_KEY: &str = "data/ca.key";
+    /// The CA that waits to be registered, while the CA is being changed.
+    pub(crate) const CA_NEXT_CRT: &str = "data/ca-next.crt";
+    /// Its key.
+    pub(crate) const CA_NEXT_KEY: &str = "data/ca-next.key";
+    /// The CA that waits to be dropped.
+    pub(crate) const CA_OLD_CRT: &str = "data/ca-old.crt";
+    /// Its key.
+    pub(crate) const CA_OLD_KEY: &str = "data/ca-old.key";
     /// The server certificate.
     pub(crate) const TLS_CRT: &str = "data/tls.crt";
     /// The server key.
@@ -76,7 +84,7 @@ impl Deployment {
         }
         let root = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
         // `absolute` keeps `..` and a trailing slash; Compose compares the path as a string.
-        let root: PathBuf = root.components().collect();
+        let root = without_dots(&root)?;
         if root.as_os_str().as_bytes().contains(&b':') {
             return Err(unusable(
                 &format!(
@@ -157,6 +165,20 @@ impl Deployment {
 #[derive(Debug)]
 pub(crate) struct Lock {
     _dir: Option<File>,
+}
+
+/// The same place without `..`: the folder in front of it is asked where it really is, because it may be a link.
+fn without_dots(path: &Path) -> Result<PathBuf, Error> {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        if part != Component::ParentDir {
+            plain.push(part);
+            continue;
+        }
+        let real = plain.canonicalize().map_err(|e| Error::io("find", &plain, e))?;
+        plain = real.parent().unwrap_or(&real).to_path_buf();
+    }
+    Ok(plain)
 }
 
 fn unusable(message: &str, hint: &str) -> Error {

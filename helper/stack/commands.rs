@@ -215,7 +215,9 @@ impl<'a> Stack<'a> {
         for inside in sample::BUILD_INPUTS {
             inputs.push(files::read(self.deployment, inside)?.unwrap_or_default());
         }
-        Ok(image.starts_with(config::images::SAMPLE_REPOSITORY) && image != sample::image(&inputs))
+        let repository = sample::image(&self.project, &[]);
+        let ours = repository.split(':').next().is_some_and(|name| image.starts_with(name));
+        Ok(ours && image != sample::image(&self.project, &inputs))
     }
 
     /// Removes the sample's container when the files no longer have the service; others are the person's.
@@ -266,7 +268,10 @@ impl<'a> Stack<'a> {
             || "edge connections healthy".to_owned(),
             |n| format!("{n} of {} edge connections", picture.wanted),
         );
-        let summary = if picture.ready {
+        let failed = findings.iter().find(|f| f.severity == Severity::Error && picture.ready);
+        let summary = if let Some(failure) = failed {
+            format!("the tunnel is live as it was before, and the change was not made: {}", failure.title)
+        } else if picture.ready {
             format!("the tunnel is live: {connections}, {routes} route(s){what}")
         } else {
             let worst = findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
@@ -287,13 +292,14 @@ impl<'a> Stack<'a> {
         };
         let mut report = Report::new(summary, data);
         let restart = ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
-        if report.data.ready {
+        let broken = findings.iter().any(|f| f.severity == Severity::Error);
+        if report.data.ready && !broken {
             report.next.push(Next::helper("see how to call it from Claude", caller.command(&["connect"])));
-        } else if findings.iter().any(|f| f.id == "stack-stopped") {
+        } else if findings.iter().any(|f| f.id == "stack-stopped" && f.consequence_of.is_none()) {
             report.next.push(Next::helper("start it", caller.command(&["up"])));
         } else if findings.iter().any(|f| restart.contains(&f.id) && f.consequence_of.is_none()) {
             report.next.push(Next::helper("restart the stack, cloudflared included", caller.command(&["restart"])));
-        } else if findings.iter().any(|f| f.severity == Severity::Error) {
+        } else if broken {
             report.next.push(
                 Next::person("mend what the first finding says, then start again").running(caller.command(&["up"])),
             );
@@ -369,7 +375,8 @@ fn finish(
     let (mut picture, elapsed) = stack.wait(patience, caller)?;
     done.extend(stack.remove_left_over_sample(&picture)?);
     if let Some(failure) = failed
-        && !picture.ready
+        // That it came up after all makes up for a proxy that was slow, not for an image that could not be had.
+        && (!picture.ready || !consequence)
         && !picture.findings.iter().any(|f| f.id == failure.id)
     {
         if consequence {

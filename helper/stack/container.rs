@@ -75,6 +75,14 @@ struct HostConfig {
     network_mode: String,
     #[serde(default)]
     log_config: LogConfig,
+    #[serde(default)]
+    restart_policy: RestartPolicy,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct RestartPolicy {
+    name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -166,6 +174,11 @@ impl Container {
     /// Id of the container whose network namespace it lives in.
     pub(crate) fn shares_network_of(&self) -> Option<&str> {
         self.host_config.network_mode.strip_prefix("container:")
+    }
+
+    /// Whether Docker starts it again when it ends.
+    pub(crate) fn is_restarted(&self) -> bool {
+        !matches!(self.host_config.restart_policy.name.as_str(), "" | "no")
     }
 
     /// How it ended, in words.

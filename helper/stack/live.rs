@@ -462,7 +462,8 @@ impl<'a> Watch<'a> {
                         finding = finding.with(format!("{service}: {line}"));
                     }
                 }
-                picture.hopeless |= container.restart_count >= HOPELESS && health != Some("starting");
+                let over = matches!(status, "exited" | "dead") && !container.is_restarted();
+                picture.hopeless |= over || container.restart_count >= HOPELESS && health != Some("starting");
                 picture.findings.push(finding);
                 Ok(false)
             }
@@ -548,7 +549,8 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
             rules::finding("netns-owner-not-running")
                 .with(format!("`{}` was made and never started", cloudflared.service())),
         ));
-        picture.hopeless |= proxy.is_running() && proxy.restart_count > 0;
+        // A proxy that was revived a moment ago may be about to die again, of what explains this.
+        picture.hopeless |= proxy.is_running() && !picture.unsettled;
         return false;
     }
     if owner != proxy.id {
