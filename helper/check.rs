@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::request::UNEXPECTED_LIST;
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
@@ -249,6 +250,21 @@ pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>
     })
 }
 
+/// The finding about a proxy configuration that is there and cannot be used.
+///
+/// # Errors
+/// Reading errors of the compose files.
+pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Result<Option<Finding>, Error> {
+    let found = Found::read(deployment)?;
+    let inside = gateway_path(deployment, &found, &found.services());
+    let name = inside.clone().unwrap_or_default();
+    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
+        GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
+        GatewayFile::Directory => Some(rules::finding("proxy-config-is-dir").with(format!("`{name}` is a directory"))),
+        GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
+    })
+}
+
 /// Names of the routes that stand in front of the domain, for the certificate.
 pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
     labels(routes(deployment).unwrap_or_default().keys(), domain)
@@ -266,7 +282,7 @@ fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<S
 /// The finding that goes with a configuration that the proxy could not read either.
 pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
     let text = fault.0.as_str();
-    let id = if text.starts_with("routes: invalid type: sequence") {
+    let id = if text.starts_with("routes: ") && text.contains(UNEXPECTED_LIST) {
         "proxy-config-routes-list"
     } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
         "proxy-config-type"

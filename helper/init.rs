@@ -51,6 +51,25 @@ pub(crate) struct Step {
     pub(crate) what: &'static str,
 }
 
+/// A certificate as far as the next steps need it; `certs check` has all of it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CertificateShort {
+    /// Lower-case hex of the SHA-256 of the DER, as the Console's API shows it. Only of the CA, which is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint_sha256: Option<String>,
+    /// End of its validity, RFC 3339.
+    not_after: String,
+    /// Whole days until its end; negative when it is over.
+    days_left: i64,
+}
+
+impl CertificateShort {
+    fn of(info: CertificateInfo, registered: bool) -> Self {
+        let CertificateInfo { fingerprint_sha256, not_after, days_left, .. } = info;
+        Self { fingerprint_sha256: registered.then_some(fingerprint_sha256), not_after, days_left }
+    }
+}
+
 /// What `init` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct InitData {
@@ -61,9 +80,9 @@ pub(crate) struct InitData {
     /// Every file of the deployment that was looked at.
     files: Vec<FileEntry>,
     /// The CA certificate.
-    ca: Option<CertificateInfo>,
+    ca: Option<CertificateShort>,
     /// The server certificate.
-    server: Option<CertificateInfo>,
+    server: Option<CertificateShort>,
     /// The state of the token.
     token: TokenStateName,
     /// The routes.
@@ -231,11 +250,14 @@ fn new_env(domain: Option<&Domain>) -> String {
 
 /// What must be in `.gitignore`; `None` when it is there already.
 fn merged_gitignore(old: Option<&[u8]>) -> Option<Vec<u8>> {
-    let wanted: [(&[u8], &[&[u8]]); 2] =
-        [(b".env", &[b".env", b"/.env"]), (b"data/", &[b"data/", b"/data/", b"data", b"/data"])];
-    let Some(old) = old else {
-        return Some(b"# The token and the keys of the tunnel.\n.env\ndata/\n*.bak-*\n".to_vec());
-    };
+    // Also what may hold a token: files kept aside, and what a killed helper leaves half-written.
+    let wanted: [(&[u8], &[&[u8]]); 4] = [
+        (b".env", &[b".env", b"/.env"]),
+        (b"data/", &[b"data/", b"/data/", b"data", b"/data"]),
+        (b"*.bak-*", &[b"*.bak-*"]),
+        (b".*.tmp", &[b".*.tmp"]),
+    ];
+    let old = old.unwrap_or(b"# The token and the keys of the tunnel.\n");
     let lines: Vec<&[u8]> = old.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).collect();
     let missing: Vec<&[u8]> = wanted
         .into_iter()
@@ -303,22 +325,21 @@ fn steps(progress: &Progress) -> Vec<Step> {
         Step { id, state, who, what }
     };
     vec![
-        step("preflight", Who::Helper, false, "Docker, Compose 2.17 or newer (`up` looks); outbound TCP and UDP 7844"),
-        step("create-tunnel", Who::Person, progress.token, "create the tunnel in the Console, put its token in"),
-        step("certificates", Who::Helper, progress.certificates, "directory, CA and server certificate"),
-        step("register-ca", Who::Person, false, "add data/ca.crt to the tunnel (only the Console shows whether it is)"),
+        step("preflight", Who::Helper, false, "Docker, Compose 2.17 or newer; outbound 7844"),
+        step("create-tunnel", Who::Person, progress.token, "create the tunnel, put its token in"),
+        step("certificates", Who::Helper, progress.certificates, "CA and server certificate"),
+        step("register-ca", Who::Person, false, "register data/ca.crt (only the Console shows it)"),
         step("upstream", Who::Person, progress.routes, "choose what to expose"),
         step("configuration", Who::Helper, progress.configuration, "proxy configuration, compose file"),
-        step("start", Who::Helper, false, "`up`: start, wait until it is live"),
-        step("call", Who::Helper, false, "`connect`: call it from Claude"),
+        step("start", Who::Helper, false, "`up`"),
+        step("call", Who::Helper, false, "`connect`"),
     ]
 }
 
-/// The step in which the person registers the CA.
-pub(crate) fn register_step(deployment: &Deployment, certificate: &str, ca: Option<&CertificateInfo>) -> Next {
-    let fingerprint = ca.map_or("unknown", |ca| ca.fingerprint_sha256.as_str());
+/// The step in which the person registers the CA, whose fingerprint stands beside it in the answer.
+pub(crate) fn register_step(deployment: &Deployment, certificate: &str) -> Next {
     Next::person(format!(
-        "in the Console, on the tunnel's page: Certificates > Add certificate, choose {} or paste it; it must show the fingerprint {fingerprint}, and the tunnel turn Active",
+        "in the Console, on the tunnel's page: Certificates > Add certificate, choose {} or paste it; compare the SHA-256 fingerprint; the tunnel turns Active",
         deployment.path(certificate).display()
     ))
 }
@@ -348,6 +369,12 @@ fn report(
     // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
     let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
+    findings.extend(check::open_directory(deployment));
+    if let Some(fault) = check::gateway_fault_of(deployment)?
+        && !findings.iter().any(|f| f.id == fault.id)
+    {
+        findings.push(fault);
+    }
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
     let what = match (broken, only_report, created) {
@@ -364,12 +391,17 @@ fn report(
                 .running(caller.command(&["token", "set"])),
         ),
     }
-    if progress.certificates {
-        next.push(register_step(deployment, path::CA_CRT, judged.ca.as_ref()));
-    } else if !broken {
+    if broken {
+        let again = caller.command(&["init"]);
+        next.insert(0, Next::person("mend what the findings say, the first one first; then look again").running(again));
+    } else if progress.certificates {
+        next.push(register_step(deployment, path::CA_CRT));
+    } else {
         next.push(Next::helper("issue the certificates", caller.command(&["certs", "issue"])));
     }
-    if !progress.configuration {
+    if broken {
+        // The rest would be refused.
+    } else if !progress.configuration {
         next.push(Next::helper(
             "choose what to expose: the sample server, or {\"routes\":{\"NAME\":\"http://HOST:PORT\"}} for your own",
             caller.command(&["render", "--json", "{\"sample\":true}"]),
@@ -383,16 +415,13 @@ fn report(
         (TokenState::Set(_), false) => "a route is missing",
         _ => "the token and the registration of the CA wait for you",
     };
-    let summary = format!(
-        "the deployment for {domain} in {} {what}; {done} of 8 steps done, {waiting}",
-        deployment.root().display()
-    );
+    let summary = format!("the deployment for {domain} {what}; {done} of 8 steps done, {waiting}");
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
         domain: Some(domain.clone()),
         files: made.files,
-        ca: judged.ca,
-        server: judged.server,
+        ca: judged.ca.map(|ca| CertificateShort::of(ca, true)),
+        server: judged.server.map(|server| CertificateShort::of(server, false)),
         token: token.name(),
         routes,
         steps,
@@ -415,9 +444,9 @@ mod tests {
 
     #[test]
     fn gitignore_is_merged_and_never_cut() {
-        assert_eq!(merged("node_modules"), "node_modules\n.env\ndata/\n");
-        assert_eq!(merged("a\r\n/.env\r\n"), "a\r\n/.env\r\ndata/\r\n");
-        assert_eq!(merged(".env\ndata/\n"), ".env\ndata/\n");
-        assert_eq!(merged("#.env\n"), "#.env\n.env\ndata/\n");
+        assert_eq!(merged("node_modules"), "node_modules\n.env\ndata/\n*.bak-*\n.*.tmp\n");
+        assert_eq!(merged("a\r\n/.env\r\n"), "a\r\n/.env\r\ndata/\r\n*.bak-*\r\n.*.tmp\r\n");
+        assert_eq!(merged(".env\ndata/\n*.bak-*\n.*.tmp\n"), ".env\ndata/\n*.bak-*\n.*.tmp\n");
+        assert_eq!(merged("#.env\n/data\n"), "#.env\n/data\n.env\n*.bak-*\n.*.tmp\n");
     }
 }

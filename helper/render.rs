@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::{Error, Next, Report};
-use crate::caller::Caller;
+use crate::caller::{Caller, quote};
 use crate::config::{self, Diff, Mode};
 use crate::deployment::Deployment;
 use crate::deployment::files::{Action, FileEntry};
@@ -71,11 +71,18 @@ pub(crate) fn run(
     } else {
         format!("wrote {} ({routes}); a running stack takes it up with `up` or `restart`", changed.join(", "))
     };
+    let old_project = rendered.old_project.clone();
     let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
     let data =
         RenderData { files: rendered.files, routes: rendered.routes, diffs: rendered.diffs, dry_run: request.dry_run };
     let mut report = Report::new(summary, data);
     report.findings = rendered.findings;
+    if let Some(old) = old_project.filter(|_| written) {
+        report.next.push(
+            Next::person("stop the old stack first: two cloudflared on one token share the calls between them")
+                .running(format!("docker compose -p {} down --remove-orphans", quote(old.as_ref()))),
+        );
+    }
     if written {
         report.next.push(Next::helper("start the stack, or let the running one take it up", caller.command(&["up"])));
     }

@@ -44,7 +44,7 @@ pub(crate) struct Rule {
 
 macro_rules! rules {
     ($($id:literal $layer:ident $severity:ident $docs:ident $title:literal $symptom:literal $cause:literal $fix:literal)*) => {
-        /// All rows, in the order of the layers.
+        /// All rows.
         pub(crate) const RULES: &[Rule] = &[$(Rule {
             id: $id, layer: $layer, severity: $severity, title: $title, symptom: $symptom, cause: $cause, fix: $fix, docs: $docs,
         }),*];
@@ -667,7 +667,9 @@ struct FilledRule {
 /// # Errors
 /// `request` for an id that no row has.
 pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<RulesData>, Error> {
-    let rows: Vec<&Rule> = RULES.iter().filter(|r| request.id.as_deref().is_none_or(|id| id == r.id)).collect();
+    let asked = request.id.as_deref();
+    let mut rows: Vec<&Rule> = RULES.iter().filter(|r| asked.is_none_or(|id| id == r.id)).collect();
+    rows.sort_by_key(|r| r.layer);
     if rows.is_empty() {
         return Err(Error::request(
             format!("there is no rule `{}`", request.id.as_deref().unwrap_or_default()),
@@ -702,7 +704,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn ids_are_unique_and_kebab_case_and_rows_are_in_the_order_of_layers() {
+    fn ids_are_unique_and_kebab_case_and_texts_are_no_sentences() {
         let ids: BTreeSet<_> = RULES.iter().map(|r| r.id).collect();
         assert_eq!(ids.len(), RULES.len());
         for rule in RULES {

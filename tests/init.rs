@@ -164,14 +164,16 @@ fn the_fingerprint_is_the_one_that_openssl_computes() {
     }
     let parent = folder();
     let dir = parent.path().join("mcp-tunnel");
-    let answer = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    let init = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    let answer = helper(["certs", "check"]).dir(&dir).run().expect(0);
     for (file, key) in [("data/ca.crt", "ca"), ("data/tls.crt", "server")] {
         let said = openssl(&dir, &["x509", "-in", file, "-noout", "-fingerprint", "-sha256"]);
         let hex = said.trim().split_once('=').unwrap().1.replace(':', "").to_ascii_lowercase();
         assert_eq!(answer.data()[key]["fingerprint_sha256"], hex, "{file}");
     }
-    let register = answer.json["next"].to_string();
-    assert!(register.contains(answer.data()["ca"]["fingerprint_sha256"].as_str().unwrap()), "{register}");
+    assert_eq!(init.data()["ca"]["fingerprint_sha256"], answer.data()["ca"]["fingerprint_sha256"]);
+    let register = init.json["next"].to_string();
+    assert!(register.contains("data/ca.crt") && register.contains("fingerprint"), "{register}");
 }
 
 #[test]
@@ -256,7 +258,7 @@ fn an_existing_env_and_gitignore_are_added_to_and_kept_byte_for_byte() {
     let merged = std::fs::read_to_string(dir.join(".gitignore")).unwrap();
     assert!(merged.starts_with(&format!("{ignore}\r\n")), "{merged:?}");
     let added: Vec<&str> = merged[ignore.len()..].split("\r\n").filter(|line| !line.is_empty()).collect();
-    assert_eq!(added, [".env", "data/"]);
+    assert_eq!(added, [".env", "data/", "*.bak-*", ".*.tmp"]);
     assert_eq!((mode(&dir.join(".env")), mode(&dir.join(".gitignore"))), (0o640, 0o664));
     let said = actions(&answer.json, &dir);
     assert!(

@@ -129,6 +129,28 @@ pub(crate) fn evidence(text: &str) -> String {
     cut(&out, EVIDENCE)
 }
 
+/// A person's settings: besides tokens and keys, the values of variables that are called like secrets.
+pub(crate) fn settings(text: &str) -> String {
+    const ENDINGS: [&str; 9] =
+        ["PASSWORD", "PASSWD", "PASS", "PW", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"];
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let secret = line.find([':', '=']).filter(|at| {
+            let name = line[..*at].trim_start_matches(['+', '-', ' ', '"', '\'']);
+            let value = line[at + 1..].trim();
+            !value.is_empty()
+                && !value.starts_with('$')
+                && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+                && ENDINGS.iter().any(|ending| name.ends_with(ending))
+        });
+        match secret {
+            Some(at) => out.push_str(&format!("{} {REDACTED}\n", &line[..=at])),
+            None => out.push_str(line),
+        }
+    }
+    without_header_secrets(&redact(&out))
+}
+
 /// At most so many characters: an error that quotes what was given must not grow with it.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -140,7 +162,9 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 /// Replaces the value behind `Bearer`, `Basic`, `Cookie:` and the like, up to the next blank or quote.
 fn without_header_secrets(text: &str) -> String {
     let mut out = text.to_owned();
-    for word in ["bearer ", "basic ", "cookie: ", "api-key: ", "authorization: ", "sk-ant-"] {
+    for word in
+        ["bearer ", "basic ", "cookie: ", "api-key: ", "authorization: ", "sk-ant-", "ghp_", "github_pat_", "glpat-"]
+    {
         let mut from = 0;
         while let Some(at) = out.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(word)) {
             let start = from + at + word.len();
@@ -243,6 +267,13 @@ mod tests {
         assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
         assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
         assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);
+    }
+
+    #[test]
+    fn settings_lose_what_is_called_like_a_secret_and_nothing_else() {
+        let text = "+  DB_PASSWORD: hunter2\n-    - API_TOKEN=abc\n   TOKEN: ${TOKEN}\n   environment: TUNNEL_TOKEN\n   TUNNEL_TOKEN_FILE: /run/x\n   key: ghp_abc\n";
+        let clean = "+  DB_PASSWORD: [redacted]\n-    - API_TOKEN= [redacted]\n   TOKEN: ${TOKEN}\n   environment: TUNNEL_TOKEN\n   TUNNEL_TOKEN_FILE: /run/x\n   key: ghp_[redacted]";
+        assert_eq!(settings(text).trim_end(), clean);
     }
 
     #[test]

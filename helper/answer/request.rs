@@ -104,6 +104,9 @@ impl<T: JsonSchema> JsonSchema for Change<T> {
     }
 }
 
+/// How the complaint about a list in place of a [`UniqueMap`] begins.
+pub(crate) const UNEXPECTED_LIST: &str = "a list where a map of names is expected";
+
 /// A map in which a key that stands twice is an error, not a silent loss of the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct UniqueMap<V>(pub(crate) std::collections::BTreeMap<String, V>);
@@ -130,9 +133,9 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-                Err(serde::de::Error::custom(
-                    "a list where a map of names is expected; write {\"echo\": \"http://hello-mcp:9000\"}",
-                ))
+                Err(serde::de::Error::custom(format!(
+                    "{UNEXPECTED_LIST}; write {{\"echo\": \"http://hello-mcp:9000\"}}"
+                )))
             }
         }
         input.deserialize_any(Entries(std::marker::PhantomData))

@@ -98,6 +98,7 @@ pub(crate) fn run(
     let mut skipped = judged.skipped;
     let mut rows: Vec<RequirementRow> = judged.rows.iter().map(shown).collect();
 
+    let readable = judged.ca.is_some() && judged.server.is_some();
     // One refusal for all hosts is one row; the words are the same for each.
     let rehearsal = Rehearsal::prepare(&judged.facts);
     for host in hosts(&routes, &domain) {
@@ -118,7 +119,9 @@ pub(crate) fn run(
                 }
             }
             Verdict::Skip(_) => {
-                skipped.push(Skipped::new(format!("handshake:{host}"), text.clone()));
+                if readable {
+                    skipped.push(Skipped::new(format!("handshake:{host}"), text.clone()));
+                }
                 let known = findings.iter().any(|f| f.severity == Severity::Error || f.id == "certs-not-verifiable");
                 if !known {
                     findings.push(rules::finding("certs-not-verifiable").with(format!("{host}: {text}")));
@@ -133,6 +136,7 @@ pub(crate) fn run(
             found: text.clone(),
         });
     }
+    findings.extend(check::open_directory(deployment));
     findings.extend(check::key_modes(deployment));
     findings.extend(check::unreadable_certificates(deployment, check::proxy_user(&found, &caller.services.proxy)));
     findings.extend(rollover::open_finding(deployment)?);
@@ -146,20 +150,34 @@ pub(crate) fn run(
             left => format!("{left} days left, until {date}"),
         }
     });
-    let life = life.unwrap_or_else(|| "there is no server certificate".into());
+    let life = life.unwrap_or_else(|| match disk.tls_crt {
+        super::disk::Content::Absent => "there is no server certificate".into(),
+        super::disk::Content::Unreadable(_) | super::disk::Content::Bytes(_) => {
+            "data/tls.crt cannot be read as a certificate".into()
+        }
+    });
     let summary = match failed {
         0 if met == of => format!("CA and server certificate meet all {of} requirements; {life}"),
         0 => format!("CA and server certificate meet {met} of {of} requirements, none is failed; {life}"),
         n => format!("{n} of {of} requirements are not met; {life}"),
     };
     let mut ca = judged.ca;
-    if let Some(ca) = &mut ca {
+    if let Some(ca) = &mut ca
+        && failed == 0
+    {
         ca.pem = files::read_text(deployment, path::CA_CRT).ok().flatten();
     }
-    rows.retain(|row| request.verbose || row.ok != Some(true));
+    // What cannot be tested because a file cannot be read is said once, by the row of that file.
+    rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
     let ending = findings.iter().any(|f| matches!(f.id, "tls-expires-soon" | "tls-expired" | "tls-bad-cert"));
     let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows });
-    if ending {
+    let outlived = match (&report.data.ca, &report.data.server) {
+        (Some(ca), Some(server)) => server.not_after >= ca.not_after,
+        _ => false,
+    };
+    if outlived || findings.iter().any(|f| f.id == "ca-expires-soon") {
+        report.next.push(super::renewal::new_ca(caller));
+    } else if ending {
         report.next.push(Next::helper(
             "issue the server certificate anew, same CA and same key; the proxy takes it up by itself",
             caller.command(&["certs", "renew"]),

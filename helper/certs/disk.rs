@@ -156,7 +156,10 @@ impl OnDisk {
             // That the CA's key is elsewhere is said once, as a note.
             let key_there = !matches!(self.ca_key, Content::Absent);
             skips = asked.filter(|row| key_there || !row.rule.starts_with("ca-key")).filter_map(skipped).collect();
-            if let Some(skip) = skips.iter().find(|skip| VERIFIED.contains(&skip.id.as_str())) {
+            // A file that is missing or broken is a finding of its own, and explains what could not be verified.
+            let explained = findings.iter().any(|f| f.severity == Severity::Error);
+            let unverified = skips.iter().find(|skip| VERIFIED.contains(&skip.id.as_str()));
+            if let Some(skip) = unverified.filter(|_| !explained) {
                 findings.push(rules::finding("certs-not-verifiable").with(format!("{}: {}", skip.id, skip.reason)));
             }
         }

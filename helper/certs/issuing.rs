@@ -243,9 +243,10 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let good = issued.judged.server.is_some() && created > 0;
     let mut report = Report::new(summary, IssueData { files: issued.files, ca, server: issued.judged.server });
     report.findings = issued.judged.findings;
+    report.findings.extend(check::open_directory(deployment));
     report.skipped = issued.judged.skipped;
     if good {
-        report.next.push(init::register_step(deployment, path::CA_CRT, report.data.ca.as_ref()));
+        report.next.push(init::register_step(deployment, path::CA_CRT));
     }
     Ok(report)
 }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::disk::{CertificateInfo, Content, Judged, OnDisk};
 use super::issuing::IssueRequest;
 use super::{Ca, CertificateFile, Key};
-use crate::answer::{Error, Finding, Next, Report};
+use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::{Caller, quote};
 use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_MODE, path};
@@ -38,25 +38,21 @@ pub(crate) struct RenewData {
     files: Vec<FileEntry>,
 }
 
+/// Days below which a certificate is renewed unless something else is asked for.
+const RENEW_BEFORE_DAYS: u32 = 30;
+
 /// Why a renewal is due; `None` while it is not.
 fn due(judged: &Judged, request: RenewRequest) -> Option<String> {
     let Some(server) = &judged.server else { return Some("there is no readable server certificate".into()) };
     // What a new certificate mends.
-    let mends = [
-        "tls-bad-cert",
-        "tls-expired",
-        "tls-unsupported-cert",
-        "tls-unknown-ca",
-        "server-unfit",
-        "proxy-cert-mismatch",
-    ];
+    let mends = ["tls-bad-cert", "tls-expired", "tls-unsupported-cert", "server-unfit", "proxy-cert-mismatch"];
     if let Some(broken) = judged.findings.iter().find(|f| mends.contains(&f.id)) {
         return Some(broken.title.clone());
     }
     if request.force {
         return Some("it was asked for".into());
     }
-    let before = i64::from(request.renew_before_days.unwrap_or(30));
+    let before = i64::from(request.renew_before_days.unwrap_or(RENEW_BEFORE_DAYS));
     (server.days_left <= before).then(|| format!("{} days were left, and {before} is the limit", server.days_left))
 }
 
@@ -84,6 +80,9 @@ fn obstacle(disk: &OnDisk) -> Option<Finding> {
         Content::Absent => Some(rules::finding("proxy-cert-missing").with("there is no data/tls.key")),
         Content::Unreadable(why) => Some(rules::finding("proxy-cert-empty").with(why)),
         Content::Bytes(bytes) => match Key::parse(bytes) {
+            Err(super::PemFault::CertificateInsteadOfKey) => {
+                Some(rules::finding("proxy-cert-swapped").with("data/tls.key"))
+            }
             Err(super::PemFault::EncryptedKey) => Some(rules::finding("proxy-key-encrypted").with("data/tls.key")),
             Err(fault) => Some(rules::finding("proxy-cert-empty").with(format!("data/tls.key: {fault}"))),
             Ok(key) => key
@@ -116,6 +115,15 @@ pub(crate) fn sign(disk: &OnDisk, domain: &Domain, days: u32, now: OffsetDateTim
 /// `directory` when there is no deployment directory that knows its domain; reading and writing errors.
 pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Caller) -> Result<Report<RenewData>, Error> {
     let (days, _) = IssueRequest { server_days: request.server_days, ca_days: None }.days()?;
+    let limit = request.renew_before_days.unwrap_or(RENEW_BEFORE_DAYS);
+    if limit >= days {
+        return Err(Error::request(
+            format!(
+                "`renew_before_days` is {limit} and the new certificate lives {days} days: every run would renew it"
+            ),
+            format!("leave it out for {RENEW_BEFORE_DAYS}, or ask for a longer life with `server_days`"),
+        ));
+    }
     deployment.require()?;
     let _lock = deployment.lock()?;
     let domain = config::require_domain(deployment)?;
@@ -134,6 +142,13 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         report.findings = findings;
         report
     };
+    // The certificate that is shown works or not by what is registered; one of another CA must not replace it unasked.
+    if let Some(finding) = before.findings.iter().find(|f| f.id == "tls-unknown-ca")
+        && !request.force
+    {
+        let text = "not renewed: data/tls.crt was signed by another CA than data/ca.crt, and only the Console shows which of them is registered";
+        return Ok(unchanged(text.into(), finding.title.clone(), vec![finding.clone()]));
+    }
     let Some(reason) = due(&before, request) else {
         let server = before.server.as_ref();
         let left = server.map_or(0, |s| s.days_left);
@@ -153,16 +168,20 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         && !request.force
     {
         let finding = rules::finding("ca-ends-first").with(format!("both end on {}", ca.not_after));
+        // Nothing else will tell: a renewal on a schedule is heard of only when it fails.
+        let urgent = ca.days_left <= i64::from(limit);
         let mut findings = before.findings.clone();
-        findings.push(finding);
-        return Ok(unchanged(
+        findings.push(if urgent { finding.weighing(Severity::Error) } else { finding });
+        let mut report = unchanged(
             format!(
                 "nothing to gain: the server certificate already lives as long as its CA, until {}",
                 &ca.not_after[..10.min(ca.not_after.len())]
             ),
             "the CA ends on the same day".into(),
             findings,
-        ));
+        );
+        report.next.push(new_ca(caller));
+        return Ok(report);
     }
     if let Some(finding) = obstacle(&disk) {
         let title = finding.title.clone();
@@ -193,8 +212,22 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         Report::new(format!("the server certificate is renewed: {life}; the proxy takes it up by itself"), data);
     report.findings = judged.findings;
     report.skipped = judged.skipped;
+    if shortened {
+        report.next.push(new_ca(caller));
+    }
+    if before.findings.iter().any(|f| f.id == "tls-unknown-ca") {
+        report.next.push(crate::init::register_step(deployment, path::CA_CRT));
+    }
     report.next.extend(schedule(deployment, &domain, caller));
     Ok(report)
+}
+
+/// The step to a CA that lives longer.
+pub(crate) fn new_ca(caller: &Caller) -> Next {
+    Next::helper(
+        "make a new CA beside this one, to be registered; no call is lost on the way",
+        caller.command(&["certs", "rotate-ca", "--json", "{\"step\":\"begin\"}"]),
+    )
 }
 
 /// How to have it done every day: a systemd timer, or a line for cron.

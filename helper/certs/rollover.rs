@@ -18,7 +18,16 @@ use crate::{check, config, init, rules};
 const OLD_TLS: &str = "data/tls-old.crt";
 
 /// Every file that a change of the CA may touch.
-const ALL: [&str; 8] = [path::CA_CRT, path::CA_KEY, path::TLS_CRT, path::CA_NEXT_CRT, path::CA_NEXT_KEY, path::CA_OLD_CRT, path::CA_OLD_KEY, OLD_TLS];
+const ALL: [&str; 8] = [
+    path::CA_CRT,
+    path::CA_KEY,
+    path::TLS_CRT,
+    path::CA_NEXT_CRT,
+    path::CA_NEXT_KEY,
+    path::CA_OLD_CRT,
+    path::CA_OLD_KEY,
+    OLD_TLS,
+];
 
 fn contents(deployment: &Deployment) -> Result<Vec<Option<Vec<u8>>>, Error> {
     ALL.iter().map(|inside| files::read(deployment, inside)).collect()
@@ -359,7 +368,7 @@ fn report(
                 Next::person(
                     "a tunnel holds two active CAs: if it has two already, revoke the one that is not in use first",
                 ),
-                init::register_step(deployment, path::CA_NEXT_CRT, next_ca.as_ref()),
+                init::register_step(deployment, path::CA_NEXT_CRT),
                 Next::helper("when the Console shows both CAs as active: switch", command("switch")),
                 Next::helper("or take it back", command("back")),
             ],

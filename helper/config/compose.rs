@@ -89,7 +89,7 @@ impl Choices {
     /// Applies the settings of a request. What it does not mention stays.
     pub(crate) fn apply(&mut self, settings: &Settings) {
         let default = Self::default();
-        self.sample = settings.sample.unwrap_or(self.sample);
+        self.sample = settings.sample.over(Some(self.sample)).unwrap_or_default();
         if settings.networks.is_mentioned() {
             let asked = settings.networks.over(None).unwrap_or_default();
             self.networks.clear();

@@ -86,6 +86,13 @@ impl Found {
             .collect()
     }
 
+    /// Names of the services in the main file.
+    pub(crate) fn main_service_names(&self) -> BTreeSet<String> {
+        let value = self.main.as_ref().and_then(|file| file.value.as_ref().ok());
+        let services = value.and_then(|value| at(value, &["services"])?.as_mapping());
+        services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
+    }
+
     /// Whether other files are pulled in, whose services cannot be seen here.
     pub(crate) fn includes_others(&self) -> bool {
         self.readable().any(|value| at(value, &["include"]).is_some())
@@ -249,7 +256,11 @@ pub(crate) fn is_inside(source: &str) -> bool {
 /// `./config/x` → `config/x`; what leaves the directory stays as it is.
 fn plain(source: &str) -> String {
     let path = Path::new(source);
-    if source.contains('$') || path.is_absolute() || path.components().any(|c| c == Component::ParentDir) || source.starts_with('~') {
+    if source.contains('$')
+        || path.is_absolute()
+        || path.components().any(|c| c == Component::ParentDir)
+        || source.starts_with('~')
+    {
         return source.to_owned();
     }
     path.components().filter(|c| *c != Component::CurDir).collect::<std::path::PathBuf>().to_string_lossy().into_owned()

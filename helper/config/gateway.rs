@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Settings, UpstreamTls};
 use super::yaml::{self, Value};
+use crate::answer::request::{Change, UniqueMap};
 use crate::answer::{Error, Finding};
-use crate::answer::request::Change;
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream};
 use crate::rules;
@@ -31,12 +31,17 @@ pub(crate) struct Gateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls: Option<Tls>,
     /// Kept as text: what a person wrote is judged by `check`, not lost.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     pub(crate) routes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<UpstreamRules>,
     #[serde(flatten)]
     pub(crate) other: BTreeMap<String, Value>,
+}
+
+/// A route that stands twice is a fault, as it is for the proxy, not a silent loss of the first.
+fn unique<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
+    UniqueMap::deserialize(input).map(|map| map.0)
 }
 
 /// The server certificate as the proxy sees it.
@@ -123,7 +128,8 @@ impl Gateway {
         let nets: Vec<ipnet::Ipv4Net> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
         let nets = ipnet::Ipv4Net::aggregate(&nets);
         let addresses: u64 = nets.iter().map(|net| 1_u64 << (32 - net.prefix_len())).sum();
-        (addresses >= 1 << 31).then(|| rules::finding("allowed-ips-open").with(format!("allowed_ips: {}", ranges.join(", "))))
+        (addresses >= 1 << 31)
+            .then(|| rules::finding("allowed-ips-open").with(format!("allowed_ips: {}", ranges.join(", "))))
     }
 
     /// Whether an `https://` route has something to trust.
@@ -155,7 +161,7 @@ impl Gateway {
             }
         }
         match settings.sample {
-            Some(true) => {
+            Change::Set(true) => {
                 if let Some(other) = self.routes.get(sample_route).filter(|url| *url != sample_url) {
                     return Err(bad(
                         format!("the sample server's route `{sample_route}` already leads to {other}"),
@@ -164,8 +170,8 @@ impl Gateway {
                 }
                 self.routes.insert(sample_route.to_owned(), sample_url.to_owned());
             }
-            Some(false) => self.routes.retain(|_, url| url != sample_url),
-            None => {}
+            Change::Set(false) | Change::Reset => self.routes.retain(|_, url| url != sample_url),
+            Change::Keep => {}
         }
         let mut rules = self.upstream.take().unwrap_or_default();
         if settings.allowed_ips.is_mentioned() {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use similar::TextDiff;
 use time::OffsetDateTime;
 
-use crate::answer::{Error, Finding, Severity};
+use crate::answer::{Error, Finding, Severity, redact};
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::files::{self, Action, Batch, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
@@ -62,6 +62,8 @@ pub(crate) struct Rendered {
     pub(crate) routes: BTreeMap<String, String>,
     /// An edited file is in the way, so nothing was written.
     pub(crate) blocked: bool,
+    /// Compose project of the stack that this one replaces, where it has another name.
+    pub(crate) old_project: Option<String>,
 }
 
 /// One file on its way to the disk.
@@ -180,6 +182,18 @@ pub(crate) fn render(
         _ => None,
     };
     let current = gateway_text.as_deref().or(foreign_gateway.as_deref()).map(Gateway::parse);
+    if let Some(Err(fault)) = &current
+        && !mode.overwrite
+    {
+        // Without the routes that stand there nothing sensible can be written.
+        let mut rendered = Rendered { blocked: true, ..Rendered::default() };
+        let inside = if gateway_text.is_some() { path::GATEWAY } else { "the configuration that the stack mounts" };
+        rendered.findings.push(crate::check::gateway_fault(fault, inside));
+        if gateway_text.is_some() {
+            rendered.files.push(FileEntry::of(deployment, path::GATEWAY, Action::Kept));
+        }
+        return Ok(rendered);
+    }
     let mut gateway = match &current {
         Some(Ok(gateway)) => gateway.clone(),
         Some(Err(_)) | None => Gateway::new(domain),
@@ -262,17 +276,26 @@ pub(crate) fn render(
             .findings
             .push(rules::finding("foreign-deployment").with(format!("`{}` was not written by the helper", main.name)));
     }
-    if let Some(Err(fault)) = &current
-        && !mode.overwrite
-    {
-        rendered.findings.push(crate::check::gateway_fault(fault, path::GATEWAY));
-    }
     judge_images(&choices, &mut rendered.findings);
     rendered.findings.extend(gateway.open_finding());
+    if rendered.blocked {
+        // What is configured, not what was asked for.
+        rendered.routes = match &current {
+            Some(Ok(current)) => current.routes.clone(),
+            Some(Err(_)) | None => BTreeMap::new(),
+        };
+    }
+    if foreign && mode.overwrite {
+        judge_takeover(deployment, &found, domain, &choices, &mut rendered)?;
+    }
+    let mut aside = Vec::new();
     if !mode.dry_run && !rendered.blocked {
-        write(deployment, &found, &plan, mode, now)?;
+        aside = write(deployment, &found, &plan, mode, now)?;
     }
     describe(deployment, &plan, mode, foreign_in_the_way, &mut rendered);
+    for name in aside {
+        rendered.files.push(FileEntry::of(deployment, &name, Action::Created));
+    }
     Ok(rendered)
 }
 
@@ -304,13 +327,45 @@ fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What going over from a stack made by hand leaves behind: the old containers, and services that are not ours.
+fn judge_takeover(
+    deployment: &Deployment,
+    found: &Found,
+    domain: &Domain,
+    choices: &Choices,
+    rendered: &mut Rendered,
+) -> Result<(), Error> {
+    let services = found.services();
+    let mut lost = found.main_service_names();
+    lost.retain(|name| *name != services.proxy && *name != services.cloudflared);
+    lost.retain(|name| !(choices.sample && name == sample::SERVICE));
+    let new = compose::project_name(domain);
+    let old = found.project(deployment, read_env(deployment)?.as_ref()).filter(|old| *old != new);
+    if old.is_none() && lost.is_empty() {
+        return Ok(());
+    }
+    let mut finding = rules::finding("foreign-replaced");
+    if let Some(old) = &old {
+        finding = finding.with(format!("the old stack is the Compose project {old}, the new one is {new}"));
+    }
+    if !lost.is_empty() {
+        let names: Vec<&str> = lost.iter().map(String::as_str).collect();
+        finding = finding.with(format!("services that the new file does not have: {}", names.join(", ")));
+    }
+    rendered.findings.push(finding);
+    rendered.old_project = old;
+    Ok(())
+}
+
+/// Writes the plan. Says which files were kept aside, as paths inside the directory.
 fn write(
     deployment: &Deployment,
     found: &Found,
     plan: &[Planned],
     mode: Mode,
     now: OffsetDateTime,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
+    let mut aside = Vec::new();
     files::make_dir(deployment, path::CONFIG, OPEN_DIR_MODE)?;
     if plan.iter().any(|file| file.inside == sample::SERVER) {
         files::make_dir(deployment, path::SAMPLE, OPEN_DIR_MODE)?;
@@ -322,7 +377,7 @@ fn write(
             Fate::Create => batch.create(file.inside, bytes, OPEN_MODE)?,
             Fate::Update => batch.replace(file.inside, bytes, None, OPEN_MODE)?,
             Fate::KeepAsideAndUpdate => {
-                files::keep_aside(deployment, file.inside, now)?;
+                aside.push(files::keep_aside(deployment, file.inside, now)?);
                 batch.replace(file.inside, bytes, None, OPEN_MODE)?;
             }
             Fate::Leave | Fate::Keep | Fate::Block => {}
@@ -333,13 +388,13 @@ fn write(
     for name in found::MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
         let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
         if stands && mode.overwrite {
-            files::keep_aside(deployment, name, now)?;
+            aside.push(files::keep_aside(deployment, name, now)?);
             let old = deployment.path(name);
             std::fs::remove_file(&old).map_err(|e| Error::io("move aside", &old, e))?;
         }
     }
     refresh_labels(deployment)?;
-    Ok(())
+    Ok(aside)
 }
 
 /// Brings the two lines of `.env` that labels interpolate up to date with what is on disk, so that the next
@@ -378,7 +433,7 @@ pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, O
 }
 
 /// Longest diff in an answer that did not ask for all of it, in bytes over all files.
-const DIFF_BUDGET: usize = 1800;
+const DIFF_BUDGET: usize = 1500;
 
 fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool, rendered: &mut Rendered) {
     let blocked = rendered.blocked;
@@ -406,6 +461,8 @@ fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool
             }
         }
         match fate {
+            // Said once, as a whole.
+            Fate::Block | Fate::Keep if foreign => {}
             Fate::Block => rendered.findings.push(
                 rules::finding("edit-blocks-change")
                     .with(format!("`{}` was edited by hand and does not say what was asked for", file.inside)),
@@ -428,7 +485,8 @@ fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool
 }
 
 fn unified(name: &str, old: &str, new: &str) -> String {
-    TextDiff::from_lines(old, new).unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string()
+    let (before, after) = (format!("a/{name}"), format!("b/{name}"));
+    redact::settings(&TextDiff::from_lines(old, new).unified_diff().header(&before, &after).to_string())
 }
 
 /// The beginning of a diff, whole lines, within what is left of the budget.

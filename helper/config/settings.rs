@@ -225,7 +225,7 @@ pub(crate) struct ImagesRequest {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) routes: UniqueMap<Option<Upstream>>,
-    pub(crate) sample: Option<bool>,
+    pub(crate) sample: Change<bool>,
     pub(crate) allowed_ips: Change<Vec<AllowedIp>>,
     pub(crate) upstream: Change<UpstreamRequest>,
     pub(crate) networks: Change<Vec<NetworkName>>,
@@ -240,7 +240,7 @@ impl Settings {
     /// Whether the request says anything about the stack.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.0.is_empty()
-            && self.sample.is_none()
+            && !self.sample.is_mentioned()
             && !self.allowed_ips.is_mentioned()
             && !self.upstream.is_mentioned()
             && !self.networks.is_mentioned()
@@ -263,7 +263,7 @@ macro_rules! request_with_settings {
             /// Name → `scheme://host:port`; `null` removes the route.
             routes: $crate::answer::request::UniqueMap<Option<$crate::deployment::Upstream>>,
             /// `true` adds the sample server and the route `echo` to it, `false` removes both.
-            sample: Option<bool>,
+            sample: $crate::answer::request::Change<bool>,
             /// What the proxy may dial, in place of the private ranges of RFC 1918.
             allowed_ips: $crate::answer::request::Change<Vec<$crate::config::settings::AllowedIp>>,
             /// Trust for `https://` upstreams.
@@ -287,7 +287,7 @@ macro_rules! request_with_settings {
             pub(crate) fn settings(&self) -> $crate::config::settings::Settings {
                 $crate::config::settings::Settings {
                     routes: self.routes.clone(),
-                    sample: self.sample,
+                    sample: self.sample.clone(),
                     allowed_ips: self.allowed_ips.clone(),
                     upstream: self.upstream.clone(),
                     networks: self.networks.clone(),

@@ -300,27 +300,28 @@ pub(crate) fn replace(
     batch.commit()
 }
 
-/// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says where.
+/// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says under which name inside the directory.
 ///
 /// # Errors
 /// `io` when that cannot be written; the file itself is untouched then.
-pub(crate) fn keep_aside(deployment: &Deployment, inside: &str, now: OffsetDateTime) -> Result<PathBuf, Error> {
+pub(crate) fn keep_aside(deployment: &Deployment, inside: &str, now: OffsetDateTime) -> Result<String, Error> {
     let stamp = now
         .format(time::macros::format_description!("[year][month][day]T[hour][minute][second]Z"))
         .map_err(|e| Error::Internal(e.to_string()))?;
     let path = deployment.path(inside);
     for attempt in 0..100 {
         let tail = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-        let mut name = path.clone().into_os_string();
-        name.push(format!(".bak-{stamp}{tail}"));
-        let aside = PathBuf::from(name);
+        let name = format!("{inside}.bak-{stamp}{tail}");
         // A second name for the same file: the first is then replaced by rename, so no moment has neither.
-        match fs::hard_link(&path, &aside) {
-            Ok(()) => return Ok(aside),
+        match fs::hard_link(&path, deployment.path(&name)) {
+            Ok(()) => return Ok(name),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            // A file system without links.
             Err(_) => {
-                fs::copy(&path, &aside).map_err(|e| Error::io("keep aside", &aside, e))?;
-                return Ok(aside);
+                let bytes = read(deployment, inside)?.unwrap_or_default();
+                let mode = metadata(deployment, inside)?.map_or(0o600, |meta| meta.mode() & 0o777);
+                create(deployment, &name, &bytes, mode)?;
+                return Ok(name);
             }
         }
     }

@@ -175,7 +175,12 @@ fn without_dots(path: &Path) -> Result<PathBuf, Error> {
             plain.push(part);
             continue;
         }
-        let real = plain.canonicalize().map_err(|e| Error::io("find", &plain, e))?;
+        let real = match plain.canonicalize() {
+            Ok(real) => real,
+            // What is not there is no link.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => plain,
+            Err(e) => return Err(Error::io("find", &plain, e)),
+        };
         plain = real.parent().unwrap_or(&real).to_path_buf();
     }
     Ok(plain)

@@ -72,8 +72,10 @@ impl Upstream {
     /// # Errors
     /// Says what is wrong with `text` and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        // What stands in front of an `@` may be a password.
+        let shown = text.rsplit('@').next().unwrap_or(text);
         let wrong = |why: &str| {
-            Err(format!("the upstream `{text}` {why}; it must be scheme://host:port, such as `http://hello-mcp:9000`"))
+            Err(format!("the upstream `{shown}` {why}; it must be scheme://host:port, such as `http://hello-mcp:9000`"))
         };
         let Some((scheme, rest)) = text.split_once("://") else {
             return wrong("has no scheme (`http://` or `https://`)");

@@ -41,6 +41,12 @@ pub(crate) enum Malformed {
     /// Quotes around it, which cloudflared takes for a part of it.
     #[error("there are quotes around it")]
     Quotes,
+    /// A line of a settings file.
+    #[error("this is a whole line, `NAME=value`: only what stands behind the `=` is the token")]
+    Assignment,
+    /// Pasted twice.
+    #[error("the token stands there twice: it was pasted two times")]
+    Doubled,
     /// A blank in the middle.
     #[error("there is a blank in it: more than the token was copied")]
     Blank,
@@ -117,13 +123,25 @@ impl Token {
         if text.contains(char::is_whitespace) {
             return Err(Malformed::Blank);
         }
+        if text.split_once(['=', ':']).is_some_and(|(name, value)| {
+            value.starts_with("eyJ")
+                && !name.starts_with("eyJ")
+                && !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        }) {
+            return Err(Malformed::Assignment);
+        }
+        let half = text.len() / 2;
+        if text.starts_with("eyJ") && text.is_ascii() && text.len().is_multiple_of(2) && text[..half] == text[half..] {
+            return Err(Malformed::Doubled);
+        }
         if is_uuid(text) {
             return Err(Malformed::Uuid);
         }
         if !text.starts_with("eyJ") && text.contains('.') && Domain::parse(text).is_ok() {
             return Err(Malformed::Domain);
         }
-        if text.contains("://") {
+        if text.contains("://") && !text.contains("eyJ") {
             return Err(Malformed::Domain);
         }
         if text.contains(['-', '_', '.']) {
@@ -261,6 +279,8 @@ mod tests {
             (&format!("\"{good}\""), Malformed::Quotes),
             (&format!("{}\n{}", &good[..40], &good[40..]), Malformed::LineBreak),
             (&format!("token: {good}"), Malformed::Blank),
+            (&format!("TUNNEL_TOKEN={good}"), Malformed::Assignment),
+            (&format!("{good}{good}"), Malformed::Doubled),
             ("abcd1234.tunnel.anthropic.com", Malformed::Domain),
             ("https://abcd1234.tunnel.anthropic.com", Malformed::Domain),
             ("a8dfb6b4-68cf-4a03-88e7-08ee60111e8c", Malformed::Uuid),

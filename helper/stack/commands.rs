@@ -11,8 +11,10 @@ use super::docker::Docker;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
 use super::{engine, signs};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
-use crate::caller::Caller;
+use crate::caller::{Caller, Services};
 use crate::check::{Facts, GatewayFile};
+use crate::config::found::Found;
+use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, files};
 use crate::rules;
@@ -88,7 +90,9 @@ struct Stack<'a> {
     deployment: &'a Deployment,
     docker: Docker,
     project: String,
-    watch_parts: (crate::caller::Services, config::found::Found, Option<config::gateway::Gateway>),
+    services: Services,
+    found: Found,
+    gateway: Option<Gateway>,
     /// Warnings of the engine and of the lint.
     findings: Vec<Finding>,
     skipped: Vec<Skipped>,
@@ -119,6 +123,7 @@ impl<'a> Stack<'a> {
         let snapshot = caller.clone();
         let facts = Facts::gather(deployment, &snapshot)?;
         caller.services = facts.services.clone();
+        caller.domain = facts.domain.as_ref().map(ToString::to_string);
         let verdict = facts.judge();
         let project = facts.project();
         let mut findings = Vec::new();
@@ -154,7 +159,9 @@ impl<'a> Stack<'a> {
             deployment,
             docker,
             project: project.clone(),
-            watch_parts: (facts.services, facts.found, gateway),
+            services: facts.services,
+            found: facts.found,
+            gateway,
             findings,
             skipped: verdict.skipped.into_iter().filter(|s| !s.id.starts_with("upstream:")).collect(),
         };
@@ -165,8 +172,7 @@ impl<'a> Stack<'a> {
     }
 
     fn watch(&self) -> Watch<'_> {
-        let (services, found, gateway) = self.watch_parts.clone();
-        Watch::new(&self.docker, self.deployment, self.project.clone(), services, found, gateway)
+        Watch::new(&self.docker, self.deployment, &self.project, &self.services, &self.found, self.gateway.as_ref())
     }
 
     fn containers(&self) -> Result<Vec<Container>, Error> {
@@ -208,7 +214,7 @@ impl<'a> Stack<'a> {
 
     /// Whether what the sample's image is built of was edited since its name was rendered.
     fn needs_build(&self) -> Result<bool, Error> {
-        let Some(image) = self.watch_parts.1.service(sample::SERVICE, "image").and_then(yaml::scalar) else {
+        let Some(image) = self.found.service(sample::SERVICE, "image").and_then(yaml::scalar) else {
             return Ok(false);
         };
         let mut inputs = Vec::new();
@@ -253,32 +259,33 @@ impl<'a> Stack<'a> {
         }
     }
 
+    /// What `up`, `status` and `restart` answer. `again` is the command to run once something was mended.
     fn report(
         &self,
-        what: &str,
+        (what, again): (&str, &str),
         picture: Picture,
         elapsed: Duration,
         done: Vec<String>,
         caller: &Caller,
     ) -> Report<StackData> {
-        let mut findings = self.findings.clone();
-        findings.extend(picture.findings);
         let routes = picture.routes.len();
         let connections = picture.connections.map_or_else(
             || "edge connections healthy".to_owned(),
             |n| format!("{n} of {} edge connections", picture.wanted),
         );
-        let failed = findings.iter().find(|f| f.severity == Severity::Error && picture.ready);
-        let summary = if let Some(failure) = failed {
-            format!("the tunnel is live as it was before, and the change was not made: {}", failure.title)
-        } else if picture.ready {
-            format!("the tunnel is live: {connections}, {routes} route(s){what}")
-        } else {
-            let worst = findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
-            let worst = worst.or_else(|| findings.iter().find(|f| f.severity == Severity::Warning));
-            let why = worst.map_or("it is still starting", |f| f.title.as_str());
-            format!("the tunnel is not live{what}: {why}")
+        // Of what keeps it from being live, not of what is merely unwise.
+        let cause = picture.findings.iter().filter(|f| f.consequence_of.is_none()).min_by_key(|f| f.severity);
+        let summary = match (picture.ready, cause) {
+            (true, Some(f)) if f.severity == Severity::Error => {
+                format!("the tunnel is live as it was before, and the change was not made: {}", f.title)
+            }
+            (true, _) => format!("the tunnel is live: {connections}, {routes} route(s){what}"),
+            (false, Some(f)) => format!("the tunnel is not live{what}: {}", f.title),
+            (false, None) => format!("the tunnel is not live yet{what}: {}", picture.progress()),
         };
+        let next = next_step(&picture, again, caller);
+        let mut findings = self.findings.clone();
+        findings.extend(picture.findings);
         let data = StackData {
             ready: picture.ready,
             project: Some(self.project.clone()),
@@ -291,26 +298,37 @@ impl<'a> Stack<'a> {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         };
         let mut report = Report::new(summary, data);
-        let restart = ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
-        let broken = findings.iter().any(|f| f.severity == Severity::Error);
-        if report.data.ready && !broken {
-            report.next.push(Next::helper("see how to call it from Claude", caller.command(&["connect"])));
-        } else if findings.iter().any(|f| f.id == "stack-stopped" && f.consequence_of.is_none()) {
-            report.next.push(Next::helper("start it", caller.command(&["up"])));
-        } else if findings.iter().any(|f| restart.contains(&f.id) && f.consequence_of.is_none()) {
-            report.next.push(Next::helper("restart the stack, cloudflared included", caller.command(&["restart"])));
-        } else if broken {
-            report.next.push(
-                Next::person("mend what the first finding says, then start again").running(caller.command(&["up"])),
-            );
-        } else {
-            report
-                .next
-                .push(Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])));
-        }
+        report.next.push(next);
         report.findings = findings;
         report.skipped = self.skipped.iter().cloned().chain(picture.skipped).collect();
         report
+    }
+}
+
+/// The one thing to do now.
+fn next_step(picture: &Picture, again: &str, caller: &Caller) -> Next {
+    const CURED_BY_RESTART: [&str; 4] =
+        ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
+    let causes = || picture.findings.iter().filter(|f| f.consequence_of.is_none());
+    let error = causes().find(|f| f.severity == Severity::Error && f.id != "not-live");
+    let restart = || Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]));
+    match error {
+        Some(f) if f.id == "stack-stopped" => Next::helper("start it", caller.command(&["up"])),
+        Some(f) if CURED_BY_RESTART.contains(&f.id) => restart(),
+        Some(_) => {
+            Next::person("mend what the first finding says, then run it again").running(caller.command(&[again]))
+        }
+        None if causes().any(|f| CURED_BY_RESTART.contains(&f.id)) => restart(),
+        None if picture.ready => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
+        None => Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
+    }
+}
+
+/// Who waited and did not see everything live must be told so by the exit code, too.
+fn require_live(picture: &mut Picture, elapsed: Duration) {
+    if !picture.ready && !picture.findings.iter().any(|f| f.severity == Severity::Error) {
+        let missing = format!("after {} s: {}", elapsed.as_secs(), picture.progress());
+        picture.findings.push(rules::finding("not-live").with(missing));
     }
 }
 
@@ -318,7 +336,7 @@ fn real(path: &Path) -> std::path::PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
-fn refused(refusal: Refusal, what: &str, caller: &Caller) -> Report<StackData> {
+fn refused(refusal: Refusal, what: &str, again: &str, caller: &Caller) -> Report<StackData> {
     let worst = refusal.findings.iter().filter(|f| f.severity == Severity::Error).min_by_key(|f| f.layer);
     let why = worst.map_or("see the findings", |f| f.title.as_str());
     let data =
@@ -331,7 +349,7 @@ fn refused(refusal: Refusal, what: &str, caller: &Caller) -> Report<StackData> {
                 .running(caller.command(&["token", "set"])),
         );
     }
-    report.next.push(Next::person("mend what the findings say, then run it again").running(caller.command(&["up"])));
+    report.next.push(Next::person("mend what the findings say, then run it again").running(caller.command(&[again])));
     report.findings = refusal.findings;
     report.skipped = refusal.skipped;
     report
@@ -351,13 +369,13 @@ pub(crate) fn up(
     let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
         Ok(stack) => stack,
-        Err(refusal) => return Ok(refused(refusal, "nothing was started", caller)),
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", "up", caller)),
     };
     config::refresh_labels(deployment)?;
     let failed = stack.bring_up()?;
     // Waiting writes nothing.
     drop(lock);
-    finish(&stack, failed, limit, "", Vec::new(), caller)
+    finish(&stack, failed, limit, ("", "up"), Vec::new(), caller)
 }
 
 /// Waits for the live state and puts together what `up` and `restart` answer.
@@ -365,7 +383,7 @@ fn finish(
     stack: &Stack<'_>,
     failed: Option<Finding>,
     limit: Duration,
-    what: &str,
+    words: (&str, &str),
     mut done: Vec<String>,
     caller: &Caller,
 ) -> Result<Report<StackData>, Error> {
@@ -395,7 +413,8 @@ fn finish(
             picture.findings.insert(0, failure);
         }
     }
-    Ok(stack.report(what, picture, elapsed, done, caller))
+    require_live(&mut picture, elapsed);
+    Ok(stack.report(words, picture, elapsed, done, caller))
 }
 
 /// The command `status`.
@@ -411,10 +430,14 @@ pub(crate) fn status(
     deployment.require()?;
     let stack = match Stack::open(deployment, caller, Strictness::Look)? {
         Ok(stack) => stack,
-        Err(refusal) => return Ok(refused(refusal, "the stack could not be looked at", caller)),
+        Err(refusal) => return Ok(refused(refusal, "the stack could not be looked at", "status", caller)),
     };
-    let (picture, elapsed) = stack.wait(limit, caller)?;
-    Ok(stack.report("", picture, elapsed, Vec::new(), caller))
+    let (mut picture, elapsed) = stack.wait(limit, caller)?;
+    // Fewer connections than wanted still carry every call.
+    if !picture.findings.iter().any(|f| f.id == "edge-partial") {
+        require_live(&mut picture, elapsed);
+    }
+    Ok(stack.report(("", "status"), picture, elapsed, Vec::new(), caller))
 }
 
 /// The command `restart`: applies an edited configuration and a new token, and brings cloudflared back to the proxy.
@@ -435,13 +458,13 @@ pub(crate) fn restart(
     let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
         Ok(stack) => stack,
-        Err(refusal) => return Ok(refused(refusal, "nothing was restarted, what runs goes on", caller)),
+        Err(refusal) => return Ok(refused(refusal, "nothing was restarted, what runs goes on", "restart", caller)),
     };
     config::refresh_labels(deployment)?;
     let before = stack.containers()?;
     let mut failed = stack.bring_up()?;
     let mut done = Vec::new();
-    let services = &stack.watch_parts.0;
+    let services = &stack.services;
     let ours = [services.proxy.as_str(), sample::SERVICE];
     let consequence = failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running");
     if failed.is_none() || consequence {
@@ -493,7 +516,7 @@ pub(crate) fn restart(
         }
     }
     drop(lock);
-    finish(&stack, failed, limit, " after the restart", done, caller)
+    finish(&stack, failed, limit, (" after the restart", "restart"), done, caller)
 }
 
 /// The command `down`.
@@ -506,9 +529,20 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
     let stack = match Stack::open(deployment, caller, Strictness::Look)? {
         Ok(stack) => stack,
         Err(refusal) => {
-            let refused = refused(refusal, "nothing was stopped", caller);
+            let refused = refused(refusal, "nothing was stopped", "down", caller);
             let mut report =
                 Report::new(refused.summary, DownData { project: refused.data.project, stopped: Vec::new() });
+            // Compose needs no readable file to stop containers by their project's name.
+            let unreadable = refused.findings.iter().any(|f| f.id.starts_with("compose-"));
+            report.next = refused.next;
+            if let Some(domain) = config::known_domain(deployment).ok().flatten().filter(|_| unreadable) {
+                report.next.push(
+                    Next::person(
+                        "or, as long as the compose file cannot be read, stop the containers by the project's name",
+                    )
+                    .running(format!("cd / && docker compose -p {} down", config::compose::project_name(&domain))),
+                );
+            }
             report.findings = refused.findings;
             report.skipped = refused.skipped;
             return Ok(report);

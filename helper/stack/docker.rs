@@ -104,8 +104,12 @@ impl Docker {
     pub(crate) fn compose(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
         let mut all = vec!["compose"];
         all.extend_from_slice(args);
-        // In the caller's group, so that Ctrl-C reaches it.
-        self.run(self.command(&all), limit, self.progress)
+        let mut command = self.command(&all);
+        if !self.progress {
+            // On a terminal Ctrl-C must reach it; without one, everything that it started must go when time is up.
+            command.process_group(0);
+        }
+        self.run(command, limit, self.progress)
     }
 
     fn run(&self, mut command: Command, limit: Duration, show: bool) -> Result<Output, Error> {
@@ -192,9 +196,10 @@ impl Docker {
         let mut timed_out = false;
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(text) => line(&text),
+                Ok(text) if Instant::now() < deadline => line(&text),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(mpsc::RecvTimeoutError::Timeout) => {
+                // Also when there is always one more line.
+                Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {
                     timed_out = true;
                     break;
                 }
@@ -205,7 +210,7 @@ impl Docker {
 }
 
 /// Longest line that is looked at, in bytes; the rest of a longer one is passed over.
-const LONGEST_LINE: u64 = 64 << 10;
+const LONGEST_LINE: u64 = 4 << 10;
 
 fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
     let mut reader = BufReader::with_capacity(64 << 10, stream);

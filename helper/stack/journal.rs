@@ -55,7 +55,7 @@ pub(crate) struct Journal {
     /// Connections that cloudflared can have at most, where it said so.
     at_most: Option<u32>,
     protocol: Option<String>,
-    /// Lines that say `route configured`.
+    /// Lines that say `route configured`, as many as there can sensibly be.
     routes: BTreeSet<String>,
     hidden_rejections: u32,
     quic_timeouts: u32,
@@ -131,7 +131,7 @@ impl Journal {
     }
 
     fn take_proxy(&mut self, line: &str) {
-        if line.contains("route configured") {
+        if line.contains("route configured") && self.routes.len() < MOST_ROUTES {
             self.routes.insert(line.to_owned());
         }
         self.note(line, signs::PROXY);
@@ -225,7 +225,7 @@ impl Journal {
     /// Whether the proxy said that it took up a route. All of them are, once there are as many lines as routes: the
     /// format of the line is not documented, so the name may not be found in it.
     pub(crate) fn has_route(&self, name: &str, of: usize) -> bool {
-        self.routes.len() >= of || self.routes.iter().any(|line| line.split(|c: char| !is_label(c)).any(|w| w == name))
+        self.routes.len() >= of || self.routes.iter().any(|line| has_value(line, name))
     }
 
     /// What is broken for good or looks so, for a tunnel that has no connection at all.
@@ -250,8 +250,22 @@ impl Journal {
     }
 }
 
-/// Lines that are put in order together.
-const BATCH: usize = 10_000;
+/// Lines that are put in order together; with the longest line this bounds the memory.
+const BATCH: usize = 1_000;
+
+/// Routes beyond which lines are no longer remembered.
+const MOST_ROUTES: usize = 1_000;
+
+/// Whether a word stands in a line, and not as the name of a field (`name=`, `"name":`).
+fn has_value(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(is_label)
+            && !after.starts_with(is_label)
+            && !after.starts_with('=')
+            && !after.trim_start_matches('"').starts_with(':')
+    })
+}
 
 fn is_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-'
@@ -272,15 +286,26 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     rest.split([' ', '"', ',', '}']).next().filter(|value| !value.is_empty())
 }
 
-/// The last lines of a container, the oldest first, for one that died before anything could be read of its life.
+/// The last lines of a container's present, or last, life, the oldest first.
 ///
 /// # Errors
 /// `io` when docker cannot be started.
 pub(crate) fn last_lines(docker: &Docker, container: &Container) -> Result<Vec<String>, Error> {
+    // Docker notes the start a little after the program has begun to print.
+    let start = container.started().map(|started| started - Duration::from_millis(300));
     let mut lines = Vec::new();
-    docker.logs(&["--timestamps", "--tail", "40"], &container.id, PATIENCE, |line| lines.push(line.to_owned()))?;
-    lines.sort();
-    Ok(lines.into_iter().map(|line| line.split_once(' ').map_or(String::new(), |(_, text)| text.to_owned())).collect())
+    docker.logs(&["--timestamps", "--tail", "40"], &container.id, PATIENCE, |line| {
+        let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+        let of_this_life = match (OffsetDateTime::parse(stamp, &Rfc3339), start) {
+            (Ok(at), Some(start)) => at >= start,
+            _ => true,
+        };
+        if of_this_life {
+            lines.push((stamp.to_owned(), text.to_owned()));
+        }
+    })?;
+    lines.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(lines.into_iter().map(|(_, text)| text).collect())
 }
 
 #[cfg(test)]
@@ -350,6 +375,7 @@ mod tests {
         assert!(journal.has_route("echo", 2));
         assert!(!journal.has_route("ech", 2));
         assert!(!journal.has_route("other", 2));
+        assert!(!journal.has_route("upstream", 2));
         assert!(journal.has_route("other", 1));
     }
 }

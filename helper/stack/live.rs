@@ -17,7 +17,7 @@ use crate::check::{Target, target};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
-use crate::deployment::{Deployment, Upstream};
+use crate::deployment::{Deployment, Upstream, files, path};
 use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.
@@ -94,10 +94,10 @@ impl Picture {
 pub(crate) struct Watch<'a> {
     docker: &'a Docker,
     deployment: &'a Deployment,
-    project: String,
-    services: Services,
-    found: Found,
-    gateway: Option<Gateway>,
+    project: &'a str,
+    services: &'a Services,
+    found: &'a Found,
+    gateway: Option<&'a Gateway>,
     journals: BTreeMap<String, Journal>,
 }
 
@@ -106,10 +106,10 @@ impl<'a> Watch<'a> {
     pub(crate) fn new(
         docker: &'a Docker,
         deployment: &'a Deployment,
-        project: String,
-        services: Services,
-        found: Found,
-        gateway: Option<Gateway>,
+        project: &'a str,
+        services: &'a Services,
+        found: &'a Found,
+        gateway: Option<&'a Gateway>,
     ) -> Self {
         Self { docker, deployment, project, services, found, gateway, journals: BTreeMap::new() }
     }
@@ -119,7 +119,7 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// `io` and `tool` from docker.
     pub(crate) fn containers(&self) -> Result<Result<Vec<Container>, Finding>, Error> {
-        container::of_project(self.docker, &self.project)
+        container::of_project(self.docker, self.project)
     }
 
     /// Looks and judges.
@@ -163,10 +163,20 @@ impl<'a> Watch<'a> {
             Some(c) if waits_for_proxy(c) => false,
             other => self.judge_container(&agent, other, Some(Writer::Cloudflared), now, &mut picture)?,
         };
+        let said = picture.findings.len();
         let connected = match cloudflared {
             Some(c) if agent_up && shared => self.judge_connections(c, now, &mut picture)?,
             _ => false,
         };
+        // Without the proxy the namespace is dead, and so are the connections in it.
+        let cause = picture.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
+        if let (false, Some(cause)) = (proxy_up, cause.map(|f| f.id)) {
+            for finding in &mut picture.findings[said..] {
+                if finding.id != cause {
+                    finding.consequence_of = Some(cause);
+                }
+            }
+        }
         let routed = self.judge_routes(proxy.filter(|_| proxy_up), &containers, now, &mut picture)?;
         self.judge_labels(proxy, cloudflared, &mut picture)?;
         picture.ready = proxy_up && agent_up && shared && connected && routed;
@@ -382,7 +392,7 @@ impl<'a> Watch<'a> {
         now: OffsetDateTime,
         picture: &mut Picture,
     ) -> Result<bool, Error> {
-        let Some(gateway) = &self.gateway else { return Ok(false) };
+        let Some(gateway) = self.gateway else { return Ok(false) };
         let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
         let journal = proxy.and_then(|c| self.journals.get(&c.id).map(|j| (c, j)));
         let applied = proxy.is_some_and(|c| self.runs_current_configuration(c));
@@ -400,7 +410,7 @@ impl<'a> Watch<'a> {
                 )));
             }
             let upstream = Upstream::parse(text).ok();
-            let up = match upstream.as_ref().map(|u| target(u, &self.found, &self.services.proxy)) {
+            let up = match upstream.as_ref().map(|u| target(u, self.found, &self.services.proxy)) {
                 Some(Target::Service(service)) => {
                     let up = self.judge_upstream(name, &service, containers, now, picture)?;
                     all &= up;
@@ -499,7 +509,13 @@ impl<'a> Watch<'a> {
 
     fn runs_current_configuration(&self, proxy: &Container) -> bool {
         let (hash, _) = config::label_values(self.deployment).unwrap_or_default();
-        proxy.our_label(CONFIG_LABEL).is_none_or(|label| Some(label) == hash.as_deref())
+        if proxy.our_label(CONFIG_LABEL).is_none_or(|label| Some(label) == hash.as_deref()) {
+            return true;
+        }
+        // Restarted by hand after the edit: the label is old, what runs is not.
+        let edited =
+            files::metadata(self.deployment, path::GATEWAY).ok().flatten().and_then(|meta| meta.modified().ok());
+        edited.is_some_and(|edited| proxy.started().is_some_and(|started| OffsetDateTime::from(edited) < started))
     }
 
     fn judge_labels(
