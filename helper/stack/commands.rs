@@ -274,7 +274,8 @@ impl<'a> Stack<'a> {
             |n| format!("{n} of {} edge connections", picture.wanted),
         );
         // Of what keeps it from being live, not of what is merely unwise.
-        let cause = picture.findings.iter().filter(|f| f.consequence_of.is_none()).min_by_key(|f| f.severity);
+        let causes = picture.findings.iter().filter(|f| f.consequence_of.is_none() && f.id != "not-live");
+        let cause = causes.min_by_key(|f| f.severity);
         let summary = match (picture.ready, cause) {
             (true, Some(f)) if f.severity == Severity::Error => {
                 format!("the tunnel is live as it was before, and the change was not made: {}", f.title)

@@ -22,6 +22,8 @@ use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.
 pub(crate) const SETTLED: Duration = Duration::from_secs(5);
+/// A cloudflared without a complaint may take this long until its first connection.
+const FIRST_CONTACT: Duration = Duration::from_secs(15);
 /// Restarts without a known reason after which nobody waits any longer.
 const HOPELESS: u32 = 3;
 
@@ -373,6 +375,10 @@ impl<'a> Watch<'a> {
             return Ok(false);
         }
         let suspicions = journal.edge_suspicions();
+        if suspicions.is_empty() && journal.complaints().is_empty() && cloudflared.age(now) < FIRST_CONTACT {
+            // It has just begun to dial.
+            return Ok(false);
+        }
         let mut finding = rules::finding("edge-not-registered");
         if let Some((rule, _)) = suspicions.first() {
             finding = finding.because_of(rule);
