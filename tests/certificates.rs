@@ -5,9 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -20,17 +20,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::support::{Answer, DOMAIN, chmod, folder, helper, is_root, openssl, skip, which};
+use crate::support::{Answer, DOMAIN, chmod, folder, helper, is_root, openssl, sha256, skip, which};
 
 // ---------------------------------------------------------------- four files, and how they are made
 
 /// The content of `data/`; `None` is a file that is not there.
 #[derive(Clone, Debug, Default)]
-struct Set {
-    ca: Option<Vec<u8>>,
-    ca_key: Option<Vec<u8>>,
-    tls: Option<Vec<u8>>,
-    key: Option<Vec<u8>>,
+pub(crate) struct Set {
+    pub(crate) ca: Option<Vec<u8>>,
+    pub(crate) ca_key: Option<Vec<u8>>,
+    pub(crate) tls: Option<Vec<u8>>,
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 impl Set {
@@ -41,7 +41,7 @@ impl Set {
     }
 
     /// Replaces what is in a folder, with the modes that the helper itself gives.
-    fn put(&self, dir: &Path) {
+    pub(crate) fn put(&self, dir: &Path) {
         let files = [
             ("ca.crt", &self.ca, 0o644),
             ("ca.key", &self.ca_key, 0o600),
@@ -56,6 +56,12 @@ impl Set {
                 chmod(&file, mode);
             }
         }
+    }
+
+    /// Replaces the CA's two files only.
+    pub(crate) fn put_ca(&self, dir: &Path) {
+        let there = Self::of(dir);
+        Self { tls: there.tls, key: there.key, ..self.clone() }.put(dir);
     }
 
     fn ca(&self, change: impl FnOnce(&str) -> String) -> Self {
@@ -98,25 +104,22 @@ fn der(pem: &[u8]) -> Vec<u8> {
 
 /// What openssl is to make: keys by kind, extensions as its configuration files have them, `@` for the domain.
 #[derive(Clone, Copy)]
-struct Profile {
-    ca_key: &'static str,
-    ca_subject: &'static str,
-    ca_extensions: &'static str,
-    ca_options: &'static str,
-    key: &'static str,
-    subject: &'static str,
-    extensions: &'static str,
-    options: &'static str,
+pub(crate) struct Profile {
+    pub(crate) ca_key: &'static str,
+    pub(crate) ca_subject: &'static str,
+    pub(crate) ca_extensions: &'static str,
+    pub(crate) ca_options: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) subject: &'static str,
+    pub(crate) extensions: &'static str,
+    pub(crate) options: &'static str,
 }
 
-const BASIC: &str = "basicConstraints=critical,CA:TRUE";
-const USAGE: &str = "keyUsage=critical,keyCertSign,cRLSign";
-const SKI: &str = "subjectKeyIdentifier=hash";
+pub(crate) const BASIC: &str = "basicConstraints=critical,CA:TRUE";
+pub(crate) const USAGE: &str = "keyUsage=critical,keyCertSign,cRLSign";
+pub(crate) const SKI: &str = "subjectKeyIdentifier=hash";
 const NO_SKI: &str = "subjectKeyIdentifier=none";
 const NO_AKI: &str = "authorityKeyIdentifier=none";
-const SAN: &str = "subjectAltName=DNS:@,DNS:*.@";
-const AKI: &str = "authorityKeyIdentifier=keyid";
-const EKU: &str = "extendedKeyUsage=serverAuth";
 
 /// The documented quickstart's extensions, with small keys.
 const QUICKSTART: Profile = Profile {
@@ -131,14 +134,14 @@ const QUICKSTART: Profile = Profile {
 };
 
 /// A folder in which openssl works, with the keys made so far.
-struct Workshop {
+pub(crate) struct Workshop {
     folder: tempfile::TempDir,
     keys: RefCell<BTreeSet<String>>,
     serial: Cell<u32>,
 }
 
 impl Workshop {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: folder(), keys: RefCell::default(), serial: Cell::new(0x1000) }
     }
 
@@ -150,7 +153,7 @@ impl Workshop {
         openssl(self.path(), &line.split_whitespace().collect::<Vec<_>>())
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path().join(name)).unwrap()
     }
 
@@ -159,7 +162,8 @@ impl Workshop {
     }
 
     /// The file of a key, which is made once for each role, and that of its public half.
-    fn key(&self, role: &str, kind: &str) -> (String, String) {
+    pub(crate) fn key(&self, role: &str, kind: &str) -> (String, String) {
+        let role = if kind == "RSA 8192" { "any" } else { role };
         let name = format!("{role}-{}", kind.replace(' ', "-"));
         let public = format!("{name}.pub");
         if self.keys.borrow_mut().insert(name.clone()) {
@@ -211,7 +215,7 @@ impl Workshop {
     }
 
     /// All four files, to a profile that differs from the quickstart's in what `change` says.
-    fn make(&self, change: impl FnOnce(&mut Profile)) -> Set {
+    pub(crate) fn make(&self, change: impl FnOnce(&mut Profile)) -> Set {
         let mut p = QUICKSTART;
         change(&mut p);
         let ca_key = self.authority("ca", &p, "ca.crt");
@@ -226,17 +230,17 @@ impl Workshop {
     }
 
     /// The same with another CA's extensions.
-    fn ca_with(&self, extensions: &'static str) -> Set {
+    pub(crate) fn ca_with(&self, extensions: &'static str) -> Set {
         self.make(|p| p.ca_extensions = extensions)
     }
 
     /// The same with other extensions of the server certificate.
-    fn server_with(&self, extensions: &'static str) -> Set {
+    pub(crate) fn server_with(&self, extensions: &'static str) -> Set {
         self.make(|p| p.extensions = extensions)
     }
 
     /// A key in another form.
-    fn converted(&self, key: &[u8], command: &str) -> Vec<u8> {
+    pub(crate) fn converted(&self, key: &[u8], command: &str) -> Vec<u8> {
         self.write("in.key", key);
         self.run(&format!("{command} -in in.key -out out.key"));
         self.read("out.key")
@@ -271,7 +275,7 @@ fn by_rcgen(change_ca: impl FnOnce(&mut CertificateParams), change_server: impl 
     }
 }
 
-fn no_openssl(test: &str) -> bool {
+pub(crate) fn no_openssl(test: &str) -> bool {
     let missing = which("openssl").is_none();
     if missing {
         skip(test, "no openssl");
@@ -288,7 +292,8 @@ fn hosts() -> [String; 2] {
     ROUTES.map(|route| format!("{route}.{DOMAIN}"))
 }
 
-fn with_routes(parent: &Path) -> PathBuf {
+/// A deployment with two routes.
+pub(crate) fn with_routes(parent: &Path) -> PathBuf {
     let dir = parent.join("mcp-tunnel");
     let request = json!({"domain": DOMAIN, "routes": {"hello": "http://hello:9000", "files": "http://files:9000"}});
     helper(["init"]).dir(&dir).json(request).run().expect(0);
@@ -461,7 +466,7 @@ fn good_ones(t: &mut Table, w: &Workshop) {
         p.ca_extensions = "keyUsage=critical,digitalSignature,keyCertSign\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=6c:0d:5a:1e:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
         p.extensions = "keyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\nauthorityKeyIdentifier=keyid\nsubjectAltName=DNS:@,DNS:*.@";
     });
-    t.accepted("as Go's crypto/x509 makes them", go, ALL, "");
+    t.good("as Go's crypto/x509 makes them", go);
     t.good(
         "AKI with issuer and serial number too",
         w.server_with(
@@ -524,6 +529,8 @@ fn good_ones(t: &mut Table, w: &Workshop) {
         "the CA appended to tls.crt",
         Set { tls: Some([ec.tls.clone().unwrap(), ec.ca.clone().unwrap()].concat()), ..ec.clone() },
     );
+    let mark = "the reader of rustls wants the block at the very start of a line; the proxy does not read ca.crt";
+    t.accepted("a byte-order mark before ca.crt", ec.ca(|text| format!("\u{feff}{text}")), "openssl python", mark);
     let size = ec.ca.as_ref().unwrap().len();
     t.good("ca.crt of exactly 8 kB", ec.ca(|text| format!("{}\n{text}", "#".repeat(8192 - size - 1))));
 }
@@ -565,7 +572,7 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
     t.bad(
         "CA signed with MD5",
         w.make(|p| (p.ca_key, p.ca_options) = ("RSA 2048", "-md5")),
-        ["ca-unfit certs-not-verifiable", "ca-signature-hash", "ca-self-signature"],
+        ["ca-unfit", "ca-signature-hash", "ca-self-signature"],
         ALL,
         "a trust anchor's own signature is not looked at",
     );
@@ -579,28 +586,28 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
     t.bad(
         "RSA 1024 CA",
         w.make(|p| p.ca_key = "RSA 1024"),
-        ["ca-unfit", "ca-key-strength", "*"],
+        ["ca-unfit tls-handshake", "ca-key-strength handshake", "ca-self-signature ca-key-usable pair-signed-by-ca"],
         "openssl",
         "openssl verify sets no floor unless -auth_level is given",
     );
     t.bad(
         "P-224 CA",
         w.make(|p| p.ca_key = "P-224"),
-        ["ca-unfit", "ca-key-strength", "*"],
+        ["ca-unfit", "ca-key-strength", "ca-self-signature ca-key-usable pair-signed-by-ca handshake"],
         "openssl",
         "openssl verify sets no floor unless -auth_level is given",
     );
     t.bad(
         "Ed25519 CA",
         w.make(|p| (p.ca_key, p.ca_options, p.options) = ("Ed25519", "", "")),
-        ["ca-unfit", "ca-key-strength", "*"],
+        ["ca-unfit", "ca-key-strength", "ca-key-usable"],
         "openssl webpki",
         "a good algorithm that the requirements do not name",
     );
     t.bad(
         "CA on secp256k1",
         w.make(|p| p.ca_key = "secp256k1"),
-        ["ca-unfit", "ca-key-strength", "*"],
+        ["ca-unfit", "ca-key-strength", "ca-self-signature ca-key-usable pair-signed-by-ca handshake"],
         "openssl",
         "256 bits, but not of the P- family, which the requirements name",
     );
@@ -624,7 +631,7 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
         "basicConstraints not critical",
         w.ca_with("basicConstraints=CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash"),
         ["ca-unfit", "ca-basic-constraints-critical", ""],
-        "python webpki",
+        "webpki",
         server_only,
     );
     t.bad(
@@ -632,11 +639,11 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
         w.make(|p| {
             (p.ca_extensions, p.extensions) = (
                 "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=none",
-                "subjectAltName=DNS:*.@\nauthorityKeyIdentifier=keyid,issuer:always",
+                "subjectAltName=DNS:*.@\n2.5.29.35=DER:30:04:80:02:01:02",
             )
         }),
-        ["ca-unfit", "ca-subject-key-id", "*"],
-        "webpki",
+        ["ca-unfit", "ca-subject-key-id", "pair-key-ids"],
+        "python webpki",
         server_only,
     );
     t.bad(
@@ -736,14 +743,14 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
     t.bad(
         "ca.key with a passphrase",
         Set { ca_key: Some(encrypted), ..ec.clone() },
-        ["ca-key-unusable certs-not-verifiable", "ca-key-usable", "pair-ca-key"],
+        ["ca-key-unusable", "ca-key-usable", "pair-ca-key"],
         ALL,
         "they look at no keys",
     );
     t.bad(
         "an empty ca.key",
         Set { ca_key: Some(Vec::new()), ..ec.clone() },
-        ["ca-key-unusable certs-not-verifiable", "ca-key-usable", "pair-ca-key"],
+        ["ca-key-unusable", "ca-key-usable", "pair-ca-key"],
         ALL,
         "they look at no keys",
     );
@@ -765,19 +772,12 @@ fn broken_authorities(t: &mut Table, w: &Workshop) {
         "ca.crt indented, as from YAML",
         ec.ca(|text| text.replace("-----BEGIN", "  -----BEGIN")),
         unusable,
-        NONE,
-        "",
+        "python",
+        "its reader takes an indented block",
     );
     t.bad("ca.crt in UTF-16", Set { ca: Some(utf16(ec.ca.as_deref().unwrap())), ..ec.clone() }, unusable, NONE, "");
     t.bad("a public key as ca.crt", Set { ca: Some(w.read("ca-P-256.pub")), ..ec.clone() }, unusable, NONE, "");
     t.bad("no ca.crt", Set { ca: None, ..ec.clone() }, ["ca-missing", "ca-present", "*"], NONE, "");
-    t.bad(
-        "a byte-order mark before ca.crt",
-        ec.ca(|text| format!("\u{feff}{text}")),
-        ["", "", ""],
-        "webpki",
-        "our reader strips it, and so does",
-    );
 }
 
 /// A server certificate that does not meet the requirements.
@@ -786,7 +786,7 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "signed with MD5",
         w.make(|p| (p.ca_key, p.options) = ("RSA 2048", "-md5")),
-        ["server-unfit certs-not-verifiable", "server-signature-hash", "pair-signed-by-ca handshake"],
+        ["server-unfit", "server-signature-hash", "pair-signed-by-ca handshake"],
         "openssl",
         hash_floor,
     );
@@ -800,7 +800,7 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "signed with ECDSA and SHA-1",
         w.make(|p| p.options = "-sha1"),
-        ["server-unfit certs-not-verifiable", "server-signature-hash", "pair-signed-by-ca handshake"],
+        ["server-unfit", "server-signature-hash", "pair-signed-by-ca handshake"],
         "openssl",
         hash_floor,
     );
@@ -808,21 +808,21 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
         "RSA 1024 server",
         w.make(|p| p.key = "RSA 1024"),
         ["server-unfit", "server-key-strength", "handshake"],
-        "openssl webpki",
-        "webpki leaves the server's own key to the handshake",
+        ALL,
+        "they leave the server's own key to the handshake",
     );
     t.bad(
         "P-224 server",
         w.make(|p| p.key = "P-224"),
         ["server-unfit", "server-key-strength", "handshake"],
-        "openssl webpki",
-        "webpki leaves the server's own key to the handshake",
+        ALL,
+        "they leave the server's own key to the handshake",
     );
     t.bad(
         "Ed25519 server",
         w.make(|p| p.key = "Ed25519"),
         ["server-unfit", "server-key-strength", "handshake"],
-        "openssl webpki",
+        ALL,
         "a good algorithm that the requirements do not name",
     );
 
@@ -843,7 +843,7 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
             )
         }),
         ["tls-unknown-ca", "server-authority-key-id", "pair-key-ids"],
-        "webpki",
+        "python webpki",
         unknown,
     );
     let elsewhere = by_rcgen(
@@ -866,9 +866,9 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "two AKIs",
         twice,
-        ["tls-unknown-ca tls-handshake", "server-authority-key-id handshake", "pair-key-ids"],
-        NONE,
-        "",
+        ["tls-unknown-ca", "server-authority-key-id", "pair-key-ids"],
+        "webpki",
+        "webpki passes over the extensions that it does not use",
     );
 
     let names = |extensions| w.server_with(extensions);
@@ -910,8 +910,8 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
         "a wildcard inside of a label",
         names("subjectAltName=DNS:h*.@,DNS:f*.@\nauthorityKeyIdentifier=keyid"),
         no_name,
-        NONE,
-        "",
+        "openssl",
+        "openssl takes a `*` anywhere in the first label",
     );
     t.bad("an IP address only", names("subjectAltName=IP:192.0.2.1\nauthorityKeyIdentifier=keyid"), no_name, NONE, "");
     let usage = ["tls-unsupported-cert tls-handshake", "server-extended-key-usage handshake", ""];
@@ -969,7 +969,7 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "an intermediate in between, sent along",
         with_chain,
-        stranger,
+        ["tls-unknown-ca", "pair-signed-by-ca pair-key-ids", ""],
         ALL,
         "a chain is as good to them; the tunnel wants the registered CA's own signature",
     );
@@ -1028,7 +1028,13 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
 
     let unreadable = ["proxy-cert-empty", "server-readable", "*"];
     t.bad("an empty tls.crt", Set { tls: Some(Vec::new()), ..ec.clone() }, unreadable, NONE, "");
-    t.bad("tls.crt in DER", Set { tls: Some(der(ec.tls.as_deref().unwrap())), ..ec.clone() }, unreadable, NONE, "");
+    t.bad(
+        "tls.crt in DER",
+        Set { tls: Some(der(ec.tls.as_deref().unwrap())), ..ec.clone() },
+        unreadable,
+        "openssl",
+        "its command reads DER too; Go does not",
+    );
     t.bad("a CSR as tls.crt", Set { tls: Some(w.request("tls")), ..ec.clone() }, unreadable, NONE, "");
     t.bad("tls.crt cut off", ec.tls(|text| text[..300].to_owned()), unreadable, NONE, "");
     t.bad(
@@ -1051,11 +1057,23 @@ fn broken_servers(t: &mut Table, w: &Workshop) {
         "garbage after the certificate, inside the block",
         Set { tls: Some(pem("CERTIFICATE", &trailing).into_bytes()), ..ec.clone() },
         unreadable,
-        NONE,
-        "",
+        "openssl",
+        "openssl reads no further than the certificate; Go refuses the rest",
     );
-    t.bad("tls.crt after a byte-order mark", ec.tls(|text| format!("\u{feff}{text}")), unreadable, NONE, "");
-    t.bad("tls.crt with CR only", ec.tls(|text| text.replace('\n', "\r")), unreadable, NONE, "");
+    t.bad(
+        "tls.crt after a byte-order mark",
+        ec.tls(|text| format!("\u{feff}{text}")),
+        unreadable,
+        "openssl python",
+        "their readers pass over the mark; Go does not find the block",
+    );
+    t.bad(
+        "tls.crt with CR only",
+        ec.tls(|text| text.replace('\n', "\r")),
+        unreadable,
+        "python webpki",
+        "their readers end a line at CR; Go does not",
+    );
     t.bad("no tls.crt", Set { tls: None, ..ec.clone() }, ["proxy-cert-missing", "server-present", "*"], NONE, "");
     let swapped = ["proxy-cert-swapped", "server-not-swapped", "*"];
     t.bad(
@@ -1100,7 +1118,7 @@ impl Workshop {
         let (key, public) = self.key("tls", "P-256");
         self.run(&format!("req -new -key {ca_key} -subj /CN=old -out csr"));
         self.run(&format!("x509 -req -in csr -signkey {ca_key} -days 90 -out ca.crt"));
-        let p = Profile { extensions: "subjectAltName=DNS:*.@\nauthorityKeyIdentifier=keyid,issuer", ..QUICKSTART };
+        let p = Profile { extensions: "subjectAltName=DNS:*.@\n2.5.29.35=DER:30:04:80:02:01:02", ..QUICKSTART };
         self.issue(&public, &p, ("ca.crt", &ca_key), "tls.crt");
         let (ca_key, key) = (self.read(&ca_key), self.read(&key));
         Set { ca: Some(self.read("ca.crt")), ca_key: Some(ca_key), tls: Some(self.read("tls.crt")), key: Some(key) }
@@ -1227,13 +1245,12 @@ fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges()
         let answer = call.run();
         let ours = Ours::of(&answer);
         let any = case.skipped == "*";
-        let expected = Ours {
+        let mut expected = Ours {
             findings: words(case.findings),
             failed: words(case.failed),
             skipped: if any { ours.skipped.clone() } else { words(case.skipped) },
         };
         // Without the key there is nothing to test about it; that is said in a note.
-        let mut expected = expected;
         if case.set.ca_key.is_none() && !any {
             expected.skipped.extend(words("ca-key-usable pair-ca-key"));
         }
@@ -1266,4 +1283,284 @@ fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges()
         }
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+// ---------------------------------------------------------------- on the wire
+
+/// `openssl s_server` with the files of a folder, ended when it is dropped.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(dir: &Path) -> Self {
+        let mut child = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "tls.crt", "-key", "tls.key", "-tls1_3"])
+            .current_dir(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Port 0 makes it say which one it got.
+        let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let line = lines.map_while(Result::ok).find(|line| line.starts_with("ACCEPT")).expect("s_server listens");
+        let port = line.rsplit(':').next().unwrap().trim().parse().unwrap();
+        Self { child, port }
+    }
+
+    /// Whether a client that trusts only `ca.crt` takes the server for `host`.
+    fn takes(&self, dir: &Path, host: &str) -> Result<(), String> {
+        let out = Command::new("openssl")
+            .args(["s_client", "-connect", &format!("127.0.0.1:{}", self.port), "-servername", host, "-tls1_3"])
+            .args(["-verify_hostname", host, "-verify_return_error", "-CAfile", "ca.crt", "-no-CApath", "-no-CAstore"])
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+        if out.status.success() && said.contains("Verify return code: 0 (ok)") { Ok(()) } else { Err(said) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_real_client_takes_a_real_server_with_these_files_for_every_route() {
+    if no_openssl("a_real_client_takes_a_real_server_with_these_files_for_every_route") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let w = Workshop::new();
+    let cases = [
+        ("our own", Set::of(&data), true),
+        ("the quickstart's", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048")), true),
+        ("EC P-384", w.make(|p| (p.ca_key, p.key) = ("P-384", "P-384")), true),
+        ("EC CA, RSA server", w.make(|p| p.key = "RSA 3072"), true),
+        ("by rcgen", by_rcgen(|_| {}, |_| {}), true),
+        ("too deep", w.server_with("subjectAltName=DNS:*.x.@\nauthorityKeyIdentifier=keyid"), false),
+    ];
+    for (name, set, good) in cases {
+        set.put(&data);
+        let answer = helper(["certs", "check"]).dir(&dir).json(json!({"verbose": true})).run().expect(i32::from(!good));
+        let rows = answer.data()["requirements"].as_array().unwrap();
+        let server = Server::start(&data);
+        for host in hosts() {
+            let ours = rows.iter().find(|row| row["id"] == format!("handshake:{host}")).unwrap();
+            assert_eq!(ours["ok"], good, "{name}");
+            let theirs = server.takes(&data, &host);
+            assert_eq!(theirs.is_ok(), good, "{name}, {host}: {theirs:?}");
+        }
+        // What no certificate of ours covers.
+        for host in [format!("deeper.hello.{DOMAIN}"), "hello.other.tunnel.anthropic.com".to_owned()] {
+            assert!(server.takes(&data, &host).is_err(), "{name}, {host}");
+        }
+    }
+}
+
+// ---------------------------------------------------------------- the answer
+
+/// A deployment whose certificates have these lives.
+pub(crate) fn living(parent: &Path, days: Value) -> PathBuf {
+    let dir = with_routes(parent);
+    for name in ["ca.crt", "ca.key", "tls.crt", "tls.key"] {
+        std::fs::remove_file(dir.join("data").join(name)).unwrap();
+    }
+    helper(["certs", "issue"]).dir(&dir).json(days).run().expect(0);
+    dir
+}
+
+/// Request, exit code, findings with their severities.
+type Horizon = (Value, i32, &'static [(&'static str, &'static str)]);
+
+#[test]
+fn exit_codes_follow_the_horizons_to_the_day() {
+    let parent = folder();
+    // The first day has begun a moment ago: 19 whole days are left, and 59 of the CA.
+    let dir = living(parent.path(), json!({"server_days": 20, "ca_days": 60}));
+    let cases: [Horizon; 14] = [
+        (json!({}), 0, &[("tls-expires-soon", "warning")]),
+        (json!({"warn_within_days": 19}), 0, &[]),
+        (json!({"warn_within_days": 20}), 0, &[("tls-expires-soon", "warning")]),
+        (json!({"warn_within_days": 59}), 0, &[("tls-expires-soon", "warning")]),
+        (json!({"warn_within_days": 60}), 0, &[("tls-expires-soon", "warning"), ("ca-expires-soon", "warning")]),
+        (json!({"warn_within_days": 0}), 0, &[]),
+        (json!({"fail_within_days": 19}), 0, &[("tls-expires-soon", "warning")]),
+        (json!({"fail_within_days": 20}), 1, &[("tls-expires-soon", "error")]),
+        (json!({"fail_within_days": 14}), 0, &[("tls-expires-soon", "warning")]),
+        (json!({"fail_within_days": 19, "warn_within_days": 0}), 0, &[]),
+        (json!({"fail_within_days": 20, "warn_within_days": 0}), 1, &[("tls-expires-soon", "error")]),
+        (
+            json!({"fail_within_days": 20, "warn_within_days": 60}),
+            1,
+            &[("tls-expires-soon", "error"), ("ca-expires-soon", "warning")],
+        ),
+        (json!({"fail_within_days": 60}), 1, &[("tls-expires-soon", "error"), ("ca-expires-soon", "error")]),
+        (
+            json!({"fail_within_days": u32::MAX, "warn_within_days": u32::MAX}),
+            1,
+            &[("tls-expires-soon", "error"), ("ca-expires-soon", "error")],
+        ),
+    ];
+    for (request, code, expected) in cases {
+        let answer = helper(["certs", "check"]).dir(&dir).json(request.clone()).changes_nothing().run();
+        assert_eq!(answer.code, code, "{request}: {:#}", answer.json);
+        let mut found: Vec<(&str, &str)> =
+            answer.findings().into_iter().map(|id| (id, answer.finding(id)["severity"].as_str().unwrap())).collect();
+        found.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{request}");
+        let until = answer.data()["server"]["not_after"].as_str().unwrap()[..10].to_owned();
+        let summary = answer.json["summary"].as_str().unwrap();
+        assert!(summary.ends_with(&format!("; 19 days left, until {until}")), "{summary}");
+        let renewal = answer.json["next"].to_string().contains("certs renew");
+        assert_eq!(
+            renewal,
+            found.iter().any(|(id, _)| *id == "tls-expires-soon"),
+            "{request}: {:#}",
+            answer.json["next"]
+        );
+    }
+    for wrong in [json!({"fail_within_days": -1}), json!({"warn_within_days": 1.5}), json!({"fail_in_days": 3})] {
+        let refused = helper(["certs", "check"]).dir(&dir).json(wrong).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "request");
+    }
+}
+
+#[test]
+fn days_are_counted_in_words_that_are_true() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let now = OffsetDateTime::now_utc();
+    let (minute, day) = (time::Duration::MINUTE, time::Duration::DAY);
+    let mut wrong = Vec::new();
+    for (end, expected) in [
+        (now + day * 80 + minute, "; 80 days left, until "),
+        (now + day + minute, "; 1 day left, until "),
+        (now + minute, "; 0 days left, until "),
+        (now - minute, "; ended 0 days ago, on "),
+        (now - day - minute, "; ended 1 day ago, on "),
+        (now - day * 3 - minute, "; ended 3 days ago, on "),
+    ] {
+        by_rcgen(|_| {}, |server| server.not_after = end).put(&data);
+        let answer = helper(["certs", "check"]).dir(&dir).run().expect(i32::from(end < now));
+        let summary = answer.json["summary"].as_str().unwrap();
+        if !summary.ends_with(&format!("{expected}{}", end.date())) {
+            wrong.push(format!("{expected:?}: {summary:?}"));
+        }
+        let left = answer.data()["server"]["days_left"].as_i64().unwrap();
+        assert_eq!(left < 0, end < now, "negative when it is over");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn verbose_shows_every_row_once_and_otherwise_only_what_is_not_met() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let check = |request: Value| helper(["certs", "check"]).dir(&dir).json(request).changes_nothing().run().expect(0);
+    let rows = |answer: &Answer| answer.data()["requirements"].as_array().unwrap().clone();
+    let all = check(json!({"verbose": true}));
+    let ids: Vec<String> = rows(&all).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    for host in hosts() {
+        assert!(ids.contains(&format!("handshake:{host}")), "{ids:?}");
+    }
+    for row in rows(&all) {
+        assert_eq!(row["ok"], true, "{row}");
+        assert!(["ca", "server", "pair"].contains(&row["of"].as_str().unwrap()), "{row}");
+        assert!(row["requirement"].as_str().is_some_and(|t| !t.is_empty()), "{row}");
+        assert!(row["found"].as_str().is_some_and(|t| !t.is_empty()), "{row}");
+    }
+    assert_eq!(all.data()["of"], ids.len());
+    assert_eq!(all.data()["met"], ids.len());
+    let summary = all.json["summary"].as_str().unwrap();
+    let whole = format!("CA and server certificate meet all {} requirements; 89 days left, until ", ids.len());
+    assert!(summary.starts_with(&whole), "{summary}");
+    assert_eq!(all.findings(), Vec::<&str>::new());
+
+    let short = check(json!({}));
+    assert_eq!(rows(&short), Vec::<Value>::new());
+    assert_eq!((&short.data()["of"], &short.data()["met"]), (&all.data()["of"], &all.data()["met"]));
+    assert!(short.length < 4096, "{}", short.length);
+    assert_eq!(short.data()["ca"]["pem"], std::fs::read_to_string(dir.join("data/ca.crt")).unwrap());
+    let der = der(&std::fs::read(dir.join("data/ca.crt")).unwrap());
+    assert_eq!(short.data()["ca"]["fingerprint_sha256"], sha256(&der));
+
+    by_rcgen(|_| {}, |server| server.use_authority_key_identifier_extension = false).put(&dir.join("data"));
+    let broken = helper(["certs", "check"]).dir(&dir).changes_nothing().run().expect(1);
+    let shown: Vec<Value> = rows(&broken).iter().map(|row| json!([row["id"], row["ok"]])).collect();
+    assert_eq!(shown, [json!(["server-authority-key-id", false]), json!(["pair-key-ids", null])]);
+}
+
+#[test]
+fn without_routes_any_name_of_the_domain_is_tried() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    let answer = helper(["certs", "check"]).dir(&dir).json(json!({"verbose": true})).run().expect(0);
+    let rows = answer.data()["requirements"].as_array().unwrap();
+    let row = |id: &str| rows.iter().find(|row| row["id"] == id).unwrap_or_else(|| panic!("no {id}"));
+    assert_eq!(row(&format!("handshake:any-route.{DOMAIN}"))["ok"], true);
+    assert_eq!(row("server-san-routes")["ok"], Value::Null);
+    assert_eq!(answer.json["skipped"], json!([]), "nothing is amiss");
+}
+
+#[test]
+fn the_cas_key_may_be_elsewhere() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    std::fs::remove_file(dir.join("data/ca.key")).unwrap();
+    let answer = helper(["certs", "check"]).dir(&dir).changes_nothing().run().expect(0);
+    assert_eq!(answer.findings(), ["ca-key-missing"]);
+    assert_eq!(answer.finding("ca-key-missing")["severity"], "note");
+    assert_eq!(answer.json["skipped"], json!([]), "it is said once");
+    assert!(answer.data()["requirements"].as_array().unwrap().iter().all(|row| row["ok"] != false));
+    let check = helper(["check"]).dir(&dir).changes_nothing().run();
+    assert_eq!(check.finding("ca-key-missing")["severity"], "note");
+    let about: Vec<&str> =
+        check.findings().into_iter().filter(|id| id.starts_with("ca-") || id.starts_with("certs-")).collect();
+    assert_eq!(about, ["ca-key-missing"]);
+}
+
+#[test]
+fn who_can_read_or_write_the_keys_is_part_of_it() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let cases: [(&str, u32, u32, i32, &[&str]); 9] = [
+        ("ca.key", 0o644, 0o600, 0, &["key-readable"]),
+        ("ca.key", 0o640, 0o600, 0, &["key-readable"]),
+        ("ca.key", 0o400, 0o600, 0, &[]),
+        ("ca.key", 0o666, 0o600, 1, &["key-writable"]),
+        ("tls.key", 0o600, 0o644, 1, &["proxy-key-denied"]),
+        ("tls.key", 0o666, 0o644, 1, &["key-writable"]),
+        ("tls.key", 0o444, 0o644, 0, &[]),
+        ("tls.crt", 0o600, 0o644, 1, &["proxy-key-denied"]),
+        ("", 0o700, 0o755, 1, &["proxy-key-denied"]),
+    ];
+    for (name, mode, usual, code, expected) in cases {
+        let file = data.join(name);
+        chmod(&file, mode);
+        let answer = helper(["certs", "check"]).dir(&dir).changes_nothing().run();
+        assert_eq!((answer.code, answer.findings().as_slice()), (code, expected), "{name} {mode:o}: {:#}", answer.json);
+        chmod(&file, usual);
+    }
+    if is_root() {
+        // Owned by the user that the image runs as, it is readable with 0600.
+        std::os::unix::fs::chown(data.join("tls.key"), Some(65532), Some(65532)).unwrap();
+        chmod(&data.join("tls.key"), 0o600);
+        let answer = helper(["certs", "check"]).dir(&dir).changes_nothing().run().expect(0);
+        assert_eq!(answer.findings(), Vec::<&str>::new());
+    }
 }

@@ -1,1 +1,501 @@
-//! To be filled.
+//! `certs renew`: safe on any schedule, same CA, same key, and nothing that fails the audit.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::certificates::{BASIC, SKI, USAGE, Workshop, living, no_openssl, with_routes};
+use crate::support::{
+    Answer, DOMAIN, chmod, folder, helper, is_root, mode, openssl, plain, script, skip, snapshot, which,
+};
+
+fn renew(dir: &Path, request: Value) -> Answer {
+    helper(["certs", "renew"]).dir(dir).json(request).run()
+}
+
+/// Nothing may be written.
+fn kept(dir: &Path, request: Value, code: i32) -> Answer {
+    let answer = helper(["certs", "renew"]).dir(dir).json(request).changes_nothing().run().expect(code);
+    if code < 2 {
+        assert_eq!(answer.data()["renewed"], false);
+        assert!(answer.data()["reason"].as_str().is_some_and(|reason| !reason.is_empty()));
+    }
+    answer
+}
+
+fn read(dir: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(dir.join("data").join(name)).unwrap()
+}
+
+fn serial(dir: &Path) -> String {
+    openssl(&dir.join("data"), &["x509", "-in", "tls.crt", "-noout", "-serial"])
+}
+
+/// openssl takes the pair for a route, and key and certificate belong together.
+fn verified(dir: &Path) {
+    let data = dir.join("data");
+    let host = format!("hello.{DOMAIN}");
+    let args =
+        ["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", &host, "-CAfile", "ca.crt", "tls.crt"];
+    assert_eq!(openssl(&data, &args), "tls.crt: OK\n");
+    let of_certificate = openssl(&data, &["x509", "-in", "tls.crt", "-noout", "-pubkey"]);
+    assert_eq!(of_certificate, openssl(&data, &["pkey", "-in", "tls.key", "-pubout"]));
+}
+
+#[test]
+fn while_enough_days_are_left_nothing_is_touched() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    for request in
+        [json!({}), json!({"renew_before_days": 88}), json!({"renew_before_days": 0}), json!({"server_days": 200})]
+    {
+        let answer = kept(&dir, request, 0);
+        assert_eq!(answer.findings(), Vec::<&str>::new());
+        assert_eq!(answer.data()["server"]["days_left"], 89);
+        assert_eq!(answer.data()["files"][0]["action"], "unchanged");
+        assert!(answer.json["summary"].as_str().unwrap().contains("89 days left"), "{}", answer.json["summary"]);
+    }
+    // Also without the CA's key: nothing needs it yet.
+    std::fs::remove_file(dir.join("data/ca.key")).unwrap();
+    let answer = kept(&dir, json!({}), 0);
+    assert_eq!(answer.findings(), ["ca-key-missing"]);
+}
+
+#[test]
+fn requests_that_no_schedule_can_have_are_refused() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    for request in [
+        json!({"server_days": 0}),
+        json!({"server_days": 3651}),
+        json!({"renew_before_days": -1}),
+        json!({"renew_before_days": 90}),
+        json!({"renew_before_days": 20, "server_days": 20}),
+        json!({"forced": true}),
+        json!({"force": "yes"}),
+    ] {
+        let refused = kept(&dir, request.clone(), 2);
+        assert_eq!(refused.json["error"]["code"], "request", "{request}");
+    }
+}
+
+#[test]
+fn by_date_or_by_force_the_certificate_is_replaced_and_nothing_else() {
+    if no_openssl("by_date_or_by_force_the_certificate_is_replaced_and_nothing_else") {
+        return;
+    }
+    let parent = folder();
+    let short = living(&parent.path().join("short"), json!({"server_days": 20}));
+    let long = with_routes(&parent.path().join("long"));
+    kept(&short, json!({"renew_before_days": 18}), 0);
+    for (dir, request, days) in [
+        (&short, json!({}), 89),
+        (&long, json!({"force": true}), 89),
+        (&long, json!({"force": true, "server_days": 400}), 399),
+        // 399 days are left of it.
+        (&long, json!({"renew_before_days": 399, "server_days": 500}), 499),
+    ] {
+        let file = dir.join("data/tls.crt");
+        chmod(&file, 0o640);
+        if is_root() {
+            std::os::unix::fs::chown(&file, Some(4321), Some(65532)).unwrap();
+        }
+        let before = std::fs::metadata(&file).unwrap();
+        let (old, old_serial) = (snapshot(dir), serial(dir));
+        let answer = renew(dir, request.clone()).expect(0);
+        assert_eq!(answer.data()["renewed"], true, "{request}");
+        assert_eq!(answer.data()["server"]["days_left"], days, "{request}");
+        assert_eq!(answer.findings(), Vec::<&str>::new(), "{request}");
+        let files = answer.data()["files"].as_array().unwrap();
+        assert_eq!((files.len(), &files[0]["action"], &files[0]["mode"]), (1, &json!("updated"), &json!("0640")));
+        let changed: Vec<PathBuf> =
+            snapshot(dir).into_iter().zip(old).filter(|(new, old)| new != old).map(|(new, _)| new.0).collect();
+        assert_eq!(changed, std::slice::from_ref(&file), "{request}");
+        assert_ne!(serial(dir), old_serial);
+        let after = std::fs::metadata(&file).unwrap();
+        assert_ne!(after.ino(), before.ino(), "replaced as a whole, never written into");
+        assert_eq!((after.uid(), after.gid(), mode(&file)), (before.uid(), before.gid(), 0o640));
+        verified(dir);
+    }
+    // In the middle of an interrupted write of somebody else there is no half file: nothing but the four.
+    let mut names: Vec<_> = std::fs::read_dir(long.join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["ca.crt", "ca.key", "tls.crt", "tls.key"]);
+}
+
+#[test]
+fn keys_and_cas_of_openssl_are_renewed() {
+    if no_openssl("keys_and_cas_of_openssl_are_renewed") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let w = Workshop::new();
+    let odd = "/C=DE/ST=Würzburg/O=Beispiel & Söhne/OU=one/OU=two/CN=Tunnel CA";
+    let sets = [
+        ("RSA 2048", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048"))),
+        ("RSA 2048 CA, EC server", w.make(|p| p.ca_key = "RSA 2048")),
+        ("P-256 CA, RSA server", w.make(|p| p.key = "RSA 3072")),
+        ("P-384", w.make(|p| (p.ca_key, p.key) = ("P-384", "P-384"))),
+        ("an odd name", w.make(|p| p.ca_subject = odd)),
+        (
+            "an odd key identifier",
+            w.ca_with(
+                "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=01:02:03",
+            ),
+        ),
+        (
+            "a path length",
+            w.ca_with(
+                "basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash",
+            ),
+        ),
+    ];
+    for (name, set) in sets {
+        // PKCS#8 as made, then the older form: PKCS#1 or SEC1.
+        let traditional = |key: &Option<Vec<u8>>| Some(w.converted(key.as_deref().unwrap(), "pkey -traditional"));
+        let mut older = set.clone();
+        (older.ca_key, older.key) = (traditional(&set.ca_key), traditional(&set.key));
+        for set in [set, older] {
+            set.put(&data);
+            let old = serial(&dir);
+            let answer = renew(&dir, json!({"force": true})).expect(0);
+            assert_eq!(answer.data()["renewed"], true, "{name}");
+            assert_ne!(serial(&dir), old, "{name}");
+            for (file, content) in [("ca.crt", &set.ca), ("ca.key", &set.ca_key), ("tls.key", &set.key)] {
+                assert_eq!(Some(read(&dir, file)), *content, "{name}: {file}");
+            }
+            verified(&dir);
+            helper(["certs", "check"]).dir(&dir).run().expect(0);
+        }
+    }
+}
+
+#[test]
+fn a_ca_that_ends_first_caps_the_life_and_is_not_renewed_for_ever() {
+    let parent = folder();
+    let dir = living(parent.path(), json!({"server_days": 20, "ca_days": 50}));
+    let end = helper(["certs", "check"]).dir(&dir).run().data()["ca"]["not_after"].clone();
+    let first = renew(&dir, json!({})).expect(0);
+    assert_eq!(first.data()["renewed"], true);
+    assert_eq!(first.finding("ca-ends-first")["severity"], "warning");
+    assert_eq!(first.data()["server"]["not_after"], end);
+    assert!(first.json["next"].to_string().contains("rotate-ca"), "{:#}", first.json["next"]);
+    // 49 days are left.
+    assert_eq!(kept(&dir, json!({}), 0).data()["server"]["not_after"], end);
+    // Due by its days, and there is nothing to gain: no new certificate every day, and a schedule that is heard.
+    let due = kept(&dir, json!({"renew_before_days": 49}), 1);
+    assert_eq!(due.finding("ca-ends-first")["severity"], "error");
+    assert!(due.json["next"].to_string().contains("rotate-ca"), "{:#}", due.json["next"]);
+    // A life that ends before the CA's is asked for: nothing is cut short.
+    let forced = renew(&dir, json!({"force": true, "server_days": 40, "renew_before_days": 5})).expect(0);
+    assert_eq!(
+        (forced.data()["renewed"].clone(), forced.data()["server"]["days_left"].clone()),
+        (json!(true), json!(39))
+    );
+    assert!(!forced.findings().contains(&"ca-ends-first"));
+}
+
+#[test]
+fn what_stands_in_the_way_is_named_and_nothing_is_written() {
+    if no_openssl("what_stands_in_the_way_is_named_and_nothing_is_written") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let w = Workshop::new();
+    let good = w.make(|_| {});
+    let (ca_key, key) = (good.ca_key.clone().unwrap(), good.key.clone().unwrap());
+    let changed = |change: &dyn Fn(&mut crate::certificates::Set)| {
+        let mut set = good.clone();
+        change(&mut set);
+        set
+    };
+    let (other, other_ca) = (Some(w.read(&w.key("other", "P-256").0)), w.make(|p| p.ca_key = "RSA 2048"));
+    let locked = |key: &[u8]| Some(w.converted(key, "pkey -aes128 -passout pass:x"));
+    let no_ski = w.make(|p| {
+        (p.ca_extensions, p.extensions) = (
+            "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=none",
+            "subjectAltName=DNS:*.@\n2.5.29.35=DER:30:04:80:02:01:02",
+        )
+    });
+    let cases = [
+        ("no ca.key", changed(&|s| s.ca_key = None), "ca-key-needed", ""),
+        ("ca.key with a passphrase", changed(&|s| s.ca_key = locked(&ca_key)), "ca-key-unusable", "passphrase"),
+        ("an empty ca.key", changed(&|s| s.ca_key = Some(Vec::new())), "ca-key-unusable", "empty"),
+        ("ca.key of another CA", changed(&|s| s.ca_key.clone_from(&other)), "ca-key-mismatch", ""),
+        ("P-521 CA", w.make(|p| (p.ca_key, p.options) = ("P-521", "-sha512")), "ca-key-unusable", "P-521"),
+        ("RSA 8192 CA", w.make(|p| p.ca_key = "RSA 8192"), "ca-key-unusable", "RSA 8192"),
+        (
+            "CA:FALSE",
+            w.ca_with("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash"),
+            "ca-unfit",
+            "CA:FALSE",
+        ),
+        ("no subjectKeyIdentifier", no_ski, "ca-unfit", "subjectKeyIdentifier"),
+        (
+            "no keyUsage",
+            w.ca_with("basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash"),
+            "ca-unfit",
+            "keyUsage",
+        ),
+        ("RSA 1024 CA", w.make(|p| p.ca_key = "RSA 1024"), "ca-key-unusable", "RSA 1024"),
+        ("SHA-1 CA", w.make(|p| (p.ca_key, p.ca_options) = ("RSA 2048", "-sha1")), "ca-unfit", "SHA-1"),
+        ("no ca.crt", changed(&|s| s.ca = None), "ca-missing", ""),
+        ("an empty ca.crt", changed(&|s| s.ca = Some(Vec::new())), "ca-unusable", "empty"),
+        ("no tls.key", changed(&|s| s.key = None), "proxy-cert-missing", ""),
+        ("tls.key with a passphrase", changed(&|s| s.key = locked(&key)), "proxy-key-encrypted", ""),
+        ("P-521 server key", w.make(|p| p.key = "P-521"), "server-unfit", "P-521"),
+        ("P-224 server key", w.make(|p| p.key = "P-224"), "server-unfit", "P-224"),
+    ];
+    let constrained = format!("{BASIC}\n{USAGE}\n{SKI}\nnameConstraints=critical,excluded;DNS:{DOMAIN}");
+    // Only the result can tell.
+    let constrained = ("names constrained to something else", w.ca_with(constrained.leak()), "tls-handshake", "");
+    let mut wrong = Vec::new();
+    for (name, set, id, word) in cases.into_iter().chain([constrained]) {
+        set.put(&data);
+        let before = snapshot(&dir);
+        let answer = renew(&dir, json!({"force": true}));
+        let finding = answer.json["findings"].as_array().into_iter().flatten().find(|f| f["id"] == id);
+        let named = finding.is_some_and(|f| f["severity"] == "error" && f.to_string().contains(word));
+        let said = answer.json["summary"].as_str().is_some_and(|summary| summary.starts_with("not renewed"));
+        if !named || !said || answer.code != 1 || snapshot(&dir) != before {
+            wrong.push(format!("{name}, {id} expected: {}", answer.json));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // Of another CA than the one beside it: which is registered, only the Console knows.
+    other_ca.put(&data);
+    good.put_ca(&data);
+    let answer = kept(&dir, json!({}), 1);
+    assert!(answer.findings().contains(&"tls-unknown-ca"), "{:?}", answer.findings());
+    renew(&dir, json!({"force": true})).expect(0);
+    verified(&dir);
+}
+
+#[test]
+fn a_certificate_that_is_wrong_is_mended_before_its_time() {
+    if no_openssl("a_certificate_that_is_wrong_is_mended_before_its_time") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let data = dir.join("data");
+    let w = Workshop::new();
+    let good = w.make(|_| {});
+    let mut other_key = good.clone();
+    other_key.key = Some(w.read(&w.key("other", "P-256").0));
+    let mut none = good.clone();
+    none.tls = None;
+    let mut empty = good.clone();
+    empty.tls = Some(Vec::new());
+    for (name, set) in [
+        ("too deep", w.server_with("subjectAltName=DNS:*.x.@\nauthorityKeyIdentifier=keyid")),
+        ("another domain", w.server_with("subjectAltName=DNS:*.example.com\nauthorityKeyIdentifier=keyid")),
+        ("no names", w.server_with("authorityKeyIdentifier=keyid")),
+        (
+            "clientAuth",
+            w.server_with("subjectAltName=DNS:*.@\nauthorityKeyIdentifier=keyid\nextendedKeyUsage=clientAuth"),
+        ),
+        ("SHA-1", w.make(|p| (p.ca_key, p.options) = ("RSA 2048", "-sha1"))),
+        ("another key", other_key),
+        ("no tls.crt", none),
+        ("an empty tls.crt", empty),
+    ] {
+        set.put(&data);
+        let answer = renew(&dir, json!({})).expect(0);
+        assert_eq!(answer.data()["renewed"], true, "{name}");
+        assert_eq!(Some(read(&dir, "tls.key")), set.key, "{name}");
+        verified(&dir);
+        kept(&dir, json!({}), 0);
+    }
+}
+
+// ---------------------------------------------------------------- on a schedule
+
+/// A name that every layer of quoting gets wrong where it can.
+const NASTY: &str = "it's a \"test\" 100% of $HOME \\ `id` & co";
+
+fn nasty(parent: &Path) -> PathBuf {
+    let parent = parent.join(NASTY);
+    std::fs::create_dir(&parent).unwrap();
+    living(&parent, json!({"server_days": 20}))
+}
+
+/// The commands that a renewal hands out: systemd's and cron's.
+fn schedule(dir: &Path) -> [String; 2] {
+    let answer = kept(dir, json!({"renew_before_days": 1}), 0);
+    let command = |word: &str| {
+        let next = answer.json["next"].as_array().unwrap().iter().find(|n| n["what"].as_str().unwrap().contains(word));
+        next.unwrap_or_else(|| panic!("no {word} in {:#}", answer.json["next"]))["command"].as_str().unwrap().to_owned()
+    };
+    [command("systemd"), command("cron")]
+}
+
+/// Runs a line as a schedule would: in a shell, with little around it.
+fn sh(line: &str, home: &Path, tools: &Path) -> (bool, String) {
+    let out = Command::new("/bin/sh")
+        .args(["-c", line])
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", format!("{}:/usr/bin:/bin", tools.display()))
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (out.status.success(), String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+}
+
+#[test]
+fn the_cron_line_renews_as_pasted() {
+    let parent = folder();
+    let dir = nasty(parent.path());
+    let (home, tools) = (parent.path().join("home"), parent.path().join("bin"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::create_dir(&tools).unwrap();
+    script(
+        &tools,
+        "crontab",
+        "#!/bin/sh\ncase $1 in\n-l) [ -f \"$HOME/tab\" ] || { echo 'no crontab for you' >&2; exit 1; }; cat \"$HOME/tab\" ;;\n\
+         -) cat >\"$HOME/tab.new\" && mv \"$HOME/tab.new\" \"$HOME/tab\" ;;\n*) exit 2 ;;\nesac\n",
+    );
+    let [_, cron] = schedule(&dir);
+    assert_eq!(sh(&cron, &home, &tools), (true, String::new()));
+    let alone = std::fs::read_to_string(home.join("tab")).unwrap();
+    assert_eq!(alone.lines().count(), 1, "{alone}");
+    // What was there before stays.
+    std::fs::write(home.join("tab"), "MAILTO=me\n5 * * * * other\n").unwrap();
+    assert_eq!(sh(&cron, &home, &tools), (true, String::new()));
+    let tab = std::fs::read_to_string(home.join("tab")).unwrap();
+    assert_eq!(tab, format!("MAILTO=me\n5 * * * * other\n{alone}"));
+
+    // As cron reads it: five fields, then a command that ends at a `%` without a backslash before it.
+    let mut rest = alone.trim_end_matches('\n');
+    for _ in 0..5 {
+        let (field, after) = rest.split_once(' ').unwrap();
+        assert!(field == "*" || field.parse::<u8>().is_ok(), "{alone}");
+        rest = after;
+    }
+    let unescaped = rest.replace("\\%", "\u{0}");
+    assert!(!unescaped.contains('%'), "{alone}");
+    let line = unescaped.replace('\u{0}', "%");
+    let before = read(&dir, "tls.crt");
+    assert_eq!(sh(&line, &home, &tools), (true, String::new()), "no mail for a renewal that worked");
+    assert_ne!(read(&dir, "tls.crt"), before, "20 days were left");
+    let renewed = read(&dir, "tls.crt");
+    assert_eq!(sh(&line, &home, &tools), (true, String::new()), "no mail for one that was not due");
+    assert_eq!(read(&dir, "tls.crt"), renewed);
+    // One that fails is heard of.
+    std::fs::write(dir.join("data/tls.crt"), before).unwrap();
+    std::fs::remove_file(dir.join("data/ca.key")).unwrap();
+    let (_, said) = sh(&line, &home, &tools);
+    assert!(said.contains("ca-key-needed"), "{said}");
+}
+
+#[test]
+fn the_systemd_timer_renews_as_pasted() {
+    let parent = folder();
+    let dir = nasty(parent.path());
+    let (home, tools) = (parent.path().join("home"), parent.path().join("bin"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::create_dir(&tools).unwrap();
+    script(&tools, "systemctl", "#!/bin/sh\necho \"$*\" >>\"$HOME/calls\"\n");
+    let [units, _] = schedule(&dir);
+    for _ in 0..2 {
+        assert_eq!(sh(&units, &home, &tools), (true, String::new()));
+    }
+    let calls = std::fs::read_to_string(home.join("calls")).unwrap();
+    let name = "mcp-tunnel-renew-abcd1234";
+    let once = format!("--user daemon-reload\n--user enable --now {name}.timer\n");
+    assert_eq!(calls, format!("{once}{once}"));
+    let folder = home.join(".config/systemd/user");
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, [format!("{name}.service").as_str(), &format!("{name}.timer")]);
+    let timer = std::fs::read_to_string(folder.join(format!("{name}.timer"))).unwrap();
+    let description = format!("Description=Renew the certificate of {DOMAIN}");
+    let lines: Vec<&str> = timer.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "[Unit]",
+            &description,
+            "[Timer]",
+            "OnCalendar=daily",
+            "RandomizedDelaySec=1h",
+            "Persistent=true",
+            "[Install]",
+            "WantedBy=timers.target"
+        ]
+    );
+    let service = std::fs::read_to_string(folder.join(format!("{name}.service"))).unwrap();
+    let lines: Vec<&str> = service.lines().collect();
+    assert_eq!(lines[..4], ["[Unit]", &description, "[Service]", "Type=oneshot"]);
+    assert_eq!(lines.len(), 5, "{service}");
+
+    // systemd's own quoting: `\` escapes in double quotes, `%%` and `$$` stand for themselves.
+    let word = lines[4].strip_prefix("ExecStart=/bin/sh -c \"").and_then(|w| w.strip_suffix('"')).unwrap();
+    let mut line = String::new();
+    let mut characters = word.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' => {
+                let next = characters.next().unwrap();
+                assert!(matches!(next, '\\' | '"'), "`\\{next}` in {word}");
+                line.push(next);
+            }
+            '%' | '$' => {
+                assert_eq!(characters.next(), Some(c), "a single `{c}` in {word}");
+                line.push(c);
+            }
+            '"' => panic!("the word ends early: {word}"),
+            _ => line.push(c),
+        }
+    }
+    let before = read(&dir, "tls.crt");
+    assert!(sh(&line, &home, &tools).0);
+    assert_ne!(read(&dir, "tls.crt"), before, "20 days were left");
+
+    let Some(analyze) = which("systemd-analyze") else {
+        eprintln!("SKIPPED systemd's own view of the units: no systemd-analyze");
+        return;
+    };
+    let out = Command::new(analyze)
+        .args(["verify", "--user", "--man=no"])
+        .args([folder.join(format!("{name}.service")), folder.join(format!("{name}.timer"))])
+        .env("HOME", &home)
+        .env("XDG_RUNTIME_DIR", parent.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    if !out.status.success() && !said.contains(name) {
+        // It cannot work here at all, say, without a runtime directory of systemd's liking.
+        return skip("systemd's own view of the units", &said);
+    }
+    assert!(out.status.success() && !said.contains(name), "{said}");
+}
+
+#[test]
+fn a_run_beside_another_does_no_harm() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let home = folder();
+    let runs: Vec<_> = (0..6)
+        .map(|_| {
+            let mut command = plain(home.path());
+            command.args(["certs", "renew", "--json", "{\"force\":true}", "--dir"]).arg(&dir);
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for run in runs {
+        let out = run.wait_with_output().unwrap();
+        let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert!(out.status.success(), "{answer:#}");
+    }
+    helper(["certs", "check"]).dir(&dir).run().expect(0);
+}

@@ -1,1 +1,514 @@
-//! To be filled.
+//! `certs rotate-ca`: from one CA to the next, interrupted anywhere, taken back anywhere, and never without a certificate that one
+//! of the two signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::certificates::{no_openssl, with_routes};
+use crate::support::{Answer, DOMAIN, folder, helper, mode, openssl, which};
+
+const FILES: [&str; 8] =
+    ["ca.crt", "ca.key", "tls.crt", "ca-next.crt", "ca-next.key", "ca-old.crt", "ca-old.key", "tls-old.crt"];
+
+/// What the changing files hold.
+type State = BTreeMap<&'static str, Vec<u8>>;
+
+fn state(dir: &Path) -> State {
+    FILES.into_iter().filter_map(|name| Some((name, std::fs::read(dir.join("data").join(name)).ok()?))).collect()
+}
+
+fn restore(dir: &Path, state: &State) {
+    for name in FILES {
+        let file = dir.join("data").join(name);
+        let _ = std::fs::remove_file(&file);
+        if let Some(content) = state.get(name) {
+            std::fs::write(&file, content).unwrap();
+            crate::support::chmod(&file, if name.ends_with(".key") { 0o600 } else { 0o644 });
+        }
+    }
+}
+
+/// One step, with the promises that hold for all of them.
+fn rotate(dir: &Path, step: Option<&str>) -> Answer {
+    let before = state(dir);
+    let mut call = helper(["certs", "rotate-ca"]).dir(dir);
+    if let Some(step) = step {
+        call = call.json(json!({"step": step}));
+    }
+    for name in ["ca-next.key", "ca-old.key"] {
+        if let Some(key) = before.get(name) {
+            for line in
+                std::str::from_utf8(key).unwrap().lines().filter(|line| line.len() > 20 && !line.starts_with('-'))
+            {
+                call = call.secret(line);
+            }
+        }
+    }
+    let answer = call.run();
+    let after = state(dir);
+    for name in after.keys().filter(|name| name.ends_with(".key")) {
+        assert_eq!(mode(&dir.join("data").join(name)), 0o600, "{name}");
+    }
+    for name in after.keys().filter(|name| name.ends_with(".crt")) {
+        assert_eq!(mode(&dir.join("data").join(name)), 0o644, "{name}");
+    }
+    answer
+}
+
+/// A step that fits.
+fn step(dir: &Path, step: &str, stage: &str) -> Answer {
+    let answer = rotate(dir, Some(step)).expect(0);
+    assert_eq!(answer.data()["stage"], stage, "{step}: {:#}", answer.json);
+    answer
+}
+
+/// A step that does not fit, so nothing happens.
+fn refused(dir: &Path, step: &str) -> Answer {
+    let before = state(dir);
+    let answer = rotate(dir, Some(step)).expect(2);
+    assert!(state(dir) == before, "{step} was refused and changed files: {:?}", state(dir).keys());
+    answer
+}
+
+/// Whether `tls.crt` is signed by the CA in this file; as openssl sees it, if it is there.
+fn signed_by(dir: &Path, ca: &str) -> bool {
+    let host = format!("hello.{DOMAIN}");
+    let args = ["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", &host, "-CAfile", ca, "tls.crt"];
+    let out = std::process::Command::new("openssl").args(args).current_dir(dir.join("data")).output().unwrap();
+    out.status.success()
+}
+
+/// `certs check` has nothing against it, and says that a change is under way.
+fn open(dir: &Path) {
+    let answer = helper(["certs", "check"]).dir(dir).changes_nothing().run().expect(0);
+    assert_eq!(answer.finding("certs-rotation-open")["severity"], "note");
+}
+
+/// Without a step it only says where it stands.
+fn stands(dir: &Path, stage: &str) -> Answer {
+    let answer = helper(["certs", "rotate-ca"]).dir(dir).changes_nothing().run().expect(0);
+    assert_eq!(answer.data()["stage"], stage);
+    assert!(answer.data()["files"].as_array().unwrap().iter().all(|file| file["action"] == "unchanged"));
+    answer
+}
+
+fn names(state: &State) -> Vec<&'static str> {
+    state.keys().copied().collect()
+}
+
+#[test]
+fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
+    if no_openssl("three_steps_change_the_ca_and_every_moment_has_a_valid_certificate") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let idle = state(&dir);
+    let answer = stands(&dir, "idle");
+    assert_eq!((&answer.data()["next_ca"], &answer.data()["old_ca"]), (&Value::Null, &Value::Null));
+    refused(&dir, "switch");
+    refused(&dir, "back");
+    // Nothing to finish is no fault, and touches nothing.
+    assert_eq!(rotate(&dir, Some("finish")).expect(0).data()["stage"], "idle");
+    assert!(state(&dir) == idle);
+
+    let begun = step(&dir, "begin", "begun");
+    let next = String::from_utf8(state(&dir)["ca-next.crt"].clone()).unwrap();
+    assert_eq!(begun.data()["next_ca"]["pem"], next, "to be registered");
+    assert_eq!(begun.data()["next_ca"]["days_left"], 3649);
+    assert!(begun.json["next"].to_string().contains("ca-next.crt"), "{:#}", begun.json["next"]);
+    let with_next = state(&dir);
+    assert_eq!(names(&with_next), ["ca-next.crt", "ca-next.key", "ca.crt", "ca.key", "tls.crt"]);
+    assert!(idle.iter().all(|(name, content)| with_next[name] == *content), "nothing in use is touched");
+    step(&dir, "begin", "begun");
+    assert!(state(&dir) == with_next, "begun once");
+    stands(&dir, "begun");
+    open(&dir);
+    refused(&dir, "finish");
+    assert!(signed_by(&dir, "ca.crt") && !signed_by(&dir, "ca-next.crt"));
+
+    let switched = step(&dir, "switch", "switched");
+    let both = state(&dir);
+    assert_eq!(names(&both), ["ca-old.crt", "ca-old.key", "ca.crt", "ca.key", "tls-old.crt", "tls.crt"]);
+    for (now, before) in [
+        ("ca.crt", "ca-next.crt"),
+        ("ca.key", "ca-next.key"),
+        ("ca-old.crt", "ca.crt"),
+        ("ca-old.key", "ca.key"),
+        ("tls-old.crt", "tls.crt"),
+    ] {
+        assert!(both[now] == with_next[before], "{now} was {before}");
+    }
+    assert_eq!(switched.data()["ca"]["fingerprint_sha256"], begun.data()["next_ca"]["fingerprint_sha256"]);
+    assert_eq!(switched.data()["old_ca"]["fingerprint_sha256"], begun.data()["ca"]["fingerprint_sha256"]);
+    assert!(
+        switched.json["next"].to_string().contains(switched.data()["old_ca"]["fingerprint_sha256"].as_str().unwrap())
+    );
+    step(&dir, "switch", "switched");
+    assert!(state(&dir) == both, "switched once");
+    stands(&dir, "switched");
+    open(&dir);
+    refused(&dir, "begin");
+    assert!(signed_by(&dir, "ca.crt") && !signed_by(&dir, "ca-old.crt"));
+
+    step(&dir, "finish", "idle");
+    let done = state(&dir);
+    assert_eq!(names(&done), ["ca.crt", "ca.key", "tls.crt"]);
+    assert!(done.iter().all(|(name, content)| both[name] == *content));
+    assert!(signed_by(&dir, "ca.crt"));
+    let check = helper(["certs", "check"]).dir(&dir).run().expect(0);
+    assert_eq!(check.findings(), Vec::<&str>::new());
+    refused(&dir, "back");
+    let key = |state: &State, name: &str| state[name].clone();
+    assert!(key(&done, "tls.crt") != key(&idle, "tls.crt") && key(&done, "ca.key") != key(&idle, "ca.key"));
+}
+
+#[test]
+fn each_step_can_be_taken_back_and_done_again() {
+    if no_openssl("each_step_can_be_taken_back_and_done_again") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let idle = state(&dir);
+    step(&dir, "begin", "begun");
+    step(&dir, "back", "idle");
+    assert!(state(&dir) == idle);
+    step(&dir, "begin", "begun");
+    let begun = state(&dir);
+    step(&dir, "switch", "switched");
+    step(&dir, "back", "begun");
+    let back = state(&dir);
+    assert_eq!(names(&back), names(&begun));
+    for name in ["ca.crt", "ca.key", "ca-next.crt", "ca-next.key"] {
+        assert!(back[name] == begun[name], "{name}");
+    }
+    assert!(signed_by(&dir, "ca.crt"));
+    open(&dir);
+    step(&dir, "switch", "switched");
+    assert!(signed_by(&dir, "ca.crt"));
+    assert!(state(&dir)["ca.crt"] == begun["ca-next.crt"]);
+    step(&dir, "back", "begun");
+    step(&dir, "back", "idle");
+    let end = state(&dir);
+    assert_eq!(names(&end), names(&idle));
+    assert!(end["ca.crt"] == idle["ca.crt"] && end["ca.key"] == idle["ca.key"]);
+    assert!(signed_by(&dir, "ca.crt"));
+}
+
+/// The changes of files that `switch` and `back` make, one by one, as they make them. A crash leaves what some first ones made.
+fn operations(back: bool, s: &State, old: &State, new: &State) -> Vec<State> {
+    let mut all = Vec::new();
+    let mut s = s.clone();
+    let mut done = |s: &State| all.push(s.clone());
+    let rename = |s: &mut State, from: &'static str, to: &'static str| {
+        if let Some(content) = s.remove(from) {
+            s.insert(to, content);
+        }
+    };
+    let is_next = s.contains_key("ca-next.crt") || s.contains_key("ca-next.key");
+    let is_old = s.contains_key("ca-old.crt") || s.contains_key("ca-old.key");
+    match (back, is_next, is_old) {
+        (false, true, _) => {
+            if s.contains_key("ca-next.key") {
+                if !is_old {
+                    s.insert("tls-old.crt", s["tls.crt"].clone());
+                    done(&s);
+                    s.insert("ca-old.crt", s["ca.crt"].clone());
+                    done(&s);
+                }
+                s.insert("tls.crt", new["tls.crt"].clone());
+                done(&s);
+                if !s.contains_key("ca-old.key") {
+                    rename(&mut s, "ca.key", "ca-old.key");
+                    done(&s);
+                }
+                rename(&mut s, "ca-next.key", "ca.key");
+                done(&s);
+            }
+            rename(&mut s, "ca-next.crt", "ca.crt");
+            done(&s);
+        }
+        (true, true, false) => {
+            for name in ["ca-next.key", "ca-next.crt", "tls-old.crt"] {
+                s.remove(name);
+                done(&s);
+            }
+        }
+        (true, _, true) => {
+            if !s.contains_key("ca-next.crt") {
+                s.insert("ca-next.crt", s["ca.crt"].clone());
+                done(&s);
+            }
+            if !s.contains_key("ca-next.key") {
+                rename(&mut s, "ca.key", "ca-next.key");
+                done(&s);
+            }
+            s.insert("tls.crt", old["tls.crt"].clone());
+            done(&s);
+            rename(&mut s, "ca-old.key", "ca.key");
+            done(&s);
+            rename(&mut s, "ca-old.crt", "ca.crt");
+            done(&s);
+            s.remove("tls-old.crt");
+            done(&s);
+        }
+        _ => {}
+    }
+    all
+}
+
+/// Every state that a crash of `switch` or `back`, or several in a row, can leave behind.
+fn reachable(begun: &State, switched: &State) -> BTreeSet<State> {
+    let mut found = BTreeSet::new();
+    let mut todo = vec![begun.clone(), switched.clone()];
+    while let Some(next) = todo.pop() {
+        // Without a new CA there is no change under way.
+        let open = next.contains_key("ca-next.crt") || next.contains_key("ca-old.crt");
+        if open && found.insert(next.clone()) {
+            for back in [false, true] {
+                todo.extend(operations(back, &next, begun, switched));
+            }
+        }
+    }
+    found
+}
+
+/// Tries every reachable state; `key_here`: whether the old CA's key is on this host.
+fn interrupted(dir: &Path, key_here: bool) {
+    let tool = which("openssl").is_some();
+    let idle = state(dir);
+    step(dir, "begin", "begun");
+    let begun = state(dir);
+    step(dir, "switch", "switched");
+    let switched = state(dir);
+    assert_eq!(switched.contains_key("ca-old.key"), key_here);
+    let states = reachable(&begun, &switched);
+    assert!(states.len() >= 9, "{}", states.len());
+    let mut wrong = Vec::new();
+    for from in &states {
+        let label = |s: &State| {
+            let what = |content: &Vec<u8>| {
+                let whose = [("old", &begun), ("new", &switched)];
+                let found = whose
+                    .into_iter()
+                    .find(|(_, of)| ["ca.crt", "ca.key", "tls.crt"].iter().any(|n| of.get(n) == Some(content)));
+                found.map_or("another", |(whose, _)| whose)
+            };
+            s.iter().map(|(name, content)| format!("{name}={}", what(content))).collect::<Vec<_>>().join(" ")
+        };
+        // A crash of `back` while it takes away the new CA: half of it may be gone.
+        let whole = from.contains_key("ca-next.key") || from.contains_key("ca-old.crt");
+        let interrupted_at = label(from);
+        let mut check = |ok: bool, what: &str, answer: &Answer| {
+            if !ok {
+                wrong.push(format!("{interrupted_at}\n  {what}, now {}\n  {}", label(&state(dir)), answer.json));
+            }
+        };
+        let known = |s: &State, file: &str, of: &State, name: &str| s.get(file) == of.get(name);
+
+        restore(dir, from);
+        let look = rotate(dir, None);
+        check(look.code == 0 && state(dir) == *from, "a look changes nothing", &look);
+
+        if whole {
+            let answer = rotate(dir, Some("switch"));
+            let s = state(dir);
+            check(answer.code == 0 && answer.data()["stage"] == "switched", "switch completes it", &answer);
+            let cas = ["ca.crt", "ca.key"].iter().all(|name| known(&s, name, &switched, name));
+            let old = known(&s, "ca-old.crt", &begun, "ca.crt") && known(&s, "ca-old.key", &begun, "ca.key");
+            check(cas && old, "switch keeps both CAs, the new one in use", &answer);
+            check(
+                !s.contains_key("ca-next.crt") && !s.contains_key("ca-next.key"),
+                "switch leaves nothing behind",
+                &answer,
+            );
+            check(known(&s, "tls-old.crt", &begun, "tls.crt") || key_here, "a way back without the old key", &answer);
+            check(!tool || signed_by(dir, "ca.crt"), "tls.crt is signed by the new CA", &answer);
+        }
+
+        restore(dir, from);
+        let was_begun = !from.contains_key("ca-old.crt");
+        let answer = rotate(dir, Some("back"));
+        let s = state(dir);
+        let stage = if was_begun { "idle" } else { "begun" };
+        check(answer.code == 0 && answer.data()["stage"] == stage, "back completes it", &answer);
+        check(
+            ["ca.crt", "ca.key"].iter().all(|name| known(&s, name, &idle, name)),
+            "back puts the old CA in use",
+            &answer,
+        );
+        if !was_begun {
+            let next = known(&s, "ca-next.crt", &switched, "ca.crt") && known(&s, "ca-next.key", &switched, "ca.key");
+            check(next, "back keeps the new CA", &answer);
+        }
+        let left = ["ca-old.crt", "ca-old.key", "tls-old.crt"].iter().any(|name| s.contains_key(name));
+        check(!left, "back leaves nothing behind", &answer);
+        check(!tool || signed_by(dir, "ca.crt"), "tls.crt is signed by the old CA", &answer);
+    }
+    assert!(wrong.is_empty(), "{} of {} states:\n{}", wrong.len(), states.len(), wrong.join("\n"));
+}
+
+#[test]
+fn an_interruption_anywhere_is_completed_by_switch_and_by_back() {
+    let parent = folder();
+    interrupted(&with_routes(parent.path()), true);
+}
+
+#[test]
+fn so_it_is_with_the_old_key_off_the_host() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    std::fs::remove_file(dir.join("data/ca.key")).unwrap();
+    interrupted(&dir, false);
+}
+
+#[test]
+fn an_interrupted_begin_and_an_interrupted_finish_go_on() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    step(&dir, "begin", "begun");
+    let begun = state(&dir);
+    // The key was written, the certificate was not.
+    let mut half = begun.clone();
+    half.remove("ca-next.crt");
+    restore(&dir, &half);
+    step(&dir, "begin", "begun");
+    assert!(state(&dir)["ca-next.key"] == begun["ca-next.key"]);
+    step(&dir, "switch", "switched");
+    let switched = state(&dir);
+    restore(&dir, &half);
+    step(&dir, "back", "idle");
+
+    let mut half = switched.clone();
+    half.remove("ca-old.key");
+    restore(&dir, &half);
+    step(&dir, "finish", "idle");
+    restore(&dir, &half);
+    // The certificate that the old CA signed is still there.
+    step(&dir, "back", "begun");
+    assert!(state(&dir)["tls.crt"] == begun["tls.crt"]);
+    half.remove("tls-old.crt");
+    restore(&dir, &half);
+    step(&dir, "finish", "idle");
+    assert!(state(&dir)["ca.key"] == switched["ca.key"]);
+    restore(&dir, &half);
+    // Now neither is, and there is no way back.
+    refused(&dir, "back");
+}
+
+#[test]
+fn without_the_new_key_there_is_no_switch() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    step(&dir, "begin", "begun");
+    let begun = state(&dir);
+    let mut without = begun.clone();
+    without.remove("ca-next.key");
+    restore(&dir, &without);
+    refused(&dir, "switch");
+    refused(&dir, "begin");
+    open(&dir);
+    // The key of another CA.
+    let mut other = begun.clone();
+    other.insert("ca-next.key", begun["ca.key"].clone());
+    restore(&dir, &other);
+    refused(&dir, "switch");
+    // Damaged, empty.
+    other.insert("ca-next.key", Vec::new());
+    restore(&dir, &other);
+    refused(&dir, "switch");
+    restore(&dir, &begun);
+    step(&dir, "switch", "switched");
+}
+
+#[test]
+fn a_server_certificate_is_renewed_at_every_stage() {
+    if no_openssl("a_server_certificate_is_renewed_at_every_stage") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let renew = |dir: &PathBuf| {
+        let before = state(dir);
+        let answer = helper(["certs", "renew"]).dir(dir).json(json!({"force": true})).run().expect(0);
+        assert_eq!(answer.data()["renewed"], true);
+        let after = state(dir);
+        let changed: Vec<_> = FILES.into_iter().filter(|name| before.get(name) != after.get(name)).collect();
+        assert_eq!(changed, ["tls.crt"]);
+        assert!(signed_by(dir, "ca.crt"));
+    };
+    renew(&dir);
+    step(&dir, "begin", "begun");
+    renew(&dir);
+    step(&dir, "switch", "switched");
+    renew(&dir);
+    step(&dir, "back", "begun");
+    renew(&dir);
+    step(&dir, "switch", "switched");
+    renew(&dir);
+    step(&dir, "finish", "idle");
+    renew(&dir);
+}
+
+#[test]
+fn lives_are_as_asked_and_what_cannot_be_is_refused() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    for request in [
+        json!({"step": "begin", "ca_days": 0}),
+        json!({"step": "forward"}),
+        json!({"steps": "begin"}),
+        json!({"server_days": 4000}),
+    ] {
+        let refused = helper(["certs", "rotate-ca"]).dir(&dir).json(request).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "request");
+    }
+    let begin = helper(["certs", "rotate-ca"]).dir(&dir).json(json!({"step": "begin", "ca_days": 700})).run().expect(0);
+    assert_eq!(begin.data()["next_ca"]["days_left"], 699);
+    helper(["certs", "rotate-ca"]).dir(&dir).json(json!({"step": "switch", "server_days": 40})).run().expect(0);
+    let check = helper(["certs", "check"]).dir(&dir).run().expect(0);
+    assert_eq!((&check.data()["ca"]["days_left"], &check.data()["server"]["days_left"]), (&json!(699), &json!(39)));
+    // No CA yet: nothing to change from.
+    let empty = parent.path().join("empty");
+    helper(["init"]).dir(&empty).json(json!({"domain": DOMAIN})).run().expect(0);
+    for name in ["ca.crt", "ca.key", "tls.crt", "tls.key"] {
+        std::fs::remove_file(empty.join("data").join(name)).unwrap();
+    }
+    refused(&empty, "begin");
+}
+
+#[test]
+fn a_ca_of_openssl_is_changed_too() {
+    if no_openssl("a_ca_of_openssl_is_changed_too") {
+        return;
+    }
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let w = crate::certificates::Workshop::new();
+    // A CA whose kind the helper cannot sign with: the way back is the certificate that it had signed.
+    let made = |kind| w.make(|p| (p.ca_key, p.key, p.options) = (kind, "RSA 2048", "-sha384"));
+    let mut locked = made("P-256");
+    locked.ca_key = Some(w.converted(locked.ca_key.as_deref().unwrap(), "pkey -aes128 -passout pass:x"));
+    for (kind, set, signs) in [
+        ("RSA 2048", made("RSA 2048"), true),
+        ("P-384", made("P-384"), true),
+        ("a passphrase", locked, false),
+        ("P-521", made("P-521"), false),
+    ] {
+        set.put(&dir.join("data"));
+        let old = state(&dir);
+        step(&dir, "begin", "begun");
+        step(&dir, "switch", "switched");
+        assert!(signed_by(&dir, "ca.crt"), "{kind}");
+        let text = openssl(&dir.join("data"), &["x509", "-in", "ca.crt", "-noout", "-subject"]);
+        assert!(text.contains("mcp-tunnel-ca"), "{text}");
+        step(&dir, "back", "begun");
+        assert!(signed_by(&dir, "ca.crt"), "{kind}");
+        assert!(state(&dir)["ca.crt"] == old["ca.crt"] && state(&dir)["ca.key"] == old["ca.key"], "{kind}");
+        assert_eq!(state(&dir)["tls.crt"] == old["tls.crt"], !signs, "{kind}");
+        step(&dir, "back", "idle");
+    }
+}

@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::disk::{CertificateInfo, Horizon, OnDisk};
-use super::handshake::Rehearsal;
+use super::disk::{CertificateInfo, Horizon, OnDisk, in_days};
+use super::handshake::rehearse;
 use super::{Row, Verdict, rollover};
 use crate::answer::{Error, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config::found::Found;
-use crate::deployment::{Deployment, Domain, files, path};
+use crate::deployment::{Deployment, files, path};
 use crate::{check, config, rules};
 
 /// The request of `certs check`.
@@ -65,14 +65,6 @@ fn shown(row: &Row) -> RequirementRow {
     }
 }
 
-/// The host names that are tried: every route's, or any one where there is no route yet.
-fn hosts(routes: &[String], domain: &Domain) -> Vec<String> {
-    if routes.is_empty() {
-        return vec![format!("any-route.{domain}")];
-    }
-    routes.iter().map(|route| format!("{route}.{domain}")).collect()
-}
-
 /// The command.
 ///
 /// # Errors
@@ -100,12 +92,7 @@ pub(crate) fn run(
 
     let readable = judged.ca.is_some() && judged.server.is_some();
     // One refusal for all hosts is one row; the words are the same for each.
-    let rehearsal = Rehearsal::prepare(&judged.facts);
-    for host in hosts(&routes, &domain) {
-        let verdict = match &rehearsal {
-            Ok(rehearsal) => rehearsal.shake(&host),
-            Err(verdict) => verdict.clone(),
-        };
+    for (host, verdict) in rehearse(&judged.facts) {
         let (Verdict::Pass(text) | Verdict::Fail(text) | Verdict::Skip(text)) = &verdict;
         match verdict {
             Verdict::Pass(_) => {}
@@ -146,8 +133,9 @@ pub(crate) fn run(
     let life = judged.server.as_ref().map(|server| {
         let date = &server.not_after[..10.min(server.not_after.len())];
         match server.days_left {
-            left if left < 0 => format!("ended {} days ago, on {date}", -left),
-            left => format!("{left} days left, until {date}"),
+            // Whole days, rounded down: minus one is the first day after the end.
+            left if left < 0 => format!("ended {} ago, on {date}", in_days(-left - 1)),
+            left => format!("{} left, until {date}", in_days(left)),
         }
     });
     let life = life.unwrap_or_else(|| match disk.tls_crt {
@@ -159,6 +147,7 @@ pub(crate) fn run(
     let summary = match failed {
         0 if met == of => format!("CA and server certificate meet all {of} requirements; {life}"),
         0 => format!("CA and server certificate meet {met} of {of} requirements, none is failed; {life}"),
+        1 => format!("1 of {of} requirements is not met; {life}"),
         n => format!("{n} of {of} requirements are not met; {life}"),
     };
     let mut ca = judged.ca;
@@ -175,13 +164,14 @@ pub(crate) fn run(
         (Some(ca), Some(server)) => server.not_after >= ca.not_after,
         _ => false,
     };
-    if outlived || findings.iter().any(|f| f.id == "ca-expires-soon") {
-        report.next.push(super::renewal::new_ca(caller));
-    } else if ending {
+    if ending && !outlived {
         report.next.push(Next::helper(
             "issue the server certificate anew, same CA and same key; the proxy takes it up by itself",
             caller.command(&["certs", "renew"]),
         ));
+    }
+    if outlived || findings.iter().any(|f| f.id == "ca-expires-soon") {
+        report.next.push(super::renewal::new_ca(caller));
     }
     report.findings = findings;
     report.skipped = skipped;

@@ -196,7 +196,7 @@ fn ending(id: &'static str, file: &str, info: Option<&CertificateInfo>, horizon:
         return None;
     }
     let severity = if within(horizon.fail) { Severity::Error } else { Severity::Warning };
-    let text = format!("{file} ends on {}, {} days left", info.not_after, info.days_left);
+    let text = format!("{file} ends on {}, {} left", info.not_after, in_days(info.days_left));
     Some(rules::finding(id).weighing(severity).with(text))
 }
 
@@ -259,4 +259,9 @@ fn findings(rows: &[Row], facts: &Facts) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// `1 day`, `2 days`.
+pub(crate) fn in_days(n: i64) -> String {
+    if n == 1 { "1 day".into() } else { format!("{n} days") }
 }

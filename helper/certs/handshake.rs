@@ -21,8 +21,20 @@ impl TimeProvider for At {
     }
 }
 
+/// Shakes hands for every route's host name, or for any one where there is no route yet.
+pub(crate) fn rehearse(facts: &Facts) -> Vec<(String, Verdict)> {
+    let any = ["any-route".to_owned()];
+    let routes = if facts.routes.is_empty() { &any[..] } else { &facts.routes };
+    let rehearsal = Rehearsal::prepare(facts);
+    let shake = |host: &str| match &rehearsal {
+        Ok(rehearsal) => rehearsal.shake(host),
+        Err(verdict) => verdict.clone(),
+    };
+    routes.iter().map(|route| format!("{route}.{}", facts.domain)).map(|host| (host.clone(), shake(&host))).collect()
+}
+
 /// Both sides, ready to shake hands for any host name.
-pub(crate) struct Rehearsal {
+struct Rehearsal {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 }
@@ -33,7 +45,7 @@ impl Rehearsal {
     /// # Errors
     /// Why there can be no handshake: something is missing or wrong (a `Fail`), or of a kind that rustls on ring does not
     /// take (a `Skip`).
-    pub(crate) fn prepare(facts: &Facts) -> Result<Self, Verdict> {
+    fn prepare(facts: &Facts) -> Result<Self, Verdict> {
         let (Some(ca), Some(server), Some(key)) = (facts.ca.good(), facts.server.good(), facts.server_key.good())
         else {
             return Err(Verdict::skip("a certificate or the server key is missing or cannot be read"));
@@ -76,7 +88,7 @@ impl Rehearsal {
     }
 
     /// Shakes hands as Claude's side would for this host name.
-    pub(crate) fn shake(&self, host: &str) -> Verdict {
+    fn shake(&self, host: &str) -> Verdict {
         match self.run(host) {
             Ok(suite) => Verdict::pass(suite),
             Err(rustls::Error::InvalidCertificate(why)) => {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::disk::{CertificateInfo, Content, Judged, OnDisk};
+use super::disk::{CertificateInfo, Content, Judged, OnDisk, in_days};
 use super::{Ca, CertificateFile, IssueError, Key};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
@@ -228,9 +228,9 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let created = issued.files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match (&issued.judged.ca, &issued.judged.server) {
         (Some(_), Some(server)) if issued.judged.is_good() => format!(
-            "CA and server certificate meet all {} requirements; {} days left, until {}{}",
+            "CA and server certificate meet all {} requirements; {} left, until {}{}",
             issued.judged.met,
-            server.days_left,
+            in_days(server.days_left),
             &server.not_after[..10.min(server.not_after.len())],
             if created == 0 { "; nothing was missing" } else { "" },
         ),

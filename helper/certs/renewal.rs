@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::disk::{CertificateInfo, Content, Judged, OnDisk};
+use super::disk::{CertificateInfo, Content, Judged, OnDisk, in_days};
+use super::handshake::rehearse;
 use super::issuing::IssueRequest;
-use super::{Ca, CertificateFile, Key};
+use super::{Ca, CertificateFile, Key, Verdict};
 use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::{Caller, quote};
 use crate::deployment::files::{self, Action, FileEntry};
@@ -53,7 +54,7 @@ fn due(judged: &Judged, request: RenewRequest) -> Option<String> {
         return Some("it was asked for".into());
     }
     let before = i64::from(request.renew_before_days.unwrap_or(RENEW_BEFORE_DAYS));
-    (server.days_left <= before).then(|| format!("{} days were left, and {before} is the limit", server.days_left))
+    (server.days_left <= before).then(|| format!("{} left, and {before} is the limit", in_days(server.days_left)))
 }
 
 /// What stands in the way of signing, as a finding.
@@ -61,7 +62,11 @@ fn obstacle(disk: &OnDisk) -> Option<Finding> {
     match &disk.ca_crt {
         Content::Absent => return Some(rules::finding("ca-missing").with("there is no data/ca.crt")),
         Content::Unreadable(why) => return Some(rules::finding("ca-unusable").with(why)),
-        Content::Bytes(_) => {}
+        Content::Bytes(bytes) => {
+            if let Err(fault) = CertificateFile::parse(bytes) {
+                return Some(rules::finding("ca-unusable").with(format!("data/ca.crt: {fault}")));
+            }
+        }
     }
     match &disk.ca_key {
         Content::Absent => return Some(rules::finding("ca-key-needed").with("there is no data/ca.key")),
@@ -154,8 +159,8 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         let left = server.map_or(0, |s| s.days_left);
         let until = server.map_or("", |s| &s.not_after[..10.min(s.not_after.len())]);
         let mut report = unchanged(
-            format!("nothing to renew: {left} days left, until {until}"),
-            format!("{left} days are left"),
+            format!("nothing to renew: {} left, until {until}", in_days(left)),
+            format!("{} left", in_days(left)),
             before.findings.clone(),
         );
         report.next.extend(schedule(deployment, &domain, caller));
@@ -195,6 +200,14 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     let (certificate, shortened) = sign(&disk, &domain, days, caller.now)?;
     let after = OnDisk { tls_crt: Content::Bytes(certificate), ..disk };
     let mut judged = after.judge(&domain, &routes, caller.now);
+    // What the rows do not know, such as a CA that is constrained to other names, the handshake does.
+    let failed = rehearse(&judged.facts).into_iter().find_map(|(host, verdict)| match verdict {
+        Verdict::Fail(why) => Some(format!("{host}: {why}")),
+        Verdict::Pass(_) | Verdict::Skip(_) => None,
+    });
+    if let Some(text) = failed.filter(|_| !judged.has_errors()) {
+        judged.findings.insert(0, rules::finding("tls-handshake").with(text));
+    }
     if judged.has_errors() {
         let why = judged.findings.first().map_or("see the findings", |f| f.title.as_str());
         return Ok(unchanged(format!("not renewed: {why}"), reason, judged.findings));
@@ -205,7 +218,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         judged.findings.push(rules::finding("ca-ends-first").with(format!("data/ca.crt ends on {}", ca.not_after)));
     }
     let life = judged.server.as_ref().map_or_else(String::new, |s| {
-        format!("{} days left, until {}", s.days_left, &s.not_after[..10.min(s.not_after.len())])
+        format!("{} left, until {}", in_days(s.days_left), &s.not_after[..10.min(s.not_after.len())])
     });
     let data = RenewData { renewed: true, reason, server: judged.server, files: entry(Action::Updated) };
     let mut report =

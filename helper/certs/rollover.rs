@@ -316,6 +316,15 @@ fn back(
             Ok("the new CA is gone again; if it was registered, revoke it in the Console")
         }
         Stage::Switching | Stage::Switched => {
+            // Before anything is touched: an interrupted `finish` has dropped what the way back needs.
+            let unmoved =
+                stage == Stage::Switching && there(deployment, path::CA_NEXT_KEY)? && there(deployment, path::CA_KEY)?;
+            if !(there(deployment, path::CA_OLD_KEY)? || there(deployment, OLD_TLS)? || unmoved) {
+                return Err(refuse(
+                    "there is no way back: neither the old CA's key nor the certificate that it had signed is here",
+                    "complete the change with {\"step\":\"finish\"}",
+                ));
+            }
             // The new CA beside the old one again, as it was before the switch.
             if !there(deployment, path::CA_NEXT_CRT)? {
                 let new = files::read(deployment, path::CA_CRT)?.unwrap_or_default();
@@ -327,9 +336,10 @@ fn back(
             // Now `ca.key`, if it is there, is the old one, which an interrupted switch had not moved yet.
             let key = if there(deployment, path::CA_OLD_KEY)? { path::CA_OLD_KEY } else { path::CA_KEY };
             let behind = OnDisk::read(deployment).with_ca(deployment, path::CA_OLD_CRT, key);
-            let signed = match behind.ca_key.bytes() {
-                Some(_) => Some(renewal::sign(&behind, domain, days, caller.now)?.0),
-                None => files::read(deployment, OLD_TLS)?,
+            // Without a key that can sign here, the certificate that it had signed is the way back.
+            let signed = match renewal::sign(&behind, domain, days, caller.now) {
+                Ok((certificate, _)) => Some(certificate),
+                Err(_) => files::read(deployment, OLD_TLS)?,
             };
             let Some(certificate) = signed else {
                 return Err(Error::Certificate {
