@@ -62,6 +62,16 @@ pub(crate) enum GatewayFile {
     Good(Box<Gateway>),
 }
 
+impl GatewayFile {
+    /// The configuration, if the proxy could use it.
+    pub(crate) fn good(&self) -> Option<&Gateway> {
+        match self {
+            Self::Good(gateway) => Some(gateway),
+            Self::Missing(_) | Self::Elsewhere(_) | Self::Directory | Self::Unreadable(_) | Self::Faulty(_) => None,
+        }
+    }
+}
+
 /// Everything that the checks ask for.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
@@ -139,9 +149,9 @@ impl<'a> Facts<'a> {
         let gateway_path = gateway_path(deployment, &found, &services);
         let gateway = read_gateway(deployment, &found, gateway_path.as_deref());
         let domain = config::known_domain(deployment)?;
-        let labels = match (&gateway, &domain) {
-            (GatewayFile::Good(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
-            _ => Vec::new(),
+        let labels = match (gateway.good(), &domain) {
+            (Some(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
+            (None, _) | (_, None) => Vec::new(),
         };
         let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
         let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
@@ -179,10 +189,7 @@ impl<'a> Facts<'a> {
 
     /// The routes, as far as the configuration can be read.
     pub(crate) fn routes(&self) -> BTreeMap<String, String> {
-        match &self.gateway {
-            GatewayFile::Good(gateway) => gateway.routes.clone(),
-            _ => BTreeMap::new(),
-        }
+        self.gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default()
     }
 
     /// Name of the Compose project.
@@ -207,7 +214,7 @@ fn ids(user: &str) -> (u32, u32) {
 fn gateway_path(deployment: &Deployment, found: &Found, services: &Services) -> Option<String> {
     let Some(source) = found.gateway_path(&services.proxy) else {
         // Without a readable compose file our own layout is the best guess; with one, no mount means no file.
-        return (!found.main.as_ref().is_some_and(|main| main.value.is_ok())).then(|| path::GATEWAY.to_owned());
+        return found.main.as_ref().is_none_or(|main| main.value.is_err()).then(|| path::GATEWAY.to_owned());
     };
     let root = format!("{}/", deployment.root().to_string_lossy());
     Some(source.strip_prefix(&root).map(str::to_owned).unwrap_or(source))
@@ -244,10 +251,8 @@ pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>
     let found = Found::read(deployment)?;
     let services = found.services();
     let inside = gateway_path(deployment, &found, &services);
-    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
-        GatewayFile::Good(gateway) => gateway.routes,
-        _ => BTreeMap::new(),
-    })
+    let gateway = read_gateway(deployment, &found, inside.as_deref());
+    Ok(gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default())
 }
 
 /// The finding about a proxy configuration that is there and cannot be used.
@@ -622,7 +627,7 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target 
         return Target::Service(service);
     }
     match upstream.host() {
-        Host::DockerHost => Target::Outside("it is a process on this host, which Docker does not show"),
+        Host::Engine => Target::Outside("it is a process on this host, which Docker does not show"),
         Host::Address(_) => Target::Outside("it is an address outside of this project, which Docker does not show"),
         Host::Name(_) => Target::Outside("it is a name outside of this project, which Docker does not show"),
         Host::Label("localhost") => Target::Unknown("it is the proxy's own container"),

@@ -103,11 +103,7 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
 }
 
 fn refused(fault: Malformed) -> Report<SetData> {
-    let state = match fault {
-        Malformed::Empty => TokenStateName::Missing,
-        Malformed::Placeholder => TokenStateName::Placeholder,
-        _ => TokenStateName::Malformed,
-    };
+    let state = TokenState::from(fault).name();
     let data = SetData { state, fingerprint: None, tunnel_id: None, changed: false };
     let mut report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
     report.findings.push(finding_for(&fault));
@@ -116,10 +112,10 @@ fn refused(fault: Malformed) -> Report<SetData> {
 
 /// The finding that goes with a text that is no token.
 pub(crate) fn finding_for(fault: &Malformed) -> Finding {
-    let id = match fault {
-        Malformed::Empty => "token-missing",
-        Malformed::Placeholder => "token-placeholder",
-        _ => "token-malformed",
+    let id = match TokenState::from(*fault) {
+        TokenState::Missing => "token-missing",
+        TokenState::Placeholder => "token-placeholder",
+        TokenState::Set(_) | TokenState::Malformed(_) => "token-malformed",
     };
     rules::finding(id).with(fault.to_string())
 }

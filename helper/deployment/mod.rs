@@ -212,7 +212,7 @@ fn home(caller: &Caller) -> Result<PathBuf, Error> {
 fn default_dir(caller: &Caller) -> Result<PathBuf, Error> {
     let own = home(caller)?.join("mcp-tunnel");
     let Some(user) = caller.var("SUDO_USER").filter(|user| *user != OsStr::new("root")) else { return Ok(own) };
-    let theirs = home_of(user).map_or_else(|| PathBuf::from(format!("~{}", user.display())), |home| home);
+    let theirs = home_of(user).unwrap_or_else(|| PathBuf::from(format!("~{}", user.display())));
     let theirs = theirs.join("mcp-tunnel");
     if theirs == own {
         return Ok(own);

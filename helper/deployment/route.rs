@@ -48,7 +48,7 @@ pub(crate) enum Host<'a> {
     /// A literal IPv4 address.
     Address(Ipv4Addr),
     /// The engine's own name for the machine it runs on.
-    DockerHost,
+    Engine,
     /// One label: only Docker's DNS knows it (a service, a container, an alias).
     Label(&'a str),
     /// A name with dots: some DNS server knows it.
@@ -139,7 +139,7 @@ impl Upstream {
         if let Ok(address) = self.host.parse() {
             Host::Address(address)
         } else if self.host == DOCKER_HOST {
-            Host::DockerHost
+            Host::Engine
         } else if self.host.contains('.') {
             Host::Name(&self.host)
         } else {
@@ -153,7 +153,7 @@ impl Upstream {
             Host::Address(address) => address.is_loopback() || address.is_unspecified(),
             Host::Label(label) => label == "localhost",
             Host::Name(name) => name.ends_with(".localhost"),
-            Host::DockerHost => false,
+            Host::Engine => false,
         }
     }
 }

@@ -213,14 +213,23 @@ pub(crate) enum TokenState {
     Malformed(Malformed),
 }
 
+impl From<Malformed> for TokenState {
+    fn from(fault: Malformed) -> Self {
+        match fault {
+            Malformed::Empty => Self::Missing,
+            Malformed::Placeholder => Self::Placeholder,
+            other => Self::Malformed(other),
+        }
+    }
+}
+
 impl TokenState {
     /// Judges the value of `TUNNEL_TOKEN`.
     pub(crate) fn of(value: Option<&str>) -> Self {
         match value.map(Token::parse) {
-            None | Some(Err(Malformed::Empty)) => Self::Missing,
+            None => Self::Missing,
             Some(Ok(token)) => Self::Set(token),
-            Some(Err(Malformed::Placeholder)) => Self::Placeholder,
-            Some(Err(other)) => Self::Malformed(other),
+            Some(Err(fault)) => Self::from(fault),
         }
     }
 

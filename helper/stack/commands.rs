@@ -12,7 +12,7 @@ use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind
 use super::{engine, signs};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
-use crate::check::{Facts, GatewayFile};
+use crate::check::Facts;
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
@@ -151,10 +151,7 @@ impl<'a> Stack<'a> {
         if strictness == Strictness::Refuse {
             findings.extend(verdict.findings);
         }
-        let gateway = match facts.gateway {
-            GatewayFile::Good(gateway) => Some(*gateway),
-            _ => None,
-        };
+        let gateway = facts.gateway.good().cloned();
         let stack = Self {
             deployment,
             docker,

@@ -324,7 +324,7 @@ impl<'a> Watch<'a> {
         if let Some((rule, line)) = proof {
             return Ok(Ok(rules::finding(rule).with(format!("{name}: {line}"))));
         }
-        let last = lines.into_iter().filter(|line| !line.trim().is_empty()).next_back();
+        let last = lines.into_iter().rfind(|line| !line.trim().is_empty());
         Ok(Err(last.into_iter().map(|line| format!("{name}: {line}")).collect()))
     }
 
@@ -474,7 +474,7 @@ impl<'a> Watch<'a> {
                 ));
                 if health != Some("starting") || container.restart_count > 0 {
                     let last = journal::last_lines(self.docker, container)?;
-                    if let Some(line) = last.into_iter().filter(|line| !line.trim().is_empty()).next_back() {
+                    if let Some(line) = last.into_iter().rfind(|line| !line.trim().is_empty()) {
                         finding = finding.with(format!("{service}: {line}"));
                     }
                 }
