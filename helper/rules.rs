@@ -489,7 +489,7 @@ rules! {
     "`.env` still has the placeholder"
     "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own"
 "token-malformed" Edge Fatal CONSOLE
-    "what stands in `.env` is not a token"
+    "this is not a tunnel's token"
     "`Provided Tunnel token is not valid.`, exit code 255"
     "see the evidence"
     "copy the token again from the Console: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in a terminal of your own"

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::{CertificateInfo, Horizon, OnDisk, in_days};
 use super::handshake::rehearse;
 use super::{Row, Verdict, rollover};
-use crate::answer::{Error, Next, Report, Severity, Skipped};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config::found::Found;
 use crate::deployment::{Deployment, files, path};
@@ -62,6 +62,18 @@ fn shown(row: &Row) -> RequirementRow {
         ok: row.verdict.ok(),
         requirement: row.requirement.to_owned(),
         found: found.clone(),
+    }
+}
+
+/// A row about who may do what with the files.
+fn access(id: &str, requirement: &str, against: &[Finding]) -> RequirementRow {
+    let facts: Vec<&str> = against.iter().flat_map(|f| f.evidence.iter().map(String::as_str)).collect();
+    RequirementRow {
+        id: id.to_owned(),
+        of: "pair",
+        ok: Some(against.is_empty()),
+        requirement: requirement.to_owned(),
+        found: if facts.is_empty() { "as it should be".to_owned() } else { facts.join("; ") },
     }
 }
 
@@ -124,8 +136,13 @@ pub(crate) fn run(
         });
     }
     findings.extend(check::open_directory(deployment));
-    findings.extend(check::key_modes(deployment));
-    findings.extend(check::unreadable_certificates(deployment, check::proxy_user(&found, &caller.services.proxy)));
+    let modes = check::key_modes(deployment);
+    rows.push(access("key-modes", "nobody but their owner can read ca.key, or write either key", &modes));
+    findings.extend(modes);
+    let user = check::proxy_user(&found, &caller.services.proxy);
+    let denied = Vec::from_iter(check::unreadable_certificates(deployment, user));
+    rows.push(access("proxy-may-read", "the proxy's user can read tls.crt and tls.key", &denied));
+    findings.extend(denied);
     findings.extend(rollover::open_finding(deployment)?);
 
     let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
