@@ -254,15 +254,10 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// `io` when one cannot be completed (then none appears) or renamed.
     pub(crate) fn commit(self) -> Result<(), Error> {
-        // All at once: the file system then commits them together instead of one after the other.
-        std::thread::scope(|scope| {
-            let waiting: Vec<_> =
-                self.prepared.iter().map(|file| (file, scope.spawn(|| file.temporary.as_file().sync_data()))).collect();
-            waiting.into_iter().try_for_each(|(file, thread)| match thread.join() {
-                Ok(synced) => synced.map_err(|e| Error::io("write", &file.path, e)),
-                Err(_) => Err(Error::Internal("a thread that writes files died".into())),
-            })
-        })?;
+        // After all of them were written: a journal that commits the first takes the others along.
+        for file in &self.prepared {
+            file.temporary.as_file().sync_data().map_err(|e| Error::io("write", &file.path, e))?;
+        }
         for Prepared { path, temporary, replaces } in self.prepared {
             if replaces {
                 temporary.persist(&path).map_err(|e| Error::io("replace", &path, e.error))?;
