@@ -131,6 +131,7 @@ const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     images_are_pinned,
     gateway_is_sound,
     container_reads_its_files,
+    mounts_are_there,
     routes_lead_somewhere,
     upstream_trust_is_there,
     certificates_are_sound,
@@ -604,6 +605,38 @@ fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
     {
         verdict.push(rules::finding("proxy-config-denied").with(text));
     }
+}
+
+/// Docker makes an empty directory where the source of a bind mount is missing, and says nothing.
+fn mounts_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
+    for service in facts.found.service_names() {
+        for mount in facts.found.mounts(&service) {
+            // The proxy's own files have findings of their own.
+            let known = mount.source == facts.gateway_path || mount.source == path::DATA;
+            if known || mount.source.is_empty() || mount.source.contains('$') || mount.source.starts_with('~') {
+                continue;
+            }
+            let place = facts.deployment.root().join(&mount.source);
+            let what = match std::fs::metadata(&place) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is not there",
+                Ok(meta) if meta.is_dir() && is_file_name(&mount.target) && is_empty(&place) => "is an empty directory",
+                Ok(_) | Err(_) => continue,
+            };
+            verdict.push(
+                rules::finding("mount-missing")
+                    .with(format!("service `{service}` mounts `{}`, which {what}", mount.source)),
+            );
+        }
+    }
+}
+
+fn is_file_name(target: &str) -> bool {
+    let name = target.rsplit('/').next().unwrap_or_default();
+    name.trim_start_matches('.').contains('.')
+}
+
+fn is_empty(directory: &std::path::Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Where a route leads, as far as the files tell.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
-use crate::{certs, check, connect, init, render, rules, schema, stack, token};
+use crate::{certs, check, connect, diagnose, init, render, rules, schema, stack, token};
 
 /// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
 ///
@@ -53,6 +53,8 @@ enum Command {
     Restart,
     /// Stop the stack
     Down,
+    /// Say what is wrong with a deployment, or in a saved log
+    Diagnose,
     /// How to call the tunnel from Claude
     Connect,
     /// The troubleshooting table
@@ -173,6 +175,7 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             answer!("restart", |r: stack::commands::WaitRequest, d| stack::commands::restart(&d, r, caller))
         }
         Command::Down => answer!("down", |_r: stack::commands::DownRequest, d| stack::commands::down(&d, caller)),
+        Command::Diagnose => diagnose(cli, caller),
         Command::Connect => answer!("connect", |r: connect::ConnectRequest, d| connect::run(&d, &r, caller)),
         Command::Rules => {
             let result: Result<Report<rules::RulesData>, Error> =
@@ -184,4 +187,24 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             answer::finish("schema", result, caller)
         }
     }
+}
+
+/// `diagnose` reads a saved log without a deployment directory.
+fn diagnose(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
+    let json = cli.json.as_deref();
+    let result = (|| {
+        let request: diagnose::DiagnoseRequest = request::read(json)?;
+        match &request.logs {
+            Some(source) if source == "-" && json == Some("-") => {
+                Err(Error::request("standard input cannot be both the request and the log", "pass the request as text"))
+            }
+            Some(source) => diagnose::saved::run(source, &request, caller),
+            None => {
+                let deployment = Deployment::locate(cli.dir.as_deref(), caller)?;
+                caller.dir = Some(deployment.root().to_path_buf());
+                diagnose::live::run(&deployment, &request, caller)
+            }
+        }
+    })();
+    answer::finish("diagnose", result, caller)
 }

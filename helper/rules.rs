@@ -133,6 +133,11 @@ rules! {
     "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`"
     "a quote that is not closed, or a line that is not NAME=value"
     "mend the line in the evidence; for the token run `{helper} token set --dir {dir}`, which needs no quotes"
+"compose-var-unset" Host Fatal COMPOSE_FILE
+    "Compose found no TUNNEL_TOKEN"
+    "`The \"TUNNEL_TOKEN\" variable is not set. Defaulting to a blank string`"
+    "neither the shell nor `.env` beside the compose file has it, or Compose was run from another directory"
+    "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own; in a stack made by hand, put `TUNNEL_TOKEN=…` into `.env` beside its compose file and run `docker compose up -d` there"
 "compose-failed" Host Fatal TROUBLE
     "docker compose failed"
     "docker compose prints an error that is not one of the known ones"
@@ -168,6 +173,11 @@ rules! {
     "`Get \"https://…/v2/\": dial tcp …`, a TLS handshake that times out, or `certificate signed by unknown authority`"
     "the daemon pulls, not this shell: its DNS, its proxy settings and its trusted CAs count"
     "give the daemon the company's proxy and CA (systemd drop-in `http-proxy.conf`, or Docker Desktop's settings), or name a mirror in `images`"
+"disk-full" Host Fatal DOCKER
+    "the disk is full"
+    "`no space left on device`"
+    "images, build caches and logs of containers have filled the disk that Docker keeps them on"
+    "`docker system df` shows what takes the room and `docker system prune` frees what nothing uses; then run the command again"
 "platform-mismatch" Host Fatal TROUBLE
     "an image is for another CPU"
     "`exec format error`, `no matching manifest for linux/arm64`"
@@ -203,6 +213,16 @@ rules! {
     "`Exited` or `Created` in `docker compose ps`, or the service is missing there"
     "it was stopped by hand, or it ended and is not started again"
     "`{helper} up --dir {dir}`"
+"compose-orphans" Host Note COMPOSE_FILE
+    "a container runs whose service the files no longer have"
+    "`Found orphan containers`"
+    "the service was renamed or removed; Compose leaves its container alone"
+    "if nobody needs it: `docker compose up -d --remove-orphans` in {dir}"
+"image-absent" Host Note DOCKER
+    "an image of the stack is not on this host yet"
+    "the first start pulls it"
+    "it was never pulled, or was removed"
+    "`{helper} up --dir {dir}` pulls it"
 "not-live" Host Fatal TROUBLE
     "the tunnel did not become live in time"
     "`up` or `restart` ends before everything is there"
@@ -223,6 +243,11 @@ rules! {
     "everything is `Up`, and every call fails; cloudflared says `network is unreachable`"
     "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which leads nowhere"
     "`{helper} restart --dir {dir}` (a plain `docker compose up -d` does not see it)"
+"out-of-memory" Host Fatal TROUBLE
+    "a container was killed for its memory"
+    "`OOMKilled` in `docker inspect`, exit code 137"
+    "it used more than its limit, or the machine had none left"
+    "raise the service's `mem_limit` in docker-compose.override.yaml, or give the machine (on macOS and Windows: Docker Desktop's virtual machine) more memory"
 "git-tracked" Host Fatal SECURITY
     "git has a file with a secret"
     "`git ls-files` lists it"
@@ -343,6 +368,11 @@ rules! {
     "`read /etc/mcp-gateway/config.yaml: is a directory`"
     "the file was missing when the stack was started, and Docker made an empty directory of its name"
     "`{helper} down --dir {dir}`, remove the empty directory, write the file again with the routes, which are lost (`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`), `{helper} up --dir {dir}`"
+"mount-missing" Files Fatal TROUBLE
+    "a file that a service mounts is missing, or an empty directory stands in its place"
+    "no message at all; later `is a directory`, `can't find '__main__' module`, or a file that is not there"
+    "when the source of a bind mount is missing, Docker makes an empty directory of its name, owned by root"
+    "stop the stack, remove the empty directory, put the file there, then `{helper} up --dir {dir}`"
 "proxy-config-denied" Files Fatal TROUBLE
     "the proxy may not read its configuration"
     "`open /etc/mcp-gateway/config.yaml: permission denied`"
@@ -493,11 +523,26 @@ rules! {
     "`Provided Tunnel token is not valid.`, exit code 255"
     "see the evidence"
     "copy the token again from the Console: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in a terminal of your own"
+"token-file-unreadable" Edge Fatal TROUBLE
+    "cloudflared cannot read the file that its token is in"
+    "`Failed to read token file`"
+    "`TUNNEL_TOKEN_FILE` names a file that is not in the container, or that user 65532 may not read"
+    "let `{helper} render --dir {dir}` write the compose file: it hands the token over as a secret; in a file of your own, mount it where TUNNEL_TOKEN_FILE says, readable for user 65532"
+"token-region-conflict" Edge Fatal TROUBLE
+    "a region is set, and the token names another way in"
+    "`region provided with a token that has an endpoint`"
+    "`--region` or TUNNEL_REGION was given together with a token that brings its own endpoint"
+    "take `--region` and TUNNEL_REGION away, then `{helper} restart --dir {dir}`"
 "token-rejected" Edge Fatal CONSOLE
     "the tunnel's edge refuses the token"
     "`Unauthorized: Invalid tunnel secret`; over QUIC only `control stream encountered a failure while serving`"
     "the token was rotated, the tunnel was archived, or the token is another tunnel's"
     "copy the current token from the Console, `{helper} token set --dir {dir}`, then `{helper} restart --dir {dir}`"
+"edge-registration-timeout" Edge Warning TROUBLE
+    "the tunnel's edge does not answer registrations in time"
+    "`control stream encountered a failure while serving` about five seconds after each dial"
+    "the edge is slow, or a middlebox lets the handshake pass and stalls what follows"
+    "wait for a minute; if it stays so, go over TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`"
 "edge-not-registered" Edge Fatal TROUBLE
     "cloudflared has no connection to the tunnel's edge"
     "no `Registered tunnel connection` in its log"
@@ -508,6 +553,46 @@ rules! {
     "fewer than four `Registered tunnel connection`"
     "some paths to the edge are blocked, or it is still connecting; calls work over the others"
     "look again in a minute (`{helper} status --dir {dir}`); if it stays so, allow outbound TCP and UDP 7844 to 198.41.192.0/19"
+"edge-few-addresses" Edge Note TROUBLE
+    "DNS named fewer addresses of the edge than cloudflared wants connections"
+    "`You requested 4 HA connections but I can give you at most 2`"
+    "the resolver returns a part of the records only; the connections that there are carry every call"
+    "nothing to do while calls pass; another resolver (`dns:` of the service `{proxy}`) may return all of them"
+"edge-conn-lost" Edge Warning TROUBLE
+    "connections to the tunnel's edge were lost"
+    "`Lost connection with the edge`, `failed to accept QUIC stream: timeout: no recent network activity`"
+    "the network went away for a while, the machine slept, or the edge is maintained; cloudflared dials again by itself"
+    "nothing to do if they come back within two minutes; else look at this machine's network, then `{helper} restart --dir {dir}`"
+"edge-unreachable" Edge Fatal TROUBLE
+    "nothing leads from here to the tunnel's edge"
+    "QUIC and TCP attempts on port 7844 both fail"
+    "a firewall drops outbound UDP and TCP 7844; cloudflared cannot use an HTTP proxy for this connection"
+    "allow outbound TCP and UDP 7844 to 198.41.192.0/19 and 2606:4700:a0::/44 (TCP alone is enough); `{helper} preflight` shows what is open"
+"edge-network-unreachable" Edge Fatal TROUBLE
+    "the container has no way to the network"
+    "`network is unreachable` from the first attempt on"
+    "its Docker network is `internal: true`, or the addresses are of a family (IPv6) that this host has no route for"
+    "give the service `{proxy}` a network that is not internal, or set `--edge-ip-version 4` in cloudflared's command"
+"edge-no-addresses" Edge Fatal TROUBLE
+    "DNS gave no address of the edge that can be used here"
+    "`there are no free edge addresses left to resolve to`"
+    "the resolver answers with one address family only and this host has the other, or something rewrites the answers"
+    "mend the resolver, or name the family in cloudflared's command: `--edge-ip-version 4`"
+"edge-egress-denied-locally" Edge Fatal TROUBLE
+    "a firewall on this very host refuses the packets"
+    "`sendmsg: operation not permitted`"
+    "iptables, nftables, ufw or a security profile drops outbound UDP 7844 on this machine, not on the way"
+    "allow outbound UDP and TCP 7844 in this machine's firewall; or go over TCP at once: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`"
+"edge-tls-intercepted" Edge Fatal TROUBLE
+    "something on the way answers in the edge's place"
+    "`certificate signed by unknown authority` or a broken TLS handshake on port 7844"
+    "a firewall or proxy that inspects TLS ends the connection itself"
+    "have 198.41.192.0/19 port 7844 (names under argotunnel.com and cftunnel.com) exempted from TLS inspection"
+"clock-skew" Edge Fatal TROUBLE
+    "this machine's clock and the edge's certificate do not agree"
+    "`certificate has expired or is not yet valid: current time …`"
+    "the clock is wrong (a virtual machine that slept, no time service); if it is right, an inspecting proxy shows an old certificate"
+    "compare `date -u` with the real time and start the time service (restart Docker Desktop on macOS and Windows); if the clock is right, have port 7844 exempted from TLS inspection"
 "edge-quic-blocked" Edge Warning TROUBLE
     "outbound UDP 7844 looks blocked"
     "`failed to dial to edge with quic: timeout: no recent network activity`"
@@ -528,6 +613,41 @@ rules! {
     "`No ingress rules were defined`, and every call answers 503"
     "`--url http://localhost:8080` is missing in its command"
     "add `--url http://localhost:8080` behind `run` in the command of `{cloudflared}`, then `{helper} restart --dir {dir}`"
+"origin-url-invalid" Routing Fatal REFERENCE
+    "cloudflared does not understand where the proxy is"
+    "`Error validating origin URL`"
+    "`--url` in its command is no URL with a scheme"
+    "write `--url http://localhost:8080` in the command of `{cloudflared}`, then `{helper} restart --dir {dir}`"
+"metrics-port" Routing Fatal TROUBLE
+    "cloudflared cannot open its metrics port"
+    "`Error opening metrics server listener`"
+    "another process in the same network namespace has the port of `--metrics`"
+    "take `--metrics` out of the command of `{cloudflared}`, or name another port"
+"proxy-unreachable" Routing Fatal TROUBLE
+    "cloudflared does not reach the proxy"
+    "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`"
+    "the proxy is down, listens on another port, or is not in cloudflared's network namespace"
+    "look at the log of `{proxy}` first; then cloudflared needs `network_mode: \"service:{proxy}\"`, and the proxy `listen_addr: \":8080\"`; `{helper} check --dir {dir}` finds which"
+"proxy-no-answer" Routing Fatal TROUBLE
+    "what listens in the proxy's place does not answer as the proxy does"
+    "`Unable to reach the origin service … EOF`, or a timeout"
+    "another program listens on port 8080 in that namespace, or the proxy hangs"
+    "`{helper} restart --dir {dir}`; if it stays so, see which program listens there"
+"proxy-wrong-scheme" Routing Fatal REFERENCE
+    "cloudflared speaks TLS to the proxy's plain port"
+    "`Unable to reach the origin service … first record does not look like a TLS handshake`"
+    "`--url` says https; the listener is plain, and the TLS that counts runs inside it"
+    "write `--url http://localhost:8080` in the command of `{cloudflared}`, then `{helper} restart --dir {dir}`"
+"proxy-port-taken" Routing Fatal TROUBLE
+    "the proxy's port is taken"
+    "`listen tcp :8080: bind: address already in use`"
+    "two programs in one network namespace: `network_mode: host`, or another service that shares the proxy's namespace listens on 8080, too"
+    "give the other program another port, or change `listen_addr` and cloudflared's `--url` together"
+"no-route" Routing Fatal REFERENCE
+    "the proxy has no route for the host that was called"
+    "`no route for host`; the caller sees `No route configured for host`"
+    "the name in front of the domain is not in `routes`, `tunnel_domain` is another tunnel's, or the configuration was edited after the proxy had read it"
+    "`{helper} check --dir {dir}` compares them; add the route with `{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`, then `{helper} restart --dir {dir}`"
 "listen-mismatch" Routing Fatal REFERENCE
     "cloudflared and the proxy do not meet"
     "`Unable to reach the origin service`"
@@ -539,10 +659,10 @@ rules! {
     "the configuration was edited after the proxy had read it, or the proxy did not get that far"
     "`{helper} restart --dir {dir}`"
 "tls-unknown-ca" Tls Fatal CONSOLE
-    "the server certificate was not signed by this CA"
+    "the server certificate comes from a CA that the tunnel does not trust"
     "`remote error: tls: unknown certificate authority`"
-    "the CA was made anew after the server certificate, or one of the files is another deployment's"
-    "move data/tls.crt away, then `{helper} certs issue --dir {dir}`; the CA in data/ca.crt must be the one registered in the Console"
+    "data/tls.crt was signed by another CA than data/ca.crt, or data/ca.crt is not registered for this tunnel (never, revoked, or for another one)"
+    "`{helper} certs check --dir {dir}` tells which: if it finds a fault of the signature, move data/tls.crt away and run `{helper} certs issue --dir {dir}`; if not, compare its CA fingerprint with the Console's and register data/ca.crt there"
 "tls-bad-cert" Tls Fatal REFERENCE
     "the server certificate is not made for the tunnel's host names"
     "`remote error: tls: bad certificate`"
@@ -563,6 +683,31 @@ rules! {
     "`remote error: tls: unsupported certificate`"
     "its extendedKeyUsage lacks serverAuth"
     "`{helper} certs renew --dir {dir}` issues one that has it, for the same key"
+"tls-rejected-opaque" Tls Fatal REFERENCE
+    "the caller refuses the server certificate, and its reason cannot be read"
+    "`local error: tls: bad record MAC`"
+    "some clients send their alert in clear: the CA is not registered, the name does not fit, or the certificate is not in date"
+    "`{helper} certs check --dir {dir}` tries all three; compare its CA fingerprint with the Console's"
+"tls-other-alert" Tls Fatal REFERENCE
+    "the caller ends the TLS handshake"
+    "`remote error: tls: …`"
+    "see the evidence for the alert's name"
+    "`{helper} certs check --dir {dir}`, and mend what it finds"
+"curl-wrong-version" Tls Note TROUBLE
+    "the listener was tried with TLS by hand"
+    "`curl: (35) … wrong version number`"
+    "the proxy's listener is a plain WebSocket, and TLS runs inside it; tunnel host names answer only Claude"
+    "nothing to mend: test from Claude (`{helper} connect --dir {dir}`)"
+"proxy-reaches-nothing" Routing Note CONSOLE
+    "no call has come here yet"
+    "the tunnel is missing from the agent picker, or a call from Claude fails and nothing is in the logs"
+    "everything here is live; a tunnel without a registered CA is not Active and cannot be picked, and a call through another tunnel, workspace or organisation never arrives"
+    "in the Console, see that this tunnel is Active (Certificates) and that the call uses its domain; then call it once"
+"setup-auth" Edge Fatal CONSOLE
+    "the organisation has no room for another tunnel"
+    "`Organization already has the maximum of 10 non-archived Tunnels`"
+    "ten tunnels that are not archived is the limit"
+    "archive one that nobody uses in the Console (that cannot be undone), then create the tunnel"
 "upstream-undefined" Upstream Fatal REFERENCE
     "a route leads to a name that nobody has"
     "`dial tcp: lookup …: no such host`"
@@ -578,6 +723,91 @@ rules! {
     "`IP validation failed: … is not a private address`"
     "it dials RFC 1918 addresses only, or those in `allowed_ips`; localhost is the proxy's own container"
     "run the server as a service in docker-compose.override.yaml, or name every range in `allowed_ips` (it replaces the default)"
+"upstream-refused" Upstream Fatal TROUBLE
+    "the server behind a route refuses connections"
+    "`dial tcp …: connect: connection refused` in the proxy's log"
+    "it is down, listens on another port, or only on 127.0.0.1 of its own container"
+    "look at the server's own log first; it has to listen on 0.0.0.0 and on the port of the route"
+"upstream-dns" Upstream Fatal TROUBLE
+    "the name behind a route is not known in the proxy's container"
+    "`dial tcp: lookup …: no such host`"
+    "the name is misspelt, its container is not running, or it is on another Docker network"
+    "use the name of a running service of the same compose files, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`"
+"upstream-timeout" Upstream Fatal TROUBLE
+    "the server behind a route does not answer in time"
+    "`i/o timeout`, `context deadline exceeded` or `no route to host` towards an upstream"
+    "a firewall on its host drops the packets, it is on another network, or it hangs"
+    "call it from the proxy's network by hand, and open the port on its host for this machine's Docker networks"
+"rootless-host-internal" Upstream Warning TROUBLE
+    "a server on the host is not reached through host.docker.internal"
+    "`connection refused` or a timeout for `host.docker.internal`"
+    "it listens on 127.0.0.1 of the host, which containers do not reach; a rootless engine does not lead to the host's loopback at all"
+    "let it listen on the address of Docker's bridge (or 0.0.0.0 behind a firewall), or run it as a service in docker-compose.override.yaml"
+"upstream-bind-loopback" Upstream Fatal TROUBLE
+    "the MCP server listens for itself only"
+    "`Uvicorn running on http://127.0.0.1:…`"
+    "127.0.0.1 is its own container's loopback; the proxy comes from outside"
+    "let it listen on 0.0.0.0: `FastMCP(…, host=\"0.0.0.0\")`, or `--host 0.0.0.0` of uvicorn"
+"upstream-host-rejected" Upstream Fatal TROUBLE
+    "the MCP server refuses the tunnel's host name"
+    "`421 Misdirected Request`, `Invalid Host header`"
+    "its protection against DNS rebinding is on, because it was made for 127.0.0.1, whatever its socket is bound to"
+    "name the host where the server is made (`FastMCP(…, host=\"0.0.0.0\")`; with mcp 2, `run(…, host=\"0.0.0.0\")`), or allow the tunnel's names in its transport security settings"
+"upstream-origin-rejected" Upstream Fatal TROUBLE
+    "the MCP server refuses the caller's origin"
+    "`Invalid Origin header`"
+    "its protection against DNS rebinding lists other origins"
+    "add the origin in the evidence to `allowed_origins` of its transport security settings"
+"upstream-path-404" Upstream Fatal TROUBLE
+    "the MCP server has nothing at the path that was called"
+    "`404 Not Found` for POST, and no call on `/mcp` that passed"
+    "the URL in Claude has no path, or another one than the server's"
+    "use the path that the server serves: `mcp` for FastMCP's streamable HTTP; `{helper} connect --dir {dir}` shows the whole URL"
+"upstream-slash-307" Upstream Warning TROUBLE
+    "the MCP server sends callers on to another path"
+    "`307 Temporary Redirect` for `/mcp/`"
+    "the path in Claude ends with a slash, and not every client follows the redirect"
+    "take the slash away from the end of the path"
+"upstream-not-http" Upstream Warning TROUBLE
+    "something else than HTTP comes to the MCP server's port"
+    "`Invalid HTTP request received` on every call"
+    "the route says https and the server speaks plain HTTP, or a probe calls"
+    "write `http://` in the route"
+"upstream-port-in-use" Upstream Fatal TROUBLE
+    "the MCP server's port is taken"
+    "`error while attempting to bind on address …: address already in use`, exit code 3"
+    "another program in the same network namespace listens on it"
+    "give one of the two another port, and the route with it"
+"upstream-stdio" Upstream Fatal TROUBLE
+    "the MCP server ends as soon as it has started"
+    "it restarts over and over with exit code 0, and prints nothing"
+    "it speaks MCP over standard input, finds none in a container, and is done"
+    "start it with the HTTP transport: `mcp.run(transport=\"streamable-http\")`"
+"upstream-script-missing" Upstream Fatal TROUBLE
+    "the MCP server's program is not in its container"
+    "`can't open file …`, `can't find '__main__' module`"
+    "the file was missing when the stack was started, and Docker made an empty directory of its name"
+    "stop the stack, remove the empty directory, put the file there, then `{helper} up --dir {dir}`"
+"upstream-traceback" Upstream Fatal TROUBLE
+    "the MCP server ends with an exception"
+    "`Traceback (most recent call last)` before each start"
+    "see the evidence: it is the last line of the traceback"
+    "mend what it names in the server's own code or settings, then `{helper} up --dir {dir}`"
+"mcp-sdk-v2" Upstream Fatal QUICKSTART
+    "the sample was written for version 1 of the MCP package, and version 2 was installed"
+    "`ModuleNotFoundError: No module named 'mcp.server.fastmcp'`"
+    "`pip install mcp` without a version takes 2.x since July 2026, where FastMCP has another name"
+    "pin it (`pip install 'mcp<2'`), or let `{helper} render --dir {dir} --json '{\"sample\":true}'` write a sample with pinned packages"
+"mcp-v2-ctor" Upstream Fatal QUICKSTART
+    "host and port are given in the wrong place"
+    "`got an unexpected keyword argument 'host'`"
+    "since version 2 of the MCP package they belong to `run()`, not to the server's constructor"
+    "`mcp.run(transport=\"streamable-http\", host=\"0.0.0.0\", port=9000)`"
+"pip-no-index" Upstream Fatal TROUBLE
+    "the MCP server's container cannot install its packages"
+    "`No matching distribution found for …`"
+    "it has no way to the package index: DNS, a proxy, or no way out at all"
+    "install at build time, in an image (as the sample of `{helper} render` does), or pass PIP_INDEX_URL or HTTPS_PROXY to it"
 "upstream-tls" Upstream Fatal REFERENCE
     "an https route has nothing to trust"
     "`x509: certificate signed by unknown authority` in the proxy's log"
@@ -593,6 +823,103 @@ rules! {
     "`0.0.0.0/0` in `allowed_ips`, or `disable_ip_validation: true`"
     "a route, or a DNS answer, could then lead it to any host on the internet or to cloud metadata"
     "name only the ranges that your servers are in"
+}
+
+/// What ends the proxy as it starts.
+const ENDS_PROXY: [&str; 14] = [
+    "proxy-config-routes-list",
+    "proxy-config-type",
+    "proxy-config-yaml",
+    "proxy-config-upstream",
+    "proxy-config-is-dir",
+    "proxy-config-denied",
+    "proxy-config-missing",
+    "proxy-key-denied",
+    "proxy-cert-missing",
+    "proxy-cert-mismatch",
+    "proxy-cert-swapped",
+    "proxy-cert-empty",
+    "proxy-key-encrypted",
+    "proxy-port-taken",
+];
+
+/// What ends an MCP server, or keeps it from being reached.
+const ENDS_SERVER: [&str; 8] = [
+    "mcp-sdk-v2",
+    "mcp-v2-ctor",
+    "upstream-port-in-use",
+    "upstream-stdio",
+    "upstream-script-missing",
+    "pip-no-index",
+    "upstream-traceback",
+    "upstream-bind-loopback",
+];
+
+/// What ends cloudflared, or keeps it from the edge.
+const ENDS_AGENT: [&str; 19] = [
+    "token-missing",
+    "token-placeholder",
+    "token-malformed",
+    "token-file-unreadable",
+    "token-region-conflict",
+    "token-rejected",
+    "origin-url-invalid",
+    "metrics-port",
+    "edge-dns-failed",
+    "edge-no-addresses",
+    "edge-unreachable",
+    "edge-network-unreachable",
+    "edge-egress-denied-locally",
+    "edge-tls-intercepted",
+    "edge-registration-timeout",
+    "edge-quic-blocked",
+    "edge-tcp-blocked",
+    "clock-skew",
+    "edge-conn-lost",
+];
+
+/// Which findings explain another, the likeliest first: effect, causes.
+#[rustfmt::skip]
+const EXPLAINED: &[(&str, &[&[&str]])] = &[
+    ("crash-loop", &[&ENDS_PROXY, &ENDS_SERVER, &ENDS_AGENT, &["out-of-memory", "platform-mismatch", "upstream-ca-missing"]]),
+    ("service-stopped", &[&ENDS_PROXY, &ENDS_SERVER, &ENDS_AGENT, &["out-of-memory", "platform-mismatch"]]),
+    ("netns-owner-not-running", &[&ENDS_PROXY, &["upstream-ca-missing", "platform-mismatch", "out-of-memory", "image-not-found", "registry-unreachable", "port-conflict", "name-conflict"]]),
+    ("proxy-unreachable", &[&ENDS_PROXY, &["proxy-netns-orphaned", "network-mode-missing", "listen-mismatch", "out-of-memory", "service-stopped"]]),
+    ("proxy-no-answer", &[&ENDS_PROXY, &["proxy-netns-orphaned", "network-mode-missing", "listen-mismatch"]]),
+    ("proxy-wrong-scheme", &[&["listen-mismatch"]]),
+    ("upstream-refused", &[&ENDS_SERVER, &["upstream-down", "out-of-memory"]]),
+    ("upstream-dns", &[&["upstream-undefined"], &ENDS_SERVER, &["upstream-down"]]),
+    ("upstream-timeout", &[&["upstream-down"], &ENDS_SERVER]),
+    ("upstream-down", &[&ENDS_SERVER, &["out-of-memory", "platform-mismatch"]]),
+    ("no-route", &[&["config-not-applied", "domain-mismatch", "proxy-config-routes-empty", "route-not-configured"]]),
+    ("route-not-configured", &[&["config-not-applied"]]),
+    ("tls-bad-cert", &[&["server-unfit", "domain-mismatch"]]),
+    ("tls-rejected-opaque", &[&["tls-expired", "server-unfit", "tls-unknown-ca", "ca-expired", "ca-unfit"]]),
+    ("tls-other-alert", &[&["tls-expired", "server-unfit", "tls-unknown-ca", "ca-expired", "ca-unfit"]]),
+    ("tls-handshake", &[&["tls-expired", "server-unfit", "tls-unknown-ca", "ca-expired", "ca-unfit", "tls-bad-cert"]]),
+    ("token-rejected", &[&["token-not-applied"]]),
+    ("edge-quic-blocked", &[&["edge-unreachable", "proxy-netns-orphaned"]]),
+    ("edge-tcp-blocked", &[&["edge-unreachable", "proxy-netns-orphaned"]]),
+    ("edge-conn-lost", &[&["proxy-netns-orphaned"]]),
+    ("edge-partial", &[&["edge-conn-lost"]]),
+    ("edge-not-registered", &[&["proxy-netns-orphaned", "netns-owner-not-running"], &ENDS_AGENT]),
+    ("compose-var-unset", &[&["token-missing"]]),
+];
+
+/// Marks the findings that others explain, by the table of what follows from what. A mark that stands is kept.
+pub(crate) fn explain(findings: &mut [Finding]) {
+    let present: Vec<(&'static str, Severity)> = findings.iter().map(|f| (f.id, f.severity)).collect();
+    for finding in findings.iter_mut().filter(|f| f.consequence_of.is_none() && f.severity < Note) {
+        let Some((_, causes)) = EXPLAINED.iter().find(|(effect, _)| *effect == finding.id) else { continue };
+        let weighty = |id: &&&str| present.iter().find(|(other, severity)| *other == **id && *severity < Note);
+        finding.consequence_of = causes
+            .iter()
+            .copied()
+            .flatten()
+            .find_map(|id| weighty(&id))
+            .map(|(id, _)| *id)
+            .filter(|id| *id != finding.id);
+    }
 }
 
 /// The row of an id. Ids are literals in our own code, and a test finds every one of them here.

@@ -11,6 +11,7 @@ use crate::certs::renewal::{RenewData, RenewRequest};
 use crate::certs::rollover::{RotateData, RotateRequest};
 use crate::check::{CheckData, CheckRequest};
 use crate::connect::{ConnectData, ConnectRequest};
+use crate::diagnose::{DiagnoseData, DiagnoseRequest};
 use crate::init::{InitData, InitRequest};
 use crate::render::{RenderData, RenderRequest};
 use crate::rules::{RulesData, RulesRequest};
@@ -66,6 +67,7 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("status", command::<WaitRequest, StackData>()),
         ("restart", command::<WaitRequest, StackData>()),
         ("down", command::<DownRequest, DownData>()),
+        ("diagnose", command::<DiagnoseRequest, DiagnoseData>()),
         ("connect", command::<ConnectRequest, ConnectData>()),
         ("rules", command::<RulesRequest, RulesData>()),
         ("schema", command::<SchemaRequest, SchemaData>()),

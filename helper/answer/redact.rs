@@ -114,19 +114,63 @@ pub(crate) fn strict(text: &str) -> String {
     out
 }
 
-/// Foreign text as evidence: redacted, header secrets removed, control characters escaped, at most 300 characters.
+/// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
 pub(crate) fn evidence(text: &str) -> String {
-    let text = strict(text.trim());
-    let mut out = String::with_capacity(text.len().min(2 * EVIDENCE));
-    for (count, c) in without_header_secrets(&text).chars().enumerate() {
-        if count >= EVIDENCE - 1 {
-            out.push('…');
-            break;
-        }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    // Megabytes in one line: what is cut off in the end need not be read.
+    let text = text.trim();
+    let text = &text[..text.floor_char_boundary(16 << 10)];
+    cut(&foreign(text), EVIDENCE)
+}
+
+/// A line that somebody else wrote: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
+/// with everything escaped that would not show, or would show elsewhere than it stands.
+pub(crate) fn foreign(text: &str) -> String {
+    let text = without_addresses(&without_header_secrets(&strict(text)));
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_invisible(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
-    // Escapes are longer than what they stand for.
-    cut(&out, EVIDENCE)
+    out
+}
+
+/// Marks of direction, joiners, separators and tags: text can hide in them, or change places.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Replaces e-mail addresses, and names and passwords in front of a URL's host.
+fn without_addresses(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('@') {
+        let (before, after) = (&rest[..at], &rest[at + 1..]);
+        let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+        let local = before.len() - before.trim_end_matches(is_local).len();
+        let domain = after.find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).unwrap_or(after.len());
+        let top = after[..domain].trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
+        let is_address = local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic());
+        let user = before.rfind("://").map(|at| at + 3).filter(|from| !before[*from..].contains(['/', ' ', '"', '?']));
+        match user {
+            Some(from) if from < before.len() => {
+                out.push_str(&before[..from]);
+                out.push_str(REDACTED);
+                out.push('@');
+                rest = after;
+            }
+            _ if is_address => {
+                out.push_str(&before[..before.len() - local]);
+                out.push_str(REDACTED);
+                rest = &after[domain..];
+            }
+            _ => {
+                out.push_str(&rest[..=at]);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// A person's settings: besides tokens and keys, the values of variables that are called like secrets.
@@ -136,10 +180,10 @@ pub(crate) fn settings(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let secret = line.find([':', '=']).filter(|at| {
-            let name = line[..*at].trim_start_matches(['+', '-', ' ', '"', '\'']);
+            let name = line[..*at].trim_matches(['+', '-', ' ', '"', '\'']).replace('-', "_").to_ascii_uppercase();
             let value = line[at + 1..].trim();
             !value.is_empty()
-                && !value.starts_with('$')
+                && !value.starts_with(['$', '{', '[', '#'])
                 && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
                 && ENDINGS.iter().any(|ending| name.ends_with(ending))
         });
@@ -267,6 +311,20 @@ mod tests {
         assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
         assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
         assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);
+    }
+
+    #[test]
+    fn addresses_go_and_digests_stay() {
+        assert_eq!(evidence("login of jane.doe+x@example.co.uk failed"), "login of [redacted] failed");
+        assert_eq!(evidence("GET http://bob:hunter2@10.0.0.1:9000/x"), "GET http://[redacted]@10.0.0.1:9000/x");
+        let image = "cloudflare/cloudflared:2026.3.0@sha256:6b599ca3e974 and a @ b, x@1.2.3.4";
+        assert_eq!(evidence(image), image);
+    }
+
+    #[test]
+    fn nothing_hides_in_evidence_or_changes_places() {
+        assert_eq!(evidence("a\u{202e}b\u{200b}c\u{e0041}\u{2028}d"), "a\\u{202e}b\\u{200b}c\\u{e0041}\\u{2028}d");
+        assert_eq!(evidence("größe ✓ 🙂"), "größe ✓ 🙂");
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl Upstream {
         self.scheme
     }
 
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The host as text.
     pub(crate) fn host_text(&self) -> &str {
         &self.host

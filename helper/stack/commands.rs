@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::container::Container;
 use super::docker::Docker;
+use super::engine;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
-use super::{engine, signs};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
 use crate::check::Facts;
@@ -17,6 +17,7 @@ use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, files};
+use crate::logs::signs;
 use crate::rules;
 
 /// Pulling and building over a slow line; afterwards something is wrong with it.
@@ -86,28 +87,34 @@ pub(crate) struct DownData {
 }
 
 /// A deployment whose stack can be worked with.
-struct Stack<'a> {
+pub(crate) struct Stack<'a> {
     deployment: &'a Deployment,
-    docker: Docker,
-    project: String,
-    services: Services,
-    found: Found,
-    gateway: Option<Gateway>,
+    /// The client.
+    pub(crate) docker: Docker,
+    /// Name of the Compose project.
+    pub(crate) project: String,
+    /// What the services are called.
+    pub(crate) services: Services,
+    /// The compose files.
+    pub(crate) found: Found,
+    /// The proxy's configuration, if it can be read.
+    pub(crate) gateway: Option<Gateway>,
     /// Warnings of the engine and of the lint.
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
     skipped: Vec<Skipped>,
 }
 
 /// Why there is nothing to work with.
-struct Refusal {
-    findings: Vec<Finding>,
+pub(crate) struct Refusal {
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
     skipped: Vec<Skipped>,
     project: Option<String>,
 }
 
 /// How strictly the files are judged before docker is asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Strictness {
+pub(crate) enum Strictness {
     /// Nothing is started that is known to be broken.
     Refuse,
     /// Only what Compose itself needs.
@@ -115,7 +122,11 @@ enum Strictness {
 }
 
 impl<'a> Stack<'a> {
-    fn open(
+    /// Reads the files and finds the engine.
+    ///
+    /// # Errors
+    /// `directory`, `io` and `tool`.
+    pub(crate) fn open(
         deployment: &'a Deployment,
         caller: &mut Caller,
         strictness: Strictness,
@@ -172,7 +183,11 @@ impl<'a> Stack<'a> {
         Watch::new(&self.docker, self.deployment, &self.project, &self.services, &self.found, self.gateway.as_ref())
     }
 
-    fn containers(&self) -> Result<Vec<Container>, Error> {
+    /// The containers of the project.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn containers(&self) -> Result<Vec<Container>, Error> {
         Ok(self.watch().containers()?.unwrap_or_default())
     }
 
@@ -233,7 +248,10 @@ impl<'a> Stack<'a> {
     }
 
     /// Looks until everything is live, nothing can come of it, or time is up.
-    fn wait(&self, limit: Duration, caller: &Caller) -> Result<(Picture, Duration), Error> {
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn wait(&self, limit: Duration, caller: &Caller) -> Result<(Picture, Duration), Error> {
         let started = Instant::now();
         let mut watch = self.watch();
         let mut said = String::new();

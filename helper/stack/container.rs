@@ -1,6 +1,7 @@
 //! A container as `docker inspect` shows it, as far as the stack's state needs it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,8 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::docker::Docker;
-use super::signs;
 use crate::answer::{Error, Finding};
+use crate::logs::signs;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,6 +103,9 @@ struct NetworkSettings {
 #[serde(rename_all = "PascalCase", default)]
 struct Endpoint {
     aliases: Option<Vec<String>>,
+    #[serde(rename = "IPAddress")]
+    address: String,
+    gateway: String,
 }
 
 fn moment(text: &str) -> Option<OffsetDateTime> {
@@ -192,6 +196,19 @@ impl Container {
             text.push_str(&self.state.error);
         }
         text
+    }
+
+    /// Whether its last end was the kernel's doing, for want of memory.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.state.oom_killed
+    }
+
+    /// Its addresses on networks that another container is on, too, each with the network's gateway.
+    pub(crate) fn addresses_shared_with(&self, other: &Self) -> Vec<(IpAddr, Option<IpAddr>)> {
+        let theirs = |name: &String| other.network_settings.networks.iter().flatten().any(|(other, _)| other == name);
+        let ours = self.network_settings.networks.iter().flatten().filter(|(name, _)| theirs(name));
+        let endpoints = ours.filter_map(|(_, endpoint)| endpoint.as_ref());
+        endpoints.filter_map(|e| Some((e.address.parse().ok()?, e.gateway.parse().ok()))).collect()
     }
 
     /// The value behind a flag of its command, `--flag value` or `--flag=value`.

@@ -209,6 +209,43 @@ impl Docker {
     }
 }
 
+impl Docker {
+    /// Reads a container's log with the moment of each line, both of its streams in the order in which they were
+    /// printed: exactly so within a thousand lines, which is more than one stream runs ahead of the other.
+    ///
+    /// # Errors
+    /// As [`Docker::logs`].
+    pub(crate) fn logs_in_order(
+        &self,
+        args: &[&str],
+        id: &str,
+        limit: Duration,
+        mut take: impl FnMut(&str, &str),
+    ) -> Result<bool, Error> {
+        let mut batch: Vec<(String, String)> = Vec::with_capacity(BATCH);
+        let mut pour = |batch: &mut Vec<(String, String)>| {
+            batch.sort_by(|a, b| a.0.cmp(&b.0));
+            for (stamp, text) in batch.drain(..) {
+                take(&stamp, &text);
+            }
+        };
+        let mut all = vec!["--timestamps"];
+        all.extend_from_slice(args);
+        let readable = self.logs(&all, id, limit, |line| {
+            let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+            batch.push((stamp.to_owned(), text.to_owned()));
+            if batch.len() >= BATCH {
+                pour(&mut batch);
+            }
+        })?;
+        pour(&mut batch);
+        Ok(readable)
+    }
+}
+
+/// Lines that are put in order together; with the longest line this bounds the memory.
+const BATCH: usize = 1_000;
+
 /// Longest line that is looked at, in bytes; the rest of a longer one is passed over.
 const LONGEST_LINE: u64 = 4 << 10;
 

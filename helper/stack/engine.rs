@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::docker::{Docker, Output, is_on_path};
-use super::signs;
 use crate::answer::{Error, Finding, Severity};
+use crate::logs::signs;
 use crate::rules;
 
 /// A client that hangs this long for a version will not answer at all.

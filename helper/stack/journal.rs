@@ -8,8 +8,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::container::Container;
 use super::docker::Docker;
-use super::signs::{self, Sign};
 use crate::answer::Error;
+use crate::logs::signs::{self, Sign};
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,48 +77,32 @@ impl Journal {
             *self = Self { life: container.life().to_owned(), ..Self::default() };
         }
         let since = self.read_to.clone().or_else(|| container.log_since().map(str::to_owned));
-        let mut args = vec!["--timestamps"];
-        if let Some(since) = &since {
-            args.extend(["--since", since]);
-        }
-        let mut fresh = Vec::new();
-        let readable = docker.logs(&args, &container.id, PATIENCE, |line| {
-            let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+        let args: Vec<&str> = since.iter().flat_map(|since| ["--since", since.as_str()]).collect();
+        let from = self.read_to.clone();
+        self.readable = docker.logs_in_order(&args, &container.id, PATIENCE, |stamp, text| {
             // `--since` includes its own moment: what was read before must not count twice.
-            if self.read_to.as_deref().is_some_and(|read| stamp <= read) {
-                return;
-            }
-            if fresh.len() < BATCH {
-                fresh.push((stamp.to_owned(), text.to_owned()));
-            } else {
-                self.take_all(&mut fresh, writer);
-                fresh.push((stamp.to_owned(), text.to_owned()));
+            if from.as_deref().is_none_or(|from| stamp > from) {
+                self.take(stamp, text, writer);
             }
         })?;
-        self.take_all(&mut fresh, writer);
-        self.readable = readable;
         Ok(())
     }
 
-    /// Lines of both streams, put into the order in which they were printed.
-    fn take_all(&mut self, lines: &mut Vec<(String, String)>, writer: Writer) {
-        lines.sort_by(|a, b| a.0.cmp(&b.0));
-        for (stamp, text) in lines.drain(..) {
-            if self.first.is_none() {
-                self.first = OffsetDateTime::parse(&stamp, &Rfc3339).ok();
-            }
-            if self.read_to.as_ref().is_none_or(|read| *read < stamp) {
-                self.read_to = Some(stamp);
-            }
-            match writer {
-                Writer::Proxy => self.take_proxy(&text),
-                Writer::Cloudflared => self.take_cloudflared(&text),
-            }
+    fn take(&mut self, stamp: &str, text: &str, writer: Writer) {
+        if self.first.is_none() {
+            self.first = OffsetDateTime::parse(stamp, &Rfc3339).ok();
+        }
+        if self.read_to.as_deref().is_none_or(|read| read < stamp) {
+            self.read_to = Some(stamp.to_owned());
+        }
+        match writer {
+            Writer::Proxy => self.take_proxy(text),
+            Writer::Cloudflared => self.take_cloudflared(text),
         }
     }
 
     fn note(&mut self, line: &str, signs: &[Sign]) {
-        if let Some(rule) = signs::read(line, signs) {
+        if let Some(rule) = signs::proof(line, signs) {
             self.proof = Some((rule, line.to_owned()));
         }
     }
@@ -250,9 +234,6 @@ impl Journal {
     }
 }
 
-/// Lines that are put in order together; with the longest line this bounds the memory.
-const BATCH: usize = 1_000;
-
 /// Routes beyond which lines are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
 
@@ -294,18 +275,16 @@ pub(crate) fn last_lines(docker: &Docker, container: &Container) -> Result<Vec<S
     // Docker notes the start a little after the program has begun to print.
     let start = container.started().map(|started| started - Duration::from_millis(300));
     let mut lines = Vec::new();
-    docker.logs(&["--timestamps", "--tail", "40"], &container.id, PATIENCE, |line| {
-        let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+    docker.logs_in_order(&["--tail", "40"], &container.id, PATIENCE, |stamp, text| {
         let of_this_life = match (OffsetDateTime::parse(stamp, &Rfc3339), start) {
             (Ok(at), Some(start)) => at >= start,
             _ => true,
         };
         if of_this_life {
-            lines.push((stamp.to_owned(), text.to_owned()));
+            lines.push(text.to_owned());
         }
     })?;
-    lines.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(lines.into_iter().map(|(_, text)| text).collect())
+    Ok(lines)
 }
 
 #[cfg(test)]

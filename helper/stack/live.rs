@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 use super::container::{self, Container};
 use super::docker::Docker;
 use super::journal::{self, Journal, Writer};
-use super::signs;
 use crate::answer::{Error, Finding, Severity, Skipped};
 use crate::caller::Services;
 use crate::check::{Target, target};
@@ -18,6 +17,7 @@ use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, files, path};
+use crate::logs::signs;
 use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.
@@ -48,9 +48,9 @@ pub(crate) struct ContainerState {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct RouteState {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Where it leads.
-    upstream: String,
+    pub(crate) upstream: String,
     /// Whether the proxy said that it took it up; `null` where its log cannot tell.
     configured: Option<bool>,
     /// Whether what is behind it runs; `null` where it cannot be seen from here.
@@ -320,7 +320,7 @@ impl<'a> Watch<'a> {
             None => &[],
         };
         // Multi-line messages are one text; the last life's lines come last.
-        let proof = lines.iter().rev().find_map(|line| Some((signs::read(line, signs)?, line)));
+        let proof = lines.iter().rev().find_map(|line| Some((signs::proof(line, signs)?, line)));
         if let Some((rule, line)) = proof {
             return Ok(Ok(rules::finding(rule).with(format!("{name}: {line}"))));
         }
@@ -551,7 +551,7 @@ impl<'a> Watch<'a> {
 fn waits_for_proxy(cloudflared: &Container) -> bool {
     match cloudflared.status() {
         "created" => true,
-        "exited" => signs::read(&cloudflared.ending(), signs::ENGINE) == Some("netns-owner-not-running"),
+        "exited" => signs::proof(&cloudflared.ending(), signs::ENGINE) == Some("netns-owner-not-running"),
         _ => false,
     }
 }

@@ -1,9 +1,8 @@
 //! The running stack: docker and docker compose with fixed arguments, and the live state of the containers as a value.
 
 pub(crate) mod commands;
-mod container;
-mod docker;
+pub(crate) mod container;
+pub(crate) mod docker;
 mod engine;
 mod journal;
-mod live;
-mod signs;
+pub(crate) mod live;

@@ -1,0 +1,123 @@
+//! A saved log, wherever it comes from: a file that somebody mailed, or a pipe.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{DiagnoseData, DiagnoseRequest, Signals, moment};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::caller::Caller;
+use crate::logs::Logs;
+use crate::logs::input::{Extent, Patient, scan};
+use crate::logs::verdict::Verdict;
+
+/// Standard input that never ends is left after so many seconds.
+const PATIENCE: u32 = 60;
+
+/// Diagnoses the log that the request names.
+///
+/// # Errors
+/// `io` for a log that cannot be read, `request` for a `since` or `max_seconds` that makes no sense.
+pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) -> Result<Report<DiagnoseData>, Error> {
+    if request.bundle.is_some() {
+        return Err(Error::request(
+            "`bundle` packs up a deployment, and `logs` reads a log alone",
+            "leave out one of the two",
+        ));
+    }
+    let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
+    let mut logs =
+        Logs::new(since.map(time::OffsetDateTime::unix_timestamp)).map_err(|e| Error::Internal(e.to_string()))?;
+    let (extent, cut) =
+        if source == "-" { read_stdin(request, &mut logs)? } else { (read_file(source, &mut logs)?, None) };
+    let verdict = logs.verdict();
+    let (proxy, cloudflared) = logs.services();
+    if let Some(proxy) = proxy {
+        caller.services.proxy = proxy.to_owned();
+    }
+    if let Some(cloudflared) = cloudflared {
+        caller.services.cloudflared = cloudflared.to_owned();
+    }
+    Ok(report(verdict, extent, cut, caller))
+}
+
+fn read_file(source: &str, logs: &mut Logs) -> Result<Extent, Error> {
+    let path = Path::new(source);
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+        return Err(Error::request(
+            format!("`logs` is `{source}`, which is a directory"),
+            "name a file with a log in it, `-` for standard input, or leave `logs` out to look at the deployment of `--dir`",
+        ));
+    }
+    scan(file, logs, |_| false).map_err(|e| Error::io("read", path, e))
+}
+
+fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
+    let seconds = request.max_seconds.unwrap_or(PATIENCE);
+    if !(1..=3600).contains(&seconds) {
+        return Err(Error::request(
+            format!("`max_seconds` is {seconds}; it must be 1 to 3600"),
+            format!("leave it out for {PATIENCE}"),
+        ));
+    }
+    let mut input = Patient::new(Duration::from_secs(seconds.into()));
+    let extent = scan(&mut input, logs, |_| false).map_err(|e| Error::io("read", Path::new("standard input"), e))?;
+    let cut = input.is_late().then(|| {
+        Skipped::new("input", format!("standard input did not end within {seconds} s; what came later was not read"))
+    });
+    Ok((extent, cut))
+}
+
+fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Caller) -> Report<DiagnoseData> {
+    let data = DiagnoseData {
+        healthy: verdict.healthy,
+        signals: Signals::of(&verdict),
+        lines: extent.lines,
+        bytes: extent.bytes,
+        ..DiagnoseData::default()
+    };
+    let mut report = Report::new(summary(&verdict, extent), data);
+    if verdict.undated > 0 {
+        let text = format!("{} lines have no time stamp and were read all the same", verdict.undated);
+        report.skipped.push(Skipped::new("since", text));
+    }
+    report.skipped.extend(cut);
+    report.next.extend(next(&verdict, extent, caller));
+    report.findings = verdict.findings;
+    report
+}
+
+/// The first cause: what nothing else explains, and weighs most.
+pub(crate) fn root(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().filter(|f| f.consequence_of.is_none()).min_by_key(|f| (f.severity, f.layer))
+}
+
+fn summary(verdict: &Verdict, extent: Extent) -> String {
+    let lines = extent.lines;
+    match root(&verdict.findings) {
+        _ if extent.bytes == 0 => "the log is empty".to_owned(),
+        Some(f) if f.severity == Severity::Error => {
+            let more = verdict.findings.iter().filter(|f| f.severity == Severity::Error).count() - 1;
+            let also = if more > 0 { format!(" (and {more} more, see the findings)") } else { String::new() };
+            format!("{}{also}", f.title)
+        }
+        Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("it works, but {}", f.title),
+        Some(f) if f.severity == Severity::Warning => format!("{}; it was not seen to work", f.title),
+        _ if verdict.healthy => format!("healthy: nothing wrong in {lines} lines, and it was seen to work"),
+        _ => format!("nothing wrong in {lines} lines, but it was not seen to work either"),
+    }
+}
+
+fn next(verdict: &Verdict, extent: Extent, caller: &Caller) -> Option<Next> {
+    match root(&verdict.findings) {
+        Some(f) if f.severity < Severity::Note => Some(Next::person(caller.fill(&f.fix))),
+        _ if verdict.healthy => None,
+        _ if extent.bytes == 0 => Some(Next::person(
+            "save the logs with `docker compose logs --no-color --timestamps > FILE` in the deployment directory, and read that file",
+        )),
+        _ => Some(Next::person(
+            "save the logs of all services (`docker compose logs`), with `docker compose ps -a` in front, after a call from Claude that failed",
+        )),
+    }
+}

@@ -1,0 +1,378 @@
+//! cloudflared's connections: what is there now, and if nothing is, why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fault::{Event, Fault, Faults};
+use super::lexicon::Writer;
+use super::line::{connection_index, field};
+use super::signs::{Mark, Sense};
+use crate::answer::{Finding, Severity};
+use crate::rules;
+
+/// Connections that cloudflared wants unless it says otherwise.
+pub(crate) const CONNECTIONS: u32 = 4;
+/// The edge has five seconds to answer a registration (RPC timeout of cloudflared); a refusal comes at once.
+const REGISTRATION: i64 = 4;
+/// Attempts over QUIC that time out before UDP is called blocked; one or two happen on a good line.
+const BLOCKED: u32 = 3;
+/// Fewer connections than wanted are no finding while they are still being made, in seconds.
+const STILL_CONNECTING: i64 = 10;
+/// An index beyond which a number is not one of cloudflared's.
+const MOST: u8 = 64;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Connection {
+    up: bool,
+    lost: bool,
+    dialled: Option<i64>,
+}
+
+/// The state of one cloudflared in its present life.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Agent {
+    starts: u32,
+    /// Said anything at all.
+    seen: bool,
+    connections: BTreeMap<u8, Connection>,
+    ever: bool,
+    losses: u32,
+    at_most: Option<u32>,
+    protocol: Option<String>,
+    /// Whether it was told where the proxy is.
+    url: Option<bool>,
+    remote: bool,
+    /// How many connections there were when it was told to stop.
+    stopped: Option<u32>,
+    retries: u32,
+    quick_refusals: u32,
+    slow_refusals: u32,
+    /// Faults of this life that matter even after a registration.
+    hints: BTreeSet<&'static str>,
+    quic_timeouts: u32,
+    udp_hint: bool,
+    registered_at: Option<i64>,
+    ended: bool,
+    started_at: Option<i64>,
+    /// Nothing was said since the start.
+    just_started: bool,
+    ended_at: Option<i64>,
+    /// Lives before this one that ended of themselves.
+    revived: u32,
+    complaint: Option<String>,
+}
+
+impl Agent {
+    /// How many connections are registered, or were when it was told to stop.
+    pub(crate) fn registered(&self) -> u32 {
+        let up = self.connections.values().filter(|c| c.up).count();
+        self.stopped.unwrap_or(u32::try_from(up).unwrap_or(u32::MAX))
+    }
+
+    /// How many there should be.
+    pub(crate) fn wanted(&self) -> u32 {
+        self.at_most.map_or(CONNECTIONS, |most| most.clamp(1, CONNECTIONS))
+    }
+
+    /// How they are made, `quic` or `http2`.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// Whether cloudflared said anything that was understood.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.seen
+    }
+
+    /// Whether it ended of itself and was started again.
+    pub(crate) fn is_revived(&self) -> bool {
+        self.revived > 0
+    }
+
+    /// One word for where it stands.
+    pub(crate) fn state(&self) -> &'static str {
+        match (self.stopped, self.registered(), self.ever, self.retries) {
+            (Some(_), ..) => "stopped",
+            (None, 1.., _, _) => "registered",
+            (None, 0, true, _) => "lost",
+            (None, 0, false, 1..) => "retrying",
+            (None, 0, false, 0) if self.ended => "ended",
+            (None, 0, false, 0) => "starting",
+        }
+    }
+
+    /// A step of its life.
+    pub(crate) fn step(&mut self, mark: Mark, text: &str, at: Option<i64>, faults: &mut Faults) {
+        self.seen = true;
+        let again = std::mem::take(&mut self.just_started) && at.is_some() && at == self.started_at;
+        let index = connection_index(text).filter(|index| *index < MOST);
+        match mark {
+            // A line that stands twice is one start.
+            Mark::AgentStart if again => {}
+            Mark::AgentStart => {
+                // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
+                let died = self.ended && self.stopped.is_none();
+                // A log that was pasted twice begins anew at an earlier moment.
+                let later = self.ended_at.zip(at).is_none_or(|(end, start)| start >= end);
+                let revived = self.revived + u32::from(died && later);
+                faults.forget(|f| f.writer == Writer::Agent && !(died && f.sense == Sense::Fatal));
+                *self = Self {
+                    starts: self.starts + 1,
+                    seen: true,
+                    revived,
+                    just_started: true,
+                    started_at: at,
+                    ended_at: self.ended_at,
+                    ..Self::default()
+                };
+            }
+            Mark::Settings => {
+                let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:"];
+                self.url = Some(ways.iter().any(|way| text.contains(way)));
+            }
+            Mark::RemoteConfig => self.remote = true,
+            Mark::AtMost => {
+                let number = text.split("at most ").nth(1).map(|rest| rest.trim_start());
+                let digits = number.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+                self.at_most = digits.and_then(|digits| digits.parse().ok());
+            }
+            Mark::Dialling => {
+                if let Some(index) = index {
+                    self.connections.entry(index).or_default().dialled = at;
+                }
+            }
+            Mark::Registered => {
+                let connection = self.connections.entry(index.unwrap_or(0)).or_default();
+                (connection.up, connection.lost) = (true, false);
+                (self.ever, self.ended, self.stopped) = (true, false, None);
+                (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
+                self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
+                self.registered_at = at.or(self.registered_at);
+                self.complaint = None;
+                faults.heal(|f| f.writer == Writer::Agent && f.sense != Sense::Call);
+            }
+            Mark::Unregistered => {
+                if let Some(connection) = index.and_then(|index| self.connections.get_mut(&index)) {
+                    connection.up = false;
+                }
+            }
+            Mark::Stopping => self.stopped = Some(self.registered()),
+            Mark::Retrying => self.retries = self.retries.saturating_add(1),
+            Mark::Fallback => {}
+            Mark::UdpHint => self.udp_hint = true,
+            // Steps of the other programs.
+            Mark::Route
+            | Mark::ProxyStart
+            | Mark::CallStarted
+            | Mark::CallDone
+            | Mark::ServerStart
+            | Mark::Listening
+            | Mark::Served
+            | Mark::Pip
+            | Mark::Traceback => {}
+        }
+    }
+
+    /// A line that says that something is wrong.
+    pub(crate) fn fault(&mut self, event: &Event<'_>, faults: &mut Faults) {
+        self.seen = true;
+        self.just_started = false;
+        // What it says while it stops, as it was told to, is no fault.
+        if self.stopped.is_some() {
+            return;
+        }
+        match event.sign.sense {
+            Sense::Fatal => {
+                // Some of these are said twice: in the log, and by the program's end.
+                let again = self.ended && self.starts > 0;
+                self.ended = true;
+                self.ended_at = event.line.at.or(self.ended_at);
+                if !again || faults.find(event.sign.rule).is_none() {
+                    faults.record(event);
+                }
+            }
+            Sense::Call => {
+                faults.record(event);
+            }
+            Sense::Attempt | Sense::Lost => self.failed(event, faults),
+            Sense::Noise | Sense::Mark(_) => {}
+        }
+    }
+
+    /// A connection that could not be made, or is gone.
+    fn failed(&mut self, event: &Event<'_>, faults: &mut Faults) {
+        let index = connection_index(event.line.text).filter(|index| *index < MOST);
+        let connection = index.map(|index| self.connections.entry(index).or_default());
+        let was_up = connection.as_ref().is_some_and(|c| c.up);
+        if let Some(connection) = connection {
+            if was_up {
+                (connection.up, connection.lost) = (false, true);
+                self.losses = self.losses.saturating_add(1);
+            }
+            if event.sign.rule == "token-rejected-hidden" && !was_up {
+                let slow = connection.dialled.zip(event.line.at).is_some_and(|(from, to)| to - from >= REGISTRATION);
+                let refusals = if slow { &mut self.slow_refusals } else { &mut self.quick_refusals };
+                *refusals = refusals.saturating_add(1);
+            }
+        }
+        match event.sign.rule {
+            "edge-quic-blocked" => self.quic_timeouts = self.quic_timeouts.saturating_add(1),
+            "edge-conn-lost" if !was_up => self.complaint = Some(event.line.text.to_owned()),
+            _ => {}
+        }
+        if matches!(event.sign.rule, "edge-quic-blocked" | "edge-egress-denied-locally") {
+            self.hints.insert(event.sign.rule);
+        }
+        // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
+        if event.sign.sense == Sense::Attempt || was_up || event.line.text.contains("no free edge addresses") {
+            faults.record(event);
+        }
+    }
+
+    /// What is wrong with it now. `last` is the moment of the last line that was read.
+    pub(crate) fn judge(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+        let mut found: Vec<Finding> = Vec::new();
+        let of_agent = || faults.open().filter(|f| f.writer == Writer::Agent);
+        for fault in of_agent().filter(|f| matches!(f.sense, Sense::Fatal | Sense::Call)) {
+            if !found.iter().any(|f| f.id == fault.rule) {
+                found.push(rules::finding(fault.rule).with(quote(fault)));
+            }
+        }
+        let dead = found.iter().any(|f| f.layer == crate::answer::Layer::Edge);
+        if self.url == Some(false) && !self.remote && !found.iter().any(|f| f.id == "no-ingress-url") {
+            found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
+        }
+        let (up, wanted) = (self.registered(), self.wanted());
+        if up == 0 && self.seen && !dead {
+            found.extend(self.why_nothing(faults, quote));
+        } else if up > 0 && up < wanted && self.stopped.is_none() {
+            found.extend(self.why_fewer(faults, last, quote));
+        } else if up > 0 {
+            found.extend(self.what_was(faults, quote));
+        }
+        if let Some(most @ 1..CONNECTIONS) = self.at_most {
+            let text = format!("cloudflared found addresses for {most} of {CONNECTIONS} connections");
+            found.push(rules::finding("edge-few-addresses").with(text));
+        }
+        found
+    }
+
+    fn why_nothing(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+        let fault = |rule: &str| faults.find(rule).filter(|f| f.writer == Writer::Agent);
+        let proven = |rule: &'static str| fault(rule).map(|f| rules::finding(rule).with(quote(f)));
+        if let Some(finding) = proven("token-rejected") {
+            return vec![finding];
+        }
+        if let Some(f) = fault("edge-network-unreachable").filter(|_| self.ever) {
+            let finding = rules::finding("proxy-netns-orphaned").with(quote(f));
+            return vec![finding.with("it was registered before: the network went away under it")];
+        }
+        let mut found: Vec<Finding> = Vec::new();
+        let refusals = self.quick_refusals + self.slow_refusals;
+        if refusals >= 2 && refusals >= self.quic_timeouts {
+            let slow = self.slow_refusals > self.quick_refusals;
+            let rule = if slow { "edge-registration-timeout" } else { "token-rejected" };
+            let text = format!(
+                "{refusals} registrations failed{} with `{}`, and none was accepted",
+                if slow { " after about five seconds" } else { " at once" },
+                super::signs::HIDDEN_REJECTION
+            );
+            let finding = rules::finding(rule).with(text).weighing(Severity::Error);
+            let hidden = fault("token-rejected-hidden").map(quote);
+            found.push(match hidden {
+                Some(line) => finding.with(line),
+                None => finding,
+            });
+        }
+        let no_addresses = faults.open().find(|f| f.text.contains("no free edge addresses"));
+        match (no_addresses, proven("edge-network-unreachable")) {
+            (Some(f), unreachable) if !self.ever => {
+                let finding = rules::finding("edge-no-addresses").with(quote(f));
+                found.push(unreachable.iter().flat_map(|f| &f.evidence).fold(finding, Finding::with));
+            }
+            (_, unreachable) => found.extend(unreachable),
+        }
+        for rule in ["edge-dns-failed", "clock-skew", "edge-tls-intercepted", "edge-egress-denied-locally"] {
+            found.extend(proven(rule));
+        }
+        let (quic, tcp) = (proven("edge-quic-blocked"), proven("edge-tcp-blocked"));
+        let both = quic.is_some() && tcp.is_some() || fault("edge-unreachable").is_some();
+        let lost = self.ever && self.losses > 0;
+        // An outage of a minute looks the same as a firewall: after a loss only what it tried in vain since counts.
+        let brief = lost && !both && !self.udp_hint && self.quic_timeouts < 2 * BLOCKED;
+        if both {
+            let finding = rules::finding("edge-unreachable");
+            found.push(match fault("edge-unreachable") {
+                Some(f) => finding.with(quote(f)),
+                None => finding.with("neither UDP nor TCP 7844 leads to the tunnel's edge"),
+            });
+        }
+        let explained = !found.is_empty();
+        for finding in [quic, tcp].into_iter().flatten().filter(|_| !brief) {
+            let finding = match (both, explained, finding.id) {
+                (true, ..) => finding.because_of("edge-unreachable"),
+                (false, true, _) => finding,
+                (false, false, "edge-quic-blocked") if self.quic_timeouts < BLOCKED => finding,
+                (false, false, _) => finding.weighing(Severity::Error),
+            };
+            let tries = match finding.id {
+                "edge-quic-blocked" if self.quic_timeouts > 1 => {
+                    Some(format!("{} attempts in vain", self.quic_timeouts))
+                }
+                _ => None,
+            };
+            found.push(tries.into_iter().fold(finding, Finding::with));
+        }
+        if found.is_empty() && lost {
+            let finding = rules::finding("edge-conn-lost").weighing(Severity::Error);
+            let line = fault("edge-conn-lost").map(quote);
+            found.push(line.into_iter().fold(finding.with("no connection is left"), Finding::with));
+        }
+        if found.is_empty() && (self.retries > 0 || self.complaint.is_some()) {
+            let finding = rules::finding("edge-not-registered");
+            let finding = if self.retries < 2 { finding.weighing(Severity::Warning) } else { finding };
+            found.push(self.complaint.iter().fold(finding, Finding::with));
+        }
+        found
+    }
+
+    fn why_fewer(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+        let (up, wanted) = (self.registered(), self.wanted());
+        let lost = self.connections.values().filter(|c| c.lost).count();
+        let failed =
+            faults.open().find(|f| f.writer == Writer::Agent && matches!(f.sense, Sense::Attempt | Sense::Lost));
+        let settled = self.registered_at.zip(last).is_some_and(|(then, now)| now - then >= STILL_CONNECTING);
+        if lost == 0 && failed.is_none() && !settled {
+            return Vec::new();
+        }
+        let partial = rules::finding("edge-partial").with(format!("{up} of {wanted} are registered"));
+        let partial = failed.map(quote).into_iter().fold(partial, Finding::with);
+        if lost == 0 {
+            return vec![partial];
+        }
+        let loss = rules::finding("edge-conn-lost").with(format!("{lost} connection(s) were lost and are not back"));
+        vec![loss, partial.because_of("edge-conn-lost")]
+    }
+
+    /// It works now. What is still worth saying.
+    fn what_was(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+        let mut found = Vec::new();
+        if self.losses > 0 {
+            let finding = rules::finding("edge-conn-lost").weighing(Severity::Note);
+            let text = format!("lost {} time(s) in this life, and all of them are back", self.losses);
+            found.push(finding.with(text));
+        }
+        let healed = |rule: &str| faults.healed().find(|f| f.rule == rule).map(quote);
+        if self.protocol.as_deref() == Some("http2") {
+            let udp = self.udp_hint || self.quic_timeouts >= BLOCKED;
+            let rules = ["edge-quic-blocked", "edge-egress-denied-locally"];
+            for rule in rules.into_iter().filter(|rule| self.hints.contains(rule)) {
+                if rule == "edge-quic-blocked" && !udp {
+                    continue;
+                }
+                let finding = rules::finding(rule).weighing(Severity::Warning).with("it is connected over HTTP/2");
+                found.push(healed(rule).into_iter().fold(finding, Finding::with));
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,183 @@
+//! What is wrong in one stream of lines, as it stands now: a later line can make up for an earlier one.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::lexicon::Writer;
+use super::line::Line;
+use super::signs::{Sense, Sign};
+
+/// Different faults that are remembered of one stream.
+const MOST: usize = 64;
+/// Characters of a line that are kept as evidence.
+const KEPT: usize = 600;
+/// As many equal lines without a time stamp in a row are as many ends; fewer may be one, pasted twice.
+const RUN: u32 = 3;
+
+/// A line that says that something is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    /// What it means.
+    pub(crate) sign: &'static Sign,
+    /// Whose words these are.
+    pub(crate) writer: Writer,
+    /// What it is about, where there can be several: a host, an upstream.
+    pub(crate) subject: &'a str,
+    /// Number of the line.
+    pub(crate) number: u64,
+    /// The line itself.
+    pub(crate) line: &'a Line<'a>,
+    /// Whether nobody else could have said it.
+    pub(crate) sure: bool,
+}
+
+/// A fault and how often it was seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    /// The row of the table.
+    pub(crate) rule: &'static str,
+    /// Whose words these are.
+    pub(crate) writer: Writer,
+    /// What it does to the program.
+    pub(crate) sense: Sense,
+    /// What it is about.
+    pub(crate) subject: String,
+    /// How often.
+    pub(crate) count: u32,
+    /// How many lives ended with it.
+    pub(crate) ends: u32,
+    /// Whether the program had said that it began well before it ended of this.
+    pub(crate) after_start: bool,
+    /// Line of the last time.
+    pub(crate) number: u64,
+    /// Moment of the last time.
+    pub(crate) at: Option<i64>,
+    /// Words of the last time.
+    pub(crate) text: String,
+    /// Whether a later line made up for it.
+    pub(crate) healed: bool,
+    /// Whether nobody else could have said it.
+    pub(crate) sure: bool,
+    /// Of the words, so that a line that was pasted twice counts once.
+    seen: u64,
+    run: u32,
+}
+
+/// The faults of one stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults {
+    all: Vec<Fault>,
+    /// Whether the program has said that it began well since it last ended.
+    started: bool,
+}
+
+/// At most so many bytes of a text, with the place of interest in the middle.
+fn cut<'a>(text: &'a str, around: &str) -> &'a str {
+    if text.len() <= KEPT {
+        return text;
+    }
+    let at = text.find(around).unwrap_or(0);
+    let from = if at > KEPT / 2 { text.floor_char_boundary(at - KEPT / 4) } else { 0 };
+    &text[from..text.floor_char_boundary(from + KEPT)]
+}
+
+impl Faults {
+    /// Takes a line that says that something is wrong. Whether a program ended of it, and it was not said before.
+    pub(crate) fn record(&mut self, event: &Event<'_>) -> bool {
+        let ends = event.sign.sense == Sense::Fatal;
+        let mut hasher = DefaultHasher::new();
+        (event.line.stamps, event.line.text).hash(&mut hasher);
+        let seen = hasher.finish();
+        let rule = event.sign.rule;
+        let started = std::mem::take(&mut self.started) && ends;
+        let known = |f: &&mut Fault| f.rule == rule && f.writer == event.writer && f.subject == event.subject;
+        let Some(fault) = self.all.iter_mut().find(known) else {
+            if self.all.len() < MOST {
+                self.all.push(Fault {
+                    rule,
+                    writer: event.writer,
+                    sense: event.sign.sense,
+                    subject: event.subject.to_owned(),
+                    count: 1,
+                    ends: u32::from(ends),
+                    after_start: started,
+                    number: event.number,
+                    at: event.line.at,
+                    text: cut(event.line.text, event.sign.parts[0]).to_owned(),
+                    healed: false,
+                    sure: event.sure,
+                    seen,
+                    run: 1,
+                });
+            }
+            return ends;
+        };
+        fault.healed = false;
+        fault.sure |= event.sure;
+        fault.after_start |= started;
+        let adjacent = event.number <= fault.number + 1;
+        let same = seen == fault.seen;
+        // A log that was pasted twice goes back in time.
+        let earlier = event.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
+        fault.number = event.number;
+        let counts = match (event.line.at, adjacent, same) {
+            // A second piece of the same long line, a second line of the same message, or one that was pasted twice.
+            _ if earlier => false,
+            (Some(_), _, true) | (None, true, false) => false,
+            (None, true, true) => {
+                fault.run += 1;
+                fault.run == RUN || fault.run > RUN
+            }
+            (Some(_), _, false) | (None, false, _) => {
+                fault.run = 1;
+                true
+            }
+        };
+        if !counts {
+            return false;
+        }
+        fault.count = fault.count.saturating_add(1);
+        if ends {
+            let times = if fault.run == RUN { RUN - 1 } else { 1 };
+            fault.ends = fault.ends.saturating_add(times);
+        }
+        fault.seen = seen;
+        fault.at = event.line.at;
+        fault.sense = if ends { Sense::Fatal } else { fault.sense };
+        fault.text.clear();
+        fault.text.push_str(cut(event.line.text, event.sign.parts[0]));
+        ends
+    }
+
+    /// The program says that it began well: makes up for what had ended it before it could say so.
+    pub(crate) fn started(&mut self, writer: Writer) {
+        self.started = true;
+        self.heal(|f| f.writer == writer && f.sense == Sense::Fatal && !f.after_start);
+    }
+
+    /// Makes up for faults.
+    pub(crate) fn heal(&mut self, which: impl Fn(&Fault) -> bool) {
+        for fault in self.all.iter_mut().filter(|f| which(f)) {
+            fault.healed = true;
+        }
+    }
+
+    /// Forgets faults of a life that is over.
+    pub(crate) fn forget(&mut self, which: impl Fn(&Fault) -> bool) {
+        self.all.retain(|f| !which(f));
+    }
+
+    /// What is wrong now.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Fault> {
+        self.all.iter().filter(|f| !f.healed)
+    }
+
+    /// What was wrong and is no longer.
+    pub(crate) fn healed(&self) -> impl Iterator<Item = &Fault> {
+        self.all.iter().filter(|f| f.healed)
+    }
+
+    /// What is wrong now, by its rule.
+    pub(crate) fn find(&self, rule: &str) -> Option<&Fault> {
+        self.open().find(|f| f.rule == rule)
+    }
+}

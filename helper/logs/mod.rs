@@ -1,0 +1,194 @@
+//! Logs: what the programs of the stack print, read as a stream and judged by the state that it adds up to.
+
+pub(crate) mod agent;
+pub(crate) mod fault;
+pub(crate) mod input;
+pub(crate) mod lexicon;
+pub(crate) mod line;
+pub(crate) mod signs;
+pub(crate) mod stream;
+pub(crate) mod table;
+pub(crate) mod verdict;
+
+use aho_corasick::BuildError;
+
+use fault::{Event, Fault, Faults};
+use input::Sink;
+use lexicon::{Lexicon, Writer};
+use line::Line;
+use signs::Sense;
+use stream::Stream;
+use table::{Head, Row};
+
+/// Containers of one log that are told apart; the lines of further ones count as bare.
+const MOST_STREAMS: usize = 64;
+/// Rows of a table.
+const MOST_ROWS: usize = 200;
+
+/// Everything that a log says, as far as it was read.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    lexicon: Lexicon,
+    /// The first one takes the bare lines.
+    streams: Vec<Stream>,
+    /// Faults of docker and Compose, each with the number of the start it belongs to.
+    engine: Faults,
+    /// Commands that start something, among the pasted ones.
+    starts: u32,
+    /// The start that the last fault of the engine belongs to.
+    failed_start: u32,
+    head: Option<Head>,
+    rows: Vec<Row>,
+    /// Lines from before this moment are left out.
+    since: Option<i64>,
+    /// Moment of the last line with a time stamp.
+    last: Option<i64>,
+    /// Lines that could not be left out, for want of a time stamp.
+    undated: u64,
+    routine: bool,
+}
+
+impl Logs {
+    /// Nothing read yet. Lines from before `since`, in seconds since 1970, will be left out.
+    ///
+    /// # Errors
+    /// As [`Lexicon::new`].
+    pub(crate) fn new(since: Option<i64>) -> Result<Self, BuildError> {
+        Ok(Self {
+            lexicon: Lexicon::new()?,
+            streams: vec![Stream::new("")],
+            engine: Faults::default(),
+            starts: 0,
+            failed_start: 0,
+            head: None,
+            rows: Vec::new(),
+            since,
+            last: None,
+            undated: 0,
+            routine: true,
+        })
+    }
+
+    fn stream(&mut self, name: Option<&str>) -> usize {
+        let Some(name) = name else { return 0 };
+        if let Some(at) = self.streams.iter().position(|s| s.name == name) {
+            return at;
+        }
+        if self.streams.len() >= MOST_STREAMS {
+            return 0;
+        }
+        self.streams.push(Stream::new(name));
+        self.streams.len() - 1
+    }
+
+    /// A command that somebody typed, pasted with what it said.
+    fn prompt(&mut self, text: &str) -> bool {
+        let Some((_, command)) = text.split_once("$ docker").or_else(|| text.split_once("# docker")) else {
+            return false;
+        };
+        self.head = None;
+        if [" up", " start", " restart", " run"].iter().any(|verb| command.contains(verb)) {
+            self.starts += 1;
+        }
+        true
+    }
+
+    /// Whether a bare line belongs to a table.
+    fn tabled(&mut self, text: &str) -> bool {
+        if let Some(head) = Head::read(text) {
+            self.head = Some(head);
+            self.rows.clear();
+            return true;
+        }
+        let Some(head) = &self.head else { return false };
+        match head.row(text) {
+            Some(row) => {
+                self.rows.push(row);
+                if self.rows.len() >= MOST_ROWS {
+                    self.head = None;
+                }
+                true
+            }
+            // A rule under the head, or a cell that is wrapped.
+            None if text.starts_with("---") || text.starts_with("   ") => true,
+            None => {
+                self.head = None;
+                false
+            }
+        }
+    }
+
+    fn too_old(&mut self, line: &Line<'_>, stream: usize) -> bool {
+        let Some(since) = self.since else { return false };
+        match line.at.or(self.streams[stream].last) {
+            Some(at) if at < since => {
+                self.streams[stream].last = Some(at);
+                true
+            }
+            Some(_) => false,
+            None => {
+                self.undated += 1;
+                false
+            }
+        }
+    }
+
+    /// Takes one line, prefix and all.
+    pub(crate) fn line(&mut self, number: u64, raw: &[u8]) {
+        let plain = line::plain(raw);
+        let text = String::from_utf8_lossy(&plain);
+        let line = Line::parse(&text);
+        if line.source.is_none() && (self.prompt(line.text) || self.tabled(line.text)) {
+            return;
+        }
+        self.head = None;
+        let at = self.stream(line.source);
+        if self.too_old(&line, at) {
+            return;
+        }
+        self.last = self.last.max(line.at);
+        let reading = self.lexicon.read(line.text);
+        if line.source.is_none()
+            && !line.console
+            && let Some(sign) = stream::engine(&line, &reading)
+        {
+            if !matches!(sign.sense, Sense::Noise | Sense::Mark(_)) {
+                self.failed_start = self.starts;
+                let event = Event { sign, writer: Writer::Engine, subject: "", number, line: &line, sure: true };
+                self.engine.record(&event);
+            }
+            return;
+        }
+        self.streams[at].take(number, &line, &reading);
+        self.routine = self.needs_routine();
+    }
+
+    /// Something that happened outside of the log at a moment, in seconds since 1970, makes up for the faults of a kind
+    /// that came before it.
+    pub(crate) fn make_up(&mut self, kind: &str, moment: i64) {
+        for stream in &mut self.streams {
+            stream.faults.heal(|f| f.rule.starts_with(kind) && f.at.is_some_and(|at| at < moment));
+        }
+    }
+
+    /// Whether a call that passes would change anything: until one was seen, and while something is open that it would
+    /// make up for.
+    fn needs_routine(&self) -> bool {
+        let open = |fault: &Fault| fault.sense == Sense::Call || fault.writer != Writer::Agent;
+        !self.streams.iter().any(|s| s.passed.is_some()) || self.streams.iter().any(|s| s.faults.open().any(open))
+    }
+}
+
+impl Sink for Logs {
+    fn take(&mut self, number: u64, line: &[u8]) {
+        self.line(number, line);
+    }
+
+    fn wants_next(&self) -> bool {
+        self.head.is_some() || self.streams.iter().any(Stream::wants_next)
+    }
+
+    fn wants_routine(&self) -> bool {
+        self.routine
+    }
+}

@@ -1,0 +1,157 @@
+//! The table of `docker compose ps` (both Composes) and `docker ps`, pasted in front of a log.
+
+/// Texts by which its head is found, and the prompt of a command that was pasted with what it said.
+pub(crate) const KEYS: [&str; 4] = [" STATUS", " State ", "$ docker", "# docker"];
+
+/// Where the columns of a table begin, in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    name: usize,
+    service: Option<usize>,
+    status: usize,
+    ports: Option<usize>,
+    /// Compose 1: titles stand in the middle of their columns, cells at the left, with at least two blanks between.
+    old: bool,
+}
+
+/// The state of one container, as printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Its service, or its name where the table has no services.
+    pub(crate) service: String,
+    /// `Up 8 seconds`, `Restarting (1) 2 seconds ago`, `Exit 137`, `Created`.
+    pub(crate) status: String,
+}
+
+fn column(line: &str, title: &str) -> Option<usize> {
+    let byte = line.find(title)?;
+    Some(line[..byte].chars().count())
+}
+
+impl Head {
+    /// The head of a table, if the line is one.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let modern = line.contains("STATUS") && (line.starts_with("NAME") || line.starts_with("CONTAINER ID"));
+        let old = line.trim_start().starts_with("Name ") && line.contains(" State") && line.contains("Command");
+        if modern {
+            let name = if line.starts_with("NAME") { Some(0) } else { column(line, "NAMES") };
+            return Some(Self {
+                name: name?,
+                service: column(line, "SERVICE"),
+                status: column(line, "STATUS")?,
+                ports: column(line, "PORTS").filter(|_| !line.starts_with("CONTAINER")),
+                old: false,
+            });
+        }
+        old.then_some(Self { name: 0, service: None, status: 0, ports: None, old: true })
+    }
+
+    /// One row, `None` for a rule, a wrapped row or what is no row.
+    pub(crate) fn row(&self, line: &str) -> Option<Row> {
+        let cell = |from: usize, to: Option<usize>| -> String {
+            let cell: String =
+                line.chars().skip(from).take(to.map_or(usize::MAX, |to| to.saturating_sub(from))).collect();
+            // Cells are separated by at least two blanks; titles and cells begin in the same column.
+            cell.split("   ").next().unwrap_or_default().trim().to_owned()
+        };
+        let name = line.chars().skip(self.name).collect::<String>();
+        let name = name.split_whitespace().next().filter(|_| self.name > 0 || !line.starts_with(' '))?;
+        if name.starts_with("---") {
+            return None;
+        }
+        let status = if self.old {
+            line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).nth(2)?.to_owned()
+        } else {
+            cell(self.status, self.ports)
+        };
+        let known = [
+            "Up",
+            "Exit",
+            "Restarting",
+            "Created",
+            "Dead",
+            "Paused",
+            "Removing",
+            "running",
+            "exited",
+            "restarting",
+            "created",
+        ];
+        if !known.iter().any(|word| status.starts_with(word)) {
+            return None;
+        }
+        let service =
+            self.service.map(|at| cell(at, None)).and_then(|s| s.split_whitespace().next().map(str::to_owned));
+        Some(Row { service: service.unwrap_or_else(|| super::line::service(name).to_owned()), status })
+    }
+}
+
+impl Row {
+    /// Whether the engine starts it over and over.
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.status.to_ascii_lowercase().starts_with("restarting")
+    }
+
+    /// Whether it was made and never started.
+    pub(crate) fn is_created(&self) -> bool {
+        self.status.to_ascii_lowercase().starts_with("created")
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.status.starts_with("Up") || self.status.starts_with("running")
+    }
+
+    /// The code it ended with, where the table says it: `Exited (1) …`, `Exit 1`, `Restarting (1) …`.
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        let (_, rest) = self.status.split_once(['(', ' '])?;
+        let rest = rest.trim_start_matches('(');
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let ended = !self.is_up() && !self.is_created();
+        rest[..digits].parse().ok().filter(|_| ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(table: &str) -> Vec<(String, String)> {
+        let mut lines = table.lines();
+        let head = Head::read(lines.next().unwrap()).unwrap();
+        lines.filter_map(|line| head.row(line)).map(|row| (row.service, row.status)).collect()
+    }
+
+    fn pair(service: &str, status: &str) -> (String, String) {
+        (service.into(), status.into())
+    }
+
+    #[test]
+    fn compose_2_with_multi_byte_cells() {
+        let table = "NAME                       IMAGE                             COMMAND                  SERVICE       CREATED         STATUS                          PORTS\n\
+                     mcp-tunnel-cloudflared-1   cloudflare/cloudflared:2026.3.0   \"cloudflared --no-au…\"   cloudflared   9 seconds ago   Restarting (255) 1 second ago   \n\
+                     mcp-tunnel-hello-mcp-1     python:3.13-slim-mcp1             \"sh -c 'pip install …\"   hello-mcp     9 seconds ago   Up 8 seconds                    9000/tcp\n";
+        assert_eq!(
+            rows(table),
+            [pair("cloudflared", "Restarting (255) 1 second ago"), pair("hello-mcp", "Up 8 seconds")]
+        );
+    }
+
+    #[test]
+    fn compose_1_and_docker_ps() {
+        let old = "        Name                      Command                 State      Ports\n--------------------------------------------------------------------------\ntunnel_cloudflared_1   cloudflared --no-autoupdat ...   Restarting        \ntunnel_mcp-proxy_1     /mcp-proxy                       Exit 128          \n";
+        assert_eq!(rows(old), [pair("tunnel_cloudflared", "Restarting"), pair("tunnel_mcp-proxy", "Exit 128")]);
+        let docker = "CONTAINER ID   IMAGE     COMMAND        CREATED         STATUS         PORTS     NAMES\n6d1f3a0c9b1e   proxy     \"/mcp-proxy\"   2 minutes ago   Up 2 minutes             mcp-proxy-1\n";
+        assert_eq!(rows(docker), [pair("mcp-proxy", "Up 2 minutes")]);
+    }
+
+    #[test]
+    fn exit_codes() {
+        let code = |status: &str| Row { service: "x".into(), status: status.into() }.exit_code();
+        assert_eq!(code("Restarting (255) 1 second ago"), Some(255));
+        assert_eq!(code("Exited (0) 3 seconds ago"), Some(0));
+        assert_eq!(code("Exit 137"), Some(137));
+        assert_eq!(code("Up 8 seconds"), None);
+        assert_eq!(code("Created"), None);
+    }
+}
