@@ -29,6 +29,7 @@ fn these_are_the_commands_and_no_others() {
             "certs rotate-ca",
             "check",
             "connect",
+            "diagnose",
             "down",
             "init",
             "render",
@@ -42,7 +43,7 @@ fn these_are_the_commands_and_no_others() {
         ]
     );
     // What is owed is no stub.
-    for owed in [&["preflight"][..], &["diagnose"], &["completions"]] {
+    for owed in [&["preflight"][..], &["completions"]] {
         let refused = helper(owed.iter().copied()).run().expect(2);
         assert_eq!(refused.json["error"]["code"], "usage", "{owed:?}");
     }

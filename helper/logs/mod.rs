@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod fault;
 pub(crate) mod input;
+mod lanes;
 pub(crate) mod lexicon;
 pub(crate) mod line;
 pub(crate) mod signs;
