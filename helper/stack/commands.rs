@@ -17,6 +17,7 @@ use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, files};
+use crate::logs::agent::CONNECTIONS;
 use crate::logs::signs;
 use crate::rules;
 
@@ -355,8 +356,7 @@ fn real(path: &Path) -> std::path::PathBuf {
 fn refused(refusal: Refusal, what: &str, again: &str, caller: &Caller) -> Report<StackData> {
     let worst = refusal.findings.iter().filter(|f| f.severity == Severity::Error).min_by_key(|f| f.layer);
     let why = worst.map_or("see the findings", |f| f.title.as_str());
-    let data =
-        StackData { project: refusal.project, connections_wanted: super::journal::CONNECTIONS, ..StackData::default() };
+    let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
     let mut report = Report::new(format!("{what}: {why}"), data);
     let token = refusal.findings.iter().any(|f| f.id.starts_with("token-") && f.severity == Severity::Error);
     if token {
