@@ -2,8 +2,8 @@
 
 pub(crate) mod commands;
 mod container;
-mod docker;
-mod engine;
+pub(crate) mod docker;
+pub(crate) mod engine;
 mod journal;
 mod live;
-mod signs;
+pub(crate) mod signs;

@@ -11,6 +11,8 @@ pub(crate) type Sign = (&'static str, &'static [&'static str]);
 pub(crate) const ENGINE: &[Sign] = &[
     ("docker-permission", &["permission denied while trying to connect to the Docker daemon"]),
     ("docker-permission", &["permission denied while trying to connect to the docker API"]),
+    ("engine-too-old", &["client version", "is too new"]),
+    ("docker-client-old", &["client version", "is too old"]),
     ("docker-daemon-down", &["Cannot connect to the Docker daemon"]),
     ("docker-daemon-down", &["failed to connect to the docker API"]),
     ("docker-daemon-down", &["error during connect"]),
