@@ -283,6 +283,9 @@ pub(crate) fn of_the_edge(
     let mut verdict = Verdict::default();
     let deployed = read(deployment, FILES, &mut verdict);
     let Ok((plan, mut network)) = network::plan(caller, &deployed.dns) else { return (Vec::new(), None) };
+    if !network.is_planned() {
+        return (Vec::new(), None);
+    }
     let race = Race::new();
     network::start(race.desk(), |network: &mut Network| network, &plan, &network, limit);
     race.finish(Instant::now() + limit, &mut network);

@@ -49,7 +49,7 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
                 Ok(found) if matches!(found.outcome, Outcome::Ok | Outcome::NoAddress) => return found,
                 Ok(found) => last = found,
                 Err(fault) => {
-                    let found = Found::nothing(Outcome::of(&fault), Some(format!("{server}: {}", plain(&fault))));
+                    let found = Found::nothing(Outcome::of(&fault), detail(&fault));
                     // Silence says less than anything else that a server said before.
                     if found.outcome != Outcome::Timeout || last.outcome == Outcome::Timeout {
                         last = found;
@@ -64,13 +64,10 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
     last
 }
 
-fn plain(fault: &io::Error) -> String {
-    match Outcome::of(fault) {
-        Outcome::Timeout => "no answer".into(),
-        Outcome::Ok | Outcome::Refused | Outcome::Unreachable | Outcome::NoAddress | Outcome::Unexpected => {
-            super::row::words(fault)
-        }
-    }
+/// What the outcome alone does not say.
+fn detail(fault: &io::Error) -> Option<String> {
+    let said = fault.kind() == io::ErrorKind::PermissionDenied || Outcome::of(fault) == Outcome::Unexpected;
+    said.then(|| super::row::words(fault))
 }
 
 fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> {

@@ -93,6 +93,11 @@ impl Network {
         Self { rows, resolvers, targets: Vec::new(), servers: vec![None; Self::tls_hosts().len()], is_test }
     }
 
+    /// Whether there is anybody to ask: only a test can take all DNS servers away.
+    pub(super) fn is_planned(&self) -> bool {
+        !self.resolvers.is_empty()
+    }
+
     fn row(&self, place: Place) -> Option<&Row> {
         self.rows.get(place.index())
     }
