@@ -23,7 +23,9 @@ fn look(python: &Path, world: &World, request: Value) -> Answer {
         call(bin.path(), request).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
     assert_eq!(answer.data()["test_destinations"], true);
     assert_eq!(answer.data()["network"].as_array().unwrap().len(), 16, "every planned probe is a row");
-    assert!(answer.length < 4096, "{} bytes: {}", answer.length, answer.json);
+    // What there is to say about a fault comes on top.
+    let most = if grave(&answer).is_empty() { 4096 } else { 6144 };
+    assert!(answer.length < most, "{} bytes: {}", answer.length, answer.json);
     answer
 }
 
@@ -53,19 +55,19 @@ const TEST: &str = "preflight and the network";
 #[test]
 fn everything_answers() {
     let Some(python) = python(TEST) else { return };
-    let answer = look(&python, &World::healthy(), json!({})).expect(0);
+    let world = World::healthy();
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(rows(&answer, REGIONS[0], "dns")[0]["addresses"], json!([world.address(1)]));
     assert_eq!(answer.findings(), ["edge-no-ipv6"], "{:#}", answer.json);
     for region in REGIONS {
         for transport in ["dns", "udp", "tcp"] {
             let row = rows(&answer, region, transport)[0];
             assert_eq!(row["outcome"], "ok", "{row}");
             assert!(row["ms"].is_u64() && row["family"] == "ipv4", "{row}");
-            assert!(row["addresses"][0].as_str().unwrap().starts_with("127."), "{row}");
             // There is no AAAA record: nothing could be sent.
             let row = rows(&answer, region, transport)[1];
             assert_eq!((&row["outcome"], &row["family"]), (&json!("no_address"), &json!("ipv6")), "{row}");
         }
-        assert_eq!(rows(&answer, region, "udp")[0]["detail"], "QUIC version 1, 0x6b3343cf");
     }
     assert_eq!(rows(&answer, SRV, "dns")[0]["addresses"], json!(REGIONS));
     for server in SERVERS {
@@ -124,7 +126,6 @@ fn what_the_deployment_asks_for_decides_how_grave_it_is() {
         let call = call(bin.path(), json!({})).dir(&dir).changes_nothing();
         let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
         assert_eq!(answer.finding(id)["severity"], severity, "{protocol}: {:#}", answer.json);
-        assert!(answer.length < 4096, "{} bytes", answer.length);
     }
 }
 
@@ -257,7 +258,7 @@ fn a_clock_that_is_off_is_found_by_a_server_s() {
 #[test]
 fn a_wrong_test_variable_sends_nothing_anywhere() {
     let bin = folder();
-    for text in ["{", "{\"port\":1}", "[]"] {
+    for text in ["{", "{\"port\":1}", "7"] {
         let refused = call(bin.path(), json!({})).env("MCP_TUNNELS_TEST_DESTINATIONS", text).run().expect(2);
         assert!(refused.message().contains("MCP_TUNNELS_TEST_DESTINATIONS"), "{}", refused.message());
     }
@@ -300,22 +301,20 @@ mkfifo "$WORK/pipe"
 server=$!
 read -r ready <"$WORK/pipe"
 [ "$ready" = ready ]
+trap 'kill -9 $server' EXIT
 nft -f "$WORK/rules"
 unset MCP_TUNNELS_TEST_DESTINATIONS
 status=0
 "$@" || status=$?
-kill -9 $server
 exit $status
 "#;
         let dir = self.folder.path();
         script(dir, "inside", script_text);
         let _ = std::fs::remove_file(dir.join("pipe"));
         std::fs::write(dir.join("config"), world.config(53, 7844, 443).to_string()).unwrap();
-        let table = format!(
-            "table inet test {{ chain input {{ type filter hook input priority 0; {} }}; chain output {{ type filter hook output priority 0; {} }} }}\n",
-            rules.split('|').next().unwrap_or_default(),
-            rules.split('|').nth(1).unwrap_or_default(),
-        );
+        let (input, output) = rules.split_once('|').unwrap_or((rules, ""));
+        let chain = |hook, rules| format!("  chain {hook} {{ type filter hook {hook} priority 0; {rules} }}\n");
+        let table = format!("table inet test {{\n{}{}}}\n", chain("input", input), chain("output", output));
         std::fs::write(dir.join("rules"), table).unwrap();
         let inside = dir.join("inside");
         let bin = folder();
@@ -328,7 +327,6 @@ exit $status
         let answer =
             call.env("EDGE", edge).under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run();
         assert!(answer.data().get("test_destinations").is_none(), "the real destinations");
-        assert!(answer.length < 4096, "{} bytes", answer.length);
         answer
     }
 }

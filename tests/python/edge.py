@@ -97,7 +97,11 @@ async def main(config):
     if dns:
         for tcp in (False, True):
             zone = Zone(dns["records"], dns.get("modes", {}))
-            DNSServer(zone, address=dns["listen"][0], port=dns["listen"][1], tcp=tcp, logger=Quiet()).start_thread()
+            server = DNSServer(zone, address=dns["listen"][0], port=dns["listen"][1], tcp=tcp, logger=Quiet())
+            if tcp:
+                # Its five are fewer than the lookups that come at once.
+                server.server.socket.listen(64)
+            server.start_thread()
     loop = asyncio.get_running_loop()
     # {"udp": [[address, port, mode]]}
     for address, port, mode in config.get("udp", []):

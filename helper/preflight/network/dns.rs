@@ -45,7 +45,7 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
             if remaining(until).is_zero() {
                 return last;
             }
-            match ask(&query, *server, until) {
+            match ask(&query, *server, until, deadline) {
                 Ok(found) if matches!(found.outcome, Outcome::Ok | Outcome::NoAddress) => return found,
                 Ok(found) => last = found,
                 Err(fault) => {
@@ -77,7 +77,8 @@ fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> 
     packet.build_bytes_vec()
 }
 
-fn ask(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Found> {
+/// Waits for a datagram until `until`; once there is one, the rest of it may take until `deadline`.
+fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> io::Result<Found> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(server)?;
@@ -90,7 +91,7 @@ fn ask(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Found> {
             // Another query's, or forged.
             Answer::Foreign if !remaining(until).is_zero() => {}
             Answer::Foreign => return Err(io::ErrorKind::TimedOut.into()),
-            Answer::Cut => return over_tcp(query, server, until),
+            Answer::Cut => return over_tcp(query, server, deadline),
             Answer::Whole(found) => return Ok(found),
         }
     }

@@ -128,11 +128,19 @@ impl Network {
         }
     }
 
-    /// The rows as they are answered: few addresses unless all are asked for.
+    /// The rows as they are answered. Unless all is asked for: two addresses of a name, and what worked says no more.
     pub(super) fn rows(&self, verbose: bool) -> Vec<Row> {
         let mut rows = self.rows.clone();
-        if !verbose {
-            rows.iter_mut().for_each(|row| row.addresses.truncate(2));
+        for row in rows.iter_mut().filter(|_| !verbose) {
+            let most = match (row.transport, row.is_ok()) {
+                (Transport::Dns, _) => 2,
+                (Transport::Udp | Transport::Tcp | Transport::Tls, true) => 0,
+                (Transport::Udp | Transport::Tcp | Transport::Tls, false) => 1,
+            };
+            row.addresses.truncate(most);
+            if row.is_ok() {
+                row.detail = None;
+            }
         }
         rows
     }

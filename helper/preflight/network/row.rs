@@ -81,7 +81,7 @@ pub(crate) struct Row {
     pub(super) outcome: Outcome,
     /// Milliseconds until then; `null` where nothing was sent, or nothing came.
     pub(super) ms: Option<u64>,
-    /// What the lookup found, or the address that was tried; at most two, all with `verbose`.
+    /// What a lookup found, the first two; the address that did not answer. All of them with `verbose`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) addresses: Vec<String>,
     /// Who issued the certificate that was shown.
