@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
 
+use super::patiently;
 use super::row::Outcome;
 use crate::preflight::race::remaining;
 
@@ -85,12 +86,13 @@ fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> i
     socket.send(query)?;
     let mut buffer = [0; 4096];
     loop {
-        socket.set_read_timeout(Some(remaining(until).max(Duration::from_millis(1))))?;
-        let length = socket.recv(&mut buffer)?;
+        let length = patiently(until, |left| {
+            socket.set_read_timeout(Some(left))?;
+            socket.recv(&mut buffer)
+        })?;
         match read(query, &buffer[..length]) {
             // Another query's, or forged.
-            Answer::Foreign if !remaining(until).is_zero() => {}
-            Answer::Foreign => return Err(io::ErrorKind::TimedOut.into()),
+            Answer::Foreign => {}
             Answer::Cut => return over_tcp(query, server, deadline),
             Answer::Whole(found) => return Ok(found),
         }
@@ -119,11 +121,11 @@ fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Foun
 fn read_until(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
-        if remaining(until).is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(remaining(until).max(Duration::from_millis(1))))?;
-        match stream.read(&mut buffer[filled..])? {
+        let read = patiently(until, |left| {
+            stream.set_read_timeout(Some(left))?;
+            stream.read(&mut buffer[filled..])
+        });
+        match read? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             n => filled += n,
         }

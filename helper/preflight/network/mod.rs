@@ -38,6 +38,21 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// Waits on a socket again when a signal (that a child has ended, say) cut the wait short: Linux does not by itself where
+/// there is a limit, see signal(7). `wait` gets what is left of the time.
+fn patiently<T>(deadline: Instant, mut wait: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
+    loop {
+        let left = remaining(deadline);
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match wait(left) {
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
 /// What is to be probed, and what came of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Network {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use super::patiently;
 use super::row::Outcome;
 use crate::preflight::race::remaining;
 
@@ -32,10 +33,13 @@ pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(Outcom
     while !remaining(deadline).is_zero() {
         socket.send(&packet)?;
         let again = pauses.next().map_or(deadline, |pause| deadline.min(Instant::now() + pause));
-        while !remaining(again).is_zero() {
+        loop {
             let mut buffer = [0; 2048];
-            socket.set_read_timeout(Some(remaining(again).max(Duration::from_millis(1))))?;
-            match socket.recv(&mut buffer) {
+            let received = patiently(again, |left| {
+                socket.set_read_timeout(Some(left))?;
+                socket.recv(&mut buffer)
+            });
+            match received {
                 Ok(length) => match versions(&buffer[..length], ids) {
                     Some(versions) => return Ok((Outcome::Ok, versions)),
                     // Not the end: an answer may still come behind a stray datagram.

@@ -41,7 +41,7 @@ impl Outcome {
     /// What an error of the system means.
     pub(super) fn of(fault: &io::Error) -> Self {
         match fault.kind() {
-            ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted => Self::Timeout,
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::Timeout,
             // EPERM from a packet filter on this host.
             ErrorKind::ConnectionRefused | ErrorKind::PermissionDenied => Self::Refused,
             ErrorKind::NetworkUnreachable

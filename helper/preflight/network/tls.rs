@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
+use super::patiently;
 use super::row::{Outcome, words};
 use crate::answer::redact;
 use crate::preflight::race::remaining;
@@ -161,26 +162,21 @@ struct Bounded {
     deadline: Instant,
 }
 
-impl Bounded {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        match remaining(self.deadline) {
-            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            left => Ok(Some(left)),
-        }
-    }
-}
-
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
+        patiently(self.deadline, |left| {
+            self.stream.set_read_timeout(Some(left))?;
+            self.stream.read(buffer)
+        })
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
+        patiently(self.deadline, |left| {
+            self.stream.set_write_timeout(Some(left))?;
+            self.stream.write(bytes)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
