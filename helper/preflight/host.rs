@@ -227,7 +227,7 @@ pub(super) fn http_proxy(caller: &Caller) -> Option<String> {
     set.map(|value| without_credentials(&value.to_string_lossy()))
 }
 
-fn set<'a>(caller: &Caller, names: &'a [&'static str]) -> Vec<&'static str> {
+fn set(caller: &Caller, names: &[&'static str]) -> Vec<&'static str> {
     names.iter().copied().filter(|name| caller.var(name).is_some()).collect()
 }
 

@@ -175,7 +175,8 @@ pub(crate) fn run(
         network::start(race.desk(), |facts: &mut Facts| &mut facts.network, &plan, &facts.network, left);
     }
     let all = race.finish(deadline + GRACE, &mut facts);
-    if !all {
+    // Who was ended for being late may have left something that nobody waits for.
+    if !all || race::remaining(deadline).is_zero() {
         child::sweep();
     }
     facts.network.settle();
@@ -198,7 +199,9 @@ pub(crate) fn run(
 fn read(deployment: &Deployment, limit: Duration, verdict: &mut Verdict) -> Deployed {
     let (send, receive) = mpsc::channel();
     let it = deployment.clone();
-    std::thread::spawn(move || send.send(Deployed::read(&it)));
+    std::thread::spawn(move || {
+        let _ = send.send(Deployed::read(&it));
+    });
     let why = match receive.recv_timeout(limit) {
         Ok(Ok(deployed)) => return deployed,
         Ok(Err(why)) => why.to_string(),

@@ -68,11 +68,20 @@ pub(super) struct Questions {
     pub(super) wants_networks: bool,
 }
 
+/// One question to docker.
+type Question = Box<dyn FnOnce(&Docker, &Desk<Facts>) + Send>;
+
 /// Starts every question at once.
 pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Questions, deadline: Instant) {
     for (program, words) in [("git", "--version"), ("openssl", "version")] {
         desk.spawn(move |desk| {
-            let found = which::which(program).ok().map(|path| (path.clone(), first_line(&path, words, deadline)));
+            let found = match which::which(program) {
+                Err(_) => None,
+                Ok(path) => match first_line(&path, words, deadline) {
+                    Some(line) => Some((path, line)),
+                    None => return,
+                },
+            };
             desk.put(move |facts| match program {
                 "git" => facts.tools.git = Some(found),
                 _ => facts.tools.openssl = Some(found),
@@ -81,7 +90,7 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
     }
     let Some(docker) = docker else { return };
     let ask = move |docker: &Docker, args: &[&str]| docker.ask(args, remaining(deadline)).unwrap_or_default();
-    let run = |job: Box<dyn FnOnce(&Docker, &Desk<Facts>) + Send>| {
+    let run = |job: Question| {
         let docker = docker.clone();
         desk.spawn(move |desk| job(&docker, desk));
     };
@@ -139,12 +148,14 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
     }));
 }
 
-fn first_line(program: &Path, argument: &str, deadline: Instant) -> String {
+/// The first line that a program prints; `None` when it does not end in time.
+fn first_line(program: &Path, argument: &str, deadline: Instant) -> Option<String> {
     let mut command = Command::new(program);
     command.arg(argument).env("LC_ALL", "C").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let said = child::run(command, remaining(deadline), false).unwrap_or_default();
-    String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or_default().trim().to_owned()
+    let text = String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or_default().trim().to_owned();
+    (!said.timed_out).then_some(text)
 }
 
 /// The engine's clock minus this host's, in seconds: between the moments before and after the question.

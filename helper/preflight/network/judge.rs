@@ -26,6 +26,8 @@ pub(crate) struct Circumstances {
 struct Known {
     /// Finding that explains what follows.
     cause: Option<&'static str>,
+    /// DNS finds no name at all, which is said.
+    nothing_is_named: bool,
 }
 
 impl Known {
@@ -48,7 +50,9 @@ pub(crate) fn judge(network: &Network, around: &Circumstances, verdict: &mut Ver
     if named {
         edge(network, around, &known, verdict);
     }
-    servers(network, around, &known, verdict);
+    if !known.nothing_is_named {
+        servers(network, around, &known, verdict);
+    }
 }
 
 /// A host without any way out, where everything else would say so once more.
@@ -115,7 +119,16 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
         .filter_map(|place| network.row(place))
         .filter(|row| !row.is_ok());
     let finding = rules::finding("edge-dns-failed").with(resolvers(network));
-    verdict.found(known.explain(failed.take(2).fold(finding, |finding, row| finding.with(row.in_words()))));
+    let mut finding = failed.take(1).fold(finding, |finding, row| finding.with(row.in_words()));
+    let unnamed = |at: usize| {
+        let row = network.row(Place::Server(at));
+        row.is_some_and(|row| row.outcome == Outcome::NoAddress || row.addresses.is_empty())
+    };
+    known.nothing_is_named = (0..Network::tls_hosts().len()).all(unnamed);
+    if known.nothing_is_named {
+        finding = finding.with(format!("{} are not found either", Network::tls_hosts().join(", ")));
+    }
+    verdict.found(known.explain(finding));
     known.cause = known.cause.or(Some("edge-dns-failed"));
     regions > 0
 }
