@@ -633,6 +633,11 @@ rules! {
     "cloudflared never gets a connection"
     "a firewall on this host or on the way lets neither out; the tunnel has no other port, and no HTTP proxy helps"
     "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19; with TCP alone `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` saves the attempt over UDP"
+"edge-tls-intercepted" Edge Warning TROUBLE
+    "somebody else answers for the tunnel's edge"
+    "`TLS handshake with edge error: tls: failed to verify certificate: x509: certificate signed by unknown authority`"
+    "a firewall opens TLS on port 7844, and cloudflared accepts Cloudflare's own certificate only"
+    "ask for TCP and UDP 7844 to 198.41.192.0/19 to be left alone by TLS inspection"
 "edge-region-unreachable" Edge Warning TROUBLE
     "one of the two regions of the tunnel's edge cannot be reached"
     "two of four connections, again and again"

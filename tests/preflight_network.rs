@@ -215,6 +215,24 @@ fn an_inspecting_proxy_is_named() {
 }
 
 #[test]
+fn a_firewall_that_opens_tls_to_the_edge_is_named() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    world.edge_issuer = "Corp Inspection CA";
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), ["edge-tls-intercepted"], "{:#}", answer.json);
+    assert!(evidence(&answer, "edge-tls-intercepted").contains("Corp Inspection CA"), "{:#}", answer.json);
+    // Nothing else is left.
+    world.udp = [None; 2];
+    let answer = look(&python, &world, json!({})).expect(1);
+    assert_eq!(answer.finding("edge-tls-intercepted")["severity"], "error");
+    // What accepts and says nothing is no proof of anything.
+    (world.edge_issuer, world.udp) = ("", [Some("quic"); 2]);
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), Vec::<&str>::new(), "{:#}", answer.json);
+}
+
+#[test]
 fn a_captive_portal_explains_the_rest() {
     let Some(python) = python(TEST) else { return };
     let mut world = World::healthy();

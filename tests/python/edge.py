@@ -79,7 +79,7 @@ async def silent_or_tls(address, port, context, behaviour):
             writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n")
         elif behaviour == "cut":
             await reader.read(100)
-        elif context is None or behaviour == "silent":
+        elif context is None or behaviour in ("silent", "hold"):
             await asyncio.sleep(3600)
         else:
             await reader.readuntil(b"\r\n\r\n")
@@ -114,7 +114,7 @@ async def main(config):
     # {"tcp": [[address, port]]}
     for address, port in config.get("tcp", []):
         await silent_or_tls(address, port, None, None)
-    # {"tls": [[address, port, cert, key, behaviour]]}: seconds that the clock is off, `silent`, `plain` or `cut`
+    # {"tls": [[address, port, cert, key, behaviour]]}: seconds that the clock is off, `silent`, `plain`, `cut` or `hold`
     for address, port, cert, key, behaviour in config.get("tls", []):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) udp: [Option<&'static str>; 2],
     /// Whether something listens on TCP 7844 of each region.
     pub(crate) tcp: [bool; 2],
+    /// Who issued the certificate that it shows; an empty name listens and says nothing.
+    pub(crate) edge_issuer: &'static str,
     /// Names in each server's certificate, who issues it, and how it behaves.
     pub(crate) tls: [Tls; 3],
     /// At most TLS 1.2.
@@ -95,6 +97,7 @@ impl World {
             modes: json!({}),
             udp: [Some("quic"); 2],
             tcp: [true; 2],
+            edge_issuer: "CloudFlare, Inc.",
             tls: SERVERS.map(|host| Tls { host, issuer: PUBLIC, behaviour: "0", expired: false }),
             tls12: false,
         }
@@ -115,14 +118,15 @@ impl World {
             .enumerate()
             .filter_map(|(at, mode)| Some(json!([self.address(at + 1), edge, (*mode)?])))
             .collect();
-        let tcp: Vec<Value> = self
-            .tcp
-            .iter()
-            .enumerate()
-            .filter(|(_, listens)| **listens)
-            .map(|(at, _)| json!([self.address(at + 1), edge]))
-            .collect();
-        let servers: Vec<Value> = self
+        let open = (1..=2).filter(|at| self.tcp[at - 1]).map(|at| self.address(at));
+        let (tcp, shown): (Vec<Value>, Vec<Value>) = if self.edge_issuer.is_empty() {
+            (open.map(|address| json!([address, edge])).collect(), Vec::new())
+        } else {
+            let edge_tls = Tls { host: "h2.cftunnel.com", issuer: self.edge_issuer, behaviour: "hold", expired: false };
+            let (cert, key) = certificate(dir, "h2", &edge_tls);
+            (Vec::new(), open.map(|address| json!([address, edge, cert, key, edge_tls.behaviour])).collect())
+        };
+        let mut servers: Vec<Value> = self
             .tls
             .iter()
             .enumerate()
@@ -131,6 +135,7 @@ impl World {
                 json!([self.address(at + 11), tls, cert, key, server.behaviour])
             })
             .collect();
+        servers.extend(shown);
         json!({
             "dns": {"listen": [self.address(53), dns], "records": self.records, "modes": self.modes},
             "udp": udp, "tcp": tcp, "tls": servers, "tls12": self.tls12, "cert": cert, "key": key,

@@ -12,6 +12,9 @@ use crate::caller::Caller;
 pub(super) const EDGE_SRV: &str = "_v2-origintunneld._tcp.argotunnel.com";
 /// What the answer names, one a region.
 pub(super) const REGIONS: [&str; 2] = ["region1.v2.argotunnel.com", "region2.v2.argotunnel.com"];
+/// The name that cloudflared gives to the edge over TCP, and who issues its certificate: cloudflared 2026.3.0,
+/// `connection/protocol.go` and `tlsconfig/cloudflare_ca.go`.
+pub(super) const EDGE_TLS: (&str, &str) = ("h2.cftunnel.com", "CloudFlare, Inc.");
 /// Anthropic's API.
 pub(super) const API: &str = "api.anthropic.com";
 /// Where the proxy's image comes from, and everything on Docker Hub.

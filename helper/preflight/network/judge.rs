@@ -183,6 +183,12 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
             verdict.found(known.explain(blocked("edge-tcp-blocked", Transport::Tcp, severity)));
         }
     }
+    if let Some(issuer) = network.foreign_edge.as_ref().filter(|_| tcp) {
+        let finding = rules::finding("edge-tls-intercepted").with(format!("issuer: {issuer}"));
+        let needed = !udp || around.protocol == Some(Protocol::Http2);
+        let finding = if needed { finding.weighing(Severity::Error) } else { finding };
+        verdict.found(known.explain(finding));
+    }
     let mut partial = Vec::new();
     for (transport, works) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
         if works {

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use simple_dns::TYPE;
 
-use self::destinations::{API, Destinations, EDGE_SRV, REGIONS, REGISTRIES};
+use self::destinations::{API, Destinations, EDGE_SRV, EDGE_TLS, REGIONS, REGISTRIES};
 use self::row::{Family, Outcome, Row, Transport, words};
 use super::race::{Desk, remaining};
 use crate::answer::Error;
@@ -30,6 +30,9 @@ const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const EDGE: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 /// Addresses of a region that are tried; one that is down is no blocked port.
 const TRIES: usize = 2;
+
+/// An edge that accepts shakes hands at once; a test, or a firewall that accepts everything, may not.
+const EDGE_HANDSHAKE: Duration = Duration::from_millis(700);
 
 /// Random bytes; predictable ones where the system has none, which no probe's truth depends on.
 fn random<const N: usize>() -> [u8; N] {
@@ -63,6 +66,8 @@ pub(crate) struct Network {
     targets: Vec<String>,
     /// What answered on port 443, in the order of [`Network::tls_hosts`].
     servers: Vec<Option<tls::Seen>>,
+    /// Who issued the certificate that an edge showed, where cloudflared would not accept it.
+    foreign_edge: Option<String>,
     /// Whether a test chose the destinations.
     pub(super) is_test: bool,
 }
@@ -105,7 +110,7 @@ impl Network {
             }
         }
         rows.extend(Self::tls_hosts().map(|host| Row::planned(host, to.tls_port, Transport::Tls, None)));
-        Self { rows, resolvers, targets: Vec::new(), servers: vec![None; Self::tls_hosts().len()], is_test }
+        Self { rows, resolvers, targets: Vec::new(), servers: vec![None; Self::tls_hosts().len()], foreign_edge: None, is_test }
     }
 
     /// Whether there is anybody to ask: only a test can take all DNS servers away.
@@ -225,8 +230,8 @@ pub(super) fn start<F: 'static>(
     }
     for region in 0..REGIONS.len() {
         for family in FAMILIES {
-            let (resolvers, port) = (Arc::clone(&resolvers), plan.to.edge_port);
-            desk.spawn(move |desk| probe_region(desk, get, (region, family, port), &resolvers, (names_by, deadline)));
+            let (resolvers, plan) = (Arc::clone(&resolvers), plan.clone());
+            desk.spawn(move |desk| probe_region(desk, get, (region, family), &plan, &resolvers, (names_by, deadline)));
         }
     }
     for (at, host) in Network::tls_hosts().into_iter().enumerate() {
@@ -249,7 +254,7 @@ pub(super) fn start<F: 'static>(
                 });
             };
             desk.put(move |facts| get(facts).note(Place::Server(at), |row| row.addresses = vec![address.to_string()]));
-            let seen = tls::look(host, SocketAddr::new(address, port), &roots, deadline);
+            let seen = tls::look(host, SocketAddr::new(address, port), &roots, true, deadline);
             desk.put(move |facts| {
                 let network = get(facts);
                 network.note(Place::Server(at), |row| {
@@ -283,7 +288,8 @@ fn named(row: &mut Row, found: &dns::Found, ms: Option<u64>) {
 fn probe_region<F: 'static>(
     desk: &Desk<F>,
     get: fn(&mut F) -> &mut Network,
-    (region, family, port): (usize, Family, u16),
+    (region, family): (usize, Family),
+    plan: &Plan,
     resolvers: &[SocketAddr],
     (names_by, deadline): (Instant, Instant),
 ) {
@@ -295,7 +301,7 @@ fn probe_region<F: 'static>(
     let found = dns::look_up(REGIONS[region], kind, resolvers, names_by);
     let ms = ms(started);
     let addresses: Vec<SocketAddr> =
-        found.addresses.iter().take(TRIES).map(|address| SocketAddr::new(*address, port)).collect();
+        found.addresses.iter().take(TRIES).map(|address| SocketAddr::new(*address, plan.to.edge_port)).collect();
     let nowhere = addresses.is_empty();
     desk.put(move |facts| {
         let network = get(facts);
@@ -305,19 +311,24 @@ fn probe_region<F: 'static>(
         }
     });
     for transport in EDGE.into_iter().filter(|_| !nowhere) {
-        let addresses = addresses.clone();
-        desk.spawn(move |desk| probe_edge(desk, get, Place::Edge(region, transport, family), &addresses, deadline));
+        let (addresses, roots) = (addresses.clone(), Arc::clone(&plan.roots));
+        desk.spawn(move |desk| {
+            let reached = probe_edge(desk, get, Place::Edge(region, transport, family), &addresses, deadline);
+            if let Some(address) = reached.filter(|_| transport == Transport::Tcp) {
+                who_is_the_edge(desk, get, Place::Edge(region, transport, family), (address, &roots), deadline);
+            }
+        });
     }
 }
 
-/// Tries the addresses one after the other, each with its share of the time.
+/// Tries the addresses one after the other, each with its share of the time. Returns the one that answered.
 fn probe_edge<F: 'static>(
     desk: &Desk<F>,
     get: fn(&mut F) -> &mut Network,
     place: Place,
     addresses: &[SocketAddr],
     deadline: Instant,
-) {
+) -> Option<SocketAddr> {
     for (at, address) in addresses.iter().copied().enumerate() {
         desk.put(move |facts| get(facts).note(place, |row| row.addresses = vec![address.ip().to_string()]));
         let started = Instant::now();
@@ -343,9 +354,30 @@ fn probe_edge<F: 'static>(
             });
         });
         if outcome == Outcome::Ok {
-            return;
+            return Some(address);
         }
     }
+    None
+}
+
+/// Reads the certificate behind an open port: a firewall that opens TLS there is nobody whom cloudflared talks to.
+fn who_is_the_edge<F: 'static>(
+    desk: &Desk<F>,
+    get: fn(&mut F) -> &mut Network,
+    place: Place,
+    (address, roots): (SocketAddr, &Arc<RootCertStore>),
+    deadline: Instant,
+) {
+    let (name, organisation) = EDGE_TLS;
+    let seen = tls::look(name, address, roots, false, deadline.min(Instant::now() + EDGE_HANDSHAKE));
+    desk.put(move |facts| {
+        let network = get(facts);
+        let own = |issuer: &String| issuer.contains(organisation);
+        if let Some(issuer) = seen.issuer.as_ref().filter(|issuer| seen.fault.is_some() && !own(issuer)) {
+            network.foreign_edge = Some(issuer.clone());
+        }
+        network.note(place, |row| row.issuer = seen.issuer);
+    });
 }
 
 fn connect(address: SocketAddr, until: Instant) -> io::Result<(Outcome, Vec<u32>)> {
