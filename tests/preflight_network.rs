@@ -276,6 +276,27 @@ fn a_clock_that_is_off_is_found_by_a_server_s() {
 }
 
 #[test]
+fn a_name_behind_a_route_that_docker_has_taken_over() {
+    let Some(python) = python(TEST) else { return };
+    let parent = folder();
+    let dir = crate::support::deployment(parent.path());
+    let routes = json!({"routes": {"wiki": "http://wiki.corp.example:80"}});
+    helper(["render"]).dir(&dir).json(routes).run().expect(0);
+    let mut world = World::healthy();
+    world.records["wiki.corp.example A"] = json!(["172.29.3.4"]);
+    let (running, bin) = (world.start(&python), folder());
+    let call = call(bin.path(), json!({})).dir(&dir);
+    let network = r#"network\ ls*) echo abc ;;
+network\ inspect*) echo '[{"Name":"taken","IPAM":{"Config":[{"Subnet":"172.29.0.0/16"}]}}]' ;;"#;
+    script(bin.path(), "docker", &fake_docker(network));
+    let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run().expect(0);
+    assert_eq!(
+        evidence(&answer, "network-overlap"),
+        "route `wiki` leads to wiki.corp.example at 172.29.3.4, and the Docker network `taken` has 172.29.0.0/16"
+    );
+}
+
+#[test]
 fn a_wrong_test_variable_sends_nothing_anywhere() {
     let bin = folder();
     for text in ["{", "{\"port\":1}", "7"] {

@@ -1,6 +1,6 @@
 //! What a deployment directory says about itself, where there is one: the stack that the host has to carry.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
@@ -31,8 +31,10 @@ pub(super) struct Deployed {
     pub(super) protocol: Option<Protocol>,
     /// Images that the engine must have.
     pub(super) images: Vec<String>,
-    /// Routes that lead to an address or to a range: its name in words, and the range.
+    /// Routes that lead to an address: in words, and the address.
     pub(super) upstreams: Vec<(String, Ipv4Net)>,
+    /// Routes that lead to a name outside of Docker: in words, and the name.
+    pub(super) names: Vec<(String, String)>,
     /// Docker networks from outside that the proxy joins.
     pub(super) joined: Vec<String>,
     /// DNS servers that the compose file gives to the proxy.
@@ -57,6 +59,7 @@ impl Deployed {
             protocol: None,
             images: vec![built_in.proxy_image, built_in.cloudflared_image],
             upstreams: Vec::new(),
+            names: Vec::new(),
             joined: Vec::new(),
             dns: Vec::new(),
             unlabelled: Vec::new(),
@@ -104,9 +107,24 @@ impl Deployed {
         let inside = found.gateway_path(proxy).unwrap_or_else(|| path::GATEWAY.into());
         let text = if found::is_inside(&inside) { files::read_text(deployment, &inside)? } else { None };
         if let Some(gateway) = text.and_then(|text| Gateway::parse(&text).ok()) {
-            this.upstreams = ranges(&gateway);
+            this.note_upstreams(&gateway);
         }
         Ok(this)
+    }
+}
+
+impl Deployed {
+    fn note_upstreams(&mut self, gateway: &Gateway) {
+        for (name, text) in &gateway.routes {
+            let Ok(upstream) = Upstream::parse(text) else { continue };
+            let words = format!("route `{name}` leads to {}", upstream.host_text());
+            match upstream.host() {
+                Host::Address(address) => self.upstreams.push((words, Ipv4Net::from(address))),
+                Host::Name(host) => self.names.push((words, host.to_owned())),
+                // A container's name, or this host by Docker's.
+                Host::Label(_) | Host::Engine => {}
+            }
+        }
     }
 }
 
@@ -131,22 +149,6 @@ fn unlabelled(volume: &Value) -> Option<String> {
             (is_bind && label.is_none()).then(|| at(map, &["target"]).and_then(yaml::scalar)).flatten()
         }
     }
-}
-
-/// The addresses that the proxy is to dial: routes to an address, and the ranges in `allowed_ips`.
-fn ranges(gateway: &Gateway) -> Vec<(String, Ipv4Net)> {
-    gateway
-        .routes
-        .iter()
-        .filter_map(|(name, text)| match Upstream::parse(text).ok()?.host() {
-            Host::Address(address) => Some((format!("route `{name}` leads to {address}"), single(address))),
-            Host::Name(_) | Host::Label(_) | Host::Engine => None,
-        })
-        .collect()
-}
-
-fn single(address: Ipv4Addr) -> Ipv4Net {
-    Ipv4Net::from(address)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use ipnet::Ipv4Net;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +155,7 @@ pub(crate) fn run(
     let questions = Questions {
         project: deployed.project.clone(),
         images: deployed.images.clone(),
-        wants_networks: !deployed.upstreams.is_empty(),
+        wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
     };
     let home = caller.var("HOME").map(PathBuf::from);
     let mut facts = Facts {
@@ -173,6 +174,8 @@ pub(crate) fn run(
     if !request.offline {
         let left = race::remaining(deadline);
         network::start(race.desk(), |facts: &mut Facts| &mut facts.network, &plan, &facts.network, left);
+        let note = |facts: &mut Facts, words, address| facts.deployed.upstreams.push((words, Ipv4Net::from(address)));
+        network::look_up_upstreams(race.desk(), &facts.deployed.names, &facts.network, note, left);
     }
     let all = race.finish(deadline + GRACE, &mut facts);
     // Who was ended for being late may have left something that nobody waits for.

@@ -9,7 +9,7 @@ pub(crate) mod row;
 mod tls;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -161,6 +161,9 @@ impl Network {
             if row.is_ok() {
                 row.detail = None;
             }
+            if row.issuer.as_deref().is_some_and(|issuer| issuer.contains(EDGE_TLS.1)) {
+                row.issuer = None;
+            }
         }
         rows
     }
@@ -265,6 +268,29 @@ pub(super) fn start<F: 'static>(
                     *place = Some(seen);
                 }
             });
+        });
+    }
+}
+
+/// Looks up the names behind routes, as the Docker daemon's own DNS would in the end: with this host's resolver.
+pub(super) fn look_up_upstreams<F: 'static>(
+    desk: &Desk<F>,
+    names: &[(String, String)],
+    network: &Network,
+    note: fn(&mut F, String, Ipv4Addr),
+    limit: Duration,
+) {
+    let deadline = Instant::now() + limit;
+    // More routes than this say nothing new about the engine's networks.
+    for (words, host) in names.iter().take(8).cloned() {
+        let resolvers = network.resolvers.clone();
+        desk.spawn(move |desk| {
+            for address in dns::look_up(&host, TYPE::A, &resolvers, deadline).addresses {
+                if let IpAddr::V4(address) = address {
+                    let words = format!("{words} at {address}");
+                    desk.put(move |facts| note(facts, words, address));
+                }
+            }
         });
     }
 }
