@@ -122,29 +122,26 @@ pub(crate) fn adopt_orphans() {
 
 /// Processes below one, as `/proc` shows them; none where there is no `/proc`.
 fn descendants(root: Pid) -> Vec<Pid> {
-    let parents: Vec<(Pid, Pid)> = std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let id: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // `pid (name) state ppid …`; a name may hold blanks and parentheses. See proc_pid_stat(5).
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            let state = fields.next()?;
-            let parent: i32 = fields.next()?.parse().ok()?;
-            (state != "Z").then_some((Pid::from_raw(id)?, Pid::from_raw(parent)?))
-        })
-        .collect();
     let mut found = vec![root];
     let mut at = 0;
     while at < found.len() {
-        let parent = found[at];
-        found.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(id, _)| *id));
+        let below = children(found[at]);
+        found.extend(below.into_iter().filter(|id| !found.contains(id)).collect::<Vec<_>>());
         at += 1;
     }
     found.remove(0);
     found
+}
+
+/// Children of one process. The kernel lists them for each thread (proc_pid_task(5)), which is much faster than reading
+/// about every process on the machine.
+fn children(parent: Pid) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", parent.as_raw_nonzero()));
+    let lists = threads.into_iter().flatten().flatten().map(|thread| thread.path().join("children"));
+    let texts = lists.filter_map(|list| std::fs::read_to_string(list).ok());
+    texts
+        .flat_map(|text| text.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect::<Vec<_>>())
+        .collect()
 }
 
 fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {

@@ -102,7 +102,7 @@ rules! {
     "the docker client is too old for its engine"
     "`client version … is too old. Minimum supported API version is …`"
     "client and engine come from different sources, and the engine no longer speaks the client's version of the API"
-    "update the docker client (the package `docker-ce-cli`, or Docker Desktop), or set DOCKER_API_VERSION to the version in the evidence where the client allows it"
+    "update the docker client: the package `docker-ce-cli` (Docker's repository), or Docker Desktop"
 "engine-too-old" Host Fatal DOCKER
     "the Docker engine is too old"
     "an engine before 20.10, or `client version … is too new. Maximum supported API version is …`"

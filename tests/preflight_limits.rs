@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::edge::{World, fake_docker, python};
-use crate::support::{folder, helper, script};
+use crate::support::{Answer, folder, helper, script};
 
 /// Processes with this text in their command line.
 fn processes(text: &str) -> Vec<String> {
@@ -33,6 +33,21 @@ fn stubborn(mark: &str) -> String {
     )
 }
 
+/// Runs it and requires the limit to be kept, the start of the process included. A machine that is busy with other tests
+/// can only add to the time, so the best of three counts.
+fn keeps(limit: u64, run: impl Fn() -> Answer) -> Answer {
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let answer = run();
+        times.push(started.elapsed());
+        if times.last().is_some_and(|took| *took <= Duration::from_millis(limit + 250)) {
+            return answer;
+        }
+    }
+    panic!("{times:?} with a limit of {limit} ms");
+}
+
 #[test]
 fn a_docker_that_never_answers_is_passed_over_and_gone() {
     let mark = format!("preflight-mark-{}", std::process::id());
@@ -40,13 +55,10 @@ fn a_docker_that_never_answers_is_passed_over_and_gone() {
     script(bin.path(), "docker", &stubborn(&mark));
     script(bin.path(), "git", &stubborn(&mark));
     for limit in [300_u64, 2500] {
-        let started = Instant::now();
-        let answer = helper(["preflight"])
-            .json(json!({"timeout_ms": limit, "offline": true}))
-            .path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")])
-            .run();
-        let took = started.elapsed();
-        assert!(took <= Duration::from_millis(limit + 250), "{took:?} with a limit of {limit} ms");
+        let answer = keeps(limit, || {
+            let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true}));
+            call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run()
+        });
         let skipped: Vec<&str> =
             answer.json["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
         for id in ["engine", "compose", "git"] {
@@ -66,10 +78,10 @@ fn a_docker_whose_child_keeps_its_pipes_is_gone_with_it() {
     let bin = folder();
     let text = format!("*) sh -c 'while :; do sleep 1; done' {mark} & exit 0 ;;");
     script(bin.path(), "docker", &fake_docker(&text));
-    let started = Instant::now();
-    let request = json!({"timeout_ms": 400, "offline": true});
-    let answer = helper(["preflight"]).json(request).path(&[bin.path(), Path::new("/bin")]).run();
-    assert!(started.elapsed() <= Duration::from_millis(650), "{:?}", started.elapsed());
+    let answer = keeps(400, || {
+        let request = json!({"timeout_ms": 400, "offline": true});
+        helper(["preflight"]).json(request).path(&[bin.path(), Path::new("/bin")]).run()
+    });
     assert!(answer.json["skipped"].to_string().contains("did not answer"), "{:#}", answer.json);
     assert_eq!(processes(&mark), Vec::<String>::new(), "left behind");
 }
@@ -81,14 +93,11 @@ fn a_network_that_swallows_everything_takes_the_limit_and_no_longer() {
     script(bin.path(), "docker", &fake_docker(""));
     let ask = |world: &World, limit: u64| {
         let running = world.start(&python);
-        let call = helper(["preflight"]).json(json!({"timeout_ms": limit}));
-        let call = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]);
-        let call = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string());
-        let started = Instant::now();
-        let answer = call.run();
-        let took = started.elapsed();
-        assert!(took <= Duration::from_millis(limit + 250), "{took:?} with a limit of {limit} ms");
-        answer
+        keeps(limit, || {
+            let call = helper(["preflight"]).json(json!({"timeout_ms": limit}));
+            let call = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]);
+            call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run()
+        })
     };
     // Servers that accept and stay silent, UDP that swallows.
     let mut world = World::healthy();

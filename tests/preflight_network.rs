@@ -19,8 +19,7 @@ fn call(bin: &Path, request: Value) -> Call {
 /// The answer for a world.
 fn look(python: &Path, world: &World, request: Value) -> Answer {
     let (running, bin) = (world.start(python), folder());
-    let answer =
-        call(bin.path(), request).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
+    let answer = call(bin.path(), request).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
     assert_eq!(answer.data()["test_destinations"], true);
     assert_eq!(answer.data()["network"].as_array().unwrap().len(), 16, "every planned probe is a row");
     // What there is to say about a fault comes on top.
@@ -47,7 +46,13 @@ fn grave(answer: &Answer) -> Vec<&str> {
 }
 
 fn evidence(answer: &Answer, id: &str) -> String {
-    answer.finding(id)["evidence"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect::<Vec<_>>().join("\n")
+    answer.finding(id)["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e.as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 const TEST: &str = "preflight and the network";
@@ -154,9 +159,11 @@ fn dns_that_fails_in_every_way() {
         world.modes[name] = json!(mode);
         look(&python, &world, json!({"timeout_ms": limit}))
     };
-    for (mode, outcome_of_it, said) in
-        [("NXDOMAIN", "no_address", "NXDOMAIN"), ("SERVFAIL", "unexpected", "SERVFAIL"), ("REFUSED", "unexpected", "REFUSED")]
-    {
+    for (mode, outcome_of_it, said) in [
+        ("NXDOMAIN", "no_address", "NXDOMAIN"),
+        ("SERVFAIL", "unexpected", "SERVFAIL"),
+        ("REFUSED", "unexpected", "REFUSED"),
+    ] {
         let answer = bad("*", mode, 3000).expect(1);
         assert_eq!(outcome(&answer, SRV, "dns"), outcome_of_it);
         assert_eq!(answer.findings()[0], "edge-dns-failed", "{:#}", answer.json);
@@ -208,7 +215,11 @@ fn an_inspecting_proxy_is_named() {
         }
         let answer = look(&python, &world, json!({})).expect(0);
         assert_eq!(grave(&answer), ["tls-inspected"], "{:#}", answer.json);
-        assert!(evidence(&answer, "tls-inspected").contains("issuer: Corp Inspection CA (Test Ltd)"), "{:#}", answer.json);
+        assert!(
+            evidence(&answer, "tls-inspected").contains("issuer: Corp Inspection CA (Test Ltd)"),
+            "{:#}",
+            answer.json
+        );
         let row = rows(&answer, SERVERS[0], "tls")[0];
         assert_eq!((&row["outcome"], &row["issuer"]), (&json!("unexpected"), &json!("Corp Inspection CA (Test Ltd)")));
     }
@@ -241,7 +252,10 @@ fn a_captive_portal_explains_the_rest() {
     (world.udp, world.tcp) = ([None; 2], [false; 2]);
     let answer = look(&python, &world, json!({})).expect(1);
     assert_eq!(answer.findings()[0], "captive-portal", "{:#}", answer.json);
-    assert!(evidence(&answer, "captive-portal").contains("shows a certificate for portal.example, issued by Portal (Test Ltd)"));
+    assert!(
+        evidence(&answer, "captive-portal")
+            .contains("shows a certificate for portal.example, issued by Portal (Test Ltd)")
+    );
     assert!(evidence(&answer, "captive-portal").contains("not with TLS"));
     assert_eq!(answer.finding("edge-unreachable")["consequence_of"], "captive-portal");
 }
@@ -365,8 +379,7 @@ exit $status
         let call = call(bin.path(), request).env("PATH", path.unwrap());
         let call = call.env("WORK", dir).env("PYTHON", &self.python);
         let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/edge.py");
-        let answer =
-            call.env("EDGE", edge).under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run();
+        let answer = call.env("EDGE", edge).under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run();
         assert!(answer.data().get("test_destinations").is_none(), "the real destinations");
         answer
     }
@@ -389,7 +402,8 @@ fn packets_that_are_dropped_in_a_namespace() {
         ("udp dport 53 drop; tcp dport 53 drop;", &["edge-dns-failed"], 1),
     ] {
         let answer = space.run(&world, rules, json!({"timeout_ms": 1500})).expect(code);
-        let ids: Vec<&str> = grave(&answer).into_iter().filter(|id| !matches!(*id, "tls-inspected" | "registry-blocked")).collect();
+        let ids: Vec<&str> =
+            grave(&answer).into_iter().filter(|id| !matches!(*id, "tls-inspected" | "registry-blocked")).collect();
         assert_eq!(ids, expected, "{rules}: {:#}", answer.json);
         let elapsed = answer.data()["elapsed_ms"].as_u64().unwrap();
         assert!(elapsed <= 1750, "{rules}: {elapsed} ms");
@@ -410,7 +424,11 @@ fn a_host_without_any_way_out() {
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(std::iter::once(bin.path().to_path_buf()).chain(std::env::split_paths(&path)));
     let inside = space.folder.path().join("alone");
-    script(space.folder.path(), "alone", "#!/bin/sh\nunset MCP_TUNNELS_TEST_DESTINATIONS\necho 'nameserver 192.0.2.1' >\"$WORK/resolv.conf\"\nmount --bind \"$WORK/resolv.conf\" \"$(readlink -f /etc/resolv.conf)\"\nexec \"$@\"\n");
+    script(
+        space.folder.path(),
+        "alone",
+        "#!/bin/sh\nunset MCP_TUNNELS_TEST_DESTINATIONS\necho 'nameserver 192.0.2.1' >\"$WORK/resolv.conf\"\nmount --bind \"$WORK/resolv.conf\" \"$(readlink -f /etc/resolv.conf)\"\nexec \"$@\"\n",
+    );
     let call = call.env("PATH", path.unwrap()).env("WORK", space.folder.path());
     let answer = call.under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run().expect(1);
     assert_eq!(answer.findings(), ["network-down"], "{:#}", answer.json);

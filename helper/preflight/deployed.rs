@@ -20,7 +20,8 @@ use crate::deployment::{Deployment, TokenState, Upstream, files, path};
 /// What counts for the host's checks.
 #[derive(Clone, Debug)]
 pub(super) struct Deployed {
-    pub(super) root: PathBuf,
+    /// Where it is; `None` where that is not known.
+    pub(super) root: Option<PathBuf>,
     /// Whether there are files of a stack in it.
     pub(super) is_deployment: bool,
     pub(super) has_env: bool,
@@ -48,10 +49,10 @@ pub(super) struct Deployed {
 
 impl Deployed {
     /// Nothing but the built-in images: the stack that `init` would write.
-    pub(super) fn none(deployment: &Deployment) -> Self {
+    pub(super) fn none(deployment: Option<&Deployment>) -> Self {
         let built_in = Choices::default();
         Self {
-            root: deployment.root().to_path_buf(),
+            root: deployment.map(|deployment| deployment.root().to_path_buf()),
             is_deployment: false,
             has_env: false,
             services: Services::default(),
@@ -73,7 +74,7 @@ impl Deployed {
     /// # Errors
     /// Reading errors of the files that everything else hangs on.
     pub(super) fn read(deployment: &Deployment) -> Result<Self, Error> {
-        let mut this = Self::none(deployment);
+        let mut this = Self::none(Some(deployment));
         if !deployment.exists()? {
             return Ok(this);
         }

@@ -57,8 +57,9 @@ pub(super) struct HostData {
     /// The HTTP proxy that the shell names, without credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     http_proxy: Option<String>,
-    /// The deployment directory.
-    directory: DirectoryData,
+    /// The deployment directory, if it is known which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<DirectoryData>,
 }
 
 /// The deployment directory in an answer.
@@ -100,7 +101,13 @@ struct Place {
 }
 
 /// Starts looking.
-pub(super) fn start(desk: &Desk<Facts>, deployment: Deployment, home: Option<PathBuf>, ask_git: bool, deadline: Instant) {
+pub(super) fn start(
+    desk: &Desk<Facts>,
+    deployment: Deployment,
+    home: Option<PathBuf>,
+    ask_git: bool,
+    deadline: Instant,
+) {
     let for_git = deployment.clone();
     desk.spawn(move |desk| {
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default().to_lowercase();
@@ -124,8 +131,7 @@ pub(super) fn start(desk: &Desk<Facts>, deployment: Deployment, home: Option<Pat
 }
 
 /// The engine's disk, once it is known where that is: one that is not on this host cannot be seen.
-pub(super) fn disk(info: Option<&Value>) -> Option<(PathBuf, u64)> {
-    let info = info?;
+pub(super) fn disk(info: &Value) -> Option<(PathBuf, u64)> {
     if info["OperatingSystem"].as_str() == Some("Docker Desktop") {
         return None;
     }
@@ -173,8 +179,12 @@ fn synced_by(path: &Path, home: Option<&Path>) -> Option<&'static str> {
         ("pCloudDrive", "pCloud"),
         ("iCloud Drive", "iCloud"),
     ];
-    const MARKS: [(&str, &str); 4] =
-        [(".dropbox", "Dropbox"), (".stfolder", "Syncthing"), (".sync", "Resilio Sync"), (".owncloudsync.log", "Nextcloud")];
+    const MARKS: [(&str, &str); 4] = [
+        (".dropbox", "Dropbox"),
+        (".stfolder", "Syncthing"),
+        (".sync", "Resilio Sync"),
+        (".owncloudsync.log", "Nextcloud"),
+    ];
     let text = path.to_string_lossy();
     if text.contains("/Library/Mobile Documents/") {
         return Some("iCloud");
@@ -192,9 +202,9 @@ fn synced_by(path: &Path, home: Option<&Path>) -> Option<&'static str> {
     });
     // A client's own settings lie in the home directory, which it does not copy for that.
     let marked = || {
-        path.ancestors().filter(|folder| Some(*folder) != home && folder.parent().is_some()).find_map(|folder| {
-            MARKS.iter().find(|(mark, _)| folder.join(mark).exists()).map(|(_, service)| *service)
-        })
+        path.ancestors()
+            .filter(|folder| Some(*folder) != home && folder.parent().is_some())
+            .find_map(|folder| MARKS.iter().find(|(mark, _)| folder.join(mark).exists()).map(|(_, service)| *service))
     };
     named.or_else(marked)
 }
@@ -251,12 +261,12 @@ impl Host {
             server_clock_offset_s: facts.network.clock_offset().map(|(_, offset)| offset),
             variables,
             http_proxy: http_proxy(&facts.caller),
-            directory: DirectoryData {
-                path: facts.deployed.root.to_string_lossy().into_owned(),
+            directory: facts.deployed.root.as_ref().map(|root| DirectoryData {
+                path: root.to_string_lossy().into_owned(),
                 deployment: facts.deployed.is_deployment,
                 writable: self.place.as_ref().map(|place| place.refusal.is_none()),
                 modes: self.place.as_ref().and_then(|place| place.keeps_modes),
-            },
+            }),
         }
     }
 }
@@ -277,6 +287,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
+    let Some(root) = &facts.deployed.root else { return };
     let Some(place) = &facts.host.place else {
         return verdict.skip("directory", "the file system did not answer in time");
     };
@@ -285,10 +296,11 @@ fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
         verdict.found(rules::finding("directory-not-writable").with(format!("{at}: {why}")));
     }
     if place.keeps_modes == Some(false) {
-        verdict.found(rules::finding("directory-without-modes").with(format!("{at}: a mode that is set does not stay")));
+        verdict
+            .found(rules::finding("directory-without-modes").with(format!("{at}: a mode that is set does not stay")));
     }
     if let Some(service) = place.synced_by {
-        let root = facts.deployed.root.display();
+        let root = root.display();
         verdict.found(rules::finding("directory-synced").with(format!("{root} looks like a folder of {service}")));
     }
 }
@@ -416,10 +428,7 @@ fn room(folder: &Path, free: u64, has_images: bool) -> Option<Finding> {
 }
 
 fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
-    let offsets = [
-        facts.tools.clock_offset.map(|offset| ("the engine", offset)),
-        facts.network.clock_offset(),
-    ];
+    let offsets = [facts.tools.clock_offset.map(|offset| ("the engine", offset)), facts.network.clock_offset()];
     let off: Vec<(&str, i64)> =
         offsets.into_iter().flatten().filter(|(_, offset)| offset.abs() > CLOCK_TOLERANCE).collect();
     if off.is_empty() {
@@ -444,9 +453,7 @@ fn project_is_ours(facts: &Facts, verdict: &mut Verdict) {
         }
         return;
     };
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let own = real(&facts.deployed.root);
-    let foreign = containers.iter().find(|(_, folder)| !folder.as_os_str().is_empty() && real(folder) != own);
+    let foreign = containers.first();
     verdict.findings.extend(foreign.map(|(name, folder)| {
         rules::finding("project-conflict")
             .with(format!("project {project}"))

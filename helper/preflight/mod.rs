@@ -7,7 +7,7 @@ pub(crate) mod network;
 mod race;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -140,20 +140,19 @@ pub(crate) fn run(
     let deadline = started + limit;
     child::adopt_orphans();
     let mut verdict = Verdict::default();
-    // Nothing of it is needed: where a deployment would be is not known, and everything else is looked at.
-    let deployment = deployment.or_else(|why| {
-        verdict.skip("directory", why.to_string());
-        Deployment::locate(Some(Path::new("/nonexistent/mcp-tunnel")), caller)
-    })?;
-    let is_known = verdict.skipped.is_empty();
-    let deployed = read(&deployment, limit.min(FILES), &mut verdict);
+    // Nothing of it is needed: without it everything else is looked at.
+    let deployment = deployment.map_err(|why| verdict.skip("directory", why.to_string())).ok();
+    let deployed = match &deployment {
+        Some(deployment) => read(deployment, limit.min(FILES), &mut verdict),
+        None => Deployed::none(None),
+    };
     caller.services = deployed.services.clone();
     let (plan, network) = network::plan(caller, &deployed.dns)?;
 
-    let folder = if deployed.is_deployment { deployed.root.clone() } else { PathBuf::from("/") };
+    let folder = deployed.root.clone().filter(|_| deployed.is_deployment).unwrap_or_else(|| PathBuf::from("/"));
     let docker = Docker::find(&folder, deployed.variables.clone(), false);
     let questions = Questions {
-        project: deployed.project.clone(),
+        project: deployed.project.clone().zip(deployed.root.clone()),
         images: deployed.images.clone(),
         wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
     };
@@ -168,7 +167,7 @@ pub(crate) fn run(
     };
     let race = Race::new();
     tools::start(race.desk(), docker, questions, deadline);
-    if is_known {
+    if let Some(deployment) = deployment {
         host::start(race.desk(), deployment, home, facts.deployed.has_env, deadline);
     }
     if !request.offline {
@@ -183,12 +182,15 @@ pub(crate) fn run(
         child::sweep();
     }
     facts.network.settle();
-    facts.host.note_disk(host::disk(facts.tools.engine_info().as_ref()));
 
-    for check in tools::CHECKS.iter().chain(host::CHECKS.iter().filter(|check| is_known || check.id != "directory")) {
+    for check in tools::CHECKS.iter().chain(host::CHECKS) {
         let before = verdict.skipped.len();
         (check.test)(&facts, &mut verdict);
-        debug_assert!(verdict.skipped[before..].iter().all(|s| s.id == check.id), "{} skips under its own name", check.id);
+        debug_assert!(
+            verdict.skipped[before..].iter().all(|s| s.id == check.id),
+            "{} skips under its own name",
+            check.id
+        );
     }
     if request.offline {
         verdict.skip("network", "`offline` leaves the network out");
@@ -211,16 +213,12 @@ fn read(deployment: &Deployment, limit: Duration, verdict: &mut Verdict) -> Depl
         Err(_) => "its disk did not answer in time".to_owned(),
     };
     verdict.skip("deployment", why);
-    Deployed::none(deployment)
+    Deployed::none(Some(deployment))
 }
 
-fn report(
-    facts: &Facts,
-    verdict: Verdict,
-    request: PreflightRequest,
-    started: Instant,
-) -> Report<PreflightData> {
-    let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity && f.consequence_of.is_none()).count();
+fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: Instant) -> Report<PreflightData> {
+    let count =
+        |severity| verdict.findings.iter().filter(|f| f.severity == severity && f.consequence_of.is_none()).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let worst = verdict.findings.iter().filter(|f| f.consequence_of.is_none()).min_by_key(|f| (f.severity, f.layer));
     let title = worst.map_or("", |finding| finding.title.as_str());
@@ -264,7 +262,10 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     match (facts.deployed.is_deployment, udp_blocked && !told) {
         (true, true) => {
             let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
-            steps.push(Next::helper("let cloudflared use HTTP/2 at once, instead of trying UDP for two minutes", render));
+            steps.push(Next::helper(
+                "let cloudflared use HTTP/2 at once, instead of trying UDP for two minutes",
+                render,
+            ));
             steps.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
         }
         (true, false) => steps.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"]))),
@@ -299,5 +300,8 @@ pub(crate) fn of_the_edge(
     let around = Circumstances { protocol: deployed.protocol, has_images: true, ..Circumstances::default() };
     judge::judge(&network, &around, &mut verdict);
     let of_the_edge = |finding: &Finding| !matches!(finding.id, "api-unreachable" | "registry-blocked");
-    (verdict.findings.into_iter().filter(|f| f.severity != Severity::Note && of_the_edge(f)).collect(), network.in_words())
+    (
+        verdict.findings.into_iter().filter(|f| f.severity != Severity::Note && of_the_edge(f)).collect(),
+        network.in_words(),
+    )
 }

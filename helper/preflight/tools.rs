@@ -53,7 +53,7 @@ pub(super) struct Tools {
     endpoint: Option<String>,
     /// The engine's networks: name, project, range.
     pub(super) networks: Option<Vec<(String, String, Ipv4Net)>>,
-    /// Containers of this project's name: name, folder of the project.
+    /// Containers of this project's name that another folder's stack has: name, folder.
     pub(super) containers: Option<Vec<(String, PathBuf)>>,
     /// Images that are on the engine already: reference, architecture.
     pub(super) images: Option<Vec<(String, String)>>,
@@ -63,7 +63,8 @@ pub(super) struct Tools {
 
 /// What is asked of docker about the deployment.
 pub(super) struct Questions {
-    pub(super) project: Option<String>,
+    /// The project and its folder.
+    pub(super) project: Option<(String, PathBuf)>,
     pub(super) images: Vec<String>,
     pub(super) wants_networks: bool,
 }
@@ -102,7 +103,12 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
         let before = OffsetDateTime::now_utc();
         let said = ask(docker, &["info", "--format", "{{json .}}"]);
         let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
-        desk.put(move |facts| (facts.tools.info, facts.tools.clock_offset) = (Some(said), offset));
+        // A disk that hangs takes this thread along, and no more.
+        let disk = json(&said).and_then(|info| super::host::disk(&info));
+        desk.put(move |facts| {
+            (facts.tools.info, facts.tools.clock_offset) = (Some(said), offset);
+            facts.host.note_disk(disk);
+        });
     }));
     run(Box::new(move |docker, desk| {
         let said = ask(docker, &["compose", "version", "--short"]);
@@ -125,14 +131,17 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
             }
         }));
     }
-    if let Some(project) = questions.project {
+    if let Some((project, folder)) = questions.project {
         run(Box::new(move |docker, desk| {
             let filter = format!("label=com.docker.compose.project={project}");
             let format = r#"{{.Names}}|{{.Label "com.docker.compose.project.working_dir"}}"#;
             let said = ask(docker, &["ps", "--all", "--filter", &filter, "--format", format]);
+            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+            let own = real(&folder);
             let found = String::from_utf8_lossy(&said.stdout)
                 .lines()
                 .filter_map(|line| line.split_once('|'))
+                .filter(|(_, folder)| !folder.is_empty() && real(Path::new(folder)) != own)
                 .map(|(name, folder)| (name.to_owned(), PathBuf::from(folder)))
                 .collect();
             desk.put(move |facts| facts.tools.containers = said.success.then_some(found));
@@ -304,7 +313,9 @@ impl Tools {
         let mut rows = vec![Tool {
             name: "docker",
             path: self.docker.as_deref().and_then(path),
-            version: self.client("Version").or_else(|| self.info()?["ClientInfo"]["Version"].as_str().map(str::to_owned)),
+            version: self
+                .client("Version")
+                .or_else(|| self.info()?["ClientInfo"]["Version"].as_str().map(str::to_owned)),
             floor: None,
             kind: self.client("Context").map(|context| format!("context {context}")).into_iter().collect(),
         }];
@@ -392,10 +403,8 @@ fn engine_is_docker(facts: &Facts, verdict: &mut Verdict) {
             finding = finding.with(format!("the engine is Podman {version}")).weighing(Severity::Warning);
         }
         Engine::Answers(_) | Engine::Failed(_) | Engine::Silent => {
-            finding = finding.with(format!(
-                "`docker` is {}",
-                tools.docker.as_deref().unwrap_or(Path::new("docker")).display()
-            ));
+            finding = finding
+                .with(format!("`docker` is {}", tools.docker.as_deref().unwrap_or(Path::new("docker")).display()));
         }
     }
     verdict.found(finding);
@@ -445,7 +454,10 @@ fn failure(facts: &Facts, said: &str) -> crate::answer::Finding {
         ("docker-permission", Some(socket)) => {
             let Ok(meta) = std::fs::metadata(socket) else { return finding };
             let group = super::host::group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
-            finding.fix = finding.fix.replace("-aG docker", &format!("-aG {group}")).replace("newgrp docker", &format!("newgrp {group}"));
+            finding.fix = finding
+                .fix
+                .replace("-aG docker", &format!("-aG {group}"))
+                .replace("newgrp docker", &format!("newgrp {group}"));
             let mode = meta.mode() & 0o7777;
             finding.with(format!("{} belongs to the group {group}, mode {mode:04o}", socket.display()))
         }

@@ -437,7 +437,9 @@ fn explain_silence(stack: &Stack<'_>, picture: &mut Picture, caller: &Caller) {
         {
             let mut all = vec![format!("this host itself reaches the edge over {way}")];
             all.append(&mut finding.evidence);
-            *finding = all.iter().fold(std::mem::replace(finding, rules::finding("edge-not-registered")), |f, text| f.with(text));
+            *finding = all
+                .iter()
+                .fold(std::mem::replace(finding, rules::finding("edge-not-registered")), |f, text| f.with(text));
         }
         if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {
             finding.consequence_of = Some(cause);
@@ -445,7 +447,9 @@ fn explain_silence(stack: &Stack<'_>, picture: &mut Picture, caller: &Caller) {
     }
     for finding in found {
         match picture.findings.iter_mut().find(|known| known.id == finding.id) {
-            Some(known) => known.evidence.extend(finding.evidence.into_iter().take(3usize.saturating_sub(known.evidence.len()))),
+            Some(known) => {
+                known.evidence.extend(finding.evidence.into_iter().take(3usize.saturating_sub(known.evidence.len())))
+            }
             None => picture.findings.push(finding),
         }
     }

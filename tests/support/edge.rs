@@ -111,7 +111,8 @@ impl World {
     /// The configuration of `edge.py`, with certificates made for it.
     pub(crate) fn config(&self, dns: u16, edge: u16, tls: u16) -> Value {
         let dir = self.folder.path();
-        let (cert, key) = certificate(dir, "edge", &Tls { host: "edge", issuer: PUBLIC, behaviour: "", expired: false });
+        let (cert, key) =
+            certificate(dir, "edge", &Tls { host: "edge", issuer: PUBLIC, behaviour: "", expired: false });
         let udp: Vec<Value> = self
             .udp
             .iter()

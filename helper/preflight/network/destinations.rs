@@ -1,6 +1,6 @@
 //! Where the probes go. The names and ports are those that cloudflared and Docker use.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -52,22 +52,42 @@ impl Destinations {
     pub(super) fn of(caller: &Caller) -> Result<(Self, bool), Error> {
         let Some(text) = caller.var(VARIABLE) else { return Ok((Self::default(), false)) };
         serde_json::from_str(&text.to_string_lossy()).map(|destinations| (destinations, true)).map_err(|why| {
-            Error::request(format!("{VARIABLE} cannot be read: {why}"), "it is for tests only; take it out of the shell")
+            Error::request(
+                format!("{VARIABLE} cannot be read: {why}"),
+                "it is for tests only; take it out of the shell",
+            )
         })
     }
 }
 
-/// The DNS servers that a `resolv.conf` names. At most three count, as in glibc and in Go; none means this host.
-pub(super) fn resolvers(resolv_conf: &str) -> Vec<SocketAddr> {
-    let named: Vec<SocketAddr> = resolv_conf
+/// The DNS servers that a `resolv.conf` names. At most three count, as in glibc and in Go; none named means this host.
+/// `index` finds an interface's number.
+pub(super) fn resolvers(resolv_conf: &str, index: impl Fn(&str) -> Option<u32>) -> Vec<SocketAddr> {
+    let mut named = resolv_conf
         .lines()
         .filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next())
-        // A scope (`fe80::1%eth0`) cannot be dialled without its interface's number.
-        .filter_map(|address| address.parse::<IpAddr>().ok())
-        .map(|address| SocketAddr::new(address, 53))
+        .peekable();
+    if named.peek().is_none() {
+        return vec![SocketAddr::from(([127, 0, 0, 1], 53))];
+    }
+    named
+        .filter_map(|text| match text.split_once('%') {
+            // A router that announces itself: `fe80::1%eth0`.
+            Some((address, scope)) => {
+                let scope = scope.parse().ok().or_else(|| index(scope))?;
+                Some(SocketAddrV6::new(address.parse().ok()?, 53, 0, scope).into())
+            }
+            None => Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)),
+        })
         .take(3)
-        .collect();
-    if named.is_empty() { vec![SocketAddr::from(([127, 0, 0, 1], 53))] } else { named }
+        .collect()
+}
+
+/// An interface's number; known on Linux only.
+pub(super) fn interface(name: &str) -> Option<u32> {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c)) && !name.contains("..");
+    let file = format!("/sys/class/net/{name}/ifindex");
+    plain.then(|| std::fs::read_to_string(file).ok()?.trim().parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -76,9 +96,16 @@ mod tests {
 
     #[test]
     fn resolvers_are_the_first_three_and_this_host_where_none_is_named() {
-        let text = "# nameserver 9.9.9.9\nsearch x\nnameserver 10.0.0.1\n nameserver\t::1 \nnameserver fe80::1%eth0\nnameserver x\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n";
-        let found: Vec<String> = resolvers(text).iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["10.0.0.1:53", "[::1]:53", "10.0.0.2:53"]);
-        assert_eq!(resolvers("options edns0\n"), [SocketAddr::from(([127, 0, 0, 1], 53))]);
+        let found = |text: &str| -> Vec<String> {
+            let index = |name: &str| (name == "eth0").then_some(7);
+            resolvers(text, index).iter().map(ToString::to_string).collect()
+        };
+        let text = "# nameserver 9.9.9.9\nsearch x\nnameserver 10.0.0.1\n nameserver\t::1 \nnameserver x\n";
+        assert_eq!(found(text), ["10.0.0.1:53", "[::1]:53"]);
+        let text = "nameserver fe80::1%eth0\nnameserver fe80::1%2\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n";
+        assert_eq!(found(text), ["[fe80::1%7]:53", "[fe80::1%2]:53", "10.0.0.2:53"]);
+        assert_eq!(found("nameserver fe80::1%gone\n"), Vec::<String>::new());
+        assert_eq!(found("options edns0\n"), ["127.0.0.1:53"]);
+        assert_eq!(interface("../../etc"), None);
     }
 }

@@ -37,6 +37,9 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
     let Ok(query) = query(name, kind) else {
         return Found::nothing(Outcome::NoAddress, Some(format!("`{name}` is no DNS name")));
     };
+    if servers.is_empty() {
+        return Found::nothing(Outcome::NoAddress, None);
+    }
     let mut last = Found::nothing(Outcome::Timeout, None);
     // The second round is for packets that were lost.
     for round in 0..2 {

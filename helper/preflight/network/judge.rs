@@ -58,7 +58,8 @@ pub(crate) fn judge(network: &Network, around: &Circumstances, verdict: &mut Ver
 /// A host without any way out, where everything else would say so once more.
 fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
     let nowhere = |row: &Row| matches!(row.outcome, Outcome::Unreachable | Outcome::NoAddress);
-    let is_down = network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
+    let is_down =
+        network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
     if is_down {
         let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
         verdict.found(rules::finding("network-down").with(srv).with(resolvers(network)));
@@ -67,6 +68,9 @@ fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
 }
 
 fn resolvers(network: &Network) -> String {
+    if network.resolvers.is_empty() {
+        return "no DNS server is named that could be asked".into();
+    }
     let all: Vec<String> = network.resolvers.iter().map(ToString::to_string).collect();
     format!("DNS servers: {}", all.join(", "))
 }
@@ -86,7 +90,9 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
                 portal.push(format!("{host} shows a certificate for {names}, issued by {issuer}"));
             }
             Some(Fault::NotTls) => portal.push(format!("{host} answers on port 443, and not with TLS")),
-            Some(Fault::NotInDate) => clock.push(format!("the certificate of {host} is not in date by this host's clock")),
+            Some(Fault::NotInDate) => {
+                clock.push(format!("the certificate of {host} is not in date by this host's clock"))
+            }
         }
     }
     if !portal.is_empty() {
@@ -136,9 +142,8 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
 /// Both transports to both regions. cloudflared dials IPv4 unless `--edge-ip-version` says otherwise, and Docker's
 /// networks have no IPv6 unless they are told to, so IPv4 decides.
 fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut Verdict) {
-    let reaches = |transport, family| {
-        (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)))
-    };
+    let reaches =
+        |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)));
     let rows = |transport, only: &dyn Fn(&Row) -> bool| -> Vec<String> {
         (0..REGIONS.len())
             .filter_map(|region| network.row(Place::Edge(region, transport, Family::Ipv4)))
@@ -221,7 +226,9 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
         rows.iter().fold(rules::finding(id), |finding, (_, row)| finding.with(row.in_words()))
     };
     let through = |finding: Finding, proxy: &Option<String>, who: &str| match proxy {
-        Some(proxy) => finding.with(format!("{who} goes through {proxy}, which was not tried")).weighing(Severity::Note),
+        Some(proxy) => {
+            finding.with(format!("{who} goes through {proxy}, which was not tried")).weighing(Severity::Note)
+        }
         None => finding,
     };
     if !registries.is_empty() {
@@ -239,9 +246,8 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
 impl Network {
     /// How the edge can be reached, in a few words; `None` when it cannot.
     pub(crate) fn in_words(&self) -> Option<&'static str> {
-        let reaches = |transport| {
-            (0..REGIONS.len()).any(|region| self.is_ok(Place::Edge(region, transport, Family::Ipv4)))
-        };
+        let reaches =
+            |transport| (0..REGIONS.len()).any(|region| self.is_ok(Place::Edge(region, transport, Family::Ipv4)));
         match (reaches(Transport::Udp), reaches(Transport::Tcp)) {
             (true, true) => Some("UDP and TCP 7844"),
             (true, false) => Some("UDP 7844"),

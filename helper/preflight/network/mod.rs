@@ -87,7 +87,9 @@ impl Place {
         match self {
             Self::Srv => 0,
             Self::Region(region, f) => 1 + 2 * region + family(f),
-            Self::Edge(region, transport, f) => 5 + 4 * region + 2 * usize::from(transport == Transport::Tcp) + family(f),
+            Self::Edge(region, transport, f) => {
+                5 + 4 * region + 2 * usize::from(transport == Transport::Tcp) + family(f)
+            }
             Self::Server(at) => 13 + at,
         }
     }
@@ -110,7 +112,14 @@ impl Network {
             }
         }
         rows.extend(Self::tls_hosts().map(|host| Row::planned(host, to.tls_port, Transport::Tls, None)));
-        Self { rows, resolvers, targets: Vec::new(), servers: vec![None; Self::tls_hosts().len()], foreign_edge: None, is_test }
+        Self {
+            rows,
+            resolvers,
+            targets: Vec::new(),
+            servers: vec![None; Self::tls_hosts().len()],
+            foreign_edge: None,
+            is_test,
+        }
     }
 
     /// Whether there is anybody to ask: only a test can take all DNS servers away.
@@ -171,7 +180,10 @@ impl Network {
     /// The servers' clocks minus this host's, in seconds.
     pub(super) fn clock_offset(&self) -> Option<(&'static str, i64)> {
         // A server behind an inspecting proxy still tells the time; one that is not who it should be may not.
-        Self::tls_hosts().into_iter().zip(&self.servers).find_map(|(host, seen)| Some((host, seen.as_ref()?.clock_offset?)))
+        Self::tls_hosts()
+            .into_iter()
+            .zip(&self.servers)
+            .find_map(|(host, seen)| Some((host, seen.as_ref()?.clock_offset?)))
     }
 }
 
@@ -191,7 +203,10 @@ pub(crate) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(Plan, Network
     let resolvers = match &to.resolvers {
         Some(resolvers) => resolvers.clone(),
         None if !own_dns.is_empty() => own_dns.iter().map(|address| SocketAddr::new(*address, 53)).collect(),
-        None => destinations::resolvers(&std::fs::read_to_string(RESOLV_CONF).unwrap_or_default()),
+        None => {
+            let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+            destinations::resolvers(&text, destinations::interface)
+        }
     };
     let mut roots = RootCertStore::empty();
     match &to.roots {

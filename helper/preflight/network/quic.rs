@@ -100,7 +100,10 @@ mod tests {
     fn only_a_version_negotiation_packet_for_our_ids_counts() {
         let swapped = (IDS.1, IDS.0);
         assert_eq!(versions(&answer(0x80, [0; 4], swapped, &[0, 0, 0, 1]), IDS), Some(vec![1]));
-        assert_eq!(versions(&answer(0xff, [0; 4], swapped, &[0, 0, 0, 1, 0x6b, 0x33, 0x43, 0xcf]), IDS).unwrap().len(), 2);
+        assert_eq!(
+            versions(&answer(0xff, [0; 4], swapped, &[0, 0, 0, 1, 0x6b, 0x33, 0x43, 0xcf]), IDS).unwrap().len(),
+            2
+        );
         for bytes in [
             answer(0x80, [0; 4], swapped, &[]),
             answer(0x80, [0; 4], swapped, &[0, 0, 1]),

@@ -85,7 +85,8 @@ impl ServerCertVerifier for Witness {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let misnamed = ParsedCertificate::try_from(end_entity).is_ok_and(|leaf| verify_server_name(&leaf, name).is_err());
+        let misnamed =
+            ParsedCertificate::try_from(end_entity).is_ok_and(|leaf| verify_server_name(&leaf, name).is_err());
         let fault = match self.judge.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
             Ok(_) => None,
             Err(_) if misnamed => Some(Fault::OtherName(names(end_entity))),
@@ -265,9 +266,8 @@ fn date(host: &str, client: &mut ClientConnection, stream: &mut Bounded) -> Opti
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 fn http_date(text: &str) -> Option<OffsetDateTime> {
-    let format = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     time::PrimitiveDateTime::parse(text, &format).ok().map(time::PrimitiveDateTime::assume_utc)
 }
 
