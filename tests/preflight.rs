@@ -117,6 +117,8 @@ fn docker_in_every_state_in_which_it_cannot_be_used() {
         assert!(evidence(&answer, id).contains(&said[..30]), "{:#}", answer.json);
         assert_eq!(tool(&answer, "docker")["version"], "28.2.2", "the client's version is known all the same");
         assert_eq!(tool(&answer, "engine")["version"], Value::Null);
+        let skipped = answer.json["skipped"].as_array().unwrap();
+        assert!(skipped.iter().any(|s| s["id"] == "engine-facts"), "{skipped:?}");
         // The same with DOCKER_HOST: it is the variable that leads nowhere.
         if id == "docker-daemon-down" {
             let answer = rig.call().env("DOCKER_HOST", "unix:///nowhere.sock").run().expect(1);

@@ -275,6 +275,7 @@ impl Host {
 pub(super) const CHECKS: &[Check] = &[
     Check { id: "directory", test: directory_is_fit },
     Check { id: "git-not-ignored", test: git_leaves_it_out },
+    Check { id: "engine-facts", test: engine_is_known },
     Check { id: "selinux-labels", test: mounts_have_labels },
     Check { id: "user-namespace", test: users_are_whose_they_seem },
     Check { id: "shell-variables", test: shell_is_plain },
@@ -315,6 +316,16 @@ fn git_leaves_it_out(facts: &Facts, verdict: &mut Verdict) {
         Some(GitState::Tracked) => verdict.found(rules::finding("git-tracked").with("`.env`")),
         Some(GitState::Unknown(why)) => verdict.skip("git-not-ignored", why),
         Some(GitState::Ignored | GitState::NoRepository) => {}
+    }
+}
+
+/// One row for all the checks below that hang on what the engine says about itself.
+fn engine_is_known(facts: &Facts, verdict: &mut Verdict) {
+    if facts.tools.engine_info().is_none() {
+        verdict.skip(
+            "engine-facts",
+            "without an answer to `docker info`, SELinux, user namespaces, CPU, disk, clock, Docker networks and other stacks of this name were not looked at",
+        );
     }
 }
 

@@ -297,8 +297,8 @@ pub(super) fn look_up_upstreams<F: 'static>(
 ) {
     let deadline = Instant::now() + limit;
     // More routes than this say nothing new about the engine's networks.
-    for (words, host) in names.iter().take(8).cloned() {
-        let resolvers = network.resolvers.clone();
+    for (words, host) in names.iter().take(8) {
+        let (words, host, resolvers) = (words.clone(), host.clone(), network.resolvers.clone());
         desk.spawn(move |desk| {
             for address in dns::look_up(&host, TYPE::A, &resolvers, deadline).addresses {
                 if let IpAddr::V4(address) = address {
