@@ -213,7 +213,10 @@ fn podman_is_named() {
 
 #[test]
 fn an_engine_that_is_elsewhere_or_of_another_kind() {
-    let remote = Rig::new("\"context inspect\"*) echo ssh://me@server.example ;;").run().expect(0);
+    let remote = Rig::new(
+        "\"context inspect\"*) echo ssh://me@server.example ;;\nversion*) echo '{\"Client\":{\"Context\":\"far\"},\"Server\":{\"Version\":\"28.2.2\"}}' ;;",
+    )
+    .run().expect(0);
     assert_eq!(remote.findings(), ["engine-remote"], "{:#}", remote.json);
     let rig = Rig::new("");
     for (host, expected) in [("tcp://10.0.0.5:2375", vec!["engine-remote"]), ("tcp://127.0.0.1:2375", vec![])] {

@@ -154,6 +154,7 @@ pub(crate) fn run(
     let questions = Questions {
         project: deployed.project.clone().zip(deployed.root.clone()),
         images: deployed.images.clone(),
+        has_host: caller.var("DOCKER_HOST").is_some(),
         wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
     };
     let home = caller.var("HOME").map(PathBuf::from);
