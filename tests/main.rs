@@ -13,6 +13,7 @@ mod contract;
 mod docker_faults;
 mod engine;
 mod init;
+mod launcher;
 mod render;
 mod renewal;
 mod rollover;

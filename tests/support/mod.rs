@@ -1,6 +1,7 @@
 //! The builder of all whole-binary tests: a clean environment, and on every run the promises that always hold.
 
 pub(crate) mod engine;
+pub(crate) mod http;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
