@@ -14,6 +14,7 @@ mod docker_faults;
 mod engine;
 mod init;
 mod launcher;
+mod plugin;
 mod render;
 mod renewal;
 mod rollover;
