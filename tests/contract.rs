@@ -42,7 +42,7 @@ fn these_are_the_commands_and_no_others() {
         ]
     );
     // What is owed is no stub.
-    for owed in [&["preflight"][..], &["diagnose"], &["completions"]] {
+    for owed in [&["preflight"][..], &["diagnose"], &["completions", "csh"]] {
         let refused = helper(owed.iter().copied()).run().expect(2);
         assert_eq!(refused.json["error"]["code"], "usage", "{owed:?}");
     }

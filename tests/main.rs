@@ -8,6 +8,7 @@ mod bad_input;
 mod certificates;
 mod certs;
 mod check;
+mod completions;
 mod connect;
 mod contract;
 mod docker_faults;

@@ -239,7 +239,6 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
         let bad = [
             "touch more".to_owned(),
             "docker compose down".into(),
-            "docker ps".into(),
             "mcp-tunnels-helper init".into(),
             format!("{helper} init; touch more"),
             format!("{helper} init > out.json"),

@@ -49,8 +49,6 @@ struct Prompt {
 /// A call of the helper as a prompt has it.
 #[derive(Clone, Debug)]
 struct Line {
-    /// Heading under which it stands.
-    section: String,
     /// The whole line.
     text: String,
     /// The words before the first flag.
@@ -85,17 +83,15 @@ impl Prompt {
 
     /// Every call of the helper, in order.
     fn lines(&self) -> Vec<Line> {
-        let (mut section, mut fenced, mut lines) = (String::new(), false, Vec::new());
+        let (mut fenced, mut lines) = (false, Vec::new());
         for text in self.body.lines() {
             if text.starts_with("```") {
                 fenced = !fenced;
-            } else if let Some(heading) = text.strip_prefix("## ") {
-                heading.clone_into(&mut section);
             } else if fenced {
                 let rest = text.strip_prefix(CALL).unwrap_or_else(|| panic!("no call of the helper: {text}"));
                 let command: Vec<&str> = rest.split_whitespace().take_while(|word| !word.starts_with('-')).collect();
                 let json = rest.split_once(" --json '").map(|(_, json)| json.strip_suffix('\'').unwrap().to_owned());
-                lines.push(Line { section: section.clone(), text: text.to_owned(), command: command.join(" "), json });
+                lines.push(Line { text: text.to_owned(), command: command.join(" "), json });
             }
         }
         assert!(!fenced && !lines.is_empty());
