@@ -282,6 +282,24 @@ fn a_release_is_fetched_once_for_each_machine() {
     }
 }
 
+/// Served as the release's asset for this machine, it is fetched, checked and run by a fresh copy of the plugin.
+pub(crate) fn fetches_and_runs(program: &[u8]) {
+    let plugin = Plugin::new();
+    let body = program.to_vec();
+    let server = Server::start(move |_| Reply::Body(body.clone()));
+    plugin.release(&server, HERE.1, program);
+    for _ in ["fetched", "cached"] {
+        let run = plugin.run(&["init"]);
+        let answer: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!((run.code, &answer["command"], &answer["status"]), (Some(0), &json!("init"), &json!("ok")));
+        let command = answer["next"][1]["command"].as_str().unwrap();
+        let launcher = plugin.launcher().canonicalize().unwrap();
+        let words = shlex::split(command).unwrap();
+        assert_eq!(words[0], launcher.to_str().unwrap(), "what is to be pasted names the launcher");
+    }
+    assert_eq!(server.asked().len(), 1);
+}
+
 #[test]
 fn a_wrong_checksum_stops_and_says_so() {
     for shell in shells() {

@@ -16,6 +16,7 @@ mod engine;
 mod init;
 mod launcher;
 mod plugin;
+mod release;
 mod render;
 mod renewal;
 mod rollover;
