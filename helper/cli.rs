@@ -18,7 +18,8 @@ use crate::{certs, check, connect, init, render, rules, schema, stack, token};
 ///
 /// Reads one JSON request, prints one JSON answer. Exit code 0: ok; 1: problems found; 2: could not answer.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-tunnels-helper", version, arg_required_else_help = false)]
+// The launcher keeps it under a longer name.
+#[command(name = "mcp-tunnels-helper", bin_name = "mcp-tunnels-helper", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

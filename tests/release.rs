@@ -282,7 +282,7 @@ fn what_the_release_command_builds_is_static_and_is_what_the_launcher_runs() {
     let of = |program: &Path, args: &[&str]| {
         let out = Command::new(program).args(args).env_clear().current_dir(home.path()).output().unwrap();
         assert!(out.status.success() && out.stderr.is_empty(), "{}", said(&out));
-        out.stdout
+        String::from_utf8(out.stdout).unwrap()
     };
     let debug = Path::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
     for args in [&["--version"][..], &["schema"], &["--help"]] {

@@ -118,7 +118,7 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
     eprintln!("installed: {} files, {size} bytes", files.iter().filter(|(path, ..)| path.is_file()).count());
     assert!(size < 5_000_000 && !installed.join("target").exists(), "{size} bytes are installed");
 
-    // The release's binary as it comes to lie after a first run, in place of building it once more.
+    // A first run with a cargo whose build is already done, and a second one.
     let data = home.join(".claude/plugins/data/mcp-tunnels-mcp-tunnels");
     let launch = |args: &[&str]| {
         let mut command = Command::new(&launcher);
@@ -126,7 +126,7 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
         command.env("CARGO_HOME", parent.path().join("none")).current_dir(&home).stdin(Stdio::null());
         command
     };
-    let helper = binary();
+    let helper = PathBuf::from(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
     let version = Command::new(&helper).arg("--version").output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&version.stdout).trim(),
@@ -134,7 +134,6 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
     );
     let tools = parent.path().join("tools");
     fs::create_dir(&tools).unwrap();
-    // A cargo whose build is already done.
     let cargo = format!(
         "#!/bin/sh\n[ \"$1\" != -vV ] || {{ echo 'host: here'; exit; }}\n[ -f Cargo.toml ] && [ -f Cargo.lock ] || exit 9\nwhile [ $# -gt 0 ]; do [ \"$1\" != --target-dir ] || out=$2; shift; done\nmkdir -p \"$out/here/release\" && cp '{}' \"$out/here/release/mcp-tunnels-helper\"\n",
         helper.display()
@@ -160,12 +159,6 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
     ok(&["plugin", "uninstall", "mcp-tunnels@mcp-tunnels"]);
     let list = ok(&["plugin", "list", "--json"]);
     assert!(!list.contains("mcp-tunnels@mcp-tunnels"), "{list}");
-}
-
-/// What was built for a release, or this build.
-fn binary() -> PathBuf {
-    std::env::var_os("MCP_TUNNELS_TEST_RELEASE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_mcp-tunnels-helper")), PathBuf::from)
 }
 
 /// Holds a session in which these calls are made, and gives back what it said of them.
