@@ -162,7 +162,7 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
 }
 
 /// Holds a session in which these calls are made, and gives back what it said of them.
-fn session(claude: &Path, plugin: &Path, command: &str, calls: &[Value]) -> Option<Value> {
+fn session(claude: &Path, plugin: &Path, shell: &str, command: &str, calls: &[Value]) -> Option<Value> {
     if which("unshare").is_none() || which("ip").is_none() || which("python3").is_none() {
         skip(command, "unshare, ip or python3 is not installed");
         return None;
@@ -179,6 +179,8 @@ fn session(claude: &Path, plugin: &Path, command: &str, calls: &[Value]) -> Opti
         .arg(plugin)
         .arg(command)
         .args([&script, &home])
+        // It takes the person's own shell for its calls, if it is one of these two.
+        .env("SHELL", which(shell).unwrap_or_else(|| "/bin/sh".into()))
         .env("MCP_TUNNELS_HELPER", env!("CARGO_BIN_EXE_mcp-tunnels-helper"))
         // No container is started, whatever is called.
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
@@ -216,7 +218,9 @@ fn typed(line: &Line, plugin: &Path, dir: &str) -> String {
 #[test]
 fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
     let Some(claude) = claude("claude_runs_every_line") else { return };
-    for (name, dir) in [("create-docker-mcp-tunnel", "~/mcp-tunnel"), ("manage-docker-mcp-tunnel", "./a tunnel")] {
+    for (name, shell, dir) in
+        [("create-docker-mcp-tunnel", "bash", "~/mcp-tunnel"), ("manage-docker-mcp-tunnel", "zsh", "./a tunnel")]
+    {
         let parent = folder();
         let plugin = copy(parent.path(), true);
         let lines = prompt(name).lines();
@@ -243,7 +247,7 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
             "sh -c true".into(),
         ];
         let calls: Vec<Value> = good.iter().chain(&bad).map(|call| bash(call)).collect();
-        let Some(seen) = session(&claude, &plugin, &format!("/{name} {dir}"), &calls) else { return };
+        let Some(seen) = session(&claude, &plugin, shell, &format!("/{name} {dir}"), &calls) else { return };
         let body = seen["prompt"].as_str().unwrap();
         assert!(body.contains(&format!("is `{dir}`; if nothing stands there")), "{body}");
         assert!(body.contains(&helper) && !body.contains("${CLAUDE_PLUGIN_ROOT}"), "{body}");
@@ -271,9 +275,10 @@ fn claude_gets_by_without_execute_bits() {
     let plain = typed(line, &plugin, "~/mcp-tunnel");
     let calls = [bash(&plain), bash(&format!("sh {plain}"))];
     // An empty argument: the prompt says what holds then.
-    let Some(seen) = session(&claude, &plugin, "/create-docker-mcp-tunnel", &calls) else { return };
+    let Some(seen) = session(&claude, &plugin, "bash", "/create-docker-mcp-tunnel", &calls) else { return };
     assert!(seen["prompt"].as_str().unwrap().contains("is ``; if nothing stands there, `~/mcp-tunnel`"));
-    assert!(seen["calls"][0]["output"].as_str().unwrap().contains("Permission denied"), "{seen}");
+    let output = seen["calls"][0]["output"].as_str().unwrap().to_lowercase();
+    assert!(output.contains("permission denied"), "{output}");
     assert_eq!(seen["calls"][1]["allowed"], true);
     let output = seen["calls"][1]["output"].as_str().unwrap();
     assert!(output.contains("{\"schema\":1,"), "{output}");

@@ -90,7 +90,7 @@ def main():
         Api.calls = json.load(file)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    keep = {name: os.environ[name] for name in ("PATH", "MCP_TUNNELS_HELPER", "DOCKER_HOST") if name in os.environ}
+    keep = {name: os.environ[name] for name in ("PATH", "SHELL", "MCP_TUNNELS_HELPER", "DOCKER_HOST") if name in os.environ}
     environment = dict(
         keep, HOME=home, ANTHROPIC_BASE_URL=f"http://127.0.0.1:{server.server_address[1]}", ANTHROPIC_API_KEY="none",
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1", DISABLE_AUTOUPDATER="1",
