@@ -279,6 +279,11 @@ fn a_release_is_fetched_once_for_each_machine() {
         left.sort();
         assert_eq!(left, ["mcp-tunnels-helper".to_owned(), asset]);
         assert_eq!(fs::read(plugin.data().join("mcp-tunnels-helper")).unwrap(), body, "the stable name");
+        fs::remove_file(plugin.data().join("mcp-tunnels-helper")).unwrap();
+        assert!(
+            plugin.run_in(shell, &["up"]).ran().out.contains("\nstable \n"),
+            "none is handed over that is not there"
+        );
     }
 }
 

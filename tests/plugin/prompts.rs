@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::{CALL, Contract, PLACEHOLDERS, filled, prompts, root, rules};
-use crate::support::{folder, plain};
+use crate::support::{folder, helper, plain};
 
 /// What Claude Code reads from a command's front matter. It ignores others without a word.
 const KEYS: [&str; 5] = ["name", "description", "argument-hint", "disable-model-invocation", "allowed-tools"];
@@ -76,6 +76,9 @@ fn every_word_in_backquotes_is_known() {
     let contract = Contract::load();
     let mut known = contract.words();
     known.extend(rules().iter().map(|rule| rule["id"].as_str().unwrap().to_owned()));
+    let nothing = folder();
+    let init = helper(["init"]).dir(nothing.path()).run().expect(0);
+    known.extend(init.data()["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap().to_owned()));
     known.extend(PLACEHOLDERS.iter().map(|(name, _)| (*name).to_owned()));
     let other = [
         "$ARGUMENTS",
