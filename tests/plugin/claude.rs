@@ -159,6 +159,7 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
     ok(&["plugin", "uninstall", "mcp-tunnels@mcp-tunnels"]);
     let list = ok(&["plugin", "list", "--json"]);
     assert!(!list.contains("mcp-tunnels@mcp-tunnels"), "{list}");
+    assert!(!data.exists(), "README says that the helper goes with the plugin");
 }
 
 /// Holds a session in which these calls are made, and gives back what it said of them.
