@@ -118,7 +118,7 @@ pub(crate) fn strict(text: &str) -> String {
 pub(crate) fn evidence(text: &str) -> String {
     // Megabytes in one line: what is cut off in the end need not be read.
     let text = text.trim();
-    let text = &text[..text.floor_char_boundary(16 << 10)];
+    let text = head(text, 16 << 10);
     cut(&foreign(text), EVIDENCE)
 }
 
@@ -193,6 +193,15 @@ pub(crate) fn settings(text: &str) -> String {
         }
     }
     without_header_secrets(&redact(&out))
+}
+
+/// At most so many bytes from the beginning, whole characters only.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// At most so many characters: an error that quotes what was given must not grow with it.
