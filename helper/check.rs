@@ -646,8 +646,13 @@ fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
 fn certificates_are_files(facts: &Facts<'_>, verdict: &mut Verdict) {
     for inside in [path::TLS_CRT, path::TLS_KEY] {
         if std::fs::symlink_metadata(facts.deployment.root().join(inside)).is_ok_and(|meta| meta.is_dir()) {
-            let text = format!("`{inside}` is a directory, as Docker makes one of a missing file; remove it first");
-            verdict.push(rules::finding("proxy-cert-missing").with(text));
+            let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
+            let mut finding = rules::finding("proxy-cert-missing").with(text);
+            finding.fix = format!(
+                "`{{helper}} down --dir {{dir}}`, remove the directory `{inside}`, `{{helper}} certs issue --dir {{dir}}`, \
+                 then `{{helper}} up --dir {{dir}}`"
+            );
+            verdict.push(finding);
         }
     }
 }
@@ -795,8 +800,11 @@ fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.skipped.push(Skipped::new("tls-bad-cert", "the tunnel's domain is not known"));
         return;
     };
-    verdict.findings.extend(judged.findings.iter().cloned());
-    verdict.skipped.extend(judged.skipped.iter().cloned());
+    // That a directory cannot be read as a key or a certificate is said already.
+    let told = |text: &str| text.contains("it is a directory");
+    let new = |f: &&Finding| !f.evidence.iter().any(|text| told(text));
+    verdict.findings.extend(judged.findings.iter().filter(new).cloned());
+    verdict.skipped.extend(judged.skipped.iter().filter(|s| !told(&s.reason)).cloned());
 }
 
 /// The command.

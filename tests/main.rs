@@ -5,11 +5,13 @@
 mod support;
 
 mod bad_input;
+mod bundle;
 mod certificates;
 mod certs;
 mod check;
 mod connect;
 mod contract;
+mod diagnose_live;
 mod docker_faults;
 mod engine;
 mod init;

@@ -346,7 +346,10 @@ mod tests {
             ("dsn password=abc host=db", "dsn password=[redacted] host=db"),
             ("GET /x?token=abc&n=1", "GET /x?token=[redacted]&n=1"),
             ("open /run/secrets/tunnel_token: permission denied", "open /run/secrets/tunnel_token: permission denied"),
-            (r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#, r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#),
+            (
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+            ),
             ("Settings: map[token:***** url:http://x]", "Settings: map[token:***** url:http://x]"),
         ] {
             assert_eq!(evidence(said), shown);

@@ -70,7 +70,10 @@ pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
         return Err(Error::request("`bundle` names a file that exists", "name one that does not exist yet"));
     }
     if !place.parent().is_some_and(Path::is_dir) {
-        return Err(Error::request("`bundle` lies in a folder that does not exist", "make the folder, or name another"));
+        return Err(Error::request(
+            "`bundle` lies in a folder that does not exist",
+            "make the folder, or name another",
+        ));
     }
     Ok(())
 }
@@ -179,9 +182,8 @@ fn directory(deployment: &Deployment, settings: &[String], hidden: &Hidden) -> V
             let Ok(meta) = entry.metadata() else { continue };
             let inside = Path::new(folder).join(entry.file_name());
             let name = inside.to_string_lossy().into_owned();
-            let digest = (meta.is_file() && meta.len() < 1 << 20)
-                .then(|| digest(deployment, &name, settings, hidden))
-                .flatten();
+            let digest =
+                (meta.is_file() && meta.len() < 1 << 20).then(|| digest(deployment, &name, settings, hidden)).flatten();
             rows.push(json!({
                 "path": redact::foreign(&name),
                 "kind": if meta.is_dir() { "directory" } else if meta.is_file() { "file" } else { "other" },

@@ -77,7 +77,8 @@ pub(crate) fn is_secret(name: &str) -> bool {
     if name.ends_with("_FILE") || name.ends_with("_PATH") {
         return false;
     }
-    let parts = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "CREDENTIAL"];
+    let parts =
+        ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "CREDENTIAL"];
     let endings = ["PASS", "PW", "PWD", "PRIVATE_KEY", "AUTH", "COOKIE"];
     parts.iter().any(|part| name.contains(part)) || endings.iter().any(|ending| name.ends_with(ending))
 }

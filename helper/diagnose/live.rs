@@ -109,6 +109,9 @@ pub(crate) fn run(
         }
         Ok(stack) => {
             let mut looked = look(deployment, &facts, &stack, since, caller)?;
+            // The files say it in the same words.
+            let said = verdict.findings.iter().any(|f| f.id == "upstream-undefined");
+            looked.findings.retain(|f| !said || f.id != "upstream-undefined");
             let fatal = verdict.is_fatal();
             let files = verdict.skipped.into_iter().filter(|s| !s.id.starts_with("upstream:"));
             looked.skipped = files.chain(looked.skipped).collect();
@@ -165,6 +168,7 @@ fn look(
     let concerned = Concerned::of(stack, &picture);
     findings.extend(starved(&containers, &concerned, &picture));
     findings.extend(others(&containers, &concerned, &picture));
+    findings.extend(unhealthy(&containers, &concerned, &picture));
     findings.extend(left_over(&picture));
     findings.extend(images(stack, &containers)?);
     findings.extend(unapplied(deployment, facts, stack, &containers, &findings)?);
@@ -328,6 +332,21 @@ fn others(containers: &[Container], concerned: &Concerned, picture: &Picture) ->
         found.push(rules::finding(id).weighing(Severity::Warning).with(text));
     }
     found
+}
+
+/// Containers that run and whose check fails. Behind a route that is a server that is down, and said.
+fn unhealthy(containers: &[Container], concerned: &Concerned, picture: &Picture) -> Option<Finding> {
+    let sick = |c: &&Container| {
+        c.is_running()
+            && c.health() == Some("unhealthy")
+            && !concerned.down.contains(c.service())
+            && !is_left_over(c, picture)
+    };
+    let sick: Vec<&Container> = containers.iter().filter(sick).collect();
+    let told = sick.iter().fold(rules::finding("service-unhealthy"), |finding, c| {
+        finding.with(format!("service `{}`: {}", c.service(), c.last_check()))
+    });
+    (!sick.is_empty()).then_some(told)
 }
 
 fn left_over(picture: &Picture) -> Option<Finding> {

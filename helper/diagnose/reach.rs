@@ -18,7 +18,12 @@ use crate::stack::live::RouteState;
 const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Whether the proxy may dial a container of this project, and whether anybody listens there.
-pub(super) fn reach(stack: &Stack<'_>, route: &RouteState, proxy: &Container, containers: &[Container]) -> Option<Finding> {
+pub(super) fn reach(
+    stack: &Stack<'_>,
+    route: &RouteState,
+    proxy: &Container,
+    containers: &[Container],
+) -> Option<Finding> {
     let upstream = Upstream::parse(&route.upstream).ok()?;
     let Target::Service(service) = target(&upstream, &stack.found, &stack.services.proxy) else { return None };
     let container = containers.iter().find(|c| c.service() == service && c.is_running())?;

@@ -59,6 +59,14 @@ struct State {
 #[serde(rename_all = "PascalCase")]
 struct Health {
     status: String,
+    #[serde(default)]
+    log: Option<Vec<HealthCheck>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HealthCheck {
+    output: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -154,6 +162,12 @@ impl Container {
         self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none")
     }
 
+    /// What its last health check printed; empty where it printed nothing.
+    pub(crate) fn last_check(&self) -> &str {
+        let checks = self.state.health.as_ref().and_then(|health| health.log.as_ref());
+        checks.and_then(|checks| checks.last()).map_or("", |check| check.output.trim())
+    }
+
     /// Start of its present, or last, life.
     pub(crate) fn started(&self) -> Option<OffsetDateTime> {
         moment(&self.state.started_at)
@@ -220,7 +234,8 @@ impl Container {
 
     /// Fingerprint of the token in its environment or its command, if it was made with one there.
     pub(crate) fn token_fingerprint(&self) -> Option<String> {
-        let token = self.variable(env_file::TOKEN).or_else(|| self.flag("--token")).filter(|token| !token.is_empty())?;
+        let token =
+            self.variable(env_file::TOKEN).or_else(|| self.flag("--token")).filter(|token| !token.is_empty())?;
         redact::guard(token);
         Some(token::fingerprint(token.trim()))
     }
