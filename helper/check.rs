@@ -662,7 +662,8 @@ fn mounts_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     for service in facts.found.service_names() {
         for mount in facts.found.mounts(&service) {
             // The proxy's own files have findings of their own.
-            let known = mount.source == facts.gateway_path || mount.source == path::DATA;
+            let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
+            let known = known.contains(&mount.source.as_str());
             if known || mount.source.is_empty() || mount.source.contains('$') || mount.source.starts_with('~') {
                 continue;
             }

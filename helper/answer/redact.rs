@@ -241,9 +241,12 @@ fn without_assigned_secrets(mut out: String) -> String {
             if !assigned && !["cookie", "authorization", "api-key", "password", "passwd"].contains(&name) {
                 continue;
             }
-            let value = value.trim_start_matches([' ', '\\', '"', '\'', '[']);
+            let opened = |text: &'_ str| text.trim_start_matches([' ', '\\', '"', '\'']).len();
+            // A list of one, as headers are logged: `"cookie":["…"]`.
+            let list = value.trim_start().strip_prefix('[').filter(|list| opened(list) < list.len());
+            let value = list.unwrap_or(value).trim_start_matches([' ', '\\', '"', '\'']);
             let start = out.len() - value.len();
-            let length = value.find([' ', '"', '\'', ',', ';', '&', '\\', ')']).unwrap_or(value.len());
+            let length = value.find([' ', '"', '\'', ',', ';', '&', '\\', ')', '}', '\n', '\r']).unwrap_or(value.len());
             let word = value[..length].to_ascii_lowercase();
             let harmless = word.starts_with('*') || ["", "bearer", "basic", REDACTED].contains(&word.as_str());
             if !harmless {
@@ -343,6 +346,7 @@ mod tests {
         for (said, shown) in [
             (r#"{"cookie":"session=abc; x=1","n":1}"#, r#"{"cookie":"[redacted]; x=1","n":1}"#),
             (r#"{\"x-api-key\": \"abc\"}"#, r#"{\"x-api-key\": \"[redacted]\"}"#),
+            (r#"{"cookie":["a=b"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
             ("dsn password=abc host=db", "dsn password=[redacted] host=db"),
             ("GET /x?token=abc&n=1", "GET /x?token=[redacted]&n=1"),
             ("open /run/secrets/tunnel_token: permission denied", "open /run/secrets/tunnel_token: permission denied"),

@@ -41,7 +41,7 @@ impl Hidden {
         // Inside JSON they are spelt with escapes.
         let escaped: Vec<String> = all.iter().map(|value| value.replace('\\', "\\\\").replace('"', "\\\"")).collect();
         all.extend(escaped);
-        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        all.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         all.dedup();
         Self(all)
     }

@@ -317,12 +317,14 @@ fn starved(containers: &[Container], concerned: &Concerned, picture: &Picture) -
 /// Services that no route leads to: the tunnel does without them, what is behind a route may not.
 fn others(containers: &[Container], concerned: &Concerned, picture: &Picture) -> Vec<Finding> {
     let mut found = Vec::new();
+    let now = OffsetDateTime::now_utc();
     for container in containers {
         let name = container.service();
         if concerned.needed.contains(name) || is_left_over(container, picture) || container.ran_out_of_memory() {
             continue;
         }
-        let (id, text) = if container.status() == "restarting" {
+        let brief = container.is_running() && container.restart_count > 0 && container.age(now) < SETTLED;
+        let (id, text) = if container.status() == "restarting" || brief {
             ("crash-loop", format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending()))
         } else if container.failed() {
             ("service-stopped", format!("`{name}` is {}, {}", container.status(), container.ending()))
@@ -389,7 +391,10 @@ fn unapplied(
 
 /// Images that are missing, or made for another processor, among those of services that do not run.
 fn images(stack: &Stack<'_>, containers: &[Container]) -> Result<Vec<Finding>, Error> {
-    let running: BTreeSet<&str> = containers.iter().filter(|c| c.is_running()).map(Container::service).collect();
+    // One that is started again and again runs for a moment each time.
+    let now = OffsetDateTime::now_utc();
+    let runs = |c: &&Container| c.is_running() && (c.restart_count == 0 || c.age(now) >= SETTLED);
+    let running: BTreeSet<&str> = containers.iter().filter(runs).map(Container::service).collect();
     let mut found = Vec::new();
     let mut engine = None;
     for service in stack.found.service_names().iter().filter(|name| !running.contains(name.as_str())) {
