@@ -5,12 +5,14 @@
 mod support;
 
 mod bad_input;
+mod bundle;
 mod certificates;
 mod certs;
 mod check;
 mod completions;
 mod connect;
 mod contract;
+mod diagnose_live;
 mod docker_faults;
 mod engine;
 mod init;
