@@ -17,6 +17,14 @@ const REGISTRATION: i64 = 4;
 const BLOCKED: u32 = 3;
 /// Fewer connections than wanted are no finding while they are still being made, in seconds.
 const STILL_CONNECTING: i64 = 10;
+/// Words that nothing but the end of a connection makes cloudflared print.
+const LOST_FOR_SURE: [&str; 5] = [
+    "failed to accept QUIC stream",
+    "Failed to serve quic connection",
+    "accept stream listener encountered a failure while serving",
+    "datagram manager encountered a failure while serving",
+    "Lost connection with the edge",
+];
 /// An index beyond which a number is not one of cloudflared's.
 const MOST: u8 = 64;
 
@@ -24,6 +32,8 @@ const MOST: u8 = 64;
 struct Connection {
     up: bool,
     lost: bool,
+    /// Given up a moment ago; older releases say only then that it was lost.
+    given_up: bool,
     dialled: Option<i64>,
 }
 
@@ -126,7 +136,8 @@ impl Agent {
                 };
             }
             Mark::Settings => {
-                let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:"];
+                // A tunnel that is run by its credentials takes its rules from a file.
+                let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:", "cred-file:", "origincert:"];
                 self.url = Some(ways.iter().any(|way| text.contains(way)));
             }
             Mark::RemoteConfig => self.remote = true,
@@ -142,7 +153,7 @@ impl Agent {
             }
             Mark::Registered => {
                 let connection = self.connections.entry(index.unwrap_or(0)).or_default();
-                (connection.up, connection.lost) = (true, false);
+                *connection = Connection { up: true, dialled: connection.dialled, ..Connection::default() };
                 (self.ever, self.ended, self.stopped) = (true, false, None);
                 (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
                 self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
@@ -152,7 +163,7 @@ impl Agent {
             }
             Mark::Unregistered => {
                 if let Some(connection) = index.and_then(|index| self.connections.get_mut(&index)) {
-                    connection.up = false;
+                    connection.given_up = std::mem::take(&mut connection.up);
                 }
             }
             Mark::Stopping => self.stopped = Some(self.registered()),
@@ -167,6 +178,7 @@ impl Agent {
             | Mark::ServerStart
             | Mark::Listening
             | Mark::Served
+            | Mark::SessionGone
             | Mark::Pip
             | Mark::Traceback => {}
         }
@@ -201,11 +213,16 @@ impl Agent {
     /// A connection that could not be made, or is gone.
     fn failed(&mut self, event: &Event<'_>, faults: &mut Faults) {
         let index = connection_index(event.line.text).filter(|index| *index < MOST);
+        // A log that begins in the middle: what is lost there was there.
+        let before = self.starts == 0 && LOST_FOR_SURE.contains(&event.sign.parts[0]);
         let connection = index.map(|index| self.connections.entry(index).or_default());
-        let was_up = connection.as_ref().is_some_and(|c| c.up);
+        let was_up = connection.as_ref().is_some_and(|c| {
+            c.up || event.sign.sense == Sense::Lost && (c.given_up || before && !c.lost && c.dialled.is_none())
+        });
+        self.ever |= was_up;
         if let Some(connection) = connection {
             if was_up {
-                (connection.up, connection.lost) = (false, true);
+                (connection.up, connection.lost, connection.given_up) = (false, true, false);
                 self.losses = self.losses.saturating_add(1);
             }
             if event.sign.rule == "token-rejected-hidden" && !was_up {
@@ -228,8 +245,15 @@ impl Agent {
         }
     }
 
-    /// What is wrong with it now. `last` is the moment of the last line that was read.
-    pub(crate) fn judge(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+    /// What is wrong with it now. `last` is the moment of the last line that was read; `with_proxy` says that the log
+    /// shows the proxy, too: then this is one of the tunnels that get no configuration from the edge.
+    pub(crate) fn judge(
+        &self,
+        faults: &Faults,
+        last: Option<i64>,
+        with_proxy: bool,
+        quote: &dyn Fn(&Fault) -> String,
+    ) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let of_agent = || faults.open().filter(|f| f.writer == Writer::Agent);
         for fault in of_agent().filter(|f| matches!(f.sense, Sense::Fatal | Sense::Call)) {
@@ -238,7 +262,9 @@ impl Agent {
             }
         }
         let dead = found.iter().any(|f| f.layer == crate::answer::Layer::Edge);
-        if self.url == Some(false) && !self.remote && !found.iter().any(|f| f.id == "no-ingress-url") {
+        // Another tunnel's configuration comes from the edge, with the first registration.
+        let none_came = with_proxy || self.registered() >= self.wanted();
+        if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == "no-ingress-url") {
             found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
         }
         let (up, wanted) = (self.registered(), self.wanted());
@@ -372,6 +398,9 @@ impl Agent {
                 let finding = rules::finding(rule).weighing(Severity::Warning).with("it is connected over HTTP/2");
                 found.push(healed(rule).into_iter().fold(finding, Finding::with));
             }
+        } else if let Some(fault) = faults.find("edge-tcp-blocked").filter(|f| f.text.contains(" FAIL ")) {
+            let finding = rules::finding("edge-tcp-blocked").weighing(Severity::Note).with(quote(fault));
+            found.push(finding.with("it is connected over QUIC; there would be no other way if UDP failed"));
         }
         found
     }

@@ -111,6 +111,10 @@ impl Faults {
             }
             return ends;
         };
+        // It ended of this before, and now says on the way to the next end what it tries.
+        if fault.sense == Sense::Fatal && !ends && !fault.healed {
+            return false;
+        }
         fault.healed = false;
         fault.sure |= event.sure;
         fault.after_start |= started;

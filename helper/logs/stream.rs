@@ -13,6 +13,8 @@ use super::signs::{Mark, Sense, Sign, behind_level};
 const MOST_ROUTES: usize = 1_000;
 /// Different things of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
+/// Where MCP servers listen by default.
+pub(crate) const MCP_PATH: &str = "/mcp";
 /// Lines of a traceback.
 const TRACEBACK: u32 = 200;
 
@@ -64,6 +66,7 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
+    session_gone: bool,
     traceback: u32,
 }
 
@@ -99,6 +102,7 @@ impl Stream {
             spoke: false,
             last: None,
             pip_was_last: false,
+            session_gone: false,
             traceback: 0,
         }
     }
@@ -136,7 +140,12 @@ impl Stream {
                 self.agent.fault(&event, &mut self.faults);
             }
             (_, Sense::Fatal | Sense::Attempt | Sense::Lost | Sense::Call) => {
-                let subject = self.subject(sign, line.text);
+                let not_there = sign.rule == "upstream-path-404" && line.text.contains(" /mcp ");
+                // It answered there before: the session is gone, not the path.
+                if not_there && (std::mem::take(&mut self.session_gone) || self.passed.is_some()) {
+                    return;
+                }
+                let subject = if not_there { MCP_PATH.to_owned() } else { self.subject(sign, line.text) };
                 let event = event(sign, writer, &subject, number, line, sure);
                 self.listening &= sign.sense != Sense::Fatal;
                 self.faults.record(&event);
@@ -159,8 +168,9 @@ impl Stream {
         if let Kind::Of(writer) = self.kind {
             return of(writer).map(|(writer, sign)| (writer, sign, true));
         }
-        // zerolog's keys; the proxy's JSON has `msg`.
-        let json = line.text.starts_with('{') && line.text.contains("\"message\":");
+        // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
+        let keys = ["\"message\":", "\"originService\":"];
+        let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
         let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || is_usage_error(sign));
         let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, sign)| is_tell_tale(*writer, sign));
@@ -212,6 +222,7 @@ impl Stream {
                 }
             }
             Mark::ServerStart => self.has_server = true,
+            Mark::SessionGone => self.session_gone = true,
             Mark::Listening => {
                 self.listening = true;
                 self.faults.started(Writer::Server);
