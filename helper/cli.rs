@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
-use crate::{certs, check, connect, diagnose, init, render, rules, schema, stack, token};
+use crate::{certs, check, connect, diagnose, init, preflight, render, rules, schema, stack, token};
 
 /// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
 ///
@@ -33,6 +33,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What of this host would keep the tunnel from working: tools, traps, network
+    Preflight,
     /// Make the deployment directory, or say where it stands
     Init,
     /// The tunnel's token
@@ -143,6 +145,16 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
         }};
     }
     match &cli.command {
+        Command::Preflight => {
+            let result = request::read(json).and_then(|r: preflight::PreflightRequest| {
+                let deployment = Deployment::locate(cli.dir.as_deref(), caller);
+                caller.dir = deployment.as_ref().ok().map(|d| d.root().to_path_buf());
+                // Only a directory that was asked for must be one.
+                let deployment = if cli.dir.is_some() { Ok(deployment?) } else { deployment };
+                preflight::run(deployment, r, caller)
+            });
+            answer::finish("preflight", result, caller)
+        }
         Command::Init => answer!("init", |r: init::InitRequest, d| init::run(&d, &r, caller)),
         Command::Token(TokenVerb::Set) if json == Some("-") => answer::finish::<()>(
             "token set",

@@ -93,6 +93,91 @@ rules! {
     "`docker compose version` says 2.17 to 2.25"
     "the token is handed over as a Compose secret from `.env`, which was tried with 2.26 and newer only"
     "update the Compose plugin to 2.26 or newer"
+"docker-host-nowhere" Host Fatal DOCKER
+    "DOCKER_HOST points to a place where no Docker engine answers"
+    "every docker command fails, although Docker runs"
+    "the variable in this shell wins over the Docker context and over the usual socket; where it points to, nothing answers"
+    "`unset DOCKER_HOST` and take it out of the shell's start-up files; or start the engine that it names"
+"docker-client-old" Host Fatal DOCKER
+    "the docker client is too old for its engine"
+    "`client version … is too old. Minimum supported API version is …`"
+    "client and engine come from different sources, and the engine no longer speaks the client's version of the API"
+    "update the docker client: the package `docker-ce-cli` (Docker's repository), or Docker Desktop"
+"engine-too-old" Host Fatal DOCKER
+    "the Docker engine is too old"
+    "an engine before 20.10, or `client version … is too new. Maximum supported API version is …`"
+    "this stack needs Docker Engine 20.10 or newer: that is what it was run on, and `host.docker.internal` works from there on"
+    "update Docker Engine, or Docker Desktop"
+"podman-engine" Host Fatal DOCKER
+    "this is Podman, not Docker"
+    "`Emulate Docker CLI using podman`, or an engine that calls itself Podman"
+    "cloudflared lives in the proxy's network namespace, and the token is a Compose secret: neither was tried on Podman"
+    "install Docker Engine or Docker Desktop; where both are installed, take the `podman-docker` package or DOCKER_HOST away so that `docker` is Docker's"
+"engine-remote" Host Warning DOCKER
+    "the Docker engine runs on another machine"
+    "mounted files are empty directories in the containers"
+    "Compose mounts `data/` and `config/` by their paths, and the engine looks for them on its own disk"
+    "run the helper on the engine's machine; or switch to a local engine (`docker context use default`, `unset DOCKER_HOST`)"
+"disk-low" Host Warning DOCKER
+    "there is little room for images"
+    "`no space left on device` while an image is pulled or built"
+    "the images of the stack and the sample's build take several hundred MiB on the engine's disk"
+    "make room: `docker system df` shows what takes it, `docker image prune` and `docker builder prune` free what nothing uses"
+"git-missing" Host Note SECURITY
+    "git is not installed"
+    "`git: command not found`"
+    "whether a deployment directory lies in a work tree that would commit the token can only be asked of git"
+    "nothing to do where no git repository is used"
+"openssl-missing" Host Note QUICKSTART
+    "openssl is not installed"
+    "`openssl: command not found`"
+    "the quickstart makes its certificates with it; the helper makes them itself"
+    "nothing to do: nothing here needs it"
+"directory-not-writable" Host Fatal QUICKSTART
+    "the deployment directory cannot be written"
+    "`permission denied`, `read-only file system`"
+    "it belongs to somebody else (files made with sudo belong to root), or its file system is mounted read-only"
+    "choose another directory with `--dir`, or take it over: `sudo chown -R \"$USER\" {dir}`"
+"directory-without-modes" Host Fatal SECURITY
+    "the file system of the deployment directory keeps no modes"
+    "`chmod 600` has no effect; on WSL everything below /mnt/c is `rwxrwxrwx`"
+    "the CA's key and the token would be readable for everybody on this host: FAT, exFAT, most network shares and Windows drives have no POSIX modes"
+    "choose a directory on the system's own disk with `--dir` (in WSL below your Linux home, not below /mnt)"
+"directory-synced" Host Warning SECURITY
+    "the deployment directory lies in a folder that is copied to a cloud"
+    "Dropbox, OneDrive, iCloud, Google Drive, Nextcloud or Syncthing take it along"
+    "the CA's key and the token would leave this host, and a file that the service takes back at the wrong moment breaks the stack"
+    "choose a directory outside of it with `--dir`, or exclude this one from the service"
+"selinux-labels" Host Warning COMPOSE_FILE
+    "SELinux will keep the containers from the mounted files"
+    "`permission denied` in the proxy's log, although every mode is right"
+    "the engine labels its containers, and these mounts do not ask for a label that fits"
+    "add `z` to the mount's options (`./data:/data:ro,z`), or `bind: { selinux: z }`"
+"user-namespace" Host Note DOCKER
+    "the engine's users are not this host's users"
+    "a file's owner inside a container differs from the one outside"
+    "the engine is rootless or remaps user namespaces, so the container's user 65532 is another one on this host"
+    "nothing to do as long as `data/` is 0755 and the server's key 0644, as the helper makes them; do not chown them to 65532"
+"shell-variables" Host Warning COMPOSE_FILE
+    "variables of this shell change what `docker compose` does"
+    "commands typed by hand start other services, another project or another tunnel than the helper does"
+    "Compose takes them before the files; the helper runs it without them, a person does not"
+    "`unset` them, and take them out of the shell's start-up files"
+"proxy-not-used" Host Note TROUBLE
+    "an HTTP proxy is set, and cloudflared does not use it"
+    "everything else reaches the internet, and the tunnel does not"
+    "cloudflared dials the tunnel's edge directly on port 7844; HTTP_PROXY and HTTPS_PROXY have no say in that"
+    "if the edge cannot be reached, ask for outbound TCP and UDP 7844 to 198.41.192.0/19; the proxy alone will not do"
+"network-overlap" Host Warning COMPOSE_FILE
+    "a Docker network has the addresses of a server behind a route"
+    "calls of that route time out, and the server can be reached from elsewhere"
+    "the engine sends what goes to these addresses into its own network instead of out of this host"
+    "remove the Docker network if nothing uses it (`docker network rm NAME`), or give the engine other ranges (`default-address-pools` in daemon.json)"
+"clock-wrong" Host Warning TROUBLE
+    "clocks do not agree"
+    "`certificate has expired or is not yet valid`, and certificates that were made just now are refused"
+    "this host's clock is wrong, or (Docker Desktop, WSL) the engine's virtual machine lost time while the computer slept"
+    "set the clock (`sudo timedatectl set-ntp true`; in WSL `sudo hwclock -s`); restart Docker Desktop if it is the engine's"
 "project-conflict" Host Fatal COMPOSE_FILE
     "another directory runs a stack of the same project name"
     "containers change or vanish when a stack in another folder is started"
@@ -603,8 +688,53 @@ rules! {
     "`DialContext error: dial tcp …:7844: i/o timeout`"
     "a firewall drops or refuses it"
     "allow outbound TCP 7844 to 198.41.192.0/19"
+"network-down" Edge Fatal TROUBLE
+    "this host has no way to the internet"
+    "`network is unreachable` for every address"
+    "there is no network connection, no default route, or a firewall on this host refuses everything"
+    "connect the host, then look again; `ip route` (macOS: `netstat -rn`) shows whether there is a default route"
+"captive-portal" Edge Fatal TROUBLE
+    "somebody else answers for every server"
+    "a sign-in page of the hotel, the guest network or the company"
+    "the network answers itself until somebody signs in"
+    "open any page in a browser, sign in to the network, then look again"
+"tls-inspected" Edge Warning TROUBLE
+    "a proxy on the way opens TLS connections"
+    "`certificate signed by unknown authority` from docker, pip or cloudflared"
+    "the certificates come from a private CA and not from a public one: a company firewall or a virus scanner reads along"
+    "pulls and builds need that CA in the Docker daemon's trust store; ask for port 7844 to 198.41.192.0/19 to be left alone, because cloudflared accepts nobody else's certificate there"
+"registry-blocked" Edge Warning TROUBLE
+    "an image registry cannot be reached from this host"
+    "`docker compose up` fails while it pulls"
+    "a firewall, DNS or a proxy is in the way; what counts in the end is the Docker daemon's own way out"
+    "allow outbound TCP 443 to the registry, give the daemon the company's proxy, or name a mirror in `images`"
+"api-unreachable" Edge Note TROUBLE
+    "Anthropic's API cannot be reached from this host"
+    "curl and SDK calls from this host fail"
+    "the tunnel does not need it; the requests that `connect` prints do, wherever they are run"
+    "allow outbound TCP 443 to api.anthropic.com, or call from another machine"
+"edge-unreachable" Edge Fatal TROUBLE
+    "outbound UDP and TCP 7844 are blocked"
+    "cloudflared never gets a connection"
+    "a firewall on this host or on the way lets neither out; the tunnel has no other port, and no HTTP proxy helps"
+    "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19; with TCP alone `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` saves the attempt over UDP"
+"edge-tls-intercepted" Edge Warning TROUBLE
+    "somebody else answers for the tunnel's edge"
+    "`TLS handshake with edge error: tls: failed to verify certificate: x509: certificate signed by unknown authority`"
+    "a firewall opens TLS on port 7844, and cloudflared accepts Cloudflare's own certificate only"
+    "ask for TCP and UDP 7844 to 198.41.192.0/19 to be left alone by TLS inspection"
+"edge-region-unreachable" Edge Warning TROUBLE
+    "one of the two regions of the tunnel's edge cannot be reached"
+    "two of four connections, again and again"
+    "a firewall rule covers a part of the edge's addresses, or the region is down"
+    "allow the whole of 198.41.192.0/19; calls work over the other region meanwhile"
+"edge-no-ipv6" Edge Note TROUBLE
+    "the tunnel's edge cannot be reached over IPv6"
+    "IPv6 probes fail"
+    "this host or its network has no IPv6; cloudflared uses IPv4 unless it is told otherwise"
+    "nothing to do"
 "edge-dns-failed" Edge Fatal TROUBLE
-    "the container's DNS cannot find the tunnel's edge"
+    "DNS does not find the tunnel's edge"
     "`Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com`"
     "Docker hands queries to this host's resolver, which does not answer, or filters the name"
     "mend the resolver, or give the service `{proxy}` the line `dns: [1.1.1.1, 8.8.8.8]` (cloudflared shares its namespace)"

@@ -13,6 +13,7 @@ use crate::check::{CheckData, CheckRequest};
 use crate::connect::{ConnectData, ConnectRequest};
 use crate::diagnose::{DiagnoseData, DiagnoseRequest};
 use crate::init::{InitData, InitRequest};
+use crate::preflight::{PreflightData, PreflightRequest};
 use crate::render::{RenderData, RenderRequest};
 use crate::rules::{RulesData, RulesRequest};
 use crate::stack::commands::{DownData, DownRequest, StackData, WaitRequest};
@@ -54,6 +55,7 @@ fn command<R: JsonSchema, D: JsonSchema>() -> CommandSchema {
 /// The command.
 pub(crate) fn run() -> Report<SchemaData> {
     let commands = [
+        ("preflight", command::<PreflightRequest, PreflightData>()),
         ("init", command::<InitRequest, InitData>()),
         ("token set", command::<TokenRequest, SetData>()),
         ("token check", command::<TokenRequest, TokenCheckData>()),

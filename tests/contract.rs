@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, DOMAIN, deployment, folder, helper, plain, skip, token, which};
+use crate::support::{Answer, DOMAIN, NOWHERE, deployment, folder, helper, plain, skip, token, which};
 
 /// Every command, as `schema` lists them.
 fn commands() -> Vec<Vec<String>> {
@@ -29,8 +29,10 @@ fn these_are_the_commands_and_no_others() {
             "certs rotate-ca",
             "check",
             "connect",
+            "diagnose",
             "down",
             "init",
+            "preflight",
             "render",
             "restart",
             "rules",
@@ -42,7 +44,7 @@ fn these_are_the_commands_and_no_others() {
         ]
     );
     // What is owed is no stub.
-    for owed in [&["preflight"][..], &["diagnose"], &["completions"]] {
+    for owed in [&["completions"][..]] {
         let refused = helper(owed.iter().copied()).run().expect(2);
         assert_eq!(refused.json["error"]["code"], "usage", "{owed:?}");
     }
@@ -153,6 +155,10 @@ fn wrong_types_are_refused() {
         (vec!["connect"], json!({"model": {}})),
         (vec!["rules"], json!({"id": 1})),
         (vec!["certs", "issue"], json!({"server_days": "90"})),
+        (vec!["preflight"], json!({"offline": "yes"})),
+        (vec!["preflight"], json!({"timeout_ms": "5"})),
+        (vec!["preflight"], json!({"timeout_ms": 0})),
+        (vec!["preflight"], json!({"timeout_ms": 60_001})),
         (vec!["status"], json!({"wait_seconds": -1})),
         (vec!["status"], json!({"wait_seconds": "1"})),
     ] {
@@ -282,6 +288,7 @@ fn no_command_waits_for_standard_input_unless_told_to() {
         let empty = folder();
         command.arg(&dir).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", empty.path());
         command.env("DOCKER_HOST", "unix:///nonexistent.sock").stdin(reader);
+        command.env("MCP_TUNNELS_TEST_DESTINATIONS", NOWHERE);
         let out = command.output().unwrap();
         assert_ne!(out.status.code(), Some(124), "{words:?} waits");
         drop(writer);
@@ -349,6 +356,8 @@ fn every_answer_is_as_the_schema_says() {
     run(&["rules"], json!({"id": "token-missing"})).expect(0);
     run(&["rules"], json!({"id": "no-such-rule"})).expect(2);
     run(&["schema"], json!({})).expect(0);
+    run(&["preflight"], json!({"timeout_ms": 300}));
+    run(&["preflight"], json!({"offline": true}));
     let empty = folder();
     for command in ["up", "status", "restart", "down"] {
         // No engine: neither is one asked nor anything of somebody's stopped.
@@ -378,6 +387,8 @@ fn the_schema_takes_the_requests_that_the_helper_takes() {
         ("certs issue", json!({"server_days": "30"}), false),
         ("connect", json!({"path": "x", "model": "y"}), true),
         ("up", json!({"wait_seconds": 5}), true),
+        ("preflight", json!({"offline": true, "timeout_ms": 100, "verbose": true}), true),
+        ("preflight", json!({"timeout": 100}), false),
         ("check", json!({"x": 1}), false),
         ("token set", json!({}), true),
         ("token set", json!({"token": "x"}), false),

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use crate::support::edge::{World, python};
 use crate::support::engine::{
     CLOUDFLARED, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
 };
@@ -711,6 +712,26 @@ fn engine_edge_behind_a_firewall() {
     assert_eq!((&up.data()["ready"], &up.data()["connections"]), (&json!(false), &json!(0)));
     up.finding("edge-quic-blocked");
     up.finding("edge-not-registered");
+    stack.assert_no_token();
+
+    // The network is asked, too, so that nobody has to guess: from this host nothing is let out either.
+    let Some(python) = python("edge: blocked") else { return };
+    let again = |world: &World| {
+        let running = world.start(&python);
+        let call = stack.call(["up"]).json(json!({"wait_seconds": 1}));
+        call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run().expect(1)
+    };
+    let mut world = World::healthy();
+    (world.udp, world.tcp) = ([None; 2], [false; 2]);
+    let up = again(&world);
+    assert_eq!(up.findings()[0], "edge-unreachable", "{:#}", up.json);
+    for id in ["edge-not-registered", "edge-quic-blocked"] {
+        assert_eq!(up.finding(id)["consequence_of"], "edge-unreachable", "{:#}", up.json);
+    }
+    assert_eq!(up.json["summary"], "the tunnel is not live: outbound UDP and TCP 7844 are blocked");
+    // This host is let out, and the container is not.
+    let up = again(&World::healthy());
+    assert!(evidence(&up, "edge-not-registered").contains("this host itself reaches the edge over UDP and TCP 7844"));
     stack.assert_no_token();
 }
 

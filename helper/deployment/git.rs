@@ -1,11 +1,14 @@
 //! Whether git would commit a file: git itself is asked.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Deployment;
+use crate::child;
 
 /// What git says of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -23,8 +26,17 @@ pub(crate) enum GitState {
     Unknown(String),
 }
 
+/// A git that takes longer waits for something: a dead network drive, a prompt.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Asks git about a file of the directory.
 pub(crate) fn state(deployment: &Deployment, inside: &str) -> GitState {
+    state_within(deployment, inside, PATIENCE)
+}
+
+/// Like [`state`], with a limit in time for all that is asked.
+pub(crate) fn state_within(deployment: &Deployment, inside: &str, limit: Duration) -> GitState {
+    let deadline = Instant::now() + limit;
     let ask = |args: &[&str]| {
         // Neither the caller's GIT_DIR nor a hook configured in the repository has a say.
         let mut command = Command::new("git");
@@ -34,15 +46,19 @@ pub(crate) fn state(deployment: &Deployment, inside: &str) -> GitState {
             }
         }
         command.arg("-C").arg(deployment.root()).args(["-c", "core.fsmonitor=false"]).args(args);
-        command.env("LC_ALL", "C").stdin(Stdio::null()).output()
+        command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        child::run(command, deadline.saturating_duration_since(Instant::now()), false)
     };
     let inside_tree = match ask(&["rev-parse", "--is-inside-work-tree"]) {
         Ok(output) => output,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return GitState::Unknown("git is not installed".into()),
         Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
     };
-    let complaint = String::from_utf8_lossy(&inside_tree.stderr).trim().to_owned();
-    if !inside_tree.status.success() {
+    let complaint = inside_tree.stderr.trim().to_owned();
+    if inside_tree.timed_out {
+        return GitState::Unknown("git did not answer in time".into());
+    }
+    if !inside_tree.success {
         return if complaint.contains("not a git repository") {
             GitState::NoRepository
         } else {
@@ -53,11 +69,11 @@ pub(crate) fn state(deployment: &Deployment, inside: &str) -> GitState {
         return GitState::NoRepository;
     }
     match ask(&["ls-files", "--error-unmatch", "--", inside]) {
-        Ok(output) if output.status.success() => return GitState::Tracked,
+        Ok(output) if output.success => return GitState::Tracked,
         Ok(_) => {}
         Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
     }
-    match ask(&["check-ignore", "--quiet", "--", inside]).map(|output| output.status.code()) {
+    match ask(&["check-ignore", "--quiet", "--", inside]).map(|output| output.code) {
         Ok(Some(0)) => GitState::Ignored,
         Ok(Some(1)) => GitState::NotIgnored,
         Ok(_) => GitState::Unknown("git check-ignore failed".into()),

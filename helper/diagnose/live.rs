@@ -98,7 +98,7 @@ fn look(
 ) -> Result<Looked, Error> {
     let (mut picture, _) = stack.wait(Duration::ZERO, caller)?;
     let containers = stack.containers()?;
-    let mut logs = Logs::new(since.map(OffsetDateTime::unix_timestamp)).map_err(|e| Error::Internal(e.to_string()))?;
+    let mut logs = Logs::new(since.map(OffsetDateTime::unix_timestamp))?;
     let mut skipped = std::mem::take(&mut picture.skipped);
     let mut extent = Extent::default();
     for container in &containers {

@@ -26,8 +26,7 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
         ));
     }
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
-    let mut logs =
-        Logs::new(since.map(time::OffsetDateTime::unix_timestamp)).map_err(|e| Error::Internal(e.to_string()))?;
+    let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
     let (extent, cut) =
         if source == "-" { read_stdin(request, &mut logs)? } else { (read_file(source, &mut logs)?, None) };
     let verdict = logs.verdict();

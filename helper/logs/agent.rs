@@ -72,15 +72,35 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// How many connections are registered.
+    pub(crate) fn up(&self) -> u32 {
+        u32::try_from(self.connections.values().filter(|c| c.up).count()).unwrap_or(u32::MAX)
+    }
+
     /// How many connections are registered, or were when it was told to stop.
     pub(crate) fn registered(&self) -> u32 {
-        let up = self.connections.values().filter(|c| c.up).count();
-        self.stopped.unwrap_or(u32::try_from(up).unwrap_or(u32::MAX))
+        self.stopped.unwrap_or_else(|| self.up())
     }
 
     /// How many there should be.
     pub(crate) fn wanted(&self) -> u32 {
-        self.at_most.map_or(CONNECTIONS, |most| most.clamp(1, CONNECTIONS))
+        self.wanted_of(None)
+    }
+
+    /// How many there should be of those that it was asked for.
+    pub(crate) fn wanted_of(&self, asked: Option<u32>) -> u32 {
+        let asked = asked.unwrap_or(CONNECTIONS).max(1);
+        self.at_most.map_or(asked, |most| most.clamp(1, asked))
+    }
+
+    /// Whether its start was seen.
+    pub(crate) fn has_started(&self) -> bool {
+        self.starts > 0
+    }
+
+    /// The last line that complains of a connection.
+    pub(crate) fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
     }
 
     /// How they are made, `quic` or `http2`.
@@ -231,11 +251,10 @@ impl Agent {
                 *refusals = refusals.saturating_add(1);
             }
         }
-        match event.sign.rule {
-            "edge-quic-blocked" => self.quic_timeouts = self.quic_timeouts.saturating_add(1),
-            "edge-conn-lost" if !was_up => self.complaint = Some(event.line.text.to_owned()),
-            _ => {}
+        if event.sign.rule == "edge-quic-blocked" {
+            self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
+        self.complaint = Some(event.line.text.to_owned());
         if matches!(event.sign.rule, "edge-quic-blocked" | "edge-egress-denied-locally") {
             self.hints.insert(event.sign.rule);
         }

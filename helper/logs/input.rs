@@ -1,11 +1,13 @@
 //! A stream of log lines of any size in constant memory: only lines that can matter are handed on.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input};
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::lanes::Lanes;
 use super::lexicon::{automaton, keys};
 
 /// Read at a time; also the longest line that is handed on whole.
@@ -36,36 +38,66 @@ pub(crate) struct Extent {
     pub(crate) bytes: u64,
 }
 
+/// Looks for lines that can matter.
 struct Scanner {
-    quiet: AhoCorasick,
+    quiet: Quiet,
     routine: AhoCorasick,
-    kind: AhoCorasickKind,
+}
+
+/// Two ways to look for lines other than those of calls that passed.
+enum Quiet {
+    /// Ready at once.
+    Small(AhoCorasick),
+    /// Fast.
+    Large(Lanes),
 }
 
 impl Scanner {
-    fn new(kind: AhoCorasickKind) -> Result<Self, BuildError> {
-        Ok(Self { quiet: automaton(&keys(false), kind)?, routine: automaton(&keys(true), kind)?, kind })
+    fn small() -> Result<Self, BuildError> {
+        let kind = AhoCorasickKind::NoncontiguousNFA;
+        Ok(Self { quiet: Quiet::Small(automaton(&keys(false), kind)?), routine: automaton(&keys(true), kind)? })
+    }
+
+    fn large() -> Result<Self, BuildError> {
+        let kind = AhoCorasickKind::DFA;
+        Ok(Self { quiet: Quiet::Large(Lanes::new(&keys(false))?), routine: automaton(&keys(true), kind)? })
+    }
+
+    fn is_small(&self) -> bool {
+        matches!(self.quiet, Quiet::Small(_))
     }
 
     /// Hands on the lines of a block that can matter, and counts all of them. The block ends with a line's end, or is
     /// the last one.
     fn block(&self, block: &[u8], extent: &mut Extent, sink: &mut dyn Sink) {
+        let ahead = match &self.quiet {
+            Quiet::Small(_) => None,
+            Quiet::Large(lanes) => lanes.lines(block).ok(),
+        };
+        let mut ahead = ahead.map(|lines| lines.into_iter().peekable());
         let mut at = 0;
         // Lines up to here are counted.
         let mut counted = 0;
         while at < block.len() {
-            let (start, end) = if sink.wants_next() {
-                (at, line_end(block, at))
+            let found = if sink.wants_next() {
+                Some(at..line_end(block, at))
+            } else if sink.wants_routine() {
+                find(&self.routine, block, at)
             } else {
-                let texts = if sink.wants_routine() { &self.routine } else { &self.quiet };
-                let Some(found) = texts.find(Input::new(block).span(at..block.len())) else { break };
-                let start = memrchr(b'\n', &block[at..found.start()]).map_or(at, |end| at + end + 1);
-                (start, line_end(block, found.end() - 1))
+                match (&mut ahead, &self.quiet) {
+                    (Some(lines), _) => {
+                        while lines.next_if(|line| line.start < at).is_some() {}
+                        lines.next()
+                    }
+                    (None, Quiet::Small(texts)) => find(texts, block, at),
+                    (None, Quiet::Large(_)) => find(&self.routine, block, at),
+                }
             };
-            extent.lines += lines(&block[counted..start]);
-            counted = start;
-            sink.take(extent.lines + 1, &block[start..end]);
-            at = end;
+            let Some(line) = found else { break };
+            extent.lines += lines(&block[counted..line.start]);
+            counted = line.start;
+            at = line.end;
+            sink.take(extent.lines + 1, &block[line]);
         }
         extent.lines += lines(&block[counted..]);
     }
@@ -88,6 +120,13 @@ impl Scanner {
     }
 }
 
+/// The next line that holds one of the texts.
+fn find(texts: &AhoCorasick, block: &[u8], at: usize) -> Option<Range<usize>> {
+    let found = texts.find(Input::new(block).span(at..block.len()))?;
+    let start = memrchr(b'\n', &block[at..found.start()]).map_or(at, |end| at + end + 1);
+    Some(start..line_end(block, found.end() - 1))
+}
+
 fn lines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
 }
@@ -106,7 +145,7 @@ pub(crate) fn scan(
     mut stop: impl FnMut(u64) -> bool,
 ) -> Result<Extent, io::Error> {
     let made = |e: BuildError| io::Error::other(e.to_string());
-    let mut scanner = Scanner::new(AhoCorasickKind::NoncontiguousNFA).map_err(made)?;
+    let mut scanner = Scanner::small().map_err(made)?;
     let mut buffer = vec![0; BLOCK];
     let mut held = 0;
     let mut extent = Extent::default();
@@ -119,8 +158,8 @@ pub(crate) fn scan(
             Err(error) => return Err(error),
         };
         extent.bytes += read as u64;
-        if scanner.kind != AhoCorasickKind::DFA && extent.bytes > LARGE {
-            scanner = Scanner::new(AhoCorasickKind::DFA).map_err(made)?;
+        if scanner.is_small() && extent.bytes > LARGE {
+            scanner = Scanner::large().map_err(made)?;
         }
         let full = held + read;
         let over = read == 0 || stop(extent.bytes);

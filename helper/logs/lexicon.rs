@@ -1,8 +1,11 @@
 //! All texts of the sign tables in one automaton, so that a line is looked through once.
 
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 
 use super::signs::{self, Mark, Sense, Sign};
+use crate::answer::Error;
 
 /// Texts at most; four machine words.
 const MOST: usize = 256;
@@ -60,7 +63,7 @@ impl Lexicon {
     ///
     /// # Errors
     /// When the texts make no automaton, which they do in every test.
-    pub(crate) fn new() -> Result<Self, BuildError> {
+    fn new() -> Result<Self, BuildError> {
         let mut texts: Vec<&'static str> = Vec::new();
         let mut index = |text: &'static str| match texts.iter().position(|known| *known == text) {
             Some(at) => at,
@@ -91,8 +94,18 @@ impl Lexicon {
         Ok(Self { texts: automaton(&texts, AhoCorasickKind::ContiguousNFA)?, tables })
     }
 
+    /// The tables, prepared once in a process.
+    ///
+    /// # Errors
+    /// `internal`, as [`Lexicon::new`].
+    pub(crate) fn shared() -> Result<&'static Self, Error> {
+        static SHARED: OnceLock<Result<Lexicon, String>> = OnceLock::new();
+        let made = SHARED.get_or_init(|| Self::new().map_err(|e| e.to_string()));
+        made.as_ref().map_err(|e| Error::Internal(e.clone()))
+    }
+
     /// Which texts stand in a line.
-    pub(crate) fn read(&self, text: &str) -> Reading<'_> {
+    pub(crate) fn read(&'static self, text: &str) -> Reading {
         let mut hits = Hits::default();
         for found in self.texts.find_overlapping_iter(text) {
             let at = found.pattern().as_usize();
@@ -103,12 +116,12 @@ impl Lexicon {
 }
 
 /// A line that was looked through.
-pub(crate) struct Reading<'a> {
-    lexicon: &'a Lexicon,
+pub(crate) struct Reading {
+    lexicon: &'static Lexicon,
     hits: Hits,
 }
 
-impl Reading<'_> {
+impl Reading {
     /// The first sign of a writer's table that fits.
     pub(crate) fn sign(&self, writer: Writer) -> Option<&'static Sign> {
         let (_, table) = self.lexicon.tables.iter().find(|(owner, _)| *owner == writer)?;
@@ -123,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_texts_fit_and_are_found() {
-        let lexicon = Lexicon::new().unwrap();
+        let lexicon = Lexicon::shared().unwrap();
         let count: std::collections::BTreeSet<_> =
             lexicon.tables.iter().flat_map(|(_, table)| table).flat_map(|(_, sign)| sign.parts).collect();
         assert!(count.len() <= MOST, "{}", count.len());

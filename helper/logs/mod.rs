@@ -3,14 +3,13 @@
 pub(crate) mod agent;
 pub(crate) mod fault;
 pub(crate) mod input;
+mod lanes;
 pub(crate) mod lexicon;
 pub(crate) mod line;
 pub(crate) mod signs;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod verdict;
-
-use aho_corasick::BuildError;
 
 use fault::{Event, Fault, Faults};
 use input::Sink;
@@ -20,6 +19,8 @@ use signs::Sense;
 use stream::Stream;
 use table::{Head, Row};
 
+use crate::answer::Error;
+
 /// Containers of one log that are told apart; the lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
 /// Rows of a table.
@@ -28,7 +29,7 @@ const MOST_ROWS: usize = 200;
 /// Everything that a log says, as far as it was read.
 #[derive(Debug)]
 pub(crate) struct Logs {
-    lexicon: Lexicon,
+    lexicon: &'static Lexicon,
     /// The first one takes the bare lines.
     streams: Vec<Stream>,
     /// Faults of docker and Compose, each with the number of the start it belongs to.
@@ -52,10 +53,10 @@ impl Logs {
     /// Nothing read yet. Lines from before `since`, in seconds since 1970, will be left out.
     ///
     /// # Errors
-    /// As [`Lexicon::new`].
-    pub(crate) fn new(since: Option<i64>) -> Result<Self, BuildError> {
+    /// As [`Lexicon::shared`].
+    pub(crate) fn new(since: Option<i64>) -> Result<Self, Error> {
         Ok(Self {
-            lexicon: Lexicon::new()?,
+            lexicon: Lexicon::shared()?,
             streams: vec![Stream::new("")],
             engine: Faults::default(),
             starts: 0,

@@ -107,6 +107,8 @@ const fn mark(mark: Mark, parts: &'static [&'static str]) -> Sign {
 pub(crate) static ENGINE: &[Sign] = &[
     fatal("docker-permission", &["permission denied while trying to connect to the Docker daemon"]),
     fatal("docker-permission", &["permission denied while trying to connect to the docker API"]),
+    fatal("engine-too-old", &["client version", "is too new"]),
+    fatal("docker-client-old", &["client version", "is too old"]),
     fatal("docker-permission", &["Error while fetching server API version", "Permission denied"]),
     fatal("docker-daemon-down", &["Cannot connect to the Docker daemon"]),
     fatal("docker-daemon-down", &["failed to connect to the docker API"]),

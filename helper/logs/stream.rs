@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::agent::Agent;
-use super::fault::{Event, Faults};
+use super::fault::{Event, Fault, Faults};
 use super::lexicon::{Reading, Writer};
 use super::line::{Line, field};
 use super::signs;
@@ -107,13 +107,23 @@ impl Stream {
         }
     }
 
+    /// The stream of one program of ours.
+    pub(crate) fn of(writer: Writer) -> Self {
+        Self { kind: Kind::Of(writer), ..Self::new("") }
+    }
+
+    /// What the program ended of, or goes on with in vain.
+    pub(crate) fn proof(&self) -> Option<&Fault> {
+        self.faults.open().find(|f| f.sense == Sense::Fatal || f.rule == "token-rejected")
+    }
+
     /// Whether the next line of this stream is wanted whatever it holds.
     pub(crate) fn wants_next(&self) -> bool {
         self.traceback > 0 || self.pip_was_last
     }
 
     /// Takes a line of this stream. Lines of docker itself were taken out before.
-    pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) {
+    pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading) {
         self.last = line.at.or(self.last);
         if self.traceback > 0 && self.end_of_traceback(number, line, reading) {
             return;
@@ -163,7 +173,7 @@ impl Stream {
     }
 
     /// Whose line it is, what it means, and whether nobody else could have said it.
-    fn sign(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> Option<(Writer, &'static Sign, bool)> {
+    fn sign(&mut self, line: &Line<'_>, reading: &Reading) -> Option<(Writer, &'static Sign, bool)> {
         let of = |writer| reading.sign(writer).map(|sign| (writer, sign));
         if let Kind::Of(writer) = self.kind {
             return of(writer).map(|(writer, sign)| (writer, sign, true));
@@ -261,7 +271,7 @@ impl Stream {
     }
 
     /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
-    fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
+    fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading) -> bool {
         self.traceback -= 1;
         let text = line.text;
         let name = text.split([':', ' ']).next().unwrap_or_default();
@@ -286,7 +296,7 @@ impl Stream {
             return String::new();
         }
         let subject = host(text);
-        let known = |f: &&super::fault::Fault| f.rule == sign.rule;
+        let known = |f: &&Fault| f.rule == sign.rule;
         let full = self.faults.open().filter(known).count() >= MOST_SUBJECTS;
         if full { String::new() } else { subject.to_owned() }
     }
@@ -339,7 +349,7 @@ fn is_tell_tale(writer: Writer, sign: &Sign) -> bool {
 }
 
 /// What docker or Compose means by a bare line, if it is theirs.
-pub(crate) fn engine(line: &Line<'_>, reading: &Reading<'_>) -> Option<&'static Sign> {
+pub(crate) fn engine(line: &Line<'_>, reading: &Reading) -> Option<&'static Sign> {
     let sign = reading.sign(Writer::Engine)?;
     let anywhere = signs::ENGINE.iter().any(|known| std::ptr::eq(known, sign));
     (anywhere || behind_level(line.text).starts_with(sign.parts[0])).then_some(sign)

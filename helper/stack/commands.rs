@@ -17,8 +17,9 @@ use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, files};
+use crate::logs::agent::CONNECTIONS;
 use crate::logs::signs;
-use crate::rules;
+use crate::{preflight, rules};
 
 /// Pulling and building over a slow line; afterwards something is wrong with it.
 const PULL: Duration = Duration::from_secs(45 * 60);
@@ -161,6 +162,7 @@ impl<'a> Stack<'a> {
         let Some(docker) = docker else { return refuse(findings, Vec::new()) };
         if strictness == Strictness::Refuse {
             findings.extend(verdict.findings);
+            findings.extend(preflight::host::before_start());
         }
         let gateway = facts.gateway.good().cloned();
         let stack = Self {
@@ -355,8 +357,7 @@ fn real(path: &Path) -> std::path::PathBuf {
 fn refused(refusal: Refusal, what: &str, again: &str, caller: &Caller) -> Report<StackData> {
     let worst = refusal.findings.iter().filter(|f| f.severity == Severity::Error).min_by_key(|f| f.layer);
     let why = worst.map_or("see the findings", |f| f.title.as_str());
-    let data =
-        StackData { project: refusal.project, connections_wanted: super::journal::CONNECTIONS, ..StackData::default() };
+    let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
     let mut report = Report::new(format!("{what}: {why}"), data);
     let token = refusal.findings.iter().any(|f| f.id.starts_with("token-") && f.severity == Severity::Error);
     if token {
@@ -430,7 +431,46 @@ fn finish(
         }
     }
     require_live(&mut picture, elapsed);
+    explain_silence(stack, &mut picture, caller);
     Ok(stack.report(words, picture, elapsed, done, caller))
+}
+
+/// Who waited for a connection that did not come has a few seconds more for the reason.
+const PROBES: Duration = Duration::from_secs(3);
+
+/// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone helps nobody.
+fn explain_silence(stack: &Stack<'_>, picture: &mut Picture, caller: &Caller) {
+    const SILENCE: [&str; 4] = ["edge-not-registered", "edge-quic-blocked", "edge-tcp-blocked", "not-live"];
+    let is_silent = picture.findings.iter().any(|f| matches!(f.id, "edge-not-registered" | "edge-dns-failed"))
+        || picture.findings.iter().any(|f| f.id == "not-live") && picture.connections == Some(0);
+    // The edge that refuses a token was reached.
+    if picture.ready || !is_silent || picture.findings.iter().any(|f| f.id.starts_with("token-")) {
+        return;
+    }
+    let (found, reached) = preflight::of_the_edge(stack.deployment, caller, PROBES);
+    let cause = found.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
+    for finding in &mut picture.findings {
+        if let Some(way) = reached
+            && finding.id == "edge-not-registered"
+        {
+            let mut all = vec![format!("this host itself reaches the edge over {way}")];
+            all.append(&mut finding.evidence);
+            *finding = all
+                .iter()
+                .fold(std::mem::replace(finding, rules::finding("edge-not-registered")), |f, text| f.with(text));
+        }
+        if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {
+            finding.consequence_of = Some(cause);
+        }
+    }
+    for finding in found {
+        match picture.findings.iter_mut().find(|known| known.id == finding.id) {
+            Some(known) => {
+                known.evidence.extend(finding.evidence.into_iter().take(3usize.saturating_sub(known.evidence.len())))
+            }
+            None => picture.findings.push(finding),
+        }
+    }
 }
 
 /// The command `status`.

@@ -5,14 +5,13 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::answer::{Error, redact};
-
-/// Longest output that is kept of one run, in bytes.
-const KEEP: usize = 8 << 20;
+use crate::answer::Error;
+use crate::child;
+pub(crate) use crate::child::Output;
 
 /// Variables that would make Compose look at other files, another project or another token than a shell without them.
 const DROPPED: [&str; 11] = [
@@ -41,31 +40,16 @@ pub(crate) struct Docker {
     progress: bool,
 }
 
-/// How a run ended.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Output {
-    /// Whether the exit code was 0.
-    pub(crate) success: bool,
-    /// Standard output.
-    pub(crate) stdout: Vec<u8>,
-    /// Standard error, as text.
-    pub(crate) stderr: String,
-    /// Whether it was stopped because it took too long.
-    pub(crate) timed_out: bool,
-}
-
-impl Output {
-    /// Both streams as one text, for what docker prints to either.
-    pub(crate) fn text(&self) -> String {
-        format!("{}\n{}", self.stderr, String::from_utf8_lossy(&self.stdout))
-    }
-}
-
 impl Docker {
     /// Finds docker on PATH; `None` when there is none.
     pub(crate) fn find(folder: &Path, variables: BTreeSet<String>, progress: bool) -> Option<Self> {
         let program = which::which("docker").ok()?;
         Some(Self { program, folder: folder.to_path_buf(), dropped: variables, progress })
+    }
+
+    /// Where the client is.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -112,52 +96,8 @@ impl Docker {
         self.run(command, limit, self.progress)
     }
 
-    fn run(&self, mut command: Command, limit: Duration, show: bool) -> Result<Output, Error> {
-        let mut child = command.spawn().map_err(|e| Error::io("run", &self.program, e))?;
-        let (done, finished) = mpsc::channel();
-        if let Some(stream) = child.stdout.take() {
-            let done = done.clone();
-            std::thread::spawn(move || done.send((true, collect(stream, false))));
-        }
-        if let Some(stream) = child.stderr.take() {
-            std::thread::spawn(move || done.send((false, collect(stream, show))));
-        }
-        let deadline = Instant::now() + limit;
-        let mut output = Output::default();
-        for _ in 0..2 {
-            match finished.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok((true, bytes)) => output.stdout = bytes,
-                Ok((false, bytes)) => output.stderr = String::from_utf8_lossy(&bytes).into_owned(),
-                Err(_) => {
-                    output.timed_out = true;
-                    break;
-                }
-            }
-        }
-        output.success = self.end(&mut child, deadline, &mut output.timed_out);
-        Ok(output)
-    }
-
-    /// Waits for the child until the deadline, then ends it with everything that it started.
-    fn end(&self, child: &mut Child, deadline: Instant, timed_out: &mut bool) -> bool {
-        loop {
-            match child.try_wait() {
-                Ok(Some(status)) => return status.success() && !*timed_out,
-                Ok(None) if !*timed_out && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-                Ok(None) => {
-                    *timed_out = true;
-                    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-                    if let Some(id) = id {
-                        // Fails for a child in the caller's group, which is then ended alone.
-                        let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
-                    }
-                    let _ = child.kill();
-                    let _ = child.wait();
-                    return false;
-                }
-                Err(_) => return false,
-            }
-        }
+    fn run(&self, command: Command, limit: Duration, show: bool) -> Result<Output, Error> {
+        child::run(command, limit, show).map_err(|e| Error::io("run", &self.program, e))
     }
 
     /// Reads a container's log line by line, oldest first within a stream, without keeping it.
@@ -205,7 +145,7 @@ impl Docker {
                 }
             }
         }
-        Ok(self.end(&mut child, deadline, &mut timed_out))
+        Ok(child::end(&mut child, deadline, &mut timed_out) == Some(0))
     }
 }
 
@@ -266,33 +206,6 @@ fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
             return;
         }
     }
-}
-
-fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
-    let mut kept = Vec::new();
-    if show {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            // Compose quotes `.env` in one of its errors.
-            eprint!("{}", redact::redact(&String::from_utf8_lossy(&line)));
-            if kept.len() < KEEP {
-                kept.extend_from_slice(&line);
-            }
-            line.clear();
-        }
-    } else {
-        let mut chunk = [0; 16 << 10];
-        loop {
-            match stream.read(&mut chunk) {
-                Ok(0) | Err(_) => break,
-                // Read on beyond the limit: a full pipe would hang the child.
-                Ok(n) if kept.len() < KEEP => kept.extend_from_slice(&chunk[..n]),
-                Ok(_) => {}
-            }
-        }
-    }
-    kept
 }
 
 /// Whether a program is on PATH.

@@ -14,6 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Below it, a restart of the proxy leaves cloudflared behind.
 const FLOOR: (u32, u32) = (2, 17);
+/// The same for an answer.
+pub(crate) const COMPOSE_FLOOR_TEXT: &str = "2.17";
+/// The oldest engine that this stack was run on; `host-gateway` needs it, too.
+const ENGINE_FLOOR: (u32, u32) = (20, 10);
+/// The same for an answer.
+pub(crate) const ENGINE_FLOOR_TEXT: &str = "20.10";
 /// From it on, the secret taken from `.env` was tried.
 const TRIED: (u32, u32) = (2, 26);
 
@@ -44,15 +50,25 @@ pub(crate) fn find(
         findings.push(rules::finding("docker-daemon-down").with("docker did not answer within 20 seconds"));
     } else if !server.success {
         findings.push(signs::engine_finding(&server.text(), "docker-failed"));
+    } else {
+        findings.extend(judge_server(&String::from_utf8_lossy(&server.stdout)));
     }
     findings.extend(judge_compose(&compose));
     let usable = !findings.iter().any(|f| f.severity == Severity::Error);
     Ok((usable.then_some(docker), findings))
 }
 
-fn judge_compose(answer: &Output) -> Option<Finding> {
+/// Judges the engine's version; one that cannot be read is none of ours to judge.
+pub(crate) fn judge_server(said: &str) -> Option<Finding> {
+    let found = version(said)?;
+    (found < ENGINE_FLOOR).then(|| rules::finding("engine-too-old").with(format!("Docker Engine {}", said.trim())))
+}
+
+/// Judges what `docker compose version --short` said.
+pub(crate) fn judge_compose(answer: &Output) -> Option<Finding> {
     let said = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-    let version = version(&said).filter(|_| answer.success);
+    // Old plugins print a sentence even with `--short`.
+    let version = said.split_whitespace().find_map(version).filter(|_| answer.success);
     match version {
         Some(found) if found < FLOOR => Some(rules::finding("compose-too-old").with(format!("Compose {said}"))),
         Some(found) if found < TRIED => Some(rules::finding("compose-old").with(format!("Compose {said}"))),
@@ -72,7 +88,7 @@ fn judge_compose(answer: &Output) -> Option<Finding> {
 }
 
 /// Major and minor of `2.26.1-4`, `v2.40.3`, `2.29.2-desktop.2`.
-fn version(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.trim().trim_start_matches('v').split(['.', '-', '+']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

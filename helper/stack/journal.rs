@@ -1,6 +1,5 @@
 //! What a container's log says of its present life: state, not occurrences.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -8,73 +7,52 @@ use time::format_description::well_known::Rfc3339;
 
 use super::container::Container;
 use super::docker::Docker;
-use crate::answer::Error;
-use crate::logs::signs::{self, Sign};
+use crate::answer::{Error, Finding};
+use crate::logs::fault::Fault;
+use crate::logs::lexicon::{Lexicon, Writer};
+use crate::logs::line::Line;
+use crate::logs::stream::Stream;
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Edge connections that cloudflared wants unless it says otherwise.
-pub(crate) const CONNECTIONS: u32 = 4;
-
-/// Texts after which a connection is no longer there, whatever the rest of the line says.
-const LOST: [&str; 7] = [
-    "Unregistered tunnel connection",
-    "Lost connection with the edge",
-    "Serve tunnel error",
-    "Failed to serve quic connection",
-    "failed to serve tunnel connection",
-    "Connection terminated",
-    "Retrying connection in up to",
-];
-
-/// The registration fails over and over, and over QUIC cloudflared never prints the edge's reason.
-const HIDDEN_REJECTION: &str = "control stream encountered a failure while serving";
-
-/// Whose log it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writer {
-    /// Anthropic's proxy, whose format is not documented.
-    Proxy,
-    /// cloudflared, console or JSON.
-    Cloudflared,
-}
-
 /// The state that the lines of one life add up to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Journal {
     /// Which life this is.
     life: String,
     /// Time of the last line read, so that the next look goes on there.
     read_to: Option<String>,
     first: Option<OffsetDateTime>,
-    started_marker: bool,
     readable: bool,
-    /// Per connection index, whether it is registered now.
-    connections: BTreeMap<u32, bool>,
-    /// Connections that cloudflared can have at most, where it said so.
-    at_most: Option<u32>,
-    protocol: Option<String>,
-    /// Lines that say `route configured`, as many as there can sensibly be.
-    routes: BTreeSet<String>,
-    hidden_rejections: u32,
-    quic_timeouts: u32,
-    tcp_failures: u32,
-    ever_registered: bool,
-    /// What is broken for good, with the line that says so.
-    pub(crate) proof: Option<(&'static str, String)>,
-    /// The last lines that complain.
-    complaints: Vec<String>,
+    lines: u64,
+    stream: Stream,
 }
 
 impl Journal {
+    /// Nothing read yet of what one of our programs prints.
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self::of_life(writer, "")
+    }
+
+    fn of_life(writer: Writer, life: &str) -> Self {
+        let stream = Stream::of(writer);
+        Self { life: life.to_owned(), read_to: None, first: None, readable: false, lines: 0, stream }
+    }
+
     /// Reads what was printed since the last look, or from the beginning of the container's present life.
     ///
     /// # Errors
     /// `io` when docker cannot be started.
-    pub(crate) fn read(&mut self, docker: &Docker, container: &Container, writer: Writer) -> Result<(), Error> {
+    pub(crate) fn read(
+        &mut self,
+        docker: &Docker,
+        container: &Container,
+        writer: Writer,
+        lexicon: &'static Lexicon,
+    ) -> Result<(), Error> {
         if self.life != container.life() {
-            *self = Self { life: container.life().to_owned(), ..Self::default() };
+            *self = Self::of_life(writer, container.life());
         }
         let since = self.read_to.clone().or_else(|| container.log_since().map(str::to_owned));
         let args: Vec<&str> = since.iter().flat_map(|since| ["--since", since.as_str()]).collect();
@@ -82,107 +60,39 @@ impl Journal {
         self.readable = docker.logs_in_order(&args, &container.id, PATIENCE, |stamp, text| {
             // `--since` includes its own moment: what was read before must not count twice.
             if from.as_deref().is_none_or(|from| stamp > from) {
-                self.take(stamp, text, writer);
+                self.take(stamp, text, lexicon);
             }
         })?;
         Ok(())
     }
 
-    fn take(&mut self, stamp: &str, text: &str, writer: Writer) {
+    fn take(&mut self, stamp: &str, text: &str, lexicon: &'static Lexicon) {
         if self.first.is_none() {
             self.first = OffsetDateTime::parse(stamp, &Rfc3339).ok();
         }
         if self.read_to.as_deref().is_none_or(|read| read < stamp) {
             self.read_to = Some(stamp.to_owned());
         }
-        match writer {
-            Writer::Proxy => self.take_proxy(text),
-            Writer::Cloudflared => self.take_cloudflared(text),
-        }
-    }
-
-    fn note(&mut self, line: &str, signs: &[Sign]) {
-        if let Some(rule) = signs::proof(line, signs) {
-            self.proof = Some((rule, line.to_owned()));
-        }
-    }
-
-    fn complain(&mut self, line: &str) {
-        if self.complaints.len() >= 2 {
-            self.complaints.remove(0);
-        }
-        self.complaints.push(line.to_owned());
-    }
-
-    fn take_proxy(&mut self, line: &str) {
-        if line.contains("route configured") && self.routes.len() < MOST_ROUTES {
-            self.routes.insert(line.to_owned());
-        }
-        self.note(line, signs::PROXY);
-        if line.contains("ERROR") || line.contains("error") {
-            self.complain(line);
-        }
-    }
-
-    fn take_cloudflared(&mut self, line: &str) {
-        if line.contains("Starting tunnel") {
-            let kept = (self.life.clone(), self.read_to.clone(), self.first);
-            *self = Self { life: kept.0, read_to: kept.1, first: kept.2, started_marker: true, ..Self::default() };
-            return;
-        }
-        if let Some(rest) = line.split("HA connections but I can give you at most ").nth(1) {
-            self.at_most = rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok());
-        }
-        let index = connection_index(line);
-        if line.contains("Registered tunnel connection") && !line.contains("Unregistered") {
-            if let Some(index) = index {
-                self.connections.insert(index, true);
-                self.ever_registered = true;
-                self.proof = None;
-                self.hidden_rejections = 0;
-                self.protocol = field(line, "protocol").map(str::to_owned).or(self.protocol.take());
-            }
-            return;
-        }
-        if LOST.iter().any(|text| line.contains(text))
-            && let Some(index) = index
-        {
-            self.connections.insert(index, false);
-        }
-        if line.contains("Initiating graceful shutdown") {
-            self.connections.clear();
-        }
-        if line.contains("Serve tunnel error") && line.contains(HIDDEN_REJECTION) {
-            self.hidden_rejections += 1;
-        }
-        if line.contains("failed to dial to edge with quic: timeout") {
-            self.quic_timeouts += 1;
-        }
-        if line.contains("DialContext error: dial tcp") {
-            self.tcp_failures += 1;
-        }
-        self.note(line, signs::CLOUDFLARED);
-        let console = line.contains(" ERR ") || line.contains(" WRN ") || line.contains(" FTL ");
-        if console || line.contains("\"level\":\"error\"") || line.contains("\"level\":\"warn\"") {
-            self.complain(line);
-        }
+        self.lines += 1;
+        let whole = format!("{stamp} {text}");
+        let line = Line::parse(&whole);
+        self.stream.take(self.lines, &line, &lexicon.read(line.text));
     }
 
     /// How many distinct connections are registered now.
     pub(crate) fn registered(&self) -> u32 {
-        u32::try_from(self.connections.values().filter(|up| **up).count()).unwrap_or(u32::MAX)
+        self.stream.agent.up()
     }
 
     /// How many connections there should be.
     pub(crate) fn wanted(&self, container: &Container) -> u32 {
         let asked = container.flag("--ha-connections").or_else(|| container.variable("TUNNEL_HA_CONNECTIONS"));
-        let asked = asked.and_then(|n| n.parse().ok()).unwrap_or(CONNECTIONS);
-        self.at_most.map_or(asked, |most| most.min(asked)).max(1)
+        self.stream.agent.wanted_of(asked.and_then(|n| n.parse().ok()))
     }
 
     /// How the connections are made, `quic` or `http2`.
     pub(crate) fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.stream.agent.protocol()
     }
 
     /// Whether a line that is missing was really not printed: the log can be read, reaches back to the start of this
@@ -191,7 +101,7 @@ impl Journal {
         if !self.readable {
             return false;
         }
-        if self.started_marker {
+        if self.stream.agent.has_started() {
             return true;
         }
         // A log that holds next to nothing may have lost the very first lines within the first second.
@@ -209,33 +119,26 @@ impl Journal {
     /// Whether the proxy said that it took up a route. All of them are, once there are as many lines as routes: the
     /// format of the line is not documented, so the name may not be found in it.
     pub(crate) fn has_route(&self, name: &str, of: usize) -> bool {
-        self.routes.len() >= of || self.routes.iter().any(|line| has_value(line, name))
+        let routes = &self.stream.routes;
+        routes.len() >= of || routes.iter().any(|said| said == name || has_value(said, name))
     }
 
-    /// What is broken for good or looks so, for a tunnel that has no connection at all.
-    pub(crate) fn edge_suspicions(&self) -> Vec<(&'static str, String)> {
-        let mut found = Vec::new();
-        if !self.ever_registered && self.hidden_rejections >= 3 {
-            let text = format!("{} registrations failed with `{HIDDEN_REJECTION}`", self.hidden_rejections);
-            found.push(("token-rejected", text));
-        }
-        if self.quic_timeouts > 0 {
-            found.push(("edge-quic-blocked", format!("{} QUIC attempts timed out", self.quic_timeouts)));
-        }
-        if self.tcp_failures > 0 {
-            found.push(("edge-tcp-blocked", format!("{} TCP attempts failed", self.tcp_failures)));
-        }
-        found
+    /// What is broken for good, with the line that says so.
+    pub(crate) fn proof(&self) -> Option<(&'static str, &str)> {
+        self.stream.proof().map(|fault| (fault.rule, fault.text.as_str()))
     }
 
-    /// The last lines that complain, the oldest first.
-    pub(crate) fn complaints(&self) -> &[String] {
-        &self.complaints
+    /// Why cloudflared has no connection, or fewer than it wants, as far as its log tells.
+    pub(crate) fn judge(&self) -> Vec<Finding> {
+        let quote = |fault: &Fault| fault.text.clone();
+        self.stream.agent.judge(&self.stream.faults, self.stream.last, &quote)
+    }
+
+    /// The last line that complains.
+    pub(crate) fn complaint(&self) -> Option<&str> {
+        self.stream.agent.complaint()
     }
 }
-
-/// Routes beyond which lines are no longer remembered.
-const MOST_ROUTES: usize = 1_000;
 
 /// Whether a word stands in a line, and not as the name of a field (`name=`, `"name":`).
 fn has_value(line: &str, word: &str) -> bool {
@@ -250,21 +153,6 @@ fn has_value(line: &str, word: &str) -> bool {
 
 fn is_label(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-'
-}
-
-/// `connIndex=2` of the console format, `"connIndex":2` of the JSON one.
-fn connection_index(line: &str) -> Option<u32> {
-    let rest = line.split("connIndex=").nth(1).or_else(|| line.split("\"connIndex\":").nth(1))?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    rest[..digits].parse().ok()
-}
-
-/// `name=value` of the console format, `"name":"value"` of the JSON one.
-fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let console = format!(" {name}=");
-    let json = format!("\"{name}\":\"");
-    let rest = line.split_once(&console).or_else(|| line.split_once(&json))?.1;
-    rest.split([' ', '"', ',', '}']).next().filter(|value| !value.is_empty())
 }
 
 /// The last lines of a container's present, or last, life, the oldest first.
@@ -291,70 +179,21 @@ pub(crate) fn last_lines(docker: &Docker, container: &Container) -> Result<Vec<S
 mod tests {
     use super::*;
 
-    fn journal(lines: &[&str]) -> Journal {
-        let mut journal = Journal::default();
-        for line in lines {
-            journal.take_cloudflared(line);
-        }
-        journal
-    }
-
-    const UP: &str = "2026-11-22T20:45:19Z INF Registered tunnel connection connIndex=0 connection=11d944ef-d80b-4187-8ac6-46999cb8f42b event=0 ip=198.41.192.7 location=sjc08 protocol=quic";
-    const LOST: &str = "2026-11-22T20:46:19Z WRN Serve tunnel error error=\"accept stream listener encountered a failure while serving\" connIndex=0 event=0 ip=198.41.192.7";
-
-    #[test]
-    fn a_connection_is_there_until_it_is_lost_and_again_when_it_is_back() {
-        assert_eq!(journal(&[UP, UP]).registered(), 1);
-        assert_eq!(journal(&[UP, LOST]).registered(), 0);
-        assert_eq!(journal(&[UP, LOST, UP]).registered(), 1);
-        assert_eq!(journal(&[UP]).protocol(), Some("quic"));
-        let json = r#"{"connIndex":3,"connection":"x","event":0,"ip":"198.41.192.7","level":"info","location":"sjc08","message":"Registered tunnel connection","protocol":"http2","time":"t"}"#;
-        assert_eq!(
-            (journal(&[json]).registered(), journal(&[json]).protocol().map(str::to_owned)),
-            (1, Some("http2".into()))
-        );
-    }
-
-    #[test]
-    fn a_start_begins_a_new_life() {
-        assert_eq!(journal(&[UP, "2026-11-22T20:45:19Z INF Starting tunnel tunnelID=x"]).registered(), 0);
-    }
-
-    #[test]
-    fn a_failed_request_is_no_lost_connection() {
-        let request = "2026-11-22T20:46:19Z ERR failed to serve incoming request error=\"Failed to proxy HTTP: x\" connIndex=0 event=1";
-        assert_eq!(journal(&[UP, request]).registered(), 1);
-    }
-
-    #[test]
-    fn fewer_addresses_mean_fewer_connections() {
-        let line = "2026-11-22T20:45:19Z INF You requested 4 HA connections but I can give you at most 2.";
-        assert_eq!(journal(&[line]).at_most, Some(2));
-    }
-
-    #[test]
-    fn a_registration_heals_what_looked_broken() {
-        let rejected = "2026-11-22T20:45:19Z ERR Register tunnel error from server side error=\"Unauthorized: Invalid tunnel secret\" connIndex=0";
-        assert_eq!(journal(&[rejected]).proof.map(|p| p.0), Some("token-rejected"));
-        assert_eq!(journal(&[rejected, UP]).proof, None);
-    }
-
-    #[test]
-    fn the_hidden_rejection_is_suspected_only_without_a_registration() {
-        let hidden = "2026-11-22T20:45:19Z ERR Serve tunnel error error=\"control stream encountered a failure while serving\" connIndex=0 event=0";
-        assert_eq!(journal(&[hidden; 3]).edge_suspicions()[0].0, "token-rejected");
-        assert!(journal(&[hidden; 2]).edge_suspicions().is_empty());
-        assert!(journal(&[hidden, UP, hidden, hidden]).edge_suspicions().is_empty());
-    }
-
     #[test]
     fn routes_are_found_by_name_or_by_number() {
-        let mut journal = Journal::default();
-        journal.take_proxy(r#"{"msg":"route configured","subdomain":"echo","upstream":"http://hello-mcp:9000"}"#);
-        assert!(journal.has_route("echo", 2));
-        assert!(!journal.has_route("ech", 2));
-        assert!(!journal.has_route("other", 2));
-        assert!(!journal.has_route("upstream", 2));
-        assert!(journal.has_route("other", 1));
+        let lexicon = Lexicon::shared().unwrap();
+        let said = [
+            r#"{"msg":"route configured","subdomain":"echo","upstream":"http://hello-mcp:9000"}"#,
+            r#"route configured "echo" -> http://hello-mcp:9000"#,
+        ];
+        for text in said {
+            let mut journal = Journal::new(Writer::Proxy);
+            journal.take("2026-11-22T20:45:19.1Z", text, &lexicon);
+            assert!(journal.has_route("echo", 2), "{text}");
+            assert!(!journal.has_route("ech", 2), "{text}");
+            assert!(!journal.has_route("other", 2), "{text}");
+            assert!(!journal.has_route("upstream", 2), "{text}");
+            assert!(journal.has_route("other", 1), "{text}");
+        }
     }
 }

@@ -9,14 +9,16 @@ use time::OffsetDateTime;
 
 use super::container::{self, Container};
 use super::docker::Docker;
-use super::journal::{self, Journal, Writer};
-use crate::answer::{Error, Finding, Severity, Skipped};
+use super::journal::{self, Journal};
+use crate::answer::{Error, Finding, Layer, Severity, Skipped};
 use crate::caller::Services;
 use crate::check::{Target, target};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, files, path};
+use crate::logs::agent::CONNECTIONS;
+use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;
 use crate::{config, rules};
 
@@ -130,7 +132,7 @@ impl<'a> Watch<'a> {
     /// `io` and `tool` from docker, reading errors of the directory.
     pub(crate) fn look(&mut self) -> Result<Picture, Error> {
         let now = OffsetDateTime::now_utc();
-        let mut picture = Picture { wanted: journal::CONNECTIONS, ..Picture::default() };
+        let mut picture = Picture { wanted: CONNECTIONS, ..Picture::default() };
         let containers = match self.containers()? {
             Ok(containers) => containers,
             Err(finding) => {
@@ -163,7 +165,7 @@ impl<'a> Watch<'a> {
         let agent_up = match cloudflared {
             // Said already: it waits for the proxy.
             Some(c) if waits_for_proxy(c) => false,
-            other => self.judge_container(&agent, other, Some(Writer::Cloudflared), now, &mut picture)?,
+            other => self.judge_container(&agent, other, Some(Writer::Agent), now, &mut picture)?,
         };
         let said = picture.findings.len();
         let connected = match cloudflared {
@@ -226,7 +228,8 @@ impl<'a> Watch<'a> {
             return Ok(false);
         };
         if let Some(writer) = writer {
-            self.journals.entry(container.id.clone()).or_default().read(self.docker, container, writer)?;
+            let journal = self.journals.entry(container.id.clone()).or_insert_with(|| Journal::new(writer));
+            journal.read(self.docker, container, writer, Lexicon::shared()?)?;
         }
         let looping = container.status() == "restarting" || container.restart_count > 0;
         if container.is_running() && (!looping || container.age(now) >= SETTLED) {
@@ -257,7 +260,7 @@ impl<'a> Watch<'a> {
         writer: Option<Writer>,
         picture: &mut Picture,
     ) -> Result<(), Error> {
-        let proof = self.journals.get(&container.id).and_then(|journal| journal.proof.as_ref());
+        let proof = self.journals.get(&container.id).and_then(Journal::proof);
         match (writer, proof) {
             (Some(_), Some((rule, line))) => {
                 let cause = rules::finding(rule).with(format!("{name}: {line}"));
@@ -316,8 +319,9 @@ impl<'a> Watch<'a> {
         let lines = journal::last_lines(self.docker, container)?;
         let signs = match writer {
             Some(Writer::Proxy) => signs::PROXY,
-            Some(Writer::Cloudflared) => signs::CLOUDFLARED,
-            None => &[],
+            Some(Writer::Agent) => signs::CLOUDFLARED,
+            Some(Writer::Server) => signs::SERVER,
+            Some(Writer::Engine) | None => &[],
         };
         // Multi-line messages are one text; the last life's lines come last.
         let proof = lines.iter().rev().find_map(|line| Some((signs::proof(line, signs)?, line)));
@@ -360,7 +364,7 @@ impl<'a> Watch<'a> {
         }
         let registered = journal.registered();
         picture.connections = Some(registered);
-        if let Some((rule, line)) = &journal.proof {
+        if let Some((rule, line)) = journal.proof() {
             picture.findings.push(rules::finding(rule).with(line));
             picture.hopeless = true;
             return Ok(false);
@@ -371,23 +375,20 @@ impl<'a> Watch<'a> {
         if registered > 0 {
             let text = format!("{registered} of {} are registered", picture.wanted);
             let finding = rules::finding("edge-partial").with(text);
-            picture.findings.push(journal.complaints().iter().fold(finding, |finding, line| finding.with(line)));
+            picture.findings.push(journal.complaint().into_iter().fold(finding, Finding::with));
             return Ok(false);
         }
-        let suspicions = journal.edge_suspicions();
-        if suspicions.is_empty() && journal.complaints().is_empty() && cloudflared.age(now) < FIRST_CONTACT {
+        let of_edge =
+            |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != "edge-not-registered";
+        let causes: Vec<Finding> = journal.judge().into_iter().filter(of_edge).collect();
+        if causes.is_empty() && journal.complaint().is_none() && cloudflared.age(now) < FIRST_CONTACT {
             // It has just begun to dial.
             return Ok(false);
         }
         let mut finding = rules::finding("edge-not-registered");
-        if let Some((rule, _)) = suspicions.first() {
-            finding = finding.because_of(rule);
-        }
-        for (rule, text) in suspicions {
-            // What a log suggests weighs less than what it proves, unless nothing else is left.
-            picture.findings.push(rules::finding(rule).with(text));
-        }
-        picture.findings.push(journal.complaints().iter().fold(finding, |finding, line| finding.with(line)));
+        finding.consequence_of = causes.iter().find(|f| f.consequence_of.is_none()).map(|f| f.id);
+        picture.findings.extend(causes);
+        picture.findings.push(journal.complaint().into_iter().fold(finding, Finding::with));
         Ok(false)
     }
 

@@ -3,6 +3,6 @@
 pub(crate) mod commands;
 pub(crate) mod container;
 pub(crate) mod docker;
-mod engine;
+pub(crate) mod engine;
 mod journal;
 pub(crate) mod live;

@@ -1,5 +1,6 @@
 //! The builder of all whole-binary tests: a clean environment, and on every run the promises that always hold.
 
+pub(crate) mod edge;
 pub(crate) mod engine;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 
 /// The tunnel of most tests.
 pub(crate) const DOMAIN: &str = "abcd1234.tunnel.anthropic.com";
+
+/// Destinations of the network probes that lead to no server.
+pub(crate) const NOWHERE: &str = r#"{"resolvers":[]}"#;
 
 /// A scratch folder that is gone at the end of the test.
 pub(crate) fn folder() -> tempfile::TempDir {
@@ -180,6 +184,8 @@ impl Call {
             symlink(plugins, home.path().join(".docker/cli-plugins")).unwrap();
         }
         command.env("HOME", home.path());
+        // No probe ever leaves this machine; who tests probes names servers of its own.
+        command.env("MCP_TUNNELS_TEST_DESTINATIONS", NOWHERE);
         command.envs(self.env.iter().map(|(k, v)| (k, v)));
         command.current_dir(self.cwd.as_deref().unwrap_or(home.path()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -375,6 +381,7 @@ pub(crate) fn deployment(parent: &Path) -> PathBuf {
 pub(crate) fn plain(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
+    command.env("MCP_TUNNELS_TEST_DESTINATIONS", NOWHERE);
     command.current_dir(home).stdin(Stdio::null());
     command
 }

@@ -1,0 +1,61 @@
+#!/bin/sh
+# `diagnose` on a gigabyte of log, with all rules, state and redaction, beside `rg -F -f` and `grep -F -f` that merely
+# print the lines with the same texts, and beside `wc -l`; then on a hundred kilobytes. All outputs go through a pipe.
+# All in one run on one machine, so only the proportions travel.
+#
+# usage: benches/diagnose.sh [BYTES] [RUNS]     needs hyperfine, python3, ripgrep, GNU time;
+#                                               HELPER names a release binary that is there already
+set -eu
+bytes=${1:-1073741824}
+runs=${2:-5}
+cd "$(dirname "$0")/.."
+for tool in hyperfine python3 rg grep; do
+    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
+done
+if [ -z "${HELPER:-}" ]; then
+    cargo build --release --locked --quiet
+    HELPER=$PWD/target/release/mcp-tunnels-helper
+fi
+helper=$HELPER
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+python3 benches/make-log.py "$bytes" 7 >"$scratch/large.log"
+python3 benches/make-log.py 100000 7 >"$scratch/small.log"
+# The first text of every wording by which a line is looked for, as in the helper; not those of calls that passed,
+# which would make the others print most of the log.
+python3 - helper/logs/signs.rs >"$scratch/texts" <<'PY'
+import re
+import sys
+table = open(sys.argv[1]).read().split("#[cfg(test)]")[0]
+row = r'(?:fatal|attempt|call|lost|mark)\((?:"[a-z0-9-]+"|Mark::(\w+))?,?\s*&\[\s*"((?:[^"\\]|\\.)*)"'
+routine = {"CallStarted", "CallDone", "Served"}
+print(*sorted({text.replace('\\"', '"') for mark, text in re.findall(row, table) if mark not in routine}), sep="\n")
+PY
+echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(rg --version | sed -n 1p); $(wc -l <"$scratch/texts") texts"
+echo "log: $(wc -c <"$scratch/large.log") bytes, $(wc -l <"$scratch/large.log") lines, $(grep -c -F -f "$scratch/texts" "$scratch/large.log") of them with one of the texts"
+
+echo; echo "== large =="
+# A pipe at the end: grep stops at the first match when its output is /dev/null.
+hyperfine --style basic --warmup 1 --runs "$runs" \
+    --command-name 'helper diagnose' "$helper diagnose --json '{\"logs\":\"$scratch/large.log\"}' | cat" \
+    --command-name 'helper diagnose, stdin' "cat $scratch/large.log | $helper diagnose --json '{\"logs\":\"-\"}' | cat" \
+    --command-name 'rg -F -f' "rg --no-config -F -f $scratch/texts $scratch/large.log | cat" \
+    --command-name 'rg -F -f, stdin' "cat $scratch/large.log | rg --no-config -F -f $scratch/texts | cat" \
+    --command-name 'grep -F -f' "LC_ALL=C grep -F -f $scratch/texts $scratch/large.log | cat" \
+    --command-name 'wc -l' "wc -l $scratch/large.log | cat"
+
+echo; echo "== peak memory =="
+for time in /usr/bin/time; do
+    if [ -x "$time" ]; then
+        "$time" -f 'helper diagnose: %M kB' "$helper" diagnose --json "{\"logs\":\"$scratch/large.log\"}" 2>&1 >/dev/null | tail -n 1
+        "$time" -f 'rg, stdin: %M kB' rg --no-config -F -f "$scratch/texts" - <"$scratch/large.log" 2>&1 >/dev/null | tail -n 1
+    else
+        echo "GNU time is not installed"
+    fi
+done
+
+echo; echo "== small: 100 kB, from start to answer =="
+hyperfine --shell=none --style basic --warmup 5 --runs 100 \
+    --command-name 'helper diagnose' "$helper diagnose --json {\\\"logs\\\":\\\"$scratch/small.log\\\"}" \
+    --command-name 'rg -F -f' "rg --no-config -c -F -f $scratch/texts $scratch/small.log" \
+    --command-name 'true' "/bin/true"

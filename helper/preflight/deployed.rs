@@ -1,0 +1,175 @@
+//! What a deployment directory says about itself, where there is one: the stack that the host has to carry.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+use crate::answer::Error;
+use crate::caller::Services;
+use crate::config::compose::{Choices, words};
+use crate::config::found::Found;
+use crate::config::gateway::Gateway;
+use crate::config::settings::Protocol;
+use crate::config::yaml::{self, Value, at};
+use crate::config::{self, found};
+use crate::deployment::env_file;
+use crate::deployment::route::Host;
+use crate::deployment::{Deployment, TokenState, Upstream, files, path};
+
+/// What counts for the host's checks.
+#[derive(Clone, Debug)]
+pub(super) struct Deployed {
+    /// Where it is; `None` where that is not known.
+    pub(super) root: Option<PathBuf>,
+    /// Whether there are files of a stack in it.
+    pub(super) is_deployment: bool,
+    pub(super) has_env: bool,
+    pub(super) services: Services,
+    /// Name of the Compose project.
+    pub(super) project: Option<String>,
+    /// How cloudflared is told to connect.
+    pub(super) protocol: Option<Protocol>,
+    /// Images that the engine must have.
+    pub(super) images: Vec<String>,
+    /// Routes that lead to an address: in words, and the address.
+    pub(super) upstreams: Vec<(String, Ipv4Net)>,
+    /// Routes that lead to a name outside of Docker: in words, and the name.
+    pub(super) names: Vec<(String, String)>,
+    /// Docker networks from outside that the proxy joins.
+    pub(super) joined: Vec<String>,
+    /// DNS servers that the compose file gives to the proxy.
+    pub(super) dns: Vec<IpAddr>,
+    /// Bind mounts without an SELinux label, as `service: target`.
+    pub(super) unlabelled: Vec<String>,
+    pub(super) token: Option<TokenState>,
+    /// The variables that Compose would take from the shell.
+    pub(super) variables: std::collections::BTreeSet<String>,
+}
+
+impl Deployed {
+    /// Nothing but the built-in images: the stack that `init` would write.
+    pub(super) fn none(deployment: Option<&Deployment>) -> Self {
+        let built_in = Choices::default();
+        Self {
+            root: deployment.map(|deployment| deployment.root().to_path_buf()),
+            is_deployment: false,
+            has_env: false,
+            services: Services::default(),
+            project: None,
+            protocol: None,
+            images: vec![built_in.proxy_image, built_in.cloudflared_image],
+            upstreams: Vec::new(),
+            names: Vec::new(),
+            joined: Vec::new(),
+            dns: Vec::new(),
+            unlabelled: Vec::new(),
+            token: None,
+            variables: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// Reads the directory.
+    ///
+    /// # Errors
+    /// Reading errors of the files that everything else hangs on.
+    pub(super) fn read(deployment: &Deployment) -> Result<Self, Error> {
+        let mut this = Self::none(Some(deployment));
+        if !deployment.exists()? {
+            return Ok(this);
+        }
+        let env = config::read_env(deployment)?;
+        let found = Found::read(deployment)?;
+        this.has_env = env.is_some();
+        this.is_deployment = env.is_some() || found.main.is_some();
+        this.token = env.as_ref().map(|env| TokenState::of(env.get(env_file::TOKEN).as_deref()));
+        let Some(main) = &found.main else { return Ok(this) };
+        this.services = found.services();
+        let (proxy, cloudflared) = (this.services.proxy.as_str(), this.services.cloudflared.as_str());
+        this.project = found.project(deployment, env.as_ref());
+        this.variables = found.variables(env.as_ref());
+        let image = |service: &str| found.service(service, "image").and_then(yaml::scalar);
+        let asked: Vec<String> = [image(proxy), image(cloudflared)].into_iter().flatten().collect();
+        if main.value.is_ok() && !asked.is_empty() {
+            this.images = asked;
+        }
+        let command = found.service(cloudflared, "command").map(words).unwrap_or_default();
+        let flag = command.iter().position(|word| word == "--protocol").and_then(|i| command.get(i + 1));
+        let inline = command.iter().find_map(|word| word.strip_prefix("--protocol="));
+        this.protocol = flag.map(String::as_str).or(inline).and_then(|text| yaml::from_text(text).ok());
+        this.joined = found.external_networks(proxy);
+        let dns = found.service(proxy, "dns");
+        let dns = dns.map(|value| yaml::scalar(value).map_or_else(|| yaml::texts(value), |one| vec![one]));
+        this.dns = dns.unwrap_or_default().iter().filter_map(|text| text.parse().ok()).take(3).collect();
+        for service in [proxy, cloudflared, config::sample::SERVICE] {
+            let volumes = found.each(service, "volumes").filter_map(Value::as_sequence).flatten();
+            this.unlabelled.extend(volumes.filter_map(unlabelled).map(|target| format!("{service}: {target}")));
+        }
+        let inside = found.gateway_path(proxy).unwrap_or_else(|| path::GATEWAY.into());
+        let text = if found::is_inside(&inside) { files::read_text(deployment, &inside)? } else { None };
+        if let Some(gateway) = text.and_then(|text| Gateway::parse(&text).ok()) {
+            this.note_upstreams(&gateway);
+        }
+        Ok(this)
+    }
+}
+
+impl Deployed {
+    fn note_upstreams(&mut self, gateway: &Gateway) {
+        for (name, text) in &gateway.routes {
+            let Ok(upstream) = Upstream::parse(text) else { continue };
+            let words = format!("route `{name}` leads to {}", upstream.host_text());
+            match upstream.host() {
+                Host::Address(address) => self.upstreams.push((words, Ipv4Net::from(address))),
+                Host::Name(host) => self.names.push((words, host.to_owned())),
+                // A container's name, or this host by Docker's.
+                Host::Label(_) | Host::Engine => {}
+            }
+        }
+    }
+}
+
+/// The target of a bind mount that has no label; `None` for everything else.
+fn unlabelled(volume: &Value) -> Option<String> {
+    match volume {
+        Value::String(text) => {
+            let mut parts = text.rsplitn(3, ':');
+            let last = parts.next()?;
+            let rest: Vec<&str> = parts.collect();
+            let (source, target, options) = match rest.as_slice() {
+                [target, source] if !last.starts_with('/') => (*source, *target, last),
+                [source] => (*source, last, ""),
+                _ => return None,
+            };
+            let is_bind = source.starts_with(['.', '/', '~', '$']);
+            (is_bind && !options.split(',').any(|option| matches!(option, "z" | "Z"))).then(|| target.to_owned())
+        }
+        map => {
+            let is_bind = at(map, &["type"]).and_then(yaml::scalar).as_deref() == Some("bind");
+            let label = at(map, &["bind", "selinux"]).and_then(yaml::scalar);
+            (is_bind && label.is_none()).then(|| at(map, &["target"]).and_then(yaml::scalar)).flatten()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_without_a_label_are_found_in_both_spellings() {
+        for (text, expected) in [
+            ("./data:/data:ro", Some("/data")),
+            ("./data:/data", Some("/data")),
+            ("./data:/data:ro,z", None),
+            ("./data:/data:Z", None),
+            ("named:/data", None),
+            ("{type: bind, source: ./a, target: /a}", Some("/a")),
+            ("{type: bind, source: ./a, target: /a, bind: {selinux: z}}", None),
+            ("{type: volume, source: a, target: /a}", None),
+        ] {
+            let value: Value = yaml::from_text(text).unwrap();
+            assert_eq!(unlabelled(&value).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What of the machine would break this stack, or give a secret away: pure judgement over what was gathered.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+
+use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
+use crate::answer::{Finding, Severity};
+use crate::deployment::TokenState;
+use crate::deployment::git::GitState;
+use crate::preflight::{Check, Facts, Verdict};
+use crate::{rules, token};
+
+/// What the images and the sample's build take, unpacked, with room to spare.
+const DISK_WANTED: u64 = 1 << 30;
+/// With less than this nothing can be pulled.
+const DISK_NEEDED: u64 = 256 << 20;
+/// A certificate made on this host, and a TLS handshake, must not look made in the future; NTP keeps to milliseconds.
+const CLOCK_TOLERANCE: i64 = 60;
+/// Off by more than this, certificates are not in date.
+const CLOCK_BROKEN: i64 = 24 * 3600;
+
+/// The checks of the machine.
+pub(in crate::preflight) const CHECKS: &[Check] = &[
+    Check { id: "directory", test: directory_is_fit },
+    Check { id: "git-not-ignored", test: git_leaves_it_out },
+    Check { id: "engine-facts", test: engine_is_known },
+    Check { id: "selinux-labels", test: mounts_have_labels },
+    Check { id: "user-namespace", test: users_are_whose_they_seem },
+    Check { id: "shell-variables", test: shell_is_plain },
+    Check { id: "proxy-not-used", test: no_proxy_is_counted_on },
+    Check { id: "network-overlap", test: ranges_are_apart },
+    Check { id: "platform-mismatch", test: images_are_for_this_cpu },
+    Check { id: "disk-low", test: images_have_room },
+    Check { id: "clock-wrong", test: clock_is_right },
+    Check { id: "project-conflict", test: project_is_ours },
+];
+
+fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
+    let Some(root) = &facts.deployed.root else { return };
+    let Some(place) = &facts.host.place else {
+        return verdict.skip("directory", "the file system did not answer in time");
+    };
+    let at = place.real.display();
+    if let Some(why) = &place.refusal {
+        verdict.found(rules::finding("directory-not-writable").with(format!("{at}: {why}")));
+    }
+    if place.keeps_modes == Some(false) {
+        verdict
+            .found(rules::finding("directory-without-modes").with(format!("{at}: a mode that is set does not stay")));
+    }
+    if let Some(service) = place.synced_by {
+        let root = root.display();
+        verdict.found(rules::finding("directory-synced").with(format!("{root} looks like a folder of {service}")));
+    }
+}
+
+fn git_leaves_it_out(facts: &Facts, verdict: &mut Verdict) {
+    if !facts.deployed.has_env {
+        return;
+    }
+    match &facts.host.git {
+        None => verdict.skip("git-not-ignored", "git did not answer in time"),
+        Some(GitState::NotIgnored) => verdict.found(rules::finding("git-not-ignored").with("`.env`")),
+        Some(GitState::Tracked) => verdict.found(rules::finding("git-tracked").with("`.env`")),
+        Some(GitState::Unknown(why)) => verdict.skip("git-not-ignored", why),
+        Some(GitState::Ignored | GitState::NoRepository) => {}
+    }
+}
+
+/// One row for all the checks below that hang on what the engine says about itself.
+fn engine_is_known(facts: &Facts, verdict: &mut Verdict) {
+    if facts.tools.engine_info().is_none() {
+        verdict.skip(
+            "engine-facts",
+            "without an answer to `docker info`, SELinux, user namespaces, CPU, disk, clock, Docker networks and other stacks of this name were not looked at",
+        );
+    }
+}
+
+fn mounts_have_labels(facts: &Facts, verdict: &mut Verdict) {
+    // The engine labels containers only when it was started with SELinux support; without, nothing is denied.
+    if facts.tools.has_option("selinux") && facts.host.selinux != Some(false) {
+        let bare = &facts.deployed.unlabelled;
+        let finding = bare.iter().fold(rules::finding("selinux-labels"), |finding, mount| finding.with(mount));
+        verdict.findings.extend((!bare.is_empty()).then_some(finding));
+    }
+}
+
+fn users_are_whose_they_seem(facts: &Facts, verdict: &mut Verdict) {
+    for (word, text) in [("rootless", "the engine is rootless"), ("userns", "the engine remaps user namespaces")] {
+        if facts.tools.has_option(word) {
+            verdict.found(rules::finding("user-namespace").with(text));
+        }
+    }
+}
+
+fn shell_is_plain(facts: &Facts, verdict: &mut Verdict) {
+    let mut names = set(&facts.caller, &COMPOSE_VARIABLES);
+    // With a token to compare it with, the finding about it says more.
+    if let Some(TokenState::Set(token)) = &facts.deployed.token {
+        names.retain(|name| *name != "TUNNEL_TOKEN");
+        verdict.findings.extend(token::shadow(token, &facts.caller));
+    }
+    if !names.is_empty() {
+        verdict.found(rules::finding("shell-variables").with(format!("{} is set", names.join(", "))));
+    }
+}
+
+fn no_proxy_is_counted_on(facts: &Facts, verdict: &mut Verdict) {
+    if let Some(proxy) = http_proxy(&facts.caller) {
+        let names = set(&facts.caller, &PROXY_VARIABLES);
+        verdict.found(rules::finding("proxy-not-used").with(format!("{}: {proxy}", names.join(", "))));
+    }
+}
+
+fn ranges_are_apart(facts: &Facts, verdict: &mut Verdict) {
+    let upstreams = &facts.deployed.upstreams;
+    if upstreams.is_empty() || facts.tools.docker.is_none() {
+        return;
+    }
+    let Some(networks) = &facts.tools.networks else {
+        return verdict.skip("network-overlap", "the engine's networks are not known");
+    };
+    let own = facts.deployed.project.as_deref().unwrap_or_default();
+    let mut finding = rules::finding("network-overlap");
+    for (words, upstream) in upstreams {
+        // A container of the stack itself, or on a network that the proxy joins, is meant to be there.
+        let foreign = networks.iter().find(|(name, project, range)| {
+            overlaps(range, upstream) && project != own && !facts.deployed.joined.contains(name)
+        });
+        if let Some((name, _, range)) = foreign {
+            finding = finding.with(format!("{words}, and the Docker network `{name}` has {range}"));
+        }
+    }
+    verdict.findings.extend((!finding.evidence.is_empty()).then_some(finding));
+}
+
+fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    let inside = |net: &Ipv4Net, address: Ipv4Addr| net.contains(&address);
+    inside(one, other.network()) || inside(other, one.network())
+}
+
+fn images_are_for_this_cpu(facts: &Facts, verdict: &mut Verdict) {
+    let Some(info) = facts.tools.engine_info() else { return };
+    let engine = match info["Architecture"].as_str().unwrap_or_default() {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    if engine.is_empty() {
+        return;
+    }
+    let present = facts.tools.images.as_deref().unwrap_or_default();
+    let wrong: Vec<String> = present
+        .iter()
+        .filter(|(_, architecture)| architecture != engine)
+        .map(|(reference, architecture)| format!("{reference} is for {architecture}, the engine is {engine}"))
+        .collect();
+    if !wrong.is_empty() {
+        verdict.found(wrong.iter().fold(rules::finding("platform-mismatch"), |finding, text| finding.with(text)));
+    } else if !matches!(engine, "amd64" | "arm64") && present.len() < facts.deployed.images.len() {
+        // cloudflared is published for these two; of the proxy nothing else is known.
+        let finding = rules::finding("platform-mismatch").weighing(Severity::Warning);
+        verdict.found(finding.with(format!("the engine is {engine}; the images are known for amd64 and arm64")));
+    }
+}
+
+fn images_have_room(facts: &Facts, verdict: &mut Verdict) {
+    if facts.tools.engine_info().is_none() {
+        return;
+    }
+    match &facts.host.disk {
+        None => verdict.skip("disk-low", "the engine's disk is not on this host, or cannot be seen by this user"),
+        Some((folder, free)) => verdict.findings.extend(room(folder, *free, facts.has_images())),
+    }
+}
+
+/// The finding about a disk with so many bytes left. Images that are there already take no more room.
+fn room(folder: &Path, free: u64, has_images: bool) -> Option<Finding> {
+    let severity = match free {
+        ..DISK_NEEDED if !has_images => Severity::Error,
+        ..DISK_WANTED => Severity::Warning,
+        _ => return None,
+    };
+    let text = format!("{} MiB are free in {}", free >> 20, folder.display());
+    Some(rules::finding("disk-low").with(text).weighing(severity))
+}
+
+fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
+    let offsets = [facts.tools.clock_offset.map(|offset| ("the engine", offset)), facts.network.clock_offset()];
+    let off: Vec<(&str, i64)> =
+        offsets.into_iter().flatten().filter(|(_, offset)| offset.abs() > CLOCK_TOLERANCE).collect();
+    if off.is_empty() {
+        return;
+    }
+    let mut finding = rules::finding("clock-wrong");
+    for (whose, offset) in &off {
+        let way = if *offset > 0 { "behind" } else { "ahead of" };
+        finding = finding.with(format!("this host's clock is {} s {way} that of {whose}", offset.abs()));
+    }
+    if off.iter().any(|(_, offset)| offset.abs() > CLOCK_BROKEN) {
+        finding = finding.weighing(Severity::Error);
+    }
+    verdict.found(finding);
+}
+
+fn project_is_ours(facts: &Facts, verdict: &mut Verdict) {
+    let Some(project) = &facts.deployed.project else { return };
+    let Some(containers) = &facts.tools.containers else {
+        if facts.tools.engine_info().is_some() {
+            verdict.skip("project-conflict", "docker did not list the project's containers");
+        }
+        return;
+    };
+    let foreign = containers.first();
+    verdict.findings.extend(foreign.map(|(name, folder)| {
+        rules::finding("project-conflict")
+            .with(format!("project {project}"))
+            .with(format!("container {name} belongs to {}", folder.display()))
+    }));
+}
+
+/// What `up` looks at before it starts anything: only what costs no child process and what Compose would say late or
+/// not at all.
+pub(crate) fn before_start() -> Option<Finding> {
+    // Where every Linux package puts it; another place is seen by `preflight`, which asks the engine.
+    let (folder, free) = free_space(Path::new("/var/lib/docker"))?;
+    room(&folder, free, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_is_a_warning_and_none_an_error_unless_the_images_are_there() {
+        let severity = |free, has| room(Path::new("/x"), free, has).map(|finding| finding.severity);
+        assert_eq!(severity(DISK_WANTED, false), None);
+        assert_eq!(severity(DISK_WANTED - 1, false), Some(Severity::Warning));
+        assert_eq!(severity(DISK_NEEDED - 1, false), Some(Severity::Error));
+        assert_eq!(severity(0, true), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn ranges_overlap_in_both_directions() {
+        let net = |text: &str| text.parse::<Ipv4Net>().unwrap();
+        assert!(overlaps(&net("172.18.0.0/16"), &net("172.18.3.4/32")));
+        assert!(overlaps(&net("172.18.0.0/16"), &net("172.16.0.0/12")));
+        assert!(!overlaps(&net("172.18.0.0/16"), &net("10.0.0.0/8")));
+    }
+}

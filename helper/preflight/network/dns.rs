@@ -1,0 +1,193 @@
+//! DNS lookups with a deadline: UDP, and TCP when an answer was cut short.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
+
+use super::patiently;
+use super::row::Outcome;
+use crate::preflight::race::remaining;
+
+/// A server that is silent this long is passed over for the next one.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+/// What a lookup found.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) outcome: Outcome,
+    /// Addresses, for A and AAAA.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Names, for SRV.
+    pub(super) targets: Vec<String>,
+    /// What the server said, or why there is no answer.
+    pub(super) detail: Option<String>,
+}
+
+impl Found {
+    fn nothing(outcome: Outcome, detail: impl Into<Option<String>>) -> Self {
+        Self { outcome, addresses: Vec::new(), targets: Vec::new(), detail: detail.into() }
+    }
+}
+
+/// Looks a name up with each of the servers in turn, until one knows.
+pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: Instant) -> Found {
+    let Ok(query) = query(name, kind) else {
+        return Found::nothing(Outcome::NoAddress, Some(format!("`{name}` is no DNS name")));
+    };
+    if servers.is_empty() {
+        return Found::nothing(Outcome::NoAddress, None);
+    }
+    let mut last = Found::nothing(Outcome::Timeout, None);
+    // The second round is for packets that were lost.
+    for round in 0..2 {
+        for (at, server) in servers.iter().enumerate() {
+            let is_last = round == 1 && at + 1 == servers.len();
+            let until = if is_last { deadline } else { deadline.min(Instant::now() + PATIENCE) };
+            if remaining(until).is_zero() {
+                return last;
+            }
+            match ask(&query, *server, until, deadline) {
+                Ok(found) if matches!(found.outcome, Outcome::Ok | Outcome::NoAddress) => return found,
+                Ok(found) => last = found,
+                Err(fault) => {
+                    let found = Found::nothing(Outcome::of(&fault), detail(&fault));
+                    // Silence says less than anything else that a server said before.
+                    if found.outcome != Outcome::Timeout || last.outcome == Outcome::Timeout {
+                        last = found;
+                    }
+                }
+            }
+        }
+        if !matches!(last.outcome, Outcome::Timeout) {
+            break;
+        }
+    }
+    last
+}
+
+/// What the outcome alone does not say.
+fn detail(fault: &io::Error) -> Option<String> {
+    let said = fault.kind() == io::ErrorKind::PermissionDenied || Outcome::of(fault) == Outcome::Unexpected;
+    said.then(|| super::row::words(fault))
+}
+
+fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> {
+    let mut packet = Packet::new_query(u16::from_be_bytes(super::random()));
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    packet.questions.push(Question::new(Name::new(name)?.into_owned(), kind.into(), CLASS::IN.into(), false));
+    packet.build_bytes_vec()
+}
+
+/// Waits for a datagram until `until`; once there is one, the rest of it may take until `deadline`.
+fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> io::Result<Found> {
+    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(server)?;
+    socket.send(query)?;
+    let mut buffer = [0; 4096];
+    loop {
+        let length = patiently(until, |left| {
+            socket.set_read_timeout(Some(left))?;
+            socket.recv(&mut buffer)
+        })?;
+        match read(query, &buffer[..length]) {
+            // Another query's, or forged.
+            Answer::Foreign => {}
+            Answer::Cut => return over_tcp(query, server, deadline),
+            Answer::Whole(found) => return Ok(found),
+        }
+    }
+}
+
+fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Found> {
+    let mut stream = TcpStream::connect_timeout(&server, remaining(until).max(Duration::from_millis(1)))?;
+    let mut message = u16::try_from(query.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
+    message.extend_from_slice(query);
+    stream.set_write_timeout(Some(remaining(until).max(Duration::from_millis(1))))?;
+    stream.write_all(&message)?;
+    let mut length = [0; 2];
+    read_until(&mut stream, &mut length, until)?;
+    let mut answer = vec![0; u16::from_be_bytes(length).into()];
+    read_until(&mut stream, &mut answer, until)?;
+    Ok(match read(query, &answer) {
+        Answer::Whole(found) => found,
+        Answer::Cut | Answer::Foreign => {
+            Found::nothing(Outcome::Unexpected, Some(format!("{server}: an answer over TCP that makes no sense")))
+        }
+    })
+}
+
+/// Fills the buffer; a server that sends one byte a second does not stretch the deadline.
+fn read_until(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let read = patiently(until, |left| {
+            stream.set_read_timeout(Some(left))?;
+            stream.read(&mut buffer[filled..])
+        });
+        match read? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => filled += n,
+        }
+    }
+    Ok(())
+}
+
+/// What a datagram is to a query.
+enum Answer {
+    /// The answer.
+    Whole(Found),
+    /// Its beginning.
+    Cut,
+    /// None.
+    Foreign,
+}
+
+fn read(query: &[u8], bytes: &[u8]) -> Answer {
+    let Ok(packet) = Packet::parse(bytes) else {
+        let ours = bytes.get(..2) == query.get(..2);
+        return if ours {
+            Answer::Whole(Found::nothing(Outcome::Unexpected, Some("an answer that makes no sense".to_owned())))
+        } else {
+            Answer::Foreign
+        };
+    };
+    let Ok(asked) = Packet::parse(query) else { return Answer::Foreign };
+    let same = |question: &Question<'_>| {
+        asked.questions.first().is_some_and(|q| {
+            q.qtype == question.qtype && q.qname.to_string().eq_ignore_ascii_case(&question.qname.to_string())
+        })
+    };
+    let ours = packet.id() == asked.id() && packet.has_flags(PacketFlag::RESPONSE);
+    if !ours || packet.questions.first().is_some_and(|question| !same(question)) {
+        return Answer::Foreign;
+    }
+    if packet.has_flags(PacketFlag::TRUNCATION) {
+        return Answer::Cut;
+    }
+    let (mut addresses, mut targets) = (Vec::new(), Vec::new());
+    // Whatever name they belong to: a CNAME in front of them changes it.
+    for record in &packet.answers {
+        match &record.rdata {
+            RData::A(a) => addresses.push(Ipv4Addr::from(a.address).into()),
+            RData::AAAA(a) => addresses.push(Ipv6Addr::from(a.address).into()),
+            RData::SRV(srv) => targets.push(srv.target.to_string().trim_end_matches('.').to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    targets.sort();
+    targets.dedup();
+    let known = !addresses.is_empty() || !targets.is_empty();
+    let (outcome, detail) = match packet.rcode() {
+        RCODE::NoError if known => (Outcome::Ok, None),
+        RCODE::NoError => (Outcome::NoAddress, None),
+        RCODE::NameError => (Outcome::NoAddress, Some("NXDOMAIN".to_owned())),
+        RCODE::ServerFailure => (Outcome::Unexpected, Some("SERVFAIL".to_owned())),
+        RCODE::Refused => (Outcome::Unexpected, Some("REFUSED".to_owned())),
+        other => (Outcome::Unexpected, Some(format!("{other:?}"))),
+    };
+    Answer::Whole(Found { outcome, addresses, targets, detail })
+}

@@ -1,0 +1,258 @@
+//! What the probes mean, all of them together: one blocked transport is a loss, both are the end.
+
+use super::row::{Family, Outcome, Row, Transport};
+use super::tls::Fault;
+use super::{EDGE, Network, Place, REGIONS};
+use crate::answer::{Finding, Severity};
+use crate::config::settings::Protocol;
+use crate::preflight::Verdict;
+use crate::rules;
+
+/// What else counts for the judgement.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circumstances {
+    /// How cloudflared is told to connect.
+    pub(crate) protocol: Option<Protocol>,
+    /// An HTTP proxy that this shell names, without credentials.
+    pub(crate) shell_proxy: Option<String>,
+    /// An HTTP proxy that the Docker daemon uses.
+    pub(crate) daemon_proxy: Option<String>,
+    /// Whether the images are on this engine already.
+    pub(crate) has_images: bool,
+}
+
+/// What is decided already, so that nothing is said twice.
+#[derive(Default)]
+struct Known {
+    /// Finding that explains what follows.
+    cause: Option<&'static str>,
+    /// DNS finds no name at all, which is said.
+    nothing_is_named: bool,
+}
+
+impl Known {
+    fn explain(&self, finding: Finding) -> Finding {
+        match self.cause {
+            Some(cause) if cause != finding.id => finding.because_of(cause),
+            Some(_) | None => finding,
+        }
+    }
+}
+
+/// Judges all rows.
+pub(crate) fn judge(network: &Network, around: &Circumstances, verdict: &mut Verdict) {
+    let mut known = Known::default();
+    if no_way_out(network, verdict) {
+        return;
+    }
+    who_answers(network, &mut known, verdict);
+    let named = names(network, &mut known, verdict);
+    if named {
+        edge(network, around, &known, verdict);
+    }
+    if !known.nothing_is_named {
+        servers(network, around, &known, verdict);
+    }
+}
+
+/// A host without any way out, where everything else would say so once more.
+fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
+    let nowhere = |row: &Row| matches!(row.outcome, Outcome::Unreachable | Outcome::NoAddress);
+    let is_down =
+        network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
+    if is_down {
+        let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
+        verdict.found(rules::finding("network-down").with(srv).with(resolvers(network)));
+    }
+    is_down
+}
+
+fn resolvers(network: &Network) -> String {
+    if network.resolvers.is_empty() {
+        return "no DNS server is named that could be asked".into();
+    }
+    let all: Vec<String> = network.resolvers.iter().map(ToString::to_string).collect();
+    format!("DNS servers: {}", all.join(", "))
+}
+
+/// Someone else than the server that was called.
+fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
+    let mut inspected = Vec::new();
+    let mut portal = Vec::new();
+    let mut clock = Vec::new();
+    for (host, seen) in Network::tls_hosts().into_iter().zip(&network.servers) {
+        let Some(seen) = seen else { continue };
+        let issuer = seen.issuer.as_deref().unwrap_or("nobody");
+        match &seen.fault {
+            None => {}
+            Some(Fault::Untrusted) => inspected.push((host, issuer)),
+            Some(Fault::OtherName(names)) => {
+                portal.push(format!("{host} shows a certificate for {names}, issued by {issuer}"));
+            }
+            Some(Fault::NotTls) => portal.push(format!("{host} answers on port 443, and not with TLS")),
+            Some(Fault::NotInDate) => {
+                clock.push(format!("the certificate of {host} is not in date by this host's clock"))
+            }
+        }
+    }
+    if !portal.is_empty() {
+        known.cause = Some("captive-portal");
+        verdict.found(portal.iter().fold(rules::finding("captive-portal"), |finding, text| finding.with(text)));
+    }
+    if !inspected.is_empty() {
+        let mut issuers: Vec<&str> = inspected.iter().map(|(_, issuer)| *issuer).collect();
+        issuers.dedup();
+        let hosts: Vec<&str> = inspected.iter().map(|(host, _)| *host).collect();
+        let finding = rules::finding("tls-inspected")
+            .with(format!("issuer: {}", issuers.join("; ")))
+            .with(format!("seen for {}", hosts.join(", ")));
+        verdict.found(known.explain(finding));
+    }
+    if !clock.is_empty() {
+        verdict.found(clock.iter().fold(rules::finding("clock-wrong"), |finding, text| finding.with(text)));
+    }
+}
+
+/// Whether the edge's names are found; at least one region is needed to go on.
+fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
+    let regions = (0..REGIONS.len()).filter(|region| network.is_ok(Place::Region(*region, Family::Ipv4))).count();
+    let srv = network.is_ok(Place::Srv);
+    if srv && regions > 0 {
+        return true;
+    }
+    let failed = [Place::Srv, Place::Region(0, Family::Ipv4), Place::Region(1, Family::Ipv4)]
+        .into_iter()
+        .filter_map(|place| network.row(place))
+        .filter(|row| !row.is_ok());
+    let finding = rules::finding("edge-dns-failed").with(resolvers(network));
+    let mut finding = failed.take(1).fold(finding, |finding, row| finding.with(row.in_words()));
+    let unnamed = |at: usize| {
+        let row = network.row(Place::Server(at));
+        row.is_some_and(|row| row.outcome == Outcome::NoAddress || row.addresses.is_empty())
+    };
+    known.nothing_is_named = (0..Network::tls_hosts().len()).all(unnamed);
+    if known.nothing_is_named {
+        finding = finding.with(format!("{} are not found either", Network::tls_hosts().join(", ")));
+    }
+    verdict.found(known.explain(finding));
+    known.cause = known.cause.or(Some("edge-dns-failed"));
+    regions > 0
+}
+
+/// Both transports to both regions. cloudflared dials IPv4 unless `--edge-ip-version` says otherwise, and Docker's
+/// networks have no IPv6 unless they are told to, so IPv4 decides.
+fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut Verdict) {
+    let reaches =
+        |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)));
+    let rows = |transport, only: &dyn Fn(&Row) -> bool| -> Vec<String> {
+        (0..REGIONS.len())
+            .filter_map(|region| network.row(Place::Edge(region, transport, Family::Ipv4)))
+            .filter(|row| only(row))
+            .map(Row::in_words)
+            .collect()
+    };
+    let blocked = |id, transport, severity: Option<Severity>| {
+        let finding = rows(transport, &|_| true).iter().fold(rules::finding(id), |finding, text| finding.with(text));
+        match severity {
+            Some(severity) => finding.weighing(severity),
+            None => finding,
+        }
+    };
+    let (udp, tcp) = (reaches(Transport::Udp, Family::Ipv4), reaches(Transport::Tcp, Family::Ipv4));
+    match (udp, tcp) {
+        (true, true) => {}
+        (false, false) => {
+            let mut finding = rules::finding("edge-unreachable");
+            for transport in EDGE {
+                finding = rows(transport, &|_| true).first().iter().fold(finding, |finding, text| finding.with(text));
+            }
+            if EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6)) {
+                finding = finding.with("it answers over IPv6, which cloudflared does not use by default");
+            }
+            verdict.found(known.explain(finding));
+        }
+        (false, true) => {
+            let severity = match around.protocol {
+                Some(Protocol::Http2) => Some(Severity::Note),
+                Some(Protocol::Quic) => Some(Severity::Error),
+                Some(Protocol::Auto) | None => None,
+            };
+            verdict.found(known.explain(blocked("edge-quic-blocked", Transport::Udp, severity)));
+        }
+        (true, false) => {
+            let severity = match around.protocol {
+                Some(Protocol::Http2) => Some(Severity::Error),
+                Some(Protocol::Quic) => Some(Severity::Note),
+                Some(Protocol::Auto) | None => None,
+            };
+            verdict.found(known.explain(blocked("edge-tcp-blocked", Transport::Tcp, severity)));
+        }
+    }
+    if let Some(issuer) = network.foreign_edge.as_ref().filter(|_| tcp) {
+        let finding = rules::finding("edge-tls-intercepted").with(format!("issuer: {issuer}"));
+        let needed = !udp || around.protocol == Some(Protocol::Http2);
+        let finding = if needed { finding.weighing(Severity::Error) } else { finding };
+        verdict.found(known.explain(finding));
+    }
+    let mut partial = Vec::new();
+    for (transport, works) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
+        if works {
+            partial.extend(rows(transport, &|row| !row.is_ok()));
+        }
+    }
+    if !partial.is_empty() {
+        let finding = rules::finding("edge-region-unreachable");
+        verdict.found(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
+    }
+    let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
+    if (udp || tcp) && !over_ipv6 {
+        let row = network.row(Place::Edge(0, Transport::Tcp, Family::Ipv6));
+        verdict.found(rules::finding("edge-no-ipv6").with(row.map(Row::in_words).unwrap_or_default()));
+    }
+}
+
+/// What is needed beside the tunnel itself.
+fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &mut Verdict) {
+    let silent: Vec<(usize, &Row)> = (0..Network::tls_hosts().len())
+        .filter_map(|at| Some((at, network.row(Place::Server(at))?)))
+        // A certificate that is not what it should be is said already.
+        .filter(|(at, row)| {
+            let fault = network.servers.get(*at).and_then(|seen| seen.as_ref()?.fault.as_ref());
+            !row.is_ok() && fault.is_none()
+        })
+        .collect();
+    let (api, registries): (Vec<_>, Vec<_>) = silent.into_iter().partition(|(at, _)| *at == 0);
+    let quote = |id, rows: &[(usize, &Row)]| {
+        rows.iter().fold(rules::finding(id), |finding, (_, row)| finding.with(row.in_words()))
+    };
+    let through = |finding: Finding, proxy: &Option<String>, who: &str| match proxy {
+        Some(proxy) => {
+            finding.with(format!("{who} goes through {proxy}, which was not tried")).weighing(Severity::Note)
+        }
+        None => finding,
+    };
+    if !registries.is_empty() {
+        let mut finding = through(quote("registry-blocked", &registries), &around.daemon_proxy, "the Docker daemon");
+        if around.has_images {
+            finding = finding.with("the images are on this engine already").weighing(Severity::Note);
+        }
+        verdict.found(known.explain(finding));
+    }
+    if !api.is_empty() {
+        verdict.found(known.explain(through(quote("api-unreachable", &api), &around.shell_proxy, "this shell")));
+    }
+}
+
+impl Network {
+    /// How the edge can be reached, in a few words; `None` when it cannot.
+    pub(crate) fn in_words(&self) -> Option<&'static str> {
+        let reaches =
+            |transport| (0..REGIONS.len()).any(|region| self.is_ok(Place::Edge(region, transport, Family::Ipv4)));
+        match (reaches(Transport::Udp), reaches(Transport::Tcp)) {
+            (true, true) => Some("UDP and TCP 7844"),
+            (true, false) => Some("UDP 7844"),
+            (false, true) => Some("TCP 7844"),
+            (false, false) => None,
+        }
+    }
+}

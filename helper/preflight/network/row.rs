@@ -1,0 +1,152 @@
+//! One probe in an answer.
+
+use std::io::{self, ErrorKind};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How a probe goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// A DNS lookup.
+    Dns,
+    /// A QUIC packet that must be answered.
+    Udp,
+    /// A connection.
+    Tcp,
+    /// A connection and a TLS handshake.
+    Tls,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// Answered as it should.
+    Ok,
+    /// Not answered in time.
+    Timeout,
+    /// Refused by the other side, or by a firewall on the way or on this host.
+    Refused,
+    /// There is no way to it.
+    Unreachable,
+    /// The name has no such address, or could not be looked up; nothing could be sent.
+    NoAddress,
+    /// Answered, and not as it should.
+    Unexpected,
+}
+
+impl Outcome {
+    /// What an error of the system means.
+    pub(super) fn of(fault: &io::Error) -> Self {
+        match fault.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Self::Timeout,
+            // EPERM from a packet filter on this host.
+            ErrorKind::ConnectionRefused | ErrorKind::PermissionDenied => Self::Refused,
+            ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::NetworkDown => Self::Unreachable,
+            // No IPv6 in the kernel.
+            ErrorKind::Unsupported => Self::Unreachable,
+            _ if fault.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => Self::Unreachable,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+/// The system's words for an error that a person should see beside the outcome.
+pub(super) fn words(fault: &io::Error) -> String {
+    if fault.kind() == ErrorKind::PermissionDenied {
+        return "a firewall on this host does not let it out".into();
+    }
+    let text = fault.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// One probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Row {
+    /// Host name.
+    pub(super) target: String,
+    /// Port (of the DNS server, for a lookup).
+    pub(super) port: u16,
+    /// How it went out.
+    pub(super) transport: Transport,
+    /// `ipv4` or `ipv6`, where both were tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) family: Option<Family>,
+    /// What came of it.
+    pub(super) outcome: Outcome,
+    /// Milliseconds until then; `null` where nothing was sent, or nothing came.
+    pub(super) ms: Option<u64>,
+    /// What a lookup found, the first two; the address that did not answer. All of them with `verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) addresses: Vec<String>,
+    /// Who issued the certificate that was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<String>,
+    /// What else was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<String>,
+}
+
+/// Address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Family {
+    /// A record.
+    Ipv4,
+    /// AAAA record.
+    Ipv6,
+}
+
+impl Row {
+    /// A probe that has not answered yet.
+    pub(super) fn planned(target: &str, port: u16, transport: Transport, family: Option<Family>) -> Self {
+        Self {
+            target: target.to_owned(),
+            port,
+            transport,
+            family,
+            outcome: Outcome::Timeout,
+            ms: None,
+            addresses: Vec::new(),
+            issuer: None,
+            detail: None,
+        }
+    }
+
+    /// Whether it was answered as it should be.
+    pub(super) fn is_ok(&self) -> bool {
+        self.outcome == Outcome::Ok
+    }
+
+    /// The probe in a few words, for evidence.
+    pub(super) fn in_words(&self) -> String {
+        let outcome = match self.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Timeout => "no answer",
+            Outcome::Refused => "refused",
+            Outcome::Unreachable => "no way to it",
+            Outcome::NoAddress => "no address",
+            Outcome::Unexpected => "an unexpected answer",
+        };
+        let transport = match self.transport {
+            Transport::Dns => "DNS",
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        };
+        let address = self.addresses.first().filter(|_| self.transport != Transport::Dns);
+        let address = address.map_or_else(String::new, |address| format!(" ({address})"));
+        let detail = self.detail.as_ref().map_or_else(String::new, |detail| format!(", {detail}"));
+        match self.transport {
+            Transport::Dns => format!("{transport} {}: {outcome}{detail}", self.target),
+            Transport::Udp | Transport::Tcp | Transport::Tls => {
+                format!("{transport} {} {}{address}: {outcome}{detail}", self.target, self.port)
+            }
+        }
+    }
+}

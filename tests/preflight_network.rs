@@ -1,0 +1,436 @@
+//! `preflight` and the network: real servers on loopback, in every state in which they can be.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::edge::{REGIONS, SERVERS, SRV, Tls, World, fake_docker, python};
+use crate::support::{Answer, Call, folder, helper, script};
+
+/// A call of `preflight` on a healthy docker, with nothing else that a machine could have.
+fn call(bin: &Path, request: Value) -> Call {
+    script(bin, "docker", &fake_docker(""));
+    for tool in ["git", "openssl"] {
+        script(bin, tool, "#!/bin/sh\necho \"$(basename \"$0\") version 1.2.3\"\n");
+    }
+    helper(["preflight"]).json(request).path(&[bin, Path::new("/usr/bin"), Path::new("/bin")])
+}
+
+/// The answer for a world.
+fn look(python: &Path, world: &World, request: Value) -> Answer {
+    let (running, bin) = (world.start(python), folder());
+    let answer = call(bin.path(), request).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
+    assert_eq!(answer.data()["test_destinations"], true);
+    assert_eq!(answer.data()["network"].as_array().unwrap().len(), 16, "every planned probe is a row");
+    // What there is to say about a fault comes on top.
+    let most = if grave(&answer).is_empty() { 4096 } else { 6144 };
+    assert!(answer.length < most, "{} bytes: {}", answer.length, answer.json);
+    answer
+}
+
+fn rows<'a>(answer: &'a Answer, target: &str, transport: &str) -> Vec<&'a Value> {
+    let all = answer.data()["network"].as_array().unwrap();
+    all.iter().filter(|row| row["target"] == target && row["transport"] == transport).collect()
+}
+
+/// Outcome of a probe over IPv4.
+fn outcome<'a>(answer: &'a Answer, target: &str, transport: &str) -> &'a str {
+    let row = rows(answer, target, transport).into_iter().find(|row| row["family"] != "ipv6").unwrap();
+    row["outcome"].as_str().unwrap()
+}
+
+/// Findings that are no notes.
+fn grave(answer: &Answer) -> Vec<&str> {
+    let findings = answer.json["findings"].as_array().unwrap();
+    findings.iter().filter(|f| f["severity"] != "note").map(|f| f["id"].as_str().unwrap()).collect()
+}
+
+fn evidence(answer: &Answer, id: &str) -> String {
+    answer.finding(id)["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e.as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+const TEST: &str = "preflight and the network";
+
+#[test]
+fn everything_answers() {
+    let Some(python) = python(TEST) else { return };
+    let world = World::healthy();
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(rows(&answer, REGIONS[0], "dns")[0]["addresses"], json!([world.address(1)]));
+    assert_eq!(answer.findings(), ["edge-no-ipv6"], "{:#}", answer.json);
+    for region in REGIONS {
+        for transport in ["dns", "udp", "tcp"] {
+            let row = rows(&answer, region, transport)[0];
+            assert_eq!(row["outcome"], "ok", "{row}");
+            assert!(row["ms"].is_u64() && row["family"] == "ipv4", "{row}");
+            // There is no AAAA record: nothing could be sent.
+            let row = rows(&answer, region, transport)[1];
+            assert_eq!((&row["outcome"], &row["family"]), (&json!("no_address"), &json!("ipv6")), "{row}");
+        }
+    }
+    assert_eq!(rows(&answer, SRV, "dns")[0]["addresses"], json!(REGIONS));
+    for server in SERVERS {
+        let row = rows(&answer, server, "tls")[0];
+        assert_eq!((&row["outcome"], &row["issuer"]), (&json!("ok"), &json!("Public Test Root (Test Ltd)")), "{row}");
+    }
+    let offset = answer.data()["host"]["server_clock_offset_s"].as_i64().unwrap();
+    assert!(offset.abs() <= 2, "{offset}");
+    let summary = answer.json["summary"].as_str().unwrap();
+    assert_eq!(
+        summary,
+        "this host can run the tunnel: Docker 28.2.2, Compose 2.40.3; the tunnel's edge answers over UDP and TCP 7844"
+    );
+}
+
+#[test]
+fn udp_blocked_alone_is_a_warning_and_offers_http2() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    // What answers, and is no QUIC server; what is silent.
+    for (udp, expected) in [("echo", "unexpected"), ("garbage", "unexpected"), ("silent", "timeout")] {
+        world.udp = [Some(udp); 2];
+        let answer = look(&python, &world, json!({"timeout_ms": 1500})).expect(0);
+        assert_eq!(outcome(&answer, REGIONS[0], "udp"), expected, "{udp}");
+        assert_eq!(grave(&answer), ["edge-quic-blocked"], "{:#}", answer.json);
+        let finding = answer.finding("edge-quic-blocked");
+        assert_eq!(finding["severity"], "warning");
+        assert!(finding["fix"].as_str().unwrap().contains("\"protocol\":\"http2\""), "{finding}");
+        assert!(answer.json["next"][0]["command"].as_str().unwrap().contains("\"protocol\":\"http2\""));
+        assert!(answer.json["summary"].as_str().unwrap().contains("answers over TCP 7844"), "{}", answer.json);
+    }
+    // Nobody listens: ICMP says so, long before the limit.
+    world.udp = [None; 2];
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(outcome(&answer, REGIONS[1], "udp"), "refused");
+    assert!(answer.data()["elapsed_ms"].as_u64().unwrap() < 4000, "{}", answer.data());
+}
+
+#[test]
+fn what_the_deployment_asks_for_decides_how_grave_it_is() {
+    let Some(python) = python(TEST) else { return };
+    let parent = folder();
+    let dir = crate::support::deployment(parent.path());
+    let mut world = World::healthy();
+    for (udp, tcp, protocol, id, severity) in [
+        (false, true, "auto", "edge-quic-blocked", "warning"),
+        (false, true, "http2", "edge-quic-blocked", "note"),
+        (false, true, "quic", "edge-quic-blocked", "error"),
+        (true, false, "auto", "edge-tcp-blocked", "warning"),
+        (true, false, "quic", "edge-tcp-blocked", "note"),
+        (true, false, "http2", "edge-tcp-blocked", "error"),
+    ] {
+        helper(["render"]).dir(&dir).json(json!({"protocol": protocol})).run().expect(0);
+        (world.udp, world.tcp) = ([udp.then_some("quic"); 2], [tcp; 2]);
+        let (running, bin) = (world.start(&python), folder());
+        let call = call(bin.path(), json!({})).dir(&dir).changes_nothing();
+        let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
+        assert_eq!(answer.finding(id)["severity"], severity, "{protocol}: {:#}", answer.json);
+    }
+}
+
+#[test]
+fn both_blocked_is_an_error_and_one_region_a_warning() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    (world.udp, world.tcp) = ([None; 2], [false; 2]);
+    let answer = look(&python, &world, json!({})).expect(1);
+    assert_eq!(grave(&answer), ["edge-unreachable"], "{:#}", answer.json);
+    let summary = answer.json["summary"].as_str().unwrap();
+    assert_eq!(summary, "this host cannot run the tunnel yet: outbound UDP and TCP 7844 are blocked");
+    assert_eq!(outcome(&answer, REGIONS[0], "tcp"), "refused");
+
+    (world.udp, world.tcp) = ([Some("quic"), None], [true, false]);
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), ["edge-region-unreachable"], "{:#}", answer.json);
+    assert!(evidence(&answer, "edge-region-unreachable").contains(REGIONS[1]));
+}
+
+#[test]
+fn dns_that_fails_in_every_way() {
+    let Some(python) = python(TEST) else { return };
+    let bad = |name: &str, mode: &str, limit: u64| {
+        let mut world = World::healthy();
+        world.modes[name] = json!(mode);
+        look(&python, &world, json!({"timeout_ms": limit}))
+    };
+    for (mode, outcome_of_it, said) in [
+        ("NXDOMAIN", "no_address", "NXDOMAIN"),
+        ("SERVFAIL", "unexpected", "SERVFAIL"),
+        ("REFUSED", "unexpected", "REFUSED"),
+    ] {
+        let answer = bad("*", mode, 3000).expect(1);
+        assert_eq!(outcome(&answer, SRV, "dns"), outcome_of_it);
+        assert_eq!(answer.findings()[0], "edge-dns-failed", "{:#}", answer.json);
+        assert!(evidence(&answer, "edge-dns-failed").contains(said), "{:#}", answer.json);
+        // What could not be sent is a row all the same, and no fault of its own.
+        assert_eq!(outcome(&answer, REGIONS[0], "udp"), "no_address");
+        assert!(!answer.findings().contains(&"edge-unreachable"));
+        assert_eq!(grave(&answer).len(), 1, "{:#}", answer.json);
+        assert!(evidence(&answer, "edge-dns-failed").contains("api.anthropic.com, us-docker.pkg.dev"));
+    }
+    let answer = bad("*", "silent", 1500).expect(1);
+    assert_eq!((outcome(&answer, SRV, "dns"), &rows(&answer, SRV, "dns")[0]["ms"]), ("timeout", &Value::Null));
+    assert_eq!(grave(&answer), ["edge-dns-failed"], "{:#}", answer.json);
+    assert!(answer.length < 4096, "{} bytes", answer.length);
+    // The SRV record alone: cloudflared asks for nothing else first.
+    let answer = bad(SRV, "NXDOMAIN", 3000).expect(1);
+    assert_eq!(grave(&answer), ["edge-dns-failed"], "{:#}", answer.json);
+    assert_eq!(outcome(&answer, REGIONS[0], "tcp"), "ok");
+    // One region's name alone.
+    let answer = bad(REGIONS[0], "NXDOMAIN", 3000).expect(0);
+    assert_eq!(grave(&answer), ["edge-region-unreachable"], "{:#}", answer.json);
+    // Cut over UDP, whole over TCP.
+    let answer = bad("*", "truncate", 3000).expect(0);
+    assert_eq!(grave(&answer), Vec::<&str>::new(), "{:#}", answer.json);
+    // Cut over UDP, silent over TCP.
+    let answer = bad("*", "truncate-silent", 1500).expect(1);
+    assert_eq!(outcome(&answer, SRV, "dns"), "timeout");
+}
+
+#[test]
+fn a_second_resolver_makes_up_for_a_dead_first_one() {
+    let Some(python) = python(TEST) else { return };
+    let world = World::healthy();
+    let (mut running, bin) = (world.start(&python), folder());
+    let good = running.destinations["resolvers"][0].clone();
+    running.destinations["resolvers"] = json!([format!("{}:1", world.address(99)), good]);
+    let call = call(bin.path(), json!({})).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string());
+    assert_eq!(grave(&call.run().expect(0)), Vec::<&str>::new());
+}
+
+#[test]
+fn an_inspecting_proxy_is_named() {
+    let Some(python) = python(TEST) else { return };
+    for tls12 in [false, true] {
+        let mut world = World::healthy();
+        world.tls12 = tls12;
+        for server in &mut world.tls {
+            server.issuer = "Corp Inspection CA";
+        }
+        let answer = look(&python, &world, json!({})).expect(0);
+        assert_eq!(grave(&answer), ["tls-inspected"], "{:#}", answer.json);
+        assert!(
+            evidence(&answer, "tls-inspected").contains("issuer: Corp Inspection CA (Test Ltd)"),
+            "{:#}",
+            answer.json
+        );
+        let row = rows(&answer, SERVERS[0], "tls")[0];
+        assert_eq!((&row["outcome"], &row["issuer"]), (&json!("unexpected"), &json!("Corp Inspection CA (Test Ltd)")));
+    }
+}
+
+#[test]
+fn a_firewall_that_opens_tls_to_the_edge_is_named() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    world.edge_issuer = "Corp Inspection CA";
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), ["edge-tls-intercepted"], "{:#}", answer.json);
+    assert!(evidence(&answer, "edge-tls-intercepted").contains("Corp Inspection CA"), "{:#}", answer.json);
+    // Nothing else is left.
+    world.udp = [None; 2];
+    let answer = look(&python, &world, json!({})).expect(1);
+    assert_eq!(answer.finding("edge-tls-intercepted")["severity"], "error");
+    // What accepts and says nothing is no proof of anything.
+    (world.edge_issuer, world.udp) = ("", [Some("quic"); 2]);
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), Vec::<&str>::new(), "{:#}", answer.json);
+}
+
+#[test]
+fn a_captive_portal_explains_the_rest() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    world.tls = SERVERS.map(|_| Tls { host: "portal.example", issuer: "Portal", behaviour: "0", expired: false });
+    world.tls[2].behaviour = "plain";
+    (world.udp, world.tcp) = ([None; 2], [false; 2]);
+    let answer = look(&python, &world, json!({})).expect(1);
+    assert_eq!(answer.findings()[0], "captive-portal", "{:#}", answer.json);
+    assert!(
+        evidence(&answer, "captive-portal")
+            .contains("shows a certificate for portal.example, issued by Portal (Test Ltd)")
+    );
+    assert!(evidence(&answer, "captive-portal").contains("not with TLS"));
+    assert_eq!(answer.finding("edge-unreachable")["consequence_of"], "captive-portal");
+}
+
+#[test]
+fn servers_that_hang_or_hang_up_are_no_end_of_the_tunnel() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    (world.tls[0].behaviour, world.tls[1].behaviour) = ("silent", "cut");
+    let answer = look(&python, &world, json!({"timeout_ms": 1000})).expect(0);
+    assert_eq!(outcome(&answer, SERVERS[0], "tls"), "timeout");
+    assert_eq!(rows(&answer, SERVERS[0], "tls")[0]["detail"], "connected, then silence");
+    assert_eq!(outcome(&answer, SERVERS[1], "tls"), "unexpected");
+    assert_eq!(grave(&answer), ["registry-blocked"], "{:#}", answer.json);
+    assert_eq!(answer.finding("api-unreachable")["severity"], "note");
+}
+
+#[test]
+fn a_clock_that_is_off_is_found_by_a_server_s() {
+    let Some(python) = python(TEST) else { return };
+    let mut world = World::healthy();
+    world.tls[0].behaviour = "600";
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert_eq!(grave(&answer), ["clock-wrong"], "{:#}", answer.json);
+    assert!(evidence(&answer, "clock-wrong").contains("behind that of api.anthropic.com"), "{:#}", answer.json);
+    world.tls[0].behaviour = "-200000";
+    let answer = look(&python, &world, json!({})).expect(1);
+    assert!(evidence(&answer, "clock-wrong").contains("ahead of that of api.anthropic.com"));
+    (world.tls[0].behaviour, world.tls[0].expired) = ("0", true);
+    let answer = look(&python, &world, json!({})).expect(0);
+    assert!(evidence(&answer, "clock-wrong").contains("not in date"), "{:#}", answer.json);
+}
+
+#[test]
+fn a_name_behind_a_route_that_docker_has_taken_over() {
+    let Some(python) = python(TEST) else { return };
+    let parent = folder();
+    let dir = crate::support::deployment(parent.path());
+    let routes = json!({"routes": {"wiki": "http://wiki.corp.example:80"}});
+    helper(["render"]).dir(&dir).json(routes).run().expect(0);
+    let mut world = World::healthy();
+    world.records["wiki.corp.example A"] = json!(["172.29.3.4"]);
+    let (running, bin) = (world.start(&python), folder());
+    let call = call(bin.path(), json!({})).dir(&dir);
+    let network = r#"network\ ls*) echo abc ;;
+network\ inspect*) echo '[{"Name":"taken","IPAM":{"Config":[{"Subnet":"172.29.0.0/16"}]}}]' ;;"#;
+    script(bin.path(), "docker", &fake_docker(network));
+    let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run().expect(0);
+    assert_eq!(
+        evidence(&answer, "network-overlap"),
+        "route `wiki` leads to wiki.corp.example at 172.29.3.4, and the Docker network `taken` has 172.29.0.0/16"
+    );
+}
+
+#[test]
+fn a_wrong_test_variable_sends_nothing_anywhere() {
+    let bin = folder();
+    for text in ["{", "{\"port\":1}", "7"] {
+        let refused = call(bin.path(), json!({})).env("MCP_TUNNELS_TEST_DESTINATIONS", text).run().expect(2);
+        assert!(refused.message().contains("MCP_TUNNELS_TEST_DESTINATIONS"), "{}", refused.message());
+    }
+}
+
+/// A namespace of its own with the addresses of the real edge on loopback and nothing beside: names, ports and trust are
+/// those of every user, and packets are dropped by the kernel's own filter.
+struct Namespace {
+    python: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Namespace {
+    fn new(test: &str) -> Option<Self> {
+        let python = python(test)?;
+        let missing = ["unshare", "ip", "nft"].into_iter().find(|tool| crate::support::which(tool).is_none());
+        if let Some(tool) = missing {
+            crate::support::skip(test, &format!("{tool} is not installed"));
+            return None;
+        }
+        let allowed = std::process::Command::new("unshare").args(["--net", "--mount", "true"]).output();
+        if !crate::support::is_root() || !allowed.is_ok_and(|out| out.status.success()) {
+            crate::support::skip(test, "network namespaces need root");
+            return None;
+        }
+        Some(Self { python, folder: folder() })
+    }
+
+    /// Runs `preflight` under these packet filter rules.
+    fn run(&self, world: &World, rules: &str, request: Value) -> Answer {
+        let script_text = r#"#!/bin/sh
+# Servers and filter, then the helper; its output is the only one.
+set -eu
+ip link set lo up
+for last in 1 2 11 12 13 53; do ip addr add 198.41.192.$last/32 dev lo; done
+echo 'nameserver 198.41.192.53' >"$WORK/resolv.conf"
+mount --bind "$WORK/resolv.conf" "$(readlink -f /etc/resolv.conf)"
+mkfifo "$WORK/pipe"
+"$PYTHON" "$EDGE" "$(cat "$WORK/config")" >"$WORK/pipe" &
+server=$!
+read -r ready <"$WORK/pipe"
+[ "$ready" = ready ]
+trap 'kill -9 $server' EXIT
+nft -f "$WORK/rules"
+unset MCP_TUNNELS_TEST_DESTINATIONS
+status=0
+"$@" || status=$?
+exit $status
+"#;
+        let dir = self.folder.path();
+        script(dir, "inside", script_text);
+        let _ = std::fs::remove_file(dir.join("pipe"));
+        std::fs::write(dir.join("config"), world.config(53, 7844, 443).to_string()).unwrap();
+        let (input, output) = rules.split_once('|').unwrap_or((rules, ""));
+        let chain = |hook, rules| format!("  chain {hook} {{ type filter hook {hook} priority 0; {rules} }}\n");
+        let table = format!("table inet test {{\n{}{}}}\n", chain("input", input), chain("output", output));
+        std::fs::write(dir.join("rules"), table).unwrap();
+        let inside = dir.join("inside");
+        let bin = folder();
+        let path = std::env::join_paths(
+            std::iter::once(bin.path().to_path_buf()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        );
+        let call = call(bin.path(), request).env("PATH", path.unwrap());
+        let call = call.env("WORK", dir).env("PYTHON", &self.python);
+        let edge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/edge.py");
+        let answer = call.env("EDGE", edge).under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run();
+        assert!(answer.data().get("test_destinations").is_none(), "the real destinations");
+        answer
+    }
+}
+
+#[test]
+fn packets_that_are_dropped_in_a_namespace() {
+    let Some(space) = Namespace::new("preflight in a network namespace") else { return };
+    let world = World::real();
+    // Nobody is dropped. No public CA has signed the tests' certificates.
+    let answer = space.run(&world, "", json!({})).expect(0);
+    assert_eq!(grave(&answer), ["tls-inspected"], "{:#}", answer.json);
+    assert_eq!(answer.data()["network"][0]["port"], 53);
+
+    for (rules, expected, code) in [
+        ("udp dport 7844 drop;", &["edge-quic-blocked"][..], 0),
+        ("tcp dport 7844 drop;", &["edge-tcp-blocked"], 0),
+        ("meta l4proto { tcp, udp } th dport 7844 drop;", &["edge-unreachable"], 1),
+        ("ip daddr 198.41.192.2 meta l4proto { tcp, udp } th dport 7844 drop;", &["edge-region-unreachable"], 0),
+        ("udp dport 53 drop; tcp dport 53 drop;", &["edge-dns-failed"], 1),
+    ] {
+        let answer = space.run(&world, rules, json!({"timeout_ms": 1500})).expect(code);
+        let ids: Vec<&str> =
+            grave(&answer).into_iter().filter(|id| !matches!(*id, "tls-inspected" | "registry-blocked")).collect();
+        assert_eq!(ids, expected, "{rules}: {:#}", answer.json);
+        let elapsed = answer.data()["elapsed_ms"].as_u64().unwrap();
+        assert!(elapsed <= 1750, "{rules}: {elapsed} ms");
+    }
+    // A filter on this very host says so to who sends.
+    let answer = space.run(&world, "|udp dport 7844 drop;", json!({"timeout_ms": 1500})).expect(0);
+    assert_eq!(outcome(&answer, REGIONS[0], "udp"), "refused");
+    assert!(evidence(&answer, "edge-quic-blocked").contains("a firewall on this host"), "{:#}", answer.json);
+    let answer = space.run(&world, "|tcp dport 7844 reject with icmpx admin-prohibited;", json!({"timeout_ms": 1500}));
+    assert_eq!(outcome(&answer, REGIONS[0], "tcp"), "unreachable", "{:#}", answer.json);
+}
+
+#[test]
+fn a_host_without_any_way_out() {
+    let Some(space) = Namespace::new("preflight without a network") else { return };
+    let bin = folder();
+    let call = call(bin.path(), json!({"timeout_ms": 2000}));
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths(std::iter::once(bin.path().to_path_buf()).chain(std::env::split_paths(&path)));
+    let inside = space.folder.path().join("alone");
+    script(
+        space.folder.path(),
+        "alone",
+        "#!/bin/sh\nunset MCP_TUNNELS_TEST_DESTINATIONS\necho 'nameserver 192.0.2.1' >\"$WORK/resolv.conf\"\nmount --bind \"$WORK/resolv.conf\" \"$(readlink -f /etc/resolv.conf)\"\nexec \"$@\"\n",
+    );
+    let call = call.env("PATH", path.unwrap()).env("WORK", space.folder.path());
+    let answer = call.under(&["unshare", "--net", "--mount", inside.to_str().unwrap()]).run().expect(1);
+    assert_eq!(answer.findings(), ["network-down"], "{:#}", answer.json);
+    assert_eq!(outcome(&answer, SRV, "dns"), "unreachable");
+}
