@@ -18,12 +18,15 @@ const BLOCKED: u32 = 3;
 /// Fewer connections than wanted are no finding while they are still being made, in seconds.
 const STILL_CONNECTING: i64 = 10;
 /// Words that nothing but the end of a connection makes cloudflared print.
-const LOST_FOR_SURE: [&str; 5] = [
+const LOST_FOR_SURE: [&str; 8] = [
     "failed to accept QUIC stream",
     "Failed to serve quic connection",
     "accept stream listener encountered a failure while serving",
     "datagram manager encountered a failure while serving",
     "Lost connection with the edge",
+    "connection with edge closed",
+    "Application error 0x0",
+    "Error shutting down control stream",
 ];
 /// An index beyond which a number is not one of cloudflared's.
 const MOST: u8 = 64;
@@ -69,6 +72,20 @@ pub(crate) struct Agent {
     /// Lives before this one that ended of themselves.
     revived: u32,
     complaint: Option<String>,
+    /// A registration was seen, not only concluded from a loss.
+    witnessed: bool,
+    /// The last line that says that something failed was a warning: cloudflared warns while it has another connection.
+    warned: bool,
+}
+
+/// Whether cloudflared's own level of a line is a warning, console or JSON.
+fn is_warning(text: &str) -> bool {
+    text.starts_with("WRN ") || text.contains("\"level\":\"warn\"")
+}
+
+/// Whether a line is from the box of cloudflared's own checks at its start (2026.5.2 and later).
+fn is_precheck(text: &str) -> bool {
+    text.contains(" FAIL ") || text.contains(": Allow outbound ")
 }
 
 impl Agent {
@@ -101,6 +118,12 @@ impl Agent {
     /// The last line that complains of a connection.
     pub(crate) fn complaint(&self) -> Option<&str> {
         self.complaint.as_deref()
+    }
+
+    /// How many of the wanted ones this log can tell of: one that begins in the middle does not name those that hold.
+    fn known(&self) -> u32 {
+        let named = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
+        if self.starts > 0 { self.wanted() } else { named.min(self.wanted()) }
     }
 
     /// How they are made, `quic` or `http2`.
@@ -174,7 +197,7 @@ impl Agent {
             Mark::Registered => {
                 let connection = self.connections.entry(index.unwrap_or(0)).or_default();
                 *connection = Connection { up: true, dialled: connection.dialled, ..Connection::default() };
-                (self.ever, self.ended, self.stopped) = (true, false, None);
+                (self.ever, self.witnessed, self.ended, self.stopped) = (true, true, false, None);
                 (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
                 self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
                 self.registered_at = at.or(self.registered_at);
@@ -239,7 +262,9 @@ impl Agent {
         let was_up = connection.as_ref().is_some_and(|c| {
             c.up || event.sign.sense == Sense::Lost && (c.given_up || before && !c.lost && c.dialled.is_none())
         });
-        self.ever |= was_up;
+        self.ever |= was_up || index.is_none() && before;
+        self.losses += u32::from(index.is_none() && before);
+        self.warned = is_warning(event.line.text);
         if let Some(connection) = connection {
             if was_up {
                 (connection.up, connection.lost, connection.given_up) = (false, true, false);
@@ -286,7 +311,7 @@ impl Agent {
         if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == "no-ingress-url") {
             found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
         }
-        let (up, wanted) = (self.registered(), self.wanted());
+        let (up, wanted) = (self.registered(), self.known());
         if up == 0 && self.seen && !dead {
             found.extend(self.why_nothing(faults, quote));
         } else if up > 0 && up < wanted && self.stopped.is_none() {
@@ -368,9 +393,14 @@ impl Agent {
             found.push(tries.into_iter().fold(finding, Finding::with));
         }
         if found.is_empty() && lost {
-            let finding = rules::finding("edge-conn-lost").weighing(Severity::Error);
+            let others = !self.witnessed && self.warned;
+            let (severity, text) = match others {
+                true => (Severity::Warning, "cloudflared only warns of it: it had another connection then"),
+                false => (Severity::Error, "no connection is left"),
+            };
+            let finding = rules::finding("edge-conn-lost").weighing(severity);
             let line = fault("edge-conn-lost").map(quote);
-            found.push(line.into_iter().fold(finding.with("no connection is left"), Finding::with));
+            found.push(line.into_iter().fold(finding.with(text), Finding::with));
         }
         if found.is_empty() && (self.retries > 0 || self.complaint.is_some()) {
             let finding = rules::finding("edge-not-registered");
@@ -417,7 +447,7 @@ impl Agent {
                 let finding = rules::finding(rule).weighing(Severity::Warning).with("it is connected over HTTP/2");
                 found.push(healed(rule).into_iter().fold(finding, Finding::with));
             }
-        } else if let Some(fault) = faults.find("edge-tcp-blocked").filter(|f| f.text.contains(" FAIL ")) {
+        } else if let Some(fault) = faults.find("edge-tcp-blocked").filter(|f| is_precheck(&f.text)) {
             let finding = rules::finding("edge-tcp-blocked").weighing(Severity::Note).with(quote(fault));
             found.push(finding.with("it is connected over QUIC; there would be no other way if UDP failed"));
         }

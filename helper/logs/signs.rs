@@ -191,8 +191,9 @@ pub(crate) static ENGINE: &[Sign] = &[
 /// Wordings of the engine that count only where the line, behind its level, begins with them: the proxy and servers use
 /// the same words further on.
 pub(crate) static ENGINE_AT_START: &[Sign] = &[
-    fatal("compose-yaml-invalid", &["yaml: "]),
+    // In front of the next: it has those words, too.
     fatal("compose-yaml-invalid", &["failed to parse ", "compose"]),
+    fatal("compose-yaml-invalid", &["yaml: "]),
     fatal("compose-yaml-invalid", &["validating "]),
     fatal("compose-yaml-invalid", &["parsing "]),
     fatal("compose-yaml-invalid", &["service ", "invalid compose project"]),
@@ -311,7 +312,8 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     fatal("platform-mismatch", &["exec format error"]),
     // The way to the edge: names.
     fatal("edge-dns-failed", &["Could not lookup srv records"]),
-    fatal("edge-dns-failed", &["Couldn't start tunnel", "lookup protocol.argotunnel.com"]),
+    noise(&["Unable to lookup protocol"]),
+    fatal("edge-dns-failed", &["lookup protocol.argotunnel.com"]),
     attempt("edge-dns-failed", &["error looking up Cloudflare edge IPs"]),
     attempt("edge-dns-failed", &["Couldn't resolve SRV record"]),
     attempt("edge-dns-failed", &["DNS Resolution", " FAIL "]),
@@ -350,6 +352,8 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     lost(&["accept stream listener encountered a failure while serving"]),
     lost(&["datagram manager encountered a failure while serving"]),
     lost(&["Lost connection with the edge"]),
+    lost(&["connection with edge closed"]),
+    lost(&["Application error 0x0"]),
     lost(&["Serve tunnel error"]),
     lost(&["Error shutting down control stream"]),
     lost(&["Connection terminated"]),

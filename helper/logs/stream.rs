@@ -181,7 +181,8 @@ impl Stream {
         // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
         let keys = ["\"message\":", "\"originService\":"];
         let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
-        let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || is_usage_error(sign));
+        let own = |sign: &Sign| is_usage_error(sign) || AGENTS_OWN.contains(&sign.parts[0]);
+        let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || own(sign));
         let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, sign)| is_tell_tale(*writer, sign));
         // Noise of one is noise of all: `tls handshake failed` is the proxy's, whatever the rest of the line says.
@@ -320,6 +321,17 @@ fn event<'a>(
 fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
 }
+
+/// What nobody but cloudflared says, so that it needs no time and level in front: people paste the message alone.
+const AGENTS_OWN: [&str; 7] = [
+    "Couldn't resolve SRV record",
+    "error looking up Cloudflare edge IPs",
+    "failed to dial to edge with quic: timeout",
+    "Failed to create new quic connection",
+    "DialContext error: dial tcp",
+    "TLS handshake with edge error",
+    "Unable to reach the origin service",
+];
 
 /// What cloudflared says before it has a logger: without time and level.
 fn is_usage_error(sign: &Sign) -> bool {
