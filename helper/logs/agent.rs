@@ -38,6 +38,7 @@ struct Connection {
     /// Given up a moment ago; older releases say only then that it was lost.
     given_up: bool,
     dialled: Option<i64>,
+    registered: Option<i64>,
 }
 
 /// The state of one cloudflared in its present life.
@@ -72,6 +73,10 @@ pub(crate) struct Agent {
     /// Lives before this one that ended of themselves.
     revived: u32,
     complaint: Option<String>,
+    /// The last attempt that failed.
+    attempt: Option<(Option<i64>, Option<u8>)>,
+    /// The latest moment of a line.
+    latest: Option<i64>,
     /// A registration was seen, not only concluded from a loss.
     witnessed: bool,
     /// The last line that says that something failed was a warning: cloudflared warns while it has another connection.
@@ -156,6 +161,7 @@ impl Agent {
     /// A step of its life.
     pub(crate) fn step(&mut self, mark: Mark, text: &str, at: Option<i64>, faults: &mut Faults) {
         self.seen = true;
+        let latest = self.latest.max(at);
         let again = std::mem::take(&mut self.just_started) && at.is_some() && at == self.started_at;
         let index = connection_index(text).filter(|index| *index < MOST);
         match mark {
@@ -165,7 +171,7 @@ impl Agent {
                 // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
                 let died = self.ended && self.stopped.is_none();
                 // A log that was pasted twice begins anew at an earlier moment.
-                let later = self.ended_at.zip(at).is_none_or(|(end, start)| start >= end);
+                let later = self.ended_at.or(self.latest).zip(at).is_none_or(|(end, start)| start >= end);
                 let revived = self.revived + u32::from(died && later);
                 faults.forget(|f| f.writer == Writer::Agent && !(died && f.sense == Sense::Fatal));
                 *self = Self {
@@ -196,7 +202,8 @@ impl Agent {
             }
             Mark::Registered => {
                 let connection = self.connections.entry(index.unwrap_or(0)).or_default();
-                *connection = Connection { up: true, dialled: connection.dialled, ..Connection::default() };
+                let dialled = connection.dialled;
+                *connection = Connection { up: true, registered: at, dialled, ..Connection::default() };
                 (self.ever, self.witnessed, self.ended, self.stopped) = (true, true, false, None);
                 (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
                 self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
@@ -225,11 +232,13 @@ impl Agent {
             | Mark::Pip
             | Mark::Traceback => {}
         }
+        self.latest = latest;
     }
 
     /// A line that says that something is wrong.
     pub(crate) fn fault(&mut self, event: &Event<'_>, faults: &mut Faults) {
         self.seen = true;
+        self.latest = self.latest.max(event.line.at);
         self.just_started = false;
         // What it says while it stops, as it was told to, is no fault.
         if self.stopped.is_some() {
@@ -258,7 +267,14 @@ impl Agent {
         let index = connection_index(event.line.text).filter(|index| *index < MOST);
         // A log that begins in the middle: what is lost there was there.
         let before = self.starts == 0 && LOST_FOR_SURE.contains(&event.sign.parts[0]);
+        let at = event.line.at;
         let connection = index.map(|index| self.connections.entry(index).or_default());
+        // A log that was pasted twice goes back in time: this is made up for already.
+        if connection.as_ref().is_some_and(|c| c.up && at.zip(c.registered).is_some_and(|(at, then)| at < then)) {
+            return;
+        }
+        // A line that stands twice is one attempt.
+        let again = self.attempt.is_some_and(|last| at.is_some() && (at < last.0 || (at, index) == last));
         let was_up = connection.as_ref().is_some_and(|c| {
             c.up || event.sign.sense == Sense::Lost && (c.given_up || before && !c.lost && c.dialled.is_none())
         });
@@ -270,13 +286,17 @@ impl Agent {
                 (connection.up, connection.lost, connection.given_up) = (false, true, false);
                 self.losses = self.losses.saturating_add(1);
             }
-            if event.sign.rule == "token-rejected-hidden" && !was_up {
+            if event.sign.rule == "token-rejected-hidden" && !was_up && !again {
                 let slow = connection.dialled.zip(event.line.at).is_some_and(|(from, to)| to - from >= REGISTRATION);
                 let refusals = if slow { &mut self.slow_refusals } else { &mut self.quick_refusals };
                 *refusals = refusals.saturating_add(1);
             }
         }
-        if event.sign.rule == "edge-quic-blocked" {
+        if event.sign.sense == Sense::Attempt && !again {
+            self.attempt = Some((at, index));
+        }
+        self.udp_hint |= event.sign.rule == "edge-quic-blocked" && is_precheck(event.line.text);
+        if event.sign.rule == "edge-quic-blocked" && !again {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
         self.complaint = Some(event.line.text.to_owned());
@@ -348,9 +368,11 @@ impl Agent {
             );
             let finding = rules::finding(rule).with(text).weighing(Severity::Error);
             let hidden = fault("token-rejected-hidden").map(quote);
-            found.push(match hidden {
-                Some(line) => finding.with(line),
-                None => finding,
+            let finding = hidden.into_iter().fold(finding, Finding::with);
+            found.push(if slow {
+                finding
+            } else {
+                finding.with("over QUIC cloudflared keeps the edge's reason to itself: most likely it is the token; with `--protocol http2` in its command it prints the reason")
             });
         }
         let no_addresses = faults.open().find(|f| f.text.contains("no free edge addresses"));
@@ -424,7 +446,10 @@ impl Agent {
         if lost == 0 {
             return vec![partial];
         }
-        let loss = rules::finding("edge-conn-lost").with(format!("{lost} connection(s) were lost and are not back"));
+        let loss = rules::finding("edge-conn-lost").with(match lost {
+            1 => "one was lost and is not back".to_owned(),
+            many => format!("{many} were lost and are not back"),
+        });
         vec![loss, partial.because_of("edge-conn-lost")]
     }
 
@@ -433,7 +458,10 @@ impl Agent {
         let mut found = Vec::new();
         if self.losses > 0 {
             let finding = rules::finding("edge-conn-lost").weighing(Severity::Note);
-            let text = format!("lost {} time(s) in this life, and all of them are back", self.losses);
+            let text = match self.losses {
+                1 => "one was lost in this life, and is back".to_owned(),
+                many => format!("{many} losses in this life, and all of them are back"),
+            };
             found.push(finding.with(text));
         }
         let healed = |rule: &str| faults.healed().find(|f| f.rule == rule).map(quote);

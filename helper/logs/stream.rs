@@ -135,7 +135,7 @@ impl Stream {
         if writer == Writer::Proxy && sure {
             self.has_proxy = true;
         }
-        if writer == Writer::Server && sure {
+        if writer == Writer::Server && sure && sign.sense != Sense::Mark(Mark::Traceback) {
             self.has_server = true;
         }
         if !matches!(sign.sense, Sense::Mark(Mark::Pip)) {
@@ -152,7 +152,7 @@ impl Stream {
             (_, Sense::Fatal | Sense::Attempt | Sense::Lost | Sense::Call) => {
                 let not_there = sign.rule == "upstream-path-404" && line.text.contains(" /mcp ");
                 // It answered there before: the session is gone, not the path.
-                if not_there && (std::mem::take(&mut self.session_gone) || self.passed.is_some()) {
+                if not_there && (self.session_gone || self.passed.is_some()) {
                     return;
                 }
                 let subject = if not_there { MCP_PATH.to_owned() } else { self.subject(sign, line.text) };
@@ -243,6 +243,7 @@ impl Stream {
                 // A health check of the container itself, or a person's look at another page, proves nothing.
                 let own = text.contains(" 127.0.0.1:");
                 if !own && (text.contains("\"POST ") || text.contains(" /mcp")) {
+                    self.session_gone = false;
                     self.faults.heal(|f| f.writer == Writer::Server);
                     self.passed = Some(Passed { at: line.at });
                 }
@@ -252,7 +253,8 @@ impl Stream {
                 self.pip_was_last = true;
             }
             Mark::Traceback => {
-                if self.kind != Kind::Bare {
+                // Among bare lines it may be Compose 1's own.
+                if self.kind != Kind::Bare || self.has_server {
                     self.traceback = TRACEBACK;
                 }
             }

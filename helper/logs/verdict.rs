@@ -53,7 +53,10 @@ impl Logs {
             .flat_map(|stream| stream.faults.open().map(move |fault| Found { stream, fault }))
             .filter(|found| matches!(found.fault.writer, Writer::Proxy | Writer::Server))
             // What several programs could have said counts as the proxy's only if the proxy is not elsewhere.
-            .filter(|found| found.fault.sure || found.stream.has_proxy || !named_proxy)
+            .filter(|found| {
+                let anyones = found.fault.rule == "platform-mismatch";
+                found.fault.sure || anyones || found.stream.has_proxy || !named_proxy
+            })
             .collect();
         judge_programs(&calls, &mut findings);
         self.judge_silence(&mut findings);
@@ -234,7 +237,9 @@ impl Logs {
 fn quote(stream: &str, fault: &Fault) -> String {
     let times = if fault.count > 1 { format!(", {} times", fault.count) } else { String::new() };
     let whose = if stream.is_empty() { String::new() } else { format!("{stream}, ") };
-    format!("{whose}line {}{times}: {}", fault.number, fault.text.trim())
+    // The right side of the box that cloudflared draws around its checks.
+    let text = fault.text.trim().trim_end_matches([' ', '|']);
+    format!("{whose}line {}{times}: {text}", fault.number)
 }
 
 /// What the proxy and the servers complain of.
@@ -248,12 +253,16 @@ fn judge_programs(calls: &[Found<'_>], findings: &mut Vec<Finding>) {
             if fault.sense == Sense::Fatal {
                 known.severity = rules::finding(fault.rule).severity;
             }
+            if fault.rule == "upstream-not-http" && fault.writer == Writer::Proxy {
+                known.severity = Severity::Error;
+            }
             continue;
         }
         let finding = rules::finding(fault.rule).with(text);
         let finding = match fault.rule {
             // Once is a probe; on every call it is the route's scheme.
-            "upstream-not-http" if fault.count < 3 => continue,
+            "upstream-not-http" if fault.writer == Writer::Proxy => finding.weighing(Severity::Error),
+            "upstream-not-http" if fault.count < 4 => continue,
             // pip tries five times, which takes it a minute.
             "pip-no-index" if fault.sense == Sense::Call => finding.weighing(Severity::Warning),
             // An exception of one call looks like the one that ended the program.
