@@ -14,6 +14,8 @@ pub(crate) struct Caller {
     pub(crate) now: OffsetDateTime,
     /// Absolute path of the launcher, or of the running executable.
     launcher: PathBuf,
+    /// Absolute path that an update of the plugin leaves in place, where the launcher knows one.
+    stable: Option<PathBuf>,
     /// The environment as it was at the start.
     env: BTreeMap<OsString, OsString>,
     /// Deployment directory that the command works on, once it is known.
@@ -45,15 +47,15 @@ impl Caller {
     /// Reads clock, environment and own path of the running process.
     pub(crate) fn from_process() -> Self {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        let launcher = env
-            .get(OsStr::new("MCP_TUNNELS_LAUNCHER"))
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
+        let absolute = |name: &str| env.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute());
+        let stable = absolute("MCP_TUNNELS_STABLE");
+        let launcher = absolute("MCP_TUNNELS_LAUNCHER")
             .or_else(|| std::env::current_exe().ok())
             .unwrap_or_else(|| PathBuf::from("mcp-tunnels-helper"));
         Self {
             now: OffsetDateTime::now_utc(),
             launcher,
+            stable,
             env,
             dir: None,
             domain: None,
@@ -69,7 +71,17 @@ impl Caller {
 
     /// A helper command on this deployment that works as pasted, from any POSIX shell and folder.
     pub(crate) fn command(&self, words: &[&str]) -> String {
-        let mut line = quote(self.launcher.as_os_str());
+        self.line(&self.launcher, words)
+    }
+
+    /// The same for what runs unattended for months: Claude Code deletes the launcher of a version some time after
+    /// the plugin was updated.
+    pub(crate) fn scheduled_command(&self, words: &[&str]) -> String {
+        self.line(self.stable.as_deref().unwrap_or(&self.launcher), words)
+    }
+
+    fn line(&self, program: &Path, words: &[&str]) -> String {
+        let mut line = quote(program.as_os_str());
         for word in words {
             line.push(' ');
             line.push_str(&quote(OsStr::new(word)));

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::generate;
+use clap_complete::shells::{Bash, Fish, Zsh};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
@@ -16,7 +18,8 @@ use crate::{certs, check, connect, diagnose, init, preflight, render, rules, sch
 ///
 /// Reads one JSON request, prints one JSON answer. Exit code 0: ok; 1: problems found; 2: could not answer.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-tunnels-helper", version, arg_required_else_help = false)]
+// The launcher keeps it under a longer name.
+#[command(name = "mcp-tunnels-helper", bin_name = "mcp-tunnels-helper", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,6 +66,19 @@ enum Command {
     Rules,
     /// JSON Schema of every request and answer
     Schema,
+    /// Completions for a shell, as plain text
+    Completions {
+        /// The shell that will read them
+        shell: Shell,
+    },
+}
+
+/// A shell that can complete this program's commands.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,7 +103,7 @@ enum CertsVerb {
 
 /// What is to be printed.
 pub(crate) enum Printed {
-    /// Help or version, plain text.
+    /// Help, version or completions, plain text.
     Text(String),
     /// The answer.
     Json(Value, Status, bool),
@@ -114,8 +130,19 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
             return Printed::Json(value, status, pretty);
         }
     };
-    let (value, status) = dispatch(&cli, caller);
-    Printed::Json(value, status, cli.pretty)
+    dispatch(&cli, caller)
+}
+
+fn completions(shell: Shell) -> String {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    match shell {
+        Shell::Bash => generate(Bash, &mut command, name, &mut script),
+        Shell::Zsh => generate(Zsh, &mut command, name, &mut script),
+        Shell::Fish => generate(Fish, &mut command, name, &mut script),
+    }
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// The command words among the arguments, as far as they are ours: what else was typed may be a secret.
@@ -131,7 +158,7 @@ fn said(args: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
+fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
     let json = cli.json.as_deref();
     macro_rules! answer {
         ($name:literal, |$request:ident: $type:ty, $deployment:ident| $body:expr) => {{
@@ -144,7 +171,8 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             answer::finish($name, result, caller)
         }};
     }
-    match &cli.command {
+    let (value, status) = match &cli.command {
+        Command::Completions { shell } => return Printed::Text(completions(*shell)),
         Command::Preflight => {
             let result = request::read(json).and_then(|r: preflight::PreflightRequest| {
                 let deployment = Deployment::locate(cli.dir.as_deref(), caller);
@@ -198,7 +226,8 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             let result = request::read(json).map(|_: schema::SchemaRequest| schema::run());
             answer::finish("schema", result, caller)
         }
-    }
+    };
+    Printed::Json(value, status, cli.pretty)
 }
 
 /// `diagnose` reads a saved log without a deployment directory.

@@ -30,6 +30,9 @@ pub(crate) struct RenderData {
     files: Vec<FileEntry>,
     /// The routes that are, or in a dry run would be, configured.
     routes: BTreeMap<String, String>,
+    /// The existing Docker networks that the proxy also joins: what a list in a request replaces.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<String>,
     /// Unified diffs of files that were kept, and in a dry run of all that would change.
     diffs: Vec<Diff>,
     /// Whether nothing was written because that was asked for.
@@ -73,8 +76,13 @@ pub(crate) fn run(
     };
     let old_project = rendered.old_project.clone();
     let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
-    let data =
-        RenderData { files: rendered.files, routes: rendered.routes, diffs: rendered.diffs, dry_run: request.dry_run };
+    let data = RenderData {
+        files: rendered.files,
+        routes: rendered.routes,
+        networks: rendered.networks,
+        diffs: rendered.diffs,
+        dry_run: request.dry_run,
+    };
     let mut report = Report::new(summary, data);
     report.findings = rendered.findings;
     if let Some(old) = old_project.filter(|_| written) {

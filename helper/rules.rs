@@ -649,10 +649,10 @@ rules! {
     "the network went away for a while, the machine slept, or the edge is maintained; cloudflared dials again by itself"
     "nothing to do if they come back within two minutes; else look at this machine's network, then `{helper} restart --dir {dir}`"
 "edge-unreachable" Edge Fatal TROUBLE
-    "nothing leads from here to the tunnel's edge"
-    "QUIC and TCP attempts on port 7844 both fail"
-    "a firewall drops outbound UDP and TCP 7844; cloudflared cannot use an HTTP proxy for this connection"
-    "allow outbound TCP and UDP 7844 to 198.41.192.0/19 and 2606:4700:a0::/44 (TCP alone is enough); `{helper} preflight` shows what is open"
+    "outbound UDP and TCP 7844 are blocked"
+    "cloudflared never gets a connection: its QUIC and TCP attempts on port 7844 all fail"
+    "a firewall on this host or on the way lets neither out; the tunnel has no other port, and cloudflared uses no HTTP proxy for it"
+    "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19 and 2606:4700:a0::/44; `{helper} preflight` shows what is open; with TCP alone `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` saves the attempt over UDP"
 "edge-network-unreachable" Edge Fatal TROUBLE
     "the container has no way to the network"
     "`network is unreachable` from the first attempt on"
@@ -713,16 +713,6 @@ rules! {
     "curl and SDK calls from this host fail"
     "the tunnel does not need it; the requests that `connect` prints do, wherever they are run"
     "allow outbound TCP 443 to api.anthropic.com, or call from another machine"
-"edge-unreachable" Edge Fatal TROUBLE
-    "outbound UDP and TCP 7844 are blocked"
-    "cloudflared never gets a connection"
-    "a firewall on this host or on the way lets neither out; the tunnel has no other port, and no HTTP proxy helps"
-    "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19; with TCP alone `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` saves the attempt over UDP"
-"edge-tls-intercepted" Edge Warning TROUBLE
-    "somebody else answers for the tunnel's edge"
-    "`TLS handshake with edge error: tls: failed to verify certificate: x509: certificate signed by unknown authority`"
-    "a firewall opens TLS on port 7844, and cloudflared accepts Cloudflare's own certificate only"
-    "ask for TCP and UDP 7844 to 198.41.192.0/19 to be left alone by TLS inspection"
 "edge-region-unreachable" Edge Warning TROUBLE
     "one of the two regions of the tunnel's edge cannot be reached"
     "two of four connections, again and again"

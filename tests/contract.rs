@@ -44,7 +44,7 @@ fn these_are_the_commands_and_no_others() {
         ]
     );
     // What is owed is no stub.
-    for owed in [&["completions"][..]] {
+    for owed in [&["completions", "csh"][..], &["completions"]] {
         let refused = helper(owed.iter().copied()).run().expect(2);
         assert_eq!(refused.json["error"]["code"], "usage", "{owed:?}");
     }

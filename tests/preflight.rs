@@ -213,7 +213,10 @@ fn podman_is_named() {
 
 #[test]
 fn an_engine_that_is_elsewhere_or_of_another_kind() {
-    let remote = Rig::new("\"context inspect\"*) echo ssh://me@server.example ;;").run().expect(0);
+    let remote = Rig::new(
+        "\"context inspect\"*) echo ssh://me@server.example ;;\nversion*) echo '{\"Client\":{\"Context\":\"far\"},\"Server\":{\"Version\":\"28.2.2\"}}' ;;",
+    )
+    .run().expect(0);
     assert_eq!(remote.findings(), ["engine-remote"], "{:#}", remote.json);
     let rig = Rig::new("");
     for (host, expected) in [("tcp://10.0.0.5:2375", vec!["engine-remote"]), ("tcp://127.0.0.1:2375", vec![])] {
@@ -266,7 +269,7 @@ fn variables_of_the_shell() {
     let call = rig.call().env("TUNNEL_TOKEN", &secret).env("COMPOSE_FILE", "x.yaml").env("COMPOSE_PROJECT_NAME", "y");
     let answer = call.secret(&secret).run().expect(0);
     assert_eq!(answer.findings(), ["shell-variables"]);
-    assert_eq!(evidence(&answer, "shell-variables"), "COMPOSE_FILE, COMPOSE_PROJECT_NAME, TUNNEL_TOKEN is set");
+    assert_eq!(evidence(&answer, "shell-variables"), "set: COMPOSE_FILE, COMPOSE_PROJECT_NAME, TUNNEL_TOKEN");
     // A proxy is a note, and its password nobody's business.
     let call = rig.call().env("HTTPS_PROXY", "http://me:hunter2@proxy.corp:3128").secret("hunter2");
     let answer = call.run().expect(0);
@@ -274,10 +277,15 @@ fn variables_of_the_shell() {
     assert_eq!(answer.data()["host"]["http_proxy"], "http://proxy.corp:3128");
     // With a deployment the token is compared.
     let dir = deployment(rig.parent.path());
+    helper(["token", "set"]).dir(&dir).stdin(token("first")).run().expect(0);
+    edit(&dir.join(".env"), &token("first"), "PASTE_TUNNEL_TOKEN_HERE");
+    let open = rig.run().expect(0);
+    assert!(open.json["next"][0]["command"].as_str().unwrap().contains(" init "), "{:#}", open.json);
     let set = token("in-the-file-0123456789");
     helper(["token", "set"]).dir(&dir).stdin(set.clone()).run().expect(0);
     let same = rig.call().env("TUNNEL_TOKEN", &set).secret(&set).run().expect(0);
     assert!(!same.findings().contains(&"token-shadowed"), "{:#}", same.json);
+    assert!(same.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", same.json);
     let other = rig.call().env("TUNNEL_TOKEN", &secret).secret(&secret).secret(&set).run().expect(0);
     other.finding("token-shadowed");
 }

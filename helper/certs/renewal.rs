@@ -245,7 +245,7 @@ pub(crate) fn new_ca(caller: &Caller) -> Next {
 
 /// How to have it done every day: a systemd timer, or a line for cron.
 fn schedule(deployment: &Deployment, domain: &Domain, caller: &Caller) -> Vec<Next> {
-    let command = caller.command(&["certs", "renew"]);
+    let command = caller.scheduled_command(&["certs", "renew"]);
     // What the command needs to be one line of a unit or of a crontab.
     if deployment.root().to_string_lossy().contains('\n') {
         return Vec::new();

@@ -60,6 +60,8 @@ pub(crate) struct Rendered {
     pub(crate) findings: Vec<Finding>,
     /// The routes that are, or would be, configured.
     pub(crate) routes: BTreeMap<String, String>,
+    /// The Docker networks of others that the proxy joins, or would join.
+    pub(crate) networks: Vec<String>,
     /// An edited file is in the way, so nothing was written.
     pub(crate) blocked: bool,
     /// Compose project of the stack that this one replaces, where it has another name.
@@ -267,7 +269,8 @@ pub(crate) fn render(
         theirs: false,
     });
 
-    let mut rendered = Rendered { routes: gateway.routes.clone(), ..Rendered::default() };
+    let (routes, networks) = (gateway.routes.clone(), choices.networks.clone());
+    let mut rendered = Rendered { routes, networks, ..Rendered::default() };
     // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
     let foreign_in_the_way = foreign && !mode.overwrite;
     rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);

@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use super::signs::{self, Mark, Sense, Sign};
 use crate::answer::Error;
 
-/// Texts at most; six machine words.
-const MOST: usize = 384;
+/// Texts at most; eight machine words.
+const MOST: usize = 512;
 
 /// Which of the texts stand in a line.
 type Hits = [u64; MOST / 64];

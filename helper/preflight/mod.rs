@@ -26,7 +26,7 @@ use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::child;
 use crate::config::settings::Protocol;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, TokenState};
 use crate::stack::docker::Docker;
 
 /// Long enough for a resolver's second try and a slow line; short enough to wait for.
@@ -154,6 +154,7 @@ pub(crate) fn run(
     let questions = Questions {
         project: deployed.project.clone().zip(deployed.root.clone()),
         images: deployed.images.clone(),
+        has_host: caller.var("DOCKER_HOST").is_some(),
         wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
     };
     let home = caller.var("HOME").map(PathBuf::from);
@@ -259,16 +260,18 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     let mut steps = Vec::new();
     let udp_blocked = verdict.findings.iter().any(|f| f.id == "edge-quic-blocked");
     let told = facts.deployed.protocol == Some(Protocol::Http2);
+    let go_on = if matches!(facts.deployed.token, Some(TokenState::Set(_))) {
+        Next::helper("start the stack and wait until it is live", caller.command(&["up"]))
+    } else {
+        Next::helper("see which steps are left", caller.command(&["init"]))
+    };
     match (facts.deployed.is_deployment, udp_blocked && !told) {
         (true, true) => {
             let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
-            steps.push(Next::helper(
-                "let cloudflared use HTTP/2 at once, instead of trying UDP for two minutes",
-                render,
-            ));
-            steps.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+            let what = "let cloudflared use HTTP/2 at once, instead of trying UDP for two minutes";
+            steps.extend([Next::helper(what, render), go_on]);
         }
-        (true, false) => steps.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"]))),
+        (true, false) => steps.push(go_on),
         (false, blocked) => {
             let protocol = if blocked { ",\"protocol\":\"http2\"" } else { "" };
             let request = format!("{{\"domain\":\"abcd1234.tunnel.anthropic.com\",\"sample\":true{protocol}}}");

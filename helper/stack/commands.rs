@@ -540,6 +540,8 @@ pub(crate) fn restart(
         let left: Vec<&str> = ours
             .into_iter()
             .filter(|name| life(&after, name).is_some() && life(&before, name) == life(&after, name))
+            // A sample that was taken out of the files is still there; Compose knows no such service.
+            .filter(|name| *name != sample::SERVICE || stack.found.service_names().contains(sample::SERVICE))
             .collect();
         if !left.is_empty() {
             let mut args = vec!["restart"];

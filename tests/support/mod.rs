@@ -2,6 +2,7 @@
 
 pub(crate) mod edge;
 pub(crate) mod engine;
+pub(crate) mod http;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -104,7 +104,7 @@ fn shell_is_plain(facts: &Facts, verdict: &mut Verdict) {
         verdict.findings.extend(token::shadow(token, &facts.caller));
     }
     if !names.is_empty() {
-        verdict.found(rules::finding("shell-variables").with(format!("{} is set", names.join(", "))));
+        verdict.found(rules::finding("shell-variables").with(format!("set: {}", names.join(", "))));
     }
 }
 
@@ -117,7 +117,8 @@ fn no_proxy_is_counted_on(facts: &Facts, verdict: &mut Verdict) {
 
 fn ranges_are_apart(facts: &Facts, verdict: &mut Verdict) {
     let upstreams = &facts.deployed.upstreams;
-    if upstreams.is_empty() || facts.tools.docker.is_none() {
+    // Without an engine that is said already.
+    if upstreams.is_empty() || facts.tools.engine_info().is_none() {
         return;
     }
     let Some(networks) = &facts.tools.networks else {

@@ -189,7 +189,8 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
         }
     }
     if let Some(issuer) = network.foreign_edge.as_ref().filter(|_| tcp) {
-        let finding = rules::finding("edge-tls-intercepted").with(format!("issuer: {issuer}"));
+        let finding =
+            rules::finding("edge-tls-intercepted").weighing(Severity::Warning).with(format!("issuer: {issuer}"));
         let needed = !udp || around.protocol == Some(Protocol::Http2);
         let finding = if needed { finding.weighing(Severity::Error) } else { finding };
         verdict.found(known.explain(finding));

@@ -41,6 +41,9 @@ pub(super) struct Tool {
     kind: Vec<String>,
 }
 
+/// Where the client looks by default; see docker(1).
+const SOCKET: &str = "unix:///var/run/docker.sock";
+
 /// What was gathered. `None` is what had not answered at the deadline.
 #[derive(Debug, Default)]
 pub(super) struct Tools {
@@ -69,6 +72,8 @@ pub(super) struct Questions {
     pub(super) project: Option<(String, PathBuf)>,
     pub(super) images: Vec<String>,
     pub(super) wants_networks: bool,
+    /// Whether DOCKER_HOST is set.
+    pub(super) has_host: bool,
 }
 
 /// One question to docker.
@@ -92,6 +97,7 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
         });
     }
     let Some(docker) = docker else { return };
+    let has_host = questions.has_host;
     let ask = move |docker: &Docker, args: &[&str]| docker.ask(args, remaining(deadline)).unwrap_or_default();
     let run = |job: Question| {
         let docker = docker.clone();
@@ -99,7 +105,18 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
     };
     run(Box::new(move |docker, desk| {
         let said = ask(docker, &["version", "--format", "{{json .}}"]);
+        let context = client(&said, "Context");
         desk.put(|facts| facts.tools.version = Some(said));
+        // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
+        let endpoint = if has_host {
+            None
+        } else if context.as_deref() == Some("default") {
+            Some(SOCKET.to_owned())
+        } else {
+            let said = ask(docker, &["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
+            said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+        };
+        desk.put(|facts| facts.tools.endpoint = endpoint.filter(|text| text.contains("://")));
     }));
     run(Box::new(move |docker, desk| {
         let before = OffsetDateTime::now_utc();
@@ -115,11 +132,6 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
     run(Box::new(move |docker, desk| {
         let said = ask(docker, &["compose", "version", "--short"]);
         desk.put(|facts| facts.tools.compose = Some(said));
-    }));
-    run(Box::new(move |docker, desk| {
-        let said = ask(docker, &["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
-        let endpoint = said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned());
-        desk.put(|facts| facts.tools.endpoint = endpoint.filter(|text| text.contains("://")));
     }));
     if questions.wants_networks {
         run(Box::new(move |docker, desk| {
@@ -179,6 +191,11 @@ fn clock_offset(info: &Output, before: OffsetDateTime, after: OffsetDateTime) ->
     } else {
         Some(0)
     }
+}
+
+/// What `docker version` says about the client itself.
+fn client(said: &Output, key: &str) -> Option<String> {
+    json(said)?["Client"][key].as_str().map(str::to_owned)
 }
 
 fn json(said: &Output) -> Option<Value> {
@@ -296,8 +313,7 @@ impl Tools {
     }
 
     fn client(&self, key: &str) -> Option<String> {
-        let said = self.version.as_ref().and_then(json)?;
-        said["Client"][key].as_str().map(str::to_owned)
+        client(self.version.as_ref()?, key)
     }
 
     /// Whether the engine runs on another machine, as far as its address tells.

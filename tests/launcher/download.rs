@@ -1,0 +1,171 @@
+//! The release's program: fetched, checked, and left alone where it must be.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{HERE, MACHINES, Plugin, VERSION, nothing_trusted, shells, standin};
+use crate::support::http::{Reply, Server};
+use crate::support::{edit, sha256, skip, which};
+
+/// Served as the release's asset for this machine, it is fetched, checked and run by a fresh copy of the plugin.
+pub(crate) fn fetches_and_runs(program: &[u8]) {
+    let plugin = Plugin::new();
+    let body = program.to_vec();
+    let server = Server::start(move |_| Reply::Body(body.clone()));
+    plugin.release(&server, HERE.1, program);
+    for _ in ["fetched", "cached"] {
+        let run = plugin.run(&["init"]);
+        let answer: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!((run.code, &answer["command"], &answer["status"]), (Some(0), &json!("init"), &json!("ok")));
+        let command = answer["next"][1]["command"].as_str().unwrap();
+        let launcher = plugin.launcher().canonicalize().unwrap();
+        let words = shlex::split(command).unwrap();
+        assert_eq!(words[0], launcher.to_str().unwrap(), "what is to be pasted names the launcher");
+    }
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_release_is_fetched_once_for_each_machine() {
+    let fakes = |shell: &[PathBuf]| shell.len() == 1;
+    let all = shells();
+    let pairs = MACHINES.iter().flat_map(|machine| all.iter().map(move |shell| (machine, shell)));
+    for ((machine, target), shell) in pairs.filter(|(machine, shell)| fakes(shell) || **machine == HERE) {
+        let plugin = Plugin::new();
+        plugin.machine(machine);
+        let body = standin(VERSION).into_bytes();
+        let asset = format!("mcp-tunnels-helper-{VERSION}-{target}");
+        let path = format!("/someone/mcp-tunnels/releases/download/v{VERSION}/{asset}");
+        let (expected, sent) = (path.clone(), body.clone());
+        let server = Server::start(move |asked| match asked {
+            // As GitHub does.
+            asked if asked == expected => Reply::Moved("/elsewhere".into()),
+            "/elsewhere" => Reply::Body(sent.clone()),
+            _ => Reply::Missing,
+        });
+        plugin.release(&server, target, &body);
+        for _ in 0..2 {
+            plugin.run_in(shell, &["up"]).ran();
+        }
+        assert_eq!(server.asked(), [path, "/elsewhere".into()]);
+        assert_eq!(fs::read(plugin.binary(target)).unwrap(), body);
+        let mut left: Vec<String> =
+            fs::read_dir(plugin.data()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["mcp-tunnels-helper".to_owned(), asset]);
+        assert_eq!(fs::read(plugin.data().join("mcp-tunnels-helper")).unwrap(), body, "the stable name");
+        fs::remove_file(plugin.data().join("mcp-tunnels-helper")).unwrap();
+        assert!(
+            plugin.run_in(shell, &["up"]).ran().out.contains("\nstable \n"),
+            "none is handed over that is not there"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_checksum_stops_and_says_so() {
+    for shell in shells() {
+        let plugin = Plugin::new();
+        plugin.machine(HERE.0);
+        let server = Server::start(|_| Reply::Body(b"<html>please log in</html>".to_vec()));
+        plugin.release(&server, HERE.1, b"the real one");
+        plugin.cargo("0", &standin(VERSION));
+        for _ in 0..2 {
+            let error = plugin.run_in(&shell, &["certs", "renew"]).failed("checksum");
+            assert!(error["message"].as_str().unwrap().contains(&sha256(b"the real one")), "{error}");
+            assert!(error["hint"].as_str().unwrap().contains("firewall"), "{error}");
+            nothing_trusted(&plugin.data());
+        }
+        assert_eq!(plugin.builds(), 0, "it never falls through");
+    }
+}
+
+#[test]
+fn a_download_that_fails_leaves_nothing_and_cargo_builds() {
+    for reply in [Reply::Missing, Reply::Cut(standin(VERSION).into_bytes())] {
+        let plugin = Plugin::new();
+        plugin.machine(HERE.0);
+        let answer = reply.clone();
+        let server = Server::start(move |_| answer.clone());
+        plugin.release(&server, HERE.1, standin(VERSION).as_bytes());
+        let error = plugin.run(&["init"]).failed("tool");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("could not be downloaded") && message.contains("no cargo"), "{message}");
+        nothing_trusted(&plugin.data());
+        plugin.cargo("0", &standin(VERSION));
+        plugin.run(&["init"]).ran();
+        assert_eq!((plugin.builds(), server.asked().len()), (1, 2));
+    }
+}
+
+#[test]
+fn without_curl_wget_does_and_without_both_cargo() {
+    let plugin = Plugin::new();
+    plugin.machine(HERE.0);
+    let server = Server::start(|_| Reply::Body(standin(VERSION).into_bytes()));
+    plugin.release(&server, HERE.1, standin(VERSION).as_bytes());
+    plugin.without("curl");
+    let error = plugin.run(&["init"]).failed("tool");
+    assert!(error["message"].as_str().unwrap().contains("neither curl nor wget"), "{error}");
+    match which("wget").or_else(|| which("busybox")) {
+        Some(wget) => symlink(wget, plugin.path().join("wget")).unwrap(),
+        None => return skip("without_curl_wget_does", "neither wget nor busybox is installed"),
+    }
+    plugin.run(&["init"]).ran();
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn without_a_way_to_check_nothing_is_taken() {
+    let plugin = Plugin::new();
+    plugin.machine("Darwin arm64");
+    let server = Server::start(|_| Reply::Body(standin(VERSION).into_bytes()));
+    plugin.release(&server, "aarch64-apple-darwin", standin(VERSION).as_bytes());
+    if !plugin.path().join("sha256sum").exists() {
+        return skip("without_a_way_to_check", "there is no sha256sum");
+    }
+    plugin.without("sha256sum");
+    let error = plugin.run(&["init"]).failed("tool");
+    assert!(error["message"].as_str().unwrap().contains("SHA-256"), "{error}");
+    nothing_trusted(&plugin.data());
+    // macOS has shasum in its place.
+    plugin.fake(
+        "shasum",
+        &format!("#!/bin/sh\n[ \"$*\" = '-a 256' ] && exec {} \"-\"\n", which("sha256sum").unwrap().display()),
+    );
+    plugin.run(&["init"]).ran();
+}
+
+#[test]
+fn nothing_is_downloaded_while_the_address_is_a_placeholder() {
+    let plugin = Plugin::new();
+    plugin.machine(HERE.0);
+    let server = Server::start(|_| Reply::Body(standin(VERSION).into_bytes()));
+    plugin.release(&server, HERE.1, standin(VERSION).as_bytes());
+    edit(&plugin.manifest(), "/someone/", "/OWNER/");
+    let error = plugin.run(&["init"]).failed("tool");
+    assert!(error["message"].as_str().unwrap().contains("no release"), "{error}");
+    plugin.cargo("0", &standin(VERSION));
+    plugin.run(&["init"]).ran();
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn an_asset_of_another_version_or_machine_is_not_taken() {
+    let plugin = Plugin::new();
+    plugin.machine("FreeBSD amd64");
+    let server = Server::start(|_| Reply::Body(standin(VERSION).into_bytes()));
+    plugin.release(&server, HERE.1, standin(VERSION).as_bytes());
+    let error = plugin.run(&["init"]).failed("tool");
+    assert!(error["message"].as_str().unwrap().contains("no binary for FreeBSD amd64"), "{error}");
+    plugin.machine(HERE.0);
+    edit(&plugin.root().join("bin/SHA256SUMS"), VERSION, "9.9.8");
+    plugin.run(&["init"]).failed("tool");
+    plugin.machine("MINGW64_NT-10.0 x86_64");
+    let error = plugin.run(&["init"]).failed("tool");
+    assert!(error["hint"].as_str().unwrap().contains("WSL"), "{error}");
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
