@@ -97,7 +97,8 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
     match root(&verdict.findings) {
         _ if extent.bytes == 0 => "the log is empty".to_owned(),
         Some(f) if f.severity == Severity::Error => {
-            let more = verdict.findings.iter().filter(|f| f.severity == Severity::Error).count() - 1;
+            let own = |f: &&Finding| f.severity == Severity::Error && f.consequence_of.is_none();
+            let more = verdict.findings.iter().filter(own).count().saturating_sub(1);
             let also = if more > 0 { format!(" (and {more} more, see the findings)") } else { String::new() };
             format!("{}{also}", f.title)
         }

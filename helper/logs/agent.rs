@@ -17,6 +17,17 @@ const REGISTRATION: i64 = 4;
 const BLOCKED: u32 = 3;
 /// Fewer connections than wanted are no finding while they are still being made, in seconds.
 const STILL_CONNECTING: i64 = 10;
+/// Words that nothing but the end of a connection makes cloudflared print.
+const LOST_FOR_SURE: [&str; 8] = [
+    "failed to accept QUIC stream",
+    "Failed to serve quic connection",
+    "accept stream listener encountered a failure while serving",
+    "datagram manager encountered a failure while serving",
+    "Lost connection with the edge",
+    "connection with edge closed",
+    "Application error 0x0",
+    "Error shutting down control stream",
+];
 /// An index beyond which a number is not one of cloudflared's.
 const MOST: u8 = 64;
 
@@ -24,7 +35,10 @@ const MOST: u8 = 64;
 struct Connection {
     up: bool,
     lost: bool,
+    /// Given up a moment ago; older releases say only then that it was lost.
+    given_up: bool,
     dialled: Option<i64>,
+    registered: Option<i64>,
 }
 
 /// The state of one cloudflared in its present life.
@@ -59,6 +73,24 @@ pub(crate) struct Agent {
     /// Lives before this one that ended of themselves.
     revived: u32,
     complaint: Option<String>,
+    /// The last attempt that failed.
+    attempt: Option<(Option<i64>, Option<u8>)>,
+    /// The latest moment of a line.
+    latest: Option<i64>,
+    /// A registration was seen, not only concluded from a loss.
+    witnessed: bool,
+    /// The last line that says that something failed was a warning: cloudflared warns while it has another connection.
+    warned: bool,
+}
+
+/// Whether cloudflared's own level of a line is a warning, console or JSON.
+fn is_warning(text: &str) -> bool {
+    text.starts_with("WRN ") || text.contains("\"level\":\"warn\"")
+}
+
+/// Whether a line is from the box of cloudflared's own checks at its start (2026.5.2 and later).
+fn is_precheck(text: &str) -> bool {
+    text.contains(" FAIL ") || text.contains(": Allow outbound ")
 }
 
 impl Agent {
@@ -93,6 +125,12 @@ impl Agent {
         self.complaint.as_deref()
     }
 
+    /// How many of the wanted ones this log can tell of: one that begins in the middle does not name those that hold.
+    fn known(&self) -> u32 {
+        let named = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
+        if self.starts > 0 { self.wanted() } else { named.min(self.wanted()) }
+    }
+
     /// How they are made, `quic` or `http2`.
     pub(crate) fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
@@ -123,6 +161,7 @@ impl Agent {
     /// A step of its life.
     pub(crate) fn step(&mut self, mark: Mark, text: &str, at: Option<i64>, faults: &mut Faults) {
         self.seen = true;
+        let latest = self.latest.max(at);
         let again = std::mem::take(&mut self.just_started) && at.is_some() && at == self.started_at;
         let index = connection_index(text).filter(|index| *index < MOST);
         match mark {
@@ -132,7 +171,7 @@ impl Agent {
                 // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
                 let died = self.ended && self.stopped.is_none();
                 // A log that was pasted twice begins anew at an earlier moment.
-                let later = self.ended_at.zip(at).is_none_or(|(end, start)| start >= end);
+                let later = self.ended_at.or(self.latest).zip(at).is_none_or(|(end, start)| start >= end);
                 let revived = self.revived + u32::from(died && later);
                 faults.forget(|f| f.writer == Writer::Agent && !(died && f.sense == Sense::Fatal));
                 *self = Self {
@@ -146,7 +185,8 @@ impl Agent {
                 };
             }
             Mark::Settings => {
-                let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:"];
+                // A tunnel that is run by its credentials takes its rules from a file.
+                let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:", "cred-file:", "origincert:"];
                 self.url = Some(ways.iter().any(|way| text.contains(way)));
             }
             Mark::RemoteConfig => self.remote = true,
@@ -162,8 +202,9 @@ impl Agent {
             }
             Mark::Registered => {
                 let connection = self.connections.entry(index.unwrap_or(0)).or_default();
-                (connection.up, connection.lost) = (true, false);
-                (self.ever, self.ended, self.stopped) = (true, false, None);
+                let dialled = connection.dialled;
+                *connection = Connection { up: true, registered: at, dialled, ..Connection::default() };
+                (self.ever, self.witnessed, self.ended, self.stopped) = (true, true, false, None);
                 (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
                 self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
                 self.registered_at = at.or(self.registered_at);
@@ -172,7 +213,7 @@ impl Agent {
             }
             Mark::Unregistered => {
                 if let Some(connection) = index.and_then(|index| self.connections.get_mut(&index)) {
-                    connection.up = false;
+                    connection.given_up = std::mem::take(&mut connection.up);
                 }
             }
             Mark::Stopping => self.stopped = Some(self.registered()),
@@ -187,14 +228,17 @@ impl Agent {
             | Mark::ServerStart
             | Mark::Listening
             | Mark::Served
+            | Mark::SessionGone
             | Mark::Pip
             | Mark::Traceback => {}
         }
+        self.latest = latest;
     }
 
     /// A line that says that something is wrong.
     pub(crate) fn fault(&mut self, event: &Event<'_>, faults: &mut Faults) {
         self.seen = true;
+        self.latest = self.latest.max(event.line.at);
         self.just_started = false;
         // What it says while it stops, as it was told to, is no fault.
         if self.stopped.is_some() {
@@ -221,20 +265,38 @@ impl Agent {
     /// A connection that could not be made, or is gone.
     fn failed(&mut self, event: &Event<'_>, faults: &mut Faults) {
         let index = connection_index(event.line.text).filter(|index| *index < MOST);
+        // A log that begins in the middle: what is lost there was there.
+        let before = self.starts == 0 && LOST_FOR_SURE.contains(&event.sign.parts[0]);
+        let at = event.line.at;
         let connection = index.map(|index| self.connections.entry(index).or_default());
-        let was_up = connection.as_ref().is_some_and(|c| c.up);
+        // A log that was pasted twice goes back in time: this is made up for already.
+        if connection.as_ref().is_some_and(|c| c.up && at.zip(c.registered).is_some_and(|(at, then)| at < then)) {
+            return;
+        }
+        // A line that stands twice is one attempt.
+        let again = self.attempt.is_some_and(|last| at.is_some() && (at < last.0 || (at, index) == last));
+        let was_up = connection.as_ref().is_some_and(|c| {
+            c.up || event.sign.sense == Sense::Lost && (c.given_up || before && !c.lost && c.dialled.is_none())
+        });
+        self.ever |= was_up || index.is_none() && before;
+        self.losses += u32::from(index.is_none() && before);
+        self.warned = is_warning(event.line.text);
         if let Some(connection) = connection {
             if was_up {
-                (connection.up, connection.lost) = (false, true);
+                (connection.up, connection.lost, connection.given_up) = (false, true, false);
                 self.losses = self.losses.saturating_add(1);
             }
-            if event.sign.rule == "token-rejected-hidden" && !was_up {
+            if event.sign.rule == "token-rejected-hidden" && !was_up && !again {
                 let slow = connection.dialled.zip(event.line.at).is_some_and(|(from, to)| to - from >= REGISTRATION);
                 let refusals = if slow { &mut self.slow_refusals } else { &mut self.quick_refusals };
                 *refusals = refusals.saturating_add(1);
             }
         }
-        if event.sign.rule == "edge-quic-blocked" {
+        if event.sign.sense == Sense::Attempt && !again {
+            self.attempt = Some((at, index));
+        }
+        self.udp_hint |= event.sign.rule == "edge-quic-blocked" && is_precheck(event.line.text);
+        if event.sign.rule == "edge-quic-blocked" && !again {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
         self.complaint = Some(event.line.text.to_owned());
@@ -247,8 +309,15 @@ impl Agent {
         }
     }
 
-    /// What is wrong with it now. `last` is the moment of the last line that was read.
-    pub(crate) fn judge(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+    /// What is wrong with it now. `last` is the moment of the last line that was read; `with_proxy` says that the log
+    /// shows the proxy, too: then this is one of the tunnels that get no configuration from the edge.
+    pub(crate) fn judge(
+        &self,
+        faults: &Faults,
+        last: Option<i64>,
+        with_proxy: bool,
+        quote: &dyn Fn(&Fault) -> String,
+    ) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let of_agent = || faults.open().filter(|f| f.writer == Writer::Agent);
         for fault in of_agent().filter(|f| matches!(f.sense, Sense::Fatal | Sense::Call)) {
@@ -257,10 +326,12 @@ impl Agent {
             }
         }
         let dead = found.iter().any(|f| f.layer == crate::answer::Layer::Edge);
-        if self.url == Some(false) && !self.remote && !found.iter().any(|f| f.id == "no-ingress-url") {
+        // Another tunnel's configuration comes from the edge, with the first registration.
+        let none_came = with_proxy || self.registered() >= self.wanted();
+        if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == "no-ingress-url") {
             found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
         }
-        let (up, wanted) = (self.registered(), self.wanted());
+        let (up, wanted) = (self.registered(), self.known());
         if up == 0 && self.seen && !dead {
             found.extend(self.why_nothing(faults, quote));
         } else if up > 0 && up < wanted && self.stopped.is_none() {
@@ -297,9 +368,11 @@ impl Agent {
             );
             let finding = rules::finding(rule).with(text).weighing(Severity::Error);
             let hidden = fault("token-rejected-hidden").map(quote);
-            found.push(match hidden {
-                Some(line) => finding.with(line),
-                None => finding,
+            let finding = hidden.into_iter().fold(finding, Finding::with);
+            found.push(if slow {
+                finding
+            } else {
+                finding.with("over QUIC cloudflared keeps the edge's reason to itself: most likely it is the token; with `--protocol http2` in its command it prints the reason")
             });
         }
         let no_addresses = faults.open().find(|f| f.text.contains("no free edge addresses"));
@@ -342,9 +415,14 @@ impl Agent {
             found.push(tries.into_iter().fold(finding, Finding::with));
         }
         if found.is_empty() && lost {
-            let finding = rules::finding("edge-conn-lost").weighing(Severity::Error);
+            let others = !self.witnessed && self.warned;
+            let (severity, text) = match others {
+                true => (Severity::Warning, "cloudflared only warns of it: it had another connection then"),
+                false => (Severity::Error, "no connection is left"),
+            };
+            let finding = rules::finding("edge-conn-lost").weighing(severity);
             let line = fault("edge-conn-lost").map(quote);
-            found.push(line.into_iter().fold(finding.with("no connection is left"), Finding::with));
+            found.push(line.into_iter().fold(finding.with(text), Finding::with));
         }
         if found.is_empty() && (self.retries > 0 || self.complaint.is_some()) {
             let finding = rules::finding("edge-not-registered");
@@ -368,7 +446,10 @@ impl Agent {
         if lost == 0 {
             return vec![partial];
         }
-        let loss = rules::finding("edge-conn-lost").with(format!("{lost} connection(s) were lost and are not back"));
+        let loss = rules::finding("edge-conn-lost").with(match lost {
+            1 => "one was lost and is not back".to_owned(),
+            many => format!("{many} were lost and are not back"),
+        });
         vec![loss, partial.because_of("edge-conn-lost")]
     }
 
@@ -377,7 +458,10 @@ impl Agent {
         let mut found = Vec::new();
         if self.losses > 0 {
             let finding = rules::finding("edge-conn-lost").weighing(Severity::Note);
-            let text = format!("lost {} time(s) in this life, and all of them are back", self.losses);
+            let text = match self.losses {
+                1 => "one was lost in this life, and is back".to_owned(),
+                many => format!("{many} losses in this life, and all of them are back"),
+            };
             found.push(finding.with(text));
         }
         let healed = |rule: &str| faults.healed().find(|f| f.rule == rule).map(quote);
@@ -391,6 +475,9 @@ impl Agent {
                 let finding = rules::finding(rule).weighing(Severity::Warning).with("it is connected over HTTP/2");
                 found.push(healed(rule).into_iter().fold(finding, Finding::with));
             }
+        } else if let Some(fault) = faults.find("edge-tcp-blocked").filter(|f| is_precheck(&f.text)) {
+            let finding = rules::finding("edge-tcp-blocked").weighing(Severity::Note).with(quote(fault));
+            found.push(finding.with("it is connected over QUIC; there would be no other way if UDP failed"));
         }
         found
     }

@@ -11,7 +11,7 @@ use crate::answer::redact::head;
 const MOST: usize = 64;
 /// Characters of a line that are kept as evidence.
 const KEPT: usize = 600;
-/// As many equal lines without a time stamp in a row are as many ends; fewer may be one, pasted twice.
+/// As many equal lines without a time stamp are as many ends; fewer may be one, pasted twice.
 const RUN: u32 = 3;
 
 /// A line that says that something is wrong.
@@ -112,23 +112,27 @@ impl Faults {
             }
             return ends;
         };
+        // It ended of this before, and now says on the way to the next end what it tries.
+        if fault.sense == Sense::Fatal && !ends && !fault.healed {
+            return false;
+        }
         fault.healed = false;
         fault.sure |= event.sure;
-        fault.after_start |= started;
         let adjacent = event.number <= fault.number + 1;
         let same = seen == fault.seen;
         // A log that was pasted twice goes back in time.
         let earlier = event.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
+        fault.after_start |= started && !earlier;
         fault.number = event.number;
         let counts = match (event.line.at, adjacent, same) {
             // A second piece of the same long line, a second line of the same message, or one that was pasted twice.
             _ if earlier => false,
             (Some(_), _, true) | (None, true, false) => false,
-            (None, true, true) => {
+            (None, _, true) => {
                 fault.run += 1;
                 fault.run >= RUN
             }
-            (Some(_), _, false) | (None, false, _) => {
+            (Some(_), _, false) | (None, false, false) => {
                 fault.run = 1;
                 true
             }

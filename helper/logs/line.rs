@@ -60,7 +60,7 @@ impl<'a> Line<'a> {
             text = text[length..].trim_start_matches([' ', '\t']);
             stamps += 1;
         }
-        let mut console = stamps > 0 && level(text);
+        let mut console = level(text) && (stamps > 0 || text.contains(" connIndex="));
         if !console && let Some((seconds, from)) = buried(text) {
             at = Some(seconds);
             text = &text[from..];

@@ -64,6 +64,8 @@ pub(crate) enum Mark {
     Listening,
     /// A server answered a call well.
     Served,
+    /// A server was asked for a session that it does not have: the caller makes a new one.
+    SessionGone,
     /// pip's first words in a container: a start of the documented sample.
     Pip,
     /// A Python program begins to say why it ends.
@@ -150,7 +152,10 @@ pub(crate) static ENGINE: &[Sign] = &[
     fatal("registry-denied", &["error getting credentials"]),
     fatal("image-ref-invalid", &["invalid reference format"]),
     fatal("platform-mismatch", &["no matching manifest for"]),
-    fatal("platform-mismatch", &["does not match the detected host platform"]),
+    fatal("platform-mismatch", &["was found but does not match the specified platform"]),
+    fatal("platform-mismatch", &["was found but does not provide the specified platform"]),
+    // Compose goes on: with emulation it may run.
+    attempt("platform-mismatch", &["does not match the detected host platform"]),
     fatal("image-not-found", &["manifest unknown"]),
     fatal("image-not-found", &["pull access denied"]),
     fatal("image-not-found", &["failed to resolve reference", ": not found"]),
@@ -170,7 +175,7 @@ pub(crate) static ENGINE: &[Sign] = &[
     fatal("port-conflict", &["driver failed programming external connectivity"]),
     fatal("port-conflict", &["userland proxy", "address already in use"]),
     fatal("port-conflict", &["failed to set up container networking", "address already in use"]),
-    fatal("port-conflict", &["ports are not available"]),
+    fatal("port-conflict", &["orts are not available"]),
     fatal("netns-owner-not-running", &["is restarting, wait until the container is running"]),
     fatal("netns-owner-not-running", &["namespace path: lstat"]),
     fatal("netns-owner-not-running", &["non running container"]),
@@ -186,6 +191,8 @@ pub(crate) static ENGINE: &[Sign] = &[
 /// Wordings of the engine that count only where the line, behind its level, begins with them: the proxy and servers use
 /// the same words further on.
 pub(crate) static ENGINE_AT_START: &[Sign] = &[
+    // In front of the next: it has those words, too.
+    fatal("compose-yaml-invalid", &["failed to parse ", "compose"]),
     fatal("compose-yaml-invalid", &["yaml: "]),
     fatal("compose-yaml-invalid", &["validating "]),
     fatal("compose-yaml-invalid", &["parsing "]),
@@ -242,8 +249,8 @@ pub(crate) static PROXY: &[Sign] = &[
     call("upstream-ip-rejected", &["IP validation failed"]),
     call("upstream-tls", &["x509: certificate"]),
     call("upstream-tls", &["x509: cannot validate certificate"]),
-    call("upstream-tls", &["server gave HTTP response to HTTPS client"]),
-    call("upstream-tls", &["tls: first record does not look like a TLS handshake"]),
+    call("upstream-not-http", &["server gave HTTP response to HTTPS client"]),
+    call("upstream-not-http", &["tls: first record does not look like a TLS handshake"]),
     call("upstream-dns", &[": lookup ", "no such host"]),
     call("upstream-dns", &[": lookup ", "server misbehaving"]),
     call("upstream-dns", &[": lookup ", "i/o timeout"]),
@@ -266,6 +273,7 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     mark(Mark::Unregistered, &["Unregistered tunnel connection"]),
     mark(Mark::Registered, &["Registered tunnel connection"]),
     mark(Mark::Registered, &[" registered connIndex="]),
+    mark(Mark::Registered, &[" registered\"", "\"Connection "]),
     mark(Mark::Stopping, &["Initiating graceful shutdown"]),
     mark(Mark::Retrying, &["Retrying connection in up to"]),
     mark(Mark::Fallback, &["Switching to fallback protocol"]),
@@ -288,6 +296,8 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     noise(&["Unable to reach the origin service", "context canceled"]),
     call("proxy-unreachable", &["Unable to reach the origin service", "connect: "]),
     call("proxy-unreachable", &["Unable to reach the origin service", "no such host"]),
+    // Windows.
+    call("proxy-unreachable", &["Unable to reach the origin service", "actively refused"]),
     call("proxy-no-answer", &["Unable to reach the origin service"]),
     // Its token.
     fatal("token-missing", &["requires the ID or name of the tunnel to run"]),
@@ -303,6 +313,8 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     fatal("platform-mismatch", &["exec format error"]),
     // The way to the edge: names.
     fatal("edge-dns-failed", &["Could not lookup srv records"]),
+    noise(&["Unable to lookup protocol"]),
+    fatal("edge-dns-failed", &["lookup protocol.argotunnel.com"]),
     attempt("edge-dns-failed", &["error looking up Cloudflare edge IPs"]),
     attempt("edge-dns-failed", &["Couldn't resolve SRV record"]),
     attempt("edge-dns-failed", &["DNS Resolution", " FAIL "]),
@@ -341,6 +353,8 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     lost(&["accept stream listener encountered a failure while serving"]),
     lost(&["datagram manager encountered a failure while serving"]),
     lost(&["Lost connection with the edge"]),
+    lost(&["connection with edge closed"]),
+    lost(&["Application error 0x0"]),
     lost(&["Serve tunnel error"]),
     lost(&["Error shutting down control stream"]),
     lost(&["Connection terminated"]),
@@ -358,6 +372,7 @@ pub(crate) static SERVER: &[Sign] = &[
     fatal("upstream-script-missing", &["can't open file", "No such file or directory"]),
     fatal("upstream-script-missing", &["can't find '__main__' module"]),
     fatal("pip-no-index", &["No matching distribution found for"]),
+    call("pip-no-index", &["WARNING: Retrying (Retry(total="]),
     fatal("platform-mismatch", &["exec format error"]),
     call("upstream-bind-loopback", &["Uvicorn running on http://127."]),
     call("upstream-bind-loopback", &["Uvicorn running on http://localhost"]),
@@ -369,6 +384,8 @@ pub(crate) static SERVER: &[Sign] = &[
     noise(&["/.well-known/"]),
     noise(&["/favicon.ico"]),
     noise(&["/robots.txt"]),
+    // OAuth's registration of clients, by servers that have none.
+    noise(&["\"POST /register HTTP", " 404 Not Found"]),
     // A person's browser: calls are POST.
     noise(&["\"GET / HTTP", " 404 Not Found"]),
     call("upstream-path-404", &[" 404 Not Found", "HTTP/1.", " /mcp "]),
@@ -376,6 +393,8 @@ pub(crate) static SERVER: &[Sign] = &[
     call("upstream-path-404", &[" 404 Not Found", "\"GET /sse "]),
     call("upstream-slash-307", &[" 307 Temporary Redirect", "HTTP/1."]),
     call("upstream-not-http", &["Invalid HTTP request received"]),
+    mark(Mark::SessionGone, &["unknown or expired session ID"]),
+    mark(Mark::SessionGone, &["Session not found"]),
     mark(Mark::Served, &["HTTP/1.1\" 200"]),
     mark(Mark::Served, &["HTTP/1.1\" 202"]),
     mark(Mark::Pip, &["Running pip as the 'root' user"]),

@@ -13,6 +13,8 @@ use super::signs::{Mark, Sense, Sign, behind_level};
 const MOST_ROUTES: usize = 1_000;
 /// Different things of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
+/// Where MCP servers listen by default.
+pub(crate) const MCP_PATH: &str = "/mcp";
 /// Lines of a traceback.
 const TRACEBACK: u32 = 200;
 
@@ -64,6 +66,7 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
+    session_gone: bool,
     traceback: u32,
 }
 
@@ -99,6 +102,7 @@ impl Stream {
             spoke: false,
             last: None,
             pip_was_last: false,
+            session_gone: false,
             traceback: 0,
         }
     }
@@ -131,7 +135,7 @@ impl Stream {
         if writer == Writer::Proxy && sure {
             self.has_proxy = true;
         }
-        if writer == Writer::Server && sure {
+        if writer == Writer::Server && sure && sign.sense != Sense::Mark(Mark::Traceback) {
             self.has_server = true;
         }
         if !matches!(sign.sense, Sense::Mark(Mark::Pip)) {
@@ -146,7 +150,12 @@ impl Stream {
                 self.agent.fault(&event, &mut self.faults);
             }
             (_, Sense::Fatal | Sense::Attempt | Sense::Lost | Sense::Call) => {
-                let subject = self.subject(sign, line.text);
+                let not_there = sign.rule == "upstream-path-404" && line.text.contains(" /mcp ");
+                // It answered there before: the session is gone, not the path.
+                if not_there && (self.session_gone || self.passed.is_some()) {
+                    return;
+                }
+                let subject = if not_there { MCP_PATH.to_owned() } else { self.subject(sign, line.text) };
                 let event = event(sign, writer, &subject, number, line, sure);
                 self.listening &= sign.sense != Sense::Fatal;
                 self.faults.record(&event);
@@ -169,9 +178,11 @@ impl Stream {
         if let Kind::Of(writer) = self.kind {
             return of(writer).map(|(writer, sign)| (writer, sign, true));
         }
-        // zerolog's keys; the proxy's JSON has `msg`.
-        let json = line.text.starts_with('{') && line.text.contains("\"message\":");
-        let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || is_usage_error(sign));
+        // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
+        let keys = ["\"message\":", "\"originService\":"];
+        let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
+        let own = |sign: &Sign| is_usage_error(sign) || AGENTS_OWN.contains(&sign.parts[0]);
+        let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || own(sign));
         let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, sign)| is_tell_tale(*writer, sign));
         // Noise of one is noise of all: `tls handshake failed` is the proxy's, whatever the rest of the line says.
@@ -222,6 +233,7 @@ impl Stream {
                 }
             }
             Mark::ServerStart => self.has_server = true,
+            Mark::SessionGone => self.session_gone = true,
             Mark::Listening => {
                 self.listening = true;
                 self.faults.started(Writer::Server);
@@ -231,6 +243,7 @@ impl Stream {
                 // A health check of the container itself, or a person's look at another page, proves nothing.
                 let own = text.contains(" 127.0.0.1:");
                 if !own && (text.contains("\"POST ") || text.contains(" /mcp")) {
+                    self.session_gone = false;
                     self.faults.heal(|f| f.writer == Writer::Server);
                     self.passed = Some(Passed { at: line.at });
                 }
@@ -240,7 +253,8 @@ impl Stream {
                 self.pip_was_last = true;
             }
             Mark::Traceback => {
-                if self.kind != Kind::Bare {
+                // Among bare lines it may be Compose 1's own.
+                if self.kind != Kind::Bare || self.has_server {
                     self.traceback = TRACEBACK;
                 }
             }
@@ -309,6 +323,17 @@ fn event<'a>(
 fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
 }
+
+/// What nobody but cloudflared says, so that it needs no time and level in front: people paste the message alone.
+const AGENTS_OWN: [&str; 7] = [
+    "Couldn't resolve SRV record",
+    "error looking up Cloudflare edge IPs",
+    "failed to dial to edge with quic: timeout",
+    "Failed to create new quic connection",
+    "DialContext error: dial tcp",
+    "TLS handshake with edge error",
+    "Unable to reach the origin service",
+];
 
 /// What cloudflared says before it has a logger: without time and level.
 fn is_usage_error(sign: &Sign) -> bool {

@@ -4,7 +4,7 @@ use super::Logs;
 use super::fault::Fault;
 use super::lexicon::Writer;
 use super::signs::Sense;
-use super::stream::{Kind, Passed, Stream};
+use super::stream::{Kind, MCP_PATH, Passed, Stream};
 use crate::answer::{Finding, Layer, Severity};
 use crate::rules;
 
@@ -53,7 +53,10 @@ impl Logs {
             .flat_map(|stream| stream.faults.open().map(move |fault| Found { stream, fault }))
             .filter(|found| matches!(found.fault.writer, Writer::Proxy | Writer::Server))
             // What several programs could have said counts as the proxy's only if the proxy is not elsewhere.
-            .filter(|found| found.fault.sure || found.stream.has_proxy || !named_proxy)
+            .filter(|found| {
+                let anyones = found.fault.rule == "platform-mismatch";
+                found.fault.sure || anyones || found.stream.has_proxy || !named_proxy
+            })
             .collect();
         judge_programs(&calls, &mut findings);
         self.judge_silence(&mut findings);
@@ -81,6 +84,11 @@ impl Logs {
         if open.iter().any(|f| f.rule != "docker-failed") {
             open.retain(|f| f.rule != "docker-failed");
         }
+        // Compose 1 says first that the file is invalid, and on the next line why.
+        let reasons = ["compose-netmode-conflict", "compose-env-invalid", "compose-service-undefined"];
+        if open.iter().any(|f| reasons.contains(&f.rule)) {
+            open.retain(|f| f.rule != "compose-yaml-invalid");
+        }
         for fault in open {
             let finding = rules::finding(fault.rule).with(quote("", fault));
             // What Compose only warns of: it went on.
@@ -93,7 +101,8 @@ impl Logs {
         verdict.wanted = super::agent::CONNECTIONS;
         for stream in self.streams.iter().filter(|s| s.agent.is_seen()) {
             let said = |fault: &Fault| quote(&stream.name, fault);
-            let mut found = stream.agent.judge(&stream.faults, self.last, &said);
+            let with_proxy = self.streams.iter().any(|s| s.has_proxy);
+            let mut found = stream.agent.judge(&stream.faults, self.last, with_proxy, &said);
             // A call that came to the proxy later than it was out of reach: it is back.
             let called = self.streams.iter().filter_map(|s| s.called).filter_map(|Passed { at }| at).max();
             let back = |id: &str| {
@@ -179,7 +188,10 @@ impl Logs {
         for stream in &self.streams {
             for fault in stream.faults.healed().filter(|f| f.sense == Sense::Call && f.writer != Writer::Agent) {
                 // A redirect that was followed, or a probe, is how it works.
-                let usual = ["upstream-slash-307", "upstream-not-http", "upstream-bind-loopback"].contains(&fault.rule);
+                let usual = ["upstream-slash-307", "upstream-not-http", "upstream-bind-loopback", "pip-no-index"]
+                    .contains(&fault.rule);
+                // A session that the server no longer had, and the caller began another.
+                let usual = usual || fault.rule == "upstream-path-404" && fault.subject == MCP_PATH;
                 if !usual && (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == fault.rule) {
                     let finding = rules::finding(fault.rule).weighing(Severity::Note).with(quote(&stream.name, fault));
                     findings.push(finding.with("a later call passed"));
@@ -225,7 +237,9 @@ impl Logs {
 fn quote(stream: &str, fault: &Fault) -> String {
     let times = if fault.count > 1 { format!(", {} times", fault.count) } else { String::new() };
     let whose = if stream.is_empty() { String::new() } else { format!("{stream}, ") };
-    format!("{whose}line {}{times}: {}", fault.number, fault.text.trim())
+    // The right side of the box that cloudflared draws around its checks.
+    let text = fault.text.trim().trim_end_matches([' ', '|']);
+    format!("{whose}line {}{times}: {text}", fault.number)
 }
 
 /// What the proxy and the servers complain of.
@@ -236,12 +250,21 @@ fn judge_programs(calls: &[Found<'_>], findings: &mut Vec<Finding>) {
             if known.evidence.len() < 3 {
                 *known = known.clone().with(text);
             }
+            if fault.sense == Sense::Fatal {
+                known.severity = rules::finding(fault.rule).severity;
+            }
+            if fault.rule == "upstream-not-http" && fault.writer == Writer::Proxy {
+                known.severity = Severity::Error;
+            }
             continue;
         }
         let finding = rules::finding(fault.rule).with(text);
         let finding = match fault.rule {
             // Once is a probe; on every call it is the route's scheme.
-            "upstream-not-http" if fault.count < 3 => continue,
+            "upstream-not-http" if fault.writer == Writer::Proxy => finding.weighing(Severity::Error),
+            "upstream-not-http" if fault.count < 4 => continue,
+            // pip tries five times, which takes it a minute.
+            "pip-no-index" if fault.sense == Sense::Call => finding.weighing(Severity::Warning),
             // An exception of one call looks like the one that ended the program.
             "upstream-traceback" if fault.ends < 2 => finding.weighing(Severity::Warning),
             _ => finding,

@@ -131,7 +131,7 @@ impl Journal {
     /// Why cloudflared has no connection, or fewer than it wants, as far as its log tells.
     pub(crate) fn judge(&self) -> Vec<Finding> {
         let quote = |fault: &Fault| fault.text.clone();
-        self.stream.agent.judge(&self.stream.faults, self.stream.last, &quote)
+        self.stream.agent.judge(&self.stream.faults, self.stream.last, true, &quote)
     }
 
     /// The last line that complains.
