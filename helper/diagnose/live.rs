@@ -484,7 +484,7 @@ fn apart(findings: &mut [Finding]) {
         let names = named(finding);
         let cause = causes.iter().find(|(id, _)| finding.consequence_of == Some(id));
         if cause.is_some_and(|(_, of)| of.is_disjoint(&names)) {
-            finding.consequence_of = None;
+            finding.consequence_of = causes.iter().find(|(_, of)| !of.is_disjoint(&names)).map(|(id, _)| *id);
         }
     }
 }
