@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::engine::{
-    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker, docker_says, engine, images, ready, services, unique, until,
+    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
 };
 use crate::support::{Answer, chmod, deployment, folder, helper, script, token};
 
@@ -143,10 +143,8 @@ fn engine_diagnose_a_proxy_that_cannot_start() {
     chmod(&key, 0o644);
     until("the proxy runs for a while", || {
         let proxy = stack.inspect("mcp-gateway");
-        let started = proxy["State"]["StartedAt"].as_str().unwrap().to_owned();
-        let id = proxy["Id"].as_str().unwrap();
-        let said = docker(["logs", "--since", &started, id]);
-        proxy["State"]["Status"] == "running" && String::from_utf8_lossy(&said.stdout).contains("starting mcp-proxy")
+        let said = docker_says(["logs", "--tail", "1", proxy["Id"].as_str().unwrap()]);
+        proxy["State"]["Status"] == "running" && said.contains("starting mcp-proxy")
     });
     let left = diagnose(&stack).expect(1);
     assert!(!left.findings().contains(&"proxy-key-denied"), "{:#}", left.json);
