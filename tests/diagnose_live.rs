@@ -1,13 +1,12 @@
 //! `diagnose` on a live deployment: each fault made for real in a stack on the engine, and found.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::engine::{
-    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker, docker_says, engine, images, ready, services, unique, until,
+    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
 };
 use crate::support::{Answer, chmod, deployment, folder, helper, script, token};
 
@@ -18,7 +17,9 @@ const EVERYWHERE: [&str; 2] = ["image-unpinned", "token-in-clear"];
 fn diagnose(stack: &Stack) -> Answer {
     let ids = stack.containers();
     let answer = stack.call(["diagnose"]).changes_nothing().run();
-    assert!(answer.length < 4096, "{} bytes: {:#}", answer.length, answer.json);
+    // Half a dozen faults at once are not the normal answer.
+    let most = if answer.findings().len() < 6 { 4096 } else { 8192 };
+    assert!(answer.length < most, "{} bytes: {:#}", answer.length, answer.json);
     assert_eq!(answer.json["next"].as_array().unwrap().len(), 1, "{:#}", answer.json);
     assert_eq!(stack.containers(), ids);
     let ids = answer.findings();
@@ -142,10 +143,8 @@ fn engine_diagnose_a_proxy_that_cannot_start() {
     chmod(&key, 0o644);
     until("the proxy runs for a while", || {
         let proxy = stack.inspect("mcp-gateway");
-        let started = proxy["State"]["StartedAt"].as_str().unwrap().to_owned();
-        let id = proxy["Id"].as_str().unwrap();
-        let said = docker(["logs", "--since", &started, id]);
-        proxy["State"]["Status"] == "running" && String::from_utf8_lossy(&said.stdout).contains("starting mcp-proxy")
+        let said = docker_says(["logs", "--tail", "1", proxy["Id"].as_str().unwrap()]);
+        proxy["State"]["Status"] == "running" && said.contains("starting mcp-proxy")
     });
     let left = diagnose(&stack).expect(1);
     assert!(!left.findings().contains(&"proxy-key-denied"), "{:#}", left.json);
@@ -198,42 +197,30 @@ networks: {{ apart: {{}} }}
 }
 
 /// An image for another processor whose program this one cannot run.
-fn alien_image(parent: &Path) -> Option<Removed> {
+fn alien_image(parent: &Path) -> Removed {
     let name = format!("mcp-tunnels-test/{}", unique("alien"));
     let other = if std::env::consts::ARCH == "aarch64" { "linux/amd64" } else { "linux/arm64" };
-    let root = parent.join("alien");
-    std::fs::create_dir(&root).unwrap();
-    std::fs::write(root.join("program"), b"\x7fELF of another world").unwrap();
-    std::fs::set_permissions(root.join("program"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let tar = parent.join("alien.tar");
-    let out = std::process::Command::new("tar").arg("-cf").arg(&tar).arg("-C").arg(&root).arg("program").output();
-    assert!(out.unwrap().status.success());
-    let imported = docker([
-        "import".as_ref(),
-        "--platform".as_ref(),
-        other.as_ref(),
-        "--change".as_ref(),
-        "CMD [\"/program\"]".as_ref(),
-        tar.as_os_str(),
-        name.as_ref(),
-    ]);
-    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
-    Some(Removed("image", name))
+    let context = parent.join("alien");
+    std::fs::create_dir(&context).unwrap();
+    std::fs::write(context.join("program"), b"\x7fELF of another world").unwrap();
+    chmod(&context.join("program"), 0o755);
+    std::fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY program /program\nCMD [\"/program\"]\n").unwrap();
+    docker_says(["build", "--quiet", "--platform", other, "--tag", &name, context.to_str().unwrap()]);
+    Removed("image", name)
 }
 
 #[test]
 fn engine_diagnose_servers_that_do_not_answer() {
     let Some(engine) = engine("diagnose: servers") else { return };
     let parent = folder();
-    let alien = alien_image(parent.path()).unwrap();
+    let image = alien_image(parent.path());
     let stack = Stack::new(engine, "dservers", json!({"routes": {"own": "http://own:9000"}}), "healthy");
-    stack.write("docker-compose.override.yaml", &faulty_servers(&alien.1));
+    stack.write("docker-compose.override.yaml", &faulty_servers(&image.1));
     let gateway = stack.read("config/mcp-gateway.yaml");
     let lead_to = |upstream: &str| {
         stack.write("config/mcp-gateway.yaml", &gateway.replace("http://own:9000", upstream));
         stack.compose_ok(&["restart", "--timeout", "0", "mcp-gateway", "cloudflared"]);
-        let answer = stack.status_within(20);
-        assert_eq!(answer.data()["connections"], 4, "{:#}", answer.json);
+        until("all connections are back", || stack.status().data()["connections"] == 4);
         diagnose(&stack)
     };
     stack.compose(&["up", "-d"]);
@@ -260,6 +247,11 @@ fn engine_diagnose_servers_that_do_not_answer() {
     }
     assert!(evidence(&own, "platform-mismatch").contains("the image is for linux/"), "{:#}", own.json);
 
+    assert!(evidence(&own, "platform-mismatch").contains("exec format error"), "{:#}", own.json);
+    assert_eq!(own.finding("platform-mismatch")["severity"], "warning");
+    // One was killed, another ended: neither explains the other.
+    assert_eq!(own.finding("service-stopped")["consequence_of"], Value::Null, "{:#}", own.json);
+
     // The same behind a route is why it does not work.
     let failing = lead_to("http://loops:9000").expect(1);
     let down = failing.finding("upstream-down");
@@ -273,6 +265,9 @@ fn engine_diagnose_servers_that_do_not_answer() {
     let starved = lead_to("http://eater:9000").expect(1);
     assert_eq!(starved.finding("out-of-memory")["severity"], "error");
     assert_eq!(starved.finding("upstream-down")["consequence_of"], "out-of-memory");
+    let alien = lead_to("http://alien:9000").expect(1);
+    assert_eq!(alien.finding("platform-mismatch")["severity"], "error");
+    assert_eq!(alien.finding("upstream-down")["consequence_of"], "platform-mismatch");
     let apart = lead_to("http://far:9000").expect(1);
     assert!(evidence(&apart, "upstream-dns").contains("on no network together"), "{:#}", apart.json);
     assert!(next(&apart).contains("give `far` a network of `mcp-gateway`"), "{}", next(&apart));

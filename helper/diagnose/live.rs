@@ -170,7 +170,7 @@ fn look(
     findings.extend(others(&containers, &concerned, &picture));
     findings.extend(unhealthy(&containers, &concerned, &picture));
     findings.extend(left_over(&picture));
-    findings.extend(images(stack, &containers)?);
+    findings.extend(images(stack, &containers, &concerned.needed)?);
     findings.extend(unapplied(deployment, facts, stack, &containers, &findings)?);
     let proxy = containers.iter().find(|c| c.service() == stack.services.proxy);
     for route in &picture.routes {
@@ -390,7 +390,7 @@ fn unapplied(
 }
 
 /// Images that are missing, or made for another processor, among those of services that do not run.
-fn images(stack: &Stack<'_>, containers: &[Container]) -> Result<Vec<Finding>, Error> {
+fn images(stack: &Stack<'_>, containers: &[Container], needed: &BTreeSet<String>) -> Result<Vec<Finding>, Error> {
     // One that is started again and again runs for a moment each time.
     let now = OffsetDateTime::now_utc();
     let runs = |c: &&Container| c.is_running() && (c.restart_count == 0 || c.age(now) >= SETTLED);
@@ -420,12 +420,23 @@ fn images(stack: &Stack<'_>, containers: &[Container]) -> Result<Vec<Finding>, E
                 engine.insert(String::from_utf8_lossy(&server.stdout).trim().to_owned())
             }
         };
-        if !engine.is_empty() && platform != *engine {
+        let other = !engine.is_empty() && platform != *engine;
+        let mut finding = rules::finding("platform-mismatch").weighing(Severity::Warning);
+        if other {
             let text = format!("service `{service}`: the image is for {platform}, the engine is {engine}");
-            let fails = containers.iter().any(|c| c.service() == service && (c.restart_count > 0 || c.failed()));
-            // Emulation may run it.
-            let severity = if fails { Severity::Error } else { Severity::Warning };
-            found.push(rules::finding("platform-mismatch").weighing(severity).with(text));
+            finding = finding.with(text);
+        }
+        // Emulation may run an image for another processor; and an image may say that it is for this one, and not be.
+        let failed = containers.iter().find(|c| c.service() == service && (c.restart_count > 0 || c.failed()));
+        let last = failed.map(|c| journal::last_lines(&stack.docker, c)).transpose()?.unwrap_or_default();
+        let line = last.iter().rfind(|line| line.contains("exec format error"));
+        if let Some(line) = line {
+            let hurts = needed.contains(service);
+            finding = finding.weighing(if hurts { Severity::Error } else { Severity::Warning });
+            finding = finding.with(format!("service `{service}`: {line}"));
+        }
+        if other || line.is_some() {
+            found.push(finding);
         }
     }
     Ok(found)
@@ -453,7 +464,29 @@ fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
     }
     // A crash of a program is one thing, whether its log or its container says so; so is a server that is down.
     rules::explain(&mut all);
+    apart(&mut all);
     all
+}
+
+/// That one container was killed explains nothing of another that ended.
+fn apart(findings: &mut [Finding]) {
+    let named = |finding: &Finding| -> BTreeSet<String> {
+        let texts = finding.evidence.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+        texts.map(str::to_owned).collect()
+    };
+    let causes: Vec<(&'static str, BTreeSet<String>)> = findings
+        .iter()
+        .filter(|f| ["out-of-memory", "platform-mismatch"].contains(&f.id))
+        .map(|f| (f.id, named(f)))
+        .collect();
+    let ended = ["crash-loop", "service-stopped", "upstream-down"];
+    for finding in findings.iter_mut().filter(|f| ended.contains(&f.id)) {
+        let names = named(finding);
+        let cause = causes.iter().find(|(id, _)| finding.consequence_of == Some(id));
+        if cause.is_some_and(|(_, of)| of.is_disjoint(&names)) {
+            finding.consequence_of = causes.iter().find(|(_, of)| !of.is_disjoint(&names)).map(|(id, _)| *id);
+        }
+    }
 }
 
 /// Nobody can start a stack whose files are broken: that it is down follows from them.
