@@ -11,6 +11,7 @@ mod check;
 mod completions;
 mod connect;
 mod contract;
+mod diagnose;
 mod docker_faults;
 mod engine;
 mod init;
