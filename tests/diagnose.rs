@@ -4,6 +4,7 @@ mod formats;
 mod hostile;
 mod input;
 mod lines;
+mod readme;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -67,7 +68,11 @@ fn corpus() -> &'static [Case] {
         };
         let cases: Vec<Case> = labels.as_object().unwrap().iter().map(case).collect();
         let files = fs::read_dir(logs()).unwrap().map(|e| e.unwrap().path());
-        assert_eq!(files.filter(|p| p.extension().is_some_and(|e| e == "log")).count(), cases.len(), "a log has no label");
+        assert_eq!(
+            files.filter(|p| p.extension().is_some_and(|e| e == "log")).count(),
+            cases.len(),
+            "a log has no label"
+        );
         cases
     })
 }
@@ -163,7 +168,12 @@ fn every_rule_that_a_log_can_raise_has_a_log_that_raises_it_and_only_it() {
     for id in raised() {
         let own = |case: &Case| {
             let first = case.expected.first().is_some_and(|(first, ..)| *first == id);
-            first && case.expected.iter().skip(1).all(|(_, severity, cause)| cause.as_deref() == Some(&id) || severity == "note")
+            first
+                && case
+                    .expected
+                    .iter()
+                    .skip(1)
+                    .all(|(_, severity, cause)| cause.as_deref() == Some(&id) || severity == "note")
         };
         let told = |case: &Case| case.expected.iter().any(|(other, ..)| *other == id);
         let there = if follows.contains(&id.as_str()) { corpus().iter().any(told) } else { corpus().iter().any(own) };

@@ -1,5 +1,6 @@
 //! The same log as other viewers and other versions print it says the same.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -225,12 +226,16 @@ const FORMATS: [Format; 13] = [
 #[test]
 fn the_format_changes_nothing() {
     let mut work: Vec<(&Case, &str, String)> = Vec::new();
-    for case in corpus() {
-        for (name, format) in FORMATS {
-            work.extend(format(&case.text).filter(|text| *text != case.text).map(|text| (case, name, text)));
+    let mut roots = BTreeSet::new();
+    for (at, case) in corpus().iter().enumerate() {
+        // Every format for one log a rule; the others share them out.
+        let whole = roots.insert(case.expected.first().map(|(id, ..)| id));
+        let formats = FORMATS.iter().enumerate().filter(|(number, _)| whole || (at + number) % 3 == 0);
+        for (_, (name, format)) in formats {
+            work.extend(format(&case.text).filter(|text| *text != case.text).map(|text| (case, *name, text)));
         }
     }
-    assert!(work.len() > 5 * corpus().len(), "{}", work.len());
+    assert!(work.len() > 4 * corpus().len(), "{}", work.len());
     each(&work, |(case, format, text)| {
         let answer = diagnose(text.as_str());
         let sorted = |mut all: Vec<Said>| {

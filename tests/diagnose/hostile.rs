@@ -78,7 +78,12 @@ fn changed(text: &str, changes: &[Change]) -> Vec<u8> {
                     line[at % (place + 1)] = *byte;
                 }
             }
-            Change::Drop(_) | Change::Double(_) | Change::Swap(..) | Change::Cut(_) | Change::Plant(..) | Change::Flip(..) => {}
+            Change::Drop(_)
+            | Change::Double(_)
+            | Change::Swap(..)
+            | Change::Cut(_)
+            | Change::Plant(..)
+            | Change::Flip(..) => {}
         }
     }
     lines.join(&b'\n')
@@ -122,7 +127,9 @@ proptest! {
 /// On every line that becomes evidence.
 #[test]
 fn secrets_beside_a_fault_do_not_come_along() {
-    for name in ["proxy-crash-key-denied", "token-malformed-stack", "upstream-refused", "docker-env-quote", "docker-port-240"] {
+    for name in
+        ["proxy-crash-key-denied", "token-malformed-stack", "upstream-refused", "docker-env-quote", "docker-port-240"]
+    {
         for (words, secret) in secrets() {
             let text: String = case(name).text.lines().map(|line| format!("{line} {words}\n")).collect();
             let call = helper(["diagnose"]).json(json!({"logs": "-"})).stdin(text).secret(&secret);
@@ -146,7 +153,11 @@ fn lines_of_megabytes_and_bytes_that_are_no_text() {
     let long = "x".repeat(3 << 20);
     let text = format!("mcp-proxy-1  | {long} no route for host {long}\n{}", case("proxy-crash-key-denied").text);
     let answer = diagnose(text).expect(1);
-    assert!(answer.findings().contains(&"proxy-key-denied") && answer.findings().contains(&"no-route"), "{:#}", answer.json);
+    assert!(
+        answer.findings().contains(&"proxy-key-denied") && answer.findings().contains(&"no-route"),
+        "{:#}",
+        answer.json
+    );
     assert!(answer.length < 8192, "{}", answer.length);
     let mut text = b"mcp-proxy-1  | \xff\xfe\x80 no route for host \xc3\n".to_vec();
     text.extend(vec![0u8; 1 << 20]);

@@ -79,7 +79,10 @@ fn since_leaves_out_what_is_older() {
     assert_eq!((later.data()["healthy"].clone(), later.findings().len()), (json!(false), 0));
     assert_eq!(later.data()["lines"], lost.lines().count());
     // Lines without a moment are read all the same, and it says so.
-    let answer = helper(["diagnose"]).json(json!({"logs": "-", "since": "15m"})).stdin("Provided Tunnel token is not valid.\n").run();
+    let answer = helper(["diagnose"])
+        .json(json!({"logs": "-", "since": "15m"}))
+        .stdin("Provided Tunnel token is not valid.\n")
+        .run();
     assert_eq!(answer.findings(), ["token-malformed"]);
     assert!(answer.json["skipped"].to_string().contains("no time stamp"), "{}", answer.json["skipped"]);
 }
