@@ -12,6 +12,7 @@ mod check;
 mod completions;
 mod connect;
 mod contract;
+mod diagnose;
 mod diagnose_live;
 mod docker_faults;
 mod engine;

@@ -22,6 +22,7 @@ use crate::logs::input::Extent;
 use crate::rules;
 use crate::stack::commands::{Stack, Strictness};
 use crate::stack::container::Container;
+use crate::stack::journal;
 use crate::stack::live::{Picture, SETTLED};
 
 /// Reading the log of one container may take this long.

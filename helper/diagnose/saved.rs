@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
+
 use super::{DiagnoseData, DiagnoseRequest, Signals, moment};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
@@ -28,7 +30,7 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
     let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
     let (extent, cut) =
-        if source == "-" { read_stdin(request, &mut logs)? } else { (read_file(source, &mut logs)?, None) };
+        if source == "-" { read_stdin(request, &mut logs)? } else { read_file(source, request, &mut logs)? };
     let verdict = logs.verdict();
     let (proxy, cloudflared) = logs.services();
     if let Some(proxy) = proxy {
@@ -40,16 +42,25 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     Ok(report(verdict, extent, cut, caller))
 }
 
-fn read_file(source: &str, logs: &mut Logs) -> Result<Extent, Error> {
+fn read_file(source: &str, request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
     let path = Path::new(source);
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    if meta.is_dir() {
         return Err(Error::request(
             format!("`logs` is `{source}`, which is a directory"),
             "name a file with a log in it, `-` for standard input, or leave `logs` out to look at the deployment of `--dir`",
         ));
     }
-    scan(file, logs, |_| false).map_err(|e| Error::io("read", path, e))
+    let failed = |e: std::io::Error| Error::io("read", path, e);
+    if !meta.is_file() {
+        // A named pipe, or a shell's `<(…)`: it may never end, and to open one that nobody writes to would wait for ever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+        rustix::stdio::dup2_stdin(pipe).map_err(|e| failed(e.into()))?;
+        return read_stdin(request, logs);
+    }
+    let file = File::open(path).map_err(failed)?;
+    Ok((scan(file, logs, |_| false).map_err(failed)?, None))
 }
 
 fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
@@ -63,7 +74,7 @@ fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Opt
     let mut input = Patient::new(Duration::from_secs(seconds.into()));
     let extent = scan(&mut input, logs, |_| false).map_err(|e| Error::io("read", Path::new("standard input"), e))?;
     let cut = input.is_late().then(|| {
-        Skipped::new("input", format!("standard input did not end within {seconds} s; what came later was not read"))
+        Skipped::new("input", format!("the log did not end within {seconds} s; what came later was not read"))
     });
     Ok((extent, cut))
 }

@@ -8,6 +8,9 @@ use super::stream::{Kind, MCP_PATH, Passed, Stream};
 use crate::answer::{Finding, Layer, Severity};
 use crate::rules;
 
+/// Starts in a row of which nothing came; fewer may be one, pasted twice.
+const SILENT: u32 = 3;
+
 /// What a log adds up to.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -124,7 +127,7 @@ impl Logs {
 
     /// The documented sample without a transport: it reads its standard input, finds the end, and ends well.
     fn judge_silence(&self, findings: &mut Vec<Finding>) {
-        for stream in self.streams.iter().filter(|s| s.silent_starts >= 2) {
+        for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
             let text = format!("{}: {} starts, and not a line but pip's", stream.name, stream.silent_starts);
             findings.push(rules::finding("upstream-stdio").with(text));
         }
@@ -167,7 +170,7 @@ impl Logs {
             let name = if stream.name.is_empty() { "a container" } else { &stream.name };
             looping.push((format!("{name} ended of it and was started again"), Some(fault.rule)));
         }
-        for stream in self.streams.iter().filter(|s| s.silent_starts >= 2) {
+        for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
             looping.push((format!("{} started {} times", stream.name, stream.silent_starts), Some("upstream-stdio")));
         }
         for row in self.rows.iter().filter(|row| row.is_restarting()) {

@@ -4,5 +4,5 @@ pub(crate) mod commands;
 pub(crate) mod container;
 pub(crate) mod docker;
 pub(crate) mod engine;
-mod journal;
+pub(crate) mod journal;
 pub(crate) mod live;
