@@ -276,6 +276,9 @@ fn engine_bundle_of_a_running_and_of_a_stopped_stack() {
     let mut printed: Vec<String> = LOG.iter().map(|(line, _)| (*line).to_owned()).collect();
     printed.push(format!("token {}", token("healthy")));
     printed.extend(key.lines().map(str::to_owned));
+    // Somebody else's key, whose lines look like nothing for themselves.
+    let foreign = "-----BEGIN RSA PRIVATE KEY-----\nc2hvcnQ/a2V5/bGluZQ==\n-----END RSA PRIVATE KEY-----";
+    printed.extend(foreign.lines().map(str::to_owned));
     printed.push("the last line".to_owned());
     stack.write("printed.txt", &(printed.join("\n") + "\n"));
     let noisy = "  noisy:
@@ -306,7 +309,7 @@ fn engine_bundle_of_a_running_and_of_a_stopped_stack() {
     let noisy = log("noisy");
     assert!(noisy.contains("the last line") && noisy.contains("Path=/"), "{noisy}");
     none_of(&files, &LOG.map(|(_, secret)| secret));
-    none_of(&files, &[token("healthy").as_str(), "PRIVATE KEY"]);
+    none_of(&files, &[token("healthy").as_str(), "PRIVATE KEY", "c2hvcnQ/a2V5"]);
     let keys = key_lines(&stack.dir);
     none_of(&files, &keys.iter().map(String::as_str).collect::<Vec<_>>());
     let versions: Value = serde_json::from_str(entry(&files, "versions.json")).unwrap();

@@ -169,6 +169,9 @@ fn look(
     let concerned = Concerned::of(stack, &picture);
     findings.extend(starved(&containers, &concerned, &picture));
     findings.extend(others(&containers, &concerned, &picture));
+    if !findings.iter().any(|f| f.id == "crash-loop") {
+        findings.extend(between_two_ends(stack, &containers));
+    }
     findings.extend(unhealthy(&containers, &concerned, &picture));
     findings.extend(left_over(&picture));
     findings.extend(images(stack, &containers, &concerned.needed)?);
@@ -335,6 +338,18 @@ fn others(containers: &[Container], concerned: &Concerned, picture: &Picture) ->
         found.push(rules::finding(id).weighing(Severity::Warning).with(text));
     }
     found
+}
+
+/// A program of ours that was looked at in one of the moments in which it runs. It may have been mended just now.
+fn between_two_ends(stack: &Stack<'_>, containers: &[Container]) -> Option<Finding> {
+    let now = OffsetDateTime::now_utc();
+    let ours = [&stack.services.proxy, &stack.services.cloudflared];
+    let brief = containers.iter().find(|c| {
+        ours.iter().any(|name| *name == c.service()) && c.is_running() && c.restart_count > 1 && c.age(now) < SETTLED
+    })?;
+    let text =
+        format!("`{}` was restarted {} times, and runs since a moment ago", brief.service(), brief.restart_count);
+    Some(rules::finding("crash-loop").weighing(Severity::Warning).with(text))
 }
 
 /// Containers that run and whose check fails. Behind a route that is a server that is down, and said.
