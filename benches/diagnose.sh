@@ -45,14 +45,12 @@ hyperfine --style basic --warmup 1 --runs "$runs" \
     --command-name 'wc -l' "wc -l $scratch/large.log | cat"
 
 echo; echo "== peak memory =="
-for time in /usr/bin/time; do
-    if [ -x "$time" ]; then
-        "$time" -f 'helper diagnose: %M kB' "$helper" diagnose --json "{\"logs\":\"$scratch/large.log\"}" 2>&1 >/dev/null | tail -n 1
-        "$time" -f 'rg, stdin: %M kB' rg --no-config -F -f "$scratch/texts" - <"$scratch/large.log" 2>&1 >/dev/null | tail -n 1
-    else
-        echo "GNU time is not installed"
-    fi
-done
+if [ -x /usr/bin/time ]; then
+    /usr/bin/time -f 'helper diagnose: %M kB' "$helper" diagnose --json "{\"logs\":\"$scratch/large.log\"}" 2>&1 >/dev/null | tail -n 1
+    /usr/bin/time -f 'rg, stdin: %M kB' rg --no-config -F -f "$scratch/texts" - <"$scratch/large.log" 2>&1 >/dev/null | tail -n 1
+else
+    echo "GNU time is not installed"
+fi
 
 echo; echo "== small: 100 kB, from start to answer =="
 hyperfine --shell=none --style basic --warmup 5 --runs 100 \

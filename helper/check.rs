@@ -87,13 +87,33 @@ pub(crate) struct Facts<'a> {
     pub(crate) found: Found,
     /// What the services are called.
     pub(crate) services: Services,
-    gateway_path: String,
+    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
+    pub(crate) gateway_path: String,
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,
     certificates: Option<Judged>,
     /// User and group that the proxy runs as.
     user: (u32, u32),
 }
+
+/// What endangers a stack that works all the same.
+pub(crate) const WORKS_ALL_THE_SAME: [&str; 15] = [
+    "git-tracked",
+    "git-not-ignored",
+    "compose-old",
+    "directory-open",
+    "env-writable",
+    "env-readable",
+    "key-writable",
+    "key-readable",
+    "token-in-file",
+    "token-in-clear",
+    "token-shadowed",
+    "ports-published",
+    "image-unpinned",
+    "depends-on-plain",
+    "allowed-ips-open",
+];
 
 /// What the checks found.
 #[derive(Debug, Default)]
@@ -109,7 +129,6 @@ impl Verdict {
 
     /// Whether anything found keeps the stack from working. What merely endangers a secret does not.
     pub(crate) fn is_fatal(&self) -> bool {
-        const WORKS_ALL_THE_SAME: [&str; 4] = ["git-tracked", "env-writable", "key-writable", "token-in-file"];
         self.findings.iter().any(|f| f.severity == Severity::Error && !WORKS_ALL_THE_SAME.contains(&f.id))
     }
 }
@@ -131,6 +150,7 @@ const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     images_are_pinned,
     gateway_is_sound,
     container_reads_its_files,
+    certificates_are_files,
     mounts_are_there,
     routes_lead_somewhere,
     upstream_trust_is_there,
@@ -186,6 +206,17 @@ impl<'a> Facts<'a> {
             check(self, &mut verdict);
         }
         verdict
+    }
+
+    /// Whether nothing here looks like a deployment, begun or finished.
+    pub(crate) fn are_of_nothing(&self) -> bool {
+        let absent = |inside| matches!(files::metadata(self.deployment, inside), Ok(None));
+        self.found.main.is_none() && self.env.is_none() && absent(path::GATEWAY) && absent(path::DATA)
+    }
+
+    /// What `.env` says.
+    pub(crate) fn env(&self) -> Option<&EnvFile> {
+        self.env.as_ref()
     }
 
     /// The routes, as far as the configuration can be read.
@@ -465,9 +496,14 @@ fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
         return;
     }
     let mode = facts.found.service(cloudflared, "network_mode").and_then(yaml::scalar);
-    if !mode.as_deref().is_some_and(|mode| mode.starts_with("service:")) {
-        let text =
-            mode.map_or_else(|| "it has no `network_mode`".into(), |mode| format!("its `network_mode` is {mode}"));
+    let proxy = facts.services.proxy.as_str();
+    let shared = mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
+    // A name that no service has is another finding.
+    if shared.is_none_or(|name| name != proxy && facts.found.service_names().contains(name)) {
+        let text = mode.as_deref().map_or_else(
+            || "it has no `network_mode`".into(),
+            |mode| format!("its `network_mode` is `{mode}`, the proxy is `{proxy}`"),
+        );
         verdict.push(rules::finding("network-mode-missing").with(text));
     } else {
         let own: Vec<&str> = ["networks", "dns", "extra_hosts", "ports"]
@@ -480,7 +516,6 @@ fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
             );
         }
     }
-    let proxy = facts.services.proxy.as_str();
     let plain = match facts.found.service(cloudflared, "depends_on") {
         Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
         Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
@@ -607,12 +642,28 @@ fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
     }
 }
 
+/// A stack that mounts them one by one gets directories in their place when it is started too early.
+fn certificates_are_files(facts: &Facts<'_>, verdict: &mut Verdict) {
+    for inside in [path::TLS_CRT, path::TLS_KEY] {
+        if std::fs::symlink_metadata(facts.deployment.root().join(inside)).is_ok_and(|meta| meta.is_dir()) {
+            let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
+            let mut finding = rules::finding("proxy-cert-missing").with(text);
+            finding.fix = format!(
+                "`{{helper}} down --dir {{dir}}`, remove the directory `{inside}`, `{{helper}} certs issue --dir {{dir}}`, \
+                 then `{{helper}} up --dir {{dir}}`"
+            );
+            verdict.push(finding);
+        }
+    }
+}
+
 /// Docker makes an empty directory where the source of a bind mount is missing, and says nothing.
 fn mounts_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     for service in facts.found.service_names() {
         for mount in facts.found.mounts(&service) {
             // The proxy's own files have findings of their own.
-            let known = mount.source == facts.gateway_path || mount.source == path::DATA;
+            let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
+            let known = known.contains(&mount.source.as_str());
             if known || mount.source.is_empty() || mount.source.contains('$') || mount.source.starts_with('~') {
                 continue;
             }
@@ -750,8 +801,11 @@ fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.skipped.push(Skipped::new("tls-bad-cert", "the tunnel's domain is not known"));
         return;
     };
-    verdict.findings.extend(judged.findings.iter().cloned());
-    verdict.skipped.extend(judged.skipped.iter().cloned());
+    // That a directory cannot be read as a key or a certificate is said already.
+    let told = |text: &str| text.contains("it is a directory");
+    let new = |f: &&Finding| !f.evidence.iter().any(|text| told(text));
+    verdict.findings.extend(judged.findings.iter().filter(new).cloned());
+    verdict.skipped.extend(judged.skipped.iter().filter(|s| !told(&s.reason)).cloned());
 }
 
 /// The command.

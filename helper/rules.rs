@@ -298,6 +298,11 @@ rules! {
     "`Exited` or `Created` in `docker compose ps`, or the service is missing there"
     "it was stopped by hand, or it ended and is not started again"
     "`{helper} up --dir {dir}`"
+"service-unhealthy" Host Warning COMPOSE_FILE
+    "a container's health check fails"
+    "`(unhealthy)` in `docker compose ps`"
+    "the program runs, and the command of its `healthcheck:` fails; what that printed last is in the evidence"
+    "mend what the check complains of, or the check itself, then `{helper} up --dir {dir}`"
 "compose-orphans" Host Note COMPOSE_FILE
     "a container runs whose service the files no longer have"
     "`Found orphan containers`"

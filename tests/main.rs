@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod bundle;
 mod certificates;
 mod certs;
 mod check;
@@ -12,6 +13,7 @@ mod completions;
 mod connect;
 mod contract;
 mod diagnose;
+mod diagnose_live;
 mod docker_faults;
 mod engine;
 mod init;

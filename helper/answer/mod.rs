@@ -240,7 +240,14 @@ pub(crate) struct ErrorText {
 /// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
 fn order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut sorted = findings;
-    sorted.sort_by_key(|f| (f.severity, f.layer));
+    let known: Vec<(&'static str, Option<&'static str>, Severity)> =
+        sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
+    // A cause weighs as much as the worst that it leads to.
+    let weight = |finding: &Finding| {
+        let led_to = known.iter().filter(|(_, cause, _)| *cause == Some(finding.id)).map(|(_, _, severity)| *severity);
+        led_to.min().map_or(finding.severity, |worst| worst.min(finding.severity))
+    };
+    sorted.sort_by_key(|f| (weight(f), f.layer));
     let mut ordered: Vec<Finding> = Vec::with_capacity(sorted.len());
     // Bounded: every round places at least one finding, a cycle is broken by taking the first.
     while !sorted.is_empty() {

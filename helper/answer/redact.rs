@@ -118,7 +118,7 @@ pub(crate) fn strict(text: &str) -> String {
 pub(crate) fn evidence(text: &str) -> String {
     // Megabytes in one line: what is cut off in the end need not be read.
     let text = text.trim();
-    let text = &text[..text.floor_char_boundary(16 << 10)];
+    let text = head(text, 16 << 10);
     cut(&foreign(text), EVIDENCE)
 }
 
@@ -195,6 +195,15 @@ pub(crate) fn settings(text: &str) -> String {
     without_header_secrets(&redact(&out))
 }
 
+/// At most so many bytes from the beginning, whole characters only.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// At most so many characters: an error that quotes what was given must not grow with it.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -218,6 +227,41 @@ fn without_header_secrets(text: &str) -> String {
                 out.replace_range(start..value, REDACTED);
             }
             from = start;
+        }
+    }
+    without_assigned_secrets(out)
+}
+
+/// Replaces the value of `password=…`, `"cookie":"…"`, `"x-api-key": "…"` and the like, also where the quotes of JSON
+/// inside of JSON have backslashes.
+fn without_assigned_secrets(mut out: String) -> String {
+    const NAMES: [&str; 8] =
+        ["cookie", "authorization", "api-key", "api_key", "apikey", "password", "passwd", "secret"];
+    for name in NAMES.into_iter().chain(["token"]) {
+        let mut from = 0;
+        while let Some(at) = out.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(name)) {
+            let end = from + at + name.len();
+            from = end;
+            let rest = &out[end..];
+            let quoted = rest.trim_start_matches(['\\', '"', '\'']);
+            let Some(value) = quoted.strip_prefix(['=', ':']) else { continue };
+            // In words a colon ends a name as well: `tunnel_token: permission denied`.
+            let assigned = quoted.starts_with('=') || quoted.len() < rest.len();
+            if !assigned && !["cookie", "authorization", "api-key", "password", "passwd"].contains(&name) {
+                continue;
+            }
+            let opened = |text: &'_ str| text.trim_start_matches([' ', '\\', '"', '\'']).len();
+            // A list of one, as headers are logged: `"cookie":["…"]`.
+            let list = value.trim_start().strip_prefix('[').filter(|list| opened(list) < list.len());
+            let value = list.unwrap_or(value).trim_start_matches([' ', '\\', '"', '\'']);
+            let start = out.len() - value.len();
+            let length = value.find([' ', '"', '\'', ',', ';', '&', '\\', ')', '}', '\n', '\r']).unwrap_or(value.len());
+            let word = value[..length].to_ascii_lowercase();
+            let harmless = word.starts_with('*') || ["", "bearer", "basic", REDACTED].contains(&word.as_str());
+            if !harmless {
+                out.replace_range(start..start + length, REDACTED);
+                from = start;
+            }
         }
     }
     out
@@ -308,6 +352,21 @@ mod tests {
     #[test]
     fn evidence_is_short_plain_and_without_headers() {
         assert_eq!(evidence("Authorization: Bearer abc123 x"), "Authorization: Bearer [redacted] x");
+        for (said, shown) in [
+            (r#"{"cookie":"session=abc; x=1","n":1}"#, r#"{"cookie":"[redacted]; x=1","n":1}"#),
+            (r#"{\"x-api-key\": \"abc\"}"#, r#"{\"x-api-key\": \"[redacted]\"}"#),
+            (r#"{"cookie":["a=b"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
+            ("dsn password=abc host=db", "dsn password=[redacted] host=db"),
+            ("GET /x?token=abc&n=1", "GET /x?token=[redacted]&n=1"),
+            ("open /run/secrets/tunnel_token: permission denied", "open /run/secrets/tunnel_token: permission denied"),
+            (
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+            ),
+            ("Settings: map[token:***** url:http://x]", "Settings: map[token:***** url:http://x]"),
+        ] {
+            assert_eq!(evidence(said), shown);
+        }
         assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
         assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
         assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);

@@ -98,7 +98,8 @@ impl Found {
         self.readable().any(|value| at(value, &["include"]).is_some())
     }
 
-    /// What the proxy and cloudflared are called: the proxy is the service whose namespace cloudflared shares.
+    /// What the proxy and cloudflared are called: the proxy is the service that mounts the proxy's configuration, or
+    /// else the one whose namespace cloudflared shares.
     pub(crate) fn services(&self) -> Services {
         let names = self.service_names();
         let image_has = |name: &String, word: &str| {
@@ -118,9 +119,16 @@ impl Found {
             .map(|name| (*name).clone())
             .unwrap_or_else(|| CLOUDFLARED_SERVICE.into());
         let shared = self.service(&cloudflared, "network_mode").and_then(yaml::scalar);
-        let proxy = shared
+        let shared = shared
             .and_then(|mode| mode.strip_prefix("service:").map(str::to_owned))
-            .filter(|name| names.contains(name))
+            .filter(|name| names.contains(name));
+        // A wrong `network_mode` must not make a proxy of what it names.
+        let configured: Vec<&String> = names.iter().filter(|name| self.gateway_path(name).is_some()).collect();
+        let proxy = shared
+            .clone()
+            .filter(|name| configured.is_empty() || configured.contains(&name))
+            .or_else(|| configured.first().map(|name| (*name).clone()))
+            .or(shared)
             .or_else(|| names.iter().find(|name| image_has(name, "mcp-proxy")).cloned())
             .or_else(|| names.iter().find(|name| ["mcp-gateway", "mcp-proxy"].contains(&name.as_str())).cloned())
             .unwrap_or_else(|| PROXY_SERVICE.into());
@@ -319,6 +327,14 @@ services:
         assert_eq!(found.gateway_path("mcp-proxy").as_deref(), Some("config/mcp-proxy.yaml"));
         assert_eq!(found.service_named("greeter").as_deref(), Some("hello"));
         assert_eq!(found.service_named("nobody"), None);
+    }
+
+    #[test]
+    fn a_wrong_network_mode_makes_no_proxy() {
+        let wrong = found(&QUICKSTART.replace("service:mcp-proxy", "service:hello"), None);
+        assert_eq!(wrong.services().proxy, "mcp-proxy");
+        let none = found(&QUICKSTART.replace("    network_mode: 'service:mcp-proxy'\n", ""), None);
+        assert_eq!(none.services().proxy, "mcp-proxy");
     }
 
     #[test]

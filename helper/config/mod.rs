@@ -431,8 +431,16 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
 /// Reading errors.
 pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, Option<String>), Error> {
     let hash = files::read(deployment, path::GATEWAY)?.map(|config| sha256_hex(&config));
+    Ok((hash, token_fingerprint(deployment)?))
+}
+
+/// Fingerprint of the token in `.env`, if there is one.
+///
+/// # Errors
+/// Reading errors.
+pub(crate) fn token_fingerprint(deployment: &Deployment) -> Result<Option<String>, Error> {
     let text = read_env(deployment)?.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
-    Ok((hash, text.map(|text| token::fingerprint(text.trim()))))
+    Ok(text.map(|text| token::fingerprint(text.trim())))
 }
 
 /// Longest diff in an answer that did not ask for all of it, in bytes over all files.

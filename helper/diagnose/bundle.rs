@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,9 +16,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::DiagnoseData;
+use super::hidden::Hidden;
 use crate::answer::{Error, Report, redact};
 use crate::caller::Caller;
-use crate::deployment::{Deployment, SECRET_MODE, env_file, files, path};
+use crate::check::Facts;
+use crate::config::found::is_inside;
+use crate::config::sample;
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::{Deployment, SECRET_MODE, files, path};
 use crate::hash::sha256_hex;
 use crate::stack::commands::Stack;
 
@@ -40,26 +45,35 @@ pub(crate) struct Bundle {
     entries: Vec<String>,
 }
 
+/// Where the bundle goes, as an absolute path.
 fn place(target: &str, caller: &Caller) -> PathBuf {
-    match (target.strip_prefix("~/"), caller.var("HOME")) {
+    let path = match (target.strip_prefix("~/"), caller.var("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
         (Some(_) | None, _) => PathBuf::from(target),
-    }
+    };
+    std::path::absolute(&path).unwrap_or(path)
 }
 
-/// A bundle never replaces a file.
+/// A bundle never replaces a file, and goes where there is a folder.
 ///
 /// # Errors
-/// `request` for a target that exists, or that is no `.tar.gz`.
-pub(crate) fn refuse_existing(target: &str, caller: &Caller) -> Result<(), Error> {
+/// `request` for a target that exists, is no `.tar.gz`, or lies in no folder.
+pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
     if !(target.ends_with(".tar.gz") || target.ends_with(".tgz")) {
         return Err(Error::request(
             "`bundle` is no name of a .tar.gz",
             "name a file that does not exist yet, such as `mcp-tunnel-support.tar.gz`",
         ));
     }
-    if fs::symlink_metadata(place(target, caller)).is_ok() {
+    let place = place(target, caller);
+    if fs::symlink_metadata(&place).is_ok() {
         return Err(Error::request("`bundle` names a file that exists", "name one that does not exist yet"));
+    }
+    if !place.parent().is_some_and(Path::is_dir) {
+        return Err(Error::request(
+            "`bundle` lies in a folder that does not exist",
+            "make the folder, or name another",
+        ));
     }
     Ok(())
 }
@@ -71,17 +85,19 @@ pub(crate) fn refuse_existing(target: &str, caller: &Caller) -> Result<(), Error
 pub(crate) fn write(
     target: &str,
     deployment: &Deployment,
+    facts: &Facts<'_>,
+    hidden: &Hidden,
     stack: Option<&Stack<'_>>,
     report: &Report<DiagnoseData>,
     caller: &Caller,
 ) -> Result<Bundle, Error> {
     let target = place(target, caller);
-    guard_values(deployment);
+    let settings = settings_files(facts);
     let mut entries: Vec<(String, Vec<u8>)> = Vec::new();
     entries.push(("diagnosis.json".into(), pretty(diagnosis(report, caller))));
     entries.push(("versions.json".into(), pretty(versions(stack))));
-    entries.push(("directory.json".into(), pretty(directory(deployment))));
-    for inside in [path::COMPOSE, "docker-compose.override.yaml", path::GATEWAY] {
+    entries.push(("directory.json".into(), pretty(directory(deployment, &settings, hidden))));
+    for inside in &settings {
         if let Ok(Some(text)) = files::read_text(deployment, inside) {
             entries.push((format!("files/{inside}"), lines(&redact::settings(&text))));
         }
@@ -94,11 +110,14 @@ pub(crate) fn write(
             entries.push((format!("files/{inside}"), redact::redact(&text).into_owned().into_bytes()));
         }
     }
-    if let Ok(Some(text)) = files::read_text(deployment, path::ENV) {
-        entries.push(("files/env-names.txt".into(), names(&text)));
+    if let Some(env) = facts.env() {
+        entries.push(("files/env-names.txt".into(), names(env)));
     }
     for (service, log) in logs(stack)? {
         entries.push((format!("logs/{service}.log"), log));
+    }
+    for (_, bytes) in &mut entries {
+        *bytes = hidden.clean(&String::from_utf8_lossy(bytes)).into_bytes();
     }
     let packed = pack(&entries, caller).map_err(|e| Error::io("pack", &target, e))?;
     save(&target, &packed).map_err(|e| Error::io("write", &target, e))?;
@@ -109,14 +128,14 @@ pub(crate) fn write(
     })
 }
 
-/// What else a person keeps in `.env` may turn up in a log, whatever its shape.
-fn guard_values(deployment: &Deployment) {
-    let Ok(Some(text)) = files::read_text(deployment, path::ENV) else { return };
-    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
-        if ![env_file::DOMAIN, env_file::CONFIG_HASH, env_file::TOKEN_FINGERPRINT].contains(&name.trim()) {
-            redact::guard(value.trim().trim_matches(['"', '\'']));
-        }
+/// The compose files and the proxy's configuration, whatever they are called here.
+fn settings_files(facts: &Facts<'_>) -> Vec<String> {
+    let compose = [facts.found.main.as_ref(), facts.found.over.as_ref()].into_iter().flatten();
+    let mut all: Vec<String> = compose.map(|file| file.name.to_owned()).collect();
+    if is_inside(&facts.gateway_path) && facts.gateway_path != path::ENV {
+        all.push(facts.gateway_path.clone());
     }
+    all
 }
 
 fn pretty(mut value: Value) -> Vec<u8> {
@@ -154,7 +173,7 @@ fn versions(stack: Option<&Stack<'_>>) -> Value {
 }
 
 /// Every file with its mode and size; a digest where it tells nothing of a secret.
-fn directory(deployment: &Deployment) -> Value {
+fn directory(deployment: &Deployment, settings: &[String], hidden: &Hidden) -> Value {
     let root = deployment.root();
     let mut rows = Vec::new();
     for folder in ["", path::CONFIG, path::DATA, path::SAMPLE] {
@@ -163,11 +182,8 @@ fn directory(deployment: &Deployment) -> Value {
             let Ok(meta) = entry.metadata() else { continue };
             let inside = Path::new(folder).join(entry.file_name());
             let name = inside.to_string_lossy().into_owned();
-            // The hash of a secret can be searched for.
-            let secret = name.ends_with(".key") || name.contains(".env");
-            let digest = (meta.is_file() && !secret && meta.len() < 1 << 20)
-                .then(|| fs::read(root.join(&inside)).ok().map(|bytes| sha256_hex(&bytes)))
-                .flatten();
+            let digest =
+                (meta.is_file() && meta.len() < 1 << 20).then(|| digest(deployment, &name, settings, hidden)).flatten();
             rows.push(json!({
                 "path": redact::foreign(&name),
                 "kind": if meta.is_dir() { "directory" } else if meta.is_file() { "file" } else { "other" },
@@ -183,19 +199,28 @@ fn directory(deployment: &Deployment) -> Value {
     json!({ "mode": mode, "entries": rows })
 }
 
+/// The digest of a file that we know to be public: that of a secret, or of a file with one in it, can be searched for.
+fn digest(deployment: &Deployment, name: &str, settings: &[String], hidden: &Hidden) -> Option<String> {
+    let public = [path::CA_CRT, path::TLS_CRT, path::GITIGNORE].contains(&name) || sample::BUILD_INPUTS.contains(&name);
+    if !public && !settings.iter().any(|file| file == name) {
+        return None;
+    }
+    let text = files::read_text(deployment, name).ok().flatten()?;
+    let clean = public || (redact::settings(&text) == text && hidden.clean(&text) == text);
+    clean.then(|| sha256_hex(text.as_bytes()))
+}
+
 /// Names of the variables in `.env`, and whether they have a value.
-fn names(text: &str) -> Vec<u8> {
+fn names(env: &EnvFile) -> Vec<u8> {
     let mut out = String::new();
-    for line in text.lines() {
-        let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.trim_start().starts_with('#')) else {
-            continue;
-        };
-        let shown = match name.trim() {
+    for name in env.keys() {
+        let value = env.get(&name).unwrap_or_default();
+        let shown = match name.as_str() {
             env_file::DOMAIN => redact::foreign(value.trim()),
             _ if value.trim().is_empty() => "(empty)".to_owned(),
             _ => "(set)".to_owned(),
         };
-        out.push_str(&format!("{}={shown}\n", redact::foreign(name.trim())));
+        out.push_str(&format!("{}={shown}\n", redact::foreign(&name)));
     }
     out.into_bytes()
 }
@@ -205,15 +230,41 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     for container in stack.containers()? {
         let mut log: Vec<u8> = Vec::new();
+        let mut key = KeyFilter::default();
+        let began = Instant::now();
         stack.docker.logs_in_order(&["--tail", LINES], &container.id, PATIENCE, |stamp, text| {
             if log.len() < MOST {
-                log.extend_from_slice(format!("{stamp} {}\n", redact::foreign(text)).as_bytes());
+                let text = key.filter(text).map_or_else(|| "[redacted]".to_owned(), redact::foreign);
+                log.extend_from_slice(format!("{stamp} {text}\n").as_bytes());
             }
         })?;
         found.push((redact::foreign(container.name()).replace('/', "_"), log));
+        // A docker that hangs on one would hang on each.
+        if began.elapsed() >= PATIENCE {
+            break;
+        }
     }
     found.sort();
     Ok(found)
+}
+
+/// Takes away the lines of a private key: each for itself is base64 like any other.
+#[derive(Default)]
+struct KeyFilter {
+    inside: bool,
+}
+
+impl KeyFilter {
+    /// The line, or nothing if it belongs to a key.
+    fn filter<'a>(&mut self, line: &'a str) -> Option<&'a str> {
+        let marked = line.contains("PRIVATE KEY-----");
+        let (begins, ends) = (marked && line.contains("-----BEGIN "), marked && line.contains("-----END "));
+        let is_key = self.inside || begins || ends;
+        // A key whose end was lost ends with the first line that has words in it.
+        let has_words = line.trim().contains(' ') && !line.contains(": ");
+        self.inside = if ends { false } else { begins || self.inside && !has_words };
+        (!is_key || (!marked && !self.inside)).then_some(line)
+    }
 }
 
 fn pack(entries: &[(String, Vec<u8>)], caller: &Caller) -> io::Result<Vec<u8>> {
@@ -239,4 +290,21 @@ fn save(target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(target).map_err(|e| e.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_a_key_go_and_those_around_it_stay() {
+        let mut key = KeyFilter::default();
+        let text = "before it\n-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\nProc-Type: 4\nYDK2Vw==\n-----END PRIVATE KEY-----\nafter it";
+        let left: Vec<&str> = text.lines().filter_map(|line| key.filter(line)).collect();
+        assert_eq!(left, ["before it", "after it"]);
+        let mut cut = KeyFilter::default();
+        let text = "-----BEGIN EC PRIVATE KEY-----\nMC4CAQAwBQ\n2026-11-24 it goes on\nand on";
+        let left: Vec<&str> = text.lines().filter_map(|line| cut.filter(line)).collect();
+        assert_eq!(left, ["2026-11-24 it goes on", "and on"]);
+    }
 }

@@ -2,42 +2,60 @@
 //! what only the two together tell.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::saved::root;
+use super::hidden::Hidden;
+use super::outcome::{self, report};
+use super::reach::reach;
 use super::{DiagnoseData, DiagnoseRequest, Signals, bundle, moment};
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::check::{Facts, Target, target};
-use crate::config::settings::may_dial;
+use crate::config;
 use crate::config::yaml;
-use crate::deployment::route::Host;
 use crate::deployment::{Deployment, Upstream, files, path};
 use crate::logs::Logs;
+use crate::logs::agent::CONNECTIONS;
 use crate::logs::input::Extent;
 use crate::rules;
 use crate::stack::commands::{Stack, Strictness};
 use crate::stack::container::Container;
-use crate::stack::live::{Picture, RouteState};
+use crate::stack::live::{Picture, SETTLED};
 
 /// Reading the log of one container may take this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Lines of a container that ended again and again: its last lives.
 const LAST_LIVES: &str = "2000";
-/// A container on this very host answers at once.
-const AT_ONCE: Duration = Duration::from_millis(500);
+/// Lines of a container that has run for months: what counts is how it is now.
+const LATEST: &str = "100000";
+
+/// What docker itself shows of a container: here a log can only be late, or of another life.
+const SEEN_LIVE: [&str; 7] = [
+    "crash-loop",
+    "edge-not-registered",
+    "edge-partial",
+    "netns-owner-not-running",
+    "proxy-netns-orphaned",
+    "service-stopped",
+    "upstream-down",
+];
 
 /// What was gathered; each part may be missing.
-struct Looked {
-    findings: Vec<Finding>,
-    skipped: Vec<Skipped>,
-    signals: Signals,
-    extent: Extent,
-    picture: Option<Picture>,
+pub(super) struct Looked {
+    /// What is wrong, each fault once.
+    pub(super) findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub(super) skipped: Vec<Skipped>,
+    /// Counts and the last state.
+    pub(super) signals: Signals,
+    /// How much log was read.
+    pub(super) extent: Extent,
+    /// The containers; `None` where docker could not be asked.
+    pub(super) picture: Option<Picture>,
+    /// Whether a server that is down was stopped, or never made: starting it is enough.
+    pub(super) only_stopped: bool,
 }
 
 /// Diagnoses the deployment.
@@ -59,39 +77,62 @@ pub(crate) fn run(
     }
     deployment.require()?;
     if let Some(target) = &request.bundle {
-        bundle::refuse_existing(target, caller)?;
+        bundle::refuse_unfit(target, caller)?;
     }
     let snapshot = caller.clone();
     let facts = Facts::gather(deployment, &snapshot)?;
+    if facts.are_of_nothing() {
+        // Advice for a deployment would be harmful here: `chmod 700 /etc`.
+        return Err(Error::Directory {
+            message: format!(
+                "`{}` is no deployment directory: no compose file, no `.env`, no `config`, no `data`",
+                deployment.root().display()
+            ),
+            hint: "name the right one with `--dir`, or make one with `init`".into(),
+        });
+    }
+    let hidden = Hidden::of(&facts);
+    hidden.guard();
     let verdict = facts.judge();
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
     let (looked, stack) = match opened {
         Err(refusal) => {
-            let why = root(&refusal.findings).map_or("the stack cannot be looked at", |f| f.title.as_str()).to_owned();
+            let first = outcome::root(&refusal.findings);
+            let why = first.map_or("the stack cannot be looked at", |f| f.title.as_str()).to_owned();
             let mut skipped = verdict.skipped;
             skipped.push(Skipped::new("containers", why.clone()));
             skipped.push(Skipped::new("logs", why));
             let findings = merged([verdict.findings, refusal.findings]);
-            let (signals, extent) = (Signals::default(), Extent::default());
-            (Looked { findings, skipped, signals, extent, picture: None }, None)
+            let signals = Signals { wanted: CONNECTIONS, ..Signals::default() };
+            let extent = Extent::default();
+            (Looked { findings, skipped, signals, extent, picture: None, only_stopped: false }, None)
         }
         Ok(stack) => {
-            let mut looked = look(deployment, &stack, since, caller)?;
+            let mut looked = look(deployment, &facts, &stack, since, caller)?;
+            // The files say it in the same words.
+            let said = verdict.findings.iter().any(|f| f.id == "upstream-undefined");
+            looked.findings.retain(|f| !said || f.id != "upstream-undefined");
+            let fatal = verdict.is_fatal();
             let files = verdict.skipped.into_iter().filter(|s| !s.id.starts_with("upstream:"));
             looked.skipped = files.chain(looked.skipped).collect();
             looked.findings = merged([verdict.findings, looked.findings]);
+            if fatal {
+                cannot_be_started(&mut looked.findings);
+            }
             (looked, Some(stack))
         }
     };
     let mut report = report(looked, caller);
     if let Some(target) = &request.bundle {
-        report.data.bundle = Some(bundle::write(target, deployment, stack.as_ref(), &report, caller)?);
+        let packed = bundle::write(target, deployment, &facts, &hidden, stack.as_ref(), &report, caller)?;
+        report.data.bundle = Some(packed);
     }
     Ok(report)
 }
 
 fn look(
     deployment: &Deployment,
+    facts: &Facts<'_>,
     stack: &Stack<'_>,
     since: Option<OffsetDateTime>,
     caller: &Caller,
@@ -101,31 +142,42 @@ fn look(
     let mut logs = Logs::new(since.map(OffsetDateTime::unix_timestamp))?;
     let mut skipped = std::mem::take(&mut picture.skipped);
     let mut extent = Extent::default();
-    for container in &containers {
-        if !read(stack, container, since, &mut logs, &mut extent)? {
-            skipped.push(Skipped::new(format!("logs:{}", container.service()), "docker cannot read its log"));
-        }
-    }
+    read_all(stack, &containers, since, &mut logs, &mut extent, &mut skipped)?;
     // The proxy takes a new certificate up by itself: what callers said of the old one is over.
     let renewed = files::metadata(deployment, path::TLS_CRT).ok().flatten().and_then(|meta| meta.modified().ok());
     if let Some(renewed) = renewed {
         logs.make_up("tls-", OffsetDateTime::from(renewed).unix_timestamp());
     }
     let verdict = logs.verdict();
-    let mut findings = std::mem::take(&mut picture.findings);
-    let read_here = verdict.findings.iter().cloned().map(|finding| {
-        // What was seen live outweighs what a log makes of it.
-        let settled =
-            picture.ready && finding.layer == crate::answer::Layer::Edge && finding.severity == Severity::Error;
-        if settled { finding.weighing(Severity::Note) } else { finding }
-    });
-    findings.extend(read_here);
-    findings.extend(starved(&containers));
+    let seen = std::mem::take(&mut picture.findings);
+    let read: Vec<Finding> = verdict
+        .findings
+        .iter()
+        .filter(|finding| containers.is_empty() || !SEEN_LIVE.contains(&finding.id))
+        .cloned()
+        .map(|finding| {
+            // What was seen live outweighs what a log makes of it.
+            let settled = picture.ready && finding.layer == Layer::Edge && finding.severity == Severity::Error;
+            unnumbered(if settled { finding.weighing(Severity::Note) } else { finding })
+        })
+        .collect();
+    // Both quote the same lines; the log's count them.
+    let told = |f: &Finding| !SEEN_LIVE.contains(&f.id) && read.iter().any(|r| r.id == f.id);
+    let seen = seen.into_iter().map(|f| if told(&f) { Finding { evidence: Vec::new(), ..f } } else { f });
+    let mut findings: Vec<Finding> = seen.chain(read.clone()).collect();
+    let concerned = Concerned::of(stack, &picture);
+    findings.extend(starved(&containers, &concerned, &picture));
+    findings.extend(others(&containers, &concerned, &picture));
+    findings.extend(unhealthy(&containers, &concerned, &picture));
     findings.extend(left_over(&picture));
     findings.extend(images(stack, &containers)?);
+    findings.extend(unapplied(deployment, facts, stack, &containers, &findings)?);
     let proxy = containers.iter().find(|c| c.service() == stack.services.proxy);
     for route in &picture.routes {
         findings.extend(proxy.and_then(|proxy| reach(stack, route, proxy, &containers)));
+    }
+    for finding in findings.iter_mut().filter(|f| f.id == "upstream-down") {
+        finding.fix = concerned.name_in(&finding.fix);
     }
     if picture.ready && verdict.last_call.is_none() && findings.iter().all(|f| f.severity == Severity::Note) {
         findings.push(rules::finding("proxy-reaches-nothing"));
@@ -133,7 +185,38 @@ fn look(
     let mut signals = Signals::of(&verdict);
     signals.registered = picture.connections.or(signals.registered);
     signals.wanted = picture.wanted;
-    Ok(Looked { findings: merged([findings]), skipped, signals, extent, picture: Some(picture) })
+    let only_stopped = !concerned.down.is_empty()
+        && concerned.down.iter().all(|name| {
+            let container = containers.iter().find(|c| c.service() == name);
+            container.is_none_or(|c| !c.is_running() && c.restart_count == 0 && !c.failed() && !c.ran_out_of_memory())
+        });
+    Ok(Looked { findings: merged([findings]), skipped, signals, extent, picture: Some(picture), only_stopped })
+}
+
+/// Reads the logs of all containers. When docker hangs on one, the others are not tried: it would hang on each.
+fn read_all(
+    stack: &Stack<'_>,
+    containers: &[Container],
+    since: Option<OffsetDateTime>,
+    logs: &mut Logs,
+    extent: &mut Extent,
+    skipped: &mut Vec<Skipped>,
+) -> Result<(), Error> {
+    let mut hangs = false;
+    for container in containers {
+        let id = format!("logs:{}", container.service());
+        if hangs {
+            skipped.push(Skipped::new(id, "docker did not end with the log before"));
+            continue;
+        }
+        let began = Instant::now();
+        if !read(stack, container, since, logs, extent)? {
+            hangs = began.elapsed() >= PATIENCE;
+            let why = if hangs { "docker did not end within 30 seconds" } else { "docker cannot read its log" };
+            skipped.push(Skipped::new(id, why));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the log of one container as if it came from `docker compose logs`. Whether docker could.
@@ -145,24 +228,127 @@ fn read(
     extent: &mut Extent,
 ) -> Result<bool, Error> {
     let asked = since.map(|since| since.unix_timestamp().to_string());
-    let settled = container.is_running() && container.restart_count == 0;
+    // One that died before and lives again: what it died of is over.
+    let now = OffsetDateTime::now_utc();
+    let settled = container.is_running() && (container.restart_count == 0 || container.age(now) >= SETTLED);
     let args: Vec<&str> = match (&asked, container.log_since()) {
         (Some(since), _) => vec!["--since", since],
-        (None, Some(life)) if settled => vec!["--since", life],
-        (None, _) if settled => Vec::new(),
+        (None, Some(life)) if settled => vec!["--since", life, "--tail", LATEST],
+        (None, _) if settled => vec!["--tail", LATEST],
         (None, _) => vec!["--tail", LAST_LIVES],
     };
     let name = container.service();
     stack.docker.logs_in_order(&args, &container.id, PATIENCE, |stamp, text| {
         extent.lines += 1;
         extent.bytes += text.len() as u64 + 1;
-        logs.line(extent.lines, format!("{name}-1  | {stamp} {text}").as_bytes());
+        logs.line(0, format!("{name}-1  | {stamp} {text}").as_bytes());
     })
 }
 
-fn starved(containers: &[Container]) -> Option<Finding> {
-    let starved: Vec<&str> = containers.iter().filter(|c| c.ran_out_of_memory()).map(Container::service).collect();
-    (!starved.is_empty()).then(|| rules::finding("out-of-memory").with(format!("service {}", starved.join(", "))))
+/// A line number says nothing where nobody has the file that it counts.
+fn unnumbered(mut finding: Finding) -> Finding {
+    for text in &mut finding.evidence {
+        *text = text.replacen(", line 0", "", 1);
+    }
+    finding
+}
+
+/// The services that the tunnel needs, and those among them whose server is down.
+struct Concerned {
+    needed: BTreeSet<String>,
+    down: BTreeSet<String>,
+    /// Containers of other projects that are down.
+    foreign: BTreeSet<String>,
+}
+
+impl Concerned {
+    fn of(stack: &Stack<'_>, picture: &Picture) -> Self {
+        let mut concerned = Self {
+            needed: [&stack.services.proxy, &stack.services.cloudflared].into_iter().cloned().collect(),
+            down: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+        };
+        for route in &picture.routes {
+            let upstream = Upstream::parse(&route.upstream).ok();
+            match upstream.map(|upstream| target(&upstream, &stack.found, &stack.services.proxy)) {
+                Some(Target::Service(service)) => {
+                    concerned.needed.insert(service.clone());
+                    if route.is_down() {
+                        concerned.down.insert(service);
+                    }
+                }
+                Some(Target::Joined(host)) if route.is_down() => {
+                    concerned.foreign.insert(host);
+                }
+                Some(Target::Joined(_) | Target::Outside(_) | Target::Nobody | Target::Unknown(_)) | None => {}
+            }
+        }
+        concerned
+    }
+
+    /// The table's advice with the names of the servers that are down.
+    fn name_in(&self, fix: &str) -> String {
+        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+        match (self.down.is_empty(), self.foreign.first()) {
+            (false, _) => fix.replace("SERVICE", &list(&self.down)),
+            (true, Some(host)) => {
+                fix.replace("`docker compose logs SERVICE` in {dir}", &format!("`docker logs {host}`"))
+            }
+            (true, None) => fix.to_owned(),
+        }
+    }
+}
+
+fn is_left_over(container: &Container, picture: &Picture) -> bool {
+    picture.leftovers.iter().any(|(_, id)| *id == container.id)
+}
+
+fn starved(containers: &[Container], concerned: &Concerned, picture: &Picture) -> Option<Finding> {
+    let starved: Vec<&Container> =
+        containers.iter().filter(|c| c.ran_out_of_memory() && !is_left_over(c, picture)).collect();
+    let hurts = starved.iter().any(|c| concerned.needed.contains(c.service()));
+    let severity = if hurts { Severity::Error } else { Severity::Warning };
+    let told = starved.iter().fold(rules::finding("out-of-memory").weighing(severity), |finding, c| {
+        finding.with(format!("service `{}`: {}, restarted {} times", c.service(), c.ending(), c.restart_count))
+    });
+    (!starved.is_empty()).then_some(told)
+}
+
+/// Services that no route leads to: the tunnel does without them, what is behind a route may not.
+fn others(containers: &[Container], concerned: &Concerned, picture: &Picture) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let now = OffsetDateTime::now_utc();
+    for container in containers {
+        let name = container.service();
+        if concerned.needed.contains(name) || is_left_over(container, picture) || container.ran_out_of_memory() {
+            continue;
+        }
+        let brief = container.is_running() && container.restart_count > 0 && container.age(now) < SETTLED;
+        let (id, text) = if container.status() == "restarting" || brief {
+            ("crash-loop", format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending()))
+        } else if container.failed() {
+            ("service-stopped", format!("`{name}` is {}, {}", container.status(), container.ending()))
+        } else {
+            continue;
+        };
+        found.push(rules::finding(id).weighing(Severity::Warning).with(text));
+    }
+    found
+}
+
+/// Containers that run and whose check fails. Behind a route that is a server that is down, and said.
+fn unhealthy(containers: &[Container], concerned: &Concerned, picture: &Picture) -> Option<Finding> {
+    let sick = |c: &&Container| {
+        c.is_running()
+            && c.health() == Some("unhealthy")
+            && !concerned.down.contains(c.service())
+            && !is_left_over(c, picture)
+    };
+    let sick: Vec<&Container> = containers.iter().filter(sick).collect();
+    let told = sick.iter().fold(rules::finding("service-unhealthy"), |finding, c| {
+        finding.with(format!("service `{}`: {}", c.service(), c.last_check()))
+    });
+    (!sick.is_empty()).then_some(told)
 }
 
 fn left_over(picture: &Picture) -> Option<Finding> {
@@ -170,9 +356,45 @@ fn left_over(picture: &Picture) -> Option<Finding> {
     (!names.is_empty()).then(|| rules::finding("compose-orphans").with(format!("service {}", names.join(", "))))
 }
 
+/// What a stack without our labels runs with, and its files no longer say.
+fn unapplied(
+    deployment: &Deployment,
+    facts: &Facts<'_>,
+    stack: &Stack<'_>,
+    containers: &[Container],
+    known: &[Finding],
+) -> Result<Vec<Finding>, Error> {
+    let mut found = Vec::new();
+    let running = |name: &str| containers.iter().find(|c| c.service() == name && c.is_running());
+    let inside = facts.gateway_path.as_str();
+    let edited = files::metadata(deployment, inside).ok().flatten().and_then(|meta| meta.modified().ok());
+    if let (Some(proxy), Some(edited)) = (running(&stack.services.proxy), edited.map(OffsetDateTime::from))
+        && let Some(started) = proxy.started().filter(|started| edited > *started)
+        && inside != path::GATEWAY
+        && !known.iter().any(|f| f.id == "config-not-applied")
+    {
+        let minutes = (edited - started).whole_minutes();
+        let text = format!("`{inside}` was written {minutes} min after the start of `{}`", stack.services.proxy);
+        found.push(rules::finding("config-not-applied").with(text));
+    }
+    let made_with = running(&stack.services.cloudflared).and_then(Container::token_fingerprint);
+    let now = config::token_fingerprint(deployment)?;
+    if let (Some(made_with), Some(now)) = (made_with, now)
+        && made_with != now
+        && !known.iter().any(|f| f.id == "token-not-applied")
+    {
+        let text = format!("fingerprint of the running token {made_with}, of the one in .env {now}");
+        found.push(rules::finding("token-not-applied").with(text));
+    }
+    Ok(found)
+}
+
 /// Images that are missing, or made for another processor, among those of services that do not run.
 fn images(stack: &Stack<'_>, containers: &[Container]) -> Result<Vec<Finding>, Error> {
-    let running: BTreeSet<&str> = containers.iter().filter(|c| c.is_running()).map(Container::service).collect();
+    // One that is started again and again runs for a moment each time.
+    let now = OffsetDateTime::now_utc();
+    let runs = |c: &&Container| c.is_running() && (c.restart_count == 0 || c.age(now) >= SETTLED);
+    let running: BTreeSet<&str> = containers.iter().filter(runs).map(Container::service).collect();
     let mut found = Vec::new();
     let mut engine = None;
     for service in stack.found.service_names().iter().filter(|name| !running.contains(name.as_str())) {
@@ -200,55 +422,13 @@ fn images(stack: &Stack<'_>, containers: &[Container]) -> Result<Vec<Finding>, E
         };
         if !engine.is_empty() && platform != *engine {
             let text = format!("service `{service}`: the image is for {platform}, the engine is {engine}");
-            found.push(rules::finding("platform-mismatch").weighing(Severity::Warning).with(text));
+            let fails = containers.iter().any(|c| c.service() == service && (c.restart_count > 0 || c.failed()));
+            // Emulation may run it.
+            let severity = if fails { Severity::Error } else { Severity::Warning };
+            found.push(rules::finding("platform-mismatch").weighing(severity).with(text));
         }
     }
     Ok(found)
-}
-
-/// Whether the proxy may dial a container of this project, and whether anybody listens there.
-fn reach(stack: &Stack<'_>, route: &RouteState, proxy: &Container, containers: &[Container]) -> Option<Finding> {
-    let upstream = Upstream::parse(&route.upstream).ok()?;
-    let Target::Service(service) = target(&upstream, &stack.found, &stack.services.proxy) else { return None };
-    let container = containers.iter().find(|c| c.service() == service && c.is_running())?;
-    let shared = container.addresses_shared_with(proxy);
-    let name = &route.name;
-    if shared.is_empty() {
-        if container.id == proxy.id || container.shares_network_of() == Some(proxy.id.as_str()) {
-            return None;
-        }
-        let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
-        return Some(rules::finding("upstream-dns").with(text));
-    }
-    let allowed = stack.gateway.as_ref().map(|g| (g.dials_anything(), g.allowed_ips()));
-    for (address, gateway) in shared {
-        if let (IpAddr::V4(v4), Some((false, ranges))) = (address, allowed)
-            && !may_dial(v4, ranges)
-            && !matches!(upstream.host(), Host::Address(_))
-        {
-            let text = format!("route `{name}`: service `{service}` has the address {address}");
-            return Some(rules::finding("upstream-ip-rejected").with(text));
-        }
-        if is_refused(SocketAddr::new(address, upstream.port()), gateway) {
-            let text =
-                format!("route `{name}`: nobody listens on {address} port {} (service `{service}`)", upstream.port());
-            return Some(rules::finding("upstream-refused").with(text));
-        }
-    }
-    None
-}
-
-/// Whether a container of this host refuses a connection. Only where the way to it leads over Docker's own bridge: with
-/// Docker Desktop and rootless engines the address may be a stranger's in the local network.
-fn is_refused(address: SocketAddr, gateway: Option<IpAddr>) -> bool {
-    let Some(gateway) = gateway else { return false };
-    // Connecting a UDP socket sends nothing; it asks the routing table.
-    let local = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
-        socket.connect(address)?;
-        socket.local_addr()
-    });
-    local.is_ok_and(|local| local.ip() == gateway)
-        && TcpStream::connect_timeout(&address, AT_ONCE).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// One list out of several: a fault that two of them saw is one finding with the evidence of both.
@@ -267,64 +447,21 @@ fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
             }
         }
     }
+    // What the wrong namespace looks like from inside.
+    if all.iter().any(|f| f.id == "network-mode-missing") {
+        all.retain(|f| f.id != "proxy-netns-orphaned");
+    }
     // A crash of a program is one thing, whether its log or its container says so; so is a server that is down.
     rules::explain(&mut all);
     all
 }
 
-fn report(looked: Looked, caller: &Caller) -> Report<DiagnoseData> {
-    let errors = looked.findings.iter().filter(|f| f.severity == Severity::Error).count();
-    let ready = looked.picture.as_ref().is_some_and(|p| p.ready);
-    let healthy = ready && errors == 0;
-    let first = root(&looked.findings).cloned();
-    let summary = match &first {
-        Some(f) if f.severity == Severity::Error => {
-            let also = if errors > 1 {
-                format!(" ({errors} findings in all, the first explains most)")
-            } else {
-                String::new()
-            };
-            format!("{}{also}", f.title)
-        }
-        _ if !ready => match &looked.picture {
-            Some(picture) => format!("nothing wrong was found, and the tunnel is not live yet: {}", picture.progress()),
-            None => "nothing wrong was found in the files; the containers could not be looked at".to_owned(),
-        },
-        Some(f) if f.severity == Severity::Warning => format!("the tunnel is live, but {}", f.title),
-        _ => "healthy: the tunnel is live and nothing is wrong".to_owned(),
-    };
-    let data = DiagnoseData {
-        healthy,
-        signals: looked.signals,
-        lines: looked.extent.lines,
-        bytes: looked.extent.bytes,
-        containers: looked.picture.as_ref().map(|p| p.containers.clone()).unwrap_or_default(),
-        bundle: None,
-    };
-    let mut report = Report::new(summary, data);
-    report.next.push(next(first.as_ref(), ready, caller));
-    report.findings = looked.findings;
-    report.skipped = looked.skipped;
-    report
-}
-
-/// The one thing to do now.
-fn next(first: Option<&Finding>, ready: bool, caller: &Caller) -> Next {
-    let restart = ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
-    match first {
-        Some(f) if f.id == "stack-stopped" => Next::helper("start it", caller.command(&["up"])),
-        Some(f) if restart.contains(&f.id) => {
-            Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
-        }
-        Some(f)
-            if f.severity == Severity::Error
-                && ["token-missing", "token-placeholder", "token-malformed"].contains(&f.id) =>
-        {
-            Next::person("in a terminal of your own, never in a chat: put the token in")
-                .running(caller.command(&["token", "set"]))
-        }
-        Some(f) if f.severity < Severity::Note => Next::person(caller.fill(&f.fix)),
-        _ if ready => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
-        _ => Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
+/// Nobody can start a stack whose files are broken: that it is down follows from them.
+fn cannot_be_started(findings: &mut [Finding]) {
+    let others: Vec<Finding> =
+        findings.iter().filter(|f| f.id != "stack-stopped" && !outcome::only_endangers(f)).cloned().collect();
+    let cause = outcome::root(&others).filter(|f| f.severity == Severity::Error).map(|f| f.id);
+    for finding in findings.iter_mut().filter(|f| f.id == "stack-stopped") {
+        finding.consequence_of = cause;
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::lexicon::Writer;
 use super::line::Line;
 use super::signs::{Sense, Sign};
+use crate::answer::redact::head;
 
 /// Different faults that are remembered of one stream.
 const MOST: usize = 64;
@@ -76,8 +77,8 @@ fn cut<'a>(text: &'a str, around: &str) -> &'a str {
         return text;
     }
     let at = text.find(around).unwrap_or(0);
-    let from = if at > KEPT / 2 { text.floor_char_boundary(at - KEPT / 4) } else { 0 };
-    &text[from..text.floor_char_boundary(from + KEPT)]
+    let from = if at > KEPT / 2 { head(text, at - KEPT / 4).len() } else { 0 };
+    head(&text[from..], KEPT)
 }
 
 impl Faults {

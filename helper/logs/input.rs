@@ -49,7 +49,7 @@ enum Quiet {
     /// Ready at once.
     Small(AhoCorasick),
     /// Fast.
-    Large(Lanes),
+    Large(Box<Lanes>),
 }
 
 impl Scanner {
@@ -60,7 +60,7 @@ impl Scanner {
 
     fn large() -> Result<Self, BuildError> {
         let kind = AhoCorasickKind::DFA;
-        Ok(Self { quiet: Quiet::Large(Lanes::new(&keys(false))?), routine: automaton(&keys(true), kind)? })
+        Ok(Self { quiet: Quiet::Large(Box::new(Lanes::new(&keys(false))?)), routine: automaton(&keys(true), kind)? })
     }
 
     fn is_small(&self) -> bool {

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use time::{Date, Month};
 
+use crate::answer::redact::head;
+
 /// A prefix is at most this long: a container's name and the blanks behind it.
 const PREFIX: usize = 200;
 
@@ -103,7 +105,7 @@ fn level(text: &str) -> bool {
 
 /// cloudflared's stamp and level behind another program's prefix (journald, a cluster's log viewer).
 fn buried(text: &str) -> Option<(i64, usize)> {
-    let head = text.get(..text.len().min(PREFIX)).or_else(|| text.get(..text.floor_char_boundary(PREFIX)))?;
+    let head = head(text, PREFIX);
     ["Z INF ", "Z WRN ", "Z ERR ", "Z DBG ", "Z FTL "].iter().find_map(|level| {
         let at = head.find(level)?;
         let start = at.checked_sub(19)?;

@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::docker::Docker;
-use crate::answer::{Error, Finding};
+use crate::answer::{Error, Finding, redact};
+use crate::deployment::{env_file, token};
 use crate::logs::signs;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
@@ -58,6 +59,14 @@ struct State {
 #[serde(rename_all = "PascalCase")]
 struct Health {
     status: String,
+    #[serde(default)]
+    log: Option<Vec<HealthCheck>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HealthCheck {
+    output: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -153,6 +162,12 @@ impl Container {
         self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none")
     }
 
+    /// What its last health check printed; empty where it printed nothing.
+    pub(crate) fn last_check(&self) -> &str {
+        let checks = self.state.health.as_ref().and_then(|health| health.log.as_ref());
+        checks.and_then(|checks| checks.last()).map_or("", |check| check.output.trim())
+    }
+
     /// Start of its present, or last, life.
     pub(crate) fn started(&self) -> Option<OffsetDateTime> {
         moment(&self.state.started_at)
@@ -215,6 +230,19 @@ impl Container {
     pub(crate) fn flag(&self, flag: &str) -> Option<&str> {
         let next = self.args.iter().position(|arg| arg == flag).and_then(|at| self.args.get(at + 1));
         next.map(String::as_str).or_else(|| self.args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('=')))
+    }
+
+    /// Fingerprint of the token in its environment or its command, if it was made with one there.
+    pub(crate) fn token_fingerprint(&self) -> Option<String> {
+        let token =
+            self.variable(env_file::TOKEN).or_else(|| self.flag("--token")).filter(|token| !token.is_empty())?;
+        redact::guard(token);
+        Some(token::fingerprint(token.trim()))
+    }
+
+    /// Whether it ended, and not because it was told to: neither a success nor the signals of a stop.
+    pub(crate) fn failed(&self) -> bool {
+        matches!(self.state.status.as_str(), "exited" | "dead") && !matches!(self.state.exit_code, 0 | 137 | 143)
     }
 
     /// A variable of its environment. Never for one that holds a secret.

@@ -59,6 +59,13 @@ pub(crate) struct RouteState {
     upstream_up: Option<bool>,
 }
 
+impl RouteState {
+    /// Whether what is behind it was seen not to run.
+    pub(crate) fn is_down(&self) -> bool {
+        self.upstream_up == Some(false)
+    }
+}
+
 /// The state at one moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Picture {
@@ -531,7 +538,7 @@ impl<'a> Watch<'a> {
         cloudflared: Option<&Container>,
         picture: &mut Picture,
     ) -> Result<(), Error> {
-        let (_, fingerprint) = config::label_values(self.deployment)?;
+        let fingerprint = config::token_fingerprint(self.deployment)?;
         if proxy.is_some_and(|c| !self.runs_current_configuration(c)) {
             picture.findings.push(
                 rules::finding("config-not-applied").with("the configuration was changed after the proxy had read it"),

@@ -1,0 +1,75 @@
+//! Whether the proxy can get to what a route names: a common network, an allowed address, an open port.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use crate::answer::Finding;
+use crate::check::{Target, target};
+use crate::config::settings::may_dial;
+use crate::deployment::Upstream;
+use crate::deployment::route::Host;
+use crate::rules;
+use crate::stack::commands::Stack;
+use crate::stack::container::Container;
+use crate::stack::live::RouteState;
+
+/// A container on this very host answers at once.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// Whether the proxy may dial a container of this project, and whether anybody listens there.
+pub(super) fn reach(
+    stack: &Stack<'_>,
+    route: &RouteState,
+    proxy: &Container,
+    containers: &[Container],
+) -> Option<Finding> {
+    let upstream = Upstream::parse(&route.upstream).ok()?;
+    let Target::Service(service) = target(&upstream, &stack.found, &stack.services.proxy) else { return None };
+    let container = containers.iter().find(|c| c.service() == service && c.is_running())?;
+    let shared = container.addresses_shared_with(proxy);
+    let name = &route.name;
+    if shared.is_empty() {
+        if container.id == proxy.id || container.shares_network_of() == Some(proxy.id.as_str()) {
+            return None;
+        }
+        let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
+        let mut finding = rules::finding("upstream-dns").with(text);
+        finding.fix = format!(
+            "give `{service}` a network of `{{proxy}}`'s: without `networks:` a service is on `default`, and with it \
+             `default` must be named too (`networks: [default, …]`); then `{{helper}} up --dir {{dir}}`"
+        );
+        return Some(finding);
+    }
+    let allowed = stack.gateway.as_ref().map(|g| (g.dials_anything(), g.allowed_ips()));
+    for (address, gateway) in shared {
+        if let (IpAddr::V4(v4), Some((false, ranges))) = (address, allowed)
+            && !may_dial(v4, ranges)
+            && !matches!(upstream.host(), Host::Address(_))
+        {
+            let named = ranges.map(|ranges| format!(", and `allowed_ips` is {}", ranges.join(", ")));
+            let named = named.unwrap_or_default();
+            let text = format!("route `{name}`: service `{service}` has the address {address}{named}");
+            return Some(rules::finding("upstream-ip-rejected").with(text));
+        }
+        if is_refused(SocketAddr::new(address, upstream.port()), gateway) {
+            let text =
+                format!("route `{name}`: nobody listens on {address} port {} (service `{service}`)", upstream.port());
+            return Some(rules::finding("upstream-refused").with(text));
+        }
+    }
+    None
+}
+
+/// Whether a container of this host refuses a connection. Only where the way to it leads over Docker's own bridge: with
+/// Docker Desktop and rootless engines the address may be a stranger's in the local network.
+fn is_refused(address: SocketAddr, gateway: Option<IpAddr>) -> bool {
+    let Some(gateway) = gateway else { return false };
+    // Connecting a UDP socket sends nothing; it asks the routing table.
+    let local = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect(address)?;
+        socket.local_addr()
+    });
+    local.is_ok_and(|local| local.ip() == gateway)
+        && TcpStream::connect_timeout(&address, AT_ONCE).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+}
