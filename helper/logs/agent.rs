@@ -414,6 +414,10 @@ impl Agent {
             };
             found.push(tries.into_iter().fold(finding, Finding::with));
         }
+        if let (Some(cause), true) = (found.first().map(|f| f.id), lost) {
+            let finding = rules::finding("edge-conn-lost").weighing(Severity::Error).because_of(cause);
+            found.push(finding.with("it was registered before, and no connection is left"));
+        }
         if found.is_empty() && lost {
             let others = !self.witnessed && self.warned;
             let (severity, text) = match others {

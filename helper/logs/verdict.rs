@@ -180,9 +180,14 @@ impl Logs {
             looping.retain(|(text, _)| !text.starts_with(&format!("{} ", told.map_or("", |s| &s.name))));
             looping.push((format!("{}: {}", row.service, row.status), cause));
         }
-        let Some(cause) = looping.first().map(|(_, cause)| *cause) else { return };
+        if looping.is_empty() {
+            return;
+        }
         let mut finding = looping.iter().fold(rules::finding("crash-loop"), |finding, (text, _)| finding.with(text));
-        finding.consequence_of = cause.filter(|id| findings.iter().any(|f| f.id == *id));
+        // Where several are started over and over: the one that is to be mended first.
+        let layer = |id: &str| findings.iter().find(|f| f.id == id).map(|f| f.layer);
+        let causes = looping.iter().filter_map(|(_, cause)| *cause).filter_map(|id| Some((layer(id)?, id)));
+        finding.consequence_of = causes.min_by_key(|(layer, _)| *layer).map(|(_, id)| id);
         findings.push(finding);
     }
 

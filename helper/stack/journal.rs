@@ -188,7 +188,7 @@ mod tests {
         ];
         for text in said {
             let mut journal = Journal::new(Writer::Proxy);
-            journal.take("2026-11-22T20:45:19.1Z", text, &lexicon);
+            journal.take("2026-11-22T20:45:19.1Z", text, lexicon);
             assert!(journal.has_route("echo", 2), "{text}");
             assert!(!journal.has_route("ech", 2), "{text}");
             assert!(!journal.has_route("other", 2), "{text}");

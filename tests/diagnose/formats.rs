@@ -80,7 +80,7 @@ fn coloured(text: &str) -> Option<String> {
 /// The moment in a line, of any of the programs.
 fn moment(line: &str) -> Option<OffsetDateTime> {
     let at = line.char_indices().map(|(at, _)| at).take(60).find(|at| {
-        let text = line[*at..].as_bytes();
+        let text = &line.as_bytes()[*at..];
         text.len() >= 19 && text[..4].iter().all(u8::is_ascii_digit) && text[13] == b':' && text[16] == b':'
     })?;
     let text = line.get(at..at + 19)?.replace('/', "-").replace(' ', "T");
@@ -162,8 +162,15 @@ fn json_output(text: &str) -> Option<String> {
     Some(as_v2(converted.iter().map(|(name, line)| (*name, line.as_str()))))
 }
 
-/// The part of a log that has prefixes, if it is one part, and what stands around it.
-fn parts<'a>(all: &'a [Line<'a>]) -> Option<(&'a [Line<'a>], Vec<Vec<Line<'a>>>, &'a [Line<'a>])> {
+/// The lines with prefixes, by service, and what stands around them.
+struct Parts<'a> {
+    before: &'a [Line<'a>],
+    services: Vec<Vec<Line<'a>>>,
+    after: &'a [Line<'a>],
+}
+
+/// `None` where other lines stand between those with prefixes.
+fn parts<'a>(all: &'a [Line<'a>]) -> Option<Parts<'a>> {
     let first = all.iter().position(|(name, _)| name.is_some())?;
     let end = all.iter().rposition(|(name, _)| name.is_some())? + 1;
     let middle = &all[first..end];
@@ -175,19 +182,19 @@ fn parts<'a>(all: &'a [Line<'a>]) -> Option<(&'a [Line<'a>], Vec<Vec<Line<'a>>>,
             None => services.push(vec![*line]),
         }
     }
-    Some((&all[..first], services, &all[end..]))
+    Some(Parts { before: &all[..first], services, after: &all[end..] })
 }
 
 fn other_order(text: &str) -> Option<String> {
     let all = lines(text);
-    let (before, services, after) = parts(&all)?;
+    let Parts { before, services, after } = parts(&all)?;
     let middle = services.iter().rev().flatten();
     Some(as_v2(before.iter().chain(middle).chain(after).copied()))
 }
 
 fn interleaved(text: &str) -> Option<String> {
     let all = lines(text);
-    let (before, services, after) = parts(&all)?;
+    let Parts { before, services, after } = parts(&all)?;
     let longest = services.iter().map(Vec::len).max()?;
     let middle = (0..longest).flat_map(|at| services.iter().filter_map(move |service| service.get(at)));
     Some(as_v2(before.iter().chain(middle).chain(after).copied()))
