@@ -33,11 +33,12 @@ const LAST_LIVES: &str = "2000";
 const LATEST: &str = "100000";
 
 /// What docker itself shows of a container: here a log can only be late, or of another life.
-const SEEN_LIVE: [&str; 7] = [
+const SEEN_LIVE: [&str; 8] = [
     "crash-loop",
     "edge-not-registered",
     "edge-partial",
     "netns-owner-not-running",
+    "platform-mismatch",
     "proxy-netns-orphaned",
     "service-stopped",
     "upstream-down",
