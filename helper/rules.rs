@@ -863,6 +863,11 @@ rules! {
     "`i/o timeout`, `context deadline exceeded` or `no route to host` towards an upstream"
     "a firewall on its host drops the packets, it is on another network, or it hangs"
     "call it from the proxy's network by hand, and open the port on its host for this machine's Docker networks"
+"upstream-failed" Upstream Fatal TROUBLE
+    "the server behind a route answers calls with an error, or breaks them off"
+    "`upstream request failed` in the proxy's log, or `500 Internal Server Error` in the server's"
+    "see the evidence; it is the server's own fault, or something between it and the proxy ends the connection"
+    "look at the server's own log at that moment, and mend what it says"
 "rootless-host-internal" Upstream Warning TROUBLE
     "a server on the host is not reached through host.docker.internal"
     "`connection refused` or a timeout for `host.docker.internal`"
@@ -1009,6 +1014,8 @@ const EXPLAINED: &[(&str, &[&[&str]])] = &[
     ("crash-loop", &[&ENDS_PROXY, &ENDS_SERVER, &ENDS_AGENT, &["out-of-memory", "platform-mismatch", "upstream-ca-missing"]]),
     ("service-stopped", &[&ENDS_PROXY, &ENDS_SERVER, &ENDS_AGENT, &["out-of-memory", "platform-mismatch"]]),
     ("netns-owner-not-running", &[&ENDS_PROXY, &["upstream-ca-missing", "platform-mismatch", "out-of-memory", "image-not-found", "registry-unreachable", "port-conflict", "name-conflict"]]),
+    ("proxy-netns-orphaned", &[&ENDS_PROXY, &["out-of-memory"]]),
+    ("token-missing", &[&["env-missing"]]),
     ("proxy-unreachable", &[&ENDS_PROXY, &["proxy-netns-orphaned", "network-mode-missing", "listen-mismatch", "out-of-memory", "service-stopped"]]),
     ("proxy-no-answer", &[&ENDS_PROXY, &["proxy-netns-orphaned", "network-mode-missing", "listen-mismatch"]]),
     ("proxy-wrong-scheme", &[&["listen-mismatch"]]),

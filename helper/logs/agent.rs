@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fault::{Event, Fault, Faults};
 use super::lexicon::Writer;
 use super::line::{connection_index, field};
-use super::signs::{Mark, Sense};
+use super::signs::{Mark, Sense, Sign};
 use crate::answer::{Finding, Severity};
 use crate::rules;
 
@@ -18,7 +18,8 @@ const BLOCKED: u32 = 3;
 /// Fewer connections than wanted are no finding while they are still being made, in seconds.
 const STILL_CONNECTING: i64 = 10;
 /// Words that nothing but the end of a connection makes cloudflared print.
-const LOST_FOR_SURE: [&str; 8] = [
+const LOST_FOR_SURE: [&str; 9] = [
+    "context canceled",
     "failed to accept QUIC stream",
     "Failed to serve quic connection",
     "accept stream listener encountered a failure while serving",
@@ -28,6 +29,9 @@ const LOST_FOR_SURE: [&str; 8] = [
     "Application error 0x0",
     "Error shutting down control stream",
 ];
+/// A QUIC connection on which nothing comes.
+static SWALLOWED: Sign =
+    Sign { rule: "edge-quic-blocked", sense: Sense::Attempt, parts: &["failed to accept QUIC stream"] };
 /// An index beyond which a number is not one of cloudflared's.
 const MOST: u8 = 64;
 
@@ -55,6 +59,10 @@ pub(crate) struct Agent {
     /// Whether it was told where the proxy is.
     url: Option<bool>,
     remote: bool,
+    /// Its token is an argument, as the dashboard of another kind of tunnel prints it.
+    token_given: bool,
+    /// It speaks as releases before 2022.8 did, when a configuration was a file.
+    old_words: bool,
     /// How many connections there were when it was told to stop.
     stopped: Option<u32>,
     retries: u32,
@@ -83,6 +91,14 @@ pub(crate) struct Agent {
     warned: bool,
 }
 
+/// What a registration that fails without a reason means.
+const HIDDEN: &str = "over QUIC cloudflared keeps the edge's reason to itself: most likely it is the token; with `--protocol http2` in its command it prints the reason";
+
+/// Whether a line is about the first connection: no other one can be in its way.
+fn is_first(text: &str) -> bool {
+    connection_index(text) == Some(0)
+}
+
 /// Whether cloudflared's own level of a line is a warning, console or JSON.
 fn is_warning(text: &str) -> bool {
     text.starts_with("WRN ") || text.contains("\"level\":\"warn\"")
@@ -90,7 +106,7 @@ fn is_warning(text: &str) -> bool {
 
 /// Whether a line is from the box of cloudflared's own checks at its start (2026.5.2 and later).
 fn is_precheck(text: &str) -> bool {
-    text.contains(" FAIL ") || text.contains(": Allow outbound ")
+    text.contains(" FAIL ") || text.contains(": Allow outbound ") || text.contains("component") && text.contains("fail")
 }
 
 impl Agent {
@@ -187,6 +203,7 @@ impl Agent {
             Mark::Settings => {
                 // A tunnel that is run by its credentials takes its rules from a file.
                 let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:", "cred-file:", "origincert:"];
+                self.token_given = text.contains("token:");
                 self.url = Some(ways.iter().any(|way| text.contains(way)));
             }
             Mark::RemoteConfig => self.remote = true,
@@ -201,6 +218,7 @@ impl Agent {
                 }
             }
             Mark::Registered => {
+                self.old_words = !text.contains("Registered tunnel connection");
                 let connection = self.connections.entry(index.unwrap_or(0)).or_default();
                 let dialled = connection.dialled;
                 *connection = Connection { up: true, registered: at, dialled, ..Connection::default() };
@@ -218,7 +236,8 @@ impl Agent {
             }
             Mark::Stopping => self.stopped = Some(self.registered()),
             Mark::Retrying => self.retries = self.retries.saturating_add(1),
-            Mark::Fallback => {}
+            // It gives QUIC up because of what came before.
+            Mark::Fallback => self.udp_hint |= self.quic_timeouts > 0 && self.quick_refusals + self.slow_refusals == 0,
             Mark::UdpHint => self.udp_hint = true,
             // Steps of the other programs.
             Mark::Route
@@ -296,11 +315,23 @@ impl Agent {
             self.attempt = Some((at, index));
         }
         self.udp_hint |= event.sign.rule == "edge-quic-blocked" && is_precheck(event.line.text);
-        if event.sign.rule == "edge-quic-blocked" && !again {
+        // It was dialled, and then nothing came: a registration that is swallowed.
+        let swallowed = event.sign.parts[0] == "failed to accept QUIC stream"
+            && !was_up
+            && event.line.text.contains("timeout")
+            && self.connections.values().any(|c| c.dialled.zip(at).is_some_and(|(from, to)| to - from >= REGISTRATION));
+        if swallowed {
+            faults.record(&Event { sign: &SWALLOWED, ..*event });
+            self.hints.insert(SWALLOWED.rule);
+        }
+        if (event.sign.rule == "edge-quic-blocked" || swallowed) && !again {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
         self.complaint = Some(event.line.text.to_owned());
-        if matches!(event.sign.rule, "edge-quic-blocked" | "edge-egress-denied-locally") {
+        let over_quic = event.sign.parts[0] == "CRYPTO_ERROR" || event.line.text.contains("edge with quic");
+        if matches!(event.sign.rule, "edge-quic-blocked" | "edge-egress-denied-locally")
+            || event.sign.rule == "edge-tls-intercepted" && over_quic
+        {
             self.hints.insert(event.sign.rule);
         }
         // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
@@ -327,7 +358,7 @@ impl Agent {
         }
         let dead = found.iter().any(|f| f.layer == crate::answer::Layer::Edge);
         // Another tunnel's configuration comes from the edge, with the first registration.
-        let none_came = with_proxy || self.registered() >= self.wanted();
+        let none_came = with_proxy || self.registered() >= self.wanted() && !self.token_given && !self.old_words;
         if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == "no-ingress-url") {
             found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
         }
@@ -369,11 +400,13 @@ impl Agent {
             let finding = rules::finding(rule).with(text).weighing(Severity::Error);
             let hidden = fault("token-rejected-hidden").map(quote);
             let finding = hidden.into_iter().fold(finding, Finding::with);
-            found.push(if slow {
-                finding
-            } else {
-                finding.with("over QUIC cloudflared keeps the edge's reason to itself: most likely it is the token; with `--protocol http2` in its command it prints the reason")
-            });
+            found.push(if slow { finding } else { finding.with(HIDDEN) });
+        }
+        if refusals == 1 && self.quic_timeouts == 0 && fault("token-rejected-hidden").is_some_and(|f| is_first(&f.text))
+        {
+            let finding = rules::finding("token-rejected").weighing(Severity::Warning);
+            let line = fault("token-rejected-hidden").map(quote);
+            found.push(line.into_iter().fold(finding, Finding::with).with(HIDDEN));
         }
         let no_addresses = faults.open().find(|f| f.text.contains("no free edge addresses"));
         match (no_addresses, proven("edge-network-unreachable")) {
@@ -387,7 +420,9 @@ impl Agent {
             found.extend(proven(rule));
         }
         let (quic, tcp) = (proven("edge-quic-blocked"), proven("edge-tcp-blocked"));
-        let both = quic.is_some() && tcp.is_some() || fault("edge-unreachable").is_some();
+        // Where no name is found, nothing was tried.
+        let nameless = fault("edge-dns-failed").is_some() && quic.is_none() && tcp.is_none();
+        let both = quic.is_some() && tcp.is_some() || fault("edge-unreachable").is_some() && !nameless;
         let lost = self.ever && self.losses > 0;
         // An outage of a minute looks the same as a firewall: after a loss only what it tried in vain since counts.
         let brief = lost && !both && !self.udp_hint && self.quic_timeouts < 2 * BLOCKED;
@@ -398,8 +433,9 @@ impl Agent {
                 None => finding.with("neither UDP nor TCP 7844 leads to the tunnel's edge"),
             });
         }
-        let explained = !found.is_empty();
-        for finding in [quic, tcp].into_iter().flatten().filter(|_| !brief) {
+        let explained = !found.is_empty() || brief;
+        let mut suspects: Vec<Finding> = Vec::new();
+        for finding in [quic, tcp].into_iter().flatten() {
             let finding = match (both, explained, finding.id) {
                 (true, ..) => finding.because_of("edge-unreachable"),
                 (false, true, _) => finding,
@@ -412,7 +448,8 @@ impl Agent {
                 }
                 _ => None,
             };
-            found.push(tries.into_iter().fold(finding, Finding::with));
+            let list = if brief { &mut suspects } else { &mut found };
+            list.push(tries.into_iter().fold(finding, Finding::with));
         }
         if let (Some(cause), true) = (found.first().map(|f| f.id), lost) {
             let finding = rules::finding("edge-conn-lost").weighing(Severity::Error).because_of(cause);
@@ -428,10 +465,17 @@ impl Agent {
             let line = fault("edge-conn-lost").map(quote);
             found.push(line.into_iter().fold(finding.with(text), Finding::with));
         }
-        if found.is_empty() && (self.retries > 0 || self.complaint.is_some()) {
+        found.extend(suspects);
+        if found.is_empty() && (self.retries > 0 && self.starts > 0 || self.complaint.is_some()) {
             let finding = rules::finding("edge-not-registered");
             let finding = if self.retries < 2 { finding.weighing(Severity::Warning) } else { finding };
             found.push(self.complaint.iter().fold(finding, Finding::with));
+        }
+        // A piece of a log, with warnings only: cloudflared warns while it has another connection.
+        if self.starts == 0 && !self.witnessed && self.warned {
+            for finding in found.iter_mut().filter(|f| f.severity == Severity::Error) {
+                finding.severity = Severity::Warning;
+            }
         }
         found
     }
@@ -471,7 +515,7 @@ impl Agent {
         let healed = |rule: &str| faults.healed().find(|f| f.rule == rule).map(quote);
         if self.protocol.as_deref() == Some("http2") {
             let udp = self.udp_hint || self.quic_timeouts >= BLOCKED;
-            let rules = ["edge-quic-blocked", "edge-egress-denied-locally"];
+            let rules = ["edge-quic-blocked", "edge-egress-denied-locally", "edge-tls-intercepted"];
             for rule in rules.into_iter().filter(|rule| self.hints.contains(rule)) {
                 if rule == "edge-quic-blocked" && !udp {
                     continue;

@@ -11,6 +11,8 @@ use crate::answer::redact::head;
 const MOST: usize = 64;
 /// Characters of a line that are kept as evidence.
 const KEPT: usize = 600;
+/// A start that fails does so within so many seconds.
+const STARTUP: i64 = 5;
 /// As many equal lines without a time stamp are as many ends; fewer may be one, pasted twice.
 const RUN: u32 = 3;
 
@@ -69,6 +71,8 @@ pub(crate) struct Faults {
     all: Vec<Fault>,
     /// Whether the program has said that it began well since it last ended.
     started: bool,
+    /// When it said so.
+    started_at: Option<i64>,
 }
 
 /// At most so many bytes of a text, with the place of interest in the middle.
@@ -89,7 +93,9 @@ impl Faults {
         (event.line.stamps, event.line.text).hash(&mut hasher);
         let seen = hasher.finish();
         let rule = event.sign.rule;
-        let started = std::mem::take(&mut self.started) && ends;
+        // What fails as a program starts fails at once: a good start long before was another life's.
+        let recent = self.started_at.zip(event.line.at).is_none_or(|(start, end)| end - start <= STARTUP);
+        let started = std::mem::take(&mut self.started) && ends && recent;
         let known = |f: &&mut Fault| f.rule == rule && f.writer == event.writer && f.subject == event.subject;
         let Some(fault) = self.all.iter_mut().find(known) else {
             if self.all.len() < MOST {
@@ -154,8 +160,8 @@ impl Faults {
     }
 
     /// The program says that it began well: makes up for what had ended it before it could say so.
-    pub(crate) fn started(&mut self, writer: Writer) {
-        self.started = true;
+    pub(crate) fn started(&mut self, writer: Writer, at: Option<i64>) {
+        (self.started, self.started_at) = (true, at);
         self.heal(|f| f.writer == writer && f.sense == Sense::Fatal && !f.after_start);
     }
 

@@ -38,6 +38,9 @@ pub(crate) struct Logs {
     starts: u32,
     /// The start that the last fault of the engine belongs to.
     failed_start: u32,
+    /// Containers that ended of themselves while somebody watched, and how often.
+    exits: Vec<(String, u32)>,
+    last_exit: u64,
     head: Option<Head>,
     rows: Vec<Row>,
     /// Lines from before this moment are left out.
@@ -61,6 +64,8 @@ impl Logs {
             engine: Faults::default(),
             starts: 0,
             failed_start: 0,
+            exits: Vec::new(),
+            last_exit: 0,
             head: None,
             rows: Vec::new(),
             since,
@@ -91,6 +96,26 @@ impl Logs {
         if [" up", " start", " restart", " run"].iter().any(|verb| command.contains(verb)) {
             self.starts += 1;
         }
+        true
+    }
+
+    /// `NAME exited with code N`, as an attached `docker compose up` says it.
+    fn exit(&mut self, number: u64, text: &str) -> bool {
+        let Some((name, code)) = text.split_once(" exited with code ") else { return false };
+        let name = line::service(name.trim());
+        if name.is_empty() || name.contains(' ') {
+            return false;
+        }
+        // Zero and the codes of a stop are ends on purpose; a line that stands twice is one.
+        let failed = code.split_whitespace().next().is_some_and(|code| !matches!(code, "0" | "137" | "143"));
+        if failed && number > self.last_exit + 1 {
+            match self.exits.iter().position(|(known, _)| known == name) {
+                Some(at) => self.exits[at].1 = self.exits[at].1.saturating_add(1),
+                None if self.exits.len() < MOST_STREAMS => self.exits.push((name.to_owned(), 1)),
+                None => {}
+            }
+        }
+        self.last_exit = number;
         true
     }
 
@@ -139,7 +164,7 @@ impl Logs {
         let plain = line::plain(raw);
         let text = String::from_utf8_lossy(&plain);
         let line = Line::parse(&text);
-        if line.source.is_none() && (self.prompt(line.text) || self.tabled(line.text)) {
+        if line.source.is_none() && (self.prompt(line.text) || self.exit(number, line.text) || self.tabled(line.text)) {
             return;
         }
         self.head = None;

@@ -202,7 +202,7 @@ impl Stream {
         let text = line.text;
         match mark {
             Mark::Route | Mark::ProxyStart => {
-                self.faults.started(Writer::Proxy);
+                self.faults.started(Writer::Proxy, line.at);
                 // A new life: what calls met in the last one may have been mended.
                 self.faults.heal(|f| f.writer == Writer::Proxy && f.sense == Sense::Call);
                 let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
@@ -236,7 +236,7 @@ impl Stream {
             Mark::SessionGone => self.session_gone = true,
             Mark::Listening => {
                 self.listening = true;
-                self.faults.started(Writer::Server);
+                self.faults.started(Writer::Server, line.at);
                 self.faults.heal(|f| f.writer == Writer::Server);
             }
             Mark::Served => {

@@ -1,7 +1,7 @@
 //! The table of `docker compose ps` (both Composes) and `docker ps`, pasted in front of a log.
 
-/// Texts by which its head is found, and the prompt of a command that was pasted with what it said.
-pub(crate) const KEYS: [&str; 4] = [" STATUS", " State ", "$ docker", "# docker"];
+/// Texts by which its head is found, the prompt of a command that was pasted with what it said, and a container's end.
+pub(crate) const KEYS: [&str; 5] = [" STATUS", " State ", "$ docker", "# docker", " exited with code "];
 
 /// Where the columns of a table begin, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]

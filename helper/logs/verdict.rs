@@ -70,7 +70,7 @@ impl Logs {
         self.describe(&mut verdict);
         let wrong = findings.iter().any(|f| f.severity == Severity::Error);
         let works = match verdict.registered {
-            Some(registered) => registered > 0,
+            Some(registered) => registered > 0 && verdict.last_call != Some(false),
             None => verdict.last_call == Some(true),
         };
         verdict.healthy = !wrong && works;
@@ -172,6 +172,13 @@ impl Logs {
         }
         for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
             looping.push((format!("{} started {} times", stream.name, stream.silent_starts), Some("upstream-stdio")));
+        }
+        for (name, times) in self.exits.iter().filter(|(_, times)| *times >= 2) {
+            let told = self.streams.iter().find(|s| same_service(&s.name, name) && !s.name.is_empty());
+            let cause = told.and_then(|s| s.faults.open().find(|f| f.sense == Sense::Fatal)).map(|f| f.rule);
+            if !looping.iter().any(|(text, _)| text.starts_with(&format!("{} ", told.map_or("", |s| &s.name)))) {
+                looping.push((format!("{name} ended {times} times"), cause));
+            }
         }
         for row in self.rows.iter().filter(|row| row.is_restarting()) {
             let told = self.streams.iter().find(|s| same_service(&s.name, &row.service) && !s.name.is_empty());

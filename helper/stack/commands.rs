@@ -16,7 +16,7 @@ use crate::check::Facts;
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
-use crate::deployment::{Deployment, files};
+use crate::deployment::{Deployment, Upstream, files};
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::signs;
 use crate::{preflight, rules};
@@ -302,8 +302,14 @@ impl<'a> Stack<'a> {
             (false, None) => format!("the tunnel is not live yet{what}: {}", picture.progress()),
         };
         let next = next_step(&picture, again, caller);
+        let down = picture.routes.iter().filter(|route| route.is_down());
+        let down = down.filter_map(|route| Upstream::parse(&route.upstream).ok());
+        let down: Vec<String> = down.map(|upstream| upstream.host_text().to_owned()).collect();
         let mut findings = self.findings.clone();
         findings.extend(picture.findings);
+        for finding in findings.iter_mut().filter(|f| f.id == "upstream-down") {
+            finding.fix = finding.fix.replace("SERVICE", &down.join(" "));
+        }
         let data = StackData {
             ready: picture.ready,
             project: Some(self.project.clone()),

@@ -575,10 +575,14 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
         None => finding,
     };
     if waits_for_proxy(cloudflared) {
-        picture.findings.push(explained(
-            rules::finding("netns-owner-not-running")
-                .with(format!("`{}` was made and never started", cloudflared.service())),
-        ));
+        picture.findings.push(explained(rules::finding("netns-owner-not-running").with(format!(
+            "`{}` is {}",
+            cloudflared.service(),
+            match cloudflared.status() {
+                "created" => "made and was never started".to_owned(),
+                status => format!("{status}, {}", cloudflared.ending()),
+            }
+        ))));
         // A proxy that was revived a moment ago may be about to die again, of what explains this.
         picture.hopeless |= proxy.is_running() && !picture.unsettled;
         return false;
