@@ -70,10 +70,13 @@ impl Logs {
         self.describe(&mut verdict);
         let wrong = findings.iter().any(|f| f.severity == Severity::Error);
         let works = match verdict.registered {
-            Some(registered) => registered > 0 && verdict.last_call != Some(false),
+            Some(registered) => registered > 0,
             None => verdict.last_call == Some(true),
         };
-        verdict.healthy = !wrong && works;
+        // No error of the tunnel's, and yet no call was answered.
+        let unanswered = findings.iter().any(|f| f.severity == Severity::Warning && f.id == "upstream-not-http")
+            || calls.iter().any(|found| found.fault.rule == "upstream-failed");
+        verdict.healthy = !wrong && works && !unanswered;
         verdict.findings = findings;
         verdict
     }
@@ -284,6 +287,10 @@ fn judge_programs(calls: &[Found<'_>], findings: &mut Vec<Finding>) {
             "upstream-traceback" if fault.ends < 2 => finding.weighing(Severity::Warning),
             _ => finding,
         };
+        // The exception says what the status only tells.
+        if fault.rule == "upstream-failed" && calls.iter().any(|other| other.fault.rule == "upstream-traceback") {
+            continue;
+        }
         findings.push(finding);
         let local = fault.text.contains("host.docker.internal");
         if local && matches!(fault.rule, "upstream-refused" | "upstream-timeout") {
