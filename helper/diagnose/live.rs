@@ -19,6 +19,7 @@ use crate::deployment::{Deployment, Upstream, files, path};
 use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::input::Extent;
+use crate::logs::lexicon::Writer;
 use crate::rules;
 use crate::stack::commands::{Stack, Strictness};
 use crate::stack::container::Container;
@@ -144,6 +145,16 @@ fn look(
     let mut logs = Logs::new(since.map(OffsetDateTime::unix_timestamp))?;
     let mut skipped = std::mem::take(&mut picture.skipped);
     let mut extent = Extent::default();
+    for container in &containers {
+        logs.know(
+            container.service(),
+            match container.service() {
+                name if name == stack.services.proxy => Writer::Proxy,
+                name if name == stack.services.cloudflared => Writer::Agent,
+                _ => Writer::Server,
+            },
+        );
+    }
     read_all(stack, &containers, since, &mut logs, &mut extent, &mut skipped)?;
     // The proxy takes a new certificate up by itself: what callers said of the old one is over.
     let renewed = files::metadata(deployment, path::TLS_CRT).ok().flatten().and_then(|meta| meta.modified().ok());

@@ -75,6 +75,14 @@ impl Logs {
         })
     }
 
+    /// Says who prints under a name, so that nobody else's words are taken for theirs.
+    pub(crate) fn know(&mut self, name: &str, writer: Writer) {
+        let at = self.stream(Some(name));
+        if at > 0 {
+            (self.streams[at].kind, self.streams[at].known) = (stream::Kind::Of(writer), true);
+        }
+    }
+
     fn stream(&mut self, name: Option<&str>) -> usize {
         let Some(name) = name else { return 0 };
         if let Some(at) = self.streams.iter().position(|s| s.name == name) {

@@ -43,6 +43,8 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     /// Who prints here.
     pub(crate) kind: Kind,
+    /// Whether that is certain, and not read from the name or the lines.
+    pub(crate) known: bool,
     /// What is wrong.
     pub(crate) faults: Faults,
     /// cloudflared's connections, where it prints here.
@@ -89,6 +91,7 @@ impl Stream {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            known: false,
             kind: if name.is_empty() { Kind::Bare } else { kind_of(name) },
             faults: Faults::default(),
             agent: Agent::default(),
@@ -110,6 +113,12 @@ impl Stream {
     /// The stream of one program of ours.
     pub(crate) fn of(writer: Writer) -> Self {
         Self { kind: Kind::Of(writer), ..Self::new("") }
+    }
+
+    /// Whether it is known to be cloudflared, by what was said of it or by its name; bare lines may be its, too.
+    pub(crate) fn may_be_agent(&self) -> bool {
+        let kind = if self.known { self.kind } else { kind_of(&self.name) };
+        self.name.is_empty() || kind == Kind::Of(Writer::Agent)
     }
 
     /// What the program ended of, or goes on with in vain.

@@ -103,9 +103,15 @@ impl Logs {
         }
     }
 
+    /// The streams in which cloudflared prints. Where one is called so, others that print its words are not it.
+    fn agents(&self) -> impl Iterator<Item = &Stream> {
+        let named = self.streams.iter().any(|s| s.agent.is_seen() && !s.name.is_empty() && s.may_be_agent());
+        self.streams.iter().filter(move |s| s.agent.is_seen() && (!named || s.may_be_agent()))
+    }
+
     fn judge_agents(&self, findings: &mut Vec<Finding>, verdict: &mut Verdict) {
         verdict.wanted = super::agent::CONNECTIONS;
-        for stream in self.streams.iter().filter(|s| s.agent.is_seen()) {
+        for stream in self.agents() {
             let said = |fault: &Fault| quote(&stream.name, fault);
             let with_proxy = self.streams.iter().any(|s| s.has_proxy);
             let mut found = stream.agent.judge(&stream.faults, self.last, with_proxy, &said);
@@ -164,9 +170,8 @@ impl Logs {
     /// What is started over and over, by the table of containers or by its own log.
     fn judge_loops(&self, calls: &[Found<'_>], findings: &mut Vec<Finding>) {
         let mut looping: Vec<(String, Option<&'static str>)> = Vec::new();
-        let agents = self.streams.iter().filter(|s| s.agent.is_seen());
         let fatal_agents =
-            agents.flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));
+            self.agents().flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));
         let fatal = calls.iter().map(|found| (found.stream, found.fault)).chain(fatal_agents);
         let again = |stream: &Stream, f: &Fault| f.ends >= 2 || f.writer == Writer::Agent && stream.agent.is_revived();
         for (stream, fault) in fatal.filter(|(stream, f)| f.sense == Sense::Fatal && again(stream, f)) {
