@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 
 use super::hidden::Hidden;
 use super::outcome::{self, report};
-use super::reach::reach;
 use super::{DiagnoseData, DiagnoseRequest, Signals, bundle, moment};
 use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
@@ -188,10 +187,6 @@ fn look(
     findings.extend(left_over(&picture));
     findings.extend(images(stack, &containers, &concerned.needed)?);
     findings.extend(unapplied(deployment, facts, stack, &containers, &findings)?);
-    let proxy = containers.iter().find(|c| c.service() == stack.services.proxy);
-    for route in &picture.routes {
-        findings.extend(proxy.and_then(|proxy| reach(stack, route, proxy, &containers)));
-    }
     for finding in findings.iter_mut().filter(|f| f.id == "upstream-down") {
         finding.fix = concerned.name_in(&finding.fix);
     }

@@ -4,7 +4,6 @@ pub(crate) mod bundle;
 mod hidden;
 pub(crate) mod live;
 mod outcome;
-mod reach;
 pub(crate) mod saved;
 
 use schemars::JsonSchema;

@@ -1,6 +1,7 @@
 //! The live state of the stack as a value: looked at as often as one likes, judged the same way each time.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ use time::OffsetDateTime;
 use super::container::{self, Container};
 use super::docker::Docker;
 use super::journal::{self, Journal};
+use super::reach::reach;
 use crate::answer::{Error, Finding, Layer, Severity, Skipped};
 use crate::caller::Services;
 use crate::check::{Target, target};
@@ -110,6 +112,8 @@ pub(crate) struct Watch<'a> {
     found: &'a Found,
     gateway: Option<&'a Gateway>,
     journals: BTreeMap<String, Journal>,
+    /// Containers, by their life, at whose ports somebody answered: they are not asked again.
+    reached: RefCell<BTreeSet<(String, u16)>>,
 }
 
 impl<'a> Watch<'a> {
@@ -122,7 +126,16 @@ impl<'a> Watch<'a> {
         found: &'a Found,
         gateway: Option<&'a Gateway>,
     ) -> Self {
-        Self { docker, deployment, project, services, found, gateway, journals: BTreeMap::new() }
+        Self {
+            docker,
+            deployment,
+            project,
+            services,
+            found,
+            gateway,
+            journals: BTreeMap::new(),
+            reached: RefCell::default(),
+        }
     }
 
     /// All containers of the project.
@@ -426,7 +439,8 @@ impl<'a> Watch<'a> {
             let upstream = Upstream::parse(text).ok();
             let up = match upstream.as_ref().map(|u| target(u, self.found, &self.services.proxy)) {
                 Some(Target::Service(service)) => {
-                    let up = self.judge_upstream(name, &service, containers, now, picture)?;
+                    let up = self.judge_upstream(name, &service, containers, now, picture)?
+                        && self.is_answered(name, upstream.as_ref(), &service, proxy, containers, picture);
                     all &= up;
                     Some(up)
                 }
@@ -491,6 +505,33 @@ impl<'a> Watch<'a> {
                 picture.findings.push(finding);
                 Ok(false)
             }
+        }
+    }
+
+    /// Whether somebody listens where a route leads, as far as it can be told from here.
+    fn is_answered(
+        &self,
+        route: &str,
+        upstream: Option<&Upstream>,
+        service: &str,
+        proxy: Option<&Container>,
+        containers: &[&Container],
+        picture: &mut Picture,
+    ) -> bool {
+        let server = containers.iter().copied().find(|c| c.service() == service);
+        let (Some(gateway), Some(upstream), Some(proxy), Some(server)) = (self.gateway, upstream, proxy, server) else {
+            return true;
+        };
+        let asked = (server.life().to_owned(), upstream.port());
+        if self.reached.borrow().contains(&asked) {
+            return true;
+        }
+        match reach(gateway, route, upstream, proxy, server) {
+            Some(finding) => {
+                picture.findings.push(finding);
+                false
+            }
+            None => self.reached.borrow_mut().insert(asked),
         }
     }
 

@@ -6,3 +6,4 @@ pub(crate) mod docker;
 pub(crate) mod engine;
 pub(crate) mod journal;
 pub(crate) mod live;
+mod reach;

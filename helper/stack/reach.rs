@@ -4,31 +4,28 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use super::container::Container;
 use crate::answer::Finding;
-use crate::check::{Target, target};
+use crate::config::gateway::Gateway;
 use crate::config::settings::may_dial;
 use crate::deployment::Upstream;
 use crate::deployment::route::Host;
 use crate::rules;
-use crate::stack::commands::Stack;
-use crate::stack::container::Container;
-use crate::stack::live::RouteState;
 
 /// A container on this very host answers at once.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// Whether the proxy may dial a container of this project, and whether anybody listens there.
+/// Whether the proxy may dial the container behind a route, and whether anybody listens there. Nothing is said where it
+/// cannot be told from this host.
 pub(super) fn reach(
-    stack: &Stack<'_>,
-    route: &RouteState,
+    gateway: &Gateway,
+    name: &str,
+    upstream: &Upstream,
     proxy: &Container,
-    containers: &[Container],
+    container: &Container,
 ) -> Option<Finding> {
-    let upstream = Upstream::parse(&route.upstream).ok()?;
-    let Target::Service(service) = target(&upstream, &stack.found, &stack.services.proxy) else { return None };
-    let container = containers.iter().find(|c| c.service() == service && c.is_running())?;
+    let service = container.service();
     let shared = container.addresses_shared_with(proxy);
-    let name = &route.name;
     if shared.is_empty() {
         if container.id == proxy.id || container.shares_network_of() == Some(proxy.id.as_str()) {
             return None;
@@ -41,9 +38,10 @@ pub(super) fn reach(
         );
         return Some(finding);
     }
-    let allowed = stack.gateway.as_ref().map(|g| (g.dials_anything(), g.allowed_ips()));
-    for (address, gateway) in shared {
-        if let (IpAddr::V4(v4), Some((false, ranges))) = (address, allowed)
+    let ranges = gateway.allowed_ips();
+    for (address, bridge) in shared {
+        if let IpAddr::V4(v4) = address
+            && !gateway.dials_anything()
             && !may_dial(v4, ranges)
             && !matches!(upstream.host(), Host::Address(_))
         {
@@ -52,7 +50,7 @@ pub(super) fn reach(
             let text = format!("route `{name}`: service `{service}` has the address {address}{named}");
             return Some(rules::finding("upstream-ip-rejected").with(text));
         }
-        if is_refused(SocketAddr::new(address, upstream.port()), gateway) {
+        if is_refused(SocketAddr::new(address, upstream.port()), bridge) {
             let text =
                 format!("route `{name}`: nobody listens on {address} port {} (service `{service}`)", upstream.port());
             return Some(rules::finding("upstream-refused").with(text));
@@ -63,13 +61,13 @@ pub(super) fn reach(
 
 /// Whether a container of this host refuses a connection. Only where the way to it leads over Docker's own bridge: with
 /// Docker Desktop and rootless engines the address may be a stranger's in the local network.
-fn is_refused(address: SocketAddr, gateway: Option<IpAddr>) -> bool {
-    let Some(gateway) = gateway else { return false };
+fn is_refused(address: SocketAddr, bridge: Option<IpAddr>) -> bool {
+    let Some(bridge) = bridge else { return false };
     // Connecting a UDP socket sends nothing; it asks the routing table.
     let local = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
         socket.connect(address)?;
         socket.local_addr()
     });
-    local.is_ok_and(|local| local.ip() == gateway)
+    local.is_ok_and(|local| local.ip() == bridge)
         && TcpStream::connect_timeout(&address, AT_ONCE).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
 }
