@@ -239,7 +239,14 @@ fn diagnose(cli: &Cli, caller: &mut Caller) -> (Value, Status) {
             Some(source) if source == "-" && json == Some("-") => {
                 Err(Error::request("standard input cannot be both the request and the log", "pass the request as text"))
             }
-            Some(source) => diagnose::saved::run(source, &request, caller),
+            Some(source) => {
+                // The log is not the directory's; the commands in the advice may well be for it.
+                if cli.dir.is_some() {
+                    let deployment = Deployment::locate(cli.dir.as_deref(), caller)?;
+                    caller.dir = Some(deployment.root().to_path_buf());
+                }
+                diagnose::saved::run(source, &request, caller)
+            }
             None => {
                 let deployment = Deployment::locate(cli.dir.as_deref(), caller)?;
                 caller.dir = Some(deployment.root().to_path_buf());

@@ -196,6 +196,8 @@ fn look(
     let mut signals = Signals::of(&verdict);
     signals.registered = picture.connections.or(signals.registered);
     signals.wanted = picture.wanted;
+    // Who is there stands with the containers.
+    signals.sources.clear();
     let only_stopped = !concerned.down.is_empty()
         && concerned.down.iter().all(|name| {
             let container = containers.iter().find(|c| c.service() == name);

@@ -68,7 +68,7 @@ pub(crate) struct Signals {
     last_call: Option<bool>,
     /// Who printed: name and role (`proxy`, `cloudflared`, `server`, `unknown`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
 }
 
 /// One program in a log.

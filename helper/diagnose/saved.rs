@@ -116,6 +116,7 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
         Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("it works, but {}", f.title),
         Some(f) if f.severity == Severity::Warning => format!("{}; it was not seen to work", f.title),
         _ if verdict.healthy => format!("healthy: nothing wrong in {lines} lines, and it was seen to work"),
+        _ if !verdict.recognized => format!("none of {lines} lines is of a program of this stack"),
         _ => format!("nothing wrong in {lines} lines, but it was not seen to work either"),
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Verdict {
     pub(crate) last_call: Option<bool>,
     /// Names of the streams and whose they are.
     pub(crate) sources: Vec<(String, &'static str)>,
+    /// Whether any line was one of the stack's programs'.
+    pub(crate) recognized: bool,
     /// Lines that were read for want of a time, though older ones were not wanted.
     pub(crate) undated: u64,
 }
@@ -68,6 +70,8 @@ impl Logs {
         self.note_healed(&mut findings);
         rules::explain(&mut findings);
         self.describe(&mut verdict);
+        let known = |s: &Stream| s.agent.is_seen() || s.has_proxy || s.has_server || matches!(s.kind, Kind::Of(_));
+        verdict.recognized = self.streams.iter().any(known) || !findings.is_empty() || !self.rows.is_empty();
         let wrong = findings.iter().any(|f| f.severity == Severity::Error);
         let works = match verdict.registered {
             Some(registered) => registered > 0,
