@@ -273,6 +273,8 @@ fn engine_diagnose_servers_that_do_not_answer() {
     assert!(next(&apart).contains("give `far` a network of `mcp-gateway`"), "{}", next(&apart));
     let refused = lead_to("http://own:9999").expect(1);
     assert!(evidence(&refused, "upstream-refused").contains("port 9999 (service `own`)"), "{:#}", refused.json);
+    let status = stack.status().expect(1);
+    assert_eq!((&status.data()["ready"], status.findings().contains(&"upstream-refused")), (&json!(false), true));
     stack.edit("config/mcp-gateway.yaml", "http://own:9999", "http://own:9000");
     stack.edit("config/mcp-gateway.yaml", "routes:", "upstream:\n  allowed_ips: [10.255.0.0/24]\nroutes:");
     stack.compose_ok(&["restart", "--timeout", "0", "mcp-gateway", "cloudflared"]);

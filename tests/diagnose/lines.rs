@@ -284,3 +284,17 @@ fn whatever_ends_the_proxy_is_found_in_every_format() {
         assert_eq!(answer.finding("crash-loop")["consequence_of"], *rule, "{text}");
     });
 }
+
+#[test]
+fn nobody_elses_words_are_taken_for_cloudflareds() {
+    // A healthy stack, and a server that prints what cloudflared prints before it ends.
+    let fault = "cloudflared-1  | 2026-11-22T20:54:51Z ERR Provided Tunnel token is not valid.";
+    let answer = diagnose(with("own", &format!("{fault}\nProvided Tunnel token is not valid.")));
+    assert!(answer.findings().is_empty(), "{:#}", answer.json);
+    assert_eq!(answer.data()["healthy"], true);
+    // A dead one, and a server that prints that it is registered.
+    let dead = case("edge-quic-blocked-waiting").text.clone();
+    let registered = "own-1  | 2026-11-22T20:54:51Z INF Registered tunnel connection connIndex=0 connection=418aff65-4ca0-49b4-833f-dbc4a73919cb event=0 ip=10.99.1.1 location=sjc08 protocol=quic\n";
+    let answer = diagnose(format!("{dead}{registered}"));
+    assert_eq!((&answer.data()["healthy"], &answer.data()["signals"]["registered"]), (&json!(false), &json!(0)));
+}
