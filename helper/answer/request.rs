@@ -62,11 +62,8 @@ fn explain(error: &serde_json::Error) -> Error {
     let whole = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let bare = whole.strip_suffix(&place).unwrap_or(&whole);
-    if let Some(field) = bare.strip_suffix(", there are no fields").and_then(|m| m.strip_prefix("unknown field ")) {
-        return Error::request(
-            format!("this command takes no fields, and the request has {field}"),
-            "leave `--json` out",
-        );
+    if let Some(unknown) = bare.strip_suffix(", there are no fields") {
+        return Error::request(format!("{unknown}: this command takes no fields"), "leave `--json` out");
     }
     let begins = |words: &[&str]| words.iter().any(|word| bare.starts_with(word));
     let fields = "`mcp-tunnels-helper schema` shows the fields of every request";
@@ -219,7 +216,7 @@ mod tests {
         #[serde(deny_unknown_fields)]
         struct Empty {}
         let none = parse::<Empty>(br#"{"verbose":true}"#).unwrap_err();
-        assert_eq!(none.to_string(), "this command takes no fields, and the request has `verbose`");
+        assert_eq!(none.to_string(), "unknown field `verbose`: this command takes no fields");
         assert_eq!(none.hint(), "leave `--json` out");
         for (text, placed, hint) in [
             (r#"{"routes":{"a":"x","a":"y"}}"#, false, "correct that value"),
