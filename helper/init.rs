@@ -15,6 +15,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::token::{PLACEHOLDER, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, Domain, OPEN_MODE, SECRET_MODE, TokenState, path};
+use crate::rules;
 
 config::settings::request_with_settings! {
     /// The request of `init`.
@@ -370,6 +371,9 @@ fn report(
     let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
     findings.extend(check::open_directory(deployment));
+    if !domain.is_usual() {
+        findings.push(rules::finding("domain-unusual").with(format!("the domain is {domain}")));
+    }
     if let Some(fault) = check::gateway_fault_of(deployment)?
         && !findings.iter().any(|f| f.id == fault.id)
     {

@@ -388,6 +388,11 @@ rules! {
     "`no route for host` for every call, or `bad certificate`"
     "`.env`, the proxy's `tunnel_domain` and the certificate must all say the domain that the Console shows"
     "keep one directory a tunnel; put the Console's domain into the file in the evidence"
+"domain-unusual" Files Warning QUICKSTART
+    "the domain does not look like a tunnel's"
+    "the CA cannot be registered, or calls from Claude never arrive"
+    "a tunnel's domain looks like `abcd1234.tunnel.anthropic.com`; this one ends in something else and may be mistyped, and everything in the directory is made for it"
+    "compare it with the Domain that the Console shows under Connection; if it is wrong and its CA is not registered yet, delete {dir} and run `init` again with the right one; if it is right, go on"
 "edit-kept" Files Note REFERENCE
     "a file was edited by hand and is kept"
     "`render` leaves it as it is"

@@ -97,6 +97,26 @@ fn daemon_that_cannot_be_asked() {
             says(&answer, id, &text[..30]);
             assert_eq!(answer.findings(), [id], "{word}: one fault, one finding");
         }
+        // The same with DOCKER_HOST: it is the variable that leads nowhere.
+        if id == "docker-daemon-down" {
+            for word in ["up", "status", "restart", "down", "diagnose"] {
+                let answer = rig.call(word).env("DOCKER_HOST", "unix:///nowhere.sock").run().expect(1);
+                let evidence = answer.finding("docker-host-nowhere")["evidence"].to_string();
+                assert!(evidence.contains("DOCKER_HOST=unix:///nowhere.sock"), "{evidence}");
+                assert!(!answer.findings().contains(&id), "{:#}", answer.json);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_something_else_gets_no_advice() {
+    let rig = Rig::new().docker("exit 1");
+    let other = folder();
+    std::fs::write(other.path().join("hosts"), "").unwrap();
+    for word in ["up", "status", "restart", "down", "diagnose"] {
+        let answer = helper([word]).dir(other.path()).path(&[&rig.bin]).changes_nothing().run().expect(2);
+        assert_eq!(answer.json["error"]["code"], "directory", "{word}: {:#}", answer.json);
     }
 }
 

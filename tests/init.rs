@@ -197,6 +197,7 @@ fn another_domain_is_refused_with_both_names_and_the_way_out() {
     let refused =
         helper(["init"]).dir(&dir).json(json!({"domain": other, "sample": true})).changes_nothing().run().expect(2);
     assert_eq!(refused.json["error"]["code"], "other-domain");
+    assert!(refused.json["error"]["hint"].as_str().unwrap().contains("not registered yet"), "{:#}", refused.json);
     assert_eq!(
         refused.message(),
         format!(
@@ -589,4 +590,15 @@ fn a_domain_pasted_as_the_token_does_not_blot_the_domain_out() {
     let answer = helper(["init"]).dir(&dir).changes_nothing().run().expect(0);
     assert_eq!(answer.data()["token"], "malformed");
     assert_eq!(answer.data()["domain"], DOMAIN);
+}
+
+#[test]
+fn a_domain_that_looks_mistyped_is_made_and_warned_about() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let answer = helper(["init"]).dir(&dir).json(json!({"domain": "abcd.tunnel.antrhopic.com"})).run().expect(0);
+    let finding = answer.finding("domain-unusual");
+    assert_eq!(finding["severity"], "warning");
+    assert!(finding["evidence"].to_string().contains("abcd.tunnel.antrhopic.com"), "{finding}");
+    assert!(finding["fix"].as_str().unwrap().contains(&format!("delete {}", dir.display())), "{finding}");
 }

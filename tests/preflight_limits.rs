@@ -68,7 +68,38 @@ fn a_docker_that_never_answers_is_passed_over_and_gone() {
         let expected: &[&str] = if limit < 2000 { &[] } else { &["docker-daemon-down"] };
         let findings: Vec<&str> = answer.findings().into_iter().filter(|id| id.starts_with("docker")).collect();
         assert_eq!(findings, expected, "{:#}", answer.json);
+        says_that_it_cannot_tell(&answer, limit, "docker did not answer");
         assert_eq!(processes(&mark), Vec::<String>::new(), "left behind");
+    }
+}
+
+/// Below two seconds silence is no fault, but no health either.
+fn says_that_it_cannot_tell(answer: &Answer, limit: u64, words: &str) {
+    let summary = answer.json["summary"].as_str().unwrap();
+    let next = answer.json["next"][0]["command"].as_str().unwrap();
+    assert!(!summary.starts_with("this host can run"), "{summary}");
+    if limit < 2000 {
+        let whole = format!("could not tell whether this host can run the tunnel: {words} within {limit} ms");
+        assert!(summary.starts_with(&whole), "{summary}");
+        assert!(next.contains("preflight --json") && next.contains("\"timeout_ms\":10000"), "{next}");
+    } else {
+        assert_eq!(answer.code, 1, "{:#}", answer.json);
+    }
+}
+
+#[test]
+fn a_compose_that_never_answers_is_not_taken_for_a_good_one() {
+    let bin = folder();
+    script(bin.path(), "docker", &fake_docker("\"compose version\"*) sleep 20 ;;"));
+    for limit in [700_u64, 2500] {
+        let answer = keeps(limit, || {
+            let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true}));
+            call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run()
+        });
+        says_that_it_cannot_tell(&answer, limit, "`docker compose version` did not answer");
+        let findings: Vec<&str> = answer.findings().into_iter().filter(|id| id.starts_with("docker")).collect();
+        let expected: &[&str] = if limit < 2000 { &[] } else { &["docker-failed"] };
+        assert_eq!(findings, expected, "{:#}", answer.json);
     }
 }
 

@@ -126,8 +126,9 @@ impl Error {
             Self::Unexpected { .. } => {
                 "the helper reads and writes plain files inside the deployment directory only; move it away and run the command again".into()
             }
-            Self::OtherDomain { existing, .. } => format!(
-                "for another tunnel use another directory (`--dir`); to go on with this one ask for {existing}, or leave `domain` out"
+            Self::OtherDomain { dir, existing, .. } => format!(
+                "for another tunnel use another directory (`--dir`); to go on with this one ask for {existing}, or leave `domain` out; if {existing} is mistyped and its CA is not registered yet, delete `{}` and run `init` again",
+                dir.display()
             ),
             Self::Busy(_) => "wait until it has finished, then run the command again".into(),
             Self::Tool { .. } => "run the program by hand to see what it says".into(),

@@ -44,7 +44,6 @@ fn limited(from: impl Read, name: &Path) -> Result<Vec<u8>, Error> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let hint = "`mcp-tunnels-helper schema` shows the fields of every request";
     // A derived struct would also take a JSON array, field by field.
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Error::request(
@@ -52,10 +51,32 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             "pass `{…}` itself, `@FILE`, or `-` for standard input",
         ));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let message = error.to_string();
-        Error::request(format!("the request cannot be used: {message}"), hint)
-    })
+    serde_json::from_slice(bytes).map_err(|error| explain(&error))
+}
+
+/// How serde begins what it says itself, without the name of a field; everything else is of our own types.
+const OF_VALUES: [&str; 3] = ["invalid type", "invalid value", "invalid length"];
+const OF_FIELDS: [&str; 4] = ["unknown field", "unknown variant", "missing field", "duplicate field"];
+
+fn explain(error: &serde_json::Error) -> Error {
+    let whole = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let bare = whole.strip_suffix(&place).unwrap_or(&whole);
+    if let Some(unknown) = bare.strip_suffix(", there are no fields") {
+        return Error::request(format!("{unknown}: this command takes no fields"), "leave `--json` out");
+    }
+    let begins = |words: &[&str]| words.iter().any(|word| bare.starts_with(word));
+    let fields = "`mcp-tunnels-helper schema` shows the fields of every request";
+    let (message, hint) = if !error.is_data() {
+        (whole.as_str(), "mend the JSON at that place; in a shell it stands in single quotes: --json '{…}'")
+    } else if begins(&OF_VALUES) {
+        (whole.as_str(), fields)
+    } else if begins(&OF_FIELDS) {
+        (bare, fields)
+    } else {
+        (bare, "correct that value and run the command again")
+    };
+    Error::request(format!("the request cannot be used: {message}"), hint)
 }
 
 /// A setting in a request: left out it stays, `null` puts it back to its default, a value sets it.
@@ -187,6 +208,27 @@ mod tests {
         assert!(wrong(r#"{"routes":["a"]}"#).contains("a list where a map"));
         assert!(wrong(r#"{} {}"#).contains("trailing characters"));
         assert!(wrong("{\"level\":\"\u{0}\"}").contains("control character"));
+    }
+
+    #[test]
+    fn a_place_is_named_only_where_it_helps() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let none = parse::<Empty>(br#"{"verbose":true}"#).unwrap_err();
+        assert_eq!(none.to_string(), "unknown field `verbose`: this command takes no fields");
+        assert_eq!(none.hint(), "leave `--json` out");
+        for (text, placed, hint) in [
+            (r#"{"routes":{"a":"x","a":"y"}}"#, false, "correct that value"),
+            (r#"{"rotes":{}}"#, false, "schema"),
+            (r#"{"level":5}"#, true, "schema"),
+            (r#"{"level":}"#, true, "single quotes"),
+            (r#"{"level":"x""#, true, "single quotes"),
+        ] {
+            let error = parse::<Sample>(text.as_bytes()).unwrap_err();
+            assert_eq!(error.to_string().contains(" at line "), placed, "{error}");
+            assert!(error.hint().contains(hint), "{error}: {}", error.hint());
+        }
     }
 
     #[test]

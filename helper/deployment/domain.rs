@@ -91,6 +91,11 @@ impl Domain {
         &self.0
     }
 
+    /// Whether it is one of those that the Console shows; a typing error is none.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.0.ends_with(".tunnel.anthropic.com")
+    }
+
     /// `abcd1234` of `abcd1234.tunnel.anthropic.com`.
     pub(crate) fn first_label(&self) -> &str {
         self.0.split('.').next().unwrap_or(&self.0)

@@ -140,6 +140,17 @@ impl Deployment {
         ))
     }
 
+    /// The error for a folder with nothing of a deployment in it: advice for one would be harmful there.
+    pub(crate) fn foreign(&self) -> Error {
+        unusable(
+            &format!(
+                "`{}` is no deployment directory: no compose file, no `.env`, no `config`, no `data`",
+                self.root.display()
+            ),
+            "name the right one with `--dir`, or make one with `init`",
+        )
+    }
+
     /// Keeps other helpers from writing to this directory until the lock is dropped.
     ///
     /// # Errors

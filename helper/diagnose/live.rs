@@ -85,13 +85,7 @@ pub(crate) fn run(
     let facts = Facts::gather(deployment, &snapshot)?;
     if facts.are_of_nothing() {
         // Advice for a deployment would be harmful here: `chmod 700 /etc`.
-        return Err(Error::Directory {
-            message: format!(
-                "`{}` is no deployment directory: no compose file, no `.env`, no `config`, no `data`",
-                deployment.root().display()
-            ),
-            hint: "name the right one with `--dir`, or make one with `init`".into(),
-        });
+        return Err(deployment.foreign());
     }
     let hidden = Hidden::of(&facts);
     hidden.guard();

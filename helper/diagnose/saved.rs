@@ -1,7 +1,7 @@
 //! A saved log, wherever it comes from: a file that somebody mailed, or a pipe.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -29,8 +29,11 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     }
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
     let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
-    let (extent, cut) =
-        if source == "-" { read_stdin(request, &mut logs)? } else { read_file(source, request, &mut logs)? };
+    let (extent, cut) = if source == "-" {
+        read_stdin(request, &mut logs)?
+    } else {
+        read_file(&named(source, caller), request, &mut logs)?
+    };
     let verdict = logs.verdict();
     let (proxy, cloudflared) = logs.services();
     if let Some(proxy) = proxy {
@@ -42,12 +45,19 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     Ok(report(verdict, extent, cut, caller))
 }
 
-fn read_file(source: &str, request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
-    let path = Path::new(source);
+/// The file of the request; within JSON no shell has put the home directory in place of `~`.
+fn named(source: &str, caller: &Caller) -> PathBuf {
+    match (source.strip_prefix("~/"), caller.var("HOME")) {
+        (Some(rest), Some(home)) => Path::new(home).join(rest),
+        _ => PathBuf::from(source),
+    }
+}
+
+fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
     let meta = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
     if meta.is_dir() {
         return Err(Error::request(
-            format!("`logs` is `{source}`, which is a directory"),
+            format!("`logs` is `{}`, which is a directory", path.display()),
             "name a file with a log in it, `-` for standard input, or leave `logs` out to look at the deployment of `--dir`",
         ));
     }

@@ -31,6 +31,8 @@ use crate::stack::docker::Docker;
 
 /// Long enough for a resolver's second try and a slow line; short enough to wait for.
 const LIMIT: u64 = 5000;
+/// For a second try, where docker did not answer within the limit that was asked for.
+const PATIENT: u64 = 10_000;
 /// What children that are killed at the limit, and the answer, may still take. The promise is 250 ms in all.
 const GRACE: Duration = Duration::from_millis(100);
 /// Reading a few small files takes a millisecond; a dead network drive takes for ever.
@@ -231,10 +233,17 @@ fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: I
     }
     let known = known.join("; ");
     let more = |n: usize| if n > 1 { format!(" (and {} more)", n - 1) } else { String::new() };
-    let summary = match (errors, warnings) {
-        (0, 0) => format!("this host can run the tunnel: {known}"),
-        (0, n) => format!("this host can run the tunnel, with a warning: {title}{}; {known}", more(n)),
-        (n, _) => format!("this host cannot run the tunnel yet: {title}{}", more(n)),
+    let unanswered = facts.tools.unanswered();
+    let unknown = unanswered.map(|who| {
+        let ms = facts.limit.as_millis();
+        format!("could not tell whether this host can run the tunnel: {who} did not answer within {ms} ms")
+    });
+    let summary = match (errors, warnings, unknown) {
+        (0, 0, Some(words)) => format!("{words}; {known}"),
+        (0, n, Some(words)) => format!("{words}; a warning: {title}{}; {known}", more(n)),
+        (0, 0, None) => format!("this host can run the tunnel: {known}"),
+        (0, n, None) => format!("this host can run the tunnel, with a warning: {title}{}; {known}", more(n)),
+        (n, ..) => format!("this host cannot run the tunnel yet: {title}{}", more(n)),
     };
     let data = PreflightData {
         tools: facts.tools.rows(facts.docker_host().as_deref()),
@@ -244,10 +253,21 @@ fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: I
         test_destinations: facts.network.is_test,
     };
     let mut report = Report::new(summary.trim_end_matches([' ', ':', ';']).to_owned(), data);
-    report.next = next(facts, &verdict, errors > 0);
+    report.next = match unanswered {
+        Some(who) if errors == 0 => vec![longer(facts, request, who)],
+        _ => next(facts, &verdict, errors > 0),
+    };
     report.findings = verdict.findings;
     report.skipped = verdict.skipped;
     report
+}
+
+/// Looks again with the time that a slow machine needs.
+fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
+    let offline = if request.offline { "\"offline\":true," } else { "" };
+    let again = format!("{{{offline}\"timeout_ms\":{PATIENT}}}");
+    let what = format!("give {who} more time to answer; if it stays silent, start Docker");
+    Next::helper(what, facts.caller.command(&["preflight", "--json", &again]))
 }
 
 /// What to do now.

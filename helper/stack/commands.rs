@@ -134,6 +134,9 @@ impl<'a> Stack<'a> {
     ) -> Result<Result<Self, Refusal>, Error> {
         let snapshot = caller.clone();
         let facts = Facts::gather(deployment, &snapshot)?;
+        if facts.are_of_nothing() {
+            return Err(deployment.foreign());
+        }
         caller.services = facts.services.clone();
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
         let verdict = facts.judge();
@@ -157,7 +160,8 @@ impl<'a> Stack<'a> {
                 Vec::new(),
             );
         };
-        let (docker, engine) = engine::find(deployment.root(), facts.variables(), caller.progress)?;
+        let (docker, engine) =
+            engine::find(deployment.root(), facts.variables(), caller.var("DOCKER_HOST"), caller.progress)?;
         findings.extend(engine);
         let Some(docker) = docker else { return refuse(findings, Vec::new()) };
         if strictness == Strictness::Refuse {

@@ -1,6 +1,8 @@
 //! Whether there is a Docker engine and a Compose that can run this stack.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,13 +27,14 @@ const TRIED: (u32, u32) = (2, 26);
 
 /// Finds docker, asks the daemon and Compose for their versions.
 ///
-/// Returns the client where one can work with it, and what is wrong or worth a warning.
+/// `docker_host` is where the shell sends the client. Returns the client where one can work with it, and what is wrong or worth a warning.
 ///
 /// # Errors
 /// `io` when docker cannot be started.
 pub(crate) fn find(
     folder: &Path,
     variables: BTreeSet<String>,
+    docker_host: Option<&OsStr>,
     progress: bool,
 ) -> Result<(Option<Docker>, Vec<Finding>), Error> {
     let Some(docker) = Docker::find(folder, variables, progress) else {
@@ -45,17 +48,68 @@ pub(crate) fn find(
     });
     let server = server.map_err(|_| Error::Internal("the thread that asked docker died".into()))??;
     let compose = compose?;
+    let docker_host = docker_host.map(OsStr::to_string_lossy);
     let mut findings = Vec::new();
     if server.timed_out {
-        findings.push(rules::finding("docker-daemon-down").with("docker did not answer within 20 seconds"));
+        findings.push(silence("docker did not answer within 20 seconds", docker_host.as_deref(), None));
     } else if !server.success {
-        findings.push(signs::engine_finding(&server.text(), "docker-failed"));
+        let said = server.text();
+        findings.push(failure(&said, docker_host.as_deref(), endpoint_in(&said)));
     } else {
         findings.extend(judge_server(&String::from_utf8_lossy(&server.stdout)));
     }
     findings.extend(judge_compose(&compose));
     let usable = !findings.iter().any(|f| f.severity == Severity::Error);
     Ok((usable.then_some(docker), findings))
+}
+
+/// An engine that says nothing; `endpoint` is where the client looks without DOCKER_HOST.
+pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
+    let id = if docker_host.is_some() { "docker-host-nowhere" } else { "docker-daemon-down" };
+    let finding = rules::finding(id).with(words);
+    docker_host.or(endpoint).iter().fold(finding, |finding, at| finding.with(format!("it asks {at}")))
+}
+
+/// Tells apart why the engine cannot be used; `endpoint` is where the client looks without DOCKER_HOST.
+pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
+    let mut finding = signs::engine_finding(said, "docker-failed");
+    if let ("docker-daemon-down", Some(host)) = (finding.id, docker_host) {
+        let nowhere = rules::finding("docker-host-nowhere");
+        return finding.evidence.iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
+    }
+    let socket = docker_host.or(endpoint).and_then(|at| at.strip_prefix("unix://")).map(Path::new);
+    match (finding.id, socket) {
+        ("docker-daemon-down", Some(socket)) if !socket.exists() => {
+            finding.with(format!("there is no socket {}", socket.display()))
+        }
+        ("docker-permission", Some(socket)) => {
+            let Ok(meta) = std::fs::metadata(socket) else { return finding };
+            let group = group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
+            finding.fix = finding
+                .fix
+                .replace("-aG docker", &format!("-aG {group}"))
+                .replace("newgrp docker", &format!("newgrp {group}"));
+            let mode = meta.mode() & 0o7777;
+            finding.with(format!("{} belongs to the group {group}, mode {mode:04o}", socket.display()))
+        }
+        _ => finding,
+    }
+}
+
+/// The socket that docker names when it complains.
+fn endpoint_in(said: &str) -> Option<&str> {
+    let word = said.split_whitespace().find(|word| word.starts_with("unix://"))?;
+    Some(word.trim_end_matches([':', ';', ',', '.']))
+}
+
+/// Name of a group, from the account database's file.
+fn group(id: u32) -> Option<String> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id.to_string()).then(|| name.to_owned())
+    })
 }
 
 /// Judges the engine's version; one that cannot be read is none of ours to judge.

@@ -86,3 +86,11 @@ fn since_leaves_out_what_is_older() {
     assert_eq!(answer.findings(), ["token-malformed"]);
     assert!(answer.json["skipped"].to_string().contains("no time stamp"), "{}", answer.json["skipped"]);
 }
+
+#[test]
+fn a_tilde_is_the_home_directory() {
+    let home = folder();
+    std::fs::write(home.path().join("saved.log"), "").unwrap();
+    let answer = helper(["diagnose"]).json(json!({"logs": "~/saved.log"})).env("HOME", home.path()).run();
+    assert_eq!(answer.json["summary"], "the log is empty", "{:#}", answer.json);
+}

@@ -133,6 +133,12 @@ fn a_place_that_cannot_be_written_is_named() {
     assert!(error["message"].as_str().unwrap().contains(&data.display().to_string()), "{error}");
     let error = Run::of(plugin.command(shell).env_remove("HOME").output().unwrap()).failed("io");
     assert!(error["message"].as_str().unwrap().contains("HOME"), "{error}");
+    // Nothing is put into whatever folder one happens to be in.
+    for name in ["HOME", "XDG_CACHE_HOME", "CLAUDE_PLUGIN_DATA"] {
+        let error = Run::of(plugin.command(shell).env(name, "relative").output().unwrap()).failed("io");
+        assert!(error["message"].as_str().unwrap().contains("not an absolute path"), "{error}");
+        assert!(!plugin.home().join("relative").exists());
+    }
     fs::remove_file(plugin.manifest()).unwrap();
     plugin.run(&["up"]).failed("io");
 }

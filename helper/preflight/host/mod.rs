@@ -201,16 +201,6 @@ fn synced_by(path: &Path, home: Option<&Path>) -> Option<&'static str> {
     named.or_else(marked)
 }
 
-/// Name of a group, from the account database's file.
-pub(super) fn group(id: u32) -> Option<String> {
-    let groups = fs::read_to_string("/etc/group").ok()?;
-    groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id.to_string()).then(|| name.to_owned())
-    })
-}
-
 /// A URL without `user:password@`.
 pub(super) fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));

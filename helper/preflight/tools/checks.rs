@@ -1,12 +1,10 @@
 //! Which programs are missing, too old, silent or somebody else's: pure judgement over what they said.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Engine;
-use crate::answer::{Finding, Severity};
-use crate::logs::signs;
-use crate::preflight::{Check, Facts, Verdict, host};
+use crate::answer::Severity;
+use crate::preflight::{Check, Facts, Verdict};
 use crate::rules;
 use crate::stack::engine;
 
@@ -57,59 +55,33 @@ fn engine_answers(facts: &Facts, verdict: &mut Verdict) {
     match tools.engine() {
         Engine::Answers(version) => verdict.findings.extend(engine::judge_server(&version)),
         Engine::Silent => {
-            let ms = facts.limit.as_millis();
-            verdict.skip("engine", format!("docker did not answer within {ms} ms"));
+            let words = format!("docker did not answer within {} ms", facts.limit.as_millis());
+            verdict.skip("engine", words.clone());
             if facts.limit >= SILENCE_COUNTS {
-                let endpoint = facts.docker_host().or_else(|| tools.endpoint.clone());
-                let finding = rules::finding(if facts.docker_host().is_some() {
-                    "docker-host-nowhere"
-                } else {
-                    "docker-daemon-down"
-                });
-                let finding = finding.with(format!("docker did not answer within {ms} ms"));
-                verdict.found(endpoint.iter().fold(finding, |finding, at| finding.with(format!("it asks {at}"))));
+                verdict.found(engine::silence(&words, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
             }
         }
         // Said already.
         Engine::Failed(_) if tools.is_podman() => {}
-        Engine::Failed(said) => verdict.found(failure(facts, &said)),
-    }
-}
-
-/// Tells apart why the engine cannot be used.
-fn failure(facts: &Facts, said: &str) -> Finding {
-    let mut finding = signs::engine_finding(said, "docker-failed");
-    let endpoint = facts.docker_host().or_else(|| facts.tools.endpoint.clone()).unwrap_or_default();
-    let socket = endpoint.strip_prefix("unix://").map(Path::new);
-    if finding.id == "docker-daemon-down" && facts.docker_host().is_some() {
-        let words = finding.evidence.clone();
-        finding = words.iter().fold(rules::finding("docker-host-nowhere"), |finding, line| finding.with(line));
-        return finding.with(format!("DOCKER_HOST={endpoint}"));
-    }
-    match (finding.id, socket) {
-        ("docker-daemon-down", Some(socket)) if !socket.exists() => {
-            finding.with(format!("there is no socket {}", socket.display()))
+        Engine::Failed(said) => {
+            verdict.found(engine::failure(&said, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
         }
-        ("docker-permission", Some(socket)) => {
-            let Ok(meta) = std::fs::metadata(socket) else { return finding };
-            let group = host::group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
-            finding.fix = finding
-                .fix
-                .replace("-aG docker", &format!("-aG {group}"))
-                .replace("newgrp docker", &format!("newgrp {group}"));
-            let mode = meta.mode() & 0o7777;
-            finding.with(format!("{} belongs to the group {group}, mode {mode:04o}", socket.display()))
-        }
-        _ => finding,
     }
 }
 
 fn compose_is_fit(facts: &Facts, verdict: &mut Verdict) {
-    match &facts.tools.compose {
-        _ if facts.tools.docker.is_none() => {}
-        None => verdict.skip("compose", "`docker compose version` did not answer in time"),
-        Some(said) if said.timed_out => verdict.skip("compose", "`docker compose version` did not answer in time"),
+    let tools = &facts.tools;
+    match tools.compose.as_ref().filter(|said| !said.timed_out) {
+        _ if tools.docker.is_none() => {}
         Some(said) => verdict.findings.extend(engine::judge_compose(said)),
+        None => {
+            let words = format!("`docker compose version` did not answer within {} ms", facts.limit.as_millis());
+            verdict.skip("compose", words.clone());
+            // Where the engine is silent or fails, that is the fault.
+            if facts.limit >= SILENCE_COUNTS && matches!(tools.engine(), Engine::Answers(_)) {
+                verdict.found(rules::finding("docker-failed").with(words));
+            }
+        }
     }
 }
 

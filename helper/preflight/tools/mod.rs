@@ -380,6 +380,18 @@ impl Tools {
         rows
     }
 
+    /// What kept docker from being judged: the question that nobody answered.
+    pub(super) fn unanswered(&self) -> Option<&'static str> {
+        self.docker.as_ref()?;
+        match self.engine() {
+            Engine::Silent => Some("docker"),
+            Engine::Answers(_) if self.compose.as_ref().is_none_or(|said| said.timed_out) => {
+                Some("`docker compose version`")
+            }
+            Engine::Answers(_) | Engine::Failed(_) => None,
+        }
+    }
+
     /// Versions in a few words, for the summary.
     pub(super) fn in_words(&self) -> Option<String> {
         let Engine::Answers(engine) = self.engine() else { return None };
