@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::hidden::Hidden;
 use super::outcome::{self, report};
 use super::reach::reach;
 use super::{DiagnoseData, DiagnoseRequest, Signals, bundle, moment};
@@ -14,6 +13,7 @@ use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::check::{Facts, Target, target};
 use crate::config;
+use crate::config::hidden::Hidden;
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, files, path};
 use crate::logs::Logs;
@@ -93,7 +93,7 @@ pub(crate) fn run(
             hint: "name the right one with `--dir`, or make one with `init`".into(),
         });
     }
-    let hidden = Hidden::of(&facts);
+    let hidden = Hidden::of(deployment, facts.env(), &facts.found);
     hidden.guard();
     let verdict = facts.judge();
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
