@@ -256,7 +256,7 @@ fn a_docker_that_cannot_be_asked_still_gives_a_bundle() {
 }
 
 /// What a server of the person's own prints that must not leave the house.
-const LOG: [(&str, &str); 9] = [
+const LOG: [(&str, &str); 17] = [
     ("Authorization: Bearer bearer-secret-1", "bearer-secret-1"),
     ("{\"level\":\"info\",\"cookie\":\"session=cookie-secret-2\"}", "cookie-secret-2"),
     ("Set-Cookie: sid=cookie-secret-3; Path=/", "cookie-secret-3"),
@@ -266,6 +266,14 @@ const LOG: [(&str, &str); 9] = [
     ("connecting with lower-secret-5", "lower-secret-5"),
     ("GET /x?api_key=query-secret-6", "query-secret-6"),
     ("postgres://bob:url-secret-7@db/x", "url-secret-7"),
+    ("Cookie: a=1; sid=cookie-secret-8", "cookie-secret-8"),
+    ("one\\neyJhIjox.eyJi.c2hvcnQ", "eyJhIjox.eyJi.c2hvcnQ"),
+    ("DB_PASS=pass-secret-9", "pass-secret-9"),
+    ("X-Auth-Token: header-secret-10", "header-secret-10"),
+    ("password=ab,tail-secret-11", "tail-secret-11"),
+    ("Authorization: Digest username=\"u\", response=\"digest-secret-12\"", "digest-secret-12"),
+    ("postgres://bob:pa/slash-secret-13@db/x", "slash-secret-13"),
+    ("postgres://bob:pa@at-secret-14@db/x", "at-secret-14"),
 ];
 
 #[test]
@@ -276,6 +284,7 @@ fn engine_bundle_of_a_running_and_of_a_stopped_stack() {
     let mut printed: Vec<String> = LOG.iter().map(|(line, _)| (*line).to_owned()).collect();
     printed.push(format!("token {}", token("healthy")));
     printed.extend(key.lines().map(str::to_owned));
+    printed.extend(key.lines().map(|line| format!("app | INFO key={line} read")));
     // Somebody else's key, whose lines look like nothing for themselves.
     let foreign = "-----BEGIN RSA PRIVATE KEY-----\nc2hvcnQ/a2V5/bGluZQ==\n-----END RSA PRIVATE KEY-----";
     printed.extend(foreign.lines().map(str::to_owned));

@@ -270,6 +270,23 @@ fn what_is_wrong_with_the_compose_files_is_found() {
     ]);
 }
 
+/// Somebody else's secrets are no tunnel token, also where the gate knows them.
+#[test]
+fn passwords_and_other_tokens_in_a_file_are_not_taken_for_the_tunnels() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U";
+    let over =
+        format!("services: {{db: {{image: 'x:1', environment: {{DB_PASSWORD: hunter2-hunter2, JWT: {jwt}}}}}}}\n");
+    std::fs::write(dir.join(OVER), over).unwrap();
+    let bin = parent.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    for word in ["check", "diagnose", "up"] {
+        let answer = helper([word]).dir(&dir).path(&[&bin]).secret("hunter2-hunter2").run();
+        assert!(!answer.findings().contains(&"token-in-file"), "{word}: {:#}", answer.json);
+    }
+}
+
 #[test]
 fn what_is_wrong_with_the_proxy_configuration_is_found() {
     require(vec![

@@ -253,6 +253,27 @@ fn token_in_composes_words_is_not_quoted() {
     }
 }
 
+/// A server that crashes prints its settings, with the passwords of its files and lines of the keys that it was given.
+#[test]
+fn passwords_of_the_files_and_lines_of_the_keys_are_not_quoted() {
+    let rig = Rig::new();
+    std::fs::write(
+        rig.dir.join("docker-compose.override.yaml"),
+        "services: {db: {image: 'x:1@sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0', environment: {DB_PASSWORD: inline-secret-1}}}\n",
+    )
+    .unwrap();
+    let env = std::fs::read_to_string(rig.dir.join(".env")).unwrap();
+    std::fs::write(rig.dir.join(".env"), format!("{env}SHORT_PW=kurz9\n")).unwrap();
+    let key = std::fs::read_to_string(rig.dir.join("data/tls.key")).unwrap();
+    let line = key.lines().nth(1).unwrap().to_owned();
+    let rig = rig.failing_up(&format!("login with inline-secret-1 and kurz9 and key={line} failed"));
+    for word in ["up", "restart"] {
+        let answer = rig.call(word).secret("inline-secret-1").secret("kurz9").secret(&line).run().expect(1);
+        let text = answer.json.to_string();
+        assert!(text.contains("login with [redacted] and [redacted] and key=[redacted] failed"), "{word}: {text}");
+    }
+}
+
 #[test]
 fn docker_that_hangs_is_not_waited_for_for_ever() {
     let rig = Rig::new().docker("exec /bin/sleep 300\n");

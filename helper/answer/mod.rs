@@ -1,6 +1,7 @@
 //! The envelope: what every command answers, and the one place where it is put together.
 
 pub(crate) mod error;
+mod named;
 pub(crate) mod redact;
 pub(crate) mod request;
 

@@ -3,13 +3,23 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
 
+use super::named::without_header_secrets;
+pub(crate) use super::named::{is_secret, settings};
+
 /// What stands in place of a secret.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Longest excerpt, in characters.
 const EVIDENCE: usize = 300;
+
+/// Shorter values are no secrets worth hiding, whoever calls them so.
+pub(crate) const SHORTEST: usize = 4;
+/// From this length on a value cannot stand in innocent text by chance.
+const LONG: usize = 8;
 
 /// Secrets that this process has seen. Process-wide on purpose: the gate must know a secret even where the code that
 /// read it failed before it could hand it on.
@@ -19,15 +29,49 @@ static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 ///
 /// Values shorter than eight bytes are left out: they would blot innocent text and no token is that short.
 pub(crate) fn guard(secret: &str) {
-    if secret.len() < 8 {
-        return;
+    if secret.len() >= LONG {
+        remember(secret);
     }
+}
+
+/// Like [`guard`], for what a person calls a secret: from four bytes on, below eight where it is a word of its own.
+pub(crate) fn guard_named(secret: &str) {
+    if secret.len() >= SHORTEST {
+        remember(secret);
+    }
+}
+
+fn remember(secret: &str) {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     if !seen.iter().any(|s| s == secret) {
         seen.push(secret.to_owned());
         // The longest first, so that a secret that contains another goes as a whole.
         seen.sort_by_key(|s| std::cmp::Reverse(s.len()));
     }
+}
+
+/// Replaces a short secret where it is a word of its own: `test` goes, `latest` and `test-mcp` stay.
+fn without_word(text: &str, word: &str) -> String {
+    let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let (opens, closes) = (word.starts_with(joins), word.ends_with(joins));
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(word) {
+        let end = at + word.len();
+        if opens && escape_ends(&text[..at]).ends_with(joins) || closes && text[end..].starts_with(joins) {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        out.push_str(REDACTED);
+        from = end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// The text without an escaped line break or tab at its end, whose letter belongs to no word.
+fn escape_ends(text: &str) -> &str {
+    text.strip_suffix("\\n").or_else(|| text.strip_suffix("\\t")).or_else(|| text.strip_suffix("\\r")).unwrap_or(text)
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -44,7 +88,11 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     for secret in SEEN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         if out.contains(secret.as_str()) {
-            out = Cow::Owned(out.replace(secret.as_str(), REDACTED));
+            let clean =
+                if secret.len() < LONG { without_word(&out, secret) } else { out.replace(secret.as_str(), REDACTED) };
+            if clean != *out {
+                out = Cow::Owned(clean);
+            }
         }
     }
     if out.contains(TOKEN_START) {
@@ -60,16 +108,44 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
 fn without_tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    // Where the base64 ends, counted from the end of the text: found once for all that begins within it.
+    let mut left = text.len();
     while let Some(at) = rest.find(TOKEN_START) {
-        let run = rest[at..].bytes().take_while(|b| is_base64(*b)).count();
-        // In the middle of other base64 it is chance: one certificate in four hundred has it.
-        let begins = !rest[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/'));
+        if rest.len() - at <= left {
+            left = rest.len() - at - rest[at..].bytes().take_while(|b| is_base64(*b)).count();
+        }
+        let run = rest.len() - at - left;
+        // In the middle of other base64 it is chance: one certificate in four hundred has it. A dot it never has, and
+        // never words behind it.
+        let before = escape_ends(&rest[..at]);
+        let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/'));
+        let is_token = run >= 20 && (begins || is_json(&rest[at..at + run])) || is_jwt(&rest[at..at + run]);
         out.push_str(&rest[..at]);
-        out.push_str(if begins && run >= 20 { REDACTED } else { &rest[at..at + run] });
+        if !is_token {
+            // Another may begin within it.
+            out.push_str(TOKEN_START);
+            rest = &rest[at + TOKEN_START.len()..];
+            continue;
+        }
+        out.push_str(REDACTED);
         rest = &rest[at + run..];
     }
     out.push_str(rest);
     out
+}
+
+/// Whether the first bytes are text when decoded: those of JSON are, those of a certificate are not.
+fn is_json(run: &str) -> bool {
+    let first =
+        run.as_bytes().get(..16).and_then(|first| STANDARD.decode(first).or_else(|_| URL_SAFE.decode(first)).ok());
+    first.is_some_and(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~')))
+}
+
+/// Whether it has the three parts of a JWT, however short they are.
+fn is_jwt(run: &str) -> bool {
+    // Bounded: a line may be megabytes of base64.
+    let mut parts = run[..run.len().min(8192)].split('.').map(str::len);
+    parts.next().is_some_and(|n| n > 6) && parts.next().is_some_and(|n| n > 1) && parts.next().is_some()
 }
 
 /// Replaces PEM private keys, also one whose end is missing.
@@ -141,58 +217,59 @@ fn is_invisible(c: char) -> bool {
 
 /// Replaces e-mail addresses, and names and passwords in front of a URL's host.
 fn without_addresses(text: &str) -> String {
+    let text = &without_logins(text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(at) = rest.find('@') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);
         let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
         let local = before.len() - before.trim_end_matches(is_local).len();
         let domain = after.find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).unwrap_or(after.len());
         let top = after[..domain].trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
-        let is_address = local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic());
-        let user = before.rfind("://").map(|at| at + 3).filter(|from| !before[*from..].contains(['/', ' ', '"', '?']));
-        match user {
-            Some(from) if from < before.len() => {
-                out.push_str(&before[..from]);
-                out.push_str(REDACTED);
-                out.push('@');
-                rest = after;
-            }
-            _ if is_address => {
-                out.push_str(&before[..before.len() - local]);
-                out.push_str(REDACTED);
-                rest = &after[domain..];
-            }
-            _ => {
-                out.push_str(&rest[..=at]);
-                rest = after;
-            }
+        if local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic()) {
+            out.push_str(&before[..before.len() - local]);
+            out.push_str(REDACTED);
+            rest = &after[domain..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = after;
         }
     }
     out.push_str(rest);
     out
 }
 
-/// A person's settings: besides tokens and keys, the values of variables that are called like secrets.
-pub(crate) fn settings(text: &str) -> String {
-    const ENDINGS: [&str; 9] =
-        ["PASSWORD", "PASSWD", "PASS", "PW", "SECRET", "TOKEN", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY"];
+/// Replaces what stands between a URL's `://` and the last `@` of the same word: a password may hold `/` and `@`.
+fn without_logins(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        let secret = line.find([':', '=']).filter(|at| {
-            let name = line[..*at].trim_matches(['+', '-', ' ', '"', '\'']).replace('-', "_").to_ascii_uppercase();
-            let value = line[at + 1..].trim();
-            !value.is_empty()
-                && !value.starts_with(['$', '{', '[', '#'])
-                && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-                && ENDINGS.iter().any(|ending| name.ends_with(ending))
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let web = ["http", "https"].iter().any(|scheme| {
+            let tail = rest.as_bytes()[..at].rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+            tail.eq_ignore_ascii_case(scheme.as_bytes())
         });
-        match secret {
-            Some(at) => out.push_str(&format!("{} {REDACTED}\n", &line[..=at])),
-            None => out.push_str(line),
-        }
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let word =
+            after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).unwrap_or(after.len());
+        let word = after[..word].find("://").unwrap_or(word);
+        let login = after[..word].rfind('@').filter(|at| *at > 0 && !after[at + 1..].starts_with("sha256:"));
+        rest = match login {
+            Some(at) if is_login(&after[..at], web) => {
+                out.push_str(REDACTED);
+                &after[at..]
+            }
+            Some(_) | None => after,
+        };
     }
-    without_header_secrets(&redact(&out))
+    out.push_str(rest);
+    out
+}
+
+/// Whether a text in front of an `@` is a name and a password, and not a host with a path: `host:8080/@scope`.
+fn is_login(text: &str, web: bool) -> bool {
+    let Some(end) = text.find(['/', '?', '#']) else { return true };
+    text[..end].split_once(':').is_some_and(|(_, port)| !web || !port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// At most so many bytes from the beginning, whole characters only.
@@ -210,61 +287,6 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
-}
-
-/// Replaces the value behind `Bearer`, `Basic`, `Cookie:` and the like, up to the next blank or quote.
-fn without_header_secrets(text: &str) -> String {
-    let mut out = text.to_owned();
-    for word in
-        ["bearer ", "basic ", "cookie: ", "api-key: ", "authorization: ", "sk-ant-", "ghp_", "github_pat_", "glpat-"]
-    {
-        let mut from = 0;
-        while let Some(at) = out.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(word)) {
-            let start = from + at + word.len();
-            let value = out[start..].find([' ', '"', '\'', ',', ';']).map_or(out.len(), |end| start + end);
-            let keyword = matches!(out[start..value].to_ascii_lowercase().as_str(), "bearer" | "basic" | "auth");
-            if value > start && !keyword && &out[start..value] != REDACTED {
-                out.replace_range(start..value, REDACTED);
-            }
-            from = start;
-        }
-    }
-    without_assigned_secrets(out)
-}
-
-/// Replaces the value of `password=…`, `"cookie":"…"`, `"x-api-key": "…"` and the like, also where the quotes of JSON
-/// inside of JSON have backslashes.
-fn without_assigned_secrets(mut out: String) -> String {
-    const NAMES: [&str; 8] =
-        ["cookie", "authorization", "api-key", "api_key", "apikey", "password", "passwd", "secret"];
-    for name in NAMES.into_iter().chain(["token"]) {
-        let mut from = 0;
-        while let Some(at) = out.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(name)) {
-            let end = from + at + name.len();
-            from = end;
-            let rest = &out[end..];
-            let quoted = rest.trim_start_matches(['\\', '"', '\'']);
-            let Some(value) = quoted.strip_prefix(['=', ':']) else { continue };
-            // In words a colon ends a name as well: `tunnel_token: permission denied`.
-            let assigned = quoted.starts_with('=') || quoted.len() < rest.len();
-            if !assigned && !["cookie", "authorization", "api-key", "password", "passwd"].contains(&name) {
-                continue;
-            }
-            let opened = |text: &'_ str| text.trim_start_matches([' ', '\\', '"', '\'']).len();
-            // A list of one, as headers are logged: `"cookie":["…"]`.
-            let list = value.trim_start().strip_prefix('[').filter(|list| opened(list) < list.len());
-            let value = list.unwrap_or(value).trim_start_matches([' ', '\\', '"', '\'']);
-            let start = out.len() - value.len();
-            let length = value.find([' ', '"', '\'', ',', ';', '&', '\\', ')', '}', '\n', '\r']).unwrap_or(value.len());
-            let word = value[..length].to_ascii_lowercase();
-            let harmless = word.starts_with('*') || ["", "bearer", "basic", REDACTED].contains(&word.as_str());
-            if !harmless {
-                out.replace_range(start..start + length, REDACTED);
-                from = start;
-            }
-        }
-    }
-    out
 }
 
 /// Text without line breaks and other control characters, for summaries and messages.
@@ -319,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn a_token_goes_whatever_stands_in_front() {
+        for front in ["/", "\\n", "x"] {
+            assert_eq!(redact(&format!("a{front}{TOKEN} b")), format!("a{front}[redacted] b"));
+            assert_eq!(redact(&format!("a{front}eyJhIjox.eyJi.c2 b")), format!("a{front}[redacted] b"));
+        }
+        let chance = "MIIBeyJ/9mZzQx0Zs7Yq8f3vT1wW2xX3yY4zZ5==";
+        assert_eq!(redact(chance), chance);
+    }
+
+    #[test]
+    fn a_short_secret_goes_where_it_is_a_word_of_its_own() {
+        guard_named("qzxw");
+        guard_named("qz");
+        assert_eq!(
+            redact("qzxw a\\nqzxw, x=qzxw; qzxws qzxw-mcp qz"),
+            "[redacted] a\\n[redacted], x=[redacted]; qzxws qzxw-mcp qz"
+        );
+    }
+
+    #[test]
     fn a_certificate_stays_whole_whatever_its_base64_says() {
         let pem = format!("-----BEGIN CERTIFICATE-----\n{TOKEN}\nMIIB{TOKEN}\n-----END CERTIFICATE-----\n");
         let mut value = Value::from(pem.clone());
@@ -353,9 +395,35 @@ mod tests {
     fn evidence_is_short_plain_and_without_headers() {
         assert_eq!(evidence("Authorization: Bearer abc123 x"), "Authorization: Bearer [redacted] x");
         for (said, shown) in [
-            (r#"{"cookie":"session=abc; x=1","n":1}"#, r#"{"cookie":"[redacted]; x=1","n":1}"#),
+            (r#"{"cookie":"session=abc; x=1","n":1}"#, r#"{"cookie":"[redacted]","n":1}"#),
             (r#"{\"x-api-key\": \"abc\"}"#, r#"{\"x-api-key\": \"[redacted]\"}"#),
             (r#"{"cookie":["a=b"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
+            ("Cookie: a=1; sid=abc", "Cookie: [redacted]"),
+            ("Cookie: a=\"1\"; sid=abc", "Cookie: [redacted]"),
+            (r"curl -H 'Cookie: a=1; sid=abc' x", r"curl -H 'Cookie: [redacted]' x"),
+            ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
+            ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
+            (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
+            ("DB_PASS=x ok", "DB_PASS=[redacted] ok"),
+            ("pwd=x", "pwd=[redacted]"),
+            ("PWD=/app", "PWD=/app"),
+            ("dbPass=x", "dbPass=[redacted]"),
+            ("X-Auth-Token: x", "X-Auth-Token: [redacted]"),
+            ("token: x", "token: [redacted]"),
+            ("invalid token: signature is wrong", "invalid token: signature is wrong"),
+            ("password=ab,REST", "password=[redacted]"),
+            ("password=ab,user=me", "password=[redacted],user=me"),
+            ("Server=db;Password=a;Database=x", "Server=db;Password=[redacted];Database=x"),
+            ("password=\"a b\" host=db", "password=\"[redacted]\" host=db"),
+            ("Authorization: Digest username=\"u\", response=\"abc\"", "Authorization: [redacted]"),
+            (
+                r#"{"authorization":"Digest username=\"u\", response=\"abc\"","n":1}"#,
+                r#"{"authorization":"[redacted]","n":1}"#,
+            ),
+            (
+                "max_tokens=4096 bypass=localhost secrets: [tunnel_token]",
+                "max_tokens=4096 bypass=localhost secrets: [tunnel_token]",
+            ),
             ("dsn password=abc host=db", "dsn password=[redacted] host=db"),
             ("GET /x?token=abc&n=1", "GET /x?token=[redacted]&n=1"),
             ("open /run/secrets/tunnel_token: permission denied", "open /run/secrets/tunnel_token: permission denied"),
@@ -376,6 +444,15 @@ mod tests {
     fn addresses_go_and_digests_stay() {
         assert_eq!(evidence("login of jane.doe+x@example.co.uk failed"), "login of [redacted] failed");
         assert_eq!(evidence("GET http://bob:hunter2@10.0.0.1:9000/x"), "GET http://[redacted]@10.0.0.1:9000/x");
+        for (said, shown) in [
+            ("postgres://u:pa/ss@h/x", "postgres://[redacted]@h/x"),
+            ("postgres://u:12/3@h/x", "postgres://[redacted]@h/x"),
+            ("http://u:hun@ter2@h:1/x y", "http://[redacted]@h:1/x y"),
+            ("http://localhost:8080/@vite/client", "http://localhost:8080/@vite/client"),
+            ("https://registry.npmjs.org/@scope/name", "https://registry.npmjs.org/@scope/name"),
+        ] {
+            assert_eq!(evidence(said), shown);
+        }
         let image = "cloudflare/cloudflared:2026.3.0@sha256:6b599ca3e974 and a @ b, x@1.2.3.4";
         assert_eq!(evidence(image), image);
     }

@@ -3,6 +3,7 @@
 pub(crate) mod compose;
 pub(crate) mod found;
 pub(crate) mod gateway;
+pub(crate) mod hidden;
 pub(crate) mod images;
 pub(crate) mod sample;
 pub(crate) mod settings;

@@ -107,6 +107,16 @@ impl Token {
         parsed
     }
 
+    /// Whether a tunnel's token stands anywhere in a text. Other tokens, and passwords, are none.
+    pub(crate) fn is_within(text: &str) -> bool {
+        let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        text.match_indices("eyJ").any(|(at, _)| {
+            let run = &text[at..];
+            let run = &run[..run.find(|c| !is_base64(c)).unwrap_or(run.len())];
+            Self::read(run).is_ok()
+        })
+    }
+
     fn read(text: &str) -> Result<Self, Malformed> {
         if text.is_empty() {
             return Err(Malformed::Empty);
@@ -304,6 +314,16 @@ mod tests {
         ] {
             assert_eq!(Token::parse(text), Err(what), "{text}");
         }
+    }
+
+    #[test]
+    fn only_a_tunnels_token_is_found_within_a_text() {
+        assert!(Token::is_within(&format!("# {}\nservices: {{}}", good())));
+        assert!(Token::is_within(&format!("TUNNEL_TOKEN={}", good())));
+        assert!(!Token::is_within(
+            "jwt: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2ln\npassword: hunter2-hunter2"
+        ));
+        assert!(!Token::is_within(&token(r#"{"a":"x"}"#)));
     }
 
     #[test]

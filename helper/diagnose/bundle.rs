@@ -16,11 +16,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::DiagnoseData;
-use super::hidden::Hidden;
 use crate::answer::{Error, Report, redact};
 use crate::caller::Caller;
 use crate::check::Facts;
 use crate::config::found::is_inside;
+use crate::config::hidden::Hidden;
 use crate::config::sample;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, files, path};

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::hidden::Hidden;
 use super::outcome::{self, report};
 use super::{DiagnoseData, DiagnoseRequest, Signals, bundle, moment};
 use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::check::{Facts, Target, target};
 use crate::config;
+use crate::config::hidden::Hidden;
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, files, path};
 use crate::logs::Logs;
@@ -87,7 +87,7 @@ pub(crate) fn run(
         // Advice for a deployment would be harmful here: `chmod 700 /etc`.
         return Err(deployment.foreign());
     }
-    let hidden = Hidden::of(&facts);
+    let hidden = Hidden::of(deployment, facts.env(), &facts.found);
     hidden.guard();
     let verdict = facts.judge();
     let opened = Stack::open(deployment, caller, Strictness::Look)?;

@@ -1,7 +1,6 @@
 //! `diagnose`: what is wrong, with its evidence and the fix, in the order in which it pays to mend it.
 
 pub(crate) mod bundle;
-mod hidden;
 pub(crate) mod live;
 mod outcome;
 pub(crate) mod saved;

@@ -15,6 +15,7 @@ use crate::caller::{Caller, Services};
 use crate::check::Facts;
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
+use crate::config::hidden::Hidden;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, Upstream, files};
 use crate::logs::agent::CONNECTIONS;
@@ -137,6 +138,8 @@ impl<'a> Stack<'a> {
         if facts.are_of_nothing() {
             return Err(deployment.foreign());
         }
+        // A server that crashes prints its settings, and its last words are evidence.
+        Hidden::of(deployment, facts.env(), &facts.found).guard();
         caller.services = facts.services.clone();
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
         let verdict = facts.judge();

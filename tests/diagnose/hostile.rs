@@ -24,7 +24,19 @@ fn secrets() -> Vec<(String, String)> {
         (format!("-----BEGIN PRIVATE KEY----- {key} -----END PRIVATE KEY-----"), key),
         ("Authorization: Bearer s3cr3t-bearer-value-0123".to_owned(), "s3cr3t-bearer-value-0123".to_owned()),
         ("Cookie: session=c00kie-of-somebody-9876".to_owned(), "c00kie-of-somebody-9876".to_owned()),
-        (jwt.clone(), jwt),
+        (jwt.clone(), jwt.clone()),
+        ("Cookie: a=1; sid=c00kie-of-nobody-5432".to_owned(), "c00kie-of-nobody-5432".to_owned()),
+        (format!("GET /{jwt}"), jwt.clone()),
+        (format!("one\\n{jwt}"), jwt.clone()),
+        ("GET /eyJhIjox.eyJi.c2hvcnQ".to_owned(), "eyJhIjox.eyJi.c2hvcnQ".to_owned()),
+        ("DB_PASS=db-pass-77".to_owned(), "db-pass-77".to_owned()),
+        ("pwd=pwd-value-78".to_owned(), "pwd-value-78".to_owned()),
+        ("X-Auth-Token: x-auth-79".to_owned(), "x-auth-79".to_owned()),
+        ("token: bare-token-80".to_owned(), "bare-token-80".to_owned()),
+        ("password=ab,tail-81".to_owned(), "tail-81".to_owned()),
+        ("Authorization: Digest username=\"u\", response=\"digest-82\"".to_owned(), "digest-82".to_owned()),
+        ("postgres://u:pa/slash-83@h/x".to_owned(), "slash-83".to_owned()),
+        ("http://u:hun@at-84@h/x".to_owned(), "at-84".to_owned()),
         ("mail from jane.doe@example.com".to_owned(), "jane.doe@example.com".to_owned()),
     ]
 }
@@ -49,7 +61,7 @@ fn change() -> impl Strategy<Value = Change> {
         (at.clone(), at.clone()).prop_map(|(a, b)| Change::Swap(a, b)),
         (at.clone(), vec(any::<u8>(), 0..40)).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
         at.clone().prop_map(Change::Cut),
-        (at.clone(), 0..7usize).prop_map(|(at, which)| Change::Plant(at, which)),
+        (at.clone(), 0..19usize).prop_map(|(at, which)| Change::Plant(at, which)),
         (at, any::<u8>()).prop_map(|(at, byte)| Change::Flip(at, byte)),
     ]
 }

@@ -2,41 +2,43 @@
 
 use std::collections::BTreeSet;
 
-use crate::answer::redact;
-use crate::check::Facts;
-use crate::config::compose::words;
-use crate::config::yaml::{self, Value};
-use crate::deployment::env_file;
-
-/// Shorter values would blot innocent text, and hide nothing that cannot be guessed.
-const SHORTEST: usize = 4;
-/// What stands in their place.
-const REDACTED: &str = "[redacted]";
+use super::compose::words;
+use super::found::Found;
+use super::yaml::{self, Value};
+use crate::answer::redact::{self, REDACTED, SHORTEST, is_secret};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::{Deployment, files, path};
 
 /// Values to hide, the longest first.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden(Vec<String>);
 
 impl Hidden {
-    /// Those in `.env` and in the compose files.
-    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+    /// Those in `.env` and in the compose files, and the lines of the private keys.
+    pub(crate) fn of(deployment: &Deployment, env: Option<&EnvFile>, found: &Found) -> Self {
         let mut values = BTreeSet::new();
-        if let Some(env) = facts.env() {
+        if let Some(env) = env {
             for name in env.keys().iter().filter(|name| is_secret(name) && !ours(name)) {
                 values.extend(env.get(name));
             }
         }
-        for file in [facts.found.main.as_ref(), facts.found.over.as_ref()].into_iter().flatten() {
+        for file in [found.main.as_ref(), found.over.as_ref()].into_iter().flatten() {
             if let Ok(value) = &file.value {
                 collect(value, &mut values);
             }
         }
+        // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
+        let services = found.service_names();
+        let domain = env.and_then(|env| env.get(env_file::DOMAIN)).unwrap_or_default();
+        values.retain(|value| !services.contains(value) && value.trim() != domain.trim());
+        values.extend(key_lines(deployment));
         Self::new(values)
     }
 
     fn new(values: BTreeSet<String>) -> Self {
         let parts = values.iter().flat_map(|value| value.lines()).map(|line| line.trim().to_owned());
-        let worth = |value: &String| value.len() >= SHORTEST && !value.starts_with(['$', '/']) && !is_plain(value);
+        let worth =
+            |value: &String| value.len() >= SHORTEST && !value.starts_with('$') && !is_path(value) && !is_plain(value);
         let mut all: Vec<String> = parts.filter(worth).collect();
         // Inside JSON they are spelt with escapes.
         let escaped: Vec<String> = all.iter().map(|value| value.replace('\\', "\\\\").replace('"', "\\\"")).collect();
@@ -49,7 +51,7 @@ impl Hidden {
     /// Keeps them out of this process's answer, too.
     pub(crate) fn guard(&self) {
         for value in &self.0 {
-            redact::guard(value);
+            redact::guard_named(value);
         }
     }
 
@@ -61,26 +63,36 @@ impl Hidden {
     }
 }
 
+/// The base64 lines of the private keys in `data`, but those that certificates have, too: a line of a key may be
+/// nothing but its public half.
+fn key_lines(deployment: &Deployment) -> Vec<String> {
+    let entries = std::fs::read_dir(deployment.path(path::DATA)).into_iter().flatten().flatten();
+    let names: Vec<String> = entries.take(200).filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let read = |kind: &str| -> String {
+        let names = names.iter().filter(|name| name.contains(kind));
+        // What cannot be read here nobody prints who reads the same file.
+        names
+            .filter_map(|name| files::read_text(deployment, &format!("{}/{name}", path::DATA)).ok().flatten())
+            .collect()
+    };
+    let (keys, public) = (read(".key"), read(".crt"));
+    let lines = keys.lines().map(str::trim).filter(|line| line.len() >= 8 && !line.starts_with("---"));
+    lines.filter(|line| !public.contains(line)).take(500).map(str::to_owned).collect()
+}
+
 /// Written by the helper, and no secret.
 fn ours(name: &str) -> bool {
     [env_file::DOMAIN, env_file::CONFIG_HASH, env_file::TOKEN_FINGERPRINT].contains(&name)
 }
 
+/// Where a secret lies is none; base64 may begin like a path.
+fn is_path(value: &str) -> bool {
+    value.starts_with('/') && value.len() < 60 && !value.contains(['+', '='])
+}
+
 /// A switch is no secret.
 fn is_plain(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "none")
-}
-
-/// Whether a variable, a key or a flag is called like something that must not be shown.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.trim_start_matches('-').replace('-', "_").to_ascii_uppercase();
-    if name.ends_with("_FILE") || name.ends_with("_PATH") {
-        return false;
-    }
-    let parts =
-        ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "ACCESS_KEY", "CREDENTIAL"];
-    let endings = ["PASS", "PW", "PWD", "PRIVATE_KEY", "AUTH", "COOKIE"];
-    parts.iter().any(|part| name.contains(part)) || endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Values behind a secret's name: keys of maps, `NAME=value` in lists, flags of a command.
