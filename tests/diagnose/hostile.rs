@@ -24,7 +24,7 @@ fn secrets() -> Vec<(String, String)> {
         (format!("-----BEGIN PRIVATE KEY----- {key} -----END PRIVATE KEY-----"), key),
         ("Authorization: Bearer s3cr3t-bearer-value-0123".to_owned(), "s3cr3t-bearer-value-0123".to_owned()),
         ("Cookie: session=c00kie-of-somebody-9876".to_owned(), "c00kie-of-somebody-9876".to_owned()),
-        (jwt.clone(), jwt),
+        (jwt.clone(), jwt.clone()),
         ("Cookie: a=1; sid=c00kie-of-nobody-5432".to_owned(), "c00kie-of-nobody-5432".to_owned()),
         (format!("GET /{jwt}"), jwt.clone()),
         (format!("one\\n{jwt}"), jwt.clone()),
