@@ -58,7 +58,7 @@ fn without_word(text: &str, word: &str) -> String {
     let mut from = 0;
     for (at, _) in text.match_indices(word) {
         let end = at + word.len();
-        if opens && escape_ends(&text[..at]).ends_with(joins) || closes && text[end..].starts_with(joins) {
+        if opens && continued(&text[..at]).ends_with(joins) || closes && text[end..].starts_with(joins) {
             continue;
         }
         out.push_str(&text[from..at]);
@@ -69,9 +69,9 @@ fn without_word(text: &str, word: &str) -> String {
     out
 }
 
-/// The text without an escaped line break or tab at its end, whose letter belongs to no word.
-fn escape_ends(text: &str) -> &str {
-    text.strip_suffix("\\n").or_else(|| text.strip_suffix("\\t")).or_else(|| text.strip_suffix("\\r")).unwrap_or(text)
+/// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.
+fn continued(before: &str) -> &str {
+    if ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape)) { "" } else { before }
 }
 
 fn is_base64(byte: u8) -> bool {
@@ -117,7 +117,7 @@ fn without_tokens(text: &str) -> String {
         let run = rest.len() - at - left;
         // In the middle of other base64 it is chance: one certificate in four hundred has it. A dot it never has, and
         // never words behind it.
-        let before = escape_ends(&rest[..at]);
+        let before = continued(&rest[..at]);
         let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/'));
         let is_token = run >= 20 && (begins || is_json(&rest[at..at + run])) || is_jwt(&rest[at..at + run]);
         out.push_str(&rest[..at]);
