@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::named::without_header_secrets;
 pub(crate) use super::named::{is_secret, settings};
 
+/// No token and no key is shorter, in bytes.
+const SHORTEST_TOKEN: usize = 20;
+
 /// What stands in place of a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
@@ -314,7 +317,9 @@ pub(crate) fn gate(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(gate),
         Value::Object(map) => {
-            let dirty: Vec<String> = map.keys().filter(|k| matches!(redact(k), Cow::Owned(_))).cloned().collect();
+            // Our own keys and names of routes are short; a password that is a word must not rename them.
+            let dirty = |k: &&String| k.len() >= SHORTEST_TOKEN && matches!(redact(k), Cow::Owned(_));
+            let dirty: Vec<String> = map.keys().filter(dirty).cloned().collect();
             for key in dirty {
                 if let Some(value) = map.remove(&key) {
                     map.insert(redact(&key).into_owned(), value);
