@@ -960,6 +960,10 @@ rules! {
     "name only the ranges that your servers are in"
 }
 
+/// Cured by a restart of the stack, cloudflared included.
+pub(crate) const CURED_BY_RESTART: [&str; 4] =
+    ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
+
 /// What ends the proxy as it starts.
 const ENDS_PROXY: [&str; 14] = [
     "proxy-config-routes-list",

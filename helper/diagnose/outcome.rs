@@ -5,10 +5,8 @@ use super::live::Looked;
 use crate::answer::{Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::check::WORKS_ALL_THE_SAME;
+use crate::rules;
 
-/// Cured by a restart of the whole stack.
-const CURED_BY_RESTART: [&str; 4] =
-    ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
 /// Cured by what `token set` asks for.
 const CURED_BY_TOKEN: [&str; 3] = ["token-missing", "token-placeholder", "token-malformed"];
 
@@ -82,7 +80,7 @@ fn next(first: Option<&Finding>, ready: bool, only_stopped: bool, caller: &Calle
     match first {
         Some(f) if ["stack-stopped", "service-stopped"].contains(&f.id) => up(),
         Some(f) if f.id == "upstream-down" && only_stopped => up(),
-        Some(f) if CURED_BY_RESTART.contains(&f.id) => {
+        Some(f) if rules::CURED_BY_RESTART.contains(&f.id) => {
             Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
         }
         Some(f) if f.severity == Severity::Error && CURED_BY_TOKEN.contains(&f.id) => {

@@ -338,18 +338,16 @@ impl<'a> Stack<'a> {
 
 /// The one thing to do now.
 fn next_step(picture: &Picture, again: &str, caller: &Caller) -> Next {
-    const CURED_BY_RESTART: [&str; 4] =
-        ["proxy-netns-orphaned", "netns-owner-not-running", "config-not-applied", "token-not-applied"];
     let causes = || picture.findings.iter().filter(|f| f.consequence_of.is_none());
     let error = causes().find(|f| f.severity == Severity::Error && f.id != "not-live");
     let restart = || Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]));
     match error {
         Some(f) if f.id == "stack-stopped" => Next::helper("start it", caller.command(&["up"])),
-        Some(f) if CURED_BY_RESTART.contains(&f.id) => restart(),
+        Some(f) if rules::CURED_BY_RESTART.contains(&f.id) => restart(),
         Some(_) => {
             Next::person("mend what the first finding says, then run it again").running(caller.command(&[again]))
         }
-        None if causes().any(|f| CURED_BY_RESTART.contains(&f.id)) => restart(),
+        None if causes().any(|f| rules::CURED_BY_RESTART.contains(&f.id)) => restart(),
         None if picture.ready => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
         None => Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
     }
