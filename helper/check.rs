@@ -18,9 +18,10 @@ use crate::config::images;
 use crate::config::sample;
 use crate::config::yaml::{self, Value};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::git::{self, GitState};
 use crate::deployment::route::{Host, Scheme};
-use crate::deployment::{Deployment, Domain, RouteName, Token, TokenState, Upstream, files, path};
+use crate::deployment::{Deployment, Domain, RouteName, Token, TokenState, Upstream, path};
+use crate::os::files;
+use crate::os::git::{self, GitState};
 use crate::{rules, token};
 
 /// The request of `check`.

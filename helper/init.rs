@@ -12,9 +12,9 @@ use crate::certs::issuing;
 use crate::check;
 use crate::config::{self, Diff, Mode};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::token::{PLACEHOLDER, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, Domain, OPEN_MODE, SECRET_MODE, TokenState, path};
+use crate::os::files::{self, Action, FileEntry};
 use crate::rules;
 
 config::settings::request_with_settings! {

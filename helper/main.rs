@@ -13,6 +13,7 @@ mod diagnose;
 mod hash;
 mod init;
 mod logs;
+mod os;
 mod preflight;
 mod render;
 mod rules;

@@ -9,7 +9,7 @@ use crate::answer::{Error, Next, Report};
 use crate::caller::{Caller, quote};
 use crate::config::{self, Diff, Mode};
 use crate::deployment::Deployment;
-use crate::deployment::files::{Action, FileEntry};
+use crate::os::files::{Action, FileEntry};
 
 config::settings::request_with_settings! {
     /// The request of `render`.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
 use crate::deployment::env_file;
-use crate::deployment::files;
-use crate::deployment::git::{self, GitState};
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
+use crate::os::files;
+use crate::os::git::{self, GitState};
 use crate::{config, init, rules};
 
 /// The request of `token set` and `token check`: there is nothing to ask.

@@ -9,7 +9,8 @@ use super::{Row, Verdict, rollover};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config::found::Found;
-use crate::deployment::{Deployment, files, path};
+use crate::deployment::{Deployment, path};
+use crate::os::files;
 use crate::{check, config, rules};
 
 /// The request of `certs check`.

@@ -7,8 +7,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{Asked, Details, Facts, Files, Input, Row, Verdict, audit};
 use crate::answer::{Finding, Severity, Skipped};
-use crate::deployment::files;
 use crate::deployment::{Deployment, Domain, path};
+use crate::os::files;
 use crate::rules;
 
 /// A certificate in an answer.

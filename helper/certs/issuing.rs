@@ -9,8 +9,8 @@ use super::{Ca, CertificateFile, IssueError, Key};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
 use crate::config;
-use crate::deployment::files::{self, Action, Batch, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path};
+use crate::os::files::{self, Action, Batch, FileEntry};
 use crate::{check, init, rules};
 
 /// The request of `certs issue`.

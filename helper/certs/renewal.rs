@@ -10,8 +10,8 @@ use super::issuing::IssueRequest;
 use super::{Ca, CertificateFile, Key, Verdict};
 use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::{Caller, quote};
-use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_MODE, path};
+use crate::os::files::{self, Action, FileEntry};
 use crate::{check, config, rules};
 
 /// The request of `certs renew`.

@@ -10,8 +10,8 @@ use super::disk::{CertificateInfo, OnDisk};
 use super::{Ca, CertificateFile, renewal};
 use crate::answer::{Error, Finding, Next, Report};
 use crate::caller::Caller;
-use crate::deployment::files::{self, Action, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
+use crate::os::files::{self, Action, FileEntry};
 use crate::{check, config, init, rules};
 
 /// The server certificate that the old CA signed: the way back when its key is not on this host.

@@ -9,7 +9,8 @@ use super::yaml::{self, Value, at};
 use crate::answer::Error;
 use crate::caller::Services;
 use crate::deployment::env_file::EnvFile;
-use crate::deployment::{Deployment, files, path};
+use crate::deployment::{Deployment, path};
+use crate::os::files;
 
 /// Names that Compose tries, in its order.
 pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];

@@ -7,7 +7,8 @@ use super::found::Found;
 use super::yaml::{self, Value};
 use crate::answer::redact::{self, REDACTED, SHORTEST, is_secret};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::{Deployment, files, path};
+use crate::deployment::{Deployment, path};
+use crate::os::files;
 
 /// Values to hide, the longest first.
 #[derive(Debug, Default)]

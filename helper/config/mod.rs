@@ -19,9 +19,9 @@ use time::OffsetDateTime;
 
 use crate::answer::{Error, Finding, Severity, redact};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::files::{self, Action, Batch, FileEntry};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
 use crate::hash::sha256_hex;
+use crate::os::files::{self, Action, Batch, FileEntry};
 use crate::rules;
 use compose::Choices;
 use found::Found;

@@ -2,13 +2,12 @@
 
 pub(crate) mod domain;
 pub(crate) mod env_file;
-pub(crate) mod files;
-pub(crate) mod git;
 pub(crate) mod route;
 pub(crate) mod token;
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
+use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ pub(crate) use token::{Token, TokenState};
 
 use crate::answer::Error;
 use crate::caller::Caller;
+use crate::os::directory::Directory;
 
 /// The directory itself, when the helper makes it: nobody else on the host gets as far as the keys.
 pub(crate) const DIR_MODE: u32 = 0o700;
@@ -66,7 +66,15 @@ pub(crate) mod path {
 /// A deployment directory, by its absolute path. It need not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {
-    root: PathBuf,
+    directory: Directory,
+}
+
+impl Deref for Deployment {
+    type Target = Directory;
+
+    fn deref(&self) -> &Directory {
+        &self.directory
+    }
 }
 
 impl Deployment {
@@ -97,17 +105,7 @@ impl Deployment {
         if root.parent().is_none() {
             return Err(unusable("`/` cannot be a deployment directory", "name a folder of its own"));
         }
-        Ok(Self { root })
-    }
-
-    /// Absolute path of the directory.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// Absolute path of something inside it.
-    pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        if inside.is_empty() { self.root.clone() } else { self.root.join(inside) }
+        Ok(Self { directory: Directory::new(root) })
     }
 
     /// Whether the directory is there.
@@ -115,14 +113,14 @@ impl Deployment {
     /// # Errors
     /// `directory` when something else stands in its place, `io` when it cannot be looked at.
     pub(crate) fn exists(&self) -> Result<bool, Error> {
-        match std::fs::metadata(&self.root) {
+        match std::fs::metadata(self.root()) {
             Ok(meta) if meta.is_dir() => Ok(true),
             Ok(_) => Err(unusable(
-                &format!("`{}` is not a directory", self.root.display()),
+                &format!("`{}` is not a directory", self.root().display()),
                 "name another directory, or move that file away",
             )),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(Error::io("look at", &self.root, e)),
+            Err(e) => Err(Error::io("look at", self.root(), e)),
         }
     }
 
@@ -135,7 +133,7 @@ impl Deployment {
             return Ok(());
         }
         Err(unusable(
-            &format!("there is no deployment directory `{}`", self.root.display()),
+            &format!("there is no deployment directory `{}`", self.root().display()),
             "make one with `init`, or name another with `--dir`",
         ))
     }
@@ -145,7 +143,7 @@ impl Deployment {
         unusable(
             &format!(
                 "`{}` is no deployment directory: no compose file, no `.env`, no `config`, no `data`",
-                self.root.display()
+                self.root().display()
             ),
             "name the right one with `--dir`, or make one with `init`",
         )
@@ -156,7 +154,7 @@ impl Deployment {
     /// # Errors
     /// `busy` when another helper holds it for more than ten seconds.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        let dir = File::open(&self.root).map_err(|e| Error::io("open", &self.root, e))?;
+        let dir = File::open(self.root()).map_err(|e| Error::io("open", self.root(), e))?;
         let give_up = Instant::now() + Duration::from_secs(10);
         loop {
             match dir.try_lock() {
@@ -164,7 +162,7 @@ impl Deployment {
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.root.clone())),
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.root().to_path_buf())),
                 // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
                 Err(TryLockError::Error(_)) => return Ok(Lock { _dir: None }),
             }

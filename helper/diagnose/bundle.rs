@@ -23,8 +23,9 @@ use crate::config::found::is_inside;
 use crate::config::hidden::Hidden;
 use crate::config::sample;
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::{Deployment, SECRET_MODE, files, path};
+use crate::deployment::{Deployment, SECRET_MODE, path};
 use crate::hash::sha256_hex;
+use crate::os::files;
 use crate::stack::commands::Stack;
 
 /// Reading the log of one container may take this long.

@@ -15,7 +15,8 @@ use crate::config::yaml::{self, Value, at};
 use crate::config::{self, found};
 use crate::deployment::env_file;
 use crate::deployment::route::Host;
-use crate::deployment::{Deployment, TokenState, Upstream, files, path};
+use crate::deployment::{Deployment, TokenState, Upstream, path};
+use crate::os::files;
 
 /// What counts for the host's checks.
 #[derive(Clone, Debug)]

@@ -17,9 +17,10 @@ use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::hidden::Hidden;
 use crate::config::{self, sample, yaml};
-use crate::deployment::{Deployment, Upstream, files};
+use crate::deployment::{Deployment, Upstream};
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::signs;
+use crate::os::files;
 use crate::{preflight, rules};
 
 /// Pulling and building over a slow line; afterwards something is wrong with it.

@@ -18,10 +18,11 @@ use crate::check::{Target, target};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
-use crate::deployment::{Deployment, Upstream, files, path};
+use crate::deployment::{Deployment, Upstream, path};
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;
+use crate::os::files;
 use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.

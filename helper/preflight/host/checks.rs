@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
 use crate::answer::{Finding, Severity};
 use crate::deployment::TokenState;
-use crate::deployment::git::GitState;
+use crate::os::git::GitState;
 use crate::preflight::{Check, Facts, Verdict};
 use crate::{rules, token};
 

@@ -17,8 +17,8 @@ pub(crate) use checks::before_start;
 use super::Facts;
 use super::race::{Desk, remaining};
 use crate::caller::Caller;
-use crate::deployment::git::{self, GitState};
 use crate::deployment::{Deployment, path};
+use crate::os::git::{self, GitState};
 
 /// Variables of the shell that change what Compose or docker does; the helper runs without the first kind, a person
 /// does not.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Deployment;
+use super::directory::Directory;
 use crate::child;
 
 /// What git says of a file.
@@ -30,12 +30,12 @@ pub(crate) enum GitState {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks git about a file of the directory.
-pub(crate) fn state(deployment: &Deployment, inside: &str) -> GitState {
-    state_within(deployment, inside, PATIENCE)
+pub(crate) fn state(directory: &Directory, inside: &str) -> GitState {
+    state_within(directory, inside, PATIENCE)
 }
 
 /// Like [`state`], with a limit in time for all that is asked.
-pub(crate) fn state_within(deployment: &Deployment, inside: &str, limit: Duration) -> GitState {
+pub(crate) fn state_within(directory: &Directory, inside: &str, limit: Duration) -> GitState {
     let deadline = Instant::now() + limit;
     let ask = |args: &[&str]| {
         // Neither the caller's GIT_DIR nor a hook configured in the repository has a say.
@@ -45,7 +45,7 @@ pub(crate) fn state_within(deployment: &Deployment, inside: &str, limit: Duratio
                 command.env_remove(name);
             }
         }
-        command.arg("-C").arg(deployment.root()).args(["-c", "core.fsmonitor=false"]).args(args);
+        command.arg("-C").arg(directory.root()).args(["-c", "core.fsmonitor=false"]).args(args);
         command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         child::run(command, deadline.saturating_duration_since(Instant::now()), false)
     };

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::Deployment;
+use super::directory::Directory;
 use crate::answer::Error;
 
 /// Largest file that the helper takes for one of its kind, in bytes.
@@ -43,15 +43,15 @@ pub(crate) struct FileEntry {
 
 impl FileEntry {
     /// An entry for something inside the directory, with the mode that it has on disk now.
-    pub(crate) fn of(deployment: &Deployment, inside: &str, action: Action) -> Self {
-        let path = deployment.path(inside);
+    pub(crate) fn of(directory: &Directory, inside: &str, action: Action) -> Self {
+        let path = directory.path(inside);
         let mode = fs::symlink_metadata(&path).map_or(0, |meta| meta.mode() & 0o7777);
         Self { path: path.to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
     }
 
     /// An entry for a file that a dry run would write with `mode`.
-    pub(crate) fn planned(deployment: &Deployment, inside: &str, action: Action, mode: u32) -> Self {
-        Self { path: deployment.path(inside).to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
+    pub(crate) fn planned(directory: &Directory, inside: &str, action: Action, mode: u32) -> Self {
+        Self { path: directory.path(inside).to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
     }
 }
 
@@ -59,8 +59,8 @@ impl FileEntry {
 ///
 /// # Errors
 /// `unexpected-file` when it, or a folder on the way to it, is a symbolic link; `io` when it cannot be looked at.
-pub(crate) fn metadata(deployment: &Deployment, inside: &str) -> Result<Option<Metadata>, Error> {
-    let mut at = deployment.root().to_path_buf();
+pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Metadata>, Error> {
+    let mut at = directory.root().to_path_buf();
     let mut found = None;
     for part in Path::new(inside).components() {
         at.push(part);
@@ -80,9 +80,9 @@ pub(crate) fn metadata(deployment: &Deployment, inside: &str) -> Result<Option<M
 ///
 /// # Errors
 /// `unexpected-file` for a symbolic link, a directory, a device, a pipe or a file beyond 4 MiB; `io` otherwise.
-pub(crate) fn read(deployment: &Deployment, inside: &str) -> Result<Option<Vec<u8>>, Error> {
-    let path = deployment.path(inside);
-    if metadata(deployment, inside)?.is_none() {
+pub(crate) fn read(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Error> {
+    let path = directory.path(inside);
+    if metadata(directory, inside)?.is_none() {
         return Ok(None);
     }
     // Non-blocking, so that a pipe planted in the directory cannot hang the helper.
@@ -113,11 +113,11 @@ pub(crate) fn read(deployment: &Deployment, inside: &str) -> Result<Option<Vec<u
 ///
 /// # Errors
 /// As [`read`], and `unexpected-file` for what is not UTF-8.
-pub(crate) fn read_text(deployment: &Deployment, inside: &str) -> Result<Option<String>, Error> {
-    let Some(bytes) = read(deployment, inside)? else { return Ok(None) };
+pub(crate) fn read_text(directory: &Directory, inside: &str) -> Result<Option<String>, Error> {
+    let Some(bytes) = read(directory, inside)? else { return Ok(None) };
     String::from_utf8(bytes).map(Some).map_err(|e| Error::Unexpected {
         act: "read",
-        path: deployment.path(inside),
+        path: directory.path(inside),
         what: format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to()),
     })
 }
@@ -126,9 +126,9 @@ pub(crate) fn read_text(deployment: &Deployment, inside: &str) -> Result<Option<
 ///
 /// # Errors
 /// `unexpected-file` when something else stands in its place, `io` when it cannot be made.
-pub(crate) fn make_dir(deployment: &Deployment, inside: &str, mode: u32) -> Result<Action, Error> {
-    let path = deployment.path(inside);
-    let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(deployment, inside)? };
+pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result<Action, Error> {
+    let path = directory.path(inside);
+    let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(directory, inside)? };
     match existing {
         Some(meta) if meta.is_dir() => return Ok(Action::Unchanged),
         Some(_) => {
@@ -139,7 +139,7 @@ pub(crate) fn make_dir(deployment: &Deployment, inside: &str, mode: u32) -> Resu
     if inside.is_empty()
         && let Some(parent) = path.parent()
     {
-        // Folders above the deployment are the person's: made as `mkdir -p` would.
+        // Folders above the directory are the person's: made as `mkdir -p` would.
         fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
     }
     match fs::DirBuilder::new().mode(0o700).create(&path) {
@@ -195,7 +195,7 @@ impl WithoutPath for io::Error {
 /// Files that belong together: all of them are complete on disk before the first one appears under its name.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
-    deployment: &'a Deployment,
+    directory: &'a Directory,
     prepared: Vec<Prepared>,
 }
 
@@ -208,8 +208,8 @@ struct Prepared {
 
 impl<'a> Batch<'a> {
     /// An empty batch.
-    pub(crate) fn new(deployment: &'a Deployment) -> Self {
-        Self { deployment, prepared: Vec::new() }
+    pub(crate) fn new(directory: &'a Directory) -> Self {
+        Self { directory, prepared: Vec::new() }
     }
 
     /// Adds a file that must not be there yet. What appears meanwhile is kept.
@@ -217,8 +217,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// `io` when it cannot be written.
     pub(crate) fn create(&mut self, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        let path = self.deployment.path(inside);
-        metadata(self.deployment, inside)?;
+        let path = self.directory.path(inside);
+        metadata(self.directory, inside)?;
         let temporary = prepare(&path, bytes, mode, None)?;
         self.prepared.push(Prepared { path, temporary, replaces: false });
         Ok(())
@@ -236,8 +236,8 @@ impl<'a> Batch<'a> {
         mode: Option<u32>,
         default_mode: u32,
     ) -> Result<(), Error> {
-        let path = self.deployment.path(inside);
-        let old = metadata(self.deployment, inside)?;
+        let path = self.directory.path(inside);
+        let old = metadata(self.directory, inside)?;
         if let Some(meta) = &old
             && !meta.is_file()
         {
@@ -273,8 +273,8 @@ impl<'a> Batch<'a> {
 ///
 /// # Errors
 /// As [`Batch::create`] and [`Batch::commit`].
-pub(crate) fn create(deployment: &Deployment, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let mut batch = Batch::new(deployment);
+pub(crate) fn create(directory: &Directory, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let mut batch = Batch::new(directory);
     batch.create(inside, bytes, mode)?;
     batch.commit()
 }
@@ -284,13 +284,13 @@ pub(crate) fn create(deployment: &Deployment, inside: &str, bytes: &[u8], mode: 
 /// # Errors
 /// As [`Batch::replace`] and [`Batch::commit`].
 pub(crate) fn replace(
-    deployment: &Deployment,
+    directory: &Directory,
     inside: &str,
     bytes: &[u8],
     mode: Option<u32>,
     default_mode: u32,
 ) -> Result<(), Error> {
-    let mut batch = Batch::new(deployment);
+    let mut batch = Batch::new(directory);
     batch.replace(inside, bytes, mode, default_mode)?;
     batch.commit()
 }
@@ -299,23 +299,23 @@ pub(crate) fn replace(
 ///
 /// # Errors
 /// `io` when that cannot be written; the file itself is untouched then.
-pub(crate) fn keep_aside(deployment: &Deployment, inside: &str, now: OffsetDateTime) -> Result<String, Error> {
+pub(crate) fn keep_aside(directory: &Directory, inside: &str, now: OffsetDateTime) -> Result<String, Error> {
     let stamp = now
         .format(time::macros::format_description!("[year][month][day]T[hour][minute][second]Z"))
         .map_err(|e| Error::Internal(e.to_string()))?;
-    let path = deployment.path(inside);
+    let path = directory.path(inside);
     for attempt in 0..100 {
         let tail = if attempt == 0 { String::new() } else { format!("-{attempt}") };
         let name = format!("{inside}.bak-{stamp}{tail}");
         // A second name for the same file: the first is then replaced by rename, so no moment has neither.
-        match fs::hard_link(&path, deployment.path(&name)) {
+        match fs::hard_link(&path, directory.path(&name)) {
             Ok(()) => return Ok(name),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             // A file system without links.
             Err(_) => {
-                let bytes = read(deployment, inside)?.unwrap_or_default();
-                let mode = metadata(deployment, inside)?.map_or(0o600, |meta| meta.mode() & 0o777);
-                create(deployment, &name, &bytes, mode)?;
+                let bytes = read(directory, inside)?.unwrap_or_default();
+                let mode = metadata(directory, inside)?.map_or(0o600, |meta| meta.mode() & 0o777);
+                create(directory, &name, &bytes, mode)?;
                 return Ok(name);
             }
         }
@@ -324,7 +324,7 @@ pub(crate) fn keep_aside(deployment: &Deployment, inside: &str, now: OffsetDateT
 }
 
 /// Makes sure that new names survive a power cut. Once a folder, after everything in it was written.
-pub(crate) fn sync_dir(deployment: &Deployment, inside: &str) {
+pub(crate) fn sync_dir(directory: &Directory, inside: &str) {
     // A file system that cannot sync folders keeps its own promises; the files are complete either way.
-    let _ = File::open(deployment.path(inside)).and_then(|dir| dir.sync_all());
+    let _ = File::open(directory.path(inside)).and_then(|dir| dir.sync_all());
 }

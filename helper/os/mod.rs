@@ -1,0 +1,5 @@
+//! The operating system: a directory and the files in it, git. Knows nothing of tunnels.
+
+pub(crate) mod directory;
+pub(crate) mod files;
+pub(crate) mod git;
