@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::certificates::{no_openssl, with_routes};
+use super::workshop::{no_openssl, with_routes};
 use crate::support::{Answer, DOMAIN, folder, helper, mode, openssl, which};
 
 const FILES: [&str; 8] =
@@ -487,7 +487,7 @@ fn a_ca_of_openssl_is_changed_too() {
     }
     let parent = folder();
     let dir = with_routes(parent.path());
-    let w = crate::certificates::Workshop::new();
+    let w = super::workshop::Workshop::new();
     // A CA whose kind the helper cannot sign with: the way back is the certificate that it had signed.
     let made = |kind| w.make(|p| (p.ca_key, p.key, p.options) = (kind, "RSA 2048", "-sha384"));
     let mut locked = made("P-256");

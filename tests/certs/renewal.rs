@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::certificates::{BASIC, SKI, USAGE, Workshop, living, no_openssl, with_routes};
+use super::workshop::{BASIC, SKI, USAGE, Workshop, living, no_openssl, with_routes};
 use crate::support::{
     Answer, DOMAIN, chmod, folder, helper, is_root, mode, openssl, plain, script, skip, snapshot, which,
 };
@@ -210,7 +210,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     let w = Workshop::new();
     let good = w.make(|_| {});
     let (ca_key, key) = (good.ca_key.clone().unwrap(), good.key.clone().unwrap());
-    let changed = |change: &dyn Fn(&mut crate::certificates::Set)| {
+    let changed = |change: &dyn Fn(&mut super::workshop::Set)| {
         let mut set = good.clone();
         change(&mut set);
         set

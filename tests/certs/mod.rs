@@ -1,0 +1,11 @@
+//! Certificates: what is made, what is judged, what is changed.
+
+mod authority_cases;
+mod check;
+mod differential;
+mod good_cases;
+mod issue;
+mod renewal;
+mod rollover;
+mod server_cases;
+mod workshop;
