@@ -19,6 +19,7 @@ use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::input::Extent;
 use crate::logs::lexicon::Writer;
+use crate::logs::line::stamped_at;
 use crate::os::files;
 use crate::rules;
 use crate::stack::commands::{Stack, Strictness};
@@ -165,7 +166,7 @@ fn look(
         .map(|finding| {
             // What was seen live outweighs what a log makes of it.
             let settled = picture.ready && finding.layer == Layer::Edge && finding.severity == Severity::Error;
-            unnumbered(if settled { finding.weighing(Severity::Note) } else { finding })
+            if settled { finding.weighing(Severity::Note) } else { finding }
         })
         .collect();
     // Both quote the same lines; the log's count them.
@@ -249,16 +250,8 @@ fn read(
     stack.docker.logs_in_order(&args, &container.id, PATIENCE, |stamp, text| {
         extent.lines += 1;
         extent.bytes += text.len() as u64 + 1;
-        logs.line(0, format!("{name}-1  | {stamp} {text}").as_bytes());
+        logs.entry(name, stamped_at(stamp), text);
     })
-}
-
-/// A line number says nothing where nobody has the file that it counts.
-fn unnumbered(mut finding: Finding) -> Finding {
-    for text in &mut finding.evidence {
-        *text = text.replacen(", line 0", "", 1);
-    }
-    finding
 }
 
 /// The services that the tunnel needs, and those among them whose server is down.

@@ -51,9 +51,14 @@ impl<'a> Line<'a> {
     /// Takes a plain line apart.
     pub(crate) fn parse(plain: &'a str) -> Self {
         let (source, rest) = prefix(plain);
+        Self::of(source, None, rest)
+    }
+
+    /// A line whose container, and perhaps its moment, are known: `text` is what the program itself printed.
+    pub(crate) fn of(source: Option<&'a str>, stamped: Option<i64>, rest: &'a str) -> Self {
         let mut text = rest;
-        let mut at = None;
-        let mut stamps = 0;
+        let mut at = stamped;
+        let mut stamps = usize::from(stamped.is_some());
         // A viewer's stamp, Compose's own, and the program's: the last one is when it was printed, if not by much.
         while let Some((seconds, length)) = stamp(text).filter(|_| stamps < 3) {
             at = Some(seconds);
@@ -112,6 +117,11 @@ fn buried(text: &str) -> Option<(i64, usize)> {
         let (seconds, _) = stamp(text.get(start..)?)?;
         Some((seconds, at + 2))
     })
+}
+
+/// The moment of a time stamp that stands alone, in seconds since 1970.
+pub(crate) fn stamped_at(alone: &str) -> Option<i64> {
+    stamp(alone).map(|(seconds, _)| seconds)
 }
 
 fn number(bytes: &[u8]) -> Option<i64> {

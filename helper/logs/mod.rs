@@ -167,6 +167,14 @@ impl Logs {
         }
     }
 
+    /// Takes one line that a container printed: its service, its moment in seconds since 1970 where that is known, and
+    /// the text without prefix and without the engine's time stamp. It has no number, for there is no file to count.
+    pub(crate) fn entry(&mut self, service: &str, at: Option<i64>, text: &str) {
+        let plain = line::plain(text.as_bytes());
+        let text = String::from_utf8_lossy(&plain);
+        self.take_line(0, &Line::of(Some(service), at, &text));
+    }
+
     /// Takes one line, prefix and all.
     pub(crate) fn line(&mut self, number: u64, raw: &[u8]) {
         let plain = line::plain(raw);
@@ -175,25 +183,29 @@ impl Logs {
         if line.source.is_none() && (self.prompt(line.text) || self.exit(number, line.text) || self.tabled(line.text)) {
             return;
         }
+        self.take_line(number, &line);
+    }
+
+    fn take_line(&mut self, number: u64, line: &Line<'_>) {
         self.head = None;
         let at = self.stream(line.source);
-        if self.too_old(&line, at) {
+        if self.too_old(line, at) {
             return;
         }
         self.last = self.last.max(line.at);
         let reading = self.lexicon.read(line.text);
         if line.source.is_none()
             && !line.console
-            && let Some(sign) = stream::engine(&line, &reading)
+            && let Some(sign) = stream::engine(line, &reading)
         {
             if !matches!(sign.sense, Sense::Noise | Sense::Mark(_)) {
                 self.failed_start = self.starts;
-                let event = Event { sign, writer: Writer::Engine, subject: "", number, line: &line, sure: true };
+                let event = Event { sign, writer: Writer::Engine, subject: "", number, line, sure: true };
                 self.engine.record(&event);
             }
             return;
         }
-        self.streams[at].take(number, &line, &reading);
+        self.streams[at].take(number, line, &reading);
         self.routine = self.needs_routine();
     }
 

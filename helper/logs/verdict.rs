@@ -263,10 +263,12 @@ impl Logs {
 /// A line as evidence: where it stands, whose it is, what it says.
 fn quote(stream: &str, fault: &Fault) -> String {
     let times = if fault.count > 1 { format!(", {} times", fault.count) } else { String::new() };
-    let whose = if stream.is_empty() { String::new() } else { format!("{stream}, ") };
     // The right side of the box that cloudflared draws around its checks.
     let text = fault.text.trim().trim_end_matches([' ', '|']);
-    format!("{whose}line {}{times}: {text}", fault.number)
+    // A line of a container that runs has no number.
+    let line = (fault.number > 0).then(|| format!("line {}", fault.number));
+    let place: Vec<String> = (!stream.is_empty()).then(|| stream.to_owned()).into_iter().chain(line).collect();
+    format!("{}{times}: {text}", place.join(", "))
 }
 
 /// What the proxy and the servers complain of.

@@ -10,7 +10,7 @@ use super::docker::Docker;
 use crate::answer::{Error, Finding};
 use crate::logs::fault::Fault;
 use crate::logs::lexicon::{Lexicon, Writer};
-use crate::logs::line::Line;
+use crate::logs::line::{Line, stamped_at};
 use crate::logs::stream::Stream;
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
@@ -74,8 +74,7 @@ impl Journal {
             self.read_to = Some(stamp.to_owned());
         }
         self.lines += 1;
-        let whole = format!("{stamp} {text}");
-        let line = Line::parse(&whole);
+        let line = Line::of(None, stamped_at(stamp), text);
         self.stream.take(self.lines, &line, &lexicon.read(line.text));
     }
 
