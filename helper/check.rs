@@ -10,6 +10,7 @@ use crate::answer::request::UNEXPECTED_LIST;
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
+use crate::commands::token;
 use crate::config;
 use crate::config::compose::words;
 use crate::config::found::{Found, is_inside};
@@ -22,7 +23,7 @@ use crate::deployment::route::{Host, Scheme};
 use crate::deployment::{Deployment, Domain, RouteName, Token, TokenState, Upstream, path};
 use crate::os::files;
 use crate::os::git::{self, GitState};
-use crate::{rules, token};
+use crate::rules;
 
 /// The request of `check`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]

@@ -8,10 +8,11 @@ use super::disk::{CertificateInfo, Content, Judged, OnDisk, in_days};
 use super::{Ca, CertificateFile, IssueError, Key};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
+use crate::commands::init;
 use crate::config;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path};
 use crate::os::files::{self, Action, Batch, FileEntry};
-use crate::{check, init, rules};
+use crate::{check, rules};
 
 /// The request of `certs issue`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]

@@ -229,7 +229,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         report.next.push(new_ca(caller));
     }
     if before.findings.iter().any(|f| f.id == "tls-unknown-ca") {
-        report.next.push(crate::init::register_step(deployment, path::CA_CRT));
+        report.next.push(crate::commands::init::register_step(deployment, path::CA_CRT));
     }
     report.next.extend(schedule(deployment, &domain, caller));
     Ok(report)

@@ -10,9 +10,10 @@ use super::disk::{CertificateInfo, OnDisk};
 use super::{Ca, CertificateFile, renewal};
 use crate::answer::{Error, Finding, Next, Report};
 use crate::caller::Caller;
+use crate::commands::init;
 use crate::deployment::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
 use crate::os::files::{self, Action, FileEntry};
-use crate::{check, config, init, rules};
+use crate::{check, config, rules};
 
 /// The server certificate that the old CA signed: the way back when its key is not on this host.
 const OLD_TLS: &str = "data/tls-old.crt";

@@ -7,10 +7,11 @@ use ipnet::Ipv4Net;
 
 use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
 use crate::answer::{Finding, Severity};
+use crate::commands::token;
 use crate::deployment::TokenState;
 use crate::os::git::GitState;
 use crate::preflight::{Check, Facts, Verdict};
-use crate::{rules, token};
+use crate::rules;
 
 /// What the images and the sample's build take, unpacked, with room to spare.
 const DISK_WANTED: u64 = 1 << 30;

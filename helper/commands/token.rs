@@ -6,6 +6,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::init;
 use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
 use crate::deployment::env_file;
@@ -13,7 +14,7 @@ use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::os::files;
 use crate::os::git::{self, GitState};
-use crate::{config, init, rules};
+use crate::{config, rules};
 
 /// The request of `token set` and `token check`: there is nothing to ask.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]

@@ -10,14 +10,14 @@ use crate::certs::issuing::{IssueData, IssueRequest};
 use crate::certs::renewal::{RenewData, RenewRequest};
 use crate::certs::rollover::{RotateData, RotateRequest};
 use crate::check::{CheckData, CheckRequest};
-use crate::connect::{ConnectData, ConnectRequest};
+use crate::commands::connect::{ConnectData, ConnectRequest};
+use crate::commands::init::{InitData, InitRequest};
+use crate::commands::render::{RenderData, RenderRequest};
+use crate::commands::token::{CheckData as TokenCheckData, SetData, TokenRequest};
 use crate::diagnose::{DiagnoseData, DiagnoseRequest};
-use crate::init::{InitData, InitRequest};
 use crate::preflight::{PreflightData, PreflightRequest};
-use crate::render::{RenderData, RenderRequest};
 use crate::rules::{RulesData, RulesRequest};
 use crate::stack::commands::{DownData, DownRequest, StackData, WaitRequest};
-use crate::token::{CheckData as TokenCheckData, SetData, TokenRequest};
 
 /// The request of `schema`: there is nothing to ask.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]

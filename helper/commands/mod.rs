@@ -1,0 +1,7 @@
+//! The commands: each takes a request, answers with a report. Leaves: nothing but the command line imports them.
+
+pub(crate) mod connect;
+pub(crate) mod init;
+pub(crate) mod render;
+pub(crate) mod schema;
+pub(crate) mod token;
