@@ -1,5 +1,6 @@
 //! `check`: lints a deployment as it stands on disk, whoever wrote it. Gathers facts, then asks a table of checks.
 
+use crate::rules::RuleId;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 
@@ -98,25 +99,6 @@ pub(crate) struct Facts<'a> {
     user: (u32, u32),
 }
 
-/// What endangers a stack that works all the same.
-pub(crate) const WORKS_ALL_THE_SAME: [&str; 15] = [
-    "git-tracked",
-    "git-not-ignored",
-    "compose-old",
-    "directory-open",
-    "env-writable",
-    "env-readable",
-    "key-writable",
-    "key-readable",
-    "token-in-file",
-    "token-in-clear",
-    "token-shadowed",
-    "ports-published",
-    "image-unpinned",
-    "depends-on-plain",
-    "allowed-ips-open",
-];
-
 /// What the checks found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -131,7 +113,7 @@ impl Verdict {
 
     /// Whether anything found keeps the stack from working. What merely endangers a secret does not.
     pub(crate) fn is_fatal(&self) -> bool {
-        self.findings.iter().any(|f| f.severity == Severity::Error && !WORKS_ALL_THE_SAME.contains(&f.id))
+        self.findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks)
     }
 }
 
@@ -299,7 +281,9 @@ pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Result<Option<Finding
     let name = inside.clone().unwrap_or_default();
     Ok(match read_gateway(deployment, &found, inside.as_deref()) {
         GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
-        GatewayFile::Directory => Some(rules::finding("proxy-config-is-dir").with(format!("`{name}` is a directory"))),
+        GatewayFile::Directory => {
+            Some(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{name}` is a directory")))
+        }
         GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
     })
 }
@@ -322,11 +306,11 @@ fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<S
 pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
     let text = fault.0.as_str();
     let id = if text.starts_with("routes: ") && text.contains(UNEXPECTED_LIST) {
-        "proxy-config-routes-list"
+        RuleId::ProxyConfigRoutesList
     } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
-        "proxy-config-type"
+        RuleId::ProxyConfigType
     } else {
-        "proxy-config-yaml"
+        RuleId::ProxyConfigYaml
     };
     rules::finding(id).with(format!("`{inside}`: {text}"))
 }
@@ -337,10 +321,10 @@ pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
 /// When it cannot be looked at.
 pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
     let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(meta.mode(), "`.env`", "env-readable", "env-writable").into_iter().collect())
+    Ok(exposure(meta.mode(), "`.env`", RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
 }
 
-fn exposure(mode: u32, what: &str, readable: &'static str, writable: &'static str) -> Option<Finding> {
+fn exposure(mode: u32, what: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
     let text = format!("{what} has mode {:04o}", mode & 0o7777);
     if mode & 0o022 != 0 {
         Some(rules::finding(writable).with(text))
@@ -358,23 +342,23 @@ fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
 /// The finding about a directory that others on this host can enter.
 pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
     let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
-    (mode & 0o077 != 0).then(|| rules::finding("directory-open").with(format!("mode {mode:04o}")))
+    (mode & 0o077 != 0).then(|| rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}")))
 }
 
 fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     let Some(env) = &facts.env else {
-        verdict.push(rules::finding("env-missing"));
+        verdict.push(rules::finding(RuleId::EnvMissing));
         return;
     };
     for fault in env.faults().iter().take(1) {
-        verdict.push(rules::finding("compose-env-invalid").with(fault.to_string()));
+        verdict.push(rules::finding(RuleId::ComposeEnvInvalid).with(fault.to_string()));
     }
     if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
-        verdict.push(rules::finding("compose-file-elsewhere"));
+        verdict.push(rules::finding(RuleId::ComposeFileElsewhere));
     }
     match env_mode(facts.deployment) {
         Ok(found) => verdict.findings.extend(found),
-        Err(error) => verdict.skipped.push(Skipped::new("env-readable", error.to_string())),
+        Err(error) => verdict.skipped.push(Skipped::new(RuleId::EnvReadable, error.to_string())),
     }
 }
 
@@ -390,7 +374,7 @@ fn token_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
 
 fn secrets_stay_out_of_git(facts: &Facts<'_>, verdict: &mut Verdict) {
     if let GitState::Unknown(why) = &facts.git {
-        verdict.skipped.push(Skipped::new("git-not-ignored", why.clone()));
+        verdict.skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
     if facts.env.is_some() {
         verdict.findings.extend(token::git_finding(&facts.git, path::ENV));
@@ -410,14 +394,14 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
     // The other two are there while the CA is being changed.
     for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
         if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(meta.mode(), &format!("`{key}`"), "key-readable", "key-writable"));
+            found.extend(exposure(meta.mode(), &format!("`{key}`"), RuleId::KeyReadable, RuleId::KeyWritable));
         }
     }
     if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
         && meta.mode() & 0o022 != 0
     {
         let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
-        found.push(rules::finding("key-writable").with(text));
+        found.push(rules::finding(RuleId::KeyWritable).with(text));
     }
     found
 }
@@ -431,7 +415,7 @@ pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
 pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
     let denied = |inside, bit| denied(deployment, user, inside, bit);
     let text = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4));
-    text.map(|text| rules::finding("proxy-key-denied").with(text))
+    text.map(|text| rules::finding(RuleId::ProxyKeyDenied).with(text))
 }
 
 /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
@@ -447,28 +431,29 @@ fn domains_agree(facts: &Facts<'_>, verdict: &mut Verdict) {
     match gateway.tunnel_domain.as_deref() {
         Some(said) if said == domain.as_str() => {}
         Some(said) => verdict.push(
-            rules::finding("domain-mismatch")
+            rules::finding(RuleId::DomainMismatch)
                 .with(format!("TUNNEL_DOMAIN in `.env`: {domain}"))
                 .with(format!("tunnel_domain in `{}`: {said}", facts.gateway_path)),
         ),
         // Without it only whole host names are found.
-        None if gateway.routes.keys().any(|name| !name.contains('.')) => verdict
-            .push(rules::finding("domain-mismatch").with(format!("`{}` has no tunnel_domain", facts.gateway_path))),
+        None if gateway.routes.keys().any(|name| !name.contains('.')) => verdict.push(
+            rules::finding(RuleId::DomainMismatch).with(format!("`{}` has no tunnel_domain", facts.gateway_path)),
+        ),
         None => {}
     }
 }
 
 fn compose_file_is_readable(facts: &Facts<'_>, verdict: &mut Verdict) {
     let Some(main) = &facts.found.main else {
-        verdict.push(rules::finding("compose-file-missing"));
+        verdict.push(rules::finding(RuleId::ComposeFileMissing));
         return;
     };
     if let Some(hidden) = facts.found.shadowed.first() {
-        verdict.push(rules::finding("compose-file-shadowed").with(format!("`{}` hides `{hidden}`", main.name)));
+        verdict.push(rules::finding(RuleId::ComposeFileShadowed).with(format!("`{}` hides `{hidden}`", main.name)));
     }
     for file in [Some(main), facts.found.over.as_ref()].into_iter().flatten() {
         if let Err(fault) = &file.value {
-            verdict.push(rules::finding("compose-yaml-invalid").with(format!("`{}`: {}", file.name, fault.0)));
+            verdict.push(rules::finding(RuleId::ComposeYamlInvalid).with(format!("`{}`: {}", file.name, fault.0)));
         }
     }
 }
@@ -488,7 +473,7 @@ fn services_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     let shared = mode.as_deref().and_then(|mode| mode.strip_prefix("service:"));
     let needed = [Some(facts.services.proxy.as_str()), Some(facts.services.cloudflared.as_str()), shared];
     for name in needed.into_iter().flatten().filter(|name| !names.contains(*name)).take(1) {
-        verdict.push(rules::finding("compose-service-undefined").with(format!("there is no service `{name}`")));
+        verdict.push(rules::finding(RuleId::ComposeServiceUndefined).with(format!("there is no service `{name}`")));
     }
 }
 
@@ -506,7 +491,7 @@ fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
             || "it has no `network_mode`".into(),
             |mode| format!("its `network_mode` is `{mode}`, the proxy is `{proxy}`"),
         );
-        verdict.push(rules::finding("network-mode-missing").with(text));
+        verdict.push(rules::finding(RuleId::NetworkModeMissing).with(text));
     } else {
         let own: Vec<&str> = ["networks", "dns", "extra_hosts", "ports"]
             .into_iter()
@@ -514,7 +499,7 @@ fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
             .collect();
         if !own.is_empty() {
             verdict.push(
-                rules::finding("compose-netmode-conflict").with(format!("`{cloudflared}` has {}", own.join(", "))),
+                rules::finding(RuleId::ComposeNetmodeConflict).with(format!("`{cloudflared}` has {}", own.join(", "))),
             );
         }
     }
@@ -524,7 +509,7 @@ fn network_is_shared(facts: &Facts<'_>, verdict: &mut Verdict) {
         None => false,
     };
     if plain {
-        verdict.push(rules::finding("depends-on-plain"));
+        verdict.push(rules::finding(RuleId::DependsOnPlain));
     }
 }
 
@@ -537,7 +522,7 @@ fn proxy_is_dialled(facts: &Facts<'_>, verdict: &mut Verdict) {
     let flag = command.iter().position(|word| word == "--url").and_then(|at| command.get(at + 1).cloned());
     let inline = command.iter().find_map(|word| word.strip_prefix("--url=").map(str::to_owned));
     let Some(url) = flag.or(inline).or_else(|| environment(facts, cloudflared, "TUNNEL_URL")) else {
-        verdict.push(rules::finding("no-ingress-url").with(format!("command: {}", command.join(" "))));
+        verdict.push(rules::finding(RuleId::NoIngressUrl).with(format!("command: {}", command.join(" "))));
         return;
     };
     let GatewayFile::Good(gateway) = &facts.gateway else { return };
@@ -545,7 +530,7 @@ fn proxy_is_dialled(facts: &Facts<'_>, verdict: &mut Verdict) {
     let port = listen.rsplit(':').next().unwrap_or_default();
     let same_port = url.rsplit(':').next().map(|p| p.trim_end_matches('/')) == Some(port);
     if !url.starts_with("http://") || !same_port {
-        verdict.push(rules::finding("listen-mismatch").with(format!("listen_addr: \"{listen}\", --url {url}")));
+        verdict.push(rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}")));
     }
 }
 
@@ -564,7 +549,7 @@ fn token_is_hidden(facts: &Facts<'_>, verdict: &mut Verdict) {
     for file in [facts.found.main.as_ref(), facts.found.over.as_ref()].into_iter().flatten() {
         let in_env = facts.env().and_then(|env| env.get(env_file::TOKEN)).filter(|token| token.starts_with("eyJ"));
         if Token::is_within(&file.text) || in_env.is_some_and(|token| file.text.contains(token.trim())) {
-            verdict.push(rules::finding("token-in-file").with(format!("`{}`", file.name)));
+            verdict.push(rules::finding(RuleId::TokenInFile).with(format!("`{}`", file.name)));
         }
     }
     let cloudflared = &facts.services.cloudflared;
@@ -572,7 +557,7 @@ fn token_is_hidden(facts: &Facts<'_>, verdict: &mut Verdict) {
     let in_command = command.iter().any(|word| word.starts_with("--token") && !word.starts_with("--token-file"));
     if in_command || environment(facts, cloudflared, env_file::TOKEN).is_some() {
         let place = if in_command { "command" } else { "environment" };
-        verdict.push(rules::finding("token-in-clear").with(format!("`{place}` of the service `{cloudflared}`")));
+        verdict.push(rules::finding(RuleId::TokenInClear).with(format!("`{place}` of the service `{cloudflared}`")));
     }
 }
 
@@ -586,7 +571,7 @@ fn ports_stay_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
         })
         .collect();
     if !open.is_empty() {
-        verdict.push(rules::finding("ports-published").with(open.join(", ")));
+        verdict.push(rules::finding(RuleId::PortsPublished).with(open.join(", ")));
     }
 }
 
@@ -598,25 +583,25 @@ fn images_are_pinned(facts: &Facts<'_>, verdict: &mut Verdict) {
         .map(|(name, image)| format!("{name}: {image}"))
         .collect();
     if !loose.is_empty() {
-        verdict.push(loose.iter().fold(rules::finding("image-unpinned"), |finding, text| finding.with(text)));
+        verdict.push(loose.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text)));
     }
 }
 
 fn gateway_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     let inside = &facts.gateway_path;
     match &facts.gateway {
-        GatewayFile::Missing(why) => verdict.push(rules::finding("proxy-config-missing").with(why)),
-        GatewayFile::Elsewhere(place) => {
-            verdict.skipped.push(Skipped::new("proxy-config-yaml", format!("`{place}` lies outside of the directory")))
-        }
+        GatewayFile::Missing(why) => verdict.push(rules::finding(RuleId::ProxyConfigMissing).with(why)),
+        GatewayFile::Elsewhere(place) => verdict
+            .skipped
+            .push(Skipped::new(RuleId::ProxyConfigYaml, format!("`{place}` lies outside of the directory"))),
         GatewayFile::Directory => {
-            verdict.push(rules::finding("proxy-config-is-dir").with(format!("`{inside}` is a directory")));
+            verdict.push(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{inside}` is a directory")));
         }
-        GatewayFile::Unreadable(why) => verdict.push(rules::finding("proxy-config-denied").with(why)),
+        GatewayFile::Unreadable(why) => verdict.push(rules::finding(RuleId::ProxyConfigDenied).with(why)),
         GatewayFile::Faulty(fault) => verdict.push(gateway_fault(fault, inside)),
         GatewayFile::Good(gateway) => {
             if gateway.routes.is_empty() {
-                verdict.push(rules::finding("proxy-config-routes-empty").with(format!("`{inside}`")));
+                verdict.push(rules::finding(RuleId::ProxyConfigRoutesEmpty).with(format!("`{inside}`")));
             }
             verdict.findings.extend(gateway.open_finding());
         }
@@ -641,7 +626,7 @@ fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
         && let Some(text) = denied(facts.deployment, facts.user, &facts.gateway_path, 4)
     {
-        verdict.push(rules::finding("proxy-config-denied").with(text));
+        verdict.push(rules::finding(RuleId::ProxyConfigDenied).with(text));
     }
 }
 
@@ -650,7 +635,7 @@ fn certificates_are_files(facts: &Facts<'_>, verdict: &mut Verdict) {
     for inside in [path::TLS_CRT, path::TLS_KEY] {
         if std::fs::symlink_metadata(facts.deployment.root().join(inside)).is_ok_and(|meta| meta.is_dir()) {
             let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
-            let mut finding = rules::finding("proxy-cert-missing").with(text);
+            let mut finding = rules::finding(RuleId::ProxyCertMissing).with(text);
             finding.fix = format!(
                 "`{{helper}} down --dir {{dir}}`, remove the directory `{inside}`, `{{helper}} certs issue --dir {{dir}}`, \
                  then `{{helper}} up --dir {{dir}}`"
@@ -677,7 +662,7 @@ fn mounts_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
                 Ok(_) | Err(_) => continue,
             };
             verdict.push(
-                rules::finding("mount-missing")
+                rules::finding(RuleId::MountMissing)
                     .with(format!("service `{service}` mounts `{}`, which {what}", mount.source)),
             );
         }
@@ -732,18 +717,18 @@ fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
     for (name, text) in &gateway.routes {
         let label = name.strip_suffix(&suffix).unwrap_or(name);
         if let Err(why) = RouteName::parse(label) {
-            verdict.push(rules::finding("route-name-invalid").with(why));
+            verdict.push(rules::finding(RuleId::RouteNameInvalid).with(why));
         }
         let upstream = match Upstream::parse(text) {
             Ok(upstream) => upstream,
             Err(why) => {
-                verdict.push(rules::finding("proxy-config-upstream").with(format!("route `{name}`: {why}")));
+                verdict.push(rules::finding(RuleId::ProxyConfigUpstream).with(format!("route `{name}`: {why}")));
                 continue;
             }
         };
         if let Some(why) = gateway.refusal(&upstream) {
             verdict.push(
-                rules::finding("upstream-ip-rejected").with(format!("route `{name}` leads to {upstream}, {why}")),
+                rules::finding(RuleId::UpstreamIpRejected).with(format!("route `{name}` leads to {upstream}, {why}")),
             );
             continue;
         }
@@ -753,7 +738,7 @@ fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
         match target(&upstream, &facts.found, &facts.services.proxy) {
             Target::Service(_) => {}
             Target::Nobody => verdict.push(
-                rules::finding("upstream-undefined")
+                rules::finding(RuleId::UpstreamUndefined)
                     .with(format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text())),
             ),
             Target::Joined(host) => verdict.skipped.push(Skipped::new(
@@ -776,7 +761,7 @@ fn upstream_trust_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     if let Some((name, text)) = https
         && !gateway.trusts_someone()
     {
-        verdict.push(rules::finding("upstream-tls").with(format!("route `{name}` leads to {text}")));
+        verdict.push(rules::finding(RuleId::UpstreamTls).with(format!("route `{name}` leads to {text}")));
     }
     let Some(file) = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_ref()) else {
         return;
@@ -786,22 +771,24 @@ fn upstream_trust_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     match (inside, meta) {
         (Some(_), Some(meta)) if meta.is_file() && allows(&meta, facts.user, 4) => {}
         (Some(inside), Some(_)) => {
-            verdict
-                .push(rules::finding("upstream-ca-missing").with(format!("`{inside}` is not readable for the proxy")));
+            verdict.push(
+                rules::finding(RuleId::UpstreamCaMissing).with(format!("`{inside}` is not readable for the proxy")),
+            );
         }
         (Some(inside), None) => {
-            verdict.push(rules::finding("upstream-ca-missing").with(format!("`{inside}` is not there")));
+            verdict.push(rules::finding(RuleId::UpstreamCaMissing).with(format!("`{inside}` is not there")));
         }
         // A mount of the person's own.
-        (None, _) => verdict
-            .skipped
-            .push(Skipped::new("upstream-ca-missing", format!("`{file}` is not in the deployment's `data` folder"))),
+        (None, _) => verdict.skipped.push(Skipped::new(
+            RuleId::UpstreamCaMissing,
+            format!("`{file}` is not in the deployment's `data` folder"),
+        )),
     }
 }
 
 fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     let Some(judged) = &facts.certificates else {
-        verdict.skipped.push(Skipped::new("tls-bad-cert", "the tunnel's domain is not known"));
+        verdict.skipped.push(Skipped::new(RuleId::TlsBadCert, "the tunnel's domain is not known"));
         return;
     };
     // That a directory cannot be read as a key or a certificate is said already.

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, helper};
+use crate::support::{Answer, helper, rule_ids};
 
 /// One finding as it is compared: id, severity, what it follows from.
 type Said = (String, String, Option<String>);
@@ -147,17 +147,19 @@ fn every_log_adds_up_to_what_its_label_says() {
 /// Ids in the sources of the log reader that can become a finding.
 fn raised() -> BTreeSet<String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("helper/logs");
-    let mut ids = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for file in ["signs.rs", "agent.rs", "verdict.rs", "stream.rs"] {
         let text: String = fs::read_to_string(sources.join(file)).unwrap().split("#[cfg(test)]").next().unwrap().into();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( \"", "(\"");
-        for before in ["fatal(\"", "attempt(\"", "call(\"", "rules::finding(\"", "rule: \""] {
-            let found = text.match_indices(before).map(|(at, _)| &text[at + before.len()..]);
-            ids.extend(found.map(|rest| rest.split('"').next().unwrap().to_owned()));
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( R", "(R");
+        for before in ["fatal(", "attempt(", "call(", "rules::finding(", "rule: Some("] {
+            let before = format!("{before}RuleId::");
+            let found = text.match_indices(&before).map(|(at, _)| &text[at + before.len()..]);
+            names.extend(found.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()));
         }
     }
-    ids.remove("");
-    assert!(ids.remove("token-rejected-hidden") && ids.len() > 80, "{ids:?}");
+    let camel = |id: &str| id.split('-').map(|w| format!("{}{}", w[..1].to_uppercase(), &w[1..])).collect::<String>();
+    let ids: BTreeSet<String> = rule_ids().iter().filter(|id| names.contains(&camel(id))).cloned().collect();
+    assert!(ids.len() > 80 && ids.len() == names.len(), "{ids:?} {names:?}");
     ids
 }
 

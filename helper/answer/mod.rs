@@ -12,6 +12,7 @@ use serde_json::Value;
 pub(crate) use error::Error;
 
 use crate::caller::Caller;
+use crate::rules::RuleId;
 
 /// Version of the envelope. New keys keep it; removing or changing one raises it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -50,7 +51,7 @@ pub(crate) enum Layer {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Finding {
     /// Stable kebab-case name, a row of `rules`.
-    pub(crate) id: &'static str,
+    pub(crate) id: RuleId,
     /// Where to look.
     pub(crate) layer: Layer,
     /// How much it weighs.
@@ -67,7 +68,7 @@ pub(crate) struct Finding {
     pub(crate) docs: &'static str,
     /// Id of the finding that explains this one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) consequence_of: Option<&'static str>,
+    pub(crate) consequence_of: Option<RuleId>,
 }
 
 impl Finding {
@@ -80,13 +81,13 @@ impl Finding {
     }
 
     /// Says which finding explains this one.
-    pub(crate) fn because_of(mut self, id: &'static str) -> Self {
+    pub(crate) fn caused_by(mut self, id: RuleId) -> Self {
         self.consequence_of = Some(id);
         self
     }
 
     /// Another weight than the row's, where the same fault can be mild.
-    pub(crate) fn weighing(mut self, severity: Severity) -> Self {
+    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
@@ -241,7 +242,7 @@ pub(crate) struct ErrorText {
 /// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
 fn order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut sorted = findings;
-    let known: Vec<(&'static str, Option<&'static str>, Severity)> =
+    let known: Vec<(RuleId, Option<RuleId>, Severity)> =
         sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
     // A cause weighs as much as the worst that it leads to.
     let weight = |finding: &Finding| {
@@ -325,26 +326,26 @@ pub(crate) fn failure(command: &str, error: &Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules;
+    use crate::rules::{self, RuleId};
 
     #[test]
     fn a_cause_stands_before_its_consequence_whatever_their_severity() {
-        let cause = rules::finding("config-not-applied");
-        let consequence = rules::finding("crash-loop").because_of("config-not-applied");
+        let cause = rules::finding(RuleId::ConfigNotApplied);
+        let consequence = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
         let ids: Vec<_> = order(vec![consequence, cause]).iter().map(|f| f.id).collect();
-        assert_eq!(ids, ["config-not-applied", "crash-loop"]);
+        assert_eq!(ids, [RuleId::ConfigNotApplied, RuleId::CrashLoop]);
     }
 
     #[test]
     fn findings_that_explain_each_other_are_all_kept() {
-        let a = rules::finding("crash-loop").because_of("config-not-applied");
-        let b = rules::finding("config-not-applied").because_of("crash-loop");
+        let a = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let b = rules::finding(RuleId::ConfigNotApplied).caused_by(RuleId::CrashLoop);
         assert_eq!(order(vec![a, b]).len(), 2);
     }
 
     #[test]
     fn the_same_finding_with_the_same_evidence_is_said_once() {
-        let finding = rules::finding("crash-loop").with("x");
+        let finding = rules::finding(RuleId::CrashLoop).with("x");
         assert_eq!(order(vec![finding.clone(), finding.clone(), finding.with("y")]).len(), 2);
     }
 }

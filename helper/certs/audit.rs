@@ -7,6 +7,7 @@ use super::pem::{self, CertificateFile, PemFault};
 use super::rows::REQUIREMENTS;
 use super::x509::{Details, Signature};
 use crate::deployment::Domain;
+use crate::rules::RuleId;
 
 /// One file as the caller found it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,7 +195,7 @@ pub(crate) struct Requirement {
     /// The requirement in words.
     pub(crate) requirement: &'static str,
     /// Id of the finding that a failure raises.
-    pub(crate) rule: &'static str,
+    pub(crate) rule: RuleId,
     /// The test.
     pub(crate) test: fn(&Facts) -> Verdict,
 }
@@ -256,7 +257,7 @@ pub(crate) struct Row {
     /// [`Requirement::requirement`]
     pub(crate) requirement: &'static str,
     /// [`Requirement::rule`]
-    pub(crate) rule: &'static str,
+    pub(crate) rule: RuleId,
     /// The outcome.
     pub(crate) verdict: Verdict,
 }

@@ -1,5 +1,6 @@
 //! `certs check`: one row for each documented requirement, a TLS handshake for each route, and who can read the keys.
 
+use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,9 +111,9 @@ pub(crate) fn run(
         match verdict {
             Verdict::Pass(_) => {}
             Verdict::Fail(_) => {
-                let mut finding = rules::finding("tls-handshake").with(format!("{host}: {text}"));
+                let mut finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {text}"));
                 if let Some(cause) = findings.iter().find(|f| f.severity == Severity::Error && f.id != finding.id) {
-                    finding = finding.because_of(cause.id);
+                    finding = finding.caused_by(cause.id);
                 }
                 if !findings.iter().any(|f| f.id == finding.id) {
                     findings.push(finding);
@@ -122,9 +123,10 @@ pub(crate) fn run(
                 if readable {
                     skipped.push(Skipped::new(format!("handshake:{host}"), text.clone()));
                 }
-                let known = findings.iter().any(|f| f.severity == Severity::Error || f.id == "certs-not-verifiable");
+                let known =
+                    findings.iter().any(|f| f.severity == Severity::Error || f.id == RuleId::CertsNotVerifiable);
                 if !known {
-                    findings.push(rules::finding("certs-not-verifiable").with(format!("{host}: {text}")));
+                    findings.push(rules::finding(RuleId::CertsNotVerifiable).with(format!("{host}: {text}")));
                 }
             }
         }
@@ -176,7 +178,8 @@ pub(crate) fn run(
     }
     // What cannot be tested because a file cannot be read is said once, by the row of that file.
     rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
-    let ending = findings.iter().any(|f| matches!(f.id, "tls-expires-soon" | "tls-expired" | "tls-bad-cert"));
+    let ending =
+        findings.iter().any(|f| matches!(f.id, RuleId::TlsExpiresSoon | RuleId::TlsExpired | RuleId::TlsBadCert));
     let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows });
     let outlived = match (&report.data.ca, &report.data.server) {
         (Some(ca), Some(server)) => server.not_after >= ca.not_after,
@@ -188,7 +191,7 @@ pub(crate) fn run(
             caller.command(&["certs", "renew"]),
         ));
     }
-    if outlived || findings.iter().any(|f| f.id == "ca-expires-soon") {
+    if outlived || findings.iter().any(|f| f.id == RuleId::CaExpiresSoon) {
         report.next.push(super::renewal::new_ca(caller));
     }
     report.findings = findings;

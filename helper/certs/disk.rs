@@ -9,7 +9,7 @@ use super::{Asked, Details, Facts, Files, Input, Row, Verdict, audit};
 use crate::answer::{Finding, Severity, Skipped};
 use crate::deployment::{Deployment, Domain, path};
 use crate::os::files;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// A certificate in an answer.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -144,23 +144,24 @@ impl OnDisk {
         let ca = facts.ca_details().map(|d| CertificateInfo::of(d, now));
         let server = facts.server_details().map(|d| CertificateInfo::of(d, now));
         let mut findings = findings(&rows, &facts);
-        findings.extend(ending("tls-expires-soon", "data/tls.crt", server.as_ref(), horizon));
-        findings.extend(ending("ca-expires-soon", "data/ca.crt", ca.as_ref(), horizon));
+        findings.extend(ending(RuleId::TlsExpiresSoon, "data/tls.crt", server.as_ref(), horizon));
+        findings.extend(ending(RuleId::CaExpiresSoon, "data/ca.crt", ca.as_ref(), horizon));
         let mut skips = Vec::new();
         if ca.is_some() && server.is_some() {
             if matches!(self.ca_key, Content::Absent) {
-                findings.push(rules::finding("ca-key-missing"));
+                findings.push(rules::finding(RuleId::CaKeyMissing));
             }
             // Without routes there is nothing that the names could fail to cover.
             let asked = rows.iter().filter(|row| !routes.is_empty() || row.id != "server-san-routes");
             // That the CA's key is elsewhere is said once, as a note.
             let key_there = !matches!(self.ca_key, Content::Absent);
-            skips = asked.filter(|row| key_there || !row.rule.starts_with("ca-key")).filter_map(skipped).collect();
+            skips =
+                asked.filter(|row| key_there || !row.rule.as_str().starts_with("ca-key")).filter_map(skipped).collect();
             // A file that is missing or broken is a finding of its own, and explains what could not be verified.
             let explained = findings.iter().any(|f| f.severity == Severity::Error);
             let unverified = skips.iter().find(|skip| VERIFIED.contains(&skip.id.as_str()));
             if let Some(skip) = unverified.filter(|_| !explained) {
-                findings.push(rules::finding("certs-not-verifiable").with(format!("{}: {}", skip.id, skip.reason)));
+                findings.push(rules::finding(RuleId::CertsNotVerifiable).with(format!("{}: {}", skip.id, skip.reason)));
             }
         }
         let met = rows.iter().filter(|row| row.verdict.ok() == Some(true)).count();
@@ -189,7 +190,7 @@ impl Default for Horizon {
 }
 
 /// The finding about a certificate that is in date and ends within the horizon.
-fn ending(id: &'static str, file: &str, info: Option<&CertificateInfo>, horizon: Horizon) -> Option<Finding> {
+fn ending(id: RuleId, file: &str, info: Option<&CertificateInfo>, horizon: Horizon) -> Option<Finding> {
     let info = info.filter(|info| info.days_left >= 0)?;
     let within = |days: u32| info.days_left < i64::from(days);
     if !within(horizon.fail.max(horizon.warn)) {
@@ -197,7 +198,7 @@ fn ending(id: &'static str, file: &str, info: Option<&CertificateInfo>, horizon:
     }
     let severity = if within(horizon.fail) { Severity::Error } else { Severity::Warning };
     let text = format!("{file} ends on {}, {} left", info.not_after, in_days(info.days_left));
-    Some(rules::finding(id).weighing(severity).with(text))
+    Some(rules::finding(id).with_severity(severity).with(text))
 }
 
 /// The verdict over the four files.

@@ -1,5 +1,6 @@
 //! `certs issue`: makes what is missing of the four files, and replaces nothing.
 
+use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -96,13 +97,20 @@ pub(crate) fn issue(
 
     // What is there must be readable before anything is made to go with it.
     let present = before.judge(domain, routes, now);
-    let hopeless = ["ca-unusable", "ca-key-unusable", "ca-key-mismatch", "ca-unfit", "ca-expired", "proxy-cert-empty"];
+    let hopeless = [
+        RuleId::CaUnusable,
+        RuleId::CaKeyUnusable,
+        RuleId::CaKeyMismatch,
+        RuleId::CaUnfit,
+        RuleId::CaExpired,
+        RuleId::ProxyCertEmpty,
+    ];
     let nothing_missing = before.ca_crt.bytes().is_some() && before.tls_crt.bytes().is_some();
     if nothing_missing || present.findings.iter().any(|f| hopeless.contains(&f.id)) {
         return Ok(Issued { files: entries(deployment, &before, &before), judged: present });
     }
     if before.tls_crt.bytes().is_some() && before.tls_key.bytes().is_none() {
-        return refused(rules::finding("proxy-cert-missing").with("data/tls.crt is there, data/tls.key is not"));
+        return refused(rules::finding(RuleId::ProxyCertMissing).with("data/tls.crt is there, data/tls.key is not"));
     }
     let witness = before.tls_crt.bytes().and_then(|bytes| CertificateFile::parse(bytes).ok());
     let ca_key = before.ca_key.bytes().and_then(|bytes| Key::parse(bytes).ok());
@@ -115,7 +123,8 @@ pub(crate) fn issue(
         }
         (None, None) if witness.is_some() => {
             return refused(
-                rules::finding("ca-missing").with("data/tls.crt is there, and neither data/ca.crt nor data/ca.key"),
+                rules::finding(RuleId::CaMissing)
+                    .with("data/tls.crt is there, and neither data/ca.crt nor data/ca.key"),
             );
         }
         (None, None) => {
@@ -136,7 +145,7 @@ pub(crate) fn issue(
     let mut shortened = false;
     if before.tls_crt.bytes().is_none() {
         let Some(ca) = ca else {
-            return refused(rules::finding("ca-key-needed").with("data/ca.crt is there, data/ca.key is not"));
+            return refused(rules::finding(RuleId::CaKeyNeeded).with("data/ca.crt is there, data/ca.key is not"));
         };
         let key = match before.tls_key.bytes().map(Key::parse) {
             None => None,
@@ -153,7 +162,7 @@ pub(crate) fn issue(
     }
     let mut judged = after.judge(domain, routes, now);
     if let (true, Some(ca)) = (shortened, &judged.ca) {
-        judged.findings.push(rules::finding("ca-ends-first").with(format!("data/ca.crt ends on {}", ca.not_after)));
+        judged.findings.push(rules::finding(RuleId::CaEndsFirst).with(format!("data/ca.crt ends on {}", ca.not_after)));
     }
     if !judged.findings.iter().any(|f| f.severity == Severity::Error) {
         write(deployment, &before, &after)?;

@@ -1,5 +1,6 @@
 //! `certs renew`: a new server certificate from the same CA for the same key, safe on any schedule.
 
+use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -46,7 +47,13 @@ const RENEW_BEFORE_DAYS: u32 = 30;
 fn due(judged: &Judged, request: RenewRequest) -> Option<String> {
     let Some(server) = &judged.server else { return Some("there is no readable server certificate".into()) };
     // What a new certificate mends.
-    let mends = ["tls-bad-cert", "tls-expired", "tls-unsupported-cert", "server-unfit", "proxy-cert-mismatch"];
+    let mends = [
+        RuleId::TlsBadCert,
+        RuleId::TlsExpired,
+        RuleId::TlsUnsupportedCert,
+        RuleId::ServerUnfit,
+        RuleId::ProxyCertMismatch,
+    ];
     if let Some(broken) = judged.findings.iter().find(|f| mends.contains(&f.id)) {
         return Some(broken.title.clone());
     }
@@ -60,40 +67,39 @@ fn due(judged: &Judged, request: RenewRequest) -> Option<String> {
 /// What stands in the way of signing, as a finding.
 fn obstacle(disk: &OnDisk) -> Option<Finding> {
     match &disk.ca_crt {
-        Content::Absent => return Some(rules::finding("ca-missing").with("there is no data/ca.crt")),
-        Content::Unreadable(why) => return Some(rules::finding("ca-unusable").with(why)),
+        Content::Absent => return Some(rules::finding(RuleId::CaMissing).with("there is no data/ca.crt")),
+        Content::Unreadable(why) => return Some(rules::finding(RuleId::CaUnusable).with(why)),
         Content::Bytes(bytes) => {
             if let Err(fault) = CertificateFile::parse(bytes) {
-                return Some(rules::finding("ca-unusable").with(format!("data/ca.crt: {fault}")));
+                return Some(rules::finding(RuleId::CaUnusable).with(format!("data/ca.crt: {fault}")));
             }
         }
     }
     match &disk.ca_key {
-        Content::Absent => return Some(rules::finding("ca-key-needed").with("there is no data/ca.key")),
-        Content::Unreadable(why) => return Some(rules::finding("ca-key-unusable").with(why)),
+        Content::Absent => return Some(rules::finding(RuleId::CaKeyNeeded).with("there is no data/ca.key")),
+        Content::Unreadable(why) => return Some(rules::finding(RuleId::CaKeyUnusable).with(why)),
         Content::Bytes(bytes) => match Key::parse(bytes) {
-            Err(fault) => return Some(rules::finding("ca-key-unusable").with(format!("data/ca.key: {fault}"))),
+            Err(fault) => return Some(rules::finding(RuleId::CaKeyUnusable).with(format!("data/ca.key: {fault}"))),
             Ok(key) => {
                 if let Err(fault) = key.signing() {
                     let text = format!("data/ca.key ({}): {fault}", key.kind());
-                    return Some(rules::finding("ca-key-unusable").with(text));
+                    return Some(rules::finding(RuleId::CaKeyUnusable).with(text));
                 }
             }
         },
     }
     match &disk.tls_key {
-        Content::Absent => Some(rules::finding("proxy-cert-missing").with("there is no data/tls.key")),
-        Content::Unreadable(why) => Some(rules::finding("proxy-cert-empty").with(why)),
+        Content::Absent => Some(rules::finding(RuleId::ProxyCertMissing).with("there is no data/tls.key")),
+        Content::Unreadable(why) => Some(rules::finding(RuleId::ProxyCertEmpty).with(why)),
         Content::Bytes(bytes) => match Key::parse(bytes) {
             Err(super::PemFault::CertificateInsteadOfKey) => {
-                Some(rules::finding("proxy-cert-swapped").with("data/tls.key"))
+                Some(rules::finding(RuleId::ProxyCertSwapped).with("data/tls.key"))
             }
-            Err(super::PemFault::EncryptedKey) => Some(rules::finding("proxy-key-encrypted").with("data/tls.key")),
-            Err(fault) => Some(rules::finding("proxy-cert-empty").with(format!("data/tls.key: {fault}"))),
-            Ok(key) => key
-                .signing()
-                .err()
-                .map(|fault| rules::finding("server-unfit").with(format!("data/tls.key ({}): {fault}", key.kind()))),
+            Err(super::PemFault::EncryptedKey) => Some(rules::finding(RuleId::ProxyKeyEncrypted).with("data/tls.key")),
+            Err(fault) => Some(rules::finding(RuleId::ProxyCertEmpty).with(format!("data/tls.key: {fault}"))),
+            Ok(key) => key.signing().err().map(|fault| {
+                rules::finding(RuleId::ServerUnfit).with(format!("data/tls.key ({}): {fault}", key.kind()))
+            }),
         },
     }
 }
@@ -148,7 +154,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         report
     };
     // The certificate that is shown works or not by what is registered; one of another CA must not replace it unasked.
-    if let Some(finding) = before.findings.iter().find(|f| f.id == "tls-unknown-ca")
+    if let Some(finding) = before.findings.iter().find(|f| f.id == RuleId::TlsUnknownCa)
         && !request.force
     {
         let text = "not renewed: data/tls.crt was signed by another CA than data/ca.crt, and only the Console shows which of them is registered";
@@ -172,11 +178,11 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         && before.is_good()
         && !request.force
     {
-        let finding = rules::finding("ca-ends-first").with(format!("both end on {}", ca.not_after));
+        let finding = rules::finding(RuleId::CaEndsFirst).with(format!("both end on {}", ca.not_after));
         // Nothing else will tell: a renewal on a schedule is heard of only when it fails.
         let urgent = ca.days_left <= i64::from(limit);
         let mut findings = before.findings.clone();
-        findings.push(if urgent { finding.weighing(Severity::Error) } else { finding });
+        findings.push(if urgent { finding.with_severity(Severity::Error) } else { finding });
         let mut report = unchanged(
             format!(
                 "nothing to gain: the server certificate already lives as long as its CA, until {}",
@@ -193,7 +199,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         return Ok(unchanged(format!("not renewed: {title}"), reason, vec![finding]));
     }
     if let Some(finding) =
-        before.findings.iter().find(|f| matches!(f.id, "ca-expired" | "ca-unfit" | "ca-key-mismatch"))
+        before.findings.iter().find(|f| matches!(f.id, RuleId::CaExpired | RuleId::CaUnfit | RuleId::CaKeyMismatch))
     {
         return Ok(unchanged(format!("not renewed: {}", finding.title), reason, vec![finding.clone()]));
     }
@@ -206,7 +212,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         Verdict::Pass(_) | Verdict::Skip(_) => None,
     });
     if let Some(text) = failed.filter(|_| !judged.has_errors()) {
-        judged.findings.insert(0, rules::finding("tls-handshake").with(text));
+        judged.findings.insert(0, rules::finding(RuleId::TlsHandshake).with(text));
     }
     if judged.has_errors() {
         let why = judged.findings.first().map_or("see the findings", |f| f.title.as_str());
@@ -215,7 +221,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     files::replace(deployment, path::TLS_CRT, after.tls_crt.bytes().unwrap_or_default(), None, OPEN_MODE)?;
     files::sync_dir(deployment, path::DATA);
     if let (true, Some(ca)) = (shortened, &judged.ca) {
-        judged.findings.push(rules::finding("ca-ends-first").with(format!("data/ca.crt ends on {}", ca.not_after)));
+        judged.findings.push(rules::finding(RuleId::CaEndsFirst).with(format!("data/ca.crt ends on {}", ca.not_after)));
     }
     let life = judged.server.as_ref().map_or_else(String::new, |s| {
         format!("{} left, until {}", in_days(s.days_left), &s.not_after[..10.min(s.not_after.len())])
@@ -228,7 +234,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     if shortened {
         report.next.push(new_ca(caller));
     }
-    if before.findings.iter().any(|f| f.id == "tls-unknown-ca") {
+    if before.findings.iter().any(|f| f.id == RuleId::TlsUnknownCa) {
         report.next.push(crate::commands::init::register_step(deployment, path::CA_CRT));
     }
     report.next.extend(schedule(deployment, &domain, caller));

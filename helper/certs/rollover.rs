@@ -3,6 +3,7 @@
 //! The state is the files: `ca-next.*` is a CA that waits to be registered, `ca-old.*` one that waits to be dropped.
 //! A tunnel holds two active CAs, and the proxy takes a new certificate up by itself: that is what makes it seamless.
 
+use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,14 +120,14 @@ fn stage(deployment: &Deployment) -> Result<Stage, Error> {
 pub(crate) fn open_finding(deployment: &Deployment) -> Result<Option<Finding>, Error> {
     Ok(match stage(deployment)? {
         Stage::Idle => None,
-        Stage::Begun => {
-            Some(rules::finding("certs-rotation-open").with("the new CA in data/ca-next.crt waits to be registered"))
-        }
+        Stage::Begun => Some(
+            rules::finding(RuleId::CertsRotationOpen).with("the new CA in data/ca-next.crt waits to be registered"),
+        ),
         Stage::Switching => {
-            Some(rules::finding("certs-rotation-open").with("the switch to the new CA was interrupted"))
+            Some(rules::finding(RuleId::CertsRotationOpen).with("the switch to the new CA was interrupted"))
         }
         Stage::Switched => {
-            Some(rules::finding("certs-rotation-open").with("the old CA in data/ca-old.crt waits to be dropped"))
+            Some(rules::finding(RuleId::CertsRotationOpen).with("the old CA in data/ca-old.crt waits to be dropped"))
         }
     })
 }

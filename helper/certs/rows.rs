@@ -8,6 +8,7 @@ use super::judge::{
 use super::key::KeyFault;
 use super::pem::PemFault;
 use super::x509::{Extension, Signature, hex};
+use crate::rules::RuleId;
 
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.
 const LARGEST_CA_FILE: usize = 8 * 1024;
@@ -17,14 +18,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "ca-present",
         of: Of::Ca,
-        rule: "ca-missing",
+        rule: RuleId::CaMissing,
         requirement: "there is a CA certificate",
         test: |f| present(&f.ca),
     },
     Requirement {
         id: "ca-readable",
         of: Of::Ca,
-        rule: "ca-unusable",
+        rule: RuleId::CaUnusable,
         requirement: "ca.crt is a certificate in PEM form",
         test: |f| match &f.ca {
             File::Good(_) => Verdict::pass("PEM certificate"),
@@ -36,35 +37,35 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "ca-single",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "ca.crt holds exactly one certificate",
         test: |f| ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates(), "certificate"))),
     },
     Requirement {
         id: "ca-no-key-material",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "ca.crt holds no private key",
         test: |f| ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys, "private key block"))),
     },
     Requirement {
         id: "ca-size",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "ca.crt is at most 8 kB",
         test: |f| ca_file(f, |c| Verdict::of(c.size <= LARGEST_CA_FILE, format!("{} bytes", c.size))),
     },
     Requirement {
         id: "ca-basic-constraints",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "basicConstraints says CA:TRUE",
         test: |f| ca(f, |c| constraints(c, |ca, _| ca)),
     },
     Requirement {
         id: "ca-basic-constraints-critical",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "basicConstraints is marked critical",
         test: |f| {
             ca(f, |c| match c.basic_constraints {
@@ -76,35 +77,35 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "ca-subject-key-id",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "subjectKeyIdentifier is present",
         test: |f| ca(f, |c| existing(&c.subject_key_id, "subjectKeyIdentifier", |id| Verdict::pass(hex(id, ":")))),
     },
     Requirement {
         id: "ca-key-usage",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "keyUsage has keyCertSign",
         test: |f| ca(f, |c| existing(&c.key_usage, "keyUsage", |u| Verdict::of(u.contains(&"keyCertSign"), list(u)))),
     },
     Requirement {
         id: "ca-in-date",
         of: Of::Ca,
-        rule: "ca-expired",
+        rule: RuleId::CaExpired,
         requirement: "the CA is in date",
         test: |f| ca(f, |c| dates(f, c)),
     },
     Requirement {
         id: "ca-key-strength",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "the CA's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
         test: |f| ca(f, strength),
     },
     Requirement {
         id: "ca-signature-hash",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "the CA certificate is signed with SHA-256 or stronger",
         test: |f| ca(f, hash),
     },
@@ -112,7 +113,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         // Not documented in so many words; a self-signed certificate whose signature fails is damaged, and no verifier takes it.
         id: "ca-self-signature",
         of: Of::Ca,
-        rule: "ca-unfit",
+        rule: RuleId::CaUnfit,
         requirement: "a self-signed CA certificate carries its own key's signature",
         test: |f| {
             ca(f, |c| match &f.ca_self_signature {
@@ -126,7 +127,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "ca-key-usable",
         of: Of::Ca,
-        rule: "ca-key-unusable",
+        rule: RuleId::CaKeyUnusable,
         requirement: "ca.key, if it is on this host, is a private key that can sign",
         test: |f| match &f.ca_key {
             File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
@@ -138,21 +139,21 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-present",
         of: Of::Server,
-        rule: "proxy-cert-missing",
+        rule: RuleId::ProxyCertMissing,
         requirement: "there is a server certificate",
         test: |f| present(&f.server),
     },
     Requirement {
         id: "server-key-present",
         of: Of::Server,
-        rule: "proxy-cert-missing",
+        rule: RuleId::ProxyCertMissing,
         requirement: "there is a private key for the server certificate",
         test: |f| present(&f.server_key),
     },
     Requirement {
         id: "server-not-swapped",
         of: Of::Server,
-        rule: "proxy-cert-swapped",
+        rule: RuleId::ProxyCertSwapped,
         requirement: "tls.crt holds the certificate and tls.key the private key",
         test: |f| match (f.server.fault(), f.server_key.fault()) {
             (Some(PemFault::KeyInsteadOfCertificate), Some(PemFault::CertificateInsteadOfKey)) => {
@@ -170,7 +171,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         // Go's `tls.X509KeyPair`, with which the proxy loads them.
         id: "server-readable",
         of: Of::Server,
-        rule: "proxy-cert-empty",
+        rule: RuleId::ProxyCertEmpty,
         requirement: "tls.crt is a certificate in PEM form that the proxy can read",
         test: |f| match &f.server {
             File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
@@ -187,7 +188,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-key-readable",
         of: Of::Server,
-        rule: "proxy-cert-empty",
+        rule: RuleId::ProxyCertEmpty,
         requirement: "tls.key is a private key in PEM form that the proxy can read",
         test: |f| match &f.server_key {
             File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
@@ -210,7 +211,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-key-not-encrypted",
         of: Of::Server,
-        rule: "proxy-key-encrypted",
+        rule: RuleId::ProxyKeyEncrypted,
         requirement: "tls.key has no passphrase",
         test: |f| match &f.server_key {
             File::Good(_) => Verdict::pass("no passphrase"),
@@ -221,7 +222,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-authority-key-id",
         of: Of::Server,
-        rule: "tls-unknown-ca",
+        rule: RuleId::TlsUnknownCa,
         requirement: "authorityKeyIdentifier is present",
         test: |f| {
             server(f, |c| {
@@ -237,7 +238,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-san-wildcard",
         of: Of::Server,
-        rule: "tls-bad-cert",
+        rule: RuleId::TlsBadCert,
         requirement: "subjectAltName has *.<domain>, or names every route",
         test: |f| {
             server(f, |c| {
@@ -258,7 +259,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-san-routes",
         of: Of::Server,
-        rule: "tls-bad-cert",
+        rule: RuleId::TlsBadCert,
         requirement: "subjectAltName covers <route>.<domain> for every configured route",
         test: |f| {
             server(f, |c| {
@@ -276,7 +277,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-extended-key-usage",
         of: Of::Server,
-        rule: "tls-unsupported-cert",
+        rule: RuleId::TlsUnsupportedCert,
         requirement: "extendedKeyUsage is absent or has serverAuth",
         test: |f| {
             server(f, |c| match &c.extended_key_usage {
@@ -290,35 +291,35 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "server-in-date",
         of: Of::Server,
-        rule: "tls-expired",
+        rule: RuleId::TlsExpired,
         requirement: "the server certificate is in date",
         test: |f| server(f, |c| dates(f, c)),
     },
     Requirement {
         id: "server-key-strength",
         of: Of::Server,
-        rule: "server-unfit",
+        rule: RuleId::ServerUnfit,
         requirement: "the server's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
         test: |f| server(f, strength),
     },
     Requirement {
         id: "server-signature-hash",
         of: Of::Server,
-        rule: "server-unfit",
+        rule: RuleId::ServerUnfit,
         requirement: "the server certificate is signed with SHA-256 or stronger",
         test: |f| server(f, hash),
     },
     Requirement {
         id: "pair-signed-by-ca",
         of: Of::Pair,
-        rule: "tls-unknown-ca",
+        rule: RuleId::TlsUnknownCa,
         requirement: "the server certificate is signed directly by this CA",
         test: |f| pair(f, |ca, server| signed(f, ca, server)),
     },
     Requirement {
         id: "pair-key-ids",
         of: Of::Pair,
-        rule: "tls-unknown-ca",
+        rule: RuleId::TlsUnknownCa,
         requirement: "the server's authorityKeyIdentifier equals the CA's subjectKeyIdentifier",
         test: |f| {
             pair(f, |ca, server| {
@@ -338,14 +339,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         id: "pair-server-key",
         of: Of::Pair,
-        rule: "proxy-cert-mismatch",
+        rule: RuleId::ProxyCertMismatch,
         requirement: "tls.key belongs to tls.crt",
         test: |f| server(f, |c| belongs(&f.server_key, "tls.key", c)),
     },
     Requirement {
         id: "pair-ca-key",
         of: Of::Pair,
-        rule: "ca-key-mismatch",
+        rule: RuleId::CaKeyMismatch,
         requirement: "ca.key, if it is on this host, belongs to ca.crt",
         test: |f| {
             ca(f, |c| match f.ca_key {

@@ -15,7 +15,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::token::{PLACEHOLDER, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, Domain, OPEN_MODE, SECRET_MODE, TokenState, path};
 use crate::os::files::{self, Action, FileEntry};
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 config::settings::request_with_settings! {
     /// The request of `init`.
@@ -372,7 +372,7 @@ fn report(
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
     findings.extend(check::open_directory(deployment));
     if !domain.is_usual() {
-        findings.push(rules::finding("domain-unusual").with(format!("the domain is {domain}")));
+        findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
     if let Some(fault) = check::gateway_fault_of(deployment)?
         && !findings.iter().any(|f| f.id == fault.id)

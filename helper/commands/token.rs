@@ -1,5 +1,6 @@
 //! `token set` and `token check`: the secret goes from the person's terminal into `.env`, and nowhere else.
 
+use crate::rules::RuleId;
 use std::io::{IsTerminal, Read};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -140,9 +141,9 @@ fn refused(fault: Malformed) -> Report<SetData> {
 /// The finding that goes with a text that is no token.
 pub(crate) fn finding_for(fault: &Malformed) -> Finding {
     let id = match TokenState::from(*fault) {
-        TokenState::Missing => "token-missing",
-        TokenState::Placeholder => "token-placeholder",
-        TokenState::Set(_) | TokenState::Malformed(_) => "token-malformed",
+        TokenState::Missing => RuleId::TokenMissing,
+        TokenState::Placeholder => RuleId::TokenPlaceholder,
+        TokenState::Set(_) | TokenState::Malformed(_) => RuleId::TokenMalformed,
     };
     rules::finding(id).with(fault.to_string())
 }
@@ -151,8 +152,8 @@ pub(crate) fn finding_for(fault: &Malformed) -> Finding {
 pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
     match state {
         TokenState::Set(_) => None,
-        TokenState::Placeholder => Some(rules::finding("token-placeholder")),
-        TokenState::Missing => Some(rules::finding("token-missing")),
+        TokenState::Placeholder => Some(rules::finding(RuleId::TokenPlaceholder)),
+        TokenState::Missing => Some(rules::finding(RuleId::TokenMissing)),
         TokenState::Malformed(fault) => Some(finding_for(fault)),
     }
 }
@@ -162,7 +163,7 @@ pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
     let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
     crate::answer::redact::guard(&exported);
     (exported.trim() != token.expose()).then(|| {
-        rules::finding("token-shadowed").with(format!(
+        rules::finding(RuleId::TokenShadowed).with(format!(
             "fingerprint of the shell's value {}, of .env {}",
             crate::deployment::token::fingerprint(exported.trim()),
             token.fingerprint()
@@ -212,7 +213,7 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     let mut skipped = Vec::new();
     findings.extend(git_finding(&git, path::ENV));
     if let GitState::Unknown(why) = &git {
-        skipped.push(Skipped::new("git-not-ignored", why.clone()));
+        skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
     let mode = files::metadata(deployment, path::ENV)?.map(|meta| {
         use std::os::unix::fs::MetadataExt;
@@ -241,7 +242,7 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
 pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
     match state {
         GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
-        GitState::NotIgnored => Some(rules::finding("git-not-ignored").with(format!("`{inside}` is not ignored"))),
-        GitState::Tracked => Some(rules::finding("git-tracked").with(format!("`{inside}` is in git's index"))),
+        GitState::NotIgnored => Some(rules::finding(RuleId::GitNotIgnored).with(format!("`{inside}` is not ignored"))),
+        GitState::Tracked => Some(rules::finding(RuleId::GitTracked).with(format!("`{inside}` is in git's index"))),
     }
 }

@@ -10,7 +10,7 @@ use crate::answer::request::{Change, UniqueMap};
 use crate::answer::{Error, Finding};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream};
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// Where the proxy listens, and where cloudflared's `--url` points to.
 pub(crate) const LISTEN_ADDR: &str = ":8080";
@@ -122,14 +122,14 @@ impl Gateway {
     /// The warning about a proxy that may dial half of the internet or more.
     pub(crate) fn open_finding(&self) -> Option<Finding> {
         if self.dials_anything() {
-            return Some(rules::finding("allowed-ips-open").with("disable_ip_validation is true"));
+            return Some(rules::finding(RuleId::AllowedIpsOpen).with("disable_ip_validation is true"));
         }
         let ranges = self.allowed_ips()?;
         let nets: Vec<ipnet::Ipv4Net> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
         let nets = ipnet::Ipv4Net::aggregate(&nets);
         let addresses: u64 = nets.iter().map(|net| 1_u64 << (32 - net.prefix_len())).sum();
         (addresses >= 1 << 31)
-            .then(|| rules::finding("allowed-ips-open").with(format!("allowed_ips: {}", ranges.join(", "))))
+            .then(|| rules::finding(RuleId::AllowedIpsOpen).with(format!("allowed_ips: {}", ranges.join(", "))))
     }
 
     /// Whether an `https://` route has something to trust.

@@ -22,7 +22,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
 use crate::hash::sha256_hex;
 use crate::os::files::{self, Action, Batch, FileEntry};
-use crate::rules;
+use crate::rules::{self, RuleId};
 use compose::Choices;
 use found::Found;
 use gateway::Gateway;
@@ -276,9 +276,9 @@ pub(crate) fn render(
     let foreign_in_the_way = foreign && !mode.overwrite;
     rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);
     if foreign_in_the_way && let Some(main) = &found.main {
-        rendered
-            .findings
-            .push(rules::finding("foreign-deployment").with(format!("`{}` was not written by the helper", main.name)));
+        rendered.findings.push(
+            rules::finding(RuleId::ForeignDeployment).with(format!("`{}` was not written by the helper", main.name)),
+        );
     }
     judge_images(&choices, &mut rendered.findings);
     rendered.findings.extend(gateway.open_finding());
@@ -327,7 +327,7 @@ fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
         .map(|(role, image)| format!("{role}: {image}"))
         .collect();
     if !unpinned.is_empty() {
-        findings.push(unpinned.iter().fold(rules::finding("image-unpinned"), |finding, text| finding.with(text)));
+        findings.push(unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text)));
     }
 }
 
@@ -348,7 +348,7 @@ fn judge_takeover(
     if old.is_none() && lost.is_empty() {
         return Ok(());
     }
-    let mut finding = rules::finding("foreign-replaced");
+    let mut finding = rules::finding(RuleId::ForeignReplaced);
     if let Some(old) = &old {
         finding = finding.with(format!("the old stack is the Compose project {old}, the new one is {new}"));
     }
@@ -476,12 +476,12 @@ fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool
             // Said once, as a whole.
             Fate::Block | Fate::Keep if foreign => {}
             Fate::Block => rendered.findings.push(
-                rules::finding("edit-blocks-change")
+                rules::finding(RuleId::EditBlocksChange)
                     .with(format!("`{}` was edited by hand and does not say what was asked for", file.inside)),
             ),
             Fate::Keep if !file.theirs => rendered.findings.push(
-                rules::finding("edit-kept")
-                    .weighing(Severity::Note)
+                rules::finding(RuleId::EditKept)
+                    .with_severity(Severity::Note)
                     .with(format!("`{}` was edited by hand and stays as it is", file.inside)),
             ),
             Fate::Keep | Fate::Create | Fate::Leave | Fate::Update | Fate::KeepAsideAndUpdate => {}

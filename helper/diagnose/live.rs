@@ -21,7 +21,7 @@ use crate::logs::input::Extent;
 use crate::logs::lexicon::Writer;
 use crate::logs::line::stamped_at;
 use crate::os::files;
-use crate::rules;
+use crate::rules::{self, RuleId};
 use crate::stack::commands::{Stack, Strictness};
 use crate::stack::container::Container;
 use crate::stack::journal;
@@ -35,15 +35,15 @@ const LAST_LIVES: &str = "2000";
 const LATEST: &str = "100000";
 
 /// What docker itself shows of a container: here a log can only be late, or of another life.
-const SEEN_LIVE: [&str; 8] = [
-    "crash-loop",
-    "edge-not-registered",
-    "edge-partial",
-    "netns-owner-not-running",
-    "platform-mismatch",
-    "proxy-netns-orphaned",
-    "service-stopped",
-    "upstream-down",
+const SEEN_LIVE: [RuleId; 8] = [
+    RuleId::CrashLoop,
+    RuleId::EdgeNotRegistered,
+    RuleId::EdgePartial,
+    RuleId::NetnsOwnerNotRunning,
+    RuleId::PlatformMismatch,
+    RuleId::ProxyNetnsOrphaned,
+    RuleId::ServiceStopped,
+    RuleId::UpstreamDown,
 ];
 
 /// What was gathered; each part may be missing.
@@ -108,8 +108,8 @@ pub(crate) fn run(
         Ok(stack) => {
             let mut looked = look(deployment, &facts, &stack, since, caller)?;
             // The files say it in the same words.
-            let said = verdict.findings.iter().any(|f| f.id == "upstream-undefined");
-            looked.findings.retain(|f| !said || f.id != "upstream-undefined");
+            let said = verdict.findings.iter().any(|f| f.id == RuleId::UpstreamUndefined);
+            looked.findings.retain(|f| !said || f.id != RuleId::UpstreamUndefined);
             let fatal = verdict.is_fatal();
             let files = verdict.skipped.into_iter().filter(|s| !s.id.starts_with("upstream:"));
             looked.skipped = files.chain(looked.skipped).collect();
@@ -154,7 +154,7 @@ fn look(
     // The proxy takes a new certificate up by itself: what callers said of the old one is over.
     let renewed = files::metadata(deployment, path::TLS_CRT).ok().flatten().and_then(|meta| meta.modified().ok());
     if let Some(renewed) = renewed {
-        logs.make_up("tls-", OffsetDateTime::from(renewed).unix_timestamp());
+        logs.make_up(Layer::Tls, OffsetDateTime::from(renewed).unix_timestamp());
     }
     let verdict = logs.verdict();
     let seen = std::mem::take(&mut picture.findings);
@@ -166,7 +166,7 @@ fn look(
         .map(|finding| {
             // What was seen live outweighs what a log makes of it.
             let settled = picture.ready && finding.layer == Layer::Edge && finding.severity == Severity::Error;
-            if settled { finding.weighing(Severity::Note) } else { finding }
+            if settled { finding.with_severity(Severity::Note) } else { finding }
         })
         .collect();
     // Both quote the same lines; the log's count them.
@@ -176,18 +176,18 @@ fn look(
     let concerned = Concerned::of(stack, &picture);
     findings.extend(starved(&containers, &concerned, &picture));
     findings.extend(others(&containers, &concerned, &picture));
-    if !findings.iter().any(|f| f.id == "crash-loop") {
+    if !findings.iter().any(|f| f.id == RuleId::CrashLoop) {
         findings.extend(between_two_ends(stack, &containers));
     }
     findings.extend(unhealthy(&containers, &concerned, &picture));
     findings.extend(left_over(&picture));
     findings.extend(images(stack, &containers, &concerned.needed)?);
     findings.extend(unapplied(deployment, facts, stack, &containers, &findings)?);
-    for finding in findings.iter_mut().filter(|f| f.id == "upstream-down") {
+    for finding in findings.iter_mut().filter(|f| f.id == RuleId::UpstreamDown) {
         finding.fix = concerned.name_in(&finding.fix);
     }
     if picture.ready && verdict.last_call.is_none() && findings.iter().all(|f| f.severity == Severity::Note) {
-        findings.push(rules::finding("proxy-reaches-nothing"));
+        findings.push(rules::finding(RuleId::ProxyReachesNothing));
     }
     let mut signals = Signals::of(&verdict);
     signals.registered = picture.connections.or(signals.registered);
@@ -309,7 +309,7 @@ fn starved(containers: &[Container], concerned: &Concerned, picture: &Picture) -
         containers.iter().filter(|c| c.ran_out_of_memory() && !is_left_over(c, picture)).collect();
     let hurts = starved.iter().any(|c| concerned.needed.contains(c.service()));
     let severity = if hurts { Severity::Error } else { Severity::Warning };
-    let told = starved.iter().fold(rules::finding("out-of-memory").weighing(severity), |finding, c| {
+    let told = starved.iter().fold(rules::finding(RuleId::OutOfMemory).with_severity(severity), |finding, c| {
         finding.with(format!("service `{}`: {}, restarted {} times", c.service(), c.ending(), c.restart_count))
     });
     (!starved.is_empty()).then_some(told)
@@ -326,13 +326,16 @@ fn others(containers: &[Container], concerned: &Concerned, picture: &Picture) ->
         }
         let brief = container.is_running() && container.restart_count > 0 && container.age(now) < SETTLED;
         let (id, text) = if container.status() == "restarting" || brief {
-            ("crash-loop", format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending()))
+            (
+                RuleId::CrashLoop,
+                format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending()),
+            )
         } else if container.failed() {
-            ("service-stopped", format!("`{name}` is {}, {}", container.status(), container.ending()))
+            (RuleId::ServiceStopped, format!("`{name}` is {}, {}", container.status(), container.ending()))
         } else {
             continue;
         };
-        found.push(rules::finding(id).weighing(Severity::Warning).with(text));
+        found.push(rules::finding(id).with_severity(Severity::Warning).with(text));
     }
     found
 }
@@ -346,7 +349,7 @@ fn between_two_ends(stack: &Stack<'_>, containers: &[Container]) -> Option<Findi
     })?;
     let text =
         format!("`{}` was restarted {} times, and runs since a moment ago", brief.service(), brief.restart_count);
-    Some(rules::finding("crash-loop").weighing(Severity::Warning).with(text))
+    Some(rules::finding(RuleId::CrashLoop).with_severity(Severity::Warning).with(text))
 }
 
 /// Containers that run and whose check fails. Behind a route that is a server that is down, and said.
@@ -358,7 +361,7 @@ fn unhealthy(containers: &[Container], concerned: &Concerned, picture: &Picture)
             && !is_left_over(c, picture)
     };
     let sick: Vec<&Container> = containers.iter().filter(sick).collect();
-    let told = sick.iter().fold(rules::finding("service-unhealthy"), |finding, c| {
+    let told = sick.iter().fold(rules::finding(RuleId::ServiceUnhealthy), |finding, c| {
         finding.with(format!("service `{}`: {}", c.service(), c.last_check()))
     });
     (!sick.is_empty()).then_some(told)
@@ -366,7 +369,7 @@ fn unhealthy(containers: &[Container], concerned: &Concerned, picture: &Picture)
 
 fn left_over(picture: &Picture) -> Option<Finding> {
     let names: Vec<&str> = picture.leftovers.iter().map(|(name, _)| name.as_str()).collect();
-    (!names.is_empty()).then(|| rules::finding("compose-orphans").with(format!("service {}", names.join(", "))))
+    (!names.is_empty()).then(|| rules::finding(RuleId::ComposeOrphans).with(format!("service {}", names.join(", "))))
 }
 
 /// What a stack without our labels runs with, and its files no longer say.
@@ -384,20 +387,20 @@ fn unapplied(
     if let (Some(proxy), Some(edited)) = (running(&stack.services.proxy), edited.map(OffsetDateTime::from))
         && let Some(started) = proxy.started().filter(|started| edited > *started)
         && inside != path::GATEWAY
-        && !known.iter().any(|f| f.id == "config-not-applied")
+        && !known.iter().any(|f| f.id == RuleId::ConfigNotApplied)
     {
         let minutes = (edited - started).whole_minutes();
         let text = format!("`{inside}` was written {minutes} min after the start of `{}`", stack.services.proxy);
-        found.push(rules::finding("config-not-applied").with(text));
+        found.push(rules::finding(RuleId::ConfigNotApplied).with(text));
     }
     let made_with = running(&stack.services.cloudflared).and_then(Container::token_fingerprint);
     let now = config::token_fingerprint(deployment)?;
     if let (Some(made_with), Some(now)) = (made_with, now)
         && made_with != now
-        && !known.iter().any(|f| f.id == "token-not-applied")
+        && !known.iter().any(|f| f.id == RuleId::TokenNotApplied)
     {
         let text = format!("fingerprint of the running token {made_with}, of the one in .env {now}");
-        found.push(rules::finding("token-not-applied").with(text));
+        found.push(rules::finding(RuleId::TokenNotApplied).with(text));
     }
     Ok(found)
 }
@@ -422,7 +425,7 @@ fn images(stack: &Stack<'_>, containers: &[Container], needed: &BTreeSet<String>
         if !here.success {
             let absent = here.text().to_ascii_lowercase().contains("no such image");
             if absent && !built {
-                found.push(rules::finding("image-absent").with(format!("service `{service}`: {image}")));
+                found.push(rules::finding(RuleId::ImageAbsent).with(format!("service `{service}`: {image}")));
             }
             continue;
         }
@@ -434,7 +437,7 @@ fn images(stack: &Stack<'_>, containers: &[Container], needed: &BTreeSet<String>
             }
         };
         let other = !engine.is_empty() && platform != *engine;
-        let mut finding = rules::finding("platform-mismatch").weighing(Severity::Warning);
+        let mut finding = rules::finding(RuleId::PlatformMismatch).with_severity(Severity::Warning);
         if other {
             let text = format!("service `{service}`: the image is for {platform}, the engine is {engine}");
             finding = finding.with(text);
@@ -445,7 +448,7 @@ fn images(stack: &Stack<'_>, containers: &[Container], needed: &BTreeSet<String>
         let line = last.iter().rfind(|line| line.contains("exec format error"));
         if let Some(line) = line {
             let hurts = needed.contains(service);
-            finding = finding.weighing(if hurts { Severity::Error } else { Severity::Warning });
+            finding = finding.with_severity(if hurts { Severity::Error } else { Severity::Warning });
             finding = finding.with(format!("service `{service}`: {line}"));
         }
         if other || line.is_some() {
@@ -472,8 +475,8 @@ fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
         }
     }
     // What the wrong namespace looks like from inside.
-    if all.iter().any(|f| f.id == "network-mode-missing") {
-        all.retain(|f| f.id != "proxy-netns-orphaned");
+    if all.iter().any(|f| f.id == RuleId::NetworkModeMissing) {
+        all.retain(|f| f.id != RuleId::ProxyNetnsOrphaned);
     }
     // A crash of a program is one thing, whether its log or its container says so; so is a server that is down.
     rules::explain(&mut all);
@@ -487,15 +490,15 @@ fn apart(findings: &mut [Finding]) {
         let texts = finding.evidence.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
         texts.map(str::to_owned).collect()
     };
-    let causes: Vec<(&'static str, BTreeSet<String>)> = findings
+    let causes: Vec<(RuleId, BTreeSet<String>)> = findings
         .iter()
-        .filter(|f| ["out-of-memory", "platform-mismatch"].contains(&f.id))
+        .filter(|f| [RuleId::OutOfMemory, RuleId::PlatformMismatch].contains(&f.id))
         .map(|f| (f.id, named(f)))
         .collect();
-    let ended = ["crash-loop", "service-stopped", "upstream-down"];
+    let ended = [RuleId::CrashLoop, RuleId::ServiceStopped, RuleId::UpstreamDown];
     for finding in findings.iter_mut().filter(|f| ended.contains(&f.id)) {
         let names = named(finding);
-        let cause = causes.iter().find(|(id, _)| finding.consequence_of == Some(id));
+        let cause = causes.iter().find(|(id, _)| finding.consequence_of == Some(*id));
         if cause.is_some_and(|(_, of)| of.is_disjoint(&names)) {
             finding.consequence_of = causes.iter().find(|(_, of)| !of.is_disjoint(&names)).map(|(id, _)| *id);
         }
@@ -505,9 +508,9 @@ fn apart(findings: &mut [Finding]) {
 /// Nobody can start a stack whose files are broken: that it is down follows from them.
 fn cannot_be_started(findings: &mut [Finding]) {
     let others: Vec<Finding> =
-        findings.iter().filter(|f| f.id != "stack-stopped" && !outcome::only_endangers(f)).cloned().collect();
+        findings.iter().filter(|f| f.id != RuleId::StackStopped && !outcome::only_endangers(f)).cloned().collect();
     let cause = outcome::root(&others).filter(|f| f.severity == Severity::Error).map(|f| f.id);
-    for finding in findings.iter_mut().filter(|f| f.id == "stack-stopped") {
+    for finding in findings.iter_mut().filter(|f| f.id == RuleId::StackStopped) {
         finding.consequence_of = cause;
     }
 }

@@ -4,15 +4,14 @@ use super::DiagnoseData;
 use super::live::Looked;
 use crate::answer::{Finding, Next, Report, Severity};
 use crate::caller::Caller;
-use crate::check::WORKS_ALL_THE_SAME;
-use crate::rules;
+use crate::rules::{Cure, RuleId};
 
 /// Cured by what `token set` asks for.
-const CURED_BY_TOKEN: [&str; 3] = ["token-missing", "token-placeholder", "token-malformed"];
+const CURED_BY_TOKEN: [RuleId; 3] = [RuleId::TokenMissing, RuleId::TokenPlaceholder, RuleId::TokenMalformed];
 
 /// Whether a finding endangers a stack that works all the same.
 pub(super) fn only_endangers(finding: &Finding) -> bool {
-    WORKS_ALL_THE_SAME.contains(&finding.id)
+    !finding.id.rule().blocks
 }
 
 /// How much a finding weighs with all that follows from it.
@@ -78,9 +77,9 @@ pub(super) fn report(looked: Looked, caller: &Caller) -> Report<DiagnoseData> {
 fn next(first: Option<&Finding>, ready: bool, only_stopped: bool, caller: &Caller) -> Next {
     let up = || Next::helper("start it", caller.command(&["up"]));
     match first {
-        Some(f) if ["stack-stopped", "service-stopped"].contains(&f.id) => up(),
-        Some(f) if f.id == "upstream-down" && only_stopped => up(),
-        Some(f) if rules::CURED_BY_RESTART.contains(&f.id) => {
+        Some(f) if [RuleId::StackStopped, RuleId::ServiceStopped].contains(&f.id) => up(),
+        Some(f) if f.id == RuleId::UpstreamDown && only_stopped => up(),
+        Some(f) if f.id.rule().cure == Cure::Restart => {
             Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
         }
         Some(f) if f.severity == Severity::Error && CURED_BY_TOKEN.contains(&f.id) => {

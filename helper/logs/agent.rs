@@ -7,7 +7,7 @@ use super::lexicon::Writer;
 use super::line::{connection_index, field};
 use super::signs::{Mark, Sense, Sign};
 use crate::answer::{Finding, Severity};
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// Connections that cloudflared wants unless it says otherwise.
 pub(crate) const CONNECTIONS: u32 = 4;
@@ -31,7 +31,7 @@ const LOST_FOR_SURE: [&str; 9] = [
 ];
 /// A QUIC connection on which nothing comes.
 static SWALLOWED: Sign =
-    Sign { rule: "edge-quic-blocked", sense: Sense::Attempt, parts: &["failed to accept QUIC stream"] };
+    Sign { rule: Some(RuleId::EdgeQuicBlocked), sense: Sense::Attempt, parts: &["failed to accept QUIC stream"] };
 /// An index beyond which a number is not one of cloudflared's.
 const MOST: u8 = 64;
 
@@ -69,7 +69,7 @@ pub(crate) struct Agent {
     quick_refusals: u32,
     slow_refusals: u32,
     /// Faults of this life that matter even after a registration.
-    hints: BTreeSet<&'static str>,
+    hints: BTreeSet<RuleId>,
     quic_timeouts: u32,
     udp_hint: bool,
     registered_at: Option<i64>,
@@ -305,7 +305,7 @@ impl Agent {
                 (connection.up, connection.lost, connection.given_up) = (false, true, false);
                 self.losses = self.losses.saturating_add(1);
             }
-            if event.sign.rule == "token-rejected-hidden" && !was_up && !again {
+            if event.sign.rule.is_none() && !was_up && !again {
                 let slow = connection.dialled.zip(event.line.at).is_some_and(|(from, to)| to - from >= REGISTRATION);
                 let refusals = if slow { &mut self.slow_refusals } else { &mut self.quick_refusals };
                 *refusals = refusals.saturating_add(1);
@@ -314,7 +314,7 @@ impl Agent {
         if event.sign.sense == Sense::Attempt && !again {
             self.attempt = Some((at, index));
         }
-        self.udp_hint |= event.sign.rule == "edge-quic-blocked" && is_precheck(event.line.text);
+        self.udp_hint |= event.sign.rule == Some(RuleId::EdgeQuicBlocked) && is_precheck(event.line.text);
         // It was dialled, and then nothing came: a registration that is swallowed.
         let swallowed = event.sign.parts[0] == "failed to accept QUIC stream"
             && !was_up
@@ -322,17 +322,17 @@ impl Agent {
             && self.connections.values().any(|c| c.dialled.zip(at).is_some_and(|(from, to)| to - from >= REGISTRATION));
         if swallowed {
             faults.record(&Event { sign: &SWALLOWED, ..*event });
-            self.hints.insert(SWALLOWED.rule);
+            self.hints.extend(SWALLOWED.rule);
         }
-        if (event.sign.rule == "edge-quic-blocked" || swallowed) && !again {
+        if (event.sign.rule == Some(RuleId::EdgeQuicBlocked) || swallowed) && !again {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
         self.complaint = Some(event.line.text.to_owned());
         let over_quic = event.sign.parts[0] == "CRYPTO_ERROR" || event.line.text.contains("edge with quic");
-        if matches!(event.sign.rule, "edge-quic-blocked" | "edge-egress-denied-locally")
-            || event.sign.rule == "edge-tls-intercepted" && over_quic
+        if matches!(event.sign.rule, Some(RuleId::EdgeQuicBlocked | RuleId::EdgeEgressDeniedLocally))
+            || event.sign.rule == Some(RuleId::EdgeTlsIntercepted) && over_quic
         {
-            self.hints.insert(event.sign.rule);
+            self.hints.extend(event.sign.rule);
         }
         // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
         if event.sign.sense == Sense::Attempt || was_up || event.line.text.contains("no free edge addresses") {
@@ -352,15 +352,15 @@ impl Agent {
         let mut found: Vec<Finding> = Vec::new();
         let of_agent = || faults.open().filter(|f| f.writer == Writer::Agent);
         for fault in of_agent().filter(|f| matches!(f.sense, Sense::Fatal | Sense::Call)) {
-            if !found.iter().any(|f| f.id == fault.rule) {
-                found.push(rules::finding(fault.rule).with(quote(fault)));
+            if let Some(rule) = fault.rule.filter(|rule| !found.iter().any(|f| f.id == *rule)) {
+                found.push(rules::finding(rule).with(quote(fault)));
             }
         }
         let dead = found.iter().any(|f| f.layer == crate::answer::Layer::Edge);
         // Another tunnel's configuration comes from the edge, with the first registration.
         let none_came = with_proxy || self.registered() >= self.wanted() && !self.token_given && !self.old_words;
-        if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == "no-ingress-url") {
-            found.push(rules::finding("no-ingress-url").with("cloudflared's settings at its start have no `url`"));
+        if self.url == Some(false) && !self.remote && none_came && !found.iter().any(|f| f.id == RuleId::NoIngressUrl) {
+            found.push(rules::finding(RuleId::NoIngressUrl).with("cloudflared's settings at its start have no `url`"));
         }
         let (up, wanted) = (self.registered(), self.known());
         if up == 0 && self.seen && !dead {
@@ -372,63 +372,64 @@ impl Agent {
         }
         if let Some(most @ 1..CONNECTIONS) = self.at_most {
             let text = format!("cloudflared found addresses for {most} of {CONNECTIONS} connections");
-            found.push(rules::finding("edge-few-addresses").with(text));
+            found.push(rules::finding(RuleId::EdgeFewAddresses).with(text));
         }
         found
     }
 
     fn why_nothing(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
-        let fault = |rule: &str| faults.find(rule).filter(|f| f.writer == Writer::Agent);
-        let proven = |rule: &'static str| fault(rule).map(|f| rules::finding(rule).with(quote(f)));
-        if let Some(finding) = proven("token-rejected") {
+        let fault = |rule: Option<RuleId>| faults.find(rule).filter(|f| f.writer == Writer::Agent);
+        let proven = |rule: RuleId| fault(Some(rule)).map(|f| rules::finding(rule).with(quote(f)));
+        if let Some(finding) = proven(RuleId::TokenRejected) {
             return vec![finding];
         }
-        if let Some(f) = fault("edge-network-unreachable").filter(|_| self.ever) {
-            let finding = rules::finding("proxy-netns-orphaned").with(quote(f));
+        if let Some(f) = fault(Some(RuleId::EdgeNetworkUnreachable)).filter(|_| self.ever) {
+            let finding = rules::finding(RuleId::ProxyNetnsOrphaned).with(quote(f));
             return vec![finding.with("it was registered before: the network went away under it")];
         }
         let mut found: Vec<Finding> = Vec::new();
         let refusals = self.quick_refusals + self.slow_refusals;
         if refusals >= 2 && refusals >= self.quic_timeouts {
             let slow = self.slow_refusals > self.quick_refusals;
-            let rule = if slow { "edge-registration-timeout" } else { "token-rejected" };
+            let rule = if slow { RuleId::EdgeRegistrationTimeout } else { RuleId::TokenRejected };
             let text = format!(
                 "{refusals} registrations failed{} with `{}`, and none was accepted",
                 if slow { " after about five seconds" } else { " at once" },
                 super::signs::HIDDEN_REJECTION
             );
-            let finding = rules::finding(rule).with(text).weighing(Severity::Error);
-            let hidden = fault("token-rejected-hidden").map(quote);
+            let finding = rules::finding(rule).with(text).with_severity(Severity::Error);
+            let hidden = fault(None).map(quote);
             let finding = hidden.into_iter().fold(finding, Finding::with);
             found.push(if slow { finding } else { finding.with(HIDDEN) });
         }
-        if refusals == 1 && self.quic_timeouts == 0 && fault("token-rejected-hidden").is_some_and(|f| is_first(&f.text))
-        {
-            let finding = rules::finding("token-rejected").weighing(Severity::Warning);
-            let line = fault("token-rejected-hidden").map(quote);
+        if refusals == 1 && self.quic_timeouts == 0 && fault(None).is_some_and(|f| is_first(&f.text)) {
+            let finding = rules::finding(RuleId::TokenRejected).with_severity(Severity::Warning);
+            let line = fault(None).map(quote);
             found.push(line.into_iter().fold(finding, Finding::with).with(HIDDEN));
         }
         let no_addresses = faults.open().find(|f| f.text.contains("no free edge addresses"));
-        match (no_addresses, proven("edge-network-unreachable")) {
+        match (no_addresses, proven(RuleId::EdgeNetworkUnreachable)) {
             (Some(f), unreachable) if !self.ever => {
-                let finding = rules::finding("edge-no-addresses").with(quote(f));
+                let finding = rules::finding(RuleId::EdgeNoAddresses).with(quote(f));
                 found.push(unreachable.iter().flat_map(|f| &f.evidence).fold(finding, Finding::with));
             }
             (_, unreachable) => found.extend(unreachable),
         }
-        for rule in ["edge-dns-failed", "clock-skew", "edge-tls-intercepted", "edge-egress-denied-locally"] {
+        for rule in
+            [RuleId::EdgeDnsFailed, RuleId::ClockSkew, RuleId::EdgeTlsIntercepted, RuleId::EdgeEgressDeniedLocally]
+        {
             found.extend(proven(rule));
         }
-        let (quic, tcp) = (proven("edge-quic-blocked"), proven("edge-tcp-blocked"));
+        let (quic, tcp) = (proven(RuleId::EdgeQuicBlocked), proven(RuleId::EdgeTcpBlocked));
         // Where no name is found, nothing was tried.
-        let nameless = fault("edge-dns-failed").is_some() && quic.is_none() && tcp.is_none();
-        let both = quic.is_some() && tcp.is_some() || fault("edge-unreachable").is_some() && !nameless;
+        let nameless = fault(Some(RuleId::EdgeDnsFailed)).is_some() && quic.is_none() && tcp.is_none();
+        let both = quic.is_some() && tcp.is_some() || fault(Some(RuleId::EdgeUnreachable)).is_some() && !nameless;
         let lost = self.ever && self.losses > 0;
         // An outage of a minute looks the same as a firewall: after a loss only what it tried in vain since counts.
         let brief = lost && !both && !self.udp_hint && self.quic_timeouts < 2 * BLOCKED;
         if both {
-            let finding = rules::finding("edge-unreachable");
-            found.push(match fault("edge-unreachable") {
+            let finding = rules::finding(RuleId::EdgeUnreachable);
+            found.push(match fault(Some(RuleId::EdgeUnreachable)) {
                 Some(f) => finding.with(quote(f)),
                 None => finding.with("neither UDP nor TCP 7844 leads to the tunnel's edge"),
             });
@@ -437,13 +438,13 @@ impl Agent {
         let mut suspects: Vec<Finding> = Vec::new();
         for finding in [quic, tcp].into_iter().flatten() {
             let finding = match (both, explained, finding.id) {
-                (true, ..) => finding.because_of("edge-unreachable"),
+                (true, ..) => finding.caused_by(RuleId::EdgeUnreachable),
                 (false, true, _) => finding,
-                (false, false, "edge-quic-blocked") if self.quic_timeouts < BLOCKED => finding,
-                (false, false, _) => finding.weighing(Severity::Error),
+                (false, false, RuleId::EdgeQuicBlocked) if self.quic_timeouts < BLOCKED => finding,
+                (false, false, _) => finding.with_severity(Severity::Error),
             };
             let tries = match finding.id {
-                "edge-quic-blocked" if self.quic_timeouts > 1 => {
+                RuleId::EdgeQuicBlocked if self.quic_timeouts > 1 => {
                     Some(format!("{} attempts in vain", self.quic_timeouts))
                 }
                 _ => None,
@@ -452,7 +453,7 @@ impl Agent {
             list.push(tries.into_iter().fold(finding, Finding::with));
         }
         if let (Some(cause), true) = (found.first().map(|f| f.id), lost) {
-            let finding = rules::finding("edge-conn-lost").weighing(Severity::Error).because_of(cause);
+            let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Error).caused_by(cause);
             found.push(finding.with("it was registered before, and no connection is left"));
         }
         if found.is_empty() && lost {
@@ -461,14 +462,14 @@ impl Agent {
                 true => (Severity::Warning, "cloudflared only warns of it: it had another connection then"),
                 false => (Severity::Error, "no connection is left"),
             };
-            let finding = rules::finding("edge-conn-lost").weighing(severity);
-            let line = fault("edge-conn-lost").map(quote);
+            let finding = rules::finding(RuleId::EdgeConnLost).with_severity(severity);
+            let line = fault(Some(RuleId::EdgeConnLost)).map(quote);
             found.push(line.into_iter().fold(finding.with(text), Finding::with));
         }
         found.extend(suspects);
         if found.is_empty() && (self.retries > 0 && self.starts > 0 || self.complaint.is_some()) {
-            let finding = rules::finding("edge-not-registered");
-            let finding = if self.retries < 2 { finding.weighing(Severity::Warning) } else { finding };
+            let finding = rules::finding(RuleId::EdgeNotRegistered);
+            let finding = if self.retries < 2 { finding.with_severity(Severity::Warning) } else { finding };
             found.push(self.complaint.iter().fold(finding, Finding::with));
         }
         // A piece of a log, with warnings only: cloudflared warns while it has another connection.
@@ -489,42 +490,42 @@ impl Agent {
         if lost == 0 && failed.is_none() && !settled {
             return Vec::new();
         }
-        let partial = rules::finding("edge-partial").with(format!("{up} of {wanted} are registered"));
+        let partial = rules::finding(RuleId::EdgePartial).with(format!("{up} of {wanted} are registered"));
         let partial = failed.map(quote).into_iter().fold(partial, Finding::with);
         if lost == 0 {
             return vec![partial];
         }
-        let loss = rules::finding("edge-conn-lost").with(match lost {
+        let loss = rules::finding(RuleId::EdgeConnLost).with(match lost {
             1 => "one was lost and is not back".to_owned(),
             many => format!("{many} were lost and are not back"),
         });
-        vec![loss, partial.because_of("edge-conn-lost")]
+        vec![loss, partial.caused_by(RuleId::EdgeConnLost)]
     }
 
     /// It works now. What is still worth saying.
     fn what_was(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.losses > 0 {
-            let finding = rules::finding("edge-conn-lost").weighing(Severity::Note);
+            let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note);
             let text = match self.losses {
                 1 => "one was lost in this life, and is back".to_owned(),
                 many => format!("{many} losses in this life, and all of them are back"),
             };
             found.push(finding.with(text));
         }
-        let healed = |rule: &str| faults.healed().find(|f| f.rule == rule).map(quote);
+        let healed = |rule: RuleId| faults.healed().find(|f| f.rule == Some(rule)).map(quote);
         if self.protocol.as_deref() == Some("http2") {
             let udp = self.udp_hint || self.quic_timeouts >= BLOCKED;
-            let rules = ["edge-quic-blocked", "edge-egress-denied-locally", "edge-tls-intercepted"];
+            let rules = [RuleId::EdgeQuicBlocked, RuleId::EdgeEgressDeniedLocally, RuleId::EdgeTlsIntercepted];
             for rule in rules.into_iter().filter(|rule| self.hints.contains(rule)) {
-                if rule == "edge-quic-blocked" && !udp {
+                if rule == RuleId::EdgeQuicBlocked && !udp {
                     continue;
                 }
-                let finding = rules::finding(rule).weighing(Severity::Warning).with("it is connected over HTTP/2");
+                let finding = rules::finding(rule).with_severity(Severity::Warning).with("it is connected over HTTP/2");
                 found.push(healed(rule).into_iter().fold(finding, Finding::with));
             }
-        } else if let Some(fault) = faults.find("edge-tcp-blocked").filter(|f| is_precheck(&f.text)) {
-            let finding = rules::finding("edge-tcp-blocked").weighing(Severity::Note).with(quote(fault));
+        } else if let Some(fault) = faults.find(Some(RuleId::EdgeTcpBlocked)).filter(|f| is_precheck(&f.text)) {
+            let finding = rules::finding(RuleId::EdgeTcpBlocked).with_severity(Severity::Note).with(quote(fault));
             found.push(finding.with("it is connected over QUIC; there would be no other way if UDP failed"));
         }
         found

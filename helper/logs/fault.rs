@@ -6,6 +6,7 @@ use super::lexicon::Writer;
 use super::line::Line;
 use super::signs::{Sense, Sign};
 use crate::answer::redact::head;
+use crate::rules::RuleId;
 
 /// Different faults that are remembered of one stream.
 const MOST: usize = 64;
@@ -37,7 +38,7 @@ pub(crate) struct Event<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     /// The row of the table.
-    pub(crate) rule: &'static str,
+    pub(crate) rule: Option<RuleId>,
     /// Whose words these are.
     pub(crate) writer: Writer,
     /// What it does to the program.
@@ -188,7 +189,7 @@ impl Faults {
     }
 
     /// What is wrong now, by its rule.
-    pub(crate) fn find(&self, rule: &str) -> Option<&Fault> {
+    pub(crate) fn find(&self, rule: Option<RuleId>) -> Option<&Fault> {
         self.open().find(|f| f.rule == rule)
     }
 }

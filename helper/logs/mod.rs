@@ -19,7 +19,7 @@ use signs::Sense;
 use stream::Stream;
 use table::{Head, Row};
 
-use crate::answer::Error;
+use crate::answer::{Error, Layer};
 
 /// Containers of one log that are told apart; the lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
@@ -209,11 +209,13 @@ impl Logs {
         self.routine = self.needs_routine();
     }
 
-    /// Something that happened outside of the log at a moment, in seconds since 1970, makes up for the faults of a kind
-    /// that came before it.
-    pub(crate) fn make_up(&mut self, kind: &str, moment: i64) {
+    /// Something that happened outside of the log at a moment, in seconds since 1970, makes up for the faults of a
+    /// layer that came before it.
+    pub(crate) fn make_up(&mut self, layer: Layer, moment: i64) {
         for stream in &mut self.streams {
-            stream.faults.heal(|f| f.rule.starts_with(kind) && f.at.is_some_and(|at| at < moment));
+            stream
+                .faults
+                .heal(|f| f.rule.is_some_and(|rule| rule.rule().layer == layer) && f.at.is_some_and(|at| at < moment));
         }
     }
 

@@ -6,7 +6,7 @@
 //! 2.40.
 
 use crate::answer::Finding;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// What a line says of the state of the program that printed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,129 +75,129 @@ pub(crate) enum Mark {
 /// A wording: when all the texts stand in one line, the rule is proven (or the step made).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sign {
-    /// A row of the table; empty for noise and steps.
-    pub(crate) rule: &'static str,
+    /// A row of the table; `None` for noise, steps, and a refused registration whose reason cloudflared hides.
+    pub(crate) rule: Option<RuleId>,
     /// What it says of the program.
     pub(crate) sense: Sense,
     /// All of these. The first is the rarest: lines are looked for by it.
     pub(crate) parts: &'static [&'static str],
 }
 
-const fn fatal(rule: &'static str, parts: &'static [&'static str]) -> Sign {
-    Sign { rule, sense: Sense::Fatal, parts }
+const fn fatal(rule: RuleId, parts: &'static [&'static str]) -> Sign {
+    Sign { rule: Some(rule), sense: Sense::Fatal, parts }
 }
-const fn attempt(rule: &'static str, parts: &'static [&'static str]) -> Sign {
-    Sign { rule, sense: Sense::Attempt, parts }
+const fn attempt(rule: RuleId, parts: &'static [&'static str]) -> Sign {
+    Sign { rule: Some(rule), sense: Sense::Attempt, parts }
 }
-const fn call(rule: &'static str, parts: &'static [&'static str]) -> Sign {
-    Sign { rule, sense: Sense::Call, parts }
+const fn call(rule: RuleId, parts: &'static [&'static str]) -> Sign {
+    Sign { rule: Some(rule), sense: Sense::Call, parts }
 }
 const fn lost(parts: &'static [&'static str]) -> Sign {
-    Sign { rule: "edge-conn-lost", sense: Sense::Lost, parts }
+    Sign { rule: Some(RuleId::EdgeConnLost), sense: Sense::Lost, parts }
 }
 const fn noise(parts: &'static [&'static str]) -> Sign {
-    Sign { rule: "", sense: Sense::Noise, parts }
+    Sign { rule: None, sense: Sense::Noise, parts }
 }
 const fn mark(mark: Mark, parts: &'static [&'static str]) -> Sign {
-    Sign { rule: "", sense: Sense::Mark(mark), parts }
+    Sign { rule: None, sense: Sense::Mark(mark), parts }
 }
 
 /// Errors of the docker client, the daemon and Compose. The first that fits counts: what stands in front of another
 /// (`unable to get image …: permission denied`) comes first.
 pub(crate) static ENGINE: &[Sign] = &[
-    fatal("docker-permission", &["permission denied while trying to connect to the Docker daemon"]),
-    fatal("docker-permission", &["permission denied while trying to connect to the docker API"]),
-    fatal("engine-too-old", &["client version", "is too new"]),
-    fatal("docker-client-old", &["client version", "is too old"]),
-    fatal("docker-permission", &["Error while fetching server API version", "Permission denied"]),
-    fatal("docker-daemon-down", &["Cannot connect to the Docker daemon"]),
-    fatal("docker-daemon-down", &["failed to connect to the docker API"]),
-    fatal("docker-daemon-down", &["error during connect"]),
-    fatal("docker-daemon-down", &["unable to resolve docker endpoint"]),
-    fatal("docker-daemon-down", &["Error while fetching server API version"]),
-    fatal("docker-daemon-down", &["Couldn't connect to Docker daemon"]),
-    fatal("compose-missing", &["'compose' is not a docker command"]),
-    fatal("docker-missing", &["docker: command not found"]),
-    fatal("docker-missing", &["docker: not found"]),
-    fatal("compose-env-invalid", &["failed to read", ".env"]),
-    fatal("compose-env-invalid", &["unterminated quoted value"]),
-    fatal("compose-env-invalid", &["in variable name"]),
-    fatal("compose-env-invalid", &["key cannot contain a space"]),
+    fatal(RuleId::DockerPermission, &["permission denied while trying to connect to the Docker daemon"]),
+    fatal(RuleId::DockerPermission, &["permission denied while trying to connect to the docker API"]),
+    fatal(RuleId::EngineTooOld, &["client version", "is too new"]),
+    fatal(RuleId::DockerClientOld, &["client version", "is too old"]),
+    fatal(RuleId::DockerPermission, &["Error while fetching server API version", "Permission denied"]),
+    fatal(RuleId::DockerDaemonDown, &["Cannot connect to the Docker daemon"]),
+    fatal(RuleId::DockerDaemonDown, &["failed to connect to the docker API"]),
+    fatal(RuleId::DockerDaemonDown, &["error during connect"]),
+    fatal(RuleId::DockerDaemonDown, &["unable to resolve docker endpoint"]),
+    fatal(RuleId::DockerDaemonDown, &["Error while fetching server API version"]),
+    fatal(RuleId::DockerDaemonDown, &["Couldn't connect to Docker daemon"]),
+    fatal(RuleId::ComposeMissing, &["'compose' is not a docker command"]),
+    fatal(RuleId::DockerMissing, &["docker: command not found"]),
+    fatal(RuleId::DockerMissing, &["docker: not found"]),
+    fatal(RuleId::ComposeEnvInvalid, &["failed to read", ".env"]),
+    fatal(RuleId::ComposeEnvInvalid, &["unterminated quoted value"]),
+    fatal(RuleId::ComposeEnvInvalid, &["in variable name"]),
+    fatal(RuleId::ComposeEnvInvalid, &["key cannot contain a space"]),
     // Compose v1 and a broken line: it goes on without the variable.
-    attempt("compose-env-invalid", &["Python-dotenv could not parse statement"]),
-    fatal("compose-env-invalid", &[".environment must be a mapping"]),
-    fatal("compose-env-invalid", &[".environment contains an invalid type"]),
-    fatal("compose-env-invalid", &["environment contains an invalid type, it should be an object, or an array"]),
-    fatal("compose-var-unset", &["required variable TUNNEL_TOKEN is missing a value"]),
-    fatal("compose-var-unset", &["Missing mandatory value for"]),
-    fatal("compose-var-unset", &["variable is not set. Defaulting to a blank string", "TUNNEL_TOKEN"]),
+    attempt(RuleId::ComposeEnvInvalid, &["Python-dotenv could not parse statement"]),
+    fatal(RuleId::ComposeEnvInvalid, &[".environment must be a mapping"]),
+    fatal(RuleId::ComposeEnvInvalid, &[".environment contains an invalid type"]),
+    fatal(RuleId::ComposeEnvInvalid, &["environment contains an invalid type, it should be an object, or an array"]),
+    fatal(RuleId::ComposeVarUnset, &["required variable TUNNEL_TOKEN is missing a value"]),
+    fatal(RuleId::ComposeVarUnset, &["Missing mandatory value for"]),
+    fatal(RuleId::ComposeVarUnset, &["variable is not set. Defaulting to a blank string", "TUNNEL_TOKEN"]),
     noise(&["variable is not set. Defaulting to a blank string"]),
-    fatal("compose-file-missing", &["no configuration file provided"]),
-    fatal("compose-file-missing", &["Can't find a suitable configuration file"]),
-    fatal("compose-service-undefined", &["undefined service"]),
-    fatal("compose-service-undefined", &["uses the network stack of service", "which is undefined"]),
-    fatal("compose-netmode-conflict", &["conflicting options", "network mode"]),
-    fatal("compose-netmode-conflict", &["conflicting options", "the container type network"]),
-    fatal("compose-netmode-conflict", &["mutually exclusive", "network_mode"]),
-    fatal("compose-netmode-conflict", &["'network_mode' and 'networks' cannot be combined"]),
-    fatal("network-missing", &["declared as external, but could not be found"]),
-    fatal("network-missing", &["Error response from daemon: network ", "not found"]),
-    fatal("compose-yaml-invalid", &["yaml.scanner.ScannerError"]),
-    fatal("compose-yaml-invalid", &["yaml.parser.ParserError"]),
-    fatal("compose-yaml-invalid", &["The Compose file ", "is invalid because"]),
-    fatal("compose-yaml-invalid", &["dditional propert", "not allowed"]),
-    fatal("registry-rate-limit", &["toomanyrequests"]),
-    fatal("registry-denied", &["artifactregistry.repositories.downloadArtifacts"]),
-    fatal("registry-denied", &["Unauthenticated request"]),
-    fatal("registry-denied", &["error getting credentials"]),
-    fatal("image-ref-invalid", &["invalid reference format"]),
-    fatal("platform-mismatch", &["no matching manifest for"]),
-    fatal("platform-mismatch", &["was found but does not match the specified platform"]),
-    fatal("platform-mismatch", &["was found but does not provide the specified platform"]),
+    fatal(RuleId::ComposeFileMissing, &["no configuration file provided"]),
+    fatal(RuleId::ComposeFileMissing, &["Can't find a suitable configuration file"]),
+    fatal(RuleId::ComposeServiceUndefined, &["undefined service"]),
+    fatal(RuleId::ComposeServiceUndefined, &["uses the network stack of service", "which is undefined"]),
+    fatal(RuleId::ComposeNetmodeConflict, &["conflicting options", "network mode"]),
+    fatal(RuleId::ComposeNetmodeConflict, &["conflicting options", "the container type network"]),
+    fatal(RuleId::ComposeNetmodeConflict, &["mutually exclusive", "network_mode"]),
+    fatal(RuleId::ComposeNetmodeConflict, &["'network_mode' and 'networks' cannot be combined"]),
+    fatal(RuleId::NetworkMissing, &["declared as external, but could not be found"]),
+    fatal(RuleId::NetworkMissing, &["Error response from daemon: network ", "not found"]),
+    fatal(RuleId::ComposeYamlInvalid, &["yaml.scanner.ScannerError"]),
+    fatal(RuleId::ComposeYamlInvalid, &["yaml.parser.ParserError"]),
+    fatal(RuleId::ComposeYamlInvalid, &["The Compose file ", "is invalid because"]),
+    fatal(RuleId::ComposeYamlInvalid, &["dditional propert", "not allowed"]),
+    fatal(RuleId::RegistryRateLimit, &["toomanyrequests"]),
+    fatal(RuleId::RegistryDenied, &["artifactregistry.repositories.downloadArtifacts"]),
+    fatal(RuleId::RegistryDenied, &["Unauthenticated request"]),
+    fatal(RuleId::RegistryDenied, &["error getting credentials"]),
+    fatal(RuleId::ImageRefInvalid, &["invalid reference format"]),
+    fatal(RuleId::PlatformMismatch, &["no matching manifest for"]),
+    fatal(RuleId::PlatformMismatch, &["was found but does not match the specified platform"]),
+    fatal(RuleId::PlatformMismatch, &["was found but does not provide the specified platform"]),
     // Compose goes on: with emulation it may run.
-    attempt("platform-mismatch", &["does not match the detected host platform"]),
-    fatal("image-not-found", &["manifest unknown"]),
-    fatal("image-not-found", &["pull access denied"]),
-    fatal("image-not-found", &["failed to resolve reference", ": not found"]),
-    fatal("registry-unreachable", &["/v2/", "dial tcp"]),
-    fatal("registry-unreachable", &["/v2/", "net/http"]),
-    fatal("registry-unreachable", &["/v2/", "context deadline exceeded"]),
-    fatal("registry-unreachable", &["/v2/", "x509"]),
-    fatal("registry-unreachable", &["/v2/", "proxyconnect"]),
-    fatal("registry-unreachable", &["/v2/", "EOF"]),
-    fatal("registry-unreachable", &["/v2/", "i/o timeout"]),
-    fatal("registry-unreachable", &["failed to resolve reference"]),
-    fatal("disk-full", &["no space left on device"]),
-    fatal("mount-type-mismatch", &["mount a directory onto a file"]),
-    fatal("mount-type-mismatch", &["error mounting", "not a directory"]),
-    fatal("name-conflict", &["is already in use by container"]),
-    fatal("port-conflict", &["port is already allocated"]),
-    fatal("port-conflict", &["driver failed programming external connectivity"]),
-    fatal("port-conflict", &["userland proxy", "address already in use"]),
-    fatal("port-conflict", &["failed to set up container networking", "address already in use"]),
-    fatal("port-conflict", &["orts are not available"]),
-    fatal("netns-owner-not-running", &["is restarting, wait until the container is running"]),
-    fatal("netns-owner-not-running", &["namespace path: lstat"]),
-    fatal("netns-owner-not-running", &["non running container"]),
-    fatal("netns-owner-not-running", &["cannot share network namespace"]),
-    fatal("netns-owner-not-running", &["the network stack of another service that is not running"]),
-    fatal("netns-owner-not-running", &["No such container"]),
-    fatal("setup-auth", &["maximum of 10 non-archived"]),
-    attempt("curl-wrong-version", &["wrong version number", "curl: "]),
-    fatal("build-failed", &["failed to solve"]),
-    fatal("build-failed", &["returned a non-zero code"]),
+    attempt(RuleId::PlatformMismatch, &["does not match the detected host platform"]),
+    fatal(RuleId::ImageNotFound, &["manifest unknown"]),
+    fatal(RuleId::ImageNotFound, &["pull access denied"]),
+    fatal(RuleId::ImageNotFound, &["failed to resolve reference", ": not found"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "dial tcp"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "net/http"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "context deadline exceeded"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "x509"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "proxyconnect"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "EOF"]),
+    fatal(RuleId::RegistryUnreachable, &["/v2/", "i/o timeout"]),
+    fatal(RuleId::RegistryUnreachable, &["failed to resolve reference"]),
+    fatal(RuleId::DiskFull, &["no space left on device"]),
+    fatal(RuleId::MountTypeMismatch, &["mount a directory onto a file"]),
+    fatal(RuleId::MountTypeMismatch, &["error mounting", "not a directory"]),
+    fatal(RuleId::NameConflict, &["is already in use by container"]),
+    fatal(RuleId::PortConflict, &["port is already allocated"]),
+    fatal(RuleId::PortConflict, &["driver failed programming external connectivity"]),
+    fatal(RuleId::PortConflict, &["userland proxy", "address already in use"]),
+    fatal(RuleId::PortConflict, &["failed to set up container networking", "address already in use"]),
+    fatal(RuleId::PortConflict, &["orts are not available"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["is restarting, wait until the container is running"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["namespace path: lstat"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["non running container"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["cannot share network namespace"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["the network stack of another service that is not running"]),
+    fatal(RuleId::NetnsOwnerNotRunning, &["No such container"]),
+    fatal(RuleId::SetupAuth, &["maximum of 10 non-archived"]),
+    attempt(RuleId::CurlWrongVersion, &["wrong version number", "curl: "]),
+    fatal(RuleId::BuildFailed, &["failed to solve"]),
+    fatal(RuleId::BuildFailed, &["returned a non-zero code"]),
 ];
 
 /// Wordings of the engine that count only where the line, behind its level, begins with them: the proxy and servers use
 /// the same words further on.
 pub(crate) static ENGINE_AT_START: &[Sign] = &[
     // In front of the next: it has those words, too.
-    fatal("compose-yaml-invalid", &["failed to parse ", "compose"]),
-    fatal("compose-yaml-invalid", &["yaml: "]),
-    fatal("compose-yaml-invalid", &["validating "]),
-    fatal("compose-yaml-invalid", &["parsing "]),
-    fatal("compose-yaml-invalid", &["service ", "invalid compose project"]),
-    fatal("docker-failed", &["Error response from daemon"]),
+    fatal(RuleId::ComposeYamlInvalid, &["failed to parse ", "compose"]),
+    fatal(RuleId::ComposeYamlInvalid, &["yaml: "]),
+    fatal(RuleId::ComposeYamlInvalid, &["validating "]),
+    fatal(RuleId::ComposeYamlInvalid, &["parsing "]),
+    fatal(RuleId::ComposeYamlInvalid, &["service ", "invalid compose project"]),
+    fatal(RuleId::DockerFailed, &["Error response from daemon"]),
 ];
 
 /// Lines of the proxy. Its format is not documented, so its texts are looked for anywhere.
@@ -206,65 +206,65 @@ pub(crate) static PROXY: &[Sign] = &[
     mark(Mark::ProxyStart, &["starting mcp-proxy"]),
     mark(Mark::CallStarted, &["request started"]),
     mark(Mark::CallDone, &["request completed"]),
-    fatal("proxy-config-routes-list", &["cannot unmarshal !!seq into map[string]string"]),
-    fatal("proxy-config-type", &["cannot unmarshal !!"]),
-    fatal("proxy-config-type", &["not found in type"]),
-    fatal("proxy-config-yaml", &["yaml: line "]),
-    fatal("proxy-config-yaml", &["yaml: found "]),
-    fatal("proxy-config-upstream", &["invalid upstream (must be scheme://host:port)"]),
-    fatal("proxy-config-is-dir", &["config.yaml: is a directory"]),
-    fatal("proxy-config-denied", &["config.yaml: permission denied"]),
-    fatal("proxy-config-missing", &["config.yaml: no such file or directory"]),
-    fatal("proxy-key-denied", &["open /data/tls.", "permission denied"]),
-    fatal("proxy-cert-missing", &["open /data/tls.", "no such file or directory"]),
-    fatal("proxy-cert-mismatch", &["tls: private key", "does not match public key"]),
-    fatal("proxy-cert-swapped", &["PEM inputs may have been switched"]),
-    fatal("proxy-cert-empty", &["tls: failed to find"]),
-    fatal("proxy-cert-empty", &["x509: malformed"]),
-    fatal("proxy-cert-empty", &["x509: invalid"]),
-    fatal("proxy-key-encrypted", &["tls: failed to parse private key"]),
-    fatal("proxy-port-taken", &["bind: address already in use"]),
-    fatal("upstream-ca-missing", &["open /data/", "no such file or directory"]),
-    fatal("platform-mismatch", &["exec format error"]),
-    call("tls-unknown-ca", &["remote error: tls: unknown certificate authority"]),
-    call("tls-bad-cert", &["remote error: tls: bad certificate"]),
-    call("tls-expired", &["remote error: tls: expired certificate"]),
-    call("tls-unsupported-cert", &["remote error: tls: unsupported certificate"]),
-    call("tls-rejected-opaque", &["local error: tls: bad record MAC"]),
-    call("tls-other-alert", &["remote error: tls: unknown certificate"]),
-    call("tls-other-alert", &["remote error: tls: certificate required"]),
-    call("tls-other-alert", &["remote error: tls: handshake failure"]),
-    call("tls-other-alert", &["remote error: tls: protocol version not supported"]),
-    call("tls-other-alert", &["remote error: tls: internal error"]),
-    call("tls-other-alert", &["remote error: tls: revoked certificate"]),
-    call("tls-other-alert", &["remote error: tls: unrecognized name"]),
-    call("tls-other-alert", &["remote error: tls: access denied"]),
-    call("tls-other-alert", &["remote error: tls: decrypt error"]),
+    fatal(RuleId::ProxyConfigRoutesList, &["cannot unmarshal !!seq into map[string]string"]),
+    fatal(RuleId::ProxyConfigType, &["cannot unmarshal !!"]),
+    fatal(RuleId::ProxyConfigType, &["not found in type"]),
+    fatal(RuleId::ProxyConfigYaml, &["yaml: line "]),
+    fatal(RuleId::ProxyConfigYaml, &["yaml: found "]),
+    fatal(RuleId::ProxyConfigUpstream, &["invalid upstream (must be scheme://host:port)"]),
+    fatal(RuleId::ProxyConfigIsDir, &["config.yaml: is a directory"]),
+    fatal(RuleId::ProxyConfigDenied, &["config.yaml: permission denied"]),
+    fatal(RuleId::ProxyConfigMissing, &["config.yaml: no such file or directory"]),
+    fatal(RuleId::ProxyKeyDenied, &["open /data/tls.", "permission denied"]),
+    fatal(RuleId::ProxyCertMissing, &["open /data/tls.", "no such file or directory"]),
+    fatal(RuleId::ProxyCertMismatch, &["tls: private key", "does not match public key"]),
+    fatal(RuleId::ProxyCertSwapped, &["PEM inputs may have been switched"]),
+    fatal(RuleId::ProxyCertEmpty, &["tls: failed to find"]),
+    fatal(RuleId::ProxyCertEmpty, &["x509: malformed"]),
+    fatal(RuleId::ProxyCertEmpty, &["x509: invalid"]),
+    fatal(RuleId::ProxyKeyEncrypted, &["tls: failed to parse private key"]),
+    fatal(RuleId::ProxyPortTaken, &["bind: address already in use"]),
+    fatal(RuleId::UpstreamCaMissing, &["open /data/", "no such file or directory"]),
+    fatal(RuleId::PlatformMismatch, &["exec format error"]),
+    call(RuleId::TlsUnknownCa, &["remote error: tls: unknown certificate authority"]),
+    call(RuleId::TlsBadCert, &["remote error: tls: bad certificate"]),
+    call(RuleId::TlsExpired, &["remote error: tls: expired certificate"]),
+    call(RuleId::TlsUnsupportedCert, &["remote error: tls: unsupported certificate"]),
+    call(RuleId::TlsRejectedOpaque, &["local error: tls: bad record MAC"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: unknown certificate"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: certificate required"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: handshake failure"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: protocol version not supported"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: internal error"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: revoked certificate"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: unrecognized name"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: access denied"]),
+    call(RuleId::TlsOtherAlert, &["remote error: tls: decrypt error"]),
     // Probes of the listener: Anthropic's side neither speaks plain text nor goes away in the handshake.
     noise(&["tls handshake failed"]),
     noise(&["TLS handshake error"]),
     noise(&["client offered only unsupported versions"]),
     noise(&["no cipher suite supported by both client and server"]),
-    call("no-route", &["no route for host"]),
-    call("upstream-ip-rejected", &["IP validation failed"]),
-    call("upstream-tls", &["x509: certificate"]),
-    call("upstream-tls", &["x509: cannot validate certificate"]),
-    call("upstream-not-http", &["server gave HTTP response to HTTPS client"]),
-    call("upstream-not-http", &["tls: first record does not look like a TLS handshake"]),
-    call("upstream-dns", &[": lookup ", "no such host"]),
-    call("upstream-dns", &[": lookup ", "server misbehaving"]),
-    call("upstream-dns", &[": lookup ", "i/o timeout"]),
-    call("upstream-dns", &[": lookup ", "Temporary failure in name resolution"]),
-    call("upstream-refused", &["connect: connection refused"]),
-    call("upstream-timeout", &["i/o timeout"]),
-    call("upstream-timeout", &["context deadline exceeded"]),
-    call("upstream-timeout", &["timeout awaiting response headers"]),
-    call("upstream-timeout", &["connect: no route to host"]),
-    call("upstream-timeout", &["connect: network is unreachable"]),
-    call("upstream-not-http", &["malformed HTTP response"]),
+    call(RuleId::NoRoute, &["no route for host"]),
+    call(RuleId::UpstreamIpRejected, &["IP validation failed"]),
+    call(RuleId::UpstreamTls, &["x509: certificate"]),
+    call(RuleId::UpstreamTls, &["x509: cannot validate certificate"]),
+    call(RuleId::UpstreamNotHttp, &["server gave HTTP response to HTTPS client"]),
+    call(RuleId::UpstreamNotHttp, &["tls: first record does not look like a TLS handshake"]),
+    call(RuleId::UpstreamDns, &[": lookup ", "no such host"]),
+    call(RuleId::UpstreamDns, &[": lookup ", "server misbehaving"]),
+    call(RuleId::UpstreamDns, &[": lookup ", "i/o timeout"]),
+    call(RuleId::UpstreamDns, &[": lookup ", "Temporary failure in name resolution"]),
+    call(RuleId::UpstreamRefused, &["connect: connection refused"]),
+    call(RuleId::UpstreamTimeout, &["i/o timeout"]),
+    call(RuleId::UpstreamTimeout, &["context deadline exceeded"]),
+    call(RuleId::UpstreamTimeout, &["timeout awaiting response headers"]),
+    call(RuleId::UpstreamTimeout, &["connect: no route to host"]),
+    call(RuleId::UpstreamTimeout, &["connect: network is unreachable"]),
+    call(RuleId::UpstreamNotHttp, &["malformed HTTP response"]),
     // The caller hung up.
     noise(&["upstream request failed", "context canceled"]),
-    call("upstream-failed", &["upstream request failed"]),
+    call(RuleId::UpstreamFailed, &["upstream request failed"]),
 ];
 
 /// Lines of cloudflared, console or JSON.
@@ -291,78 +291,81 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
     noise(&["Cloudflare API", " FAIL "]),
     // From the tunnel to the proxy.
     noise(&["Incoming request ended abruptly"]),
-    call("no-ingress-url", &["No ingress rules were defined"]),
+    call(RuleId::NoIngressUrl, &["No ingress rules were defined"]),
     call(
-        "proxy-wrong-scheme",
+        RuleId::ProxyWrongScheme,
         &["Unable to reach the origin service", "first record does not look like a TLS handshake"],
     ),
-    call("proxy-wrong-scheme", &["Unable to reach the origin service", "server gave HTTP response to HTTPS client"]),
-    call("proxy-wrong-scheme", &["Unable to reach the origin service", "x509: "]),
+    call(
+        RuleId::ProxyWrongScheme,
+        &["Unable to reach the origin service", "server gave HTTP response to HTTPS client"],
+    ),
+    call(RuleId::ProxyWrongScheme, &["Unable to reach the origin service", "x509: "]),
     noise(&["Unable to reach the origin service", "context canceled"]),
-    call("proxy-unreachable", &["Unable to reach the origin service", "connect: "]),
-    call("proxy-unreachable", &["Unable to reach the origin service", "no such host"]),
+    call(RuleId::ProxyUnreachable, &["Unable to reach the origin service", "connect: "]),
+    call(RuleId::ProxyUnreachable, &["Unable to reach the origin service", "no such host"]),
     // Windows.
-    call("proxy-unreachable", &["Unable to reach the origin service", "actively refused"]),
-    call("proxy-no-answer", &["Unable to reach the origin service"]),
+    call(RuleId::ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]),
+    call(RuleId::ProxyNoAnswer, &["Unable to reach the origin service"]),
     // Its token.
-    fatal("token-missing", &["requires the ID or name of the tunnel to run"]),
-    fatal("token-missing", &["requires exactly 1 argument, the ID of the tunnel"]),
-    fatal("token-malformed", &["Provided Tunnel token is not valid"]),
-    fatal("token-file-unreadable", &["Failed to read token file"]),
-    fatal("token-region-conflict", &["region provided with a token that has an endpoint"]),
-    attempt("token-rejected", &["Unauthorized: "]),
+    fatal(RuleId::TokenMissing, &["requires the ID or name of the tunnel to run"]),
+    fatal(RuleId::TokenMissing, &["requires exactly 1 argument, the ID of the tunnel"]),
+    fatal(RuleId::TokenMalformed, &["Provided Tunnel token is not valid"]),
+    fatal(RuleId::TokenFileUnreadable, &["Failed to read token file"]),
+    fatal(RuleId::TokenRegionConflict, &["region provided with a token that has an endpoint"]),
+    attempt(RuleId::TokenRejected, &["Unauthorized: "]),
     // Its own settings.
-    fatal("origin-url-invalid", &["Error validating origin URL"]),
-    fatal("metrics-port", &["Error opening metrics server listener"]),
-    fatal("metrics-port", &["failed to listen to default metrics address"]),
-    fatal("platform-mismatch", &["exec format error"]),
+    fatal(RuleId::OriginUrlInvalid, &["Error validating origin URL"]),
+    fatal(RuleId::MetricsPort, &["Error opening metrics server listener"]),
+    fatal(RuleId::MetricsPort, &["failed to listen to default metrics address"]),
+    fatal(RuleId::PlatformMismatch, &["exec format error"]),
     // The way to the edge: names.
-    fatal("edge-dns-failed", &["Could not lookup srv records"]),
+    fatal(RuleId::EdgeDnsFailed, &["Could not lookup srv records"]),
     noise(&["Unable to lookup protocol"]),
-    fatal("edge-dns-failed", &["lookup protocol.argotunnel.com"]),
-    fatal("edge-dns-failed", &["Couldn't resolve SRV record", "Initiating shutdown"]),
-    fatal("edge-dns-failed", &["had no IPs", "SRV record"]),
+    fatal(RuleId::EdgeDnsFailed, &["lookup protocol.argotunnel.com"]),
+    fatal(RuleId::EdgeDnsFailed, &["Couldn't resolve SRV record", "Initiating shutdown"]),
+    fatal(RuleId::EdgeDnsFailed, &["had no IPs", "SRV record"]),
     // With a capital before 2023.
-    attempt("edge-dns-failed", &["rror looking up Cloudflare edge IPs"]),
-    attempt("edge-dns-failed", &["Couldn't resolve SRV record"]),
-    attempt("edge-dns-failed", &["DNS Resolution", " FAIL "]),
-    attempt("edge-dns-failed", &["component=\"DNS Resolution\"", "status=fail"]),
-    attempt("edge-dns-failed", &["\"component\":\"DNS Resolution\"", "\"status\":\"fail\""]),
-    fatal("edge-no-addresses", &["Initiating shutdown", "there are no free edge addresses left"]),
+    attempt(RuleId::EdgeDnsFailed, &["rror looking up Cloudflare edge IPs"]),
+    attempt(RuleId::EdgeDnsFailed, &["Couldn't resolve SRV record"]),
+    attempt(RuleId::EdgeDnsFailed, &["DNS Resolution", " FAIL "]),
+    attempt(RuleId::EdgeDnsFailed, &["component=\"DNS Resolution\"", "status=fail"]),
+    attempt(RuleId::EdgeDnsFailed, &["\"component\":\"DNS Resolution\"", "\"status\":\"fail\""]),
+    fatal(RuleId::EdgeNoAddresses, &["Initiating shutdown", "there are no free edge addresses left"]),
     // In a network namespace that has lost its owner nothing but the loopback is left.
-    attempt("edge-network-unreachable", &["network is unreachable"]),
+    attempt(RuleId::EdgeNetworkUnreachable, &["network is unreachable"]),
     lost(&["there are no free edge addresses left"]),
     // Who answers there, and when.
-    attempt("clock-skew", &["certificate has expired or is not yet valid"]),
-    attempt("edge-tls-intercepted", &["certificate signed by unknown authority"]),
-    attempt("edge-tls-intercepted", &["not quic.cftunnel.com"]),
-    attempt("edge-tls-intercepted", &["not h2.cftunnel.com"]),
-    attempt("edge-tls-intercepted", &["CRYPTO_ERROR", "failed to dial to edge with quic"]),
-    attempt("edge-tls-intercepted", &["TLS handshake with edge error"]),
+    attempt(RuleId::ClockSkew, &["certificate has expired or is not yet valid"]),
+    attempt(RuleId::EdgeTlsIntercepted, &["certificate signed by unknown authority"]),
+    attempt(RuleId::EdgeTlsIntercepted, &["not quic.cftunnel.com"]),
+    attempt(RuleId::EdgeTlsIntercepted, &["not h2.cftunnel.com"]),
+    attempt(RuleId::EdgeTlsIntercepted, &["CRYPTO_ERROR", "failed to dial to edge with quic"]),
+    attempt(RuleId::EdgeTlsIntercepted, &["TLS handshake with edge error"]),
     // What the way lets through.
-    attempt("edge-egress-denied-locally", &[": operation not permitted", ":7844"]),
-    attempt("edge-quic-blocked", &["failed to dial to edge with quic: timeout"]),
-    attempt("edge-quic-blocked", &["failed to dial to edge with quic: context deadline"]),
-    attempt("edge-quic-blocked", &["Failed to create new quic connection", "timeout"]),
+    attempt(RuleId::EdgeEgressDeniedLocally, &[": operation not permitted", ":7844"]),
+    attempt(RuleId::EdgeQuicBlocked, &["failed to dial to edge with quic: timeout"]),
+    attempt(RuleId::EdgeQuicBlocked, &["failed to dial to edge with quic: context deadline"]),
+    attempt(RuleId::EdgeQuicBlocked, &["Failed to create new quic connection", "timeout"]),
     lost(&["Failed to create new quic connection"]),
-    attempt("edge-quic-blocked", &["failed to dial to edge with quic", "connection refused"]),
-    attempt("edge-quic-blocked", &["failed to dial to edge with quic", "no route to host"]),
-    attempt("edge-quic-blocked", &["UDP Connectivity", " FAIL "]),
-    attempt("edge-quic-blocked", &["component=\"UDP Connectivity\"", "status=fail"]),
-    attempt("edge-quic-blocked", &["\"component\":\"UDP Connectivity\"", "\"status\":\"fail\""]),
-    attempt("edge-quic-blocked", &["Allow outbound QUIC traffic on port 7844"]),
-    attempt("edge-tcp-blocked", &["DialContext error: dial tcp"]),
-    attempt("edge-tcp-blocked", &["TCP Connectivity", " FAIL "]),
-    attempt("edge-tcp-blocked", &["component=\"TCP Connectivity\"", "status=fail"]),
-    attempt("edge-tcp-blocked", &["\"component\":\"TCP Connectivity\"", "\"status\":\"fail\""]),
-    attempt("edge-tcp-blocked", &["Allow outbound TCP on port 7844"]),
-    attempt("edge-unreachable", &["Environment has critical failures"]),
-    attempt("edge-unreachable", &["precheck complete", "hard_fail=true"]),
-    attempt("edge-unreachable", &["precheck complete", "\"hard_fail\":true"]),
+    attempt(RuleId::EdgeQuicBlocked, &["failed to dial to edge with quic", "connection refused"]),
+    attempt(RuleId::EdgeQuicBlocked, &["failed to dial to edge with quic", "no route to host"]),
+    attempt(RuleId::EdgeQuicBlocked, &["UDP Connectivity", " FAIL "]),
+    attempt(RuleId::EdgeQuicBlocked, &["component=\"UDP Connectivity\"", "status=fail"]),
+    attempt(RuleId::EdgeQuicBlocked, &["\"component\":\"UDP Connectivity\"", "\"status\":\"fail\""]),
+    attempt(RuleId::EdgeQuicBlocked, &["Allow outbound QUIC traffic on port 7844"]),
+    attempt(RuleId::EdgeTcpBlocked, &["DialContext error: dial tcp"]),
+    attempt(RuleId::EdgeTcpBlocked, &["TCP Connectivity", " FAIL "]),
+    attempt(RuleId::EdgeTcpBlocked, &["component=\"TCP Connectivity\"", "status=fail"]),
+    attempt(RuleId::EdgeTcpBlocked, &["\"component\":\"TCP Connectivity\"", "\"status\":\"fail\""]),
+    attempt(RuleId::EdgeTcpBlocked, &["Allow outbound TCP on port 7844"]),
+    attempt(RuleId::EdgeUnreachable, &["Environment has critical failures"]),
+    attempt(RuleId::EdgeUnreachable, &["precheck complete", "hard_fail=true"]),
+    attempt(RuleId::EdgeUnreachable, &["precheck complete", "\"hard_fail\":true"]),
     // Two connections landed on one server of the edge: it moves on.
     noise(&["already connected to this server"]),
     // The edge closes the control stream, and over QUIC its reason is never printed.
-    attempt("token-rejected-hidden", &["Serve tunnel error", HIDDEN_REJECTION]),
+    Sign { rule: None, sense: Sense::Attempt, parts: &["Serve tunnel error", HIDDEN_REJECTION] },
     noise(&[HIDDEN_REJECTION]),
     // Connections that were there.
     lost(&["failed to accept QUIC stream"]),
@@ -382,24 +385,24 @@ pub(crate) static CLOUDFLARED: &[Sign] = &[
 /// Lines of the MCP servers behind the routes.
 pub(crate) static SERVER: &[Sign] = &[
     mark(Mark::ServerStart, &["Started server process"]),
-    fatal("mcp-sdk-v2", &["No module named 'mcp.server.fastmcp'"]),
-    fatal("mcp-v2-ctor", &["got an unexpected keyword argument 'host'"]),
-    fatal("mcp-v2-ctor", &["got an unexpected keyword argument 'port'"]),
-    fatal("mcp-v2-ctor", &["no longer accepts `host`"]),
-    fatal("mcp-v2-ctor", &["no longer accepts `port`"]),
-    fatal("upstream-port-in-use", &["error while attempting to bind on address"]),
-    fatal("upstream-script-missing", &["can't open file", "No such file or directory"]),
-    fatal("upstream-script-missing", &["can't find '__main__' module"]),
-    fatal("pip-no-index", &["No matching distribution found for"]),
-    call("pip-no-index", &["WARNING: Retrying (Retry(total="]),
-    fatal("platform-mismatch", &["exec format error"]),
-    call("upstream-bind-loopback", &["Uvicorn running on http://127."]),
-    call("upstream-bind-loopback", &["Uvicorn running on http://localhost"]),
-    call("upstream-bind-loopback", &["Uvicorn running on http://[::1]"]),
+    fatal(RuleId::McpSdkV2, &["No module named 'mcp.server.fastmcp'"]),
+    fatal(RuleId::McpV2Ctor, &["got an unexpected keyword argument 'host'"]),
+    fatal(RuleId::McpV2Ctor, &["got an unexpected keyword argument 'port'"]),
+    fatal(RuleId::McpV2Ctor, &["no longer accepts `host`"]),
+    fatal(RuleId::McpV2Ctor, &["no longer accepts `port`"]),
+    fatal(RuleId::UpstreamPortInUse, &["error while attempting to bind on address"]),
+    fatal(RuleId::UpstreamScriptMissing, &["can't open file", "No such file or directory"]),
+    fatal(RuleId::UpstreamScriptMissing, &["can't find '__main__' module"]),
+    fatal(RuleId::PipNoIndex, &["No matching distribution found for"]),
+    call(RuleId::PipNoIndex, &["WARNING: Retrying (Retry(total="]),
+    fatal(RuleId::PlatformMismatch, &["exec format error"]),
+    call(RuleId::UpstreamBindLoopback, &["Uvicorn running on http://127."]),
+    call(RuleId::UpstreamBindLoopback, &["Uvicorn running on http://localhost"]),
+    call(RuleId::UpstreamBindLoopback, &["Uvicorn running on http://[::1]"]),
     mark(Mark::Listening, &["Uvicorn running on"]),
-    call("upstream-host-rejected", &[" 421 Misdirected Request"]),
-    call("upstream-host-rejected", &["Invalid Host header"]),
-    call("upstream-origin-rejected", &["Invalid Origin header"]),
+    call(RuleId::UpstreamHostRejected, &[" 421 Misdirected Request"]),
+    call(RuleId::UpstreamHostRejected, &["Invalid Host header"]),
+    call(RuleId::UpstreamOriginRejected, &["Invalid Origin header"]),
     noise(&["/.well-known/"]),
     noise(&["/favicon.ico"]),
     noise(&["/robots.txt"]),
@@ -407,12 +410,12 @@ pub(crate) static SERVER: &[Sign] = &[
     noise(&["\"POST /register HTTP", " 404 Not Found"]),
     // A person's browser: calls are POST.
     noise(&["\"GET / HTTP", " 404 Not Found"]),
-    call("upstream-path-404", &[" 404 Not Found", "HTTP/1.", " /mcp "]),
-    call("upstream-path-404", &[" 404 Not Found", "\"POST "]),
-    call("upstream-path-404", &[" 404 Not Found", "\"GET /sse "]),
-    call("upstream-slash-307", &[" 307 Temporary Redirect", "HTTP/1."]),
-    call("upstream-failed", &[" 500 Internal Server Error", "\"POST "]),
-    call("upstream-not-http", &["Invalid HTTP request received"]),
+    call(RuleId::UpstreamPath404, &[" 404 Not Found", "HTTP/1.", " /mcp "]),
+    call(RuleId::UpstreamPath404, &[" 404 Not Found", "\"POST "]),
+    call(RuleId::UpstreamPath404, &[" 404 Not Found", "\"GET /sse "]),
+    call(RuleId::UpstreamSlash307, &[" 307 Temporary Redirect", "HTTP/1."]),
+    call(RuleId::UpstreamFailed, &[" 500 Internal Server Error", "\"POST "]),
+    call(RuleId::UpstreamNotHttp, &["Invalid HTTP request received"]),
     mark(Mark::SessionGone, &["unknown or expired session ID"]),
     mark(Mark::SessionGone, &["Session not found"]),
     mark(Mark::Served, &["HTTP/1.1\" 200"]),
@@ -431,9 +434,9 @@ fn fits(text: &str, sign: &Sign) -> bool {
 }
 
 /// The rule of a line after which the program that printed it cannot go on, or goes on in vain.
-pub(crate) fn proof(line: &str, signs: &[Sign]) -> Option<&'static str> {
+pub(crate) fn proof(line: &str, signs: &[Sign]) -> Option<RuleId> {
     let sign = signs.iter().find(|sign| fits(line, sign))?;
-    (sign.sense == Sense::Fatal || sign.rule == "token-rejected").then_some(sign.rule)
+    (sign.sense == Sense::Fatal || sign.rule == Some(RuleId::TokenRejected)).then_some(sign.rule).flatten()
 }
 
 /// The words behind what a client puts in front of them: a time, a level, `Error:`.
@@ -458,7 +461,7 @@ pub(crate) fn engine_sign(line: &str) -> Option<&'static Sign> {
 }
 
 /// The finding that goes with what docker or Compose said when it failed; `otherwise` where that is not known.
-pub(crate) fn engine_finding(said: &str, otherwise: &'static str) -> Finding {
+pub(crate) fn engine_finding(said: &str, otherwise: RuleId) -> Finding {
     let lines: Vec<&str> =
         said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("level=warning")).collect();
     // The first wording of the table that fits any line: what explains the others stands further up in it.
@@ -467,8 +470,8 @@ pub(crate) fn engine_finding(said: &str, otherwise: &'static str) -> Finding {
         Some((sign, lines.iter().rev().find(of_sign)?))
     });
     match known {
-        Some((sign, line)) if sign.rule != "docker-failed" && sign.sense == Sense::Fatal => {
-            rules::finding(sign.rule).with(line)
+        Some((Sign { rule: Some(rule), sense: Sense::Fatal, .. }, line)) if *rule != RuleId::DockerFailed => {
+            rules::finding(*rule).with(line)
         }
         _ => {
             let last = lines.len().saturating_sub(2);
@@ -485,11 +488,8 @@ mod tests {
     fn every_sign_names_a_rule() {
         for sign in [ENGINE, ENGINE_AT_START, PROXY, CLOUDFLARED, SERVER].into_iter().flatten() {
             let stands_alone = matches!(sign.sense, Sense::Noise | Sense::Mark(_));
-            assert_eq!(sign.rule.is_empty(), stands_alone, "{sign:?}");
-            assert!(
-                stands_alone || rules::rule(sign.rule).is_some() || sign.rule == "token-rejected-hidden",
-                "{sign:?}"
-            );
+            let hidden = sign.parts.contains(&HIDDEN_REJECTION);
+            assert_eq!(sign.rule.is_none(), stands_alone || hidden, "{sign:?}");
             assert!(!sign.parts.is_empty() && sign.parts.iter().all(|part| part.len() >= 3), "{sign:?}");
         }
     }
@@ -497,23 +497,23 @@ mod tests {
     #[test]
     fn a_permission_fault_is_not_taken_for_an_image_fault() {
         let said = "unable to get image 'x': permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
-        assert_eq!(engine_finding(said, "compose-failed").id, "docker-permission");
+        assert_eq!(engine_finding(said, RuleId::ComposeFailed).id, RuleId::DockerPermission);
     }
 
     #[test]
     fn a_token_in_an_error_is_not_quoted() {
         let said = "failed to read /x/.env: line 3: unterminated quoted value \"eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoiYyJ9";
-        let finding = engine_finding(said, "compose-failed");
-        assert_eq!(finding.id, "compose-env-invalid");
+        let finding = engine_finding(said, RuleId::ComposeFailed);
+        assert_eq!(finding.id, RuleId::ComposeEnvInvalid);
         assert!(!finding.evidence[0].contains("eyJ"), "{:?}", finding.evidence);
     }
 
     #[test]
     fn unknown_words_are_quoted() {
-        let finding = engine_finding("a\n\nb\nError: something new\n", "compose-failed");
+        let finding = engine_finding("a\n\nb\nError: something new\n", RuleId::ComposeFailed);
         assert_eq!(
             (finding.id, finding.evidence),
-            ("compose-failed", vec!["b".to_owned(), "Error: something new".to_owned()])
+            (RuleId::ComposeFailed, vec!["b".to_owned(), "Error: something new".to_owned()])
         );
     }
 }

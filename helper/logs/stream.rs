@@ -1,5 +1,7 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
+use crate::answer::Layer;
+use crate::rules::RuleId;
 use std::collections::BTreeSet;
 
 use super::agent::Agent;
@@ -123,7 +125,7 @@ impl Stream {
 
     /// What the program ended of, or goes on with in vain.
     pub(crate) fn proof(&self) -> Option<&Fault> {
-        self.faults.open().find(|f| f.sense == Sense::Fatal || f.rule == "token-rejected")
+        self.faults.open().find(|f| f.sense == Sense::Fatal || f.rule == Some(RuleId::TokenRejected))
     }
 
     /// Whether the next line of this stream is wanted whatever it holds.
@@ -159,7 +161,7 @@ impl Stream {
                 self.agent.fault(&event, &mut self.faults);
             }
             (_, Sense::Fatal | Sense::Attempt | Sense::Lost | Sense::Call) => {
-                let not_there = sign.rule == "upstream-path-404" && line.text.contains(" /mcp ");
+                let not_there = sign.rule == Some(RuleId::UpstreamPath404) && line.text.contains(" /mcp ");
                 // It answered there before: the session is gone, not the path.
                 if not_there && (self.session_gone || self.passed.is_some()) {
                     return;
@@ -200,7 +202,7 @@ impl Stream {
             None => agent.or_else(|| candidates.into_iter().flatten().next())?,
         };
         let sure = tell_tale.is_some() || agent.is_some();
-        if self.kind == Kind::Unknown && sure && sign.rule != "platform-mismatch" {
+        if self.kind == Kind::Unknown && sure && sign.rule != Some(RuleId::PlatformMismatch) {
             self.kind = Kind::Of(writer);
         }
         Some((writer, sign, sure))
@@ -223,9 +225,9 @@ impl Stream {
                 self.called = Some(Passed { at: line.at });
                 let host = host(text);
                 self.faults.heal(|f| {
-                    let tls = f.rule.starts_with("tls-");
+                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == Layer::Tls);
                     f.writer == Writer::Proxy
-                        && (f.sense == Sense::Fatal || tls || f.rule == "no-route" && f.subject == host)
+                        && (f.sense == Sense::Fatal || tls || f.rule == Some(RuleId::NoRoute) && f.subject == host)
                 });
             }
             Mark::CallDone => {
@@ -304,7 +306,7 @@ impl Stream {
 
     /// What a failed call is about: the host that was asked for, else the upstream.
     fn subject(&self, sign: &Sign, text: &str) -> String {
-        if sign.sense != Sense::Call || sign.rule.starts_with("tls-") {
+        if sign.sense != Sense::Call || sign.rule.is_some_and(|rule| rule.rule().layer == Layer::Tls) {
             return String::new();
         }
         let subject = host(text);
@@ -315,7 +317,7 @@ impl Stream {
 }
 
 /// An exception that ended a server, or one call.
-const CRASH: Sign = Sign { rule: "upstream-traceback", sense: Sense::Fatal, parts: &["Error"] };
+const CRASH: Sign = Sign { rule: Some(RuleId::UpstreamTraceback), sense: Sense::Fatal, parts: &["Error"] };
 
 fn event<'a>(
     sign: &'static Sign,
@@ -346,7 +348,7 @@ const AGENTS_OWN: [&str; 7] = [
 
 /// What cloudflared says before it has a logger: without time and level.
 fn is_usage_error(sign: &Sign) -> bool {
-    sign.sense == Sense::Fatal && !matches!(sign.rule, "platform-mismatch")
+    sign.sense == Sense::Fatal && !matches!(sign.rule, Some(RuleId::PlatformMismatch))
 }
 
 /// Whether only one program says this.
@@ -367,7 +369,7 @@ fn is_tell_tale(writer: Writer, sign: &Sign) -> bool {
         .iter()
         .any(|text| sign.parts[0].contains(text)),
         (Writer::Server, Sense::Mark(_) | Sense::Noise) => true,
-        (Writer::Server, _) => sign.rule != "platform-mismatch",
+        (Writer::Server, _) => sign.rule != Some(RuleId::PlatformMismatch),
     }
 }
 

@@ -6,7 +6,7 @@ use super::lexicon::Writer;
 use super::signs::Sense;
 use super::stream::{Kind, MCP_PATH, Passed, Stream};
 use crate::answer::{Finding, Layer, Severity};
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// Starts in a row of which nothing came; fewer may be one, pasted twice.
 const SILENT: u32 = 3;
@@ -59,7 +59,7 @@ impl Logs {
             .filter(|found| matches!(found.fault.writer, Writer::Proxy | Writer::Server))
             // What several programs could have said counts as the proxy's only if the proxy is not elsewhere.
             .filter(|found| {
-                let anyones = found.fault.rule == "platform-mismatch";
+                let anyones = found.fault.rule == Some(RuleId::PlatformMismatch);
                 found.fault.sure || anyones || found.stream.has_proxy || !named_proxy
             })
             .collect();
@@ -78,8 +78,8 @@ impl Logs {
             None => verdict.last_call == Some(true),
         };
         // No error of the tunnel's, and yet no call was answered.
-        let unanswered = findings.iter().any(|f| f.severity == Severity::Warning && f.id == "upstream-not-http")
-            || calls.iter().any(|found| found.fault.rule == "upstream-failed");
+        let unanswered = findings.iter().any(|f| f.severity == Severity::Warning && f.id == RuleId::UpstreamNotHttp)
+            || calls.iter().any(|found| found.fault.rule == Some(RuleId::UpstreamFailed));
         verdict.healthy = !wrong && works && !unanswered;
         verdict.findings = findings;
         verdict
@@ -91,19 +91,20 @@ impl Logs {
             return;
         }
         let mut open: Vec<&Fault> = self.engine.open().collect();
-        if open.iter().any(|f| f.rule != "docker-failed") {
-            open.retain(|f| f.rule != "docker-failed");
+        if open.iter().any(|f| f.rule != Some(RuleId::DockerFailed)) {
+            open.retain(|f| f.rule != Some(RuleId::DockerFailed));
         }
         // Compose 1 says first that the file is invalid, and on the next line why.
-        let reasons = ["compose-netmode-conflict", "compose-env-invalid", "compose-service-undefined"];
-        if open.iter().any(|f| reasons.contains(&f.rule)) {
-            open.retain(|f| f.rule != "compose-yaml-invalid");
+        let reasons = [RuleId::ComposeNetmodeConflict, RuleId::ComposeEnvInvalid, RuleId::ComposeServiceUndefined];
+        if open.iter().any(|f| f.rule.is_some_and(|rule| reasons.contains(&rule))) {
+            open.retain(|f| f.rule != Some(RuleId::ComposeYamlInvalid));
         }
         for fault in open {
-            let finding = rules::finding(fault.rule).with(quote("", fault));
+            let Some(rule) = fault.rule else { continue };
+            let finding = rules::finding(rule).with(quote("", fault));
             // What Compose only warns of: it went on.
             let warned = fault.sense == Sense::Attempt && finding.severity == Severity::Error;
-            findings.push(if warned { finding.weighing(Severity::Warning) } else { finding });
+            findings.push(if warned { finding.with_severity(Severity::Warning) } else { finding });
         }
     }
 
@@ -121,12 +122,12 @@ impl Logs {
             let mut found = stream.agent.judge(&stream.faults, self.last, with_proxy, &said);
             // A call that came to the proxy later than it was out of reach: it is back.
             let called = self.streams.iter().filter_map(|s| s.called).filter_map(|Passed { at }| at).max();
-            let back = |id: &str| {
-                let fault = stream.faults.find(id);
+            let back = |id: RuleId| {
+                let fault = stream.faults.find(Some(id));
                 fault.and_then(|f| f.at).zip(called).is_some_and(|(lost, called)| called > lost)
             };
             for finding in &mut found {
-                if ["proxy-unreachable", "proxy-no-answer"].contains(&finding.id) && back(finding.id) {
+                if [RuleId::ProxyUnreachable, RuleId::ProxyNoAnswer].contains(&finding.id) && back(finding.id) {
                     finding.severity = Severity::Note;
                 }
             }
@@ -142,13 +143,13 @@ impl Logs {
     fn judge_silence(&self, findings: &mut Vec<Finding>) {
         for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
             let text = format!("{}: {} starts, and not a line but pip's", stream.name, stream.silent_starts);
-            findings.push(rules::finding("upstream-stdio").with(text));
+            findings.push(rules::finding(RuleId::UpstreamStdio).with(text));
         }
         for row in self.rows.iter().filter(|row| row.exit_code() == Some(0) && writer_of(&row.service).is_none()) {
             let spoke = self.streams.iter().any(|s| same_service(&s.name, &row.service) && s.spoke);
-            if !spoke && !findings.iter().any(|f| f.id == "upstream-stdio") && row.is_restarting() {
+            if !spoke && !findings.iter().any(|f| f.id == RuleId::UpstreamStdio) && row.is_restarting() {
                 let text = format!("{}: {}, and it printed nothing", row.service, row.status);
-                findings.push(rules::finding("upstream-stdio").with(text));
+                findings.push(rules::finding(RuleId::UpstreamStdio).with(text));
             }
         }
     }
@@ -157,54 +158,56 @@ impl Logs {
         let failed_to_start = self.engine.open().next().is_some() && self.failed_start == self.starts;
         for row in &self.rows {
             let agent = writer_of(&row.service) == Some(Writer::Agent);
-            if agent && row.is_created() && !findings.iter().any(|f| f.id == "netns-owner-not-running") {
+            if agent && row.is_created() && !findings.iter().any(|f| f.id == RuleId::NetnsOwnerNotRunning) {
                 let known = failed_to_start && findings.iter().any(|f| f.layer == Layer::Host);
                 if !known {
                     let text = format!("{}: {}", row.service, row.status);
-                    findings.push(rules::finding("netns-owner-not-running").with(text));
+                    findings.push(rules::finding(RuleId::NetnsOwnerNotRunning).with(text));
                 }
             }
             let ended = row.exit_code().is_some_and(|code| !matches!(code, 0 | 137 | 143)) && !row.is_restarting();
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
-                findings.push(rules::finding("service-stopped").with(format!("{}: {}", row.service, row.status)));
+                findings.push(rules::finding(RuleId::ServiceStopped).with(format!("{}: {}", row.service, row.status)));
             }
         }
     }
 
     /// What is started over and over, by the table of containers or by its own log.
     fn judge_loops(&self, calls: &[Found<'_>], findings: &mut Vec<Finding>) {
-        let mut looping: Vec<(String, Option<&'static str>)> = Vec::new();
+        let mut looping: Vec<(String, Option<RuleId>)> = Vec::new();
         let fatal_agents =
             self.agents().flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));
         let fatal = calls.iter().map(|found| (found.stream, found.fault)).chain(fatal_agents);
         let again = |stream: &Stream, f: &Fault| f.ends >= 2 || f.writer == Writer::Agent && stream.agent.is_revived();
         for (stream, fault) in fatal.filter(|(stream, f)| f.sense == Sense::Fatal && again(stream, f)) {
             let name = if stream.name.is_empty() { "a container" } else { &stream.name };
-            looping.push((format!("{name} ended of it and was started again"), Some(fault.rule)));
+            looping.push((format!("{name} ended of it and was started again"), fault.rule));
         }
         for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
-            looping.push((format!("{} started {} times", stream.name, stream.silent_starts), Some("upstream-stdio")));
+            looping
+                .push((format!("{} started {} times", stream.name, stream.silent_starts), Some(RuleId::UpstreamStdio)));
         }
         for (name, times) in self.exits.iter().filter(|(_, times)| *times >= 2) {
             let told = self.streams.iter().find(|s| same_service(&s.name, name) && !s.name.is_empty());
-            let cause = told.and_then(|s| s.faults.open().find(|f| f.sense == Sense::Fatal)).map(|f| f.rule);
+            let cause = told.and_then(|s| s.faults.open().find(|f| f.sense == Sense::Fatal)).and_then(|f| f.rule);
             if !looping.iter().any(|(text, _)| text.starts_with(&format!("{} ", told.map_or("", |s| &s.name)))) {
                 looping.push((format!("{name} ended {times} times"), cause));
             }
         }
         for row in self.rows.iter().filter(|row| row.is_restarting()) {
             let told = self.streams.iter().find(|s| same_service(&s.name, &row.service) && !s.name.is_empty());
-            let cause = told.and_then(|s| s.faults.open().find(|f| f.sense == Sense::Fatal)).map(|f| f.rule);
-            let cause = cause.or_else(|| findings.iter().find(|f| f.id == "upstream-stdio").map(|f| f.id));
+            let cause = told.and_then(|s| s.faults.open().find(|f| f.sense == Sense::Fatal)).and_then(|f| f.rule);
+            let cause = cause.or_else(|| findings.iter().find(|f| f.id == RuleId::UpstreamStdio).map(|f| f.id));
             looping.retain(|(text, _)| !text.starts_with(&format!("{} ", told.map_or("", |s| &s.name))));
             looping.push((format!("{}: {}", row.service, row.status), cause));
         }
         if looping.is_empty() {
             return;
         }
-        let mut finding = looping.iter().fold(rules::finding("crash-loop"), |finding, (text, _)| finding.with(text));
+        let mut finding =
+            looping.iter().fold(rules::finding(RuleId::CrashLoop), |finding, (text, _)| finding.with(text));
         // Where several are started over and over: the one that is to be mended first.
-        let layer = |id: &str| findings.iter().find(|f| f.id == id).map(|f| f.layer);
+        let layer = |id: RuleId| findings.iter().find(|f| f.id == id).map(|f| f.layer);
         let causes = looping.iter().filter_map(|(_, cause)| *cause).filter_map(|id| Some((layer(id)?, id)));
         finding.consequence_of = causes.min_by_key(|(layer, _)| *layer).map(|(_, id)| id);
         findings.push(finding);
@@ -214,13 +217,19 @@ impl Logs {
     fn note_healed(&self, findings: &mut Vec<Finding>) {
         for stream in &self.streams {
             for fault in stream.faults.healed().filter(|f| f.sense == Sense::Call && f.writer != Writer::Agent) {
+                let Some(rule) = fault.rule else { continue };
                 // A redirect that was followed, or a probe, is how it works.
-                let usual = ["upstream-slash-307", "upstream-not-http", "upstream-bind-loopback", "pip-no-index"]
-                    .contains(&fault.rule);
+                let usual = [
+                    RuleId::UpstreamSlash307,
+                    RuleId::UpstreamNotHttp,
+                    RuleId::UpstreamBindLoopback,
+                    RuleId::PipNoIndex,
+                ]
+                .contains(&rule);
                 // A session that the server no longer had, and the caller began another.
-                let usual = usual || fault.rule == "upstream-path-404" && fault.subject == MCP_PATH;
-                if !usual && (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == fault.rule) {
-                    let finding = rules::finding(fault.rule).weighing(Severity::Note).with(quote(&stream.name, fault));
+                let usual = usual || fault.rule == Some(RuleId::UpstreamPath404) && fault.subject == MCP_PATH;
+                if !usual && (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == rule) {
+                    let finding = rules::finding(rule).with_severity(Severity::Note).with(quote(&stream.name, fault));
                     findings.push(finding.with("a later call passed"));
                 }
             }
@@ -274,38 +283,41 @@ fn quote(stream: &str, fault: &Fault) -> String {
 /// What the proxy and the servers complain of.
 fn judge_programs(calls: &[Found<'_>], findings: &mut Vec<Finding>) {
     for Found { stream, fault } in calls {
+        let Some(rule) = fault.rule else { continue };
         let text = quote(&stream.name, fault);
-        if let Some(known) = findings.iter_mut().find(|f| f.id == fault.rule) {
+        if let Some(known) = findings.iter_mut().find(|f| f.id == rule) {
             if known.evidence.len() < 3 {
                 *known = known.clone().with(text);
             }
             if fault.sense == Sense::Fatal {
-                known.severity = rules::finding(fault.rule).severity;
+                known.severity = rule.rule().severity;
             }
-            if fault.rule == "upstream-not-http" && fault.writer == Writer::Proxy {
+            if fault.rule == Some(RuleId::UpstreamNotHttp) && fault.writer == Writer::Proxy {
                 known.severity = Severity::Error;
             }
             continue;
         }
-        let finding = rules::finding(fault.rule).with(text);
-        let finding = match fault.rule {
+        let finding = rules::finding(rule).with(text);
+        let finding = match rule {
             // Once is a probe; on every call it is the route's scheme.
-            "upstream-not-http" if fault.writer == Writer::Proxy => finding.weighing(Severity::Error),
-            "upstream-not-http" if fault.count < 4 => continue,
+            RuleId::UpstreamNotHttp if fault.writer == Writer::Proxy => finding.with_severity(Severity::Error),
+            RuleId::UpstreamNotHttp if fault.count < 4 => continue,
             // pip tries five times, which takes it a minute.
-            "pip-no-index" if fault.sense == Sense::Call => finding.weighing(Severity::Warning),
+            RuleId::PipNoIndex if fault.sense == Sense::Call => finding.with_severity(Severity::Warning),
             // An exception of one call looks like the one that ended the program.
-            "upstream-traceback" if fault.ends < 2 => finding.weighing(Severity::Warning),
+            RuleId::UpstreamTraceback if fault.ends < 2 => finding.with_severity(Severity::Warning),
             _ => finding,
         };
         // The exception says what the status only tells.
-        if fault.rule == "upstream-failed" && calls.iter().any(|other| other.fault.rule == "upstream-traceback") {
+        if fault.rule == Some(RuleId::UpstreamFailed)
+            && calls.iter().any(|other| other.fault.rule == Some(RuleId::UpstreamTraceback))
+        {
             continue;
         }
         findings.push(finding);
         let local = fault.text.contains("host.docker.internal");
-        if local && matches!(fault.rule, "upstream-refused" | "upstream-timeout") {
-            findings.push(rules::finding("rootless-host-internal").with(quote(&stream.name, fault)));
+        if local && matches!(fault.rule, Some(RuleId::UpstreamRefused | RuleId::UpstreamTimeout)) {
+            findings.push(rules::finding(RuleId::RootlessHostInternal).with(quote(&stream.name, fault)));
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod network;
 mod race;
 mod tools;
 
+use crate::rules::RuleId;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -278,7 +279,7 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
         return vec![again];
     }
     let mut steps = Vec::new();
-    let udp_blocked = verdict.findings.iter().any(|f| f.id == "edge-quic-blocked");
+    let udp_blocked = verdict.findings.iter().any(|f| f.id == RuleId::EdgeQuicBlocked);
     let told = facts.deployed.protocol == Some(Protocol::Http2);
     let go_on = if matches!(facts.deployed.token, Some(TokenState::Set(_))) {
         Next::helper("start the stack and wait until it is live", caller.command(&["up"]))
@@ -322,7 +323,7 @@ pub(crate) fn of_the_edge(
     network.settle();
     let around = Circumstances { protocol: deployed.protocol, has_images: true, ..Circumstances::default() };
     judge::judge(&network, &around, &mut verdict);
-    let of_the_edge = |finding: &Finding| !matches!(finding.id, "api-unreachable" | "registry-blocked");
+    let of_the_edge = |finding: &Finding| !matches!(finding.id, RuleId::ApiUnreachable | RuleId::RegistryBlocked);
     (
         verdict.findings.into_iter().filter(|f| f.severity != Severity::Note && of_the_edge(f)).collect(),
         network.in_words(),

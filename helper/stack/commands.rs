@@ -1,5 +1,6 @@
 //! `up`, `status`, `restart` and `down`.
 
+use crate::rules::{Cure, RuleId};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -147,8 +148,8 @@ impl<'a> Stack<'a> {
         let project = facts.project();
         let mut findings = Vec::new();
         let refuse = |findings, skipped| Ok(Err(Refusal { findings, skipped, project: facts.project() }));
-        let unreadable =
-            ["compose-file-missing", "compose-yaml-invalid"].map(|id| verdict.findings.iter().find(|f| f.id == id));
+        let unreadable = [RuleId::ComposeFileMissing, RuleId::ComposeYamlInvalid]
+            .map(|id| verdict.findings.iter().find(|f| f.id == id));
         if strictness == Strictness::Refuse && verdict.is_fatal() {
             return refuse(verdict.findings, verdict.skipped);
         }
@@ -158,7 +159,7 @@ impl<'a> Stack<'a> {
         let Some(project) = project else {
             return refuse(
                 vec![
-                    rules::finding("compose-yaml-invalid")
+                    rules::finding(RuleId::ComposeYamlInvalid)
                         .with("the project's name depends on a variable, or on a folder name without ASCII letters"),
                 ],
                 Vec::new(),
@@ -210,7 +211,7 @@ impl<'a> Stack<'a> {
         };
         let foreign = containers.iter().find(|c| c.folder().is_some_and(|folder| real(Path::new(folder)) != own));
         Ok(foreign.map(|c| {
-            rules::finding("project-conflict").with(format!("project {}", self.project)).with(format!(
+            rules::finding(RuleId::ProjectConflict).with(format!("project {}", self.project)).with(format!(
                 "container {} belongs to {}",
                 c.name(),
                 c.folder().unwrap_or_default()
@@ -229,9 +230,11 @@ impl<'a> Stack<'a> {
             return Ok(None);
         }
         if output.timed_out {
-            return Ok(Some(rules::finding("compose-failed").with("docker compose up did not end within 45 minutes")));
+            return Ok(Some(
+                rules::finding(RuleId::ComposeFailed).with("docker compose up did not end within 45 minutes"),
+            ));
         }
-        Ok(Some(signs::engine_finding(&output.text(), "compose-failed")))
+        Ok(Some(signs::engine_finding(&output.text(), RuleId::ComposeFailed)))
     }
 
     /// Whether what the sample's image is built of was edited since its name was rendered.
@@ -299,7 +302,7 @@ impl<'a> Stack<'a> {
             |n| format!("{n} of {} edge connections", picture.wanted),
         );
         // Of what keeps it from being live, not of what is merely unwise.
-        let causes = picture.findings.iter().filter(|f| f.consequence_of.is_none() && f.id != "not-live");
+        let causes = picture.findings.iter().filter(|f| f.consequence_of.is_none() && f.id != RuleId::NotLive);
         let cause = causes.min_by_key(|f| f.severity);
         let summary = match (picture.ready, cause) {
             (true, Some(f)) if f.severity == Severity::Error => {
@@ -315,7 +318,7 @@ impl<'a> Stack<'a> {
         let down: Vec<String> = down.map(|upstream| upstream.host_text().to_owned()).collect();
         let mut findings = self.findings.clone();
         findings.extend(picture.findings);
-        for finding in findings.iter_mut().filter(|f| f.id == "upstream-down") {
+        for finding in findings.iter_mut().filter(|f| f.id == RuleId::UpstreamDown) {
             finding.fix = finding.fix.replace("SERVICE", &down.join(" "));
         }
         let data = StackData {
@@ -340,15 +343,15 @@ impl<'a> Stack<'a> {
 /// The one thing to do now.
 fn next_step(picture: &Picture, again: &str, caller: &Caller) -> Next {
     let causes = || picture.findings.iter().filter(|f| f.consequence_of.is_none());
-    let error = causes().find(|f| f.severity == Severity::Error && f.id != "not-live");
+    let error = causes().find(|f| f.severity == Severity::Error && f.id != RuleId::NotLive);
     let restart = || Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]));
     match error {
-        Some(f) if f.id == "stack-stopped" => Next::helper("start it", caller.command(&["up"])),
-        Some(f) if rules::CURED_BY_RESTART.contains(&f.id) => restart(),
+        Some(f) if f.id == RuleId::StackStopped => Next::helper("start it", caller.command(&["up"])),
+        Some(f) if f.id.rule().cure == Cure::Restart => restart(),
         Some(_) => {
             Next::person("mend what the first finding says, then run it again").running(caller.command(&[again]))
         }
-        None if causes().any(|f| rules::CURED_BY_RESTART.contains(&f.id)) => restart(),
+        None if causes().any(|f| f.id.rule().cure == Cure::Restart) => restart(),
         None if picture.ready => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
         None => Next::helper("look again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
     }
@@ -358,7 +361,7 @@ fn next_step(picture: &Picture, again: &str, caller: &Caller) -> Next {
 fn require_live(picture: &mut Picture, elapsed: Duration) {
     if !picture.ready && !picture.findings.iter().any(|f| f.severity == Severity::Error) {
         let missing = format!("after {} s: {}", elapsed.as_secs(), picture.progress());
-        picture.findings.push(rules::finding("not-live").with(missing));
+        picture.findings.push(rules::finding(RuleId::NotLive).with(missing));
     }
 }
 
@@ -371,7 +374,7 @@ fn refused(refusal: Refusal, what: &str, again: &str, caller: &Caller) -> Report
     let why = worst.map_or("see the findings", |f| f.title.as_str());
     let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
     let mut report = Report::new(format!("{what}: {why}"), data);
-    let token = refusal.findings.iter().any(|f| f.id.starts_with("token-") && f.severity == Severity::Error);
+    let token = refusal.findings.iter().any(|f| f.id.as_str().starts_with("token-") && f.severity == Severity::Error);
     if token {
         report.next.push(
             Next::person("in a terminal of your own, never in a chat: put the token in")
@@ -417,7 +420,7 @@ fn finish(
     caller: &Caller,
 ) -> Result<Report<StackData>, Error> {
     // A proxy that crashes makes Compose fail; what is wrong with it stands in its log, not in Compose's words.
-    let consequence = failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running");
+    let consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !consequence { Duration::ZERO } else { limit };
     let (mut picture, elapsed) = stack.wait(patience, caller)?;
     done.extend(stack.remove_left_over_sample(&picture)?);
@@ -430,12 +433,12 @@ fn finish(
             let cause = picture.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
             let cause = cause.map(|f| f.id);
             picture.findings.push(match cause {
-                Some(id) => failure.because_of(id),
+                Some(id) => failure.caused_by(id),
                 None => failure,
             });
         } else {
             for finding in &mut picture.findings {
-                if matches!(finding.id, "stack-stopped" | "service-stopped" | "upstream-down") {
+                if matches!(finding.id, RuleId::StackStopped | RuleId::ServiceStopped | RuleId::UpstreamDown) {
                     finding.consequence_of = Some(failure.id);
                 }
             }
@@ -452,24 +455,25 @@ const PROBES: Duration = Duration::from_secs(3);
 
 /// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone helps nobody.
 fn explain_silence(stack: &Stack<'_>, picture: &mut Picture, caller: &Caller) {
-    const SILENCE: [&str; 4] = ["edge-not-registered", "edge-quic-blocked", "edge-tcp-blocked", "not-live"];
-    let is_silent = picture.findings.iter().any(|f| matches!(f.id, "edge-not-registered" | "edge-dns-failed"))
-        || picture.findings.iter().any(|f| f.id == "not-live") && picture.connections == Some(0);
+    const SILENCE: [RuleId; 4] =
+        [RuleId::EdgeNotRegistered, RuleId::EdgeQuicBlocked, RuleId::EdgeTcpBlocked, RuleId::NotLive];
+    let is_silent = picture.findings.iter().any(|f| matches!(f.id, RuleId::EdgeNotRegistered | RuleId::EdgeDnsFailed))
+        || picture.findings.iter().any(|f| f.id == RuleId::NotLive) && picture.connections == Some(0);
     // The edge that refuses a token was reached.
-    if picture.ready || !is_silent || picture.findings.iter().any(|f| f.id.starts_with("token-")) {
+    if picture.ready || !is_silent || picture.findings.iter().any(|f| f.id.as_str().starts_with("token-")) {
         return;
     }
     let (found, reached) = preflight::of_the_edge(stack.deployment, caller, PROBES);
     let cause = found.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
     for finding in &mut picture.findings {
         if let Some(way) = reached
-            && finding.id == "edge-not-registered"
+            && finding.id == RuleId::EdgeNotRegistered
         {
             let mut all = vec![format!("this host itself reaches the edge over {way}")];
             all.append(&mut finding.evidence);
             *finding = all
                 .iter()
-                .fold(std::mem::replace(finding, rules::finding("edge-not-registered")), |f, text| f.with(text));
+                .fold(std::mem::replace(finding, rules::finding(RuleId::EdgeNotRegistered)), |f, text| f.with(text));
         }
         if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {
             finding.consequence_of = Some(cause);
@@ -502,7 +506,7 @@ pub(crate) fn status(
     };
     let (mut picture, elapsed) = stack.wait(limit, caller)?;
     // Fewer connections than wanted still carry every call.
-    if !picture.findings.iter().any(|f| f.id == "edge-partial") {
+    if !picture.findings.iter().any(|f| f.id == RuleId::EdgePartial) {
         require_live(&mut picture, elapsed);
     }
     Ok(stack.report(("", "status"), picture, elapsed, Vec::new(), caller))
@@ -534,7 +538,7 @@ pub(crate) fn restart(
     let mut done = Vec::new();
     let services = &stack.services;
     let ours = [services.proxy.as_str(), sample::SERVICE];
-    let consequence = failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running");
+    let consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     if failed.is_none() || consequence {
         let after = stack.containers()?;
         let life = |list: &[Container], name: &str| {
@@ -561,7 +565,7 @@ pub(crate) fn restart(
             let output = stack.docker.compose(&args, STOP)?;
             done.extend(left.iter().map(|name| format!("restarted {name}")));
             if !output.success {
-                failed = Some(signs::engine_finding(&output.text(), "compose-failed"));
+                failed = Some(signs::engine_finding(&output.text(), RuleId::ComposeFailed));
             }
         }
         // Compose restarts cloudflared together with the proxy, unless the file keeps it from that or is not ours.
@@ -577,8 +581,9 @@ pub(crate) fn restart(
                 }
                 let output = stack.docker.compose(&args, STOP)?;
                 done.push(format!("restarted {}", services.cloudflared));
-                failed = (!output.success).then(|| signs::engine_finding(&output.text(), "compose-failed"));
-            } else if failed.as_ref().is_some_and(|f| f.id == "netns-owner-not-running") && cloudflared.is_running() {
+                failed = (!output.success).then(|| signs::engine_finding(&output.text(), RuleId::ComposeFailed));
+            } else if failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning) && cloudflared.is_running()
+            {
                 failed = None;
             } else if left.contains(&services.proxy.as_str()) {
                 done.push(format!("restarted {} with it", services.cloudflared));
@@ -603,7 +608,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
             let mut report =
                 Report::new(refused.summary, DownData { project: refused.data.project, stopped: Vec::new() });
             // Compose needs no readable file to stop containers by their project's name.
-            let unreadable = refused.findings.iter().any(|f| f.id.starts_with("compose-"));
+            let unreadable = refused.findings.iter().any(|f| f.id.as_str().starts_with("compose-"));
             report.next = refused.next;
             if let Some(domain) = config::known_domain(deployment).ok().flatten().filter(|_| unreadable) {
                 report.next.push(
@@ -630,7 +635,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
         }
     } else {
         stopped.clear();
-        findings.push(signs::engine_finding(&output.text(), "compose-failed"));
+        findings.push(signs::engine_finding(&output.text(), RuleId::ComposeFailed));
         "docker compose could not stop the stack".to_owned()
     };
     let mut report = Report::new(summary, DownData { project: Some(stack.project), stopped });

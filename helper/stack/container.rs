@@ -1,5 +1,6 @@
 //! A container as `docker inspect` shows it, as far as the stack's state needs it.
 
+use crate::rules::RuleId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -280,7 +281,7 @@ impl Container {
 fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
     let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], PATIENCE)?;
     if !list.success {
-        return Ok(Err(signs::engine_finding(&list.text(), "docker-failed")));
+        return Ok(Err(signs::engine_finding(&list.text(), RuleId::DockerFailed)));
     }
     let ids = String::from_utf8_lossy(&list.stdout).into_owned();
     let ids: Vec<&str> = ids.split_whitespace().collect();

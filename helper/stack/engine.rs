@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::docker::{Docker, Output, is_on_path};
 use crate::answer::{Error, Finding, Severity};
 use crate::logs::signs;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// A client that hangs this long for a version will not answer at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,7 +38,7 @@ pub(crate) fn find(
     progress: bool,
 ) -> Result<(Option<Docker>, Vec<Finding>), Error> {
     let Some(docker) = Docker::find(folder, variables, progress) else {
-        return Ok((None, vec![rules::finding("docker-missing")]));
+        return Ok((None, vec![rules::finding(RuleId::DockerMissing)]));
     };
     // Both at once: each takes tens of milliseconds.
     let (server, compose) = std::thread::scope(|scope| {
@@ -65,24 +65,24 @@ pub(crate) fn find(
 
 /// An engine that says nothing; `endpoint` is where the client looks without DOCKER_HOST.
 pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
-    let id = if docker_host.is_some() { "docker-host-nowhere" } else { "docker-daemon-down" };
+    let id = if docker_host.is_some() { RuleId::DockerHostNowhere } else { RuleId::DockerDaemonDown };
     let finding = rules::finding(id).with(words);
     docker_host.or(endpoint).iter().fold(finding, |finding, at| finding.with(format!("it asks {at}")))
 }
 
 /// Tells apart why the engine cannot be used; `endpoint` is where the client looks without DOCKER_HOST.
 pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
-    let mut finding = signs::engine_finding(said, "docker-failed");
-    if let ("docker-daemon-down", Some(host)) = (finding.id, docker_host) {
-        let nowhere = rules::finding("docker-host-nowhere");
+    let mut finding = signs::engine_finding(said, RuleId::DockerFailed);
+    if let (RuleId::DockerDaemonDown, Some(host)) = (finding.id, docker_host) {
+        let nowhere = rules::finding(RuleId::DockerHostNowhere);
         return finding.evidence.iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
     }
     let socket = docker_host.or(endpoint).and_then(|at| at.strip_prefix("unix://")).map(Path::new);
     match (finding.id, socket) {
-        ("docker-daemon-down", Some(socket)) if !socket.exists() => {
+        (RuleId::DockerDaemonDown, Some(socket)) if !socket.exists() => {
             finding.with(format!("there is no socket {}", socket.display()))
         }
-        ("docker-permission", Some(socket)) => {
+        (RuleId::DockerPermission, Some(socket)) => {
             let Ok(meta) = std::fs::metadata(socket) else { return finding };
             let group = group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
             finding.fix = finding
@@ -115,7 +115,7 @@ fn group(id: u32) -> Option<String> {
 /// Judges the engine's version; one that cannot be read is none of ours to judge.
 pub(crate) fn judge_server(said: &str) -> Option<Finding> {
     let found = version(said)?;
-    (found < ENGINE_FLOOR).then(|| rules::finding("engine-too-old").with(format!("Docker Engine {}", said.trim())))
+    (found < ENGINE_FLOOR).then(|| rules::finding(RuleId::EngineTooOld).with(format!("Docker Engine {}", said.trim())))
 }
 
 /// Judges what `docker compose version --short` said.
@@ -124,19 +124,19 @@ pub(crate) fn judge_compose(answer: &Output) -> Option<Finding> {
     // Old plugins print a sentence even with `--short`.
     let version = said.split_whitespace().find_map(version).filter(|_| answer.success);
     match version {
-        Some(found) if found < FLOOR => Some(rules::finding("compose-too-old").with(format!("Compose {said}"))),
-        Some(found) if found < TRIED => Some(rules::finding("compose-old").with(format!("Compose {said}"))),
+        Some(found) if found < FLOOR => Some(rules::finding(RuleId::ComposeTooOld).with(format!("Compose {said}"))),
+        Some(found) if found < TRIED => Some(rules::finding(RuleId::ComposeOld).with(format!("Compose {said}"))),
         Some(_) => None,
         None if answer.timed_out => {
-            Some(rules::finding("docker-failed").with("`docker compose version` did not answer within 20 seconds"))
+            Some(rules::finding(RuleId::DockerFailed).with("`docker compose version` did not answer within 20 seconds"))
         }
         None if is_on_path("docker-compose") => {
-            Some(rules::finding("compose-v1").with("`docker-compose` is on PATH, the plugin is not installed"))
+            Some(rules::finding(RuleId::ComposeV1).with("`docker-compose` is on PATH, the plugin is not installed"))
         }
         None => {
             let text = answer.text();
             let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
-            Some(rules::finding("compose-missing").with(line))
+            Some(rules::finding(RuleId::ComposeMissing).with(line))
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::logs::fault::Fault;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::line::{Line, stamped_at};
 use crate::logs::stream::Stream;
+use crate::rules::RuleId;
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -123,8 +124,8 @@ impl Journal {
     }
 
     /// What is broken for good, with the line that says so.
-    pub(crate) fn proof(&self) -> Option<(&'static str, &str)> {
-        self.stream.proof().map(|fault| (fault.rule, fault.text.as_str()))
+    pub(crate) fn proof(&self) -> Option<(RuleId, &str)> {
+        self.stream.proof().and_then(|fault| Some((fault.rule?, fault.text.as_str())))
     }
 
     /// Why cloudflared has no connection, or fewer than it wants, as far as its log tells.

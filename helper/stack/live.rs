@@ -1,5 +1,6 @@
 //! The live state of the stack as a value: looked at as often as one likes, judged the same way each time.
 
+use crate::rules::RuleId;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -173,7 +174,7 @@ impl<'a> Watch<'a> {
         picture.containers = self.describe(&containers, now);
 
         if containers.iter().all(|c| matches!(c.status(), "exited" | "dead")) {
-            picture.findings.push(rules::finding("stack-stopped").with(match containers.len() {
+            picture.findings.push(rules::finding(RuleId::StackStopped).with(match containers.len() {
                 0 => format!("project {} has no containers", self.project),
                 n => format!("all {n} containers of project {} have exited", self.project),
             }));
@@ -245,7 +246,7 @@ impl<'a> Watch<'a> {
         picture: &mut Picture,
     ) -> Result<bool, Error> {
         let Some(container) = container else {
-            picture.findings.push(rules::finding("service-stopped").with(format!("`{name}` has no container")));
+            picture.findings.push(rules::finding(RuleId::ServiceStopped).with(format!("`{name}` has no container")));
             return Ok(false);
         };
         if let Some(writer) = writer {
@@ -261,7 +262,7 @@ impl<'a> Watch<'a> {
             "created" => {
                 picture
                     .findings
-                    .push(rules::finding("service-stopped").with(format!("`{name}` was made and never started")));
+                    .push(rules::finding(RuleId::ServiceStopped).with(format!("`{name}` was made and never started")));
             }
             "restarting" => {
                 let cause = self.reason(name, container, writer)?;
@@ -294,10 +295,10 @@ impl<'a> Watch<'a> {
 
     fn judge_loop(name: &str, container: &Container, cause: Result<Finding, Vec<String>>, picture: &mut Picture) {
         let count = format!("`{name}` was restarted {} times, {}", container.restart_count, container.ending());
-        let mut finding = rules::finding("crash-loop").with(count);
+        let mut finding = rules::finding(RuleId::CrashLoop).with(count);
         match cause {
             Ok(cause) => {
-                finding = finding.because_of(cause.id);
+                finding = finding.caused_by(cause.id);
                 picture.findings.push(cause);
                 picture.hopeless = true;
             }
@@ -317,10 +318,10 @@ impl<'a> Watch<'a> {
         picture: &mut Picture,
     ) -> Result<(), Error> {
         let ended = format!("`{name}` is {}, {}", container.status(), container.ending());
-        let mut finding = rules::finding("service-stopped").with(ended);
+        let mut finding = rules::finding(RuleId::ServiceStopped).with(ended);
         match self.reason(name, container, writer)? {
             Ok(cause) => {
-                finding = finding.because_of(cause.id);
+                finding = finding.caused_by(cause.id);
                 picture.findings.push(cause);
                 picture.hopeless = true;
             }
@@ -371,9 +372,9 @@ impl<'a> Watch<'a> {
             return Ok(match cloudflared.health() {
                 Some("healthy") => true,
                 Some("unhealthy") => {
-                    picture
-                        .findings
-                        .push(rules::finding("edge-not-registered").with(format!("its health check says so; {why}")));
+                    picture.findings.push(
+                        rules::finding(RuleId::EdgeNotRegistered).with(format!("its health check says so; {why}")),
+                    );
                     false
                 }
                 Some(_) => false,
@@ -395,18 +396,18 @@ impl<'a> Watch<'a> {
         }
         if registered > 0 {
             let text = format!("{registered} of {} are registered", picture.wanted);
-            let finding = rules::finding("edge-partial").with(text);
+            let finding = rules::finding(RuleId::EdgePartial).with(text);
             picture.findings.push(journal.complaint().into_iter().fold(finding, Finding::with));
             return Ok(false);
         }
         let of_edge =
-            |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != "edge-not-registered";
+            |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != RuleId::EdgeNotRegistered;
         let causes: Vec<Finding> = journal.judge().into_iter().filter(of_edge).collect();
         if causes.is_empty() && journal.complaint().is_none() && cloudflared.age(now) < FIRST_CONTACT {
             // It has just begun to dial.
             return Ok(false);
         }
-        let mut finding = rules::finding("edge-not-registered");
+        let mut finding = rules::finding(RuleId::EdgeNotRegistered);
         finding.consequence_of = causes.iter().find(|f| f.consequence_of.is_none()).map(|f| f.id);
         picture.findings.extend(causes);
         picture.findings.push(journal.complaint().into_iter().fold(finding, Finding::with));
@@ -433,7 +434,7 @@ impl<'a> Watch<'a> {
             };
             if configured == Some(false) {
                 all = false;
-                picture.findings.push(rules::finding("route-not-configured").with(format!(
+                picture.findings.push(rules::finding(RuleId::RouteNotConfigured).with(format!(
                     "route `{name}` is in the configuration, and the proxy has not named it since its start"
                 )));
             }
@@ -453,9 +454,9 @@ impl<'a> Watch<'a> {
                 Some(Target::Nobody) => {
                     all = false;
                     picture.hopeless = true;
-                    picture
-                        .findings
-                        .push(rules::finding("upstream-undefined").with(format!("route `{name}` leads to {text}")));
+                    picture.findings.push(
+                        rules::finding(RuleId::UpstreamUndefined).with(format!("route `{name}` leads to {text}")),
+                    );
                     Some(false)
                 }
                 Some(Target::Outside(why) | Target::Unknown(why)) => {
@@ -479,7 +480,8 @@ impl<'a> Watch<'a> {
     ) -> Result<bool, Error> {
         let Some(container) = containers.iter().copied().find(|c| c.service() == service) else {
             picture.findings.push(
-                rules::finding("upstream-down").with(format!("route `{route}`: service `{service}` has no container")),
+                rules::finding(RuleId::UpstreamDown)
+                    .with(format!("route `{route}`: service `{service}` has no container")),
             );
             return Ok(false);
         };
@@ -491,7 +493,7 @@ impl<'a> Watch<'a> {
                     Some(health) if container.is_running() => format!("{status}, {health}"),
                     _ => format!("{status}, {}", container.ending()),
                 };
-                let mut finding = rules::finding("upstream-down").with(format!(
+                let mut finding = rules::finding(RuleId::UpstreamDown).with(format!(
                     "route `{route}`: service `{service}` is {state}, restarted {} times",
                     container.restart_count
                 ));
@@ -551,13 +553,13 @@ impl<'a> Watch<'a> {
                 let up = found.is_running() && matches!(found.health(), None | Some("healthy"));
                 if !up {
                     let text = format!("route `{route}`: container `{}` is {}", found.name(), found.status());
-                    picture.findings.push(rules::finding("upstream-down").with(text));
+                    picture.findings.push(rules::finding(RuleId::UpstreamDown).with(text));
                 }
                 return Ok(Some(up));
             }
         }
         picture.findings.push(
-            rules::finding("upstream-undefined")
+            rules::finding(RuleId::UpstreamUndefined)
                 .with(format!("route `{route}`: nobody on {} answers to `{host}`", networks.join(", "))),
         );
         Ok(Some(false))
@@ -583,7 +585,8 @@ impl<'a> Watch<'a> {
         let fingerprint = config::token_fingerprint(self.deployment)?;
         if proxy.is_some_and(|c| !self.runs_current_configuration(c)) {
             picture.findings.push(
-                rules::finding("config-not-applied").with("the configuration was changed after the proxy had read it"),
+                rules::finding(RuleId::ConfigNotApplied)
+                    .with("the configuration was changed after the proxy had read it"),
             );
         }
         let made_with = cloudflared.and_then(|c| c.our_label(TOKEN_LABEL));
@@ -591,7 +594,7 @@ impl<'a> Watch<'a> {
             && made_with != now
         {
             let text = format!("fingerprint of the running token {made_with}, of the one in .env {now}");
-            picture.findings.push(rules::finding("token-not-applied").with(text));
+            picture.findings.push(rules::finding(RuleId::TokenNotApplied).with(text));
         }
         Ok(())
     }
@@ -601,7 +604,7 @@ impl<'a> Watch<'a> {
 fn waits_for_proxy(cloudflared: &Container) -> bool {
     match cloudflared.status() {
         "created" => true,
-        "exited" => signs::proof(&cloudflared.ending(), signs::ENGINE) == Some("netns-owner-not-running"),
+        "exited" => signs::proof(&cloudflared.ending(), signs::ENGINE) == Some(RuleId::NetnsOwnerNotRunning),
         _ => false,
     }
 }
@@ -613,11 +616,11 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
     // Findings about the proxy's own end explain what it does to cloudflared.
     let cause = picture.findings.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
     let explained = |finding: Finding| match cause {
-        Some(id) => finding.because_of(id),
+        Some(id) => finding.caused_by(id),
         None => finding,
     };
     if waits_for_proxy(cloudflared) {
-        picture.findings.push(explained(rules::finding("netns-owner-not-running").with(format!(
+        picture.findings.push(explained(rules::finding(RuleId::NetnsOwnerNotRunning).with(format!(
             "`{}` is {}",
             cloudflared.service(),
             match cloudflared.status() {
@@ -632,7 +635,7 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
     if owner != proxy.id {
         let gone = owner.get(..12).unwrap_or(owner);
         picture.findings.push(explained(
-            rules::finding("proxy-netns-orphaned")
+            rules::finding(RuleId::ProxyNetnsOrphaned)
                 .with(format!("it lives in the namespace of container {gone}, which is not the proxy's any more")),
         ));
         picture.hopeless = true;
@@ -640,7 +643,7 @@ fn judge_namespace(proxy: Option<&Container>, cloudflared: Option<&Container>, p
     }
     let later = proxy.is_running() && cloudflared.is_running() && proxy.started() > cloudflared.started();
     if later {
-        picture.findings.push(explained(rules::finding("proxy-netns-orphaned").with(format!(
+        picture.findings.push(explained(rules::finding(RuleId::ProxyNetnsOrphaned).with(format!(
             "the proxy was started at {}, cloudflared at {}",
             proxy.life(),
             cloudflared.life()

@@ -10,7 +10,7 @@ use crate::config::gateway::Gateway;
 use crate::config::settings::may_dial;
 use crate::deployment::Upstream;
 use crate::deployment::route::Host;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// A container on this very host answers at once.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub(super) fn reach(
             return None;
         }
         let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
-        let mut finding = rules::finding("upstream-dns").with(text);
+        let mut finding = rules::finding(RuleId::UpstreamDns).with(text);
         finding.fix = format!(
             "give `{service}` a network of `{{proxy}}`'s: without `networks:` a service is on `default`, and with it \
              `default` must be named too (`networks: [default, …]`); then `{{helper}} up --dir {{dir}}`"
@@ -48,12 +48,12 @@ pub(super) fn reach(
             let named = ranges.map(|ranges| format!(", and `allowed_ips` is {}", ranges.join(", ")));
             let named = named.unwrap_or_default();
             let text = format!("route `{name}`: service `{service}` has the address {address}{named}");
-            return Some(rules::finding("upstream-ip-rejected").with(text));
+            return Some(rules::finding(RuleId::UpstreamIpRejected).with(text));
         }
         if is_refused(SocketAddr::new(address, upstream.port()), bridge) {
             let text =
                 format!("route `{name}`: nobody listens on {address} port {} (service `{service}`)", upstream.port());
-            return Some(rules::finding("upstream-refused").with(text));
+            return Some(rules::finding(RuleId::UpstreamRefused).with(text));
         }
     }
     None

@@ -52,7 +52,7 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
 }
 
 /// Ids of the rule table, asked once.
-fn rule_ids() -> &'static BTreeSet<String> {
+pub(crate) fn rule_ids() -> &'static BTreeSet<String> {
     static IDS: OnceLock<BTreeSet<String>> = OnceLock::new();
     IDS.get_or_init(|| {
         let out = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper")).arg("rules").output().unwrap();

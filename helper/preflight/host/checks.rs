@@ -1,5 +1,6 @@
 //! What of the machine would break this stack, or give a secret away: pure judgement over what was gathered.
 
+use crate::rules::RuleId;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -25,17 +26,17 @@ const CLOCK_BROKEN: i64 = 24 * 3600;
 /// The checks of the machine.
 pub(in crate::preflight) const CHECKS: &[Check] = &[
     Check { id: "directory", test: directory_is_fit },
-    Check { id: "git-not-ignored", test: git_leaves_it_out },
+    Check { id: RuleId::GitNotIgnored.as_str(), test: git_leaves_it_out },
     Check { id: "engine-facts", test: engine_is_known },
-    Check { id: "selinux-labels", test: mounts_have_labels },
-    Check { id: "user-namespace", test: users_are_whose_they_seem },
-    Check { id: "shell-variables", test: shell_is_plain },
-    Check { id: "proxy-not-used", test: no_proxy_is_counted_on },
-    Check { id: "network-overlap", test: ranges_are_apart },
-    Check { id: "platform-mismatch", test: images_are_for_this_cpu },
-    Check { id: "disk-low", test: images_have_room },
-    Check { id: "clock-wrong", test: clock_is_right },
-    Check { id: "project-conflict", test: project_is_ours },
+    Check { id: RuleId::SelinuxLabels.as_str(), test: mounts_have_labels },
+    Check { id: RuleId::UserNamespace.as_str(), test: users_are_whose_they_seem },
+    Check { id: RuleId::ShellVariables.as_str(), test: shell_is_plain },
+    Check { id: RuleId::ProxyNotUsed.as_str(), test: no_proxy_is_counted_on },
+    Check { id: RuleId::NetworkOverlap.as_str(), test: ranges_are_apart },
+    Check { id: RuleId::PlatformMismatch.as_str(), test: images_are_for_this_cpu },
+    Check { id: RuleId::DiskLow.as_str(), test: images_have_room },
+    Check { id: RuleId::ClockWrong.as_str(), test: clock_is_right },
+    Check { id: RuleId::ProjectConflict.as_str(), test: project_is_ours },
 ];
 
 fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
@@ -45,15 +46,16 @@ fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
     };
     let at = place.real.display();
     if let Some(why) = &place.refusal {
-        verdict.found(rules::finding("directory-not-writable").with(format!("{at}: {why}")));
+        verdict.found(rules::finding(RuleId::DirectoryNotWritable).with(format!("{at}: {why}")));
     }
     if place.keeps_modes == Some(false) {
-        verdict
-            .found(rules::finding("directory-without-modes").with(format!("{at}: a mode that is set does not stay")));
+        verdict.found(
+            rules::finding(RuleId::DirectoryWithoutModes).with(format!("{at}: a mode that is set does not stay")),
+        );
     }
     if let Some(service) = place.synced_by {
         let root = root.display();
-        verdict.found(rules::finding("directory-synced").with(format!("{root} looks like a folder of {service}")));
+        verdict.found(rules::finding(RuleId::DirectorySynced).with(format!("{root} looks like a folder of {service}")));
     }
 }
 
@@ -62,10 +64,10 @@ fn git_leaves_it_out(facts: &Facts, verdict: &mut Verdict) {
         return;
     }
     match &facts.host.git {
-        None => verdict.skip("git-not-ignored", "git did not answer in time"),
-        Some(GitState::NotIgnored) => verdict.found(rules::finding("git-not-ignored").with("`.env`")),
-        Some(GitState::Tracked) => verdict.found(rules::finding("git-tracked").with("`.env`")),
-        Some(GitState::Unknown(why)) => verdict.skip("git-not-ignored", why),
+        None => verdict.skip(RuleId::GitNotIgnored.as_str(), "git did not answer in time"),
+        Some(GitState::NotIgnored) => verdict.found(rules::finding(RuleId::GitNotIgnored).with("`.env`")),
+        Some(GitState::Tracked) => verdict.found(rules::finding(RuleId::GitTracked).with("`.env`")),
+        Some(GitState::Unknown(why)) => verdict.skip(RuleId::GitNotIgnored.as_str(), why),
         Some(GitState::Ignored | GitState::NoRepository) => {}
     }
 }
@@ -84,7 +86,7 @@ fn mounts_have_labels(facts: &Facts, verdict: &mut Verdict) {
     // The engine labels containers only when it was started with SELinux support; without, nothing is denied.
     if facts.tools.has_option("selinux") && facts.host.selinux != Some(false) {
         let bare = &facts.deployed.unlabelled;
-        let finding = bare.iter().fold(rules::finding("selinux-labels"), |finding, mount| finding.with(mount));
+        let finding = bare.iter().fold(rules::finding(RuleId::SelinuxLabels), |finding, mount| finding.with(mount));
         verdict.findings.extend((!bare.is_empty()).then_some(finding));
     }
 }
@@ -92,7 +94,7 @@ fn mounts_have_labels(facts: &Facts, verdict: &mut Verdict) {
 fn users_are_whose_they_seem(facts: &Facts, verdict: &mut Verdict) {
     for (word, text) in [("rootless", "the engine is rootless"), ("userns", "the engine remaps user namespaces")] {
         if facts.tools.has_option(word) {
-            verdict.found(rules::finding("user-namespace").with(text));
+            verdict.found(rules::finding(RuleId::UserNamespace).with(text));
         }
     }
 }
@@ -105,14 +107,14 @@ fn shell_is_plain(facts: &Facts, verdict: &mut Verdict) {
         verdict.findings.extend(token::shadow(token, &facts.caller));
     }
     if !names.is_empty() {
-        verdict.found(rules::finding("shell-variables").with(format!("set: {}", names.join(", "))));
+        verdict.found(rules::finding(RuleId::ShellVariables).with(format!("set: {}", names.join(", "))));
     }
 }
 
 fn no_proxy_is_counted_on(facts: &Facts, verdict: &mut Verdict) {
     if let Some(proxy) = http_proxy(&facts.caller) {
         let names = set(&facts.caller, &PROXY_VARIABLES);
-        verdict.found(rules::finding("proxy-not-used").with(format!("{}: {proxy}", names.join(", "))));
+        verdict.found(rules::finding(RuleId::ProxyNotUsed).with(format!("{}: {proxy}", names.join(", "))));
     }
 }
 
@@ -123,10 +125,10 @@ fn ranges_are_apart(facts: &Facts, verdict: &mut Verdict) {
         return;
     }
     let Some(networks) = &facts.tools.networks else {
-        return verdict.skip("network-overlap", "the engine's networks are not known");
+        return verdict.skip(RuleId::NetworkOverlap.as_str(), "the engine's networks are not known");
     };
     let own = facts.deployed.project.as_deref().unwrap_or_default();
-    let mut finding = rules::finding("network-overlap");
+    let mut finding = rules::finding(RuleId::NetworkOverlap);
     for (words, upstream) in upstreams {
         // A container of the stack itself, or on a network that the proxy joins, is meant to be there.
         let foreign = networks.iter().find(|(name, project, range)| {
@@ -161,10 +163,10 @@ fn images_are_for_this_cpu(facts: &Facts, verdict: &mut Verdict) {
         .map(|(reference, architecture)| format!("{reference} is for {architecture}, the engine is {engine}"))
         .collect();
     if !wrong.is_empty() {
-        verdict.found(wrong.iter().fold(rules::finding("platform-mismatch"), |finding, text| finding.with(text)));
+        verdict.found(wrong.iter().fold(rules::finding(RuleId::PlatformMismatch), |finding, text| finding.with(text)));
     } else if !matches!(engine, "amd64" | "arm64") && present.len() < facts.deployed.images.len() {
         // cloudflared is published for these two; of the proxy nothing else is known.
-        let finding = rules::finding("platform-mismatch").weighing(Severity::Warning);
+        let finding = rules::finding(RuleId::PlatformMismatch).with_severity(Severity::Warning);
         verdict.found(finding.with(format!("the engine is {engine}; the images are known for amd64 and arm64")));
     }
 }
@@ -174,7 +176,8 @@ fn images_have_room(facts: &Facts, verdict: &mut Verdict) {
         return;
     }
     match &facts.host.disk {
-        None => verdict.skip("disk-low", "the engine's disk is not on this host, or cannot be seen by this user"),
+        None => verdict
+            .skip(RuleId::DiskLow.as_str(), "the engine's disk is not on this host, or cannot be seen by this user"),
         Some((folder, free)) => verdict.findings.extend(room(folder, *free, facts.has_images())),
     }
 }
@@ -187,7 +190,7 @@ fn room(folder: &Path, free: u64, has_images: bool) -> Option<Finding> {
         _ => return None,
     };
     let text = format!("{} MiB are free in {}", free >> 20, folder.display());
-    Some(rules::finding("disk-low").with(text).weighing(severity))
+    Some(rules::finding(RuleId::DiskLow).with(text).with_severity(severity))
 }
 
 fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
@@ -197,13 +200,13 @@ fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
     if off.is_empty() {
         return;
     }
-    let mut finding = rules::finding("clock-wrong");
+    let mut finding = rules::finding(RuleId::ClockWrong);
     for (whose, offset) in &off {
         let way = if *offset > 0 { "behind" } else { "ahead of" };
         finding = finding.with(format!("this host's clock is {} s {way} that of {whose}", offset.abs()));
     }
     if off.iter().any(|(_, offset)| offset.abs() > CLOCK_BROKEN) {
-        finding = finding.weighing(Severity::Error);
+        finding = finding.with_severity(Severity::Error);
     }
     verdict.found(finding);
 }
@@ -212,13 +215,13 @@ fn project_is_ours(facts: &Facts, verdict: &mut Verdict) {
     let Some(project) = &facts.deployed.project else { return };
     let Some(containers) = &facts.tools.containers else {
         if facts.tools.engine_info().is_some() {
-            verdict.skip("project-conflict", "docker did not list the project's containers");
+            verdict.skip(RuleId::ProjectConflict.as_str(), "docker did not list the project's containers");
         }
         return;
     };
     let foreign = containers.first();
     verdict.findings.extend(foreign.map(|(name, folder)| {
-        rules::finding("project-conflict")
+        rules::finding(RuleId::ProjectConflict)
             .with(format!("project {project}"))
             .with(format!("container {name} belongs to {}", folder.display()))
     }));

@@ -6,7 +6,7 @@ use super::{EDGE, Network, Place, REGIONS};
 use crate::answer::{Finding, Severity};
 use crate::config::settings::Protocol;
 use crate::preflight::Verdict;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// What else counts for the judgement.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Circumstances {
 #[derive(Default)]
 struct Known {
     /// Finding that explains what follows.
-    cause: Option<&'static str>,
+    cause: Option<RuleId>,
     /// DNS finds no name at all, which is said.
     nothing_is_named: bool,
 }
@@ -33,7 +33,7 @@ struct Known {
 impl Known {
     fn explain(&self, finding: Finding) -> Finding {
         match self.cause {
-            Some(cause) if cause != finding.id => finding.because_of(cause),
+            Some(cause) if cause != finding.id => finding.caused_by(cause),
             Some(_) | None => finding,
         }
     }
@@ -62,7 +62,7 @@ fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
         network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
     if is_down {
         let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
-        verdict.found(rules::finding("network-down").with(srv).with(resolvers(network)));
+        verdict.found(rules::finding(RuleId::NetworkDown).with(srv).with(resolvers(network)));
     }
     is_down
 }
@@ -96,20 +96,20 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
         }
     }
     if !portal.is_empty() {
-        known.cause = Some("captive-portal");
-        verdict.found(portal.iter().fold(rules::finding("captive-portal"), |finding, text| finding.with(text)));
+        known.cause = Some(RuleId::CaptivePortal);
+        verdict.found(portal.iter().fold(rules::finding(RuleId::CaptivePortal), |finding, text| finding.with(text)));
     }
     if !inspected.is_empty() {
         let mut issuers: Vec<&str> = inspected.iter().map(|(_, issuer)| *issuer).collect();
         issuers.dedup();
         let hosts: Vec<&str> = inspected.iter().map(|(host, _)| *host).collect();
-        let finding = rules::finding("tls-inspected")
+        let finding = rules::finding(RuleId::TlsInspected)
             .with(format!("issuer: {}", issuers.join("; ")))
             .with(format!("seen for {}", hosts.join(", ")));
         verdict.found(known.explain(finding));
     }
     if !clock.is_empty() {
-        verdict.found(clock.iter().fold(rules::finding("clock-wrong"), |finding, text| finding.with(text)));
+        verdict.found(clock.iter().fold(rules::finding(RuleId::ClockWrong), |finding, text| finding.with(text)));
     }
 }
 
@@ -124,7 +124,7 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
         .into_iter()
         .filter_map(|place| network.row(place))
         .filter(|row| !row.is_ok());
-    let finding = rules::finding("edge-dns-failed").with(resolvers(network));
+    let finding = rules::finding(RuleId::EdgeDnsFailed).with(resolvers(network));
     let mut finding = failed.take(1).fold(finding, |finding, row| finding.with(row.in_words()));
     let unnamed = |at: usize| {
         let row = network.row(Place::Server(at));
@@ -135,7 +135,7 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
         finding = finding.with(format!("{} are not found either", Network::tls_hosts().join(", ")));
     }
     verdict.found(known.explain(finding));
-    known.cause = known.cause.or(Some("edge-dns-failed"));
+    known.cause = known.cause.or(Some(RuleId::EdgeDnsFailed));
     regions > 0
 }
 
@@ -154,7 +154,7 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
     let blocked = |id, transport, severity: Option<Severity>| {
         let finding = rows(transport, &|_| true).iter().fold(rules::finding(id), |finding, text| finding.with(text));
         match severity {
-            Some(severity) => finding.weighing(severity),
+            Some(severity) => finding.with_severity(severity),
             None => finding,
         }
     };
@@ -162,7 +162,7 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
     match (udp, tcp) {
         (true, true) => {}
         (false, false) => {
-            let mut finding = rules::finding("edge-unreachable");
+            let mut finding = rules::finding(RuleId::EdgeUnreachable);
             for transport in EDGE {
                 finding = rows(transport, &|_| true).first().iter().fold(finding, |finding, text| finding.with(text));
             }
@@ -177,7 +177,7 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
                 Some(Protocol::Quic) => Some(Severity::Error),
                 Some(Protocol::Auto) | None => None,
             };
-            verdict.found(known.explain(blocked("edge-quic-blocked", Transport::Udp, severity)));
+            verdict.found(known.explain(blocked(RuleId::EdgeQuicBlocked, Transport::Udp, severity)));
         }
         (true, false) => {
             let severity = match around.protocol {
@@ -185,14 +185,15 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
                 Some(Protocol::Quic) => Some(Severity::Note),
                 Some(Protocol::Auto) | None => None,
             };
-            verdict.found(known.explain(blocked("edge-tcp-blocked", Transport::Tcp, severity)));
+            verdict.found(known.explain(blocked(RuleId::EdgeTcpBlocked, Transport::Tcp, severity)));
         }
     }
     if let Some(issuer) = network.foreign_edge.as_ref().filter(|_| tcp) {
-        let finding =
-            rules::finding("edge-tls-intercepted").weighing(Severity::Warning).with(format!("issuer: {issuer}"));
+        let finding = rules::finding(RuleId::EdgeTlsIntercepted)
+            .with_severity(Severity::Warning)
+            .with(format!("issuer: {issuer}"));
         let needed = !udp || around.protocol == Some(Protocol::Http2);
-        let finding = if needed { finding.weighing(Severity::Error) } else { finding };
+        let finding = if needed { finding.with_severity(Severity::Error) } else { finding };
         verdict.found(known.explain(finding));
     }
     let mut partial = Vec::new();
@@ -202,13 +203,13 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
         }
     }
     if !partial.is_empty() {
-        let finding = rules::finding("edge-region-unreachable");
+        let finding = rules::finding(RuleId::EdgeRegionUnreachable);
         verdict.found(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
     }
     let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
     if (udp || tcp) && !over_ipv6 {
         let row = network.row(Place::Edge(0, Transport::Tcp, Family::Ipv6));
-        verdict.found(rules::finding("edge-no-ipv6").with(row.map(Row::in_words).unwrap_or_default()));
+        verdict.found(rules::finding(RuleId::EdgeNoIpv6).with(row.map(Row::in_words).unwrap_or_default()));
     }
 }
 
@@ -228,19 +229,20 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
     };
     let through = |finding: Finding, proxy: &Option<String>, who: &str| match proxy {
         Some(proxy) => {
-            finding.with(format!("{who} goes through {proxy}, which was not tried")).weighing(Severity::Note)
+            finding.with(format!("{who} goes through {proxy}, which was not tried")).with_severity(Severity::Note)
         }
         None => finding,
     };
     if !registries.is_empty() {
-        let mut finding = through(quote("registry-blocked", &registries), &around.daemon_proxy, "the Docker daemon");
+        let mut finding =
+            through(quote(RuleId::RegistryBlocked, &registries), &around.daemon_proxy, "the Docker daemon");
         if around.has_images {
-            finding = finding.with("the images are on this engine already").weighing(Severity::Note);
+            finding = finding.with("the images are on this engine already").with_severity(Severity::Note);
         }
         verdict.found(known.explain(finding));
     }
     if !api.is_empty() {
-        verdict.found(known.explain(through(quote("api-unreachable", &api), &around.shell_proxy, "this shell")));
+        verdict.found(known.explain(through(quote(RuleId::ApiUnreachable, &api), &around.shell_proxy, "this shell")));
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Engine;
 use crate::answer::Severity;
 use crate::preflight::{Check, Facts, Verdict};
-use crate::rules;
+use crate::rules::{self, RuleId};
 use crate::stack::engine;
 
 /// The checks of the tools.
@@ -14,7 +14,7 @@ pub(in crate::preflight) const CHECKS: &[Check] = &[
     Check { id: "podman", test: engine_is_docker },
     Check { id: "engine", test: engine_answers },
     Check { id: "compose", test: compose_is_fit },
-    Check { id: "engine-remote", test: engine_is_here },
+    Check { id: RuleId::EngineRemote.as_str(), test: engine_is_here },
     Check { id: "git", test: git_is_there },
     Check { id: "openssl", test: openssl_is_there },
 ];
@@ -24,7 +24,7 @@ const SILENCE_COUNTS: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn docker_is_there(facts: &Facts, verdict: &mut Verdict) {
     if facts.tools.docker.is_none() {
-        verdict.found(rules::finding("docker-missing"));
+        verdict.found(rules::finding(RuleId::DockerMissing));
     }
 }
 
@@ -33,11 +33,11 @@ fn engine_is_docker(facts: &Facts, verdict: &mut Verdict) {
     if tools.docker.is_none() || !tools.is_podman() {
         return;
     }
-    let mut finding = rules::finding("podman-engine");
+    let mut finding = rules::finding(RuleId::PodmanEngine);
     match tools.engine() {
         // docker's own client on podman's socket: Compose may work, and nobody tried this stack there.
         Engine::Answers(version) if !tools.is_podman_program() => {
-            finding = finding.with(format!("the engine is Podman {version}")).weighing(Severity::Warning);
+            finding = finding.with(format!("the engine is Podman {version}")).with_severity(Severity::Warning);
         }
         Engine::Answers(_) | Engine::Failed(_) | Engine::Silent => {
             finding = finding
@@ -79,7 +79,7 @@ fn compose_is_fit(facts: &Facts, verdict: &mut Verdict) {
             verdict.skip("compose", words.clone());
             // Where the engine is silent or fails, that is the fault.
             if facts.limit >= SILENCE_COUNTS && matches!(tools.engine(), Engine::Answers(_)) {
-                verdict.found(rules::finding("docker-failed").with(words));
+                verdict.found(rules::finding(RuleId::DockerFailed).with(words));
             }
         }
     }
@@ -89,14 +89,14 @@ fn engine_is_here(facts: &Facts, verdict: &mut Verdict) {
     let host = facts.docker_host();
     if facts.tools.docker.is_some() && facts.tools.is_remote(host.as_deref()) {
         let endpoint = host.or_else(|| facts.tools.endpoint.clone()).unwrap_or_default();
-        verdict.found(rules::finding("engine-remote").with(format!("docker asks {endpoint}")));
+        verdict.found(rules::finding(RuleId::EngineRemote).with(format!("docker asks {endpoint}")));
     }
 }
 
 fn git_is_there(facts: &Facts, verdict: &mut Verdict) {
     match &facts.tools.git {
         None => verdict.skip("git", "`git --version` did not answer in time"),
-        Some(None) => verdict.found(rules::finding("git-missing")),
+        Some(None) => verdict.found(rules::finding(RuleId::GitMissing)),
         Some(Some(_)) => {}
     }
 }
@@ -104,7 +104,7 @@ fn git_is_there(facts: &Facts, verdict: &mut Verdict) {
 fn openssl_is_there(facts: &Facts, verdict: &mut Verdict) {
     match &facts.tools.openssl {
         None => verdict.skip("openssl", "`openssl version` did not answer in time"),
-        Some(None) => verdict.found(rules::finding("openssl-missing")),
+        Some(None) => verdict.found(rules::finding(RuleId::OpensslMissing)),
         Some(Some(_)) => {}
     }
 }
