@@ -83,6 +83,89 @@ fn a_wrong_checksum_stops_and_says_so() {
     }
 }
 
+/// What `sha256sum` writes in binary mode, what git makes of line ends, and what makes no sense.
+#[test]
+fn checksums_are_read_or_refused_and_never_passed_over() {
+    let body = standin(VERSION).into_bytes();
+    let (sum, name) = (sha256(&body), format!("mcp-tunnels-helper-{VERSION}-{}", HERE.1));
+    let other = format!("{}  {name}.sbom\n", "1".repeat(64));
+    let read = [
+        format!("{sum}  {name}\r\n"),
+        format!("{sum} *{name}\n"),
+        format!("{sum} *{name}\r\n"),
+        format!("{sum}  ./{name}\n"),
+        format!("{}  {name}\n", sum.to_uppercase()),
+        format!("{other}{sum}  {name}"),
+        format!("{sum}  {name}\n{sum}  {name}\n"),
+    ];
+    let refused = [
+        format!("SHA256 ({name}) = {sum}\n"),
+        format!("\u{feff}{sum}  {name}\n"),
+        format!("{}  {name}\n", &sum[1..]),
+        format!("{sum}  {name}\n{}  {name}\n", "2".repeat(64)),
+        format!("{name}\n"),
+        format!("{sum}  dist/{name}\n"),
+    ];
+    for shell in shells() {
+        for (texts, fine) in [(&read[..], true), (&refused[..], false)] {
+            for text in texts {
+                let plugin = Plugin::new();
+                plugin.machine(HERE.0);
+                plugin.cargo("0", &standin(VERSION));
+                let sent = body.clone();
+                let server = Server::start(move |_| Reply::Body(sent.clone()));
+                plugin.release(&server, HERE.1, &body);
+                fs::write(plugin.root().join("bin/SHA256SUMS"), text).unwrap();
+                let run = plugin.run_in(&shell, &["init"]);
+                if fine {
+                    drop(run.ran())
+                } else {
+                    drop(run.failed("checksum"))
+                }
+                assert_eq!((plugin.builds(), server.asked().len()), (0, usize::from(fine)), "{text:?}");
+            }
+        }
+    }
+}
+
+/// Asks the network for nothing: `curl` only notes what it was told.
+#[test]
+fn only_https_is_fetched_into_a_name_that_cannot_be_guessed() {
+    let mut files = Vec::new();
+    for (address, scheme) in [
+        ("https://github.com/someone/mcp-tunnels", Some("=https")),
+        ("http://localhost:9/someone/mcp-tunnels", Some("=http")),
+        ("http://example.com/someone/mcp-tunnels", None),
+        ("http://localhost.example.com/someone/mcp-tunnels", None),
+        ("file:///someone/mcp-tunnels", None),
+    ] {
+        let plugin = Plugin::new();
+        plugin.machine(HERE.0);
+        let server = Server::start(|_| Reply::Missing);
+        plugin.release(&server, HERE.1, b"x");
+        edit(&plugin.manifest(), &format!("{}/someone/mcp-tunnels", server.url()), address);
+        if let Some(mktemp) = which("mktemp") {
+            symlink(mktemp, plugin.path().join("mktemp")).unwrap();
+        }
+        plugin.fake("curl", "#!/bin/sh\nprintf '%s\\n' \"$@\" >\"$HOME/told\"\nexit 7\n");
+        let error = plugin.run(&["init"]).failed("tool");
+        let told = fs::read_to_string(plugin.home().join("told")).unwrap_or_default();
+        let words: Vec<&str> = told.lines().collect();
+        let Some(scheme) = scheme else {
+            assert!(words.is_empty() && error["message"].as_str().unwrap().contains("https"), "{address}: {error}");
+            continue;
+        };
+        let behind = |flag: &str| words[words.iter().position(|word| *word == flag).expect(flag) + 1];
+        assert_eq!((words[0], behind("--proto")), ("-q", scheme), "{words:?}");
+        assert!(words.contains(&"--tlsv1.2") && behind("--max-filesize").parse::<u64>().unwrap() < 1 << 30);
+        files.push(behind("--output").rsplit('.').next().unwrap().to_owned());
+        nothing_trusted(&plugin.data());
+    }
+    if which("mktemp").is_some() {
+        assert!(files[0] != files[1] && files.iter().all(|end| end.parse::<u32>().is_err()), "{files:?}");
+    }
+}
+
 #[test]
 fn a_download_that_fails_leaves_nothing_and_cargo_builds() {
     for reply in [Reply::Missing, Reply::Cut(standin(VERSION).into_bytes())] {

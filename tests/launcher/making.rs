@@ -120,20 +120,38 @@ fn two_at_once_build_once() {
     }
 }
 
+/// A program that needs this machine's libc must not have the name of one that runs everywhere.
 #[test]
-fn a_lock_is_waited_for_while_its_process_lives() {
+fn what_is_built_here_is_not_filed_as_a_static_program() {
     let plugin = Plugin::new();
+    plugin.machine("Linux x86_64");
     plugin.cargo("0", &standin(VERSION));
-    fs::create_dir_all(plugin.data()).unwrap();
-    let mut holder = Command::new("sleep").arg("60").spawn().unwrap();
-    symlink(holder.id().to_string(), plugin.data().join("lock")).unwrap();
-    let child = plugin.command(&shells()[0]).arg("init").spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    assert_eq!(plugin.builds(), 0);
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    Run::of(child.wait_with_output().unwrap()).ran();
+    let built = plugin.run_in(&shells()[0], &["init"]);
+    assert_eq!(built.said.len(), 1, "{:?}", built.said);
+    built.ran();
+    let names: Vec<String> =
+        fs::read_dir(plugin.data()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().all(|name| !name.contains("musl")), "{names:?}");
+    let cached = plugin.run(&["init"]);
+    assert_eq!(cached.said, Vec::<String>::new());
+    cached.ran();
     assert_eq!(plugin.builds(), 1);
+}
+
+/// One line when it begins, one a minute afterwards; here the minutes are short.
+#[test]
+fn a_build_says_that_it_goes_on() {
+    let plugin = Plugin::new();
+    plugin.cargo("2", &standin(VERSION));
+    let real = which("sleep").unwrap();
+    plugin.fake("sleep", &format!("#!/bin/sh\n[ \"$1\" = 2 ] && exec {} 0.02\n", real.display()));
+    // The build itself takes its two seconds.
+    let text = fs::read_to_string(plugin.path().join("cargo")).unwrap();
+    plugin.fake("cargo", &text.replace("sleep 2", &format!("{} 2", real.display())));
+    let run = plugin.run_in(&shells()[0], &["init"]);
+    let minutes = run.said.iter().filter(|line| line.contains("still building")).count();
+    assert!(minutes >= 1 && run.said[1].contains("1 min"), "{:?}", run.said);
+    run.ran();
 }
 
 /// The real cargo with the launcher's own arguments, on a crate that is built in a second.

@@ -1,8 +1,10 @@
 //! `bin/mcp-tunnels-helper`: every way to the helper, and what must never be run.
 
 mod download;
+mod lock;
 mod making;
 mod place;
+mod trust;
 
 pub(crate) use download::fetches_and_runs;
 
@@ -111,6 +113,12 @@ impl Plugin {
     fn binary(&self, target: &str) -> PathBuf {
         self.data().join(format!("mcp-tunnels-helper-{VERSION}-{target}"))
     }
+    /// Puts a program into the data folder, as an earlier run has.
+    fn installed(&self, name: &str, version: &str) -> PathBuf {
+        fs::create_dir_all(self.data()).unwrap();
+        script(&self.data(), name, &standin(version));
+        self.data().join(name)
+    }
 
     /// A program on PATH in place of the real one.
     fn fake(&self, name: &str, text: &str) {
@@ -179,14 +187,16 @@ impl Plugin {
 struct Run {
     code: Option<i32>,
     out: String,
+    /// Lines of progress.
+    said: Vec<String>,
 }
 
 impl Run {
     fn of(out: Output) -> Self {
-        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-        // Standard error is no terminal: nothing belongs there.
-        assert_eq!(stderr, "");
-        Self { code: out.status.code(), out: String::from_utf8(out.stdout).unwrap() }
+        // Standard error has progress and nothing else: on a pipe at most a line a minute.
+        let said: Vec<String> = String::from_utf8_lossy(&out.stderr).lines().map(str::to_owned).collect();
+        assert!(said.iter().all(|line| line.starts_with("mcp-tunnels: ")), "{said:?}");
+        Self { code: out.status.code(), out: String::from_utf8(out.stdout).unwrap(), said }
     }
     fn ran(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.out);
