@@ -3,7 +3,6 @@
 mod answer;
 mod caller;
 mod certs;
-mod check;
 mod child;
 mod cli;
 mod commands;
@@ -11,11 +10,13 @@ mod config;
 mod deployment;
 mod diagnose;
 mod hash;
+mod lint;
 mod logs;
 mod os;
 mod preflight;
 mod rules;
 mod stack;
+mod steps;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -1,6 +1,5 @@
 //! `certs check`: one row for each documented requirement, a TLS handshake for each route, and who can read the keys.
 
-use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +8,13 @@ use super::handshake::rehearse;
 use super::{Row, Verdict, rollover};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
+use crate::config::current;
 use crate::config::found::Found;
+use crate::deployment::modes;
 use crate::deployment::{Deployment, path};
 use crate::os::files;
-use crate::{check, config, rules};
+use crate::rules;
+use crate::rules::RuleId;
 
 /// The request of `certs check`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -89,10 +91,10 @@ pub(crate) fn run(
     caller: &mut Caller,
 ) -> Result<Report<CheckData>, Error> {
     deployment.require()?;
-    let domain = config::require_domain(deployment)?;
+    let domain = current::require_domain(deployment)?;
     let found = Found::read(deployment)?;
     caller.services = found.services();
-    let routes = check::route_labels(deployment, &domain);
+    let routes = current::route_labels(deployment, &domain);
     let default = Horizon::default();
     let horizon = Horizon {
         fail: request.fail_within_days.unwrap_or(default.fail),
@@ -138,12 +140,12 @@ pub(crate) fn run(
             found: text.clone(),
         });
     }
-    findings.extend(check::open_directory(deployment));
-    let modes = check::key_modes(deployment);
+    findings.extend(modes::open_directory(deployment));
+    let modes = modes::key_modes(deployment);
     rows.push(access("key-modes", "nobody but their owner can read ca.key, or write either key", &modes));
     findings.extend(modes);
-    let user = check::proxy_user(&found, &caller.services.proxy);
-    let denied = Vec::from_iter(check::unreadable_certificates(deployment, user));
+    let user = current::proxy_user(&found, &caller.services.proxy);
+    let denied = Vec::from_iter(modes::unreadable_certificates(deployment, user));
     rows.push(access("proxy-may-read", "the proxy's user can read tls.crt and tls.key", &denied));
     findings.extend(denied);
     findings.extend(rollover::open_finding(deployment)?);

@@ -1,6 +1,5 @@
 //! `certs issue`: makes what is missing of the four files, and replaces nothing.
 
-use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -9,11 +8,13 @@ use super::disk::{CertificateInfo, Content, Judged, OnDisk, in_days};
 use super::{Ca, CertificateFile, IssueError, Key};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
-use crate::commands::init;
-use crate::config;
+use crate::config::current;
+use crate::deployment::modes;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path};
 use crate::os::files::{self, Action, Batch, FileEntry};
-use crate::{check, rules};
+use crate::rules;
+use crate::rules::RuleId;
+use crate::steps;
 
 /// The request of `certs issue`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -232,8 +233,8 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let days = request.days()?;
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let domain = config::require_domain(deployment)?;
-    let routes = check::route_labels(deployment, &domain);
+    let domain = current::require_domain(deployment)?;
+    let routes = current::route_labels(deployment, &domain);
     let issued = issue(deployment, &domain, &routes, days, caller.now)?;
     let created = issued.files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match (&issued.judged.ca, &issued.judged.server) {
@@ -253,10 +254,10 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let good = issued.judged.server.is_some() && created > 0;
     let mut report = Report::new(summary, IssueData { files: issued.files, ca, server: issued.judged.server });
     report.findings = issued.judged.findings;
-    report.findings.extend(check::open_directory(deployment));
+    report.findings.extend(modes::open_directory(deployment));
     report.skipped = issued.judged.skipped;
     if good {
-        report.next.push(init::register_step(deployment, path::CA_CRT));
+        report.next.push(steps::register_step(deployment, path::CA_CRT));
     }
     Ok(report)
 }

@@ -1,6 +1,5 @@
 //! `certs renew`: a new server certificate from the same CA for the same key, safe on any schedule.
 
-use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -11,9 +10,12 @@ use super::issuing::IssueRequest;
 use super::{Ca, CertificateFile, Key, Verdict};
 use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::{Caller, quote};
+use crate::config::current;
 use crate::deployment::{Deployment, Domain, OPEN_MODE, path};
 use crate::os::files::{self, Action, FileEntry};
-use crate::{check, config, rules};
+use crate::rules;
+use crate::rules::RuleId;
+use crate::steps;
 
 /// The request of `certs renew`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -137,8 +139,8 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     }
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let domain = config::require_domain(deployment)?;
-    let routes = check::route_labels(deployment, &domain);
+    let domain = current::require_domain(deployment)?;
+    let routes = current::route_labels(deployment, &domain);
     // A link or a directory in its place must not be renamed over.
     files::read(deployment, path::TLS_CRT)?;
     let disk = OnDisk::read(deployment);
@@ -235,7 +237,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         report.next.push(new_ca(caller));
     }
     if before.findings.iter().any(|f| f.id == RuleId::TlsUnknownCa) {
-        report.next.push(crate::commands::init::register_step(deployment, path::CA_CRT));
+        report.next.push(steps::register_step(deployment, path::CA_CRT));
     }
     report.next.extend(schedule(deployment, &domain, caller));
     Ok(report)

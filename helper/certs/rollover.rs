@@ -3,7 +3,6 @@
 //! The state is the files: `ca-next.*` is a CA that waits to be registered, `ca-old.*` one that waits to be dropped.
 //! A tunnel holds two active CAs, and the proxy takes a new certificate up by itself: that is what makes it seamless.
 
-use crate::rules::RuleId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +10,12 @@ use super::disk::{CertificateInfo, OnDisk};
 use super::{Ca, CertificateFile, renewal};
 use crate::answer::{Error, Finding, Next, Report};
 use crate::caller::Caller;
-use crate::commands::init;
+use crate::config::current;
 use crate::deployment::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
 use crate::os::files::{self, Action, FileEntry};
-use crate::{check, config, rules};
+use crate::rules;
+use crate::rules::RuleId;
+use crate::steps;
 
 /// The server certificate that the old CA signed: the way back when its key is not on this host.
 const OLD_TLS: &str = "data/tls-old.crt";
@@ -173,7 +174,7 @@ pub(crate) fn run(
 ) -> Result<Report<RotateData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let domain = config::require_domain(deployment)?;
+    let domain = current::require_domain(deployment)?;
     let days = super::issuing::IssueRequest { server_days: request.server_days, ca_days: request.ca_days }.days()?;
     let now_at = stage(deployment)?;
     let before = contents(deployment)?;
@@ -257,7 +258,7 @@ fn switch(
         let mut ahead = ahead(deployment);
         let (certificate, _) = renewal::sign(&ahead, domain, days, caller.now)?;
         ahead.tls_crt = super::disk::Content::Bytes(certificate);
-        let judged = ahead.judge(domain, &check::route_labels(deployment, domain), caller.now);
+        let judged = ahead.judge(domain, &current::route_labels(deployment, domain), caller.now);
         if judged.has_errors() {
             return Ok(Err(judged.findings));
         }
@@ -380,7 +381,7 @@ fn report(
                 Next::person(
                     "a tunnel holds two active CAs: if it has two already, revoke the one that is not in use first",
                 ),
-                init::register_step(deployment, path::CA_NEXT_CRT),
+                steps::register_step(deployment, path::CA_NEXT_CRT),
                 Next::helper("when the Console shows both CAs as active: switch", command("switch")),
                 Next::helper("or take it back", command("back")),
             ],

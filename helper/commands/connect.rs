@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Error, Next, Report};
 use crate::config;
+use crate::config::current;
 use crate::deployment::{Deployment, RouteName};
 
 /// The request of `connect`.
@@ -73,8 +74,8 @@ pub(crate) fn run(
             format!("leave it out for {MODEL}"),
         ));
     }
-    let domain = config::require_domain(deployment)?;
-    let routes = crate::check::routes(deployment)?;
+    let domain = current::require_domain(deployment)?;
+    let routes = current::routes(deployment)?;
     if routes.is_empty() {
         return Err(Error::Directory {
             message: format!("`{}` has no route that could be called", deployment.root().display()),

@@ -9,13 +9,16 @@ use crate::answer::{Error, Finding, Next, Report, Severity, Who};
 use crate::caller::Caller;
 use crate::certs::disk::{CertificateInfo, OnDisk};
 use crate::certs::issuing;
-use crate::check;
+use crate::config::current;
 use crate::config::{self, Diff, Mode};
-use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::token::{PLACEHOLDER, TokenStateName};
-use crate::deployment::{DIR_MODE, Deployment, Domain, OPEN_MODE, SECRET_MODE, TokenState, path};
+use crate::deployment::env_file;
+use crate::deployment::modes;
+use crate::deployment::scaffold;
+use crate::deployment::token::TokenStateName;
+use crate::deployment::{DIR_MODE, Deployment, Domain, TokenState, path};
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
+use crate::steps;
 
 config::settings::request_with_settings! {
     /// The request of `init`.
@@ -102,7 +105,7 @@ pub(crate) struct InitData {
 /// writing errors.
 pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Caller) -> Result<Report<InitData>, Error> {
     let settings = request.settings();
-    let known = if deployment.exists()? { config::known_domain(deployment)? } else { None };
+    let known = if deployment.exists()? { current::known_domain(deployment)? } else { None };
     let domain = match (&request.domain, known) {
         (Some(asked), Some(known)) if *asked != known => {
             return Err(Error::OtherDomain {
@@ -148,7 +151,7 @@ fn make(
     let action = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
     // Whoever was first while this one waited for the lock has decided.
-    if let Some(known) = config::known_domain(deployment)?
+    if let Some(known) = current::known_domain(deployment)?
         && known != *domain
     {
         return Err(Error::OtherDomain {
@@ -158,9 +161,9 @@ fn make(
         });
     }
     made.files.push(FileEntry::of(deployment, "", action));
-    made.files.extend(ensure_env_and_gitignore(deployment, Some(domain))?);
+    made.files.extend(scaffold::ensure_env_and_gitignore(deployment, Some(domain))?);
 
-    let routes = check::route_labels(deployment, domain);
+    let routes = current::route_labels(deployment, domain);
     let issued = issuing::issue(deployment, domain, &routes, issuing::IssueRequest::default().days()?, caller.now)?;
     made.files.extend(issued.files);
     made.findings.extend(issued.judged.findings);
@@ -181,103 +184,6 @@ fn make(
     }
     files::sync_dir(deployment, "");
     Ok(())
-}
-
-/// Writes `.env` (with a placeholder for the token) and `.gitignore`, or adds what they lack.
-///
-/// # Errors
-/// Reading and writing errors.
-pub(crate) fn ensure_env_and_gitignore(
-    deployment: &Deployment,
-    domain: Option<&Domain>,
-) -> Result<Vec<FileEntry>, Error> {
-    let mut entries = Vec::new();
-    // `.gitignore` first: there is no moment in which git could pick the other one up.
-    let old = files::read(deployment, path::GITIGNORE)?;
-    let merged = merged_gitignore(old.as_deref());
-    entries.push(match (&old, &merged) {
-        (None, merged) => {
-            files::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
-            FileEntry::of(deployment, path::GITIGNORE, Action::Created)
-        }
-        (Some(_), Some(merged)) => {
-            files::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
-            FileEntry::of(deployment, path::GITIGNORE, Action::Updated)
-        }
-        (Some(_), None) => FileEntry::of(deployment, path::GITIGNORE, Action::Unchanged),
-    });
-
-    let old = config::read_env(deployment)?;
-    entries.push(match old {
-        None => {
-            files::create(deployment, path::ENV, new_env(domain).as_bytes(), SECRET_MODE)?;
-            FileEntry::of(deployment, path::ENV, Action::Created)
-        }
-        Some(mut env) => {
-            let mut changed = false;
-            if let Some(domain) = domain
-                && env.get(env_file::DOMAIN).is_none_or(|value| value.is_empty())
-            {
-                changed |= env.set(env_file::DOMAIN, domain.as_str());
-            }
-            if env.get(env_file::TOKEN).is_none() {
-                changed |= env.set(env_file::TOKEN, PLACEHOLDER);
-            }
-            if changed {
-                files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
-            }
-            FileEntry::of(deployment, path::ENV, if changed { Action::Updated } else { Action::Unchanged })
-        }
-    });
-    Ok(entries)
-}
-
-fn new_env(domain: Option<&Domain>) -> String {
-    let mut env =
-        EnvFile::new("# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n".to_owned());
-    if let Some(domain) = domain {
-        env.set(env_file::DOMAIN, domain.as_str());
-    }
-    env.set(env_file::TOKEN, PLACEHOLDER);
-    let mut text = env.as_str().to_owned();
-    text.push_str(
-        "# Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n",
-    );
-    let mut env = EnvFile::new(text);
-    env.set(env_file::CONFIG_HASH, "");
-    env.set(env_file::TOKEN_FINGERPRINT, "");
-    env.as_str().to_owned()
-}
-
-/// What must be in `.gitignore`; `None` when it is there already.
-fn merged_gitignore(old: Option<&[u8]>) -> Option<Vec<u8>> {
-    // Also what may hold a token: files kept aside, and what a killed helper leaves half-written.
-    let wanted: [(&[u8], &[&[u8]]); 4] = [
-        (b".env", &[b".env", b"/.env"]),
-        (b"data/", &[b"data/", b"/data/", b"data", b"/data"]),
-        (b"*.bak-*", &[b"*.bak-*"]),
-        (b".*.tmp", &[b".*.tmp"]),
-    ];
-    let old = old.unwrap_or(b"# The token and the keys of the tunnel.\n");
-    let lines: Vec<&[u8]> = old.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).collect();
-    let missing: Vec<&[u8]> = wanted
-        .into_iter()
-        .filter(|(_, spellings)| !lines.iter().any(|line| spellings.contains(line)))
-        .map(|(line, _)| line)
-        .collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let ending: &[u8] = if old.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
-    let mut merged = old.to_vec();
-    if !merged.is_empty() && !merged.ends_with(b"\n") {
-        merged.extend_from_slice(ending);
-    }
-    for line in missing {
-        merged.extend_from_slice(line);
-        merged.extend_from_slice(ending);
-    }
-    Some(merged)
 }
 
 fn nothing_here(deployment: &Deployment, caller: &Caller) -> Report<InitData> {
@@ -337,14 +243,6 @@ fn steps(progress: &Progress) -> Vec<Step> {
     ]
 }
 
-/// The step in which the person registers the CA, whose fingerprint stands beside it in the answer.
-pub(crate) fn register_step(deployment: &Deployment, certificate: &str) -> Next {
-    Next::person(format!(
-        "in the Console, on the tunnel's page: Certificates > Add certificate, choose {} or paste it; compare the SHA-256 fingerprint; the tunnel turns Active",
-        deployment.path(certificate).display()
-    ))
-}
-
 fn report(
     deployment: &Deployment,
     domain: &Domain,
@@ -352,10 +250,10 @@ fn report(
     caller: &Caller,
     only_report: bool,
 ) -> Result<Report<InitData>, Error> {
-    let env = config::read_env(deployment)?;
+    let env = scaffold::read_env(deployment)?;
     let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    let routes = check::routes(deployment)?;
-    let labels = check::route_labels(deployment, domain);
+    let routes = current::routes(deployment)?;
+    let labels = current::route_labels(deployment, domain);
     let certificates = OnDisk::read(deployment);
     let judged = certificates.judge(domain, &labels, caller.now);
     let found = config::found::Found::read(deployment)?;
@@ -370,11 +268,11 @@ fn report(
     // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
     let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
-    findings.extend(check::open_directory(deployment));
+    findings.extend(modes::open_directory(deployment));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
-    if let Some(fault) = check::gateway_fault_of(deployment)?
+    if let Some(fault) = current::gateway_fault_of(deployment)?
         && !findings.iter().any(|f| f.id == fault.id)
     {
         findings.push(fault);
@@ -399,7 +297,7 @@ fn report(
         let again = caller.command(&["init"]);
         next.insert(0, Next::person("mend what the findings say, the first one first; then look again").running(again));
     } else if progress.certificates {
-        next.push(register_step(deployment, path::CA_CRT));
+        next.push(steps::register_step(deployment, path::CA_CRT));
     } else {
         next.push(Next::helper("issue the certificates", caller.command(&["certs", "issue"])));
     }
@@ -436,21 +334,4 @@ fn report(
     report.skipped = judged.skipped;
     report.next = next;
     Ok(report)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn merged(old: &str) -> String {
-        String::from_utf8(merged_gitignore(Some(old.as_bytes())).unwrap_or_else(|| old.as_bytes().to_vec())).unwrap()
-    }
-
-    #[test]
-    fn gitignore_is_merged_and_never_cut() {
-        assert_eq!(merged("node_modules"), "node_modules\n.env\ndata/\n*.bak-*\n.*.tmp\n");
-        assert_eq!(merged("a\r\n/.env\r\n"), "a\r\n/.env\r\ndata/\r\n*.bak-*\r\n.*.tmp\r\n");
-        assert_eq!(merged(".env\ndata/\n*.bak-*\n.*.tmp\n"), ".env\ndata/\n*.bak-*\n.*.tmp\n");
-        assert_eq!(merged("#.env\n/data\n"), "#.env\n/data\n.env\n*.bak-*\n.*.tmp\n");
-    }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::answer::{Error, Next, Report};
 use crate::caller::{Caller, quote};
+use crate::config::current;
 use crate::config::{self, Diff, Mode};
 use crate::deployment::Deployment;
 use crate::os::files::{Action, FileEntry};
@@ -51,7 +52,7 @@ pub(crate) fn run(
 ) -> Result<Report<RenderData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let domain = config::require_domain(deployment)?;
+    let domain = current::require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
     let rendered = config::render(deployment, &domain, &request.settings(), mode, caller.now)?;
     let changed: Vec<&str> = rendered

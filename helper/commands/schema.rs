@@ -9,7 +9,7 @@ use crate::certs::checking::{CheckData as CertsData, CheckRequest as CertsReques
 use crate::certs::issuing::{IssueData, IssueRequest};
 use crate::certs::renewal::{RenewData, RenewRequest};
 use crate::certs::rollover::{RotateData, RotateRequest};
-use crate::check::{CheckData, CheckRequest};
+use crate::commands::check::{CheckData, CheckRequest};
 use crate::commands::connect::{ConnectData, ConnectRequest};
 use crate::commands::init::{InitData, InitRequest};
 use crate::commands::render::{RenderData, RenderRequest};

@@ -1,21 +1,23 @@
 //! `token set` and `token check`: the secret goes from the person's terminal into `.env`, and nowhere else.
 
-use crate::rules::RuleId;
 use std::io::{IsTerminal, Read};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::init;
 use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
+use crate::config::current;
 use crate::deployment::env_file;
+use crate::deployment::modes;
+use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
+use crate::lint::secrets;
 use crate::os::files;
 use crate::os::git::{self, GitState};
-use crate::{config, rules};
+use crate::rules::RuleId;
 
 /// The request of `token set` and `token check`: there is nothing to ask.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -90,8 +92,8 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     };
     files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
-    init::ensure_env_and_gitignore(deployment, None)?;
-    let mut env = config::read_env(deployment)?
+    scaffold::ensure_env_and_gitignore(deployment, None)?;
+    let mut env = scaffold::read_env(deployment)?
         .ok_or_else(|| Error::Internal("`.env` vanished while the directory was locked".into()))?;
     let before = TokenState::of(env.get(env_file::TOKEN).as_deref());
     let changed = before != TokenState::Set(token.clone());
@@ -116,8 +118,8 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
         changed,
     };
     let mut report = Report::new(summary, data);
-    report.findings.extend(shadow(&token, caller));
-    if config::known_domain(deployment)?.is_none() {
+    report.findings.extend(secrets::shadow(&token, caller));
+    if current::known_domain(deployment)?.is_none() {
         report.next.push(Next::helper(
             "set up the rest, with the domain that the Console shows in place of this one",
             caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
@@ -134,41 +136,8 @@ fn refused(fault: Malformed) -> Report<SetData> {
     let state = TokenState::from(fault).name();
     let data = SetData { state, fingerprint: None, tunnel_id: None, changed: false };
     let mut report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
-    report.findings.push(finding_for(&fault));
+    report.findings.push(secrets::finding_for(&fault));
     report
-}
-
-/// The finding that goes with a text that is no token.
-pub(crate) fn finding_for(fault: &Malformed) -> Finding {
-    let id = match TokenState::from(*fault) {
-        TokenState::Missing => RuleId::TokenMissing,
-        TokenState::Placeholder => RuleId::TokenPlaceholder,
-        TokenState::Set(_) | TokenState::Malformed(_) => RuleId::TokenMalformed,
-    };
-    rules::finding(id).with(fault.to_string())
-}
-
-/// The finding that goes with what stands in `.env`, if it is not a token.
-pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
-    match state {
-        TokenState::Set(_) => None,
-        TokenState::Placeholder => Some(rules::finding(RuleId::TokenPlaceholder)),
-        TokenState::Missing => Some(rules::finding(RuleId::TokenMissing)),
-        TokenState::Malformed(fault) => Some(finding_for(fault)),
-    }
-}
-
-/// Whether the shell's `TUNNEL_TOKEN` would win over this one when Compose is run by hand. Prints neither.
-pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
-    let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
-    crate::answer::redact::guard(&exported);
-    (exported.trim() != token.expose()).then(|| {
-        rules::finding(RuleId::TokenShadowed).with(format!(
-            "fingerprint of the shell's value {}, of .env {}",
-            crate::deployment::token::fingerprint(exported.trim()),
-            token.fingerprint()
-        ))
-    })
 }
 
 /// What `token check` answers.
@@ -194,12 +163,12 @@ pub(crate) struct CheckData {
 /// `directory` when there is no deployment directory, reading errors.
 pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<CheckData>, Error> {
     deployment.require()?;
-    let env = config::read_env(deployment)?;
+    let env = scaffold::read_env(deployment)?;
     let state = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    let mut findings: Vec<Finding> = state_finding(&state).into_iter().collect();
+    let mut findings: Vec<Finding> = secrets::state_finding(&state).into_iter().collect();
     let (fingerprint, tunnel_id, shadowed) = match &state {
         TokenState::Set(token) => {
-            let shadow = shadow(token, caller);
+            let shadow = secrets::shadow(token, caller);
             let shadowed = shadow.is_some();
             findings.extend(shadow);
             (Some(token.fingerprint()), Some(token.tunnel_id().to_owned()), shadowed)
@@ -208,10 +177,10 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
             (None, None, caller.var(env_file::TOKEN).is_some())
         }
     };
-    findings.extend(crate::check::env_mode(deployment)?);
+    findings.extend(modes::env_mode(deployment)?);
     let git = git::state(deployment, path::ENV);
     let mut skipped = Vec::new();
-    findings.extend(git_finding(&git, path::ENV));
+    findings.extend(secrets::git_finding(&git, path::ENV));
     if let GitState::Unknown(why) = &git {
         skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
@@ -236,13 +205,4 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         );
     }
     Ok(report)
-}
-
-/// The finding that goes with what git says of a file with a secret.
-pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
-    match state {
-        GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
-        GitState::NotIgnored => Some(rules::finding(RuleId::GitNotIgnored).with(format!("`{inside}` is not ignored"))),
-        GitState::Tracked => Some(rules::finding(RuleId::GitTracked).with(format!("`{inside}` is in git's index"))),
-    }
 }

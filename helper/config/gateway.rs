@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Settings, UpstreamTls};
 use super::yaml::{self, Value};
-use crate::answer::request::{Change, UniqueMap};
+use crate::answer::request::{Change, UNEXPECTED_LIST, UniqueMap};
 use crate::answer::{Error, Finding};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream};
@@ -260,6 +260,19 @@ impl Gateway {
         (upstream.is_own_loopback() && !super::settings::may_dial([127, 0, 0, 1].into(), self.allowed_ips()))
             .then(|| "which inside the proxy's container is that container itself".to_owned())
     }
+}
+
+/// The finding that goes with a configuration that the proxy could not read either.
+pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
+    let text = fault.0.as_str();
+    let id = if text.starts_with("routes: ") && text.contains(UNEXPECTED_LIST) {
+        RuleId::ProxyConfigRoutesList
+    } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
+        RuleId::ProxyConfigType
+    } else {
+        RuleId::ProxyConfigYaml
+    };
+    rules::finding(id).with(format!("`{inside}`: {text}"))
 }
 
 fn refusal_hint(upstream: &Upstream) -> &'static str {

@@ -1,6 +1,7 @@
 //! `render`: the proxy's configuration, the compose file and the sample, from typed values and what is already there.
 
 pub(crate) mod compose;
+pub(crate) mod current;
 pub(crate) mod found;
 pub(crate) mod gateway;
 pub(crate) mod hidden;
@@ -18,7 +19,8 @@ use similar::TextDiff;
 use time::OffsetDateTime;
 
 use crate::answer::{Error, Finding, Severity, redact};
-use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::env_file;
+use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
 use crate::hash::sha256_hex;
 use crate::os::files::{self, Action, Batch, FileEntry};
@@ -114,53 +116,6 @@ impl Planned {
     }
 }
 
-/// The `.env` file of a directory.
-///
-/// # Errors
-/// As [`files::read_text`].
-pub(crate) fn read_env(deployment: &Deployment) -> Result<Option<EnvFile>, Error> {
-    Ok(files::read_text(deployment, path::ENV)?.map(EnvFile::new))
-}
-
-/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration.
-///
-/// # Errors
-/// `directory` when what stands there is no domain; reading errors.
-pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
-    let env = read_env(deployment)?;
-    let said = env.as_ref().and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty());
-    let (text, place) = match said {
-        Some(text) => (text, format!("{} in `.env`", env_file::DOMAIN)),
-        None => {
-            let found = Found::read(deployment)?;
-            let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
-            // A mount from elsewhere is not this directory's business.
-            let text = match found::is_inside(&inside).then(|| files::read_text(deployment, &inside)) {
-                Some(Ok(text)) => text,
-                None | Some(Err(Error::Unexpected { .. })) => None,
-                Some(Err(error)) => return Err(error),
-            };
-            let Some(domain) = text.and_then(|t| Gateway::parse(&t).ok()?.tunnel_domain) else { return Ok(None) };
-            (domain, format!("tunnel_domain in `{inside}`"))
-        }
-    };
-    Domain::parse(&text).map(Some).map_err(|why| Error::Directory {
-        message: format!("{place} is not a tunnel's domain: {why}"),
-        hint: "put the domain right there and run the command again".into(),
-    })
-}
-
-/// Like [`known_domain`], for commands that need one.
-///
-/// # Errors
-/// `directory` when the directory does not say which tunnel it is for.
-pub(crate) fn require_domain(deployment: &Deployment) -> Result<Domain, Error> {
-    known_domain(deployment)?.ok_or_else(|| Error::Directory {
-        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
-        hint: "run `init` with the domain first".into(),
-    })
-}
-
 /// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
 ///
 /// # Errors
@@ -191,7 +146,7 @@ pub(crate) fn render(
         // Without the routes that stand there nothing sensible can be written.
         let mut rendered = Rendered { blocked: true, ..Rendered::default() };
         let inside = if gateway_text.is_some() { path::GATEWAY } else { "the configuration that the stack mounts" };
-        rendered.findings.push(crate::check::gateway_fault(fault, inside));
+        rendered.findings.push(gateway::gateway_fault(fault, inside));
         if gateway_text.is_some() {
             rendered.files.push(FileEntry::of(deployment, path::GATEWAY, Action::Kept));
         }
@@ -344,7 +299,7 @@ fn judge_takeover(
     lost.retain(|name| *name != services.proxy && *name != services.cloudflared);
     lost.retain(|name| !(choices.sample && name == sample::SERVICE));
     let new = compose::project_name(domain);
-    let old = found.project(deployment, read_env(deployment)?.as_ref()).filter(|old| *old != new);
+    let old = found.project(deployment, scaffold::read_env(deployment)?.as_ref()).filter(|old| *old != new);
     if old.is_none() && lost.is_empty() {
         return Ok(());
     }
@@ -407,7 +362,7 @@ fn write(
 /// # Errors
 /// Reading and writing errors.
 pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
-    let Some(mut env) = read_env(deployment)? else { return Ok(false) };
+    let Some(mut env) = scaffold::read_env(deployment)? else { return Ok(false) };
     let found = Found::read(deployment)?;
     // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
     if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
@@ -440,7 +395,7 @@ pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, O
 /// # Errors
 /// Reading errors.
 pub(crate) fn token_fingerprint(deployment: &Deployment) -> Result<Option<String>, Error> {
-    let text = read_env(deployment)?.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
+    let text = scaffold::read_env(deployment)?.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
     Ok(text.map(|text| token::fingerprint(text.trim())))
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod domain;
 pub(crate) mod env_file;
+pub(crate) mod modes;
 pub(crate) mod route;
+pub(crate) mod scaffold;
 pub(crate) mod token;
 
 use std::ffi::OsStr;

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use super::DiagnoseData;
 use crate::answer::{Error, Report, redact};
 use crate::caller::Caller;
-use crate::check::Facts;
 use crate::config::found::is_inside;
 use crate::config::hidden::Hidden;
 use crate::config::sample;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, path};
 use crate::hash::sha256_hex;
+use crate::lint::facts::Facts;
 use crate::os::files;
 use crate::stack::commands::Stack;
 

@@ -15,6 +15,7 @@ use crate::config::yaml::{self, Value, at};
 use crate::config::{self, found};
 use crate::deployment::env_file;
 use crate::deployment::route::Host;
+use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
 use crate::os::files;
 
@@ -79,7 +80,7 @@ impl Deployed {
         if !deployment.exists()? {
             return Ok(this);
         }
-        let env = config::read_env(deployment)?;
+        let env = scaffold::read_env(deployment)?;
         let found = Found::read(deployment)?;
         this.has_env = env.is_some();
         this.is_deployment = env.is_some() || found.main.is_some();

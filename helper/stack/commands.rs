@@ -1,6 +1,5 @@
 //! `up`, `status`, `restart` and `down`.
 
-use crate::rules::{Cure, RuleId};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,15 +12,17 @@ use super::engine;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
-use crate::check::Facts;
+use crate::config::current;
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::hidden::Hidden;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, Upstream};
+use crate::lint::facts::Facts;
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::signs;
 use crate::os::files;
+use crate::rules::{Cure, RuleId};
 use crate::{preflight, rules};
 
 /// Pulling and building over a slow line; afterwards something is wrong with it.
@@ -610,7 +611,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
             // Compose needs no readable file to stop containers by their project's name.
             let unreadable = refused.findings.iter().any(|f| f.id.as_str().starts_with("compose-"));
             report.next = refused.next;
-            if let Some(domain) = config::known_domain(deployment).ok().flatten().filter(|_| unreadable) {
+            if let Some(domain) = current::known_domain(deployment).ok().flatten().filter(|_| unreadable) {
                 report.next.push(
                     Next::person(
                         "or, as long as the compose file cannot be read, stop the containers by the project's name",

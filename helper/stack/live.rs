@@ -1,6 +1,5 @@
 //! The live state of the stack as a value: looked at as often as one likes, judged the same way each time.
 
-use crate::rules::RuleId;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,8 +14,8 @@ use super::journal::{self, Journal};
 use super::reach::reach;
 use crate::answer::{Error, Finding, Layer, Severity, Skipped};
 use crate::caller::Services;
-use crate::check::{Target, target};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
+use crate::config::current::{Target, target};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, path};
@@ -24,6 +23,7 @@ use crate::logs::agent::CONNECTIONS;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;
 use crate::os::files;
+use crate::rules::RuleId;
 use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.

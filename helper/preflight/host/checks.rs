@@ -1,6 +1,5 @@
 //! What of the machine would break this stack, or give a secret away: pure judgement over what was gathered.
 
-use crate::rules::RuleId;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -8,11 +7,12 @@ use ipnet::Ipv4Net;
 
 use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
 use crate::answer::{Finding, Severity};
-use crate::commands::token;
 use crate::deployment::TokenState;
+use crate::lint::secrets;
 use crate::os::git::GitState;
 use crate::preflight::{Check, Facts, Verdict};
 use crate::rules;
+use crate::rules::RuleId;
 
 /// What the images and the sample's build take, unpacked, with room to spare.
 const DISK_WANTED: u64 = 1 << 30;
@@ -104,7 +104,7 @@ fn shell_is_plain(facts: &Facts, verdict: &mut Verdict) {
     // With a token to compare it with, the finding about it says more.
     if let Some(TokenState::Set(token)) = &facts.deployed.token {
         names.retain(|name| *name != "TUNNEL_TOKEN");
-        verdict.findings.extend(token::shadow(token, &facts.caller));
+        verdict.findings.extend(secrets::shadow(token, &facts.caller));
     }
     if !names.is_empty() {
         verdict.found(rules::finding(RuleId::ShellVariables).with(format!("set: {}", names.join(", "))));

@@ -1,103 +1,22 @@
 //! `check`: lints a deployment as it stands on disk, whoever wrote it. Gathers facts, then asks a table of checks.
 
-use crate::rules::RuleId;
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::answer::request::UNEXPECTED_LIST;
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
-use crate::caller::{Caller, Services};
-use crate::certs::disk::{Judged, OnDisk};
-use crate::commands::token;
-use crate::config;
+use super::facts::Facts;
+use super::secrets;
+use crate::answer::{Finding, Severity, Skipped};
 use crate::config::compose::words;
-use crate::config::found::{Found, is_inside};
-use crate::config::gateway::{Gateway, data_file};
+use crate::config::current::{self, GatewayFile, Target};
+use crate::config::gateway::{self, data_file};
 use crate::config::images;
 use crate::config::sample;
 use crate::config::yaml::{self, Value};
-use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::route::{Host, Scheme};
-use crate::deployment::{Deployment, Domain, RouteName, Token, TokenState, Upstream, path};
+use crate::deployment::env_file;
+use crate::deployment::modes;
+use crate::deployment::route::Scheme;
+use crate::deployment::{RouteName, Token, TokenState, Upstream, path};
 use crate::os::files;
-use crate::os::git::{self, GitState};
+use crate::os::git::GitState;
 use crate::rules;
-
-/// The request of `check`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct CheckRequest {}
-
-/// What `check` answers.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct CheckData {
-    /// The tunnel's domain.
-    domain: Option<Domain>,
-    /// The compose file that counts.
-    compose_file: Option<String>,
-    /// Name of the Compose project.
-    project: Option<String>,
-    /// The routes.
-    routes: BTreeMap<String, String>,
-    /// How many checks ran.
-    checks: usize,
-    /// How many of the certificates' requirements are met.
-    requirements_met: usize,
-}
-
-/// The proxy's configuration as it was found.
-#[derive(Debug)]
-pub(crate) enum GatewayFile {
-    /// No such file, or no mount that would show it to the proxy.
-    Missing(String),
-    /// It lies outside of the directory.
-    Elsewhere(String),
-    /// A directory in its place.
-    Directory,
-    /// It cannot be read.
-    Unreadable(String),
-    /// It is not what the proxy reads.
-    Faulty(yaml::Fault),
-    /// It is.
-    Good(Box<Gateway>),
-}
-
-impl GatewayFile {
-    /// The configuration, if the proxy could use it.
-    pub(crate) fn good(&self) -> Option<&Gateway> {
-        match self {
-            Self::Good(gateway) => Some(gateway),
-            Self::Missing(_) | Self::Elsewhere(_) | Self::Directory | Self::Unreadable(_) | Self::Faulty(_) => None,
-        }
-    }
-}
-
-/// Everything that the checks ask for.
-#[derive(Debug)]
-pub(crate) struct Facts<'a> {
-    deployment: &'a Deployment,
-    caller: &'a Caller,
-    /// The tunnel's domain.
-    pub(crate) domain: Option<Domain>,
-    env: Option<EnvFile>,
-    token: TokenState,
-    git: GitState,
-    git_key: Option<GitState>,
-    /// The compose files.
-    pub(crate) found: Found,
-    /// What the services are called.
-    pub(crate) services: Services,
-    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
-    pub(crate) gateway_path: String,
-    /// The proxy's configuration.
-    pub(crate) gateway: GatewayFile,
-    certificates: Option<Judged>,
-    /// User and group that the proxy runs as.
-    user: (u32, u32),
-}
+use crate::rules::RuleId;
 
 /// What the checks found.
 #[derive(Debug, Default)]
@@ -118,7 +37,7 @@ impl Verdict {
 }
 
 /// The checks, in no order that matters: each looks at the facts and says what it finds.
-const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
+pub(crate) const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     directory_is_closed,
     env_is_sound,
     token_is_there,
@@ -141,208 +60,8 @@ const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     certificates_are_sound,
 ];
 
-impl<'a> Facts<'a> {
-    /// Reads what the checks need; decides nothing.
-    ///
-    /// # Errors
-    /// `directory` when there is none; reading errors of the files that everything else hangs on.
-    pub(crate) fn gather(deployment: &'a Deployment, caller: &'a Caller) -> Result<Self, Error> {
-        deployment.require()?;
-        let env = config::read_env(deployment)?;
-        let found = Found::read(deployment)?;
-        let services = found.services();
-        let gateway_path = gateway_path(deployment, &found, &services);
-        let gateway = read_gateway(deployment, &found, gateway_path.as_deref());
-        let domain = config::known_domain(deployment)?;
-        let labels = match (gateway.good(), &domain) {
-            (Some(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
-            (None, _) | (_, None) => Vec::new(),
-        };
-        let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
-        let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-        let git = git::state(deployment, path::ENV);
-        let git_key = files::metadata(deployment, path::CA_KEY).ok().flatten().map(|_| match &git {
-            GitState::NoRepository | GitState::Unknown(_) => git.clone(),
-            GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
-        });
-        let user = proxy_user(&found, &services.proxy);
-        Ok(Self {
-            deployment,
-            caller,
-            domain,
-            env,
-            token,
-            git,
-            git_key,
-            found,
-            services,
-            gateway_path: gateway_path.unwrap_or_else(|| path::GATEWAY.into()),
-            gateway,
-            certificates,
-            user,
-        })
-    }
-
-    /// Asks every check.
-    pub(crate) fn judge(&self) -> Verdict {
-        let mut verdict = Verdict::default();
-        for check in CHECKS {
-            check(self, &mut verdict);
-        }
-        verdict
-    }
-
-    /// Whether nothing here looks like a deployment, begun or finished.
-    pub(crate) fn are_of_nothing(&self) -> bool {
-        let absent = |inside| matches!(files::metadata(self.deployment, inside), Ok(None));
-        self.found.main.is_none() && self.env.is_none() && absent(path::GATEWAY) && absent(path::DATA)
-    }
-
-    /// What `.env` says.
-    pub(crate) fn env(&self) -> Option<&EnvFile> {
-        self.env.as_ref()
-    }
-
-    /// The routes, as far as the configuration can be read.
-    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
-        self.gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default()
-    }
-
-    /// Name of the Compose project.
-    pub(crate) fn project(&self) -> Option<String> {
-        self.found.project(self.deployment, self.env.as_ref())
-    }
-
-    /// Variables of the shell that must not reach Compose.
-    pub(crate) fn variables(&self) -> std::collections::BTreeSet<String> {
-        self.found.variables(self.env.as_ref())
-    }
-}
-
-/// `65532:65532`, `65532`, `root`.
-fn ids(user: &str) -> (u32, u32) {
-    let (uid, gid) = user.split_once(':').unwrap_or((user, user));
-    let number = |text: &str| text.parse().unwrap_or(if text == "root" { 0 } else { 65532 });
-    (number(uid), number(gid))
-}
-
-/// Where the proxy's configuration lies, as a path inside the directory if it is there.
-fn gateway_path(deployment: &Deployment, found: &Found, services: &Services) -> Option<String> {
-    let Some(source) = found.gateway_path(&services.proxy) else {
-        // Without a readable compose file our own layout is the best guess; with one, no mount means no file.
-        return found.main.as_ref().is_none_or(|main| main.value.is_err()).then(|| path::GATEWAY.to_owned());
-    };
-    let root = format!("{}/", deployment.root().to_string_lossy());
-    Some(source.strip_prefix(&root).map(str::to_owned).unwrap_or(source))
-}
-
-fn read_gateway(deployment: &Deployment, found: &Found, inside: Option<&str>) -> GatewayFile {
-    let Some(inside) = inside else {
-        let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name);
-        return GatewayFile::Missing(format!("`{name}` mounts nothing at /etc/mcp-gateway/config.yaml"));
-    };
-    if !is_inside(inside) {
-        return GatewayFile::Elsewhere(inside.to_owned());
-    }
-    match files::metadata(deployment, inside) {
-        Ok(Some(meta)) if meta.is_dir() => return GatewayFile::Directory,
-        Ok(_) => {}
-        Err(error) => return GatewayFile::Unreadable(error.to_string()),
-    }
-    match files::read_text(deployment, inside) {
-        Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
-        Ok(Some(text)) => match Gateway::parse(&text) {
-            Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
-            Err(fault) => GatewayFile::Faulty(fault),
-        },
-        Err(error) => GatewayFile::Unreadable(error.to_string()),
-    }
-}
-
-/// The routes of a directory; empty where there are none that can be read.
-///
-/// # Errors
-/// Reading errors of the compose files.
-pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>, Error> {
-    let found = Found::read(deployment)?;
-    let services = found.services();
-    let inside = gateway_path(deployment, &found, &services);
-    let gateway = read_gateway(deployment, &found, inside.as_deref());
-    Ok(gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default())
-}
-
-/// The finding about a proxy configuration that is there and cannot be used.
-///
-/// # Errors
-/// Reading errors of the compose files.
-pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Result<Option<Finding>, Error> {
-    let found = Found::read(deployment)?;
-    let inside = gateway_path(deployment, &found, &found.services());
-    let name = inside.clone().unwrap_or_default();
-    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
-        GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
-        GatewayFile::Directory => {
-            Some(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{name}` is a directory")))
-        }
-        GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
-    })
-}
-
-/// Names of the routes that stand in front of the domain, for the certificate.
-pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
-    labels(routes(deployment).unwrap_or_default().keys(), domain)
-}
-
-/// The labels among the keys of `routes`; a key may also be a whole host name.
-fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
-    let suffix = format!(".{domain}");
-    names
-        .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
-        .filter(|name| RouteName::parse(name).is_ok())
-        .collect()
-}
-
-/// The finding that goes with a configuration that the proxy could not read either.
-pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
-    let text = fault.0.as_str();
-    let id = if text.starts_with("routes: ") && text.contains(UNEXPECTED_LIST) {
-        RuleId::ProxyConfigRoutesList
-    } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
-        RuleId::ProxyConfigType
-    } else {
-        RuleId::ProxyConfigYaml
-    };
-    rules::finding(id).with(format!("`{inside}`: {text}"))
-}
-
-/// Findings about the mode of `.env`.
-///
-/// # Errors
-/// When it cannot be looked at.
-pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
-    let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(meta.mode(), "`.env`", RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
-}
-
-fn exposure(mode: u32, what: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
-    let text = format!("{what} has mode {:04o}", mode & 0o7777);
-    if mode & 0o022 != 0 {
-        Some(rules::finding(writable).with(text))
-    } else if mode & 0o044 != 0 {
-        Some(rules::finding(readable).with(text))
-    } else {
-        None
-    }
-}
-
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
-    verdict.findings.extend(open_directory(facts.deployment));
-}
-
-/// The finding about a directory that others on this host can enter.
-pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
-    let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
-    (mode & 0o077 != 0).then(|| rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}")))
+    verdict.findings.extend(modes::open_directory(facts.deployment));
 }
 
 fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -356,7 +75,7 @@ fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
         verdict.push(rules::finding(RuleId::ComposeFileElsewhere));
     }
-    match env_mode(facts.deployment) {
+    match modes::env_mode(facts.deployment) {
         Ok(found) => verdict.findings.extend(found),
         Err(error) => verdict.skipped.push(Skipped::new(RuleId::EnvReadable, error.to_string())),
     }
@@ -366,9 +85,9 @@ fn token_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     if facts.env.is_none() {
         return;
     }
-    verdict.findings.extend(token::state_finding(&facts.token));
+    verdict.findings.extend(secrets::state_finding(&facts.token));
     if let TokenState::Set(token) = &facts.token {
-        verdict.findings.extend(token::shadow(token, facts.caller));
+        verdict.findings.extend(secrets::shadow(token, facts.caller));
     }
 }
 
@@ -377,52 +96,15 @@ fn secrets_stay_out_of_git(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
     if facts.env.is_some() {
-        verdict.findings.extend(token::git_finding(&facts.git, path::ENV));
+        verdict.findings.extend(secrets::git_finding(&facts.git, path::ENV));
     }
     if let Some(state) = &facts.git_key {
-        verdict.findings.extend(token::git_finding(state, path::CA_KEY));
+        verdict.findings.extend(secrets::git_finding(state, path::CA_KEY));
     }
 }
 
 fn keys_are_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
-    verdict.findings.extend(key_modes(facts.deployment));
-}
-
-/// Findings about who on this host may read or write the keys.
-pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
-    let mut found = Vec::new();
-    // The other two are there while the CA is being changed.
-    for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
-        if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(meta.mode(), &format!("`{key}`"), RuleId::KeyReadable, RuleId::KeyWritable));
-        }
-    }
-    if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
-        && meta.mode() & 0o022 != 0
-    {
-        let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
-        found.push(rules::finding(RuleId::KeyWritable).with(text));
-    }
-    found
-}
-
-/// User and group that the proxy runs as; the image's own where the compose file does not say.
-pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
-    found.service(proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |user| ids(&user))
-}
-
-/// The finding about certificates that the proxy's user may not read.
-pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
-    let denied = |inside, bit| denied(deployment, user, inside, bit);
-    let text = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4));
-    text.map(|text| rules::finding(RuleId::ProxyKeyDenied).with(text))
-}
-
-/// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
-fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
-    let meta = files::metadata(deployment, inside).ok().flatten()?;
-    (!allows(&meta, user, bit))
-        .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
+    verdict.findings.extend(modes::key_modes(facts.deployment));
 }
 
 fn domains_agree(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -598,7 +280,7 @@ fn gateway_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
             verdict.push(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{inside}` is a directory")));
         }
         GatewayFile::Unreadable(why) => verdict.push(rules::finding(RuleId::ProxyConfigDenied).with(why)),
-        GatewayFile::Faulty(fault) => verdict.push(gateway_fault(fault, inside)),
+        GatewayFile::Faulty(fault) => verdict.push(gateway::gateway_fault(fault, inside)),
         GatewayFile::Good(gateway) => {
             if gateway.routes.is_empty() {
                 verdict.push(rules::finding(RuleId::ProxyConfigRoutesEmpty).with(format!("`{inside}`")));
@@ -608,23 +290,10 @@ fn gateway_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
-fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bool {
-    let (uid, gid) = user;
-    let shift = if meta.uid() == uid {
-        6
-    } else if meta.gid() == gid {
-        3
-    } else {
-        0
-    };
-    uid == 0 || meta.mode() >> shift & bit != 0
-}
-
 fn container_reads_its_files(facts: &Facts<'_>, verdict: &mut Verdict) {
-    verdict.findings.extend(unreadable_certificates(facts.deployment, facts.user));
+    verdict.findings.extend(modes::unreadable_certificates(facts.deployment, facts.user));
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
-        && let Some(text) = denied(facts.deployment, facts.user, &facts.gateway_path, 4)
+        && let Some(text) = modes::denied(facts.deployment, facts.user, &facts.gateway_path, 4)
     {
         verdict.push(rules::finding(RuleId::ProxyConfigDenied).with(text));
     }
@@ -678,39 +347,6 @@ fn is_empty(directory: &std::path::Path) -> bool {
     std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Where a route leads, as far as the files tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A service of this project.
-    Service(String),
-    /// A container on a Docker network that the proxy joins from outside the project.
-    Joined(String),
-    /// Somewhere that Docker does not show: this host, or another machine.
-    Outside(&'static str),
-    /// Nobody has that name.
-    Nobody,
-    /// It cannot be told.
-    Unknown(&'static str),
-}
-
-/// Finds out where an upstream lies.
-pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
-    if let Some(service) = found.service_named(upstream.host_text()) {
-        return Target::Service(service);
-    }
-    match upstream.host() {
-        Host::Engine => Target::Outside("it is a process on this host, which Docker does not show"),
-        Host::Address(_) => Target::Outside("it is an address outside of this project, which Docker does not show"),
-        Host::Name(_) => Target::Outside("it is a name outside of this project, which Docker does not show"),
-        Host::Label("localhost") => Target::Unknown("it is the proxy's own container"),
-        Host::Label(_) if !found.external_networks(proxy).is_empty() => Target::Joined(upstream.host_text().to_owned()),
-        Host::Label(_) if found.includes_others() => {
-            Target::Unknown("the compose file includes others, whose services are not looked at")
-        }
-        Host::Label(_) => Target::Nobody,
-    }
-}
-
 fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
     let GatewayFile::Good(gateway) = &facts.gateway else { return };
     let suffix = facts.domain.as_ref().map(|domain| format!(".{domain}")).unwrap_or_default();
@@ -735,7 +371,7 @@ fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
         if !compose_is_known(facts) {
             continue;
         }
-        match target(&upstream, &facts.found, &facts.services.proxy) {
+        match current::target(&upstream, &facts.found, &facts.services.proxy) {
             Target::Service(_) => {}
             Target::Nobody => verdict.push(
                 rules::finding(RuleId::UpstreamUndefined)
@@ -769,7 +405,7 @@ fn upstream_trust_is_there(facts: &Facts<'_>, verdict: &mut Verdict) {
     let inside = data_file(file).map(|name| format!("{}/{name}", path::DATA));
     let meta = inside.as_deref().and_then(|inside| files::metadata(facts.deployment, inside).ok().flatten());
     match (inside, meta) {
-        (Some(_), Some(meta)) if meta.is_file() && allows(&meta, facts.user, 4) => {}
+        (Some(_), Some(meta)) if meta.is_file() && modes::allows(&meta, facts.user, 4) => {}
         (Some(inside), Some(_)) => {
             verdict.push(
                 rules::finding(RuleId::UpstreamCaMissing).with(format!("`{inside}` is not readable for the proxy")),
@@ -796,39 +432,4 @@ fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     let new = |f: &&Finding| !f.evidence.iter().any(|text| told(text));
     verdict.findings.extend(judged.findings.iter().filter(new).cloned());
     verdict.skipped.extend(judged.skipped.iter().filter(|s| !told(&s.reason)).cloned());
-}
-
-/// The command.
-///
-/// # Errors
-/// `directory` when there is no deployment directory, reading errors.
-pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report<CheckData>, Error> {
-    let for_facts = caller.clone();
-    let facts = Facts::gather(deployment, &for_facts)?;
-    caller.services = facts.services.clone();
-    caller.domain = facts.domain.as_ref().map(ToString::to_string);
-    let verdict = facts.judge();
-    let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let summary = match (errors, warnings) {
-        (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
-        (0, n) => format!("the deployment is sound as far as its files tell, with {n} warning(s)"),
-        (n, _) if verdict.is_fatal() => format!("{n} error(s) keep the deployment from working"),
-        (n, _) => format!("the deployment would work, and has {n} error(s) that endanger it"),
-    };
-    let data = CheckData {
-        domain: facts.domain.clone(),
-        compose_file: facts.found.main.as_ref().map(|main| main.name.to_owned()),
-        project: facts.project(),
-        routes: facts.routes(),
-        checks: CHECKS.len(),
-        requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
-    };
-    let mut report = Report::new(summary, data);
-    if errors == 0 {
-        report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
-    }
-    report.findings = verdict.findings;
-    report.skipped = verdict.skipped;
-    Ok(report)
 }

@@ -1,0 +1,69 @@
+//! `check`: lints a deployment as it stands on disk, whoever wrote it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Next, Report, Severity};
+use crate::caller::Caller;
+use crate::deployment::{Deployment, Domain};
+use crate::lint::checks::CHECKS;
+use crate::lint::facts::Facts;
+
+/// The request of `check`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckRequest {}
+
+/// What `check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckData {
+    /// The tunnel's domain.
+    domain: Option<Domain>,
+    /// The compose file that counts.
+    compose_file: Option<String>,
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// The routes.
+    routes: BTreeMap<String, String>,
+    /// How many checks ran.
+    checks: usize,
+    /// How many of the certificates' requirements are met.
+    requirements_met: usize,
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` when there is no deployment directory, reading errors.
+pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report<CheckData>, Error> {
+    let for_facts = caller.clone();
+    let facts = Facts::gather(deployment, &for_facts)?;
+    caller.services = facts.services.clone();
+    caller.domain = facts.domain.as_ref().map(ToString::to_string);
+    let verdict = facts.judge();
+    let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let summary = match (errors, warnings) {
+        (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
+        (0, n) => format!("the deployment is sound as far as its files tell, with {n} warning(s)"),
+        (n, _) if verdict.is_fatal() => format!("{n} error(s) keep the deployment from working"),
+        (n, _) => format!("the deployment would work, and has {n} error(s) that endanger it"),
+    };
+    let data = CheckData {
+        domain: facts.domain.clone(),
+        compose_file: facts.found.main.as_ref().map(|main| main.name.to_owned()),
+        project: facts.project(),
+        routes: facts.routes(),
+        checks: CHECKS.len(),
+        requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
+    };
+    let mut report = Report::new(summary, data);
+    if errors == 0 {
+        report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+    }
+    report.findings = verdict.findings;
+    report.skipped = verdict.skipped;
+    Ok(report)
+}

@@ -1,0 +1,202 @@
+//! What a directory says: its domain, the proxy's configuration, its routes and where they lead.
+
+use std::collections::BTreeMap;
+
+use super::found::{Found, is_inside};
+use super::gateway::{Gateway, gateway_fault};
+use super::yaml;
+use crate::answer::{Error, Finding};
+use crate::caller::Services;
+use crate::deployment::env_file;
+use crate::deployment::route::Host;
+use crate::deployment::scaffold::read_env;
+use crate::deployment::{Deployment, Domain, RouteName, Upstream, path};
+use crate::os::files;
+use crate::rules::{self, RuleId};
+
+/// The proxy's configuration as it was found.
+#[derive(Debug)]
+pub(crate) enum GatewayFile {
+    /// No such file, or no mount that would show it to the proxy.
+    Missing(String),
+    /// It lies outside of the directory.
+    Elsewhere(String),
+    /// A directory in its place.
+    Directory,
+    /// It cannot be read.
+    Unreadable(String),
+    /// It is not what the proxy reads.
+    Faulty(yaml::Fault),
+    /// It is.
+    Good(Box<Gateway>),
+}
+
+impl GatewayFile {
+    /// The configuration, if the proxy could use it.
+    pub(crate) fn good(&self) -> Option<&Gateway> {
+        match self {
+            Self::Good(gateway) => Some(gateway),
+            Self::Missing(_) | Self::Elsewhere(_) | Self::Directory | Self::Unreadable(_) | Self::Faulty(_) => None,
+        }
+    }
+}
+
+/// Where the proxy's configuration lies, as a path inside the directory if it is there.
+pub(crate) fn gateway_path(deployment: &Deployment, found: &Found, services: &Services) -> Option<String> {
+    let Some(source) = found.gateway_path(&services.proxy) else {
+        // Without a readable compose file our own layout is the best guess; with one, no mount means no file.
+        return found.main.as_ref().is_none_or(|main| main.value.is_err()).then(|| path::GATEWAY.to_owned());
+    };
+    let root = format!("{}/", deployment.root().to_string_lossy());
+    Some(source.strip_prefix(&root).map(str::to_owned).unwrap_or(source))
+}
+
+pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Option<&str>) -> GatewayFile {
+    let Some(inside) = inside else {
+        let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name);
+        return GatewayFile::Missing(format!("`{name}` mounts nothing at /etc/mcp-gateway/config.yaml"));
+    };
+    if !is_inside(inside) {
+        return GatewayFile::Elsewhere(inside.to_owned());
+    }
+    match files::metadata(deployment, inside) {
+        Ok(Some(meta)) if meta.is_dir() => return GatewayFile::Directory,
+        Ok(_) => {}
+        Err(error) => return GatewayFile::Unreadable(error.to_string()),
+    }
+    match files::read_text(deployment, inside) {
+        Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
+        Ok(Some(text)) => match Gateway::parse(&text) {
+            Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
+            Err(fault) => GatewayFile::Faulty(fault),
+        },
+        Err(error) => GatewayFile::Unreadable(error.to_string()),
+    }
+}
+
+/// The routes of a directory; empty where there are none that can be read.
+///
+/// # Errors
+/// Reading errors of the compose files.
+pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>, Error> {
+    let found = Found::read(deployment)?;
+    let services = found.services();
+    let inside = gateway_path(deployment, &found, &services);
+    let gateway = read_gateway(deployment, &found, inside.as_deref());
+    Ok(gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default())
+}
+
+/// The finding about a proxy configuration that is there and cannot be used.
+///
+/// # Errors
+/// Reading errors of the compose files.
+pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Result<Option<Finding>, Error> {
+    let found = Found::read(deployment)?;
+    let inside = gateway_path(deployment, &found, &found.services());
+    let name = inside.clone().unwrap_or_default();
+    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
+        GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
+        GatewayFile::Directory => {
+            Some(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{name}` is a directory")))
+        }
+        GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
+    })
+}
+
+/// Names of the routes that stand in front of the domain, for the certificate.
+pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
+    labels(routes(deployment).unwrap_or_default().keys(), domain)
+}
+
+/// The labels among the keys of `routes`; a key may also be a whole host name.
+pub(crate) fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
+    let suffix = format!(".{domain}");
+    names
+        .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
+        .filter(|name| RouteName::parse(name).is_ok())
+        .collect()
+}
+
+/// User and group that the proxy runs as; the image's own where the compose file does not say.
+pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
+    found.service(proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |user| ids(&user))
+}
+
+/// `65532:65532`, `65532`, `root`.
+fn ids(user: &str) -> (u32, u32) {
+    let (uid, gid) = user.split_once(':').unwrap_or((user, user));
+    let number = |text: &str| text.parse().unwrap_or(if text == "root" { 0 } else { 65532 });
+    (number(uid), number(gid))
+}
+
+/// Where a route leads, as far as the files tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A service of this project.
+    Service(String),
+    /// A container on a Docker network that the proxy joins from outside the project.
+    Joined(String),
+    /// Somewhere that Docker does not show: this host, or another machine.
+    Outside(&'static str),
+    /// Nobody has that name.
+    Nobody,
+    /// It cannot be told.
+    Unknown(&'static str),
+}
+
+/// Finds out where an upstream lies.
+pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
+    if let Some(service) = found.service_named(upstream.host_text()) {
+        return Target::Service(service);
+    }
+    match upstream.host() {
+        Host::Engine => Target::Outside("it is a process on this host, which Docker does not show"),
+        Host::Address(_) => Target::Outside("it is an address outside of this project, which Docker does not show"),
+        Host::Name(_) => Target::Outside("it is a name outside of this project, which Docker does not show"),
+        Host::Label("localhost") => Target::Unknown("it is the proxy's own container"),
+        Host::Label(_) if !found.external_networks(proxy).is_empty() => Target::Joined(upstream.host_text().to_owned()),
+        Host::Label(_) if found.includes_others() => {
+            Target::Unknown("the compose file includes others, whose services are not looked at")
+        }
+        Host::Label(_) => Target::Nobody,
+    }
+}
+
+/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration.
+///
+/// # Errors
+/// `directory` when what stands there is no domain; reading errors.
+pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
+    let env = read_env(deployment)?;
+    let said = env.as_ref().and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty());
+    let (text, place) = match said {
+        Some(text) => (text, format!("{} in `.env`", env_file::DOMAIN)),
+        None => {
+            let found = Found::read(deployment)?;
+            let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
+            // A mount from elsewhere is not this directory's business.
+            let text = match is_inside(&inside).then(|| files::read_text(deployment, &inside)) {
+                Some(Ok(text)) => text,
+                None | Some(Err(Error::Unexpected { .. })) => None,
+                Some(Err(error)) => return Err(error),
+            };
+            let Some(domain) = text.and_then(|t| Gateway::parse(&t).ok()?.tunnel_domain) else { return Ok(None) };
+            (domain, format!("tunnel_domain in `{inside}`"))
+        }
+    };
+    Domain::parse(&text).map(Some).map_err(|why| Error::Directory {
+        message: format!("{place} is not a tunnel's domain: {why}"),
+        hint: "put the domain right there and run the command again".into(),
+    })
+}
+
+/// Like [`known_domain`], for commands that need one.
+///
+/// # Errors
+/// `directory` when the directory does not say which tunnel it is for.
+pub(crate) fn require_domain(deployment: &Deployment) -> Result<Domain, Error> {
+    known_domain(deployment)?.ok_or_else(|| Error::Directory {
+        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
+        hint: "run `init` with the domain first".into(),
+    })
+}

@@ -1,0 +1,79 @@
+//! Who on this host, and in the containers, may read or write the files of a deployment.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::{Deployment, path};
+use crate::answer::{Error, Finding};
+use crate::os::files;
+use crate::rules::{self, RuleId};
+
+/// Findings about the mode of `.env`.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
+    let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
+    Ok(exposure(meta.mode(), "`.env`", RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
+}
+
+fn exposure(mode: u32, what: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
+    let text = format!("{what} has mode {:04o}", mode & 0o7777);
+    if mode & 0o022 != 0 {
+        Some(rules::finding(writable).with(text))
+    } else if mode & 0o044 != 0 {
+        Some(rules::finding(readable).with(text))
+    } else {
+        None
+    }
+}
+
+/// The finding about a directory that others on this host can enter.
+pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
+    let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
+    (mode & 0o077 != 0).then(|| rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}")))
+}
+
+/// Findings about who on this host may read or write the keys.
+pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
+    let mut found = Vec::new();
+    // The other two are there while the CA is being changed.
+    for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
+        if let Ok(Some(meta)) = files::metadata(deployment, key) {
+            found.extend(exposure(meta.mode(), &format!("`{key}`"), RuleId::KeyReadable, RuleId::KeyWritable));
+        }
+    }
+    if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
+        && meta.mode() & 0o022 != 0
+    {
+        let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
+        found.push(rules::finding(RuleId::KeyWritable).with(text));
+    }
+    found
+}
+
+/// The finding about certificates that the proxy's user may not read.
+pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
+    let denied = |inside, bit| denied(deployment, user, inside, bit);
+    let text = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4));
+    text.map(|text| rules::finding(RuleId::ProxyKeyDenied).with(text))
+}
+
+/// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
+pub(crate) fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
+    let meta = files::metadata(deployment, inside).ok().flatten()?;
+    (!allows(&meta, user, bit))
+        .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
+}
+
+/// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
+pub(crate) fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bool {
+    let (uid, gid) = user;
+    let shift = if meta.uid() == uid {
+        6
+    } else if meta.gid() == gid {
+        3
+    } else {
+        0
+    };
+    uid == 0 || meta.mode() >> shift & bit != 0
+}

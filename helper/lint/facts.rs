@@ -1,0 +1,117 @@
+//! What the checks of a deployment look at, read once.
+
+use std::collections::BTreeMap;
+
+use super::checks::{CHECKS, Verdict};
+use crate::answer::Error;
+use crate::caller::{Caller, Services};
+use crate::certs::disk::{Judged, OnDisk};
+use crate::config::current::{self, GatewayFile};
+use crate::config::found::Found;
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::scaffold::read_env;
+use crate::deployment::{Deployment, Domain, TokenState, path};
+use crate::os::files;
+use crate::os::git::{self, GitState};
+
+/// Everything that the checks ask for.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(super) deployment: &'a Deployment,
+    pub(super) caller: &'a Caller,
+    /// The tunnel's domain.
+    pub(crate) domain: Option<Domain>,
+    pub(super) env: Option<EnvFile>,
+    pub(super) token: TokenState,
+    pub(super) git: GitState,
+    pub(super) git_key: Option<GitState>,
+    /// The compose files.
+    pub(crate) found: Found,
+    /// What the services are called.
+    pub(crate) services: Services,
+    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
+    pub(crate) gateway_path: String,
+    /// The proxy's configuration.
+    pub(crate) gateway: GatewayFile,
+    pub(crate) certificates: Option<Judged>,
+    /// User and group that the proxy runs as.
+    pub(super) user: (u32, u32),
+}
+
+impl<'a> Facts<'a> {
+    /// Reads what the checks need; decides nothing.
+    ///
+    /// # Errors
+    /// `directory` when there is none; reading errors of the files that everything else hangs on.
+    pub(crate) fn gather(deployment: &'a Deployment, caller: &'a Caller) -> Result<Self, Error> {
+        deployment.require()?;
+        let env = read_env(deployment)?;
+        let found = Found::read(deployment)?;
+        let services = found.services();
+        let gateway_path = current::gateway_path(deployment, &found, &services);
+        let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref());
+        let domain = current::known_domain(deployment)?;
+        let labels = match (gateway.good(), &domain) {
+            (Some(gateway), Some(domain)) => current::labels(gateway.routes.keys(), domain),
+            (None, _) | (_, None) => Vec::new(),
+        };
+        let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
+        let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+        let git = git::state(deployment, path::ENV);
+        let git_key = files::metadata(deployment, path::CA_KEY).ok().flatten().map(|_| match &git {
+            GitState::NoRepository | GitState::Unknown(_) => git.clone(),
+            GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
+        });
+        let user = current::proxy_user(&found, &services.proxy);
+        Ok(Self {
+            deployment,
+            caller,
+            domain,
+            env,
+            token,
+            git,
+            git_key,
+            found,
+            services,
+            gateway_path: gateway_path.unwrap_or_else(|| path::GATEWAY.into()),
+            gateway,
+            certificates,
+            user,
+        })
+    }
+
+    /// Asks every check.
+    pub(crate) fn judge(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        for check in CHECKS {
+            check(self, &mut verdict);
+        }
+        verdict
+    }
+
+    /// Whether nothing here looks like a deployment, begun or finished.
+    pub(crate) fn are_of_nothing(&self) -> bool {
+        let absent = |inside| matches!(files::metadata(self.deployment, inside), Ok(None));
+        self.found.main.is_none() && self.env.is_none() && absent(path::GATEWAY) && absent(path::DATA)
+    }
+
+    /// What `.env` says.
+    pub(crate) fn env(&self) -> Option<&EnvFile> {
+        self.env.as_ref()
+    }
+
+    /// The routes, as far as the configuration can be read.
+    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
+        self.gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default()
+    }
+
+    /// Name of the Compose project.
+    pub(crate) fn project(&self) -> Option<String> {
+        self.found.project(self.deployment, self.env.as_ref())
+    }
+
+    /// Variables of the shell that must not reach Compose.
+    pub(crate) fn variables(&self) -> std::collections::BTreeSet<String> {
+        self.found.variables(self.env.as_ref())
+    }
+}

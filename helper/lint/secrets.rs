@@ -1,0 +1,51 @@
+//! Findings about the token and about secrets that git would take.
+
+use crate::answer::Finding;
+use crate::caller::Caller;
+use crate::deployment::env_file;
+use crate::deployment::token::Malformed;
+use crate::deployment::{Token, TokenState};
+use crate::os::git::GitState;
+use crate::rules::{self, RuleId};
+
+/// The finding that goes with a text that is no token.
+pub(crate) fn finding_for(fault: &Malformed) -> Finding {
+    let id = match TokenState::from(*fault) {
+        TokenState::Missing => RuleId::TokenMissing,
+        TokenState::Placeholder => RuleId::TokenPlaceholder,
+        TokenState::Set(_) | TokenState::Malformed(_) => RuleId::TokenMalformed,
+    };
+    rules::finding(id).with(fault.to_string())
+}
+
+/// The finding that goes with what stands in `.env`, if it is not a token.
+pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
+    match state {
+        TokenState::Set(_) => None,
+        TokenState::Placeholder => Some(rules::finding(RuleId::TokenPlaceholder)),
+        TokenState::Missing => Some(rules::finding(RuleId::TokenMissing)),
+        TokenState::Malformed(fault) => Some(finding_for(fault)),
+    }
+}
+
+/// Whether the shell's `TUNNEL_TOKEN` would win over this one when Compose is run by hand. Prints neither.
+pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
+    let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
+    crate::answer::redact::guard(&exported);
+    (exported.trim() != token.expose()).then(|| {
+        rules::finding(RuleId::TokenShadowed).with(format!(
+            "fingerprint of the shell's value {}, of .env {}",
+            crate::deployment::token::fingerprint(exported.trim()),
+            token.fingerprint()
+        ))
+    })
+}
+
+/// The finding that goes with what git says of a file with a secret.
+pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
+    match state {
+        GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
+        GitState::NotIgnored => Some(rules::finding(RuleId::GitNotIgnored).with(format!("`{inside}` is not ignored"))),
+        GitState::Tracked => Some(rules::finding(RuleId::GitTracked).with(format!("`{inside}` is in git's index"))),
+    }
+}
