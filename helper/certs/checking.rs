@@ -71,7 +71,7 @@ fn shown(row: &Row) -> RequirementRow {
 
 /// A row about who may do what with the files.
 fn access(id: &str, requirement: &str, against: &[Finding]) -> RequirementRow {
-    let facts: Vec<&str> = against.iter().flat_map(|f| f.evidence.iter().map(String::as_str)).collect();
+    let facts: Vec<&str> = against.iter().flat_map(|f| f.evidence.iter().map(|e| e.text.as_str())).collect();
     RequirementRow {
         id: id.to_owned(),
         of: "pair",

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::{Deployment, path};
-use crate::answer::{Error, Finding};
+use crate::answer::{Error, Finding, Subject};
 use crate::os::files;
 use crate::rules::{self, RuleId};
 
@@ -13,15 +13,15 @@ use crate::rules::{self, RuleId};
 /// When it cannot be looked at.
 pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
     let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(meta.mode(), "`.env`", RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
+    Ok(exposure(meta.mode(), path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
 }
 
-fn exposure(mode: u32, what: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
-    let text = format!("{what} has mode {:04o}", mode & 0o7777);
+fn exposure(mode: u32, path: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
+    let text = format!("`{path}` has mode {:04o}", mode & 0o7777);
     if mode & 0o022 != 0 {
-        Some(rules::finding(writable).with(text))
+        Some(rules::finding(writable).about(Subject::file(path)).with(text))
     } else if mode & 0o044 != 0 {
-        Some(rules::finding(readable).with(text))
+        Some(rules::finding(readable).about(Subject::file(path)).with(text))
     } else {
         None
     }
@@ -39,7 +39,7 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
     // The other two are there while the CA is being changed.
     for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
         if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(meta.mode(), &format!("`{key}`"), RuleId::KeyReadable, RuleId::KeyWritable));
+            found.extend(exposure(meta.mode(), key, RuleId::KeyReadable, RuleId::KeyWritable));
         }
     }
     if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)

@@ -488,7 +488,7 @@ fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
 /// That one container was killed explains nothing of another that ended.
 fn apart(findings: &mut [Finding]) {
     let named = |finding: &Finding| -> BTreeSet<String> {
-        let texts = finding.evidence.iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+        let texts = finding.evidence.iter().flat_map(|fact| fact.text.split('`').skip(1).step_by(2));
         texts.map(str::to_owned).collect()
     };
     let causes: Vec<(RuleId, BTreeSet<String>)> = findings

@@ -429,7 +429,7 @@ fn certificates_are_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
     };
     // That a directory cannot be read as a key or a certificate is said already.
     let told = |text: &str| text.contains("it is a directory");
-    let new = |f: &&Finding| !f.evidence.iter().any(|text| told(text));
+    let new = |f: &&Finding| !f.evidence.iter().any(|fact| told(&fact.text));
     verdict.findings.extend(judged.findings.iter().filter(new).cloned());
     verdict.skipped.extend(judged.skipped.iter().filter(|s| !told(&s.reason)).cloned());
 }

@@ -1,6 +1,6 @@
 //! Findings about the token and about secrets that git would take.
 
-use crate::answer::Finding;
+use crate::answer::{Finding, Subject};
 use crate::caller::Caller;
 use crate::deployment::env_file;
 use crate::deployment::token::Malformed;
@@ -33,7 +33,7 @@ pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
     let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
     crate::answer::redact::guard(&exported);
     (exported.trim() != token.expose()).then(|| {
-        rules::finding(RuleId::TokenShadowed).with(format!(
+        rules::finding(RuleId::TokenShadowed).about(Subject::Variable { name: env_file::TOKEN.into() }).with(format!(
             "fingerprint of the shell's value {}, of .env {}",
             crate::deployment::token::fingerprint(exported.trim()),
             token.fingerprint()

@@ -6,7 +6,7 @@ use super::fault::{Event, Fault, Faults};
 use super::lexicon::Writer;
 use super::line::{connection_index, field};
 use super::signs::{Mark, Sense, Sign};
-use crate::answer::{Finding, Severity};
+use crate::answer::{Evidence, Finding, Severity};
 use crate::rules::{self, RuleId};
 
 /// Connections that cloudflared wants unless it says otherwise.
@@ -347,7 +347,7 @@ impl Agent {
         faults: &Faults,
         last: Option<i64>,
         with_proxy: bool,
-        quote: &dyn Fn(&Fault) -> String,
+        quote: &dyn Fn(&Fault) -> Evidence,
     ) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let of_agent = || faults.open().filter(|f| f.writer == Writer::Agent);
@@ -377,7 +377,7 @@ impl Agent {
         found
     }
 
-    fn why_nothing(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+    fn why_nothing(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> Evidence) -> Vec<Finding> {
         let fault = |rule: Option<RuleId>| faults.find(rule).filter(|f| f.writer == Writer::Agent);
         let proven = |rule: RuleId| fault(Some(rule)).map(|f| rules::finding(rule).with(quote(f)));
         if let Some(finding) = proven(RuleId::TokenRejected) {
@@ -411,7 +411,7 @@ impl Agent {
         match (no_addresses, proven(RuleId::EdgeNetworkUnreachable)) {
             (Some(f), unreachable) if !self.ever => {
                 let finding = rules::finding(RuleId::EdgeNoAddresses).with(quote(f));
-                found.push(unreachable.iter().flat_map(|f| &f.evidence).fold(finding, Finding::with));
+                found.push(unreachable.iter().flat_map(|f| f.evidence.clone()).fold(finding, Finding::with));
             }
             (_, unreachable) => found.extend(unreachable),
         }
@@ -481,7 +481,7 @@ impl Agent {
         found
     }
 
-    fn why_fewer(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+    fn why_fewer(&self, faults: &Faults, last: Option<i64>, quote: &dyn Fn(&Fault) -> Evidence) -> Vec<Finding> {
         let (up, wanted) = (self.registered(), self.wanted());
         let lost = self.connections.values().filter(|c| c.lost).count();
         let failed =
@@ -503,7 +503,7 @@ impl Agent {
     }
 
     /// It works now. What is still worth saying.
-    fn what_was(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> String) -> Vec<Finding> {
+    fn what_was(&self, faults: &Faults, quote: &dyn Fn(&Fault) -> Evidence) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.losses > 0 {
             let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note);

@@ -505,7 +505,7 @@ mod tests {
         let said = "failed to read /x/.env: line 3: unterminated quoted value \"eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoiYyJ9";
         let finding = engine_finding(said, RuleId::ComposeFailed);
         assert_eq!(finding.id, RuleId::ComposeEnvInvalid);
-        assert!(!finding.evidence[0].contains("eyJ"), "{:?}", finding.evidence);
+        assert!(!finding.evidence[0].text.contains("eyJ"), "{:?}", finding.evidence);
     }
 
     #[test]
@@ -513,7 +513,7 @@ mod tests {
         let finding = engine_finding("a\n\nb\nError: something new\n", RuleId::ComposeFailed);
         assert_eq!(
             (finding.id, finding.evidence),
-            (RuleId::ComposeFailed, vec!["b".to_owned(), "Error: something new".to_owned()])
+            (RuleId::ComposeFailed, vec!["b".into(), "Error: something new".into()])
         );
     }
 }

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::lexicon::Writer;
 use super::signs::Sense;
 use super::stream::{Kind, MCP_PATH, Passed, Stream};
-use crate::answer::{Finding, Layer, Severity};
+use crate::answer::{Evidence, Finding, Layer, Severity};
 use crate::rules::{self, RuleId};
 
 /// Starts in a row of which nothing came; fewer may be one, pasted twice.
@@ -269,15 +269,15 @@ impl Logs {
     }
 }
 
-/// A line as evidence: where it stands, whose it is, what it says.
-fn quote(stream: &str, fault: &Fault) -> String {
-    let times = if fault.count > 1 { format!(", {} times", fault.count) } else { String::new() };
+/// A line as evidence. A line of a running container has no number.
+fn quote(stream: &str, fault: &Fault) -> Evidence {
     // The right side of the box that cloudflared draws around its checks.
     let text = fault.text.trim().trim_end_matches([' ', '|']);
-    // A line of a container that runs has no number.
-    let line = (fault.number > 0).then(|| format!("line {}", fault.number));
-    let place: Vec<String> = (!stream.is_empty()).then(|| stream.to_owned()).into_iter().chain(line).collect();
-    format!("{}{times}: {text}", place.join(", "))
+    Evidence {
+        line: (fault.number > 0).then_some(fault.number),
+        times: (fault.count > 1).then_some(fault.count),
+        ..Evidence::of(stream, text)
+    }
 }
 
 /// What the proxy and the servers complain of.

@@ -148,6 +148,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         id,
         layer: rule.layer,
         severity: rule.severity,
+        subject: None,
         title: rule.title.into(),
         cause: rule.cause.into(),
         fix: rule.fix.into(),

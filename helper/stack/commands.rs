@@ -10,7 +10,7 @@ use super::container::Container;
 use super::docker::Docker;
 use super::engine;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::answer::{Error, Evidence, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
 use crate::config::current;
 use crate::config::found::Found;
@@ -470,10 +470,10 @@ fn explain_silence(stack: &Stack<'_>, picture: &mut Picture, caller: &Caller) {
         if let Some(way) = reached
             && finding.id == RuleId::EdgeNotRegistered
         {
-            let mut all = vec![format!("this host itself reaches the edge over {way}")];
+            let mut all = vec![Evidence::from(format!("this host itself reaches the edge over {way}"))];
             all.append(&mut finding.evidence);
             *finding = all
-                .iter()
+                .into_iter()
                 .fold(std::mem::replace(finding, rules::finding(RuleId::EdgeNotRegistered)), |f, text| f.with(text));
         }
         if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {

@@ -75,7 +75,7 @@ pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&s
     let mut finding = signs::engine_finding(said, RuleId::DockerFailed);
     if let (RuleId::DockerDaemonDown, Some(host)) = (finding.id, docker_host) {
         let nowhere = rules::finding(RuleId::DockerHostNowhere);
-        return finding.evidence.iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
+        return finding.evidence.into_iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
     }
     let socket = docker_host.or(endpoint).and_then(|at| at.strip_prefix("unix://")).map(Path::new);
     match (finding.id, socket) {

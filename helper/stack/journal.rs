@@ -130,7 +130,7 @@ impl Journal {
 
     /// Why cloudflared has no connection, or fewer than it wants, as far as its log tells.
     pub(crate) fn judge(&self) -> Vec<Finding> {
-        let quote = |fault: &Fault| fault.text.clone();
+        let quote = |fault: &Fault| fault.text.as_str().into();
         self.stream.agent.judge(&self.stream.faults, self.stream.last, true, &quote)
     }
 

@@ -12,7 +12,7 @@ use super::container::{self, Container};
 use super::docker::Docker;
 use super::journal::{self, Journal};
 use super::reach::reach;
-use crate::answer::{Error, Finding, Layer, Severity, Skipped};
+use crate::answer::{Error, Finding, Layer, Severity, Skipped, Subject};
 use crate::caller::Services;
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::config::current::{Target, target};
@@ -455,7 +455,9 @@ impl<'a> Watch<'a> {
                     all = false;
                     picture.hopeless = true;
                     picture.findings.push(
-                        rules::finding(RuleId::UpstreamUndefined).with(format!("route `{name}` leads to {text}")),
+                        rules::finding(RuleId::UpstreamUndefined)
+                            .about(Subject::route(name))
+                            .with(format!("route `{name}` leads to {text}")),
                     );
                     Some(false)
                 }
@@ -553,13 +555,16 @@ impl<'a> Watch<'a> {
                 let up = found.is_running() && matches!(found.health(), None | Some("healthy"));
                 if !up {
                     let text = format!("route `{route}`: container `{}` is {}", found.name(), found.status());
-                    picture.findings.push(rules::finding(RuleId::UpstreamDown).with(text));
+                    picture
+                        .findings
+                        .push(rules::finding(RuleId::UpstreamDown).about(Subject::service(found.name())).with(text));
                 }
                 return Ok(Some(up));
             }
         }
         picture.findings.push(
             rules::finding(RuleId::UpstreamUndefined)
+                .about(Subject::route(route))
                 .with(format!("route `{route}`: nobody on {} answers to `{host}`", networks.join(", "))),
         );
         Ok(Some(false))

@@ -1,0 +1,264 @@
+//! Findings: a row of the rule table with the facts of this case.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::redact;
+use crate::rules::RuleId;
+
+/// Facts that one finding quotes at most.
+pub(crate) const MOST_EVIDENCE: usize = 3;
+
+/// Severity of a finding. Only an `error` makes the status `problems`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// It does not work, or it leaks a secret.
+    Error,
+    /// It works, with a loss or a risk.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Where a finding sits, in the order in which to diagnose: a fault further up explains those further down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Layer {
+    /// Docker, Compose and the machine.
+    Host,
+    /// The deployment directory.
+    Files,
+    /// cloudflared, its token, and the way to the tunnel's edge.
+    Edge,
+    /// The inner TLS handshake.
+    Tls,
+    /// From the tunnel to the proxy, and from a host name to a route.
+    Routing,
+    /// The MCP server behind a route.
+    Upstream,
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum Subject {
+    /// A service of the Compose project.
+    Service {
+        /// Its name in the compose file.
+        name: String,
+    },
+    /// A route of the proxy.
+    Route {
+        /// Its key in `routes`.
+        name: String,
+    },
+    /// A file of the deployment.
+    File {
+        /// Path inside the directory.
+        name: String,
+        /// Line, from 1, where one is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<usize>,
+    },
+    /// An environment variable.
+    Variable {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Subject {
+    /// A service.
+    pub(crate) fn service(name: impl Into<String>) -> Self {
+        Self::Service { name: name.into() }
+    }
+
+    /// A route.
+    pub(crate) fn route(name: impl Into<String>) -> Self {
+        Self::Route { name: name.into() }
+    }
+
+    /// A file, without a line.
+    pub(crate) fn file(name: impl Into<String>) -> Self {
+        Self::File { name: name.into(), line: None }
+    }
+}
+
+/// A fact, or a short excerpt: whose, which line, when, and the text, which is redacted as it is put in.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Evidence {
+    /// The program or file that is quoted.
+    pub(crate) whose: Option<String>,
+    /// Line of a file or a saved log, from 1.
+    pub(crate) line: Option<u64>,
+    /// How often it was said, where more than once.
+    pub(crate) times: Option<u32>,
+    /// When it was said.
+    pub(crate) at: Option<OffsetDateTime>,
+    /// The text.
+    pub(crate) text: String,
+}
+
+impl Evidence {
+    /// A quotation of a program.
+    pub(crate) fn of(whose: impl Into<String>, text: impl Into<String>) -> Self {
+        let whose: String = whose.into();
+        Self { whose: (!whose.is_empty()).then_some(whose), text: text.into(), ..Self::default() }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Evidence {
+    fn from(text: T) -> Self {
+        Self { text: text.as_ref().to_owned(), ..Self::default() }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+        let at = self.at.and_then(|at| at.to_offset(time::UtcOffset::UTC).format(clock).ok());
+        let head = [
+            self.whose.clone(),
+            self.line.map(|line| format!("line {line}")),
+            self.times.map(|times| format!("{times} times")),
+            at,
+        ];
+        let head: Vec<String> = head.into_iter().flatten().collect();
+        if head.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", head.join(", "), self.text) }
+    }
+}
+
+impl Serialize for Evidence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&redact::evidence(&self.to_string()))
+    }
+}
+
+impl JsonSchema for Evidence {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Evidence".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Something that was looked at and found wanting: a row of the rule table with the facts of this case.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Finding {
+    /// Stable kebab-case name, a row of `rules`.
+    pub(crate) id: RuleId,
+    /// Where to look.
+    pub(crate) layer: Layer,
+    /// How severe it is.
+    pub(crate) severity: Severity,
+    /// What it is about, where that is one thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<Subject>,
+    /// What is wrong, in one line.
+    pub(crate) title: String,
+    /// Why it is so.
+    pub(crate) cause: String,
+    /// What to do.
+    pub(crate) fix: String,
+    /// Facts and short redacted excerpts: at most three, at most 300 characters each.
+    pub(crate) evidence: Vec<Evidence>,
+    /// Where to read on.
+    pub(crate) docs: &'static str,
+    /// Id of the finding that explains this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) consequence_of: Option<RuleId>,
+}
+
+impl Finding {
+    /// Adds a fact. Redacted and cut to size here, so that no caller can forget it; beyond three it is dropped.
+    pub(crate) fn with(mut self, evidence: impl Into<Evidence>) -> Self {
+        if self.evidence.len() < MOST_EVIDENCE {
+            let mut evidence = evidence.into();
+            evidence.text = redact::evidence(&evidence.text);
+            self.evidence.push(evidence);
+        }
+        self
+    }
+
+    /// Says what it is about.
+    pub(crate) fn about(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+
+    /// Says which finding explains this one.
+    pub(crate) fn caused_by(mut self, id: RuleId) -> Self {
+        self.consequence_of = Some(id);
+        self
+    }
+
+    /// Another severity than the row's, where the same fault can be mild.
+    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+}
+
+/// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
+pub(super) fn order(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut sorted = findings;
+    let known: Vec<(RuleId, Option<RuleId>, Severity)> =
+        sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
+    // A cause is as severe as the worst that it leads to.
+    let weight = |finding: &Finding| {
+        let led_to = known.iter().filter(|(_, cause, _)| *cause == Some(finding.id)).map(|(_, _, severity)| *severity);
+        led_to.min().map_or(finding.severity, |worst| worst.min(finding.severity))
+    };
+    sorted.sort_by_key(|f| (weight(f), f.layer));
+    let mut ordered: Vec<Finding> = Vec::with_capacity(sorted.len());
+    // Bounded: every round places at least one finding, a cycle is broken by taking the first.
+    while !sorted.is_empty() {
+        let ready = sorted.iter().position(|f| match f.consequence_of {
+            None => true,
+            Some(cause) => !sorted.iter().any(|other| other.id == cause && other.id != f.id),
+        });
+        let finding = sorted.remove(ready.unwrap_or(0));
+        if !ordered.iter().any(|f| f.id == finding.id && f.evidence == finding.evidence) {
+            ordered.push(finding);
+        }
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{self, RuleId};
+
+    #[test]
+    fn a_cause_stands_before_its_consequence_whatever_their_severity() {
+        let cause = rules::finding(RuleId::ConfigNotApplied);
+        let consequence = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let ids: Vec<_> = order(vec![consequence, cause]).iter().map(|f| f.id).collect();
+        assert_eq!(ids, [RuleId::ConfigNotApplied, RuleId::CrashLoop]);
+    }
+
+    #[test]
+    fn findings_that_explain_each_other_are_all_kept() {
+        let a = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let b = rules::finding(RuleId::ConfigNotApplied).caused_by(RuleId::CrashLoop);
+        assert_eq!(order(vec![a, b]).len(), 2);
+    }
+
+    #[test]
+    fn the_same_finding_with_the_same_evidence_is_said_once() {
+        let finding = rules::finding(RuleId::CrashLoop).with("x");
+        assert_eq!(order(vec![finding.clone(), finding.clone(), finding.with("y")]).len(), 2);
+    }
+}
