@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
-use crate::commands::{check, connect, init, render, schema, token};
+use crate::commands::{check, connect, init, render, rules, schema, token};
 use crate::deployment::Deployment;
-use crate::{certs, diagnose, preflight, rules, stack};
+use crate::{certs, diagnose, preflight, stack};
 
 /// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
 ///

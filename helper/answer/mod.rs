@@ -1,7 +1,6 @@
 //! The envelope: what every command answers, and the one place where it is put together.
 
 pub(crate) mod error;
-mod finding;
 mod named;
 pub(crate) mod redact;
 pub(crate) mod request;
@@ -10,10 +9,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use crate::rules::{Evidence, Finding, Layer, Severity, Subject};
 pub(crate) use error::Error;
-pub(crate) use finding::{Evidence, Finding, Layer, Severity, Subject};
 
 use crate::caller::Caller;
+use crate::rules;
 
 /// Version of the envelope. New keys keep it; removing or changing one raises it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -175,7 +175,7 @@ pub(crate) fn finish<D: Serialize>(
     let command = command.to_owned();
     let (value, status) = match result {
         Ok(report) => {
-            let mut findings = finding::order(report.findings);
+            let mut findings = rules::order(report.findings);
             for finding in &mut findings {
                 finding.fix = caller.fill(&finding.fix);
                 finding.cause = caller.fill(&finding.cause);

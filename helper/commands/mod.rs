@@ -4,5 +4,6 @@ pub(crate) mod check;
 pub(crate) mod connect;
 pub(crate) mod init;
 pub(crate) mod render;
+pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod token;

@@ -13,10 +13,10 @@ use crate::commands::check::{CheckData, CheckRequest};
 use crate::commands::connect::{ConnectData, ConnectRequest};
 use crate::commands::init::{InitData, InitRequest};
 use crate::commands::render::{RenderData, RenderRequest};
+use crate::commands::rules::{RulesData, RulesRequest};
 use crate::commands::token::{CheckData as TokenCheckData, SetData, TokenRequest};
 use crate::diagnose::{DiagnoseData, DiagnoseRequest};
 use crate::preflight::{PreflightData, PreflightRequest};
-use crate::rules::{RulesData, RulesRequest};
 use crate::stack::commands::{DownData, DownRequest, StackData, WaitRequest};
 
 /// The request of `schema`: there is nothing to ask.

@@ -3,10 +3,79 @@
 //! In `cause` and `fix`, `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` stand for the launcher, the
 //! deployment directory, its domain and the names of its services.
 
-use super::{Cure, Rule};
-use crate::answer::Layer::{Edge, Files, Host, Routing, Tls, Upstream};
-use crate::answer::Severity::{Error, Note, Warning};
+use super::columns::Layer::{Edge, Files, Host, Routing, Tls, Upstream};
+use super::columns::Severity::{Error, Note, Warning};
+use super::columns::{Cure, Layer, Severity};
 use RuleId::*;
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    /// Stable name.
+    pub(crate) id: RuleId,
+    /// Where to look.
+    pub(crate) layer: Layer,
+    /// Severity, unless the case is milder.
+    pub(crate) severity: Severity,
+    /// What is wrong, in one line.
+    pub(crate) title: &'static str,
+    /// What a person sees of it.
+    pub(crate) symptom: &'static str,
+    /// Why it is so.
+    pub(crate) cause: &'static str,
+    /// What to do.
+    pub(crate) fix: &'static str,
+    /// Where to read on.
+    pub(crate) docs: &'static str,
+    /// Whether an error of this rule keeps the stack from working; a mere risk to a secret does not.
+    pub(crate) blocks: bool,
+    /// What ends it.
+    pub(crate) cure: Cure,
+    /// Rules that explain this one where both are found, the likeliest first.
+    pub(crate) caused_by: &'static [&'static [RuleId]],
+}
+
+impl Rule {
+    /// The columns that most rows leave as they are.
+    const fn of(id: RuleId) -> Self {
+        Self {
+            id,
+            layer: Host,
+            severity: Error,
+            title: "",
+            symptom: "",
+            cause: "",
+            fix: "",
+            docs: "",
+            blocks: true,
+            cure: Cure::ByHand,
+            caused_by: &[],
+        }
+    }
+}
+
+macro_rules! rules {
+    ($($name:ident = $id:literal { $($key:ident : $value:expr),* $(,)? })*) => {
+        /// Id of a rule: a row of the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum RuleId {
+            $(#[doc = $id] $name),*
+        }
+
+        impl RuleId {
+            /// The stable kebab-case name.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $id),* }
+            }
+        }
+
+        /// All rows, in the order of [`RuleId`].
+        pub(crate) static RULES: &[Rule] = &[$(Rule {
+            $($key: $value,)*
+            ..Rule::of($name)
+        }),*];
+    };
+}
 
 const QUICKSTART: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/quickstart";
 const CONSOLE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/console";
@@ -71,7 +140,7 @@ const ENDS_AGENT: &[RuleId] = &[
     EdgeConnLost,
 ];
 
-super::rules! {
+rules! {
     DockerMissing = "docker-missing" {
         layer: Host,
         severity: Error,

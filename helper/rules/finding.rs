@@ -7,41 +7,12 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::redact;
-use crate::rules::RuleId;
+use super::columns::{Layer, Severity};
+use super::table::RuleId;
+use crate::answer::redact;
 
 /// Facts that one finding quotes at most.
-pub(crate) const MOST_EVIDENCE: usize = 3;
-
-/// Severity of a finding. Only an `error` makes the status `problems`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
-    /// It does not work, or it leaks a secret.
-    Error,
-    /// It works, with a loss or a risk.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-/// Where a finding sits, in the order in which to diagnose: a fault further up explains those further down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Layer {
-    /// Docker, Compose and the machine.
-    Host,
-    /// The deployment directory.
-    Files,
-    /// cloudflared, its token, and the way to the tunnel's edge.
-    Edge,
-    /// The inner TLS handshake.
-    Tls,
-    /// From the tunnel to the proxy, and from a host name to a route.
-    Routing,
-    /// The MCP server behind a route.
-    Upstream,
-}
+const MOST_EVIDENCE: usize = 3;
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -210,8 +181,35 @@ impl Finding {
     }
 }
 
+/// Marks the findings that others explain, by the column `caused_by`. A mark that is already there is kept.
+pub(crate) fn explain(findings: &mut [Finding]) {
+    let present: Vec<RuleId> = findings.iter().filter(|f| f.severity < Severity::Note).map(|f| f.id).collect();
+    for finding in findings.iter_mut().filter(|f| f.consequence_of.is_none() && f.severity < Severity::Note) {
+        let mut causes = finding.id.rule().caused_by.iter().copied().flatten().copied();
+        let id = finding.id;
+        finding.consequence_of = causes.find(|cause| *cause != id && present.contains(cause));
+    }
+}
+
+/// A finding with the row's texts, to be completed with evidence.
+pub(crate) fn finding(id: RuleId) -> Finding {
+    let rule = id.rule();
+    Finding {
+        id,
+        layer: rule.layer,
+        severity: rule.severity,
+        subject: None,
+        title: rule.title.into(),
+        cause: rule.cause.into(),
+        fix: rule.fix.into(),
+        evidence: Vec::new(),
+        docs: rule.docs,
+        consequence_of: None,
+    }
+}
+
 /// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
-pub(super) fn order(findings: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut sorted = findings;
     let known: Vec<(RuleId, Option<RuleId>, Severity)> =
         sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
@@ -239,26 +237,25 @@ pub(super) fn order(findings: Vec<Finding>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{self, RuleId};
 
     #[test]
     fn a_cause_stands_before_its_consequence_whatever_their_severity() {
-        let cause = rules::finding(RuleId::ConfigNotApplied);
-        let consequence = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let cause = finding(RuleId::ConfigNotApplied);
+        let consequence = finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
         let ids: Vec<_> = order(vec![consequence, cause]).iter().map(|f| f.id).collect();
         assert_eq!(ids, [RuleId::ConfigNotApplied, RuleId::CrashLoop]);
     }
 
     #[test]
     fn findings_that_explain_each_other_are_all_kept() {
-        let a = rules::finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
-        let b = rules::finding(RuleId::ConfigNotApplied).caused_by(RuleId::CrashLoop);
+        let a = finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let b = finding(RuleId::ConfigNotApplied).caused_by(RuleId::CrashLoop);
         assert_eq!(order(vec![a, b]).len(), 2);
     }
 
     #[test]
     fn the_same_finding_with_the_same_evidence_is_said_once() {
-        let finding = rules::finding(RuleId::CrashLoop).with("x");
+        let finding = finding(RuleId::CrashLoop).with("x");
         assert_eq!(order(vec![finding.clone(), finding.clone(), finding.with("y")]).len(), 2);
     }
 }

@@ -1,0 +1,78 @@
+//! `rules`: the troubleshooting table.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Layer, Report, Severity};
+use crate::caller::Caller;
+use crate::rules::{RULES, Rule, RuleId};
+
+/// The request of `rules`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RulesRequest {
+    /// Only this row.
+    id: Option<String>,
+}
+
+/// What `rules` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RulesData {
+    /// The rows, in the order of the layers.
+    rules: Vec<FilledRule>,
+}
+
+/// One row with its placeholders filled.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FilledRule {
+    /// Stable kebab-case name.
+    id: RuleId,
+    /// Where to look.
+    layer: Layer,
+    /// How much it weighs, unless the case is milder.
+    severity: Severity,
+    /// What is wrong, in one line.
+    title: &'static str,
+    /// What a person sees of it.
+    symptom: &'static str,
+    /// Why it is so.
+    cause: String,
+    /// What to do.
+    fix: String,
+    /// Where to read on.
+    docs: &'static str,
+}
+
+/// Prints the table.
+///
+/// # Errors
+/// `request` for an id that no row has.
+pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<RulesData>, Error> {
+    let asked = request.id.as_deref();
+    let mut rows: Vec<&Rule> = RULES.iter().filter(|r| asked.is_none_or(|id| id == r.id.as_str())).collect();
+    rows.sort_by_key(|r| r.layer);
+    if rows.is_empty() {
+        return Err(Error::request(
+            format!("there is no rule `{}`", request.id.as_deref().unwrap_or_default()),
+            "`mcp-tunnels-helper rules` prints them all",
+        ));
+    }
+    let summary = match rows.as_slice() {
+        [one] => one.title.to_owned(),
+        many => format!("{} findings that a command can make", many.len()),
+    };
+    let rules = rows
+        .into_iter()
+        .map(|r| FilledRule {
+            id: r.id,
+            layer: r.layer,
+            severity: r.severity,
+            title: r.title,
+            symptom: r.symptom,
+            cause: caller.fill(r.cause),
+            fix: caller.fill(r.fix),
+            docs: r.docs,
+        })
+        .collect();
+    Ok(Report::new(summary, RulesData { rules }))
+}

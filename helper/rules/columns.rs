@@ -1,0 +1,43 @@
+//! What a row of the table says besides its words.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Severity of a finding. Only an `error` makes the status `problems`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Severity {
+    /// It does not work, or it leaks a secret.
+    Error,
+    /// It works, with a loss or a risk.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// Where a finding sits, in the order in which to diagnose: a fault further up explains those further down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Layer {
+    /// Docker, Compose and the machine.
+    Host,
+    /// The deployment directory.
+    Files,
+    /// cloudflared, its token, and the way to the tunnel's edge.
+    Edge,
+    /// The inner TLS handshake.
+    Tls,
+    /// From the tunnel to the proxy, and from a host name to a route.
+    Routing,
+    /// The MCP server behind a route.
+    Upstream,
+}
+
+/// What a person or the helper does to end a fault, where one act always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cure {
+    /// `restart` of the stack, cloudflared included.
+    Restart,
+    /// What the row's `fix` says.
+    ByHand,
+}
