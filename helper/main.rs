@@ -3,12 +3,12 @@
 mod answer;
 mod caller;
 mod certs;
-mod child;
 mod cli;
 mod commands;
 mod config;
 mod deployment;
 mod diagnose;
+mod engine;
 mod hash;
 mod lint;
 mod logs;

@@ -213,17 +213,6 @@ impl Found {
         let plain = plain.trim_start_matches(['-', '_']).to_owned();
         (!plain.is_empty()).then_some(plain)
     }
-
-    /// Variables that the main file interpolates, and those of the override that `.env` also sets: a shell that
-    /// exports one of them would silently win.
-    pub(crate) fn variables(&self, env: Option<&EnvFile>) -> BTreeSet<String> {
-        let mut names = self.main.as_ref().map(|file| variables(&file.text)).unwrap_or_default();
-        if let (Some(over), Some(env)) = (&self.over, env) {
-            let set = env.keys();
-            names.extend(variables(&over.text).into_iter().filter(|name| set.contains(name)));
-        }
-        names
-    }
 }
 
 fn read_first(deployment: &Deployment, names: &[&'static str]) -> Result<Vec<ComposeFile>, Error> {
@@ -275,25 +264,6 @@ fn plain(source: &str) -> String {
     path.components().filter(|c| *c != Component::CurDir).collect::<std::path::PathBuf>().to_string_lossy().into_owned()
 }
 
-/// Names in `$NAME` and `${NAME…}`; `$$` is an escaped dollar.
-fn variables(text: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            rest = after;
-            continue;
-        }
-        let body = rest.strip_prefix('{').unwrap_or(rest);
-        let length = body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-        if length > 0 && !body.starts_with(|c: char| c.is_ascii_digit()) {
-            names.insert(body[..length].to_owned());
-        }
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,11 +313,5 @@ services:
         let found = found(QUICKSTART, Some("services: { own: { image: y }, tunnel: { image: z/cloudflared } }"));
         assert_eq!(found.service_named("own").as_deref(), Some("own"));
         assert_eq!(found.service("tunnel", "image").and_then(yaml::scalar).as_deref(), Some("z/cloudflared"));
-    }
-
-    #[test]
-    fn variables_are_found_in_all_their_spellings() {
-        let names = variables("a: $A ${B:-x} ${C?y} $$NOT ${D} $1 $");
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
     }
 }

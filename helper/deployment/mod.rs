@@ -10,6 +10,7 @@ pub(crate) mod token;
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -160,13 +161,13 @@ impl Deployment {
         let give_up = Instant::now() + Duration::from_secs(10);
         loop {
             match dir.try_lock() {
-                Ok(()) => return Ok(Lock { _dir: Some(dir) }),
+                Ok(()) => return Ok(Lock { dir: Some(dir) }),
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.root().to_path_buf())),
                 // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
-                Err(TryLockError::Error(_)) => return Ok(Lock { _dir: None }),
+                Err(TryLockError::Error(_)) => return Ok(Lock { dir: None }),
             }
         }
     }
@@ -175,7 +176,15 @@ impl Deployment {
 /// The right to write to the directory; given back when dropped, also by the kernel when the process dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _dir: Option<File>,
+    dir: Option<File>,
+}
+
+impl Lock {
+    /// A descriptor of the same lock that children inherit: the lock is held until the last of them has ended.
+    pub(crate) fn inheritable(&self) -> Option<OwnedFd> {
+        // Unlike `File::try_clone`, dup(2) does not set close-on-exec.
+        self.dir.as_ref().and_then(|dir| rustix::io::dup(dir).ok())
+    }
 }
 
 /// The same place without `..`: the folder in front of it is asked where it really is, because it may be a link.

@@ -15,6 +15,7 @@ use crate::config::current::{Target, target};
 use crate::config::hidden::Hidden;
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, path};
+use crate::engine::container::Container;
 use crate::lint::facts::Facts;
 use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
@@ -24,7 +25,6 @@ use crate::logs::line::stamped_at;
 use crate::os::files;
 use crate::rules::{self, RuleId};
 use crate::stack::commands::{Stack, Strictness};
-use crate::stack::container::Container;
 use crate::stack::journal;
 use crate::stack::live::{Picture, SETTLED};
 

@@ -109,9 +109,4 @@ impl<'a> Facts<'a> {
     pub(crate) fn project(&self) -> Option<String> {
         self.found.project(self.deployment, self.env.as_ref())
     }
-
-    /// Variables of the shell that must not reach Compose.
-    pub(crate) fn variables(&self) -> std::collections::BTreeSet<String> {
-        self.found.variables(self.env.as_ref())
-    }
 }

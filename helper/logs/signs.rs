@@ -5,8 +5,7 @@
 //! Go's own errors, the sample's from uvicorn and the MCP SDK, the engine's from docker 20.10 to 28 and Compose 1.29 to
 //! 2.40.
 
-use crate::answer::Finding;
-use crate::rules::{self, RuleId};
+use crate::rules::RuleId;
 
 /// What a line says of the state of the program that printed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -460,26 +459,6 @@ pub(crate) fn engine_sign(line: &str) -> Option<&'static Sign> {
         .or_else(|| ENGINE_AT_START.iter().find(|sign| start.starts_with(sign.parts[0]) && fits(line, sign)))
 }
 
-/// The finding that goes with what docker or Compose said when it failed; `otherwise` where that is not known.
-pub(crate) fn engine_finding(said: &str, otherwise: RuleId) -> Finding {
-    let lines: Vec<&str> =
-        said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("level=warning")).collect();
-    // The first wording of the table that fits any line: what explains the others stands further up in it.
-    let known = ENGINE.iter().chain(ENGINE_AT_START).find_map(|sign| {
-        let of_sign = |line: &&&str| engine_sign(line).is_some_and(|found| std::ptr::eq(found, sign));
-        Some((sign, lines.iter().rev().find(of_sign)?))
-    });
-    match known {
-        Some((Sign { rule: Some(rule), sense: Sense::Fatal, .. }, line)) if *rule != RuleId::DockerFailed => {
-            rules::finding(*rule).with(line)
-        }
-        _ => {
-            let last = lines.len().saturating_sub(2);
-            lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -492,28 +471,5 @@ mod tests {
             assert_eq!(sign.rule.is_none(), stands_alone || hidden, "{sign:?}");
             assert!(!sign.parts.is_empty() && sign.parts.iter().all(|part| part.len() >= 3), "{sign:?}");
         }
-    }
-
-    #[test]
-    fn a_permission_fault_is_not_taken_for_an_image_fault() {
-        let said = "unable to get image 'x': permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
-        assert_eq!(engine_finding(said, RuleId::ComposeFailed).id, RuleId::DockerPermission);
-    }
-
-    #[test]
-    fn a_token_in_an_error_is_not_quoted() {
-        let said = "failed to read /x/.env: line 3: unterminated quoted value \"eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoiYyJ9";
-        let finding = engine_finding(said, RuleId::ComposeFailed);
-        assert_eq!(finding.id, RuleId::ComposeEnvInvalid);
-        assert!(!finding.evidence[0].text.contains("eyJ"), "{:?}", finding.evidence);
-    }
-
-    #[test]
-    fn unknown_words_are_quoted() {
-        let finding = engine_finding("a\n\nb\nError: something new\n", RuleId::ComposeFailed);
-        assert_eq!(
-            (finding.id, finding.evidence),
-            (RuleId::ComposeFailed, vec!["b".into(), "Error: something new".into()])
-        );
     }
 }

@@ -1,14 +1,12 @@
 //! Whether git would commit a file: git itself is asked.
 
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::directory::Directory;
-use crate::child;
+use super::process;
 
 /// What git says of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -37,21 +35,17 @@ pub(crate) fn state(directory: &Directory, inside: &str) -> GitState {
 /// Like [`state`], with a limit in time for all that is asked.
 pub(crate) fn state_within(directory: &Directory, inside: &str, limit: Duration) -> GitState {
     let deadline = Instant::now() + limit;
+    let Some(git) = process::find("git") else { return GitState::Unknown("git is not installed".into()) };
     let ask = |args: &[&str]| {
-        // Neither the caller's GIT_DIR nor a hook configured in the repository has a say.
-        let mut command = Command::new("git");
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("GIT_") {
-                command.env_remove(name);
-            }
-        }
+        // Neither the caller's GIT_DIR nor a hook configured in the repository has a say. The person's own ignore file
+        // has one, and whose directory it is under sudo.
+        let mut command = process::command(&git);
+        command.envs(process::inherited(&["SUDO_UID", "XDG_CONFIG_HOME"]));
         command.arg("-C").arg(directory.root()).args(["-c", "core.fsmonitor=false"]).args(args);
-        command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        child::run(command, deadline.saturating_duration_since(Instant::now()), false)
+        process::run(command, deadline.saturating_duration_since(Instant::now()), false)
     };
     let inside_tree = match ask(&["rev-parse", "--is-inside-work-tree"]) {
         Ok(output) => output,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return GitState::Unknown("git is not installed".into()),
         Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
     };
     let complaint = inside_tree.stderr.trim().to_owned();

@@ -45,8 +45,6 @@ pub(super) struct Deployed {
     /// Bind mounts without an SELinux label, as `service: target`.
     pub(super) unlabelled: Vec<String>,
     pub(super) token: Option<TokenState>,
-    /// The variables that Compose would take from the shell.
-    pub(super) variables: std::collections::BTreeSet<String>,
 }
 
 impl Deployed {
@@ -67,7 +65,6 @@ impl Deployed {
             dns: Vec::new(),
             unlabelled: Vec::new(),
             token: None,
-            variables: std::collections::BTreeSet::new(),
         }
     }
 
@@ -89,7 +86,6 @@ impl Deployed {
         this.services = found.services();
         let (proxy, cloudflared) = (this.services.proxy.as_str(), this.services.cloudflared.as_str());
         this.project = found.project(deployment, env.as_ref());
-        this.variables = found.variables(env.as_ref());
         let image = |service: &str| found.service(service, "image").and_then(yaml::scalar);
         let asked: Vec<String> = [image(proxy), image(cloudflared)].into_iter().flatten().collect();
         if main.value.is_ok() && !asked.is_empty() {

@@ -25,10 +25,10 @@ use self::race::Race;
 use self::tools::{Questions, Tool, Tools};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
-use crate::child;
 use crate::config::settings::Protocol;
 use crate::deployment::{Deployment, TokenState};
-use crate::stack::docker::Docker;
+use crate::engine::client::{Docker, Passed};
+use crate::os::process;
 
 /// Long enough for a resolver's second try and a slow line; short enough to wait for.
 const LIMIT: u64 = 5000;
@@ -141,7 +141,7 @@ pub(crate) fn run(
     }
     let limit = Duration::from_millis(ms);
     let deadline = started + limit;
-    child::adopt_orphans();
+    process::adopt_orphans();
     let mut verdict = Verdict::default();
     // Nothing of it is needed: without it everything else is looked at.
     let deployment = deployment.map_err(|why| verdict.skip("directory", why.to_string())).ok();
@@ -153,7 +153,7 @@ pub(crate) fn run(
     let (plan, network) = network::plan(caller, &deployed.dns)?;
 
     let folder = deployed.root.clone().filter(|_| deployed.is_deployment).unwrap_or_else(|| PathBuf::from("/"));
-    let docker = Docker::find(&folder, deployed.variables.clone(), false);
+    let docker = Docker::find(&folder, Passed::new(), false);
     let questions = Questions {
         project: deployed.project.clone().zip(deployed.root.clone()),
         images: deployed.images.clone(),
@@ -183,7 +183,7 @@ pub(crate) fn run(
     let all = race.finish(deadline + GRACE, &mut facts);
     // Who was ended for being late may have left something that nobody waits for.
     if !all || race::remaining(deadline).is_zero() {
-        child::sweep();
+        process::sweep();
     }
     facts.network.settle();
 

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::container::Container;
-use super::docker::Docker;
-use super::engine;
+use super::environment;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
 use crate::answer::{Error, Evidence, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
@@ -17,10 +15,12 @@ use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::hidden::Hidden;
 use crate::config::{self, sample, yaml};
-use crate::deployment::{Deployment, Upstream};
+use crate::deployment::{Deployment, Lock, Upstream};
+use crate::engine::client::Docker;
+use crate::engine::container::Container;
+use crate::engine::{errors, version};
 use crate::lint::facts::Facts;
 use crate::logs::agent::CONNECTIONS;
-use crate::logs::signs;
 use crate::os::files;
 use crate::rules::{Cure, RuleId};
 use crate::{preflight, rules};
@@ -166,8 +166,9 @@ impl<'a> Stack<'a> {
                 Vec::new(),
             );
         };
-        let (docker, engine) =
-            engine::find(deployment.root(), facts.variables(), caller.var("DOCKER_HOST"), caller.progress)?;
+        let passed = environment::passed(deployment, &facts.found, facts.env(), &snapshot);
+        environment::guard(&passed);
+        let (docker, engine) = version::find(deployment.root(), passed, caller.var("DOCKER_HOST"), caller.progress)?;
         findings.extend(engine);
         let Some(docker) = docker else { return refuse(findings, Vec::new()) };
         if strictness == Strictness::Refuse {
@@ -221,12 +222,12 @@ impl<'a> Stack<'a> {
     }
 
     /// `docker compose up -d`; what it says when it fails is a finding.
-    fn bring_up(&self) -> Result<Option<Finding>, Error> {
+    fn bring_up(&self, lock: &Lock) -> Result<Option<Finding>, Error> {
         let mut args = vec!["up", "--detach"];
         if self.needs_build()? {
             args.push("--build");
         }
-        let output = self.docker.compose(&args, PULL)?;
+        let output = self.docker.compose(&args, PULL, lock)?;
         if output.success {
             return Ok(None);
         }
@@ -235,7 +236,7 @@ impl<'a> Stack<'a> {
                 rules::finding(RuleId::ComposeFailed).with("docker compose up did not end within 45 minutes"),
             ));
         }
-        Ok(Some(signs::engine_finding(&output.text(), RuleId::ComposeFailed)))
+        Ok(Some(errors::finding(&output.text(), RuleId::ComposeFailed)))
     }
 
     /// Whether what the sample's image is built of was edited since its name was rendered.
@@ -405,7 +406,7 @@ pub(crate) fn up(
         Err(refusal) => return Ok(refused(refusal, "nothing was started", "up", caller)),
     };
     config::refresh_labels(deployment)?;
-    let failed = stack.bring_up()?;
+    let failed = stack.bring_up(&lock)?;
     // Waiting writes nothing.
     drop(lock);
     finish(&stack, failed, limit, ("", "up"), Vec::new(), caller)
@@ -535,7 +536,7 @@ pub(crate) fn restart(
     };
     config::refresh_labels(deployment)?;
     let before = stack.containers()?;
-    let mut failed = stack.bring_up()?;
+    let mut failed = stack.bring_up(&lock)?;
     let mut done = Vec::new();
     let services = &stack.services;
     let ours = [services.proxy.as_str(), sample::SERVICE];
@@ -563,10 +564,10 @@ pub(crate) fn restart(
         if !left.is_empty() {
             let mut args = vec!["restart"];
             args.extend(&left);
-            let output = stack.docker.compose(&args, STOP)?;
+            let output = stack.docker.compose(&args, STOP, &lock)?;
             done.extend(left.iter().map(|name| format!("restarted {name}")));
             if !output.success {
-                failed = Some(signs::engine_finding(&output.text(), RuleId::ComposeFailed));
+                failed = Some(errors::finding(&output.text(), RuleId::ComposeFailed));
             }
         }
         // Compose restarts cloudflared together with the proxy, unless the file keeps it from that or is not ours.
@@ -580,9 +581,9 @@ pub(crate) fn restart(
                 if !stuck {
                     args.push(&services.cloudflared);
                 }
-                let output = stack.docker.compose(&args, STOP)?;
+                let output = stack.docker.compose(&args, STOP, &lock)?;
                 done.push(format!("restarted {}", services.cloudflared));
-                failed = (!output.success).then(|| signs::engine_finding(&output.text(), RuleId::ComposeFailed));
+                failed = (!output.success).then(|| errors::finding(&output.text(), RuleId::ComposeFailed));
             } else if failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning) && cloudflared.is_running()
             {
                 failed = None;
@@ -601,7 +602,7 @@ pub(crate) fn restart(
 /// As [`up`].
 pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
     deployment.require()?;
-    let _lock = deployment.lock()?;
+    let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Look)? {
         Ok(stack) => stack,
         Err(refusal) => {
@@ -627,7 +628,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
     let mut stopped: Vec<String> = stack.containers()?.iter().map(|c| c.service().to_owned()).collect();
     stopped.sort();
     stopped.dedup();
-    let output = stack.docker.compose(&["down", "--remove-orphans"], STOP)?;
+    let output = stack.docker.compose(&["down", "--remove-orphans"], STOP, &lock)?;
     let mut findings = stack.findings;
     let summary = if output.success {
         match stopped.len() {
@@ -636,7 +637,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
         }
     } else {
         stopped.clear();
-        findings.push(signs::engine_finding(&output.text(), RuleId::ComposeFailed));
+        findings.push(errors::finding(&output.text(), RuleId::ComposeFailed));
         "docker compose could not stop the stack".to_owned()
     };
     let mut report = Report::new(summary, DownData { project: Some(stack.project), stopped });

@@ -5,9 +5,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::container::Container;
-use super::docker::Docker;
 use crate::answer::{Error, Finding};
+use crate::engine::client::Docker;
+use crate::engine::container::Container;
 use crate::logs::fault::Fault;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::line::{Line, stamped_at};

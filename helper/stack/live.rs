@@ -8,8 +8,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::container::{self, Container};
-use super::docker::Docker;
 use super::journal::{self, Journal};
 use super::reach::reach;
 use crate::answer::{Error, Finding, Layer, Severity, Skipped, Subject};
@@ -19,6 +17,8 @@ use crate::config::current::{Target, target};
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, path};
+use crate::engine::client::Docker;
+use crate::engine::container::{self, Container};
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;

@@ -4,12 +4,12 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::container::Container;
 use crate::answer::Finding;
 use crate::config::gateway::Gateway;
 use crate::config::settings::may_dial;
 use crate::deployment::Upstream;
 use crate::deployment::route::Host;
+use crate::engine::container::Container;
 use crate::rules::{self, RuleId};
 
 /// A container on this very host answers at once.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::Engine;
 use crate::answer::Severity;
+use crate::engine::version;
 use crate::preflight::{Check, Facts, Verdict};
 use crate::rules::{self, RuleId};
-use crate::stack::engine;
 
 /// The checks of the tools.
 pub(in crate::preflight) const CHECKS: &[Check] = &[
@@ -53,18 +53,18 @@ fn engine_answers(facts: &Facts, verdict: &mut Verdict) {
         return verdict.skip("engine", "without docker nothing can be asked");
     }
     match tools.engine() {
-        Engine::Answers(version) => verdict.findings.extend(engine::judge_server(&version)),
+        Engine::Answers(version) => verdict.findings.extend(version::judge_server(&version)),
         Engine::Silent => {
             let words = format!("docker did not answer within {} ms", facts.limit.as_millis());
             verdict.skip("engine", words.clone());
             if facts.limit >= SILENCE_COUNTS {
-                verdict.found(engine::silence(&words, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
+                verdict.found(version::silence(&words, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
             }
         }
         // Said already.
         Engine::Failed(_) if tools.is_podman() => {}
         Engine::Failed(said) => {
-            verdict.found(engine::failure(&said, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
+            verdict.found(version::failure(&said, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
         }
     }
 }
@@ -73,7 +73,7 @@ fn compose_is_fit(facts: &Facts, verdict: &mut Verdict) {
     let tools = &facts.tools;
     match tools.compose.as_ref().filter(|said| !said.timed_out) {
         _ if tools.docker.is_none() => {}
-        Some(said) => verdict.findings.extend(engine::judge_compose(said)),
+        Some(said) => verdict.findings.extend(version::judge_compose(said)),
         None => {
             let words = format!("`docker compose version` did not answer within {} ms", facts.limit.as_millis());
             verdict.skip("compose", words.clone());

@@ -2,9 +2,7 @@
 
 mod checks;
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use ipnet::Ipv4Net;
@@ -19,9 +17,9 @@ pub(super) use checks::CHECKS;
 use super::race::{Desk, remaining};
 use super::{Facts, host};
 use crate::answer::redact;
-use crate::child::{self, Output};
-use crate::stack::docker::Docker;
-use crate::stack::engine;
+use crate::engine::client::Docker;
+use crate::engine::version;
+use crate::os::process::{self, Output};
 
 /// A program in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -83,9 +81,9 @@ type Question = Box<dyn FnOnce(&Docker, &Desk<Facts>) + Send>;
 pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Questions, deadline: Instant) {
     for (program, words) in [("git", "--version"), ("openssl", "version")] {
         desk.spawn(move |desk| {
-            let found = match which::which(program) {
-                Err(_) => None,
-                Ok(path) => match first_line(&path, words, deadline) {
+            let found = match process::find(program) {
+                None => None,
+                Some(path) => match first_line(&path, words, deadline) {
                     Some(line) => Some((path, line)),
                     None => return,
                 },
@@ -173,10 +171,9 @@ pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Quest
 
 /// The first line that a program prints; `None` when it does not end in time.
 fn first_line(program: &Path, argument: &str, deadline: Instant) -> Option<String> {
-    let mut command = Command::new(program);
-    command.arg(argument).env("LC_ALL", "C").process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let said = child::run(command, remaining(deadline), false).unwrap_or_default();
+    let mut command = process::command(program);
+    command.arg(argument);
+    let said = process::run(command, remaining(deadline), false).unwrap_or_default();
     let text = String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or_default().trim().to_owned();
     (!said.timed_out).then_some(text)
 }
@@ -259,7 +256,7 @@ impl Tools {
             // A client that knows no templates prints the bare version.
             let bare = || {
                 let text = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-                engine::version(&text).map(|_| text)
+                version::version(&text).map(|_| text)
             };
             said.success.then(|| version.or_else(bare)).flatten()
         });
@@ -360,7 +357,7 @@ impl Tools {
                 Engine::Answers(version) => Some(version),
                 Engine::Silent | Engine::Failed(_) => None,
             },
-            floor: Some(engine::ENGINE_FLOOR_TEXT),
+            floor: Some(version::ENGINE_FLOOR_TEXT),
             kind,
         });
         let compose = self.compose.as_ref().filter(|said| said.success);
@@ -368,7 +365,7 @@ impl Tools {
             name: "compose",
             path: None,
             version: compose.map(|said| redact::cut(String::from_utf8_lossy(&said.stdout).trim(), 60)),
-            floor: Some(engine::COMPOSE_FLOOR_TEXT),
+            floor: Some(version::COMPOSE_FLOOR_TEXT),
             kind: Vec::new(),
         });
         for (name, found) in [("git", &self.git), ("openssl", &self.openssl)] {

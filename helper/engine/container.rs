@@ -1,6 +1,5 @@
 //! A container as `docker inspect` shows it, as far as the stack's state needs it.
 
-use crate::rules::RuleId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,10 +8,11 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::docker::Docker;
+use super::client::Docker;
+use super::errors;
 use crate::answer::{Error, Finding, redact};
 use crate::deployment::{env_file, token};
-use crate::logs::signs;
+use crate::rules::RuleId;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -281,7 +281,7 @@ impl Container {
 fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
     let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], PATIENCE)?;
     if !list.success {
-        return Ok(Err(signs::engine_finding(&list.text(), RuleId::DockerFailed)));
+        return Ok(Err(errors::finding(&list.text(), RuleId::DockerFailed)));
     }
     let ids = String::from_utf8_lossy(&list.stdout).into_owned();
     let ids: Vec<&str> = ids.split_whitespace().collect();

@@ -1,8 +1,12 @@
-//! Runs a child program: a limit in time, and nothing of it left behind.
+//! Runs a child program: in an environment that is made for it, within a limit in time, and nothing of it left behind.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::process::{Child, Command};
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -11,6 +15,41 @@ use crate::answer::redact;
 
 /// Longest output that is kept of one run, in bytes.
 const KEEP: usize = 8 << 20;
+
+/// The absolute entries of a search path: a relative or empty one would run programs of the current directory.
+fn absolute(path: &OsStr) -> OsString {
+    let entries = std::env::split_paths(path).filter(|entry| entry.is_absolute());
+    std::env::join_paths(entries).unwrap_or_default()
+}
+
+/// The search path of every child: the absolute entries of this process's.
+fn search_path() -> OsString {
+    std::env::var_os("PATH").map(|path| absolute(&path)).unwrap_or_default()
+}
+
+/// Where a program is, in an absolute entry of PATH.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = search_path();
+    // An empty list of entries would be the current directory.
+    (!path.is_empty()).then(|| which::which_in(program, Some(path), "/").ok())?
+}
+
+/// Variables of this process that have one of these names, as far as they are set.
+pub(crate) fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect()
+}
+
+/// A child with pipes for both outputs, nothing to read, a process group of its own, and an environment of three
+/// variables: PATH, HOME and the locale. No token or key that the calling shell exports reaches it.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", search_path()).envs(inherited(&["HOME"]));
+    // Texts are matched, so they must be the ones that were catalogued.
+    command.env("LC_ALL", "C");
+    // A group of its own: what it starts must go with it when time is up.
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +82,17 @@ pub(crate) fn run(mut command: Command, limit: Duration, show: bool) -> io::Resu
     let deadline = Instant::now() + limit;
     let mut child = command.spawn()?;
     let (done, finished) = mpsc::channel();
+    let mut readers = Ok(());
     if let Some(stream) = child.stdout.take() {
         let done = done.clone();
-        std::thread::spawn(move || done.send((true, collect(stream, false))));
+        readers = spawn(move || done.send((true, collect(stream, false))));
     }
     if let Some(stream) = child.stderr.take() {
-        std::thread::spawn(move || done.send((false, collect(stream, show))));
+        readers = readers.and_then(|()| spawn(move || done.send((false, collect(stream, show)))));
+    }
+    if let Err(error) = readers {
+        end(&mut child, deadline, &mut true);
+        return Err(error);
     }
     let mut output = Output::default();
     for _ in 0..2 {
@@ -66,6 +110,11 @@ pub(crate) fn run(mut command: Command, limit: Duration, show: bool) -> io::Resu
     Ok(output)
 }
 
+/// Starts a thread; where the system has none left that is an error of the run, not a panic.
+pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().spawn(work).map(drop)
+}
+
 /// Waits for the child until the deadline, then ends it with everything that it started. Returns its exit code, if it
 /// ended by itself.
 pub(crate) fn end(child: &mut Child, deadline: Instant, timed_out: &mut bool) -> Option<i32> {
@@ -78,7 +127,7 @@ pub(crate) fn end(child: &mut Child, deadline: Instant, timed_out: &mut bool) ->
         }
         match child.try_wait() {
             Ok(Some(status)) => return status.code(),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
             Ok(None) => *timed_out = true,
             Err(_) => return None,
         }
@@ -109,7 +158,7 @@ pub(crate) fn sweep() {
         for id in &below {
             let _ = kill_process(*id, Signal::KILL);
         }
-        std::thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
         while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
     }
 }
@@ -150,8 +199,8 @@ fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            // Compose quotes `.env` in one of its errors.
-            eprint!("{}", redact::redact(&String::from_utf8_lossy(&line)));
+            // Compose quotes `.env` in one of its errors. A terminal that has gone is no reason to stop.
+            let _ = writeln!(io::stderr(), "{}", redact::foreign(String::from_utf8_lossy(&line).trim_end()));
             if kept.len() < KEEP {
                 kept.extend_from_slice(&line);
             }
@@ -169,4 +218,30 @@ fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_entries_of_a_search_path_are_kept() {
+        for (path, kept) in
+            [("/usr/bin:/bin", "/usr/bin:/bin"), (".:/usr/bin::bin:../x:/bin:", "/usr/bin:/bin"), (".", ""), ("", "")]
+        {
+            assert_eq!(absolute(OsStr::new(path)), OsStr::new(kept), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_child_gets_three_variables() {
+        let output = run(command(Path::new("/usr/bin/env")), Duration::from_secs(10), false).unwrap();
+        let names: Vec<String> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| line.split('=').next().unwrap_or_default().to_owned())
+            .collect();
+        assert!(names.iter().all(|name| ["PATH", "HOME", "LC_ALL"].contains(&name.as_str())), "{names:?}");
+        assert!(names.iter().any(|name| name == "PATH"), "{names:?}");
+    }
 }

@@ -1,14 +1,14 @@
 //! Whether there is a Docker engine and a Compose that can run this stack.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::docker::{Docker, Output, is_on_path};
+use super::client::{Docker, Output, Passed};
+use super::errors;
 use crate::answer::{Error, Finding, Severity};
-use crate::logs::signs;
+use crate::os::process;
 use crate::rules::{self, RuleId};
 
 /// A client that hangs this long for a version will not answer at all.
@@ -33,18 +33,21 @@ const TRIED: (u32, u32) = (2, 26);
 /// `io` when docker cannot be started.
 pub(crate) fn find(
     folder: &Path,
-    variables: BTreeSet<String>,
+    passed: Passed,
     docker_host: Option<&OsStr>,
     progress: bool,
 ) -> Result<(Option<Docker>, Vec<Finding>), Error> {
-    let Some(docker) = Docker::find(folder, variables, progress) else {
+    let Some(docker) = Docker::find(folder, passed, progress) else {
         return Ok((None, vec![rules::finding(RuleId::DockerMissing)]));
     };
     // Both at once: each takes tens of milliseconds.
     let (server, compose) = std::thread::scope(|scope| {
-        let server = scope.spawn(|| docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE));
+        let ask = || docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE);
+        let server = std::thread::Builder::new().spawn_scoped(scope, ask);
         let compose = docker.ask(&["compose", "version", "--short"], PATIENCE);
-        (server.join(), compose)
+        // Where the system has no thread left, one after the other.
+        let server = server.map_or_else(|_| Ok(ask()), |thread| thread.join());
+        (server, compose)
     });
     let server = server.map_err(|_| Error::Internal("the thread that asked docker died".into()))??;
     let compose = compose?;
@@ -72,7 +75,7 @@ pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&
 
 /// Tells apart why the engine cannot be used; `endpoint` is where the client looks without DOCKER_HOST.
 pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
-    let mut finding = signs::engine_finding(said, RuleId::DockerFailed);
+    let mut finding = errors::finding(said, RuleId::DockerFailed);
     if let (RuleId::DockerDaemonDown, Some(host)) = (finding.id, docker_host) {
         let nowhere = rules::finding(RuleId::DockerHostNowhere);
         return finding.evidence.into_iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
@@ -130,7 +133,7 @@ pub(crate) fn judge_compose(answer: &Output) -> Option<Finding> {
         None if answer.timed_out => {
             Some(rules::finding(RuleId::DockerFailed).with("`docker compose version` did not answer within 20 seconds"))
         }
-        None if is_on_path("docker-compose") => {
+        None if process::find("docker-compose").is_some() => {
             Some(rules::finding(RuleId::ComposeV1).with("`docker-compose` is on PATH, the plugin is not installed"))
         }
         None => {

@@ -1,50 +1,63 @@
-//! Runs the docker client: fixed arguments, a clean environment, a limit in time, nothing left behind.
+//! Runs the docker client: fixed arguments, a made environment, a limit in time, nothing left behind.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::answer::Error;
-use crate::child;
-pub(crate) use crate::child::Output;
+use crate::deployment::Lock;
+use crate::os::process;
+pub(crate) use crate::os::process::Output;
 
-/// Variables that would make Compose look at other files, another project or another token than a shell without them.
-const DROPPED: [&str; 11] = [
-    "COMPOSE_DISABLE_ENV_FILE",
-    "COMPOSE_ENV_FILES",
-    "COMPOSE_FILE",
-    "COMPOSE_IGNORE_ORPHANS",
-    "COMPOSE_PATH_SEPARATOR",
-    "COMPOSE_PROFILES",
-    "COMPOSE_PROJECT_NAME",
-    "COMPOSE_REMOVE_ORPHANS",
-    "COMPOSE_STATUS_STDOUT",
-    "TUNNEL_DOMAIN",
-    "TUNNEL_TOKEN",
+/// How the client gets out: Docker hands these on to builds, too.
+const PROXIES: [&str; 10] = [
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "all_proxy",
+    "ftp_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
-/// Without these the client finds neither its plugins nor its configuration.
-const ALWAYS_KEPT: [&str; 6] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "USER"];
+/// Sockets of the session by which the client reaches an engine over ssh, and its credential helpers their store.
+const SESSION: [&str; 4] = ["DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK", "WSL_INTEROP", "XDG_RUNTIME_DIR"];
+
+/// What makes the client's output the same everywhere, and keeps Compose from files of other places.
+const OURS: [(&str, &str); 7] = [
+    ("BUILDKIT_PROGRESS", "plain"),
+    ("COMPOSE_ANSI", "never"),
+    ("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false"),
+    ("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false"),
+    ("COMPOSE_MENU", "false"),
+    ("DOCKER_CLI_HINTS", "false"),
+    ("NO_COLOR", "1"),
+];
+
+/// Variables of the calling shell that a Compose run gets because its files name them.
+pub(crate) type Passed = Vec<(String, OsString)>;
 
 /// A docker client, and where it works.
 #[derive(Clone, Debug)]
 pub(crate) struct Docker {
     program: PathBuf,
     folder: PathBuf,
-    dropped: BTreeSet<String>,
+    passed: Passed,
     progress: bool,
 }
 
 impl Docker {
     /// Finds docker on PATH; `None` when there is none.
-    pub(crate) fn find(folder: &Path, variables: BTreeSet<String>, progress: bool) -> Option<Self> {
-        let program = which::which("docker").ok()?;
-        Some(Self { program, folder: folder.to_path_buf(), dropped: variables, progress })
+    pub(crate) fn find(folder: &Path, passed: Passed, progress: bool) -> Option<Self> {
+        let program = process::find("docker")?;
+        Some(Self { program, folder: folder.to_path_buf(), passed, progress })
     }
 
     /// Where the client is.
@@ -53,20 +66,12 @@ impl Docker {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = process::command(&self.program);
         command.args(args).current_dir(&self.folder);
-        for name in DROPPED {
-            command.env_remove(name);
-        }
-        for name in &self.dropped {
-            if !ALWAYS_KEPT.contains(&name.as_str()) && !name.starts_with("DOCKER_") {
-                command.env_remove(name);
-            }
-        }
-        // Texts are matched, so they must be the ones that were catalogued.
-        command.env("LC_ALL", "C").env("NO_COLOR", "1").env("COMPOSE_ANSI", "never").env("COMPOSE_MENU", "false");
-        command.env("DOCKER_CLI_HINTS", "false").env("BUILDKIT_PROGRESS", "plain");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.envs(self.passed.iter().map(|(name, value)| (name, value)));
+        command.envs(process::inherited(&PROXIES)).envs(process::inherited(&SESSION));
+        command.envs(std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOCKER_")));
+        command.envs(OURS);
         command
     }
 
@@ -75,29 +80,27 @@ impl Docker {
     /// # Errors
     /// `io` when the client cannot be started.
     pub(crate) fn ask(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
-        let mut command = self.command(args);
-        // A group of its own: the client starts plugins, and all of them must go when time is up.
-        command.process_group(0);
-        self.run(command, limit, false)
+        self.run(self.command(args), limit, false)
     }
 
-    /// Lets Compose do something that takes as long as it takes; what it says goes to the terminal, if there is one.
+    /// Runs a Compose command that changes the stack; what it prints goes to the terminal, if there is one. It holds
+    /// the lock, too: a helper that is killed leaves no Compose run behind that another one could run into.
     ///
     /// # Errors
     /// `io` when the client cannot be started.
-    pub(crate) fn compose(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
-        let mut all = vec!["compose"];
-        all.extend_from_slice(args);
-        let mut command = self.command(&all);
-        if !self.progress {
-            // On a terminal Ctrl-C must reach it; without one, everything that it started must go when time is up.
-            command.process_group(0);
+    pub(crate) fn compose(&self, args: &[&str], limit: Duration, lock: &Lock) -> Result<Output, Error> {
+        let mut command = self.command(&["compose"]);
+        command.args(args);
+        if self.progress {
+            // On a terminal Ctrl-C must reach it.
+            command.process_group(i32::try_from(rustix::process::getpgrp().as_raw_nonzero().get()).unwrap_or(0));
         }
+        let _held = lock.inheritable();
         self.run(command, limit, self.progress)
     }
 
     fn run(&self, command: Command, limit: Duration, show: bool) -> Result<Output, Error> {
-        child::run(command, limit, show).map_err(|e| Error::io("run", &self.program, e))
+        process::run(command, limit, show).map_err(|e| Error::io("run", &self.program, e))
     }
 
     /// Reads a container's log line by line, oldest first within a stream, without keeping it.
@@ -116,9 +119,7 @@ impl Docker {
         let mut all = vec!["logs"];
         all.extend_from_slice(args);
         all.push(id);
-        let mut command = self.command(&all);
-        command.process_group(0);
-        let mut child = command.spawn().map_err(|e| Error::io("run", &self.program, e))?;
+        let mut child = self.command(&all).spawn().map_err(|e| Error::io("run", &self.program, e))?;
         let deadline = Instant::now() + limit;
         // Bounded, so that a log of gigabytes is never in memory as a whole.
         let (send, lines) = mpsc::sync_channel::<String>(1024);
@@ -130,7 +131,10 @@ impl Docker {
         .flatten()
         {
             let send = send.clone();
-            std::thread::spawn(move || each_line(stream, |text| send.send(text).is_ok()));
+            if let Err(e) = process::spawn(move || each_line(stream, |text| send.send(text).is_ok())) {
+                process::end(&mut child, deadline, &mut true);
+                return Err(Error::io("run", &self.program, e));
+            }
         }
         drop(send);
         let mut timed_out = false;
@@ -145,7 +149,7 @@ impl Docker {
                 }
             }
         }
-        Ok(child::end(&mut child, deadline, &mut timed_out) == Some(0))
+        Ok(process::end(&mut child, deadline, &mut timed_out) == Some(0))
     }
 }
 
@@ -206,9 +210,4 @@ fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
             return;
         }
     }
-}
-
-/// Whether a program is on PATH.
-pub(crate) fn is_on_path(program: &str) -> bool {
-    which::which(OsStr::new(program)).is_ok()
 }

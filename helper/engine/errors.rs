@@ -1,0 +1,53 @@
+//! What docker and Compose mean when they fail.
+
+use crate::answer::Finding;
+use crate::logs::signs::{ENGINE, ENGINE_AT_START, Sense, Sign, engine_sign};
+use crate::rules::{self, RuleId};
+
+/// The finding for what docker or Compose printed when it failed; `otherwise` where the words are not known.
+pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
+    let lines: Vec<&str> =
+        printed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("level=warning")).collect();
+    // The first wording of the table that fits any line: what explains the others is further up in it.
+    let known = ENGINE.iter().chain(ENGINE_AT_START).find_map(|sign| {
+        let of_sign = |line: &&&str| engine_sign(line).is_some_and(|found| std::ptr::eq(found, sign));
+        Some((sign, lines.iter().rev().find(of_sign)?))
+    });
+    match known {
+        Some((Sign { rule: Some(rule), sense: Sense::Fatal, .. }, line)) if *rule != RuleId::DockerFailed => {
+            rules::finding(*rule).with(line)
+        }
+        _ => {
+            let last = lines.len().saturating_sub(2);
+            lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_fault_is_not_taken_for_an_image_fault() {
+        let said = "unable to get image 'x': permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock";
+        assert_eq!(finding(said, RuleId::ComposeFailed).id, RuleId::DockerPermission);
+    }
+
+    #[test]
+    fn a_token_in_an_error_is_not_quoted() {
+        let said = "failed to read /x/.env: line 3: unterminated quoted value \"eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoiYyJ9";
+        let finding = finding(said, RuleId::ComposeFailed);
+        assert_eq!(finding.id, RuleId::ComposeEnvInvalid);
+        assert!(!finding.evidence[0].text.contains("eyJ"), "{:?}", finding.evidence);
+    }
+
+    #[test]
+    fn unknown_words_are_quoted() {
+        let finding = finding("a\n\nb\nError: something new\n", RuleId::ComposeFailed);
+        assert_eq!(
+            (finding.id, finding.evidence),
+            (RuleId::ComposeFailed, vec!["b".into(), "Error: something new".into()])
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! The Docker client and what its engine says: versions, containers, errors. Knows nothing of tunnels.
+
+pub(crate) mod client;
+pub(crate) mod container;
+pub(crate) mod errors;
+pub(crate) mod version;

@@ -1,0 +1,228 @@
+//! Which variables of the calling shell a Compose run gets: those that files of the person's own name, and `.env` does
+//! not set. A file that the helper wrote takes everything from `.env`.
+
+use std::collections::BTreeSet;
+
+use crate::caller::Caller;
+use crate::config::found::{ComposeFile, Found, is_inside};
+use crate::config::stamp::{Origin, origin};
+use crate::config::yaml::{self, Value};
+use crate::deployment::Deployment;
+use crate::deployment::env_file::{self, EnvFile};
+use crate::engine::client::Passed;
+use crate::os::files;
+
+/// Files that one file pulls in, directly or through others, are read up to this many.
+const MOST_FILES: usize = 32;
+
+/// The variables to hand on.
+pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
+    let mut names = Names::default();
+    for file in [found.main.as_ref(), found.over.as_ref()].into_iter().flatten() {
+        names.read(deployment, file);
+    }
+    if names.is_foreign
+        && let Some(env) = env
+    {
+        names.foreign.extend(interpolated(env.as_str()));
+    }
+    let set = |name: &String| env.and_then(|env| env.get(name)).is_some_and(|value| !value.is_empty());
+    let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
+    names
+        .filter(|name| !name.starts_with("COMPOSE_") && name != "PATH")
+        .filter_map(|name| Some((caller.var(&name)?.to_owned(), name)))
+        .map(|(value, name)| (name, value))
+        .collect()
+}
+
+/// Names of variables, by whose files name them.
+#[derive(Default)]
+struct Names {
+    /// Files that the helper wrote.
+    ours: BTreeSet<String>,
+    /// Files of the person's own.
+    foreign: BTreeSet<String>,
+    is_foreign: bool,
+    read: BTreeSet<String>,
+}
+
+impl Names {
+    fn read(&mut self, deployment: &Deployment, file: &ComposeFile) {
+        let named = match &file.value {
+            Ok(value) => of_compose(value),
+            Err(_) => interpolated(&file.text),
+        };
+        if origin(&file.text) != Origin::Foreign {
+            self.ours.extend(named);
+            return;
+        }
+        self.is_foreign = true;
+        self.foreign.extend(named);
+        if let Ok(value) = &file.value {
+            self.follow(deployment, value);
+        }
+    }
+
+    /// Reads what a file includes, extends, or takes variables from, as far as it is in the directory.
+    fn follow(&mut self, deployment: &Deployment, value: &Value) {
+        for path in pulled_in(value) {
+            let path = path.trim_start_matches("./").to_owned();
+            if !is_inside(&path) || self.read.len() >= MOST_FILES || !self.read.insert(path.clone()) {
+                continue;
+            }
+            let Some(text) = files::read_text(deployment, &path).ok().flatten() else { continue };
+            match yaml::from_text::<Value>(&text) {
+                Ok(value) if value.as_mapping().is_some() => {
+                    self.foreign.extend(of_compose(&value));
+                    self.follow(deployment, &value);
+                }
+                // A file of variables: a name alone is taken from the shell.
+                _ => {
+                    self.foreign.extend(interpolated(&text));
+                    self.foreign.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
+                }
+            }
+        }
+    }
+}
+
+/// Names that a compose file takes from the shell.
+fn of_compose(value: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    scalars(value, &mut |text| names.extend(interpolated(text)));
+    for service in entries(value, "services") {
+        names.extend(valueless(yaml::at(service, &["environment"])));
+        names.extend(valueless(yaml::at(service, &["build", "args"])));
+    }
+    for kind in ["secrets", "configs"] {
+        names.extend(entries(value, kind).filter_map(|entry| yaml::scalar(yaml::at(entry, &["environment"])?)));
+    }
+    names
+}
+
+fn entries<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    yaml::at(value, &[key]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values())
+}
+
+/// Names without a value in `environment:` or `args:`, a list or a map.
+fn valueless(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Mapping(map)) => {
+            map.iter().filter(|(_, value)| value.is_null()).filter_map(|(name, _)| yaml::scalar(name)).collect()
+        }
+        Some(list) => yaml::texts(list).into_iter().filter(|item| is_name(item)).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Paths of the files that a compose file pulls in.
+fn pulled_in(value: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut take = |value: &Value| {
+        paths.extend(yaml::scalar(value));
+        paths.extend(yaml::texts(value));
+    };
+    for include in yaml::at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten() {
+        take(include);
+        for key in ["path", "env_file"] {
+            yaml::at(include, &[key]).into_iter().for_each(&mut take);
+        }
+    }
+    for service in entries(value, "services") {
+        yaml::at(service, &["extends", "file"]).into_iter().for_each(&mut take);
+        let Some(files) = yaml::at(service, &["env_file"]) else { continue };
+        take(files);
+        let listed = files.as_sequence().into_iter().flatten();
+        listed.filter_map(|file| yaml::at(file, &["path"])).for_each(&mut take);
+    }
+    paths
+}
+
+fn scalars(value: &Value, take: &mut dyn FnMut(&str)) {
+    match value {
+        Value::String(text) => take(text),
+        Value::Sequence(list) => list.iter().for_each(|item| scalars(item, take)),
+        Value::Mapping(map) => map.values().for_each(|item| scalars(item, take)),
+        Value::Tagged(tagged) => scalars(&tagged.value, take),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Names in `$NAME` and `${NAME…}`; `$$` is an escaped dollar.
+fn interpolated(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let body = rest.strip_prefix('{').unwrap_or(rest);
+        let length = body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        if is_name(&body[..length]) {
+            names.insert(body[..length].to_owned());
+        }
+    }
+    names
+}
+
+/// Keeps their values out of everything that is printed.
+pub(super) fn guard(passed: &Passed) {
+    use crate::answer::redact;
+    for (name, value) in passed.iter().filter(|(name, _)| name != env_file::DOMAIN) {
+        let value = value.to_string_lossy();
+        // A short value that is no secret by its name is a tag or a port, and must be told apart from others.
+        if redact::is_secret(name) { redact::guard_named(&value) } else { redact::guard(&value) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: BTreeSet<String>) -> Vec<String> {
+        names.into_iter().collect()
+    }
+
+    #[test]
+    fn variables_are_found_in_all_their_spellings() {
+        assert_eq!(list(interpolated("a: $A ${B:-x} ${C?y} $$NOT ${D} $1 $")), ["A", "B", "C", "D"]);
+    }
+
+    #[test]
+    fn a_compose_file_names_variables_in_five_places() {
+        let text = "
+services:
+  a:
+    image: x:${TAG:-1}   # ${COMMENT}
+    environment: [BARE, SET=1, 'MIXED=${INNER}']
+    build: { args: { ARG: , OTHER: 2 } }
+  b:
+    environment: { NULL_ONE: , B: '' }
+secrets: { t: { environment: SECRET }, f: { file: './${FOLDER}/t' } }
+configs: { c: { environment: CONFIG } }
+";
+        let names = of_compose(&yaml::from_text(text).unwrap());
+        assert_eq!(list(names), ["ARG", "BARE", "CONFIG", "FOLDER", "INNER", "NULL_ONE", "SECRET", "TAG"]);
+    }
+
+    #[test]
+    fn files_are_pulled_in_in_all_their_spellings() {
+        let text = "
+include: [a.yaml, { path: b.yaml, env_file: b.env }, { path: [c.yaml, d.yaml] }]
+services:
+  x: { extends: { file: e.yaml, service: y }, env_file: x.env }
+  y: { env_file: [y.env, { path: z.env, required: false }] }
+";
+        let mut paths = pulled_in(&yaml::from_text(text).unwrap());
+        paths.sort();
+        let expected = ["a.yaml", "b.env", "b.yaml", "c.yaml", "d.yaml", "e.yaml", "x.env", "y.env", "z.env"];
+        assert_eq!(paths, expected);
+    }
+}
