@@ -93,7 +93,7 @@ impl Docker {
         command.args(args);
         if self.progress {
             // On a terminal Ctrl-C must reach it.
-            command.process_group(i32::try_from(rustix::process::getpgrp().as_raw_nonzero().get()).unwrap_or(0));
+            command.process_group(rustix::process::getpgrp().as_raw_nonzero().get());
         }
         let _held = lock.inheritable();
         self.run(command, limit, self.progress)
