@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::generate;
-use clap_complete::shells::{Bash, Fish, Zsh};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
@@ -67,19 +65,6 @@ enum Command {
     Rules,
     /// JSON Schema of every request and answer
     Schema,
-    /// Completions for a shell, as plain text
-    Completions {
-        /// The shell that will read them
-        shell: Shell,
-    },
-}
-
-/// A shell that can complete this program's commands.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Shell {
-    Bash,
-    Zsh,
-    Fish,
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,7 +89,7 @@ enum CertsVerb {
 
 /// What is to be printed.
 pub(crate) enum Printed {
-    /// Help, version or completions, plain text.
+    /// Help or version, plain text.
     Text(String),
     /// The answer.
     Json(Value, Status, bool),
@@ -134,18 +119,6 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
     dispatch(&cli, caller)
 }
 
-fn completions(shell: Shell) -> String {
-    let mut command = Cli::command();
-    let name = command.get_name().to_owned();
-    let mut script = Vec::new();
-    match shell {
-        Shell::Bash => generate(Bash, &mut command, name, &mut script),
-        Shell::Zsh => generate(Zsh, &mut command, name, &mut script),
-        Shell::Fish => generate(Fish, &mut command, name, &mut script),
-    }
-    String::from_utf8_lossy(&script).into_owned()
-}
-
 /// The command words among the arguments, as far as they are ours: what else was typed may be a secret.
 fn said(args: &[OsString]) -> String {
     let mut command = Cli::command();
@@ -173,7 +146,6 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         }};
     }
     let (value, status) = match &cli.command {
-        Command::Completions { shell } => return Printed::Text(completions(*shell)),
         Command::Preflight => {
             let result = request::read(json).and_then(|r: preflight::PreflightRequest| {
                 let deployment = Deployment::locate(cli.dir.as_deref(), caller);

@@ -43,10 +43,10 @@ fn these_are_the_commands_and_no_others() {
             "up",
         ]
     );
-    // What is owed is no stub.
-    for owed in [&["completions", "csh"][..], &["completions"]] {
-        let refused = helper(owed.iter().copied()).run().expect(2);
-        assert_eq!(refused.json["error"]["code"], "usage", "{owed:?}");
+    // A command that does not exist is a usage error, with or without words behind it.
+    for absent in [&["completions", "bash"][..], &["completions"], &["install"]] {
+        let refused = helper(absent.iter().copied()).run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "usage", "{absent:?}");
     }
 }
 

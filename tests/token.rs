@@ -182,52 +182,6 @@ fn standard_input_cannot_be_request_and_token_at_once() {
     assert_eq!(refused.expect(2).json["error"]["code"], "request");
 }
 
-#[test]
-fn a_prompt_on_a_terminal_does_not_show_what_is_typed() {
-    const DRIVER: &str = r#"
-import os, pty, select, sys
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[2], sys.argv[2:])
-out, typed = b"", False
-while True:
-    ready, _, _ = select.select([fd], [], [], 20)
-    if not ready:
-        os.kill(pid, 9)
-        sys.exit("nothing more came: %r" % out)
-    try:
-        more = os.read(fd, 65536)
-    except OSError:
-        break
-    if not more:
-        break
-    out += more
-    if not typed and b"hidden" in out:
-        os.write(fd, sys.argv[1].encode() + b"\n")
-        typed = True
-sys.stdout.buffer.write(out)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-"#;
-    let Some(python) = which("python3") else {
-        return skip("a_prompt_on_a_terminal_does_not_show_what_is_typed", "no python3");
-    };
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let typed = token("typed-by-hand");
-    let out = Command::new(python)
-        .args(["-c", DRIVER, &typed, env!("CARGO_BIN_EXE_mcp-tunnels-helper"), "token", "set", "--dir"])
-        .arg(&dir)
-        .output()
-        .unwrap();
-    let screen = String::from_utf8(out.stdout).unwrap();
-    assert!(out.status.success(), "{screen}\n{}", String::from_utf8_lossy(&out.stderr));
-    assert!(!screen.contains(&typed), "{screen}");
-    let last = screen.lines().rfind(|line| line.starts_with('{')).unwrap();
-    let answer: Value = serde_json::from_str(last).unwrap();
-    assert_eq!(answer["data"]["fingerprint"], fingerprint(&typed));
-    assert!(env(&dir).contains(&typed));
-}
-
 fn check(dir: &Path) -> Value {
     let answer = helper(["token", "check"]).dir(dir).changes_nothing().run();
     assert_eq!(answer.code, i32::from(answer.data()["state"] != "set"), "{:#}", answer.json);

@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Read};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +14,8 @@ use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::lint::secrets;
-use crate::os::files;
 use crate::os::git::{self, GitState};
+use crate::os::{files, prompt};
 use crate::rules::RuleId;
 
 /// The request of `token set` and `token check`: there is nothing to ask.
@@ -40,40 +39,16 @@ pub(crate) struct SetData {
 /// Longest input that is read, in bytes; a token has about two hundred.
 const LIMIT: u64 = 64 << 10;
 
-/// A terminal that shows nothing of what is typed, until this is dropped. Begun before the prompt is printed: who
-/// pastes the moment it appears would otherwise be faster than the prompt's own switch.
-struct Quiet<'a> {
-    terminal: &'a std::io::Stdin,
-    before: Termios,
-}
-
-impl<'a> Quiet<'a> {
-    fn begin(terminal: &'a std::io::Stdin) -> Option<Self> {
-        let before = tcgetattr(terminal).ok()?;
-        let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(terminal, OptionalActions::Now, &hidden).ok()?;
-        Some(Self { terminal, before })
-    }
-}
-
-impl Drop for Quiet<'_> {
-    fn drop(&mut self) {
-        // The process ends soon; a shell puts its terminal right by itself.
-        let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
-    }
-}
-
 fn given() -> Result<String, Error> {
     let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        let _quiet = Quiet::begin(&stdin);
-        return rpassword::prompt_password("Tunnel token (hidden; paste it and press Enter): ")
-            .map_err(|e| Error::io("read the token from", std::path::Path::new("the terminal"), e));
-    }
     let mut bytes = Vec::new();
-    let name = std::path::Path::new("standard input");
-    stdin.lock().take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    if stdin.is_terminal() {
+        bytes = prompt::hidden_line("Tunnel token (hidden; paste it and press Enter): ")
+            .map_err(|e| Error::io("read the token from", std::path::Path::new("the terminal"), e))?;
+    } else {
+        let name = std::path::Path::new("standard input");
+        stdin.lock().take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
+    }
     // What is not text is no token; its replacement characters say so below.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -4,3 +4,4 @@ pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod git;
 pub(crate) mod process;
+pub(crate) mod prompt;

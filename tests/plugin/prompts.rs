@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::{CALL, Contract, PLACEHOLDERS, filled, prompts, root, rules};
-use crate::support::{folder, helper, plain};
+use crate::support::{folder, helper};
 
 /// What Claude Code reads from a command's front matter. It ignores others without a word.
 const KEYS: [&str; 5] = ["name", "description", "argument-hint", "disable-model-invocation", "allowed-tools"];
@@ -176,12 +176,6 @@ fn readme_calls_what_there_is() {
         let words = shlex::split(rest).unwrap_or_else(|| panic!("{line}"));
         let command: Vec<&str> = words.iter().map(String::as_str).take_while(|w| !w.starts_with('-')).collect();
         let command = command.join(" ");
-        if let Some(shell) = command.strip_prefix("completions ") {
-            let shell = shell.split(' ').next().unwrap();
-            let home = folder();
-            assert!(plain(home.path()).args(["completions", shell]).output().unwrap().status.success(), "{line}");
-            continue;
-        }
         let both = contract.commands.get(&command).unwrap_or_else(|| panic!("README: `{command}`"));
         assert!(both.is_object());
         for flag in words.iter().filter(|w| w.starts_with("--")) {

@@ -3,6 +3,7 @@
 pub(crate) mod edge;
 pub(crate) mod engine;
 pub(crate) mod http;
+pub(crate) mod pty;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
