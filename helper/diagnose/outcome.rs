@@ -30,6 +30,7 @@ pub(super) fn root(findings: &[Finding]) -> Option<&Finding> {
 /// The answer.
 pub(super) fn report(looked: Looked, caller: &Caller) -> Report<DiagnoseData> {
     let mut findings = looked.findings;
+    crate::rules::unmark(&mut findings);
     // Within a severity and a layer the order stays: what merely endangers goes last.
     findings.sort_by_key(only_endangers);
     let ready = looked.picture.as_ref().is_some_and(|p| p.ready);

@@ -208,9 +208,19 @@ pub(crate) fn finding(id: RuleId) -> Finding {
     }
 }
 
+/// Takes the mark from findings whose cause is not among them: a finding explained by nothing stands for itself.
+pub(crate) fn unmark(findings: &mut [Finding]) {
+    let present: Vec<RuleId> = findings.iter().map(|f| f.id).collect();
+    for finding in findings {
+        let id = finding.id;
+        finding.consequence_of.take_if(|cause| *cause == id || !present.contains(cause));
+    }
+}
+
 /// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
 pub(crate) fn order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut sorted = findings;
+    unmark(&mut sorted);
     let known: Vec<(RuleId, Option<RuleId>, Severity)> =
         sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
     // A cause is as severe as the worst that it leads to.
@@ -220,13 +230,16 @@ pub(crate) fn order(findings: Vec<Finding>) -> Vec<Finding> {
     };
     sorted.sort_by_key(|f| (weight(f), f.layer));
     let mut ordered: Vec<Finding> = Vec::with_capacity(sorted.len());
-    // Bounded: every round places at least one finding, a cycle is broken by taking the first.
+    // Bounded: every round places a finding. The first one of a cycle is taken for the cause of the others.
     while !sorted.is_empty() {
         let ready = sorted.iter().position(|f| match f.consequence_of {
             None => true,
             Some(cause) => !sorted.iter().any(|other| other.id == cause && other.id != f.id),
         });
-        let finding = sorted.remove(ready.unwrap_or(0));
+        let mut finding = sorted.remove(ready.unwrap_or(0));
+        if ready.is_none() {
+            finding.consequence_of = None;
+        }
         if !ordered.iter().any(|f| f.id == finding.id && f.evidence == finding.evidence) {
             ordered.push(finding);
         }
@@ -250,7 +263,16 @@ mod tests {
     fn findings_that_explain_each_other_are_all_kept() {
         let a = finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
         let b = finding(RuleId::ConfigNotApplied).caused_by(RuleId::CrashLoop);
-        assert_eq!(order(vec![a, b]).len(), 2);
+        let marks: Vec<_> = order(vec![a, b]).iter().map(|f| f.consequence_of).collect();
+        assert_eq!(marks, [None, Some(RuleId::CrashLoop)]);
+    }
+
+    #[test]
+    fn a_cause_that_is_not_among_the_findings_explains_nothing() {
+        let gone = finding(RuleId::CrashLoop).caused_by(RuleId::ConfigNotApplied);
+        let own = finding(RuleId::UpstreamDown).caused_by(RuleId::UpstreamDown);
+        let ordered = order(vec![gone, own]);
+        assert!(ordered.len() == 2 && ordered.iter().all(|f| f.consequence_of.is_none()), "{ordered:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 pub(crate) use columns::{Cure, Layer, Severity};
-pub(crate) use finding::{Evidence, Finding, Subject, explain, finding, order};
+pub(crate) use finding::{Evidence, Finding, Subject, explain, finding, order, unmark};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {

@@ -240,6 +240,10 @@ impl Call {
             for finding in findings {
                 let id = finding["id"].as_str().unwrap();
                 assert!(rule_ids().contains(id), "finding `{id}` is no rule");
+                if let Some(cause) = finding["consequence_of"].as_str() {
+                    let there = findings.iter().any(|f| f["id"] == cause);
+                    assert!(there && cause != id, "`{id}` follows from `{cause}`, which is not there: {stdout}");
+                }
                 let evidence = finding["evidence"].as_array().unwrap();
                 assert!(evidence.len() <= 3, "{finding}");
                 assert!(evidence.iter().all(|e| e.as_str().unwrap().chars().count() <= 300), "{finding}");
