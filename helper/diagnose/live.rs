@@ -16,6 +16,7 @@ use crate::config::hidden::Hidden;
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::container::Container;
+use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
@@ -92,7 +93,7 @@ pub(crate) fn run(
     }
     let hidden = Hidden::of(deployment, facts.env(), &facts.found);
     hidden.guard();
-    let verdict = facts.judge();
+    let verdict = checks::judge(&facts);
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
     let (looked, stack) = match opened {
         Err(refusal) => {

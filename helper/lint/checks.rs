@@ -60,6 +60,15 @@ pub(crate) const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     certificates_are_sound,
 ];
 
+/// Asks every check.
+pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for check in CHECKS {
+        check(facts, &mut verdict);
+    }
+    verdict
+}
+
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
     verdict.findings.extend(modes::open_directory(facts.deployment));
 }
