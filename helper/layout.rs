@@ -109,7 +109,7 @@ impl House {
     fn absolute(&self, path: &[String], from: &[String]) -> Option<Module> {
         let mut at = from.to_vec();
         match path.first()?.as_str() {
-            "crate" => return Some(path[1..].to_vec()),
+            "crate" => Some(path[1..].to_vec()),
             "super" | "self" => {
                 let mut path = path;
                 while let Some(word @ ("super" | "self")) = path.first().map(String::as_str) {
