@@ -12,6 +12,7 @@ use crate::config::yaml::{self, Value};
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::route::Scheme;
+use crate::deployment::scaffold;
 use crate::deployment::{RouteName, Token, TokenState, Upstream, path};
 use crate::os::files;
 use crate::os::git::GitState;
@@ -78,9 +79,7 @@ fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.push(rules::finding(RuleId::EnvMissing));
         return;
     };
-    for fault in env.faults().iter().take(1) {
-        verdict.push(rules::finding(RuleId::ComposeEnvInvalid).with(fault.to_string()));
-    }
+    verdict.findings.extend(scaffold::env_fault(env));
     if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
         verdict.push(rules::finding(RuleId::ComposeFileElsewhere));
     }
