@@ -10,12 +10,11 @@ mod deployment;
 mod diagnose;
 mod engine;
 mod hash;
-#[cfg(test)]
-mod layout;
 mod lint;
 mod logs;
 mod os;
 mod preflight;
+mod redact;
 mod rules;
 mod stack;
 mod steps;
@@ -23,19 +22,14 @@ mod steps;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use answer::{Error, Status};
+use answer::Status;
 use caller::Caller;
 use cli::Printed;
 
 fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| {
-        // The place, never the payload: it may quote what it was working on.
-        let place = panic.location().map_or_else(String::new, |l| format!("{}:{}", l.file(), l.line()));
-        let failure = answer::failure("", &Error::Internal(format!("panic at {place}")));
-        let _ = print(&serde_json::to_string(&failure).unwrap_or_default());
-        std::process::exit(Status::Error.exit_code().into());
-    }));
+    std::panic::set_hook(Box::new(|panic| answer_a_panic(panic.location())));
     let mut caller = Caller::from_process();
     let args: Vec<OsString> = std::env::args_os().collect();
     let (text, code) = match cli::run(&args, &mut caller) {
@@ -57,7 +51,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether an answer is on its way: there is exactly one.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// The answer to a fault of the helper itself. Takes no lock, asks no other part of the program, and says only where in
+/// the source it was: the words of a panic may quote what it was working on.
+fn answer_a_panic(place: Option<&std::panic::Location<'_>>) -> ! {
+    if ANSWERED.swap(true, Ordering::SeqCst) {
+        if std::thread::current().name() == Some("main") {
+            std::process::exit(Status::Error.exit_code().into());
+        }
+        // The main thread is printing its answer, and ends the process when that is done.
+        loop {
+            std::thread::park();
+        }
+    }
+    let (file, line) = place.map_or(("unknown", 0), |place| (place.file(), place.line()));
+    let text = format!(
+        concat!(
+            r#"{{"schema":{},"command":"","status":"error","error":{{"code":"internal","#,
+            r#""message":"internal error: panic at {}:{}","#,
+            r#""hint":"this is a bug; please report it with the command that you ran"}}}}"#,
+            "\n"
+        ),
+        answer::SCHEMA,
+        file.replace(['"', '\\'], "/"),
+        line
+    );
+    let mut rest = text.as_bytes();
+    while let Ok(written @ 1..) = rustix::io::retry_on_intr(|| rustix::io::write(rustix::stdio::stdout(), rest)) {
+        rest = &rest[written..];
+    }
+    std::process::exit(Status::Error.exit_code().into())
+}
+
 fn print(text: &str) -> io::Result<()> {
+    ANSWERED.store(true, Ordering::SeqCst);
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;

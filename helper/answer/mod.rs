@@ -1,8 +1,6 @@
 //! The envelope: what every command answers, and the one place where it is put together.
 
 pub(crate) mod error;
-mod named;
-pub(crate) mod redact;
 pub(crate) mod request;
 
 use schemars::JsonSchema;
@@ -13,6 +11,7 @@ pub(crate) use crate::rules::{Evidence, Finding, Layer, Severity, Subject};
 pub(crate) use error::Error;
 
 use crate::caller::Caller;
+use crate::redact;
 use crate::rules;
 
 /// Version of the envelope. New keys keep it; removing or changing one raises it.

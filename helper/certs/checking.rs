@@ -12,7 +12,6 @@ use crate::config::current;
 use crate::config::found::Found;
 use crate::deployment::modes;
 use crate::deployment::{Deployment, path};
-use crate::os::files;
 use crate::rules;
 use crate::rules::RuleId;
 
@@ -176,7 +175,7 @@ pub(crate) fn run(
     if let Some(ca) = &mut ca
         && failed == 0
     {
-        ca.pem = files::read_text(deployment, path::CA_CRT).ok().flatten();
+        ca.pem = super::disk::shown_pem(deployment, path::CA_CRT);
     }
     // What cannot be tested because a file cannot be read is said once, by the row of that file.
     rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));

@@ -5,6 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::pem::{self, CertificateFile};
 use super::{Asked, Details, Facts, Files, Input, Row, Verdict, audit};
 use crate::answer::{Finding, Severity, Skipped};
 use crate::deployment::{Deployment, Domain, path};
@@ -32,6 +33,18 @@ pub(crate) struct CertificateInfo {
     /// DNS names it is made for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) dns_names: Vec<String>,
+}
+
+/// The first certificate of a file, written anew from its DER: nothing else that stands in the file, and no byte of it
+/// that is not the certificate's.
+pub(crate) fn shown_pem(deployment: &Deployment, inside: &str) -> Option<String> {
+    let bytes = files::read(deployment, inside).ok()??;
+    Some(pem_of(&CertificateFile::parse(&bytes).ok()?.first))
+}
+
+/// A certificate as PEM.
+pub(super) fn pem_of(details: &Details) -> String {
+    pem::encode("CERTIFICATE", &details.der)
 }
 
 impl CertificateInfo {

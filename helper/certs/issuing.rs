@@ -249,7 +249,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     };
     let mut ca = issued.judged.ca;
     if let Some(ca) = &mut ca {
-        ca.pem = files::read_text(deployment, path::CA_CRT).ok().flatten();
+        ca.pem = super::disk::shown_pem(deployment, path::CA_CRT);
     }
     let good = issued.judged.server.is_some() && created > 0;
     let mut report = Report::new(summary, IssueData { files: issued.files, ca, server: issued.judged.server });

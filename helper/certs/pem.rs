@@ -93,7 +93,10 @@ impl Label {
             "EC PRIVATE KEY" => Self::Sec1,
             "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
             "EC PARAMETERS" => Self::EcParameters,
-            other => Self::Other(other.chars().filter(|c| !c.is_control()).take(40).collect()),
+            other if is_label(other) => Self::Other(other.to_owned()),
+            // Kept apart from keys, and never quoted: anything may stand between the dashes.
+            other if other.ends_with("PRIVATE KEY") => Self::Other("unknown PRIVATE KEY".to_owned()),
+            _ => Self::Other("unknown".to_owned()),
         }
     }
 
@@ -105,6 +108,15 @@ impl Label {
             Self::Certificate | Self::Request | Self::EcParameters => false,
         }
     }
+}
+
+/// Whether a text reads as a label does: some short words in capitals.
+fn is_label(text: &str) -> bool {
+    let is_word = |word: &str| {
+        (1..=12).contains(&word.len())
+            && word.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'0'..=b'9' | b'#'))
+    };
+    text.len() <= 40 && text.bytes().filter(u8::is_ascii_digit).count() <= 3 && text.split(' ').all(is_word)
 }
 
 impl fmt::Display for Label {

@@ -154,7 +154,7 @@ fn info(deployment: &Deployment, inside: &str, caller: &Caller, pem: bool) -> Op
     let bytes = files::read(deployment, inside).ok()??;
     let file = CertificateFile::parse(&bytes).ok()?;
     let mut info = CertificateInfo::of(&file.first, caller.now);
-    info.pem = pem.then(|| String::from_utf8_lossy(&bytes).into_owned());
+    info.pem = pem.then(|| super::disk::pem_of(&file.first));
     Some(info)
 }
 

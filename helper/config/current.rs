@@ -74,7 +74,7 @@ pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Optio
     }
 }
 
-/// The routes of a directory; empty where there are none that can be read.
+/// The routes of a directory, as an answer may show them; empty where there are none that can be read.
 ///
 /// # Errors
 /// Reading errors of the compose files.
@@ -83,7 +83,7 @@ pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>
     let services = found.services();
     let inside = gateway_path(deployment, &found, &services);
     let gateway = read_gateway(deployment, &found, inside.as_deref());
-    Ok(gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default())
+    Ok(gateway.good().map(Gateway::shown_routes).unwrap_or_default())
 }
 
 /// The finding about a proxy configuration that is there and cannot be used.

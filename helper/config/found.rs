@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use super::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
+use super::secrets;
 use super::stamp::{Origin, origin};
 use super::yaml::{self, Value, at};
 use crate::answer::Error;
@@ -11,6 +12,7 @@ use crate::caller::Services;
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path};
 use crate::os::files;
+use crate::redact::names;
 
 /// Names that Compose tries, in its order.
 pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];
@@ -56,7 +58,10 @@ impl Found {
         let mut mains = read_first(deployment, &MAIN_NAMES)?;
         let main = if mains.is_empty() { None } else { Some(mains.remove(0)) };
         let over = read_first(deployment, &OVERRIDE_NAMES)?.into_iter().next();
-        Ok(Self { main, shadowed: mains.iter().map(|file| file.name).collect(), over })
+        let found = Self { main, shadowed: mains.iter().map(|file| file.name).collect(), over };
+        // First of all: from here on, whatever is quoted of or because of these files shows no secret of theirs.
+        secrets::learn(deployment, &found);
+        Ok(found)
     }
 
     /// Whether the main file is one that `render` writes, edited or not.
@@ -79,19 +84,33 @@ impl Found {
         self.readable().filter_map(move |value| at(value, &["services", name, key]))
     }
 
-    /// Names of all services.
+    /// Names of all services, as far as they are names.
     pub(crate) fn service_names(&self) -> BTreeSet<String> {
         self.readable()
             .filter_map(|value| at(value, &["services"])?.as_mapping())
             .flat_map(|map| map.keys().filter_map(yaml::scalar).collect::<Vec<_>>())
+            .filter(|name| names::is_valid(name))
             .collect()
+    }
+
+    /// Keys of `services` that are no names, each with its file: they go into no command and no text.
+    pub(crate) fn invalid_names(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for file in [self.main.as_ref(), self.over.as_ref()].into_iter().flatten() {
+            let Ok(value) = &file.value else { continue };
+            let keys = at(value, &["services"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.keys());
+            let names = keys.map(|key| yaml::scalar(key).unwrap_or_default());
+            found.extend(names.filter(|name| !names::is_valid(name)).map(|name| (file.name, name)));
+        }
+        found
     }
 
     /// Names of the services in the main file.
     pub(crate) fn main_service_names(&self) -> BTreeSet<String> {
         let value = self.main.as_ref().and_then(|file| file.value.as_ref().ok());
         let services = value.and_then(|value| at(value, &["services"])?.as_mapping());
-        services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
+        let names = services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar));
+        names.filter(|name| names::is_valid(name)).collect()
     }
 
     /// Whether other files are pulled in, whose services cannot be seen here.
@@ -206,7 +225,7 @@ impl Found {
         let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
         let named = || self.readable().find_map(|value| at(value, &["name"]).and_then(yaml::scalar));
         if let Some(name) = set.or_else(named) {
-            return (!name.contains('$')).then_some(name);
+            return names::is_valid(&name).then_some(name);
         }
         let folder = deployment.root().file_name()?.to_string_lossy().to_lowercase();
         let plain: String = folder.chars().filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_')).collect();
@@ -246,22 +265,28 @@ fn bind_mount(volume: &Value) -> Option<BindMount> {
     source.starts_with(['.', '/', '~', '$']).then(|| BindMount { source: plain(&source), target })
 }
 
+/// A path of a compose file as a path inside the directory; `None` for one that leaves it anywhere, or depends on a
+/// variable.
+pub(crate) fn inside(source: &str) -> Option<String> {
+    let mut path = std::path::PathBuf::new();
+    for part in Path::new(source).components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(part) => path.push(part),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!source.contains('$') && !source.starts_with('~')).then(|| path.to_string_lossy().into_owned())
+}
+
 /// Whether a mount's source is a path inside the directory, as far as its text tells.
 pub(crate) fn is_inside(source: &str) -> bool {
-    !source.starts_with(['/', '~', '$']) && !source.starts_with("..") && !source.contains('$')
+    inside(source).is_some()
 }
 
 /// `./config/x` → `config/x`; what leaves the directory stays as it is.
 fn plain(source: &str) -> String {
-    let path = Path::new(source);
-    if source.contains('$')
-        || path.is_absolute()
-        || path.components().any(|c| c == Component::ParentDir)
-        || source.starts_with('~')
-    {
-        return source.to_owned();
-    }
-    path.components().filter(|c| *c != Component::CurDir).collect::<std::path::PathBuf>().to_string_lossy().into_owned()
+    inside(source).unwrap_or_else(|| source.to_owned())
 }
 
 #[cfg(test)]
@@ -313,5 +338,13 @@ services:
         let found = found(QUICKSTART, Some("services: { own: { image: y }, tunnel: { image: z/cloudflared } }"));
         assert_eq!(found.service_named("own").as_deref(), Some("own"));
         assert_eq!(found.service("tunnel", "image").and_then(yaml::scalar).as_deref(), Some("z/cloudflared"));
+    }
+
+    #[test]
+    fn only_what_cannot_leave_the_directory_is_inside() {
+        assert_eq!(inside("./a/./b.env").as_deref(), Some("a/b.env"));
+        for outside in ["../x", "a/../../x", "./config/../../home/.pgpass", "/etc/passwd", "~/x", "${X}/y"] {
+            assert_eq!((inside(outside), is_inside(outside)), (None, false), "{outside}");
+        }
     }
 }

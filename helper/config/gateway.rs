@@ -10,6 +10,7 @@ use crate::answer::request::{Change, UNEXPECTED_LIST, UniqueMap};
 use crate::answer::{Error, Finding};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream};
+use crate::redact::names;
 use crate::rules::{self, RuleId};
 
 /// Where the proxy listens, and where cloudflared's `--url` points to.
@@ -107,6 +108,21 @@ impl Gateway {
     /// `internal` only.
     pub(crate) fn to_yaml(&self) -> Result<String, Error> {
         yaml::to_text(self)
+    }
+
+    /// The routes as an answer may show them: names that are none by a word, upstreams without credentials.
+    pub(crate) fn shown_routes(&self) -> BTreeMap<String, String> {
+        let mut shown = BTreeMap::new();
+        for (name, upstream) in &self.routes {
+            let mut key = names::shown_route(name).to_owned();
+            let mut number = 2;
+            while shown.contains_key(&key) {
+                key = format!("{} {number}", names::INVALID_NAME);
+                number += 1;
+            }
+            shown.insert(key, Upstream::shown(upstream));
+        }
+        shown
     }
 
     /// The ranges that may be dialled; `None` for the default, RFC 1918.

@@ -4,9 +4,9 @@ pub(crate) mod compose;
 pub(crate) mod current;
 pub(crate) mod found;
 pub(crate) mod gateway;
-pub(crate) mod hidden;
 pub(crate) mod images;
 pub(crate) mod sample;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod stamp;
 pub(crate) mod yaml;
@@ -18,12 +18,13 @@ use serde::Serialize;
 use similar::TextDiff;
 use time::OffsetDateTime;
 
-use crate::answer::{Error, Finding, Severity, redact};
+use crate::answer::{Error, Finding, Severity};
 use crate::deployment::env_file;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, TokenState, Upstream, path, token};
 use crate::hash::sha256_hex;
 use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::redact::{self, names};
 use crate::rules::{self, RuleId};
 use compose::Choices;
 use found::Found;
@@ -225,7 +226,7 @@ pub(crate) fn render(
         theirs: false,
     });
 
-    let (routes, networks) = (gateway.routes.clone(), choices.networks.clone());
+    let (routes, networks) = (gateway.shown_routes(), choices.networks.clone());
     let mut rendered = Rendered { routes, networks, ..Rendered::default() };
     // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
     let foreign_in_the_way = foreign && !mode.overwrite;
@@ -236,12 +237,11 @@ pub(crate) fn render(
         );
     }
     judge_images(&choices, &mut rendered.findings);
-    rendered.findings.extend(scaffold::read_env(deployment)?.as_ref().and_then(scaffold::env_fault));
     rendered.findings.extend(gateway.open_finding());
     if rendered.blocked {
         // What is configured, not what was asked for.
         rendered.routes = match &current {
-            Some(Ok(current)) => current.routes.clone(),
+            Some(Ok(current)) => current.shown_routes(),
             Some(Err(_)) | None => BTreeMap::new(),
         };
     }
@@ -364,10 +364,6 @@ fn write(
 /// Reading and writing errors.
 pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
     let Some(mut env) = scaffold::read_env(deployment)? else { return Ok(false) };
-    // Compose refuses it as a whole, which is a finding; no label is interpolated from it.
-    if !env.faults().is_empty() {
-        return Ok(false);
-    }
     let found = Found::read(deployment)?;
     // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
     if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
@@ -375,13 +371,13 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
     }
     let mut changed = false;
     if let Some(config) = files::read(deployment, path::GATEWAY)? {
-        changed |= scaffold::set(deployment, &mut env, env_file::CONFIG_HASH, &sha256_hex(&config))?;
+        changed |= env.set(env_file::CONFIG_HASH, &sha256_hex(&config));
     }
     if let TokenState::Set(token) = TokenState::of(env.get(env_file::TOKEN).as_deref()) {
-        changed |= scaffold::set(deployment, &mut env, env_file::TOKEN_FINGERPRINT, &token.fingerprint())?;
+        changed |= env.set(env_file::TOKEN_FINGERPRINT, &token.fingerprint());
     }
     if changed {
-        files::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
+        files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
     }
     Ok(changed)
 }
@@ -456,9 +452,17 @@ fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, foreign: bool
     }
 }
 
+/// A unified diff, as foreign text: what stands in a file may be anything.
 fn unified(name: &str, old: &str, new: &str) -> String {
     let (before, after) = (format!("a/{name}"), format!("b/{name}"));
-    redact::settings(&TextDiff::from_lines(old, new).unified_diff().header(&before, &after).to_string())
+    let diff = TextDiff::from_lines(old, new).unified_diff().header(&before, &after).to_string();
+    let mut lines = redact::Lines::default();
+    for (number, line) in diff.lines().enumerate() {
+        // Two lines of header, then signs of one byte.
+        let (sign, text) = if number < 2 { (line, "") } else { line.split_at_checked(1).unwrap_or((line, "")) };
+        lines.push(sign, &names::without_setting(text));
+    }
+    lines.finish().flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 /// The beginning of a diff, whole lines, within what is left of the budget.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::domain::check_label;
+use crate::redact::{self, REDACTED};
 
 /// The label in front of the tunnel's domain: `echo` of `echo.abcd1234.tunnel.anthropic.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,13 +68,33 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
+    /// What a file, or a request, has in an upstream's place, as it may be shown: without user and password, without a
+    /// query, at most 200 characters.
+    pub(crate) fn shown(text: &str) -> String {
+        let query = text.find(['?', '#']).unwrap_or(text.len());
+        let (front, query) = text.split_at(query);
+        let (scheme, rest) = front.split_once("://").map_or(("", front), |(scheme, rest)| (scheme, rest));
+        // A password may hold a `/`, too.
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let mut out = if scheme.is_empty() { String::new() } else { format!("{}://", redact::foreign(scheme)) };
+        if host.len() < rest.len() {
+            out.push_str(REDACTED);
+            out.push('@');
+        }
+        out.push_str(&redact::foreign(host));
+        if !query.is_empty() {
+            out.push_str(&query[..1]);
+            out.push_str(REDACTED);
+        }
+        redact::cut(&out, 200)
+    }
+
     /// The only way to get an `Upstream`.
     ///
     /// # Errors
     /// Says what is wrong with `text` and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        // What stands in front of an `@` may be a password.
-        let shown = text.rsplit('@').next().unwrap_or(text);
+        let shown = Self::shown(text);
         let wrong = |why: &str| {
             Err(format!("the upstream `{shown}` {why}; it must be scheme://host:port, such as `http://hello-mcp:9000`"))
         };
@@ -185,6 +206,21 @@ mod tests {
             assert_eq!(Upstream::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Upstream::parse("HTTP://Hello.:80").unwrap().to_string(), "http://hello:80");
+    }
+
+    #[test]
+    fn an_upstream_is_shown_without_credentials() {
+        for (text, shown) in [
+            ("http://hello-mcp:9000", "http://hello-mcp:9000"),
+            ("http://svc:hunter2@wiki:80", "http://[redacted]@wiki:80"),
+            ("http://svc:hun/ter@2@wiki:80/x", "http://[redacted]@wiki:80/x"),
+            ("http://wiki:80/?k=hunter2", "http://wiki:80/?[redacted]"),
+            ("svc:hunter2@wiki", "[redacted]@wiki"),
+            ("http://a\u{202e}b", "http://a\\u{202e}b"),
+        ] {
+            assert_eq!(Upstream::shown(text), shown);
+        }
+        assert_eq!(Upstream::shown(&"x".repeat(999)).chars().count(), 200);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Domain;
-use crate::answer::redact;
+use crate::redact;
 
 /// What stands in `.env` until the person puts the token in.
 pub(crate) const PLACEHOLDER: &str = "PASTE_TUNNEL_TOKEN_HERE";

@@ -15,17 +15,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::DiagnoseData;
-use crate::answer::{Error, Report, redact};
+use super::{DiagnoseData, shown};
+use crate::answer::{Error, Report};
 use crate::caller::Caller;
+use crate::certs::disk::shown_pem;
 use crate::config::found::is_inside;
-use crate::config::hidden::Hidden;
 use crate::config::sample;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, path};
 use crate::hash::sha256_hex;
 use crate::lint::facts::Facts;
 use crate::os::files;
+use crate::redact;
 use crate::stack::commands::Stack;
 
 /// Reading the log of one container may take this long.
@@ -87,7 +88,6 @@ pub(crate) fn write(
     target: &str,
     deployment: &Deployment,
     facts: &Facts<'_>,
-    hidden: &Hidden,
     stack: Option<&Stack<'_>>,
     report: &Report<DiagnoseData>,
     caller: &Caller,
@@ -97,18 +97,16 @@ pub(crate) fn write(
     let mut entries: Vec<(String, Vec<u8>)> = Vec::new();
     entries.push(("diagnosis.json".into(), pretty(diagnosis(report, caller))));
     entries.push(("versions.json".into(), pretty(versions(stack))));
-    entries.push(("directory.json".into(), pretty(directory(deployment, &settings, hidden))));
+    entries.push(("directory.json".into(), pretty(directory(deployment, &settings))));
     for inside in &settings {
         if let Ok(Some(text)) = files::read_text(deployment, inside) {
-            entries.push((format!("files/{inside}"), lines(&redact::settings(&text))));
+            entries.push((format!("files/{inside}"), shown::settings(&text).into_bytes()));
         }
     }
     for inside in [path::CA_CRT, path::TLS_CRT] {
-        // Public, but only if it is what its name says.
-        if let Ok(Some(text)) = files::read_text(deployment, inside)
-            && text.trim_start().starts_with("-----BEGIN CERTIFICATE-----")
-        {
-            entries.push((format!("files/{inside}"), redact::redact(&text).into_owned().into_bytes()));
+        // Public, but only what is a certificate in it.
+        if let Some(pem) = shown_pem(deployment, inside) {
+            entries.push((format!("files/{inside}"), pem.into_bytes()));
         }
     }
     if let Some(env) = facts.env() {
@@ -116,9 +114,6 @@ pub(crate) fn write(
     }
     for (service, log) in logs(stack)? {
         entries.push((format!("logs/{service}.log"), log));
-    }
-    for (_, bytes) in &mut entries {
-        *bytes = hidden.clean(&String::from_utf8_lossy(bytes)).into_bytes();
     }
     let packed = pack(&entries, caller).map_err(|e| Error::io("pack", &target, e))?;
     save(&target, &packed).map_err(|e| Error::io("write", &target, e))?;
@@ -144,8 +139,8 @@ fn pretty(mut value: Value) -> Vec<u8> {
     serde_json::to_vec_pretty(&value).unwrap_or_default()
 }
 
-fn lines(text: &str) -> Vec<u8> {
-    text.lines().map(redact::foreign).flat_map(|line| line.into_bytes().into_iter().chain([b'\n'])).collect()
+fn joined(lines: redact::Lines) -> Vec<u8> {
+    lines.finish().flat_map(|line| line.into_bytes().into_iter().chain([b'\n'])).collect()
 }
 
 fn diagnosis(report: &Report<DiagnoseData>, caller: &Caller) -> Value {
@@ -174,7 +169,7 @@ fn versions(stack: Option<&Stack<'_>>) -> Value {
 }
 
 /// Every file with its mode and size; a digest where it tells nothing of a secret.
-fn directory(deployment: &Deployment, settings: &[String], hidden: &Hidden) -> Value {
+fn directory(deployment: &Deployment, settings: &[String]) -> Value {
     let root = deployment.root();
     let mut rows = Vec::new();
     for folder in ["", path::CONFIG, path::DATA, path::SAMPLE] {
@@ -184,7 +179,7 @@ fn directory(deployment: &Deployment, settings: &[String], hidden: &Hidden) -> V
             let inside = Path::new(folder).join(entry.file_name());
             let name = inside.to_string_lossy().into_owned();
             let digest =
-                (meta.is_file() && meta.len() < 1 << 20).then(|| digest(deployment, &name, settings, hidden)).flatten();
+                (meta.is_file() && meta.len() < 1 << 20).then(|| digest(deployment, &name, settings)).flatten();
             rows.push(json!({
                 "path": redact::foreign(&name),
                 "kind": if meta.is_dir() { "directory" } else if meta.is_file() { "file" } else { "other" },
@@ -201,14 +196,21 @@ fn directory(deployment: &Deployment, settings: &[String], hidden: &Hidden) -> V
 }
 
 /// The digest of a file that we know to be public: that of a secret, or of a file with one in it, can be searched for.
-fn digest(deployment: &Deployment, name: &str, settings: &[String], hidden: &Hidden) -> Option<String> {
+fn digest(deployment: &Deployment, name: &str, settings: &[String]) -> Option<String> {
     let public = [path::CA_CRT, path::TLS_CRT, path::GITIGNORE].contains(&name) || sample::BUILD_INPUTS.contains(&name);
     if !public && !settings.iter().any(|file| file == name) {
         return None;
     }
     let text = files::read_text(deployment, name).ok().flatten()?;
-    let clean = public || (redact::settings(&text) == text && hidden.clean(&text) == text);
+    let clean = public || is_open(&text);
     clean.then(|| sha256_hex(text.as_bytes()))
+}
+
+/// Whether a settings file holds nothing that looks like a secret, comments included.
+fn is_open(text: &str) -> bool {
+    let mut lines = redact::Lines::default();
+    text.lines().for_each(|line| lines.push("", &redact::names::without_setting(line)));
+    lines.finish().eq(text.lines())
 }
 
 /// Names of the variables in `.env`, and whether they have a value.
@@ -230,16 +232,16 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let Some(stack) = stack else { return Ok(Vec::new()) };
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
     for container in stack.containers()? {
-        let mut log: Vec<u8> = Vec::new();
-        let mut key = KeyFilter::default();
+        let mut log = redact::Lines::default();
+        let mut size = 0;
         let began = Instant::now();
         stack.docker.logs_in_order(&["--tail", LINES], &container.id, PATIENCE, |stamp, text| {
-            if log.len() < MOST {
-                let text = key.filter(text).map_or_else(|| "[redacted]".to_owned(), redact::foreign);
-                log.extend_from_slice(format!("{stamp} {text}\n").as_bytes());
+            if size < MOST {
+                size += stamp.len() + text.len() + 2;
+                log.push(&format!("{stamp} "), text);
             }
         })?;
-        found.push((redact::foreign(container.name()).replace('/', "_"), log));
+        found.push((redact::foreign(container.name()).replace('/', "_"), joined(log)));
         // A docker that hangs on one would hang on each.
         if began.elapsed() >= PATIENCE {
             break;
@@ -247,25 +249,6 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Takes away the lines of a private key: each for itself is base64 like any other.
-#[derive(Default)]
-struct KeyFilter {
-    inside: bool,
-}
-
-impl KeyFilter {
-    /// The line, or nothing if it belongs to a key.
-    fn filter<'a>(&mut self, line: &'a str) -> Option<&'a str> {
-        let marked = line.contains("PRIVATE KEY-----");
-        let (begins, ends) = (marked && line.contains("-----BEGIN "), marked && line.contains("-----END "));
-        let is_key = self.inside || begins || ends;
-        // A key whose end was lost ends with the first line that has words in it.
-        let has_words = line.trim().contains(' ') && !line.contains(": ");
-        self.inside = if ends { false } else { begins || self.inside && !has_words };
-        (!is_key || (!marked && !self.inside)).then_some(line)
-    }
 }
 
 fn pack(entries: &[(String, Vec<u8>)], caller: &Caller) -> io::Result<Vec<u8>> {
@@ -291,21 +274,4 @@ fn save(target: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(target).map_err(|e| e.error)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lines_of_a_key_go_and_those_around_it_stay() {
-        let mut key = KeyFilter::default();
-        let text = "before it\n-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\nProc-Type: 4\nYDK2Vw==\n-----END PRIVATE KEY-----\nafter it";
-        let left: Vec<&str> = text.lines().filter_map(|line| key.filter(line)).collect();
-        assert_eq!(left, ["before it", "after it"]);
-        let mut cut = KeyFilter::default();
-        let text = "-----BEGIN EC PRIVATE KEY-----\nMC4CAQAwBQ\n2026-11-24 it goes on\nand on";
-        let left: Vec<&str> = text.lines().filter_map(|line| cut.filter(line)).collect();
-        assert_eq!(left, ["2026-11-24 it goes on", "and on"]);
-    }
 }

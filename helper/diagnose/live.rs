@@ -12,11 +12,9 @@ use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config;
 use crate::config::current::{Target, target};
-use crate::config::hidden::Hidden;
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::container::Container;
-use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
@@ -91,9 +89,7 @@ pub(crate) fn run(
         // Advice for a deployment would be harmful here: `chmod 700 /etc`.
         return Err(deployment.foreign());
     }
-    let hidden = Hidden::of(deployment, facts.env(), &facts.found);
-    hidden.guard();
-    let verdict = checks::judge(&facts);
+    let verdict = facts.judge();
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
     let (looked, stack) = match opened {
         Err(refusal) => {
@@ -124,7 +120,7 @@ pub(crate) fn run(
     };
     let mut report = report(looked, caller);
     if let Some(target) = &request.bundle {
-        let packed = bundle::write(target, deployment, &facts, &hidden, stack.as_ref(), &report, caller)?;
+        let packed = bundle::write(target, deployment, &facts, stack.as_ref(), &report, caller)?;
         report.data.bundle = Some(packed);
     }
     Ok(report)

@@ -4,6 +4,7 @@ pub(crate) mod bundle;
 pub(crate) mod live;
 mod outcome;
 pub(crate) mod saved;
+mod shown;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,7 @@ impl Signals {
             edge: verdict.edge,
             routes: verdict.routes,
             last_call: verdict.last_call,
-            sources: sources.map(|(name, role)| Source { name: crate::answer::redact::cut(name, 80), role }).collect(),
+            sources: sources.map(|(name, role)| Source { name: crate::redact::cut(name, 80), role }).collect(),
         }
     }
 }

@@ -10,8 +10,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::client::Docker;
 use super::errors;
-use crate::answer::{Error, Finding, redact};
+use crate::answer::{Error, Finding};
 use crate::deployment::{env_file, token};
+use crate::redact::{self, names};
 use crate::rules::RuleId;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
@@ -135,7 +136,7 @@ impl Container {
 
     /// Name of its Compose service.
     pub(crate) fn service(&self) -> &str {
-        self.label(SERVICE).unwrap_or_default()
+        self.label(SERVICE).map(names::shown).unwrap_or_default()
     }
 
     /// Folder of the Compose project that made it.
@@ -145,7 +146,7 @@ impl Container {
 
     /// Its name without the slash that Docker puts in front.
     pub(crate) fn name(&self) -> &str {
-        self.name.trim_start_matches('/')
+        names::shown(self.name.trim_start_matches('/'))
     }
 
     /// `created`, `running`, `restarting`, `exited`, …

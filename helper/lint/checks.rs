@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::secrets;
-use crate::answer::{Finding, Severity, Skipped};
+use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::config::compose::words;
 use crate::config::current::{self, GatewayFile, Target};
 use crate::config::gateway::{self, data_file};
@@ -12,10 +12,10 @@ use crate::config::yaml::{self, Value};
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::route::Scheme;
-use crate::deployment::scaffold;
 use crate::deployment::{RouteName, Token, TokenState, Upstream, path};
 use crate::os::files;
 use crate::os::git::GitState;
+use crate::redact::names;
 use crate::rules;
 use crate::rules::RuleId;
 
@@ -46,6 +46,7 @@ pub(crate) const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     keys_are_closed,
     domains_agree,
     compose_file_is_readable,
+    names_are_names,
     services_are_there,
     network_is_shared,
     proxy_is_dialled,
@@ -61,15 +62,6 @@ pub(crate) const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     certificates_are_sound,
 ];
 
-/// Asks every check.
-pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
-    let mut verdict = Verdict::default();
-    for check in CHECKS {
-        check(facts, &mut verdict);
-    }
-    verdict
-}
-
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
     verdict.findings.extend(modes::open_directory(facts.deployment));
 }
@@ -79,7 +71,9 @@ fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.push(rules::finding(RuleId::EnvMissing));
         return;
     };
-    verdict.findings.extend(scaffold::env_fault(env));
+    for fault in env.faults().iter().take(1) {
+        verdict.push(rules::finding(RuleId::ComposeEnvInvalid).with(fault.to_string()));
+    }
     if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
         verdict.push(rules::finding(RuleId::ComposeFileElsewhere));
     }
@@ -152,6 +146,17 @@ fn compose_file_is_readable(facts: &Facts<'_>, verdict: &mut Verdict) {
 fn compose_is_known(facts: &Facts<'_>) -> bool {
     facts.found.main.as_ref().is_some_and(|main| main.value.is_ok())
         && facts.found.over.as_ref().is_none_or(|over| over.value.is_ok())
+}
+
+/// Compose refuses any other name of a service, and a container's host name has no other letters.
+fn names_are_names(facts: &Facts<'_>, verdict: &mut Verdict) {
+    for (file, name) in facts.found.invalid_names() {
+        verdict.push(rules::finding(RuleId::ComposeNameInvalid).about(Subject::file(file)).with(format!(
+            "{} of {} characters",
+            names::shown(&name),
+            name.chars().count()
+        )));
+    }
 }
 
 fn services_are_there(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -360,6 +365,7 @@ fn routes_lead_somewhere(facts: &Facts<'_>, verdict: &mut Verdict) {
     let suffix = facts.domain.as_ref().map(|domain| format!(".{domain}")).unwrap_or_default();
     for (name, text) in &gateway.routes {
         let label = name.strip_suffix(&suffix).unwrap_or(name);
+        let name = names::shown_route(name);
         if let Err(why) = RouteName::parse(label) {
             verdict.push(rules::finding(RuleId::RouteNameInvalid).with(why));
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::checks::{CHECKS, Verdict};
 use crate::answer::Error;
 use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
 use crate::config::current::{self, GatewayFile};
 use crate::config::found::Found;
+use crate::config::gateway::Gateway;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::scaffold::read_env;
 use crate::deployment::{Deployment, Domain, TokenState, path};
@@ -79,6 +81,15 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Asks every check.
+    pub(crate) fn judge(&self) -> Verdict {
+        let mut verdict = Verdict::default();
+        for check in CHECKS {
+            check(self, &mut verdict);
+        }
+        verdict
+    }
+
     /// Whether nothing here looks like a deployment, begun or finished.
     pub(crate) fn are_of_nothing(&self) -> bool {
         let absent = |inside| matches!(files::metadata(self.deployment, inside), Ok(None));
@@ -90,9 +101,9 @@ impl<'a> Facts<'a> {
         self.env.as_ref()
     }
 
-    /// The routes, as far as the configuration can be read.
+    /// The routes as an answer may show them, as far as the configuration can be read.
     pub(crate) fn routes(&self) -> BTreeMap<String, String> {
-        self.gateway.good().map(|gateway| gateway.routes.clone()).unwrap_or_default()
+        self.gateway.good().map(Gateway::shown_routes).unwrap_or_default()
     }
 
     /// Name of the Compose project.

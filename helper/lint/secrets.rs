@@ -31,7 +31,7 @@ pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
 /// Whether the shell's `TUNNEL_TOKEN` would win over this one when Compose is run by hand. Prints neither.
 pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
     let exported = caller.var(env_file::TOKEN)?.to_string_lossy().into_owned();
-    crate::answer::redact::guard(&exported);
+    crate::redact::guard(&exported);
     (exported.trim() != token.expose()).then(|| {
         rules::finding(RuleId::TokenShadowed).about(Subject::Variable { name: env_file::TOKEN.into() }).with(format!(
             "fingerprint of the shell's value {}, of .env {}",

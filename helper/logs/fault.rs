@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::lexicon::Writer;
 use super::line::Line;
 use super::signs::{Sense, Sign};
-use crate::answer::redact::head;
+use crate::redact::head;
 use crate::rules::RuleId;
 
 /// Different faults that are remembered of one stream.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use time::{Date, Month};
 
-use crate::answer::redact::head;
+use crate::redact::head;
 
 /// A prefix is at most this long: a container's name and the blanks behind it.
 const PREFIX: usize = 200;

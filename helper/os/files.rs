@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::OFlags;
 use schemars::JsonSchema;
@@ -63,6 +63,11 @@ pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Met
     let mut at = directory.root().to_path_buf();
     let mut found = None;
     for part in Path::new(inside).components() {
+        // The one place through which every reader and every writer comes.
+        if !matches!(part, Component::Normal(_) | Component::CurDir) {
+            let what = "it lies outside of the deployment directory".into();
+            return Err(Error::Unexpected { act: "look at", path: directory.root().join(inside), what });
+        }
         at.push(part);
         match fs::symlink_metadata(&at) {
             Ok(meta) if meta.is_symlink() => {

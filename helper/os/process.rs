@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::answer::redact;
+use crate::redact;
 
 /// Longest output that is kept of one run, in bytes.
 const KEEP: usize = 8 << 20;

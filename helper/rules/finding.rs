@@ -9,7 +9,7 @@ use time::macros::format_description;
 
 use super::columns::{Layer, Severity};
 use super::table::RuleId;
-use crate::answer::redact;
+use crate::redact::{self, names};
 
 /// Facts that one finding quotes at most.
 const MOST_EVIDENCE: usize = 3;
@@ -46,12 +46,12 @@ pub(crate) enum Subject {
 impl Subject {
     /// A service.
     pub(crate) fn service(name: impl Into<String>) -> Self {
-        Self::Service { name: name.into() }
+        Self::Service { name: names::shown(&name.into()).to_owned() }
     }
 
     /// A route.
     pub(crate) fn route(name: impl Into<String>) -> Self {
-        Self::Route { name: name.into() }
+        Self::Route { name: names::shown_route(&name.into()).to_owned() }
     }
 
     /// A file, without a line.

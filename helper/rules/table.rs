@@ -412,6 +412,15 @@ rules! {
         cause: "a tab, a wrong indentation, a key that stands twice or is misspelt",
         fix: "mend the line in the evidence; `docker compose config -q` in the directory checks it",
     }
+    ComposeNameInvalid = "compose-name-invalid" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a service has a name that Compose refuses",
+        symptom: "`additional properties … not allowed`, or `services must be a mapping`",
+        cause: "a service's name has letters, digits, `.`, `_` and `-` only, at most 63 of them; any other text there is not shown and not used",
+        fix: "rename the service in the file that the evidence names",
+    }
     ComposeServiceUndefined = "compose-service-undefined" {
         layer: Host,
         severity: Error,
@@ -436,17 +445,8 @@ rules! {
         docs: COMPOSE_FILE,
         title: "`.env` cannot be read by Compose",
         symptom: "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`",
-        cause: "Compose refuses the whole file for one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
-        fix: "correct the line in the evidence in an editor, and save the file as UTF-8; where the value of TUNNEL_TOKEN is at fault, `{helper} token set --dir {dir}` writes it anew",
-    }
-    EnvEncoding = "env-encoding" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
-        title: "`.env` is not UTF-8",
-        symptom: "letters such as `é` show up as `�`",
-        cause: "the file was saved as Latin-1 or Windows-1252; Compose passes such bytes on as they are",
-        fix: "save `.env` as UTF-8 in an editor",
+        cause: "a quote that is not closed, or a line that is not NAME=value",
+        fix: "mend the line in the evidence; for the token run `{helper} token set --dir {dir}`, which needs no quotes",
     }
     ComposeVarUnset = "compose-var-unset" {
         layer: Host,

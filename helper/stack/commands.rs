@@ -13,13 +13,11 @@ use crate::caller::{Caller, Services};
 use crate::config::current;
 use crate::config::found::Found;
 use crate::config::gateway::Gateway;
-use crate::config::hidden::Hidden;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, Lock, Upstream};
 use crate::engine::client::Docker;
 use crate::engine::container::Container;
 use crate::engine::{errors, version};
-use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::agent::CONNECTIONS;
 use crate::os::files;
@@ -142,11 +140,9 @@ impl<'a> Stack<'a> {
         if facts.are_of_nothing() {
             return Err(deployment.foreign());
         }
-        // A server that crashes prints its settings, and its last words are evidence.
-        Hidden::of(deployment, facts.env(), &facts.found).guard();
         caller.services = facts.services.clone();
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
-        let verdict = checks::judge(&facts);
+        let verdict = facts.judge();
         let project = facts.project();
         let mut findings = Vec::new();
         let refuse = |findings, skipped| Ok(Err(Refusal { findings, skipped, project: facts.project() }));

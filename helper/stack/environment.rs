@@ -24,7 +24,7 @@ pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFil
     if names.is_foreign
         && let Some(env) = env
     {
-        names.foreign.extend(interpolated(&String::from_utf8_lossy(env.as_bytes())));
+        names.foreign.extend(interpolated(env.as_str()));
     }
     let set = |name: &String| env.and_then(|env| env.get(name)).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
@@ -174,7 +174,7 @@ fn interpolated(text: &str) -> BTreeSet<String> {
 
 /// Keeps their values out of everything that is printed.
 pub(super) fn guard(passed: &Passed) {
-    use crate::answer::redact;
+    use crate::redact;
     for (name, value) in passed.iter().filter(|(name, _)| name != env_file::DOMAIN) {
         let value = value.to_string_lossy();
         // A short value that is no secret by its name is a tag or a port, and must be told apart from others.

@@ -23,6 +23,7 @@ use crate::logs::agent::CONNECTIONS;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;
 use crate::os::files;
+use crate::redact::names;
 use crate::rules::RuleId;
 use crate::{config, rules};
 
@@ -467,7 +468,12 @@ impl<'a> Watch<'a> {
                 }
                 None => None,
             };
-            picture.routes.push(RouteState { name: name.clone(), upstream: text.clone(), configured, upstream_up: up });
+            picture.routes.push(RouteState {
+                name: names::shown_route(name).to_owned(),
+                upstream: Upstream::shown(text),
+                configured,
+                upstream_up: up,
+            });
         }
         Ok(all)
     }

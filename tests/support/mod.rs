@@ -227,6 +227,8 @@ impl Call {
         };
         assert_eq!(answer.code, expected, "{stdout}\n{}", answer.stderr);
         assert_eq!(answer.stderr, "", "standard error is no terminal, so nothing belongs there");
+        // A panic is answered like any other error; no input is an excuse for one.
+        assert_ne!(json["error"]["code"], "internal", "{stdout}");
         if json["status"] == "error" {
             for key in ["code", "message", "hint"] {
                 assert!(json["error"][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {stdout}");

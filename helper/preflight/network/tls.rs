@@ -16,8 +16,8 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
 use super::patiently;
 use super::row::{Outcome, words};
-use crate::answer::redact;
 use crate::preflight::race::remaining;
+use crate::redact;
 
 /// An answer to the one request that follows the handshake is worth this much time, and no more.
 const HEADERS: Duration = Duration::from_millis(700);

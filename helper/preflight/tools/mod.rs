@@ -16,10 +16,10 @@ pub(super) use checks::CHECKS;
 
 use super::race::{Desk, remaining};
 use super::{Facts, host};
-use crate::answer::redact;
 use crate::engine::client::Docker;
 use crate::engine::version;
 use crate::os::process::{self, Output};
+use crate::redact;
 
 /// A program in an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

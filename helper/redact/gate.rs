@@ -1,0 +1,318 @@
+//! What passes: the one gate of all answers, and the forms in which foreign text may be quoted.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::{REDACTED, names, redact, shapes};
+
+/// Longest excerpt, in characters.
+const EVIDENCE: usize = 300;
+/// Foreign text that is read for one excerpt, in bytes: what is cut off in the end need not be read.
+const READ: usize = 16 << 10;
+/// No token and no key is shorter, in bytes.
+const SHORTEST_TOKEN: usize = 20;
+
+/// For text that quotes a caller's own words: also without what merely looks like a secret.
+pub(crate) fn strict(text: &str) -> String {
+    shapes::without_runs(&redact(text))
+}
+
+/// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
+pub(crate) fn evidence(text: &str) -> String {
+    cut(&foreign(whole_words(text.trim(), READ)), EVIDENCE)
+}
+
+/// A line that somebody else wrote: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
+/// with everything escaped that would not show, or would show elsewhere than it stands.
+pub(crate) fn foreign(text: &str) -> String {
+    escaped(&cleaned(text), |_| false).into_owned()
+}
+
+/// All that is known of secrets, applied to foreign text.
+fn cleaned(text: &str) -> String {
+    // Names first: what they stand in front of may be a token that a beginning of it would give away.
+    let named = names::without_named(&redact(text));
+    shapes::without_addresses(&shapes::without_service_keys(&shapes::without_runs(&named)))
+}
+
+/// Escapes control characters, but those that are kept, and what cannot be seen.
+fn escaped(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
+    let hides = |c: char| (c.is_control() || is_invisible(c)) && !keep(c);
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hides(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Marks of direction, joiners, fillers, separators, selectors and tags: text can hide in them, or change places.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+    ) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// At most so many bytes from the beginning, without a word that would be cut in two: half a secret has no name.
+fn whole_words(text: &str, most: usize) -> &str {
+    let start = head(text, most);
+    if start.len() == text.len() {
+        return text;
+    }
+    start.rfind(char::is_whitespace).map_or("", |at| &start[..at])
+}
+
+/// At most so many bytes from the beginning, whole characters only.
+pub(crate) fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// At most so many characters: an error that quotes what was given must not grow with it.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
+}
+
+/// Text without line breaks and other control characters, for summaries and messages.
+pub(crate) fn one_line(text: &str) -> String {
+    escaped(text.trim(), |_| false).into_owned()
+}
+
+/// Whether a text is exactly one certificate: public, to be pasted into the Console, and base64 by nature.
+fn is_certificate(text: &str) -> bool {
+    let body = text.strip_prefix("-----BEGIN CERTIFICATE-----\n");
+    let body = body.and_then(|rest| rest.trim_end_matches('\n').strip_suffix("\n-----END CERTIFICATE-----"));
+    let Some(der) = body.and_then(|body| STANDARD.decode(body.split('\n').collect::<String>()).ok()) else {
+        return false;
+    };
+    // A sequence that ends where the text does and begins with another one (RFC 5280, 4.1): no key, no token.
+    let inner = |der: &[u8]| -> Option<(usize, usize)> {
+        let [0x30, length, rest @ ..] = der else { return None };
+        let count = usize::from(length.checked_sub(0x80).unwrap_or_default());
+        if *length < 0x80 {
+            return Some((2, usize::from(*length)));
+        }
+        let length = rest.get(..count).filter(|bytes| bytes.len() <= 4)?;
+        Some((2 + count, length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte))))
+    };
+    inner(&der).is_some_and(|(header, length)| header + length == der.len() && inner(&der[header..]).is_some())
+}
+
+/// Redacts every string of a value, keys of maps included, and escapes what cannot be seen.
+pub(crate) fn gate(value: &mut Value) {
+    pass(value, false);
+}
+
+fn pass(value: &mut Value, is_command: bool) {
+    match value {
+        Value::String(text) if is_certificate(text) => {}
+        Value::String(text) => {
+            let clean = redact(text);
+            // A command must work as pasted, and what is in it was typed by the caller.
+            let shown = if is_command { Cow::Borrowed(&*clean) } else { escaped(&clean, |c| matches!(c, '\n' | '\t')) };
+            if *shown != **text {
+                *text = shown.into_owned();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| pass(item, false)),
+        Value::Object(map) => {
+            // Our own keys and names of routes are short; a password that is a word must not rename them.
+            let shown = |key: &str| {
+                let clean = if key.len() >= SHORTEST_TOKEN { redact(key) } else { Cow::Borrowed(key) };
+                escaped(&clean, |_| false).into_owned()
+            };
+            let dirty: Vec<String> = map.keys().filter(|key| shown(key) != **key).cloned().collect();
+            for key in dirty {
+                if let Some(value) = map.remove(&key) {
+                    map.insert(shown(&key), value);
+                }
+            }
+            map.iter_mut().for_each(|(key, value)| pass(value, key == "command"));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Lines of foreign text that belong together, a log or a diff: a private key in them goes whole, although each of its
+/// lines is base64 like any other.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    out: Vec<(String, String)>,
+    inside: bool,
+    /// How many of the last lines are base64 and nothing else.
+    bare: usize,
+}
+
+impl Lines {
+    /// Takes the next line: `front` is ours (a moment, the sign of a diff), `text` is theirs.
+    pub(crate) fn push(&mut self, front: &str, text: &str) {
+        let marked = text.contains("PRIVATE KEY-----");
+        let (begins, ends) = (marked && text.contains("-----BEGIN "), marked && text.contains("-----END "));
+        if ends && !begins && !self.inside {
+            let from = self.out.len() - self.bare;
+            self.out[from..].iter_mut().for_each(|(_, text)| *text = REDACTED.to_owned());
+        }
+        // A key whose end was lost ends with the first line that has words in it.
+        let has_words = text.trim().contains(' ') && !text.contains(": ");
+        let is_key = marked || self.inside && !has_words;
+        self.inside = if marked { begins && !ends } else { is_key };
+        let plain = text.trim().trim_start_matches(['#', ' ']);
+        let bare =
+            !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
+        self.bare = if bare { self.bare + 1 } else { 0 };
+        let text = if is_key { REDACTED.to_owned() } else { foreign(text) };
+        self.out.push((front.to_owned(), text));
+    }
+
+    /// The lines that were taken.
+    pub(crate) fn finish(self) -> impl Iterator<Item = String> {
+        self.out.into_iter().map(|(front, text)| front + &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
+
+    #[test]
+    fn exactly_one_certificate_passes() {
+        let der = [&[0x30, 0x81, 0x82, 0x30, 0x80][..], &[7; 128]].concat();
+        let pem =
+            |der: &[u8]| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
+        assert!(is_certificate(&pem(&der)));
+        // A key under a certificate's label, bytes behind the certificate, half of it.
+        assert!(!is_certificate(&pem(&[&[0x30, 0x05, 0x02, 0x01, 0x00][..], &[0x04, 0x00]].concat())));
+        assert!(!is_certificate(&pem(&[&der[..], &[1]].concat())));
+        assert!(!is_certificate(&pem(&der[..der.len() - 1])));
+        for around in ["{pem}{token}\n", "{pem}# {token}\n", "{token}\n{pem}", "{pem}{pem}{token}"] {
+            let text = around.replace("{pem}", &pem(&der)).replace("{token}", TOKEN);
+            let mut value = Value::from(text);
+            gate(&mut value);
+            assert!(!value.to_string().contains("eyJ"), "{value}");
+        }
+        let mut value = Value::from(pem(&der));
+        gate(&mut value);
+        assert_eq!(value, Value::from(pem(&der)));
+    }
+
+    #[test]
+    fn the_lines_of_a_key_go_and_those_around_it_stay() {
+        let left = |text: &str| {
+            let mut lines = Lines::default();
+            text.lines().for_each(|line| lines.push("> ", line));
+            lines.finish().collect::<Vec<_>>()
+        };
+        let key = "before it\n-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\nProc-Type: 4\nYDK2Vw==\n-----END PRIVATE KEY-----\nafter it";
+        let gone = "> [redacted]";
+        assert_eq!(left(key), ["> before it", gone, gone, gone, gone, gone, "> after it"]);
+        let cut = "-----BEGIN EC PRIVATE KEY-----\nMC4CAQAwBQ\n2026-11-24 it goes on\nand on";
+        assert_eq!(left(cut), [gone, gone, "> 2026-11-24 it goes on", "> and on"]);
+        let tail = "it began\nMC4CAQAwBQ\nYDK2Vw==\n-----END PRIVATE KEY-----\nMC4C";
+        assert_eq!(left(tail), ["> it began", gone, gone, gone, "> MC4C"]);
+    }
+
+    #[test]
+    fn evidence_is_short_plain_and_without_headers() {
+        assert_eq!(evidence("Authorization: Bearer abc123 x"), "Authorization: Bearer [redacted] x");
+        for (said, shown) in [
+            (r#"{"cookie":"session=abc; x=1","n":1}"#, r#"{"cookie":"[redacted]","n":1}"#),
+            (r#"{\"x-api-key\": \"abc\"}"#, r#"{\"x-api-key\": \"[redacted]\"}"#),
+            (r#"{"cookie":["a=b"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
+            ("Cookie: a=1; sid=abc", "Cookie: [redacted]"),
+            ("Cookie: a=\"1\"; sid=abc", "Cookie: [redacted]"),
+            (r"curl -H 'Cookie: a=1; sid=abc' x", r"curl -H 'Cookie: [redacted]' x"),
+            ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
+            ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
+            (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
+            ("DB_PASS=x ok", "DB_PASS=[redacted] ok"),
+            ("pwd=x", "pwd=[redacted]"),
+            ("PWD=/app", "PWD=/app"),
+            ("dbPass=x", "dbPass=[redacted]"),
+            ("X-Auth-Token: x", "X-Auth-Token: [redacted]"),
+            ("token: x", "token: [redacted]"),
+            ("invalid token: signature is wrong", "invalid token: signature is wrong"),
+            ("password=ab,REST", "password=[redacted]"),
+            ("password=ab,user=me", "password=[redacted],user=me"),
+            ("Server=db;Password=a;Database=x", "Server=db;Password=[redacted];Database=x"),
+            ("password=\"a b\" host=db", "password=\"[redacted]\" host=db"),
+            ("Authorization: Digest username=\"u\", response=\"abc\"", "Authorization: [redacted]"),
+            (
+                r#"{"authorization":"Digest username=\"u\", response=\"abc\"","n":1}"#,
+                r#"{"authorization":"[redacted]","n":1}"#,
+            ),
+            (
+                "max_tokens=4096 bypass=localhost secrets: [tunnel_token]",
+                "max_tokens=4096 bypass=localhost secrets: [tunnel_token]",
+            ),
+            ("dsn password=abc host=db", "dsn password=[redacted] host=db"),
+            ("GET /x?token=abc&n=1", "GET /x?token=[redacted]&n=1"),
+            ("open /run/secrets/tunnel_token: permission denied", "open /run/secrets/tunnel_token: permission denied"),
+            (
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+                r#"error="Unauthorized: Invalid tunnel secret" connIndex=0"#,
+            ),
+            ("Settings: map[token:***** url:http://x]", "Settings: map[token:***** url:http://x]"),
+        ] {
+            assert_eq!(evidence(said), shown);
+        }
+        assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
+        assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
+        assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);
+    }
+
+    #[test]
+    fn addresses_go_and_digests_stay() {
+        assert_eq!(evidence("login of jane.doe+x@example.co.uk failed"), "login of [redacted] failed");
+        assert_eq!(evidence("GET http://bob:hunter2@10.0.0.1:9000/x"), "GET http://[redacted]@10.0.0.1:9000/x");
+        for (said, shown) in [
+            ("postgres://u:pa/ss@h/x", "postgres://[redacted]@h/x"),
+            ("postgres://u:12/3@h/x", "postgres://[redacted]@h/x"),
+            ("http://u:hun@ter2@h:1/x y", "http://[redacted]@h:1/x y"),
+            ("http://localhost:8080/@vite/client", "http://localhost:8080/@vite/client"),
+            ("https://registry.npmjs.org/@scope/name", "https://registry.npmjs.org/@scope/name"),
+        ] {
+            assert_eq!(evidence(said), shown);
+        }
+        let image = "cloudflare/cloudflared:2026.3.0@sha256:6b599ca3e974 and a @ b, x@1.2.3.4";
+        assert_eq!(evidence(image), image);
+    }
+
+    #[test]
+    fn nothing_hides_in_evidence_or_changes_places() {
+        assert_eq!(evidence("a\u{202e}b\u{200b}c\u{e0041}\u{2028}d"), "a\\u{202e}b\\u{200b}c\\u{e0041}\\u{2028}d");
+        assert_eq!(evidence("größe ✓ 🙂"), "größe ✓ 🙂");
+    }
+
+    #[test]
+    fn the_gate_reaches_keys_and_nested_values() {
+        let mut value = serde_json::json!({ TOKEN: [{ "a": TOKEN }] });
+        gate(&mut value);
+        assert!(!value.to_string().contains("eyJ"), "{value}");
+    }
+
+    #[test]
+    fn strict_spares_paths_and_digests() {
+        let text = "failed to read `/home/Ann/Project9/mcp-tunnel/data/ca.crt` sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0";
+        assert_eq!(strict(text), text);
+        assert_eq!(
+            strict("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
+            "unexpected argument '[redacted]'"
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! Secrets that this process has seen: its own, and those of the deployment's files. They go wherever they stand, and
+//! whatever was done to them on the way: cut, wrapped, escaped, encoded as base64 or hex.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::REDACTED;
+
+/// Shorter values are no secrets worth hiding, whoever calls them so, in bytes.
+pub(crate) const SHORTEST: usize = 4;
+/// From this length on a value cannot stand in innocent text by chance, in bytes.
+const LONG: usize = 8;
+/// A piece of a random secret that is recognised by itself, in bytes: 50 bits of base64.
+const PIECE: usize = 10;
+/// Random values are at least so long, in bytes.
+const RANDOM: usize = 16;
+/// Bytes whose pieces are remembered of one value: an RSA key of 8192 bits in PEM has 6.4 kB.
+const MOST: usize = 8 << 10;
+
+/// Process-wide on purpose: the gate must know a secret even where the code that read it failed before it could hand it
+/// on.
+static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
+
+#[derive(Default)]
+struct Known {
+    values: HashSet<String>,
+    /// Replaced as they stand, the longest first, so that a secret that contains another goes as a whole.
+    whole: Vec<String>,
+    /// Hashes of all pieces of random values.
+    pieces: HashSet<u64>,
+    /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
+    filter: Vec<u64>,
+}
+
+/// Makes the gate replace `secret` wherever it turns up.
+///
+/// Values shorter than eight bytes are left out: they would blot innocent text and no token is that short.
+pub(crate) fn guard(secret: &str) {
+    if secret.len() >= LONG {
+        remember(secret);
+    }
+}
+
+/// Like [`guard`], for what a person calls a secret: from four bytes on, below eight where it is a word of its own.
+pub(crate) fn guard_named(secret: &str) {
+    if secret.len() >= SHORTEST {
+        remember(secret);
+    }
+}
+
+/// Whether a value looks like drawn by chance, so that a piece of it cannot stand in innocent text: one word with
+/// digits and letters of both cases, or long lower-case hex and the like.
+pub(crate) fn is_random(value: &str) -> bool {
+    let count = |f: fn(&u8) -> bool| value.bytes().filter(f).count();
+    let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
+    let mixed = count(u8::is_ascii_uppercase) > 0 && count(u8::is_ascii_lowercase) > 0;
+    value.len() >= RANDOM
+        && value.bytes().all(|b| b.is_ascii_graphic())
+        && digits >= 2
+        && letters >= 4
+        // `db-1.example.com:5432`, `10.0.0.1:9000`: more signs than a secret has.
+        && (digits + letters) * 4 >= value.len() * 3
+        && (mixed || digits * 4 >= value.len() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
+
+fn remember(secret: &str) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    known.get_or_insert_default().add(secret);
+}
+
+impl Known {
+    fn add(&mut self, secret: &str) {
+        if !self.values.insert(secret.to_owned()) {
+            return;
+        }
+        if is_random(secret) {
+            let secret = super::head(secret, MOST);
+            for form in std::iter::once(secret.to_owned()).chain(encoded(secret)) {
+                self.add_pieces(&form);
+            }
+        }
+        let before = self.whole.len();
+        self.whole.push(secret.to_owned());
+        self.whole.extend(escaped(secret));
+        if !is_random(secret) {
+            self.whole.extend(encoded(secret).into_iter().filter(|form| form.len() >= LONG));
+        }
+        if self.whole.len() > before {
+            self.whole.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+            self.whole.dedup();
+        }
+    }
+
+    fn add_pieces(&mut self, text: &str) {
+        if self.filter.is_empty() {
+            self.filter = vec![0; 1 << 10];
+        }
+        let bytes = text.as_bytes();
+        windows(bytes, |at, hash| {
+            if is_word(&bytes[at..at + PIECE]) {
+                return;
+            }
+            self.filter[(hash >> 6 & 0x3ff) as usize] |= 1 << (hash & 0x3f);
+            self.pieces.insert(hash);
+        });
+    }
+
+    /// Where pieces of random secrets stand, as ranges in order.
+    fn found(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        if self.pieces.is_empty() {
+            return found;
+        }
+        windows(text.as_bytes(), |at, hash| {
+            let maybe = self.filter[(hash >> 6 & 0x3ff) as usize] >> (hash & 0x3f) & 1 == 1;
+            if maybe && self.pieces.contains(&hash) {
+                match found.last_mut() {
+                    Some(last) if last.1 >= at => last.1 = at + PIECE,
+                    _ => found.push((at, at + PIECE)),
+                }
+            }
+        });
+        found
+    }
+}
+
+/// Whether a piece may be a word: `TUNNEL_TOKEN=` is pasted in front of a token.
+fn is_word(piece: &[u8]) -> bool {
+    let all = |f: fn(&u8) -> bool| piece.iter().all(|b| f(b) || matches!(b, b'_' | b'-' | b'=' | b':' | b'.' | b'/'));
+    all(u8::is_ascii_uppercase) || all(u8::is_ascii_lowercase)
+}
+
+/// Calls back with every place and the hash of the piece that begins there: capitals count as small letters, the URL-safe
+/// alphabet of base64 as the standard one.
+fn windows(bytes: &[u8], mut each: impl FnMut(usize, u64)) {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let leaving = (1..PIECE).fold(1_u64, |power, _| power.wrapping_mul(FACTOR));
+    let plain = |byte: u8| {
+        u64::from(match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other.to_ascii_lowercase(),
+        }) + 1
+    };
+    let mut hash = 0_u64;
+    for (at, byte) in bytes.iter().enumerate() {
+        if at >= PIECE {
+            hash = hash.wrapping_sub(plain(bytes[at - PIECE]).wrapping_mul(leaving));
+        }
+        hash = hash.wrapping_mul(FACTOR).wrapping_add(plain(*byte));
+        if at + 1 >= PIECE {
+            // The lowest bits of a product depend on the lowest bits only.
+            each(at + 1 - PIECE, hash ^ hash >> 32);
+        }
+    }
+}
+
+/// A secret within base64, at each of the three places where it can begin, and as hex.
+fn encoded(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for shift in 0..3_usize {
+        let shifted = [vec![0; shift], secret.as_bytes().to_vec()].concat();
+        let text = STANDARD.encode(&shifted);
+        let text = text.trim_end_matches('=');
+        // Letters at either end that hold bits of the neighbours, too.
+        let front = [0, 2, 3][shift];
+        let back = if shifted.len() % 3 == 0 { 0 } else { 1 };
+        forms.extend(text.get(front..text.len().saturating_sub(back)).map(str::to_owned));
+    }
+    // Where nothing follows, the last letter is certain.
+    forms.push(STANDARD.encode(secret));
+    forms.push(secret.bytes().map(|byte| format!("{byte:02x}")).collect());
+    forms
+}
+
+/// A secret as JSON, a URL and a shell write it.
+fn escaped(secret: &str) -> BTreeSet<String> {
+    let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut forms = BTreeSet::from([json.replace('/', "\\/"), json.replace('\\', "\\\\").replace('"', "\\\"")]);
+    forms.insert(json);
+    for hex in [false, true] {
+        let url: String = secret
+            .bytes()
+            .map(|b| match b {
+                b if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => char::from(b).to_string(),
+                b if hex => format!("%{b:02x}"),
+                b => format!("%{b:02X}"),
+            })
+            .collect();
+        forms.insert(url.replace("%20", "+"));
+        forms.insert(url);
+    }
+    // Go escapes these three in JSON, whatever they are in.
+    forms.insert(secret.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"));
+    forms.insert(secret.replace('\'', r"'\''"));
+    forms.remove(secret);
+    forms
+}
+
+/// The text without known secrets as they stand, or as they are escaped; `None` if it has none.
+pub(super) fn without_whole(text: &str) -> Option<String> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let mut out: Option<String> = None;
+    for secret in &known.as_ref()?.whole {
+        let now = out.as_deref().unwrap_or(text);
+        if now.contains(secret.as_str()) {
+            let clean =
+                if secret.len() < LONG { without_word(now, secret) } else { now.replace(secret.as_str(), REDACTED) };
+            if clean != now {
+                out = Some(clean);
+            }
+        }
+    }
+    out
+}
+
+/// The text without words that hold a piece of a random secret, or of what it is encoded as; `None` if it has none.
+pub(super) fn without_pieces(text: &str) -> Option<String> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let found = known.as_ref()?.found(text);
+    if found.is_empty() {
+        return None;
+    }
+    let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'=');
+    let bytes = text.as_bytes();
+    let mut clean = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end) in found {
+        // The rest of the word: letters at its ends that belong to no whole piece.
+        let front = if joins(&bytes[start]) {
+            bytes[from.min(start)..start].iter().rev().take_while(|b| joins(b)).count()
+        } else {
+            0
+        };
+        let back = if joins(&bytes[end - 1]) { bytes[end..].iter().take_while(|b| joins(b)).count() } else { 0 };
+        let (mut start, mut end) = (start - front, end + back);
+        if end <= from {
+            continue;
+        }
+        start = start.max(from);
+        // The letter of an escaped line break stays.
+        start += usize::from(front > 0 && text[..start].ends_with('\\'));
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        if start > from || from == 0 {
+            clean.push_str(&text[from..start]);
+            clean.push_str(REDACTED);
+        }
+        from = end;
+    }
+    clean.push_str(&text[from..]);
+    Some(clean)
+}
+
+/// Replaces a short secret where it is a word of its own: `test` goes, `latest` and `test-mcp` stay.
+fn without_word(text: &str, word: &str) -> String {
+    let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let (opens, closes) = (word.starts_with(joins), word.ends_with(joins));
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(word) {
+        let end = at + word.len();
+        if opens && continued(&text[..at]).ends_with(joins) || closes && text[end..].starts_with(joins) {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        out.push_str(REDACTED);
+        from = end;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.
+pub(super) fn continued(before: &str) -> &str {
+    if ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape)) { "" } else { before }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::redact;
+    use super::*;
+
+    #[test]
+    fn a_short_secret_goes_where_it_is_a_word_of_its_own() {
+        guard_named("qzxw");
+        guard_named("qz");
+        assert_eq!(
+            redact("qzxw a\\nqzxw, x=qzxw; qzxws qzxw-mcp qz"),
+            "[redacted] a\\n[redacted], x=[redacted]; qzxws qzxw-mcp qz"
+        );
+    }
+
+    #[test]
+    fn a_guarded_secret_goes_whatever_its_shape() {
+        guard("hunter2-hunter2");
+        assert_eq!(redact("password hunter2-hunter2!"), "password [redacted]!");
+    }
+
+    #[test]
+    fn a_random_secret_goes_in_pieces_and_in_other_clothes() {
+        let secret = "Zk7Qp2xLw9Rt4Vb8Nm3Yc6Hd1Jf5Gs0A";
+        guard(secret);
+        let base64 = |text: String| STANDARD.encode(text);
+        let forms = [
+            secret.to_owned(),
+            secret[3..15].to_owned(),
+            secret.to_lowercase(),
+            format!("x{}y", &secret[20..]),
+            base64(secret.into()),
+            base64(format!("a{secret}")),
+            base64(format!("user:{secret}@")),
+            secret.bytes().map(|b| format!("{b:02X}")).collect(),
+            format!("\u{fc}{secret}\u{fc}"),
+        ];
+        for form in forms {
+            let clean = redact(&form).into_owned();
+            assert!(clean.contains(REDACTED), "{form}");
+            let left = |n: usize| (0..=form.len() - n).filter_map(|at| form.get(at..at + n)).any(|p| clean.contains(p));
+            assert!(!left(PIECE), "{form}: {clean}");
+        }
+        assert_eq!(redact("Zk7Qp2xLw and its like"), "Zk7Qp2xLw and its like");
+    }
+
+    #[test]
+    fn a_passphrase_goes_as_json_urls_and_base64_write_it() {
+        guard_named("pa\"ss/w rd&<1>");
+        for form in [
+            "pa\"ss/w rd&<1>",
+            "pa\\\"ss/w rd&<1>",
+            "pa%22ss%2Fw%20rd%26%3C1%3E",
+            "pa%22ss%2fw+rd%26%3c1%3e",
+            "cGEic3MvdyByZCY8MT4=",
+        ] {
+            assert_eq!(redact(&format!("a {form} b")), "a [redacted] b", "{form}");
+        }
+    }
+
+    #[test]
+    fn prose_and_addresses_are_not_random() {
+        for text in
+            ["paste-the-tunnel-token-here", "2026-11-26T10:00:00Z", "db-1.internal.example.com:5432", "Tr0ub4dor"]
+        {
+            assert!(!is_random(text), "{text}");
+        }
+        for text in ["9f1c2b7de04a5f6388aa0c1d", "hIjoiYWNjb3VudCIsInQiOiJ0", "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c"] {
+            assert!(is_random(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! What a secret is called, and the values behind such names: in settings, in headers, in flags and in the middle of a
+//! log line. Also which texts are names at all.
+
+use std::borrow::Cow;
+
+use super::REDACTED;
+
+/// What stands in place of a text that should be a name and is not.
+pub(crate) const INVALID_NAME: &str = "<invalid name>";
+
+/// Whether a text is a name that Docker and Compose accept: `[a-zA-Z0-9._-]{1,63}`. No other text from a file goes into
+/// a command or an instruction.
+pub(crate) fn is_valid(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(is_name)
+}
+
+/// A name as it may be shown.
+pub(crate) fn shown(text: &str) -> &str {
+    if is_valid(text) { text } else { INVALID_NAME }
+}
+
+/// The name of a route as it may be shown: a label, or a whole host name.
+pub(crate) fn shown_route(text: &str) -> &str {
+    if text.len() <= 253 && text.split('.').all(is_valid) { text } else { INVALID_NAME }
+}
+
+/// The words of a name in capitals: `dbPass`, `db-pass`, `DB_PASS` and `db.pass` are DB and PASS.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut last = ' ';
+    for c in name.chars() {
+        let begins = c.is_ascii_uppercase() && last.is_ascii_lowercase();
+        if (begins || !c.is_alphanumeric()) && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_uppercase());
+        }
+        last = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether a variable, a key, a header or a flag is called like something that must not be shown.
+pub(crate) fn is_secret(name: &str) -> bool {
+    const PARTS: [&str; 14] = [
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "PASSCODE",
+        "PASSWORT",
+        "KENNWORT",
+        "CONTRASENA",
+        "SECRET",
+        "TOKEN",
+        "APIKEY",
+        "ACCESSKEY",
+        "CREDENTIAL",
+        "CONNECTIONSTRING",
+        "CONNSTR",
+    ];
+    const ENDINGS: [&str; 14] = [
+        "PASS",
+        "PASSE",
+        "PW",
+        "PWD",
+        "PRIVATEKEY",
+        "SECRETKEY",
+        "ENCRYPTIONKEY",
+        "SIGNINGKEY",
+        "MASTERKEY",
+        "ACCOUNTKEY",
+        "JWTKEY",
+        "AUTH",
+        "AUTHORIZATION",
+        "COOKIE",
+    ];
+    // As words of their own, behind another one: `DEPLOY_KEY`, `GH_PAT`; not `monkey`, `COMPAT` or a bare `key:`.
+    const LAST: [&str; 12] =
+        ["KEY", "KEYS", "PAT", "SEED", "PIN", "DSN", "PSK", "OTP", "SALT", "JWT", "BEARER", "MNEMONIC"];
+    // What is no secret of all that ends in KEY.
+    const PUBLIC: [&str; 18] = [
+        "PUBLIC",
+        "PRIMARY",
+        "FOREIGN",
+        "SORT",
+        "PARTITION",
+        "CACHE",
+        "IDEMPOTENCY",
+        "ROUTING",
+        "HOT",
+        "MAP",
+        "GROUP",
+        "UNIQUE",
+        "INDEX",
+        "ROW",
+        "SHARD",
+        "TLS",
+        "CA",
+        "SSL",
+    ];
+    // Places, kinds and numbers of secrets.
+    const OTHERS: [&str; 12] = [
+        "FILE",
+        "PATH",
+        "TYPE",
+        "COUNT",
+        "NAME",
+        "FINGERPRINT",
+        "SECRETS",
+        "BYPASS",
+        "COMPASS",
+        "LENGTH",
+        "EXPIRY",
+        "TTL",
+    ];
+    let words = words(name);
+    let whole = words.concat();
+    let counted = whole.ends_with("TOKENS")
+        && !["API", "ACCESS", "AUTH", "REFRESH"].iter().any(|kind| whole.ends_with(&format!("{kind}TOKENS")));
+    if counted || OTHERS.iter().any(|ending| whole.ends_with(ending)) {
+        return false;
+    }
+    let last = match words.as_slice() {
+        [.., before, last] => LAST.contains(&last.as_str()) && !PUBLIC.contains(&before.as_str()),
+        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC"].contains(&whole.as_str()),
+    };
+    last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
+}
+
+/// Whether the value of a variable, a build argument or a label says nothing of a secret, as far as its name tells.
+/// What a support bundle shows of a stack is on this list, and nothing else is.
+pub(crate) fn is_harmless(name: &str) -> bool {
+    const LAST: [&str; 48] = [
+        "ADDR",
+        "ADDRESS",
+        "ARCH",
+        "BIND",
+        "CONCURRENCY",
+        "CPU",
+        "CPUS",
+        "DB",
+        "DEBUG",
+        "DIR",
+        "DIRECTORY",
+        "DOMAIN",
+        "ENABLED",
+        "ENV",
+        "ENVIRONMENT",
+        "FILE",
+        "FINGERPRINT",
+        "FORMAT",
+        "GID",
+        "HOST",
+        "HOSTNAME",
+        "INTERVAL",
+        "LANG",
+        "LANGUAGE",
+        "LEVEL",
+        "LIMIT",
+        "LOCALE",
+        "LOGLEVEL",
+        "MEMORY",
+        "MODE",
+        "NAME",
+        "PATH",
+        "PORT",
+        "PROTOCOL",
+        "REGION",
+        "REPLICAS",
+        "RETRIES",
+        "SHA256",
+        "SIZE",
+        "THREADS",
+        "TIMEOUT",
+        "TIMEZONE",
+        "TRANSPORT",
+        "TZ",
+        "UID",
+        "USER",
+        "VERSION",
+        "WORKERS",
+    ];
+    const WHOLE: [&str; 10] = [
+        "LC_ALL",
+        "PUID",
+        "PGID",
+        "PYTHONUNBUFFERED",
+        "PYTHONDONTWRITEBYTECODE",
+        "NO_COLOR",
+        "TUNNEL_URL",
+        "TUNNEL_METRICS",
+        "NO_PROXY",
+        "CI",
+    ];
+    !is_secret(name) && (WHOLE.contains(&name) || words(name).last().is_some_and(|last| LAST.contains(&last.as_str())))
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A line of a settings file without its value, if it is called like a secret: the whole rest of the line, whatever is in
+/// it. References stay: `${NAME}`.
+pub(crate) fn without_setting(line: &str) -> Cow<'_, str> {
+    let Some(at) = line.find([':', '=']) else { return Cow::Borrowed(line) };
+    let name = line[..at].trim().trim_start_matches(['+', '-', '#', ' ']).trim_start_matches("export ");
+    let name = name.trim().trim_matches(['"', '\'']);
+    let value = line[at + 1..].trim();
+    let is_reference = value.starts_with('$') && !value.contains(":-");
+    let stays = value.is_empty() || is_reference || value.starts_with(['{', '[', '#', '|', '>', '&', '*']);
+    if stays || !name.bytes().all(is_name) || !is_secret(name) {
+        return Cow::Borrowed(line);
+    }
+    Cow::Owned(format!("{} {REDACTED}", &line[..=at]))
+}
+
+/// Replaces what stands behind secret names and behind `Bearer` and `Basic`.
+pub(super) fn without_named(text: &str) -> String {
+    without_pairs(&without_flags(&without_assigned(&without_schemes(text)))).into_owned()
+}
+
+/// The values behind secret names in any text: a configuration file of an unknown kind.
+pub(crate) fn values(text: &str) -> Vec<String> {
+    assigned(text).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
+}
+
+/// Replaces the word behind `Bearer` and `Basic`, however many blanks are between.
+fn without_schemes(text: &str) -> Cow<'_, str> {
+    let lower = text.to_ascii_lowercase();
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for scheme in ["bearer", "basic"] {
+        for (at, _) in lower.match_indices(scheme) {
+            let behind = &text[at + scheme.len()..];
+            let blank = |c: char| c.is_whitespace() || c == '\u{a0}';
+            let mut gap = behind.len() - behind.trim_start_matches(blank).len();
+            for escaped in ["\\t", "%20", "+"] {
+                if gap == 0 && behind.starts_with(escaped) {
+                    gap = escaped.len();
+                }
+            }
+            let joined = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            if gap == 0 || joined || behind[..gap].contains('\n') {
+                continue;
+            }
+            let start = at + scheme.len() + gap;
+            let end = text[start..]
+                .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ']' | '}' | ')' | '\\'))
+                .map_or(text.len(), |end| start + end);
+            let word = &lower[start..end];
+            let keyword = matches!(word, "" | "bearer" | "basic" | "auth" | "token" | "authentication" | "[redacted");
+            if !keyword && !text[start..].starts_with(REDACTED) {
+                ranges.push((start, end));
+            }
+        }
+    }
+    replaced(text, ranges)
+}
+
+/// A text with ranges replaced.
+fn replaced(text: &str, mut ranges: Vec<(usize, usize)>) -> Cow<'_, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    ranges.sort_unstable();
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end) in ranges {
+        if start >= from {
+            out.push_str(&text[from..start]);
+            out.push_str(REDACTED);
+            from = end;
+        }
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
+}
+
+/// Replaces the word behind a flag: `--password X`.
+fn without_flags(text: &str) -> Cow<'_, str> {
+    let mut ranges = Vec::new();
+    for (at, _) in text.match_indices("--") {
+        let name = text.as_bytes()[at + 2..].iter().take_while(|b| is_name(**b)).count();
+        let end = at + 2 + name;
+        if text[..at].ends_with('-') || !is_secret(&text[at + 2..end]) {
+            continue;
+        }
+        // In a list the next word has quotes of its own.
+        let gap = text[end..].bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'"' | b'\'' | b',' | b'\\')).count();
+        let start = end + gap;
+        let length = text[start..]
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ']'))
+            .unwrap_or(text.len() - start);
+        let value = &text[start..start + length];
+        if gap > 0 && length > 0 && !value.starts_with(['-', '$']) && !value.starts_with("[redacted") {
+            ranges.push((start, start + value.trim_end_matches('\\').len()));
+        }
+    }
+    replaced(text, ranges)
+}
+
+/// Replaces the other half of pairs: `("x-api-key", "…")`, `(b'x-api-key', b'…')`, `{"name":"x-api-key","value":"…"}`.
+fn without_pairs(text: &str) -> Cow<'_, str> {
+    let mut ranges = Vec::new();
+    for (at, quote) in text.match_indices(['"', '\'']) {
+        let name = text[at + 1..].bytes().take_while(|b| is_name(*b)).count();
+        let end = at + 1 + name;
+        let slashes = text[end..].bytes().take_while(|b| *b == b'\\').count();
+        if name == 0 || !text[end + slashes..].starts_with(quote) || !is_secret(&text[at + 1..end]) {
+            continue;
+        }
+        let after = text[end + slashes + 1..].trim_start();
+        let Some(after) = after.strip_prefix(',').map(str::trim_start) else { continue };
+        let value = match after.trim_start_matches(['\\', '"', '\'']).strip_prefix("value") {
+            // What joins `"value"` to its value: quotes, a colon, blanks.
+            Some(rest) => {
+                rest.trim_start_matches(['\\', '"', '\'']).trim_start().strip_prefix([':', '=']).map(str::trim_start)
+            }
+            None => Some(after.strip_prefix('b').filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(after)),
+        };
+        let Some(value) = value else { continue };
+        let slashes = value.bytes().take_while(|b| *b == b'\\').count();
+        if !value[slashes..].starts_with(['"', '\'']) {
+            continue;
+        }
+        let opening = &value[..=slashes];
+        let value = &value[opening.len()..];
+        let length = closing(value, opening);
+        // `["--password", "--host"]`, `["password", "token"]`: names again.
+        if length > 0 && !value.starts_with(REDACTED) && !value.starts_with('-') && !is_secret(&value[..length]) {
+            let start = value.as_ptr() as usize - text.as_ptr() as usize;
+            ranges.push((start, start + length));
+        }
+    }
+    replaced(text, ranges)
+}
+
+/// Replaces the value of `password=…`, `"cookie":"…"`, `X-Auth-Token: …` and the like, also where the quotes of JSON
+/// inside of JSON have backslashes.
+fn without_assigned(text: &str) -> Cow<'_, str> {
+    replaced(text, assigned(text))
+}
+
+/// Where the values behind secret names stand.
+fn assigned(text: &str) -> Vec<(usize, usize)> {
+    let mut ranges = Vec::new();
+    let mut from = 0;
+    for (at, sign) in text.match_indices(['=', ':']) {
+        if at < from {
+            continue;
+        }
+        let before = text[..at].trim_end_matches(['\\', '"', '\'']);
+        let quoted = before.len() < at;
+        let before = if sign == "=" || text[at..].starts_with(":=") { before.trim_end_matches(' ') } else { before };
+        let before = before.trim_end_matches(['"', '\'']);
+        // Longer than any name: what is in front of it is of no interest.
+        let length = before.bytes().rev().take(200).take_while(|b| is_name(*b)).count();
+        let (front, name) = before.split_at(before.len() - length);
+        if !is_secret(name) {
+            continue;
+        }
+        // `=>` of Ruby and PHP, `:=` of Go and make.
+        let operator = text[at + 1..].starts_with(['>', '=']) && !text[at + 1..].starts_with("==");
+        let assigned = quoted || sign == "=" || operator;
+        // The message of an error begins behind a path, too: `/run/secrets/tunnel_token: permission denied`.
+        if !assigned && front.ends_with('/') {
+            continue;
+        }
+        if let Some((start, end)) = value(text, at + 1 + usize::from(operator), name, assigned) {
+            ranges.push((start, end));
+            from = end;
+        }
+    }
+    ranges
+}
+
+/// Where the value behind a name stands that must go: from its first byte to behind its last one.
+fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize, usize)> {
+    let rest = &text[behind..];
+    let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
+    let after = line.trim_start_matches([' ', '\t']);
+    // A list, as headers are logged: `"cookie":["…"]`.
+    let list = after.strip_prefix('[').map(str::trim_start).filter(|list| list.starts_with(['"', '\'', '\\']));
+    // A map as Go prints it: `map[X-Api-Key:[…] Accept:[*/*]]`.
+    let printed = line.strip_prefix('[').filter(|_| list.is_none() && !assigned && !line.starts_with(REDACTED));
+    let after = list.or(printed).unwrap_or(after);
+    let slashes = after.bytes().take_while(|b| *b == b'\\').count();
+    let opening = if after[slashes..].starts_with(['"', '\'']) { &after[..=slashes] } else { "" };
+    let value = &after[opening.len()..];
+    let name = name.to_ascii_lowercase();
+    let is_cookie = name.ends_with("cookie") && !name.ends_with("set-cookie");
+    let is_authorization = name.ends_with("authorization");
+    let length = if list.is_some() {
+        let inside = &value[..value.find(']').unwrap_or(value.len())];
+        inside.rfind(['"', '\'']).map_or(inside.len(), |end| inside[..end].trim_end_matches('\\').len())
+    } else if printed.is_some() {
+        value.find(']').unwrap_or(value.len())
+    } else if !(opening.is_empty() || name.ends_with("set-cookie") && value.contains(';')) {
+        closing(value, opening)
+    } else if is_cookie {
+        cookies(value, assigned)
+    } else if is_authorization && !assigned {
+        value.len()
+    } else {
+        word(value)
+    };
+    let found = &value[..length];
+    let lower = found.to_ascii_lowercase();
+    let scheme = is_authorization && (lower.starts_with("bearer") || lower.starts_with("basic"));
+    let harmless = found.starts_with(['*', '$'])
+        || opening.is_empty() && found.starts_with(['{', '#'])
+        || opening.is_empty() && found.starts_with('[') && !found.starts_with(REDACTED)
+        || ["", REDACTED, "true", "false", "null", "none"].contains(&lower.as_str())
+        || name.ends_with("pwd") && found.starts_with('/')
+        || scheme;
+    // Words behind a colon: `invalid token: signature is wrong`. Behind these names they are no message.
+    let strong = ["cookie", "authorization", "api-key", "apikey", "password", "passwd", "passphrase"]
+        .iter()
+        .any(|end| name.ends_with(end))
+        || name.contains('-');
+    let next = value[length..].strip_prefix(' ').and_then(|more| more.split(' ').next()).unwrap_or_default();
+    let is_prose = found.bytes().all(|b| b.is_ascii_alphabetic())
+        && next.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !next.contains('=');
+    // Nothing was assigned, and the next header follows.
+    let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_secret);
+    let is_place = !assigned && name.contains('.') && (!line.starts_with(' ') || name.ends_with(".key"));
+    if harmless || is_header || is_place || !assigned && !strong && opening.is_empty() && is_prose {
+        return None;
+    }
+    let start = behind + (line.len() - value.len());
+    Some((start, start + length))
+}
+
+/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
+fn closing(value: &str, opening: &str) -> usize {
+    let (slashes, quote) = opening.split_at(opening.len() - 1);
+    for (at, _) in value.match_indices(quote) {
+        let before = value[..at].trim_end_matches('\\');
+        if at - before.len() <= slashes.len() {
+            return before.len();
+        }
+    }
+    value.len()
+}
+
+/// Up to the end of a header with cookies: its line, the quote around it, or, in `cookie=…`, the last pair.
+fn cookies(value: &str, assigned: bool) -> usize {
+    let (mut inside, mut last) = (false, ' ');
+    for (at, c) in value.char_indices() {
+        match c {
+            '"' if inside => inside = false,
+            '"' if last == '=' => inside = true,
+            '"' | '\'' | '\\' if !inside => return at,
+            ' ' if assigned && !inside && last != ';' => return at,
+            _ => {}
+        }
+        last = c;
+    }
+    value.len()
+}
+
+/// Up to the end of a value without quotes. A comma, a semicolon or an ampersand ends it where another assignment, or
+/// nothing, stands behind; elsewhere it is a part of the value.
+fn word(value: &str) -> usize {
+    let escape =
+        |at: usize| value[at + 1..].chars().next().is_none_or(|c| matches!(c, 'n' | 'r' | 't' | '"' | '\'' | '\\'));
+    let end =
+        value.char_indices().find(|(at, c)| c.is_whitespace() || matches!(c, '"' | '\'') || *c == '\\' && escape(*at));
+    let text = &value[..end.map_or(value.len(), |(at, _)| at)];
+    let separator = text.match_indices([',', ';', '&']).find(|(at, _)| {
+        let more = &text[at + 1..];
+        let name = more.bytes().take_while(|b| is_name(*b)).count();
+        more.is_empty() || name > 0 && more[name..].starts_with(['=', ':'])
+    });
+    let text = separator.map_or(text, |(at, _)| &text[..at]);
+    if text == REDACTED { text.len() } else { text.trim_end_matches([')', '}', ']', ',', ';']).len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "DB_PASSWORD",
+            "dbPass",
+            "ENCRYPTION_KEY",
+            "JWT_KEY",
+            "STRIPE_KEY",
+            "AZURE_STORAGE_KEY",
+            "GH_PAT",
+            "CONNECTION_STRING",
+            "OTP_SEED",
+            "SENTRY_DSN",
+            "SMTP_PW",
+            "MOT_DE_PASSE",
+            "X-Api-Key",
+            "accountKey",
+            "AccountKey",
+            "DB_PASSWORT",
+            "DEPLOY_KEY",
+            "x-functions-key",
+            "WIFI_PSK",
+            "CARD_PIN",
+            "REFRESH_TOKENS",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "key",
+            "monkey",
+            "COMPAT",
+            "public_key",
+            "primaryKey",
+            "max_tokens",
+            "TUNNEL_TOKEN_FILE",
+            "tls.key",
+            "ca.key",
+            "SPIN",
+            "keys",
+            "PATH",
+            "token_type",
+            "bypass",
+            "idempotency-key",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_say_nothing_of_a_secret() {
+        for name in ["TZ", "LOG_LEVEL", "POSTGRES_USER", "PORT", "NODE_ENV", "LC_ALL", "TUNNEL_TOKEN_FILE", "dbHost"] {
+            assert!(is_harmless(name), "{name}");
+        }
+        for name in
+            ["DATABASE_URL", "FOO", "HTTP_PROXY", "API_KEY", "SESSION", "JAVA_OPTS", "key_password_file_key", ""]
+        {
+            assert!(!is_harmless(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_what_docker_takes_for_one() {
+        assert_eq!((shown("my-server_1.x"), shown("a b"), shown("")), ("my-server_1.x", INVALID_NAME, INVALID_NAME));
+        assert_eq!(
+            (shown(&"a".repeat(64)), shown("\u{202e}x"), shown("a\n")),
+            (INVALID_NAME, INVALID_NAME, INVALID_NAME)
+        );
+    }
+
+    #[test]
+    fn values_in_all_spellings_go() {
+        for (said, shown) in [
+            ("Authorization: Bearer  9f1c2b7de04a y", "Authorization: Bearer  [redacted] y"),
+            ("authorization=Bearer\t9f1c2b7de04a", "authorization=Bearer\t[redacted]"),
+            ("[(b'x-api-key', b'9f1c2b7d'), (b'host', b'x')]", "[(b'x-api-key', b'[redacted]'), (b'host', b'x')]"),
+            ("(\"x-api-key\", \"9f1c\")", "(\"x-api-key\", \"[redacted]\")"),
+            ("map[X-Api-Key:[9f1c2b7d] Accept:[*/*]]", "map[X-Api-Key:[[redacted]] Accept:[*/*]]"),
+            (r#"{"name":"x-api-key","value":"9f1c"}"#, r#"{"name":"x-api-key","value":"[redacted]"}"#),
+            (
+                r#"{\"name\": \"x-api-key\", \"value\": \"9f1c\"}"#,
+                r#"{\"name\": \"x-api-key\", \"value\": \"[redacted]\"}"#,
+            ),
+            ("serve --password hunter2 --port 80", "serve --password [redacted] --port 80"),
+            (r#"["serve", "--api-key", "flagged", "--port"]"#, r#"["serve", "--api-key", "[redacted]", "--port"]"#),
+            ("password => hunter2", "password => [redacted]"),
+            ("password := \"hunter2\"", "password := \"[redacted]\""),
+            ("\"password\" => \"hunter2\",", "\"password\" => \"[redacted]\","),
+            ("ENCRYPTION_KEY=0123deadbeef", "ENCRYPTION_KEY=[redacted]"),
+            ("open data/ca.key: permission denied", "open data/ca.key: permission denied"),
+            ("basic auth is off", "basic auth is off"),
+        ] {
+            assert_eq!(without_named(said), shown, "{said}");
+        }
+    }
+}
