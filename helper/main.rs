@@ -10,6 +10,8 @@ mod deployment;
 mod diagnose;
 mod engine;
 mod hash;
+#[cfg(test)]
+mod layout;
 mod lint;
 mod logs;
 mod os;

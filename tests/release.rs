@@ -127,7 +127,9 @@ impl Project {
         let text = format!(
             "#!/bin/sh\ncase \"$1 $2\" in\n\
              'release download') while [ $# -gt 0 ]; do [ \"$1\" != --dir ] || cp '{assets}'/* \"$2\"; shift; done ;;\n\
-             'attestation verify') grep -q \"of $7\" \"$3\" && [ \"$5\" = someone/mcp-tunnels ] ;;\n\
+             'attestation verify') grep -q \"of $7\" \"$3\" && [ \"$5\" = someone/mcp-tunnels ] &&\n\
+             case \"$*\" in *\" --signer-workflow someone/mcp-tunnels/.github/workflows/release.yml \
+             --source-ref refs/heads/release/v{version} \"*) ;; *) exit 1 ;; esac ;;\n\
              'release view') echo {state} ;;\n*) exit 9 ;;\nesac\n",
             assets = assets.display()
         );
@@ -229,6 +231,15 @@ fn the_workflow_builds_every_target_with_the_one_command_and_pinned_actions() {
         steps.iter().filter_map(|step| step["run"].as_str().map(str::to_owned)).collect()
     };
     assert!(steps("build").iter().any(|run| run.starts_with("sh .github/release/build.sh ${{ matrix.target }}")));
+    // Foreign code only reads, and what writes or signs runs none of it.
+    for (name, job) in workflow["jobs"].as_mapping().unwrap() {
+        let rights = job["permissions"].as_mapping().unwrap_or_else(|| panic!("{name:?} has no rights of its own"));
+        let writes = rights.values().any(|right| right == "write");
+        let runs = steps(name.as_str().unwrap()).join("\n");
+        let foreign = ["cargo", "rustup", "build.sh", "pip", "npm"].iter().any(|tool| runs.contains(tool));
+        assert!(!(writes && foreign), "{name:?}: {runs}");
+        assert!(job.get("env").is_none(), "{name:?}: a token belongs to the step that needs it");
+    }
     // The tag publishes only what the committed checksums name.
     let publish = steps("publish");
     assert!(publish[0].contains("check.sh") && publish[0].contains("sha256sum --check --strict"), "{publish:?}");
@@ -244,6 +255,8 @@ fn the_workflow_builds_every_target_with_the_one_command_and_pinned_actions() {
                 "{used}"
             );
         }
+        let checkouts = text.matches("uses: actions/checkout@").count();
+        assert!(checkouts > 0 && text.matches("persist-credentials: false").count() == checkouts, "{file}");
         // Nothing that somebody else wrote becomes part of a script.
         assert!(!text.contains("${{ github.event"), "{file}");
     }

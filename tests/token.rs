@@ -324,3 +324,74 @@ fn a_token_set_while_the_file_belongs_to_somebody_keeps_its_owner() {
     use std::os::unix::fs::MetadataExt;
     assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (1234, 2345, 0o600));
 }
+
+/// What Compose makes of the file is what counts; `token check` reads by the same rules (and the unit tests of the
+/// reader ask Compose).
+#[test]
+fn whatever_is_around_the_value_the_token_is_read_back() {
+    let (old, new) = (token("old"), token("new"));
+    for line in [
+        "TUNNEL_TOKEN= # from the Console".to_owned(),
+        "TUNNEL_TOKEN=# paste the token here".to_owned(),
+        format!("TUNNEL_TOKEN={old}\t# a tab begins no comment"),
+        format!("TUNNEL_TOKEN='{old}'# no blank"),
+        format!("TUNNEL_TOKEN=\"{old}\"\t# a tab"),
+        format!("TUNNEL_TOKEN='{old}' NEXT=1"),
+        format!("TUNNEL_TOKEN: {old}"),
+        format!("TUNNEL_TOKEN=\u{a0}{old}\u{a0}"),
+        "TUNNEL_TOKEN=\"two\nlines\"".to_owned(),
+        "TUNNEL_TOKEN=\"never closed".to_owned(),
+        "TUNNEL_TOKEN=\"a\"\"b\"".to_owned(),
+        "TUNNEL_TOKEN=${NOT CLOSED".to_owned(),
+        "TUNNEL_TOKEN".to_owned(),
+        "export TUNNEL_TOKEN =".to_owned(),
+    ] {
+        for (before, ending) in [("", "\n"), ("\u{feff}# c\r\n", "\r\n"), ("A='x\ny'\n", "")] {
+            let parent = folder();
+            let dir = parent.path().join("mcp-tunnel");
+            std::fs::create_dir(&dir).unwrap();
+            chmod(&dir, 0o700);
+            let text = format!("{before}TUNNEL_DOMAIN={DOMAIN}\n{line}{ending}");
+            std::fs::write(dir.join(".env"), &text).unwrap();
+            helper(["token", "set"]).dir(&dir).stdin(new.clone()).secret(&old).run().expect(0);
+            let look = helper(["token", "check"]).dir(&dir).secret(&new).run().expect(0);
+            assert_eq!(look.data()["fingerprint"], fingerprint(&new), "{text:?} became {:?}", env(&dir));
+            assert!(env(&dir).starts_with(&format!("{before}TUNNEL_DOMAIN={DOMAIN}\n")));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_compose_refuses_stays_as_it_is_and_the_line_is_named() {
+    for (text, line) in [
+        (format!("TUNNEL_DOMAIN={DOMAIN}\nOTHER=\"open\nTUNNEL_TOKEN=\n").into_bytes(), 2),
+        (format!("TUNNEL_DOMAIN={DOMAIN}\n\nnot a line\nTUNNEL_TOKEN=\n").into_bytes(), 3),
+        (b"A='x' y'\nTUNNEL_TOKEN=\n".to_vec(), 1),
+        (b"A=1\nTUNNEL_TOKEN=\nB=${\n".to_vec(), 3),
+        (format!("\u{feff}TUNNEL_DOMAIN={DOMAIN}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect(), 1),
+    ] {
+        let parent = folder();
+        let dir = parent.path().join("mcp-tunnel");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join(".env"), &text).unwrap();
+        let set = helper(["token", "set"]).dir(&dir).stdin(token("new")).changes_nothing().run().expect(2);
+        assert_eq!(set.json["error"]["code"], "env-invalid");
+        let look = helper(["token", "check"]).dir(&dir).changes_nothing().run().expect(1);
+        let evidence = look.finding("compose-env-invalid")["evidence"][0].as_str().unwrap();
+        assert!(evidence.starts_with(&format!("line {line}:")), "{evidence}");
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf8_stay_and_are_told() {
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    std::fs::create_dir(&dir).unwrap();
+    let text = [b"# caf\xe9\nTUNNEL_DOMAIN=".as_slice(), DOMAIN.as_bytes(), b"\nTUNNEL_TOKEN=\nNOTE=\xe4\n"].concat();
+    std::fs::write(dir.join(".env"), &text).unwrap();
+    helper(["token", "set"]).dir(&dir).stdin(token("new")).run().expect(0);
+    let new = std::fs::read(dir.join(".env")).unwrap();
+    assert!(new.starts_with(b"# caf\xe9\n") && new.windows(7).any(|w| w == b"NOTE=\xe4\n"));
+    let look = helper(["token", "check"]).dir(&dir).run().expect(0);
+    assert!(look.findings().contains(&"env-encoding"), "{:?}", look.findings());
+}

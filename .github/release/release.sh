@@ -55,13 +55,17 @@ edit() { # sed's words, file
 checksums() {
     branch
     version=$(field version)
-    # Of the programs, from what was built of exactly this commit.
+    # Of the programs that the release's own workflow built of exactly this commit, on GitHub's machines: any workflow of the
+    # repository could have signed something of the same name.
     commit=$(git rev-parse HEAD)
+    repository=$(field repository | sed 's|.*github.com/||')
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     gh release download "v$version" --dir "$folder" --pattern "mcp-tunnels-helper-$version-*"
     for file in "$folder"/*; do
-        gh attestation verify "$file" --repo "$(field repository | sed 's|.*github.com/||')" --source-digest "$commit" >/dev/null ||
+        gh attestation verify "$file" --repo "$repository" --source-digest "$commit" \
+            --signer-workflow "$repository/.github/workflows/release.yml" --source-ref "refs/heads/release/v$version" \
+            --deny-self-hosted-runners >/dev/null ||
             stop "${file##*/} was not built by this repository's workflow from $commit"
     done
     (cd "$folder" && sha256sum mcp-tunnels-helper-*) >bin/SHA256SUMS

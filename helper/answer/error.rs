@@ -37,6 +37,14 @@ pub(crate) enum Error {
         /// What it is.
         what: String,
     },
+    /// `.env` cannot take a value so that Compose reads it back.
+    #[error("refusing to change `{}`: {why}", path.display())]
+    Env {
+        /// The file.
+        path: PathBuf,
+        /// What Compose would refuse, and in which line.
+        why: String,
+    },
     /// The deployment directory cannot be told, or cannot be used.
     #[error("{message}")]
     Directory {
@@ -108,6 +116,7 @@ impl Error {
             Self::Request { .. } => "request",
             Self::Io { .. } => "io",
             Self::Unexpected { .. } => "unexpected-file",
+            Self::Env { .. } => "env-invalid",
             Self::Directory { .. } => "directory",
             Self::OtherDomain { .. } => "other-domain",
             Self::Busy(_) => "busy",
@@ -126,6 +135,7 @@ impl Error {
             Self::Unexpected { .. } => {
                 "the helper reads and writes plain files inside the deployment directory only; move it away and run the command again".into()
             }
+            Self::Env { .. } => "correct that line of the file, then run the command again; nothing was changed".into(),
             Self::OtherDomain { dir, existing, .. } => format!(
                 "for another tunnel use another directory (`--dir`); to go on with this one ask for {existing}, or leave `domain` out; if {existing} is mistyped and its CA is not registered yet, delete `{}` and run `init` again",
                 dir.display()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Error, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::{Deployment, Domain};
-use crate::lint::checks::CHECKS;
+use crate::lint::checks;
 use crate::lint::facts::Facts;
 
 /// The request of `check`.
@@ -42,7 +42,7 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let facts = Facts::gather(deployment, &for_facts)?;
     caller.services = facts.services.clone();
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
-    let verdict = facts.judge();
+    let verdict = checks::judge(&facts);
     let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let summary = match (errors, warnings) {
@@ -56,7 +56,7 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
         compose_file: facts.found.main.as_ref().map(|main| main.name.to_owned()),
         project: facts.project(),
         routes: facts.routes(),
-        checks: CHECKS.len(),
+        checks: checks::CHECKS.len(),
         requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
     };
     let mut report = Report::new(summary, data);

@@ -268,6 +268,7 @@ fn report(
     // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
     let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
+    findings.extend(env.as_ref().and_then(scaffold::env_fault));
     findings.extend(modes::open_directory(deployment));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));

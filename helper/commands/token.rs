@@ -67,14 +67,18 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     };
     files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
+    // Tried first: where the file cannot take the token, nothing around it is written either.
+    if let Some(mut env) = scaffold::read_env(deployment)? {
+        scaffold::set(deployment, &mut env, env_file::TOKEN, token.expose())?;
+    }
     scaffold::ensure_env_and_gitignore(deployment, None)?;
     let mut env = scaffold::read_env(deployment)?
         .ok_or_else(|| Error::Internal("`.env` vanished while the directory was locked".into()))?;
     let before = TokenState::of(env.get(env_file::TOKEN).as_deref());
     let changed = before != TokenState::Set(token.clone());
-    env.set(env_file::TOKEN, token.expose());
-    env.set(env_file::TOKEN_FINGERPRINT, &token.fingerprint());
-    files::replace(deployment, path::ENV, env.as_str().as_bytes(), Some(SECRET_MODE), SECRET_MODE)?;
+    scaffold::set(deployment, &mut env, env_file::TOKEN, token.expose())?;
+    scaffold::set(deployment, &mut env, env_file::TOKEN_FINGERPRINT, &token.fingerprint())?;
+    files::replace(deployment, path::ENV, env.as_bytes(), Some(SECRET_MODE), SECRET_MODE)?;
     files::sync_dir(deployment, "");
 
     let rotated = changed && matches!(before, TokenState::Set(_));
@@ -152,6 +156,7 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
             (None, None, caller.var(env_file::TOKEN).is_some())
         }
     };
+    findings.extend(env.as_ref().and_then(scaffold::env_fault));
     findings.extend(modes::env_mode(deployment)?);
     let git = git::state(deployment, path::ENV);
     let mut skipped = Vec::new();

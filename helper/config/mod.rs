@@ -237,6 +237,7 @@ pub(crate) fn render(
         );
     }
     judge_images(&choices, &mut rendered.findings);
+    rendered.findings.extend(scaffold::read_env(deployment)?.as_ref().and_then(scaffold::env_fault));
     rendered.findings.extend(gateway.open_finding());
     if rendered.blocked {
         // What is configured, not what was asked for.
@@ -364,6 +365,10 @@ fn write(
 /// Reading and writing errors.
 pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
     let Some(mut env) = scaffold::read_env(deployment)? else { return Ok(false) };
+    // Compose refuses it as a whole, which is a finding; no label is interpolated from it.
+    if !env.faults().is_empty() {
+        return Ok(false);
+    }
     let found = Found::read(deployment)?;
     // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
     if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
@@ -371,13 +376,13 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
     }
     let mut changed = false;
     if let Some(config) = files::read(deployment, path::GATEWAY)? {
-        changed |= env.set(env_file::CONFIG_HASH, &sha256_hex(&config));
+        changed |= scaffold::set(deployment, &mut env, env_file::CONFIG_HASH, &sha256_hex(&config))?;
     }
     if let TokenState::Set(token) = TokenState::of(env.get(env_file::TOKEN).as_deref()) {
-        changed |= env.set(env_file::TOKEN_FINGERPRINT, &token.fingerprint());
+        changed |= scaffold::set(deployment, &mut env, env_file::TOKEN_FINGERPRINT, &token.fingerprint())?;
     }
     if changed {
-        files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
+        files::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
     }
     Ok(changed)
 }

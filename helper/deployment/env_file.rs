@@ -1,6 +1,13 @@
 //! `.env`, read as Compose reads it and changed value by value: every other byte stays as it was.
 
+mod interpolate;
+mod parse;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+pub(crate) use parse::Fault;
+use parse::{Assignment, Parsed, Quote};
 
 /// The tunnel's domain.
 pub(crate) const DOMAIN: &str = "TUNNEL_DOMAIN";
@@ -11,234 +18,150 @@ pub(crate) const CONFIG_HASH: &str = "MCP_TUNNEL_CONFIG_SHA256";
 /// Fingerprint of the token, interpolated into a label.
 pub(crate) const TOKEN_FINGERPRINT: &str = "MCP_TUNNEL_TOKEN_FINGERPRINT";
 
-/// One assignment: the key, its value without quotes, and where the value stands, quotes included.
-#[derive(Debug, PartialEq, Eq)]
-struct Assignment {
-    key: String,
-    value: String,
-    span: Range<usize>,
-}
-
-/// The content of a `.env` file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The content of a `.env` file: bytes, because Compose takes values that are not UTF-8 as they are.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct EnvFile {
-    text: String,
+    bytes: Vec<u8>,
 }
 
-/// Why Compose could not read the file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    /// A quote that is opened and never closed: everything behind it is swallowed.
-    #[error("line {line}: the quote that opens the value of `{key}` is never closed")]
-    OpenQuote {
-        /// Counted from 1.
-        line: usize,
-        /// Name of the variable.
-        key: String,
-    },
-    /// A key that Compose refuses.
-    #[error("line {line}: not of the form NAME=value")]
-    BadLine {
-        /// Counted from 1.
-        line: usize,
-    },
+impl std::fmt::Debug for EnvFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EnvFile(…)")
+    }
 }
 
 impl EnvFile {
-    /// Takes the file's text as it is.
-    pub(crate) fn new(text: String) -> Self {
-        Self { text }
+    /// Takes the file's content as it is.
+    pub(crate) fn new(content: impl Into<Vec<u8>>) -> Self {
+        Self { bytes: content.into() }
     }
 
-    /// The text, to be written.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
+    /// The content, to be written.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
-    /// The value that Compose takes: the last assignment wins, as in its own reader.
+    /// The value that Compose takes: the last assignment wins. Where Compose refuses the file, what the line says.
+    /// Bytes that are not UTF-8 are shown as U+FFFD.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
-        self.assignments().0.into_iter().rev().find(|a| a.key == key).map(|a| a.value)
+        self.values().remove(key)
+    }
+
+    /// Every variable with the value that Compose takes.
+    pub(crate) fn values(&self) -> BTreeMap<String, String> {
+        self.parse().assignments.into_iter().map(|a| (a.key, String::from_utf8_lossy(&a.value).into_owned())).collect()
     }
 
     /// Names of all variables that the file sets.
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.assignments().0.into_iter().map(|a| a.key).collect()
+        self.parse().assignments.into_iter().map(|a| a.key).collect()
     }
 
-    /// What Compose would stumble over.
+    /// Why Compose refuses the file; the first one is what it would name.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        self.assignments().1
+        self.parse().faults
     }
 
-    /// Sets a value: in place, wherever the key stands, or as a new last line. Says whether anything changed.
+    /// The first line that is not UTF-8, counted from 1.
+    pub(crate) fn not_utf8(&self) -> Option<usize> {
+        let valid = std::str::from_utf8(&self.bytes).err()?.valid_up_to();
+        Some(parse::line_of(&self.bytes, valid))
+    }
+
+    /// Sets a value wherever the key is, or in a new last line, and reads the file back as Compose would. Says whether
+    /// anything changed.
     ///
-    /// `value` must be of a kind that needs no quotes: no blank, quote, `#`, `$` or line break.
-    pub(crate) fn set(&mut self, key: &str, value: &str) -> bool {
-        let before = self.text.clone();
-        let spans: Vec<Range<usize>> =
-            self.assignments().0.into_iter().filter(|a| a.key == key).map(|a| a.span).collect();
-        // Every occurrence: an old token left in a line that has no effect is a secret nobody looks after.
-        for span in spans.iter().rev() {
-            self.text.replace_range(span.clone(), value);
-        }
-        if spans.is_empty() {
-            let ending = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
-            if !self.text.is_empty() && !self.text.ends_with('\n') {
-                self.text.push_str(ending);
+    /// # Errors
+    /// When Compose would read another value, or refuse the file. The content is as it was then.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, Fault> {
+        let before = self.parse();
+        let mut fault = None;
+        for way in [Way::Bare, Way::AsBefore, Way::Quoted, Way::RestOfLine] {
+            let candidate = Self::new(self.with(&before, key, value, way));
+            match candidate.holds(&before, key, value) {
+                Ok(()) => {
+                    let changed = candidate != *self;
+                    *self = candidate;
+                    return Ok(changed);
+                }
+                Err(why) => fault = fault.or(Some(why)),
             }
-            self.text.push_str(&format!("{key}={value}{ending}"));
         }
-        self.text != before
+        Err(fault.unwrap_or_else(|| Fault::NotReadBack { key: key.to_owned() }))
     }
 
-    fn assignments(&self) -> (Vec<Assignment>, Vec<Fault>) {
-        let text = self.text.as_str();
-        let mut found = Vec::new();
-        let mut faults = Vec::new();
-        let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        while at < text.len() {
-            let end = text[at..].find('\n').map_or(text.len(), |n| at + n);
-            let line = &text[at..end];
-            let number = text[..at].matches('\n').count() + 1;
-            let content = line.trim_start();
-            if content.trim_end().is_empty() || content.starts_with('#') {
-                at = end + 1;
-                continue;
+    fn parse(&self) -> Parsed {
+        parse::parse(&self.bytes)
+    }
+
+    /// The content with every occurrence of the key changed: an old token in a line without effect is still a secret.
+    fn with(&self, before: &Parsed, key: &str, value: &str, way: Way) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        let mut places = before.assignments.iter().filter(|a| a.key == key).peekable();
+        if places.peek().is_none() {
+            let ending: &[u8] = if bytes.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
+            if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+                bytes.extend_from_slice(ending);
             }
-            let start = at + (line.len() - content.len());
-            let (start, content) = match content.strip_prefix("export").filter(|c| c.starts_with([' ', '\t'])) {
-                Some(rest) => {
-                    let trimmed = rest.trim_start();
-                    (end - trimmed.len(), trimmed)
-                }
-                None => (start, content),
-            };
-            let Some(equals) = content.find(['=', ':']) else {
-                // A bare name: Compose takes its value from the shell.
-                if content.trim_end().contains([' ', '\t']) {
-                    faults.push(Fault::BadLine { line: number });
-                }
-                at = end + 1;
-                continue;
-            };
-            let key = content[..equals].trim_end();
-            if key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']')) {
-                faults.push(Fault::BadLine { line: number });
-                at = end + 1;
-                continue;
-            }
-            let mut from = start + equals + 1;
-            from += text[from..end].len() - text[from..end].trim_start_matches([' ', '\t']).len();
-            match text[from..].chars().next().filter(|c| matches!(c, '"' | '\'')) {
-                Some(quote) => match closing(&text[from + 1..], quote) {
-                    Some(length) => {
-                        let close = from + 1 + length;
-                        let value = unescape(&text[from + 1..close], quote);
-                        found.push(Assignment { key: key.to_owned(), value, span: from..close + 1 });
-                        at = text[close..].find('\n').map_or(text.len(), |n| close + n + 1);
-                    }
-                    None => {
-                        // Compose refuses the file; the span is the line, so that a new value mends it.
-                        faults.push(Fault::OpenQuote { line: number, key: key.to_owned() });
-                        let line = text[from..end].trim_end();
-                        let span = from..from + line.len();
-                        found.push(Assignment { key: key.to_owned(), value: line[1..].to_owned(), span });
-                        at = end + 1;
-                    }
-                },
-                None => {
-                    let raw = &text[from..end];
-                    // ` #` begins a comment, `#` inside a value does not.
-                    let comment = raw
-                        .char_indices()
-                        .find(|(i, c)| *c == '#' && (*i == 0 || raw[..*i].ends_with([' ', '\t'])))
-                        .map_or(raw.len(), |(i, _)| i);
-                    let value = raw[..comment].trim_end();
-                    found.push(Assignment {
-                        key: key.to_owned(),
-                        value: value.to_owned(),
-                        span: from..from + value.len(),
-                    });
-                    at = end + 1;
-                }
-            }
+            bytes.extend_from_slice(format!("{key}={value}").as_bytes());
+            bytes.extend_from_slice(ending);
+            return bytes;
         }
-        (found, faults)
+        for place in places.rev() {
+            let (span, new) = self.replacement(place, value, way);
+            bytes.splice(span, new.into_bytes());
+        }
+        bytes
+    }
+
+    fn replacement(&self, place: &Assignment, value: &str, way: Way) -> (Range<usize>, String) {
+        let quote = match (way, place.quote) {
+            (Way::AsBefore, Quote::Double) | (Way::Quoted, _) => "\"",
+            (Way::AsBefore, Quote::Single) => "'",
+            (Way::AsBefore, Quote::None | Quote::Open) | (Way::Bare | Way::RestOfLine, _) => "",
+        };
+        let mut span = place.span.clone();
+        if way == Way::RestOfLine {
+            let rest = &self.bytes[span.end..];
+            let line = &rest[..rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())];
+            span.end += line.trim_ascii_end().len();
+        }
+        (span, format!("{quote}{value}{quote}"))
+    }
+
+    /// Whether Compose reads this value from this content, and everything else as before.
+    fn holds(&self, before: &Parsed, key: &str, value: &str) -> Result<(), Fault> {
+        let after = self.parse();
+        if let Some(fault) = after.faults.first() {
+            return Err(fault.clone());
+        }
+        fn others<'p>(parsed: &'p Parsed, key: &'p str) -> impl Iterator<Item = (&'p str, &'p [u8])> {
+            parsed.assignments.iter().filter(move |a| a.key != key).map(|a| (a.key.as_str(), a.raw.as_slice()))
+        }
+        let mut read = after.assignments.iter().filter(|a| a.key == key).peekable();
+        // As it is written, too: a `$NAME` that comes behind it may be empty today.
+        let written = |raw: &[u8]| ["", "\"", "'"].iter().any(|q| raw == format!("{q}{value}{q}").as_bytes());
+        let is_set = read.peek().is_some() && read.all(|a| a.value == value.as_bytes() && written(&a.raw));
+        if is_set && others(before, key).eq(others(&after, key)) {
+            return Ok(());
+        }
+        // A value that cannot be set in a file that is broken elsewhere: that is what has to be corrected.
+        Err(before.faults.first().cloned().unwrap_or_else(|| Fault::NotReadBack { key: key.to_owned() }))
     }
 }
 
-/// Distance to the closing quote; in double quotes a backslash hides the next character.
-fn closing(text: &str, quote: char) -> Option<usize> {
-    let mut hidden = false;
-    for (at, c) in text.char_indices() {
-        if hidden {
-            hidden = false;
-        } else if c == '\\' && quote == '"' {
-            hidden = true;
-        } else if c == quote {
-            return Some(at);
-        }
-    }
-    None
-}
-
-fn unescape(text: &str, quote: char) -> String {
-    if quote == '\'' { text.to_owned() } else { text.replace("\\n", "\n").replace("\\\"", "\"").replace("\\\\", "\\") }
+/// How a value is written into a line that has one; the first way that reads back is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// In place of the old one and its quotes.
+    Bare,
+    /// In the quotes of the old one: behind them there may be what would otherwise belong to the value.
+    AsBefore,
+    /// In quotes: an empty value in front of a comment would otherwise be the comment.
+    Quoted,
+    /// In place of everything behind the `=` that is on the line.
+    RestOfLine,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(text: &str, value: &str) -> String {
-        let mut file = EnvFile::new(text.to_owned());
-        file.set(TOKEN, value);
-        file.text
-    }
-
-    #[test]
-    fn values_are_read_as_compose_reads_them() {
-        let get = |text: &str| EnvFile::new(text.to_owned()).get(TOKEN);
-        assert_eq!(get("TUNNEL_TOKEN=abc\n"), Some("abc".into()));
-        assert_eq!(get("\u{feff}TUNNEL_TOKEN=abc"), Some("abc".into()));
-        assert_eq!(get("  export TUNNEL_TOKEN = abc  # why\r\n"), Some("abc".into()));
-        assert_eq!(get("TUNNEL_TOKEN: abc\n"), Some("abc".into()));
-        assert_eq!(get("TUNNEL_TOKEN=a#b\n"), Some("a#b".into()));
-        assert_eq!(get("TUNNEL_TOKEN=\"a b\" # why\n"), Some("a b".into()));
-        assert_eq!(get("TUNNEL_TOKEN='a\nb'\n"), Some("a\nb".into()));
-        assert_eq!(get("TUNNEL_TOKEN=a\nTUNNEL_TOKEN=b\n"), Some("b".into()));
-        assert_eq!(get("TUNNEL_TOKEN=\n"), Some(String::new()));
-        assert_eq!(get("#TUNNEL_TOKEN=a\nTUNNEL_TOKEN_OLD=b\n"), None);
-        assert_eq!(get("X=\"\nTUNNEL_TOKEN=inside\n\"\n"), None);
-    }
-
-    #[test]
-    fn everything_but_the_value_stays_byte_for_byte() {
-        assert_eq!(
-            set("# c\r\nA=1\r\nTUNNEL_TOKEN=old # mine\r\nB=2", "new"),
-            "# c\r\nA=1\r\nTUNNEL_TOKEN=new # mine\r\nB=2"
-        );
-        assert_eq!(set("export TUNNEL_TOKEN = \"old\"\nB='x\ny'\n", "new"), "export TUNNEL_TOKEN = new\nB='x\ny'\n");
-        assert_eq!(set("A=1", "new"), "A=1\nTUNNEL_TOKEN=new\n");
-        assert_eq!(set("A=1\r\n", "new"), "A=1\r\nTUNNEL_TOKEN=new\r\n");
-        assert_eq!(set("TUNNEL_TOKEN=\nB=2\n", "new"), "TUNNEL_TOKEN=new\nB=2\n");
-        assert_eq!(set("TUNNEL_TOKEN=a\nTUNNEL_TOKEN=b\n", "new"), "TUNNEL_TOKEN=new\nTUNNEL_TOKEN=new\n");
-    }
-
-    #[test]
-    fn an_open_quote_is_a_fault_that_a_new_value_mends() {
-        let mut file = EnvFile::new("TUNNEL_TOKEN=\"abc\nB=2\n".into());
-        assert_eq!(file.faults(), [Fault::OpenQuote { line: 1, key: TOKEN.into() }]);
-        assert!(file.set(TOKEN, "new"));
-        assert_eq!(file.text, "TUNNEL_TOKEN=new\nB=2\n");
-        assert!(file.faults().is_empty());
-    }
-
-    #[test]
-    fn a_line_that_is_no_assignment_is_named() {
-        assert_eq!(
-            EnvFile::new("A=1\nnot one\nB C=2\n".into()).faults(),
-            [Fault::BadLine { line: 2 }, Fault::BadLine { line: 3 }]
-        );
-    }
-}
+mod tests;

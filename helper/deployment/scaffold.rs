@@ -3,15 +3,34 @@
 use super::env_file::{self, EnvFile};
 use super::token::PLACEHOLDER;
 use super::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
-use crate::answer::Error;
+use crate::answer::{Error, Finding, Subject};
 use crate::os::files::{self, Action, FileEntry};
+use crate::rules::{self, RuleId};
 
 /// The `.env` file of a directory.
 ///
 /// # Errors
-/// As [`files::read_text`].
+/// As [`files::read`].
 pub(crate) fn read_env(deployment: &Deployment) -> Result<Option<EnvFile>, Error> {
-    Ok(files::read_text(deployment, path::ENV)?.map(EnvFile::new))
+    Ok(files::read(deployment, path::ENV)?.map(EnvFile::new))
+}
+
+/// [`EnvFile::set`] for the file of this directory.
+///
+/// # Errors
+/// `env-invalid` when Compose would not read the value back.
+pub(crate) fn set(deployment: &Deployment, env: &mut EnvFile, key: &str, value: &str) -> Result<bool, Error> {
+    env.set(key, value).map_err(|fault| Error::Env { path: deployment.path(path::ENV), why: fault.to_string() })
+}
+
+/// The finding about a `.env` that Compose refuses, or that is not UTF-8.
+pub(crate) fn env_fault(env: &EnvFile) -> Option<Finding> {
+    let subject = |line| Subject::File { name: path::ENV.into(), line };
+    if let Some(fault) = env.faults().first() {
+        return Some(rules::finding(RuleId::ComposeEnvInvalid).about(subject(fault.line())).with(fault.to_string()));
+    }
+    let line = env.not_utf8()?;
+    Some(rules::finding(RuleId::EnvEncoding).about(subject(Some(line))).with(format!("line {line} is not UTF-8")))
 }
 
 /// Writes `.env` (with a placeholder for the token) and `.gitignore`, or adds what they lack.
@@ -22,62 +41,58 @@ pub(crate) fn ensure_env_and_gitignore(
     deployment: &Deployment,
     domain: Option<&Domain>,
 ) -> Result<Vec<FileEntry>, Error> {
-    let mut entries = Vec::new();
-    // `.gitignore` first: there is no moment in which git could pick the other one up.
-    let old = files::read(deployment, path::GITIGNORE)?;
-    let merged = merged_gitignore(old.as_deref());
-    entries.push(match (&old, &merged) {
-        (None, merged) => {
-            files::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
-            FileEntry::of(deployment, path::GITIGNORE, Action::Created)
-        }
-        (Some(_), Some(merged)) => {
-            files::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
-            FileEntry::of(deployment, path::GITIGNORE, Action::Updated)
-        }
-        (Some(_), None) => FileEntry::of(deployment, path::GITIGNORE, Action::Unchanged),
-    });
-
-    let old = read_env(deployment)?;
-    entries.push(match old {
-        None => {
-            files::create(deployment, path::ENV, new_env(domain).as_bytes(), SECRET_MODE)?;
-            FileEntry::of(deployment, path::ENV, Action::Created)
-        }
+    // Before anything is written: a file that Compose refuses stays as it is, and so does everything around it.
+    let (env, env_action) = match read_env(deployment)? {
+        None => (new_env(domain).into_bytes(), Action::Created),
         Some(mut env) => {
             let mut changed = false;
             if let Some(domain) = domain
                 && env.get(env_file::DOMAIN).is_none_or(|value| value.is_empty())
             {
-                changed |= env.set(env_file::DOMAIN, domain.as_str());
+                changed |= set(deployment, &mut env, env_file::DOMAIN, domain.as_str())?;
             }
             if env.get(env_file::TOKEN).is_none() {
-                changed |= env.set(env_file::TOKEN, PLACEHOLDER);
+                changed |= set(deployment, &mut env, env_file::TOKEN, PLACEHOLDER)?;
             }
-            if changed {
-                files::replace(deployment, path::ENV, env.as_str().as_bytes(), None, SECRET_MODE)?;
-            }
-            FileEntry::of(deployment, path::ENV, if changed { Action::Updated } else { Action::Unchanged })
+            (env.as_bytes().to_vec(), if changed { Action::Updated } else { Action::Unchanged })
         }
-    });
-    Ok(entries)
+    };
+    // `.gitignore` first: there is no moment in which git could pick the other one up.
+    let old = files::read(deployment, path::GITIGNORE)?;
+    let merged = merged_gitignore(old.as_deref());
+    let ignore_action = match (&old, &merged) {
+        (None, merged) => {
+            files::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
+            Action::Created
+        }
+        (Some(_), Some(merged)) => {
+            files::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
+            Action::Updated
+        }
+        (Some(_), None) => Action::Unchanged,
+    };
+    match env_action {
+        Action::Created => files::create(deployment, path::ENV, &env, SECRET_MODE)?,
+        Action::Updated => files::replace(deployment, path::ENV, &env, None, SECRET_MODE)?,
+        Action::Unchanged | Action::Kept => {}
+    }
+    Ok(vec![
+        FileEntry::of(deployment, path::GITIGNORE, ignore_action),
+        FileEntry::of(deployment, path::ENV, env_action),
+    ])
 }
 
 fn new_env(domain: Option<&Domain>) -> String {
-    let mut env =
-        EnvFile::new("# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n".to_owned());
-    if let Some(domain) = domain {
-        env.set(env_file::DOMAIN, domain.as_str());
-    }
-    env.set(env_file::TOKEN, PLACEHOLDER);
-    let mut text = env.as_str().to_owned();
-    text.push_str(
-        "# Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n",
-    );
-    let mut env = EnvFile::new(text);
-    env.set(env_file::CONFIG_HASH, "");
-    env.set(env_file::TOKEN_FINGERPRINT, "");
-    env.as_str().to_owned()
+    let domain = domain.map(|domain| format!("{}={domain}\n", env_file::DOMAIN)).unwrap_or_default();
+    format!(
+        "# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n\
+         {domain}{token}={PLACEHOLDER}\n\
+         # Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n\
+         {hash}=\n{fingerprint}=\n",
+        token = env_file::TOKEN,
+        hash = env_file::CONFIG_HASH,
+        fingerprint = env_file::TOKEN_FINGERPRINT,
+    )
 }
 
 /// What must be in `.gitignore`; `None` when it is there already.

@@ -15,6 +15,7 @@ use crate::config::current::{Target, target};
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::container::Container;
+use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::Logs;
 use crate::logs::agent::CONNECTIONS;
@@ -89,7 +90,7 @@ pub(crate) fn run(
         // Advice for a deployment would be harmful here: `chmod 700 /etc`.
         return Err(deployment.foreign());
     }
-    let verdict = facts.judge();
+    let verdict = checks::judge(&facts);
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
     let (looked, stack) = match opened {
         Err(refusal) => {

@@ -12,6 +12,7 @@ use crate::config::yaml::{self, Value};
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::route::Scheme;
+use crate::deployment::scaffold;
 use crate::deployment::{RouteName, Token, TokenState, Upstream, path};
 use crate::os::files;
 use crate::os::git::GitState;
@@ -62,6 +63,15 @@ pub(crate) const CHECKS: &[fn(&Facts<'_>, &mut Verdict)] = &[
     certificates_are_sound,
 ];
 
+/// Asks every check.
+pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for check in CHECKS {
+        check(facts, &mut verdict);
+    }
+    verdict
+}
+
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
     verdict.findings.extend(modes::open_directory(facts.deployment));
 }
@@ -71,9 +81,7 @@ fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
         verdict.push(rules::finding(RuleId::EnvMissing));
         return;
     };
-    for fault in env.faults().iter().take(1) {
-        verdict.push(rules::finding(RuleId::ComposeEnvInvalid).with(fault.to_string()));
-    }
+    verdict.findings.extend(scaffold::env_fault(env));
     if env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty()) {
         verdict.push(rules::finding(RuleId::ComposeFileElsewhere));
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::checks::{CHECKS, Verdict};
 use crate::answer::Error;
 use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
@@ -79,15 +78,6 @@ impl<'a> Facts<'a> {
             certificates,
             user,
         })
-    }
-
-    /// Asks every check.
-    pub(crate) fn judge(&self) -> Verdict {
-        let mut verdict = Verdict::default();
-        for check in CHECKS {
-            check(self, &mut verdict);
-        }
-        verdict
     }
 
     /// Whether nothing here looks like a deployment, begun or finished.

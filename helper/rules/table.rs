@@ -445,8 +445,17 @@ rules! {
         docs: COMPOSE_FILE,
         title: "`.env` cannot be read by Compose",
         symptom: "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`",
-        cause: "a quote that is not closed, or a line that is not NAME=value",
-        fix: "mend the line in the evidence; for the token run `{helper} token set --dir {dir}`, which needs no quotes",
+        cause: "Compose refuses the whole file for one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
+        fix: "correct the line in the evidence in an editor, and save the file as UTF-8; where the value of TUNNEL_TOKEN is at fault, `{helper} token set --dir {dir}` writes it anew",
+    }
+    EnvEncoding = "env-encoding" {
+        layer: Files,
+        severity: Warning,
+        docs: COMPOSE_FILE,
+        title: "`.env` is not UTF-8",
+        symptom: "letters such as `é` show up as `�`",
+        cause: "the file was saved as Latin-1 or Windows-1252; Compose passes such bytes on as they are",
+        fix: "save `.env` as UTF-8 in an editor",
     }
     ComposeVarUnset = "compose-var-unset" {
         layer: Host,

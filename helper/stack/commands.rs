@@ -18,6 +18,7 @@ use crate::deployment::{Deployment, Lock, Upstream};
 use crate::engine::client::Docker;
 use crate::engine::container::Container;
 use crate::engine::{errors, version};
+use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::agent::CONNECTIONS;
 use crate::os::files;
@@ -142,7 +143,7 @@ impl<'a> Stack<'a> {
         }
         caller.services = facts.services.clone();
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
-        let verdict = facts.judge();
+        let verdict = checks::judge(&facts);
         let project = facts.project();
         let mut findings = Vec::new();
         let refuse = |findings, skipped| Ok(Err(Refusal { findings, skipped, project: facts.project() }));

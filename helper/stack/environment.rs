@@ -24,7 +24,7 @@ pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFil
     if names.is_foreign
         && let Some(env) = env
     {
-        names.foreign.extend(interpolated(env.as_str()));
+        names.foreign.extend(interpolated(&String::from_utf8_lossy(env.as_bytes())));
     }
     let set = |name: &String| env.and_then(|env| env.get(name)).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
