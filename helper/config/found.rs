@@ -1,7 +1,6 @@
 //! The compose files as they are found, whoever wrote them: which one Compose takes, and what it says.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path};
 
 use super::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
 use super::secrets;
@@ -11,7 +10,7 @@ use crate::answer::Error;
 use crate::caller::Services;
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path};
-use crate::os::files;
+use crate::os::files::{self, inside};
 use crate::redact::names;
 
 /// Names that Compose tries, in its order.
@@ -59,8 +58,10 @@ impl Found {
         let main = if mains.is_empty() { None } else { Some(mains.remove(0)) };
         let over = read_first(deployment, &OVERRIDE_NAMES)?.into_iter().next();
         let found = Self { main, shadowed: mains.iter().map(|file| file.name).collect(), over };
+        let read = [found.main.as_ref(), found.over.as_ref()].into_iter().flatten();
+        let read = read.map(|file| (file.text.as_str(), file.value.as_ref().ok()));
         // First of all: from here on, whatever is quoted of or because of these files shows no secret of theirs.
-        secrets::learn(deployment, &found);
+        secrets::learn(deployment, read, &found.service_names());
         Ok(found)
     }
 
@@ -263,20 +264,6 @@ fn bind_mount(volume: &Value) -> Option<BindMount> {
     };
     // A bare word is a named volume.
     source.starts_with(['.', '/', '~', '$']).then(|| BindMount { source: plain(&source), target })
-}
-
-/// A path of a compose file as a path inside the directory; `None` for one that leaves it anywhere, or depends on a
-/// variable.
-pub(crate) fn inside(source: &str) -> Option<String> {
-    let mut path = std::path::PathBuf::new();
-    for part in Path::new(source).components() {
-        match part {
-            Component::CurDir => {}
-            Component::Normal(part) => path.push(part),
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
-        }
-    }
-    (!source.contains('$') && !source.starts_with('~')).then(|| path.to_string_lossy().into_owned())
 }
 
 /// Whether a mount's source is a path inside the directory, as far as its text tells.

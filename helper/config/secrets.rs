@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::compose::words;
-use super::found::{Found, inside};
 use super::yaml::{self, Value, at};
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, path};
-use crate::os::files;
+use crate::os::files::{self, inside};
 use crate::redact::known::{self, SHORTEST};
 use crate::redact::names::{self, is_harmless, is_secret};
 
@@ -18,24 +17,28 @@ const MOST: usize = 100;
 /// Makes the redactor know the secrets of `.env`, of the compose files, and of every `env_file:`, secret and
 /// configuration that they name inside the directory, and the private keys in `data`.
 ///
-/// What cannot be read is passed over: whatever is wrong with a file is said by those who need it.
-pub(crate) fn learn(deployment: &Deployment, found: &Found) {
+/// `compose` are the texts of the compose files and what they say; `services` may be named in answers. What cannot be
+/// read is passed over: whatever is wrong with a file is said by those who need it.
+pub(crate) fn learn<'a>(
+    deployment: &Deployment,
+    compose: impl Iterator<Item = (&'a str, Option<&'a Value>)>,
+    services: &BTreeSet<String>,
+) {
     let mut values = BTreeSet::new();
     let env = text_of(deployment, path::ENV).unwrap_or_default();
     of_env_file(&env, &mut values);
     let env = EnvFile::new(env);
-    for file in [found.main.as_ref(), found.over.as_ref()].into_iter().flatten() {
-        match &file.value {
-            Ok(value) => {
+    for (text, value) in compose {
+        match value {
+            Some(value) => {
                 collect(value, &mut values);
                 of_named_files(deployment, value, &env, &mut values);
             }
             // Nothing is known of a file that is no YAML but what its lines look like.
-            Err(_) => values.extend(names::values(&file.text)),
+            None => values.extend(names::values(text)),
         }
     }
     // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
-    let services = found.service_names();
     let domain = env.get(env_file::DOMAIN).unwrap_or_default();
     values.retain(|value| !services.contains(value) && value.trim() != domain.trim());
     values.iter().for_each(|value| guard(value));

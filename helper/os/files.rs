@@ -55,6 +55,20 @@ impl FileEntry {
     }
 }
 
+/// A path of a compose file as a path inside the directory; `None` for one that leaves it anywhere, or depends on a
+/// variable.
+pub(crate) fn inside(source: &str) -> Option<String> {
+    let mut path = PathBuf::new();
+    for part in Path::new(source).components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(part) => path.push(part),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!source.contains('$') && !source.starts_with('~')).then(|| path.to_string_lossy().into_owned())
+}
+
 /// Metadata of something inside the directory, `None` if it is not there.
 ///
 /// # Errors

@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::{REDACTED, names, redact, shapes};
+use super::text::{REDACTED, cut, head};
+use super::{known, names, shapes};
 
 /// Longest excerpt, in characters.
 const EVIDENCE: usize = 300;
@@ -14,6 +15,23 @@ const EVIDENCE: usize = 300;
 const READ: usize = 16 << 10;
 /// No token and no key is shorter, in bytes.
 const SHORTEST_TOKEN: usize = 20;
+
+/// Replaces tokens, JWTs, private keys and every known secret, whole or in pieces.
+pub(crate) fn redact(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    // Whole secrets first; pieces last, or what is left between two of them would no longer look like a token.
+    for step in [known::without_whole, shapes::without_keys_and_tokens, known::without_pieces] {
+        if let Some(clean) = step(&out) {
+            out = Cow::Owned(clean);
+        }
+    }
+    // One secret that was found in two ways.
+    let twice = REDACTED.repeat(2);
+    while out.contains(&twice) {
+        out = Cow::Owned(out.replace(&twice, REDACTED));
+    }
+    out
+}
 
 /// For text that quotes a caller's own words: also without what merely looks like a secret.
 pub(crate) fn strict(text: &str) -> String {
@@ -68,23 +86,6 @@ fn whole_words(text: &str, most: usize) -> &str {
         return text;
     }
     start.rfind(char::is_whitespace).map_or("", |at| &start[..at])
-}
-
-/// At most so many bytes from the beginning, whole characters only.
-pub(crate) fn head(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-/// At most so many characters: an error that quotes what was given must not grow with it.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
 }
 
 /// Text without line breaks and other control characters, for summaries and messages.

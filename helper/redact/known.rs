@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::REDACTED;
+use super::text::{REDACTED, continued, head};
 
 /// Shorter values are no secrets worth hiding, whoever calls them so, in bytes.
 pub(crate) const SHORTEST: usize = 4;
@@ -77,7 +77,7 @@ impl Known {
             return;
         }
         if is_random(secret) {
-            let secret = super::head(secret, MOST);
+            let secret = head(secret, MOST);
             for form in std::iter::once(secret.to_owned()).chain(encoded(secret)) {
                 self.add_pieces(&form);
             }
@@ -278,14 +278,9 @@ fn without_word(text: &str, word: &str) -> String {
     out
 }
 
-/// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.
-pub(super) fn continued(before: &str) -> &str {
-    if ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape)) { "" } else { before }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::redact;
+    use super::super::gate::redact;
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::REDACTED;
+use super::text::REDACTED;
 
 /// What stands in place of a text that should be a name and is not.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";

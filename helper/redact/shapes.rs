@@ -8,8 +8,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::REDACTED;
-use super::known::continued;
+use super::text::{REDACTED, continued};
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";
@@ -403,7 +402,7 @@ fn is_login(text: &str, web: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redact;
+    use super::super::gate::redact;
     use super::*;
 
     const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
