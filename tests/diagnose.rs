@@ -4,7 +4,7 @@ mod formats;
 mod hostile;
 mod input;
 mod lines;
-mod readme;
+mod troubleshooting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

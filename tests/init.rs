@@ -600,5 +600,4 @@ fn a_domain_that_looks_mistyped_is_made_and_warned_about() {
     let finding = answer.finding("domain-unusual");
     assert_eq!(finding["severity"], "warning");
     assert!(finding["evidence"].to_string().contains("abcd.tunnel.antrhopic.com"), "{finding}");
-    assert!(finding["fix"].as_str().unwrap().contains(&format!("delete {}", dir.display())), "{finding}");
 }

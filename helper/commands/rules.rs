@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Error, Layer, Report, Severity};
 use crate::caller::Caller;
-use crate::rules::{RULES, Rule, RuleId};
+use crate::rules::{RULES, Rule, RuleId, titled};
 
 /// The request of `rules`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -32,7 +32,7 @@ struct FilledRule {
     /// How much it weighs, unless the case is milder.
     severity: Severity,
     /// What is wrong, in one line.
-    title: &'static str,
+    title: String,
     /// What a person sees of it.
     symptom: &'static str,
     /// Why it is so.
@@ -58,7 +58,7 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
         ));
     }
     let summary = match rows.as_slice() {
-        [one] => one.title.to_owned(),
+        [one] => titled(one.title, None),
         many => format!("{} findings that a command can make", many.len()),
     };
     let rules = rows
@@ -67,7 +67,7 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
             id: r.id,
             layer: r.layer,
             severity: r.severity,
-            title: r.title,
+            title: titled(r.title, None),
             symptom: r.symptom,
             cause: caller.fill(r.cause),
             fix: caller.fill(r.fix),

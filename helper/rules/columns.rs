@@ -36,8 +36,18 @@ pub(crate) enum Layer {
 /// What a person or the helper does to end a fault, where one act always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cure {
+    /// `up`: it starts what is missing.
+    Up,
     /// `restart` of the stack, cloudflared included.
     Restart,
+    /// `init` with the domain.
+    Init,
+    /// `token set`, which only a person can do.
+    Token,
+    /// `certs issue`.
+    Issue,
+    /// `certs renew`.
+    Renew,
     /// What the row's `fix` says.
     ByHand,
 }

@@ -54,6 +54,13 @@ impl Subject {
         Self::Route { name: names::shown_route(&name.into()).to_owned() }
     }
 
+    /// Its name, without its kind.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Service { name } | Self::Route { name } | Self::File { name, .. } | Self::Variable { name } => name,
+        }
+    }
+
     /// A file, without a line.
     pub(crate) fn file(name: impl Into<String>) -> Self {
         Self::File { name: name.into(), line: None }
@@ -138,7 +145,8 @@ pub(crate) struct Finding {
     pub(crate) subject: Option<Subject>,
     /// What is wrong, in one line.
     pub(crate) title: String,
-    /// Why it is so.
+    /// Why it is so, where there is something to explain.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) cause: String,
     /// What to do.
     pub(crate) fix: String,
@@ -162,8 +170,9 @@ impl Finding {
         self
     }
 
-    /// Says what it is about.
+    /// Says what it is about, also where the row's title leaves a place for it.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
+        self.title = titled(self.id.rule().title, Some(&subject));
         self.subject = Some(subject);
         self
     }
@@ -178,6 +187,16 @@ impl Finding {
     pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
+    }
+}
+
+/// A row's title. `{subject|words}` in it stands for the subject's name, or for the words where there is none.
+pub(crate) fn titled(template: &str, subject: Option<&Subject>) -> String {
+    let Some((before, rest)) = template.split_once("{subject|") else { return template.to_owned() };
+    let Some((words, after)) = rest.split_once('}') else { return template.to_owned() };
+    match subject {
+        Some(subject) => format!("{before}`{}`{after}", subject.name()),
+        None => format!("{before}{words}{after}"),
     }
 }
 
@@ -199,7 +218,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         layer: rule.layer,
         severity: rule.severity,
         subject: None,
-        title: rule.title.into(),
+        title: titled(rule.title, None),
         cause: rule.cause.into(),
         fix: rule.fix.into(),
         evidence: Vec::new(),
