@@ -8,10 +8,10 @@ use super::handshake::rehearse;
 use super::{Row, Verdict, rollover};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
-use crate::config::current;
-use crate::config::found::Found;
 use crate::deployment::modes;
 use crate::deployment::{Deployment, path};
+use crate::model::current;
+use crate::model::found::Found;
 use crate::rules;
 use crate::rules::RuleId;
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::answer::{Error, Next, Report};
 use crate::config;
-use crate::config::current;
 use crate::deployment::{Deployment, RouteName};
+use crate::model::current;
 
 /// The request of `connect`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

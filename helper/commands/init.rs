@@ -9,18 +9,19 @@ use crate::answer::{Error, Finding, Next, Report, Severity, Who};
 use crate::caller::Caller;
 use crate::certs::disk::{CertificateInfo, OnDisk};
 use crate::certs::issuing;
-use crate::config::current;
-use crate::config::{self, Diff, Mode};
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{DIR_MODE, Deployment, Domain, TokenState, path};
+use crate::model::current;
 use crate::os::files::{self, Action, FileEntry};
+use crate::render;
+use crate::render::plan::{Diff, Mode};
 use crate::rules::{self, RuleId};
 use crate::steps;
 
-config::settings::request_with_settings! {
+crate::config::settings::request_with_settings! {
     /// The request of `init`.
     InitRequest {
         /// The tunnel's domain as the Console shows it; needed the first time.
@@ -143,7 +144,7 @@ struct Made {
 fn make(
     deployment: &Deployment,
     domain: &Domain,
-    settings: &config::settings::Settings,
+    settings: &crate::config::settings::Settings,
     verbose: bool,
     caller: &Caller,
     made: &mut Made,
@@ -172,7 +173,7 @@ fn make(
     let has_stack = files::metadata(deployment, path::GATEWAY)?.is_some();
     if !settings.is_empty() || has_stack {
         let mode = Mode { verbose, ..Mode::default() };
-        let rendered = config::render(deployment, domain, settings, mode, caller.now)?;
+        let rendered = render::render(deployment, domain, settings, mode, caller.now)?;
         made.files.extend(rendered.files);
         made.findings.extend(rendered.findings);
         made.diffs.extend(rendered.diffs);
@@ -256,7 +257,7 @@ fn report(
     let labels = current::route_labels(deployment, domain);
     let certificates = OnDisk::read(deployment);
     let judged = certificates.judge(domain, &labels, caller.now);
-    let found = config::found::Found::read(deployment)?;
+    let found = crate::model::found::Found::read(deployment)?;
     let progress = Progress {
         token: matches!(token, TokenState::Set(_)),
         certificates: judged.is_good(),

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::answer::{Error, Next, Report};
 use crate::caller::{Caller, quote};
-use crate::config::current;
-use crate::config::{self, Diff, Mode};
 use crate::deployment::Deployment;
+use crate::model::current;
 use crate::os::files::{Action, FileEntry};
+use crate::render;
+use crate::render::plan::{Diff, Mode};
 
-config::settings::request_with_settings! {
+crate::config::settings::request_with_settings! {
     /// The request of `render`.
     RenderRequest {
         /// Write nothing, show diffs.
@@ -54,7 +55,7 @@ pub(crate) fn run(
     let _lock = deployment.lock()?;
     let domain = current::require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
-    let rendered = config::render(deployment, &domain, &request.settings(), mode, caller.now)?;
+    let rendered = render::render(deployment, &domain, &request.settings(), mode, caller.now)?;
     let changed: Vec<&str> = rendered
         .files
         .iter()

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
-use crate::config::current;
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::lint::secrets;
+use crate::model::current;
 use crate::os::git::{self, GitState};
 use crate::os::{files, prompt};
 use crate::rules::RuleId;

@@ -10,8 +10,6 @@ use super::outcome::{self, report};
 use super::{DiagnoseData, DiagnoseRequest, Signals, bundle, moment};
 use crate::answer::{Error, Finding, Layer, Report, Severity, Skipped};
 use crate::caller::Caller;
-use crate::config;
-use crate::config::current::{Target, target};
 use crate::config::yaml;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::container::Container;
@@ -22,7 +20,9 @@ use crate::logs::agent::CONNECTIONS;
 use crate::logs::input::Extent;
 use crate::logs::lexicon::Writer;
 use crate::logs::line::stamped_at;
+use crate::model::current::{Target, target};
 use crate::os::files;
+use crate::render::labels;
 use crate::rules::{self, RuleId};
 use crate::stack::commands::{Stack, Strictness};
 use crate::stack::journal;
@@ -393,7 +393,7 @@ fn unapplied(
         found.push(rules::finding(RuleId::ConfigNotApplied).with(text));
     }
     let made_with = running(&stack.services.cloudflared).and_then(Container::token_fingerprint);
-    let now = config::token_fingerprint(deployment)?;
+    let now = labels::token_fingerprint(deployment)?;
     if let (Some(made_with), Some(now)) = (made_with, now)
         && made_with != now
         && !known.iter().any(|f| f.id == RuleId::TokenNotApplied)

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::answer::Error;
 use crate::caller::{Caller, Services};
 use crate::certs::disk::{Judged, OnDisk};
-use crate::config::current::{self, GatewayFile};
-use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::scaffold::read_env;
 use crate::deployment::{Deployment, Domain, TokenState, path};
+use crate::model::current::{self, GatewayFile};
+use crate::model::found::Found;
 use crate::os::files;
 use crate::os::git::{self, GitState};
 

@@ -7,16 +7,17 @@ use ipnet::Ipv4Net;
 
 use crate::answer::Error;
 use crate::caller::Services;
+use crate::config;
 use crate::config::compose::{Choices, words};
-use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::settings::Protocol;
 use crate::config::yaml::{self, Value, at};
-use crate::config::{self, found};
 use crate::deployment::env_file;
 use crate::deployment::route::Host;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
+use crate::model::found;
+use crate::model::found::Found;
 use crate::os::files;
 
 /// What counts for the host's checks.

@@ -10,8 +10,6 @@ use super::environment;
 use super::live::{ContainerState, Picture, RouteState, SETTLED, Watch, is_behind};
 use crate::answer::{Error, Evidence, Finding, Next, Report, Severity, Skipped};
 use crate::caller::{Caller, Services};
-use crate::config::current;
-use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::config::{self, sample, yaml};
 use crate::deployment::{Deployment, Lock, Upstream};
@@ -21,7 +19,10 @@ use crate::engine::{errors, version};
 use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::logs::agent::CONNECTIONS;
+use crate::model::current;
+use crate::model::found::Found;
 use crate::os::files;
+use crate::render::labels;
 use crate::rules::{Cure, RuleId};
 use crate::{preflight, rules};
 
@@ -403,7 +404,7 @@ pub(crate) fn up(
         Ok(stack) => stack,
         Err(refusal) => return Ok(refused(refusal, "nothing was started", "up", caller)),
     };
-    config::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment)?;
     let failed = stack.bring_up(&lock)?;
     // Waiting writes nothing.
     drop(lock);
@@ -532,7 +533,7 @@ pub(crate) fn restart(
         Ok(stack) => stack,
         Err(refusal) => return Ok(refused(refusal, "nothing was restarted, what runs goes on", "restart", caller)),
     };
-    config::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment)?;
     let before = stack.containers()?;
     let mut failed = stack.bring_up(&lock)?;
     let mut done = Vec::new();

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use crate::caller::Caller;
-use crate::config::found::{ComposeFile, Found, is_inside};
 use crate::config::stamp::{Origin, origin};
 use crate::config::yaml::{self, Value};
 use crate::deployment::Deployment;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::engine::client::Passed;
+use crate::model::found::{ComposeFile, Found, is_inside};
 use crate::os::files;
 
 /// Files that one file pulls in, directly or through others, are read up to this many.

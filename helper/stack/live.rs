@@ -13,8 +13,6 @@ use super::reach::reach;
 use crate::answer::{Error, Finding, Layer, Severity, Skipped, Subject};
 use crate::caller::Services;
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
-use crate::config::current::{Target, target};
-use crate::config::found::Found;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::client::Docker;
@@ -22,10 +20,13 @@ use crate::engine::container::{self, Container};
 use crate::logs::agent::CONNECTIONS;
 use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::signs;
+use crate::model::current::{Target, target};
+use crate::model::found::Found;
 use crate::os::files;
 use crate::redact::names;
+use crate::render::labels;
+use crate::rules;
 use crate::rules::RuleId;
-use crate::{config, rules};
 
 /// A container that died before must live this long before it counts as running.
 pub(crate) const SETTLED: Duration = Duration::from_secs(5);
@@ -577,7 +578,7 @@ impl<'a> Watch<'a> {
     }
 
     fn runs_current_configuration(&self, proxy: &Container) -> bool {
-        let (hash, _) = config::label_values(self.deployment).unwrap_or_default();
+        let (hash, _) = labels::label_values(self.deployment).unwrap_or_default();
         if proxy.our_label(CONFIG_LABEL).is_none_or(|label| Some(label) == hash.as_deref()) {
             return true;
         }
@@ -593,7 +594,7 @@ impl<'a> Watch<'a> {
         cloudflared: Option<&Container>,
         picture: &mut Picture,
     ) -> Result<(), Error> {
-        let fingerprint = config::token_fingerprint(self.deployment)?;
+        let fingerprint = labels::token_fingerprint(self.deployment)?;
         if proxy.is_some_and(|c| !self.runs_current_configuration(c)) {
             picture.findings.push(
                 rules::finding(RuleId::ConfigNotApplied)

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
 use super::secrets;
-use super::stamp::{Origin, origin};
-use super::yaml::{self, Value, at};
 use crate::answer::Error;
 use crate::caller::Services;
+use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
+use crate::config::stamp::{Origin, origin};
+use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path};
 use crate::os::files::{self, inside};

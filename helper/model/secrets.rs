@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::compose::words;
-use super::yaml::{self, Value, at};
+use crate::config::compose::words;
+use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, path};
 use crate::os::files::{self, inside};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::found::{Found, is_inside};
-use super::gateway::{Gateway, gateway_fault};
-use super::yaml;
 use crate::answer::{Error, Finding};
 use crate::caller::Services;
+use crate::config::gateway::{Gateway, gateway_fault};
+use crate::config::yaml;
 use crate::deployment::env_file;
 use crate::deployment::route::Host;
 use crate::deployment::scaffold::read_env;

@@ -1,0 +1,5 @@
+//! What a deployment is: its files as they are found, and what its containers get.
+
+pub(crate) mod current;
+pub(crate) mod found;
+mod secrets;

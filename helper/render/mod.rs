@@ -1,0 +1,264 @@
+//! Brings the files of the stack to what was asked for: reads what is there, plans, writes.
+
+pub(crate) mod labels;
+pub(crate) mod plan;
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use crate::answer::{Error, Finding};
+use crate::config::compose::Choices;
+use crate::config::gateway::Gateway;
+use crate::config::images::ImageRef;
+use crate::config::settings::Settings;
+use crate::config::stamp::stamp;
+use crate::config::{compose, gateway, images, sample};
+use crate::deployment::scaffold;
+use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, Upstream, path};
+use crate::model::found::{self, Found};
+use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::rules::{self, RuleId};
+use labels::refresh_labels;
+use plan::{Fate, Mode, Planned, Rendered, describe};
+
+/// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
+///
+/// # Errors
+/// `request` for settings that the proxy or Compose would refuse, reading and writing errors.
+pub(crate) fn render(
+    deployment: &Deployment,
+    domain: &Domain,
+    settings: &Settings,
+    mode: Mode,
+    now: OffsetDateTime,
+) -> Result<Rendered, Error> {
+    let found = Found::read(deployment)?;
+    let foreign = found.main.is_some() && !found.is_ours();
+    let services = found.services();
+
+    // The proxy's configuration: ours, or the one that a foreign stack mounts.
+    let gateway_text = files::read_text(deployment, path::GATEWAY)?;
+    let foreign_gateway = match found.gateway_path(&services.proxy) {
+        Some(inside) if gateway_text.is_none() && inside != path::GATEWAY && found::is_inside(&inside) => {
+            files::read_text(deployment, &inside)?
+        }
+        _ => None,
+    };
+    let current = gateway_text.as_deref().or(foreign_gateway.as_deref()).map(Gateway::parse);
+    if let Some(Err(fault)) = &current
+        && !mode.overwrite
+    {
+        // Without the routes that stand there nothing sensible can be written.
+        let mut rendered = Rendered { blocked: true, ..Rendered::default() };
+        let inside = if gateway_text.is_some() { path::GATEWAY } else { "the configuration that the stack mounts" };
+        rendered.findings.push(gateway::gateway_fault(fault, inside));
+        if gateway_text.is_some() {
+            rendered.files.push(FileEntry::of(deployment, path::GATEWAY, Action::Kept));
+        }
+        return Ok(rendered);
+    }
+    let mut gateway = match &current {
+        Some(Ok(gateway)) => gateway.clone(),
+        Some(Err(_)) | None => Gateway::new(domain),
+    };
+    let fresh = Gateway::new(domain);
+    gateway.listen_addr = gateway.listen_addr.or(fresh.listen_addr);
+    gateway.tunnel_domain = Some(domain.as_str().to_owned());
+    gateway.tls = gateway.tls.or(fresh.tls);
+    gateway.apply(settings, sample::ROUTE, sample::URL)?;
+    gateway.require_sound(settings)?;
+    if settings.upstream.is_mentioned() {
+        require_ca_file(deployment, &gateway)?;
+    }
+
+    // The choices that the compose file holds.
+    let main_value = found.main.as_ref().map(|file| file.value.clone());
+    let dockerfile = files::read_text(deployment, sample::DOCKERFILE)?;
+    let mut before = match &main_value {
+        Some(Ok(value)) => Choices::read(value, &services.proxy, &services.cloudflared),
+        Some(Err(_)) | None => Choices::default(),
+    };
+    // The compose file got lost, and the route to the sample says that it was part of it.
+    if main_value.is_none() && gateway_text.is_some() && gateway.routes.values().any(|url| url == sample::URL) {
+        before.sample = dockerfile.is_some();
+    }
+    if let Some(base) = dockerfile.as_deref().and_then(sample::base_image) {
+        before.python_image = base.as_str().to_owned();
+    }
+    let mut choices = before.clone();
+    choices.apply(settings);
+    let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
+
+    let mut plan = Vec::new();
+    if choices.sample {
+        for (inside, desired) in sample::files(&python) {
+            let existing = files::read_text(deployment, inside)?;
+            let wanted = inside == sample::DOCKERFILE && before.python_image != choices.python_image;
+            plan.push(Planned { inside, desired, existing, wanted, theirs: inside == sample::SERVER });
+        }
+    }
+    let gateway_changes = match &current {
+        Some(Ok(current)) => *current != gateway,
+        Some(Err(_)) | None => true,
+    };
+    plan.push(Planned {
+        inside: path::GATEWAY,
+        desired: stamp(
+            "It takes effect when the proxy is started anew: `mcp-tunnels-helper restart`.",
+            &gateway.to_yaml()?,
+        ),
+        existing: gateway_text,
+        wanted: gateway_changes,
+        theirs: false,
+    });
+    let upstreams: Vec<Upstream> = gateway.routes.values().filter_map(|text| Upstream::parse(text).ok()).collect();
+    let inputs: Vec<Vec<u8>> = plan
+        .iter()
+        .filter(|file| sample::BUILD_INPUTS.contains(&file.inside))
+        .map(|file| file.content_after(mode).as_bytes().to_vec())
+        .collect();
+    let compose =
+        compose::to_yaml(domain, &choices, &upstreams, &sample::image(&compose::project_name(domain), &inputs))?;
+    let main_text = found.main.as_ref().map(|file| file.text.as_str());
+    let needs_host = upstreams.iter().any(|u| u.host_text() == crate::deployment::route::DOCKER_HOST);
+    let lacks_host = needs_host && main_text.is_some_and(|text| !text.contains(crate::deployment::route::DOCKER_HOST));
+    plan.push(Planned {
+        inside: path::COMPOSE,
+        desired: stamp("Services and changes of your own belong into docker-compose.override.yaml.", &compose),
+        existing: files::read_text(deployment, path::COMPOSE)?,
+        wanted: foreign || before != choices || lacks_host || !matches!(main_value, Some(Ok(_)) | None),
+        theirs: false,
+    });
+
+    let (routes, networks) = (gateway.shown_routes(), choices.networks.clone());
+    let mut rendered = Rendered { routes, networks, ..Rendered::default() };
+    // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
+    let foreign_in_the_way = foreign && !mode.overwrite;
+    rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);
+    if foreign_in_the_way && let Some(main) = &found.main {
+        rendered.findings.push(
+            rules::finding(RuleId::ForeignDeployment).with(format!("`{}` was not written by the helper", main.name)),
+        );
+    }
+    judge_images(&choices, &mut rendered.findings);
+    rendered.findings.extend(scaffold::read_env(deployment)?.as_ref().and_then(scaffold::env_fault));
+    rendered.findings.extend(gateway.open_finding());
+    if rendered.blocked {
+        // What is configured, not what was asked for.
+        rendered.routes = match &current {
+            Some(Ok(current)) => current.shown_routes(),
+            Some(Err(_)) | None => BTreeMap::new(),
+        };
+    }
+    if foreign && mode.overwrite {
+        judge_takeover(deployment, &found, domain, &choices, &mut rendered)?;
+    }
+    let mut aside = Vec::new();
+    if !mode.dry_run && !rendered.blocked {
+        aside = write(deployment, &found, &plan, mode, now)?;
+    }
+    describe(deployment, &plan, mode, foreign_in_the_way, &mut rendered);
+    for name in aside {
+        rendered.files.push(FileEntry::of(deployment, &name, Action::Created));
+    }
+    Ok(rendered)
+}
+
+fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Error> {
+    let file = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_deref());
+    let Some(name) = file.and_then(gateway::data_file) else { return Ok(()) };
+    let inside = format!("{}/{name}", path::DATA);
+    if files::read(deployment, &inside)?.is_none() {
+        return Err(Error::request(
+            format!("`upstream.tls.ca_file` stands for `{}`, which is not there", deployment.path(&inside).display()),
+            "copy the PEM file there first, readable for everyone (chmod 644)",
+        ));
+    }
+    Ok(())
+}
+
+fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
+    let mut used = vec![("proxy", &choices.proxy_image), ("cloudflared", &choices.cloudflared_image)];
+    if choices.sample {
+        used.push(("python", &choices.python_image));
+    }
+    let unpinned: Vec<String> = used
+        .into_iter()
+        .filter(|(_, image)| !images::is_pinned(image))
+        .map(|(role, image)| format!("{role}: {image}"))
+        .collect();
+    if !unpinned.is_empty() {
+        findings.push(unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text)));
+    }
+}
+
+/// What going over from a stack made by hand leaves behind: the old containers, and services that are not ours.
+fn judge_takeover(
+    deployment: &Deployment,
+    found: &Found,
+    domain: &Domain,
+    choices: &Choices,
+    rendered: &mut Rendered,
+) -> Result<(), Error> {
+    let services = found.services();
+    let mut lost = found.main_service_names();
+    lost.retain(|name| *name != services.proxy && *name != services.cloudflared);
+    lost.retain(|name| !(choices.sample && name == sample::SERVICE));
+    let new = compose::project_name(domain);
+    let old = found.project(deployment, scaffold::read_env(deployment)?.as_ref()).filter(|old| *old != new);
+    if old.is_none() && lost.is_empty() {
+        return Ok(());
+    }
+    let mut finding = rules::finding(RuleId::ForeignReplaced);
+    if let Some(old) = &old {
+        finding = finding.with(format!("the old stack is the Compose project {old}, the new one is {new}"));
+    }
+    if !lost.is_empty() {
+        let names: Vec<&str> = lost.iter().map(String::as_str).collect();
+        finding = finding.with(format!("services that the new file does not have: {}", names.join(", ")));
+    }
+    rendered.findings.push(finding);
+    rendered.old_project = old;
+    Ok(())
+}
+
+/// Writes the plan. Says which files were kept aside, as paths inside the directory.
+fn write(
+    deployment: &Deployment,
+    found: &Found,
+    plan: &[Planned],
+    mode: Mode,
+    now: OffsetDateTime,
+) -> Result<Vec<String>, Error> {
+    let mut aside = Vec::new();
+    files::make_dir(deployment, path::CONFIG, OPEN_DIR_MODE)?;
+    if plan.iter().any(|file| file.inside == sample::SERVER) {
+        files::make_dir(deployment, path::SAMPLE, OPEN_DIR_MODE)?;
+    }
+    let mut batch = Batch::new(deployment);
+    for file in plan {
+        let bytes = file.desired.as_bytes();
+        match file.fate(mode) {
+            Fate::Create => batch.create(file.inside, bytes, OPEN_MODE)?,
+            Fate::Update => batch.replace(file.inside, bytes, None, OPEN_MODE)?,
+            Fate::KeepAsideAndUpdate => {
+                aside.push(files::keep_aside(deployment, file.inside, now)?);
+                batch.replace(file.inside, bytes, None, OPEN_MODE)?;
+            }
+            Fate::Leave | Fate::Keep | Fate::Block => {}
+        }
+    }
+    batch.commit()?;
+    // A compose file under a name that Compose prefers would hide the one just written.
+    for name in found::MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
+        let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
+        if stands && mode.overwrite {
+            aside.push(files::keep_aside(deployment, name, now)?);
+            let old = deployment.path(name);
+            std::fs::remove_file(&old).map_err(|e| Error::io("move aside", &old, e))?;
+        }
+    }
+    refresh_labels(deployment)?;
+    Ok(aside)
+}
