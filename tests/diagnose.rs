@@ -4,7 +4,6 @@ mod formats;
 mod hostile;
 mod input;
 mod lines;
-mod troubleshooting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

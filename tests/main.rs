@@ -13,6 +13,7 @@ mod contract;
 mod diagnose;
 mod diagnose_live;
 mod docker_faults;
+mod docs;
 mod engine;
 mod full_disk;
 mod init;

@@ -1,8 +1,8 @@
 //! `docs/troubleshooting.md` is the rule table: one section a layer, one anchor an id.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
+use super::page_is;
 use crate::support::helper;
 
 const INTRODUCTION: &str = "\
@@ -54,13 +54,5 @@ fn page() -> String {
 
 #[test]
 fn the_troubleshooting_page_is_the_rule_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
-    let page = page();
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, page).unwrap();
-        return;
-    }
-    let now = std::fs::read_to_string(&path).unwrap();
-    let differs = page.lines().zip(now.lines()).find(|(new, old)| new != old);
-    assert!(now == page, "docs/troubleshooting.md differs; UPDATE=1 rewrites it. First at: {differs:#?}");
+    page_is("troubleshooting.md", &page());
 }
