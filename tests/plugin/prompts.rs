@@ -166,10 +166,10 @@ fn readme_calls_what_there_is() {
     let inline = readme.split('`').skip(1).step_by(2).filter(|piece| piece.starts_with("mcp-tunnels-helper "));
     for line in readme.lines().chain(inline) {
         let begins = ["$ mcp-tunnels-helper ", "mcp-tunnels-helper ", "cargo run --release -- "];
-        let piped =
-            line.split_once("| mcp-tunnels-helper ").filter(|(before, _)| !before.is_empty()).map(|(_, rest)| rest);
+        let piped = line.strip_prefix("docker compose logs | mcp-tunnels-helper ");
         let Some(rest) = begins.iter().find_map(|begin| line.strip_prefix(begin)).or(piped) else { continue };
-        if rest.starts_with('<') {
+        // Not a synopsis, and not a sentence that begins with a call: that call is one of `inline`.
+        if rest.starts_with('<') || rest.contains('`') {
             continue;
         }
         let words = shlex::split(rest).unwrap_or_else(|| panic!("{line}"));
