@@ -6,12 +6,21 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::engine::{PROXY, Stack, docker_says, engine, services, until};
-use crate::support::{Answer, Call, chmod, deployment, folder, helper, mode, script, sha256, snapshot, token};
+use crate::support::{
+    Answer, Call, chmod, deployment, folder, helper, mode, posix, posix_path, script, sha256, snapshot, token,
+};
 
 /// Every file of an archive with its text, unpacked by `tar`.
 fn unpacked(archive: &Path, into: &Path) -> Vec<(String, String)> {
     std::fs::create_dir(into).unwrap();
-    let out = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(into).output().unwrap();
+    let out = Command::new(posix("tar"))
+        .env("PATH", posix_path())
+        .arg("-xzf")
+        .arg(archive)
+        .arg("-C")
+        .arg(into)
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let files = snapshot(into).into_iter().filter(|(path, _, _)| path.is_file());
     files

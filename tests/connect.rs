@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{DOMAIN, deployment, folder, helper, skip, token, which};
+use crate::support::{DOMAIN, deployment, folder, helper, posix, skip, token, which};
 
 #[test]
 fn each_route_has_its_url_and_its_console_clicks() {
@@ -96,8 +96,12 @@ fn curl_really_sends_it() {
     let bin = folder();
     crate::support::script(bin.path(), "curl", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
     let path = std::env::join_paths([bin.path(), std::path::Path::new("/bin"), "/usr/bin".as_ref()]).unwrap();
-    let out =
-        Command::new("sh").args(["-c", curl]).env("PATH", path).env("ANTHROPIC_API_KEY", "the key").output().unwrap();
+    let out = Command::new(posix("sh"))
+        .args(["-c", curl])
+        .env("PATH", path)
+        .env("ANTHROPIC_API_KEY", "the key")
+        .output()
+        .unwrap();
     let said = String::from_utf8(out.stdout).unwrap();
     let words: Vec<&str> = said.split_terminator('\0').collect();
     assert_eq!(words[2], "x-api-key: the key");

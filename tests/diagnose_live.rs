@@ -491,7 +491,7 @@ fn a_docker_that_hangs_is_left() {
     let dir = deployment(parent.path());
     let bin = parent.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
-    let sleep = crate::support::which("sleep").unwrap();
+    let sleep = crate::support::posix("sleep");
     script(&bin, "docker", &format!("#!/bin/sh\nexec {} 120\n", sleep.display()));
     let began = Instant::now();
     let answer = helper(["diagnose"]).dir(&dir).path(&[&bin]).changes_nothing().run().expect(1);

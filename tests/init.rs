@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::{
-    DOMAIN, chmod, deployment, edit, folder, helper, mode, openssl, script, sha256, skip, snapshot, token, tree, which,
+    DOMAIN, chmod, deployment, edit, folder, helper, mode, openssl, posix, script, sha256, skip, snapshot, token, tree,
+    which,
 };
 
 /// The layout table, in the order of `snapshot`.
@@ -408,7 +409,7 @@ fn eight_inits_at_once_make_one_deployment() {
 
 /// Runs a command of an answer as a person would who pastes it, from another folder.
 fn pasted(command: &str, stdin: &str) -> Value {
-    let mut child = Command::new("sh")
+    let mut child = Command::new(posix("sh"))
         .args(["-c", command])
         .current_dir("/")
         .env_clear()

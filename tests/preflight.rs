@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::edge::fake_docker;
 use crate::support::engine::{Removed, docker_says, engine};
-use crate::support::{Answer, Call, chmod, deployment, edit, folder, helper, is_root, script, skip, token, which};
+use crate::support::{
+    Answer, Call, chmod, deployment, edit, folder, helper, is_root, posix, script, skip, token, which,
+};
 
 /// A folder with the only programs that the helper finds.
 struct Rig {
@@ -144,7 +146,7 @@ fn the_group_to_join_is_the_socket_s() {
         )),
     );
     let answer = rig.run().expect(1);
-    let group = Command::new("stat").args(["-c", "%G"]).arg(&socket).output().unwrap();
+    let group = Command::new(posix("stat")).args(["-c", "%G"]).arg(&socket).output().unwrap();
     let group = String::from_utf8(group.stdout).unwrap().trim().to_owned();
     let finding = answer.finding("docker-permission");
     assert!(finding["fix"].as_str().unwrap().contains(&format!("usermod -aG {group} ")), "{finding}");

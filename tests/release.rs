@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{edit, folder, script, skip, which};
+use crate::support::{edit, folder, posix, posix_path, script, skip, which};
 
 const TARGETS: [&str; 4] =
     ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin"];
@@ -207,7 +207,11 @@ fn nothing_is_released_from_a_placeholder() {
 /// This very checkout.
 #[test]
 fn what_is_carried_has_its_checksums() {
-    let out = Command::new("sh").arg(root().join(".github/release/check.sh")).output().unwrap();
+    let out = Command::new(posix("sh"))
+        .env("PATH", posix_path())
+        .arg(root().join(".github/release/check.sh"))
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", said(&out));
     if let Ok(sums) = fs::read_to_string(root().join("bin/SHA256SUMS")) {
         assert_eq!(sums.lines().count(), TARGETS.len());

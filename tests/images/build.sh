@@ -32,10 +32,14 @@ current() { [ "$(docker image inspect --format "{{ index .Config.Labels \"$label
 build() { # image, hash, context, further arguments of docker build
     local image=$1 hash=$2 context=$3 log=$work/build.log
     shift 3
+    local old
+    old=$(docker image inspect --format '{{ .Id }}' "$image" 2>/dev/null) || old=
     if ! docker build --quiet --label "$label=$hash" --tag "$image" "$@" "$context" >"$log" 2>&1; then
         cat "$log" >&2
         return 1
     fi
+    # Untagged by now, and of no use.
+    [ -z "$old" ] || docker image rm "$old" >/dev/null 2>&1 || true
     say "built      $image ($(docker image inspect --format '{{ .Size }}' "$image" | awk '{ printf "%.1f MB", $1 / 1e6 }'))"
 }
 

@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Plugin, Run, VERSION, shells, standin};
-use crate::support::{is_root, which};
+use crate::support::{is_root, posix};
 
 /// The number of a process that has ended.
 fn ended() -> u32 {
-    let mut child = Command::new("true").spawn().unwrap();
+    let mut child = Command::new(posix("true")).spawn().unwrap();
     child.wait().unwrap();
     child.id()
 }
@@ -22,7 +22,7 @@ fn locked_by(holder: &str) -> Plugin {
     fs::create_dir_all(plugin.data()).unwrap();
     symlink(holder, plugin.data().join("lock")).unwrap();
     let count = plugin.home().join("sleeps").display().to_string().replace('\'', r"'\''");
-    let real = which("sleep").unwrap();
+    let real = posix("sleep");
     plugin.fake("sleep", &format!("#!/bin/sh\n[ \"$1\" = 1 ] || exec {} \"$1\"\necho >>'{count}'\n", real.display()));
     plugin
 }
@@ -36,7 +36,7 @@ fn a_lock_is_waited_for_while_its_process_lives() {
     let plugin = Plugin::new();
     plugin.cargo("0", &standin(VERSION));
     fs::create_dir_all(plugin.data()).unwrap();
-    let mut holder = Command::new("sleep").arg("60").spawn().unwrap();
+    let mut holder = Command::new(posix("sleep")).arg("60").spawn().unwrap();
     symlink(holder.id().to_string(), plugin.data().join("lock")).unwrap();
     let child = plugin.command(&shells()[0]).arg("init").spawn().unwrap();
     std::thread::sleep(Duration::from_millis(1500));
@@ -97,7 +97,7 @@ fn the_lock_of_another_user_s_process_is_not_taken() {
 fn the_wait_for_a_live_process_ends() {
     let plugin = locked_by(&std::process::id().to_string());
     fs::remove_file(plugin.path().join("sleep")).unwrap();
-    symlink(which("true").unwrap(), plugin.path().join("sleep")).unwrap();
+    symlink(posix("true"), plugin.path().join("sleep")).unwrap();
     let run = plugin.run_in(&shells()[0], &["init"]);
     assert!((20..=31).contains(&run.said.len()), "half an hour, a line a minute: {}", run.said.len());
     run.failed("io");

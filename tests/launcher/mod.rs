@@ -16,7 +16,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::support::http::Server;
-use crate::support::{chmod, edit, helper, script, sha256, skip, which};
+use crate::support::{chmod, edit, helper, posix, script, sha256, skip, which};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// `uname -sm`, and the target of a release.
@@ -48,7 +48,7 @@ fn shells() -> Vec<Vec<PathBuf>> {
             None => skip("launcher", &format!("{program} is not installed")),
         }
     }
-    if shells.is_empty() { vec![vec![PathBuf::from("sh")]] } else { shells }
+    if shells.is_empty() { vec![vec![posix("sh")]] } else { shells }
 }
 
 /// A helper that says what it was handed.
@@ -79,17 +79,26 @@ impl Plugin {
         fs::copy(root().join(".claude-plugin/plugin.json"), plugin.manifest()).unwrap();
         for tool in [
             "sh", "uname", "tr", "sed", "readlink", "ln", "rm", "mkdir", "mv", "cut", "head", "tail", "cat", "chmod",
-            "cp", "sleep", "curl",
+            "cp", "sleep",
         ] {
-            match which(tool) {
-                Some(found) => symlink(found, plugin.path().join(tool)).unwrap(),
-                None => skip("launcher", &format!("{tool} is not installed")),
-            }
+            symlink(posix(tool), plugin.path().join(tool)).unwrap();
         }
-        let sums = ["sha256sum", "shasum"].into_iter().find_map(|tool| Some((tool, which(tool)?)));
-        let (tool, found) = sums.expect("a program that makes SHA-256 sums");
+        let sums = ["sha256sum", "shasum"].map(|tool| (tool, posix(tool)));
+        let (tool, found) = sums.into_iter().find(|(_, found)| found.is_absolute()).expect("a program for SHA-256");
         symlink(found, plugin.path().join(tool)).unwrap();
+        if let Some(curl) = which("curl") {
+            symlink(curl, plugin.path().join("curl")).unwrap();
+        }
         plugin
+    }
+
+    /// Whether there is something to download with.
+    fn downloads(&self) -> bool {
+        let there = self.path().join("curl").exists();
+        if !there {
+            skip("launcher", "curl is not installed");
+        }
+        there
     }
 
     fn root(&self) -> PathBuf {

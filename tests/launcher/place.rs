@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{Plugin, Run, VERSION, shells, standin};
-use crate::support::{chmod, folder, helper, plain, script};
+use crate::support::{chmod, folder, helper, plain, posix, script};
 
 #[test]
 fn the_override_comes_first() {
@@ -39,7 +39,7 @@ fn arguments_input_and_umask_arrive_as_they_were() {
         let plugin = Plugin::new();
         plugin.cargo("0", &standin(VERSION));
         for _ in ["built", "cached"] {
-            let mut command = Command::new("sh");
+            let mut command = Command::new(posix("sh"));
             command.args(["-c", "umask 027; exec \"$@\"", "sh"]).args(&shell).arg(plugin.launcher());
             command.args(["read", "", "two words", "a\nb", "$x `y` \"z\" 'q' \\"]);
             plugin.prepare(&mut command);
@@ -82,7 +82,7 @@ fn it_finds_itself_however_it_is_called() {
         plugin.prepare(&mut bare);
         let said = Run::of(bare.arg("up").current_dir(real.parent().unwrap()).output().unwrap()).ran().out;
         assert!(said.contains(&format!("launcher {}\n", real.display())), "{said}");
-        let mut path = Command::new("sh");
+        let mut path = Command::new(posix("sh"));
         plugin.prepare(&mut path);
         let folders = std::env::join_paths([plugin.path(), plugin.root().join("bin")]).unwrap();
         let said = Run::of(path.args(["-c", "mcp-tunnels-helper up"]).env("PATH", folders).output().unwrap()).ran().out;

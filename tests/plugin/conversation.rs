@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ impl<'a> Talk<'a> {
 /// A line in a shell, with this build in place of what the launcher would get.
 fn shell(stack: &Stack, line: &str, wrapper: &[&str], stdin: &str) -> Answer {
     let call = stack.call(Vec::<String>::new()).env("MCP_TUNNELS_HELPER", env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
-    call.under(&[wrapper, &["timeout", "300", "sh", "-c", line]].concat()).stdin(stdin).run()
+    call.under(&[wrapper, &["sh", "-c", line]].concat()).within(Duration::from_secs(300)).stdin(stdin).run()
 }
 
 /// The command that `next` gives the person, as pasted.
@@ -221,7 +222,7 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
 
 /// Something that tar can read, and no secret in it.
 fn assert_bundle(file: &Path) {
-    let out = Command::new("tar").arg("-xzOf").arg(file).output().unwrap();
+    let out = Command::new(crate::support::posix("tar")).arg("-xzOf").arg(file).output().unwrap();
     assert!(out.status.success() && !out.stdout.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(!text.contains(&token("healthy")) && !text.contains("PRIVATE KEY-----"), "a secret is in the bundle");
@@ -243,7 +244,7 @@ fn a_directory_made_by_hand_is_resumed() {
         let text = text.replace("DIR", dir.to_str().unwrap()).replace("DOMAIN", crate::support::DOMAIN);
         let call = helper(Vec::<String>::new()).dir(&dir);
         let call = call.env("MCP_TUNNELS_HELPER", env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
-        call.under(&["sh", "-c", &text]).run()
+        call.env("PATH", crate::support::posix_path()).under(&["sh", "-c", &text]).run()
     };
     let stands = run("init --dir \"DIR\"").expect(0);
     let done: Vec<&str> = steps(&stands).into_iter().filter(|(_, state)| *state == "done").map(|(id, _)| id).collect();

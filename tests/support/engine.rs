@@ -1,6 +1,7 @@
 //! Stacks on a real Docker engine: made by the helper, looked into with docker, and always torn down.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -43,12 +44,43 @@ fn prepare() -> Result<(), String> {
     }
     answers(&["version", "--format", "{{.Server.Version}}"], "no engine answers")?;
     answers(&["compose", "version"], "no Compose v2")?;
+    // Without being asked, the tests put nothing on an engine that stays there.
+    if !super::real_tools_required() {
+        for image in [PROXY, CLOUDFLARED, PYTHON] {
+            answers(&["image", "inspect", image], "`bash tests/images/build.sh` has not built the images here")?;
+        }
+    }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/images/build.sh");
     let built = Command::new("bash").arg(script).stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
     if built.status.success() {
-        return Ok(());
+        return clean_up_at_the_end().map_err(|e| e.to_string());
     }
     Err(format!("the images cannot be built: {}", String::from_utf8_lossy(&built.stderr).trim()))
+}
+
+/// Removes what stacks of this process left behind once it has ended, also if it was killed: their containers, networks
+/// and the images that Compose built for them.
+const CLEANER: &str = r#"read -r _
+label=com.docker.compose.project
+each() { # what lists, what shows the labels, what removes
+    for id in $($1 --quiet --filter "label=$label"); do
+        case $($2 --format "{{ index $3 \"$label\" }}" "$id") in
+        *-"$run") $4 "$id" ;;
+        esac
+    done
+}
+each 'docker ps --all' 'docker inspect' .Config.Labels 'docker rm --force --volumes'
+each 'docker network ls' 'docker network inspect' .Labels 'docker network rm'
+each 'docker image ls' 'docker image inspect' .Config.Labels 'docker image rm --force'
+"#;
+
+fn clean_up_at_the_end() -> std::io::Result<()> {
+    static CLEANER_INPUT: Mutex<Option<std::process::ChildStdin>> = Mutex::new(None);
+    let mut cleaner = Command::new("/bin/sh");
+    cleaner.args(["-c", CLEANER]).env("run", std::process::id().to_string()).process_group(0);
+    let mut child = cleaner.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    *CLEANER_INPUT.lock().unwrap() = child.stdin.take();
+    Ok(())
 }
 
 /// Runs docker by hand, in a shell without the variables that Compose listens to. Never longer than two minutes.

@@ -4,6 +4,9 @@ pub(crate) mod edge;
 pub(crate) mod engine;
 pub(crate) mod http;
 pub(crate) mod pty;
+mod skipped;
+
+pub(crate) use skipped::skip;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,9 +14,11 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use base64::Engine;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 /// The tunnel of most tests.
@@ -40,16 +45,23 @@ pub(crate) fn real_tools_required() -> bool {
     std::env::var_os("MCP_TUNNELS_REQUIRE_REAL").is_some()
 }
 
-/// Says that a test did not run, and why; fails where real tools are required.
-pub(crate) fn skip(what: &str, why: &str) {
-    assert!(!real_tools_required(), "{what}: {why}, and MCP_TUNNELS_REQUIRE_REAL is set");
-    eprintln!("SKIPPED {what}: {why}");
-}
-
 /// Where a program is, if it is there.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// A tool that POSIX puts on every machine, also where PATH names other folders only.
+pub(crate) fn posix(tool: &str) -> PathBuf {
+    let usual = ["/usr/bin", "/bin"].into_iter().map(|folder| Path::new(folder).join(tool));
+    which(tool).or_else(|| usual.into_iter().find(|file| file.is_file())).unwrap_or_else(|| tool.into())
+}
+
+/// PATH, and behind it where those tools are.
+pub(crate) fn posix_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/bin", "/bin"].map(PathBuf::from);
+    std::env::join_paths(std::env::split_paths(&own).chain(usual)).unwrap()
 }
 
 /// Ids of the rule table, asked once.
@@ -72,6 +84,7 @@ pub(crate) struct Call {
     secrets: Vec<String>,
     no_new_files: bool,
     wrapper: Vec<OsString>,
+    limit: Option<Duration>,
 }
 
 /// How it ended.
@@ -97,6 +110,7 @@ pub(crate) fn helper<I: IntoIterator<Item = S>, S: Into<OsString>>(args: I) -> C
         secrets: Vec::new(),
         no_new_files: false,
         wrapper: Vec::new(),
+        limit: None,
     }
 }
 
@@ -150,7 +164,7 @@ impl Call {
         self
     }
 
-    /// A program that runs the helper, which is its last arguments: `timeout 20`, `sh -c 'umask 077; exec "$0" "$@"'`.
+    /// A program that runs the helper, which is its last arguments: `sh -c 'umask 077; exec "$0" "$@"'`.
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(Into::into).collect();
         self
@@ -158,7 +172,13 @@ impl Call {
 
     /// A call that hangs fails instead.
     pub(crate) fn bounded(self) -> Self {
-        self.under(&["timeout", "20"])
+        self.within(Duration::from_secs(20))
+    }
+
+    /// The same with another limit.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     /// Runs it and checks what always holds.
@@ -167,7 +187,7 @@ impl Call {
         let binary = env!("CARGO_BIN_EXE_mcp-tunnels-helper");
         let mut command = match self.wrapper.split_first() {
             Some((program, rest)) => {
-                let mut command = Command::new(program);
+                let mut command = Command::new(program.to_str().map_or_else(|| program.into(), posix));
                 command.args(rest).arg(binary);
                 command
             }
@@ -198,7 +218,19 @@ impl Call {
         let feeder = std::thread::spawn(move || {
             let _ = stdin.write_all(&input);
         });
+        let id = Pid::from_child(&child);
+        let (done, over) = mpsc::channel::<()>();
+        let limit = self.limit.unwrap_or(Duration::from_secs(600));
+        let watchdog = std::thread::spawn(move || {
+            let hangs = over.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if hangs {
+                let _ = kill_process(id, Signal::KILL);
+            }
+            hangs
+        });
         let out = child.wait_with_output().unwrap();
+        drop(done);
+        assert!(!watchdog.join().unwrap(), "it was not done within {limit:?}");
         feeder.join().unwrap();
         let stdout = String::from_utf8(out.stdout).expect("standard output is UTF-8");
         let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
