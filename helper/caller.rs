@@ -81,11 +81,12 @@ impl Caller {
     }
 
     fn line(&self, program: &Path, words: &[&str]) -> String {
-        let mut line = quote(program.as_os_str());
-        for word in words {
-            line.push(' ');
-            line.push_str(&quote(OsStr::new(word)));
-        }
+        format!("{} {}", quote(program.as_os_str()), self.words(words))
+    }
+
+    /// The words of a helper command on this deployment, without the program.
+    pub(crate) fn words(&self, words: &[&str]) -> String {
+        let mut line = words.iter().map(|word| quote(OsStr::new(word))).collect::<Vec<_>>().join(" ");
         if let Some(dir) = &self.dir {
             line.push_str(" --dir ");
             line.push_str(&quote(dir.as_os_str()));

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
-use crate::commands::{check, connect, init, render, rules, schema, token};
+use crate::commands::{certs, check, connect, init, render, rules, schema, token};
 use crate::deployment::Deployment;
-use crate::{certs, diagnose, preflight, stack};
+use crate::{diagnose, preflight, stack};
 
 /// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
 ///
@@ -167,16 +167,16 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
             answer!("token check", |_r: token::TokenRequest, d| token::check(&d, caller))
         }
         Command::Certs(CertsVerb::Issue) => {
-            answer!("certs issue", |r: certs::issuing::IssueRequest, d| certs::issuing::run(&d, r, caller))
+            answer!("certs issue", |r: certs::issue::IssueRequest, d| certs::issue::run(&d, r, caller))
         }
         Command::Certs(CertsVerb::Check) => {
-            answer!("certs check", |r: certs::checking::CheckRequest, d| certs::checking::run(&d, r, caller))
+            answer!("certs check", |r: certs::check::CheckRequest, d| certs::check::run(&d, r, caller))
         }
         Command::Certs(CertsVerb::Renew) => {
-            answer!("certs renew", |r: certs::renewal::RenewRequest, d| certs::renewal::run(&d, r, caller))
+            answer!("certs renew", |r: certs::renew::RenewRequest, d| certs::renew::run(&d, r, caller))
         }
         Command::Certs(CertsVerb::RotateCa) => {
-            answer!("certs rotate-ca", |r: certs::rollover::RotateRequest, d| certs::rollover::run(&d, r, caller))
+            answer!("certs rotate-ca", |r: certs::rotate_ca::RotateRequest, d| certs::rotate_ca::run(&d, r, caller))
         }
         Command::Render => answer!("render", |r: render::RenderRequest, d| render::run(&d, &r, caller)),
         Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),

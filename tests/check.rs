@@ -479,7 +479,7 @@ fn what_is_wrong_with_the_certificates_is_found() {
         ("an old certificate", made(move |m| m.server.not_after = days(-1)), &["tls-expired"]),
         ("a certificate of tomorrow", made(move |m| m.server.not_before = days(1)), &["tls-expired"]),
         ("a certificate that ends soon", made(move |m| m.server.not_after = days(20)), &["tls-expires-soon"]),
-        ("no AKI", made(|m| m.server.use_authority_key_identifier_extension = false), &["tls-unknown-ca"]),
+        ("no AKI", made(|m| m.server.use_authority_key_identifier_extension = false), &["tls-key-id"]),
         (
             "only the domain itself",
             made(|m| {

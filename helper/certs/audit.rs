@@ -1,114 +1,31 @@
-//! Judges a CA and a server certificate by Anthropic's documented requirements: gathers the facts once, then asks the table in [`super::rows`].
+//! The facts that the requirements are judged by, and what a requirement is.
 
 use time::OffsetDateTime;
 
-use super::key::{Key, KeyFault};
-use super::pem::{self, CertificateFile, PemFault};
-use super::rows::REQUIREMENTS;
+use super::file::Files;
 use super::x509::{Details, Signature};
 use crate::deployment::Domain;
 use crate::rules::RuleId;
 
-/// One file as the caller found it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Input<'a> {
-    /// There is no such file.
-    #[default]
-    Absent,
-    /// There is one and it cannot be read; says why.
-    Unreadable(&'a str),
-    /// Its content.
-    Bytes(&'a [u8]),
-}
-
-/// The four files of `data/`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Files<'a> {
-    /// `ca.crt`
-    pub(crate) ca_crt: Input<'a>,
-    /// `ca.key`
-    pub(crate) ca_key: Input<'a>,
-    /// `tls.crt`
-    pub(crate) tls_crt: Input<'a>,
-    /// `tls.key`
-    pub(crate) tls_key: Input<'a>,
-}
-
 /// What the certificates have to serve.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct Purpose<'a> {
     /// The tunnel's domain.
     pub(crate) domain: &'a Domain,
     /// Names of the configured routes.
     pub(crate) routes: &'a [String],
     /// The time at which they are judged.
     pub(crate) now: OffsetDateTime,
-    /// They must be valid for that many more days.
-    pub(crate) fail_within_days: u32,
 }
 
-/// One file, read.
-#[derive(Debug)]
-pub(crate) enum File<T> {
-    /// There is no such file.
-    Absent,
-    /// It cannot be read; says why.
-    Unreadable(String),
-    /// It is not what it should be.
-    Faulty(PemFault),
-    /// It is.
-    Good(T),
-}
-
-impl<T> File<T> {
-    fn read(input: Input<'_>, parse: impl FnOnce(&[u8]) -> Result<T, PemFault>) -> Self {
-        match input {
-            Input::Absent => Self::Absent,
-            Input::Unreadable(why) => Self::Unreadable(why.to_owned()),
-            Input::Bytes(bytes) => parse(bytes).map_or_else(Self::Faulty, Self::Good),
-        }
-    }
-
-    /// The content, if it is good.
-    pub(crate) fn good(&self) -> Option<&T> {
-        match self {
-            Self::Good(content) => Some(content),
-            Self::Absent | Self::Unreadable(_) | Self::Faulty(_) => None,
-        }
-    }
-
-    /// The fault, if the file was read and is not what it should be.
-    pub(super) fn fault(&self) -> Option<&PemFault> {
-        match self {
-            Self::Faulty(fault) => Some(fault),
-            Self::Absent | Self::Unreadable(_) | Self::Good(_) => None,
-        }
-    }
-}
-
-/// A private key file, read, with the outcome of loading it.
-#[derive(Debug)]
-pub(crate) struct KeyFile {
-    /// The key.
-    pub(crate) key: Key,
-    /// Whether it can sign here; for the kinds that can, this proves that its halves belong together.
-    pub(crate) loads: Result<(), KeyFault>,
-    /// See [`pem::go_finds_a_block`].
-    pub(crate) go_finds_it: bool,
-}
-
-/// Everything that the rows of the table ask for.
+/// Everything that the tests of the requirements read.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// `ca.crt`
-    pub(crate) ca: File<CertificateFile>,
-    /// `ca.key`
-    pub(crate) ca_key: File<KeyFile>,
-    /// `tls.crt`
-    pub(crate) server: File<CertificateFile>,
-    /// `tls.key`
-    pub(crate) server_key: File<KeyFile>,
-    /// The server certificate's signature under the CA's key, if both are there.
+    /// The four files.
+    pub(crate) files: Files,
+    /// The server's certificate where it is not the first in `tls.crt`: the one that `tls.key` belongs to.
+    misplaced: Option<Details>,
+    /// The server certificate's signature under the CA's key, if both exist.
     pub(crate) server_signature: Option<Signature>,
     /// The CA certificate's signature under its own key, if it names itself as issuer.
     pub(crate) ca_self_signature: Option<Signature>,
@@ -118,50 +35,55 @@ pub(crate) struct Facts {
     pub(crate) routes: Vec<String>,
     /// The time at which the certificates are judged.
     pub(crate) now: OffsetDateTime,
-    /// They must be valid for that many more days.
+    /// Days for which they must still be valid.
     pub(crate) fail_within_days: u32,
 }
 
 impl Facts {
-    /// Reads the files and verifies the signatures; nothing is judged yet, and nothing fails: faults are facts.
-    pub(crate) fn gather(files: Files<'_>, asked: Asked<'_>) -> Self {
-        let ca = File::read(files.ca_crt, CertificateFile::parse);
-        let server = File::read(files.tls_crt, CertificateFile::parse);
-        let server_signature = match (&ca, &server) {
-            (File::Good(ca), File::Good(server)) => Some(server.first.signed_by(&ca.first.spki_der)),
-            _ => None,
+    /// Verifies the signatures; nothing is judged yet, and nothing fails.
+    pub(crate) fn gather(files: Files, purpose: Purpose<'_>, fail_within_days: u32) -> Self {
+        let mut facts = Self {
+            misplaced: misplaced(&files),
+            files,
+            server_signature: None,
+            ca_self_signature: None,
+            domain: purpose.domain.clone(),
+            routes: purpose.routes.to_vec(),
+            now: purpose.now,
+            fail_within_days,
         };
-        let ca_self_signature =
-            ca.good().map(|f| &f.first).filter(|c| c.subject_der == c.issuer_der).map(|c| c.signed_by(&c.spki_der));
-        Self {
-            ca_key: File::read(files.ca_key, key_file),
-            server_key: File::read(files.tls_key, key_file),
-            ca,
-            server,
-            server_signature,
-            ca_self_signature,
-            domain: asked.domain.clone(),
-            routes: asked.routes.to_vec(),
-            now: asked.now,
-            fail_within_days: asked.fail_within_days,
+        if let Some(ca) = facts.ca() {
+            let signature = facts.server().map(|server| server.signed_by(&ca.spki_der));
+            let own = (ca.subject_der == ca.issuer_der).then(|| ca.signed_by(&ca.spki_der));
+            (facts.server_signature, facts.ca_self_signature) = (signature, own);
         }
+        facts
     }
 
-    /// The CA certificate, if there is a readable one.
-    pub(crate) fn ca_details(&self) -> Option<&Details> {
-        self.ca.good().map(|f| &f.first)
+    /// The CA certificate, if `ca.crt` can be read.
+    pub(crate) fn ca(&self) -> Option<&Details> {
+        self.files.ca.good().map(|file| &file.first)
     }
 
-    /// The server certificate, if there is a readable one.
-    pub(crate) fn server_details(&self) -> Option<&Details> {
-        self.server.good().map(|f| &f.first)
+    /// The server certificate, if `tls.crt` can be read.
+    pub(crate) fn server(&self) -> Option<&Details> {
+        self.misplaced.as_ref().or_else(|| self.files.server.good().map(|file| &file.first))
+    }
+
+    /// Whether another certificate is before the server's in `tls.crt`.
+    pub(super) fn server_is_misplaced(&self) -> bool {
+        self.misplaced.is_some()
     }
 }
 
-fn key_file(bytes: &[u8]) -> Result<KeyFile, PemFault> {
-    let key = Key::parse(bytes)?;
-    let loads = key.signing().map(|_| ());
-    Ok(KeyFile { key, loads, go_finds_it: pem::go_finds_a_block(bytes) })
+/// The certificate in `tls.crt` that `tls.key` belongs to, if it is not the first.
+fn misplaced(files: &Files) -> Option<Details> {
+    let (file, key) = (files.server.good()?, files.server_key.good()?);
+    let public = key.key.public_key()?;
+    if file.first.public_key == public {
+        return None;
+    }
+    file.other_certificates().find(|certificate| certificate.public_key == public)
 }
 
 /// What a requirement is about.
@@ -186,7 +108,16 @@ impl Of {
     }
 }
 
-/// One row of the table: a requirement, how it is tested, and which finding its failure raises.
+/// What a deployment may be without; a requirement about it is then skipped without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Optional {
+    /// `ca.key` may be kept on another host.
+    CaKey,
+    /// There may be no route yet.
+    Routes,
+}
+
+/// One row of the table: a requirement, its test, and the finding that a failure raises.
 pub(crate) struct Requirement {
     /// Stable, kebab-case.
     pub(crate) id: &'static str,
@@ -194,26 +125,77 @@ pub(crate) struct Requirement {
     pub(crate) of: Of,
     /// The requirement in words.
     pub(crate) requirement: &'static str,
-    /// Id of the finding that a failure raises.
+    /// The finding that a failure raises.
     pub(crate) rule: RuleId,
+    /// Id of the row whose failure explains a failure of this one; that row's finding then tells of both.
+    pub(crate) explained_by: Option<&'static str>,
+    /// Whether it proves a signature or a pair of keys: if it is skipped, that is a finding.
+    pub(crate) is_proof: bool,
+    /// Whether it is about dates, which also fail at a horizon in the future.
+    pub(crate) is_date: bool,
+    /// What it is about, if a deployment may be without it.
+    pub(crate) optional: Option<Optional>,
     /// The test.
     pub(crate) test: fn(&Facts) -> Verdict,
+}
+
+impl Requirement {
+    /// A row with the columns that every row has.
+    pub(super) const fn new(
+        id: &'static str,
+        of: Of,
+        rule: RuleId,
+        requirement: &'static str,
+        test: fn(&Facts) -> Verdict,
+    ) -> Self {
+        Self { id, of, requirement, rule, explained_by: None, is_proof: false, is_date: false, optional: None, test }
+    }
+
+    /// See [`Self::explained_by`].
+    pub(super) const fn explained_by(mut self, id: &'static str) -> Self {
+        self.explained_by = Some(id);
+        self
+    }
+
+    /// See [`Self::is_proof`].
+    pub(super) const fn proof(mut self) -> Self {
+        self.is_proof = true;
+        self
+    }
+
+    /// See [`Self::is_date`].
+    pub(super) const fn date(mut self) -> Self {
+        self.is_date = true;
+        self
+    }
+
+    /// See [`Self::optional`].
+    pub(super) const fn about(mut self, optional: Optional) -> Self {
+        self.optional = Some(optional);
+        self
+    }
 }
 
 /// The outcome of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Met; with what was found.
+    /// Met; what was found.
     Pass(String),
-    /// Not met; with what was found.
+    /// Not met, and the tunnel works all the same; what was found.
+    Warn(String),
+    /// Not met; what was found.
     Fail(String),
-    /// Not tested; with the reason.
+    /// Not tested; the reason.
     Skip(String),
 }
 
 impl Verdict {
     pub(super) fn pass(found: impl Into<String>) -> Self {
         Self::Pass(found.into())
+    }
+
+    pub(super) fn warn(found: impl Into<String>) -> Self {
+        Self::Warn(found.into())
     }
 
     pub(super) fn fail(found: impl Into<String>) -> Self {
@@ -224,16 +206,15 @@ impl Verdict {
         Self::Skip(reason.into())
     }
 
-    /// [`Self::Pass`] if `ok`, else [`Self::Fail`], with the same words.
+    /// [`Self::Pass`] if `ok`, otherwise [`Self::Fail`], with the same words.
     pub(super) fn of(ok: bool, found: impl Into<String>) -> Self {
         if ok { Self::pass(found) } else { Self::fail(found) }
     }
 
     /// What was found, or why nothing was tested.
-    #[cfg(test)]
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
-            Self::Pass(text) | Self::Fail(text) | Self::Skip(text) => text,
+            Self::Pass(text) | Self::Warn(text) | Self::Fail(text) | Self::Skip(text) => text,
         }
     }
 
@@ -241,31 +222,23 @@ impl Verdict {
     pub(crate) fn ok(&self) -> Option<bool> {
         match self {
             Self::Pass(_) => Some(true),
-            Self::Fail(_) => Some(false),
+            Self::Warn(_) | Self::Fail(_) => Some(false),
             Self::Skip(_) => None,
         }
     }
 }
 
 /// One requirement with its verdict.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Row {
-    /// [`Requirement::id`]
-    pub(crate) id: &'static str,
-    /// [`Requirement::of`]
-    pub(crate) of: Of,
-    /// [`Requirement::requirement`]
-    pub(crate) requirement: &'static str,
-    /// [`Requirement::rule`]
-    pub(crate) rule: RuleId,
+    /// The requirement.
+    pub(crate) of: &'static Requirement,
     /// The outcome.
     pub(crate) verdict: Verdict,
 }
 
-/// Every requirement's verdict, in the table's order.
-pub(crate) fn audit(facts: &Facts) -> Vec<Row> {
-    REQUIREMENTS
-        .iter()
-        .map(|r| Row { id: r.id, of: r.of, requirement: r.requirement, rule: r.rule, verdict: (r.test)(facts) })
-        .collect()
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {:?}", self.of.id, self.verdict)
+    }
 }

@@ -9,7 +9,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
-use super::{Facts, Verdict};
+use super::audit::{Facts, Verdict};
+use crate::answer::{Finding, Severity};
+use crate::rules::{self, RuleId};
 
 /// The moment at which certificates are judged, for both sides.
 #[derive(Debug)]
@@ -21,8 +23,27 @@ impl TimeProvider for At {
     }
 }
 
-/// Shakes hands for every route's host name, or for any one where there is no route yet.
-pub(crate) fn rehearse(facts: &Facts) -> Vec<(String, Verdict)> {
+/// The handshakes with every route's host name.
+#[derive(Debug)]
+pub(crate) struct Handshakes(pub(crate) Vec<(String, Verdict)>);
+
+impl Handshakes {
+    /// The finding about the first that failed, explained by a finding about the certificates if there is one.
+    pub(crate) fn finding(&self, others: &[Finding]) -> Option<Finding> {
+        let (host, why) = self.0.iter().find_map(|(host, verdict)| match verdict {
+            Verdict::Fail(why) => Some((host, why)),
+            Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Skip(_) => None,
+        })?;
+        let finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
+        Some(match others.iter().find(|f| f.severity == Severity::Error) {
+            Some(cause) => finding.caused_by(cause.id),
+            None => finding,
+        })
+    }
+}
+
+/// Shakes hands with every route's host name, or with any one if there is no route yet.
+pub(crate) fn rehearse(facts: &Facts) -> Handshakes {
     let any = ["any-route".to_owned()];
     let routes = if facts.routes.is_empty() { &any[..] } else { &facts.routes };
     let rehearsal = Rehearsal::prepare(facts);
@@ -30,7 +51,8 @@ pub(crate) fn rehearse(facts: &Facts) -> Vec<(String, Verdict)> {
         Ok(rehearsal) => rehearsal.shake(host),
         Err(verdict) => verdict.clone(),
     };
-    routes.iter().map(|route| format!("{route}.{}", facts.domain)).map(|host| (host.clone(), shake(&host))).collect()
+    let hosts = routes.iter().map(|route| format!("{route}.{}", facts.domain));
+    Handshakes(hosts.map(|host| (host.clone(), shake(&host))).collect())
 }
 
 /// Both sides, ready to shake hands for any host name.
@@ -43,10 +65,11 @@ impl Rehearsal {
     /// Prepares both sides.
     ///
     /// # Errors
-    /// Why there can be no handshake: something is missing or wrong (a `Fail`), or of a kind that rustls on ring does not
-    /// take (a `Skip`).
+    /// Why there can be no handshake: something is wrong (`Fail`), or missing, or of a kind that rustls on ring cannot use
+    /// (`Skip`).
     fn prepare(facts: &Facts) -> Result<Self, Verdict> {
-        let (Some(ca), Some(server), Some(key)) = (facts.ca.good(), facts.server.good(), facts.server_key.good())
+        let files = &facts.files;
+        let (Some(ca), Some(server), Some(key)) = (files.ca.good(), files.server.good(), files.server_key.good())
         else {
             return Err(Verdict::skip("a certificate or the server key is missing or cannot be read"));
         };
@@ -60,7 +83,7 @@ impl Rehearsal {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from(ca.first.der.clone()))
-            .map_err(|e| Verdict::fail(format!("the CA certificate is refused as a trust anchor: {e}")))?;
+            .map_err(|e| Verdict::fail(format!("the client rejects the CA certificate as a trust anchor: {e}")))?;
         let verifier: Arc<dyn ServerCertVerifier> =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .build()
@@ -82,7 +105,7 @@ impl Rehearsal {
             .with_single_cert(chain, key)
             .map_err(|e| match e {
                 rustls::Error::InconsistentKeys(_) => Verdict::fail("the key does not belong to the certificate"),
-                other => Verdict::skip(format!("rustls does not take the server's key or certificate: {other}")),
+                other => Verdict::skip(format!("rustls cannot use the server's key or certificate: {other}")),
             })?;
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
@@ -96,9 +119,9 @@ impl Rehearsal {
                 match why {
                     Why::UnsupportedSignatureAlgorithmContext { .. }
                     | Why::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                        Verdict::skip("the CA's kind of signature is one that rustls on ring does not verify")
+                        Verdict::skip("rustls on ring cannot verify the CA's kind of signature")
                     }
-                    why => Verdict::fail(format!("the client refuses the certificate: {why}")),
+                    why => Verdict::fail(format!("the client rejects the certificate: {why}")),
                 }
             }
             Err(other) => Verdict::fail(other.to_string()),
@@ -136,7 +159,7 @@ impl Rehearsal {
             }
         }
         if client.is_handshaking() || server.is_handshaking() {
-            return Err(rustls::Error::General("the handshake did not come to an end".into()));
+            return Err(rustls::Error::General("the handshake did not end".into()));
         }
         let suite = client.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite()));
         Ok(format!("TLS 1.3, {suite}"))

@@ -1,4 +1,4 @@
-//! Makes the CA and the server certificate, to the profile of the documented quickstart.
+//! Issues the CA and the server certificate, to the profile of the documented quickstart.
 
 use std::fmt;
 
@@ -14,8 +14,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use time::{Duration, OffsetDateTime, UtcOffset, macros::datetime};
 
 use super::der::{self, CONTEXT_0, Reader, SEQUENCE};
+use super::file::CertificateFile;
 use super::key::{Key, KeyFault, KeyKind};
-use super::pem::{self, CertificateFile, PemFault};
+use super::pem::{self, PemFault};
 use super::x509::{Details, Signature};
 use crate::deployment::Domain;
 
@@ -33,25 +34,25 @@ const LATEST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IssueError {
     /// The key of the CA cannot sign here.
-    #[error("the CA's private key cannot be used: {0}")]
+    #[error("the CA's private key is not usable: {0}")]
     CaKey(KeyFault),
     /// The server's key cannot be used.
-    #[error("the server's private key cannot be used: {0}")]
+    #[error("the server's private key is not usable: {0}")]
     ServerKey(KeyFault),
     /// `ca.key` and `ca.crt` are of different CAs.
     #[error("the CA's private key does not belong to its certificate")]
     CaMismatch,
-    /// Without it there is nothing that the server certificate's AuthorityKeyIdentifier could be equal to.
+    /// The server certificate's AuthorityKeyIdentifier must equal it.
     #[error("the CA certificate has no subjectKeyIdentifier, which the tunnel requires; make a new CA and register it")]
     CaWithoutKeyId,
-    /// The CA's life is over.
-    #[error("the CA certificate ended on {0}; make a new CA and register it")]
+    /// The CA has expired.
+    #[error("the CA certificate expired on {0}; make a new CA and register it")]
     CaExpired(String),
-    /// The CA's life has not begun.
+    /// The CA is not valid yet.
     #[error("the CA certificate is not valid before {0}; is this machine's clock right?")]
     CaNotYetValid(String),
     /// The system's source of randomness failed.
-    #[error("the system gave no random bytes")]
+    #[error("the operating system gave no random bytes")]
     Random,
     /// rcgen refused; its text holds no key material.
     #[error("the certificate could not be made: {0}")]
@@ -83,7 +84,7 @@ impl fmt::Debug for SecretPem {
     }
 }
 
-/// A CA that can sign: its key, and what of its certificate goes into those it signs.
+/// A CA that can sign: its key, and the parts of its certificate that go into those it signs.
 pub(crate) struct Ca {
     key: KeyPair,
     subject: Vec<u8>,
@@ -109,6 +110,13 @@ pub(crate) struct NewCa {
     pub(crate) key: Option<SecretPem>,
 }
 
+impl NewCa {
+    /// The CA, to sign with.
+    pub(crate) fn ca(&self) -> &Ca {
+        &self.ca
+    }
+}
+
 /// A server certificate just made, with what is to be written to files.
 #[derive(Debug)]
 pub(crate) struct ServerCertificate {
@@ -132,8 +140,8 @@ impl Ca {
         Ok(NewCa { key: Some(pem), ..new })
     }
 
-    /// The certificate of a CA again, from its key, for the case that only `ca.key` is left. Subject and key identifier become what
-    /// they were before: taken from `issued`, a certificate that this key signed, else the defaults, which are the quickstart's.
+    /// The certificate of a CA again, from its key, if only `ca.key` is left. Subject and key identifier become what they were:
+    /// taken from `issued`, a certificate that this key signed, otherwise the quickstart's.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -151,7 +159,7 @@ impl Ca {
         Self::certify(signing, subject, key_id, now, days)
     }
 
-    /// A CA whose certificate and key are there.
+    /// A CA from its certificate and key.
     ///
     /// # Errors
     /// They do not belong together, the key cannot sign, or the certificate has no key identifier.
@@ -202,8 +210,8 @@ impl Ca {
         Ok(NewCa { ca, certificate, key: None })
     }
 
-    /// A server certificate for `domain` and all names one level below it, for `key` or else for a new ECDSA P-256 key, valid from an
-    /// hour before `now` until `days` after it, but never outside of the CA's own life.
+    /// A server certificate for `domain` and all names one level below it, for `key` or a new ECDSA P-256 key, valid from an hour
+    /// before `now` until `days` after it, but never outside of the CA's own life.
     ///
     /// # Errors
     /// The CA is not in date, or the key cannot be used.
@@ -258,7 +266,7 @@ impl Ca {
     }
 }
 
-/// Stands in for the signer while rcgen writes a draft: the signature is made once, over the finished certificate.
+/// Signs nothing while rcgen writes a draft: the signature is made once, over the finished certificate.
 struct Draft<'a>(&'a KeyPair);
 
 impl PublicKeyData for Draft<'_> {
@@ -277,8 +285,8 @@ impl SigningKey for Draft<'_> {
     }
 }
 
-/// Puts `issuer` and `subject` into rcgen's draft and signs. Names are compared byte for byte by most verifiers (Go, webpki), and
-/// rcgen cannot repeat every name that openssl can write (string types, several attributes of a kind, several in one set).
+/// Puts `issuer` and `subject` into rcgen's draft and signs. Go and webpki compare names byte for byte, and rcgen's
+/// `DistinguishedName` is a map: it loses the second `OU=` of a name and sets of several attributes (seen with 0.14.10).
 fn finish(draft: &[u8], key: &KeyPair, issuer: Option<&[u8]>, subject: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
     let signed =
         with_names(draft, issuer, subject).ok_or(IssueError::Unreadable(PemFault::Malformed("certificate")))?;
@@ -326,16 +334,16 @@ fn serial() -> Result<SerialNumber, IssueError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-/// `time` as a certificate can say it: in UTC, whole seconds, within the years that the encodings have.
-fn sayable(time: OffsetDateTime) -> OffsetDateTime {
+/// `time` as a certificate can express it: in UTC, whole seconds, within the years that the encodings have.
+fn expressible(time: OffsetDateTime) -> OffsetDateTime {
     let time = time.clamp(EARLIEST, LATEST);
     time.checked_to_offset(UtcOffset::UTC).and_then(|t| t.replace_nanosecond(0).ok()).unwrap_or(time)
 }
 
 fn earlier(now: OffsetDateTime, by: Duration) -> OffsetDateTime {
-    sayable(now.checked_sub(by).unwrap_or(EARLIEST))
+    expressible(now.checked_sub(by).unwrap_or(EARLIEST))
 }
 
 fn later(now: OffsetDateTime, days: u32) -> OffsetDateTime {
-    sayable(now.checked_add(Duration::days(i64::from(days))).unwrap_or(LATEST))
+    expressible(now.checked_add(Duration::days(i64::from(days))).unwrap_or(LATEST))
 }

@@ -1,44 +1,45 @@
-//! The tests behind the requirements: each looks at facts and gives a verdict with what was found, in words.
+//! The tests behind the requirements: from facts to a verdict with what was found.
 
 use time::OffsetDateTime;
 
-use super::audit::{Facts, File, KeyFile, Verdict};
+use super::audit::{Facts, Verdict};
+use super::file::{CertificateFile, File, KeyFile};
 use super::key::KeyFault;
-use super::pem::CertificateFile;
-use super::x509::{Details, Extension, Signature};
+use super::pem::PemFault;
+use super::x509::{Details, Extension, Signature, hex};
 
-/// Why Go finds nothing in a file in which we find a block.
-pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark stands before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
+/// Why Go finds no block in a file in which we find one.
+pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
 
 /// Whether there is such a file, whatever is in it.
 pub(super) fn present<T>(file: &File<T>) -> Verdict {
     match file {
-        File::Absent => Verdict::fail("there is none"),
-        File::Unreadable(_) | File::Faulty(_) | File::Good(_) => Verdict::pass("there is one"),
+        File::Absent => Verdict::fail("it does not exist"),
+        File::Unreadable(_) | File::Faulty(_) | File::Good(_) => Verdict::pass("it exists"),
     }
 }
 
 /// Runs a test on `ca.crt` as a file; skips without one.
 pub(super) fn ca_file(facts: &Facts, test: impl FnOnce(&CertificateFile) -> Verdict) -> Verdict {
-    facts.ca.good().map_or_else(|| Verdict::skip("there is no readable ca.crt"), test)
+    facts.files.ca.good().map_or_else(|| Verdict::skip("no readable ca.crt"), test)
 }
 
 /// Runs a test on the CA certificate; skips without one.
 pub(super) fn ca(facts: &Facts, test: impl FnOnce(&Details) -> Verdict) -> Verdict {
-    facts.ca_details().map_or_else(|| Verdict::skip("there is no readable ca.crt"), test)
+    facts.ca().map_or_else(|| Verdict::skip("no readable ca.crt"), test)
 }
 
 /// Runs a test on the server certificate; skips without one.
 pub(super) fn server(facts: &Facts, test: impl FnOnce(&Details) -> Verdict) -> Verdict {
-    facts.server_details().map_or_else(|| Verdict::skip("there is no readable tls.crt"), test)
+    facts.server().map_or_else(|| Verdict::skip("no readable tls.crt"), test)
 }
 
-/// Runs a test on both certificates; skips unless both are there.
+/// Runs a test on both certificates; skips unless both can be read.
 pub(super) fn pair(facts: &Facts, test: impl FnOnce(&Details, &Details) -> Verdict) -> Verdict {
     ca(facts, |ca| server(facts, |server| test(ca, server)))
 }
 
-/// Fails on an absent or broken extension, in the same words for all of them.
+/// Runs a test on an extension; fails if it is absent or broken.
 pub(super) fn existing<T>(extension: &Extension<T>, name: &str, test: impl FnOnce(&T) -> Verdict) -> Verdict {
     match extension {
         Extension::Absent => Verdict::fail(format!("no {name}")),
@@ -49,17 +50,16 @@ pub(super) fn existing<T>(extension: &Extension<T>, name: &str, test: impl FnOnc
 
 /// basicConstraints, judged by `ok` from its CA and critical flags.
 pub(super) fn constraints(c: &Details, ok: impl FnOnce(bool, bool) -> bool) -> Verdict {
-    match c.basic_constraints {
-        Extension::Absent => Verdict::fail("no basicConstraints"),
-        Extension::Broken(how) => Verdict::fail(format!("basicConstraints {how}")),
+    match &c.basic_constraints {
         Extension::Present { critical, value } => {
             let found = format!(
-                "{}CA:{}",
-                if critical { "critical, " } else { "not critical, " },
-                if value { "TRUE" } else { "FALSE" }
+                "{}critical, CA:{}",
+                if *critical { "" } else { "not " },
+                if *value { "TRUE" } else { "FALSE" }
             );
-            Verdict::of(ok(value, critical), found)
+            Verdict::of(ok(*value, *critical), found)
         }
+        absent => existing(absent, "basicConstraints", |_| Verdict::pass("")),
     }
 }
 
@@ -72,9 +72,13 @@ pub(super) fn dates(facts: &Facts, c: &Details) -> Verdict {
     } else if c.not_after < facts.now {
         Verdict::fail(format!("expired on {}", moment(c.not_after)))
     } else if left < i64::from(facts.fail_within_days) {
-        Verdict::fail(format!("{} left, until {end}; asked for at least {}", count_days(left), facts.fail_within_days))
+        Verdict::fail(format!(
+            "{} left, until {end}; at least {} asked for",
+            count(left, "day"),
+            facts.fail_within_days
+        ))
     } else {
-        Verdict::pass(format!("{} left, until {end}", count_days(left)))
+        Verdict::pass(format!("{} left, until {end}", count(left, "day")))
     }
 }
 
@@ -88,18 +92,100 @@ pub(super) fn hash(c: &Details) -> Verdict {
     Verdict::of(c.signature.strong, c.signature.name.clone())
 }
 
-/// Whether a CA key can sign here; kinds that cannot are no fault of the deployment.
-pub(super) fn loads(file: &KeyFile) -> Verdict {
-    match &file.loads {
-        Ok(()) => Verdict::pass(file.key.kind().to_string()),
-        Err(fault @ (KeyFault::Kind(_) | KeyFault::NoPublicHalf | KeyFault::Rejected(_))) => {
-            Verdict::skip(format!("{fault}; renewal is not possible with it"))
+/// Whether this program can sign with the CA's key; a kind that it cannot use is no fault of the deployment.
+pub(super) fn ca_key_signs(file: &File<KeyFile>) -> Verdict {
+    match file {
+        File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
+        File::Unreadable(why) => Verdict::skip(format!("{why}; only renewal needs it")),
+        // A choice of its owner; what runs is not affected.
+        File::Faulty(fault @ PemFault::EncryptedKey) => {
+            Verdict::warn(format!("{fault}, so `certs renew` cannot use it; nothing that runs needs it"))
         }
-        Err(KeyFault::Inconsistent) => Verdict::fail(KeyFault::Inconsistent.to_string()),
+        File::Faulty(fault) => Verdict::fail(fault.to_string()),
+        File::Good(file) => match &file.loads {
+            Ok(()) => Verdict::pass(file.key.kind().to_string()),
+            Err(fault @ (KeyFault::Kind(_) | KeyFault::NoPublicHalf | KeyFault::Rejected(_))) => {
+                Verdict::skip(format!("{fault}; `certs renew` cannot use it"))
+            }
+            Err(fault @ KeyFault::Inconsistent) => Verdict::fail(fault.to_string()),
+        },
     }
 }
 
-/// Whether the key in `file` is the one that the certificate is for.
+/// Whether the proxy can read the server's key.
+pub(super) fn server_key_loads(file: &File<KeyFile>) -> Verdict {
+    match file {
+        File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
+        File::Good(file) => match &file.loads {
+            Err(fault @ KeyFault::Inconsistent) => Verdict::fail(format!("{}: {fault}", file.key.kind())),
+            Ok(()) | Err(KeyFault::Kind(_) | KeyFault::NoPublicHalf | KeyFault::Rejected(_)) => {
+                Verdict::pass(format!("{} private key", file.key.kind()))
+            }
+        },
+        File::Faulty(PemFault::CertificateInsteadOfKey) => Verdict::skip("it contains a certificate"),
+        File::Faulty(fault @ PemFault::EncryptedKey) => Verdict::skip(fault.to_string()),
+        File::Faulty(fault) => Verdict::fail(fault.to_string()),
+        // Its mode may be right for the proxy and wrong for the caller.
+        File::Unreadable(why) => Verdict::skip(why.clone()),
+        File::Absent => Verdict::skip("there is no tls.key"),
+    }
+}
+
+/// Whether the proxy can read the server's certificate, with Go's `tls.X509KeyPair`.
+pub(super) fn server_certificate_loads(file: &File<CertificateFile>) -> Verdict {
+    match file {
+        File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
+        File::Good(file) => Verdict::pass(count(file.certificates() as i64, "PEM certificate")),
+        File::Faulty(PemFault::KeyInsteadOfCertificate) => Verdict::skip("it contains a private key"),
+        File::Faulty(fault) => Verdict::fail(fault.to_string()),
+        File::Unreadable(why) => Verdict::fail(why.clone()),
+        File::Absent => Verdict::skip("there is no tls.crt"),
+    }
+}
+
+/// Whether `tls.crt` and `tls.key` hold each other's content.
+pub(super) fn not_swapped(facts: &Facts) -> Verdict {
+    match (facts.files.server.fault(), facts.files.server_key.fault()) {
+        (Some(PemFault::KeyInsteadOfCertificate), Some(PemFault::CertificateInsteadOfKey)) => {
+            Verdict::fail("tls.crt contains a private key, tls.key a certificate")
+        }
+        (Some(PemFault::KeyInsteadOfCertificate), _) => Verdict::fail("tls.crt contains a private key"),
+        (_, Some(PemFault::CertificateInsteadOfKey)) => Verdict::fail("tls.key contains a certificate"),
+        _ if facts.files.server.good().is_none() && facts.files.server_key.good().is_none() => {
+            Verdict::skip("neither file can be read")
+        }
+        _ => Verdict::pass("each file contains its own kind"),
+    }
+}
+
+/// Whether the CA's name constraints allow the host names of the tunnel.
+pub(super) fn names_allowed(facts: &Facts, ca: &Details) -> Verdict {
+    let constraints = match &ca.name_constraints {
+        Extension::Absent => return Verdict::pass("no nameConstraints"),
+        Extension::Broken(how) => return Verdict::fail(format!("nameConstraints {how}")),
+        Extension::Present { value, .. } => value,
+    };
+    let routes = facts.routes.iter().map(|route| format!("{route}.{}", facts.domain));
+    let any = std::iter::once(format!("any-route.{}", facts.domain));
+    let refused: Vec<String> = routes.chain(any).filter(|host| !constraints.allow(host)).collect();
+    let mut said = Vec::new();
+    if !constraints.permitted.is_empty() {
+        said.push(format!("only {} permitted", list(&constraints.permitted)));
+    }
+    if !constraints.excluded.is_empty() {
+        said.push(format!("{} excluded", list(&constraints.excluded)));
+    }
+    if said.is_empty() {
+        said.push("none for DNS names".into());
+    }
+    let said = format!("nameConstraints: {}", said.join("; "));
+    match refused.first() {
+        None => Verdict::pass(said),
+        Some(host) => Verdict::fail(format!("{said}, which rules out {host}")),
+    }
+}
+
+/// Whether the key in `file` is the certificate's.
 pub(super) fn belongs(file: &File<KeyFile>, name: &str, c: &Details) -> Verdict {
     match file {
         File::Good(file) => match file.key.public_key() {
@@ -110,21 +196,19 @@ pub(super) fn belongs(file: &File<KeyFile>, name: &str, c: &Details) -> Verdict 
             None if *file.key.kind() != c.key => {
                 Verdict::fail(format!("{name} is {}, the certificate is for {}", file.key.kind(), c.key))
             }
-            None => Verdict::skip(format!("both {}, but {name} does not hold its public half", c.key)),
+            None => Verdict::skip(format!("both {}, but {name} lacks its public half", c.key)),
         },
         File::Unreadable(why) => Verdict::skip(why.clone()),
-        File::Faulty(_) | File::Absent => Verdict::skip(format!("there is no readable {name}")),
+        File::Faulty(_) | File::Absent => Verdict::skip(format!("no readable {name}")),
     }
 }
 
-/// Issuer and subject are compared byte for byte, as Go and webpki do.
+/// Whether the CA itself signed the server certificate. Issuer and subject are compared byte for byte, as Go and webpki do.
 pub(super) fn signed(facts: &Facts, ca: &Details, server: &Details) -> Verdict {
     if server.issuer_der != ca.subject_der {
-        let between =
-            facts.server.good().into_iter().flat_map(|f| &f.others).filter_map(|der| Details::read(der.clone()).ok());
-        let intermediate = between.into_iter().any(|d| d.subject_der == server.issuer_der);
-        let how = if intermediate {
-            ", an intermediate that stands in tls.crt too; it must be signed by the registered CA itself"
+        let mut sent = facts.files.server.good().into_iter().flat_map(CertificateFile::other_certificates);
+        let how = if sent.any(|other| other.subject_der == server.issuer_der) {
+            ", an intermediate that is in tls.crt too; the registered CA itself must sign"
         } else if server.subject_der == server.issuer_der {
             ", that is by itself"
         } else if server.issuer == ca.subject {
@@ -137,15 +221,69 @@ pub(super) fn signed(facts: &Facts, ca: &Details, server: &Details) -> Verdict {
     match &facts.server_signature {
         Some(Signature::Good) => Verdict::pass(format!("signed by {}", shown(&ca.subject))),
         Some(Signature::Unknown(what)) => Verdict::skip(what.clone()),
+        Some(Signature::Bad) | None if names_key_of(server, ca) => {
+            Verdict::fail("it names this CA and its key, but the signature does not verify: tls.crt is damaged")
+        }
         Some(Signature::Bad) | None => Verdict::fail(format!(
-            "issued by a CA of the same name, {}, but not signed by this one's key; was ca.crt made anew?",
+            "issued by a CA of the same name, {}, but this one's key did not sign it; was ca.crt made anew?",
             shown(&ca.subject)
         )),
     }
 }
 
+/// Whether the server's authorityKeyIdentifier equals the CA's subjectKeyIdentifier.
+fn names_key_of(server: &Details, ca: &Details) -> bool {
+    let named = server.authority_key_id.value().and_then(Option::as_ref);
+    named.is_some() && named == ca.subject_key_id.value()
+}
+
+/// Whether this CA issued the server certificate, and the certificate was damaged since.
+pub(super) fn is_damaged(facts: &Facts) -> bool {
+    let (Some(ca), Some(server)) = (facts.ca(), facts.server()) else { return false };
+    facts.server_signature == Some(Signature::Bad) && server.issuer_der == ca.subject_der && names_key_of(server, ca)
+}
+
+/// Whether the key identifiers of both certificates agree.
+pub(super) fn key_ids(ca: &Details, server: &Details) -> Verdict {
+    match (server.authority_key_id.value().and_then(Option::as_ref), ca.subject_key_id.value()) {
+        (Some(authority), Some(subject)) if authority == subject => Verdict::pass(hex(subject, ":")),
+        (Some(authority), Some(subject)) => {
+            Verdict::fail(format!("the server's is {}, the CA's is {}", hex(authority, ":"), hex(subject, ":")))
+        }
+        (None, _) => Verdict::skip("the server certificate has no key identifier of its issuer"),
+        (_, None) => Verdict::skip("the CA certificate has no key identifier"),
+    }
+}
+
+/// Whether the names of the server certificate go on covering routes that are added.
+pub(super) fn wildcard(facts: &Facts, c: &Details) -> Verdict {
+    let wildcard = format!("*.{}", facts.domain);
+    if c.dns_names().iter().any(|n| n.eq_ignore_ascii_case(&wildcard)) {
+        Verdict::pass(wildcard)
+    } else if !facts.routes.is_empty() && uncovered(facts, c).is_empty() {
+        Verdict::pass(format!(
+            "no {wildcard}, but each route by name: {}; a new route needs a new certificate",
+            list(c.dns_names())
+        ))
+    } else {
+        Verdict::fail(format!("no {wildcard}; {}", names(c)))
+    }
+}
+
+/// Whether the server certificate covers every configured route.
+pub(super) fn routes_covered(facts: &Facts, c: &Details) -> Verdict {
+    let missing = uncovered(facts, c);
+    if facts.routes.is_empty() {
+        Verdict::skip("no routes are configured")
+    } else if missing.is_empty() {
+        Verdict::pass(format!("{} of {}", facts.routes.len(), count(facts.routes.len() as i64, "route")))
+    } else {
+        Verdict::fail(format!("not covered: {}; {}", list(&missing), names(c)))
+    }
+}
+
 /// The configured routes' host names that no name of the certificate covers.
-pub(super) fn uncovered(facts: &Facts, c: &Details) -> Vec<String> {
+fn uncovered(facts: &Facts, c: &Details) -> Vec<String> {
     let hosts = facts.routes.iter().map(|route| format!("{route}.{}", facts.domain));
     hosts.filter(|host| !c.dns_names().iter().any(|name| covers(name, host))).collect()
 }
@@ -161,11 +299,11 @@ fn covers(name: &str, host: &str) -> bool {
     }
 }
 
-/// What the certificate is for instead, in words.
-pub(super) fn names(c: &Details) -> String {
+/// What the certificate is for instead.
+fn names(c: &Details) -> String {
     match &c.dns_names {
         Extension::Absent => {
-            format!("there is no subjectAltName, and the name in the subject ({}) is not looked at", shown(&c.subject))
+            format!("no subjectAltName, and the common name ({}) does not count", shown(&c.subject))
         }
         Extension::Broken(how) => format!("the subjectAltName {how}"),
         Extension::Present { value, .. } if value.is_empty() => "the subjectAltName has no DNS name".into(),
@@ -185,14 +323,9 @@ pub(super) fn shown(name: &str) -> String {
     if name.is_empty() { "an empty name".into() } else { format!("`{name}`") }
 }
 
-/// `1 route`, `2 routes`.
-pub(super) fn count(n: usize, what: &str) -> String {
+/// `1 route`, `2 routes`, `-1 days`.
+pub(crate) fn count(n: i64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// `1 day`, `-2 days`.
-fn count_days(n: i64) -> String {
-    format!("{n} day{}", if n == 1 { "" } else { "s" })
 }
 
 /// A date and time in words.

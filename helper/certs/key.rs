@@ -1,4 +1,4 @@
-//! Private keys in the three PEM forms that tools write, and the kinds of key, by name, also those that cannot be used here.
+//! Private keys in the three PEM forms that tools write, and the kinds of key, those that this program cannot use included.
 
 use std::fmt;
 
@@ -11,23 +11,13 @@ use super::pem::{self, Block, Label, PemFault};
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-const ED448: &[u8] = &[0x2b, 0x65, 0x71];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-/// Curves that meet people under other names; only for messages.
-const OTHER_CURVES: &[(&[u8], &str)] = &[
-    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x01], "P-192"),
-    (&[0x2b, 0x81, 0x04, 0x00, 0x0a], "secp256k1"),
-    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07], "brainpoolP256r1"),
-    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0b], "brainpoolP384r1"),
-    (&[0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0d], "brainpoolP512r1"),
-];
 const P224: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x21];
 const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 
-/// What a public or private key is, as far as anybody asks; shown as `ECDSA P-256`, `RSA 2048`.
+/// The algorithm of a key, with its size or curve; shown as `ECDSA P-256`, `RSA 2048`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     /// RSA with the size of its modulus in bits.
@@ -42,14 +32,10 @@ pub(crate) enum KeyKind {
     EcdsaP384,
     /// NIST P-521: meets the requirement, but ring neither signs nor verifies with it.
     EcdsaP521,
-    /// Any other curve by its name or OID, or `explicit parameters`.
+    /// Any other curve by its OID, or `with explicit parameters`.
     EcdsaOther(String),
     /// Ed25519.
     Ed25519,
-    /// Ed448.
-    Ed448,
-    /// DSA.
-    Dsa,
     /// Any other algorithm, by its OID.
     Other(String),
 }
@@ -65,15 +51,13 @@ impl fmt::Display for KeyKind {
             Self::EcdsaP521 => f.write_str("ECDSA P-521"),
             Self::EcdsaOther(curve) => write!(f, "ECDSA {curve}"),
             Self::Ed25519 => f.write_str("Ed25519"),
-            Self::Ed448 => f.write_str("Ed448"),
-            Self::Dsa => f.write_str("DSA"),
             Self::Other(oid) => write!(f, "key algorithm {oid}"),
         }
     }
 }
 
 impl KeyKind {
-    /// The kind that the value of an `AlgorithmIdentifier` and the public key's bits (for RSA: its size) stand for;
+    /// The kind of the value of an `AlgorithmIdentifier` with the public key's bits (for the size of RSA);
     /// `None` if the algorithm identifier is not DER.
     fn of(algorithm: &[u8], public: Option<&[u8]>) -> Option<Self> {
         let mut reader = Reader::new(algorithm);
@@ -89,20 +73,11 @@ impl KeyKind {
                 Some(P256) => Self::EcdsaP256,
                 Some(P384) => Self::EcdsaP384,
                 Some(P521) => Self::EcdsaP521,
-                Some(curve) => Self::EcdsaOther(
-                    OTHER_CURVES
-                        .iter()
-                        .find(|(oid, _)| *oid == curve)
-                        .map_or_else(|| format!("curve {}", der::oid_text(curve)), |(_, name)| (*name).into()),
-                ),
+                Some(curve) => Self::EcdsaOther(format!("curve {}", der::oid_text(curve))),
                 None => Self::EcdsaOther("with explicit parameters".into()),
             }
         } else if oid == ED25519 {
             Self::Ed25519
-        } else if oid == ED448 {
-            Self::Ed448
-        } else if oid == DSA {
-            Self::Dsa
         } else {
             Self::Other(der::oid_text(oid))
         })
@@ -122,11 +97,11 @@ impl KeyKind {
         match self {
             Self::Rsa(bits) | Self::RsaPss(bits) => *bits >= 2048,
             Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 => true,
-            Self::EcdsaP224 | Self::EcdsaOther(_) | Self::Ed25519 | Self::Ed448 | Self::Dsa | Self::Other(_) => false,
+            Self::EcdsaP224 | Self::EcdsaOther(_) | Self::Ed25519 | Self::Other(_) => false,
         }
     }
 
-    /// Whether this program can sign with such a key: what ring loads, without what is below the floor (Ed25519).
+    /// Whether this program can sign with such a key: what ring loads, without Ed25519, which the requirements do not name.
     pub(crate) fn signs(&self) -> bool {
         match self {
             Self::Rsa(bits) => (2048..=4096).contains(bits),
@@ -136,8 +111,6 @@ impl KeyKind {
             | Self::EcdsaP521
             | Self::EcdsaOther(_)
             | Self::Ed25519
-            | Self::Ed448
-            | Self::Dsa
             | Self::Other(_) => false,
         }
     }
@@ -166,20 +139,20 @@ fn rsa_modulus_bits(public: &[u8]) -> Option<usize> {
     Some(modulus.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// Why a private key that was read cannot sign here.
+/// Why this program cannot sign with a private key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyFault {
     /// A kind that ring does not load or that the requirements do not allow.
-    #[error("{0} keys are not usable here; ECDSA P-256, ECDSA P-384 and RSA 2048 to 4096 are")]
+    #[error("this helper cannot sign with {0} keys, only with ECDSA P-256, ECDSA P-384 and RSA 2048 to 4096")]
     Kind(KeyKind),
     /// RFC 5915 makes the public half optional, ring needs it.
-    #[error("the key's public half is not in the file; `openssl pkey -in OLD -out NEW` adds it")]
+    #[error("the file lacks the key's public half; `openssl pkey -in OLD -out NEW` adds it")]
     NoPublicHalf,
     /// The parts of the key contradict each other: a damaged or edited file.
     #[error("the key's private and public halves do not belong together")]
     Inconsistent,
-    /// ring's own word, which never holds key material.
-    #[error("the key is refused by the cryptography library: {0}")]
+    /// ring's reason, which never contains key material.
+    #[error("the cryptography library rejects the key: {0}")]
     Rejected(String),
 }
 
@@ -187,11 +160,8 @@ pub(crate) enum KeyFault {
 pub(crate) struct Key {
     /// PKCS#8 (RFC 5208), rebuilt from the parts for RSA and ECDSA so that ring's strict reader takes it.
     pkcs8: Vec<u8>,
-    /// The value of the key's `AlgorithmIdentifier`.
-    #[cfg(test)]
-    algorithm: Vec<u8>,
     kind: KeyKind,
-    /// The bits of the public key, where they are known.
+    /// The bits of the public key, if known.
     public: Option<Vec<u8>>,
 }
 
@@ -202,11 +172,11 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Reads the first private key of a key file, as Go's `tls.X509KeyPair` does: other blocks beside it, like openssl's
-    /// `EC PARAMETERS`, are passed over.
+    /// Reads the first private key of a key file, as Go's `tls.X509KeyPair` does: other blocks, like openssl's
+    /// `EC PARAMETERS`, are skipped.
     ///
     /// # Errors
-    /// What the file is instead, in words that can be shown to a person.
+    /// What the file is instead.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
         let blocks = pem::blocks(bytes)?;
         let Some(block) = blocks.iter().find(|b| b.label.is_private_key()) else {
@@ -230,7 +200,7 @@ impl Key {
             Label::Pkcs8 => Self::from_pkcs8(der),
             Label::Pkcs1 => Self::rsa(&rsa_algorithm(), &der),
             Label::Sec1 => {
-                // The curve stands in the key; a few old tools leave it to the EC PARAMETERS block before it.
+                // The curve is in the key; a few old tools put it only into the EC PARAMETERS block before it.
                 let outside = blocks.iter().find(|b| b.label == Label::EcParameters).and_then(Block::decode_any);
                 Self::sec1(None, outside.as_deref(), &der)
             }
@@ -263,13 +233,7 @@ impl Key {
             beside
         };
         let kind = KeyKind::of(algorithm.content, None)?;
-        Some(Self {
-            #[cfg(test)]
-            algorithm: algorithm.content.to_vec(),
-            kind,
-            public,
-            pkcs8: der,
-        })
+        Some(Self { kind, public, pkcs8: der })
     }
 
     /// `RSAPrivateKey` (RFC 8017 A.1.2) into PKCS#8.
@@ -279,14 +243,7 @@ impl Key {
         let (modulus, exponent) = (reader.expect(INTEGER)?, reader.expect(INTEGER)?);
         let public = der::write(SEQUENCE, &[modulus.whole, exponent.whole]);
         let kind = KeyKind::of(algorithm, Some(&public))?;
-        let pkcs8 = pkcs8(algorithm, pkcs1);
-        Some(Self {
-            pkcs8,
-            #[cfg(test)]
-            algorithm: algorithm.to_vec(),
-            kind,
-            public: Some(public),
-        })
+        Some(Self { pkcs8: pkcs8(algorithm, pkcs1), kind, public: Some(public) })
     }
 
     /// `ECPrivateKey` (RFC 5915) into PKCS#8. The curve is taken from the PKCS#8 algorithm, the key, or the block before it.
@@ -313,16 +270,10 @@ impl Key {
             parts.push(der::write(CONTEXT_1, &[&der::write(BIT_STRING, &[&[0], public])]));
         }
         let pkcs8 = pkcs8(&algorithm, &der::write(SEQUENCE, &[&parts.concat()]));
-        Some(Self {
-            pkcs8,
-            #[cfg(test)]
-            algorithm,
-            kind,
-            public,
-        })
+        Some(Self { pkcs8, kind, public })
     }
 
-    /// The key itself as PKCS#8 DER. Only for loading it.
+    /// The key as PKCS#8 DER, only for loading it.
     pub(super) fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
@@ -332,23 +283,16 @@ impl Key {
         &self.kind
     }
 
-    /// The bits of the public key, to compare with a certificate's; `None` where the file does not hold them and no
-    /// library here can compute them.
+    /// The bits of the public key, to compare with a certificate's; `None` if the file lacks them and no library here can
+    /// compute them.
     pub(crate) fn public_key(&self) -> Option<&[u8]> {
         self.public.as_deref()
     }
 
-    /// The `SubjectPublicKeyInfo`, in the cases in which [`Self::public_key`] is known.
-    #[cfg(test)]
-    pub(super) fn spki_der(&self) -> Option<Vec<u8>> {
-        let bits = der::write(BIT_STRING, &[&[0], self.public.as_deref()?]);
-        Some(der::write(SEQUENCE, &[&der::write(SEQUENCE, &[&self.algorithm]), &bits]))
-    }
-
-    /// Loads the key for signing, which also checks that its halves belong together.
+    /// Loads the key for signing, which also proves that its halves belong together.
     ///
     /// # Errors
-    /// Why it cannot sign here.
+    /// Why this program cannot sign with it.
     pub(crate) fn signing(&self) -> Result<rcgen::KeyPair, KeyFault> {
         let algorithm = match self.kind {
             KeyKind::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
@@ -360,16 +304,17 @@ impl Key {
             | KeyKind::EcdsaP521
             | KeyKind::EcdsaOther(_)
             | KeyKind::Ed25519
-            | KeyKind::Ed448
-            | KeyKind::Dsa
             | KeyKind::Other(_) => return Err(KeyFault::Kind(self.kind.clone())),
         };
         if self.public.is_none() {
             return Err(KeyFault::NoPublicHalf);
         }
         rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&self.pkcs8.as_slice().into(), algorithm).map_err(|error| {
-            let text = error.to_string();
-            if text.contains("InconsistentComponents") { KeyFault::Inconsistent } else { KeyFault::Rejected(text) }
+            match error {
+                // The one constant that ring gives for this case (`KeyRejected::inconsistent_components`).
+                rcgen::Error::RingKeyRejected(why) if why == "InconsistentComponents" => KeyFault::Inconsistent,
+                other => KeyFault::Rejected(other.to_string()),
+            }
         })
     }
 }

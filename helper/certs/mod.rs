@@ -1,24 +1,25 @@
-//! Certificates: read as they stand in files, made, and judged; bytes in, bytes out, no files and no clock.
+//! Certificates: the four files, what they must be, and how they are issued, judged and changed.
+//!
+//! From bytes to a verdict: `pem`, `der`, `key`, `x509` parse; `file` holds the four files; `audit` gathers the facts, `judge` has the
+//! tests, `rows` the requirements; `judged` is the verdict, `handshake` tries it.
 
 pub(crate) mod audit;
-pub(crate) mod checking;
 mod der;
-pub(crate) mod disk;
-mod handshake;
+pub(crate) mod file;
+pub(crate) mod handshake;
 pub(crate) mod issue;
-pub(crate) mod issuing;
-mod judge;
-pub(crate) mod key;
-pub(crate) mod pem;
+pub(crate) mod judge;
+pub(crate) mod judged;
+mod key;
+mod pem;
+pub(crate) mod provision;
 pub(crate) mod renewal;
-pub(crate) mod rollover;
+pub(crate) mod rotation;
 mod rows;
 #[cfg(test)]
 mod tests;
-pub(crate) mod x509;
+mod x509;
 
-pub(crate) use audit::{Asked, Facts, Files, Input, Row, Verdict, audit};
-pub(crate) use issue::{Ca, IssueError};
-pub(crate) use key::Key;
-pub(crate) use pem::{CertificateFile, PemFault};
-pub(crate) use x509::Details;
+pub(crate) use audit::Purpose;
+pub(crate) use file::Files;
+pub(crate) use judged::{CertificateInfo, Judged};

@@ -1,4 +1,4 @@
-//! PEM files (RFC 7468) as people have them: what is in them, and what is wrong with them, in words. The only user of rustls-pemfile.
+//! PEM files (RFC 7468): their blocks, and what is wrong with a file. The only user of rustls-pemfile.
 
 use std::fmt;
 
@@ -6,9 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::der::{self, Framing};
-use super::x509::Details;
 
-/// What a file is instead of the certificate or key it should hold. The texts never contain anything of a key.
+/// What a file is instead of the certificate or key it should hold. The texts quote nothing of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PemFault {
     /// No bytes, or nothing but white space.
@@ -26,43 +25,41 @@ pub(crate) enum PemFault {
     #[error("the file has no PEM block (no line that starts with `-----BEGIN`)")]
     NoBlock,
     /// A block whose BEGIN line does not start at the beginning of its line, as after a paste from YAML or a mail.
-    #[error("the PEM block is indented or quoted; `-----BEGIN` must stand at the very start of its line")]
+    #[error("the PEM block is indented or quoted; `-----BEGIN` must be at the start of its line")]
     Indented,
     /// A signing request.
-    #[error("the file holds a certificate signing request (CSR), not the certificate made from it")]
+    #[error("the file contains a certificate signing request (CSR), not the certificate made from it")]
     Request,
     /// The files are swapped, or one was copied over the other.
-    #[error("the file holds a private key instead of a certificate")]
+    #[error("the file contains a private key instead of a certificate")]
     KeyInsteadOfCertificate,
     /// The files are swapped, or one was copied over the other.
-    #[error("the file holds a certificate instead of a private key")]
+    #[error("the file contains a certificate instead of a private key")]
     CertificateInsteadOfKey,
     /// Either form of a key with a passphrase.
-    #[error(
-        "the private key is encrypted with a passphrase; nobody is there to type it when the proxy starts (`openssl pkey -in OLD -out NEW` takes it off)"
-    )]
+    #[error("the private key is encrypted with a passphrase")]
     EncryptedKey,
     /// Some other PEM block, by its label.
-    #[error("the file holds a `{0}` block, which is not what belongs there")]
+    #[error("the file contains a `{0}` block instead")]
     OtherBlock(String),
-    /// A BEGIN line without its END line: half a copy, or a full disk.
+    /// A BEGIN line without its END line: an incomplete copy, or a full disk.
     #[error("the `{0}` block has no END line: the file is cut off")]
     CutOff(String),
     /// Characters that are not base64, or too few of them.
     #[error("the text inside the `{0}` block is not valid base64: the file is damaged or was edited")]
     Base64(String),
     /// The DER ends before it should.
-    #[error("the {0} inside the PEM block is incomplete: lines are missing")]
+    #[error("the {0} in the PEM block is incomplete: lines are missing")]
     Incomplete(&'static str),
     /// Bytes after the DER.
-    #[error("{1} extra bytes follow the {0} inside the PEM block")]
+    #[error("{1} extra bytes follow the {0} in the PEM block")]
     TrailingBytes(&'static str, usize),
     /// DER that is not what the label says.
-    #[error("the PEM block does not hold a well-formed {0}")]
+    #[error("the PEM block does not contain a well-formed {0}")]
     Malformed(&'static str),
 }
 
-/// The labels that matter; all others by their text.
+/// The labels that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Label {
     /// A certificate.
@@ -79,7 +76,7 @@ pub(super) enum Label {
     EncryptedPkcs8,
     /// What `openssl ecparam -genkey` writes before the key.
     EcParameters,
-    /// Any other label, shortened and without control characters.
+    /// Any other label; a text that is not of the form of a label is not kept.
     Other(String),
 }
 
@@ -94,13 +91,13 @@ impl Label {
             "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
             "EC PARAMETERS" => Self::EcParameters,
             other if is_label(other) => Self::Other(other.to_owned()),
-            // Kept apart from keys, and never quoted: anything may stand between the dashes.
+            // Never quoted: anything can be pasted between the dashes.
             other if other.ends_with("PRIVATE KEY") => Self::Other("unknown PRIVATE KEY".to_owned()),
             _ => Self::Other("unknown".to_owned()),
         }
     }
 
-    /// Every label that ends as Go's `tls.X509KeyPair` wants a key's label to end.
+    /// Whether it ends as Go's `tls.X509KeyPair` wants a key's label to end.
     pub(super) fn is_private_key(&self) -> bool {
         match self {
             Self::Pkcs8 | Self::Pkcs1 | Self::Sec1 | Self::EncryptedPkcs8 => true,
@@ -110,7 +107,7 @@ impl Label {
     }
 }
 
-/// Whether a text reads as a label does: some short words in capitals.
+/// Whether a text has the form of a label: some short words in capitals (RFC 7468 §2).
 fn is_label(text: &str) -> bool {
     let is_word = |word: &str| {
         (1..=12).contains(&word.len())
@@ -134,12 +131,14 @@ impl fmt::Display for Label {
     }
 }
 
-/// One block, BEGIN line to END line, still as text.
+/// One block from its BEGIN line to its END line, as text.
 pub(super) struct Block<'a> {
     /// What its BEGIN line says.
     pub(super) label: Label,
     /// Both of its lines and what is between them; to the next BEGIN or the end of the file if it is not closed.
     text: &'a [u8],
+    /// Offset of `text` in the file, a byte-order mark not counted.
+    start: usize,
     /// Whether there is an END line.
     closed: bool,
 }
@@ -167,12 +166,12 @@ impl Block<'_> {
             Ok(Some((Item::Pkcs1Key(der), _))) => Ok(der.secret_pkcs1_der().to_vec()),
             Ok(Some((Item::Sec1Key(der), _))) => Ok(der.secret_sec1_der().to_vec()),
             Ok(_) => Err(PemFault::OtherBlock(self.label.to_string())),
-            // Their error quotes lines of the file, which may be a key's: it goes no further.
+            // Their error quotes lines of the file, which may be a key's: it is dropped.
             Err(_) => Err(PemFault::Base64(self.label.to_string())),
         }
     }
 
-    /// The bytes of a block that rustls-pemfile passes over (`EC PARAMETERS`).
+    /// The bytes of a block that rustls-pemfile skips (`EC PARAMETERS`).
     pub(super) fn decode_any(&self) -> Option<Vec<u8>> {
         let body: Vec<u8> = lines(self.text).filter(|l| !l.starts_with(b"-----")).flatten().copied().collect();
         STANDARD.decode(body).ok()
@@ -190,7 +189,7 @@ fn label_of<'a>(line: &'a [u8], word: &str) -> Option<&'a str> {
     std::str::from_utf8(rest.strip_suffix(b"-----")?).ok()
 }
 
-/// All blocks of a file. Text before, between and after them is passed over, as every PEM reader does.
+/// All blocks of a file. Text before, between and after them is skipped, as every PEM reader does.
 ///
 /// # Errors
 /// The faults of files without any block.
@@ -211,18 +210,23 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
         let line = raw.trim_ascii_end();
         if let Some(label) = label_of(line, "BEGIN") {
             if let Some((label, start)) = open.take() {
-                found.push(Block { label, text: text.get(start..at).unwrap_or_default(), closed: false });
+                found.push(Block { label, text: text.get(start..at).unwrap_or_default(), start, closed: false });
             }
             open = Some((Label::of(label), at));
         } else if let Some(label) = label_of(line, "END").map(Label::of)
             && let Some((_, start)) = open.take_if(|(open, _)| *open == label)
         {
-            found.push(Block { label, text: text.get(start..at + line.len()).unwrap_or_default(), closed: true });
+            found.push(Block {
+                label,
+                text: text.get(start..at + line.len()).unwrap_or_default(),
+                start,
+                closed: true,
+            });
         }
         at += length + 1;
     }
     if let Some((label, start)) = open {
-        found.push(Block { label, text: text.get(start..).unwrap_or_default(), closed: false });
+        found.push(Block { label, text: text.get(start..).unwrap_or_default(), start, closed: false });
     }
     if found.is_empty() {
         return Err(match der::framing(bytes) {
@@ -237,7 +241,7 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
     Ok(found)
 }
 
-/// The fault of a file that has blocks, but none of the kind that was looked for.
+/// The fault of a file whose blocks are all of another kind.
 pub(super) fn none_of_these(bytes: &[u8], blocks: &[Block<'_>]) -> PemFault {
     match blocks.first() {
         Some(block) if block.label == Label::Request => PemFault::Request,
@@ -245,6 +249,20 @@ pub(super) fn none_of_these(bytes: &[u8], blocks: &[Block<'_>]) -> PemFault {
         None if bytes.trim_ascii().is_empty() => PemFault::Empty,
         None => PemFault::NoBlock,
     }
+}
+
+/// The text of a file outside its certificate and private key blocks, to be searched for secrets and never shown.
+pub(super) fn outside_blocks(bytes: &[u8], blocks: &[Block<'_>]) -> String {
+    let text = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    let mut rest = String::new();
+    let mut at = 0;
+    for block in blocks.iter().filter(|b| b.closed && (b.label == Label::Certificate || b.label.is_private_key())) {
+        rest.push_str(&String::from_utf8_lossy(text.get(at..block.start).unwrap_or_default()));
+        rest.push('\n');
+        at = block.start + block.text.len();
+    }
+    rest.push_str(&String::from_utf8_lossy(text.get(at..).unwrap_or_default()));
+    rest
 }
 
 /// Refuses DER that is shorter or longer than its own header says.
@@ -257,56 +275,10 @@ pub(super) fn framed(der: &[u8], what: &'static str) -> Result<(), PemFault> {
     }
 }
 
-/// Whether Go's `pem.Decode`, with which the proxy reads its files, finds the first block that we found: it looks for `-----BEGIN ` at
-/// the start of the file or right after a LF, so a byte-order mark hides that block from it, and CR-only line ends hide all.
+/// Whether Go's `pem.Decode`, which the proxy uses, finds the first block: it wants `-----BEGIN ` at the start of the file or
+/// right after a LF, so a byte-order mark hides that block from it, and CR-only line ends hide all.
 pub(crate) fn go_finds_a_block(bytes: &[u8]) -> bool {
     !bytes.starts_with(b"\xef\xbb\xbf-----BEGIN ") && bytes.contains(&b'\n')
-}
-
-/// A certificate file that holds at least one well-formed certificate.
-#[derive(Clone, Debug)]
-pub(crate) struct CertificateFile {
-    /// The first certificate, the one that counts.
-    pub(crate) first: Details,
-    /// The certificates after it, as DER.
-    pub(crate) others: Vec<Vec<u8>>,
-    /// How many private key blocks stand in the same file.
-    pub(crate) private_keys: usize,
-    /// Size of the file in bytes.
-    pub(crate) size: usize,
-    /// See [`go_finds_a_block`].
-    pub(crate) go_finds_it: bool,
-}
-
-impl CertificateFile {
-    /// Reads a certificate file as it is: CRLF, a byte-order mark, text around the blocks and trailing white space are no faults.
-    ///
-    /// # Errors
-    /// What the file is instead, in words that can be shown to a person.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
-        let blocks = blocks(bytes)?;
-        let mut ders = Vec::new();
-        for block in blocks.iter().filter(|b| b.label == Label::Certificate) {
-            let der = block.decode()?;
-            framed(&der, "certificate")?;
-            ders.push(der);
-        }
-        let private_keys = blocks.iter().filter(|b| b.label.is_private_key()).count();
-        if ders.is_empty() {
-            return Err(if private_keys > 0 {
-                PemFault::KeyInsteadOfCertificate
-            } else {
-                none_of_these(bytes, &blocks)
-            });
-        }
-        let first = Details::read(ders.remove(0))?;
-        Ok(Self { first, others: ders, private_keys, size: bytes.len(), go_finds_it: go_finds_a_block(bytes) })
-    }
-
-    /// How many certificates the file holds.
-    pub(crate) fn certificates(&self) -> usize {
-        1 + self.others.len()
-    }
 }
 
 /// A PEM block with lines of 64 characters (RFC 7468 §2).

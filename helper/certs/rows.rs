@@ -1,358 +1,209 @@
-//! The requirements, one row each. Source, where a row names no other: "Certificate requirements" in Anthropic's MCP tunnels reference.
+//! The requirements, one row each. Source, unless a row names another: "Certificate requirements" in Anthropic's MCP tunnels
+//! reference.
 
-use super::audit::{File, Of, Requirement, Verdict};
+use super::audit::Of::{Ca, Pair, Server};
+use super::audit::{Facts, Optional, Requirement, Row, Verdict};
+use super::file::File;
 use super::judge::{
-    HIDDEN, belongs, ca, ca_file, constraints, count, dates, existing, hash, list, loads, names, pair, present, server,
-    shown, signed, strength, uncovered,
+    belongs, ca, ca_file, ca_key_signs, constraints, count, dates, existing, hash, key_ids, list, names_allowed,
+    not_swapped, pair, present, routes_covered, server, server_certificate_loads, server_key_loads, shown, signed,
+    strength, wildcard,
 };
-use super::key::KeyFault;
 use super::pem::PemFault;
 use super::x509::{Extension, Signature, hex};
-use crate::rules::RuleId;
+use crate::rules::RuleId::{self, *};
 
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.
 const LARGEST_CA_FILE: usize = 8 * 1024;
 
-/// Every documented requirement. Order: what must be there before what is in it, the CA before the server, the pair last.
-pub(crate) const REQUIREMENTS: &[Requirement] = &[
-    Requirement {
-        id: "ca-present",
-        of: Of::Ca,
-        rule: RuleId::CaMissing,
-        requirement: "there is a CA certificate",
-        test: |f| present(&f.ca),
-    },
-    Requirement {
-        id: "ca-readable",
-        of: Of::Ca,
-        rule: RuleId::CaUnusable,
-        requirement: "ca.crt is a certificate in PEM form",
-        test: |f| match &f.ca {
-            File::Good(_) => Verdict::pass("PEM certificate"),
-            File::Faulty(fault) => Verdict::fail(fault.to_string()),
-            File::Unreadable(why) => Verdict::fail(why.clone()),
-            File::Absent => Verdict::skip("there is no ca.crt"),
-        },
-    },
-    Requirement {
-        id: "ca-single",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "ca.crt holds exactly one certificate",
-        test: |f| ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates(), "certificate"))),
-    },
-    Requirement {
-        id: "ca-no-key-material",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "ca.crt holds no private key",
-        test: |f| ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys, "private key block"))),
-    },
-    Requirement {
-        id: "ca-size",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "ca.crt is at most 8 kB",
-        test: |f| ca_file(f, |c| Verdict::of(c.size <= LARGEST_CA_FILE, format!("{} bytes", c.size))),
-    },
-    Requirement {
-        id: "ca-basic-constraints",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "basicConstraints says CA:TRUE",
-        test: |f| ca(f, |c| constraints(c, |ca, _| ca)),
-    },
-    Requirement {
-        id: "ca-basic-constraints-critical",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "basicConstraints is marked critical",
-        test: |f| {
-            ca(f, |c| match c.basic_constraints {
-                Extension::Absent | Extension::Broken(_) => Verdict::skip("there is no readable basicConstraints"),
-                Extension::Present { .. } => constraints(c, |_, critical| critical),
-            })
-        },
-    },
-    Requirement {
-        id: "ca-subject-key-id",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "subjectKeyIdentifier is present",
-        test: |f| ca(f, |c| existing(&c.subject_key_id, "subjectKeyIdentifier", |id| Verdict::pass(hex(id, ":")))),
-    },
-    Requirement {
-        id: "ca-key-usage",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "keyUsage has keyCertSign",
-        test: |f| ca(f, |c| existing(&c.key_usage, "keyUsage", |u| Verdict::of(u.contains(&"keyCertSign"), list(u)))),
-    },
-    Requirement {
-        id: "ca-in-date",
-        of: Of::Ca,
-        rule: RuleId::CaExpired,
-        requirement: "the CA is in date",
-        test: |f| ca(f, |c| dates(f, c)),
-    },
-    Requirement {
-        id: "ca-key-strength",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "the CA's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
-        test: |f| ca(f, strength),
-    },
-    Requirement {
-        id: "ca-signature-hash",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "the CA certificate is signed with SHA-256 or stronger",
-        test: |f| ca(f, hash),
-    },
-    Requirement {
-        // Not documented in so many words; a self-signed certificate whose signature fails is damaged, and no verifier takes it.
-        id: "ca-self-signature",
-        of: Of::Ca,
-        rule: RuleId::CaUnfit,
-        requirement: "a self-signed CA certificate carries its own key's signature",
-        test: |f| {
-            ca(f, |c| match &f.ca_self_signature {
-                None => Verdict::pass(format!("not self-signed: issued by {}", shown(&c.issuer))),
-                Some(Signature::Good) => Verdict::pass("self-signed, the signature is good"),
-                Some(Signature::Bad) => Verdict::fail("names itself as issuer, but its key did not make the signature"),
-                Some(Signature::Unknown(what)) => Verdict::skip(what.clone()),
-            })
-        },
-    },
-    Requirement {
-        id: "ca-key-usable",
-        of: Of::Ca,
-        rule: RuleId::CaKeyUnusable,
-        requirement: "ca.key, if it is on this host, is a private key that can sign",
-        test: |f| match &f.ca_key {
-            File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
-            File::Unreadable(why) => Verdict::skip(format!("{why}; only renewal needs it")),
-            File::Faulty(fault) => Verdict::fail(fault.to_string()),
-            File::Good(file) => loads(file),
-        },
-    },
-    Requirement {
-        id: "server-present",
-        of: Of::Server,
-        rule: RuleId::ProxyCertMissing,
-        requirement: "there is a server certificate",
-        test: |f| present(&f.server),
-    },
-    Requirement {
-        id: "server-key-present",
-        of: Of::Server,
-        rule: RuleId::ProxyCertMissing,
-        requirement: "there is a private key for the server certificate",
-        test: |f| present(&f.server_key),
-    },
-    Requirement {
-        id: "server-not-swapped",
-        of: Of::Server,
-        rule: RuleId::ProxyCertSwapped,
-        requirement: "tls.crt holds the certificate and tls.key the private key",
-        test: |f| match (f.server.fault(), f.server_key.fault()) {
-            (Some(PemFault::KeyInsteadOfCertificate), Some(PemFault::CertificateInsteadOfKey)) => {
-                Verdict::fail("the two files are swapped: tls.crt holds a private key, tls.key a certificate")
-            }
-            (Some(PemFault::KeyInsteadOfCertificate), _) => Verdict::fail("tls.crt holds a private key"),
-            (_, Some(PemFault::CertificateInsteadOfKey)) => Verdict::fail("tls.key holds a certificate"),
-            _ if f.server.good().is_none() && f.server_key.good().is_none() => {
-                Verdict::skip("neither file is readable")
-            }
-            _ => Verdict::pass("each file holds its own kind"),
-        },
-    },
-    Requirement {
-        // Go's `tls.X509KeyPair`, with which the proxy loads them.
-        id: "server-readable",
-        of: Of::Server,
-        rule: RuleId::ProxyCertEmpty,
-        requirement: "tls.crt is a certificate in PEM form that the proxy can read",
-        test: |f| match &f.server {
-            File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
-            File::Good(file) if file.certificates() > 1 => {
-                Verdict::pass(format!("{}; the first one is the server's", count(file.certificates(), "certificate")))
-            }
-            File::Good(_) => Verdict::pass("PEM certificate"),
-            File::Faulty(PemFault::KeyInsteadOfCertificate) => Verdict::skip("it holds a private key, see above"),
-            File::Faulty(fault) => Verdict::fail(fault.to_string()),
-            File::Unreadable(why) => Verdict::fail(why.clone()),
-            File::Absent => Verdict::skip("there is no tls.crt"),
-        },
-    },
-    Requirement {
-        id: "server-key-readable",
-        of: Of::Server,
-        rule: RuleId::ProxyCertEmpty,
-        requirement: "tls.key is a private key in PEM form that the proxy can read",
-        test: |f| match &f.server_key {
-            File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
-            File::Good(file) => match &file.loads {
-                Err(KeyFault::Inconsistent) => {
-                    Verdict::fail(format!("{}: {}", file.key.kind(), KeyFault::Inconsistent))
-                }
-                Ok(()) | Err(KeyFault::Kind(_) | KeyFault::NoPublicHalf | KeyFault::Rejected(_)) => {
-                    Verdict::pass(format!("{} private key", file.key.kind()))
-                }
-            },
-            File::Faulty(PemFault::CertificateInsteadOfKey) => Verdict::skip("it holds a certificate, see above"),
-            File::Faulty(PemFault::EncryptedKey) => Verdict::skip("it is encrypted, see below"),
-            File::Faulty(fault) => Verdict::fail(fault.to_string()),
-            // Its mode may be right for the proxy and wrong for the person who asks.
-            File::Unreadable(why) => Verdict::skip(why.clone()),
-            File::Absent => Verdict::skip("there is no tls.key"),
-        },
-    },
-    Requirement {
-        id: "server-key-not-encrypted",
-        of: Of::Server,
-        rule: RuleId::ProxyKeyEncrypted,
-        requirement: "tls.key has no passphrase",
-        test: |f| match &f.server_key {
+const fn row(
+    id: &'static str,
+    of: super::audit::Of,
+    rule: RuleId,
+    requirement: &'static str,
+    test: fn(&Facts) -> Verdict,
+) -> Requirement {
+    Requirement::new(id, of, rule, requirement, test)
+}
+
+/// Every requirement's verdict, in the table's order.
+pub(crate) fn audit(facts: &Facts) -> Vec<Row> {
+    REQUIREMENTS.iter().map(|of| Row { of, verdict: (of.test)(facts) }).collect()
+}
+
+/// Every requirement. Order: what must exist before what is in it, the CA before the server, the pair last.
+pub(crate) static REQUIREMENTS: &[Requirement] = &[
+    row("ca-present", Ca, CaMissing, "there is a CA certificate", |f| present(&f.files.ca)),
+    row("ca-readable", Ca, CaUnusable, "ca.crt is a certificate in PEM form", |f| match &f.files.ca {
+        File::Good(_) => Verdict::pass("PEM certificate"),
+        File::Faulty(fault) => Verdict::fail(fault.to_string()),
+        File::Unreadable(why) => Verdict::fail(why.clone()),
+        File::Absent => Verdict::skip("there is no ca.crt"),
+    }),
+    row("ca-single", Ca, CaUnfit, "ca.crt contains exactly one certificate", |f| {
+        ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates() as i64, "certificate")))
+    }),
+    row("ca-no-key-material", Ca, CaUnfit, "ca.crt contains no private key", |f| {
+        ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys as i64, "private key block")))
+    }),
+    // Not documented: the file is registered in the Console and mounted into the proxy.
+    row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password beside its certificate", |f| {
+        ca_file(f, |c| match (c.other_text, c.holds_secret) {
+            (0, _) => Verdict::pass("nothing beside the certificate"),
+            (n, false) => Verdict::pass(format!("{} of other text", count(n as i64, "byte"))),
+            (n, true) => Verdict::fail(format!(
+                "{} of other text; a part of it looks like a token or password",
+                count(n as i64, "byte")
+            )),
+        })
+    }),
+    row("ca-size", Ca, CaUnfit, "ca.crt is at most 8 kB", |f| {
+        ca_file(f, |c| Verdict::of(c.size <= LARGEST_CA_FILE, format!("{} bytes", c.size)))
+    }),
+    row("ca-basic-constraints", Ca, CaUnfit, "basicConstraints says CA:TRUE", |f| {
+        ca(f, |c| constraints(c, |ca, _| ca))
+    }),
+    row("ca-basic-constraints-critical", Ca, CaUnfit, "basicConstraints is marked critical", |f| {
+        ca(f, |c| match c.basic_constraints {
+            Extension::Absent | Extension::Broken(_) => Verdict::skip("no readable basicConstraints"),
+            Extension::Present { .. } => constraints(c, |_, critical| critical),
+        })
+    }),
+    row("ca-subject-key-id", Ca, CaUnfit, "subjectKeyIdentifier is present", |f| {
+        ca(f, |c| existing(&c.subject_key_id, "subjectKeyIdentifier", |id| Verdict::pass(hex(id, ":"))))
+    }),
+    row("ca-key-usage", Ca, CaUnfit, "keyUsage has keyCertSign", |f| {
+        ca(f, |c| existing(&c.key_usage, "keyUsage", |u| Verdict::of(u.contains(&"keyCertSign"), list(u))))
+    }),
+    // Not documented; Go, openssl and webpki refuse what a CA issues outside of its constraints.
+    row("ca-name-constraints", Ca, CaNameConstraints, "nameConstraints, if any, allow the tunnel's host names", |f| {
+        ca(f, |c| names_allowed(f, c))
+    }),
+    row("ca-in-date", Ca, CaExpired, "the CA is in date", |f| ca(f, |c| dates(f, c))).date(),
+    row("ca-key-strength", Ca, CaUnfit, "the CA's key is RSA of at least 2048 bits or ECDSA on P-256 or larger", |f| {
+        ca(f, strength)
+    }),
+    row("ca-signature-hash", Ca, CaUnfit, "the CA certificate is signed with SHA-256 or stronger", |f| ca(f, hash)),
+    // Not documented; a self-signed certificate whose signature fails is damaged, and every verifier refuses it.
+    row("ca-self-signature", Ca, CaUnfit, "a self-signed CA certificate has a valid signature of its own key", |f| {
+        ca(f, |c| match &f.ca_self_signature {
+            None => Verdict::pass(format!("not self-signed: issued by {}", shown(&c.issuer))),
+            Some(Signature::Good) => Verdict::pass("self-signed, the signature is valid"),
+            Some(Signature::Bad) => Verdict::fail("names itself as issuer, but its key did not make the signature"),
+            Some(Signature::Unknown(what)) => Verdict::skip(what.clone()),
+        })
+    })
+    .proof(),
+    row("ca-key-usable", Ca, CaKeyUnusable, "ca.key, if it is on this host, is a private key that can sign", |f| {
+        ca_key_signs(&f.files.ca_key)
+    })
+    .proof()
+    .about(Optional::CaKey),
+    row("server-present", Server, ProxyCertMissing, "there is a server certificate", |f| present(&f.files.server)),
+    row("server-key-present", Server, ProxyCertMissing, "there is a private key for the server certificate", |f| {
+        present(&f.files.server_key)
+    }),
+    row(
+        "server-not-swapped",
+        Server,
+        ProxyCertSwapped,
+        "tls.crt contains the certificate and tls.key the private key",
+        not_swapped,
+    ),
+    row(
+        "server-readable",
+        Server,
+        ProxyCertEmpty,
+        "tls.crt is a certificate in PEM form that the proxy can read",
+        |f| server_certificate_loads(&f.files.server),
+    ),
+    // Go's `tls.X509KeyPair` takes the first certificate for the server's, RFC 8446 §4.4.2 wants it there.
+    row("server-first", Server, ProxyCertOrder, "the server's certificate is the first in tls.crt", |f| {
+        server(f, |c| match f.server_is_misplaced() {
+            false => Verdict::pass("it is the first"),
+            true => Verdict::fail(format!("another certificate comes before that of {}", shown(&c.subject))),
+        })
+    }),
+    row(
+        "server-key-readable",
+        Server,
+        ProxyCertEmpty,
+        "tls.key is a private key in PEM form that the proxy can read",
+        |f| server_key_loads(&f.files.server_key),
+    ),
+    row("server-key-not-encrypted", Server, ProxyKeyEncrypted, "tls.key has no passphrase", |f| {
+        match &f.files.server_key {
             File::Good(_) => Verdict::pass("no passphrase"),
             File::Faulty(fault @ PemFault::EncryptedKey) => Verdict::fail(fault.to_string()),
-            File::Faulty(_) | File::Unreadable(_) | File::Absent => Verdict::skip("there is no readable tls.key"),
-        },
-    },
-    Requirement {
-        id: "server-authority-key-id",
-        of: Of::Server,
-        rule: RuleId::TlsUnknownCa,
-        requirement: "authorityKeyIdentifier is present",
-        test: |f| {
-            server(f, |c| {
-                existing(&c.authority_key_id, "authorityKeyIdentifier", |id| match id {
-                    Some(id) => Verdict::pass(hex(id, ":")),
-                    None => {
-                        Verdict::fail("authorityKeyIdentifier names issuer and serial number only, no key identifier")
-                    }
-                })
+            File::Faulty(_) | File::Unreadable(_) | File::Absent => Verdict::skip("no readable tls.key"),
+        }
+    }),
+    row("server-authority-key-id", Server, TlsKeyId, "authorityKeyIdentifier is present", |f| {
+        server(f, |c| {
+            existing(&c.authority_key_id, "authorityKeyIdentifier", |id| match id {
+                Some(id) => Verdict::pass(hex(id, ":")),
+                None => Verdict::fail("authorityKeyIdentifier has issuer and serial number only, no key identifier"),
             })
-        },
-    },
-    Requirement {
-        id: "server-san-wildcard",
-        of: Of::Server,
-        rule: RuleId::TlsBadCert,
-        requirement: "subjectAltName has *.<domain>, or names every route",
-        test: |f| {
-            server(f, |c| {
-                let wildcard = format!("*.{}", f.domain);
-                if c.dns_names().iter().any(|n| n.eq_ignore_ascii_case(&wildcard)) {
-                    Verdict::pass(wildcard)
-                } else if !f.routes.is_empty() && uncovered(f, c).is_empty() {
-                    Verdict::pass(format!(
-                        "no {wildcard}, but each route by name: {}; a new route needs a new certificate",
-                        list(c.dns_names())
-                    ))
-                } else {
-                    Verdict::fail(format!("no {wildcard}; {}", names(c)))
-                }
-            })
-        },
-    },
-    Requirement {
-        id: "server-san-routes",
-        of: Of::Server,
-        rule: RuleId::TlsBadCert,
-        requirement: "subjectAltName covers <route>.<domain> for every configured route",
-        test: |f| {
-            server(f, |c| {
-                let missing = uncovered(f, c);
-                if f.routes.is_empty() {
-                    Verdict::skip("no routes are configured")
-                } else if missing.is_empty() {
-                    Verdict::pass(format!("{} of {}", f.routes.len(), count(f.routes.len(), "route")))
-                } else {
-                    Verdict::fail(format!("not covered: {}; {}", list(&missing), names(c)))
-                }
-            })
-        },
-    },
-    Requirement {
-        id: "server-extended-key-usage",
-        of: Of::Server,
-        rule: RuleId::TlsUnsupportedCert,
-        requirement: "extendedKeyUsage is absent or has serverAuth",
-        test: |f| {
-            server(f, |c| match &c.extended_key_usage {
-                Extension::Absent => Verdict::pass("absent"),
-                found @ (Extension::Broken(_) | Extension::Present { .. }) => {
-                    existing(found, "extendedKeyUsage", |u| Verdict::of(u.iter().any(|u| u == "serverAuth"), list(u)))
-                }
-            })
-        },
-    },
-    Requirement {
-        id: "server-in-date",
-        of: Of::Server,
-        rule: RuleId::TlsExpired,
-        requirement: "the server certificate is in date",
-        test: |f| server(f, |c| dates(f, c)),
-    },
-    Requirement {
-        id: "server-key-strength",
-        of: Of::Server,
-        rule: RuleId::ServerUnfit,
-        requirement: "the server's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
-        test: |f| server(f, strength),
-    },
-    Requirement {
-        id: "server-signature-hash",
-        of: Of::Server,
-        rule: RuleId::ServerUnfit,
-        requirement: "the server certificate is signed with SHA-256 or stronger",
-        test: |f| server(f, hash),
-    },
-    Requirement {
-        id: "pair-signed-by-ca",
-        of: Of::Pair,
-        rule: RuleId::TlsUnknownCa,
-        requirement: "the server certificate is signed directly by this CA",
-        test: |f| pair(f, |ca, server| signed(f, ca, server)),
-    },
-    Requirement {
-        id: "pair-key-ids",
-        of: Of::Pair,
-        rule: RuleId::TlsUnknownCa,
-        requirement: "the server's authorityKeyIdentifier equals the CA's subjectKeyIdentifier",
-        test: |f| {
-            pair(f, |ca, server| {
-                match (server.authority_key_id.value().and_then(Option::as_ref), ca.subject_key_id.value()) {
-                    (Some(authority), Some(subject)) if authority == subject => Verdict::pass(hex(subject, ":")),
-                    (Some(authority), Some(subject)) => Verdict::fail(format!(
-                        "the server's says {}, the CA's is {}",
-                        hex(authority, ":"),
-                        hex(subject, ":")
-                    )),
-                    (None, _) => Verdict::skip("the server certificate has no key identifier of its issuer"),
-                    (_, None) => Verdict::skip("the CA certificate has no key identifier"),
-                }
-            })
-        },
-    },
-    Requirement {
-        id: "pair-server-key",
-        of: Of::Pair,
-        rule: RuleId::ProxyCertMismatch,
-        requirement: "tls.key belongs to tls.crt",
-        test: |f| server(f, |c| belongs(&f.server_key, "tls.key", c)),
-    },
-    Requirement {
-        id: "pair-ca-key",
-        of: Of::Pair,
-        rule: RuleId::CaKeyMismatch,
-        requirement: "ca.key, if it is on this host, belongs to ca.crt",
-        test: |f| {
-            ca(f, |c| match f.ca_key {
-                File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
-                File::Unreadable(_) | File::Faulty(_) | File::Good(_) => belongs(&f.ca_key, "ca.key", c),
-            })
-        },
-    },
+        })
+    })
+    .explained_by("pair-signed-by-ca"),
+    row("server-san-wildcard", Server, TlsBadCert, "subjectAltName has *.<domain>, or names every route", |f| {
+        server(f, |c| wildcard(f, c))
+    }),
+    row(
+        "server-san-routes",
+        Server,
+        TlsBadCert,
+        "subjectAltName covers <route>.<domain> for every configured route",
+        |f| server(f, |c| routes_covered(f, c)),
+    )
+    .about(Optional::Routes),
+    row("server-extended-key-usage", Server, TlsUnsupportedCert, "extendedKeyUsage is absent or has serverAuth", |f| {
+        server(f, |c| match &c.extended_key_usage {
+            Extension::Absent => Verdict::pass("absent"),
+            found @ (Extension::Broken(_) | Extension::Present { .. }) => {
+                existing(found, "extendedKeyUsage", |u| Verdict::of(u.iter().any(|u| u == "serverAuth"), list(u)))
+            }
+        })
+    }),
+    row("server-in-date", Server, TlsExpired, "the server certificate is in date", |f| server(f, |c| dates(f, c)))
+        .date(),
+    row(
+        "server-key-strength",
+        Server,
+        ServerUnfit,
+        "the server's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
+        |f| server(f, strength),
+    ),
+    row(
+        "server-signature-hash",
+        Server,
+        ServerUnfit,
+        "the server certificate is signed with SHA-256 or stronger",
+        |f| server(f, hash),
+    ),
+    row("pair-signed-by-ca", Pair, TlsUnknownCa, "the server certificate is signed directly by this CA", |f| {
+        pair(f, |ca, server| signed(f, ca, server))
+    })
+    .proof(),
+    row(
+        "pair-key-ids",
+        Pair,
+        TlsKeyId,
+        "the server's authorityKeyIdentifier equals the CA's subjectKeyIdentifier",
+        |f| pair(f, key_ids),
+    )
+    .explained_by("pair-signed-by-ca"),
+    row("pair-server-key", Pair, ProxyCertMismatch, "tls.key belongs to tls.crt", |f| {
+        server(f, |c| belongs(&f.files.server_key, "tls.key", c))
+    })
+    .proof(),
+    row("pair-ca-key", Pair, CaKeyMismatch, "ca.key, if it is on this host, belongs to ca.crt", |f| {
+        ca(f, |c| match f.files.ca_key {
+            File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
+            File::Unreadable(_) | File::Faulty(_) | File::Good(_) => belongs(&f.files.ca_key, "ca.key", c),
+        })
+    })
+    .proof()
+    .about(Optional::CaKey),
 ];

@@ -1,10 +1,10 @@
-//! What one certificate says, taken out of its DER once, as plain values that the audit and the issuer work on.
+//! What one certificate says: plain values, taken out of its DER once.
 
 use ring::digest;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::oid::Oid;
-use x509_parser::extensions::{GeneralName, KeyUsage, ParsedExtension};
+use x509_parser::extensions::{GeneralName, GeneralSubtree, KeyUsage, ParsedExtension};
 use x509_parser::oid_registry as oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -14,14 +14,14 @@ use super::der::{BIT_STRING, CONTEXT_0, Reader, SEQUENCE};
 use super::key::KeyKind;
 use super::pem::PemFault;
 
-/// An extension as it was found.
+/// An extension of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Extension<T> {
-    /// Not in the certificate.
+    /// The certificate does not have it.
     Absent,
-    /// There, but twice or not well-formed; says which.
+    /// Present twice, or not well-formed; which of them.
     Broken(&'static str),
-    /// There.
+    /// Present once and well-formed.
     Present {
         /// The critical flag.
         critical: bool,
@@ -40,14 +40,14 @@ impl<T> Extension<T> {
     }
 }
 
-/// Whether a signature on a certificate checks out under a key.
+/// Whether a key made the signature on a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Signature {
-    /// It does.
+    /// It did.
     Good,
-    /// It does not.
+    /// It did not.
     Bad,
-    /// No library here can tell; says what it is.
+    /// No library here can verify it; what it is.
     Unknown(String),
 }
 
@@ -83,7 +83,7 @@ const SIGNATURES: &[(&str, &str, Family, bool)] = &[
     ("2.16.840.1.101.3.4.3.2", "DSA with SHA-256", Family::Other, true),
 ];
 
-/// How a certificate is signed, in words.
+/// How a certificate is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SignatureAlgorithm {
     /// `ECDSA with SHA-256`, or the OID of an unknown one.
@@ -160,6 +160,43 @@ pub(crate) struct Details {
     pub(crate) extended_key_usage: Extension<Vec<String>>,
     /// The DNS names of the subjectAltName.
     pub(crate) dns_names: Extension<Vec<String>>,
+    /// The DNS names that a CA's certificates may be for.
+    pub(crate) name_constraints: Extension<NameConstraints>,
+}
+
+/// The DNS part of nameConstraints (RFC 5280 §4.2.1.10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameConstraints {
+    /// The only subtrees that are allowed; empty allows all.
+    pub(crate) permitted: Vec<String>,
+    /// Subtrees that are not allowed.
+    pub(crate) excluded: Vec<String>,
+}
+
+impl NameConstraints {
+    fn of(found: &x509_parser::extensions::NameConstraints<'_>) -> Self {
+        let dns = |trees: &Option<Vec<GeneralSubtree<'_>>>| -> Vec<String> {
+            let names = trees.iter().flatten().filter_map(|tree| match &tree.base {
+                GeneralName::DNSName(name) => Some(printable(name)),
+                _ => None,
+            });
+            names.collect()
+        };
+        Self { permitted: dns(&found.permitted_subtrees), excluded: dns(&found.excluded_subtrees) }
+    }
+
+    /// Whether a certificate for `host` is within the constraints.
+    pub(crate) fn allow(&self, host: &str) -> bool {
+        // `.example.com`, which Go and webpki take for the names below it only, is not in RFC 5280.
+        let within = |tree: &String| {
+            let base = tree.strip_prefix('.').unwrap_or(tree).to_ascii_lowercase();
+            let host = host.to_ascii_lowercase();
+            base.is_empty()
+                || (host == base && !tree.starts_with('.'))
+                || host.strip_suffix(base.as_str()).is_some_and(|front| front.ends_with('.'))
+        };
+        (self.permitted.is_empty() || self.permitted.iter().any(within)) && !self.excluded.iter().any(within)
+    }
 }
 
 impl Details {
@@ -220,6 +257,9 @@ impl Details {
                     None
                 }
             }),
+            name_constraints: extension(c, &oid::OID_X509_EXT_NAME_CONSTRAINTS, |e| {
+                if let ParsedExtension::NameConstraints(found) = e { Some(NameConstraints::of(found)) } else { None }
+            }),
             spki_der,
             der,
         })
@@ -242,7 +282,7 @@ impl Details {
 
     /// Whether the key of the `SubjectPublicKeyInfo` `issuer` made the signature on this certificate.
     pub(crate) fn signed_by(&self, issuer: &[u8]) -> Signature {
-        let unknown = |what: &str| Signature::Unknown(format!("{what}: no library of this program verifies that"));
+        let unknown = |what: &str| Signature::Unknown(format!("this helper cannot verify {what}"));
         let Some((kind, _)) = KeyKind::of_spki(issuer) else {
             return Signature::Bad;
         };
@@ -268,7 +308,7 @@ impl Details {
             }
             (KeyKind::Ed25519, Family::Other) if self.signature.name == "Ed25519" => true,
             (KeyKind::EcdsaP224 | KeyKind::EcdsaP521 | KeyKind::EcdsaOther(_), Family::Ecdsa) => false,
-            (KeyKind::Ed448 | KeyKind::Dsa | KeyKind::Other(_), Family::Other) => false,
+            (KeyKind::Other(_), Family::Other) => false,
             // One kind of signature, another kind of key: not made by it, whoever verifies.
             _ => return Signature::Bad,
         };
@@ -351,7 +391,7 @@ fn name(name: &X509Name<'_>) -> String {
     printable(&name.to_string())
 }
 
-/// Names come from files of others: control characters, which a terminal would obey, are written out.
+/// Names come from foreign files: control characters, which a terminal would obey, are escaped.
 fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::answer::{Error, Finding, Next, Report, Severity, Who};
 use crate::caller::Caller;
-use crate::certs::disk::{CertificateInfo, OnDisk};
-use crate::certs::issuing;
+use crate::certs::provision::{self, Lives};
+use crate::certs::{CertificateInfo, Files, Judged, Purpose};
 use crate::deployment::env_file;
 use crate::deployment::modes;
 use crate::deployment::scaffold;
@@ -165,7 +165,8 @@ fn make(
     made.files.extend(scaffold::ensure_env_and_gitignore(deployment, Some(domain))?);
 
     let routes = current::route_labels(deployment, domain);
-    let issued = issuing::issue(deployment, domain, &routes, issuing::IssueRequest::default().days()?, caller.now)?;
+    let purpose = Purpose { domain, routes: &routes, now: caller.now };
+    let issued = provision::issue(deployment, purpose, Lives::default())?;
     made.files.extend(issued.files);
     made.findings.extend(issued.judged.findings);
 
@@ -255,8 +256,7 @@ fn report(
     let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
     let routes = current::routes(deployment)?;
     let labels = current::route_labels(deployment, domain);
-    let certificates = OnDisk::read(deployment);
-    let judged = certificates.judge(domain, &labels, caller.now);
+    let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
     let found = crate::model::found::Found::read(deployment)?;
     let progress = Progress {
         token: matches!(token, TokenState::Set(_)),
@@ -267,7 +267,7 @@ fn report(
     let steps = steps(&progress);
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
-    let mut findings = if certificates.is_empty() { Vec::new() } else { judged.findings.clone() };
+    let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
     findings.extend(modes::open_directory(deployment));

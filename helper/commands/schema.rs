@@ -5,10 +5,10 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Failure, Report};
-use crate::certs::checking::{CheckData as CertsData, CheckRequest as CertsRequest};
-use crate::certs::issuing::{IssueData, IssueRequest};
-use crate::certs::renewal::{RenewData, RenewRequest};
-use crate::certs::rollover::{RotateData, RotateRequest};
+use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
+use crate::commands::certs::issue::{IssueData, IssueRequest};
+use crate::commands::certs::renew::{RenewData, RenewRequest};
+use crate::commands::certs::rotate_ca::{RotateData, RotateRequest};
 use crate::commands::check::{CheckData, CheckRequest};
 use crate::commands::connect::{ConnectData, ConnectRequest};
 use crate::commands::init::{InitData, InitRequest};

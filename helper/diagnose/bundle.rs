@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{DiagnoseData, shown};
 use crate::answer::{Error, Report};
 use crate::caller::Caller;
-use crate::certs::disk::shown_pem;
+use crate::certs::judged::shown_pem;
 use crate::config::sample;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, path};

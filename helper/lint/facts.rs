@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::answer::Error;
 use crate::caller::{Caller, Services};
-use crate::certs::disk::{Judged, OnDisk};
+use crate::certs::{Files, Judged, Purpose};
 use crate::config::gateway::Gateway;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::scaffold::read_env;
@@ -55,7 +55,9 @@ impl<'a> Facts<'a> {
             (Some(gateway), Some(domain)) => current::labels(gateway.routes.keys(), domain),
             (None, _) | (_, None) => Vec::new(),
         };
-        let certificates = domain.as_ref().map(|d| OnDisk::read(deployment).judge(d, &labels, caller.now));
+        let certificates = domain
+            .as_ref()
+            .map(|domain| Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now }));
         let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
         let git = git::state(deployment, path::ENV);
         let git_key = files::metadata(deployment, path::CA_KEY).ok().flatten().map(|_| match &git {

@@ -2,4 +2,5 @@
 
 pub(crate) mod current;
 pub(crate) mod found;
+pub(crate) mod pair;
 mod secrets;

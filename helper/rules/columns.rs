@@ -48,6 +48,8 @@ pub(crate) enum Cure {
     Issue,
     /// `certs renew`.
     Renew,
+    /// `certs rotate-ca`: a new CA.
+    RotateCa,
     /// What the row's `fix` says.
     ByHand,
 }

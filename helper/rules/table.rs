@@ -29,6 +29,8 @@ pub(crate) struct Rule {
     pub(crate) docs: &'static str,
     /// Whether an error of this rule keeps the stack from working; a mere risk to a secret does not.
     pub(crate) blocks: bool,
+    /// Whether the CA can sign nothing while this is so.
+    pub(crate) blocks_signing: bool,
     /// What ends it.
     pub(crate) cure: Cure,
     /// Rules that explain this one where both are found, the likeliest first.
@@ -48,6 +50,7 @@ impl Rule {
             fix: "",
             docs: "",
             blocks: true,
+            blocks_signing: false,
             cure: Cure::ByHand,
             caused_by: &[],
         }
@@ -1023,7 +1026,8 @@ rules! {
         title: "the server certificate does not match its key",
         symptom: "`tls: private key does not match public key`",
         cause: "one of the two files was replaced and the other was not",
-        fix: "move data/tls.crt away, then run `{helper} certs issue --dir {dir}`, which issues one for the key that is there",
+        fix: "run `{helper} certs renew --dir {dir}`, which issues one for the key that exists",
+        cure: Cure::Renew,
     }
     ProxyCertSwapped = "proxy-cert-swapped" {
         layer: Files,
@@ -1042,6 +1046,26 @@ rules! {
         symptom: "`tls: failed to find any PEM data`",
         cause: "it is empty, cut off, DER instead of PEM, or a signing request instead of a certificate",
         fix: "move the file in the evidence away, then run `{helper} certs issue --dir {dir}`",
+    }
+    ProxyCertOrder = "proxy-cert-order" {
+        layer: Files,
+        severity: Error,
+        docs: TROUBLE,
+        title: "the certificates in data/tls.crt are in the wrong order",
+        symptom: "`tls: private key does not match public key`",
+        cause: "a TLS server takes the first certificate of the file for its own, and another one comes first",
+        fix: "run `{helper} certs renew --dir {dir}`, or move the server's certificate to the top of data/tls.crt",
+        cure: Cure::Renew,
+    }
+    ProxyPairUnknown = "proxy-pair-unknown" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "data/tls.crt may not be the certificate that the proxy reads",
+        symptom: "the certificate is renewed, and calls fail with `expired certificate` all the same",
+        cause: "the proxy's configuration and mounts name another file, or do not tell which; that file is not checked and not renewed",
+        fix: "mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`; otherwise renew the proxy's own file by hand",
+        blocks: false,
     }
     ProxyKeyEncrypted = "proxy-key-encrypted" {
         layer: Files,
@@ -1067,8 +1091,9 @@ rules! {
         docs: REFERENCE,
         title: "data/ca.crt is not a usable certificate",
         symptom: "the Console refuses the file",
-        cause: "",
+        cause: "it is empty, cut off, or of another kind",
         fix: "restore the registered certificate as data/ca.crt",
+        blocks_signing: true,
     }
     CaUnfit = "ca-unfit" {
         layer: Files,
@@ -1076,8 +1101,31 @@ rules! {
         docs: REFERENCE,
         title: "the CA certificate does not meet the tunnel's requirements",
         symptom: "the Console refuses it, or every call fails with `tls handshake failed`",
-        cause: "the evidence names the requirement and what was found",
+        cause: "the Console and the tunnel accept only certificates that meet every documented requirement",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a CA that meets them, and register it in the Console",
+        blocks_signing: true,
+        cure: Cure::RotateCa,
+    }
+    CaNameConstraints = "ca-name-constraints" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the CA's name constraints rule out the tunnel's host names",
+        symptom: "every call fails with `tls handshake failed`",
+        cause: "clients reject every certificate that this CA issues for these names",
+        fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a CA without constraints, and register it in the Console",
+        blocks_signing: true,
+        cure: Cure::RotateCa,
+    }
+    CaExtraText = "ca-extra-text" {
+        layer: Files,
+        severity: Error,
+        docs: SECURITY,
+        title: "data/ca.crt contains more than the CA certificate",
+        symptom: "text before or after the certificate block",
+        cause: "the file is registered in the Console and mounted into the proxy; a token or password in it is exposed",
+        fix: "keep only the lines from BEGIN CERTIFICATE to END CERTIFICATE in data/ca.crt; replace the token or password if there was one",
+        blocks: false,
     }
     CaExpired = "ca-expired" {
         layer: Files,
@@ -1087,6 +1135,8 @@ rules! {
         symptom: "every call fails with `tls handshake failed`",
         cause: "its validity has ended or has not begun; a wrong clock looks the same",
         fix: "check this machine's clock; then run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` and register the new CA beside the old one (a tunnel holds two)",
+        blocks_signing: true,
+        cure: Cure::RotateCa,
     }
     CaEndsFirst = "ca-ends-first" {
         layer: Tls,
@@ -1105,13 +1155,14 @@ rules! {
         symptom: "every call will fail with `tls handshake failed`",
         cause: "every certificate that it signed stops working with it",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a new CA beside it; no call is lost in the change",
+        cure: Cure::RotateCa,
     }
     CertsNotVerifiable = "certs-not-verifiable" {
         layer: Tls,
         severity: Warning,
         docs: REFERENCE,
-        title: "some certificates cannot be verified here",
-        symptom: "rows of `certs check` are skipped",
+        title: "the helper cannot verify these certificates",
+        symptom: "requirements are skipped",
         cause: "this helper's verifier does not support their kind of key or signature (ECDSA P-521, RSA over 4096 bits and the like)",
         fix: "call a route from Claude to be sure, or use ECDSA P-256, as `certs issue` does",
     }
@@ -1121,9 +1172,18 @@ rules! {
         docs: REFERENCE,
         title: "a TLS handshake with these certificates fails",
         symptom: "every call fails with `tls handshake failed`",
-        cause: "a client that trusts only data/ca.crt rejects data/tls.crt; its words are in the evidence",
+        cause: "a client that trusts only data/ca.crt rejects data/tls.crt",
         fix: "fix the other findings first; if there are none, run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
-        caused_by: &[&[TlsExpired, ServerUnfit, TlsUnknownCa, CaExpired, CaUnfit, TlsBadCert]],
+        caused_by: &[&[
+            ProxyCertOrder,
+            TlsExpired,
+            ServerUnfit,
+            TlsUnknownCa,
+            CaExpired,
+            CaNameConstraints,
+            CaUnfit,
+            TlsBadCert,
+        ]],
     }
     CertsRotationOpen = "certs-rotation-open" {
         layer: Files,
@@ -1156,10 +1216,11 @@ rules! {
         layer: Files,
         severity: Error,
         docs: REFERENCE,
-        title: "data/ca.key cannot be used",
-        symptom: "no certificate can be issued",
-        cause: "",
-        fix: "restore the CA's unencrypted key as data/ca.key (`openssl pkey -in KEY -out data/ca.key` removes a passphrase)",
+        title: "`data/ca.key` cannot sign",
+        symptom: "no certificate can be issued or renewed; the running stack is not affected",
+        cause: "it is encrypted with a passphrase, damaged, or a kind of key that the helper cannot use",
+        fix: "put the CA's unencrypted key into data/ca.key before the next renewal (`openssl pkey -in KEY -out data/ca.key` removes a passphrase)",
+        blocks_signing: true,
     }
     CaKeyMismatch = "ca-key-mismatch" {
         layer: Files,
@@ -1169,6 +1230,7 @@ rules! {
         symptom: "certificates issued with it are not trusted",
         cause: "one of the two files was replaced",
         fix: "restore the file that belongs to the registered CA",
+        blocks_signing: true,
     }
     ServerUnfit = "server-unfit" {
         layer: Files,
@@ -1176,8 +1238,9 @@ rules! {
         docs: REFERENCE,
         title: "the server certificate does not meet the tunnel's requirements",
         symptom: "every call fails with `tls handshake failed`",
-        cause: "the evidence names the requirement and what was found",
-        fix: "move data/tls.crt and data/tls.key away, then run `{helper} certs issue --dir {dir}`",
+        cause: "its key is too weak or of another kind, or its signature's hash is weaker than SHA-256",
+        fix: "run `{helper} certs renew --dir {dir}`; if the key is the fault, move data/tls.crt and data/tls.key away and run `{helper} certs issue --dir {dir}`",
+        cure: Cure::Renew,
     }
     TokenMissing = "token-missing" {
         layer: Edge,
@@ -1536,7 +1599,17 @@ rules! {
         title: "the tunnel does not trust the CA of the server certificate",
         symptom: "`remote error: tls: unknown certificate authority`",
         cause: "data/tls.crt was signed by another CA than data/ca.crt, or data/ca.crt is not registered for this tunnel (never, revoked, or registered for another one)",
-        fix: "compare the fingerprint of data/ca.crt with the one in the Console and register the file there if they differ; if data/tls.crt was signed by another CA, move it away and run `{helper} certs issue --dir {dir}`",
+        fix: "compare the fingerprint of data/ca.crt with the one in the Console and register the file there if they differ; if data/tls.crt was signed by another CA, then run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
+    }
+    TlsKeyId = "tls-key-id" {
+        layer: Tls,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the server certificate lacks its CA's key identifier",
+        symptom: "calls fail with `tls handshake failed`, although the CA signed the certificate",
+        cause: "the tunnel requires an authorityKeyIdentifier that equals the CA's subjectKeyIdentifier",
+        fix: "run `{helper} certs renew --dir {dir}`, which issues one that has it, for the same key",
+        cure: Cure::Renew,
     }
     TlsBadCert = "tls-bad-cert" {
         layer: Tls,

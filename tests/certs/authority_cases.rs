@@ -132,7 +132,12 @@ pub(crate) fn broken_authorities(t: &mut Table, w: &Workshop) {
         "",
     );
     let excluded = w.ca_with("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\nnameConstraints=critical,excluded;DNS:@");
-    t.bad("names constrained to anything but the domain", excluded, ["tls-handshake", "handshake", ""], NONE, "");
+    let constrained = ["ca-name-constraints tls-handshake", "ca-name-constraints handshake", ""];
+    t.bad("names constrained to anything but the domain", excluded, constrained, NONE, "");
+    let elsewhere = w.ca_with("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\nnameConstraints=permitted;DNS:example.com");
+    t.bad("names constrained to another domain", elsewhere, constrained, NONE, "");
+    let sibling = w.ca_with("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\nnameConstraints=critical,permitted;DNS:x@");
+    t.bad("names constrained to a domain that only ends alike", sibling, constrained, NONE, "");
     let ec = w.make(|_| {});
     let flipped = {
         let mut der = der(ec.ca.as_deref().unwrap());
@@ -184,7 +189,7 @@ pub(crate) fn broken_authorities(t: &mut Table, w: &Workshop) {
         Set { ca_key: Some(encrypted), ..ec.clone() },
         ["ca-key-unusable", "ca-key-usable", "pair-ca-key"],
         ALL,
-        "they look at no keys",
+        "",
     );
     t.bad(
         "an empty ca.key",

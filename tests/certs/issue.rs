@@ -435,6 +435,58 @@ fn a_key_in_the_certificate_file_never_reaches_the_answer() {
 }
 
 #[test]
+fn what_is_shown_is_the_certificate_and_nothing_that_is_pasted_around_it() {
+    let token = crate::support::token("pasted");
+    let about: [(&str, &str, bool); 8] = [
+        ("a token after", &token, true),
+        ("a token in words", &format!("the token is {token} for now"), true),
+        ("a variable", &format!("TUNNEL_TOKEN={token}"), true),
+        ("a password", "PASSWORD=correct-horse-battery", true),
+        ("an API key", "sk-ant-api03-AbCdEf0123456789AbCdEf0123456789AbCdEf0123456789", true),
+        ("a block with the token for a label", &format!("-----BEGIN {token}-----\nAAAA\n-----END {token}-----"), true),
+        ("a note", "register this one in the Console, then tell Zebulon", false),
+        ("a dump", "Certificate:\n    Data:\n        Version: 3 (0x2)", false),
+    ];
+    for (name, text, secret) in about {
+        for before in [false, true] {
+            let parent = folder();
+            let dir = fresh(parent.path());
+            let file = dir.join("data/ca.crt");
+            let pem = std::fs::read_to_string(&file).unwrap();
+            let both = if before { format!("{text}\n{pem}") } else { format!("{pem}{text}\n") };
+            std::fs::write(&file, both).unwrap();
+            for call in [
+                helper(["certs", "check"]),
+                helper(["certs", "check"]).json(json!({"verbose": true})),
+                helper(["certs", "issue"]),
+                helper(["certs", "renew"]),
+                helper(["certs", "rotate-ca"]),
+                helper(["init"]),
+                helper(["check"]),
+            ] {
+                let answer = call.dir(&dir).secret(&token).secret(text).secret("Zebulon").run();
+                assert_ne!(answer.code, 2, "{name}: {:#}", answer.json);
+                if answer.json["command"] == "certs rotate-ca" {
+                    continue;
+                }
+                let severity = if secret { "error" } else { "note" };
+                assert_eq!(answer.finding("ca-extra-text")["severity"], severity, "{name}: {:#}", answer.json);
+                if let Some(shown) = answer.data()["ca"]["pem"].as_str() {
+                    assert_eq!(shown, pem, "{name}");
+                }
+            }
+            // As the next CA too, which is shown to be registered.
+            helper(["certs", "rotate-ca"]).dir(&dir).json(json!({"step": "begin"})).run().expect(0);
+            let next = dir.join("data/ca-next.crt");
+            let made = std::fs::read_to_string(&next).unwrap();
+            std::fs::write(&next, format!("{made}{text}\n")).unwrap();
+            let answer = helper(["certs", "rotate-ca"]).dir(&dir).secret(&token).secret(text).run().expect(0);
+            assert_eq!(answer.data()["next_ca"]["pem"], made, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_directory_that_may_not_be_written_is_an_error_that_names_it() {
     let parent = folder();
     let dir = fresh(parent.path());

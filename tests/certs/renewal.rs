@@ -253,8 +253,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
         ("P-224 server key", w.make(|p| p.key = "P-224"), "server-unfit", "P-224"),
     ];
     let constrained = format!("{BASIC}\n{USAGE}\n{SKI}\nnameConstraints=critical,excluded;DNS:{DOMAIN}");
-    // Only the result can tell.
-    let constrained = ("names constrained to something else", w.ca_with(constrained.leak()), "tls-handshake", "");
+    let constrained =
+        ("names constrained to something else", w.ca_with(constrained.leak()), "ca-name-constraints", "excluded");
     let mut wrong = Vec::new();
     for (name, set, id, word) in cases.into_iter().chain([constrained]) {
         set.put(&data);
@@ -279,8 +279,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
 }
 
 #[test]
-fn a_certificate_that_is_wrong_is_mended_before_its_time() {
-    if no_openssl("a_certificate_that_is_wrong_is_mended_before_its_time") {
+fn a_certificate_that_is_wrong_is_renewed_before_its_time() {
+    if no_openssl("a_certificate_that_is_wrong_is_renewed_before_its_time") {
         return;
     }
     let parent = folder();
@@ -290,6 +290,21 @@ fn a_certificate_that_is_wrong_is_mended_before_its_time() {
     let good = w.make(|_| {});
     let mut other_key = good.clone();
     other_key.key = Some(w.read(&w.key("other", "P-256").0));
+    let issuer_only = w.make(|p| {
+        (p.ca_extensions, p.extensions) = (
+            "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash",
+            "subjectAltName=DNS:*.@\nauthorityKeyIdentifier=issuer:always",
+        )
+    });
+    let mut damaged = good.clone();
+    damaged.tls = good.tls.as_deref().map(|tls| {
+        let mut der = super::workshop::der(tls);
+        let at = der.len() - 5;
+        der[at] ^= 1;
+        super::workshop::pem("CERTIFICATE", &der).into_bytes()
+    });
+    let mut reversed = good.clone();
+    reversed.tls = Some([good.ca.clone().unwrap(), good.tls.clone().unwrap()].concat());
     let mut none = good.clone();
     none.tls = None;
     let mut empty = good.clone();
@@ -303,6 +318,11 @@ fn a_certificate_that_is_wrong_is_mended_before_its_time() {
             w.server_with("subjectAltName=DNS:*.@\nauthorityKeyIdentifier=keyid\nextendedKeyUsage=clientAuth"),
         ),
         ("SHA-1", w.make(|p| (p.ca_key, p.options) = ("RSA 2048", "-sha1"))),
+        ("no AKI", w.server_with("subjectAltName=DNS:*.@\nauthorityKeyIdentifier=none\nextendedKeyUsage=serverAuth")),
+        ("another AKI", w.server_with("subjectAltName=DNS:*.@\n2.5.29.35=DER:30:04:80:02:01:02")),
+        ("AKI without a key identifier", issuer_only),
+        ("a damaged signature", damaged),
+        ("the CA first", reversed),
         ("another key", other_key),
         ("no tls.crt", none),
         ("an empty tls.crt", empty),
@@ -373,6 +393,20 @@ fn the_cron_line_renews_as_pasted() {
     assert_eq!(sh(&cron, &home, &tools), (true, String::new()));
     let tab = std::fs::read_to_string(home.join("tab")).unwrap();
     assert_eq!(tab, format!("MAILTO=me\n5 * * * * other\n{alone}"));
+    // Pasted again, also after an update of the plugin moved the launcher: one line. Another directory has its own.
+    assert_eq!(sh(&cron, &home, &tools), (true, String::new()));
+    assert_eq!(std::fs::read_to_string(home.join("tab")).unwrap(), tab);
+    let binary = env!("CARGO_BIN_EXE_mcp-tunnels-helper");
+    std::fs::write(home.join("tab"), tab.replace(binary, "/opt/older/mcp-tunnels-helper")).unwrap();
+    assert_eq!(sh(&cron, &home, &tools), (true, String::new()));
+    assert_eq!(std::fs::read_to_string(home.join("tab")).unwrap(), tab);
+    let beside = living(&parent.path().join("beside"), json!({}));
+    let [_, second] = schedule(&beside);
+    for _ in 0..2 {
+        assert_eq!(sh(&second, &home, &tools), (true, String::new()));
+    }
+    let both = std::fs::read_to_string(home.join("tab")).unwrap();
+    assert!(both.starts_with(&tab) && both.lines().count() == 4, "{both}");
 
     // As cron reads it: five fields, then a command that ends at a `%` without a backslash before it.
     let mut rest = alone.trim_end_matches('\n');
@@ -478,6 +512,99 @@ fn the_systemd_timer_renews_as_pasted() {
         return skip("systemd's own view of the units", &said);
     }
     assert!(out.status.success() && !said.contains(name), "{said}");
+}
+
+#[test]
+fn the_schedule_names_the_path_that_an_update_leaves_in_place() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let call = helper(["certs", "renew"]).dir(&dir);
+    let call = call.env("MCP_TUNNELS_LAUNCHER", "/plugins/cache/0.1.0/bin/mcp-tunnels-helper");
+    let answer = call.env("MCP_TUNNELS_STABLE", "/data/mcp-tunnels-helper").run().expect(0);
+    for next in answer.json["next"].as_array().unwrap() {
+        let command = next["command"].as_str().unwrap();
+        assert!(command.contains("/data/mcp-tunnels-helper certs renew") && !command.contains("0.1.0"), "{command}");
+    }
+}
+
+#[test]
+fn a_new_ca_is_asked_for_only_when_its_end_is_near() {
+    let parent = folder();
+    // Both end on the same day, far away.
+    let dir = living(&parent.path().join("far"), json!({"server_days": 90, "ca_days": 90}));
+    let dates = helper(["certs", "check"]).dir(&dir).run().expect(0);
+    assert_eq!(dates.data()["server"]["not_after"], dates.data()["ca"]["not_after"]);
+    for answer in [dates, kept(&dir, json!({}), 0), helper(["check"]).dir(&dir).run()] {
+        assert!(!answer.json.to_string().contains("rotate-ca"), "{:#}", answer.json);
+    }
+    // And near: a renewal gains nothing, and a schedule must be heard.
+    let dir = living(&parent.path().join("near"), json!({"server_days": 20, "ca_days": 20}));
+    let near = helper(["certs", "check"]).dir(&dir).run().expect(0);
+    let next = near.json["next"].to_string();
+    assert!(next.contains("rotate-ca") && !next.contains("certs renew"), "{next}");
+    assert_eq!(kept(&dir, json!({}), 1).finding("ca-ends-first")["severity"], "error");
+}
+
+#[test]
+fn a_renewal_of_a_file_that_the_proxy_may_not_read_is_no_success() {
+    type Change = fn(&Path);
+    fn edit(dir: &Path, file: &str, old: &str, new: &str) {
+        crate::support::edit(&dir.join(file), old, new);
+    }
+    const COMPOSE: &str = "docker-compose.yaml";
+    const GATEWAY: &str = "config/mcp-gateway.yaml";
+    let told: [(&str, Change); 9] = [
+        ("another file", |d| edit(d, GATEWAY, "/data/tls.crt", "/data/server.pem")),
+        ("another key", |d| edit(d, GATEWAY, "/data/tls.key", "/data/server.key")),
+        ("another folder", |d| edit(d, GATEWAY, "/data/tls.", "/certs/tls.")),
+        ("no name", |d| edit(d, GATEWAY, "cert_file:", "cert_fill:")),
+        ("a volume", |d| edit(d, COMPOSE, "target: /data", "target: /elsewhere")),
+        ("another mount below", |d| {
+            std::fs::write(
+                d.join("docker-compose.override.yaml"),
+                "services: {mcp-gateway: {volumes: ['./own.crt:/data/tls.crt:ro']}}\n",
+            )
+            .unwrap();
+        }),
+        ("a broken compose file", |d| std::fs::write(d.join(COMPOSE), "services: [\n").unwrap()),
+        ("a broken override", |d| std::fs::write(d.join("docker-compose.override.yaml"), "\t: x: [\n").unwrap()),
+        ("a broken configuration", |d| std::fs::write(d.join(GATEWAY), "routes: [\n").unwrap()),
+    ];
+    for (name, change) in told {
+        let parent = folder();
+        let dir = living(parent.path(), json!({"server_days": 20}));
+        change(&dir);
+        let answer = renew(&dir, json!({})).expect(1);
+        assert_eq!(answer.data()["renewed"], true, "{name}: it may be the right one all the same");
+        assert_eq!(answer.finding("proxy-pair-unknown")["severity"], "error", "{name}");
+        assert!(!answer.json["next"].to_string().contains("cron"), "{name}");
+        let again = kept(&dir, json!({}), 1);
+        assert!(again.findings().contains(&"proxy-pair-unknown"), "{name}: also when it is not due");
+        let check = helper(["certs", "check"]).dir(&dir).changes_nothing().run();
+        assert_ne!(check.code, 2, "{name}");
+        assert_eq!(check.finding("proxy-pair-unknown")["severity"], "warning", "{name}");
+    }
+    // The same file under another name is the same file.
+    let parent = folder();
+    let dir = living(parent.path(), json!({"server_days": 20}));
+    edit(&dir, GATEWAY, "/data/tls.", "/data/link.");
+    for name in ["crt", "key"] {
+        std::os::unix::fs::symlink(format!("tls.{name}"), dir.join(format!("data/link.{name}"))).unwrap();
+    }
+    assert_eq!(renew(&dir, json!({})).expect(0).findings(), Vec::<&str>::new());
+}
+
+#[test]
+fn no_certificate_command_needs_docker() {
+    let parent = folder();
+    let dir = living(parent.path(), json!({"server_days": 20}));
+    let empty = parent.path().join("bin");
+    std::fs::create_dir(&empty).unwrap();
+    for verb in ["check", "issue", "renew", "rotate-ca"] {
+        let answer = helper(["certs", verb]).dir(&dir).path(&[&empty]).run().expect(0);
+        assert_eq!(answer.json["skipped"], json!([]), "{verb}");
+    }
+    assert_eq!(helper(["certs", "check"]).dir(&dir).run().data()["server"]["days_left"], 89);
 }
 
 #[test]

@@ -12,6 +12,9 @@ use crate::support::{Answer, DOMAIN, folder, helper, mode, openssl, which};
 const FILES: [&str; 8] =
     ["ca.crt", "ca.key", "tls.crt", "ca-next.crt", "ca-next.key", "ca-old.crt", "ca-old.key", "tls-old.crt"];
 
+/// Says that the last step was `back`.
+const TAKEN_BACK: &str = "ca-next.back";
+
 /// What the changing files hold.
 type State = BTreeMap<&'static str, Vec<u8>>;
 
@@ -20,6 +23,7 @@ fn state(dir: &Path) -> State {
 }
 
 fn restore(dir: &Path, state: &State) {
+    let _ = std::fs::remove_file(dir.join("data").join(TAKEN_BACK));
     for name in FILES {
         let file = dir.join("data").join(name);
         let _ = std::fs::remove_file(&file);
@@ -62,6 +66,24 @@ fn step(dir: &Path, step: &str, stage: &str) -> Answer {
     let answer = rotate(dir, Some(step)).expect(0);
     assert_eq!(answer.data()["stage"], stage, "{step}: {:#}", answer.json);
     answer
+}
+
+/// All the way back, or only to the old CA.
+fn to(dir: &Path, stage: &str) -> Answer {
+    let request = json!({"step": "back", "to": stage});
+    let answer = helper(["certs", "rotate-ca"]).dir(dir).json(request).run().expect(0);
+    assert_eq!(answer.data()["stage"], stage, "{:#}", answer.json);
+    answer
+}
+
+/// Every private key in `data/`, whatever the name of its file.
+fn keys(dir: &Path) -> BTreeSet<Vec<u8>> {
+    let files = std::fs::read_dir(dir.join("data")).unwrap().map(|entry| entry.unwrap().path());
+    let keys: Vec<PathBuf> = files.filter(|path| std::fs::read_to_string(path).unwrap().contains("PRIVATE")).collect();
+    for key in keys.iter().filter(|key| !key.ends_with("tls.key")) {
+        assert_eq!(mode(key), 0o600, "{}", key.display());
+    }
+    keys.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
 /// A step that does not fit, so nothing happens.
@@ -109,9 +131,9 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     let answer = stands(&dir, "idle");
     assert_eq!((&answer.data()["next_ca"], &answer.data()["old_ca"]), (&Value::Null, &Value::Null));
     refused(&dir, "switch");
-    refused(&dir, "back");
-    // Nothing to finish is no fault, and touches nothing.
-    assert_eq!(rotate(&dir, Some("finish")).expect(0).data()["stage"], "idle");
+    // Nothing to finish or to take back is no fault, and changes nothing.
+    step(&dir, "finish", "idle");
+    step(&dir, "back", "idle");
     assert!(state(&dir) == idle);
 
     let begun = step(&dir, "begin", "begun");
@@ -160,7 +182,8 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     assert!(signed_by(&dir, "ca.crt"));
     let check = helper(["certs", "check"]).dir(&dir).run().expect(0);
     assert_eq!(check.findings(), Vec::<&str>::new());
-    refused(&dir, "back");
+    step(&dir, "back", "idle");
+    assert!(state(&dir) == done);
     let key = |state: &State, name: &str| state[name].clone();
     assert!(key(&done, "tls.crt") != key(&idle, "tls.crt") && key(&done, "ca.key") != key(&idle, "ca.key"));
 }
@@ -191,11 +214,117 @@ fn each_step_can_be_taken_back_and_done_again() {
     assert!(signed_by(&dir, "ca.crt"));
     assert!(state(&dir)["ca.crt"] == begun["ca-next.crt"]);
     step(&dir, "back", "begun");
-    step(&dir, "back", "idle");
+    to(&dir, "idle");
     let end = state(&dir);
     assert_eq!(names(&end), names(&idle));
     assert!(end["ca.crt"] == idle["ca.crt"] && end["ca.key"] == idle["ca.key"]);
     assert!(signed_by(&dir, "ca.crt"));
+}
+
+#[test]
+fn every_step_can_be_repeated_and_no_key_is_ever_lost() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    let mut known = keys(&dir);
+    let mut same = |dir: &Path, what: &str, stage: &str| {
+        let before = keys(dir);
+        assert!(known.is_subset(&before), "{what}: a key is lost");
+        known = before;
+        assert_eq!(stands(dir, stage).data()["phase"], stage, "{what}");
+    };
+    for round in 0..2 {
+        for (what, stage) in [("begin", "begun"), ("switch", "switched"), ("back", "begun"), ("switch", "switched")] {
+            step(&dir, what, stage);
+            same(&dir, what, stage);
+            let once = state(&dir);
+            step(&dir, what, stage);
+            step(&dir, what, stage);
+            assert!(state(&dir) == once, "{what} was done again");
+        }
+        // Either way out, with and without the switch.
+        let (what, request) = if round == 0 {
+            ("finish", json!({"step": "finish"}))
+        } else {
+            ("back", json!({"step": "back", "to": "idle"}))
+        };
+        for _ in 0..3 {
+            let answer = helper(["certs", "rotate-ca"]).dir(&dir).json(request.clone()).run().expect(0);
+            assert_eq!(answer.data()["stage"], "idle");
+        }
+        same(&dir, what, "idle");
+        helper(["certs", "check"]).dir(&dir).run().expect(0);
+    }
+    // Begun and taken back, before any switch.
+    step(&dir, "begin", "begun");
+    to(&dir, "begun");
+    same(&dir, "to begun", "begun");
+    let answer = step(&dir, "back", "idle");
+    same(&dir, "back", "idle");
+    let aside = answer.data()["files"].as_array().unwrap().iter().filter(|f| f["action"] == "created").count();
+    assert_eq!(aside, 2, "{:#}", answer.data()["files"]);
+    step(&dir, "back", "idle");
+    // `to` goes with nothing else.
+    let wrong = json!({"step": "begin", "to": "idle"});
+    helper(["certs", "rotate-ca"]).dir(&dir).json(wrong).changes_nothing().run().expect(2);
+}
+
+#[test]
+fn an_interrupted_begin_is_named_as_that_by_every_command() {
+    let parent = folder();
+    let dir = with_routes(parent.path());
+    step(&dir, "begin", "begun");
+    std::fs::remove_file(dir.join("data/ca-next.crt")).unwrap();
+    let look = stands(&dir, "beginning");
+    let next = look.json["next"].to_string();
+    assert!(!next.contains("ca-next.crt") && next.contains("begin"), "nothing to register yet: {next}");
+    for what in ["switch", "finish"] {
+        let answer = refused(&dir, what);
+        assert!(!answer.json.to_string().contains("data/ca.crt"), "{:#}", answer.json);
+    }
+    let check = helper(["certs", "check"]).dir(&dir).changes_nothing().run().expect(0);
+    assert_eq!(check.findings(), ["certs-rotation-open"]);
+    for call in [helper(["certs", "renew"]), helper(["certs", "issue"]), helper(["init"]), helper(["check"])] {
+        let answer = call.dir(&dir).run();
+        assert_ne!(answer.code, 2, "{:#}", answer.json);
+    }
+    step(&dir, "begin", "begun");
+    // A damaged file of the new CA is named by its own name.
+    for name in ["ca-next.crt", "ca-next.key"] {
+        let file = dir.join("data").join(name);
+        let good = std::fs::read(&file).unwrap();
+        std::fs::write(&file, "").unwrap();
+        let answer = refused(&dir, "switch");
+        assert!(answer.message().contains(name), "{:#}", answer.json);
+        std::fs::write(&file, good).unwrap();
+    }
+    step(&dir, "switch", "switched");
+}
+
+#[test]
+fn no_empty_certificate_is_kept_or_put_in_use() {
+    for content in [None, Some(""), Some("not a certificate")] {
+        let parent = folder();
+        let dir = with_routes(parent.path());
+        let (tls, old_key) = (dir.join("data/tls.crt"), dir.join("data/ca-old.key"));
+        step(&dir, "begin", "begun");
+        match content {
+            None => std::fs::remove_file(&tls).unwrap(),
+            Some(text) => std::fs::write(&tls, text).unwrap(),
+        }
+        step(&dir, "switch", "switched");
+        assert!(!dir.join("data/tls-old.crt").exists(), "{content:?}: nothing was worth keeping");
+        // Without the old key there is no way back, and what is in use stays.
+        let kept = parent.path().join("ca-old.key");
+        std::fs::rename(&old_key, &kept).unwrap();
+        refused(&dir, "back");
+        for damaged in ["", "not a certificate"] {
+            std::fs::write(dir.join("data/tls-old.crt"), damaged).unwrap();
+            refused(&dir, "back");
+        }
+        std::fs::rename(&kept, &old_key).unwrap();
+        step(&dir, "back", "begun");
+        helper(["certs", "check"]).dir(&dir).run().expect(0);
+    }
 }
 
 /// The changes of files that `switch` and `back` make, one by one, as they make them. A crash leaves what some first ones made.
@@ -509,6 +638,6 @@ fn a_ca_of_openssl_is_changed_too() {
         assert!(signed_by(&dir, "ca.crt"), "{kind}");
         assert!(state(&dir)["ca.crt"] == old["ca.crt"] && state(&dir)["ca.key"] == old["ca.key"], "{kind}");
         assert_eq!(state(&dir)["tls.crt"] == old["tls.crt"], !signs, "{kind}");
-        step(&dir, "back", "idle");
+        to(&dir, "idle");
     }
 }

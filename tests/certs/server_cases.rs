@@ -55,7 +55,7 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "no AKI",
         w.server_with("subjectAltName=DNS:*.@\nauthorityKeyIdentifier=none\nextendedKeyUsage=serverAuth"),
-        ["tls-unknown-ca", "server-authority-key-id", "pair-key-ids"],
+        ["tls-key-id", "server-authority-key-id", "pair-key-ids"],
         "webpki",
         unknown,
     );
@@ -67,7 +67,7 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
                 "subjectAltName=DNS:*.@\nauthorityKeyIdentifier=issuer:always",
             )
         }),
-        ["tls-unknown-ca", "server-authority-key-id", "pair-key-ids"],
+        ["tls-key-id", "server-authority-key-id", "pair-key-ids"],
         "python webpki",
         unknown,
     );
@@ -80,7 +80,7 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
                 .push(rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 35], vec![0x30, 4, 0x80, 2, 1, 2]));
         },
     );
-    t.bad("AKI that points elsewhere", elsewhere, ["tls-unknown-ca", "pair-key-ids", ""], "python webpki", unknown);
+    t.bad("AKI that points elsewhere", elsewhere, ["tls-key-id", "pair-key-ids", ""], "python webpki", unknown);
     let twice = by_rcgen(
         |_| {},
         |server| {
@@ -91,7 +91,7 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
     t.bad(
         "two AKIs",
         twice,
-        ["tls-unknown-ca", "server-authority-key-id", "pair-key-ids"],
+        ["tls-key-id", "server-authority-key-id", "pair-key-ids"],
         "webpki",
         "webpki passes over the extensions that it does not use",
     );
@@ -183,7 +183,7 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
         "the CA itself as server certificate",
         Set { tls: ec.ca.clone(), key: ec.ca_key.clone(), ..ec.clone() },
         [
-            "tls-unknown-ca tls-bad-cert tls-handshake",
+            "tls-key-id tls-bad-cert tls-handshake",
             "server-authority-key-id server-san-wildcard server-san-routes handshake",
             "*",
         ],
@@ -212,6 +212,17 @@ pub(crate) fn broken_servers(t: &mut Table, w: &Workshop) {
         NONE,
         "",
     );
+    let order = ["proxy-cert-order tls-handshake", "server-first handshake", ""];
+    let reversed = |set: &Set| Some([set.ca.clone().unwrap(), set.tls.clone().unwrap()].concat());
+    t.bad(
+        "the CA before the server's certificate in tls.crt",
+        Set { tls: reversed(&ec), ..ec.clone() },
+        order,
+        NONE,
+        "",
+    );
+    let rsa_ca = w.make(|p| p.ca_key = "RSA 2048");
+    t.bad("an RSA CA before the server's certificate", Set { tls: reversed(&rsa_ca), ..rsa_ca }, order, NONE, "");
     let mismatch = ["proxy-cert-mismatch tls-handshake", "pair-server-key handshake", ""];
     t.bad(
         "the key of another certificate",

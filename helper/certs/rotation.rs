@@ -1,0 +1,367 @@
+//! Changes the CA without losing a call, in three steps that can be repeated, resumed and taken back.
+//!
+//! The state is the files: `ca-next.*` is a CA that waits to be registered, `ca-old.*` one that waits to be revoked.
+//! A tunnel holds two active CAs, and the proxy reloads its certificate by itself: that is why no call is lost.
+//! No key is ever deleted: what a step drops stays beside it as `NAME.bak-TIME`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::audit::Purpose;
+use super::file::{CaFiles, CertificateFile, File, Files, KeyFile};
+use super::issue::Ca;
+use super::provision::Lives;
+use super::renewal::{self, Renewed};
+use crate::answer::{Error, Finding};
+use crate::deployment::{Deployment, OPEN_MODE, SECRET_MODE, path};
+use crate::os::files::{self, Batch};
+use crate::rules::{self, RuleId};
+
+/// The server certificate that the old CA signed: the way back if the old CA's key is not on this host.
+const OLD_TLS: &str = "data/tls-old.crt";
+/// Fingerprint of the server certificate that `back` put in use: while `tls.crt` is that one, another `back` does nothing.
+const TAKEN_BACK: &str = "data/ca-next.back";
+
+/// Every file that a change of the CA may touch.
+pub(crate) const FILES: [&str; 8] = [
+    path::CA_CRT,
+    path::CA_KEY,
+    path::TLS_CRT,
+    path::CA_NEXT_CRT,
+    path::CA_NEXT_KEY,
+    path::CA_OLD_CRT,
+    path::CA_OLD_KEY,
+    OLD_TLS,
+];
+
+/// How far the change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stage {
+    /// No change is in progress.
+    Idle,
+    /// `begin` was interrupted: the new CA has a key and no certificate. `begin` or `back` completes it.
+    Beginning,
+    /// The new CA waits to be registered.
+    Begun,
+    /// `switch` or `back` was interrupted; either completes it.
+    Switching,
+    /// The new CA is in use; the old one waits to be revoked.
+    Switched,
+}
+
+impl Stage {
+    /// The stage of a directory.
+    ///
+    /// # Errors
+    /// A file that is not a regular file, or cannot be looked at.
+    pub(crate) fn of(deployment: &Deployment) -> Result<Self, Error> {
+        let exists = |inside| exists(deployment, inside);
+        let next = (exists(path::CA_NEXT_CRT)?, exists(path::CA_NEXT_KEY)?);
+        let old = exists(path::CA_OLD_CRT)? || exists(path::CA_OLD_KEY)?;
+        Ok(match (next, old) {
+            ((false, false), false) => Self::Idle,
+            ((false, true), false) => Self::Beginning,
+            ((true, _), false) => Self::Begun,
+            ((false, false), true) => Self::Switched,
+            ((_, _), true) => Self::Switching,
+        })
+    }
+
+    /// The note that a change is in progress.
+    pub(crate) fn finding(self) -> Option<Finding> {
+        let text = match self {
+            Self::Idle => return None,
+            Self::Beginning => "`begin` was interrupted: `data/ca-next.crt` was not written",
+            Self::Begun => "the new CA in `data/ca-next.crt` waits to be registered",
+            Self::Switching => "the switch to the new CA was interrupted",
+            Self::Switched => "the old CA in `data/ca-old.crt` waits to be revoked",
+        };
+        Some(rules::finding(RuleId::CertsRotationOpen).with(text))
+    }
+}
+
+/// How far `back` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BackTo {
+    /// The old CA is in use again, the new one is kept.
+    Begun,
+    /// The new CA is set aside too.
+    Idle,
+}
+
+/// Whether a step was made.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// What was done, in words.
+    Done(&'static str),
+    /// Nothing was changed, for these reasons.
+    NotDone(Vec<Finding>),
+}
+
+/// A change of the CA. The caller holds the directory's lock.
+#[derive(Debug)]
+pub(crate) struct Rotation<'a> {
+    /// The directory.
+    pub(crate) deployment: &'a Deployment,
+    /// What the certificates have to serve.
+    pub(crate) purpose: Purpose<'a>,
+    /// Lives of what is issued.
+    pub(crate) lives: Lives,
+    /// Paths of what was set aside.
+    pub(crate) set_aside: Vec<String>,
+}
+
+impl Rotation<'_> {
+    /// Makes the new CA beside the one in use.
+    ///
+    /// # Errors
+    /// `request` if the step does not fit the stage; `certificate`, reading and writing errors.
+    pub(crate) fn begin(&self) -> Result<Outcome, Error> {
+        match Stage::of(self.deployment)? {
+            Stage::Idle | Stage::Beginning => {}
+            Stage::Begun if self.exists(path::CA_NEXT_KEY)? => return Ok(Outcome::Done("the new CA was made before")),
+            Stage::Begun => {
+                return Err(refuse(
+                    "`data/ca-next.crt` exists and its key `data/ca-next.key` does not",
+                    "bring data/ca-next.key back, or set the certificate aside with {\"step\":\"back\"} and begin again",
+                ));
+            }
+            Stage::Switching | Stage::Switched => {
+                return Err(refuse(
+                    "a change of the CA is in progress",
+                    "complete it with {\"step\":\"finish\"}, or take it back with {\"step\":\"back\"}",
+                ));
+            }
+        }
+        if !self.exists(path::CA_CRT)? {
+            return Err(refuse("there is no CA to change from", "make the first one with `certs issue`"));
+        }
+        let mut batch = Batch::new(self.deployment);
+        let new = match File::<KeyFile>::read(self.deployment, path::CA_NEXT_KEY) {
+            File::Absent => {
+                let new = Ca::create(self.purpose.now, self.lives.ca)?;
+                let key = new.key.as_ref().map_or("", |key| key.expose());
+                batch.create(path::CA_NEXT_KEY, key.as_bytes(), SECRET_MODE)?;
+                new
+            }
+            // Interrupted between the two: the certificate of that key.
+            File::Good(file) => Ca::recreate(&file.key, None, self.purpose.now, self.lives.ca)?,
+            File::Unreadable(why) => return Err(unusable("make a CA", path::CA_NEXT_KEY, &why)),
+            File::Faulty(fault) => return Err(unusable("make a CA", path::CA_NEXT_KEY, &fault.to_string())),
+        };
+        batch.create(path::CA_NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
+        batch.commit()?;
+        Ok(Outcome::Done("the new CA is made; nothing uses it yet"))
+    }
+
+    /// Lets the new CA sign the server certificate.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) fn switch(&self) -> Result<Outcome, Error> {
+        let stage = Stage::of(self.deployment)?;
+        match stage {
+            Stage::Idle => return Err(refuse("there is no new CA to switch to", "make one with {\"step\":\"begin\"}")),
+            Stage::Beginning => {
+                return Err(refuse(
+                    "`begin` was interrupted: the new CA has no certificate yet",
+                    "complete it with {\"step\":\"begin\"}, then register data/ca-next.crt",
+                ));
+            }
+            Stage::Switched => return Ok(Outcome::Done("the switch was made before")),
+            Stage::Begun | Stage::Switching => {}
+        }
+        if self.exists(path::CA_NEXT_KEY)? {
+            let files = Files::read_with(self.deployment, CaFiles::NEXT);
+            let Renewed { made, judged } = renewal::renew(files, CaFiles::NEXT, self.purpose, self.lives.server)?;
+            if judged.has_errors() {
+                return Ok(Outcome::NotDone(judged.findings));
+            }
+            if stage == Stage::Begun {
+                self.keep_old()?;
+            }
+            files::replace(self.deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
+            if !self.exists(path::CA_OLD_KEY)? {
+                self.rename(path::CA_KEY, path::CA_OLD_KEY)?;
+            }
+            self.rename(path::CA_NEXT_KEY, path::CA_KEY)?;
+        } else if stage == Stage::Begun {
+            return Err(refuse(
+                "the new CA's key `data/ca-next.key` is not on this host, and it must sign the server certificate",
+                "bring data/ca-next.key back and run the step again",
+            ));
+        }
+        // Replaces the old certificate, of which `ca-old.crt` is the copy; its absence says that the switch is complete.
+        self.rename(path::CA_NEXT_CRT, path::CA_CRT)?;
+        self.remove(TAKEN_BACK)?;
+        Ok(Outcome::Done("the new CA signs the server certificate now"))
+    }
+
+    /// Keeps the old CA's certificate and the server certificate that it signed. From here on it is a switch: if it is
+    /// interrupted, `switch` or `back` goes on from the files.
+    fn keep_old(&self) -> Result<(), Error> {
+        if let Some(old) = self.certificate(path::TLS_CRT)? {
+            files::replace(self.deployment, OLD_TLS, &old, None, OPEN_MODE)?;
+        }
+        let ca = files::read(self.deployment, path::CA_CRT)?.unwrap_or_default();
+        files::create(self.deployment, path::CA_OLD_CRT, &ca, OPEN_MODE)
+    }
+
+    /// Sets the old CA aside.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) fn finish(&mut self) -> Result<Outcome, Error> {
+        match Stage::of(self.deployment)? {
+            Stage::Idle => return Ok(Outcome::Done("there is nothing to finish")),
+            Stage::Beginning | Stage::Begun => {
+                return Err(refuse(
+                    "the new CA is not in use yet",
+                    "register it, then switch to it with {\"step\":\"switch\"}",
+                ));
+            }
+            Stage::Switching => {
+                return Err(refuse("the switch was interrupted", "complete it with {\"step\":\"switch\"} first"));
+            }
+            Stage::Switched => {}
+        }
+        self.set_aside(path::CA_OLD_KEY)?;
+        self.remove(OLD_TLS)?;
+        self.remove(TAKEN_BACK)?;
+        // Last, because its presence is the stage.
+        self.set_aside(path::CA_OLD_CRT)?;
+        Ok(Outcome::Done("the change of the CA is complete"))
+    }
+
+    /// Takes the last step back, or all of them.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub(crate) fn back(&mut self, to: Option<BackTo>) -> Result<Outcome, Error> {
+        match Stage::of(self.deployment)? {
+            Stage::Idle => {
+                self.remove(OLD_TLS)?;
+                return Ok(Outcome::Done("there is nothing to take back"));
+            }
+            Stage::Beginning | Stage::Begun => {
+                if to == Some(BackTo::Begun) || (to.is_none() && self.was_taken_back()?) {
+                    self.remove(OLD_TLS)?;
+                    return Ok(Outcome::Done("the old CA is in use already"));
+                }
+            }
+            Stage::Switching | Stage::Switched => {
+                self.take_switch_back()?;
+                if to != Some(BackTo::Idle) {
+                    return Ok(Outcome::Done("the old CA signs the server certificate again; the new one is kept"));
+                }
+            }
+        }
+        self.set_aside(path::CA_NEXT_KEY)?;
+        self.set_aside(path::CA_NEXT_CRT)?;
+        self.remove(OLD_TLS)?;
+        self.remove(TAKEN_BACK)?;
+        Ok(Outcome::Done("the new CA is set aside; if it is registered, revoke it in the Console"))
+    }
+
+    /// From the new CA to the old one, which signs the server certificate again.
+    fn take_switch_back(&self) -> Result<(), Error> {
+        // Before anything is touched: an interrupted `finish` has set aside what the way back needs.
+        let unmoved = self.exists(path::CA_NEXT_KEY)? && self.exists(path::CA_KEY)?;
+        let old_tls = self.certificate(OLD_TLS)?;
+        if !(self.exists(path::CA_OLD_KEY)? || old_tls.is_some() || unmoved) {
+            return Err(refuse(
+                "there is no way back: neither the old CA's key nor the certificate that it signed is on this host",
+                "bring the old CA's key back as data/ca-old.key, or complete the change with {\"step\":\"finish\"}",
+            ));
+        }
+        // The new CA beside the old one again, as it was before the switch.
+        if !self.exists(path::CA_NEXT_CRT)? {
+            let new = files::read(self.deployment, path::CA_CRT)?.unwrap_or_default();
+            files::create(self.deployment, path::CA_NEXT_CRT, &new, OPEN_MODE)?;
+        }
+        if !self.exists(path::CA_NEXT_KEY)? {
+            self.rename(path::CA_KEY, path::CA_NEXT_KEY)?;
+        }
+        // Now `ca.key`, if it exists, is the old one, which an interrupted switch had not moved yet.
+        let key = if self.exists(path::CA_OLD_KEY)? { path::CA_OLD_KEY } else { path::CA_KEY };
+        let old = CaFiles { key, ..CaFiles::OLD };
+        let files = Files::read_with(self.deployment, old);
+        // If this program cannot sign with the old key, the certificate that it signed is the way back.
+        let certificate = match (renewal::sign(&files, old, self.purpose, self.lives.server), old_tls) {
+            (Ok(made), _) => made.certificate.into_bytes(),
+            (Err(_), Some(old_tls)) => old_tls,
+            (Err(error), None) => return Err(error),
+        };
+        if let File::Good(file) = File::<CertificateFile>::parse(&certificate) {
+            files::replace(self.deployment, TAKEN_BACK, file.first.fingerprint_sha256().as_bytes(), None, OPEN_MODE)?;
+        }
+        files::replace(self.deployment, path::TLS_CRT, &certificate, None, OPEN_MODE)?;
+        self.rename(path::CA_OLD_KEY, path::CA_KEY)?;
+        self.rename(path::CA_OLD_CRT, path::CA_CRT)?;
+        self.remove(OLD_TLS)
+    }
+
+    /// Whether the server certificate is the one that `back` put in use.
+    fn was_taken_back(&self) -> Result<bool, Error> {
+        let Some(mark) = files::read(self.deployment, TAKEN_BACK)? else { return Ok(false) };
+        let server = File::<CertificateFile>::read(self.deployment, path::TLS_CRT);
+        Ok(server.good().is_some_and(|file| file.first.fingerprint_sha256().as_bytes() == mark))
+    }
+
+    /// The content of a file that is a certificate; `None` for anything else.
+    fn certificate(&self, inside: &str) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = files::read(self.deployment, inside)?;
+        Ok(bytes.filter(|bytes| File::<CertificateFile>::parse(bytes).good().is_some()))
+    }
+
+    fn exists(&self, inside: &str) -> Result<bool, Error> {
+        exists(self.deployment, inside)
+    }
+
+    /// A rename inside the directory; nothing happens if the source does not exist.
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        if !self.exists(from)? {
+            return Ok(());
+        }
+        let source = self.deployment.path(from);
+        std::fs::rename(&source, self.deployment.path(to)).map_err(|e| Error::io("rename", &source, e))
+    }
+
+    fn remove(&self, inside: &str) -> Result<(), Error> {
+        if !self.exists(inside)? {
+            return Ok(());
+        }
+        let file = self.deployment.path(inside);
+        std::fs::remove_file(&file).map_err(|e| Error::io("remove", &file, e))
+    }
+
+    /// Takes a file out of the change and keeps it as `NAME.bak-TIME`.
+    fn set_aside(&mut self, inside: &str) -> Result<(), Error> {
+        if self.exists(inside)? {
+            self.set_aside.push(files::keep_aside(self.deployment, inside, self.purpose.now)?);
+        }
+        self.remove(inside)
+    }
+}
+
+fn exists(deployment: &Deployment, inside: &str) -> Result<bool, Error> {
+    match files::metadata(deployment, inside)? {
+        Some(meta) if meta.is_file() => Ok(true),
+        Some(_) => Err(Error::Unexpected {
+            act: "use",
+            path: deployment.path(inside),
+            what: "it is not a regular file".into(),
+        }),
+        None => Ok(false),
+    }
+}
+
+fn refuse(message: &str, hint: &str) -> Error {
+    Error::request(message, hint)
+}
+
+fn unusable(act: &'static str, inside: &str, why: &str) -> Error {
+    Error::Certificate { act, why: format!("`{inside}`: {why}") }
+}

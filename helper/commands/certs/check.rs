@@ -1,0 +1,209 @@
+//! `certs check`: one row for each requirement, a TLS handshake for each route, and who can read the keys.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Target, new_ca};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::caller::Caller;
+use crate::certs::audit::{Of, Row, Verdict};
+use crate::certs::handshake::{Handshakes, rehearse};
+use crate::certs::judged::Horizon;
+use crate::certs::rotation::Stage;
+use crate::certs::{CertificateInfo, Files, Judged};
+use crate::deployment::{Deployment, modes};
+use crate::model::current;
+use crate::model::found::Found;
+use crate::model::pair::ProxyPair;
+use crate::rules::{self, Cure, RuleId};
+
+/// The request of `certs check`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckRequest {
+    /// An end within that many days is an error (0).
+    fail_within_days: Option<u32>,
+    /// An end within that many days is a warning (30).
+    warn_within_days: Option<u32>,
+    /// All requirements, not only those that are not met.
+    verbose: bool,
+}
+
+/// One requirement in an answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RequirementRow {
+    /// Stable kebab-case name.
+    id: String,
+    /// `ca`, `server` or `pair`.
+    of: &'static str,
+    /// Whether it is met; `null` if it could not be tested.
+    ok: Option<bool>,
+    /// The requirement in words.
+    requirement: String,
+    /// What was found.
+    found: String,
+}
+
+/// What `certs check` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct CheckData {
+    /// The CA certificate.
+    ca: Option<CertificateInfo>,
+    /// The server certificate.
+    server: Option<CertificateInfo>,
+    /// How many requirements are met, handshakes included.
+    met: usize,
+    /// How many there are.
+    of: usize,
+    /// The requirements that are not met or could not be tested; all of them with `verbose`.
+    requirements: Vec<RequirementRow>,
+}
+
+impl RequirementRow {
+    fn of(row: &Row) -> Self {
+        Self {
+            id: row.of.id.to_owned(),
+            of: row.of.of.as_str(),
+            ok: row.verdict.ok(),
+            requirement: row.of.requirement.to_owned(),
+            found: row.verdict.text().to_owned(),
+        }
+    }
+
+    fn handshake(host: &str, verdict: &Verdict) -> Self {
+        Self {
+            id: format!("handshake:{host}"),
+            of: Of::Pair.as_str(),
+            ok: verdict.ok(),
+            requirement: format!("a client that trusts only ca.crt completes a TLS 1.3 handshake with {host}"),
+            found: verdict.text().to_owned(),
+        }
+    }
+
+    /// A row about who may do what with the files.
+    fn access(id: &str, requirement: &str, against: &[Finding]) -> Self {
+        let facts: Vec<&str> = against.iter().flat_map(|f| f.evidence.iter().map(|e| e.text.as_str())).collect();
+        Self {
+            id: id.to_owned(),
+            of: Of::Pair.as_str(),
+            ok: Some(against.is_empty()),
+            requirement: requirement.to_owned(),
+            found: if facts.is_empty() { "the modes allow no more".to_owned() } else { facts.join("; ") },
+        }
+    }
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` if there is no deployment directory that knows its domain; reading errors.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: CheckRequest,
+    caller: &mut Caller,
+) -> Result<Report<CheckData>, Error> {
+    deployment.require()?;
+    // What the compose files do not say is taken to be as the helper writes it.
+    let found = Found::read(deployment);
+    if let Ok(found) = &found {
+        caller.services = found.services();
+    }
+    let target = Target::of(deployment, caller)?;
+    let default = Horizon::default();
+    let horizon = Horizon {
+        fail: request.fail_within_days.unwrap_or(default.fail),
+        warn: request.warn_within_days.unwrap_or(default.warn),
+    };
+    let mut judged = Judged::within(Files::read(deployment), target.purpose(), horizon);
+    let mut rows: Vec<RequirementRow> = judged.rows.iter().map(RequirementRow::of).collect();
+    let handshakes = rehearse(&judged.facts);
+    rows.extend(handshakes.0.iter().map(|(host, verdict)| RequirementRow::handshake(host, verdict)));
+    add_handshakes(&mut judged, &handshakes);
+    rows.extend(add_access(&mut judged, deployment, found.as_ref().ok()));
+    judged.findings.extend(Stage::of(deployment)?.finding());
+    judged.findings.extend(ProxyPair::of(deployment).finding().map(|f| f.with_severity(Severity::Warning)));
+
+    let summary = summary(&judged, &rows);
+    let next = next(&judged, caller);
+    let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
+    let readable = judged.ca.is_some() && judged.server.is_some();
+    // What cannot be tested because a file cannot be read is said once, by the row of that file.
+    rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
+    let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Verdict::Fail(_)));
+    let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
+    let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows });
+    report.findings = judged.findings;
+    report.skipped = judged.skipped;
+    report.next = next;
+    Ok(report)
+}
+
+/// Adds what the handshakes found. If one was not possible, that is a finding unless another explains it.
+fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
+    judged.findings.extend(handshakes.finding(&judged.findings));
+    let readable = judged.ca.is_some() && judged.server.is_some();
+    for (host, verdict) in &handshakes.0 {
+        let Verdict::Skip(why) = verdict else { continue };
+        if readable {
+            judged.skipped.push(Skipped::new(format!("handshake:{host}"), why.clone()));
+        }
+        if !judged.has_errors() && judged.finding(RuleId::CertsNotVerifiable).is_none() {
+            judged.findings.push(rules::finding(RuleId::CertsNotVerifiable).with(format!("{host}: {why}")));
+        }
+    }
+}
+
+/// Adds who may do what with the files.
+fn add_access(judged: &mut Judged, deployment: &Deployment, found: Option<&Found>) -> [RequirementRow; 2] {
+    judged.findings.extend(modes::open_directory(deployment));
+    let keys = modes::key_modes(deployment);
+    let no_stack = Found { main: None, shadowed: Vec::new(), over: None };
+    let found = found.unwrap_or(&no_stack);
+    let user = current::proxy_user(found, &found.services().proxy);
+    let proxy = Vec::from_iter(modes::unreadable_certificates(deployment, user));
+    let rows = [
+        RequirementRow::access("key-modes", "only their owner can read ca.key, or write either key", &keys),
+        RequirementRow::access("proxy-may-read", "the proxy's user can read tls.crt and tls.key", &proxy),
+    ];
+    judged.findings.extend(keys.into_iter().chain(proxy));
+    rows
+}
+
+/// `CA and server certificate meet all 38 requirements; 89 days left, until 2027-02-21`.
+fn summary(judged: &Judged, rows: &[RequirementRow]) -> String {
+    let life = match &judged.server {
+        Some(server) => server.life(),
+        None if judged.facts.files.server.is_absent() => "there is no server certificate".to_owned(),
+        None => "`data/tls.crt` cannot be read as a certificate".to_owned(),
+    };
+    let of = rows.len();
+    let count = |verdict: Option<bool>| rows.iter().filter(|row| row.ok == verdict).count();
+    match (count(Some(false)), count(None)) {
+        (0, 0) => format!("CA and server certificate meet all {of} requirements; {life}"),
+        (0, 1) => {
+            let why = rows.iter().find(|row| row.ok.is_none()).map_or("", |row| row.found.as_str());
+            format!("{} requirements met; 1 not checked ({why}); {life}", count(Some(true)))
+        }
+        (0, n) => format!("{} requirements met; {n} not checked; {life}", count(Some(true))),
+        (1, _) => format!("1 of {of} requirements is not met; {life}"),
+        (n, _) => format!("{n} of {of} requirements are not met; {life}"),
+    }
+}
+
+/// A renewal if it fixes a finding and nothing prevents it; a new CA if the present one ends soon or does not fit.
+fn next(judged: &Judged, caller: &Caller) -> Vec<Next> {
+    let prevents = |f: &&Finding| f.id.rule().blocks_signing && f.severity == Severity::Error;
+    let prevented = judged.findings.iter().any(|f| prevents(&f)) || judged.finding(RuleId::TlsUnknownCa).is_some();
+    let gains = |f: &Finding| f.id != RuleId::TlsExpiresSoon || !judged.ends_with_ca();
+    let mut next = Vec::new();
+    if !prevented && judged.findings.iter().any(|f| f.id.rule().cure == Cure::Renew && gains(f)) {
+        next.push(Next::helper(
+            "renew the server certificate: same CA, same key; the proxy reloads it by itself",
+            caller.command(&["certs", "renew"]),
+        ));
+    }
+    if judged.findings.iter().any(|f| f.id.rule().cure == Cure::RotateCa) {
+        next.push(new_ca(caller));
+    }
+    next
+}

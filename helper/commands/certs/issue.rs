@@ -1,0 +1,68 @@
+//! `certs issue`: makes what is missing of the four files, and replaces nothing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Target;
+use crate::answer::{Error, Report};
+use crate::caller::Caller;
+use crate::certs::CertificateInfo;
+use crate::certs::provision::{self, Issued, Lives};
+use crate::deployment::{Deployment, modes, path};
+use crate::os::files::{Action, FileEntry};
+use crate::steps;
+
+/// The request of `certs issue`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IssueRequest {
+    /// Life of the server certificate, in days (90).
+    server_days: Option<u32>,
+    /// Life of the CA, in days (3650).
+    ca_days: Option<u32>,
+}
+
+/// What `certs issue` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct IssueData {
+    /// The four files.
+    files: Vec<FileEntry>,
+    /// The CA certificate.
+    ca: Option<CertificateInfo>,
+    /// The server certificate.
+    server: Option<CertificateInfo>,
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` if there is no deployment directory that knows its domain; reading and writing errors.
+pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Caller) -> Result<Report<IssueData>, Error> {
+    let lives = Lives::asked(request.server_days, request.ca_days)?;
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let target = Target::of(deployment, caller)?;
+    let Issued { files, judged } = provision::issue(deployment, target.purpose(), lives)?;
+    let created = files.iter().filter(|file| file.action == Action::Created).count();
+    let summary = match &judged.server {
+        Some(server) if judged.is_good() => format!(
+            "CA and server certificate meet all {} requirements; {}{}",
+            judged.met,
+            server.life(),
+            if created == 0 { "; nothing was missing" } else { "" },
+        ),
+        _ => match judged.findings.first() {
+            Some(finding) => format!("no certificate was issued: {}", finding.title),
+            None => "no certificate was issued".to_owned(),
+        },
+    };
+    let data = IssueData { files, ca: judged.ca_with_pem(), server: judged.server };
+    let mut report = Report::new(summary, data);
+    report.findings = judged.findings;
+    report.findings.extend(modes::open_directory(deployment));
+    report.skipped = judged.skipped;
+    if created > 0 {
+        report.next.push(steps::register_step(deployment, path::CA_CRT));
+    }
+    Ok(report)
+}

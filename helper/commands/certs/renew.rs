@@ -1,0 +1,168 @@
+//! `certs renew`: a new server certificate from the same CA for the same key, safe on any schedule.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schedule::schedule;
+use super::{Target, new_ca};
+use crate::answer::{Error, Finding, Report, Severity};
+use crate::caller::Caller;
+use crate::certs::file::CaFiles;
+use crate::certs::provision::{self, Lives};
+use crate::certs::renewal::{self, Decision, Renewed, Wish};
+use crate::certs::{CertificateInfo, Files, Judged};
+use crate::deployment::{Deployment, OPEN_MODE, path};
+use crate::model::pair::ProxyPair;
+use crate::os::files::{self, Action, FileEntry};
+use crate::rules::RuleId;
+use crate::steps;
+
+/// The request of `certs renew`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RenewRequest {
+    /// Do nothing while more days than these are left (30).
+    renew_before_days: Option<u32>,
+    /// Renew whatever is left.
+    force: bool,
+    /// Life of the new certificate, in days (90).
+    server_days: Option<u32>,
+}
+
+/// What `certs renew` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RenewData {
+    /// Whether there is a new certificate.
+    renewed: bool,
+    /// Why, or why not.
+    reason: String,
+    /// The server certificate that is in place now.
+    server: Option<CertificateInfo>,
+    /// The file.
+    files: Vec<FileEntry>,
+}
+
+/// Days below which a certificate is renewed unless a request says otherwise.
+const RENEW_BEFORE_DAYS: u32 = 30;
+
+impl RenewRequest {
+    fn wish(self) -> Result<Wish, Error> {
+        let server_days = Lives::asked(self.server_days, None)?.server;
+        let before_days = self.renew_before_days.unwrap_or(RENEW_BEFORE_DAYS);
+        if before_days >= server_days {
+            return Err(Error::request(
+                format!(
+                    "`renew_before_days` is {before_days} and the new certificate lives {server_days} days: every run would renew it"
+                ),
+                format!("leave it out for {RENEW_BEFORE_DAYS}, or ask for a longer life with `server_days`"),
+            ));
+        }
+        Ok(Wish { force: self.force, before_days, server_days })
+    }
+}
+
+/// The command.
+///
+/// # Errors
+/// `directory` if there is no deployment directory that knows its domain; reading and writing errors.
+pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Caller) -> Result<Report<RenewData>, Error> {
+    let wish = request.wish()?;
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let target = Target::of(deployment, caller)?;
+    // A link or a directory in its place must not be renamed over.
+    files::read(deployment, path::TLS_CRT)?;
+    let judged = Judged::new(Files::read(deployment), target.purpose());
+    let mut report = match renewal::decide(&judged, wish) {
+        Decision::NotDue => not_due(deployment, judged),
+        Decision::EndsWithCa(finding) => ends_with_ca(deployment, judged, finding, caller),
+        Decision::OtherCa(finding) => {
+            let summary = "not renewed: another CA than data/ca.crt signed data/tls.crt, and only the Console shows which of them is registered";
+            let reason = finding.title.clone();
+            unchanged(deployment, judged.server, summary.into(), reason, vec![finding])
+        }
+        Decision::Blocked { reason, by } => {
+            unchanged(deployment, judged.server, format!("not renewed: {}", by.title), reason, vec![by])
+        }
+        Decision::Renew { reason } => renew(deployment, judged, &target, wish, reason)?,
+    };
+    // A renewal of a file that the proxy does not read keeps nothing alive.
+    report.findings.extend(ProxyPair::of(deployment).finding());
+    if !report.findings.iter().any(|f| f.severity == Severity::Error) {
+        report.next.extend(schedule(deployment, &target.domain, caller));
+    }
+    Ok(report)
+}
+
+/// The file as it is.
+fn entry(deployment: &Deployment, action: Action) -> Vec<FileEntry> {
+    match files::metadata(deployment, path::TLS_CRT) {
+        Ok(Some(_)) => vec![FileEntry::of(deployment, path::TLS_CRT, action)],
+        Ok(None) | Err(_) => Vec::new(),
+    }
+}
+
+fn unchanged(
+    deployment: &Deployment,
+    server: Option<CertificateInfo>,
+    summary: String,
+    reason: String,
+    findings: Vec<Finding>,
+) -> Report<RenewData> {
+    let data = RenewData { renewed: false, reason, server, files: entry(deployment, Action::Unchanged) };
+    let mut report = Report::new(summary, data);
+    report.findings = findings;
+    report
+}
+
+fn not_due(deployment: &Deployment, judged: Judged) -> Report<RenewData> {
+    let life = judged.server.as_ref().map(CertificateInfo::life).unwrap_or_default();
+    unchanged(deployment, judged.server, format!("nothing to renew: {life}"), life, judged.findings)
+}
+
+fn ends_with_ca(deployment: &Deployment, judged: Judged, finding: Finding, caller: &Caller) -> Report<RenewData> {
+    let until = judged.ca.as_ref().map(|ca| ca.until().to_owned()).unwrap_or_default();
+    let mut findings = judged.findings;
+    findings.push(finding);
+    let mut report = unchanged(
+        deployment,
+        judged.server,
+        format!("not renewed: the CA ends on the same day as the server certificate, {until}; change the CA first"),
+        "the CA ends on the same day".into(),
+        findings,
+    );
+    report.next.push(new_ca(caller));
+    report
+}
+
+fn renew(
+    deployment: &Deployment,
+    before: Judged,
+    target: &Target<'_>,
+    wish: Wish,
+    reason: String,
+) -> Result<Report<RenewData>, Error> {
+    let other_ca = before.finding(RuleId::TlsUnknownCa).is_some();
+    let Renewed { made, mut judged } =
+        renewal::renew(before.facts.files, CaFiles::CURRENT, target.purpose(), wish.server_days)?;
+    if judged.has_errors() {
+        let why = judged.findings.first().map_or("see the findings", |f| f.title.as_str());
+        return Ok(unchanged(deployment, before.server, format!("not renewed: {why}"), reason, judged.findings));
+    }
+    files::replace(deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
+    files::sync_dir(deployment, path::DATA);
+    let life = judged.server.as_ref().map(CertificateInfo::life).unwrap_or_default();
+    let data = RenewData { renewed: true, reason, server: judged.server, files: entry(deployment, Action::Updated) };
+    let summary = format!("the server certificate is renewed: {life}; the proxy reloads it by itself");
+    let mut report = Report::new(summary, data);
+    if made.shortened {
+        judged.findings.extend(judged.ca.as_ref().map(provision::ends_first));
+        report.next.push(new_ca(target.caller));
+    }
+    if other_ca {
+        report.next.push(steps::register_step(deployment, path::CA_CRT));
+    }
+    report.findings = judged.findings;
+    report.skipped = judged.skipped;
+    Ok(report)
+}

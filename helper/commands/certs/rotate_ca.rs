@@ -1,0 +1,205 @@
+//! `certs rotate-ca`: from one CA to the next without losing a call.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Target;
+use crate::answer::{Error, Next, Report};
+use crate::caller::Caller;
+use crate::certs::CertificateInfo;
+use crate::certs::file::{CertificateFile, File};
+use crate::certs::provision::Lives;
+use crate::certs::rotation::{self, BackTo, Outcome, Rotation, Stage};
+use crate::deployment::{Deployment, path};
+use crate::os::files::{self, Action, FileEntry};
+use crate::steps;
+
+/// The request of `certs rotate-ca`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RotateRequest {
+    /// What to do; without it, only how far the change is.
+    step: Option<StepRequest>,
+    /// With `back`: how far. Without it, the last step is taken back; to repeat that does nothing more.
+    to: Option<BackTo>,
+    /// Life of the new CA, in days (3650).
+    ca_days: Option<u32>,
+    /// Life of the new server certificate, in days (90).
+    server_days: Option<u32>,
+}
+
+/// A step of the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum StepRequest {
+    /// Make the new CA beside the old.
+    Begin,
+    /// Once the new CA is registered: let it sign the server certificate.
+    Switch,
+    /// Once calls go through: set the old CA aside.
+    Finish,
+    /// Take a step back.
+    Back,
+}
+
+/// What `certs rotate-ca` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RotateData {
+    /// How far the change is.
+    phase: Stage,
+    /// The same as `phase`, under its older name.
+    stage: Stage,
+    /// The CA in use.
+    ca: Option<CertificateInfo>,
+    /// The CA to change to.
+    next_ca: Option<CertificateInfo>,
+    /// The CA that was in use before.
+    old_ca: Option<CertificateInfo>,
+    /// The server certificate.
+    server: Option<CertificateInfo>,
+    /// Files that were touched, or may be.
+    files: Vec<FileEntry>,
+}
+
+/// The command.
+///
+/// # Errors
+/// `request` for a step that does not fit the stage, `certificate` if something cannot be signed, reading and writing
+/// errors.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: RotateRequest,
+    caller: &Caller,
+) -> Result<Report<RotateData>, Error> {
+    let lives = Lives::asked(request.server_days, request.ca_days)?;
+    if request.to.is_some() && request.step != Some(StepRequest::Back) {
+        return Err(Error::request("`to` goes with the step `back` only", "leave `to` out"));
+    }
+    deployment.require()?;
+    let _lock = deployment.lock()?;
+    let target = Target::of(deployment, caller)?;
+    let before = contents(deployment)?;
+    let mut rotation = Rotation { deployment, purpose: target.purpose(), lives, set_aside: Vec::new() };
+    let outcome = match request.step {
+        None => None,
+        Some(StepRequest::Begin) => Some(rotation.begin()?),
+        Some(StepRequest::Switch) => Some(rotation.switch()?),
+        Some(StepRequest::Finish) => Some(rotation.finish()?),
+        Some(StepRequest::Back) => Some(rotation.back(request.to)?),
+    };
+    if outcome.is_some() {
+        files::sync_dir(deployment, path::DATA);
+    }
+    let (done, findings) = match outcome {
+        None => (None, Vec::new()),
+        Some(Outcome::Done(what)) => (Some(what), Vec::new()),
+        Some(Outcome::NotDone(findings)) => (Some("the switch was not made"), findings),
+    };
+    let mut report = report(deployment, &before, done, &rotation.set_aside, caller)?;
+    report.findings = findings;
+    Ok(report)
+}
+
+fn contents(deployment: &Deployment) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    rotation::FILES.iter().map(|inside| files::read(deployment, inside)).collect()
+}
+
+fn report(
+    deployment: &Deployment,
+    before: &[Option<Vec<u8>>],
+    done: Option<&str>,
+    set_aside: &[String],
+    caller: &Caller,
+) -> Result<Report<RotateData>, Error> {
+    let stage = Stage::of(deployment)?;
+    let info = |inside: &str, with_pem: bool| {
+        let file = File::<CertificateFile>::read(deployment, inside);
+        let details = &file.good()?.first;
+        let info = CertificateInfo::of(details, caller.now);
+        Some(if with_pem { info.with_pem(details) } else { info })
+    };
+    let data = RotateData {
+        phase: stage,
+        stage,
+        ca: info(path::CA_CRT, false),
+        next_ca: info(path::CA_NEXT_CRT, true),
+        old_ca: info(path::CA_OLD_CRT, false),
+        server: info(path::TLS_CRT, false),
+        files: entries(deployment, before, set_aside)?,
+    };
+    let state = match stage {
+        Stage::Idle => "no change of the CA is in progress",
+        Stage::Beginning => "the step `begin` was interrupted; run it again",
+        Stage::Begun => "the new CA waits to be registered; calls go on with the one in use",
+        Stage::Switching => "the switch was interrupted; calls go on",
+        Stage::Switched => "the new CA is in use; the old one waits to be revoked",
+    };
+    let summary = done.map_or_else(|| state.to_owned(), |done| format!("{done}; {state}"));
+    let next = next(deployment, &data, set_aside, caller);
+    let mut report = Report::new(summary, data);
+    report.next = next;
+    Ok(report)
+}
+
+/// What happened to each file.
+fn entries(deployment: &Deployment, before: &[Option<Vec<u8>>], set_aside: &[String]) -> Result<Vec<FileEntry>, Error> {
+    let mut entries = Vec::new();
+    for ((inside, after), before) in rotation::FILES.iter().zip(contents(deployment)?).zip(before) {
+        let Some(after) = after else { continue };
+        let action = match before {
+            None => Action::Created,
+            Some(before) if *before == after => Action::Unchanged,
+            Some(_) => Action::Updated,
+        };
+        entries.push(FileEntry::of(deployment, inside, action));
+    }
+    entries.extend(set_aside.iter().map(|inside| FileEntry::of(deployment, inside, Action::Created)));
+    Ok(entries)
+}
+
+fn next(deployment: &Deployment, data: &RotateData, set_aside: &[String], caller: &Caller) -> Vec<Next> {
+    let command = |request: &str| caller.command(&["certs", "rotate-ca", "--json", request]);
+    let mut next = match data.stage {
+        Stage::Idle => {
+            vec![Next::helper(
+                "to change the CA: make a new one beside the one in use",
+                command("{\"step\":\"begin\"}"),
+            )]
+        }
+        Stage::Beginning => vec![
+            Next::helper("complete the step", command("{\"step\":\"begin\"}")),
+            Next::helper("or take it back", command("{\"step\":\"back\",\"to\":\"idle\"}")),
+        ],
+        Stage::Begun => vec![
+            Next::person("a tunnel holds two active CAs: if it has two, revoke the one that is not in use first"),
+            steps::register_step(deployment, path::CA_NEXT_CRT),
+            Next::helper("when the Console shows both CAs as active: switch", command("{\"step\":\"switch\"}")),
+            Next::helper("or set the new CA aside", command("{\"step\":\"back\",\"to\":\"idle\"}")),
+        ],
+        Stage::Switching => vec![
+            Next::helper("complete it", command("{\"step\":\"switch\"}")),
+            Next::helper("or take it back", command("{\"step\":\"back\",\"to\":\"begun\"}")),
+        ],
+        Stage::Switched => {
+            let old = data.old_ca.as_ref();
+            let which = old.map_or_else(String::new, |ca| format!(" (fingerprint {})", ca.fingerprint_sha256));
+            vec![
+                Next::person(format!(
+                    "make a call from Claude; when it goes through, revoke the old CA in the Console{which}"
+                )),
+                Next::helper("then set the old CA aside", command("{\"step\":\"finish\"}")),
+                Next::helper(
+                    "or go back to the old CA, while it is registered",
+                    command("{\"step\":\"back\",\"to\":\"begun\"}"),
+                ),
+            ]
+        }
+    };
+    if !set_aside.is_empty() {
+        let files = set_aside.iter().map(|inside| format!("`{inside}`")).collect::<Vec<_>>().join(" and ");
+        next.push(Next::person(format!(
+            "delete {files} when that CA is revoked in the Console or was never registered"
+        )));
+    }
+    next
+}
