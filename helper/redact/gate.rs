@@ -38,6 +38,11 @@ pub(crate) fn strict(text: &str) -> String {
     shapes::without_runs(&redact(text))
 }
 
+/// Whether a part of a text has the form of a secret, known or not.
+pub(crate) fn has_secret_form(text: &str) -> bool {
+    shapes::without_keys_and_tokens(text).is_some() || shapes::without_service_keys(&shapes::without_runs(text)) != text
+}
+
 /// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
 pub(crate) fn evidence(text: &str) -> String {
     cut(&foreign(whole_words(text.trim(), READ)), EVIDENCE)
