@@ -71,7 +71,7 @@ enum Plan {
     /// Something is missing that cannot be made.
     Refuse(Finding),
     /// These, the others exist.
-    Make(Made),
+    Make(Box<Made>),
 }
 
 /// New certificates and keys.
@@ -167,7 +167,7 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Plan
         }
         made.server = Some(ca.issue(purpose.domain, key.map(|file| &file.key), purpose.now, lives.server)?);
     }
-    Ok(Plan::Make(made))
+    Ok(Plan::Make(Box::new(made)))
 }
 
 impl Made {
