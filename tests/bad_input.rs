@@ -488,7 +488,7 @@ proptest! {
         let dir = parent.path().join("d");
         std::fs::create_dir(&dir).unwrap();
         // Lines of the person's that say nothing of ours.
-        let old = lines.join("\n").replace("TUNNEL", "OTHER");
+        let old = format!("TUNNEL_DOMAIN={DOMAIN}\n{}", lines.join("\n").replace("TUNNEL", "OTHER"));
         std::fs::write(dir.join(".env"), &old).unwrap();
         let secret = token("x");
         let set = helper(["token", "set"]).dir(&dir).stdin(secret.clone()).secret(&secret).run();

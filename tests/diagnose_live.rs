@@ -459,7 +459,7 @@ fn a_directory_of_something_else_gets_no_advice() {
     std::fs::write(parent.path().join("hosts"), "127.0.0.1 localhost\n").unwrap();
     let refused = helper(["diagnose"]).dir(parent.path()).changes_nothing().run().expect(2);
     assert_eq!(refused.json["error"]["code"], "directory");
-    assert!(refused.message().contains("no deployment directory"), "{}", refused.message());
+    assert!(refused.message().contains("not a deployment directory"), "{}", refused.message());
     let missing = helper(["diagnose"]).dir(parent.path().join("nowhere")).run().expect(2);
     assert_eq!(missing.json["error"]["code"], "directory");
 }

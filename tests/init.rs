@@ -249,7 +249,12 @@ fn an_existing_env_and_gitignore_are_added_to_and_kept_byte_for_byte() {
     std::fs::write(dir.join(".gitignore"), ignore).unwrap();
     chmod(&dir.join(".env"), 0o640);
     chmod(&dir.join(".gitignore"), 0o664);
-    let answer = helper(["init"]).dir(&dir).json(whole()).run().expect(0);
+    // Another project's, so that it has to be told.
+    let refused = helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "directory");
+    let mut told = whole();
+    told["into_other_project"] = json!(true);
+    let answer = helper(["init"]).dir(&dir).json(told).run().expect(0);
     let hash = sha256(&std::fs::read(dir.join("config/mcp-gateway.yaml")).unwrap());
     assert_eq!(
         std::fs::read_to_string(dir.join(".env")).unwrap(),

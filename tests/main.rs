@@ -18,6 +18,7 @@ mod engine;
 mod full_disk;
 mod init;
 mod launcher;
+mod place;
 mod plugin;
 mod preflight;
 mod preflight_limits;

@@ -62,7 +62,7 @@ pub(crate) fn run(
     request: &ConnectRequest,
     caller: &crate::caller::Caller,
 ) -> Result<Report<ConnectData>, Error> {
-    deployment.require()?;
+    deployment.require_begun()?;
     let path = checked_path(request.path.as_deref().unwrap_or("mcp"))?;
     let model = request.model.as_deref().unwrap_or(MODEL);
     if model.is_empty()

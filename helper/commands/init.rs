@@ -10,10 +10,11 @@ use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
 use crate::certs::{CertificateInfo, Files, Judged, Purpose};
 use crate::deployment::env_file;
+use crate::deployment::kind;
 use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
-use crate::deployment::{DIR_MODE, Deployment, Domain, TokenState, path};
+use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, TokenState, path};
 use crate::model::current;
 use crate::os::files::{self, Action, FileEntry};
 use crate::render;
@@ -28,6 +29,8 @@ crate::config::settings::request_with_settings! {
         domain: Option<Domain>,
         /// Whole diffs.
         verbose: bool,
+        /// Also in a directory that holds another project, a plugin or a checkout.
+        into_other_project: bool,
     }
 }
 
@@ -92,6 +95,8 @@ pub(crate) struct InitData {
     token: TokenStateName,
     /// The routes.
     routes: BTreeMap<String, String>,
+    /// Who made the deployment; `null` where there is none yet.
+    made_by: Option<Maker>,
     /// The eight steps.
     steps: Vec<Step>,
     /// Diffs of files that were edited by hand.
@@ -106,6 +111,7 @@ pub(crate) struct InitData {
 /// writing errors.
 pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Caller) -> Result<Report<InitData>, Error> {
     let settings = request.settings();
+    let look = deployment.require_room(request.into_other_project)?;
     let known = if deployment.exists()? { current::known_domain(deployment)? } else { None };
     let domain = match (&request.domain, known) {
         (Some(asked), Some(known)) if *asked != known => {
@@ -117,7 +123,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         }
         (Some(asked), _) => asked.clone(),
         (None, Some(known)) => known,
-        (None, None) if settings.is_empty() => return Ok(nothing_here(deployment, caller)),
+        (None, None) if settings.is_empty() => return Ok(nothing_here(deployment, look.maker(), caller)),
         (None, None) => {
             return Err(Error::request(
                 "the first time `init` needs the tunnel's `domain`",
@@ -188,7 +194,7 @@ fn make(
     Ok(())
 }
 
-fn nothing_here(deployment: &Deployment, caller: &Caller) -> Report<InitData> {
+fn nothing_here(deployment: &Deployment, made_by: Option<Maker>, caller: &Caller) -> Report<InitData> {
     let summary = format!(
         "nothing is set up in {} yet; create the tunnel in the Console, then come back with its domain",
         deployment.root().display()
@@ -201,6 +207,7 @@ fn nothing_here(deployment: &Deployment, caller: &Caller) -> Report<InitData> {
         server: None,
         token: TokenStateName::Missing,
         routes: BTreeMap::new(),
+        made_by,
         steps: steps(&Progress::default()),
         diffs: Vec::new(),
     };
@@ -264,6 +271,7 @@ fn report(
         routes: !routes.is_empty(),
         configuration: !routes.is_empty() && found.main.is_some(),
     };
+    let made_by = kind::look(deployment)?.maker();
     let steps = steps(&progress);
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
@@ -271,6 +279,7 @@ fn report(
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
     findings.extend(modes::open_directory(deployment));
+    findings.extend(modes::foreign_data(deployment));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
@@ -328,6 +337,7 @@ fn report(
         server: judged.server.map(|server| CertificateShort::of(server, false)),
         token: token.name(),
         routes,
+        made_by,
         steps,
         diffs: made.diffs,
     };

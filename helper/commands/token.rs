@@ -61,6 +61,7 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     if !deployment.exists()? && std::io::stdin().is_terminal() {
         eprintln!("{} does not exist yet and will be made.", deployment.root().display());
     }
+    deployment.require_room(false)?;
     let token = match Token::parse(&given()?) {
         Ok(token) => token,
         Err(fault) => return Ok(refused(fault)),

@@ -2,6 +2,7 @@
 
 pub(crate) mod domain;
 pub(crate) mod env_file;
+pub(crate) mod kind;
 pub(crate) mod modes;
 pub(crate) mod route;
 pub(crate) mod scaffold;
@@ -16,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(crate) use domain::Domain;
+pub(crate) use kind::Maker;
 pub(crate) use route::{RouteName, Upstream};
 pub(crate) use token::{Token, TokenState};
 
@@ -70,6 +72,7 @@ pub(crate) mod path {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {
     directory: Directory,
+    home: Option<PathBuf>,
 }
 
 impl Deref for Deployment {
@@ -108,7 +111,7 @@ impl Deployment {
         if root.parent().is_none() {
             return Err(unusable("`/` cannot be a deployment directory", "name a folder of its own"));
         }
-        Ok(Self { directory: Directory::new(root) })
+        Ok(Self { directory: Directory::new(root), home: home(caller).ok() })
     }
 
     /// Whether the directory is there.
@@ -125,31 +128,6 @@ impl Deployment {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(Error::io("look at", self.root(), e)),
         }
-    }
-
-    /// Like [`Self::exists`], for commands that need one.
-    ///
-    /// # Errors
-    /// `directory` when it is not there.
-    pub(crate) fn require(&self) -> Result<(), Error> {
-        if self.exists()? {
-            return Ok(());
-        }
-        Err(unusable(
-            &format!("there is no deployment directory `{}`", self.root().display()),
-            "make one with `init`, or name another with `--dir`",
-        ))
-    }
-
-    /// The error for a folder with nothing of a deployment in it: advice for one would be harmful there.
-    pub(crate) fn foreign(&self) -> Error {
-        unusable(
-            &format!(
-                "`{}` is no deployment directory: no compose file, no `.env`, no `config`, no `data`",
-                self.root().display()
-            ),
-            "name the right one with `--dir`, or make one with `init`",
-        )
     }
 
     /// Keeps other helpers from writing to this directory until the lock is dropped.

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::{Deployment, path};
+use super::{Deployment, kind, path};
 use crate::answer::{Error, Finding, Subject};
 use crate::os::files;
 use crate::rules::{self, RuleId};
@@ -27,10 +27,34 @@ fn exposure(mode: u32, path: &str, readable: RuleId, writable: RuleId) -> Option
     }
 }
 
-/// The finding about a directory that others on this host can enter.
+/// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper made.
 pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
     let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
-    (mode & 0o077 != 0).then(|| rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}")))
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    let mut finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
+    if !kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
+        finding.fix =
+            "move the deployment into a directory of its own that only you can enter; close this one only if \
+                       nothing else needs it"
+                .into();
+    }
+    Some(finding)
+}
+
+/// The finding about files in `data` that are no certificates or keys.
+pub(crate) fn foreign_data(deployment: &Deployment) -> Option<Finding> {
+    let names = kind::foreign_data(deployment);
+    if names.is_empty() {
+        return None;
+    }
+    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`data/{name}`")).collect();
+    let more = names.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(
+        rules::finding(RuleId::DataShared).about(Subject::file(path::DATA)).with(format!("{}{more}", shown.join(", "))),
+    )
 }
 
 /// Findings about who on this host may read or write the keys.

@@ -33,6 +33,9 @@ pub(crate) fn env_fault(env: &EnvFile) -> Option<Finding> {
     Some(rules::finding(RuleId::EnvEncoding).about(subject(Some(line))).with(format!("line {line} is not UTF-8")))
 }
 
+/// First line of every `.env` that the helper made.
+pub(crate) const ENV_HEADER: &str = "# Read by Docker Compose. Keep it out of git and chats: the token is a secret.";
+
 /// Writes `.env` (with a placeholder for the token) and `.gitignore`, or adds what they lack.
 ///
 /// # Errors
@@ -85,7 +88,7 @@ pub(crate) fn ensure_env_and_gitignore(
 fn new_env(domain: Option<&Domain>) -> String {
     let domain = domain.map(|domain| format!("{}={domain}\n", env_file::DOMAIN)).unwrap_or_default();
     format!(
-        "# Read by Docker Compose. Keep it out of git and chats: the token is a secret.\n\
+        "{ENV_HEADER}\n\
          {domain}{token}={PLACEHOLDER}\n\
          # Kept by mcp-tunnels-helper: when they change, Compose re-creates the containers that they concern.\n\
          {hash}=\n{fingerprint}=\n",

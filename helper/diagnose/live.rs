@@ -80,16 +80,12 @@ pub(crate) fn run(
             "leave it out, or add `\"logs\":\"-\"`",
         ));
     }
-    deployment.require()?;
+    deployment.require_begun()?;
     if let Some(target) = &request.bundle {
         bundle::refuse_unfit(target, caller)?;
     }
     let snapshot = caller.clone();
     let facts = Facts::gather(deployment, &snapshot)?;
-    if facts.are_of_nothing() {
-        // Advice for a deployment would be harmful here: `chmod 700 /etc`.
-        return Err(deployment.foreign());
-    }
     let verdict = checks::judge(&facts);
     let opened = Stack::open(deployment, caller, Strictness::Look)?;
     let (looked, stack) = match opened {

@@ -74,6 +74,10 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Verdict {
 
 fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
     verdict.findings.extend(modes::open_directory(facts.deployment));
+    let mounts = facts.found.mounts(&facts.services.proxy);
+    if mounts.iter().any(|mount| mount.source.trim_end_matches('/') == path::DATA) {
+        verdict.findings.extend(modes::foreign_data(facts.deployment));
+    }
 }
 
 fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {

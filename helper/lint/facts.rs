@@ -82,12 +82,6 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether nothing here looks like a deployment, begun or finished.
-    pub(crate) fn are_of_nothing(&self) -> bool {
-        let absent = |inside| matches!(files::metadata(self.deployment, inside), Ok(None));
-        self.found.main.is_none() && self.env.is_none() && absent(path::GATEWAY) && absent(path::DATA)
-    }
-
     /// What `.env` says.
     pub(crate) fn env(&self) -> Option<&EnvFile> {
         self.env.as_ref()

@@ -149,7 +149,14 @@ pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result
     let path = directory.path(inside);
     let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(directory, inside)? };
     match existing {
-        Some(meta) if meta.is_dir() => return Ok(Action::Unchanged),
+        Some(meta) if meta.is_dir() => {
+            let ours = meta.uid() == rustix::process::geteuid().as_raw();
+            if inside.is_empty() && ours && meta.mode() & 0o077 & !mode != 0 && is_empty(&path) {
+                // Made for this, with the umask's mode: the keys will lie in it.
+                fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("close", &path, e))?;
+            }
+            return Ok(Action::Unchanged);
+        }
         Some(_) => {
             return Err(Error::Unexpected { act: "write into", path, what: "it is not a directory".into() });
         }
@@ -171,6 +178,10 @@ pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result
         fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("open up", &path, e))?;
     }
     Ok(Action::Created)
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// A file that is complete under a temporary name, with its final mode.

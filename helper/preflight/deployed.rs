@@ -12,7 +12,7 @@ use crate::config::compose::{Choices, words};
 use crate::config::gateway::Gateway;
 use crate::config::settings::Protocol;
 use crate::config::yaml::{self, Value, at};
-use crate::deployment::env_file;
+use crate::deployment::env_file::{self, Fault};
 use crate::deployment::route::Host;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
@@ -79,6 +79,9 @@ impl Deployed {
             return Ok(this);
         }
         let env = scaffold::read_env(deployment)?;
+        if env.as_ref().is_some_and(|env| env.faults().contains(&Fault::Utf16)) {
+            return Err(Error::Env { path: deployment.path(path::ENV), why: Fault::Utf16.to_string() });
+        }
         let found = Found::read(deployment)?;
         this.has_env = env.is_some();
         this.is_deployment = env.is_some() || found.main.is_some();

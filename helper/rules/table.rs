@@ -451,6 +451,15 @@ rules! {
         cause: "Compose rejects the whole file because of one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
         fix: "fix the line in the evidence in an editor, and save the file as UTF-8; if the value of TUNNEL_TOKEN is at fault, run `{helper} token set --dir {dir}` in a terminal of your own",
     }
+    DataShared = "data-shared" {
+        layer: Files,
+        severity: Warning,
+        docs: SECURITY,
+        title: "`data` holds files that are not the tunnel's",
+        symptom: "`data` contains more than keys and certificates",
+        cause: "the whole folder is mounted into the proxy's container, which can read everything in it",
+        fix: "move those files out of `data`, or the deployment into a directory of its own",
+    }
     EnvEncoding = "env-encoding" {
         layer: Files,
         severity: Warning,

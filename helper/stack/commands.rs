@@ -139,9 +139,6 @@ impl<'a> Stack<'a> {
     ) -> Result<Result<Self, Refusal>, Error> {
         let snapshot = caller.clone();
         let facts = Facts::gather(deployment, &snapshot)?;
-        if facts.are_of_nothing() {
-            return Err(deployment.foreign());
-        }
         caller.services = facts.services.clone();
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
         let verdict = checks::judge(&facts);
@@ -398,7 +395,7 @@ pub(crate) fn up(
     caller: &mut Caller,
 ) -> Result<Report<StackData>, Error> {
     let limit = request.limit(240)?;
-    deployment.require()?;
+    deployment.require_begun()?;
     let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
         Ok(stack) => stack,
@@ -500,7 +497,7 @@ pub(crate) fn status(
     caller: &mut Caller,
 ) -> Result<Report<StackData>, Error> {
     let limit = request.limit(0)?;
-    deployment.require()?;
+    deployment.require_begun()?;
     let stack = match Stack::open(deployment, caller, Strictness::Look)? {
         Ok(stack) => stack,
         Err(refusal) => return Ok(refused(refusal, "the stack could not be looked at", "status", caller)),
@@ -527,7 +524,7 @@ pub(crate) fn restart(
     caller: &mut Caller,
 ) -> Result<Report<StackData>, Error> {
     let limit = request.limit(240)?;
-    deployment.require()?;
+    deployment.require_begun()?;
     let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Refuse)? {
         Ok(stack) => stack,
@@ -600,7 +597,7 @@ pub(crate) fn restart(
 /// # Errors
 /// As [`up`].
 pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
-    deployment.require()?;
+    deployment.require_begun()?;
     let lock = deployment.lock()?;
     let stack = match Stack::open(deployment, caller, Strictness::Look)? {
         Ok(stack) => stack,

@@ -1,0 +1,449 @@
+//! What a directory is: a deployment, the helper's or a person's; empty; or something else, which no command touches.
+
+use std::fs;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::env_file::{self, EnvFile};
+use super::scaffold::ENV_HEADER;
+use super::{Deployment, path};
+use crate::answer::Error;
+use crate::os::files;
+
+/// Who made a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Maker {
+    /// This helper.
+    Helper,
+    /// A person, complete or begun.
+    Hand,
+    /// The `setup` service of Anthropic's programmatic set-up.
+    Setup,
+}
+
+/// What a directory is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It does not exist, or has nothing in it that says anything.
+    Empty,
+    /// A deployment, complete or begun.
+    Deployment(Maker),
+    /// A few files that say nothing about what the directory is for: no deployment, but there is room for one.
+    Stray(String),
+    /// Another project, a plugin, a checkout; what it was recognised by.
+    Other(String),
+    /// A directory of the system, or of everything that a user has. Never a deployment, whatever is in it.
+    System,
+}
+
+/// A directory as it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// What is in it beside a deployment's own files.
+    pub(crate) foreign: Vec<String>,
+    /// Whether the helper made `.env`, which it does first.
+    env_is_ours: bool,
+}
+
+impl Look {
+    /// Who made the deployment; `None` where there is none.
+    pub(crate) fn maker(&self) -> Option<Maker> {
+        match self.kind {
+            Kind::Deployment(maker) => Some(maker),
+            Kind::Empty | Kind::Stray(_) | Kind::Other(_) | Kind::System => None,
+        }
+    }
+
+    /// Whether the helper made the directory itself, so that its mode is the helper's to judge.
+    pub(crate) fn is_ours_alone(&self) -> bool {
+        self.kind == Kind::Deployment(Maker::Helper) && self.foreign.is_empty() && self.env_is_ours
+    }
+}
+
+/// Names under which Compose finds a file; the override last.
+const COMPOSE_FILES: [&str; 8] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    path::COMPOSE,
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// Names that say nothing about what a directory is for.
+const SAYS_NOTHING: [&str; 9] = [
+    path::GITIGNORE,
+    ".git",
+    ".DS_Store",
+    ".directory",
+    ".dockerignore",
+    ".env.example",
+    "lost+found",
+    path::SAMPLE,
+    "docker-compose.override.yaml.example",
+];
+
+/// Directories that are no place for a deployment; what lies below them may be.
+const SYSTEM: &[&str] = &[
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/local",
+    "/usr/share",
+    "/var",
+    "/var/lib",
+    "/var/log",
+    "/var/run",
+    "/var/tmp",
+    "/Applications",
+    "/Library",
+    "/Users",
+    "/Volumes",
+    "/private",
+    "/private/etc",
+    "/private/tmp",
+    "/private/var",
+    "/private/var/tmp",
+];
+
+/// Directories below which nothing may be a deployment either.
+const SYSTEM_BELOW: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/sbin",
+    "/System",
+];
+
+/// Folders of a home directory that hold everything of a kind.
+const OF_A_HOME: &[&str] = &["", ".claude", ".config", ".ssh", "Desktop", "Documents", "Downloads", "Library"];
+
+/// Files that a project has at its root.
+const PROJECT_FILES: &[&str] = &[
+    "AGENTS.md",
+    "CLAUDE.md",
+    "CMakeLists.txt",
+    "Cargo.toml",
+    "Dockerfile",
+    "Gemfile",
+    "Makefile",
+    "README.md",
+    "build.gradle",
+    "composer.json",
+    "deno.json",
+    "go.mod",
+    "mix.exs",
+    "package.json",
+    "pom.xml",
+    "pyproject.toml",
+    "requirements.txt",
+    "setup.py",
+    "tsconfig.json",
+];
+
+/// More files than this are not lying about by chance.
+const MOST_STRAY: usize = 10;
+
+/// Words that a compose file of a tunnel has, whoever wrote it: images, the domain, the proxy's mount.
+const TUNNEL_WORDS: [&str; 5] = ["cloudflared", "mcp-gateway", "mcp-proxy", "tunnel.anthropic.com", "TUNNEL_TOKEN"];
+
+/// What one of a deployment's files says about who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sign {
+    /// It is not there, or says nothing.
+    None,
+    /// It belongs to another program.
+    Foreign,
+    /// It cannot be read, so it may be anything.
+    Unknown,
+    /// It is one of a tunnel.
+    Tunnel,
+    /// The helper wrote it.
+    Ours,
+}
+
+impl Deployment {
+    /// For commands that work on a deployment. Elsewhere their advice would do harm: `chmod 700 /etc`.
+    ///
+    /// # Errors
+    /// `directory` when it is not there, or holds no deployment.
+    pub(crate) fn require(&self) -> Result<Look, Error> {
+        if !self.exists()? {
+            return Err(unusable(
+                &format!("there is no deployment directory `{}`", self.root().display()),
+                "make one with `init`, or name another with `--dir`",
+            ));
+        }
+        let look = look(self)?;
+        match &look.kind {
+            // Where nothing is, what is missing can be said without harm.
+            Kind::Deployment(_) | Kind::Empty => Ok(look),
+            Kind::Stray(what) | Kind::Other(what) => Err(unusable(
+                &format!("`{}` is not a deployment directory; it holds {what}", self.root().display()),
+                "name the deployment directory with `--dir`",
+            )),
+            Kind::System => Err(self.system()),
+        }
+    }
+
+    /// Like [`Self::require`], for commands that need more than an empty directory.
+    ///
+    /// # Errors
+    /// `directory` when it is not there, or holds no deployment.
+    pub(crate) fn require_begun(&self) -> Result<Look, Error> {
+        let look = self.require()?;
+        if look.kind == Kind::Empty {
+            return Err(unusable(
+                &format!("`{}` is not a deployment directory: it is empty", self.root().display()),
+                "make a deployment there with `init`, or name another directory with `--dir`",
+            ));
+        }
+        Ok(look)
+    }
+
+    /// For commands that may make a deployment: one, or a directory for one.
+    ///
+    /// # Errors
+    /// `directory` for a system directory, and, unless told to go `into` it, for one that holds something else.
+    pub(crate) fn require_room(&self, into_other: bool) -> Result<Look, Error> {
+        self.exists()?;
+        let look = look(self)?;
+        match &look.kind {
+            Kind::Empty | Kind::Stray(_) | Kind::Deployment(_) => Ok(look),
+            Kind::Other(_) if into_other => Ok(look),
+            Kind::Other(what) => Err(unusable(
+                &format!("`{}` holds {what}; nothing was written", self.root().display()),
+                "name a directory of its own with `--dir`, or leave `--dir` out for `~/mcp-tunnel`; `init` with {\"into_other_project\":true} puts the deployment there all the same",
+            )),
+            Kind::System => Err(self.system()),
+        }
+    }
+
+    fn system(&self) -> Error {
+        unusable(
+            &format!(
+                "`{}` is a directory of the system or of everything a user has, not a deployment",
+                self.root().display()
+            ),
+            "name the deployment directory with `--dir`: a directory of its own, such as `~/mcp-tunnel`",
+        )
+    }
+}
+
+fn unusable(message: &str, hint: &str) -> Error {
+    Error::Directory { message: message.to_owned(), hint: hint.to_owned() }
+}
+
+/// Looks at a directory.
+///
+/// # Errors
+/// `io` when it cannot be listed.
+pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
+    if is_system(deployment.root(), deployment.home.as_deref()) {
+        return Ok(Look { kind: Kind::System, foreign: Vec::new(), env_is_ours: false });
+    }
+    let names = names(deployment, "")?;
+    let mut foreign: Vec<String> = names.iter().filter(|name| !is_known(name)).cloned().collect();
+    let is_project = |name: &String| PROJECT_FILES.contains(&name.as_str()) || deployment.path(name).is_dir();
+    let has_project = foreign.len() > MOST_STRAY || foreign.iter().any(is_project);
+    let stray = foreign.len();
+    let data = names_or_none(deployment, path::DATA);
+    let config = names_or_none(deployment, path::CONFIG);
+    let is_setup = data.iter().any(|name| matches!(name.as_str(), "tunnel-token" | "tunnel-id" | "tunnel-domain"));
+
+    let env = env_sign(deployment);
+    let compose: Vec<(&str, Sign)> =
+        COMPOSE_FILES.into_iter().map(|name| (name, compose_sign(deployment, name))).collect();
+    let gateway = match config.iter().any(|name| path::GATEWAY.ends_with(name.as_str())) {
+        true => text_sign(deployment, path::GATEWAY, &[]).max(Sign::Tunnel),
+        false => Sign::None,
+    };
+    let keys = if data.iter().any(|name| is_tunnel_data(name)) { Sign::Tunnel } else { Sign::None };
+
+    if env == Sign::Foreign {
+        foreign.push("`.env` of another program".into());
+    }
+    foreign.extend(compose.iter().filter(|(_, sign)| *sign == Sign::Foreign).map(|(name, _)| (*name).to_owned()));
+    foreign.extend(data.iter().filter(|name| !is_data(name)).map(|name| format!("data/{name}")));
+    foreign.extend(config.iter().filter(|name| !path::GATEWAY.ends_with(name.as_str())).map(|n| format!("config/{n}")));
+
+    let best = compose.iter().map(|(_, sign)| *sign).chain([env, gateway]).max().unwrap_or(Sign::None);
+    let is_stray = !has_project && foreign.len() == stray;
+    // Certificates of these names, or a file that cannot be read, may as well be another project's.
+    let weak = if foreign.is_empty() { keys.max(best) } else { Sign::None };
+    let kind = match (best, weak) {
+        _ if is_setup => Kind::Deployment(Maker::Setup),
+        (Sign::Ours, _) => Kind::Deployment(Maker::Helper),
+        (Sign::Tunnel, _) | (_, Sign::Tunnel | Sign::Unknown) => Kind::Deployment(Maker::Hand),
+        _ if foreign.is_empty() => Kind::Empty,
+        _ if is_stray => Kind::Stray(describe(&names, &foreign)),
+        _ => Kind::Other(describe(&names, &foreign)),
+    };
+    Ok(Look { kind, foreign, env_is_ours: made_env(deployment) })
+}
+
+/// Files in `data` that are not a tunnel's: everything in there can be read by the proxy, which it is mounted into.
+pub(crate) fn foreign_data(deployment: &Deployment) -> Vec<String> {
+    names_or_none(deployment, path::DATA).into_iter().filter(|name| !is_data(name)).collect()
+}
+
+fn is_system(root: &Path, home: Option<&Path>) -> bool {
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_path_buf()));
+    SYSTEM.iter().any(|place| real == Path::new(place) || root == Path::new(place))
+        || SYSTEM_BELOW.iter().any(|place| real.starts_with(place))
+        || home.is_some_and(|home| OF_A_HOME.iter().any(|inside| real == home.join(inside)))
+}
+
+/// Names in a folder, sorted; those of a folder that is not there: none.
+fn names(deployment: &Deployment, inside: &str) -> Result<Vec<String>, Error> {
+    let place = deployment.path(inside);
+    let entries = match fs::read_dir(&place) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", &place, e)),
+    };
+    // Bounded: a folder of a million files is none of ours, whatever the rest of them is called.
+    let entries = entries.take(2000).filter_map(Result::ok);
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Like [`names`]; a link is not followed, and what cannot be listed has no names.
+fn names_or_none(deployment: &Deployment, inside: &str) -> Vec<String> {
+    match files::metadata(deployment, inside) {
+        Ok(Some(meta)) if meta.is_dir() => names(deployment, inside).unwrap_or_default(),
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    SAYS_NOTHING.contains(&name)
+        || COMPOSE_FILES.contains(&name)
+        || [path::ENV, path::DATA, path::CONFIG].contains(&name)
+        || is_kept_aside(name)
+}
+
+/// `NAME.bak-TIME`, and what a killed helper left.
+fn is_kept_aside(name: &str) -> bool {
+    name.contains(".bak-") || (name.starts_with('.') && name.ends_with(".tmp"))
+}
+
+fn is_tunnel_data(name: &str) -> bool {
+    let stem = name.strip_suffix(".crt").or_else(|| name.strip_suffix(".key"));
+    stem.is_some_and(|stem| matches!(stem, "ca" | "ca-next" | "ca-old" | "tls" | "tls-next" | "tls-old"))
+}
+
+/// A file that belongs into `data`: a key, a certificate, or what the programmatic set-up puts there.
+fn is_data(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    matches!(ending, "crt" | "key" | "pem" | "cer" | "csr" | "srl" | "cnf" | "ext")
+        || name.starts_with("tunnel-")
+        || name == ".gitkeep"
+        || is_kept_aside(name)
+}
+
+fn env_sign(deployment: &Deployment) -> Sign {
+    let env = match files::read(deployment, path::ENV) {
+        Ok(None) => return Sign::None,
+        Ok(Some(bytes)) => EnvFile::new(bytes),
+        Err(_) => return Sign::Unknown,
+    };
+    let keys = env.keys();
+    let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
+    if has(&[env_file::CONFIG_HASH, env_file::TOKEN_FINGERPRINT]) {
+        Sign::Ours
+    } else if has(&[env_file::DOMAIN, env_file::TOKEN]) {
+        Sign::Tunnel
+    } else if keys.is_empty() {
+        // Comments, or nothing: one that was begun.
+        Sign::Unknown
+    } else {
+        Sign::Foreign
+    }
+}
+
+fn made_env(deployment: &Deployment) -> bool {
+    files::read(deployment, path::ENV).ok().flatten().is_some_and(|bytes| bytes.starts_with(ENV_HEADER.as_bytes()))
+}
+
+fn compose_sign(deployment: &Deployment, name: &str) -> Sign {
+    // What it takes from elsewhere may be the tunnel.
+    match text_sign(deployment, name, &["include:", "extends:"]) {
+        Sign::Foreign if name.contains(".override.") => Sign::None,
+        sign => sign,
+    }
+}
+
+fn text_sign(deployment: &Deployment, name: &str, unknown: &[&str]) -> Sign {
+    let bytes = match files::read(deployment, name) {
+        Ok(None) => return Sign::None,
+        Ok(Some(bytes)) => bytes,
+        Err(_) => return Sign::Unknown,
+    };
+    // UTF-16 of ASCII, too.
+    let text = String::from_utf8_lossy(&bytes).replace('\0', "");
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["mcp-tunnels-helper"]) {
+        Sign::Ours
+    } else if has(&TUNNEL_WORDS) {
+        Sign::Tunnel
+    } else if has(unknown) {
+        Sign::Unknown
+    } else if text.trim().is_empty() {
+        Sign::None
+    } else {
+        Sign::Foreign
+    }
+}
+
+/// What a directory is that is no deployment, for a person.
+fn describe(names: &[String], foreign: &[String]) -> String {
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let what = if has(".claude-plugin") {
+        "a Claude plugin"
+    } else if has(".git") {
+        "a git checkout"
+    } else {
+        "something else"
+    };
+    let shown: Vec<String> = foreign
+        .iter()
+        .take(4)
+        .map(|name| if name.contains('`') { name.clone() } else { format!("`{name}`") })
+        .collect();
+    let more = foreign.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{what}: {}{more}", shown.join(", "))
+}
