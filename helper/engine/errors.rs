@@ -1,7 +1,7 @@
 //! What docker and Compose mean when they fail.
 
 use crate::answer::Finding;
-use crate::logs::signs::{ENGINE, ENGINE_AT_START, Sense, Sign, engine_sign};
+use crate::logs::patterns::{ENGINE, Effect, Pattern, engine_pattern};
 use crate::rules::{self, RuleId};
 
 /// The finding for what docker or Compose printed when it failed; `otherwise` where the words are not known.
@@ -9,14 +9,12 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
     let lines: Vec<&str> =
         printed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("level=warning")).collect();
     // The first wording of the table that fits any line: what explains the others is further up in it.
-    let known = ENGINE.iter().chain(ENGINE_AT_START).find_map(|sign| {
-        let of_sign = |line: &&&str| engine_sign(line).is_some_and(|found| std::ptr::eq(found, sign));
-        Some((sign, lines.iter().rev().find(of_sign)?))
+    let known = ENGINE.iter().find_map(|row| {
+        let of_row = |line: &&&str| engine_pattern(line).is_some_and(|found| std::ptr::eq(found, row));
+        Some((row, lines.iter().rev().find(of_row)?))
     });
     match known {
-        Some((Sign { rule: Some(rule), sense: Sense::Fatal, .. }, line)) if *rule != RuleId::DockerFailed => {
-            rules::finding(*rule).with(line)
-        }
+        Some((Pattern { rule: Some(rule), effect: Effect::Fatal, .. }, line)) => rules::finding(*rule).with(line),
         _ => {
             let last = lines.len().saturating_sub(2);
             lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))

@@ -2,9 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::lexicon::Writer;
 use super::line::Line;
-use super::signs::{Sense, Sign};
+use super::matcher::Writer;
+use super::patterns::{CONTAINER, Effect, Pattern, Tell};
 use crate::redact::head;
 use crate::rules::RuleId;
 
@@ -19,9 +19,9 @@ const RUN: u32 = 3;
 
 /// A line that says that something is wrong.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Event<'a> {
+pub(crate) struct Symptom<'a> {
     /// What it means.
-    pub(crate) sign: &'static Sign,
+    pub(crate) pattern: &'static Pattern,
     /// Whose words these are.
     pub(crate) writer: Writer,
     /// What it is about, where there can be several: a host, an upstream.
@@ -42,7 +42,11 @@ pub(crate) struct Fault {
     /// Whose words these are.
     pub(crate) writer: Writer,
     /// What it does to the program.
-    pub(crate) sense: Sense,
+    pub(crate) effect: Effect,
+    /// The wording of the last time.
+    pattern: &'static Pattern,
+    /// Advice for this wording, where the row's does not fit.
+    pub(crate) fix: Option<&'static str>,
     /// What it is about.
     pub(crate) subject: String,
     /// How often.
@@ -86,33 +90,47 @@ fn cut<'a>(text: &'a str, around: &str) -> &'a str {
     head(&text[from..], KEPT)
 }
 
+impl Fault {
+    /// Whether its wording tells this, too.
+    pub(crate) fn tells(&self, tell: Tell) -> bool {
+        self.pattern.has(tell)
+    }
+
+    /// Whether it is the container's, whatever program printed it.
+    pub(crate) fn is_anyones(&self) -> bool {
+        CONTAINER.iter().any(|row| std::ptr::eq(row, self.pattern))
+    }
+}
+
 impl Faults {
     /// Takes a line that says that something is wrong. Whether a program ended of it, and it was not said before.
-    pub(crate) fn record(&mut self, event: &Event<'_>) -> bool {
-        let ends = event.sign.sense == Sense::Fatal;
+    pub(crate) fn record(&mut self, symptom: &Symptom<'_>) -> bool {
+        let ends = symptom.pattern.effect == Effect::Fatal;
         let mut hasher = DefaultHasher::new();
-        (event.line.stamps, event.line.text).hash(&mut hasher);
+        (symptom.line.stamps, symptom.line.text).hash(&mut hasher);
         let seen = hasher.finish();
-        let rule = event.sign.rule;
+        let rule = symptom.pattern.rule;
         // What fails as a program starts fails at once: a good start long before was another life's.
-        let recent = self.started_at.zip(event.line.at).is_none_or(|(start, end)| end - start <= STARTUP);
+        let recent = self.started_at.zip(symptom.line.at).is_none_or(|(start, end)| end - start <= STARTUP);
         let started = std::mem::take(&mut self.started) && ends && recent;
-        let known = |f: &&mut Fault| f.rule == rule && f.writer == event.writer && f.subject == event.subject;
+        let known = |f: &&mut Fault| f.rule == rule && f.writer == symptom.writer && f.subject == symptom.subject;
         let Some(fault) = self.all.iter_mut().find(known) else {
             if self.all.len() < MOST {
                 self.all.push(Fault {
                     rule,
-                    writer: event.writer,
-                    sense: event.sign.sense,
-                    subject: event.subject.to_owned(),
+                    writer: symptom.writer,
+                    effect: symptom.pattern.effect,
+                    pattern: symptom.pattern,
+                    fix: symptom.pattern.fix,
+                    subject: symptom.subject.to_owned(),
                     count: 1,
                     ends: u32::from(ends),
                     after_start: started,
-                    number: event.number,
-                    at: event.line.at,
-                    text: cut(event.line.text, event.sign.parts[0]).to_owned(),
+                    number: symptom.number,
+                    at: symptom.line.at,
+                    text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
                     healed: false,
-                    sure: event.sure,
+                    sure: symptom.sure,
                     seen,
                     run: 1,
                 });
@@ -120,18 +138,18 @@ impl Faults {
             return ends;
         };
         // It ended of this before, and now says on the way to the next end what it tries.
-        if fault.sense == Sense::Fatal && !ends && !fault.healed {
+        if fault.effect == Effect::Fatal && !ends && !fault.healed {
             return false;
         }
         fault.healed = false;
-        fault.sure |= event.sure;
-        let adjacent = event.number <= fault.number + 1;
+        fault.sure |= symptom.sure;
+        let adjacent = symptom.number <= fault.number + 1;
         let same = seen == fault.seen;
         // A log that was pasted twice goes back in time.
-        let earlier = event.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
+        let earlier = symptom.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
         fault.after_start |= started && !earlier;
-        fault.number = event.number;
-        let counts = match (event.line.at, adjacent, same) {
+        fault.number = symptom.number;
+        let counts = match (symptom.line.at, adjacent, same) {
             // A second piece of the same long line, a second line of the same message, or one that was pasted twice.
             _ if earlier => false,
             (Some(_), _, true) | (None, true, false) => false,
@@ -153,17 +171,18 @@ impl Faults {
             fault.ends = fault.ends.saturating_add(times);
         }
         fault.seen = seen;
-        fault.at = event.line.at;
-        fault.sense = if ends { Sense::Fatal } else { fault.sense };
+        (fault.pattern, fault.fix) = (symptom.pattern, symptom.pattern.fix.or(fault.fix));
+        fault.at = symptom.line.at;
+        fault.effect = if ends { Effect::Fatal } else { fault.effect };
         fault.text.clear();
-        fault.text.push_str(cut(event.line.text, event.sign.parts[0]));
+        fault.text.push_str(cut(symptom.line.text, symptom.pattern.parts[0]));
         ends
     }
 
     /// The program says that it began well: makes up for what had ended it before it could say so.
     pub(crate) fn started(&mut self, writer: Writer, at: Option<i64>) {
         (self.started, self.started_at) = (true, at);
-        self.heal(|f| f.writer == writer && f.sense == Sense::Fatal && !f.after_start);
+        self.heal(|f| f.writer == writer && f.effect == Effect::Fatal && !f.after_start);
     }
 
     /// Makes up for faults.

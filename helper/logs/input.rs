@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::lanes::Lanes;
-use super::lexicon::{automaton, keys};
+use super::matcher::{automaton, keys};
 
 /// Read at a time; also the longest line that is handed on whole.
 const BLOCK: usize = 128 << 10;

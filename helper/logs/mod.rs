@@ -1,21 +1,27 @@
 //! Logs: what the programs of the stack print, read as a stream and judged by the state that it adds up to.
 
-pub(crate) mod agent;
+mod access;
+mod calls;
+pub(crate) mod cloudflared;
+mod ends;
 pub(crate) mod fault;
 pub(crate) mod input;
 mod lanes;
-pub(crate) mod lexicon;
+mod level;
+mod life;
 pub(crate) mod line;
-pub(crate) mod signs;
+pub(crate) mod matcher;
+pub(crate) mod patterns;
+mod programs;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod verdict;
 
-use fault::{Event, Fault, Faults};
+use fault::{Fault, Faults, Symptom};
 use input::Sink;
-use lexicon::{Lexicon, Writer};
 use line::Line;
-use signs::Sense;
+use matcher::{Matcher, Reading, Writer};
+use patterns::{ENGINE_FAILED, Effect, Pattern, Tell, is_engine_error, is_engines_own};
 use stream::Stream;
 use table::{Head, Row};
 
@@ -29,7 +35,7 @@ const MOST_ROWS: usize = 200;
 /// Everything that a log says, as far as it was read.
 #[derive(Debug)]
 pub(crate) struct Logs {
-    lexicon: &'static Lexicon,
+    matcher: &'static Matcher,
     /// The first one takes the bare lines.
     streams: Vec<Stream>,
     /// Faults of docker and Compose, each with the number of the start it belongs to.
@@ -38,9 +44,8 @@ pub(crate) struct Logs {
     starts: u32,
     /// The start that the last fault of the engine belongs to.
     failed_start: u32,
-    /// Containers that ended of themselves while somebody watched, and how often.
-    exits: Vec<(String, u32)>,
-    last_exit: u64,
+    /// The lines are the output of a build.
+    building: bool,
     head: Option<Head>,
     rows: Vec<Row>,
     /// Lines from before this moment are left out.
@@ -56,16 +61,15 @@ impl Logs {
     /// Nothing read yet. Lines from before `since`, in seconds since 1970, will be left out.
     ///
     /// # Errors
-    /// As [`Lexicon::shared`].
+    /// As [`Matcher::shared`].
     pub(crate) fn new(since: Option<i64>) -> Result<Self, Error> {
         Ok(Self {
-            lexicon: Lexicon::shared()?,
+            matcher: Matcher::shared()?,
             streams: vec![Stream::new("")],
             engine: Faults::default(),
             starts: 0,
             failed_start: 0,
-            exits: Vec::new(),
-            last_exit: 0,
+            building: false,
             head: None,
             rows: Vec::new(),
             since,
@@ -109,22 +113,29 @@ impl Logs {
 
     /// `NAME exited with code N`, as an attached `docker compose up` says it.
     fn exit(&mut self, number: u64, text: &str) -> bool {
-        let Some((name, code)) = text.split_once(" exited with code ") else { return false };
+        let Some((name, rest)) = text.split_once(" exited with code ") else { return false };
         let name = line::service(name.trim());
-        if name.is_empty() || name.contains(' ') {
-            return false;
-        }
-        // Zero and the codes of a stop are ends on purpose; a line that stands twice is one.
-        let failed = code.split_whitespace().next().is_some_and(|code| !matches!(code, "0" | "137" | "143"));
-        if failed && number > self.last_exit + 1 {
-            match self.exits.iter().position(|(known, _)| known == name) {
-                Some(at) => self.exits[at].1 = self.exits[at].1.saturating_add(1),
-                None if self.exits.len() < MOST_STREAMS => self.exits.push((name.to_owned(), 1)),
-                None => {}
-            }
-        }
-        self.last_exit = number;
+        let code = rest.split_whitespace().next().and_then(|code| code.parse().ok());
+        let Some(code) = code.filter(|_| !name.is_empty() && !name.contains(' ')) else { return false };
+        let at = self.stream(Some(name));
+        self.streams[at].life.end(number, code);
         true
+    }
+
+    /// What docker or Compose means by a bare line, if it is theirs.
+    fn engine_pattern(&self, line: &Line<'_>, reading: &Reading<'_>) -> Option<&'static Pattern> {
+        let known = reading.find(Writer::Engine, |row| self.building || !row.has(Tell::Build));
+        known.or_else(|| is_engines_own(line.text).then_some(&ENGINE_FAILED))
+    }
+
+    /// An error of docker or Compose.
+    fn engine_failed(&mut self, number: u64, line: &Line<'_>, pattern: &'static Pattern) {
+        if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) {
+            return;
+        }
+        self.failed_start = self.starts;
+        let symptom = Symptom { pattern, writer: Writer::Engine, subject: "", number, line, sure: true };
+        self.engine.record(&symptom);
     }
 
     /// Whether a bare line belongs to a table.
@@ -193,19 +204,21 @@ impl Logs {
             return;
         }
         self.last = self.last.max(line.at);
-        let reading = self.lexicon.read(line.text);
-        if line.source.is_none()
-            && !line.console
-            && let Some(sign) = stream::engine(line, &reading)
-        {
-            if !matches!(sign.sense, Sense::Noise | Sense::Mark(_)) {
-                self.failed_start = self.starts;
-                let event = Event { sign, writer: Writer::Engine, subject: "", number, line, sure: true };
-                self.engine.record(&event);
-            }
+        let reading = self.matcher.read(line.text);
+        let bare = line.source.is_none() && !line.console;
+        self.building = bare && (self.building || is_build(line.text));
+        if bare && let Some(pattern) = self.engine_pattern(line, &reading) {
+            self.engine_failed(number, line, pattern);
             return;
         }
-        self.streams[at].take(number, line, &reading);
+        let explained = self.streams[at].take(number, line, &reading);
+        if bare && !explained {
+            if is_engine_error(line.text) && !self.streams[at].is_recognized() {
+                self.engine_failed(number, line, &ENGINE_FAILED);
+            } else if level::is_error(line.text) {
+                self.streams[at].unexplained(number, line);
+            }
+        }
         self.routine = self.needs_routine();
     }
 
@@ -222,9 +235,17 @@ impl Logs {
     /// Whether a call that passes would change anything: until one was seen, and while something is open that it would
     /// make up for.
     fn needs_routine(&self) -> bool {
-        let open = |fault: &Fault| fault.sense == Sense::Call || fault.writer != Writer::Agent;
-        !self.streams.iter().any(|s| s.passed.is_some()) || self.streams.iter().any(|s| s.faults.open().any(open))
+        let open = |fault: &Fault| fault.effect == Effect::Call || fault.writer != Writer::Agent;
+        !self.streams.iter().any(|s| s.calls.passed.is_some()) || self.streams.iter().any(|s| s.faults.open().any(open))
     }
+}
+
+/// Whether a line is of the output of BuildKit, or of the builder before it.
+fn is_build(text: &str) -> bool {
+    let text = text.trim_start();
+    let step = text.strip_prefix('#').and_then(|rest| rest.split(' ').next());
+    let numbered = step.is_some_and(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()));
+    numbered || text.starts_with("> [") || text.starts_with("=> ") || text.starts_with("Step ") && text.contains(" : ")
 }
 
 impl Sink for Logs {
@@ -233,7 +254,7 @@ impl Sink for Logs {
     }
 
     fn wants_next(&self) -> bool {
-        self.head.is_some() || self.streams.iter().any(Stream::wants_next)
+        true || self.head.is_some() || self.streams.iter().any(Stream::wants_next)
     }
 
     fn wants_routine(&self) -> bool {

@@ -1,22 +1,22 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
-use crate::answer::Layer;
-use crate::rules::RuleId;
 use std::collections::BTreeSet;
 
-use super::agent::Agent;
-use super::fault::{Event, Fault, Faults};
-use super::lexicon::{Reading, Writer};
+use super::access::Access;
+use super::calls::{Calls, Passed};
+use super::cloudflared::Agent;
+use super::fault::{Fault, Faults, Symptom};
+use super::level;
+use super::life::Life;
 use super::line::{Line, field};
-use super::signs;
-use super::signs::{Mark, Sense, Sign, behind_level};
+use super::matcher::{Reading, Writer};
+use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED};
+use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
-/// Different things of which one kind of call can fail.
+/// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
-/// Where MCP servers listen by default.
-pub(crate) const MCP_PATH: &str = "/mcp";
 /// Lines of a traceback.
 const TRACEBACK: u32 = 200;
 
@@ -29,13 +29,6 @@ pub(crate) enum Kind {
     Unknown,
     /// Lines without a prefix: any of them, and docker itself.
     Bare,
-}
-
-/// A call that passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Passed {
-    /// When.
-    pub(crate) at: Option<i64>,
 }
 
 /// One stream.
@@ -51,16 +44,18 @@ pub(crate) struct Stream {
     pub(crate) faults: Faults,
     /// cloudflared's connections, where it prints here.
     pub(crate) agent: Agent,
-    /// Routes that the proxy took up.
+    /// Routes that the proxy applied.
     pub(crate) routes: BTreeSet<String>,
     /// Whether lines were seen that only the proxy prints.
     pub(crate) has_proxy: bool,
     /// Whether lines were seen that only an MCP server prints.
     pub(crate) has_server: bool,
-    /// The last call that passed.
-    pub(crate) passed: Option<Passed>,
-    /// The last call that came to the proxy.
-    pub(crate) called: Option<Passed>,
+    /// The first line that only another program than Anthropic's proxy prints in a proxy's place.
+    pub(crate) other_proxy: Option<(u64, String)>,
+    /// Calls, and how they were answered.
+    pub(crate) calls: Calls,
+    /// The ends of the container, and what it printed last.
+    pub(crate) life: Life,
     /// Whether a server said that it listens, and nothing later says that it ended.
     pub(crate) listening: bool,
     /// Starts in a row of which nothing came but pip's first words.
@@ -70,7 +65,6 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
-    session_gone: bool,
     traceback: u32,
 }
 
@@ -100,21 +94,21 @@ impl Stream {
             routes: BTreeSet::new(),
             has_proxy: false,
             has_server: false,
-            passed: None,
-            called: None,
+            other_proxy: None,
+            calls: Calls::default(),
+            life: Life::default(),
             listening: false,
             silent_starts: 0,
             spoke: false,
             last: None,
             pip_was_last: false,
-            session_gone: false,
             traceback: 0,
         }
     }
 
     /// The stream of one program of ours.
     pub(crate) fn of(writer: Writer) -> Self {
-        Self { kind: Kind::Of(writer), ..Self::new("") }
+        Self { kind: Kind::Of(writer), known: true, ..Self::new("") }
     }
 
     /// Whether it is known to be cloudflared, by what was said of it or by its name; bare lines may be its, too.
@@ -123,59 +117,98 @@ impl Stream {
         self.name.is_empty() || kind == Kind::Of(Writer::Agent)
     }
 
-    /// What the program ended of, or goes on with in vain.
-    pub(crate) fn proof(&self) -> Option<&Fault> {
-        self.faults.open().find(|f| f.sense == Sense::Fatal || f.rule == Some(RuleId::TokenRejected))
+    /// Whether any line was one of a program that is known.
+    pub(crate) fn is_recognized(&self) -> bool {
+        self.agent.is_seen() || self.has_proxy || self.has_server || matches!(self.kind, Kind::Of(_))
     }
 
-    /// Whether the next line of this stream is wanted whatever it holds.
+    /// What the program ended of, or goes on with in vain.
+    pub(crate) fn proof(&self) -> Option<&Fault> {
+        self.faults.open().find(|f| f.effect == Effect::Fatal || f.rule == Some(RuleId::TokenRejected))
+    }
+
+    /// Whether the next line of this stream is wanted whatever it contains.
     pub(crate) fn wants_next(&self) -> bool {
         self.traceback > 0 || self.pip_was_last
     }
 
-    /// Takes a line of this stream. Lines of docker itself were taken out before.
-    pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading) {
+    /// Takes a line of this stream. Lines of docker itself were taken out before. Whether any row, level or answer
+    /// explains it.
+    pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.last = line.at.or(self.last);
+        self.life.print(number, line);
         if self.traceback > 0 && self.end_of_traceback(number, line, reading) {
-            return;
+            return true;
         }
-        let Some((writer, sign, sure)) = self.sign(line, reading) else {
-            self.other(line);
-            return;
+        let Some((writer, pattern, sure)) = self.pattern(line, reading) else {
+            self.printed(line);
+            return self.unmatched(number, line);
         };
-        if writer == Writer::Proxy && sure {
-            self.has_proxy = true;
+        self.has_proxy |= writer == Writer::Proxy && sure;
+        self.has_server |= writer == Writer::Server && sure && !is_anyones(pattern);
+        if pattern.effect != Effect::Event(Event::Pip) {
+            self.printed(line);
         }
-        if writer == Writer::Server && sure && sign.sense != Sense::Mark(Mark::Traceback) {
-            self.has_server = true;
-        }
-        if !matches!(sign.sense, Sense::Mark(Mark::Pip)) {
-            self.other(line);
-        }
-        match (writer, sign.sense) {
-            (Writer::Agent, Sense::Mark(mark)) => self.agent.step(mark, line.text, line.at, &mut self.faults),
-            (_, Sense::Mark(mark)) => self.step(mark, line),
-            (_, Sense::Noise) => {}
-            (Writer::Agent, _) => {
-                let event = event(sign, writer, "", number, line, sure);
-                self.agent.fault(&event, &mut self.faults);
-            }
-            (_, Sense::Fatal | Sense::Attempt | Sense::Lost | Sense::Call) => {
-                let not_there = sign.rule == Some(RuleId::UpstreamPath404) && line.text.contains(" /mcp ");
-                // It answered there before: the session is gone, not the path.
-                if not_there && (self.session_gone || self.passed.is_some()) {
-                    return;
+        match (writer, pattern.effect) {
+            (Writer::Agent, Effect::Event(event)) => {
+                if event == Event::AgentStart {
+                    self.life.start();
                 }
-                let subject = if not_there { MCP_PATH.to_owned() } else { self.subject(sign, line.text) };
-                let event = event(sign, writer, &subject, number, line, sure);
-                self.listening &= sign.sense != Sense::Fatal;
-                self.faults.record(&event);
+                self.agent.step(event, line.text, line.at, &mut self.faults);
+            }
+            (_, Effect::Event(event)) => self.step(event, number, line),
+            (_, Effect::Noise) => {}
+            (Writer::Agent, _) => {
+                self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
+            }
+            (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call) => {
+                let subject = self.subject(pattern, line.text);
+                self.listening &= pattern.effect != Effect::Fatal;
+                self.faults.record(&symptom(pattern, writer, &subject, number, line, sure));
             }
         }
+        true
+    }
+
+    /// A line that no row explains: the answer to a call, or an error.
+    fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
+        let serves = matches!(self.kind, Kind::Of(Writer::Server | Writer::Proxy) | Kind::Unknown | Kind::Bare);
+        if serves
+            && !line.console
+            && let Some(access) = Access::read(line.text)
+        {
+            self.answered(&access, Writer::Server, "", number, line);
+            return true;
+        }
+        let bare_agent = self.kind == Kind::Bare && line.console;
+        if !level::is_error(line.text) {
+            return false;
+        }
+        if self.kind == Kind::Of(Writer::Agent) || bare_agent || line.console {
+            let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
+            self.agent.unexplained(&symptom, &mut self.faults);
+            return true;
+        }
+        // Among bare lines it may be docker's: who asks judges it.
+        if self.kind == Kind::Bare && !self.has_server && !self.has_proxy {
+            return false;
+        }
+        self.unexplained(number, line);
+        true
+    }
+
+    /// An error line of a program that no row explains.
+    pub(crate) fn unexplained(&mut self, number: u64, line: &Line<'_>) {
+        let writer = match self.kind {
+            Kind::Of(writer) => writer,
+            Kind::Bare | Kind::Unknown => Writer::Server,
+        };
+        self.life.complain(number, line);
+        self.faults.record(&symptom(&UNEXPLAINED, writer, "", number, line, true));
     }
 
     /// A line that says nothing of itself.
-    fn other(&mut self, line: &Line<'_>) {
+    fn printed(&mut self, line: &Line<'_>) {
         if self.pip_was_last && !line.text.trim().is_empty() {
             self.pip_was_last = false;
             self.silent_starts = 0;
@@ -184,150 +217,177 @@ impl Stream {
     }
 
     /// Whose line it is, what it means, and whether nobody else could have said it.
-    fn sign(&mut self, line: &Line<'_>, reading: &Reading) -> Option<(Writer, &'static Sign, bool)> {
-        let of = |writer| reading.sign(writer).map(|sign| (writer, sign));
+    fn pattern(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> Option<(Writer, &'static Pattern, bool)> {
+        let of = |writer| reading.pattern(writer).map(|pattern| (writer, pattern));
         if let Kind::Of(writer) = self.kind {
-            return of(writer).map(|(writer, sign)| (writer, sign, true));
+            let own = of(writer).map(|(writer, pattern)| (writer, pattern, true));
+            // Under the proxy's name another program may print.
+            let foreign = || {
+                let server = of(Writer::Server).filter(|_| writer == Writer::Proxy && !self.known);
+                server.map(|(_, pattern)| (Writer::Server, pattern, true))
+            };
+            return own.or_else(foreign).or_else(|| of(Writer::Container).map(|(_, pattern)| (writer, pattern, true)));
         }
         // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
         let keys = ["\"message\":", "\"originService\":"];
         let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
-        let own = |sign: &Sign| is_usage_error(sign) || AGENTS_OWN.contains(&sign.parts[0]);
-        let agent = of(Writer::Agent).filter(|(_, sign)| line.console || json || own(sign));
+        let agent = of(Writer::Agent).filter(|(_, pattern)| line.console || json || pattern.has(Tell::Own));
         let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
-        let tell_tale = candidates.into_iter().flatten().find(|(writer, sign)| is_tell_tale(*writer, sign));
-        // Noise of one is noise of all: `tls handshake failed` is the proxy's, whatever the rest of the line says.
-        let (writer, sign) = match tell_tale {
-            Some(found) => found,
-            None => agent.or_else(|| candidates.into_iter().flatten().next())?,
+        let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
+        // What ends either of them is the proxy's where nothing tells whose line it is.
+        let both = candidates[1].filter(|(_, pattern)| self.kind == Kind::Bare && pattern.effect == Effect::Fatal);
+        let tell_tale = tell_tale.filter(|(writer, _)| *writer != Writer::Server || both.is_none());
+        let found = tell_tale.or(agent).or_else(|| candidates.into_iter().flatten().next());
+        let Some((writer, pattern)) = found else {
+            let writer = if self.kind == Kind::Bare { Writer::Proxy } else { Writer::Server };
+            return of(Writer::Container).map(|(_, pattern)| (writer, pattern, false));
         };
         let sure = tell_tale.is_some() || agent.is_some();
-        if self.kind == Kind::Unknown && sure && sign.rule != Some(RuleId::PlatformMismatch) {
+        if self.kind == Kind::Unknown && sure && !is_anyones(pattern) {
             self.kind = Kind::Of(writer);
         }
-        Some((writer, sign, sure))
+        Some((writer, pattern, sure))
     }
 
     /// A step of the proxy or of a server.
-    fn step(&mut self, mark: Mark, line: &Line<'_>) {
+    fn step(&mut self, event: Event, number: u64, line: &Line<'_>) {
         let text = line.text;
-        match mark {
-            Mark::Route | Mark::ProxyStart => {
-                self.faults.started(Writer::Proxy, line.at);
-                // A new life: what calls met in the last one may have been mended.
-                self.faults.heal(|f| f.writer == Writer::Proxy && f.sense == Sense::Call);
+        match event {
+            Event::Route | Event::ProxyStart => {
+                self.began(Writer::Proxy, line.at);
+                // A new life: what calls met in the last one may have been fixed.
+                self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call);
                 let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
-                if mark == Mark::Route && self.routes.len() < MOST_ROUTES {
+                if event == Event::Route && self.routes.len() < MOST_ROUTES {
                     self.routes.insert(name.unwrap_or(text).to_owned());
                 }
             }
-            Mark::CallStarted => {
-                self.called = Some(Passed { at: line.at });
+            Event::CallStarted => {
+                self.calls.called = Some(Passed { at: line.at });
                 let host = host(text);
                 self.faults.heal(|f| {
-                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == Layer::Tls);
-                    f.writer == Writer::Proxy
-                        && (f.sense == Sense::Fatal || tls || f.rule == Some(RuleId::NoRoute) && f.subject == host)
+                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
+                    let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
+                    f.writer == Writer::Proxy && (f.effect == Effect::Fatal || tls || no_route)
                 });
             }
-            Mark::CallDone => {
-                let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
-                if status < 500 {
-                    let host = host(text);
-                    self.faults.heal(|f| {
-                        let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
-                        f.writer == Writer::Proxy && f.sense == Sense::Call && about
-                    });
-                }
-                if status < 400 {
-                    self.passed = Some(Passed { at: line.at });
-                }
+            Event::CallDone => self.passed_on(number, line),
+            Event::ServerStart => {
+                self.has_server = true;
+                self.life.start();
+                self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
             }
-            Mark::ServerStart => self.has_server = true,
-            Mark::SessionGone => self.session_gone = true,
-            Mark::Listening => {
+            Event::SessionGone => self.calls.session_gone(number, line),
+            Event::Listening => {
                 self.listening = true;
-                self.faults.started(Writer::Server, line.at);
+                self.calls.began();
+                self.began(Writer::Server, line.at);
                 self.faults.heal(|f| f.writer == Writer::Server);
             }
-            Mark::Served => {
-                // A health check of the container itself, or a person's look at another page, proves nothing.
-                let own = text.contains(" 127.0.0.1:");
-                if !own && (text.contains("\"POST ") || text.contains(" /mcp")) {
-                    self.session_gone = false;
-                    self.faults.heal(|f| f.writer == Writer::Server);
-                    self.passed = Some(Passed { at: line.at });
-                }
-            }
-            Mark::Pip => {
+            Event::Pip => {
                 self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
                 self.pip_was_last = true;
             }
-            Mark::Traceback => {
+            Event::Traceback => {
                 // Among bare lines it may be Compose 1's own.
                 if self.kind != Kind::Bare || self.has_server {
                     self.traceback = TRACEBACK;
                 }
             }
+            Event::OtherProxy => {
+                if self.other_proxy.is_none() {
+                    self.other_proxy = Some((number, text.to_owned()));
+                }
+            }
             // cloudflared's, or of no meaning here.
-            Mark::AgentStart
-            | Mark::Settings
-            | Mark::RemoteConfig
-            | Mark::AtMost
-            | Mark::Dialling
-            | Mark::Registered
-            | Mark::Unregistered
-            | Mark::Stopping
-            | Mark::Retrying
-            | Mark::Fallback
-            | Mark::UdpHint => {}
+            _ => {}
+        }
+    }
+
+    /// The program says that it began well.
+    fn began(&mut self, writer: Writer, at: Option<i64>) {
+        self.life.start();
+        self.faults.started(writer, at);
+    }
+
+    /// The proxy passed an answer on.
+    fn passed_on(&mut self, number: u64, line: &Line<'_>) {
+        let text = line.text;
+        let host = host(text).to_owned();
+        let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
+        if status < 500 {
+            self.faults.heal(|f| {
+                let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
+                f.writer == Writer::Proxy && f.effect == Effect::Call && about
+            });
+        }
+        if status < 400 {
+            self.calls.passed = Some(Passed { at: line.at });
+        } else if let Some(pattern) = super::calls::refused_by(status) {
+            self.faults.record(&symptom(pattern, Writer::Proxy, &host, number, line, true));
+        }
+    }
+
+    /// A server answered a call.
+    fn answered(&mut self, access: &Access<'_>, writer: Writer, subject: &str, number: u64, line: &Line<'_>) {
+        use super::calls::Answer;
+        self.has_server |= self.kind != Kind::Bare || access.method == "POST";
+        match self.calls.take(access, number, line) {
+            Answer::Nothing => {}
+            Answer::Passed => {
+                self.life.serves();
+                self.faults.heal(|f| f.writer == Writer::Server && f.rule != Some(RuleId::UnexplainedError));
+            }
+            Answer::Failed(pattern) => {
+                let subject = if subject.is_empty() { access.route() } else { subject };
+                self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+            }
         }
     }
 
     /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
-    fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading) -> bool {
+    fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.traceback -= 1;
         let text = line.text;
         let name = text.split([':', ' ']).next().unwrap_or_default();
-        let is_error = !text.starts_with(' ')
+        let is_error = !text.starts_with([' ', '|', '+'])
             && name.rsplit('.').next().is_some_and(|name| name.ends_with("Error") || name.ends_with("Exception"));
         if !is_error {
-            return text.starts_with(' ') || text.is_empty() || text.starts_with("Traceback");
+            let inside = text.starts_with([' ', '|', '+']) || text.is_empty() || text.starts_with("Traceback");
+            return inside || text.starts_with("During handling") || text.starts_with("The above exception");
         }
         self.traceback = 0;
         // A known one has a row of its own; a stop of asyncio is none.
-        let known = reading.sign(Writer::Server).is_some() || name.ends_with("CancelledError");
-        if known {
+        let known = reading.pattern(Writer::Server).is_some() || reading.pattern(Writer::Container).is_some();
+        if known || name.ends_with("CancelledError") {
             return false;
         }
-        self.faults.record(&event(&CRASH, Writer::Server, "", number, line, true));
+        self.life.complain(number, line);
+        self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
         true
     }
 
     /// What a failed call is about: the host that was asked for, else the upstream.
-    fn subject(&self, sign: &Sign, text: &str) -> String {
-        if sign.sense != Sense::Call || sign.rule.is_some_and(|rule| rule.rule().layer == Layer::Tls) {
+    fn subject(&self, pattern: &Pattern, text: &str) -> String {
+        let tls = pattern.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
+        if pattern.effect != Effect::Call || tls {
             return String::new();
         }
-        let subject = host(text);
-        let known = |f: &&Fault| f.rule == sign.rule;
+        let known = |f: &&Fault| f.rule == pattern.rule;
         let full = self.faults.open().filter(known).count() >= MOST_SUBJECTS;
-        if full { String::new() } else { subject.to_owned() }
+        if full { String::new() } else { host(text).to_owned() }
     }
 }
 
-/// An exception that ended a server, or one call.
-const CRASH: Sign = Sign { rule: Some(RuleId::UpstreamTraceback), sense: Sense::Fatal, parts: &["Error"] };
-
-fn event<'a>(
-    sign: &'static Sign,
+fn symptom<'a>(
+    pattern: &'static Pattern,
     writer: Writer,
     subject: &'a str,
     number: u64,
     line: &'a Line<'a>,
     sure: bool,
-) -> Event<'a> {
-    Event { sign, writer, subject, number, line, sure }
+) -> Symptom<'a> {
+    Symptom { pattern, writer, subject, number, line, sure }
 }
 
 /// The host that a call was for.
@@ -335,47 +395,18 @@ fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
 }
 
-/// What nobody but cloudflared says, so that it needs no time and level in front: people paste the message alone.
-const AGENTS_OWN: [&str; 7] = [
-    "Couldn't resolve SRV record",
-    "error looking up Cloudflare edge IPs",
-    "failed to dial to edge with quic: timeout",
-    "Failed to create new quic connection",
-    "DialContext error: dial tcp",
-    "TLS handshake with edge error",
-    "Unable to reach the origin service",
-];
-
-/// What cloudflared says before it has a logger: without time and level.
-fn is_usage_error(sign: &Sign) -> bool {
-    sign.sense == Sense::Fatal && !matches!(sign.rule, Some(RuleId::PlatformMismatch))
+/// Whether any program in a container may print it.
+fn is_anyones(pattern: &Pattern) -> bool {
+    super::patterns::CONTAINER.iter().any(|row| std::ptr::eq(row, pattern))
+        || matches!(pattern.effect, Effect::Event(Event::Traceback))
 }
 
 /// Whether only one program says this.
-fn is_tell_tale(writer: Writer, sign: &Sign) -> bool {
-    match (writer, sign.sense) {
-        (Writer::Engine, _) => false,
-        (Writer::Agent, sense) => sense == Sense::Fatal && is_usage_error(sign),
-        (Writer::Proxy, Sense::Mark(_)) => true,
-        (Writer::Proxy, Sense::Noise) => sign.parts[0].to_ascii_lowercase().contains("tls handshake"),
-        (Writer::Proxy, _) => [
-            "IP validation failed",
-            "no route for host",
-            "config.yaml",
-            "/data/tls.",
-            "invalid upstream",
-            "map[string]",
-        ]
-        .iter()
-        .any(|text| sign.parts[0].contains(text)),
-        (Writer::Server, Sense::Mark(_) | Sense::Noise) => true,
-        (Writer::Server, _) => sign.rule != Some(RuleId::PlatformMismatch),
+fn is_tell_tale(writer: Writer, pattern: &Pattern) -> bool {
+    match writer {
+        Writer::Engine | Writer::Container => false,
+        Writer::Agent => pattern.has(Tell::Own) && pattern.effect == Effect::Fatal,
+        Writer::Proxy => pattern.has(Tell::Own),
+        Writer::Server => true,
     }
-}
-
-/// What docker or Compose means by a bare line, if it is theirs.
-pub(crate) fn engine(line: &Line<'_>, reading: &Reading) -> Option<&'static Sign> {
-    let sign = reading.sign(Writer::Engine)?;
-    let anywhere = signs::ENGINE.iter().any(|known| std::ptr::eq(known, sign));
-    (anywhere || behind_level(line.text).starts_with(sign.parts[0])).then_some(sign)
 }

@@ -118,7 +118,14 @@ const ENDS_SERVER: &[RuleId] = &[
     PipNoIndex,
     UpstreamTraceback,
     UpstreamBindLoopback,
+    UpstreamPortDenied,
+    UpstreamModuleMissing,
+    PackageTls,
 ];
+
+/// Faults that end any container.
+const ENDS_CONTAINER: &[RuleId] =
+    &[EntrypointUnusable, EngineSeccomp, ThreadLimit, OutOfMemory, PlatformMismatch, ContainerReadOnly, UnexplainedError];
 
 /// Faults that end cloudflared, or keep it from the edge.
 const ENDS_AGENT: &[RuleId] = &[
@@ -130,6 +137,12 @@ const ENDS_AGENT: &[RuleId] = &[
     TokenRejected,
     OriginUrlInvalid,
     MetricsPort,
+    CloudflaredUsage,
+    CloudflaredOriginCert,
+    CloudflaredCredentials,
+    LegacyTunnel,
+    QuickTunnel,
+    EdgeRegistrationRefused,
     EdgeDnsFailed,
     EdgeNoAddresses,
     EdgeUnreachable,
@@ -185,7 +198,7 @@ rules! {
         severity: Error,
         docs: COMPOSE,
         title: "Docker Compose v2 is not installed",
-        symptom: "`docker: 'compose' is not a docker command`",
+        symptom: "`docker: 'compose' is not a docker command`, `unknown shorthand flag: 'd' in -d`, `docker: unknown command: docker compose`",
         cause: "many Linux distributions ship the Compose plugin as a package of its own",
         fix: "install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu)",
     }
@@ -193,10 +206,10 @@ rules! {
         layer: Host,
         severity: Error,
         docs: COMPOSE,
-        title: "only Docker Compose v1 (`docker-compose`) is installed",
-        symptom: "`docker-compose version 1.29`, and `docker compose` is unknown",
-        cause: "v1 has had no updates since 2023, and it disconnects cloudflared at every restart of the proxy: it does not recreate cloudflared in the proxy's new network namespace",
-        fix: "install Compose v2: the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu); v1 can stay installed beside it",
+        title: "Docker Compose v1 (`docker-compose`) is used, which no longer works",
+        symptom: "`docker-compose version 1.29`, `KeyError: 'ContainerConfig'`, `Not supported URL scheme http+docker`, `Version … is unsupported`",
+        cause: "v1 has had no updates since 2023: it breaks with newer engines and Python packages, and it cuts cloudflared off whenever the proxy is restarted",
+        fix: "use Compose v2: install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu), and type `docker compose` with a space; v1 may stay beside it",
     }
     ComposeTooOld = "compose-too-old" {
         layer: Host,
@@ -495,8 +508,8 @@ rules! {
         docs: TROUBLE,
         title: "the image of {subject|a service} could not be built",
         symptom: "`failed to solve`, or pip's `No matching distribution found`",
-        cause: "the sample's build installs the MCP SDK from a package index; behind a company firewall that needs a mirror or a proxy",
-        fix: "put `PIP_INDEX_URL=https://your-mirror/simple` or `HTTPS_PROXY=…` into `.env`, then run `{helper} up --dir {dir}`",
+        cause: "a step of the build failed; the lines above the one in the evidence say why",
+        fix: "run `docker compose build --progress plain` in {dir} to see the whole step, fix what it names, then `{helper} up --dir {dir}`",
     }
     ImageNotFound = "image-not-found" {
         layer: Host,
@@ -539,16 +552,16 @@ rules! {
         severity: Error,
         docs: TROUBLE,
         title: "the Docker daemon cannot reach a registry",
-        symptom: "`Get \"https://…/v2/\": dial tcp …`, a TLS handshake that times out, or `certificate signed by unknown authority`",
+        symptom: "`Get \"https://…/v2/\": dial tcp …`, `lookup … server misbehaving`, a TLS handshake that times out, `certificate signed by unknown authority`",
         cause: "the daemon pulls images, not this shell: its DNS, its proxy settings and its trusted CAs decide",
-        fix: "give the daemon the company's proxy and CA (systemd drop-in `http-proxy.conf`, or Docker Desktop's settings), or name a mirror in `images`",
+        fix: "by the words of the evidence: `lookup` or `no such host` is DNS (set `\"dns\"` in the engine's daemon.json to a resolver that answers, and restart Docker); `x509` is a company CA that the daemon does not trust; `timeout` or `refused` is a firewall (give the daemon the company's proxy, systemd drop-in `http-proxy.conf`, or name a mirror in `images`)",
     }
     DiskFull = "disk-full" {
         layer: Host,
         severity: Error,
         docs: DOCKER,
         title: "the engine's disk is full",
-        symptom: "`no space left on device`",
+        symptom: "`no space left on device`, `disk quota exceeded`",
         cause: "images, build caches and container logs have filled the disk that Docker stores them on",
         fix: "free disk space: `docker system df` shows what uses it, `docker system prune` removes what is unused; then run this command again",
     }
@@ -586,7 +599,7 @@ rules! {
         title: "a directory is mounted where a file is expected",
         symptom: "`Are you trying to mount a directory onto a file`",
         cause: "the file was missing at an earlier start, and Docker created a directory of its name",
-        fix: "run `{helper} down --dir {dir}`, remove the empty directory in the evidence, restore the file (`{helper} render --dir {dir}` writes the ones it made), then `{helper} up --dir {dir}`",
+        fix: "if the path in the evidence is an empty directory on this host: `{helper} down --dir {dir}`, remove it, write the file again (`{helper} render --dir {dir}` with the routes), `{helper} up --dir {dir}`; if it is a file here, the engine's virtual machine does not see it: move the deployment below your home, or share the folder with the VM",
     }
     NetworkMissing = "network-missing" {
         layer: Host,
@@ -616,7 +629,7 @@ rules! {
         cause: "it was stopped by hand, or it exited and its restart policy does not start it again",
         fix: "run `{helper} up --dir {dir}`",
         cure: Cure::Up,
-        caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[OutOfMemory, PlatformMismatch]],
+        caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, ENDS_CONTAINER],
     }
     ServiceUnhealthy = "service-unhealthy" {
         layer: Host,
@@ -661,9 +674,9 @@ rules! {
         docs: TROUBLE,
         title: "{subject|a container} is in a restart loop",
         symptom: "`Restarting (N)` in `docker compose ps`",
-        cause: "its program exits right after it starts; its last lines are in the evidence",
+        cause: "the program in it ends right after its start; what it printed last is in the evidence",
         fix: "fix what those lines report, then run `{helper} up --dir {dir}`",
-        caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[OutOfMemory, PlatformMismatch, UpstreamCaMissing]],
+        caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[UpstreamCaMissing], ENDS_CONTAINER],
     }
     NetnsOwnerNotRunning = "netns-owner-not-running" {
         layer: Host,
@@ -692,9 +705,252 @@ rules! {
         severity: Error,
         docs: TROUBLE,
         title: "{subject|a container} was killed because it ran out of memory",
-        symptom: "`OOMKilled` in `docker inspect`, exit code 137",
+        symptom: "`OOMKilled` in `docker inspect`, exit code 137, `JavaScript heap out of memory`",
         cause: "it used more than its limit, or the machine had none left",
         fix: "raise the service's `mem_limit` in docker-compose.override.yaml, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory",
+    }
+    UnexplainedError = "unexplained-error" {
+        layer: Host,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|a program} reports an error that the helper does not know",
+        symptom: "an `ERR`, `error` or `Error:` line in a log",
+        cause: "the line in the evidence is the program's own; no row of this table explains it",
+        fix: "read the line and the ones around it; search for its words together with the program's name; fix what it names, then `{helper} restart --dir {dir}`",
+    }
+    WslIntegration = "wsl-integration" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "Docker Desktop is not connected to this WSL distribution",
+        symptom: "`The command 'docker' could not be found in this WSL 2 distro`",
+        cause: "Docker Desktop puts its command into a distribution only where the WSL integration is on",
+        fix: "turn on Docker Desktop > Settings > Resources > WSL integration for this distribution, then open a new terminal",
+    }
+    BuildxMissing = "buildx-missing" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "Docker's builder (buildx) is missing or too old",
+        symptom: "`the buildx component is missing or broken`, `compose build requires buildx 0.17 or later`",
+        cause: "Compose builds the sample's image with the buildx plugin, which many Linux distributions ship as a package of its own",
+        fix: "install or update buildx: `docker-buildx-plugin` (Docker's repository) or `docker-buildx` (Debian, Ubuntu, Arch); `docker buildx version` shows it",
+    }
+    BuildOutOfMemory = "build-out-of-memory" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a build was killed because the memory ran out",
+        symptom: "`failed to solve: … exit code: 137`, `signal: killed`",
+        cause: "the machine, or Docker's virtual machine, has too little memory for this build step",
+        fix: "give the machine (macOS, Windows: Docker Desktop > Settings > Resources) more memory or swap, or stop other containers, then `{helper} up --dir {dir}`",
+    }
+    BuildTls = "build-tls-inspected" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a build does not trust the package index's certificate",
+        symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN`, `SSL certificate problem` in a build step",
+        cause: "a company firewall opens TLS and shows its own certificate; the image that is built does not know that CA",
+        fix: "copy the company's CA into the image before the step that fails (`COPY company-ca.crt /usr/local/share/ca-certificates/` and `RUN update-ca-certificates`; pip also takes `PIP_CERT`, Node `NODE_EXTRA_CA_CERTS`), then `{helper} up --dir {dir}`",
+    }
+    BuildDns = "build-dns" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "names do not resolve inside a build",
+        symptom: "`Temporary failure in name resolution`, `Could not resolve host`, `EAI_AGAIN` in a build step",
+        cause: "a build uses the engine's resolver, which does not answer or is not reachable from a container",
+        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; `docker run --rm alpine nslookup pypi.org` tries it",
+    }
+    BuildPackages = "build-packages" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a build cannot install its packages",
+        symptom: "`No matching distribution found for …` in a build step",
+        cause: "the index has no such package or version for this Python and CPU, or the build does not reach the index",
+        fix: "check name and version in requirements.txt; behind a company mirror put `PIP_INDEX_URL=https://your-mirror/simple` into `.env`, then `{helper} up --dir {dir}`",
+    }
+    EnvFileMissing = "env-file-missing" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a file that `env_file` or Compose names does not exist",
+        symptom: "`env file … not found`, `Couldn't find env file`",
+        cause: "Compose reads it before it starts anything; it was never made, has another name, or Compose was run from another directory",
+        fix: "create the file that the evidence names (`.env` of the helper's stack: `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}`), or remove it from `env_file:`",
+    }
+    ComposeVariableMissing = "compose-variable-missing" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a variable that the compose file requires is not set",
+        symptom: "`required variable … is missing a value`, `environment variable … required by … is not set`",
+        cause: "the file names it as `${NAME:?…}` or as the source of a secret, and neither `.env` nor the shell sets it",
+        fix: "put `NAME=value` for the variable in the evidence into `.env` beside the compose file, then `{helper} up --dir {dir}`",
+    }
+    NetworkAlias = "network-alias" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a service has a network alias on a network that knows none",
+        symptom: "`network-scoped alias is supported only for containers in user defined networks`",
+        cause: "the service joins Docker's default bridge (`network_mode: bridge`), and only networks that Compose makes support an alias",
+        fix: "remove `network_mode: bridge` (or `aliases:`) from the service, so that it joins the project's own network, then run `up` again",
+    }
+    CredentialHelper = "credential-helper" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "docker's credential helper does not work",
+        symptom: "`error getting credentials - err: exec: \"docker-credential-desktop\"…`, `docker-credential-desktop.exe`",
+        cause: "`credsStore` in ~/.docker/config.json names a credential helper that is not installed here, or that WSL cannot run",
+        fix: "remove the line `\"credsStore\"` from ~/.docker/config.json (the images are public, no login is needed), then run the command again",
+    }
+    RegistryForbidden = "registry-forbidden" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a registry answers 403 to this network",
+        symptom: "`403 Forbidden`, `error parsing HTTP 403 response body`",
+        cause: "the registry or a proxy in front of it refuses this address or region; the images themselves are public",
+        fix: "pull through another network or a mirror that is allowed here (name it in `images`), or ask for access to the registry in the evidence; `docker logout` rules out an old login",
+    }
+    RootlessIds = "rootless-ids" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the rootless engine has too few user ids for an image",
+        symptom: "`failed to Lchown … (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)`",
+        cause: "a rootless engine maps users of an image to ids from /etc/subuid and /etc/subgid, and the image has one beyond that range",
+        fix: "give your user 65536 ids in /etc/subuid and /etc/subgid (`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"`), then restart the rootless engine",
+    }
+    ImageLayer = "image-layer" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "an image could not be unpacked",
+        symptom: "`failed to register layer`, `failed to extract layer`, `failed to mount overlay`",
+        cause: "the engine's storage refuses it: a file system without overlay support (in LXC, on ZFS or NFS), missing rights of a rootless engine, or a download that was cut",
+        fix: "read the last words of the evidence; `docker system df` and `docker info --format '{{.Driver}}'` show disk and storage driver; in LXC allow nesting and fuse-overlayfs; then pull again",
+    }
+    EngineAppArmor = "engine-apparmor" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "AppArmor keeps the engine from starting containers",
+        symptom: "`unable to apply apparmor profile`, `AppArmor enabled on system but the docker-default profile could not be loaded`",
+        cause: "the engine cannot load or set its profile: an engine older than the kernel's AppArmor, missing AppArmor tools, or an engine inside an LXC container",
+        fix: "update Docker Engine and install the package `apparmor` (and restart Docker); inside LXC set `lxc.apparmor.profile = unconfined` or turn on nesting for that container",
+    }
+    EngineCgroups = "engine-cgroups" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the engine cannot set up control groups (cgroups)",
+        symptom: "`cgroup mountpoint does not exist`, `error while starting unit \"docker-….scope\"`",
+        cause: "the host uses another version of cgroups than the engine expects, or does not mount them (old engine on a new systemd, WSL, LXC)",
+        fix: "update Docker Engine to 20.10 or newer; where cgroups are not mounted, mount them (`sudo mkdir -p /sys/fs/cgroup/systemd && sudo mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd`) or reboot",
+    }
+    EngineSeccomp = "engine-seccomp" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the engine's seccomp profile blocks a system call that the image needs",
+        symptom: "`pthread_create failed: Operation not permitted`, `failed to create new OS thread (… errno=1)`, `can't start new thread`",
+        cause: "Docker before 20.10.10 answers the newer system call clone3 with an error, so programs cannot start a thread",
+        fix: "update Docker Engine to 20.10.10 or newer (`docker version` shows it) and libseccomp with it, then `{helper} restart --dir {dir}`",
+    }
+    ThreadLimit = "thread-limit" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a program may not start more threads",
+        symptom: "`failed to create new OS thread (… errno=11)`, `Resource temporarily unavailable`",
+        cause: "the container's `pids_limit`, the user's limit or the machine's is reached",
+        fix: "raise `pids_limit` of the service (or the limit in the engine's settings), or find what starts so many threads; then `{helper} restart --dir {dir}`",
+    }
+    SnapDocker = "docker-snap" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "Docker comes from snap and cannot use this directory",
+        symptom: "paths below /var/snap/docker, `error while creating mount source path …: read-only file system`",
+        cause: "snap's Docker sees only files below your home directory, and none in hidden folders",
+        fix: "move the deployment to a folder below your home without a dot in its name (`--dir ~/mcp-tunnel`), or install Docker Engine from Docker's repository in place of the snap",
+    }
+    MountNotShared = "mount-not-shared" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the engine's virtual machine does not see a mounted folder",
+        symptom: "`Mounts denied`, `is not shared from the host`, `error mounting \"/Volumes/…\"`",
+        cause: "on macOS and Windows the engine runs in a VM (Docker Desktop, colima, Rancher Desktop, OrbStack), and only shared folders exist there; macOS also asks before it shares Documents, Desktop or another disk",
+        fix: "move the deployment below your home (`~/mcp-tunnel`), or share the folder with the VM: Docker Desktop > Settings > Resources > File sharing, `colima start --mount /path:w`, or macOS System Settings > Privacy & Security > Files and Folders",
+    }
+    MountSource = "mount-source" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "the engine cannot use a folder that a service mounts",
+        symptom: "`error while creating mount source path`, `bind source path does not exist`",
+        cause: "the path in `volumes:` does not exist for the engine, and it may not make it",
+        fix: "check the path in the evidence: it must exist on the engine's machine and be readable for the engine; then `{helper} up --dir {dir}`",
+    }
+    EntrypointUnusable = "entrypoint-unusable" {
+        layer: Host,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a container's command cannot be run",
+        symptom: "`exec …: no such file or directory`, `executable file not found in $PATH`, `permission denied`",
+        cause: "the file is not in the image, is not executable, or has Windows line endings (CRLF), so that its first line names an interpreter `sh\\r` that does not exist",
+        fix: "check that the file is there, is executable (`chmod +x`) and has LF line endings (`sed -i 's/\\r$//' FILE`), rebuild the image, then `{helper} up --dir {dir}`",
+    }
+    IptablesBroken = "iptables-broken" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "Docker's firewall rules are gone or cannot be set",
+        symptom: "`iptables: No chain/target/match by that name`, `can't initialize iptables table`",
+        cause: "something flushed Docker's iptables chains (a firewall reload), or the kernel lacks a table that the engine needs (`raw` since engine 28)",
+        fix: "`sudo systemctl restart docker` makes the chains again; where a table is missing, load its module (`sudo modprobe iptable_raw iptable_nat`) or update the kernel; then `{helper} up --dir {dir}`",
+    }
+    AddressPools = "address-pools" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "Docker has no free range of addresses for the stack's network",
+        symptom: "`all predefined address pools have been fully subnetted`, `Pool overlaps with other one on this address space`",
+        cause: "every range that the engine may use is taken by other Docker networks, or overlaps with a network of the host (a VPN)",
+        fix: "`docker network prune` removes networks that nothing uses; or give the engine more ranges (`default-address-pools` in daemon.json) and restart Docker",
+    }
+    PortPrivileged = "port-privileged" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the engine may not publish a low port",
+        symptom: "`cannot expose privileged port`, `bind: permission denied`",
+        cause: "a rootless engine may not open ports below 1024",
+        fix: "remove `ports:` (the tunnel needs none), or publish a port of 1024 or higher",
+    }
+    DependencyFailed = "dependency-failed" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a service was not started because one that it depends on is unhealthy or ended",
+        symptom: "`dependency failed to start: container … is unhealthy`",
+        cause: "`depends_on` waits for the health check (or the end) of the container in the evidence, and that failed",
+        fix: "read the log of the container in the evidence (`docker compose logs SERVICE`) and its check (`docker inspect --format '{{json .State.Health}}' CONTAINER`); fix what it says, then `{helper} up --dir {dir}`",
+    }
+    ContainerReadOnly = "container-read-only" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "a program writes to a read-only file system",
+        symptom: "`Read-only file system`, `EROFS`",
+        cause: "its service has `read_only: true`, or the folder is mounted with `:ro`",
+        fix: "give the program a place to write: `tmpfs: [/tmp]` or a volume for the path in the evidence, then `{helper} up --dir {dir}`",
     }
     GitTracked = "git-tracked" {
         layer: Files,
@@ -1326,7 +1582,7 @@ rules! {
         docs: TROUBLE,
         title: "cloudflared has no connection to the tunnel edge",
         symptom: "no `Registered tunnel connection` in its log",
-        cause: "outbound UDP and TCP 7844 are blocked, DNS fails, or the edge rejects the token; the last lines of its log are in the evidence",
+        cause: "its log does not say why; its last error line is in the evidence",
         fix: "allow outbound TCP and UDP 7844 to 198.41.192.0/19; behind a firewall that drops UDP, run `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`",
         caused_by: &[&[ProxyNetnsOrphaned, NetnsOwnerNotRunning], ENDS_AGENT],
     }
@@ -1374,8 +1630,8 @@ rules! {
         docs: TROUBLE,
         title: "the container has no route to the network",
         symptom: "`network is unreachable` from the first attempt on",
-        cause: "its Docker network is `internal: true`, or the addresses are of a family (IPv6) that this host has no route for",
-        fix: "give the service `{proxy}` a network that is not internal, or add `--edge-ip-version 4` to cloudflared's command",
+        cause: "the host had no network yet when it started (after a boot), its Docker network is `internal: true`, or the addresses are of a family (IPv6) that this host has no route for",
+        fix: "check that the host itself reaches the internet (`ip route` shows a default route); after a boot without network the restart policy `unless-stopped` brings cloudflared back; otherwise give the service `{proxy}` a network that is not internal, or set `--edge-ip-version 4` in cloudflared's command",
     }
     EdgeNoAddresses = "edge-no-addresses" {
         layer: Edge,
@@ -1505,6 +1761,87 @@ rules! {
         cause: "Docker forwards queries to this host's resolver, which fails or filters the name",
         fix: "fix the resolver, or add `dns: [1.1.1.1, 8.8.8.8]` to the service `{proxy}` (cloudflared shares its namespace)",
     }
+    CloudflaredUsage = "cloudflared-usage" {
+        layer: Edge,
+        severity: Error,
+        docs: REFERENCE,
+        title: "cloudflared does not understand its command",
+        symptom: "`Incorrect Usage: flag provided but not defined`, `No help topic for …`",
+        cause: "the image is too old for a flag (`--token` came in 2022.3, `--token-file` in 2025.4), or the command is misspelt or lacks `run`",
+        fix: "pull the image again or name a newer one (`{helper} render --dir {dir} --json '{\"images\":null}'` takes the pinned one); the command is `tunnel --no-autoupdate run --url http://localhost:8080`",
+    }
+    CloudflaredOriginCert = "cloudflared-origin-cert" {
+        layer: Edge,
+        severity: Error,
+        docs: REFERENCE,
+        title: "cloudflared looks for an origin certificate, which this kind of tunnel does not use",
+        symptom: "`You need to specify the origin certificate path`, `Error locating origin cert`",
+        cause: "it was started with a tunnel's name or id, or without a token; an Anthropic tunnel is run by its token alone",
+        fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+    }
+    CloudflaredCredentials = "cloudflared-credentials" {
+        layer: Edge,
+        severity: Error,
+        docs: REFERENCE,
+        title: "cloudflared looks for a credentials file, which this kind of tunnel does not use",
+        symptom: "`couldn't read tunnel credentials from …`, `tunnel credentials file … doesn't exist`",
+        cause: "it was started with a tunnel's name or id; an Anthropic tunnel is run by its token alone, without a credentials file",
+        fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+    }
+    LegacyTunnel = "legacy-tunnel" {
+        layer: Edge,
+        severity: Error,
+        docs: CONSOLE,
+        title: "cloudflared runs an old kind of tunnel that the edge refuses",
+        symptom: "`you are using Cloudflare Tunnel in a (legacy) way that is no longer supported`",
+        cause: "it was started without a token, in the way of before 2021",
+        fix: "create the tunnel in the Console and run it by its token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+    }
+    QuickTunnel = "quick-tunnel" {
+        layer: Edge,
+        severity: Error,
+        docs: CONSOLE,
+        title: "cloudflared opened a throwaway tunnel instead of yours",
+        symptom: "`Requesting new quick Tunnel on trycloudflare.com`",
+        cause: "its command has `--url` but neither `run` nor a token, so it made a tunnel of its own, which Claude does not know",
+        fix: "give it the token: `{helper} token set --dir {dir}`; its command is `tunnel --no-autoupdate run --url http://localhost:8080`; then `{helper} up --dir {dir}`",
+    }
+    EdgeQuicUnsupported = "edge-quic-unsupported" {
+        layer: Edge,
+        severity: Error,
+        docs: TROUBLE,
+        title: "this host's kernel cannot do what QUIC needs",
+        symptom: "`recvmmsg: function not implemented`",
+        cause: "an old or reduced kernel (a NAS, a small VM, gVisor) lacks a system call that cloudflared's QUIC uses",
+        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` (in a stack of your own: TUNNEL_TRANSPORT_PROTOCOL=http2), then `{helper} restart --dir {dir}`",
+    }
+    EdgeMtu = "edge-mtu" {
+        layer: Edge,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "packets of QUIC are too large for the network",
+        symptom: "`message too long`, `A message sent on a datagram socket was larger than …`",
+        cause: "a VPN or the Docker network has an MTU below 1280, and QUIC packets are not fragmented",
+        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more",
+    }
+    EdgePostQuantum = "edge-post-quantum" {
+        layer: Edge,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "connections with post-quantum keys fail",
+        symptom: "`You are hitting an error while using the experimental post-quantum tunnels feature`",
+        cause: "something on the way drops the larger handshake of post-quantum key exchange, or the release of cloudflared is old",
+        fix: "update cloudflared and remove `--post-quantum` from its command; if some connections still fail, use HTTP/2: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
+    }
+    EdgeRegistrationRefused = "edge-registration-refused" {
+        layer: Edge,
+        severity: Error,
+        docs: CONSOLE,
+        title: "the tunnel's edge refuses the registration",
+        symptom: "`Register tunnel error from server side`",
+        cause: "the edge gives the reason in the evidence: too many connections of this tunnel, an account that is limited, or a fault of its own",
+        fix: "stop other hosts that run the same tunnel if it has too many connections; otherwise wait five minutes, then `{helper} restart --dir {dir}`; if it stays so, create a new tunnel in the Console",
+    }
     NoIngressUrl = "no-ingress-url" {
         layer: Routing,
         severity: Error,
@@ -1570,6 +1907,15 @@ rules! {
         symptom: "`listen tcp :8080: bind: address already in use`",
         cause: "two programs listen in one network namespace: `network_mode: host`, or another service that shares the proxy's namespace listens on the same port",
         fix: "give the other program another port, or change `listen_addr` and cloudflared's `--url` together",
+    }
+    ProxyMissing = "proxy-missing" {
+        layer: Routing,
+        severity: Error,
+        docs: REFERENCE,
+        title: "there is no Anthropic proxy in this stack",
+        symptom: "another program (nginx, Caddy, another `mcp-proxy`) stands in the proxy's place, or cloudflared forwards straight to a server",
+        cause: "calls from Claude carry TLS inside the tunnel, which only Anthropic's proxy image ends; nothing else here is derived about a proxy",
+        fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init` in a new directory writes a stack with it; keep the other program as a server behind a route",
     }
     NoRoute = "no-route" {
         layer: Routing,
@@ -1797,10 +2143,10 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "{subject|the MCP server} rejects the tunnel's host name (421)",
-        symptom: "`421 Misdirected Request`, `Invalid Host header`",
-        cause: "its DNS-rebinding protection is on, because it was created for 127.0.0.1, whatever address its socket is bound to",
-        fix: "name the host where the server is created (`FastMCP(…, host=\"0.0.0.0\")`; with mcp 2, `run(…, host=\"0.0.0.0\")`), or allow `*.{domain}` in its transport security settings",
+        title: "{subject|the MCP server} rejects the tunnel's host name",
+        symptom: "`421 Misdirected Request`, `Invalid Host header`, `Invalid Host: …`, `Blocked request. This host … is not allowed`, `DisallowedHost`",
+        cause: "its DNS-rebinding protection, or an allow list of hosts, does not include the tunnel's names; for Python's SDK the address that the server was created for counts, whatever address its socket is bound to",
+        fix: "allow `*.{domain}` where the server is created: Python `FastMCP(…, host=\"0.0.0.0\")` or `TransportSecuritySettings(allowed_hosts=[…])` (mcp 2: `run(…, host=\"0.0.0.0\")`), TypeScript `allowedHosts`, Go `DisableLocalhostProtection`, Rust `allowed_hosts`, Vite `server.allowedHosts`, Django `ALLOWED_HOSTS`",
     }
     UpstreamOriginRejected = "upstream-origin-rejected" {
         layer: Upstream,
@@ -1825,9 +2171,9 @@ rules! {
         severity: Warning,
         docs: TROUBLE,
         title: "{subject|the MCP server} redirects to another path",
-        symptom: "`307 Temporary Redirect` for `/mcp/`",
-        cause: "the path in Claude and the server's path differ by a slash at the end, and not every client follows the redirect",
-        fix: "use the path that the redirect names, in the evidence",
+        symptom: "`307 Temporary Redirect` for `/mcp` or `/mcp/`",
+        cause: "the path in Claude differs from the server's by a slash at the end, and not every client follows the redirect",
+        fix: "use the path of the redirect's `Location` in Claude: with or without the slash at the end",
     }
     UpstreamNotHttp = "upstream-not-http" {
         layer: Upstream,
@@ -1843,7 +2189,7 @@ rules! {
         severity: Error,
         docs: TROUBLE,
         title: "the MCP server's port is already in use",
-        symptom: "`error while attempting to bind on address …: address already in use`, exit code 3",
+        symptom: "`address already in use`, `EADDRINUSE`, `Port … is already in use`",
         cause: "another program in the same network namespace listens on it",
         fix: "give one of the two another port, and change the route with it",
     }
@@ -1851,10 +2197,10 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server exits as soon as it has started",
-        symptom: "it restarts over and over with exit code 0, and prints nothing",
-        cause: "it speaks MCP over standard input, which is empty in a container",
-        fix: "start it with the HTTP transport: `mcp.run(transport=\"streamable-http\")`",
+        title: "{subject|the MCP server} speaks over standard input, not HTTP",
+        symptom: "`running on stdio`; or it restarts over and over with exit code 0 and prints nothing",
+        cause: "it waits for MCP on its standard input, which a container does not have; nothing listens on a port",
+        fix: "start it with its HTTP transport (Python `mcp.run(transport=\"streamable-http\")`, many servers `--transport http`), or put a bridge from HTTP to stdio in front of it; then `{helper} up --dir {dir}`",
     }
     UpstreamScriptMissing = "upstream-script-missing" {
         layer: Upstream,
@@ -1871,7 +2217,7 @@ rules! {
         docs: TROUBLE,
         title: "the MCP server exits with an exception",
         symptom: "`Traceback (most recent call last)` before each start",
-        cause: "the evidence quotes the last line of the traceback",
+        cause: "the line in the evidence is the last one of the traceback",
         fix: "fix what it names in the server's code or settings, then run `{helper} up --dir {dir}`",
     }
     McpSdkV2 = "mcp-sdk-v2" {
@@ -1918,6 +2264,96 @@ rules! {
         symptom: "`open /data/…: no such file or directory`",
         cause: "`upstream.tls.ca_file` names a file that the proxy's container does not have or cannot read",
         fix: "copy it into `data/`, readable for everyone (chmod 644), and name it `/data/NAME`",
+    }
+    UpstreamPortDenied = "upstream-port-denied" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} may not open its port",
+        symptom: "`listen EACCES: permission denied`, `bind: permission denied`",
+        cause: "it runs as a user other than root and its port is below 1024",
+        fix: "let it listen on a port of 1024 or higher, and name that port in the route",
+    }
+    UpstreamModuleMissing = "upstream-module-missing" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a module or program of {subject|the MCP server} is not in its image",
+        symptom: "`Cannot find module …`, `ModuleNotFoundError`, `Missing script`, `sh: …: not found`",
+        cause: "the image was built without it: a dependency that is not listed, a build step that did not run, or a mount that hides the files",
+        fix: "add what the evidence names to the image (package.json, requirements.txt, the build step), build it again, then `{helper} up --dir {dir}`",
+    }
+    PackageTls = "package-tls-inspected" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "the MCP server's container does not trust the package index's certificate",
+        symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN` from pip, uv or npm",
+        cause: "a company firewall opens TLS and shows its own certificate; the container does not know that CA",
+        fix: "install at build time, in an image that contains the company's CA (`PIP_CERT`, `NODE_EXTRA_CA_CERTS` or `update-ca-certificates`), then `{helper} up --dir {dir}`",
+    }
+    UpstreamLifespan = "upstream-lifespan" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "the session manager of {subject|the MCP server} was never started, so every call fails",
+        symptom: "`RuntimeError: Task group is not initialized. Make sure to use run().`, 500 for every call",
+        cause: "the MCP application is mounted in another ASGI application, which does not run its lifespan",
+        fix: "pass the lifespan of the MCP application to the outer one: `Starlette(…, lifespan=mcp_app.lifespan)` with fastmcp, or run `mcp.session_manager.run()` in the outer lifespan; then `{helper} restart --dir {dir}`",
+    }
+    UpstreamNeedsCredential = "upstream-needs-credential" {
+        layer: Upstream,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} asks for a credential (401)",
+        symptom: "`401 Unauthorized` for calls",
+        cause: "the tunnel reaches the server; the call from Claude has no `Authorization` header, or a wrong one: the tunnel does not add any",
+        fix: "pass `authorization_token` with the MCP server in the request to Claude, or connect it by OAuth; or turn authentication off in the server, which then anyone in the workspace may call",
+    }
+    UpstreamForbidden = "upstream-forbidden" {
+        layer: Upstream,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} refuses calls (403)",
+        symptom: "`403 Forbidden` for calls",
+        cause: "an access rule of the server: a host or origin that it does not allow, an address, or a credential without the right",
+        fix: "look for the reason in the server's log at that moment; allow the tunnel's host name (`*.{domain}`) and the proxy's address in the server's settings",
+    }
+    UpstreamMethod = "upstream-method-405" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} does not take calls at this path (405)",
+        symptom: "`405 Method Not Allowed` for POST",
+        cause: "the path is the older SSE endpoint or an ordinary page; calls of streamable HTTP are POST",
+        fix: "use the server's streamable HTTP path (usually `mcp`) in Claude, or switch the server from the SSE transport to streamable HTTP",
+    }
+    UpstreamNotAcceptable = "upstream-not-acceptable" {
+        layer: Upstream,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} got requests whose Accept header it refuses (406); no call was seen to work",
+        symptom: "`406 Not Acceptable`",
+        cause: "it answers only callers that accept both application/json and text/event-stream, as Claude does; a browser, a monitor or curl without that header gets 406",
+        fix: "call it from Claude once; by hand add `-H 'Accept: application/json, text/event-stream'`; a health check belongs on another path",
+    }
+    UpstreamBadRequest = "upstream-bad-request" {
+        layer: Upstream,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} answers calls with 400",
+        symptom: "`400 Bad Request` for calls, and none that passed",
+        cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
+        fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
+    }
+    UpstreamSessionLost = "upstream-session-lost" {
+        layer: Upstream,
+        severity: Warning,
+        docs: TROUBLE,
+        title: "{subject|the MCP server} loses sessions",
+        symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
+        cause: "several workers or replicas each keep sessions of their own, and a call lands on one that does not know its session; or sessions end while the client still uses them",
+        fix: "run one worker (`--workers 1`, one replica), send a session always to the same one, or make the server stateless (`stateless_http=True` in Python)",
     }
     AllowedIpsOpen = "allowed-ips-open" {
         layer: Upstream,

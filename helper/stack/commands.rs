@@ -18,7 +18,7 @@ use crate::engine::container::Container;
 use crate::engine::{errors, version};
 use crate::lint::checks;
 use crate::lint::facts::Facts;
-use crate::logs::agent::CONNECTIONS;
+use crate::logs::cloudflared::CONNECTIONS;
 use crate::model::current;
 use crate::model::found::Found;
 use crate::os::files;

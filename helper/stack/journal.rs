@@ -8,9 +8,10 @@ use time::format_description::well_known::Rfc3339;
 use crate::answer::{Error, Finding};
 use crate::engine::client::Docker;
 use crate::engine::container::Container;
+use crate::logs::cloudflared::Case;
 use crate::logs::fault::Fault;
-use crate::logs::lexicon::{Lexicon, Writer};
 use crate::logs::line::{Line, stamped_at};
+use crate::logs::matcher::{Matcher, Writer};
 use crate::logs::stream::Stream;
 use crate::rules::RuleId;
 
@@ -50,7 +51,7 @@ impl Journal {
         docker: &Docker,
         container: &Container,
         writer: Writer,
-        lexicon: &'static Lexicon,
+        matcher: &'static Matcher,
     ) -> Result<(), Error> {
         if self.life != container.life() {
             *self = Self::of_life(writer, container.life());
@@ -61,13 +62,13 @@ impl Journal {
         self.readable = docker.logs_in_order(&args, &container.id, PATIENCE, |stamp, text| {
             // `--since` includes its own moment: what was read before must not count twice.
             if from.as_deref().is_none_or(|from| stamp > from) {
-                self.take(stamp, text, lexicon);
+                self.take(stamp, text, matcher);
             }
         })?;
         Ok(())
     }
 
-    fn take(&mut self, stamp: &str, text: &str, lexicon: &'static Lexicon) {
+    fn take(&mut self, stamp: &str, text: &str, matcher: &'static Matcher) {
         if self.first.is_none() {
             self.first = OffsetDateTime::parse(stamp, &Rfc3339).ok();
         }
@@ -76,7 +77,7 @@ impl Journal {
         }
         self.lines += 1;
         let line = Line::of(None, stamped_at(stamp), text);
-        self.stream.take(self.lines, &line, &lexicon.read(line.text));
+        self.stream.take(self.lines, &line, &matcher.read(line.text));
     }
 
     /// How many distinct connections are registered now.
@@ -131,7 +132,8 @@ impl Journal {
     /// Why cloudflared has no connection, or fewer than it wants, as far as its log tells.
     pub(crate) fn judge(&self) -> Vec<Finding> {
         let quote = |fault: &Fault| fault.text.as_str().into();
-        self.stream.agent.judge(&self.stream.faults, self.stream.last, true, &quote)
+        let case = Case { faults: &self.stream.faults, last: self.stream.last, with_proxy: true, quote: &quote };
+        self.stream.agent.judge(&case)
     }
 
     /// The last line that complains.
@@ -181,14 +183,14 @@ mod tests {
 
     #[test]
     fn routes_are_found_by_name_or_by_number() {
-        let lexicon = Lexicon::shared().unwrap();
+        let matcher = Matcher::shared().unwrap();
         let said = [
             r#"{"msg":"route configured","subdomain":"echo","upstream":"http://hello-mcp:9000"}"#,
             r#"route configured "echo" -> http://hello-mcp:9000"#,
         ];
         for text in said {
             let mut journal = Journal::new(Writer::Proxy);
-            journal.take("2026-11-22T20:45:19.1Z", text, lexicon);
+            journal.take("2026-11-22T20:45:19.1Z", text, matcher);
             assert!(journal.has_route("echo", 2), "{text}");
             assert!(!journal.has_route("ech", 2), "{text}");
             assert!(!journal.has_route("other", 2), "{text}");

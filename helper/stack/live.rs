@@ -17,9 +17,9 @@ use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::engine::client::Docker;
 use crate::engine::container::{self, Container};
-use crate::logs::agent::CONNECTIONS;
-use crate::logs::lexicon::{Lexicon, Writer};
-use crate::logs::signs;
+use crate::logs::cloudflared::CONNECTIONS;
+use crate::logs::matcher::{Matcher, Writer};
+use crate::logs::patterns;
 use crate::model::current::{Target, target};
 use crate::model::found::Found;
 use crate::os::files;
@@ -253,7 +253,7 @@ impl<'a> Watch<'a> {
         };
         if let Some(writer) = writer {
             let journal = self.journals.entry(container.id.clone()).or_insert_with(|| Journal::new(writer));
-            journal.read(self.docker, container, writer, Lexicon::shared()?)?;
+            journal.read(self.docker, container, writer, Matcher::shared()?)?;
         }
         let looping = container.status() == "restarting" || container.restart_count > 0;
         if container.is_running() && (!looping || container.age(now) >= SETTLED) {
@@ -341,14 +341,14 @@ impl<'a> Watch<'a> {
         writer: Option<Writer>,
     ) -> Result<Result<Finding, Vec<String>>, Error> {
         let lines = journal::last_lines(self.docker, container)?;
-        let signs = match writer {
-            Some(Writer::Proxy) => signs::PROXY,
-            Some(Writer::Agent) => signs::CLOUDFLARED,
-            Some(Writer::Server) => signs::SERVER,
+        let patterns = match writer {
+            Some(Writer::Proxy) => patterns::PROXY,
+            Some(Writer::Agent) => patterns::CLOUDFLARED,
+            Some(Writer::Server | Writer::Container) => patterns::SERVER,
             Some(Writer::Engine) | None => &[],
         };
         // Multi-line messages are one text; the last life's lines come last.
-        let proof = lines.iter().rev().find_map(|line| Some((signs::proof(line, signs)?, line)));
+        let proof = lines.iter().rev().find_map(|line| Some((patterns::proof(line, patterns)?, line)));
         if let Some((rule, line)) = proof {
             return Ok(Ok(rules::finding(rule).with(format!("{name}: {line}"))));
         }
@@ -616,7 +616,7 @@ impl<'a> Watch<'a> {
 fn waits_for_proxy(cloudflared: &Container) -> bool {
     match cloudflared.status() {
         "created" => true,
-        "exited" => signs::proof(&cloudflared.ending(), signs::ENGINE) == Some(RuleId::NetnsOwnerNotRunning),
+        "exited" => patterns::proof(&cloudflared.ending(), patterns::ENGINE) == Some(RuleId::NetnsOwnerNotRunning),
         _ => false,
     }
 }

@@ -1,0 +1,149 @@
+//! Lines in which a server says how it answered a call: uvicorn, the common log format, morgan, gin, chi, and loggers
+//! that write fields.
+
+use super::line::field;
+
+const METHODS: [&str; 7] = ["POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
+const PATHS: [&str; 7] = ["path", "url", "uri", "request_uri", "http.target", "http.path", "url.path"];
+const STATUSES: [&str; 6] = ["status", "statusCode", "status_code", "http.status_code", "response_code", "code"];
+
+/// One call and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Access<'a> {
+    /// `POST`, `GET`, ….
+    pub(crate) method: &'a str,
+    /// Path, with its query.
+    pub(crate) path: &'a str,
+    /// Status of the answer.
+    pub(crate) status: u16,
+    /// Whether the container called itself: a health check.
+    pub(crate) own: bool,
+}
+
+impl<'a> Access<'a> {
+    /// Reads a line, behind prefix and time stamps.
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
+        let (method, path, status) =
+            quoted(text).or_else(|| gin(text)).or_else(|| fields(text)).or_else(|| words(text))?;
+        let own = text.contains(" 127.0.0.1:") || text.starts_with("127.0.0.1 ") || text.starts_with("::1 ");
+        let own = own || text.contains("::ffff:127.0.0.1");
+        (100..600).contains(&status).then_some(Self { method, path, status, own })
+    }
+
+    /// The path without its query.
+    pub(crate) fn route(&self) -> &'a str {
+        self.path.split('?').next().unwrap_or(self.path)
+    }
+}
+
+fn status(word: &str) -> Option<u16> {
+    (word.len() == 3).then(|| word.parse().ok()).flatten()
+}
+
+/// The method that a text begins with, and what is behind it.
+fn method(text: &str) -> Option<(&'static str, &str)> {
+    METHODS.iter().find_map(|method| Some((*method, text.strip_prefix(method)?.strip_prefix(' ')?)))
+}
+
+/// A path, also where a whole URL stands in its place.
+fn path(word: &str) -> Option<&str> {
+    let word = word.trim_matches('"');
+    if let Some((_, rest)) = word.split_once("://") {
+        return rest.find('/').map(|at| &rest[at..]);
+    }
+    word.starts_with('/').then_some(word)
+}
+
+/// `"POST /mcp HTTP/1.1" 404 Not Found`, `"POST http://host/mcp HTTP/1.1" from 1.2.3.4:5 - 404 19B`.
+fn quoted(text: &str) -> Option<(&str, &str, u16)> {
+    let (at, _) = text.match_indices('"').find(|(at, _)| method(&text[at + 1..]).is_some())?;
+    let (method, rest) = method(&text[at + 1..])?;
+    let (request, after) = rest.split_once('"')?;
+    let path = path(request.split(' ').next()?)?;
+    let direct = after.split_whitespace().next().and_then(status);
+    let behind = || after.split_once(" - ").and_then(|(_, rest)| rest.split_whitespace().next()).and_then(status);
+    Some((method, path, direct.or_else(behind)?))
+}
+
+/// `[GIN] 2026/11/26 - 04:01:21 | 404 | 1.2ms | 172.18.0.3 | POST     "/mcp"`.
+fn gin(text: &str) -> Option<(&str, &str, u16)> {
+    let rest = text.strip_prefix("[GIN]")?;
+    let mut cells = rest.split('|').map(str::trim);
+    let status = cells.nth(1).and_then(status)?;
+    let (method, rest) = method(cells.next_back()?)?;
+    Some((method, path(rest.trim())?, status))
+}
+
+fn fields(text: &str) -> Option<(&str, &str, u16)> {
+    let name = ["method", "http.method", "request_method"].iter().find_map(|name| field(text, name))?;
+    let method = METHODS.iter().find(|method| name.eq_ignore_ascii_case(method))?;
+    let path = PATHS.iter().find_map(|name| field(text, name)).and_then(path).unwrap_or("");
+    let status = STATUSES.iter().find_map(|name| field(text, name).and_then(status))?;
+    Some((method, path, status))
+}
+
+/// `POST /mcp 403 1.234 ms - 97`, also behind a level, and with `->` or `-` between.
+fn words(text: &str) -> Option<(&str, &str, u16)> {
+    let mut words =
+        text.split_whitespace().take(12).skip_while(|word| !METHODS.contains(&word.trim_start_matches('"')));
+    let name = words.next()?.trim_start_matches('"');
+    let method = METHODS.iter().find(|method| **method == name)?;
+    let path = path(words.next()?)?;
+    let mut answer = words.skip_while(|word| matches!(*word, "->" | "=>" | "-" | "→" | "status" | ":"));
+    Some((method, path, answer.next().and_then(status)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<(&str, &str, u16, bool)> {
+        Access::read(text).map(|a| (a.method, a.path, a.status, a.own))
+    }
+
+    #[test]
+    fn formats_of_servers() {
+        for (line, found) in [
+            ("INFO:     172.18.0.3:40102 - \"POST /mcp HTTP/1.1\" 404 Not Found", ("POST", "/mcp", 404, false)),
+            ("INFO:     127.0.0.1:40102 - \"GET /health HTTP/1.1\" 200 OK", ("GET", "/health", 200, true)),
+            (
+                "::ffff:172.18.0.3 - - [17/Jun/2026:10:01:00 +0000] \"POST /mcp HTTP/1.1\" 403 97 \"-\" \"Claude-User\"",
+                ("POST", "/mcp", 403, false),
+            ),
+            ("POST /mcp 403 1.234 ms - 97", ("POST", "/mcp", 403, false)),
+            ("info: POST /mcp -> 401", ("POST", "/mcp", 401, false)),
+            (
+                "\"POST http://echo.example/mcp HTTP/1.1\" from 172.18.0.3:5 - 404 19B in 1ms",
+                ("POST", "/mcp", 404, false),
+            ),
+            (
+                "[GIN] 2026/11/26 - 04:01:21 | 404 |     1.2ms |  172.18.0.3 | POST     \"/mcp\"",
+                ("POST", "/mcp", 404, false),
+            ),
+            (
+                r#"{"level":"info","req":{"method":"POST","url":"/mcp?x=1"},"res":{"statusCode":405}}"#,
+                ("POST", "/mcp?x=1", 405, false),
+            ),
+            ("level=INFO msg=\"request completed\" method=POST path=/mcp status=500", ("POST", "/mcp", 500, false)),
+            ("[26/Nov/2026 04:01:21] \"POST /mcp HTTP/1.1\" 400 143", ("POST", "/mcp", 400, false)),
+        ] {
+            assert_eq!(read(line), Some(found), "{line}");
+        }
+        assert_eq!(Access::read("POST /mcp?a=b 200 1 ms").unwrap().route(), "/mcp");
+    }
+
+    #[test]
+    fn other_lines() {
+        for line in [
+            "",
+            "POST",
+            "\"POST /mcp",
+            "GET things done 200",
+            "status=200",
+            "\"POST /mcp HTTP/1.1\" done",
+            "POST /mcp 9999",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

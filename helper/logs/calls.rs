@@ -1,0 +1,202 @@
+//! Calls that came to a server, and how it answered: which paths answer, which sessions were lost.
+
+use super::access::Access;
+use super::line::Line;
+use super::patterns::Pattern;
+use super::patterns::answers;
+
+/// Paths that are remembered.
+const MOST_PATHS: usize = 16;
+/// Sessions that are lost in one life before it is more than a client that comes back late.
+const LOSSES: u32 = 3;
+
+/// A call that passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// When.
+    pub(crate) at: Option<i64>,
+}
+
+/// The last line that says that a session is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    /// Number of the line.
+    pub(crate) number: u64,
+    /// Its words.
+    pub(crate) text: String,
+}
+
+/// What an answer means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    /// Nothing: a probe, a health check, a client that begins another session.
+    Nothing,
+    /// A call passed.
+    Passed,
+    /// A call failed.
+    Failed(&'static Pattern),
+}
+
+/// The calls of one stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    /// The last one that passed.
+    pub(crate) passed: Option<Passed>,
+    /// The last one that came to the proxy.
+    pub(crate) called: Option<Passed>,
+    /// Paths on which a call passed.
+    paths: Vec<String>,
+    starts: u32,
+    losses: u32,
+    lost: Option<Loss>,
+    /// The program said that a session is gone, and its answer comes next.
+    announced: bool,
+}
+
+/// Whether a path is asked for by browsers, monitors and clients that look for OAuth, and not by calls.
+fn is_probe(access: &Access<'_>) -> bool {
+    let route = access.route();
+    let known = ["/.well-known/", "/favicon", "/robots.txt", "/health", "/ready", "/live", "/metrics", "/ping"];
+    let discovery = access.status >= 400 && (route == "/register" || route == "/" && access.method != "POST");
+    access.own
+        || discovery
+        || known.iter().any(|front| route.starts_with(front))
+        || matches!(access.method, "HEAD" | "OPTIONS")
+}
+
+impl Calls {
+    /// A server says that it listens.
+    pub(crate) fn began(&mut self) {
+        self.starts = self.starts.saturating_add(1);
+        self.announced = false;
+    }
+
+    /// A server says that it does not know a session.
+    pub(crate) fn session_gone(&mut self, number: u64, line: &Line<'_>) {
+        self.lose(number, line);
+        self.announced = true;
+    }
+
+    fn lose(&mut self, number: u64, line: &Line<'_>) {
+        if std::mem::take(&mut self.announced) {
+            return;
+        }
+        self.losses = self.losses.saturating_add(1);
+        self.lost = Some(Loss { number, text: line.text.to_owned() });
+    }
+
+    /// Whether a call passed on a path.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.paths.iter().any(|served| served == path)
+    }
+
+    /// Takes the answer to a call.
+    pub(crate) fn take(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) -> Answer {
+        if is_probe(access) {
+            return Answer::Nothing;
+        }
+        let (route, post) = (access.route(), access.method == "POST");
+        let mcp = post || route.contains("/mcp") || route.contains("/sse");
+        let served = self.serves(route);
+        match access.status {
+            200..=299 if mcp => {
+                self.announced = false;
+                self.passed = Some(Passed { at: line.at });
+                if !served && self.paths.len() < MOST_PATHS {
+                    self.paths.push(route.to_owned());
+                }
+                Answer::Passed
+            }
+            // It answered there before: the session is gone, not the path.
+            400 | 404 if post && (served || self.announced) => {
+                self.lose(number, line);
+                Answer::Nothing
+            }
+            // The older transport, tried by a client that then finds the other one.
+            404 if !post && self.passed.is_some() => Answer::Nothing,
+            404 if post || route == "/sse" => Answer::Failed(&answers::NOT_FOUND),
+            406 if !post && self.passed.is_some() => Answer::Nothing,
+            406 if mcp => Answer::Failed(&answers::NOT_ACCEPTABLE),
+            405 if !post => Answer::Nothing,
+            301 | 302 | 307 | 308 if post => Answer::Failed(answers::redirect(route, line.text)),
+            400..=599 if mcp => Answer::Failed(refused_by(access.status).unwrap_or(&answers::BAD_REQUEST)),
+            _ => Answer::Nothing,
+        }
+    }
+
+    /// The last lost session, and how many: none ever worked (`passed` says that one did elsewhere), or they are lost
+    /// again and again in one life.
+    pub(crate) fn lost_sessions(&self, passed: bool) -> Option<(u32, &Loss)> {
+        let again = self.losses >= LOSSES && self.starts <= 1;
+        self.lost.as_ref().filter(|_| !passed && self.passed.is_none() || again).map(|loss| (self.losses, loss))
+    }
+}
+
+/// What a status that refuses a call means, where it means one thing whatever was asked for.
+pub(crate) fn refused_by(status: u16) -> Option<&'static Pattern> {
+    match status {
+        401 => Some(&answers::UNAUTHORIZED),
+        403 => Some(&answers::FORBIDDEN),
+        405 => Some(&answers::METHOD),
+        421 => Some(&answers::MISDIRECTED),
+        500..=599 => Some(&answers::FAILED),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleId;
+
+    /// What the answers of a server add up to: the rule of each, and the sessions lost.
+    fn calls(lines: &[&str]) -> (Vec<Option<RuleId>>, u32) {
+        let mut calls = Calls::default();
+        let mut rules = Vec::new();
+        for text in lines {
+            let line = Line::parse(text);
+            let access = Access::read(line.text).unwrap();
+            rules.push(match calls.take(&access, 1, &line) {
+                Answer::Failed(pattern) => pattern.rule,
+                Answer::Nothing | Answer::Passed => None,
+            });
+        }
+        (rules, calls.lost_sessions(false).map_or(0, |(count, _)| count))
+    }
+
+    #[test]
+    fn a_404_is_a_lost_session_where_the_path_answered_before() {
+        let (rules, lost) = calls(&["POST /mcp 200 1", "POST /mcp 404 1", "POST /mcp 200 1"]);
+        assert_eq!((rules, lost), (vec![None; 3], 0));
+        let again = ["POST /mcp 200 1", "POST /mcp 404 1", "POST /mcp 200 1", "POST /mcp 404 1", "POST /mcp 400 1"];
+        assert_eq!(calls(&again).1, 3);
+        assert_eq!(calls(&["POST /mcp 404 1"]).0, [Some(RuleId::UpstreamPath404)]);
+        assert_eq!(calls(&["POST /mcp 200 1", "POST / 404 1"]).0[1], Some(RuleId::UpstreamPath404));
+    }
+
+    #[test]
+    fn the_older_transport_is_tried_and_not_found() {
+        assert_eq!(calls(&["POST /mcp 200 1", "GET /sse 404 1", "GET /mcp 405 1", "GET /mcp 406 1"]).0, [None; 4]);
+        assert_eq!(calls(&["GET /sse 404 1"]).0, [Some(RuleId::UpstreamPath404)]);
+    }
+
+    #[test]
+    fn each_status_has_its_meaning() {
+        for (line, rule) in [
+            ("POST /mcp 401 1", RuleId::UpstreamNeedsCredential),
+            ("POST /mcp 403 1", RuleId::UpstreamForbidden),
+            ("POST /mcp 405 1", RuleId::UpstreamMethod),
+            ("POST /mcp 406 1", RuleId::UpstreamNotAcceptable),
+            ("GET /mcp 406 1", RuleId::UpstreamNotAcceptable),
+            ("POST /mcp 421 1", RuleId::UpstreamHostRejected),
+            ("POST /mcp 307 1", RuleId::UpstreamSlash307),
+            ("POST /mcp 400 1", RuleId::UpstreamBadRequest),
+            ("POST /mcp 500 1", RuleId::UpstreamFailed),
+        ] {
+            assert_eq!(calls(&[line]).0, [Some(rule)], "{line}");
+        }
+        for line in ["GET /.well-known/x 404 1", "POST /register 404 1", "GET / 404 1", "GET /health 503 1"] {
+            assert_eq!(calls(&[line]).0, [None], "{line}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Containers that end, and those that are started over and over, by their own logs and by the table of containers.
+
+use super::Logs;
+use super::fault::Fault;
+use super::life::{self, Kept};
+use super::matcher::Writer;
+use super::patterns::Effect;
+use super::programs::Found;
+use super::stream::Stream;
+use super::verdict::{SILENT, quote, quote_kept, same_service};
+use crate::answer::{Evidence, Finding, Severity, Subject};
+use crate::rules::{self, RuleId};
+
+/// One container that ended, how its log tells, and what it ended of.
+struct Ended {
+    service: String,
+    text: String,
+    /// What it printed last.
+    words: Vec<Evidence>,
+    cause: Option<RuleId>,
+}
+
+impl Ended {
+    fn of(stream: &Stream, text: String, cause: Option<RuleId>) -> Self {
+        let words = stream.life.last_words();
+        let words = words.iter().map(|kept: &Kept| quote_kept(&stream.name, kept)).collect();
+        Self { service: stream.name.clone(), text, words, cause }
+    }
+}
+
+/// What a program ended of, as far as its faults tell.
+fn cause(stream: &Stream) -> Option<RuleId> {
+    let fatal = |f: &&Fault| f.effect == Effect::Fatal;
+    let fault = stream.faults.open().find(fatal);
+    let stdio = || stream.faults.find(Some(RuleId::UpstreamStdio));
+    fault.or_else(stdio).or_else(|| stream.faults.find(Some(RuleId::UnexplainedError))).and_then(|f| f.rule)
+}
+
+/// Adds what is found of ends.
+pub(super) fn judge(logs: &Logs, calls: &[Found<'_>], findings: &mut Vec<Finding>) {
+    let looping = loops(logs, calls, findings);
+    for stream in &logs.streams {
+        if looping.iter().any(|ended| same(&ended.service, &stream.name)) {
+            continue;
+        }
+        findings.extend(ended_once(stream, findings));
+    }
+    if looping.is_empty() {
+        return;
+    }
+    let mut finding = rules::finding(RuleId::CrashLoop);
+    if let [one] = looping.as_slice() {
+        finding = finding.with(Evidence::of(&one.service, &one.text));
+        finding = one.words.iter().cloned().fold(finding, Finding::with);
+        finding.subject = (!one.service.is_empty()).then(|| Subject::service(&one.service));
+    } else {
+        for ended in &looping {
+            let last = ended.words.last().map(|words| format!("; last line: {}", words.text)).unwrap_or_default();
+            finding = finding.with(Evidence::of(&ended.service, format!("{}{last}", ended.text)));
+        }
+    }
+    // Where several are started over and over: the one that is to be fixed first.
+    let layer = |id: RuleId| findings.iter().find(|f| f.id == id).map(|f| f.layer);
+    let causes = looping.iter().filter_map(|ended| ended.cause).filter_map(|id| Some((layer(id)?, id)));
+    finding.consequence_of = causes.min_by_key(|(layer, _)| *layer).map(|(_, id)| id);
+    findings.push(finding);
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a == b || same_service(a, b)
+}
+
+/// The containers that are started over and over.
+fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
+    let mut looping: Vec<Ended> = Vec::new();
+    let fatal_agents =
+        logs.agents().flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));
+    let fatal = calls.iter().map(|found| (found.stream, found.fault)).chain(fatal_agents);
+    let again = |stream: &Stream, f: &Fault| f.ends >= 2 || f.writer == Writer::Agent && stream.agent.is_revived();
+    for (stream, fault) in fatal.filter(|(stream, f)| f.effect == Effect::Fatal && again(stream, f)) {
+        if !looping.iter().any(|ended| ended.service == stream.name) {
+            let words = vec![quote(&stream.name, fault)];
+            let text = "ended with the same line, and was started again".to_owned();
+            looping.push(Ended { service: stream.name.clone(), text, words, cause: fault.rule });
+        }
+    }
+    for stream in logs.streams.iter().filter(|s| s.silent_starts >= SILENT) {
+        let text = format!("started {} times", stream.silent_starts);
+        looping.push(Ended::of(stream, text, Some(RuleId::UpstreamStdio)));
+    }
+    for stream in &logs.streams {
+        let life = &stream.life;
+        let killed = life.code == Some(137) && life.kills >= 2;
+        let server = super::verdict::writer_of(&stream.name).is_none();
+        let idle = life.code == Some(0) && life.successes >= 2 && server;
+        if let Some(code) = life.code.filter(|_| life.failures >= 2 || killed || idle) {
+            let text = format!("exited with code {code}{}, {} times", life::meaning(code), life.ends());
+            looping.retain(|ended| ended.service != stream.name);
+            looping.push(Ended::of(stream, text, cause(stream)));
+        }
+    }
+    for row in logs.rows.iter().filter(|row| row.is_restarting()) {
+        let stream = logs.streams.iter().find(|s| same_service(&s.name, &row.service) && !s.name.is_empty());
+        let stdio = || findings.iter().find(|f| f.id == RuleId::UpstreamStdio).map(|f| f.id);
+        let cause = stream.and_then(cause).or_else(stdio);
+        let known = looping.iter().position(|ended| stream.is_some_and(|s| s.name == ended.service));
+        let before = known.map(|at| looping.remove(at));
+        let meaning = row.exit_code().map(life::meaning).unwrap_or_default();
+        let ended = match (stream, before) {
+            (_, Some(before)) => Ended { text: row.status.clone(), ..before },
+            (Some(stream), None) => Ended::of(stream, format!("{}{meaning}", row.status), cause),
+            (None, None) => Ended {
+                service: row.service.clone(),
+                text: format!("{}{meaning}; it printed nothing here", row.status),
+                words: Vec::new(),
+                cause,
+            },
+        };
+        looping.push(ended);
+    }
+    looping
+}
+
+/// A container that ended once with a code that says that it failed.
+fn ended_once(stream: &Stream, findings: &[Finding]) -> Option<Finding> {
+    let code = stream.life.code.filter(|code| !matches!(code, 0 | 137 | 143))?;
+    let cause = cause(stream).filter(|id| findings.iter().any(|f| f.id == *id));
+    let again = stream.life.is_printing();
+    let text = format!("exited with code {code}{}", life::meaning(code));
+    let finding = rules::finding(RuleId::ServiceStopped).with(Evidence::of(&stream.name, text));
+    let words = stream.life.last_words();
+    let mut finding = words.iter().map(|kept| quote_kept(&stream.name, kept)).fold(finding, Finding::with);
+    finding.subject = (!stream.name.is_empty()).then(|| Subject::service(&stream.name));
+    finding.consequence_of = cause;
+    Some(if again { finding.with_severity(Severity::Warning).with("it was started again") } else { finding })
+}

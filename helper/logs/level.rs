@@ -1,0 +1,188 @@
+//! Whether a line says of itself that it reports an error, in the formats of loggers and runtimes.
+
+/// A level is looked for in so many bytes at the beginning of a line.
+const FRONT: usize = 120;
+
+/// Fields that hold a level, in JSON and logfmt.
+const FIELDS: [&str; 6] = ["level", "severity", "levelname", "lvl", "log.level", "@l"];
+
+/// Beginnings of a line by which a runtime, a shell or a package manager says that it failed.
+const BEGINNINGS: &[&str] = &[
+    "panic: ",
+    "fatal error: ",
+    "fatal: ",
+    "FATAL: ",
+    "thread '",
+    "Segmentation fault",
+    "Bus error",
+    "Illegal instruction",
+    "Aborted",
+    "Killed",
+    "terminate called",
+    "Unhandled ",
+    "Uncaught ",
+    "UnhandledPromiseRejection",
+    "Exception in thread",
+    "exec ",
+    "npm ERR!",
+    "npm error",
+    "SIGABRT",
+    "SIGSEGV",
+    "error: ",
+    "fail: ",
+    "crit: ",
+    "Failed to ",
+    "failed to ",
+    "Cannot ",
+    "Could not ",
+    "Unable to ",
+];
+
+/// How severe a word is as a level; `None` where it is none.
+fn severity(word: &str) -> Option<bool> {
+    match word {
+        "ERR" | "ERROR" | "FTL" | "FATAL" | "CRITICAL" | "CRIT" | "SEVERE" | "ALERT" | "EMERG" | "PANIC" => Some(true),
+        "INF" | "INFO" | "WRN" | "WARN" | "WARNING" | "DBG" | "DEBUG" | "TRACE" | "NOTICE" | "DEPRECATED" => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a level's value is an error's; loggers of Node write numbers.
+fn is_severe(value: &str) -> bool {
+    match value.parse::<u32>() {
+        Ok(number) => (50..=60).contains(&number),
+        Err(_) => {
+            let upper = value.to_ascii_uppercase();
+            severity(&upper) == Some(true)
+        }
+    }
+}
+
+/// The word in front of the first colon of an exception (`java.lang.RuntimeException: …`, `TypeError [CODE]: …`).
+fn is_exception(text: &str) -> bool {
+    let Some((front, _)) = text.split_once(':') else { return false };
+    let name = front.split(" [").next().unwrap_or(front);
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$');
+    !name.is_empty()
+        && name.len() < 100
+        && name.chars().all(word)
+        && (name.ends_with("Error") || name.ends_with("Exception"))
+}
+
+/// Whether the line reports an error. `text` is behind its prefix and time stamps.
+pub(crate) fn is_error(text: &str) -> bool {
+    if text.starts_with([' ', '\t']) {
+        // A piece of a stack, a table or a box.
+        return false;
+    }
+    // The words of an empty message are on the next lines.
+    if matches!(text.trim_end(), "ERR" | "FTL") {
+        return false;
+    }
+    for field in FIELDS {
+        if let Some(value) = super::line::field(text, field) {
+            return is_severe(value);
+        }
+    }
+    if is_exception(text) || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
+        // `exec ` and `thread '` also begin sentences.
+        let whole = match text.split(' ').next() {
+            Some("exec") => text.contains(": no such") || text.contains(": permission denied") || text.contains("rror"),
+            Some("thread") => text.contains("panicked at"),
+            _ => true,
+        };
+        return whole;
+    }
+    // klog: a letter, then month and day.
+    let bytes = text.as_bytes();
+    if bytes.len() > 6 && bytes[0] == b'E' && bytes[1..5].iter().all(u8::is_ascii_digit) && bytes[5] == b' ' {
+        return true;
+    }
+    leveled(crate::redact::head(text, FRONT))
+}
+
+/// The first word that is a level decides: upper case, or lower case in brackets as nginx and Erlang write it.
+fn leveled(front: &str) -> bool {
+    if front.starts_with("Error") && front[5..].starts_with([':', ' ']) {
+        return true;
+    }
+    let mut rest = front;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+        let before = rest[..at].chars().next_back();
+        let length = rest[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len() - at);
+        let word = &rest[at..at + length];
+        let after = rest[at + length..].chars().next();
+        let bracketed = before == Some('[') && after == Some(']');
+        let found = if bracketed { severity(&word.to_ascii_uppercase()) } else { severity(word) };
+        // Part of a name (`ERROR_LOG`, `/ERROR/`) is no level.
+        let alone =
+            !matches!(before, Some('/' | '_' | '=' | '.' | '"')) && !matches!(after, Some('/' | '_' | '=' | '.' | '"'));
+        if let Some(severe) = found.filter(|_| alone) {
+            return severe;
+        }
+        rest = &rest[at + length..];
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_many_loggers() {
+        for line in [
+            "ERR Something new error=\"x\" connIndex=0",
+            "FTL Something new",
+            r#"{"time":"2026-11-26T04:01:21.62Z","level":"ERROR","msg":"failed to load config","error":"x"}"#,
+            r#"{"level":50,"time":1795380319000,"pid":1,"msg":"boom"}"#,
+            r#"{"severity":"CRITICAL","message":"boom"}"#,
+            "level=error msg=\"boom\"",
+            "time=2026-11-26T04:01:21.62Z level=ERROR msg=boom",
+            "ERROR:    Application startup failed. Exiting.",
+            ",123 - my.server - ERROR - boom",
+            "[09/15/25 11:19:59] ERROR    Original RuntimeError from mcp library: http.py:288",
+            "| ERROR    | __main__:main:12 - boom",
+            "ERROR 1 --- [mcp] [ctor-http-nio-3] i.m.spec.McpServerSession : boom",
+            "[error] 29#29: *1 connect() failed (111: Connection refused) while connecting to upstream",
+            "E1126 04:01:21.620000       1 main.go:12] boom",
+            "TypeError: x is not a function",
+            "TypeError [ERR_INVALID_ARG_TYPE]: boom",
+            "java.lang.RuntimeException: boom",
+            "Error: boom",
+            "panic: boom",
+            "thread 'main' panicked at src/main.rs:3:5:",
+            "Segmentation fault (core dumped)",
+            "npm ERR! code ENOENT",
+            "failed to start: boom",
+        ] {
+            assert!(is_error(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_error() {
+        for line in [
+            "INF Registered tunnel connection connIndex=0",
+            "WRN Something error=\"x\"",
+            "INFO:     172.18.0.3:1 - \"GET /ERROR HTTP/1.1\" 200 OK",
+            "INFO: no ERROR today",
+            "WARNING:  Invalid HTTP request received.",
+            r#"{"level":"info","msg":"ERROR handling is on"}"#,
+            r#"{"level":30,"msg":"ok"}"#,
+            "level=info msg=\"error budget is fine\"",
+            "    at Server.setupListenHandle (node:net:1937:16)",
+            "errors=0 requests=12",
+            "Processing request of type CallToolRequest",
+            "ERROR_LOG=/dev/stderr",
+            "0 Errors",
+            "thread 'main' started",
+            "exec python server.py",
+            "",
+        ] {
+            assert!(!is_error(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The lives of one container: how often it ended, with which code, and what it printed last.
+
+use std::collections::VecDeque;
+
+use super::line::{self, Line};
+
+/// Lines that are kept of a life: its last ones.
+const LAST: usize = 3;
+/// Bytes that are kept of a line, from its beginning.
+const KEPT: usize = 2048;
+
+/// A line that is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Its number, 0 where there is no file to count.
+    pub(crate) number: u64,
+    /// When it was printed.
+    pub(crate) at: Option<i64>,
+    /// Its words, from the beginning.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Kept {
+    fn of(number: u64, at: Option<i64>, text: &[u8]) -> Self {
+        Self { number, at, text: text[..text.len().min(KEPT)].to_vec() }
+    }
+
+    /// Its words without control sequences and time stamps, and its moment.
+    pub(crate) fn read(&self) -> (Option<i64>, String) {
+        let plain = line::plain(&self.text);
+        let text = String::from_utf8_lossy(&plain);
+        let line = Line::of(None, self.at, &text);
+        (line.at, line.text.trim().to_owned())
+    }
+}
+
+/// What is known of the lives of one container.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Life {
+    recent: VecDeque<Kept>,
+    /// The last line of this life that reports an error.
+    complaint: Option<Kept>,
+    /// The lines of the life that ended last: the error among them first.
+    ended: Vec<Kept>,
+    /// Ends of itself, with a code that says so.
+    pub(crate) failures: u32,
+    /// Ends with code 0.
+    pub(crate) successes: u32,
+    /// Ends by a signal that stops a program (137, 143).
+    pub(crate) kills: u32,
+    /// The code of the last end; `None` while nothing says that it ended, or since a call passed.
+    pub(crate) code: Option<i32>,
+    /// Number of the line that said so.
+    last_end: u64,
+}
+
+impl Life {
+    /// Takes a line that was printed.
+    pub(crate) fn print(&mut self, number: u64, line: &Line<'_>) {
+        self.pass(number, line.at, line.text.as_bytes());
+    }
+
+    /// Takes a line that nothing else is wanted of.
+    pub(crate) fn pass(&mut self, number: u64, at: Option<i64>, text: &[u8]) {
+        if text.trim_ascii().is_empty() {
+            return;
+        }
+        let mut kept =
+            if self.recent.len() < LAST { Kept::default() } else { self.recent.pop_front().unwrap_or_default() };
+        (kept.number, kept.at) = (number, at);
+        kept.text.clear();
+        kept.text.extend_from_slice(&text[..text.len().min(KEPT)]);
+        self.recent.push_back(kept);
+    }
+
+    /// Takes a line that reports an error.
+    pub(crate) fn complain(&mut self, number: u64, line: &Line<'_>) {
+        self.complaint = Some(Kept::of(number, line.at, line.text.as_bytes()));
+    }
+
+    /// The program says that it began, or began well.
+    pub(crate) fn start(&mut self) {
+        self.complaint = None;
+    }
+
+    /// The container ended with a code, as line `number` says.
+    pub(crate) fn end(&mut self, number: u64, code: i32) {
+        // A line that was pasted twice is one end.
+        if number > 0 && number == self.last_end + 1 && self.recent.is_empty() && self.code == Some(code) {
+            self.last_end = number;
+            return;
+        }
+        self.last_end = number;
+        self.code = Some(code);
+        match code {
+            0 => self.successes = self.successes.saturating_add(1),
+            137 | 143 => self.kills = self.kills.saturating_add(1),
+            _ => self.failures = self.failures.saturating_add(1),
+        }
+        self.ended = self.last_lines();
+        self.recent.clear();
+        self.complaint = None;
+    }
+
+    /// Whether anything was printed since the last end.
+    pub(crate) fn is_printing(&self) -> bool {
+        !self.recent.is_empty()
+    }
+
+    /// A call passed: whatever ended it before, it runs now.
+    pub(crate) fn serves(&mut self) {
+        (self.failures, self.successes, self.kills, self.code) = (0, 0, 0, None);
+        self.ended.clear();
+    }
+
+    /// How often it ended, whatever the code.
+    pub(crate) fn ends(&self) -> u32 {
+        self.failures.saturating_add(self.successes).saturating_add(self.kills)
+    }
+
+    /// The error of the present life and the last lines that were printed in it, at most two.
+    fn last_lines(&self) -> Vec<Kept> {
+        let mut lines: Vec<Kept> = self.complaint.iter().cloned().collect();
+        for kept in self.recent.iter().rev() {
+            if lines.len() < 2 && !lines.iter().any(|known| known.number == kept.number && known.text == kept.text) {
+                lines.push(kept.clone());
+            }
+        }
+        lines.sort_by_key(|kept| kept.number);
+        lines
+    }
+
+    /// What was printed last in the life that ended, or, where no line says that one did, in the present one.
+    pub(crate) fn last_words(&self) -> Vec<Kept> {
+        if self.ended.is_empty() { self.last_lines() } else { self.ended.clone() }
+    }
+}
+
+/// What a code says of the way a program ended.
+pub(crate) fn meaning(code: i32) -> &'static str {
+    match code {
+        0 => " (it ended as if it had nothing to do)",
+        126 => " (its command is not executable)",
+        127 => " (its command was not found)",
+        132 => " (illegal instruction: the image needs another CPU)",
+        134 => " (aborted)",
+        137 => " (killed; most often because the memory ran out)",
+        139 => " (segmentation fault)",
+        143 => " (stopped)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(life: &Life) -> Vec<String> {
+        life.last_words().iter().map(|kept| kept.read().1).collect()
+    }
+
+    #[test]
+    fn the_last_lines_of_the_life_that_ended() {
+        let mut life = Life::default();
+        for (number, text) in ["a", "Error: b", "c", "", "d"].iter().enumerate() {
+            let line = Line::parse(text);
+            life.print(number as u64 + 1, &line);
+            if number == 1 {
+                life.complain(2, &line);
+            }
+        }
+        life.end(6, 1);
+        life.print(7, &Line::parse("e"));
+        assert_eq!(words(&life), ["Error: b", "d"]);
+        assert_eq!((life.failures, life.ends(), life.code), (1, 1, Some(1)));
+    }
+
+    #[test]
+    fn without_an_end_the_last_lines_are_the_present_ones() {
+        let mut life = Life::default();
+        life.pass(1, None, b"2026-11-22T20:45:19Z a");
+        life.pass(2, None, b"b");
+        assert_eq!(words(&life), ["a", "b"]);
+        assert_eq!(life.last_words()[0].read().0, Some(1_795_380_319));
+    }
+
+    #[test]
+    fn an_end_that_is_pasted_twice_is_one() {
+        let mut life = Life::default();
+        life.print(1, &Line::parse("a"));
+        life.end(2, 1);
+        life.end(3, 1);
+        assert_eq!(life.failures, 1);
+    }
+}

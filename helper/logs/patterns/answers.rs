@@ -1,0 +1,31 @@
+//! What a server's answer to a call means, by its status.
+
+use super::{Pattern, call};
+use crate::rules::RuleId::*;
+
+pub(crate) static UNAUTHORIZED: Pattern = call(UpstreamNeedsCredential, &["401"]);
+pub(crate) static FORBIDDEN: Pattern = call(UpstreamForbidden, &["403"]);
+pub(crate) static NOT_FOUND: Pattern = call(UpstreamPath404, &["404"]);
+pub(crate) static METHOD: Pattern = call(UpstreamMethod, &["405"]);
+pub(crate) static NOT_ACCEPTABLE: Pattern = call(UpstreamNotAcceptable, &["406"]);
+pub(crate) static MISDIRECTED: Pattern = call(UpstreamHostRejected, &["421"]);
+pub(crate) static BAD_REQUEST: Pattern = call(UpstreamBadRequest, &[" 4"]);
+pub(crate) static FAILED: Pattern = call(UpstreamFailed, &[" 5"]);
+
+static WITHOUT_SLASH: Pattern = call(UpstreamSlash307, &[" 30"])
+    .fix("in Claude, remove the slash at the end of the path: `mcp` instead of `mcp/`; the `Location` of the redirect is the path that answers");
+static WITH_SLASH: Pattern = call(UpstreamSlash307, &[" 30"])
+    .fix("in Claude, add a slash to the path: `/mcp/` instead of `/mcp`; the `Location` of the redirect is the path that answers");
+static HTTPS: Pattern = call(UpstreamSlash307, &[" 30"])
+    .fix("write `https://` in the route: the server redirects every plain call to https; or turn that redirect off for calls from the proxy");
+
+/// A redirect: to the same path with or without a slash, unless its `Location` says otherwise.
+pub(crate) fn redirect(path: &str, line: &str) -> &'static Pattern {
+    if line.contains("ocation") && line.contains("https://") {
+        &HTTPS
+    } else if path.len() > 1 && path.ends_with('/') {
+        &WITHOUT_SLASH
+    } else {
+        &WITH_SLASH
+    }
+}

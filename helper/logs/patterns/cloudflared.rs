@@ -1,0 +1,184 @@
+//! Lines of cloudflared, console or JSON: from its source (2026.3.0 and 2026.8.2), and what older releases printed.
+
+use super::Tell::{Early, Held, NoAddresses, Own, Precheck, Quic, Silence};
+use super::{Effect, Event, Pattern, attempt, call, event, fatal, lost, noise};
+use crate::rules::RuleId::*;
+
+/// The registration fails over and over, and over QUIC cloudflared never prints the edge's reason (`quicConnection.Serve`
+/// logs the wrong variable, 2025.8.1 and later).
+pub(crate) const HIDDEN_REJECTION: &str = "control stream encountered a failure while serving";
+
+/// The first that fits counts.
+#[rustfmt::skip]
+pub(crate) static CLOUDFLARED: &[Pattern] = &[
+    event(Event::AgentStart, &["Starting tunnel"]),
+    event(Event::Settings, &["Settings: map["]),
+    event(Event::RemoteConfig, &["Updated to new configuration"]),
+    event(Event::RemoteConfig, &["Will be fetching remotely managed configuration"]),
+    event(Event::AtMost, &["HA connections but I can give you at most"]),
+    event(Event::Dialling, &["Tunnel connection curve preferences"]),
+    event(Event::Unregistered, &["Unregistered tunnel connection"]),
+    event(Event::Registered, &["Registered tunnel connection"]),
+    event(Event::Registered, &[" registered connIndex="]),
+    event(Event::Registered, &[" registered\"", "\"Connection "]),
+    event(Event::Stopping, &["Initiating graceful shutdown"]),
+    event(Event::Retrying, &["Retrying connection in up to"]),
+    event(Event::Fallback, &["Switching to fallback protocol"]),
+    event(Event::UdpHint, &["If this log occurs persistently"]),
+    // Lookups that do not concern the tunnel: the first sign of a resolver that does not answer, while nothing is
+    // registered.
+    attempt(EdgeDnsFailed, &["update check failed", "lookup ", "server misbehaving"]).tells(&[Early]),
+    attempt(EdgeDnsFailed, &["update check failed", "lookup ", "i/o timeout"]).tells(&[Early]),
+    attempt(EdgeDnsFailed, &["update check failed", "lookup ", "connection refused"]).tells(&[Early]),
+    noise(&["update check failed"]),
+    noise(&["Failed to fetch features"]),
+    noise(&["icmp router terminated"]),
+    noise(&["failed to sufficiently increase receive buffer size"]),
+    // The advice that cloudflared prints below a DNS query that failed, each line as an error.
+    noise(&["Please try the following things to diagnose this issue"]),
+    noise(&["ensure that argotunnel.com is returning"]),
+    noise(&["Run your system's equivalent of: dig srv"]),
+    noise(&["ensure that your DNS resolver is not returning compressed"]),
+    noise(&["See GitHub issue https://github.com/golang/go/issues/27546"]),
+    noise(&["you could use Cloudflare's 1.1.1.1 as your resolver"]),
+    noise(&["https://developers.cloudflare.com/1.1.1.1/setting-up"]),
+    noise(&["canceled by remote with error code 0"]),
+    noise(&["canceled with error code 0"]),
+    noise(&["Failed to refresh DNS local resolver"]),
+    noise(&["Failed to initialize DNS local resolver"]),
+    noise(&["Cloudflare API", " FAIL "]),
+    // From the tunnel to the proxy.
+    noise(&["Incoming request ended abruptly"]),
+    call(NoIngressUrl, &["No ingress rules were defined"]),
+    call(ProxyWrongScheme, &["Unable to reach the origin service", "does not look like a TLS handshake"]).tells(&[Own]),
+    call(ProxyWrongScheme, &["Unable to reach the origin service", "server gave HTTP response to HTTPS"]).tells(&[Own]),
+    call(ProxyWrongScheme, &["Unable to reach the origin service", "x509: "]).tells(&[Own]),
+    noise(&["Unable to reach the origin service", "context canceled"]),
+    call(ProxyUnreachable, &["Unable to reach the origin service", "connect: "]).tells(&[Own]),
+    call(ProxyUnreachable, &["Unable to reach the origin service", "no such host"]).tells(&[Own]),
+    // Windows.
+    call(ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]).tells(&[Own]),
+    call(ProxyNoAnswer, &["Unable to reach the origin service"]).tells(&[Own]),
+    // Its command line: an image that is older than a flag, `tunnel` without `run`.
+    fatal(CloudflaredUsage, &["flag provided but not defined"]).tells(&[Own]),
+    fatal(CloudflaredUsage, &["Incorrect Usage"]).tells(&[Own]),
+    fatal(CloudflaredUsage, &["No help topic for"]).tells(&[Own]),
+    fatal(CloudflaredUsage, &["Use `cloudflared tunnel run` to start tunnel"]).tells(&[Own]),
+    fatal(CloudflaredUsage, &["You did not specify any valid additional argument to the cloudflared tunnel"]).tells(&[Own]),
+    // Ways to run a tunnel other than by a token.
+    fatal(CloudflaredOriginCert, &["specify the origin certificate path"]).tells(&[Own]),
+    fatal(CloudflaredOriginCert, &["Error locating origin cert"]).tells(&[Own]),
+    fatal(CloudflaredOriginCert, &["client didn't specify origincert path"]).tells(&[Own]),
+    fatal(CloudflaredOriginCert, &["neither the ID nor the name of any of your tunnels"]).tells(&[Own]),
+    fatal(CloudflaredCredentials, &["couldn't read tunnel credentials from"]).tells(&[Own]),
+    fatal(CloudflaredCredentials, &["unnel credentials file", "doesn't exist"]).tells(&[Own]),
+    fatal(CloudflaredCredentials, &["ouldn't find tunnel credentials"]).tells(&[Own]),
+    fatal(CloudflaredCredentials, &["credentials file", "no such file or directory"]).tells(&[Own]),
+    fatal(CloudflaredCredentials, &["nvalid", "tunnel credentials"]).tells(&[Own]),
+    attempt(LegacyTunnel, &["(legacy) way that is no longer supported"]).tells(&[Own]),
+    attempt(LegacyTunnel, &["Migrate to Named Tunnels"]).tells(&[Own]),
+    call(QuickTunnel, &["Requesting new quick Tunnel"]).tells(&[Own]),
+    fatal(QuickTunnel, &["quick Tunnel", "ailed to "]).tells(&[Own]),
+    // Its token.
+    fatal(TokenMissing, &["requires the ID or name of the tunnel to run"]).tells(&[Own]),
+    fatal(TokenMissing, &["requires exactly 1 argument, the ID of the tunnel"]).tells(&[Own]),
+    fatal(TokenMalformed, &["Provided Tunnel token is not valid"]).tells(&[Own]),
+    fatal(TokenFileUnreadable, &["Failed to read token file"]).tells(&[Own]),
+    fatal(TokenRegionConflict, &["region provided with a token that has an endpoint"]).tells(&[Own]),
+    attempt(TokenRejected, &["Unauthorized: ", "Register tunnel error"]).tells(&[Own]),
+    attempt(TokenRejected, &["Unauthorized: "]),
+    // Its own settings.
+    fatal(OriginUrlInvalid, &["Error validating origin URL"]).tells(&[Own]),
+    fatal(MetricsPort, &["Error opening metrics server listener"]).tells(&[Own]),
+    fatal(MetricsPort, &["failed to listen to default metrics address"]).tells(&[Own]),
+    // No way out at all is no fault of the resolver.
+    fatal(EdgeNetworkUnreachable, &["Could not lookup srv records", "network is unreachable"]).tells(&[Own]),
+    attempt(EdgeNetworkUnreachable, &["rror looking up Cloudflare edge IPs", "network is unreachable"]).tells(&[Own]),
+    attempt(EdgeNetworkUnreachable, &["Couldn't resolve SRV record", "network is unreachable"]).tells(&[Own]),
+    // The way to the edge: names.
+    fatal(EdgeDnsFailed, &["Could not lookup srv records"]).tells(&[Own]),
+    noise(&["Unable to lookup protocol"]),
+    fatal(EdgeDnsFailed, &["lookup protocol.argotunnel.com"]).tells(&[Own]),
+    fatal(EdgeDnsFailed, &["Couldn't resolve SRV record", "Initiating shutdown"]).tells(&[Own]),
+    fatal(EdgeDnsFailed, &["had no IPs", "SRV record"]).tells(&[Own]),
+    // With a capital before 2023.
+    attempt(EdgeDnsFailed, &["rror looking up Cloudflare edge IPs"]).tells(&[Own]),
+    attempt(EdgeDnsFailed, &["Couldn't resolve SRV record"]).tells(&[Own]),
+    attempt(EdgeDnsFailed, &["DNS Resolution", " FAIL "]).tells(&[Precheck]),
+    attempt(EdgeDnsFailed, &["component=\"DNS Resolution\"", "status=fail"]).tells(&[Precheck]),
+    attempt(EdgeDnsFailed, &["\"component\":\"DNS Resolution\"", "\"status\":\"fail\""]).tells(&[Precheck]),
+    fatal(EdgeNoAddresses, &["Initiating shutdown", "there are no free edge addresses left"]).tells(&[Own, NoAddresses]),
+    // In a network namespace that has lost its owner nothing but the loopback is left.
+    attempt(EdgeNetworkUnreachable, &["network is unreachable"]),
+    lost(&["there are no free edge addresses left"]).tells(&[NoAddresses]),
+    // Who answers there, and when.
+    attempt(ClockSkew, &["certificate has expired or is not yet valid"]),
+    attempt(EdgeTlsIntercepted, &["certificate signed by unknown authority"]),
+    attempt(EdgeTlsIntercepted, &["not quic.cftunnel.com"]),
+    attempt(EdgeTlsIntercepted, &["not h2.cftunnel.com"]),
+    attempt(EdgeTlsIntercepted, &["CRYPTO_ERROR", "failed to dial to edge with quic"]).tells(&[Quic]),
+    attempt(EdgeTlsIntercepted, &["TLS handshake with edge error"]).tells(&[Own]),
+    // What this host's kernel and the packets' size allow.
+    attempt(EdgeQuicUnsupported, &["recvmmsg: function not implemented"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicUnsupported, &["sendmmsg: function not implemented"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicUnsupported, &["ailed to dial to edge", "protocol not available"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicUnsupported, &["ailed to dial to edge", "protocol not supported"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicUnsupported, &["ailed to dial to edge", "operation not supported"]).tells(&[Own, Quic]),
+    attempt(EdgeMtu, &["datagram socket was larger than the internal message buffer"]).tells(&[Own, Quic]),
+    attempt(EdgeMtu, &["message too long"]).tells(&[Quic]),
+    attempt(EdgeMtu, &["DATAGRAM frame too large"]).tells(&[Quic]),
+    attempt(EdgePostQuantum, &["experimental post-quantum tunnels feature"]).tells(&[Own, Quic]),
+    attempt(EdgePostQuantum, &["post-quantum", "unable to"]).tells(&[Own, Quic]),
+    // What the way lets through.
+    attempt(EdgeEgressDeniedLocally, &[": operation not permitted", ":7844"]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge with quic: timeout"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge with quic: context deadline"]).tells(&[Quic]),
+    // Before 2022.
+    attempt(EdgeQuicBlocked, &["failed to dial to edge: timeout"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge: ", "ecent network activity"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge: ", "andshake did not complete"]).tells(&[Own, Quic]),
+    attempt(EdgeQuicBlocked, &["Failed to create new quic connection", "timeout"]).tells(&[Own, Quic]),
+    lost(&["Failed to create new quic connection"]).tells(&[Own]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge with quic", "connection refused"]),
+    attempt(EdgeQuicBlocked, &["failed to dial to edge with quic", "no route to host"]),
+    attempt(EdgeQuicBlocked, &["UDP Connectivity", " FAIL "]).tells(&[Precheck]),
+    attempt(EdgeQuicBlocked, &["component=\"UDP Connectivity\"", "status=fail"]).tells(&[Precheck]),
+    attempt(EdgeQuicBlocked, &["\"component\":\"UDP Connectivity\"", "\"status\":\"fail\""]).tells(&[Precheck]),
+    attempt(EdgeQuicBlocked, &["Allow outbound QUIC traffic on port 7844"]).tells(&[Precheck]),
+    attempt(EdgeTcpBlocked, &["DialContext error: dial tcp"]).tells(&[Own]),
+    attempt(EdgeTcpBlocked, &["TCP Connectivity", " FAIL "]).tells(&[Precheck]),
+    attempt(EdgeTcpBlocked, &["component=\"TCP Connectivity\"", "status=fail"]).tells(&[Precheck]),
+    attempt(EdgeTcpBlocked, &["\"component\":\"TCP Connectivity\"", "\"status\":\"fail\""]).tells(&[Precheck]),
+    attempt(EdgeTcpBlocked, &["Allow outbound TCP on port 7844"]).tells(&[Precheck]),
+    attempt(EdgeUnreachable, &["Environment has critical failures"]),
+    attempt(EdgeUnreachable, &["precheck complete", "hard_fail=true"]),
+    attempt(EdgeUnreachable, &["precheck complete", "\"hard_fail\":true"]),
+    // Two connections landed on one server of the edge: it moves on.
+    noise(&["already connected to this server"]),
+    // The edge closes the control stream, and over QUIC its reason is never printed.
+    Pattern::new(None, Effect::Attempt, &["Serve tunnel error", HIDDEN_REJECTION]),
+    noise(&[HIDDEN_REJECTION]),
+    // The edge says no, and why.
+    // The stream that the answer should come on is gone: no word of the edge's.
+    noise(&["Register tunnel error", "rpc: "]),
+    noise(&["Register tunnel error", "context "]),
+    attempt(EdgeRegistrationRefused, &["Register tunnel error"]).tells(&[Own]),
+    attempt(EdgeRegistrationRefused, &["too many", "connections", "tunnel"]).tells(&[Own]),
+    // Connections that were there.
+    lost(&["failed to accept QUIC stream"]).tells(&[Held, Silence]),
+    lost(&["Failed to serve quic connection"]).tells(&[Held]),
+    lost(&["accept stream listener encountered a failure while serving"]).tells(&[Held]),
+    lost(&["datagram manager encountered a failure while serving"]).tells(&[Held]),
+    lost(&["context canceled", "Failed to serve tunnel connection"]).tells(&[Held]),
+    lost(&["context canceled", "Connection terminated"]).tells(&[Held]),
+    lost(&["Lost connection with the edge"]).tells(&[Held]),
+    lost(&["connection with edge closed"]).tells(&[Held]),
+    lost(&["Application error 0x0"]).tells(&[Held]),
+    lost(&["Serve tunnel error"]),
+    lost(&["Error shutting down control stream"]).tells(&[Held]),
+    lost(&["Connection terminated"]),
+    // It stops, or gives a connection up; the reason has a line of its own.
+    noise(&["context canceled"]),
+    noise(&["no more connections active and exiting"]),
+    noise(&["failed to run the datagram handler"]),
+];

@@ -1,0 +1,73 @@
+//! Lines of Anthropic's proxy: the words of Anthropic's troubleshooting page around Go's own errors. Its format is not
+//! documented, so the words are looked for anywhere in a line.
+
+use super::Tell::Own;
+use super::{Event, Pattern, call, event, fatal, noise};
+use crate::rules::RuleId::*;
+
+/// The first that fits counts.
+#[rustfmt::skip]
+pub(crate) static PROXY: &[Pattern] = &[
+    event(Event::Route, &["route configured"]).tells(&[Own]),
+    event(Event::ProxyStart, &["starting mcp-proxy"]).tells(&[Own]),
+    event(Event::CallStarted, &["request started"]).tells(&[Own]),
+    event(Event::CallDone, &["request completed"]).tells(&[Own]),
+    fatal(ProxyConfigRoutesList, &["cannot unmarshal !!seq into map[string]string"]).tells(&[Own]),
+    fatal(ProxyConfigType, &["cannot unmarshal !!"]),
+    fatal(ProxyConfigType, &["not found in type"]),
+    fatal(ProxyConfigYaml, &["yaml: line "]),
+    fatal(ProxyConfigYaml, &["yaml: found "]),
+    fatal(ProxyConfigUpstream, &["invalid upstream (must be scheme://host:port)"]).tells(&[Own]),
+    fatal(ProxyConfigIsDir, &["config.yaml: is a directory"]).tells(&[Own]),
+    fatal(ProxyConfigDenied, &["config.yaml: permission denied"]).tells(&[Own]),
+    fatal(ProxyConfigMissing, &["config.yaml: no such file or directory"]).tells(&[Own]),
+    fatal(ProxyKeyDenied, &["open /data/tls.", "permission denied"]).tells(&[Own]),
+    fatal(ProxyCertMissing, &["open /data/tls.", "no such file or directory"]).tells(&[Own]),
+    fatal(ProxyCertMismatch, &["tls: private key", "does not match public key"]),
+    fatal(ProxyCertSwapped, &["PEM inputs may have been switched"]),
+    fatal(ProxyCertEmpty, &["tls: failed to find"]),
+    fatal(ProxyCertEmpty, &["x509: malformed"]),
+    fatal(ProxyCertEmpty, &["x509: invalid"]),
+    fatal(ProxyKeyEncrypted, &["tls: failed to parse private key"]),
+    fatal(ProxyPortTaken, &["bind: address already in use"]),
+    fatal(UpstreamCaMissing, &["open /data/", "no such file or directory"]),
+    call(TlsUnknownCa, &["remote error: tls: unknown certificate authority"]),
+    call(TlsBadCert, &["remote error: tls: bad certificate"]),
+    call(TlsExpired, &["remote error: tls: expired certificate"]),
+    call(TlsUnsupportedCert, &["remote error: tls: unsupported certificate"]),
+    call(TlsRejectedOpaque, &["local error: tls: bad record MAC"]),
+    call(TlsOtherAlert, &["remote error: tls: unknown certificate"]),
+    call(TlsOtherAlert, &["remote error: tls: certificate required"]),
+    call(TlsOtherAlert, &["remote error: tls: handshake failure"]),
+    call(TlsOtherAlert, &["remote error: tls: protocol version not supported"]),
+    call(TlsOtherAlert, &["remote error: tls: internal error"]),
+    call(TlsOtherAlert, &["remote error: tls: revoked certificate"]),
+    call(TlsOtherAlert, &["remote error: tls: unrecognized name"]),
+    call(TlsOtherAlert, &["remote error: tls: access denied"]),
+    call(TlsOtherAlert, &["remote error: tls: decrypt error"]),
+    // Probes of the listener: Anthropic's side neither speaks plain text nor goes away in the handshake.
+    noise(&["tls handshake failed"]).tells(&[Own]),
+    noise(&["TLS handshake error"]).tells(&[Own]),
+    noise(&["client offered only unsupported versions"]),
+    noise(&["no cipher suite supported by both client and server"]),
+    call(NoRoute, &["no route for host"]).tells(&[Own]),
+    call(UpstreamIpRejected, &["IP validation failed"]).tells(&[Own]),
+    call(UpstreamTls, &["x509: certificate"]),
+    call(UpstreamTls, &["x509: cannot validate certificate"]),
+    call(UpstreamNotHttp, &["server gave HTTP response to HTTPS client"]),
+    call(UpstreamNotHttp, &["tls: first record does not look like a TLS handshake"]),
+    call(UpstreamDns, &[": lookup ", "no such host"]),
+    call(UpstreamDns, &[": lookup ", "server misbehaving"]),
+    call(UpstreamDns, &[": lookup ", "i/o timeout"]),
+    call(UpstreamDns, &[": lookup ", "Temporary failure in name resolution"]),
+    call(UpstreamRefused, &["connect: connection refused"]),
+    call(UpstreamTimeout, &["i/o timeout"]),
+    call(UpstreamTimeout, &["context deadline exceeded"]),
+    call(UpstreamTimeout, &["timeout awaiting response headers"]),
+    call(UpstreamTimeout, &["connect: no route to host"]),
+    call(UpstreamTimeout, &["connect: network is unreachable"]),
+    call(UpstreamNotHttp, &["malformed HTTP response"]),
+    // The caller hung up.
+    noise(&["upstream request failed", "context canceled"]),
+    call(UpstreamFailed, &["upstream request failed"]),
+];

@@ -1,0 +1,199 @@
+//! What the proxy and the servers complain of.
+
+use super::fault::Fault;
+use super::matcher::Writer;
+use super::patterns::Effect;
+use super::stream::{Kind, Stream};
+use super::verdict::quote;
+use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
+use crate::rules::{self, RuleId};
+
+/// A fault with the stream that it is in.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) fault: &'a Fault,
+}
+
+/// What the whole log shows to work.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// A call passed.
+    pub(super) passed: bool,
+    /// cloudflared is registered.
+    pub(super) registered: bool,
+}
+
+/// The row of a fault, with the advice of its wording.
+pub(super) fn finding(fault: &Fault) -> Option<Finding> {
+    let finding = rules::finding(fault.rule?);
+    Some(match fault.fix {
+        Some(fix) => Finding { fix: fix.to_owned(), ..finding },
+        None => finding,
+    })
+}
+
+/// Whether no call may be said to work while this is found, though it is a warning only.
+pub(super) fn denies_health(finding: &Finding) -> bool {
+    finding.severity == Severity::Warning
+        && matches!(
+            finding.id,
+            RuleId::UnexplainedError
+                | RuleId::UpstreamNotHttp
+                | RuleId::UpstreamFailed
+                | RuleId::UpstreamTraceback
+                | RuleId::UpstreamForbidden
+                | RuleId::UpstreamBadRequest
+                | RuleId::UpstreamSessionLost
+                | RuleId::UpstreamNotAcceptable
+                | RuleId::ServiceStopped
+        )
+}
+
+/// Whether a fault that a later call made up for is how things go: a redirect that was followed, a probe, a session that
+/// the server no longer had.
+pub(super) fn is_usual(stream: &Stream, fault: &Fault) -> bool {
+    match fault.rule {
+        Some(
+            RuleId::UpstreamSlash307
+            | RuleId::UpstreamNotHttp
+            | RuleId::UpstreamBindLoopback
+            | RuleId::PipNoIndex
+            | RuleId::UpstreamNotAcceptable
+            | RuleId::UpstreamNeedsCredential
+            | RuleId::UpstreamBadRequest
+            | RuleId::UpstreamStdio
+            | RuleId::UnexplainedError,
+        ) => true,
+        // The path answers: this was a session, or the older transport that was tried first.
+        Some(RuleId::UpstreamPath404) => fault.subject == "/sse" || stream.calls.serves(&fault.subject),
+        _ => false,
+    }
+}
+
+/// Where to look for a program's error.
+fn layer_of(writer: Writer) -> Layer {
+    match writer {
+        Writer::Engine | Writer::Container => Layer::Host,
+        Writer::Agent => Layer::Edge,
+        Writer::Proxy => Layer::Routing,
+        Writer::Server => Layer::Upstream,
+    }
+}
+
+/// What is wrong now.
+pub(super) fn judge(calls: &[Found<'_>], seen: Seen, findings: &mut Vec<Finding>) {
+    for found @ Found { stream, fault } in calls {
+        let Some(rule) = fault.rule.filter(|_| !is_explained(found, calls, seen)) else { continue };
+        let evidence = quote(&stream.name, fault);
+        if let Some(known) = findings.iter_mut().find(|f| f.id == rule) {
+            *known = known.clone().with(evidence);
+            if known.subject != subject(stream) {
+                known.subject = None;
+            }
+            if fault.effect == Effect::Fatal && rule != RuleId::UpstreamTraceback {
+                known.severity = rule.rule().severity;
+            }
+            if rule == RuleId::UpstreamNotHttp && fault.writer == Writer::Proxy || ended_with(found) {
+                known.severity = Severity::Error;
+            }
+            continue;
+        }
+        let Some(severity) = severity(found) else { continue };
+        let Some(finding) = finding(fault) else { continue };
+        let mut finding = finding.with(evidence).with_severity(severity);
+        finding.subject = subject(stream);
+        if rule == RuleId::UnexplainedError {
+            finding.layer = layer_of(fault.writer);
+        }
+        findings.push(finding);
+        let local = fault.text.contains("host.docker.internal");
+        if local && matches!(rule, RuleId::UpstreamRefused | RuleId::UpstreamTimeout) {
+            findings.push(rules::finding(RuleId::RootlessHostInternal).with(quote(&stream.name, fault)));
+        }
+    }
+}
+
+fn subject(stream: &Stream) -> Option<Subject> {
+    (!stream.name.is_empty()).then(|| Subject::service(&stream.name))
+}
+
+/// Whether another fault of the same log says more of the same.
+fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
+    let has = |rule: RuleId| calls.iter().any(|other| other.fault.rule == Some(rule));
+    match found.fault.rule {
+        // The exception says what the status only tells.
+        Some(RuleId::UpstreamFailed) => has(RuleId::UpstreamTraceback) || has(RuleId::UpstreamLifespan),
+        Some(RuleId::UpstreamForbidden | RuleId::UpstreamBadRequest) => {
+            has(RuleId::UpstreamHostRejected) || has(RuleId::UpstreamOriginRejected)
+        }
+        // A browser or a monitor, beside a tunnel that works.
+        Some(RuleId::UpstreamNotAcceptable) => {
+            let once = seen.registered && found.fault.count == 1;
+            (seen.passed || once) && found.fault.text.contains("GET ")
+        }
+        // The line that pip ends with says less than the reason.
+        Some(RuleId::PipNoIndex) => has(RuleId::PackageTls),
+        Some(RuleId::UnexplainedError) => {
+            let own =
+                |other: &&Found<'_>| other.stream.name == found.stream.name && other.fault.effect == Effect::Fatal;
+            calls.iter().find(own).is_some_and(|fatal| found.fault.number.abs_diff(fatal.fault.number) <= 3)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the container ended with this line.
+fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
+    fault.rule == Some(RuleId::UnexplainedError)
+        && stream.life.code.is_some_and(|code| !matches!(code, 0 | 143))
+        && stream
+            .life
+            .last_words()
+            .iter()
+            .any(|kept| kept.number == fault.number && fault.text.contains(&kept.read().1))
+}
+
+/// How severe a fault is here; `None` where it is none yet.
+fn severity(found: &Found<'_>) -> Option<Severity> {
+    let fault = found.fault;
+    let rule = fault.rule?;
+    Some(match rule {
+        // Once is a probe; on every call it is the route's scheme.
+        RuleId::UpstreamNotHttp if fault.writer == Writer::Proxy => Severity::Error,
+        RuleId::UpstreamNotHttp if fault.count < 4 => return None,
+        // pip tries five times, which takes it a minute.
+        RuleId::PipNoIndex if fault.effect == Effect::Call => Severity::Warning,
+        // An exception of one call looks like the one that ended the program.
+        RuleId::UpstreamTraceback if fault.ends < 2 && found.stream.life.failures == 0 => Severity::Warning,
+        RuleId::UnexplainedError if ended_with(found) => Severity::Error,
+        _ => rule.rule().severity,
+    })
+}
+
+/// Sessions that a server lost, again and again.
+pub(super) fn lost_sessions(stream: &Stream, seen: Seen) -> Option<Finding> {
+    let (count, loss) = stream.calls.lost_sessions(seen.passed)?;
+    // One client that comes back late, to a stack that works.
+    if count == 1 && seen.registered {
+        return None;
+    }
+    let line = (loss.number > 0).then_some(loss.number);
+    let evidence =
+        Evidence { line, times: (count > 1).then_some(count), ..Evidence::of(&stream.name, loss.text.trim()) };
+    let mut finding = rules::finding(RuleId::UpstreamSessionLost).with(evidence);
+    finding.subject = subject(stream);
+    Some(finding)
+}
+
+/// Another program in the place of Anthropic's proxy.
+pub(super) fn other_proxy(stream: &Stream) -> Option<Finding> {
+    let (number, text) = stream.other_proxy.as_ref()?;
+    if stream.has_proxy || stream.kind != Kind::Of(Writer::Proxy) || stream.known {
+        return None;
+    }
+    let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };
+    let mut finding = rules::finding(RuleId::ProxyMissing).with(evidence);
+    finding.subject = subject(stream);
+    Some(finding)
+}
