@@ -4,6 +4,7 @@ mod formats;
 mod hostile;
 mod input;
 mod lines;
+mod wordings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -141,45 +142,6 @@ fn every_log_adds_up_to_what_its_label_says() {
             }
         }
     });
-}
-
-/// Ids in the sources of the log reader that can become a finding.
-fn raised() -> BTreeSet<String> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("helper/logs");
-    let mut names = BTreeSet::new();
-    for file in ["signs.rs", "agent.rs", "verdict.rs", "stream.rs"] {
-        let text: String = fs::read_to_string(sources.join(file)).unwrap().split("#[cfg(test)]").next().unwrap().into();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( R", "(R");
-        for before in ["fatal(", "attempt(", "call(", "rules::finding(", "rule: Some("] {
-            let before = format!("{before}RuleId::");
-            let found = text.match_indices(&before).map(|(at, _)| &text[at + before.len()..]);
-            names.extend(found.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()));
-        }
-    }
-    let camel = |id: &str| id.split('-').map(|w| format!("{}{}", w[..1].to_uppercase(), &w[1..])).collect::<String>();
-    let ids: BTreeSet<String> = rule_ids().iter().filter(|id| names.contains(&camel(id))).cloned().collect();
-    assert!(ids.len() > 80 && ids.len() == names.len(), "{ids:?} {names:?}");
-    ids
-}
-
-#[test]
-fn every_rule_that_a_log_can_raise_has_a_log_that_raises_it_and_only_it() {
-    // Seen only together with another: they say that somebody waits for what is broken, or dies of it.
-    let follows = ["crash-loop", "rootless-host-internal"];
-    for id in raised() {
-        let own = |case: &Case| {
-            let first = case.expected.first().is_some_and(|(first, ..)| *first == id);
-            first
-                && case
-                    .expected
-                    .iter()
-                    .skip(1)
-                    .all(|(_, severity, cause)| cause.as_deref() == Some(&id) || severity == "note")
-        };
-        let told = |case: &Case| case.expected.iter().any(|(other, ..)| *other == id);
-        let there = if follows.contains(&id.as_str()) { corpus().iter().any(told) } else { corpus().iter().any(own) };
-        assert!(there, "no log of tests/logs has `{id}` as its only root");
-    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::life::{self, Kept};
 use super::matcher::Writer;
 use super::patterns::Effect;
 use super::programs::Found;
+use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
 use super::stream::Stream;
-use super::verdict::{SILENT, quote, quote_kept, same_service};
 use crate::answer::{Evidence, Finding, Severity, Subject};
 use crate::rules::{self, RuleId};
 
@@ -91,7 +91,7 @@ fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
     for stream in &logs.streams {
         let life = &stream.life;
         let killed = life.code == Some(137) && life.kills >= 2;
-        let server = super::verdict::writer_of(&stream.name).is_none();
+        let server = writer_of(&stream.name).is_none();
         let idle = life.code == Some(0) && life.successes >= 2 && server;
         if let Some(code) = life.code.filter(|_| life.failures >= 2 || killed || idle) {
             let text = format!("exited with code {code}{}, {} times", life::meaning(code), life.ends());

@@ -1,32 +1,31 @@
-//! A stream of log lines of any size in constant memory: only lines that can matter are handed on.
+//! A stream of log lines of any size in constant memory.
 
 use std::io::{self, Read};
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input};
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
 
-use super::lanes::Lanes;
-use super::matcher::{automaton, keys};
+use super::matcher::Matcher;
 
 /// Read at a time; also the longest line that is handed on whole.
 const BLOCK: usize = 128 << 10;
 /// Of a longer line, what comes with every piece: the prefix and the time stamp.
 const HEAD: usize = 256;
-/// Pieces of a longer line overlap by this much, so that no text is cut in two. Longer than any text of the tables.
-const OVERLAP: usize = 256;
-/// Above this an automaton that takes longer to build pays for itself.
-const LARGE: u64 = 4 << 20;
+/// Longer than any text of the tables: what is in front of a piece's end is looked through again with the next one, so
+/// that no text is cut in two.
+const LONGEST: usize = 256;
+/// Of a longer line, what is handed on before and behind a text: a secret there may have its name as far away.
+const CONTEXT: usize = 8 << 10;
 
 /// Who takes the lines.
 pub(crate) trait Sink {
     /// Takes a line: its number, counted from one, and its bytes.
     fn take(&mut self, number: u64, line: &[u8]);
-    /// Whether the next line is wanted whatever it holds.
-    fn wants_next(&self) -> bool;
-    /// Whether lines of calls that passed can change anything now.
-    fn wants_routine(&self) -> bool;
+    /// Takes a line of a call that passed, while it can change nothing: it is only what a program printed last.
+    fn pass(&mut self, number: u64, line: &[u8]);
+    /// Whether every line is wanted now, whatever it contains.
+    fn wants_all(&self) -> bool;
 }
 
 /// What was read.
@@ -38,101 +37,71 @@ pub(crate) struct Extent {
     pub(crate) bytes: u64,
 }
 
-/// Looks for lines that can matter.
-struct Scanner {
-    quiet: Quiet,
-    routine: AhoCorasick,
+/// Calls that pass are most of a log. What tells their lines, and what must not be in one.
+struct Routine {
+    /// The proxy received a call, or the SDK handles one.
+    steps: [Finder<'static>; 2],
+    /// The proxy passed on an answer, a success by its status.
+    done: Finder<'static>,
+    statuses: [Finder<'static>; 2],
+    /// A server answered with a success (uvicorn and the common log format).
+    served: Finder<'static>,
 }
 
-/// Two ways to look for lines other than those of calls that passed.
-enum Quiet {
-    /// Ready at once.
-    Small(AhoCorasick),
-    /// Fast.
-    Large(Box<Lanes>),
+impl Routine {
+    fn new() -> Self {
+        Self {
+            steps: [Finder::new("request started"), Finder::new("Processing request of type")],
+            done: Finder::new("request completed"),
+            statuses: [Finder::new(" status=20"), Finder::new("\"status\":20")],
+            served: Finder::new("HTTP/1.1\" 20"),
+        }
+    }
+
+    /// Whether a line is only that of a call that passed.
+    fn is(&self, line: &[u8]) -> bool {
+        let has = |finder: &Finder<'_>| finder.find(line).is_some();
+        has(&self.served) || self.steps.iter().any(has) || has(&self.done) && self.statuses.iter().any(has)
+    }
 }
 
-impl Scanner {
-    fn small() -> Result<Self, BuildError> {
-        let kind = AhoCorasickKind::NoncontiguousNFA;
-        Ok(Self { quiet: Quiet::Small(automaton(&keys(false), kind)?), routine: automaton(&keys(true), kind)? })
+/// Hands on the lines of a block, which ends with a line's end or is the last one.
+fn lines(block: &[u8], routine: &Routine, extent: &mut Extent, sink: &mut dyn Sink) {
+    let mut at = 0;
+    while at < block.len() {
+        let end = memchr(b'\n', &block[at..]).map_or(block.len(), |end| at + end + 1);
+        let (number, line) = (extent.lines + 1, &block[at..end]);
+        if !sink.wants_all() && routine.is(line) {
+            sink.pass(number, line);
+        } else {
+            sink.take(number, line);
+        }
+        extent.lines += u64::from(line.ends_with(b"\n"));
+        at = end;
     }
+}
 
-    fn large() -> Result<Self, BuildError> {
-        let kind = AhoCorasickKind::DFA;
-        Ok(Self { quiet: Quiet::Large(Box::new(Lanes::new(&keys(false))?)), routine: automaton(&keys(true), kind)? })
-    }
-
-    fn is_small(&self) -> bool {
-        matches!(self.quiet, Quiet::Small(_))
-    }
-
-    /// Hands on the lines of a block that can matter, and counts all of them. The block ends with a line's end, or is
-    /// the last one.
-    fn block(&self, block: &[u8], extent: &mut Extent, sink: &mut dyn Sink) {
-        let ahead = match &self.quiet {
-            Quiet::Small(_) => None,
-            Quiet::Large(lanes) => lanes.lines(block).ok(),
+/// A piece of a line that is longer than a block: handed on with the line's beginning where a text is in it.
+fn piece(head: Option<&[u8]>, piece: &[u8], number: u64, matcher: &Matcher, sink: &mut dyn Sink) {
+    let mut at = if head.is_some() { (CONTEXT - LONGEST).min(piece.len()) } else { 0 };
+    while let Some(found) = matcher.next(piece, at) {
+        let from = found.start.saturating_sub(CONTEXT);
+        let to = (found.end + CONTEXT).min(piece.len());
+        // In the first piece the line's beginning may be part of the window.
+        let window = match head {
+            None if from <= HEAD => piece[..to].to_vec(),
+            None => [beginning(piece), b" ", &piece[from..to]].concat(),
+            Some(head) => [head, b" ", &piece[from..to]].concat(),
         };
-        let mut ahead = ahead.map(|lines| lines.into_iter().peekable());
-        let mut at = 0;
-        // Lines up to here are counted.
-        let mut counted = 0;
-        while at < block.len() {
-            let found = if sink.wants_next() {
-                Some(at..line_end(block, at))
-            } else if sink.wants_routine() {
-                find(&self.routine, block, at)
-            } else {
-                match (&mut ahead, &self.quiet) {
-                    (Some(lines), _) => {
-                        while lines.next_if(|line| line.start < at).is_some() {}
-                        lines.next()
-                    }
-                    (None, Quiet::Small(texts)) => find(texts, block, at),
-                    (None, Quiet::Large(_)) => find(&self.routine, block, at),
-                }
-            };
-            let Some(line) = found else { break };
-            extent.lines += lines(&block[counted..line.start]);
-            counted = line.start;
-            at = line.end;
-            sink.take(extent.lines + 1, &block[line]);
-        }
-        extent.lines += lines(&block[counted..]);
-    }
-
-    /// A piece of a line that is longer than a block: handed on with the line's beginning when it can matter.
-    fn piece(&self, head: Option<&[u8]>, piece: &[u8], number: u64, sink: &mut dyn Sink) {
-        let mut at = 0;
-        while let Some(found) = self.routine.find(Input::new(piece).span(at..piece.len())) {
-            let from = found.start().saturating_sub(HEAD);
-            let to = (found.end() + HEAD).min(piece.len());
-            // In the first piece the line's beginning may be part of the window.
-            let window = match head {
-                None if from <= HEAD => piece[..to].to_vec(),
-                None => [&piece[..HEAD], b" ", &piece[from..to]].concat(),
-                Some(head) => [head, b" ", &piece[from..to]].concat(),
-            };
-            sink.take(number, &window);
-            at = to;
-        }
+        sink.take(number, &window);
+        at = to;
     }
 }
 
-/// The next line that holds one of the texts.
-fn find(texts: &AhoCorasick, block: &[u8], at: usize) -> Option<Range<usize>> {
-    let found = texts.find(Input::new(block).span(at..block.len()))?;
-    let start = memrchr(b'\n', &block[at..found.start()]).map_or(at, |end| at + end + 1);
-    Some(start..line_end(block, found.end() - 1))
-}
-
-fn lines(bytes: &[u8]) -> u64 {
-    memchr_iter(b'\n', bytes).count() as u64
-}
-
-fn line_end(block: &[u8], from: usize) -> usize {
-    memchr(b'\n', &block[from..]).map_or(block.len(), |end| from + end + 1)
+/// The first whole words of a line: the prefix and the time stamp.
+fn beginning(line: &[u8]) -> &[u8] {
+    let head = &line[..HEAD.min(line.len())];
+    memrchr(b' ', head).map_or(b"", |end| &head[..end])
 }
 
 /// Reads to the end, or until `stop` says so between two reads.
@@ -144,8 +113,8 @@ pub(crate) fn scan(
     sink: &mut dyn Sink,
     mut stop: impl FnMut(u64) -> bool,
 ) -> Result<Extent, io::Error> {
-    let made = |e: BuildError| io::Error::other(e.to_string());
-    let mut scanner = Scanner::small().map_err(made)?;
+    let matcher = Matcher::shared().map_err(|e| io::Error::other(e.to_string()))?;
+    let routine = Routine::new();
     let mut buffer = vec![0; BLOCK];
     let mut held = 0;
     let mut extent = Extent::default();
@@ -158,55 +127,42 @@ pub(crate) fn scan(
             Err(error) => return Err(error),
         };
         extent.bytes += read as u64;
-        if scanner.is_small() && extent.bytes > LARGE {
-            scanner = Scanner::large().map_err(made)?;
-        }
         let full = held + read;
         let over = read == 0 || stop(extent.bytes);
         // Up to here it is done with.
         let mut done = 0;
         if let Some(head) = &long {
-            match memchr(b'\n', &buffer[..full]) {
-                Some(end) => {
-                    done = end + 1;
-                    scanner.piece(Some(head), &buffer[..done], extent.lines + 1, sink);
-                    extent.lines += 1;
-                    long = None;
-                }
-                None if over => {
-                    scanner.piece(Some(head), &buffer[..full], extent.lines + 1, sink);
-                    extent.lines += 1;
-                    return Ok(extent);
-                }
-                None if full == buffer.len() => {
-                    scanner.piece(Some(head), &buffer[..full], extent.lines + 1, sink);
-                    buffer.copy_within(full - OVERLAP..full, 0);
-                    held = OVERLAP;
-                    continue;
-                }
-                None => {
-                    held = full;
-                    continue;
-                }
+            let end = memchr(b'\n', &buffer[..full]).map(|end| end + 1);
+            if end.is_none() && !over && full < buffer.len() {
+                held = full;
+                continue;
             }
+            let to = end.unwrap_or(full);
+            piece(Some(head), &buffer[..to], extent.lines + 1, matcher, sink);
+            if end.is_none() && !over {
+                buffer.copy_within(full - CONTEXT..full, 0);
+                held = CONTEXT;
+                continue;
+            }
+            extent.lines += 1;
+            (done, long) = (to, None);
         }
         if over {
-            scanner.block(&buffer[done..full], &mut extent, sink);
-            if full > done && !buffer[..full].ends_with(b"\n") {
-                extent.lines += 1;
-            }
+            lines(&buffer[done..full], &routine, &mut extent, sink);
+            // The last line may have no end.
+            extent.lines += u64::from(full > done && !buffer[..full].ends_with(b"\n"));
             return Ok(extent);
         }
         match memrchr(b'\n', &buffer[done..full]) {
             Some(end) => {
                 let end = done + end + 1;
-                scanner.block(&buffer[done..end], &mut extent, sink);
+                lines(&buffer[done..end], &routine, &mut extent, sink);
                 done = end;
             }
             None if done == 0 && full == buffer.len() => {
-                scanner.piece(None, &buffer[..full], extent.lines + 1, sink);
-                long = Some(buffer[..HEAD].to_vec());
-                done = full - OVERLAP;
+                piece(None, &buffer[..full], extent.lines + 1, matcher, sink);
+                long = Some(beginning(&buffer).to_vec());
+                done = full - CONTEXT;
             }
             None => {}
         }
@@ -260,23 +216,22 @@ impl Read for &mut Patient {
 mod tests {
     use super::*;
 
-    /// Takes everything, and remembers it.
+    /// Takes everything, and remembers it: what was only passed on with a minus in front.
     #[derive(Default)]
     struct Kept {
         lines: Vec<(u64, String)>,
-        every: bool,
-        routine: bool,
+        all: bool,
     }
 
     impl Sink for Kept {
         fn take(&mut self, number: u64, line: &[u8]) {
             self.lines.push((number, String::from_utf8_lossy(line).trim_end().to_owned()));
         }
-        fn wants_next(&self) -> bool {
-            self.every
+        fn pass(&mut self, number: u64, line: &[u8]) {
+            self.lines.push((number, format!("-{}", String::from_utf8_lossy(line).trim_end())));
         }
-        fn wants_routine(&self) -> bool {
-            self.routine
+        fn wants_all(&self) -> bool {
+            self.all
         }
     }
 
@@ -298,16 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_that_matter_come_with_their_numbers() {
-        let text = b"a\nroute configured x\n\nrequest started\nno route for host\nlast";
+    fn lines_come_with_their_numbers_and_calls_that_passed_are_told_apart() {
+        let text = b"a\nrequest started\n\nrequest completed status=200\nrequest completed status=502\nlast";
         for step in [1, 3, 1000] {
             let (lines, extent) = kept(text, step, Kept::default());
-            assert_eq!(lines, [(2, "route configured x".into()), (5, "no route for host".into())]);
+            let words: Vec<(u64, &str)> = lines.iter().map(|(number, text)| (*number, text.as_str())).collect();
+            let passed = (4, "-request completed status=200");
+            let failed = (5, "request completed status=502");
+            assert_eq!(words, [(1, "a"), (2, "-request started"), (3, ""), passed, failed, (6, "last")]);
             assert_eq!(extent, Extent { lines: 6, bytes: text.len() as u64 });
-            let (lines, _) = kept(text, step, Kept { routine: true, ..Kept::default() });
-            assert_eq!(lines.len(), 3);
-            let (lines, _) = kept(text, step, Kept { every: true, ..Kept::default() });
-            assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6], "{lines:?}");
+            let (lines, _) = kept(text, step, Kept { all: true, ..Kept::default() });
+            assert!(lines.iter().all(|(_, text)| !text.starts_with('-')), "{lines:?}");
         }
         assert_eq!(kept(b"", 9, Kept::default()).1, Extent { lines: 0, bytes: 0 });
         assert_eq!(kept(b"\n\n", 9, Kept::default()).1.lines, 2);
@@ -325,8 +281,8 @@ mod tests {
                 assert_eq!(extent, Extent { lines: 4, bytes: text.len() as u64 }, "{at} {step}");
                 let numbers: Vec<u64> = lines.iter().map(|l| l.0).collect();
                 assert_eq!(lines.last().unwrap().1, "route configured", "{at}");
-                assert!(numbers.starts_with(&[2]) && numbers.ends_with(&[3, 4]), "{at} {step} {numbers:?}");
-                let first = &lines[0].1;
+                assert!(numbers.starts_with(&[1, 2]) && numbers.ends_with(&[3, 4]), "{at} {step} {numbers:?}");
+                let first = &lines[1].1;
                 assert!(
                     first.starts_with("mcp-proxy-1  | ") && first.contains("no route for host"),
                     "{at} {first:.80}"

@@ -81,18 +81,33 @@ impl<'a> Line<'a> {
 
 /// The name in front of ` | `, as Compose 1 (`name_1 | `) and 2 (`name-1  | `) print it, or a `container_name`.
 fn prefix(line: &str) -> (Option<&str>, &str) {
-    let bytes = line.as_bytes();
-    let name = bytes.iter().take(PREFIX).take_while(|b| b.is_ascii_alphanumeric() || b"._-".contains(b)).count();
-    if name == 0 {
-        return (None, line);
+    match front(line.as_bytes()) {
+        Some((name, rest)) => (Some(service(&line[..name])), &line[rest..]),
+        None => (None, line),
     }
+}
+
+/// The same for a line that is not text yet: the service, empty for a bare line, and what is behind the prefix.
+pub(crate) fn prefix_bytes(line: &[u8]) -> (&[u8], &[u8]) {
+    match front(line) {
+        // A name is ASCII.
+        Some((name, rest)) => {
+            let name = std::str::from_utf8(&line[..name]).map_or("", service);
+            (name.as_bytes(), &line[rest..])
+        }
+        None => (b"", line),
+    }
+}
+
+/// Where the name ends, and where the text behind the bar begins.
+fn front(bytes: &[u8]) -> Option<(usize, usize)> {
+    let name = bytes.iter().take(PREFIX).take_while(|b| b.is_ascii_alphanumeric() || b"._-".contains(b)).count();
     let blanks = bytes[name..].iter().take(PREFIX).take_while(|b| **b == b' ').count();
     let bar = name + blanks;
-    if bytes.get(bar) != Some(&b'|') {
-        return (None, line);
+    if name == 0 || bytes.get(bar) != Some(&b'|') {
+        return None;
     }
-    let rest = &line[bar + 1..];
-    (Some(service(&line[..name])), rest.strip_prefix(' ').unwrap_or(rest))
+    Some((name, if bytes.get(bar + 1) == Some(&b' ') { bar + 2 } else { bar + 1 }))
 }
 
 /// A container's name without the number that Compose gives it.

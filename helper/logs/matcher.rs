@@ -1,8 +1,9 @@
 //! All texts of the pattern tables in one automaton, so that a line is looked through once.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
 
 use super::patterns::{self, Pattern};
 use crate::answer::Error;
@@ -73,6 +74,11 @@ impl Matcher {
         made.as_ref().map_err(|e| Error::Internal(e.clone()))
     }
 
+    /// The next text in a piece of a line, from a place on.
+    pub(crate) fn next(&self, piece: &[u8], from: usize) -> Option<Range<usize>> {
+        self.texts.find(Input::new(piece).span(from..piece.len())).map(|found| found.range())
+    }
+
     /// Which texts are in a line.
     pub(crate) fn read<'a>(&'static self, text: &'a str) -> Reading<'a> {
         let mut hits = [0; MOST / 64];
@@ -128,13 +134,4 @@ mod tests {
             }
         }
     }
-}
-
-/// Texts by which a line that matters is found: with `routine`, also those of calls that passed.
-pub(crate) fn keys(_routine: bool) -> Vec<&'static str> {
-    patterns::TABLES.into_iter().flatten().map(|row| row.parts[0]).collect()
-}
-/// x
-pub(crate) fn automaton(texts: &[&str], kind: AhoCorasickKind) -> Result<AhoCorasick, BuildError> {
-    AhoCorasick::builder().match_kind(MatchKind::Standard).kind(Some(kind)).build(texts)
 }

@@ -6,13 +6,13 @@ pub(crate) mod cloudflared;
 mod ends;
 pub(crate) mod fault;
 pub(crate) mod input;
-mod lanes;
 mod level;
 mod life;
 pub(crate) mod line;
 pub(crate) mod matcher;
 pub(crate) mod patterns;
 mod programs;
+mod quote;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod verdict;
@@ -54,7 +54,10 @@ pub(crate) struct Logs {
     last: Option<i64>,
     /// Lines that could not be left out, for want of a time stamp.
     undated: u64,
+    /// Lines of calls that passed can change something.
     routine: bool,
+    /// The stream of the last such line.
+    passing: usize,
 }
 
 impl Logs {
@@ -76,6 +79,7 @@ impl Logs {
             last: None,
             undated: 0,
             routine: true,
+            passing: 0,
         })
     }
 
@@ -253,11 +257,18 @@ impl Sink for Logs {
         self.line(number, line);
     }
 
-    fn wants_next(&self) -> bool {
-        true || self.head.is_some() || self.streams.iter().any(Stream::wants_next)
+    fn pass(&mut self, number: u64, raw: &[u8]) {
+        let (name, rest) = line::prefix_bytes(raw);
+        // Calls of one container come in a row.
+        let known = self.streams.get(self.passing).is_some_and(|s| s.name.as_bytes() == name);
+        if !known {
+            let name = String::from_utf8_lossy(name);
+            self.passing = self.stream((!name.is_empty()).then_some(&*name));
+        }
+        self.streams[self.passing].life.pass(number, None, rest);
     }
 
-    fn wants_routine(&self) -> bool {
-        self.routine
+    fn wants_all(&self) -> bool {
+        self.routine || self.head.is_some() || self.streams.iter().any(Stream::wants_next)
     }
 }

@@ -3,8 +3,8 @@
 use super::fault::Fault;
 use super::matcher::Writer;
 use super::patterns::Effect;
+use super::quote::quote;
 use super::stream::{Kind, Stream};
-use super::verdict::quote;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
 use crate::rules::{self, RuleId};
 

@@ -1,8 +1,5 @@
 //! The table of `docker compose ps` (both Composes) and `docker ps`, pasted in front of a log.
 
-/// Texts by which its head is found, the prompt of a command that was pasted with what it said, and a container's end.
-pub(crate) const KEYS: [&str; 5] = [" STATUS", " State ", "$ docker", "# docker", " exited with code "];
-
 /// Where the columns of a table begin, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {

@@ -9,12 +9,10 @@ use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
 use super::programs::{self, Found, Seen};
+use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
 use super::stream::{Kind, Stream};
 use crate::answer::{Evidence, Finding, Layer, Severity};
 use crate::rules::{self, RuleId};
-
-/// Starts in a row of which nothing came; fewer may be one, pasted twice.
-pub(super) const SILENT: u32 = 3;
 
 /// What a log adds up to.
 #[derive(Debug, Default)]
@@ -230,35 +228,4 @@ impl Logs {
         };
         (name(Writer::Proxy), name(Writer::Agent))
     }
-}
-
-/// A line as evidence. A line of a running container has no number.
-pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
-    // The right side of the box that cloudflared draws around its checks.
-    let text = fault.text.trim().trim_end_matches([' ', '|']);
-    Evidence {
-        line: (fault.number > 0).then_some(fault.number),
-        times: (fault.count > 1).then_some(fault.count),
-        ..Evidence::of(stream, text)
-    }
-}
-
-/// A line that was kept, as evidence.
-pub(super) fn quote_kept(stream: &str, kept: &Kept) -> Evidence {
-    let (_, text) = kept.read();
-    Evidence { line: (kept.number > 0).then_some(kept.number), ..Evidence::of(stream, text) }
-}
-
-/// Whose a service is by its name, where that is not a server.
-pub(super) fn writer_of(service: &str) -> Option<Writer> {
-    match Stream::new(service).kind {
-        Kind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
-        _ => None,
-    }
-}
-
-/// Whether a stream and a row of a table are the same service; one of both may have the project in front.
-pub(super) fn same_service(stream: &str, row: &str) -> bool {
-    let row = super::line::service(row);
-    !stream.is_empty() && (stream == row || stream.ends_with(row) || row.ends_with(stream))
 }

@@ -124,8 +124,15 @@ const ENDS_SERVER: &[RuleId] = &[
 ];
 
 /// Faults that end any container.
-const ENDS_CONTAINER: &[RuleId] =
-    &[EntrypointUnusable, EngineSeccomp, ThreadLimit, OutOfMemory, PlatformMismatch, ContainerReadOnly, UnexplainedError];
+const ENDS_CONTAINER: &[RuleId] = &[
+    EntrypointUnusable,
+    EngineSeccomp,
+    ThreadLimit,
+    OutOfMemory,
+    PlatformMismatch,
+    ContainerReadOnly,
+    UnexplainedError,
+];
 
 /// Faults that end cloudflared, or keep it from the edge.
 const ENDS_AGENT: &[RuleId] = &[

@@ -22,7 +22,7 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     fatal(EntrypointUnusable, &["exec ", ": no such file or directory"]).tells(&[Start]),
     fatal(EntrypointUnusable, &["exec: ", "executable file not found in $PATH"]),
     fatal(EntrypointUnusable, &["exec ", ": permission denied"]).tells(&[Start]),
-    fatal(EntrypointUnusable, &["/usr/bin/env: ", "\\r"]),
+    fatal(EntrypointUnusable, &["/usr/bin/env: ", "\\r'"]),
     fatal(EntrypointUnusable, &["bad interpreter"]),
     fatal(EntrypointUnusable, &["$'\\r': command not found"]),
     fatal(EntrypointUnusable, &["illegal option -\r"]),

@@ -195,7 +195,8 @@ pub(crate) static ENGINE_FAILED: Pattern =
     Pattern::new(Some(RuleId::DockerFailed), Effect::Fatal, &["error"]).tells(&[Tell::Weak]);
 
 /// All tables.
-pub(crate) static TABLES: [&[Pattern]; 5] = [ENGINE, CLOUDFLARED, PROXY, SERVER, CONTAINER];
+#[cfg(test)]
+static TABLES: [&[Pattern]; 5] = [ENGINE, CLOUDFLARED, PROXY, SERVER, CONTAINER];
 
 /// The rule of a line after which the program that printed it cannot go on, or goes on in vain.
 pub(crate) fn proof(line: &str, patterns: &[Pattern]) -> Option<RuleId> {

@@ -1,0 +1,41 @@
+//! Lines as evidence, and names of services.
+
+use super::fault::Fault;
+use super::life::Kept;
+use super::matcher::Writer;
+use super::stream::{Kind, Stream};
+use crate::answer::Evidence;
+
+/// Starts in a row of which nothing came; fewer may be one, pasted twice.
+pub(super) const SILENT: u32 = 3;
+
+/// A line as evidence. A line of a running container has no number.
+pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
+    // The right side of the box that cloudflared draws around its checks.
+    let text = fault.text.trim().trim_end_matches([' ', '|']);
+    Evidence {
+        line: (fault.number > 0).then_some(fault.number),
+        times: (fault.count > 1).then_some(fault.count),
+        ..Evidence::of(stream, text)
+    }
+}
+
+/// A line that was kept, as evidence.
+pub(super) fn quote_kept(stream: &str, kept: &Kept) -> Evidence {
+    let (_, text) = kept.read();
+    Evidence { line: (kept.number > 0).then_some(kept.number), ..Evidence::of(stream, text) }
+}
+
+/// Whose a service is by its name, where that is not a server.
+pub(super) fn writer_of(service: &str) -> Option<Writer> {
+    match Stream::new(service).kind {
+        Kind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
+        _ => None,
+    }
+}
+
+/// Whether a stream and a row of a table are the same service; one of both may have the project in front.
+pub(super) fn same_service(stream: &str, row: &str) -> bool {
+    let row = super::line::service(row);
+    !stream.is_empty() && (stream == row || stream.ends_with(row) || row.ends_with(stream))
+}

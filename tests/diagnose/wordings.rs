@@ -1,0 +1,472 @@
+//! For each rule of the log reader: a line of the field that raises it, and one that is nearly the same and does not.
+
+use serde_json::json;
+
+use super::{diagnose, each};
+
+/// Rule, whose line it is (`-` for docker's and Compose's own), the line, and the near miss.
+const LINES: &[(&str, &str, &str, &str)] = &[
+    // Docker, Compose and the host.
+    (
+        "engine-apparmor",
+        "-",
+        "Error response from daemon: AppArmor enabled on system but the docker-default profile could not be loaded: running `apparmor_parser` failed",
+        " Security Options: apparmor seccomp",
+    ),
+    (
+        "engine-cgroups",
+        "-",
+        "Error response from daemon: cgroups: cgroup mountpoint does not exist: unknown.",
+        " Cgroup Driver: systemd",
+    ),
+    (
+        "engine-cgroups",
+        "-",
+        "Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: unable to apply cgroup configuration: unable to start unit \"docker-1a.scope\"",
+        " Cgroup Version: 2",
+    ),
+    (
+        "docker-snap",
+        "-",
+        "Error response from daemon: error while creating mount source path '/opt/mcp-tunnel/data': mkdir /opt/mcp-tunnel: read-only file system",
+        " Docker Root Dir: /var/lib/docker",
+    ),
+    ("buildx-missing", "-", "compose build requires buildx 0.17 or later", "  buildx: Docker Buildx (Docker Inc.)"),
+    (
+        "address-pools",
+        "-",
+        "failed to create network mcp-tunnel_default: Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+        " Network mcp-tunnel_default  Created",
+    ),
+    (
+        "address-pools",
+        "-",
+        "failed to create network mcp-tunnel_default: Error response from daemon: Pool overlaps with other one on this address space",
+        " Network mcp-tunnel_default  Creating",
+    ),
+    (
+        "iptables-broken",
+        "-",
+        "Error response from daemon: Unable to enable DIRECT ACCESS FILTERING - DROP rule:  (iptables failed: iptables --wait -t raw -A PREROUTING: iptables v1.8.9: can't initialize iptables table `raw': Table does not exist)",
+        "WARNING: bridge-nf-call-iptables is disabled",
+    ),
+    ("engine-seccomp", "mcp-1", "RuntimeError: can't start new thread", "INFO:     can start a new thread"),
+    ("engine-seccomp", "mcp-1", "runtime/cgo: pthread_create failed: Operation not permitted", "runtime/cgo: ready"),
+    (
+        "thread-limit",
+        "mcp-1",
+        "runtime: failed to create new OS thread (have 9 already; errno=11)",
+        "runtime: 9 threads",
+    ),
+    (
+        "rootless-ids",
+        "-",
+        "failed to register layer: ApplyLayer exit status 1 stdout:  stderr: potentially insufficient UIDs or GIDs available in user namespace (requested 0:42 for /etc/shadow): Check /etc/subuid and /etc/subgid: lchown /etc/shadow: invalid argument",
+        "mcp-proxy Pulled",
+    ),
+    (
+        "image-layer",
+        "-",
+        "failed to register layer: Error processing tar file(exit status 1): unexpected EOF",
+        "mcp-proxy Extracting",
+    ),
+    (
+        "disk-full",
+        "-",
+        "Error response from daemon: mkdir /home/me/.local/share/docker/overlay2/1a: disk quota exceeded",
+        " Total Memory: 2GiB",
+    ),
+    (
+        "mount-not-shared",
+        "-",
+        "Error response from daemon: Mounts denied: \nThe path /Volumes/Work/mcp-tunnel/data is not shared from the host and is not known to Docker.",
+        " Volume mcp-tunnel_data  Created",
+    ),
+    (
+        "mount-not-shared",
+        "-",
+        "Error response from daemon: error while creating mount source path '/host_mnt/Users/me/Documents/mcp-tunnel/data': mkdir /host_mnt/Users/me/Documents: operation not permitted",
+        " Volume mcp-tunnel_data  Created",
+    ),
+    (
+        "mount-source",
+        "-",
+        "Error response from daemon: invalid mount config for type \"bind\": bind source path does not exist: /srv/mcp-tunnel/data",
+        " Volume mcp-tunnel_data  Creating",
+    ),
+    (
+        "mount-type-mismatch",
+        "-",
+        "Error response from daemon: OCI runtime create failed: error mounting \"/home/me/mcp-tunnel/config/mcp-proxy.yaml\" to rootfs at \"/etc/mcp-gateway/config.yaml\": not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?",
+        " Container mcp-proxy  Mounted",
+    ),
+    ("wsl-integration", "-", "The command 'docker' could not be found in this WSL 2 distro.", "WSL 2 is the default"),
+    (
+        "credential-helper",
+        "-",
+        "error getting credentials - err: exec: \"docker-credential-desktop\": executable file not found in $PATH, out: ``",
+        "Login Succeeded",
+    ),
+    ("compose-v1", "-", "ERROR: for mcp-proxy  'ContainerConfig'", "Recreating mcp-tunnel_mcp-proxy_1 ... done"),
+    (
+        "compose-v1",
+        "-",
+        "TypeError: kwargs_from_env() got an unexpected keyword argument 'ssl_version'",
+        "docker-compose version 1.29.2, build unknown",
+    ),
+    ("compose-missing", "-", "docker: unknown command: docker compose", "Docker Compose version v2.40.3"),
+    ("compose-missing", "-", "unknown shorthand flag: 'f' in -f", "Usage:  docker [OPTIONS] COMMAND"),
+    (
+        "dependency-failed",
+        "-",
+        "dependency failed to start: container mcp-tunnel-mcp-proxy-1 exited (1)",
+        " Container mcp-tunnel-mcp-proxy-1  Healthy",
+    ),
+    ("env-file-missing", "-", "ERROR: Couldn't find env file: /home/me/mcp-tunnel/cloudflared.env", "env files: 1"),
+    (
+        "compose-variable-missing",
+        "-",
+        "error while interpolating services.mcp.environment.[]: required variable API_KEY is missing a value: set it",
+        "WARN[0000] The \"API_KEY\" variable is not set. Defaulting to a blank string. ",
+    ),
+    (
+        "compose-var-unset",
+        "-",
+        "environment variable \"TUNNEL_TOKEN\" required by secret \"tunnel_token\" is not set",
+        " Secret tunnel_token  Created",
+    ),
+    (
+        "network-alias",
+        "-",
+        "Error response from daemon: network-scoped alias is supported only for containers in user defined networks",
+        " Network bridge  Found",
+    ),
+    (
+        "registry-forbidden",
+        "-",
+        "Error response from daemon: unexpected status code [manifests 2026.3.0]: 403 Forbidden",
+        "cloudflared Pulling",
+    ),
+    (
+        "registry-rate-limit",
+        "-",
+        "Error response from daemon: Head \"https://registry-1.docker.io/v2/cloudflare/cloudflared/manifests/2026.3.0\": unexpected status from HEAD request: 429 Too Many Requests",
+        "cloudflared Pulled",
+    ),
+    (
+        "registry-unreachable",
+        "-",
+        "failed to solve: python:3.13-slim: failed to resolve source metadata for docker.io/library/python:3.13-slim: failed to do request: Head \"https://registry-1.docker.io/v2/library/python/manifests/3.13-slim\": dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: server misbehaving",
+        "#2 [internal] load metadata for docker.io/library/python:3.13-slim",
+    ),
+    (
+        "build-out-of-memory",
+        "-",
+        "#9 [2/3] RUN npm ci\nfailed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: exit code: 137",
+        "#9 DONE 137.0s",
+    ),
+    (
+        "build-dns",
+        "-",
+        "#9 [2/3] RUN apt-get update\n#9 12.3 W: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  Temporary failure resolving 'deb.debian.org'\nfailed to solve: process \"/bin/sh -c apt-get update\" did not complete successfully: exit code: 100",
+        "#9 12.3 Resolving deb.debian.org",
+    ),
+    (
+        "build-tls-inspected",
+        "-",
+        "#9 [2/3] RUN npm ci\n#9 3.1 npm error code SELF_SIGNED_CERT_IN_CHAIN\nfailed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: exit code: 1",
+        "#9 3.1 added 120 packages",
+    ),
+    (
+        "build-packages",
+        "-",
+        "#9 [2/3] RUN pip install mcpx\n#9 4.5 ERROR: No matching distribution found for mcpx\nfailed to solve: process \"/bin/sh -c pip install mcpx\" did not complete successfully: exit code: 1",
+        "#9 4.5 Collecting mcp",
+    ),
+    (
+        "build-failed",
+        "-",
+        "target hello-mcp: failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
+        "#9 DONE 2.0s",
+    ),
+    (
+        "port-privileged",
+        "-",
+        "Error response from daemon: driver failed programming external connectivity on endpoint x: cannot expose privileged port 443",
+        " Container mcp-proxy  Started",
+    ),
+    ("docker-failed", "-", "Error response from daemon: something that no table knows", " Container mcp-proxy  Error"),
+    (
+        "docker-failed",
+        "-",
+        "failed to frobnicate the project: something that no table knows",
+        "to frobnicate the project",
+    ),
+    ("docker-failed", "-", "docker: something that no table knows", "docker is something that every table knows"),
+    ("entrypoint-unusable", "mcp-1", "exec ./run.sh: permission denied", "exec ./run.sh"),
+    (
+        "entrypoint-unusable",
+        "-",
+        "Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"hello-mcp\": executable file not found in $PATH: unknown",
+        " Container hello-mcp  Created",
+    ),
+    (
+        "container-read-only",
+        "mcp-1",
+        "OSError: [Errno 30] Read-only file system: '/app/cache'",
+        "INFO:     cache at /app/cache",
+    ),
+    (
+        "out-of-memory",
+        "mcp-1",
+        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+        "heap is at 12 MB",
+    ),
+    // cloudflared.
+    (
+        "cloudflared-usage",
+        "cloudflared-1",
+        "Incorrect Usage: flag provided but not defined: -token-file",
+        "2026-11-22T20:54:51Z INF Version 2026.3.0",
+    ),
+    (
+        "cloudflared-usage",
+        "cloudflared-1",
+        "Use `cloudflared tunnel run` to start tunnel 8f14e45f-ceea-467f-a6d2-0f3f0a5c1d2e",
+        "2026-11-22T20:54:51Z INF GOOS: linux",
+    ),
+    (
+        "cloudflared-origin-cert",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Cannot determine default origin certificate path. No file cert.pem in [~/.cloudflared]. You need to specify the origin certificate path by specifying the origincert option in the configuration file, or set TUNNEL_ORIGIN_CERT environment variable originCertPath=",
+        "2026-11-22T20:54:51Z INF Cannot determine default origin certificate path. No file cert.pem in [~/.cloudflared]",
+    ),
+    (
+        "cloudflared-credentials",
+        "cloudflared-1",
+        "Tunnel credentials file '/etc/cloudflared/1a.json' doesn't exist or is not a file",
+        "2026-11-22T20:54:51Z INF Generated Connector ID: 1a",
+    ),
+    (
+        "legacy-tunnel",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Connection terminated error=\"you are using Cloudflare Tunnel in a (legacy) way that is no longer supported.\" connIndex=0",
+        "2026-11-22T20:54:51Z INF Starting metrics server on [::]:20241/metrics",
+    ),
+    (
+        "quick-tunnel",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z INF Requesting new quick Tunnel on trycloudflare.com...",
+        "2026-11-22T20:54:51Z INF Requesting nothing",
+    ),
+    (
+        "edge-quic-unsupported",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Failed to dial a quic connection error=\"failed to dial to edge with quic: INTERNAL_ERROR (local): write udp [::]:1->198.41.192.7:7844: sendmmsg: function not implemented\" connIndex=0 event=0 ip=198.41.192.7",
+        "2026-11-22T20:54:51Z INF Initial protocol quic",
+    ),
+    (
+        "edge-mtu",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Failed to dial a quic connection error=\"failed to dial to edge with quic: INTERNAL_ERROR (local): write udp [::]:1->198.41.192.7:7844: sendmsg: message too long\" connIndex=0 event=0 ip=198.41.192.7",
+        "2026-11-22T20:54:51Z INF MTU 1500",
+    ),
+    (
+        "edge-registration-refused",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Register tunnel error from server side error=\"There are too many connections to this tunnel\" connIndex=0 event=0 ip=198.41.192.7",
+        "2026-11-22T20:54:51Z INF Tunnel connection curve preferences: [X25519MLKEM768 CurveP256] connIndex=0 event=0 ip=198.41.192.7",
+    ),
+    (
+        "edge-network-unreachable",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR Initiating shutdown error=\"Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com: lookup _v2-origintunneld._tcp.argotunnel.com on 8.8.8.8:53: dial udp 8.8.8.8:53: connect: network is unreachable\"",
+        "2026-11-22T20:54:51Z INF Metrics server stopped",
+    ),
+    (
+        "edge-dns-failed",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR update check failed error=\"Get \\\"https://update.argotunnel.com\\\": dial tcp: lookup update.argotunnel.com on 127.0.0.11:53: server misbehaving\"",
+        "2026-11-22T20:54:51Z ERR update check failed error=\"no release found\"",
+    ),
+    (
+        "unexplained-error",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z ERR something that no table knows error=\"x\"",
+        "2026-11-22T20:54:51Z WRN something that no table knows error=\"x\"",
+    ),
+    // The proxy, and what stands in its place.
+    (
+        "unexplained-error",
+        "mcp-gateway-1",
+        "{\"time\":\"2026-11-22T20:54:51.3Z\",\"level\":\"ERROR\",\"msg\":\"something that no table knows\"}",
+        "{\"time\":\"2026-11-22T20:54:51.3Z\",\"level\":\"INFO\",\"msg\":\"something that no table knows\"}",
+    ),
+    (
+        "proxy-missing",
+        "mcp-proxy-1",
+        "/docker-entrypoint.sh: Launching /docker-entrypoint.d/20-envsubst-on-templates.sh nginx",
+        "time=2026-11-22T20:54:51.312Z level=INFO msg=\"starting mcp-proxy\" listen_addr=:8080",
+    ),
+    // Servers.
+    (
+        "upstream-port-in-use",
+        "mcp-1",
+        "Web server failed to start. Port 8080 was already in use.",
+        "Tomcat started with context path ''",
+    ),
+    ("upstream-port-in-use", "mcp-1", "Error: Os { code: 98, kind: AddrInUse, message: \"in use\" }", "listening"),
+    ("upstream-port-denied", "mcp-1", "Error: listen EACCES: permission denied 0.0.0.0:80", "listening"),
+    (
+        "upstream-module-missing",
+        "mcp-1",
+        "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'express' imported from /app/index.js",
+        "express is found",
+    ),
+    ("upstream-module-missing", "mcp-1", "sh: 1: tsx: not found", "tsx is found"),
+    ("package-tls-inspected", "mcp-1", "error: invalid peer certificate: UnknownIssuer", "Installed 12 packages"),
+    ("upstream-stdio", "mcp-1", "Secure MCP Filesystem Server running on stdio", "MCP server running on HTTP"),
+    (
+        "upstream-host-rejected",
+        "mcp-1",
+        "Invalid HTTP_HOST header: 'echo.abcd1234.tunnel.anthropic.com'. You may need to add 'echo.abcd1234.tunnel.anthropic.com' to ALLOWED_HOSTS.",
+        "HTTP host is fine",
+    ),
+    ("upstream-host-rejected", "mcp-1", "WARN mcp: Host header is not allowed", "INFO mcp: Host header is accepted"),
+    (
+        "upstream-lifespan",
+        "mcp-1",
+        "RuntimeError: Task group is not initialized. Make sure to use run().",
+        "StreamableHTTP session manager started",
+    ),
+    ("upstream-needs-credential", "mcp-1", "POST /mcp 401 3 - 0.9 ms", "POST /mcp 200 3 - 0.9 ms"),
+    (
+        "upstream-forbidden",
+        "mcp-1",
+        "[GIN] 2026/11/26 - 04:01:21 | 403 |     1.2ms |  172.18.0.3 | POST     \"/mcp\"",
+        "[GIN] 2026/11/26 - 04:01:21 | 200 |     1.2ms |  172.18.0.3 | POST     \"/mcp\"",
+    ),
+    (
+        "upstream-method-405",
+        "mcp-1",
+        "INFO:     172.18.0.3:1 - \"POST /sse HTTP/1.1\" 405 Method Not Allowed",
+        "INFO:     172.18.0.3:1 - \"GET /mcp HTTP/1.1\" 405 Method Not Allowed",
+    ),
+    (
+        "upstream-not-acceptable",
+        "mcp-1",
+        "INFO:     172.18.0.3:1 - \"POST /mcp HTTP/1.1\" 406 Not Acceptable",
+        "INFO:     172.18.0.3:1 - \"GET /favicon.ico HTTP/1.1\" 406 Not Acceptable",
+    ),
+    (
+        "upstream-bad-request",
+        "mcp-1",
+        "[26/Nov/2026 04:01:21] \"POST /mcp HTTP/1.1\" 400 143",
+        "[26/Nov/2026 04:01:21] \"GET / HTTP/1.1\" 400 143",
+    ),
+    (
+        "upstream-session-lost",
+        "mcp-1",
+        "Bad Request: No valid session ID provided",
+        "Created new transport with session ID: 1a",
+    ),
+    (
+        "upstream-slash-307",
+        "mcp-1",
+        "INFO:     172.18.0.3:1 - \"POST /mcp HTTP/1.1\" 308 Permanent Redirect",
+        "INFO:     172.18.0.3:1 - \"GET / HTTP/1.1\" 308 Permanent Redirect",
+    ),
+    (
+        "upstream-failed",
+        "mcp-1",
+        "{\"level\":\"info\",\"req\":{\"method\":\"POST\",\"url\":\"/mcp\"},\"res\":{\"statusCode\":502}}",
+        "{\"level\":\"info\",\"req\":{\"method\":\"GET\",\"url\":\"/health\"},\"res\":{\"statusCode\":502}}",
+    ),
+    ("unexplained-error", "mcp-1", "thread 'main' panicked at src/main.rs:3:5:", "thread 'main' started"),
+    (
+        "unexplained-error",
+        "mcp-1",
+        "2026-11-22 20:54:51,000 - my.server - ERROR - something that no table knows",
+        "2026-11-22 20:54:51,000 - my.server - INFO - something that no table knows",
+    ),
+];
+
+fn of(service: &str, lines: &str) -> String {
+    let front = if service == "-" { String::new() } else { format!("{service}  | ") };
+    lines.lines().map(|line| format!("{front}{line}\n")).collect()
+}
+
+#[test]
+fn each_wording_raises_its_rule_and_its_near_miss_does_not() {
+    each(LINES, |(rule, service, line, near)| {
+        let answer = diagnose(of(service, line));
+        let finding = answer.finding(rule);
+        assert!(matches!(finding["severity"].as_str(), Some("error" | "warning")), "{line}: {finding:#}");
+        let evidence = finding["evidence"].to_string();
+        assert!(evidence.contains("line "), "{line}: {evidence}");
+        assert_eq!(answer.data()["healthy"], false, "{line}");
+        let answer = diagnose(of(service, near));
+        assert!(!answer.findings().contains(rule), "{near}: {:#}", answer.json["findings"]);
+    });
+}
+
+/// Docker and Compose may be told apart from a program that prints without a prefix: what fails is always found.
+#[test]
+fn an_unknown_error_of_any_writer_is_found_with_its_line() {
+    let unknown = [
+        ("-", "Error response from daemon: quux is not frobnicated"),
+        ("-", "ERROR: for mcp-proxy  Cannot start service mcp-proxy: quux is not frobnicated"),
+        ("-", "FATA[0003] quux is not frobnicated"),
+        ("-", "service \"quux\" has neither an image nor a build context specified: invalid"),
+        ("cloudflared-1", "2026-11-22T20:54:51Z ERR quux is not frobnicated connIndex=1"),
+        (
+            "cloudflared-1",
+            "{\"level\":\"error\",\"message\":\"quux is not frobnicated\",\"time\":\"2026-11-22T20:54:51Z\"}",
+        ),
+        ("mcp-gateway-1", "time=2026-11-22T20:54:51.3Z level=ERROR msg=\"quux is not frobnicated\""),
+        ("files-1", "QuuxError: quux is not frobnicated"),
+        ("files-1", "{\"level\":60,\"msg\":\"quux is not frobnicated\"}"),
+    ];
+    each(&unknown, |(service, line)| {
+        let answer = diagnose(of(service, line));
+        let found = answer.json["findings"].to_string();
+        assert!(found.contains("quux"), "{line}: {found}");
+        assert_eq!(answer.data()["healthy"], false, "{line}");
+    });
+}
+
+#[test]
+fn a_loop_shows_the_last_lines_of_the_life_that_ended() {
+    let life = "mcp-1  | starting\nmcp-1  | Error: quux is not frobnicated\nmcp-1  |     at main (index.js:1:1)\nmcp-1  | Node.js v22.11.0\nmcp-1 exited with code 1\n";
+    let answer = diagnose(life.repeat(2)).expect(1);
+    assert_eq!(answer.findings(), ["unexplained-error", "crash-loop"]);
+    assert_eq!(answer.finding("unexplained-error")["severity"], "error");
+    let crash = answer.finding("crash-loop");
+    assert_eq!(crash["consequence_of"], "unexplained-error");
+    assert_eq!(crash["subject"], json!({"kind": "service", "name": "mcp"}));
+    let evidence = crash["evidence"].to_string();
+    for part in ["exited with code 1", "2 times", "quux", "Node.js v22.11.0"] {
+        assert!(evidence.contains(part), "{evidence}");
+    }
+    // One end is no loop, and no secret.
+    let answer = diagnose(life).expect(1);
+    assert!(answer.findings().contains(&"service-stopped"), "{:#}", answer.json);
+    // A container that was stopped ended on purpose.
+    let answer = diagnose("mcp-1  | stopping\nmcp-1 exited with code 0\nmcp-1 exited with code 143\n").expect(0);
+    assert!(answer.findings().is_empty(), "{:#}", answer.json);
+}
+
+#[test]
+fn the_advice_of_a_redirect_follows_its_direction() {
+    let fix =
+        |line: &str| diagnose(of("mcp-1", line)).finding("upstream-slash-307")["fix"].as_str().unwrap().to_owned();
+    assert!(
+        fix("INFO:     1.2.3.4:5 - \"POST /mcp HTTP/1.1\" 307 Temporary Redirect")
+            .contains("`/mcp/` instead of `/mcp`")
+    );
+    assert!(
+        fix("INFO:     1.2.3.4:5 - \"POST /mcp/ HTTP/1.1\" 307 Temporary Redirect").contains("`mcp` instead of `mcp/`")
+    );
+    let https = "POST /mcp 301 - location: https://echo.example/mcp";
+    assert!(fix(https).contains("`https://` in the route"), "{}", fix(https));
+}
