@@ -6,14 +6,14 @@ mod input;
 mod lines;
 mod wordings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, helper, rule_ids};
+use crate::support::{Answer, helper};
 
 /// One finding as it is compared: id, severity, what it follows from.
 type Said = (String, String, Option<String>);

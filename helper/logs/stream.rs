@@ -288,16 +288,10 @@ impl Stream {
                 self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
                 self.pip_was_last = true;
             }
-            Event::Traceback => {
-                // Among bare lines it may be Compose 1's own.
-                if self.kind != Kind::Bare || self.has_server {
-                    self.traceback = TRACEBACK;
-                }
-            }
+            // Among bare lines it may be Compose 1's own.
+            Event::Traceback if self.kind != Kind::Bare || self.has_server => self.traceback = TRACEBACK,
             Event::OtherProxy => {
-                if self.other_proxy.is_none() {
-                    self.other_proxy = Some((number, text.to_owned()));
-                }
+                self.other_proxy.get_or_insert_with(|| (number, text.to_owned()));
             }
             // cloudflared's, or of no meaning here.
             _ => {}

@@ -5,7 +5,6 @@ use super::calls::Passed;
 use super::cloudflared::{CONNECTIONS, Case};
 use super::ends;
 use super::fault::Fault;
-use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
 use super::programs::{self, Found, Seen};
