@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
-use crate::commands::{certs, check, connect, init, render, rules, schema, token};
+use crate::commands::{certs, check, connect, init, render, rules, schema, stack, token};
 use crate::deployment::Deployment;
-use crate::{diagnose, preflight, stack};
+use crate::{diagnose, preflight};
 
 /// Sets up, checks and runs an Anthropic MCP tunnel with Docker Compose.
 ///
@@ -180,14 +180,14 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         }
         Command::Render => answer!("render", |r: render::RenderRequest, d| render::run(&d, &r, caller)),
         Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),
-        Command::Up => answer!("up", |r: stack::commands::WaitRequest, d| stack::commands::up(&d, r, caller)),
+        Command::Up => answer!("up", |r: stack::WaitRequest, d| stack::up(&d, r, caller)),
         Command::Status => {
-            answer!("status", |r: stack::commands::WaitRequest, d| stack::commands::status(&d, r, caller))
+            answer!("status", |r: stack::WaitRequest, d| stack::status(&d, r, caller))
         }
         Command::Restart => {
-            answer!("restart", |r: stack::commands::WaitRequest, d| stack::commands::restart(&d, r, caller))
+            answer!("restart", |r: stack::RestartRequest, d| stack::restart(&d, &r, caller))
         }
-        Command::Down => answer!("down", |_r: stack::commands::DownRequest, d| stack::commands::down(&d, caller)),
+        Command::Down => answer!("down", |_r: stack::DownRequest, d| stack::down(&d, caller)),
         Command::Diagnose => diagnose(cli, caller),
         Command::Connect => answer!("connect", |r: connect::ConnectRequest, d| connect::run(&d, &r, caller)),
         Command::Rules => {

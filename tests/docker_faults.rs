@@ -332,9 +332,17 @@ fn docker_is_called_with_fixed_words_in_a_clean_environment() {
         ("COMPOSE_DISABLE_ENV_FILE", "1"),
         ("COMPOSE_REMOVE_ORPHANS", "1"),
         ("COMPOSE_IGNORE_ORPHANS", "1"),
+        ("COMPOSE_PARALLEL_LIMIT", "1"),
+        ("ANTHROPIC_API_KEY", "wrong"),
+        ("ODD", "x"),
+        ("LD_PRELOAD", ""),
     ];
-    let kept =
-        [("DOCKER_HOST", "unix:///run/user/1000/docker.sock"), ("HTTPS_PROXY", "http://proxy:3128"), ("ODD", "x")];
+    let kept = [
+        ("DOCKER_HOST", "unix:///run/user/1000/docker.sock"),
+        ("DOCKER_CONFIG", "/home/x/.docker"),
+        ("HTTPS_PROXY", "http://proxy:3128"),
+        ("no_proxy", "localhost"),
+    ];
     let mut words = Vec::new();
     for command in ["up", "status", "restart", "down"] {
         let call = rig.call(command).secret(&stale).cwd("/");
@@ -352,6 +360,8 @@ fn docker_is_called_with_fixed_words_in_a_clean_environment() {
             for (name, value) in kept {
                 assert_eq!(env[name], value, "{name} does not reach docker");
             }
+            let path = env["PATH"].as_str().unwrap();
+            assert!(path.split(':').all(|entry| entry.starts_with('/')), "{path}");
             assert_eq!(env["LC_ALL"], "C");
         }
         let args = all.iter().map(|call| call["args"].as_str().unwrap().to_owned());
@@ -366,5 +376,88 @@ fn docker_is_called_with_fixed_words_in_a_clean_environment() {
             ("restart", vec![version.to_owned(), "compose up --detach".into()]),
             ("down", vec![version.to_owned(), "compose down --remove-orphans".into()]),
         ]
+    );
+}
+
+/// Files of a person's own take from the shell what they name, and nothing else.
+#[test]
+fn a_file_of_the_persons_own_gets_the_variables_that_it_names() {
+    let rig = Rig::new();
+    let main = rig.dir.join("docker-compose.yaml");
+    let text = std::fs::read_to_string(&main).unwrap();
+    // Without the stamp of the first line, and with a service that takes its settings from the shell.
+    let (_, text) = text.split_once('\n').unwrap();
+    std::fs::write(&main, text).unwrap();
+    let over =
+        "services: {own: {image: 'x:${TAG:-1}', environment: [BARE, SET=1, COMPOSE_FILE], build: {args: {ARG: }}}}\n";
+    std::fs::write(rig.dir.join("docker-compose.override.yaml"), over).unwrap();
+    let log = rig.parent.path().join("log");
+    let note = format!("text=$(echo \"--- $*\"; pwd; /usr/bin/env)\nprintf '%s\\n' \"$text\" >>{}\n", log.display());
+    let rig = rig.docker(&format!("{note}{HEALTHY}\"compose \"*) ;;\nesac\n"));
+    let stale = token("stale");
+    let shell = [("TAG", "2"), ("BARE", "b"), ("ARG", "a"), ("SET", "s"), ("OTHER", "o"), ("COMPOSE_FILE", "/wrong")];
+    let call = rig.call("status").secret(&stale).env("TUNNEL_TOKEN", &stale);
+    let answer = shell.iter().fold(call, |call, (name, value)| call.env(name, value)).run();
+    for call in calls(&log) {
+        let env = &call["env"];
+        for (name, value) in [("TAG", json!("2")), ("BARE", json!("b")), ("ARG", json!("a"))] {
+            assert_eq!(env[name], value, "{name}");
+        }
+        // What `.env` sets is taken from there; a variable of Compose itself never comes from the shell.
+        for name in ["SET", "OTHER", "COMPOSE_FILE", "TUNNEL_TOKEN"] {
+            assert_eq!(env[name], Value::Null, "{name}");
+        }
+    }
+    let finding = answer.finding("variable-of-shell");
+    assert_eq!(finding["severity"], "warning");
+    let evidence = finding["evidence"].to_string();
+    for name in ["TAG", "BARE", "ARG"] {
+        assert!(evidence.contains(name), "{evidence}");
+    }
+}
+
+/// A relative or empty entry of PATH would run programs of the folder that the helper was called in.
+#[test]
+fn programs_of_the_current_folder_are_not_run() {
+    let rig = Rig::new().docker(&format!("{HEALTHY}\"compose \"*) ;;\nesac\n"));
+    let trap = rig.parent.path().join("trap");
+    std::fs::create_dir(&trap).unwrap();
+    let sprung = rig.parent.path().join("sprung");
+    for program in ["docker", "git", "openssl"] {
+        script(&trap, program, &format!("#!/bin/sh\n: >{}\n", sprung.display()));
+    }
+    for path in [format!(".:{}", rig.bin.display()), format!(":{}:", rig.bin.display()), "../trap:.".to_owned()] {
+        for word in ["status", "check", "preflight"] {
+            let call = helper([word]).dir(&rig.dir).cwd(&trap).env("PATH", &path);
+            let call = if word == "preflight" { call.json(json!({"offline": true})) } else { call };
+            call.run();
+            assert!(!sprung.exists(), "{word} with PATH={path}");
+        }
+    }
+}
+
+/// A Compose file that cannot be read does not keep the stack from being stopped.
+#[test]
+fn down_needs_no_readable_file() {
+    let rig = Rig::new();
+    let log = rig.parent.path().join("log");
+    let root = rig.dir.display().to_string();
+    let label = |name: &str, value: &str| format!("\"com.docker.compose.{name}\":\"{value}\"");
+    let labels = [label("project", "theirs"), label("service", "own"), label("project.working_dir", &root)].join(",");
+    let container = format!(
+        r#"[{{"Id":"0123","Name":"/theirs-own-1","State":{{"Status":"running","StartedAt":"2026-11-22T20:45:19Z","FinishedAt":"0001-01-01T00:00:00Z"}},"Config":{{"Labels":{{{labels}}}}},"HostConfig":{{}}}}]"#
+    );
+    let healthy = HEALTHY.replace("ps\\ *) ;;\n", "ps\\ *) echo 0123 ;;\n");
+    let note = format!("echo \"$PWD $*\" >>{}\n", log.display());
+    let rig = rig.docker(&format!("{note}{healthy}inspect*) echo '{container}' ;;\n*) ;;\nesac\n"));
+    std::fs::write(rig.dir.join("docker-compose.yaml"), "services: [\n").unwrap();
+    let down = rig.call("down").run().expect(0);
+    assert_eq!(down.data()["project"], "theirs", "the engine knows which project this folder's containers are of");
+    assert_eq!(down.data()["stopped"], json!(["own"]));
+    assert_eq!(down.finding("compose-yaml-invalid")["severity"], "warning");
+    let calls = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        calls.contains("/ compose --project-name theirs down --remove-orphans") || calls.contains("compose down"),
+        "{calls}"
     );
 }

@@ -186,9 +186,9 @@ fn engine_routes_list_leaves_cloudflared_in_created_until_restart() {
     let stuck = stack.status().expect(1);
     stuck.finding("netns-owner-not-running");
     assert_eq!(stack.state("cloudflared"), "created");
-    assert!(stuck.json["next"][0]["command"].as_str().unwrap().contains(" restart "), "{:#}", stuck.json);
+    assert!(stuck.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", stuck.json);
 
-    let cured = stack.restart_ready();
+    let cured = stack.up_ready();
     assert_eq!(cured.data()["connections"], 4);
     assert!(stack.ask("own").0);
     stack.assert_no_token();
@@ -286,13 +286,13 @@ fn engine_killed_proxy_orphans_cloudflared() {
     assert!(status.json["summary"].as_str().unwrap().contains("cut off"), "{}", status.json["summary"]);
     assert_eq!(status.findings()[0], "proxy-netns-orphaned", "it is the cause: {:#}", status.json);
 
-    // A plain `up` of Compose sees nothing; ours says so, or cures it, without waiting in vain.
-    let up = stack.up(240);
-    assert!(seconds(&up) < 60, "{}", up.data());
-    if up.data()["ready"] != true {
-        up.finding("proxy-netns-orphaned");
-    }
+    // A plain `up` of Compose sees nothing; ours brings cloudflared back.
+    let up = ready(stack.up(60));
+    assert!(up.data()["done"].to_string().contains("cloudflared"), "{}", up.data());
+    assert_eq!(up.data()["connections"], 4);
+    assert!(stack.ask("own").0);
 
+    stack.kill("mcp-gateway");
     let cured = stack.restart_ready();
     assert_eq!(cured.data()["connections"], 4);
     assert_eq!(stack.ids(["cloudflared", "mcp-gateway", "own"]), before, "a restart was enough");
@@ -642,16 +642,18 @@ fn engine_a_rotated_log_is_not_waited_for() {
 }
 
 #[test]
-fn engine_edge_with_two_connections_is_a_warning_and_not_live() {
+fn engine_edge_with_two_connections_is_degraded_and_live() {
     let Some(engine) = engine("edge: two") else { return };
     let stack = Stack::small(engine, "edgetwo", "two");
-    let up = stack.up(6).expect(1);
-    assert!(up.findings().contains(&"not-live"), "{:#}", up.json);
-    // Two carry every call, so a look is content with them.
-    stack.status().expect(0);
-    assert_eq!((&up.data()["ready"], &up.data()["connections"]), (&json!(false), &json!(2)), "{:#}", up.json);
+    // Two carry every call. The others are waited for as long as cloudflared takes to make them.
+    let up = ready(stack.up(60));
+    assert_eq!((&up.data()["connections"], &up.data()["connections_wanted"]), (&json!(2), &json!(4)), "{:#}", up.json);
     assert_eq!(up.finding("edge-partial")["severity"], "warning");
-    assert!(seconds(&up) >= 5, "{}", up.data());
+    assert!((5..40).contains(&seconds(&up)), "{}", up.data());
+    let status = ready(stack.status());
+    assert_eq!(status.finding("edge-partial")["severity"], "warning");
+    let diagnosis = stack.call(["diagnose"]).run().expect(0);
+    assert_eq!(diagnosis.data()["healthy"], true, "{:#}", diagnosis.json);
     stack.assert_no_token();
 }
 
@@ -668,7 +670,7 @@ fn engine_edge_connection_lost_and_back() {
             lost = stack.status();
             lost.data()["connections"] == 3
         });
-        assert_eq!(lost.data()["ready"], false);
+        assert_eq!(lost.data()["ready"], true, "three carry every call");
         assert_eq!(lost.finding("edge-partial")["severity"], "warning");
         stack.assert_no_token();
     };
@@ -676,7 +678,7 @@ fn engine_edge_connection_lost_and_back() {
         scope.spawn(|| lose(&dropped));
         scope.spawn(|| {
             lose(&flapping);
-            assert_eq!(ready(flapping.status_within(60)).data()["connections"], 4);
+            until("the connection is back", || flapping.status().data()["connections"] == 4);
         });
     });
 }
@@ -919,4 +921,121 @@ fn engine_a_stack_made_by_hand_is_understood() {
     stack.down().expect(0);
     assert_eq!(stack.containers(), Vec::<String>::new());
     assert_eq!(snapshot(&dir), files, "no file is written into a stack made by hand");
+}
+
+#[test]
+fn engine_up_takes_up_a_crash_loop_whose_cause_was_fixed() {
+    let Some(engine) = engine("a crash loop that was fixed") else { return };
+    let stack = Stack::small(engine, "fixed", "healthy");
+    chmod(&stack, "data/tls.key", 0o600);
+    assert!(!stack.compose(&["up", "-d"]).status.success());
+    until("the proxy was restarted often", || stack.inspect("mcp-gateway")["RestartCount"].as_u64() > Some(4));
+    // The restart policy would take up to a minute, and would leave cloudflared behind.
+    chmod(&stack, "data/tls.key", 0o644);
+    let up = stack.up_ready();
+    assert!(up.data()["done"].to_string().contains("mcp-gateway"), "{}", up.data());
+    assert!(seconds(&up) < 40, "{}", up.data());
+    assert!(stack.ask("own").0);
+
+    // The same for a server of the person's own.
+    stack.edit("docker-compose.override.yaml", "\":9000\"", "\"nowhere\"");
+    stack.compose_ok(&["up", "-d"]);
+    until("the server was restarted", || stack.inspect("own")["RestartCount"].as_u64() > Some(1));
+    stack.edit("docker-compose.override.yaml", "\"nowhere\"", "\":9000\"");
+    stack.up_ready();
+    assert!(stack.ask("own").0);
+    stack.assert_no_token();
+}
+
+#[test]
+fn engine_restart_covers_every_service_or_only_some() {
+    let Some(engine) = engine("restart: services") else { return };
+    let stack = Stack::small(engine, "services", "healthy");
+    stack.write("docker-compose.override.yaml", &services(&[("own", ""), ("other", "")]));
+    stack.up_ready();
+    let all = ["cloudflared", "mcp-gateway", "other", "own"];
+    let lives = || all.map(|name| stack.inspect(name)["State"]["StartedAt"].to_string());
+    let before = lives();
+    let restart = stack.restart_ready();
+    let done = restart.data()["done"].to_string();
+    for (at, name) in all.into_iter().enumerate() {
+        assert_ne!(lives()[at], before[at], "{name} was not restarted");
+        assert!(done.contains(name), "{name} is not in {done}");
+    }
+    let [cloudflared, proxy, ..] = lives();
+    assert!(cloudflared > proxy, "cloudflared comes last");
+
+    let before = lives();
+    let one = stack.call(["restart"]).json(json!({"services": ["other"], "wait_seconds": 60})).run();
+    ready(one);
+    let changed: Vec<bool> = lives().iter().zip(&before).map(|(now, then)| now != then).collect();
+    assert_eq!(changed, [false, false, true, false]);
+    let unknown = stack.call(["restart"]).json(json!({"services": ["nobody"]})).changes_nothing().run().expect(2);
+    assert!(unknown.message().contains("nobody"), "{}", unknown.message());
+    stack.assert_no_token();
+}
+
+#[test]
+fn engine_a_server_that_is_starting_is_no_error() {
+    let Some(engine) = engine("a starting server") else { return };
+    let stack = Stack::small(engine, "starting", "healthy");
+    let check = "    healthcheck:\n      test: [\"CMD\", \"/usr/local/bin/probe\", \"http\", \"127.0.0.1:1\", \"GET\", \"/\", \"x\"]\n      interval: 60s\n      start_period: 300s\n";
+    stack.write("docker-compose.override.yaml", &services(&[("own", check)]));
+    let up = stack.up(2).expect(1);
+    assert_eq!(up.findings().last(), Some(&"not-live"), "who waited in vain is told so: {:#}", up.json);
+    let status = stack.status().expect(0);
+    assert_eq!(status.data()["ready"], false);
+    assert_eq!(route(&status, "own")["upstream_up"], Value::Null);
+    assert!(status.json["summary"].as_str().unwrap().contains("`own`"), "{}", status.json["summary"]);
+}
+
+#[test]
+fn engine_the_samples_image_is_never_looked_for_in_a_registry() {
+    let Some(engine) = engine("the sample's image") else { return };
+    let stack = Stack::new(engine, "registry", json!({"sample": true}), "healthy");
+    let _image = Removed("built", stack.project.clone());
+    // What Compose prints is shown on a terminal only, so it is asked for in its place what it would do.
+    let calls = folder();
+    let log = calls.path().join("log");
+    let docker = crate::support::which("docker").unwrap();
+    let wrapper = format!("#!/bin/sh\necho \"$*\" >>{}\nexec {} \"$@\"\n", log.display(), docker.display());
+    crate::support::script(calls.path(), "docker", &wrapper);
+    let path = format!("{}:{}", calls.path().display(), std::env::var("PATH").unwrap());
+    ready(stack.call(["up"]).env("PATH", path).json(json!({"wait_seconds": 60})).run());
+    let calls = std::fs::read_to_string(&log).unwrap();
+    assert!(calls.lines().any(|line| line == "compose up --detach --build"), "{calls}");
+}
+
+/// A helper that is killed leaves a Compose run behind; nobody else may start one beside it.
+#[test]
+fn engine_the_lock_outlives_a_helper_that_is_killed() {
+    let Some(engine) = engine("the lock outlives the helper") else { return };
+    let stack = Stack::small(engine, "outlives", "healthy");
+    let parent = folder();
+    let marks = parent.path().join("up");
+    let docker = crate::support::which("docker").unwrap();
+    let wrapper = format!(
+        "#!/bin/sh\ncase \"$*\" in \"compose up\"*) echo $$ >{}; exec sleep 12 ;; *) exec {} \"$@\" ;; esac\n",
+        marks.display(),
+        docker.display()
+    );
+    crate::support::script(parent.path(), "docker", &wrapper);
+    let path = format!("{}:{}", parent.path().display(), std::env::var("PATH").unwrap());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"))
+        .args(["up", "--dir", stack.dir.to_str().unwrap()])
+        .env("PATH", path)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("Compose runs", || marks.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let busy = stack.up(0).expect(2);
+    assert_eq!(busy.json["error"]["code"], "busy", "{:#}", busy.json);
+    until("Compose ended", || {
+        let id = std::fs::read_to_string(&marks).unwrap();
+        !std::path::Path::new("/proc").join(id.trim()).exists()
+    });
+    stack.up_ready();
 }

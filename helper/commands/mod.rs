@@ -7,4 +7,5 @@ pub(crate) mod init;
 pub(crate) mod render;
 pub(crate) mod rules;
 pub(crate) mod schema;
+pub(crate) mod stack;
 pub(crate) mod token;

@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use super::stack::{DownData, DownRequest, RestartRequest, StackData, WaitRequest};
 use crate::answer::{Answer, Failure, Report};
 use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
 use crate::commands::certs::issue::{IssueData, IssueRequest};
@@ -17,7 +18,6 @@ use crate::commands::rules::{RulesData, RulesRequest};
 use crate::commands::token::{CheckData as TokenCheckData, SetData, TokenRequest};
 use crate::diagnose::{DiagnoseData, DiagnoseRequest};
 use crate::preflight::{PreflightData, PreflightRequest};
-use crate::stack::commands::{DownData, DownRequest, StackData, WaitRequest};
 
 /// The request of `schema`: there is nothing to ask.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("check", command::<CheckRequest, CheckData>()),
         ("up", command::<WaitRequest, StackData>()),
         ("status", command::<WaitRequest, StackData>()),
-        ("restart", command::<WaitRequest, StackData>()),
+        ("restart", command::<RestartRequest, StackData>()),
         ("down", command::<DownRequest, DownData>()),
         ("diagnose", command::<DiagnoseRequest, DiagnoseData>()),
         ("connect", command::<ConnectRequest, ConnectData>()),

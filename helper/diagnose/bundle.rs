@@ -27,7 +27,7 @@ use crate::lint::facts::Facts;
 use crate::model::found::is_inside;
 use crate::os::files;
 use crate::redact;
-use crate::stack::commands::Stack;
+use crate::stack::Stack;
 
 /// Reading the log of one container may take this long.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,10 +1,12 @@
 //! `diagnose`: what is wrong, with its evidence and the fix, in the order in which it pays to mend it.
 
 pub(crate) mod bundle;
+pub(crate) mod judge;
 pub(crate) mod live;
-mod outcome;
 pub(crate) mod saved;
 mod shown;
+#[cfg(test)]
+mod states;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::answer::Error;
 use crate::logs::verdict::Verdict;
-use crate::stack::live::ContainerState;
+use crate::stack::judge::ContainerState;
 
 /// The request.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::logs::Logs;
 use crate::logs::input::{Extent, Patient, scan};
 use crate::logs::verdict::Verdict;
+use crate::rules;
 
 /// Standard input that never ends is left after so many seconds.
 const PATIENCE: u32 = 60;
@@ -108,14 +109,9 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
     report
 }
 
-/// The first cause: what nothing else explains, and weighs most.
-pub(crate) fn root(findings: &[Finding]) -> Option<&Finding> {
-    findings.iter().filter(|f| f.consequence_of.is_none()).min_by_key(|f| (f.severity, f.layer))
-}
-
 fn summary(verdict: &Verdict, extent: Extent) -> String {
     let lines = extent.lines;
-    match root(&verdict.findings) {
+    match rules::root(&verdict.findings) {
         _ if extent.bytes == 0 => "the log is empty".to_owned(),
         Some(f) if f.severity == Severity::Error => {
             let own = |f: &&Finding| f.severity == Severity::Error && f.consequence_of.is_none();
@@ -132,7 +128,7 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
 }
 
 fn next(verdict: &Verdict, extent: Extent, caller: &Caller) -> Option<Next> {
-    match root(&verdict.findings) {
+    match rules::root(&verdict.findings) {
         Some(f) if f.severity < Severity::Note => Some(Next::person(caller.fill(&f.fix))),
         _ if verdict.healthy => None,
         _ if extent.bytes == 0 => Some(Next::person(

@@ -60,6 +60,11 @@ impl Docker {
         Some(Self { program, folder: folder.to_path_buf(), passed, progress })
     }
 
+    /// The same client in another folder, where the files of this one have no say.
+    pub(crate) fn elsewhere(&self, folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), passed: Passed::new(), ..self.clone() }
+    }
+
     /// Where the client is.
     pub(crate) fn program(&self) -> &Path {
         &self.program

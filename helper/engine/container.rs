@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::client::Docker;
 use super::errors;
 use crate::answer::{Error, Finding};
-use crate::deployment::{env_file, token};
-use crate::redact::{self, names};
+use crate::redact::names;
 use crate::rules::RuleId;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
@@ -23,10 +23,10 @@ const SERVICE: &str = "com.docker.compose.service";
 const FOLDER: &str = "com.docker.compose.project.working_dir";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 
-/// One container.
+/// One container as `docker inspect` prints it. Its environment and command may hold secrets.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Container {
+pub(crate) struct Inspected {
     /// 64 hex digits.
     pub(crate) id: String,
     name: String,
@@ -107,16 +107,29 @@ struct LogConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct NetworkSettings {
-    networks: Option<BTreeMap<String, Option<Endpoint>>>,
+    networks: Option<BTreeMap<String, Option<Attached>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Endpoint {
+struct Attached {
     aliases: Option<Vec<String>>,
     #[serde(rename = "IPAddress")]
     address: String,
     gateway: String,
+}
+
+/// A container's place on a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Endpoint {
+    /// Name of the network.
+    pub(crate) network: String,
+    /// Its address there, while it runs.
+    pub(crate) address: Option<IpAddr>,
+    /// The network's gateway.
+    pub(crate) gateway: Option<IpAddr>,
+    /// Names that it answers to there.
+    pub(crate) aliases: Vec<String>,
 }
 
 fn moment(text: &str) -> Option<OffsetDateTime> {
@@ -124,14 +137,10 @@ fn moment(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok().filter(|moment| moment.year() > 1)
 }
 
-impl Container {
-    fn label(&self, name: &str) -> Option<&str> {
-        self.config.labels.as_ref()?.get(name).map(String::as_str)
-    }
-
+impl Inspected {
     /// A label's value.
-    pub(crate) fn our_label(&self, name: &str) -> Option<&str> {
-        self.label(name).filter(|value| !value.is_empty())
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+        self.config.labels.as_ref()?.get(name).map(String::as_str)
     }
 
     /// Name of its Compose service.
@@ -154,11 +163,6 @@ impl Container {
         &self.state.status
     }
 
-    /// Whether its program runs now.
-    pub(crate) fn is_running(&self) -> bool {
-        self.state.status == "running"
-    }
-
     /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
     pub(crate) fn health(&self) -> Option<&str> {
         self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none")
@@ -175,6 +179,11 @@ impl Container {
         moment(&self.state.started_at)
     }
 
+    /// End of its last life.
+    pub(crate) fn finished(&self) -> Option<OffsetDateTime> {
+        moment(&self.state.finished_at)
+    }
+
     /// Its start as Docker writes it: one value for one life.
     pub(crate) fn life(&self) -> &str {
         &self.state.started_at
@@ -187,32 +196,24 @@ impl Container {
         (Some(finished) < self.started()).then_some(self.state.finished_at.as_str())
     }
 
-    /// How long the present life lasts already.
-    pub(crate) fn age(&self, now: OffsetDateTime) -> Duration {
-        self.started().and_then(|started| (now - started).try_into().ok()).unwrap_or_default()
-    }
-
     /// Id of the container whose network namespace it lives in.
     pub(crate) fn shares_network_of(&self) -> Option<&str> {
         self.host_config.network_mode.strip_prefix("container:")
     }
 
-    /// Whether Docker starts it again when it ends.
-    pub(crate) fn is_restarted(&self) -> bool {
+    /// Whether a restart policy starts it again when it ends.
+    pub(crate) fn is_revived(&self) -> bool {
         !matches!(self.host_config.restart_policy.name.as_str(), "" | "no")
     }
 
-    /// How it ended, in words.
-    pub(crate) fn ending(&self) -> String {
-        let mut text = format!("exit code {}", self.state.exit_code);
-        if self.state.oom_killed {
-            text.push_str(", killed because memory ran out");
-        }
-        if !self.state.error.is_empty() {
-            text.push_str(": ");
-            text.push_str(&self.state.error);
-        }
-        text
+    /// Exit code of its last life.
+    pub(crate) fn exit_code(&self) -> i64 {
+        self.state.exit_code
+    }
+
+    /// The engine's error about its start; empty without one.
+    pub(crate) fn error(&self) -> &str {
+        &self.state.error
     }
 
     /// Whether its last end was the kernel's doing, for want of memory.
@@ -220,31 +221,25 @@ impl Container {
         self.state.oom_killed
     }
 
-    /// Its addresses on networks that another container is on, too, each with the network's gateway.
-    pub(crate) fn addresses_shared_with(&self, other: &Self) -> Vec<(IpAddr, Option<IpAddr>)> {
-        let theirs = |name: &String| other.network_settings.networks.iter().flatten().any(|(other, _)| other == name);
-        let ours = self.network_settings.networks.iter().flatten().filter(|(name, _)| theirs(name));
-        let endpoints = ours.filter_map(|(_, endpoint)| endpoint.as_ref());
-        endpoints.filter_map(|e| Some((e.address.parse().ok()?, e.gateway.parse().ok()))).collect()
+    /// Its networks.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        let attached = self.network_settings.networks.iter().flatten();
+        let endpoint = |(network, attached): (&String, &Option<Attached>)| {
+            let attached = attached.as_ref()?;
+            Some(Endpoint {
+                network: network.clone(),
+                address: attached.address.parse().ok(),
+                gateway: attached.gateway.parse().ok(),
+                aliases: attached.aliases.clone().unwrap_or_default(),
+            })
+        };
+        attached.filter_map(endpoint).collect()
     }
 
     /// The value behind a flag of its command, `--flag value` or `--flag=value`.
     pub(crate) fn flag(&self, flag: &str) -> Option<&str> {
         let next = self.args.iter().position(|arg| arg == flag).and_then(|at| self.args.get(at + 1));
         next.map(String::as_str).or_else(|| self.args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('=')))
-    }
-
-    /// Fingerprint of the token in its environment or its command, if it was made with one there.
-    pub(crate) fn token_fingerprint(&self) -> Option<String> {
-        let token =
-            self.variable(env_file::TOKEN).or_else(|| self.flag("--token")).filter(|token| !token.is_empty())?;
-        redact::guard(token);
-        Some(token::fingerprint(token.trim()))
-    }
-
-    /// Whether it ended, and not because it was told to: neither a success nor the signals of a stop.
-    pub(crate) fn failed(&self) -> bool {
-        matches!(self.state.status.as_str(), "exited" | "dead") && !matches!(self.state.exit_code, 0 | 137 | 143)
     }
 
     /// A variable of its environment. Never for one that holds a secret.
@@ -266,20 +261,16 @@ impl Container {
         let files: u64 = options.get("max-file").and_then(|n| n.parse().ok()).unwrap_or(1);
         Some(number.parse::<u64>().unwrap_or_default().saturating_mul(factor).saturating_mul(files))
     }
-
-    /// Whether it answers to a name on any of its networks.
-    pub(crate) fn answers_to(&self, host: &str) -> bool {
-        let endpoints = self.network_settings.networks.iter().flatten().filter_map(|(_, endpoint)| endpoint.as_ref());
-        let mut aliases = endpoints.filter_map(|endpoint| endpoint.aliases.as_ref()).flatten();
-        self.name().eq_ignore_ascii_case(host) || aliases.any(|alias| alias.eq_ignore_ascii_case(host))
-    }
 }
+
+/// Containers, or the finding that says why docker could not list them.
+pub(crate) type Listed = Result<Vec<Inspected>, Finding>;
 
 /// The containers that a filter of `docker ps` finds, or the finding that says why they cannot be listed.
 ///
 /// # Errors
 /// `io` when docker cannot be started, `tool` when it answers nonsense.
-fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
     let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], PATIENCE)?;
     if !list.success {
         return Ok(Err(errors::finding(&list.text(), RuleId::DockerFailed)));
@@ -293,7 +284,7 @@ fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Findin
     args.extend(ids);
     // A container that vanished meanwhile makes the exit code 1; the others are printed all the same.
     let shown = docker.ask(&args, PATIENCE)?;
-    let containers: Vec<Container> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
+    let containers: Vec<Inspected> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
         program: "docker inspect".into(),
         what: format!("answered something unexpected: {e}"),
     })?;
@@ -304,7 +295,7 @@ fn listed(docker: &Docker, filter: &str) -> Result<Result<Vec<Container>, Findin
 ///
 /// # Errors
 /// As [`listed`].
-pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Listed, Error> {
     Ok(listed(docker, &format!("label={PROJECT}={project}"))?.map(|containers| {
         containers
             .into_iter()
@@ -315,10 +306,25 @@ pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Result<Vec<Co
     }))
 }
 
+/// The Compose project whose containers were made in a folder, if there are any.
+///
+/// # Errors
+/// As [`listed`].
+pub(crate) fn project_of_folder(docker: &Docker, folder: &Path) -> Result<Option<String>, Error> {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    for folder in [folder, &real] {
+        let containers = listed(docker, &format!("label={FOLDER}={}", folder.display()))?.unwrap_or_default();
+        if let Some(project) = containers.iter().find_map(|c| c.label(PROJECT)) {
+            return Ok(Some(project.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
 /// The containers of a Docker network, whoever made them.
 ///
 /// # Errors
 /// As [`listed`].
-pub(crate) fn of_network(docker: &Docker, network: &str) -> Result<Result<Vec<Container>, Finding>, Error> {
+pub(crate) fn of_network(docker: &Docker, network: &str) -> Result<Listed, Error> {
     listed(docker, &format!("network={network}"))
 }

@@ -22,6 +22,11 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
     }
 }
 
+/// Whether `docker image inspect` says that the image is not on the engine.
+pub(crate) fn is_no_such_image(printed: &str) -> bool {
+    printed.to_ascii_lowercase().contains("no such image")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::client::{Docker, Output, Passed};
 use super::errors;
 use crate::answer::{Error, Finding, Severity};
@@ -13,6 +16,9 @@ use crate::rules::{self, RuleId};
 
 /// A client that hangs this long for a version will not answer at all.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The engine's time is asked for beside the list of containers.
+const CLOCK: Duration = Duration::from_secs(5);
 
 /// Below it, a restart of the proxy leaves cloudflared behind.
 const FLOOR: (u32, u32) = (2, 17);
@@ -64,6 +70,27 @@ pub(crate) fn find(
     findings.extend(judge_compose(&compose));
     let usable = !findings.iter().any(|f| f.severity == Severity::Error);
     Ok((usable.then_some(docker), findings))
+}
+
+/// The engine's clock minus this host's, as far as it is longer than the question took: on a Mac, or over ssh, the two
+/// are different clocks.
+pub(crate) fn clock_offset(docker: &Docker) -> time::Duration {
+    let before = OffsetDateTime::now_utc();
+    let said = docker.ask(&["info", "--format", "{{.SystemTime}}"], CLOCK);
+    let after = OffsetDateTime::now_utc();
+    let text = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
+    OffsetDateTime::parse(&text, &Rfc3339).map_or(time::Duration::ZERO, |engine| between(before, engine, after))
+}
+
+/// How far a moment lies outside of a span.
+fn between(before: OffsetDateTime, moment: OffsetDateTime, after: OffsetDateTime) -> time::Duration {
+    if moment < before {
+        moment - before
+    } else if moment > after {
+        moment - after
+    } else {
+        time::Duration::ZERO
+    }
 }
 
 /// An engine that says nothing; `endpoint` is where the client looks without DOCKER_HOST.
@@ -153,6 +180,19 @@ pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_clock_is_off_by_what_the_question_does_not_explain() {
+        let [before, after] = [datetime!(2026-11-22 20:45:00 UTC), datetime!(2026-11-22 20:45:01 UTC)];
+        for (engine, seconds) in [
+            (datetime!(2026-11-22 20:45:00.5 UTC), 0),
+            (datetime!(2026-11-22 20:44:00 UTC), -60),
+            (datetime!(2026-11-22 21:45:01 UTC), 3600),
+        ] {
+            assert_eq!(between(before, engine, after).whole_seconds(), seconds, "{engine}");
+        }
+    }
 
     #[test]
     fn versions_are_read_in_all_their_spellings() {

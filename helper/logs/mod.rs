@@ -33,7 +33,7 @@ const MOST_STREAMS: usize = 64;
 const MOST_ROWS: usize = 200;
 
 /// Everything that a log says, as far as it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Logs {
     matcher: &'static Matcher,
     /// The first one takes the bare lines.
@@ -88,6 +88,20 @@ impl Logs {
         let at = self.stream(Some(name));
         if at > 0 {
             (self.streams[at].kind, self.streams[at].known) = (stream::Kind::Of(writer), true);
+        }
+    }
+
+    /// What a container printed.
+    pub(crate) fn of(&self, service: &str) -> Option<&Stream> {
+        self.streams.iter().find(|s| s.name == service && !s.name.is_empty())
+    }
+
+    /// Forgets what a container printed: another life has begun.
+    pub(crate) fn forget(&mut self, service: &str) {
+        if let Some(stream) = self.streams.iter_mut().find(|s| s.name == service && !s.name.is_empty()) {
+            let (kind, known) = (stream.kind, stream.known);
+            *stream = Stream::new(service);
+            (stream.kind, stream.known) = (kind, known);
         }
     }
 

@@ -106,11 +106,6 @@ impl Stream {
         }
     }
 
-    /// The stream of one program of ours.
-    pub(crate) fn of(writer: Writer) -> Self {
-        Self { kind: Kind::Of(writer), known: true, ..Self::new("") }
-    }
-
     /// Whether it is known to be cloudflared, by what was said of it or by its name; bare lines may be its, too.
     pub(crate) fn may_be_agent(&self) -> bool {
         let kind = if self.known { self.kind } else { kind_of(&self.name) };

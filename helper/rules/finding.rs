@@ -12,7 +12,7 @@ use super::table::RuleId;
 use crate::redact::{self, names};
 
 /// Facts that one finding quotes at most.
-const MOST_EVIDENCE: usize = 3;
+pub(crate) const MOST_EVIDENCE: usize = 3;
 
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -228,7 +228,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
 }
 
 /// Takes the mark from findings whose cause is not among them: a finding explained by nothing stands for itself.
-pub(crate) fn unmark(findings: &mut [Finding]) {
+fn unmark(findings: &mut [Finding]) {
     let present: Vec<RuleId> = findings.iter().map(|f| f.id).collect();
     for finding in findings {
         let id = finding.id;
@@ -236,18 +236,25 @@ pub(crate) fn unmark(findings: &mut [Finding]) {
     }
 }
 
+/// Severity of a finding with all that follows from it: a cause is as severe as the worst that it leads to.
+pub(crate) fn weight(finding: &Finding, all: &[Finding]) -> Severity {
+    let follows = all.iter().filter(|f| f.consequence_of == Some(finding.id)).map(|f| f.severity);
+    follows.min().map_or(finding.severity, |worst| worst.min(finding.severity))
+}
+
+/// The root cause: what nothing else explains and is most severe. What keeps the tunnel from working comes before a
+/// mere risk.
+pub(crate) fn root(findings: &[Finding]) -> Option<&Finding> {
+    let causes = findings.iter().filter(|f| f.consequence_of.is_none());
+    causes.min_by_key(|f| (weight(f, findings), !f.id.rule().blocks, f.layer))
+}
+
 /// Puts causes before their consequences, then orders by severity, then by layer; drops exact repetitions.
 pub(crate) fn order(findings: Vec<Finding>) -> Vec<Finding> {
     let mut sorted = findings;
     unmark(&mut sorted);
-    let known: Vec<(RuleId, Option<RuleId>, Severity)> =
-        sorted.iter().map(|f| (f.id, f.consequence_of, f.severity)).collect();
-    // A cause is as severe as the worst that it leads to.
-    let weight = |finding: &Finding| {
-        let led_to = known.iter().filter(|(_, cause, _)| *cause == Some(finding.id)).map(|(_, _, severity)| *severity);
-        led_to.min().map_or(finding.severity, |worst| worst.min(finding.severity))
-    };
-    sorted.sort_by_key(|f| (weight(f), f.layer));
+    let known = sorted.clone();
+    sorted.sort_by_key(|f| (weight(f, &known), f.layer));
     let mut ordered: Vec<Finding> = Vec::with_capacity(sorted.len());
     // Bounded: every round places a finding. The first one of a cycle is taken for the cause of the others.
     while !sorted.is_empty() {
@@ -292,6 +299,15 @@ mod tests {
         let own = finding(RuleId::UpstreamDown).caused_by(RuleId::UpstreamDown);
         let ordered = order(vec![gone, own]);
         assert!(ordered.len() == 2 && ordered.iter().all(|f| f.consequence_of.is_none()), "{ordered:?}");
+    }
+
+    #[test]
+    fn the_root_is_what_keeps_it_from_working_before_what_is_a_risk() {
+        let risk = finding(RuleId::TokenInClear).with_severity(Severity::Error);
+        let cause = finding(RuleId::ConfigNotApplied).with_severity(Severity::Warning);
+        let consequence = finding(RuleId::NoRoute).caused_by(RuleId::ConfigNotApplied);
+        let all = [risk, consequence, cause];
+        assert_eq!(root(&all).map(|f| f.id), Some(RuleId::ConfigNotApplied));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 pub(crate) use columns::{Cure, Layer, Severity};
-pub(crate) use finding::{Evidence, Finding, Subject, explain, finding, order, titled, unmark};
+pub(crate) use finding::{Evidence, Finding, MOST_EVIDENCE, Subject, explain, finding, order, root, titled, weight};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {

@@ -979,6 +979,16 @@ rules! {
         fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'` to complete the directory's .gitignore; a line there that begins with `!` can undo it",
         blocks: false,
     }
+    VariableOfShell = "variable-of-shell" {
+        layer: Files,
+        severity: Warning,
+        docs: COMPOSE_FILE,
+        title: "a variable of the compose files is set only in this shell",
+        symptom: "the stack starts from this terminal, and not from cron or after a reboot",
+        cause: "the compose files name it, `.env` does not set it, and a shell that cron starts does not have it",
+        fix: "add it to `.env` in {dir}, in an editor if it is a secret",
+        blocks: false,
+    }
     TokenShadowed = "token-shadowed" {
         layer: Files,
         severity: Warning,
@@ -2077,7 +2087,7 @@ rules! {
         title: "{subject|the server behind a route} is not running",
         symptom: "`connect: connection refused` in the proxy's log",
         cause: "its container is stopped, restarting or unhealthy",
-        fix: "read its log (`docker compose logs SERVICE` in {dir}), fix it, then run `{helper} up --dir {dir}`",
+        fix: "read its log ({logs}), fix it, then run `{helper} up --dir {dir}`",
         caused_by: &[ENDS_SERVER, &[OutOfMemory, PlatformMismatch]],
     }
     UpstreamIpRejected = "upstream-ip-rejected" {

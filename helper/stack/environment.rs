@@ -15,6 +15,9 @@ use crate::os::files;
 /// Files that one file pulls in, directly or through others, are read up to this many.
 const MOST_FILES: usize = 32;
 
+/// Variables that every shell has, one started by cron or at boot as well.
+const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "UID", "USER"];
+
 /// The variables to hand on.
 pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
     let mut names = Names::default();
@@ -33,6 +36,11 @@ pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFil
         .filter_map(|name| Some((caller.var(&name)?.to_owned(), name)))
         .map(|(value, name)| (name, value))
         .collect()
+}
+
+/// Those of them that the next reboot or cron job will not have.
+pub(super) fn of_this_shell(passed: &Passed) -> Vec<&str> {
+    passed.iter().map(|(name, _)| name.as_str()).filter(|name| !EVERYWHERE.contains(name)).collect()
 }
 
 /// Names of variables, by whose files name them.

@@ -1,7 +1,222 @@
-//! The running stack: docker and docker compose with fixed arguments, and the live state of the containers as a value.
+//! The running stack: what the files declare, what is seen of it, and what that adds up to.
 
-pub(crate) mod commands;
+pub(crate) mod act;
+pub(crate) mod declared;
 mod environment;
-pub(crate) mod journal;
-pub(crate) mod live;
+pub(crate) mod judge;
+pub(crate) mod observe;
+pub(crate) mod outcome;
 mod reach;
+pub(crate) mod snapshot;
+pub(crate) mod wait;
+
+use std::path::{Path, PathBuf};
+
+use declared::Declared;
+
+use crate::answer::{Error, Finding, Skipped, Subject};
+use crate::caller::{Caller, Services};
+use crate::config::gateway::Gateway;
+use crate::deployment::env_file::EnvFile;
+use crate::deployment::scaffold::read_env;
+use crate::deployment::{Deployment, path};
+use crate::engine::client::{Docker, Passed};
+use crate::engine::container::{self, Inspected};
+use crate::engine::version;
+use crate::lint::checks;
+use crate::lint::facts::Facts;
+use crate::model::current;
+use crate::model::found::Found;
+use crate::preflight;
+use crate::rules::{self, RuleId};
+
+/// What a directory says of its stack, as far as Compose and the proxy need it.
+pub(crate) struct Sources {
+    env: Option<EnvFile>,
+    found: Found,
+    services: Services,
+    gateway: Option<Gateway>,
+    gateway_path: String,
+}
+
+impl Sources {
+    /// Reads the files, and nothing but them.
+    ///
+    /// # Errors
+    /// Reading errors.
+    pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
+        let env = read_env(deployment)?;
+        let found = Found::read(deployment)?;
+        let services = found.services();
+        let gateway_path = current::gateway_path(deployment, &found, &services);
+        let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref()).good().cloned();
+        let gateway_path = gateway_path.unwrap_or_else(|| path::GATEWAY.into());
+        Ok(Self { env, found, services, gateway, gateway_path })
+    }
+
+    /// Those that the checks have read.
+    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+        Self {
+            env: facts.env().cloned(),
+            found: facts.found.clone(),
+            services: facts.services.clone(),
+            gateway: facts.gateway.good().cloned(),
+            gateway_path: facts.gateway_path.clone(),
+        }
+    }
+}
+
+/// A stack that can be worked with.
+pub(crate) struct Stack<'a> {
+    pub(crate) deployment: &'a Deployment,
+    /// The client.
+    pub(crate) docker: Docker,
+    /// What the files say.
+    pub(crate) declared: Declared,
+    /// Warnings of the engine and of the checks.
+    pub(crate) findings: Vec<Finding>,
+    /// Checks of the files that could not run.
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// Why there is nothing to work with.
+#[derive(Default)]
+pub(crate) struct Refusal {
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
+    /// Checks that could not run.
+    pub(crate) skipped: Vec<Skipped>,
+    /// Name of the Compose project, if it is known.
+    pub(crate) project: Option<String>,
+}
+
+impl<'a> Stack<'a> {
+    /// Reads the files and finds the engine, to look at what runs.
+    ///
+    /// # Errors
+    /// `directory`, `io` and `tool`.
+    pub(crate) fn open(deployment: &'a Deployment, caller: &mut Caller) -> Result<Result<Self, Refusal>, Error> {
+        deployment.require_begun()?;
+        let sources = Sources::read(deployment)?;
+        if let Ok(Some(domain)) = current::known_domain(deployment) {
+            caller.domain = Some(domain.to_string());
+        }
+        Self::of(deployment, sources, caller)
+    }
+
+    /// The same to start something: nothing is started that the checks know to be broken.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_checked(
+        deployment: &'a Deployment,
+        caller: &mut Caller,
+    ) -> Result<Result<Self, Refusal>, Error> {
+        let snapshot = caller.clone();
+        let facts = Facts::gather(deployment, &snapshot)?;
+        caller.domain = facts.domain.as_ref().map(ToString::to_string);
+        let sources = Sources::of(&facts);
+        let verdict = checks::judge(&facts);
+        if verdict.is_fatal() {
+            caller.services = sources.services;
+            let (findings, skipped) = (verdict.findings, verdict.skipped);
+            return Ok(Err(Refusal { findings, skipped, project: facts.project() }));
+        }
+        Ok(Self::of(deployment, sources, caller)?.map(|mut stack| {
+            stack.findings.extend(verdict.findings);
+            stack.findings.extend(preflight::host::before_start());
+            stack.skipped = verdict.skipped;
+            stack
+        }))
+    }
+
+    /// Finds the engine for files that were read.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn of(
+        deployment: &'a Deployment,
+        sources: Sources,
+        caller: &mut Caller,
+    ) -> Result<Result<Self, Refusal>, Error> {
+        caller.services = sources.services.clone();
+        let project = sources.found.project(deployment, sources.env.as_ref());
+        if let Some(finding) = sources.unreadable(project.as_deref()) {
+            return Ok(Err(Refusal { findings: vec![finding], project, ..Refusal::default() }));
+        }
+        let passed = environment::passed(deployment, &sources.found, sources.env.as_ref(), caller);
+        environment::guard(&passed);
+        let this_shell = of_this_shell(&passed);
+        let docker_host = caller.var("DOCKER_HOST");
+        let (docker, mut findings) = version::find(deployment.root(), passed, docker_host, caller.progress)?;
+        let Some(docker) = docker else {
+            return Ok(Err(Refusal { findings, project, ..Refusal::default() }));
+        };
+        findings.extend(this_shell);
+        let Sources { found, services, gateway, gateway_path, .. } = sources;
+        let project = project.unwrap_or_default();
+        let declared = Declared { project, services, found, gateway, gateway_path };
+        let stack = Self { deployment, docker, declared, findings, skipped: Vec::new() };
+        Ok(match stack.conflict()? {
+            Some(conflict) => {
+                Err(Refusal { findings: vec![conflict], project: Some(stack.declared.project), ..Refusal::default() })
+            }
+            None => Ok(stack),
+        })
+    }
+
+    /// The containers of the project; none where docker cannot list them.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn containers(&self) -> Result<Vec<Inspected>, Error> {
+        Ok(container::of_project(&self.docker, &self.declared.project)?.unwrap_or_default())
+    }
+
+    /// Containers of this project name that another directory made.
+    fn conflict(&self) -> Result<Option<Finding>, Error> {
+        let project = &self.declared.project;
+        Ok(match container::of_project(&self.docker, project)? {
+            Ok(containers) => conflict(project, self.deployment.root(), &containers),
+            Err(finding) => Some(finding),
+        })
+    }
+}
+
+impl Sources {
+    /// Why Compose could not read the files, as far as that needs no Compose.
+    fn unreadable(&self, project: Option<&str>) -> Option<Finding> {
+        let Some(main) = &self.found.main else {
+            return Some(rules::finding(RuleId::ComposeFileMissing));
+        };
+        let files = [Some(main), self.found.over.as_ref()];
+        let faulty = files.into_iter().flatten().find_map(|file| Some((file.name, file.value.as_ref().err()?)));
+        if let Some((name, fault)) = faulty {
+            let finding = rules::finding(RuleId::ComposeYamlInvalid).about(Subject::file(name));
+            return Some(finding.with(format!("{name}: {}", fault.0)));
+        }
+        let text = "the project's name depends on a variable, or on a folder name without ASCII letters";
+        project.is_none().then(|| rules::finding(RuleId::ComposeYamlInvalid).with(text))
+    }
+}
+
+/// Containers of a project that another directory made.
+pub(crate) fn conflict(project: &str, root: &Path, containers: &[Inspected]) -> Option<Finding> {
+    let own = real(root);
+    let foreign = containers.iter().find(|c| c.folder().is_some_and(|folder| real(Path::new(folder)) != own))?;
+    let folder = foreign.folder().unwrap_or_default();
+    let finding = rules::finding(RuleId::ProjectConflict).with(format!("project {project}"));
+    Some(finding.with(format!("container {} belongs to {folder}", foreign.name())))
+}
+
+pub(crate) fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The warning about values that only the calling shell has.
+fn of_this_shell(passed: &Passed) -> Option<Finding> {
+    let names = environment::of_this_shell(passed);
+    let subject = Subject::Variable { name: (*names.first()?).to_owned() };
+    let text = format!("not in `.env`: {}", names.join(", "));
+    Some(rules::finding(RuleId::VariableOfShell).about(subject).with(text))
+}

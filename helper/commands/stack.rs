@@ -1,0 +1,426 @@
+//! `up`, `status`, `restart` and `down`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Error, Evidence, Finding, Next, Report, Severity};
+use crate::caller::Caller;
+use crate::deployment::Deployment;
+use crate::engine::client::{Docker, Output, Passed};
+use crate::engine::{container, errors, version};
+use crate::logs::cloudflared::CONNECTIONS;
+use crate::preflight;
+use crate::render::labels;
+use crate::rules::{self, RuleId};
+use crate::stack::act::{Acts, STOP};
+use crate::stack::judge::{ContainerState, RouteState, StackState};
+use crate::stack::observe::Depth;
+use crate::stack::outcome::{self, Command, count};
+use crate::stack::wait::Waited;
+use crate::stack::{Refusal, Stack, conflict};
+
+/// The request of `up` and `status`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WaitRequest {
+    /// How long to wait for the live state, in seconds (240; `status` 0).
+    wait_seconds: Option<u32>,
+}
+
+/// The request of `restart`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RestartRequest {
+    /// Only these services; left out: all of them, those of the override file too.
+    services: Option<BTreeSet<String>>,
+    /// How long to wait for the live state, in seconds (240).
+    wait_seconds: Option<u32>,
+}
+
+fn limit(asked: Option<u32>, default: u32) -> Result<Duration, Error> {
+    let seconds = asked.unwrap_or(default);
+    if seconds > 3600 {
+        return Err(Error::request(
+            format!("`wait_seconds` is {seconds}; it must be at most 3600"),
+            format!("leave it out for {default}"),
+        ));
+    }
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+/// The request of `down`: it has no fields.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DownRequest {}
+
+/// What `up`, `status` and `restart` answer.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct StackData {
+    /// Whether the tunnel is live: at least one edge connection, and every route as far as it can be seen.
+    ready: bool,
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// The stack's containers.
+    containers: Vec<ContainerState>,
+    /// Distinct registered edge connections; `null` where the log cannot tell (then the health check decides).
+    connections: Option<u32>,
+    /// How many there should be.
+    connections_wanted: u32,
+    /// How they are made, `quic` or `http2`.
+    protocol: Option<String>,
+    /// The routes.
+    routes: Vec<RouteState>,
+    /// What was done to which service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    done: Vec<String>,
+    /// Milliseconds from the start of the containers (for `status`, of the command) to this answer.
+    elapsed_ms: u64,
+}
+
+/// What `down` answers.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct DownData {
+    /// Name of the Compose project.
+    project: Option<String>,
+    /// Services whose containers were removed.
+    stopped: Vec<String>,
+}
+
+/// The answer of a command that did nothing.
+fn refused(refusal: Refusal, what: &str, command: Command, caller: &Caller) -> Report<StackData> {
+    let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
+    let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
+    let mut report = Report::new(format!("{what}: {why}"), data);
+    report.next.push(outcome::next(command, None, &refusal.findings, caller));
+    report.findings = refusal.findings;
+    report.skipped = refusal.skipped;
+    report
+}
+
+/// The command `up`.
+///
+/// # Errors
+/// `directory` when there is no deployment directory; `io` and `tool` from docker.
+pub(crate) fn up(
+    deployment: &Deployment,
+    request: WaitRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = limit(request.wait_seconds, 240)?;
+    deployment.require_begun()?;
+    let lock = deployment.lock()?;
+    let stack = match Stack::open_checked(deployment, caller)? {
+        Ok(stack) => stack,
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, caller)),
+    };
+    labels::refresh_labels(deployment)?;
+    let mut acts = Acts::new(&stack, lock);
+    acts.revive()?;
+    acts.bring_up()?;
+    acts.bring_cloudflared_back()?;
+    finish(&stack, acts, limit, Command::Up, caller)
+}
+
+/// The command `restart`: applies an edited configuration, a new token or an edited server, and brings cloudflared back
+/// to the proxy.
+///
+/// # Errors
+/// As [`up`]; `request` for a service that the files do not have.
+pub(crate) fn restart(
+    deployment: &Deployment,
+    request: &RestartRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = limit(request.wait_seconds, 240)?;
+    deployment.require_begun()?;
+    let lock = deployment.lock()?;
+    let stack = match Stack::open_checked(deployment, caller)? {
+        Ok(stack) => stack,
+        Err(refusal) => {
+            return Ok(refused(refusal, "nothing was restarted, what runs goes on", Command::Restart, caller));
+        }
+    };
+    if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
+        let names: Vec<String> = stack.declared.found.service_names().into_iter().collect();
+        return Err(Error::request(
+            format!("`services` names `{unknown}`, which is not a service of this deployment"),
+            format!("its services are {}", names.join(", ")),
+        ));
+    }
+    labels::refresh_labels(deployment)?;
+    let mut acts = Acts::new(&stack, lock);
+    acts.restart(request.services.as_ref())?;
+    finish(&stack, acts, limit, Command::Restart, caller)
+}
+
+/// The command `status`.
+///
+/// # Errors
+/// As [`up`].
+pub(crate) fn status(
+    deployment: &Deployment,
+    request: WaitRequest,
+    caller: &mut Caller,
+) -> Result<Report<StackData>, Error> {
+    let limit = limit(request.wait_seconds, 0)?;
+    let stack = match Stack::open(deployment, caller)? {
+        Ok(stack) => stack,
+        Err(refusal) => return Ok(refused(refusal, "the stack could not be checked", Command::Status, caller)),
+    };
+    let mut waited = stack.wait(Depth::Live, limit, caller)?;
+    require_live(&mut waited, limit);
+    Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
+}
+
+/// A caller who waited in vain is told so by the exit code, too. Without waiting, what is on its way is a state and not
+/// an error.
+fn require_live(waited: &mut Waited, limit: Duration) {
+    let state = &mut waited.state;
+    let is_error = |f: &Finding| f.severity == Severity::Error;
+    let on_its_way = limit.is_zero() && (!state.pending.is_empty() || state.recently_restarted);
+    if !state.ready && !on_its_way && !state.findings.iter().any(is_error) {
+        let missing = format!("after {} s: {}", waited.elapsed.as_secs(), state.progress());
+        state.findings.push(rules::finding(RuleId::NotLive).with(missing));
+    }
+}
+
+/// Waits for the live state and puts together what `up` and `restart` answer.
+fn finish(
+    stack: &Stack<'_>,
+    acts: Acts<'_>,
+    limit: Duration,
+    command: Command,
+    caller: &Caller,
+) -> Result<Report<StackData>, Error> {
+    let (mut done, failed) = acts.finish();
+    // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
+    let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
+    let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };
+    let mut waited = stack.wait(Depth::Live, patience, caller)?;
+    if lost_its_network(&waited.state) {
+        bring_back(stack, &mut waited, &mut done, limit, caller)?;
+    }
+    done.extend(stack.remove_left_over_sample(&waited.state)?);
+    if let Some(failure) = failed {
+        add_failure(&mut waited.state, failure, is_consequence);
+    }
+    require_live(&mut waited, limit.max(Duration::from_secs(1)));
+    explain_silence(stack, &mut waited.state, caller);
+    Ok(report(stack, waited, done, command, caller))
+}
+
+/// Whether cloudflared lost its network for no other reason than that the proxy was started after it.
+fn lost_its_network(state: &StackState) -> bool {
+    let is_cause = |f: &Finding| {
+        matches!(f.id, RuleId::ProxyNetnsOrphaned | RuleId::NetnsOwnerNotRunning) && f.consequence_of.is_none()
+    };
+    state.gave_up && state.findings.iter().any(is_cause)
+}
+
+/// The proxy ended and was revived while the stack came up: cloudflared is brought back once more.
+fn bring_back(
+    stack: &Stack<'_>,
+    waited: &mut Waited,
+    done: &mut Vec<String>,
+    limit: Duration,
+    caller: &Caller,
+) -> Result<(), Error> {
+    let mut acts = Acts::new(stack, stack.deployment.lock()?);
+    acts.bring_cloudflared_back()?;
+    let (again, failed) = acts.finish();
+    if again.is_empty() || failed.is_some() {
+        return Ok(());
+    }
+    done.extend(again);
+    let before = waited.elapsed;
+    *waited = stack.wait(Depth::Live, limit.saturating_sub(before), caller)?;
+    waited.elapsed += before;
+    Ok(())
+}
+
+/// Adds what Compose could not do to what was seen afterwards.
+fn add_failure(state: &mut StackState, failure: Finding, is_consequence: bool) {
+    // That it came up after all makes up for a proxy that was slow, not for an image that could not be had.
+    if is_consequence && state.ready || state.has(failure.id) {
+        return;
+    }
+    if is_consequence {
+        let cause = state.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
+        let cause = cause.map(|f| f.id);
+        state.findings.push(match cause {
+            Some(id) => failure.caused_by(id),
+            None => failure,
+        });
+        return;
+    }
+    for finding in &mut state.findings {
+        if matches!(finding.id, RuleId::StackStopped | RuleId::ServiceStopped | RuleId::UpstreamDown) {
+            finding.consequence_of = Some(failure.id);
+        }
+    }
+    state.findings.insert(0, failure);
+}
+
+/// Who waited for a connection that did not come has a few seconds more for the reason.
+const PROBES: Duration = Duration::from_secs(3);
+
+/// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone helps nobody.
+fn explain_silence(stack: &Stack<'_>, state: &mut StackState, caller: &Caller) {
+    const SILENCE: [RuleId; 4] =
+        [RuleId::EdgeNotRegistered, RuleId::EdgeQuicBlocked, RuleId::EdgeTcpBlocked, RuleId::NotLive];
+    const REACHED: [RuleId; 5] = [
+        RuleId::TokenMalformed,
+        RuleId::TokenMissing,
+        RuleId::TokenNotApplied,
+        RuleId::TokenPlaceholder,
+        RuleId::TokenRejected,
+    ];
+    let is_silent = state.has(RuleId::EdgeNotRegistered)
+        || state.has(RuleId::EdgeDnsFailed)
+        || state.has(RuleId::NotLive) && state.connections == Some(0);
+    // The edge that refuses a token was reached.
+    if state.ready || !is_silent || REACHED.iter().any(|id| state.has(*id)) {
+        return;
+    }
+    let (found, reached) = preflight::of_the_edge(stack.deployment, caller, PROBES);
+    let cause = found.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
+    for finding in &mut state.findings {
+        if let (Some(way), RuleId::EdgeNotRegistered) = (reached, finding.id) {
+            finding.evidence.insert(0, Evidence::from(format!("this host itself reaches the edge over {way}")));
+            finding.evidence.truncate(rules::MOST_EVIDENCE);
+        }
+        if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {
+            finding.consequence_of = Some(cause);
+        }
+    }
+    for finding in found {
+        match state.findings.iter_mut().find(|known| known.id == finding.id) {
+            Some(known) => {
+                known.evidence.extend(finding.evidence);
+                known.evidence.truncate(rules::MOST_EVIDENCE);
+            }
+            None => state.findings.push(finding),
+        }
+    }
+}
+
+/// What `up`, `status` and `restart` answer.
+fn report(
+    stack: &Stack<'_>,
+    waited: Waited,
+    done: Vec<String>,
+    command: Command,
+    caller: &Caller,
+) -> Report<StackData> {
+    let Waited { state, elapsed, .. } = waited;
+    let summary = outcome::summary(command, Some(&state), &state.findings);
+    let next = outcome::next(command, Some(&state), &state.findings, caller);
+    let skipped = outcome::skipped(&stack.skipped, &state);
+    let data = StackData {
+        ready: state.ready,
+        project: Some(stack.declared.project.clone()),
+        containers: state.containers,
+        connections: state.connections,
+        connections_wanted: state.wanted,
+        protocol: state.protocol,
+        routes: state.routes,
+        done,
+        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    };
+    let mut report = Report::new(summary, data);
+    report.next.push(next);
+    report.findings = stack.findings.iter().cloned().chain(state.findings).collect();
+    report.skipped = skipped;
+    report
+}
+
+/// The command `down`: whatever else is broken, it stops the stack, as long as its project can be known.
+///
+/// # Errors
+/// As [`up`].
+pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
+    deployment.require_begun()?;
+    let lock = deployment.lock()?;
+    let own = match Stack::open(deployment, caller)? {
+        Ok(stack) => Stopping { docker: stack.docker, project: stack.declared.project, findings: stack.findings },
+        Err(refusal) => match Stopping::without_files(deployment, &refusal, caller)? {
+            Some(stopping) => stopping,
+            None => {
+                let refused = refused(refusal, "nothing was stopped", Command::Status, caller);
+                let data = DownData { project: refused.data.project, stopped: Vec::new() };
+                let mut report = Report::new(refused.summary, data);
+                (report.findings, report.skipped, report.next) = (refused.findings, refused.skipped, refused.next);
+                return Ok(report);
+            }
+        },
+    };
+    let listed = container::of_project(&own.docker, &own.project)?.unwrap_or_default();
+    let services: BTreeSet<String> = listed.iter().map(|c| c.service().to_owned()).collect();
+    let mut output = own.docker.compose(&["down", "--remove-orphans"], STOP, &lock)?;
+    if !output.success {
+        // A file that Compose cannot use keeps it from stopping what runs, unless it is asked by the project's name.
+        let elsewhere = own.docker.elsewhere(Path::new("/"));
+        let again = ["--project-name", &own.project, "down", "--remove-orphans"];
+        let again = elsewhere.compose(&again, STOP, &lock)?;
+        output = if again.success { again } else { output };
+    }
+    Ok(stopped(&output, own, services, caller))
+}
+
+/// What `down` stops.
+struct Stopping {
+    docker: Docker,
+    project: String,
+    findings: Vec<Finding>,
+}
+
+impl Stopping {
+    /// Without a readable compose file the engine knows which project this directory's containers belong to.
+    fn without_files(deployment: &Deployment, refusal: &Refusal, caller: &Caller) -> Result<Option<Self>, Error> {
+        let is_of_files = |f: &Finding| matches!(f.id, RuleId::ComposeFileMissing | RuleId::ComposeYamlInvalid);
+        if !refusal.findings.iter().all(is_of_files) {
+            return Ok(None);
+        }
+        let root = deployment.root();
+        let host = caller.var("DOCKER_HOST");
+        let (Some(docker), _) = version::find(root, Passed::new(), host, caller.progress)? else { return Ok(None) };
+        let project = match container::project_of_folder(&docker, root)? {
+            Some(project) => Some(project),
+            None => refusal.project.clone(),
+        };
+        let Some(project) = project else { return Ok(None) };
+        let containers = container::of_project(&docker, &project)?.unwrap_or_default();
+        if containers.is_empty() || conflict(&project, root, &containers).is_some() {
+            return Ok(None);
+        }
+        // It did not keep the stack from being stopped.
+        let warning = |f: &Finding| f.clone().with_severity(Severity::Warning);
+        Ok(Some(Self { docker, project, findings: refusal.findings.iter().map(warning).collect() }))
+    }
+}
+
+fn stopped(output: &Output, own: Stopping, services: BTreeSet<String>, caller: &Caller) -> Report<DownData> {
+    let (mut findings, mut stopped) = (own.findings, services.into_iter().collect::<Vec<String>>());
+    let summary = match (output.success, stopped.len()) {
+        (true, 0) => "nothing was running".to_owned(),
+        (true, n) => {
+            let containers = count(n, "container", "containers");
+            format!("the stack is stopped: {containers} removed; certificates, token and configuration stay")
+        }
+        (false, _) => {
+            stopped.clear();
+            findings.push(errors::finding(&output.text(), RuleId::ComposeFailed));
+            "docker compose could not stop the stack".to_owned()
+        }
+    };
+    let mut report = Report::new(summary, DownData { project: Some(own.project), stopped });
+    report.findings = findings;
+    if output.success {
+        report.next.push(Next::helper("start it again when it is needed", caller.command(&["up"])));
+    }
+    report
+}

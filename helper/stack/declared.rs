@@ -1,0 +1,54 @@
+//! What the deployment's files say should run.
+
+use crate::caller::Services;
+use crate::config::gateway::Gateway;
+use crate::deployment::Upstream;
+use crate::model::current::{Target, target};
+use crate::model::found::Found;
+
+/// The files, read once.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    /// Name of the Compose project.
+    pub(crate) project: String,
+    /// Names of the proxy's and cloudflared's services.
+    pub(crate) services: Services,
+    /// The compose files.
+    pub(crate) found: Found,
+    /// The proxy's configuration, if it can be read.
+    pub(crate) gateway: Option<Gateway>,
+    /// Where that is, as a path inside the directory.
+    pub(crate) gateway_path: String,
+}
+
+/// A route, and where it leads.
+#[derive(Debug)]
+pub(crate) struct DeclaredRoute<'a> {
+    /// Its key in `routes`.
+    pub(crate) name: &'a str,
+    /// Its value, as written.
+    pub(crate) text: &'a str,
+    /// The value, unless the proxy would refuse it.
+    pub(crate) upstream: Option<Upstream>,
+    /// Where it leads, as far as the files tell.
+    pub(crate) target: Option<Target>,
+}
+
+impl Declared {
+    /// The routes.
+    pub(crate) fn routes(&self) -> Vec<DeclaredRoute<'_>> {
+        let routes = self.gateway.iter().flat_map(|gateway| &gateway.routes);
+        routes
+            .map(|(name, text)| {
+                let upstream = Upstream::parse(text).ok();
+                let target = upstream.as_ref().map(|upstream| target(upstream, &self.found, &self.services.proxy));
+                DeclaredRoute { name, text, upstream, target }
+            })
+            .collect()
+    }
+
+    /// Whether a service is in the files, or may be in one that they include.
+    pub(crate) fn has(&self, service: &str) -> bool {
+        self.found.includes_others() || self.found.service_names().contains(service)
+    }
+}

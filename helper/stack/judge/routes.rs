@@ -1,0 +1,247 @@
+//! The routes: whether the proxy read them, and whether the servers behind them run and accept connections.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+
+use super::super::declared::DeclaredRoute;
+use super::super::outcome::route_id;
+use super::super::snapshot::Container;
+use super::edge::is_whole;
+use super::programs::{GIVE_UP, runs_current_configuration, with_last_line};
+use super::{RouteState, StackState, View, about};
+use crate::answer::{Finding, Skipped, Subject};
+use crate::caller::quote;
+use crate::config::gateway::Gateway;
+use crate::config::settings::may_dial;
+use crate::deployment;
+use crate::deployment::route::Host;
+use crate::logs::stream::Stream;
+use crate::model::current::Target;
+use crate::redact::names;
+use crate::rules::{self, RuleId};
+
+/// Whether every route works, as far as it can be seen.
+pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> bool {
+    let Some(gateway) = &view.declared.gateway else { return false };
+    let proxy = view.proxy.filter(|_| proxy_up);
+    let mut all = true;
+    for route in view.declared.routes() {
+        let configured = is_configured(view, gateway, proxy, route.name);
+        if configured == Some(false) {
+            all = false;
+            let text =
+                format!("`{}` has not named route `{}` since its start", view.declared.services.proxy, route.name);
+            let finding = rules::finding(RuleId::RouteNotConfigured).about(Subject::route(route.name));
+            state.findings.push(finding.with(text));
+        }
+        let upstream = judge_upstream(view, gateway, proxy, &route, state);
+        all &= matches!(upstream, Upstream::Up | Upstream::Unseen);
+        state.routes.push(RouteState {
+            name: names::shown_route(route.name).to_owned(),
+            upstream: deployment::Upstream::shown(route.text),
+            configured,
+            upstream_up: upstream.seen(),
+        });
+    }
+    all
+}
+
+/// Whether the proxy said that it read a route; `None` where its log cannot tell.
+fn is_configured(view: &View<'_>, gateway: &Gateway, proxy: Option<&Container>, name: &str) -> Option<bool> {
+    let proxy = proxy?;
+    let stream = view.snapshot.logs.of(&proxy.service);
+    if stream.is_some_and(|stream| is_named(stream, name, gateway.routes.len())) {
+        return Some(true);
+    }
+    let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
+    let printed = view.snapshot.printed.get(&proxy.service);
+    let is_whole = is_whole(printed, stream, proxy, view.snapshot.now);
+    (prints && is_whole && runs_current_configuration(view, proxy)).then_some(false)
+}
+
+/// Whether the proxy named a route. It named all of them once there are as many lines as routes: the format of the line
+/// is not documented, so the name may not be found in it.
+fn is_named(stream: &Stream, name: &str, of: usize) -> bool {
+    stream.routes.len() >= of || stream.routes.iter().any(|said| said == name || has_value(said, name))
+}
+
+/// Whether a word is in a line, and not as the name of a field (`name=`, `"name":`).
+fn has_value(line: &str, word: &str) -> bool {
+    let is_label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(is_label)
+            && !after.starts_with(is_label)
+            && !after.starts_with('=')
+            && !after.trim_start_matches('"').starts_with(':')
+    })
+}
+
+/// The server behind a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upstream {
+    Up,
+    Down,
+    Starting,
+    /// Docker does not show it.
+    Unseen,
+}
+
+impl Upstream {
+    fn seen(self) -> Option<bool> {
+        match self {
+            Self::Up => Some(true),
+            Self::Down => Some(false),
+            Self::Starting | Self::Unseen => None,
+        }
+    }
+}
+
+fn judge_upstream(
+    view: &View<'_>,
+    gateway: &Gateway,
+    proxy: Option<&Container>,
+    route: &DeclaredRoute<'_>,
+    state: &mut StackState,
+) -> Upstream {
+    let (name, text) = (route.name, route.text);
+    match &route.target {
+        Some(Target::Service(service)) => match judge_server(view, name, service, state) {
+            Upstream::Up => judge_way(view, gateway, proxy, route, service, state),
+            other => other,
+        },
+        Some(Target::Joined(host)) => judge_joined(view, name, host, state),
+        Some(Target::Nobody) => {
+            state.gave_up = true;
+            let finding = rules::finding(RuleId::UpstreamUndefined).about(Subject::route(name));
+            state.findings.push(finding.with(format!("route `{name}` leads to {text}")));
+            Upstream::Down
+        }
+        Some(Target::Outside(why) | Target::Unknown(why)) => {
+            state.skipped.push(Skipped::new(route_id(name), format!("{text}: {why}")));
+            Upstream::Unseen
+        }
+        None => Upstream::Unseen,
+    }
+}
+
+/// The finding about a server that is down, with the command that shows its log.
+fn down(name: &str, neighbour_of: Option<&str>) -> Finding {
+    let finding = rules::finding(RuleId::UpstreamDown);
+    // Starting this stack does not start what belongs to another.
+    let mut finding = finding.about(neighbour_of.map_or_else(|| Subject::service(name), Subject::route));
+    let name = quote(OsStr::new(name));
+    let logs = if neighbour_of.is_none() {
+        format!("`docker compose logs {name}` in {{dir}}")
+    } else {
+        format!("`docker logs {name}`")
+    };
+    finding.fix = finding.fix.replace("{logs}", &logs);
+    finding
+}
+
+/// Whether the container of a server runs.
+fn judge_server(view: &View<'_>, route: &str, service: &str, state: &mut StackState) -> Upstream {
+    let Some(server) = view.container(service) else {
+        let text = format!("route `{route}`: service `{service}` has no container");
+        state.findings.push(down(service, None).with(text));
+        return Upstream::Down;
+    };
+    let is_looping = server.is_looping(view.snapshot.now);
+    match (server.status.as_str(), server.health.as_deref()) {
+        ("running", None | Some("healthy")) if !is_looping => return Upstream::Up,
+        ("running", Some("starting")) if !is_looping => {
+            let seconds = server.age(view.snapshot.now).as_secs();
+            state.pending.push(format!("`{service}` is starting ({seconds} s)"));
+            return Upstream::Starting;
+        }
+        _ => {}
+    }
+    let how = match &server.health {
+        Some(health) if server.is_running() => format!("{}, {health}", server.status),
+        _ => format!("{}, {}", server.status, server.ending()),
+    };
+    let restarts = if server.restarts > 0 { format!(", {}", server.times()) } else { String::new() };
+    let finding = down(service, None).with(format!("route `{route}`: service `{service}` is {how}{restarts}"));
+    state.findings.push(with_last_line(view, finding));
+    state.gave_up |= server.has_exited() && !server.is_revived || server.restarts >= GIVE_UP;
+    Upstream::Down
+}
+
+/// Whether the proxy may dial a server that runs, and is accepted there.
+fn judge_way(
+    view: &View<'_>,
+    gateway: &Gateway,
+    proxy: Option<&Container>,
+    route: &DeclaredRoute<'_>,
+    service: &str,
+    state: &mut StackState,
+) -> Upstream {
+    let (Some(upstream), Some(proxy), Some(server)) = (&route.upstream, proxy, view.container(service)) else {
+        return Upstream::Up;
+    };
+    let name = route.name;
+    let mut shared = server.addresses_shared_with(proxy).peekable();
+    if shared.peek().is_none() {
+        if server.id == proxy.id || server.network_of.as_ref() == Some(&proxy.id) {
+            return Upstream::Up;
+        }
+        let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
+        let mut finding = about(RuleId::UpstreamDns, service).with(text);
+        finding.fix = format!(
+            "give `{service}` a network of `{{proxy}}`'s: without `networks:` a service is on `default`, and with it \
+             `default` must be named too (`networks: [default, …]`); then `{{helper}} up --dir {{dir}}`"
+        );
+        state.findings.push(finding);
+        return Upstream::Down;
+    }
+    let ranges = gateway.allowed_ips();
+    let is_allowed = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => {
+            gateway.dials_anything() || may_dial(*v4, ranges) || matches!(upstream.host(), Host::Address(_))
+        }
+        IpAddr::V6(_) => true,
+    };
+    if let Some(address) = shared.filter_map(|endpoint| endpoint.address).find(|address| !is_allowed(address)) {
+        let named = ranges.map(|ranges| format!(", and `allowed_ips` is {}", ranges.join(", "))).unwrap_or_default();
+        let text = format!("route `{name}`: service `{service}` has the address {address}{named}");
+        state.findings.push(rules::finding(RuleId::UpstreamIpRejected).about(Subject::route(name)).with(text));
+        return Upstream::Down;
+    }
+    let Some(address) = view.snapshot.refused.get(name) else { return Upstream::Up };
+    let text =
+        format!("route `{name}`: connection refused at {address} port {} (service `{service}`)", upstream.port());
+    state.findings.push(rules::finding(RuleId::UpstreamRefused).about(Subject::route(name)).with(text));
+    Upstream::Down
+}
+
+/// A container on a network that the proxy joins.
+fn judge_joined(view: &View<'_>, route: &str, host: &str, state: &mut StackState) -> Upstream {
+    let networks = view.declared.found.external_networks(&view.declared.services.proxy);
+    for network in &networks {
+        let there = match view.snapshot.neighbours.get(network) {
+            Some(Ok(there)) => there,
+            Some(Err(why)) => {
+                state.skipped.push(Skipped::new(route_id(route), why.as_str()));
+                return Upstream::Unseen;
+            }
+            None => continue,
+        };
+        let Some(found) = there.iter().find(|c| c.answers_to(host)) else { continue };
+        return match (found.is_running(), found.health.as_deref()) {
+            (true, None | Some("healthy")) => Upstream::Up,
+            (true, Some("starting")) => {
+                state.pending.push(format!("`{}` is starting", found.name));
+                Upstream::Starting
+            }
+            _ => {
+                let text = format!("route `{route}`: container `{}` is {}", found.name, found.status);
+                state.findings.push(down(&found.name, Some(route)).with(text));
+                Upstream::Down
+            }
+        };
+    }
+    let text = format!("route `{route}`: no container on {} answers to `{host}`", networks.join(", "));
+    state.findings.push(rules::finding(RuleId::UpstreamUndefined).about(Subject::route(route)).with(text));
+    Upstream::Down
+}

@@ -1,0 +1,179 @@
+//! From the state of a stack and what is wrong with it to one line, the root cause and the next step: the same for
+//! `up`, `status`, `restart` and `diagnose`.
+
+use super::judge::StackState;
+use crate::answer::{Finding, Next, Severity, Skipped, Subject};
+use crate::caller::Caller;
+use crate::rules::{Cure, RuleId, root, weight};
+
+/// Who is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// `up`.
+    Up,
+    /// `status`.
+    Status,
+    /// `restart`.
+    Restart,
+    /// `diagnose`.
+    Diagnose,
+}
+
+impl Command {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Status => "status",
+            Self::Restart => "restart",
+            Self::Diagnose => "diagnose",
+        }
+    }
+
+    /// What a summary adds.
+    fn when(self) -> &'static str {
+        if self == Self::Restart { " after the restart" } else { "" }
+    }
+}
+
+/// A number with its noun, in the plural where it is one.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Whether a finding is a mere risk to a stack that works.
+fn is_risk(finding: &Finding) -> bool {
+    !finding.id.rule().blocks
+}
+
+/// What a stack that does not work has to be told of: not what is merely unwise.
+fn cause(ready: bool, findings: &[Finding]) -> Option<&Finding> {
+    let severe = |f: &&Finding| weight(f, findings) < Severity::Note;
+    root(findings).filter(severe).filter(|f| ready || !is_risk(f) || weight(f, findings) == Severity::Error)
+}
+
+/// One line that can be read to a person as it stands.
+pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[Finding]) -> String {
+    let Some(state) = state else {
+        return match root(findings).filter(|f| weight(f, findings) == Severity::Error) {
+            Some(f) => f.title.clone(),
+            None => "no fault was found in the files; the containers were not checked".to_owned(),
+        };
+    };
+    let when = command.when();
+    let cause = cause(state.ready, findings);
+    if state.ready {
+        return live(state, when, cause, findings);
+    }
+    match cause {
+        Some(f) => {
+            let is_other = |other: &&Finding| {
+                other.severity == Severity::Error && other.consequence_of.is_none() && other.id != f.id
+            };
+            let others = findings.iter().filter(is_other).filter(|other| other.id != RuleId::NotLive).count();
+            let others = if others > 0 {
+                format!(" (and {})", count(others, "more fault", "more faults"))
+            } else {
+                String::new()
+            };
+            format!("the tunnel is not live{when}: {}{others}", f.title)
+        }
+        None if !state.pending.is_empty() => format!("the tunnel is not live yet{when}: {}", state.pending.join(", ")),
+        None => format!("the tunnel is not live yet{when}: {}", state.progress()),
+    }
+}
+
+fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Finding]) -> String {
+    let is_failed_change = |f: &Finding| f.severity == Severity::Error && !is_risk(f);
+    if let Some(f) = cause.filter(|f| is_failed_change(f)) {
+        return format!("the change was not applied ({}); the previous stack is still running", f.title);
+    }
+    let connections = match state.connections {
+        Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection", "edge connections")),
+        None => "connected to the edge".to_owned(),
+    };
+    let routes = count(state.routes.len(), "route", "routes");
+    let unseen: Vec<String> = state
+        .routes
+        .iter()
+        .filter(|route| route.upstream_up.is_none())
+        .map(|route| format!("`{}`", route.name))
+        .collect();
+    let unseen = match unseen.as_slice() {
+        [] => String::new(),
+        names => format!("; whether {} answers was not checked", names.join(", ")),
+    };
+    let but = match cause {
+        Some(f) if weight(f, findings) < Severity::Note => format!("; but {}", f.title),
+        _ => String::new(),
+    };
+    format!("the tunnel is live: {connections}, {routes}{when}{unseen}{but}")
+}
+
+/// What could not be looked at: of the files, and of what runs. A route is told of once.
+pub(crate) fn skipped(of_files: &[Skipped], state: &StackState) -> Vec<Skipped> {
+    let is_route = |skipped: &&Skipped| state.routes.iter().any(|route| skipped.id == route_id(&route.name));
+    of_files.iter().filter(|skipped| !is_route(skipped)).chain(&state.skipped).cloned().collect()
+}
+
+/// Id under which a route is skipped.
+pub(crate) fn route_id(name: &str) -> String {
+    format!("upstream:{name}")
+}
+
+/// The one thing to do now.
+pub(crate) fn next(command: Command, state: Option<&StackState>, findings: &[Finding], caller: &Caller) -> Next {
+    let ready = state.is_some_and(|state| state.ready);
+    let cause = cause(ready, findings).filter(|f| f.id != RuleId::NotLive);
+    if let Some(f) = cause {
+        if let Some(step) = cure(f, command, state, caller) {
+            return step;
+        }
+        if command == Command::Diagnose {
+            return Next::person(caller.fill(&f.fix));
+        }
+        if !ready || weight(f, findings) == Severity::Error {
+            let what = "do what the `fix` of the first finding says, then run this again";
+            return Next::person(what).running(caller.command(&[command.word()]));
+        }
+    }
+    let restart = findings.iter().filter(|f| f.consequence_of.is_none() && f.id.rule().cure == Cure::Restart);
+    match (ready, restart.count()) {
+        (true, 1..) => restart_step(caller),
+        (true, 0) => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
+        (false, _) => Next::helper("check again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
+    }
+}
+
+/// The step that ends a fault, where one act always does.
+fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller: &Caller) -> Option<Next> {
+    let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
+    match finding.id.rule().cure {
+        // What `up` could not start, another `up` will not either.
+        Cure::Up | Cure::ByHand if command == Command::Up => None,
+        Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
+        Cure::ByHand if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
+        Cure::Up | Cure::ByHand => helper("start the stack", &["up"]),
+        Cure::Restart => Some(restart_step(caller)),
+        Cure::Token if finding.severity == Severity::Error => Some(token_step(caller)),
+        Cure::Issue => helper("issue what is missing", &["certs", "issue"]),
+        Cure::Renew => helper("renew the server certificate", &["certs", "renew"]),
+        Cure::Token | Cure::Init | Cure::RotateCa => None,
+    }
+}
+
+fn restart_step(caller: &Caller) -> Next {
+    Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
+}
+
+/// Whether the service that a finding is about was stopped, or never created: starting it is enough.
+fn is_only_stopped(finding: &Finding, state: Option<&StackState>) -> bool {
+    let Some(Subject::Service { name }) = &finding.subject else { return false };
+    let container = state.and_then(|state| state.containers.iter().find(|c| c.service == *name));
+    container.is_none_or(|c| c.is_stopped)
+}
+
+/// The step in which a person puts the token in.
+fn token_step(caller: &Caller) -> Next {
+    Next::person("put in the token, in a terminal of your own, never in a chat")
+        .running(caller.command(&["token", "set"]))
+}

@@ -1,0 +1,243 @@
+//! What was seen of a stack at one moment: plain data, without a secret, that decides nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::answer::Finding;
+use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
+use crate::deployment::{env_file, token};
+use crate::engine::container::{Endpoint, Inspected};
+use crate::logs::Logs;
+use crate::redact;
+
+/// A container that ended before must run this long before it counts as running.
+pub(crate) const SETTLED: Duration = Duration::from_secs(5);
+
+/// Everything that was gathered.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Snapshot {
+    /// The engine's clock.
+    pub(crate) now: OffsetDateTime,
+    /// The containers of the project, or why docker could not list them.
+    pub(crate) containers: Result<Vec<Container>, Box<Finding>>,
+    /// What their logs add up to, by service.
+    #[serde(skip)]
+    pub(crate) logs: Logs,
+    /// How much of each log was read, by service.
+    pub(crate) printed: BTreeMap<String, Printed>,
+    /// The last lines of containers that do not run well, by service, the oldest first.
+    pub(crate) last_lines: BTreeMap<String, Vec<String>>,
+    /// Where a connection to the server of a route was refused, by route.
+    pub(crate) refused: BTreeMap<String, IpAddr>,
+    /// Containers on the networks that the proxy joins, by network; a text where docker could not tell.
+    pub(crate) neighbours: BTreeMap<String, Result<Vec<Container>, String>>,
+    /// Images of services that do not run, by service.
+    pub(crate) images: BTreeMap<String, Image>,
+    /// Operating system and processor of the engine, `linux/amd64`, where images were looked at.
+    pub(crate) engine_platform: Option<String>,
+    /// The deployment's files.
+    pub(crate) files: Files,
+    /// Logs that could not be read, by service, and why.
+    pub(crate) unread: BTreeMap<String, &'static str>,
+}
+
+/// What of the files is compared with what runs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Files {
+    /// Hash of the configuration, as the proxy's label has it.
+    pub(crate) config_hash: Option<String>,
+    /// When the configuration was written.
+    pub(crate) config_written: Option<OffsetDateTime>,
+    /// When the server certificate was written.
+    pub(crate) certificate_written: Option<OffsetDateTime>,
+    /// Fingerprint of the token in `.env`.
+    pub(crate) token_fingerprint: Option<String>,
+}
+
+/// How much of a log was read.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Printed {
+    /// Whether docker could read it.
+    pub(crate) readable: bool,
+    /// Moment of the first line that was read.
+    pub(crate) first: Option<OffsetDateTime>,
+    /// Lines.
+    pub(crate) lines: u64,
+    /// Bytes.
+    pub(crate) bytes: u64,
+}
+
+/// The image of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Image {
+    /// Not on the engine; its reference.
+    Absent(String),
+    /// Operating system and processor that it is for.
+    For(String),
+}
+
+/// A container of the stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Container {
+    /// 64 hex digits.
+    pub(crate) id: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its Compose service.
+    pub(crate) service: String,
+    /// `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
+    pub(crate) status: String,
+    /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
+    pub(crate) health: Option<String>,
+    /// What the last health check printed.
+    pub(crate) last_check: String,
+    /// Start of the present, or last, life.
+    pub(crate) started: Option<OffsetDateTime>,
+    /// End of the last life.
+    pub(crate) finished: Option<OffsetDateTime>,
+    /// How often its restart policy revived it.
+    pub(crate) restarts: u32,
+    /// Exit code of the last life.
+    pub(crate) exit_code: i64,
+    /// Whether the kernel ended it for want of memory.
+    pub(crate) out_of_memory: bool,
+    /// The engine's error about its start.
+    pub(crate) error: String,
+    /// Whether a restart policy revives it.
+    pub(crate) is_revived: bool,
+    /// Id of the container whose network namespace it shares.
+    pub(crate) network_of: Option<String>,
+    /// Its networks.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// How much log is kept before rotation drops lines, in bytes; `None` without a limit.
+    pub(crate) log_capacity: Option<u64>,
+    /// Our label: hash of the configuration that it was made with.
+    pub(crate) config_label: Option<String>,
+    /// Our label: fingerprint of the token that it was made with.
+    pub(crate) token_label: Option<String>,
+    /// Fingerprint of a token in its environment or command.
+    pub(crate) token_fingerprint: Option<String>,
+    /// cloudflared's log level, in lower case.
+    pub(crate) log_level: Option<String>,
+    /// How many edge connections cloudflared was asked to make.
+    pub(crate) asked_connections: Option<u32>,
+}
+
+/// Fingerprint of the token in a container's environment or command, if it was made with one there.
+fn token_fingerprint(seen: &Inspected) -> Option<String> {
+    let token = seen.variable(env_file::TOKEN).or_else(|| seen.flag("--token")).filter(|token| !token.is_empty())?;
+    redact::guard(token);
+    Some(token::fingerprint(token.trim()))
+}
+
+impl Container {
+    /// Takes over what the judgement needs, and no secret.
+    pub(super) fn of(seen: &Inspected) -> Self {
+        let label = |name| seen.label(name).filter(|value: &&str| !value.is_empty()).map(str::to_owned);
+        let setting = |flags: &[&str], variable| {
+            let flag = flags.iter().find_map(|flag| seen.flag(flag));
+            flag.or_else(|| seen.variable(variable)).map(str::to_owned)
+        };
+        Self {
+            id: seen.id.clone(),
+            name: seen.name().to_owned(),
+            service: seen.service().to_owned(),
+            status: seen.status().to_owned(),
+            health: seen.health().map(str::to_owned),
+            last_check: seen.last_check().to_owned(),
+            started: seen.started(),
+            finished: seen.finished(),
+            restarts: seen.restart_count,
+            exit_code: seen.exit_code(),
+            out_of_memory: seen.ran_out_of_memory(),
+            error: seen.error().to_owned(),
+            is_revived: seen.is_revived(),
+            network_of: seen.shares_network_of().map(str::to_owned),
+            endpoints: seen.endpoints(),
+            log_capacity: seen.log_capacity(),
+            config_label: label(CONFIG_LABEL),
+            token_label: label(TOKEN_LABEL),
+            token_fingerprint: token_fingerprint(seen),
+            log_level: setting(&["--loglevel", "--log-level"], "TUNNEL_LOGLEVEL").map(|l| l.to_ascii_lowercase()),
+            asked_connections: setting(&["--ha-connections"], "TUNNEL_HA_CONNECTIONS").and_then(|n| n.parse().ok()),
+        }
+    }
+
+    /// Whether its program runs now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.status == "running"
+    }
+
+    /// Whether its program ran and has ended.
+    pub(crate) fn has_exited(&self) -> bool {
+        matches!(self.status.as_str(), "exited" | "dead")
+    }
+
+    /// How long its present life has lasted.
+    pub(crate) fn age(&self, now: OffsetDateTime) -> Duration {
+        self.started.and_then(|started| (now - started).try_into().ok()).unwrap_or_default()
+    }
+
+    /// Whether it runs, and not only since it was last revived.
+    pub(crate) fn is_settled(&self, now: OffsetDateTime) -> bool {
+        self.is_running() && (self.restarts == 0 || self.age(now) >= SETTLED)
+    }
+
+    /// Whether it is in a crash loop, also in one of the moments in which it runs.
+    pub(crate) fn is_looping(&self, now: OffsetDateTime) -> bool {
+        self.status == "restarting" || self.is_running() && !self.is_settled(now)
+    }
+
+    /// Whether it ended, and not because it was told to: neither a success nor the signals of a stop.
+    pub(crate) fn failed(&self) -> bool {
+        self.has_exited() && !matches!(self.exit_code, 0 | 137 | 143)
+    }
+
+    /// How it ended, in words.
+    pub(crate) fn ending(&self) -> String {
+        let memory = if self.out_of_memory { ", killed because it ran out of memory" } else { "" };
+        let error = if self.error.is_empty() { String::new() } else { format!(": {}", self.error) };
+        format!("exit code {}{memory}{error}", self.exit_code)
+    }
+
+    /// How often it was restarted, in words.
+    pub(crate) fn times(&self) -> String {
+        match self.restarts {
+            1 => "restarted once".to_owned(),
+            n => format!("restarted {n} times"),
+        }
+    }
+
+    /// Its addresses on networks that another container is on as well, each with the network's gateway.
+    pub(crate) fn addresses_shared_with<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Endpoint> {
+        let shared = |e: &&Endpoint| other.endpoints.iter().any(|theirs| theirs.network == e.network);
+        self.endpoints.iter().filter(shared).filter(|e| e.address.is_some())
+    }
+
+    /// Whether it answers to a name on any of its networks.
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
+        let mut aliases = self.endpoints.iter().flat_map(|endpoint| &endpoint.aliases);
+        self.name.eq_ignore_ascii_case(host) || aliases.any(|alias| alias.eq_ignore_ascii_case(host))
+    }
+}
+
+impl Snapshot {
+    /// The containers; none where docker could not list them.
+    pub(crate) fn all(&self) -> &[Container] {
+        self.containers.as_deref().unwrap_or_default()
+    }
+
+    /// The container of a service.
+    pub(crate) fn container(&self, service: &str) -> Option<&Container> {
+        self.all().iter().find(|c| c.service == service)
+    }
+
+    /// The last line of a service that says anything.
+    pub(crate) fn last_line(&self, service: &str) -> Option<&str> {
+        self.last_lines.get(service)?.iter().rev().map(String::as_str).find(|line| !line.trim().is_empty())
+    }
+}

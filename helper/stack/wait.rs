@@ -1,0 +1,86 @@
+//! Waiting for the live state.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Stack;
+use super::judge::{StackState, judge};
+use super::observe::{Depth, Observer};
+use super::snapshot::{SETTLED, Snapshot};
+use crate::answer::Error;
+use crate::caller::Caller;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// What was seen last, and how long it took.
+pub(crate) struct Waited {
+    /// What was seen.
+    pub(crate) snapshot: Snapshot,
+    /// What it adds up to.
+    pub(crate) state: StackState,
+    /// From the first look to the last.
+    pub(crate) elapsed: Duration,
+}
+
+/// Whether another look can change anything.
+fn is_over(state: &StackState, elapsed: Duration, limit: Duration) -> bool {
+    // A glance at a container that was just revived would call it healthy, or broken, by chance.
+    let limit = if state.recently_restarted { limit.max(SETTLED + PAUSE) } else { limit };
+    state.gave_up || state.ready && state.pending.is_empty() || elapsed >= limit
+}
+
+impl Stack<'_> {
+    /// Looks until the tunnel is live and nothing is on its way, nothing can come of it, or time is up.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn wait(&self, depth: Depth, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
+        let started = Instant::now();
+        let mut observer = Observer::new(&self.docker, self.deployment, &self.declared, depth)?;
+        let mut printed = String::new();
+        loop {
+            let snapshot = observer.observe()?;
+            let state = judge(&self.declared, &snapshot);
+            let elapsed = started.elapsed();
+            if caller.progress && limit > Duration::ZERO && printed != state.progress() {
+                printed = state.progress();
+                // A terminal that has gone is no reason to stop.
+                let _ = writeln!(io::stderr(), "{:>4}s  {printed}", elapsed.as_secs());
+            }
+            if is_over(&state, elapsed, limit) {
+                return Ok(Waited { snapshot, state, elapsed });
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_when_nothing_more_can_come_of_it() {
+        let seconds = Duration::from_secs;
+        let (ready, pending) = (StackState { ready: true, ..StackState::default() }, vec!["3 of 4".to_owned()]);
+        let waiting = StackState { pending: pending.clone(), ..StackState::default() };
+        let connecting = StackState { pending, ..ready.clone() };
+        let gave_up = StackState { gave_up: true, ..StackState::default() };
+        let revived = StackState { recently_restarted: true, ..StackState::default() };
+        for (state, elapsed, limit, over) in [
+            (&ready, 0, 240, true),
+            (&waiting, 239, 240, false),
+            (&waiting, 240, 240, true),
+            (&connecting, 1, 240, false),
+            (&connecting, 0, 0, true),
+            (&gave_up, 0, 240, true),
+            (&revived, 4, 0, false),
+            (&revived, 6, 0, true),
+            (&revived, 6, 240, false),
+        ] {
+            assert_eq!(is_over(state, seconds(elapsed), seconds(limit)), over, "{state:?} {elapsed} {limit}");
+        }
+    }
+}
