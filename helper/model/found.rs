@@ -218,7 +218,34 @@ impl Found {
         let flag = flag.and_then(|i| asked.get(i + 1).cloned());
         let inline = asked.iter().find_map(|w| w.split_once("config=").map(|(_, v)| v.to_owned()));
         let target = flag.or(inline).unwrap_or_else(|| CONFIG_TARGET.into());
-        self.mounts(proxy).into_iter().find(|mount| mount.target == target).map(|mount| mount.source)
+        self.source_of(proxy, &target)
+    }
+
+    /// Where a path in a container lies on this host, by the bind mount or the config that shows it. The most specific one
+    /// counts, as in the container. A service that mounts all of `/etc` is not taken for one that is configured there.
+    pub(crate) fn source_of(&self, service: &str, container: &str) -> Option<String> {
+        let rest = |target: &str| {
+            let rest = std::path::Path::new(container).strip_prefix(target).ok()?.to_string_lossy().into_owned();
+            (!["", "/etc"].contains(&target.trim_end_matches('/'))).then_some(rest)
+        };
+        let shown = self.mounts(service).into_iter().chain(self.configs(service));
+        let shown = shown.filter_map(|mount| Some((rest(&mount.target)?, mount.source)));
+        let (rest, source) = shown.min_by_key(|(rest, _)| rest.len())?;
+        Some(if rest.is_empty() { source } else { format!("{}/{rest}", source.trim_end_matches('/')) })
+    }
+
+    /// Compose `configs` of a service that are files on this host.
+    fn configs(&self, service: &str) -> Vec<BindMount> {
+        let entries = self.each(service, "configs").filter_map(Value::as_sequence).flatten();
+        entries
+            .filter_map(|entry| {
+                let short = yaml::scalar(entry);
+                let name = short.clone().or_else(|| yaml::scalar(at(entry, &["source"])?))?;
+                let target = at(entry, &["target"]).and_then(yaml::scalar).unwrap_or_else(|| format!("/{name}"));
+                let file = self.readable().find_map(|v| at(v, &["configs", &name, "file"]).and_then(yaml::scalar))?;
+                Some(BindMount { source: plain(&file), target })
+            })
+            .collect()
     }
 
     /// Name of the Compose project, as Compose finds it with a clean shell. `None` when it depends on a variable.
@@ -310,6 +337,30 @@ services:
         assert_eq!(found.gateway_path("mcp-proxy").as_deref(), Some("config/mcp-proxy.yaml"));
         assert_eq!(found.service_named("greeter").as_deref(), Some("hello"));
         assert_eq!(found.service_named("nobody"), None);
+    }
+
+    #[test]
+    fn the_configuration_is_found_in_a_mounted_folder_and_as_a_compose_config() {
+        let config = "- './config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro'";
+        let list = QUICKSTART.replace(
+            "['./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro', './data:/data:ro']",
+            "\n    - './config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro'\n    - './data:/data:ro'",
+        );
+        let path = |text: &str| found(text, None).gateway_path("mcp-proxy");
+        assert_eq!(path(&list).as_deref(), Some("config/mcp-proxy.yaml"));
+        assert_eq!(path(&list.replace(config, "- ./conf:/etc/mcp-gateway")).as_deref(), Some("conf/config.yaml"));
+        assert_eq!(path(&list.replace(config, "- /etc:/etc:ro")), None);
+        let as_config = list.replace(&format!("    {config}\n"), "");
+        for entry in ["{source: gw, target: /etc/mcp-gateway/config.yaml}"] {
+            let text = format!(
+                "{}configs: {{gw: {{file: ./gw.yaml}}}}\n",
+                as_config.replace("  tunnel:\n", &format!("    configs: [{entry}]\n  tunnel:\n"))
+            );
+            assert_eq!(path(&text).as_deref(), Some("gw.yaml"), "{text}");
+        }
+        let found = found(&list, None);
+        assert_eq!(found.source_of("mcp-proxy", "/data/tls.crt").as_deref(), Some("data/tls.crt"));
+        assert_eq!(found.source_of("mcp-proxy", "/other/tls.crt"), None);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Which certificate and key the proxy reads, as the compose files and the proxy's configuration say.
 
-use std::path::Path;
-
 use super::current::{GatewayFile, gateway_path, read_gateway};
 use super::found::Found;
 use crate::answer::Finding;
@@ -79,22 +77,15 @@ impl ProxyPair {
     }
 }
 
-/// The file on this host that a container path is, by the bind mount that shows it.
+/// The file on this host that a container path is.
 fn host_file(found: &Found, proxy: &str, container: &str) -> Result<String, String> {
-    let inside = |target: &str| {
-        let rest = Path::new(container).strip_prefix(target).ok()?;
-        Some(rest.to_string_lossy().into_owned())
-    };
-    let mounts = found.mounts(proxy).into_iter();
-    let shown = mounts.filter_map(|mount| Some((inside(&mount.target)?, mount.source)));
-    // The most specific mount wins, as in the container.
-    let Some((rest, source)) = shown.min_by_key(|(rest, _)| rest.len()) else {
+    let Some(source) = found.source_of(proxy, container) else {
         return Err(format!("no bind mount shows `{container}` to the proxy; it is in a volume or in the image"));
     };
     if source.contains('$') || source.starts_with('~') {
         return Err(format!("`{container}` is mounted from `{source}`, which depends on the shell"));
     }
-    Ok(if rest.is_empty() { source } else { format!("{}/{rest}", source.trim_end_matches('/')) })
+    Ok(source)
 }
 
 /// Whether a path of a mount is a file of the directory, by name or through links.

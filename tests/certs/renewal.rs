@@ -595,6 +595,42 @@ fn a_renewal_of_a_file_that_the_proxy_may_not_read_is_no_success() {
 }
 
 #[test]
+fn a_stack_of_another_shape_reads_the_same_pair() {
+    let tunnel = "  tunnel:\n    image: cloudflare/cloudflared:2026.3.0\n    network_mode: 'service:mcp-proxy'\n";
+    let stack = |volumes: &str, rest: &str| {
+        format!("services:\n  mcp-proxy:\n    image: example/mcp-proxy\n    volumes: [{volumes}]\n{rest}")
+    };
+    for (name, compose) in [
+        ("a folder", stack("'./config:/etc/mcp-gateway:ro', './data:/data:ro'", tunnel)),
+        (
+            "two files",
+            stack(
+                "'./config:/etc/mcp-gateway', './data/tls.crt:/data/tls.crt', './data/tls.key:/data/tls.key'",
+                tunnel,
+            ),
+        ),
+        (
+            "a config",
+            stack(
+                "'./data:/data:ro'",
+                &format!(
+                    "    configs: [{{source: gw, target: /etc/mcp-gateway/config.yaml}}]\n{tunnel}configs: {{gw: {{file: ./config/config.yaml}}}}\n"
+                ),
+            ),
+        ),
+    ] {
+        let parent = folder();
+        let dir = living(parent.path(), json!({"server_days": 20}));
+        std::fs::rename(dir.join("config/mcp-gateway.yaml"), dir.join("config/config.yaml")).unwrap();
+        std::fs::write(dir.join("docker-compose.yaml"), compose).unwrap();
+        let answer = renew(&dir, json!({})).expect(0);
+        assert_eq!(answer.findings(), Vec::<&str>::new(), "{name}");
+        let check = helper(["certs", "check"]).dir(&dir).json(json!({"verbose": true})).run().expect(0);
+        assert!(check.data()["requirements"].to_string().contains(&format!("handshake:hello.{DOMAIN}")), "{name}");
+    }
+}
+
+#[test]
 fn no_certificate_command_needs_docker() {
     let parent = folder();
     let dir = living(parent.path(), json!({"server_days": 20}));
