@@ -351,13 +351,9 @@ services:
         assert_eq!(path(&list.replace(config, "- ./conf:/etc/mcp-gateway")).as_deref(), Some("conf/config.yaml"));
         assert_eq!(path(&list.replace(config, "- /etc:/etc:ro")), None);
         let as_config = list.replace(&format!("    {config}\n"), "");
-        for entry in ["{source: gw, target: /etc/mcp-gateway/config.yaml}"] {
-            let text = format!(
-                "{}configs: {{gw: {{file: ./gw.yaml}}}}\n",
-                as_config.replace("  tunnel:\n", &format!("    configs: [{entry}]\n  tunnel:\n"))
-            );
-            assert_eq!(path(&text).as_deref(), Some("gw.yaml"), "{text}");
-        }
+        let entry = "    configs: [{source: gw, target: /etc/mcp-gateway/config.yaml}]\n  tunnel:\n";
+        let text = format!("{}configs: {{gw: {{file: ./gw.yaml}}}}\n", as_config.replace("  tunnel:\n", entry));
+        assert_eq!(path(&text).as_deref(), Some("gw.yaml"), "{text}");
         let found = found(&list, None);
         assert_eq!(found.source_of("mcp-proxy", "/data/tls.crt").as_deref(), Some("data/tls.crt"));
         assert_eq!(found.source_of("mcp-proxy", "/other/tls.crt"), None);
