@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
-use crate::commands::{certs, check, connect, init, render, rules, schema, stack, token};
+use crate::commands::{certs, check, connect, init, probe, render, rules, schema, stack, token};
 use crate::deployment::Deployment;
 use crate::{diagnose, preflight};
 
@@ -59,6 +59,8 @@ enum Command {
     Down,
     /// Say what is wrong with a deployment, or in a saved log
     Diagnose,
+    /// Ask the MCP server behind each route whether Claude could call it
+    Probe,
     /// How to call the tunnel from Claude
     Connect,
     /// The troubleshooting table
@@ -189,6 +191,7 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         }
         Command::Down => answer!("down", |_r: stack::DownRequest, d| stack::down(&d, caller)),
         Command::Diagnose => diagnose(cli, caller),
+        Command::Probe => answer!("probe", |r: probe::ProbeRequest, d| probe::run(&d, &r, caller)),
         Command::Connect => answer!("connect", |r: connect::ConnectRequest, d| connect::run(&d, &r, caller)),
         Command::Rules => {
             let result: Result<Report<rules::RulesData>, Error> =

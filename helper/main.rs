@@ -17,6 +17,7 @@ mod logs;
 mod model;
 mod os;
 mod preflight;
+mod probe;
 mod redact;
 mod render;
 mod rules;
@@ -34,8 +35,11 @@ use cli::Printed;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| answer_a_panic(panic.location())));
-    let mut caller = Caller::from_process();
     let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == probe::inside::WORD) {
+        return probe::inside::run();
+    }
+    let mut caller = Caller::from_process();
     let (text, code) = match cli::run(&args, &mut caller) {
         Printed::Text(text) => (text.trim_end().to_owned(), 0),
         Printed::Json(value, status, pretty) => {

@@ -8,12 +8,13 @@ use crate::answer::{Error, Next, Report};
 use crate::config;
 use crate::deployment::{Deployment, RouteName};
 use crate::model::current;
+use crate::model::found::Found;
 
 /// The request of `connect`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConnectRequest {
-    /// Path at which the MCP server answers (`mcp`).
+    /// Path at which the MCP servers answer (the one that is kept of each route, else `mcp`).
     path: Option<String>,
     /// Model of the Messages API request.
     model: Option<String>,
@@ -63,7 +64,7 @@ pub(crate) fn run(
     caller: &crate::caller::Caller,
 ) -> Result<Report<ConnectData>, Error> {
     deployment.require_begun()?;
-    let path = checked_path(request.path.as_deref().unwrap_or("mcp"))?;
+    let asked = request.path.as_deref().map(checked_path).transpose()?;
     let model = request.model.as_deref().unwrap_or(MODEL);
     if model.is_empty()
         || model.len() > 128
@@ -84,14 +85,17 @@ pub(crate) fn run(
         });
     }
     let suffix = format!(".{domain}");
+    let kept = Found::read(deployment)?.paths();
     let calls: Vec<RouteCall> = routes
         .into_iter()
         .filter_map(|(name, upstream)| {
             let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
             // A key that can be no host name cannot be called; `check` says so.
             RouteName::parse(&label).ok()?;
+            let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
+            let path = asked.as_deref().or(kept).unwrap_or("mcp");
             let url = format!("https://{label}.{domain}/{path}");
-            Some(call(&label, upstream, url, domain.as_str(), &path, model))
+            Some(call(&label, upstream, url, domain.as_str(), path, model))
         })
         .collect();
     let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();

@@ -4,6 +4,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod connect;
 pub(crate) mod init;
+pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod rules;
 pub(crate) mod schema;

@@ -32,6 +32,9 @@ pub(crate) struct RenderData {
     files: Vec<FileEntry>,
     /// The routes that are, or in a dry run would be, configured.
     routes: BTreeMap<String, String>,
+    /// Paths of MCP endpoints that are kept, by route; the others are at `/mcp`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    paths: BTreeMap<String, String>,
     /// The existing Docker networks that the proxy also joins: what a list in a request replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     networks: Vec<String>,
@@ -81,6 +84,7 @@ pub(crate) fn run(
     let data = RenderData {
         files: rendered.files,
         routes: rendered.routes,
+        paths: rendered.paths,
         networks: rendered.networks,
         diffs: rendered.diffs,
         dry_run: request.dry_run,

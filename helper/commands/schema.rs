@@ -13,6 +13,7 @@ use crate::commands::certs::rotate_ca::{RotateData, RotateRequest};
 use crate::commands::check::{CheckData, CheckRequest};
 use crate::commands::connect::{ConnectData, ConnectRequest};
 use crate::commands::init::{InitData, InitRequest};
+use crate::commands::probe::{ProbeData, ProbeRequest};
 use crate::commands::render::{RenderData, RenderRequest};
 use crate::commands::rules::{RulesData, RulesRequest};
 use crate::commands::token::{CheckData as TokenCheckData, SetData, TokenRequest};
@@ -70,6 +71,7 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("restart", command::<RestartRequest, StackData>()),
         ("down", command::<DownRequest, DownData>()),
         ("diagnose", command::<DiagnoseRequest, DiagnoseData>()),
+        ("probe", command::<ProbeRequest, ProbeData>()),
         ("connect", command::<ConnectRequest, ConnectData>()),
         ("rules", command::<RulesRequest, RulesData>()),
         ("schema", command::<SchemaRequest, SchemaData>()),

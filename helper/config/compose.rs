@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::gateway::LISTEN_URL;
 use super::images::{CLOUDFLARED, ImageRef, PROXY, PYTHON};
 use super::sample;
-use super::settings::{Profile, Protocol, Settings};
+use super::settings::{McpPath, Profile, Protocol, Settings};
 use super::yaml::{self, Value, at, texts};
 use crate::answer::Error;
 use crate::deployment::route::DOCKER_HOST;
@@ -28,11 +28,15 @@ pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
 /// Loopback only, inside the namespace that cloudflared shares with the proxy.
 const METRICS: &str = "127.0.0.1:20241";
 const SECRET: &str = "tunnel_token";
+/// Where the file keeps what Compose has no place for.
+const EXTENSION: &str = "x-mcp-tunnels";
 
 /// What can be chosen about the stack, as far as the compose file holds it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Choices {
     pub(crate) sample: bool,
+    /// Route → path of its MCP endpoint, where a person chose it.
+    pub(crate) paths: BTreeMap<String, String>,
     pub(crate) networks: Vec<String>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) profile: Profile,
@@ -46,6 +50,7 @@ impl Default for Choices {
     fn default() -> Self {
         Self {
             sample: false,
+            paths: BTreeMap::new(),
             networks: Vec::new(),
             protocol: None,
             profile: Profile::Default,
@@ -77,6 +82,7 @@ impl Choices {
         let read_only = at(file, &["services", proxy, "read_only"]) == Some(&Value::Bool(true));
         Self {
             sample: at(file, &["services", sample::SERVICE]).is_some(),
+            paths: paths(file),
             networks: networks.into_iter().filter(external).collect(),
             protocol: protocol.and_then(|p| yaml::from_text(p).ok()),
             profile: if read_only { Profile::Hardened } else { Profile::Default },
@@ -90,6 +96,12 @@ impl Choices {
     pub(crate) fn apply(&mut self, settings: &Settings) {
         let default = Self::default();
         self.sample = settings.sample.over(Some(self.sample)).unwrap_or_default();
+        for (name, path) in &settings.paths.0 {
+            match path {
+                Some(path) => self.paths.insert(name.clone(), path.as_str().to_owned()),
+                None => self.paths.remove(name),
+            };
+        }
         if settings.networks.is_mentioned() {
             let asked = settings.networks.over(None).unwrap_or_default();
             self.networks.clear();
@@ -119,6 +131,16 @@ impl Choices {
     }
 }
 
+/// What a compose file keeps of routes' paths. What is no path is passed over.
+pub(crate) fn paths(file: &Value) -> BTreeMap<String, String> {
+    let kept = at(file, &[EXTENSION, "paths"]).and_then(Value::as_mapping);
+    let one = |(name, path): (&Value, &Value)| {
+        let path = McpPath::parse(&yaml::scalar(path)?).ok()?;
+        Some((yaml::scalar(name)?, path.as_str().to_owned()))
+    };
+    kept.into_iter().flatten().filter_map(one).collect()
+}
+
 /// The words of a `command:`, which may be a list or one line.
 pub(crate) fn words(command: &Value) -> Vec<String> {
     match command {
@@ -130,10 +152,18 @@ pub(crate) fn words(command: &Value) -> Vec<String> {
 #[derive(Serialize)]
 struct File {
     name: String,
+    #[serde(rename = "x-mcp-tunnels", skip_serializing_if = "Option::is_none")]
+    extension: Option<Extension>,
     services: Services,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     networks: BTreeMap<String, Network>,
     secrets: BTreeMap<&'static str, Secret>,
+}
+
+/// What Compose passes over.
+#[derive(Serialize)]
+struct Extension {
+    paths: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -323,6 +353,7 @@ pub(crate) fn to_yaml(
 
     let file = File {
         name: project_name(domain),
+        extension: (!choices.paths.is_empty()).then(|| Extension { paths: choices.paths.clone() }),
         services: Services {
             proxy,
             cloudflared,

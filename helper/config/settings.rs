@@ -34,6 +34,7 @@ macro_rules! parsed_from_text {
     };
 }
 
+parsed_from_text!(McpPath, McpPath::parse, "McpPath", "path of an MCP endpoint", "/mcp");
 parsed_from_text!(Upstream, Upstream::parse, "Upstream", "scheme://host:port, without a path", "http://hello-mcp:9000");
 parsed_from_text!(AllowedIp, AllowedIp::parse, "AllowedIp", "IPv4 address or CIDR", "10.20.0.0/16");
 parsed_from_text!(NetworkName, NetworkName::parse, "NetworkName", "name of an existing Docker network", "backend");
@@ -141,6 +142,30 @@ impl Timeout {
     }
 }
 
+/// Path of an MCP endpoint: from its slash, without query, of characters that need no escaping anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct McpPath(String);
+
+impl McpPath {
+    /// Reads one; a missing slash at its beginning is added.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let path = format!("/{}", text.strip_prefix('/').unwrap_or(text));
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        if path.len() > 512 || path.contains("//") || !path.chars().all(plain) {
+            return Err(format!("`{text}` is not the path of an MCP endpoint; write it as `/mcp` or `/sse`"));
+        }
+        Ok(Self(path))
+    }
+
+    /// Its text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// How much the proxy prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -225,6 +250,7 @@ pub(crate) struct ImagesRequest {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) routes: UniqueMap<Option<Upstream>>,
+    pub(crate) paths: UniqueMap<Option<McpPath>>,
     pub(crate) sample: Change<bool>,
     pub(crate) allowed_ips: Change<Vec<AllowedIp>>,
     pub(crate) upstream: Change<UpstreamRequest>,
@@ -240,6 +266,7 @@ impl Settings {
     /// Whether the request says anything about the stack.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.0.is_empty()
+            && self.paths.0.is_empty()
             && !self.sample.is_mentioned()
             && !self.allowed_ips.is_mentioned()
             && !self.upstream.is_mentioned()
@@ -262,6 +289,8 @@ macro_rules! request_with_settings {
             $($(#[$field_meta])* pub(crate) $field: $type,)*
             /// Name → `scheme://host:port`; `null` removes the route.
             routes: $crate::answer::request::UniqueMap<Option<$crate::deployment::Upstream>>,
+            /// Route → path of its MCP endpoint where it is not `/mcp`; `null` forgets it.
+            paths: $crate::answer::request::UniqueMap<Option<$crate::config::settings::McpPath>>,
             /// `true` adds the sample server and the route `echo` to it, `false` removes both.
             sample: $crate::answer::request::Change<bool>,
             /// What the proxy may dial, in place of the private ranges of RFC 1918.
@@ -287,6 +316,7 @@ macro_rules! request_with_settings {
             pub(crate) fn settings(&self) -> $crate::config::settings::Settings {
                 $crate::config::settings::Settings {
                     routes: self.routes.clone(),
+                    paths: self.paths.clone(),
                     sample: self.sample.clone(),
                     allowed_ips: self.allowed_ips.clone(),
                     upstream: self.upstream.clone(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::answer::Error;
 use crate::deployment::Lock;
 use crate::os::process;
-pub(crate) use crate::os::process::Output;
+pub(crate) use crate::os::process::{Input, Output};
 
 /// How the client gets out: Docker hands these on to builds, too.
 const PROXIES: [&str; 10] = [
@@ -86,6 +86,14 @@ impl Docker {
     /// `io` when the client cannot be started.
     pub(crate) fn ask(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
         self.run(self.command(args), limit, false)
+    }
+
+    /// Runs a command that reads its standard input.
+    ///
+    /// # Errors
+    /// `io` when the client cannot be started.
+    pub(crate) fn fed(&self, args: &[&str], input: Input, limit: Duration) -> Result<Output, Error> {
+        process::run_fed(self.command(args), Some(input), limit, false).map_err(|e| Error::io("run", &self.program, e))
     }
 
     /// Runs a Compose command that changes the stack; what it prints goes to the terminal, if there is one. It holds

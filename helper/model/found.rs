@@ -1,6 +1,6 @@
 //! The compose files as they are found, whoever wrote them: which one Compose takes, and what it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::secrets;
 use crate::answer::Error;
@@ -112,6 +112,17 @@ impl Found {
         let services = value.and_then(|value| at(value, &["services"])?.as_mapping());
         let names = services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar));
         names.filter(|name| names::is_valid(name)).collect()
+    }
+
+    /// Paths of MCP endpoints that the files keep, by route.
+    pub(crate) fn paths(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for value in self.readable() {
+            for (name, path) in crate::config::compose::paths(value) {
+                all.entry(name).or_insert(path);
+            }
+        }
+        all
     }
 
     /// Whether other files are pulled in, whose services cannot be seen here.

@@ -73,19 +73,49 @@ impl Output {
     }
 }
 
+/// What a child reads on its standard input.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// The bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the pipe stays open behind them until the child ends.
+    pub(crate) held: bool,
+}
+
 /// Runs a command whose outputs are pipes; with `show` standard error also goes to ours. When time is up, the child and
 /// everything that it started is killed, as far as it can be found.
 ///
 /// # Errors
 /// When it cannot be started.
-pub(crate) fn run(mut command: Command, limit: Duration, show: bool) -> io::Result<Output> {
+pub(crate) fn run(command: Command, limit: Duration, show: bool) -> io::Result<Output> {
+    run_fed(command, None, limit, show)
+}
+
+/// The same for a command that reads.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn run_fed(mut command: Command, input: Option<Input>, limit: Duration, show: bool) -> io::Result<Output> {
     let deadline = Instant::now() + limit;
+    if input.is_some() {
+        command.stdin(Stdio::piped());
+    }
     let mut child = command.spawn()?;
     let (done, finished) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
     let mut readers = Ok(());
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        readers = spawn(move || {
+            // A child that ends without reading says why in its own words.
+            let _ = stdin.write_all(&input.bytes);
+            if input.held {
+                let _ = released.recv();
+            }
+        });
+    }
     if let Some(stream) = child.stdout.take() {
         let done = done.clone();
-        readers = spawn(move || done.send((true, collect(stream, false))));
+        readers = readers.and_then(|()| spawn(move || done.send((true, collect(stream, false)))));
     }
     if let Some(stream) = child.stderr.take() {
         readers = readers.and_then(|()| spawn(move || done.send((false, collect(stream, show)))));
@@ -106,6 +136,7 @@ pub(crate) fn run(mut command: Command, limit: Duration, show: bool) -> io::Resu
         }
     }
     output.code = end(&mut child, deadline, &mut output.timed_out);
+    drop(release);
     output.success = output.code == Some(0) && !output.timed_out;
     Ok(output)
 }

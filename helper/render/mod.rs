@@ -88,6 +88,12 @@ pub(crate) fn render(
     }
     let mut choices = before.clone();
     choices.apply(settings);
+    if let Some(unknown) = settings.paths.0.keys().find(|name| !gateway.routes.contains_key(*name)) {
+        let names: Vec<&str> = gateway.routes.keys().map(String::as_str).collect();
+        let hint = format!("the routes are {}", names.join(", "));
+        return Err(Error::request(format!("`paths` names `{unknown}`, which is not a route"), hint));
+    }
+    choices.paths.retain(|name, _| gateway.routes.contains_key(name));
     let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
 
     let mut plan = Vec::new();
@@ -132,7 +138,8 @@ pub(crate) fn render(
     });
 
     let (routes, networks) = (gateway.shown_routes(), choices.networks.clone());
-    let mut rendered = Rendered { routes, networks, ..Rendered::default() };
+    let paths = choices.paths.clone();
+    let mut rendered = Rendered { routes, paths, networks, ..Rendered::default() };
     // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
     let foreign_in_the_way = foreign && !mode.overwrite;
     rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);

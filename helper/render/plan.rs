@@ -24,6 +24,8 @@ pub(crate) struct Rendered {
     pub(crate) findings: Vec<Finding>,
     /// The routes that are, or would be, configured.
     pub(crate) routes: BTreeMap<String, String>,
+    /// The paths of their MCP endpoints that are, or would be, kept.
+    pub(crate) paths: BTreeMap<String, String>,
     /// The Docker networks of others that the proxy joins, or would join.
     pub(crate) networks: Vec<String>,
     /// An edited file is in the way, so nothing was written.

@@ -2372,6 +2372,69 @@ rules! {
         cause: "several workers or replicas each keep sessions of their own, and a call lands on one that does not know its session; or sessions end while the client still uses them",
         fix: "run one worker (`--workers 1`, one replica), send a session always to the same one, or make the server stateless (`stateless_http=True` in Python)",
     }
+    UpstreamFirewalled = "upstream-firewalled" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a firewall keeps the proxy from the server behind a route",
+        symptom: "the server answers on its own host, and the proxy's connections time out",
+        cause: "the server's port is open on its host, and packets from Docker's networks are dropped or rejected",
+        fix: "allow the port from Docker's networks on that host (for example `sudo ufw allow from 172.16.0.0/12 to any port PORT proto tcp`), or run the server as a service in docker-compose.override.yaml",
+    }
+    UpstreamWrongPort = "upstream-wrong-port" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "the server behind a route listens on another port",
+        symptom: "`connect: connection refused`, while the server's log says that it is listening",
+        cause: "the port in the route is not the one that the server listens on inside its container; published ports do not count there",
+        fix: "write the server's own port in the route",
+    }
+    UpstreamWrongScheme = "upstream-wrong-scheme" {
+        layer: Upstream,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the scheme of a route is not the one that its server speaks",
+        symptom: "`http: server gave HTTP response to HTTPS client`, `wrong version number`, or `400 The plain HTTP request was sent to HTTPS port`",
+        cause: "`http` in a route is plain HTTP and `https` is TLS; the proxy does not try the other one",
+        fix: "write the scheme that the server speaks in the route",
+    }
+    UpstreamTlsFailed = "upstream-tls-failed" {
+        layer: Upstream,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the proxy cannot verify the certificate of an https upstream",
+        symptom: "`x509: …` in the proxy's log for every call of one route",
+        cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is not in date",
+        fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
+    }
+    UpstreamWebPage = "upstream-web-page" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a web page is at the path of a route",
+        symptom: "`200 OK` with `text/html`",
+        cause: "the route leads to a web server or to the front of an application, not to its MCP endpoint",
+        fix: "point the route to the port of the MCP server, or keep the path of its endpoint with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
+    }
+    UpstreamNotMcp = "upstream-not-mcp" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "what is behind a route is not an MCP server",
+        symptom: "an answer that is neither JSON-RPC nor a known refusal",
+        cause: "another program listens on this port",
+        fix: "point the route to the MCP server's host and port; `{helper} probe --dir {dir} --json '{\"url\":\"http://HOST:PORT\"}'` tries one before it is a route",
+    }
+    UpstreamPathOther = "upstream-path-other" {
+        layer: Upstream,
+        severity: Error,
+        docs: TROUBLE,
+        title: "the MCP server answers at another path",
+        symptom: "`404 Not Found` or a page at the path that Claude calls",
+        cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the usual one",
+        fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
+    }
     AllowedIpsOpen = "allowed-ips-open" {
         layer: Upstream,
         severity: Warning,

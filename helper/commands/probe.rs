@@ -1,0 +1,305 @@
+//! `probe`: whether Claude could call the MCP server behind each route.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::request::UniqueMap;
+use crate::answer::{Error, Next, Report, Skipped};
+use crate::caller::Caller;
+use crate::config::gateway::Gateway;
+use crate::config::settings::McpPath;
+use crate::deployment::{Deployment, Upstream};
+use crate::engine::container::Inspected;
+use crate::engine::version;
+use crate::model::current;
+use crate::model::found::Found;
+use crate::probe::container::{Place, sweep};
+use crate::probe::judge::State;
+use crate::probe::observe::{Observed, neighbours, observe};
+use crate::probe::row::{RouteRow, in_one_sentence, rows};
+use crate::probe::target::{self, Planned, USUAL_PATHS, plan};
+use crate::probe::wire::{Allowed, Target, Trust};
+use crate::rules::{self, Finding, RuleId, Severity, Subject};
+use crate::stack::Stack;
+
+/// Time for one route, in milliseconds, unless the request says otherwise.
+const LIMIT: u64 = 5_000;
+/// Limits that a request may name, in milliseconds.
+const LIMITS: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// The request of `probe`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProbeRequest {
+    /// Only these routes.
+    routes: Option<Vec<String>>,
+    /// An upstream that is no route yet, such as `http://host.docker.internal:8000`; it may have a path.
+    url: Option<String>,
+    /// Paths of MCP endpoints to try in place of those that are kept: route → path; `null` tries the usual ones.
+    paths: UniqueMap<Option<McpPath>>,
+    /// Time for one route, in milliseconds (5000).
+    timeout_ms: Option<u64>,
+    /// Whether every attempt is listed.
+    verbose: bool,
+}
+
+/// What `probe` answers.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct ProbeData {
+    /// One row a route.
+    routes: Vec<RouteRow>,
+    /// What holds for all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'static str>,
+}
+
+/// The command.
+///
+/// # Errors
+/// `request` for routes that are not there, `directory`, `io` and `tool`.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: &ProbeRequest,
+    caller: &mut Caller,
+) -> Result<Report<ProbeData>, Error> {
+    let limit = request.timeout_ms.unwrap_or(LIMIT);
+    if !LIMITS.contains(&limit) {
+        return Err(Error::request(
+            format!("`timeout_ms` is {limit}; it must be between {} and {}", LIMITS.start(), LIMITS.end()),
+            format!("leave it out for {LIMIT}"),
+        ));
+    }
+    match &request.url {
+        Some(url) => probe_url(deployment, request, url, limit, caller),
+        None => probe_routes(deployment, request, limit, caller),
+    }
+}
+
+fn probe_routes(
+    deployment: &Deployment,
+    request: &ProbeRequest,
+    limit: u64,
+    caller: &mut Caller,
+) -> Result<Report<ProbeData>, Error> {
+    deployment.require_begun()?;
+    let stack = match Stack::open(deployment, caller)? {
+        Ok(stack) => stack,
+        Err(refusal) => {
+            let mut report = Report::new("nothing was checked: the stack cannot be looked at", ProbeData::default());
+            report.findings = refusal.findings;
+            return Ok(report);
+        }
+    };
+    let domain = current::require_domain(deployment)?;
+    let Some(gateway) = &stack.declared.gateway else {
+        return Err(Error::Directory {
+            message: format!("`{}` has no proxy configuration that can be read", deployment.root().display()),
+            hint: "`mcp-tunnels-helper check` says what is wrong with it".into(),
+        });
+    };
+    let mut paths = stack.declared.found.paths();
+    for (name, path) in &request.paths.0 {
+        match path {
+            Some(path) => paths.insert(name.clone(), path.as_str().to_owned()),
+            None => paths.remove(name),
+        };
+    }
+    let planned = chosen(plan(deployment, gateway, domain.as_str(), &paths, limit), request)?;
+    sweep(&stack.docker)?;
+    let containers = stack.containers()?;
+    let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
+    let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
+        Some(proxy) => (from_proxy(&stack, proxy, &containers, &planned)?, None),
+        None => {
+            let finding = not_running(&stack.declared.services.proxy, proxy);
+            (Err(format!("`{}` is not running", stack.declared.services.proxy)), Some(finding))
+        }
+    };
+    let observed = observed.as_ref().map_err(String::as_str);
+    let (rows, findings) = rows(&planned, observed, domain.as_str(), request.verbose);
+    let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default());
+    report.findings = state.into_iter().chain(findings).collect();
+    report.skipped = skipped(&rows);
+    report.next = next(&rows, caller);
+    report.data.routes = rows;
+    Ok(report)
+}
+
+/// Tries the routes from the proxy's network namespace; once more if the proxy was restarted meanwhile.
+fn from_proxy(
+    stack: &Stack<'_>,
+    proxy: &Inspected,
+    containers: &[Inspected],
+    planned: &[Planned],
+) -> Result<Result<Observed, String>, Error> {
+    let targets: Vec<Target> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+    if targets.is_empty() {
+        return Ok(Ok(Observed::default()));
+    }
+    let neighbours = neighbours(proxy, containers);
+    let look = || observe(&stack.docker, Place::Namespace(&proxy.id), &targets, &neighbours);
+    let first = look()?;
+    let fine = |observed: &Observed| observed.routes.iter().all(|(seen, _)| seen.server.is_some());
+    if first.as_ref().is_ok_and(fine) {
+        return Ok(first);
+    }
+    let now = stack.containers()?;
+    let is_same = now.iter().any(|c| c.id == proxy.id && c.life() == proxy.life() && c.status() == "running");
+    if is_same { Ok(first) } else { look() }
+}
+
+fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {
+    let subject = Subject::service(service);
+    match proxy {
+        None => {
+            let mut finding = rules::finding(RuleId::StackStopped).about(subject);
+            // Not started yet is a state.
+            finding.severity = Severity::Note;
+            finding.with(format!("`{service}` has no container"))
+        }
+        Some(proxy) if proxy.status() == "restarting" => rules::finding(RuleId::CrashLoop)
+            .about(subject)
+            .with(format!("`{service}` was restarted {} times, exit code {}", proxy.restart_count, proxy.exit_code())),
+        Some(proxy) => {
+            let has_ended = matches!(proxy.status(), "exited" | "dead");
+            let ending = if has_ended { format!(", exit code {}", proxy.exit_code()) } else { String::new() };
+            rules::finding(RuleId::ServiceStopped)
+                .about(subject)
+                .with(format!("`{service}` is {}{ending}", proxy.status()))
+        }
+    }
+}
+
+/// The routes that were asked for.
+fn chosen(planned: Vec<Planned>, request: &ProbeRequest) -> Result<Vec<Planned>, Error> {
+    let names = request.routes.iter().flatten().chain(request.paths.0.keys());
+    if let Some(unknown) = names.clone().find(|name| !planned.iter().any(|route| route.name == **name)) {
+        let known: Vec<&str> = planned.iter().map(|route| route.name.as_str()).collect();
+        return Err(Error::request(
+            format!("there is no route `{unknown}`"),
+            match known.as_slice() {
+                [] => "there are no routes yet; `url` tries a server before it is one".to_owned(),
+                known => format!("the routes are {}", known.join(", ")),
+            },
+        ));
+    }
+    let wanted = |route: &Planned| request.routes.as_ref().is_none_or(|names| names.contains(&route.name));
+    Ok(planned.into_iter().filter(wanted).collect())
+}
+
+fn skipped(rows: &[RouteRow]) -> Vec<Skipped> {
+    let of = |row: &RouteRow| Skipped::new(format!("probe:{}", row.name), row.reason.clone().unwrap_or_default());
+    rows.iter().filter(|row| row.state == State::NotChecked).map(of).collect()
+}
+
+fn next(rows: &[RouteRow], caller: &Caller) -> Vec<Next> {
+    if rows.iter().any(|row| !row.state.is_callable()) || rows.is_empty() {
+        return Vec::new();
+    }
+    vec![Next::helper("see how to call them from Claude", caller.command(&["connect"]))]
+}
+
+/// An upstream that is no route yet, from a network of the probe's own.
+fn probe_url(
+    deployment: &Deployment,
+    request: &ProbeRequest,
+    url: &str,
+    limit: u64,
+    caller: &Caller,
+) -> Result<Report<ProbeData>, Error> {
+    if request.routes.is_some() || !request.paths.0.is_empty() {
+        return Err(Error::request(
+            "`url` tries a server that is no route; `routes` and `paths` are of routes",
+            "leave `routes` and `paths` out; a path goes into the URL itself",
+        ));
+    }
+    let (upstream, path) = split(url)?;
+    let domain = current::known_domain(deployment).ok().flatten();
+    let gateway = gateway_of(deployment);
+    let domain = domain.map_or_else(|| "abcd1234.tunnel.anthropic.com".to_owned(), |domain| domain.to_string());
+    let name = upstream.to_string();
+    let allowed = gateway.as_ref().map_or(Allowed::Private, target::allowed);
+    let trust = match &gateway {
+        Some(gateway) => target::trust(deployment, gateway).unwrap_or_default(),
+        None => Trust { ca_pem: None, public: true },
+    };
+    let chosen = path.as_ref().map_or(USUAL_PATHS[0], McpPath::as_str);
+    let host = format!("new-route.{domain}");
+    let target = target::target(&name, &upstream, host, chosen, allowed, trust, limit);
+    let planned =
+        [Planned { name: name.clone(), upstream: name.clone(), is_kept: path.is_some(), target: Ok(target.clone()) }];
+
+    let folder = if deployment.root().is_dir() { deployment.root() } else { Path::new("/") };
+    let (docker, engine) = version::find(folder, Vec::new(), caller.var("DOCKER_HOST"), caller.progress)?;
+    let observed = match &docker {
+        Some(docker) => {
+            sweep(docker)?;
+            observe(docker, Place::OwnNetwork, &[target], &[])?
+        }
+        None => Err("the Docker engine cannot be used".to_owned()),
+    };
+    let (mut rows, mut findings) = rows(&planned, observed.as_ref().map_err(String::as_str), &domain, request.verbose);
+    // It has no name yet.
+    for finding in &mut findings {
+        finding.fix = finding.fix.replace(&format!("\"{name}\":"), "\"NAME\":");
+        finding.subject = None;
+    }
+    for row in &mut rows {
+        row.url = row.url.replacen("https://new-route.", "https://NAME.", 1);
+    }
+    let mut report = Report::new(in_one_sentence(&rows, "could"), ProbeData::default());
+    report.skipped = skipped(&rows);
+    report.findings = engine;
+    report.findings.extend(findings);
+    if let [row] = rows.as_slice()
+        && row.state.is_callable()
+    {
+        let routes = serde_json::json!({"routes": {"NAME": name}}).to_string();
+        let what = "make it a route; put a name of your own in the place of NAME";
+        report.next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
+    }
+    report.data.routes = rows;
+    report.data.notes =
+        vec!["tried from a network of the probe's own; a firewall may treat the network of the deployment differently"];
+    Ok(report)
+}
+
+fn gateway_of(deployment: &Deployment) -> Option<Gateway> {
+    let found = Found::read(deployment).ok()?;
+    let inside = current::gateway_path(deployment, &found, &found.services());
+    current::read_gateway(deployment, &found, inside.as_deref()).good().cloned()
+}
+
+/// `scheme://host:port`, and a path behind it.
+fn split(url: &str) -> Result<(Upstream, Option<McpPath>), Error> {
+    let hint = "write it as `http://HOST:PORT` or `http://HOST:PORT/PATH`; for a process on this machine HOST is host.docker.internal";
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let (base, path) = match url[start..].find('/') {
+        Some(at) => url.split_at(start + at),
+        None => (url, ""),
+    };
+    let upstream = Upstream::parse(base).map_err(|why| Error::request(why, hint))?;
+    let path = match path {
+        "" | "/" => None,
+        path => Some(McpPath::parse(path).map_err(|why| Error::request(why, hint))?),
+    };
+    Ok((upstream, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_an_upstream_with_or_without_a_path() {
+        let read = |url: &str| split(url).map(|(u, p)| (u.to_string(), p.map(|p| p.as_str().to_owned())));
+        assert_eq!(read("http://a:1").unwrap(), ("http://a:1".into(), None));
+        assert_eq!(read("http://a:1/").unwrap(), ("http://a:1".into(), None));
+        assert_eq!(read("https://a:1/x/sse").unwrap(), ("https://a:1".into(), Some("/x/sse".into())));
+        for url in ["a:1", "http://a", "http://a:1/x y", "http://a:1/x?y=1", "ftp://a:1", "", "/", "http://u:p@a:1/x"] {
+            assert_eq!(read(url).unwrap_err().code(), "request", "{url}");
+        }
+    }
+}

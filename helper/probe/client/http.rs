@@ -1,0 +1,431 @@
+//! One HTTP/1.1 exchange over a connection of its own, every step within a deadline.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustls::{ClientConnection, StreamOwned};
+
+use super::tls;
+use crate::probe::wire::{Got, Http, TlsFault, Trust};
+
+/// Longest head of an answer, in bytes.
+const LONGEST_HEAD: usize = 64 << 10;
+/// Longest body that is read, in bytes.
+const LONGEST_BODY: usize = 2 << 20;
+/// Beginning of a body that is kept as evidence, in bytes.
+const EXCERPT: usize = 400;
+
+/// How a connection is encrypted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Security<'a> {
+    /// Not at all.
+    Plain,
+    /// TLS for this host, with this trust; `None` trusts any certificate.
+    Tls(&'a str, Option<&'a Trust>),
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Request<'a> {
+    /// Method.
+    pub(super) method: &'static str,
+    /// Path and query.
+    pub(super) path: &'a str,
+    /// Host header.
+    pub(super) host: &'a str,
+    /// Further header fields.
+    pub(super) headers: Vec<(&'static str, String)>,
+    /// Body; its content type is JSON.
+    pub(super) body: Option<String>,
+}
+
+/// A TCP stream on which nothing takes longer than until the deadline.
+struct Timed {
+    tcp: TcpStream,
+    deadline: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tcp.set_read_timeout(Some(self.left()?))?;
+        self.tcp.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.set_write_timeout(Some(self.left()?))?;
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+enum Stream {
+    Plain(Timed),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Opens a TCP connection.
+///
+/// # Errors
+/// What came instead.
+pub(super) fn connect(address: Ipv4Addr, port: u16, deadline: Instant) -> Result<TcpStream, Got> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Got::Timeout);
+    }
+    let tcp = TcpStream::connect_timeout(&SocketAddr::from((address, port)), left).map_err(|e| got(&e))?;
+    let _ = tcp.set_nodelay(true);
+    Ok(tcp)
+}
+
+fn got(error: &io::Error) -> Got {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return Got::Tls(tls::fault(inner));
+    }
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Got::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Got::Timeout,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::PermissionDenied => Got::Unreachable,
+        _ => Got::Closed,
+    }
+}
+
+/// An answer whose body is still coming.
+pub(super) struct Reply {
+    stream: Stream,
+    /// Bytes behind what was decoded.
+    raw: Vec<u8>,
+    framing: Framing,
+    /// Decoded body, as far as it came.
+    pub(super) body: Vec<u8>,
+    /// Status code.
+    pub(super) status: u16,
+    headers: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// So many bytes more.
+    Length(u64),
+    /// Chunks; so many bytes more of this one, with the line break behind it.
+    Chunked(u64),
+    /// Until the connection ends.
+    Close,
+    /// Complete.
+    Done,
+}
+
+/// Sends a request and reads the head of the answer.
+///
+/// # Errors
+/// What came instead of an HTTP answer.
+pub(super) fn send(
+    tcp: TcpStream,
+    security: Security<'_>,
+    request: &Request<'_>,
+    deadline: Instant,
+) -> Result<Reply, Got> {
+    let timed = Timed { tcp, deadline };
+    let mut stream = match security {
+        Security::Plain => Stream::Plain(timed),
+        Security::Tls(host, trust) => {
+            let client = tls::connection(host, trust).map_err(Got::Tls)?;
+            let mut stream = StreamOwned::new(client, timed);
+            while stream.conn.is_handshaking() {
+                stream.conn.complete_io(&mut stream.sock).map_err(|e| match got(&e) {
+                    Got::Closed => Got::Tls(TlsFault::NotTls),
+                    other => other,
+                })?;
+            }
+            Stream::Tls(Box::new(stream))
+        }
+    };
+    // A server may answer and close before it has read everything.
+    let written = stream.write_all(&head(request)).and_then(|()| stream.flush());
+    let mut reply =
+        Reply { stream, raw: Vec::new(), framing: Framing::Close, body: Vec::new(), status: 0, headers: Vec::new() };
+    match (reply.read_head(request.method), written) {
+        (Err(Got::Closed), Err(error)) => Err(got(&error)),
+        (read, _) => read.map(|()| reply),
+    }
+}
+
+fn head(request: &Request<'_>) -> Vec<u8> {
+    let mut text = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.path, request.host);
+    for (name, value) in &request.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str(concat!("User-Agent: mcp-tunnels-helper/", env!("CARGO_PKG_VERSION"), "\r\nConnection: close\r\n"));
+    match &request.body {
+        Some(body) => {
+            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+        }
+        None => text.push_str("\r\n"),
+    }
+    text.into_bytes()
+}
+
+impl Reply {
+    /// Reads from the connection into `raw`; `false` at its end.
+    fn pull(&mut self) -> Result<bool, Got> {
+        let mut chunk = [0; 16 << 10];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Ok(false),
+            Ok(n) => {
+                self.raw.extend_from_slice(&chunk[..n]);
+                Ok(true)
+            }
+            // Many servers end TLS without a word.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(got(&error)),
+        }
+    }
+
+    fn read_head(&mut self, method: &str) -> Result<(), Got> {
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; 128];
+            let mut response = httparse::Response::new(&mut fields);
+            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+            let size = match response.parse(&self.raw) {
+                Ok(httparse::Status::Complete(size)) => size,
+                Ok(httparse::Status::Partial) if self.raw.len() < LONGEST_HEAD => {
+                    if self.pull()? {
+                        continue;
+                    }
+                    return Err(if self.raw.is_empty() { Got::Closed } else { Got::NotHttp(excerpt(&self.raw)) });
+                }
+                Ok(httparse::Status::Partial) | Err(_) => return Err(Got::NotHttp(excerpt(&self.raw))),
+            };
+            self.status = response.code.unwrap_or_default();
+            self.headers =
+                response.headers.iter().map(|field| (field.name.to_ascii_lowercase(), lossy(field.value))).collect();
+            self.raw.drain(..size);
+            // Interim answers come before the one that counts.
+            if !(100..200).contains(&self.status) || self.status == 101 {
+                break;
+            }
+        }
+        self.framing = if method == "HEAD" || matches!(self.status, 204 | 304) {
+            Framing::Done
+        } else if self.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+            Framing::Chunked(0)
+        } else if let Some(length) = self.header("content-length").and_then(|value| value.parse().ok()) {
+            Framing::Length(length)
+        } else {
+            Framing::Close
+        };
+        Ok(())
+    }
+
+    /// A header field, by its lower-case name.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Content type without parameters, in lower case.
+    pub(super) fn content_type(&self) -> String {
+        let value = self.header("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
+    /// Decodes more of the body; `false` when it is complete, broken off, or longer than anybody needs.
+    ///
+    /// # Errors
+    /// `Timeout` when no more came in time.
+    pub(super) fn more(&mut self) -> Result<bool, Got> {
+        let before = self.body.len();
+        self.decode();
+        if self.framing == Framing::Done || self.body.len() > LONGEST_BODY {
+            return Ok(false);
+        }
+        // What came with the head, or with what was read last, counts before anything that is still to come.
+        if self.body.len() > before {
+            return Ok(true);
+        }
+        let more = self.pull()?;
+        self.decode();
+        Ok(more)
+    }
+
+    /// Waits for the rest of the body until another moment.
+    pub(super) fn wait_until(&mut self, deadline: Instant) {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.deadline = deadline,
+            Stream::Tls(stream) => stream.sock.deadline = deadline,
+        }
+    }
+
+    /// The body to its end, as far as it comes in time.
+    pub(super) fn whole(&mut self) {
+        while self.more().unwrap_or(false) {}
+    }
+
+    fn decode(&mut self) {
+        loop {
+            match self.framing {
+                Framing::Done => return,
+                Framing::Close => {
+                    self.body.append(&mut self.raw);
+                    return;
+                }
+                Framing::Length(left) => {
+                    let left = self.take(left);
+                    self.framing = if left == 0 { Framing::Done } else { Framing::Length(left) };
+                    return;
+                }
+                Framing::Chunked(0) => {
+                    // The line break behind the chunk before.
+                    while self.raw.first().is_some_and(|b| matches!(b, b'\r' | b'\n')) {
+                        self.raw.remove(0);
+                    }
+                    match httparse::parse_chunk_size(&self.raw) {
+                        Ok(httparse::Status::Complete((_, 0))) | Err(_) => self.framing = Framing::Done,
+                        Ok(httparse::Status::Complete((size, length))) => {
+                            self.raw.drain(..size);
+                            self.framing = Framing::Chunked(length);
+                        }
+                        Ok(httparse::Status::Partial) => return,
+                    }
+                }
+                Framing::Chunked(left) => {
+                    let left = self.take(left);
+                    self.framing = Framing::Chunked(left);
+                    if left > 0 {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves at most so many bytes into the body; returns how many are still to come.
+    fn take(&mut self, left: u64) -> u64 {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.raw.len());
+        self.body.extend(self.raw.drain(..here));
+        left - here as u64
+    }
+
+    /// What it is where it is no answer of MCP's.
+    pub(super) fn as_http(&mut self) -> Http {
+        let is_stream = self.content_type() == "text/event-stream";
+        while !is_stream && self.body.len() < EXCERPT * 4 && self.more().unwrap_or(false) {}
+        Http {
+            status: self.status,
+            content_type: self.content_type(),
+            location: self.header("location").map(|value| cut(value, 200)),
+            challenge: self
+                .header("www-authenticate")
+                .map(|value| cut(value.split_whitespace().next().unwrap_or_default().trim_end_matches(','), 40)),
+            software: self.header("server").map(|value| cut(value, 64)),
+            body: excerpt(&self.body),
+        }
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// Beginning of a body, without markup around it: a page says what it is in its title.
+fn excerpt(bytes: &[u8]) -> String {
+    let head = &bytes[..bytes.len().min(EXCERPT * 4)];
+    let text = String::from_utf8_lossy(head);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&text, EXCERPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// What a client makes of these bytes, sent in two halves.
+    fn answered(bytes: &'static [u8]) -> Result<Reply, Got> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            let _ = stream.write_all(first);
+            std::thread::sleep(Duration::from_millis(5));
+            let _ = stream.write_all(second);
+        });
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let tcp = connect(Ipv4Addr::LOCALHOST, port, deadline)?;
+        let request = Request { method: "GET", path: "/", host: "h", headers: Vec::new(), body: None };
+        let mut reply = send(tcp, Security::Plain, &request, deadline)?;
+        reply.whole();
+        Ok(reply)
+    }
+
+    #[test]
+    fn every_framing_gives_the_same_body() {
+        for bytes in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhellorest"[..],
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\n\r\nhello",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        ] {
+            let reply = answered(bytes).unwrap_or_else(|got| panic!("{got:?}"));
+            assert_eq!((reply.status, reply.body.as_slice()), (200, &b"hello"[..]));
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_is_told_from_silence() {
+        assert!(matches!(answered(b"\x15\x03\x01\x00\x02\x02\x46").err(), Some(Got::NotHttp(_))));
+        assert!(matches!(answered(b"SSH-2.0-OpenSSH_9\r\n").err(), Some(Got::NotHttp(_))));
+        assert_eq!(answered(b"").err(), Some(Got::Closed));
+    }
+
+    #[test]
+    fn broken_framings_end() {
+        for bytes in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"[..],
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhello",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nhello",
+        ] {
+            assert!(answered(bytes).is_ok());
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! MCP over HTTP, all three eras: `server/discover` (2026-07-28), `initialize` with sessions (2025-03-26 to 2025-11-25)
+//! and HTTP with server-sent events (2024-11-05).
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http::{self, Reply, Request, Security};
+use super::sse;
+use crate::probe::wire::{Era, Got, Http, Server, SessionEnd, Step, Target, Try};
+
+/// The era without sessions.
+const MODERN: &str = "2026-07-28";
+/// The newest protocol version with sessions.
+const SESSIONS: &str = "2025-11-25";
+/// JSON-RPC errors of a server of the modern era: header mismatch, unsupported protocol version.
+const MODERN_ERRORS: [i64; 2] = [-32020, -32022];
+/// Requests in one session over connections of their own. By chance all of them reach the same of two workers once in
+/// five hundred times.
+const ASKED: u32 = 8;
+/// Pages of `tools/list` that are read.
+const PAGES: usize = 10;
+/// An event stream that says nothing for this long is not the old transport's.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// What one path is, asked under one host name.
+#[derive(Clone, Debug)]
+pub(super) enum Met {
+    /// An MCP server.
+    Server(Box<Server>),
+    /// Something that wants a credential.
+    Challenge,
+    /// Something else.
+    Other(Got),
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a str,
+    pub(super) host: &'a str,
+}
+
+/// One route's client: it notes everything that it tries.
+#[derive(Debug)]
+pub(super) struct Client<'a> {
+    target: &'a Target,
+    addresses: Vec<Ipv4Addr>,
+    deadline: Instant,
+    turn: usize,
+    pub(super) tries: Vec<Try>,
+}
+
+/// What a JSON-RPC request brought.
+struct Outcome {
+    got: Got,
+    result: Value,
+    session: Option<String>,
+}
+
+impl Outcome {
+    fn of(got: Got) -> Self {
+        Self { got, result: Value::Null, session: None }
+    }
+}
+
+fn status(got: &Got) -> Option<u16> {
+    match got {
+        Got::Http(http) => Some(http.status),
+        Got::Rpc { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(target: &'a Target, addresses: Vec<Ipv4Addr>, deadline: Instant) -> Self {
+        Self { target, addresses, deadline, turn: 0, tries: Vec::new() }
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    fn note(&mut self, step: Step, place: Place<'_>, got: &Got, begun: Instant) {
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (path, host) = (place.path.to_owned(), place.host.to_owned());
+        self.tries.push(Try { step, path, host, got: got.clone(), ms });
+    }
+
+    fn security(&self) -> Security<'a> {
+        if self.target.https { Security::Tls(&self.target.host, Some(&self.target.trust)) } else { Security::Plain }
+    }
+
+    /// A connection to the next of the addresses that takes one, as a proxy with several of them has it.
+    fn connect(&mut self, deadline: Instant) -> Result<TcpStream, Got> {
+        let mut last = Got::Unreachable;
+        let all = self.addresses.len();
+        for at in 0..all {
+            let address = self.addresses[(self.turn + at) % all];
+            let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(all - at).unwrap_or(1);
+            match http::connect(address, self.target.port, Instant::now() + share) {
+                Ok(tcp) => {
+                    self.turn = (self.turn + at + 1) % all;
+                    return Ok(tcp);
+                }
+                // A refusal says more than silence.
+                Err(got) if got == Got::Refused || last != Got::Refused => last = got,
+                Err(_) => {}
+            }
+        }
+        Err(last)
+    }
+
+    fn send(&mut self, step: Step, place: Place<'_>, request: &Request<'_>, deadline: Instant) -> Result<Reply, Got> {
+        let begun = Instant::now();
+        let tcp = self.connect(deadline).inspect_err(|got| {
+            let nowhere = Place { path: "", host: "" };
+            self.note(Step::Connect, nowhere, got, begun);
+        })?;
+        http::send(tcp, self.security(), request, deadline).inspect_err(|got| self.note(step, place, got, begun))
+    }
+
+    /// Posts one JSON-RPC message and reads the response to it. `headers` come on top of those of every request.
+    fn post(
+        &mut self,
+        step: Step,
+        place: Place<'_>,
+        headers: &[(&'static str, String)],
+        message: &Value,
+        deadline: Instant,
+    ) -> Outcome {
+        let begun = Instant::now();
+        let request = posted(place, headers, message);
+        let mut reply = match self.send(step, place, &request, deadline) {
+            Ok(reply) => reply,
+            Err(got) => return Outcome::of(got),
+        };
+        let outcome = read_response(&mut reply, &message["id"]);
+        self.note(step, place, &outcome.got, begun);
+        outcome
+    }
+
+    /// Whether an MCP server answers at a place. A `brief` look asks for nothing but who it is.
+    pub(super) fn meet(&mut self, place: Place<'_>, brief: bool) -> Met {
+        let met = self.meet_modern(place, brief);
+        let first = match met {
+            Met::Other(got) if goes_on(&got) && !self.is_late() => got,
+            met => return met,
+        };
+        let met = self.meet_sessions(place, brief);
+        let Met::Other(got) = met else { return met };
+        if matches!(status(&got), Some(400 | 404 | 405 | 406)) && !self.is_late() {
+            match self.meet_stream(place) {
+                Met::Other(_) => {}
+                met => return met,
+            }
+        }
+        Met::Other(if got == Got::Timeout { first } else { got })
+    }
+
+    fn meet_modern(&mut self, place: Place<'_>, brief: bool) -> Met {
+        // A server of the other era may leave an unknown method without any answer.
+        let half = self.deadline.saturating_duration_since(Instant::now()) / 2;
+        let discover = self.modern(Step::Discover, place, "server/discover", json!({}), Instant::now() + half);
+        match (&discover.got, discover.result["supportedVersions"].as_array()) {
+            (Got::Ok, Some(versions)) => {
+                let protocol = versions.iter().filter_map(Value::as_str).max().unwrap_or(MODERN).to_owned();
+                let mut server = described(&discover.result, place.path, protocol, Era::Discover);
+                if !brief {
+                    server.tools = self.count_tools(|client, params| {
+                        client.modern(Step::Tools, place, "tools/list", params, client.deadline)
+                    });
+                }
+                Met::Server(Box::new(server))
+            }
+            (Got::Rpc { code, .. }, _) if MODERN_ERRORS.contains(code) => {
+                let server = Server { path: place.path.to_owned(), protocol: MODERN.to_owned(), ..Server::default() };
+                Met::Server(Box::new(server))
+            }
+            (got, _) => other(got.clone()),
+        }
+    }
+
+    fn modern(&mut self, step: Step, place: Place<'_>, method: &str, mut params: Value, deadline: Instant) -> Outcome {
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientInfo": client_info(),
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let headers = [("MCP-Protocol-Version", MODERN.to_owned()), ("Mcp-Method", method.to_owned())];
+        self.post(step, place, &headers, &message, deadline)
+    }
+
+    fn meet_sessions(&mut self, place: Place<'_>, brief: bool) -> Met {
+        let opened = self.post(Step::Initialize, place, &[], &initialize(), self.deadline);
+        let Some(protocol) = opened.result["protocolVersion"].as_str() else { return other(opened.got) };
+        let mut server = described(&opened.result, place.path, protocol.to_owned(), Era::Initialize);
+        let mut headers = vec![("MCP-Protocol-Version", protocol.to_owned())];
+        // What is no header value cannot be sent back either.
+        let session = opened.session.filter(|id| !id.is_empty() && id.bytes().all(|b| (0x21..=0x7e).contains(&b)));
+        headers.extend(session.clone().map(|id| ("Mcp-Session-Id", id)));
+        if !brief {
+            self.post(Step::Tools, place, &headers, &initialized(), self.deadline);
+            self.tries.pop();
+            server.tools = self.count_tools(|client, params| {
+                client.post(Step::Tools, place, &headers, &listing(params), client.deadline)
+            });
+        }
+        if session.is_some() {
+            if !brief {
+                self.ask_again(place, &headers, &mut server);
+            }
+            server.session = Some(self.end_session(place, &headers, &mut server));
+        }
+        let wants = |entry: &Try| entry.step == Step::Tools && status(&entry.got) == Some(401);
+        if self.tries.iter().any(wants) { Met::Challenge } else { Met::Server(Box::new(server)) }
+    }
+
+    /// Asks again and again in one session, each time over a new connection: each of them may reach another worker.
+    /// Connections that are open at once would not do: one worker tends to accept all of those.
+    fn ask_again(&mut self, place: Place<'_>, headers: &[(&'static str, String)], server: &mut Server) {
+        let is_lost = |got: &Got| matches!(status(got), Some(400 | 404));
+        let first = self.tries.iter().rev().find(|entry| entry.step == Step::Tools && entry.host == place.host);
+        server.asked = 1;
+        server.lost = u32::from(first.is_some_and(|entry| is_lost(&entry.got)));
+        let message = listing(json!({}));
+        while server.asked <= ASKED && !self.is_late() {
+            let got = self.post(Step::Tools, place, headers, &message, self.deadline).got;
+            server.asked += 1;
+            // One of a kind is enough to show.
+            // The first that is lost is shown, and nothing else.
+            if !is_lost(&got) || server.lost > 0 {
+                self.tries.pop();
+            }
+            server.lost += u32::from(is_lost(&got));
+        }
+    }
+
+    fn end_session(&mut self, place: Place<'_>, headers: &[(&'static str, String)], server: &mut Server) -> SessionEnd {
+        // With several workers only one of them knows the session; a server without DELETE may answer 404, too.
+        for missed in 0..ASKED {
+            let begun = Instant::now();
+            let headers = headers.to_vec();
+            let request = Request { method: "DELETE", path: place.path, host: place.host, headers, body: None };
+            let Ok(mut reply) = self.send(Step::End, place, &request, self.deadline) else { break };
+            let got = if (200..300).contains(&reply.status) { Got::Ok } else { Got::Http(Box::new(reply.as_http())) };
+            self.note(Step::End, place, &got, begun);
+            match (got, reply.status) {
+                (Got::Ok, _) => {
+                    server.asked += missed;
+                    server.lost += missed;
+                    return SessionEnd::Ended;
+                }
+                (_, 405 | 501) => return SessionEnd::NotEndable,
+                (_, 404) => {}
+                _ => break,
+            }
+        }
+        SessionEnd::Failed
+    }
+
+    fn meet_stream(&mut self, place: Place<'_>) -> Met {
+        let begun = Instant::now();
+        let headers = vec![("Accept", "text/event-stream".to_owned())];
+        let request = Request { method: "GET", path: place.path, host: place.host, headers, body: None };
+        let deadline = self.deadline.min(Instant::now() + SILENCE);
+        let mut stream = match self.send(Step::Stream, place, &request, deadline) {
+            Ok(stream) => stream,
+            Err(got) => return Met::Other(got),
+        };
+        let endpoint = (stream.content_type() == "text/event-stream")
+            .then(|| next_event(&mut stream, |event| (event.name == "endpoint").then(|| event.data.clone())))
+            .flatten();
+        let Some(endpoint) = endpoint else {
+            let got = Got::Http(Box::new(stream.as_http()));
+            self.note(Step::Stream, place, &got, begun);
+            return other(got);
+        };
+        self.note(Step::Stream, place, &Got::Ok, begun);
+        stream.wait_until(self.deadline);
+        let path = path_of(&endpoint).unwrap_or(endpoint);
+        let endpoint = Place { path: &path, host: place.host };
+        let result = self.over_stream(&mut stream, endpoint, &initialize());
+        let Ok(result) = result else { return result.map_or_else(other, |_| Met::Challenge) };
+        let protocol = result["protocolVersion"].as_str().unwrap_or_default().to_owned();
+        let mut server = described(&result, place.path, protocol, Era::Sse);
+        self.post(Step::Tools, endpoint, &[], &initialized(), self.deadline);
+        self.tries.pop();
+        let tools = self.over_stream(&mut stream, endpoint, &listing(json!({})));
+        server.tools = tools.ok().and_then(|result| Some(result["tools"].as_array()?.len() as u64));
+        server.session = Some(SessionEnd::Ended);
+        Met::Server(Box::new(server))
+    }
+
+    /// Posts to the endpoint of the old transport; the response comes over the stream.
+    fn over_stream(&mut self, stream: &mut Reply, endpoint: Place<'_>, message: &Value) -> Result<Value, Got> {
+        let step = if message["method"] == "initialize" { Step::Initialize } else { Step::Tools };
+        let posted = self.post(step, endpoint, &[], message, self.deadline);
+        let accepted = posted.got == Got::Ok || matches!(&posted.got, Got::Http(http) if http.status == 202);
+        if !accepted {
+            return Err(posted.got);
+        }
+        let response = next_event(stream, |event| response_in(&event.data, &message["id"]));
+        match response {
+            Some(response) if response["error"].is_null() => {
+                // The 202 of the POST is only half of the answer.
+                if let Some(last) = self.tries.last_mut() {
+                    last.got = Got::Ok;
+                }
+                Ok(response["result"].clone())
+            }
+            Some(response) => Err(rpc_error(200, &response["error"])),
+            None => Err(Got::Timeout),
+        }
+    }
+
+    fn count_tools(&mut self, mut ask: impl FnMut(&mut Self, Value) -> Outcome) -> Option<u64> {
+        let mut count = 0;
+        let mut params = json!({});
+        for _ in 0..PAGES {
+            let page = ask(self, params);
+            count += page.result["tools"].as_array()?.len() as u64;
+            match page.result["nextCursor"].as_str() {
+                Some(cursor) if !self.is_late() => params = json!({"cursor": cursor}),
+                _ => break,
+            }
+        }
+        Some(count)
+    }
+
+    /// Whether the server speaks the other scheme than the route says: TLS behind `http`, plain HTTP behind `https`.
+    pub(super) fn speaks_other_scheme(&mut self, place: Place<'_>) -> bool {
+        let other = if self.target.https { Security::Plain } else { Security::Tls(&self.target.host, None) };
+        let begun = Instant::now();
+        let request = posted(place, &[], &initialize());
+        let Ok(tcp) = self.connect(self.deadline) else { return false };
+        let speaks = http::send(tcp, other, &request, self.deadline).is_ok();
+        if speaks {
+            self.note(Step::Connect, place, &Got::WrongScheme, begun);
+        }
+        speaks
+    }
+}
+
+/// Whether a server that answered so to `server/discover` may still know `initialize`.
+fn goes_on(got: &Got) -> bool {
+    match got {
+        Got::Timeout | Got::Rpc { .. } | Got::Closed | Got::Ok => true,
+        Got::Http(http) => {
+            !matches!(http.status, 300..=399 | 421) && http.content_type != "text/html" || http.status >= 400
+        }
+        _ => false,
+    }
+}
+
+fn other(got: Got) -> Met {
+    if status(&got) == Some(401) { Met::Challenge } else { Met::Other(got) }
+}
+
+fn client_info() -> Value {
+    json!({"name": "mcp-tunnels-helper", "version": env!("CARGO_PKG_VERSION")})
+}
+
+fn initialize() -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": SESSIONS, "capabilities": {}, "clientInfo": client_info()}})
+}
+
+fn initialized() -> Value {
+    json!({"jsonrpc": "2.0", "method": "notifications/initialized"})
+}
+
+fn listing(params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": params})
+}
+
+fn posted<'r>(place: Place<'r>, headers: &[(&'static str, String)], message: &Value) -> Request<'r> {
+    let mut all = vec![("Accept", "application/json, text/event-stream".to_owned())];
+    all.extend_from_slice(headers);
+    Request { method: "POST", path: place.path, host: place.host, headers: all, body: Some(message.to_string()) }
+}
+
+/// What an MCP server says of itself. Texts are bounded here and redacted where they are shown.
+fn described(result: &Value, path: &str, protocol: String, era: Era) -> Server {
+    let info = match &result["_meta"]["io.modelcontextprotocol/serverInfo"] {
+        Value::Null => &result["serverInfo"],
+        info => info,
+    };
+    let text = |key: &str| info[key].as_str().unwrap_or_default().chars().take(200).collect::<String>();
+    let protocol = protocol.chars().take(40).collect();
+    Server { path: path.to_owned(), name: text("name"), version: text("version"), protocol, era, ..Server::default() }
+}
+
+fn rpc_error(status: u16, error: &Value) -> Got {
+    let message = error["message"].as_str().unwrap_or_default().chars().take(300).collect();
+    Got::Rpc { status, code: error["code"].as_i64().unwrap_or_default(), message }
+}
+
+/// The JSON-RPC response with this id in a text. An error may come without one, or with one of the server's own.
+fn response_in(text: &str, id: &Value) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let one = |value: Value| {
+        let ours = value["id"] == *id && value["result"].is_object() || value["error"]["code"].is_i64();
+        ours.then_some(value)
+    };
+    match value {
+        Value::Array(all) => all.into_iter().find_map(one),
+        value => one(value),
+    }
+}
+
+/// Waits for the first event that a function picks.
+fn next_event<T>(stream: &mut Reply, pick: impl Fn(&sse::Event) -> Option<T>) -> Option<T> {
+    loop {
+        if let Some(found) = sse::events(&stream.body).iter().find_map(&pick) {
+            return Some(found);
+        }
+        if !stream.more().unwrap_or(false) {
+            return sse::events(&stream.body).iter().find_map(&pick);
+        }
+    }
+}
+
+fn read_response(reply: &mut Reply, id: &Value) -> Outcome {
+    let session = reply.header("mcp-session-id").map(str::to_owned);
+    let response = if reply.content_type() == "text/event-stream" {
+        next_event(reply, |event| response_in(&event.data, id))
+    } else {
+        reply.whole();
+        response_in(&String::from_utf8_lossy(&reply.body), id)
+    };
+    match response {
+        Some(response) if response["error"].is_object() => {
+            let got = match reply.status {
+                // What the body says of it does not matter.
+                401 => Got::Http(Box::new(reply.as_http())),
+                status => rpc_error(status, &response["error"]),
+            };
+            Outcome { got, result: Value::Null, session }
+        }
+        Some(mut response) => Outcome { got: Got::Ok, result: response["result"].take(), session },
+        None => Outcome { got: Got::Http(Box::new(reply.as_http())), result: Value::Null, session },
+    }
+}
+
+/// The path of a URL, or of a path.
+pub(super) fn path_of(url: &str) -> Option<String> {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None if url.starts_with('/') => url,
+        None => return None,
+    };
+    let path = path.split('#').next().unwrap_or_default();
+    // It goes into a request line.
+    (path.len() <= 2000 && path.bytes().all(|b| (0x21..=0x7e).contains(&b))).then(|| path.to_owned())
+}
+
+/// Where an answer sends its caller: the same place with another path.
+pub(super) fn redirected(http: &Http) -> Option<String> {
+    if !matches!(http.status, 301 | 302 | 307 | 308) {
+        return None;
+    }
+    let path = path_of(http.location.as_deref()?)?;
+    Some(path.split('?').next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,188 @@
+//! The MCP client that tries one route, the way the proxy would reach it.
+
+mod http;
+mod mcp;
+mod sse;
+mod tls;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use self::http::{Request, Security};
+use self::mcp::{Client, Met, Place};
+use super::wire::{Got, Http, Metrics, Seen, Step, Target, TlsFault, Try};
+
+/// Tries a route; never longer than its limit.
+pub(super) fn try_route(target: &Target) -> Seen {
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_millis(target.limit_ms);
+    let mut seen = Seen { name: target.name.clone(), ..Seen::default() };
+    let ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let below = |got: Got, ms: u64| Try { step: Step::Lookup, path: String::new(), host: String::new(), got, ms };
+    match look_up(&target.host, deadline) {
+        Err(got) => seen.tries.push(below(got, ms())),
+        Ok(addresses) => {
+            let allowed: Vec<Ipv4Addr> =
+                addresses.iter().copied().filter(|address| target.allowed.includes(*address)).collect();
+            seen.addresses = addresses;
+            seen.tries.push(below(if allowed.is_empty() { Got::NotAllowed } else { Got::Ok }, ms()));
+            if !allowed.is_empty() {
+                let mut client = Client::new(target, allowed, deadline);
+                if let Met::Server(server) = search(target, &mut client) {
+                    seen.server = Some(*server);
+                }
+                seen.tries.append(&mut client.tries);
+            }
+        }
+    }
+    seen.ms = ms();
+    seen
+}
+
+/// Asks at the path that Claude calls; where that is not an MCP endpoint, finds out what is wrong.
+fn search(target: &Target, client: &mut Client<'_>) -> Met {
+    let asked = Place { path: &target.path, host: &target.tunnel_host };
+    let got = match client.meet(asked, false) {
+        Met::Other(got) => got,
+        met => return met,
+    };
+    let (status, http) = match &got {
+        Got::Http(http) => (http.status, Some(&**http)),
+        Got::Rpc { status, .. } => (*status, None),
+        _ => (0, None),
+    };
+    let garbled = matches!(got, Got::Closed | Got::NotHttp(_) | Got::Tls(TlsFault::NotTls));
+    if (garbled || status == 400 && !target.https) && client.speaks_other_scheme(asked) {
+        return Met::Other(got);
+    }
+    let elsewhere = matches!(status, 200..=399 | 404 | 405 | 410 | 501);
+    if let Some(met) = elsewhere.then(|| other_path(target, client, http)).flatten() {
+        return met;
+    }
+    // Whether it is the host name is tried, whatever the words of the refusal.
+    let own = [format!("localhost:{}", target.port), format!("{}:{}", target.host, target.port)];
+    for host in own.iter().filter(|_| matches!(status, 400..=499 if !matches!(status, 405 | 406 | 429))) {
+        if client.is_late() || !matches!(client.meet(Place { path: &target.path, host }, true), Met::Other(_)) {
+            break;
+        }
+    }
+    Met::Other(got)
+}
+
+/// The first of the usual paths at which an MCP server answers; the one that a redirect names comes first.
+fn other_path(target: &Target, client: &mut Client<'_>, http: Option<&Http>) -> Option<Met> {
+    let mut paths: Vec<String> = http.and_then(mcp::redirected).into_iter().collect();
+    paths.extend(target.other_paths.iter().cloned());
+    let mut asked = vec![target.path.clone()];
+    for path in paths {
+        if client.is_late() || asked.contains(&path) {
+            continue;
+        }
+        let met = client.meet(Place { path: &path, host: &target.tunnel_host }, false);
+        // What wants a credential everywhere says nothing about paths.
+        if matches!(met, Met::Server(_)) {
+            return Some(met);
+        }
+        asked.push(path);
+    }
+    None
+}
+
+/// Addresses of a name, by the resolver of the container: its hosts file, then Docker's DNS. IPv4 only, as the proxy.
+fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let (send, answer) = mpsc::channel();
+    let name = host.to_owned();
+    // The resolver has timeouts of its own; a thread that is late is left behind.
+    std::thread::spawn(move || send.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)));
+    let found = match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(found) => found.map_err(|_| Got::NameUnknown)?,
+        Err(_) => return Err(Got::Timeout),
+    };
+    let mut addresses: Vec<Ipv4Addr> = found
+        .into_iter()
+        .filter_map(|address| match address.ip() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        })
+        .collect();
+    addresses.dedup();
+    if addresses.is_empty() { Err(Got::NameUnknown) } else { Ok(addresses) }
+}
+
+/// cloudflared's numbers, from the first address that serves them.
+pub(super) fn read_metrics(addresses: &[String], limit: Duration) -> Option<Metrics> {
+    let deadline = Instant::now() + limit;
+    addresses.iter().filter_map(|address| address.parse().ok()).find_map(|address| metrics_at(address, deadline))
+}
+
+fn metrics_at(address: SocketAddr, deadline: Instant) -> Option<Metrics> {
+    let host = address.to_string();
+    let address_v4 = match address.ip() {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST,
+        IpAddr::V4(v4) => v4,
+        IpAddr::V6(_) => return None,
+    };
+    let get = |path: &str| {
+        let tcp = http::connect(address_v4, address.port(), deadline).ok()?;
+        let request = Request { method: "GET", path, host: &host, headers: Vec::new(), body: None };
+        let mut reply = http::send(tcp, Security::Plain, &request, deadline).ok()?;
+        reply.whole();
+        Some(String::from_utf8_lossy(&reply.body).into_owned())
+    };
+    let text = get("/metrics")?;
+    let mut metrics = parse_metrics(&text)?;
+    // `/ready` is what the health check asks; older versions have it, too.
+    let ready: Option<serde_json::Value> = get("/ready").and_then(|text| serde_json::from_str(&text).ok());
+    let connections = ready.and_then(|ready| ready["readyConnections"].as_u64());
+    metrics.connections = connections.and_then(|n| u32::try_from(n).ok()).or(metrics.connections);
+    Some(metrics)
+}
+
+/// The lines of Prometheus' text format that count; `None` where none of them is cloudflared's.
+fn parse_metrics(text: &str) -> Option<Metrics> {
+    let mut metrics = Metrics::default();
+    let mut known = false;
+    for line in text.lines() {
+        let Some((series, value)) = line.trim().rsplit_once(' ') else { continue };
+        let Some(series) = series.strip_prefix("cloudflared_tunnel_") else { continue };
+        // Numbers of Prometheus are floats, also where they count.
+        let Ok(value) = value.parse::<f64>() else { continue };
+        let count = value.max(0.0) as u64;
+        known = true;
+        match series {
+            "ha_connections" => metrics.connections = u32::try_from(count).ok(),
+            "total_requests" => metrics.requests = Some(count),
+            "request_errors" => metrics.errors = Some(count),
+            _ => {
+                let code = series.strip_prefix("response_by_code{status_code=\"").and_then(|s| s.strip_suffix("\"}"));
+                metrics.responses.extend(code.and_then(|code| Some((code.parse().ok()?, count))));
+            }
+        }
+    }
+    known.then_some(metrics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cloudflareds_numbers_are_read() {
+        let text = "# HELP cloudflared_tunnel_ha_connections Number of active ha connections\n\
+                    # TYPE cloudflared_tunnel_ha_connections gauge\ncloudflared_tunnel_ha_connections 4\n\
+                    cloudflared_tunnel_request_errors 1\n\
+                    cloudflared_tunnel_response_by_code{status_code=\"200\"} 1.2e+06\n\
+                    cloudflared_tunnel_response_by_code{status_code=\"502\"} 3\n\
+                    cloudflared_tunnel_total_requests 12\ngo_goroutines 8\n";
+        let metrics = parse_metrics(text).unwrap();
+        assert_eq!(
+            (metrics.connections, metrics.requests, metrics.errors, metrics.responses.as_slice()),
+            (Some(4), Some(12), Some(1), &[(200, 1_200_000), (502, 3)][..])
+        );
+        assert_eq!(parse_metrics("go_goroutines 8\n<html>"), None);
+    }
+}

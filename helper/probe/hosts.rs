@@ -1,0 +1,130 @@
+//! Who rejects a host name, told by its words. That a host name is rejected at all needs no words: the same request
+//! under the server's own name is the proof.
+
+/// A framework that checks the Host header.
+#[derive(Debug)]
+pub(super) struct Maker {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Statuses that it answers with.
+    statuses: &'static [u16],
+    /// Words of its answer, in lower case; each of them is enough.
+    words: &'static [&'static str],
+    /// Why it rejects the name.
+    pub(super) cause: &'static str,
+    /// What to do; `{host}` stands for the tunnel's host name.
+    pub(super) fix: &'static str,
+}
+
+/// Seen from the real programs, or in their sources.
+static MAKERS: &[Maker] = &[
+    Maker {
+        name: "the MCP SDK for Python",
+        statuses: &[421],
+        words: &["invalid host header"],
+        cause: "the server was made for 127.0.0.1, so its protection against DNS rebinding accepts local host names only, whatever address its socket is bound to",
+        fix: "make the server with `host=\"0.0.0.0\"` (mcp 1.x: `FastMCP(…, host=\"0.0.0.0\")`; mcp 2: `run(…, host=\"0.0.0.0\")`), or allow the name: `TransportSecuritySettings(allowed_hosts=[\"{host}\", \"127.0.0.1:*\", \"localhost:*\"])`",
+    },
+    Maker {
+        name: "the MCP SDK for Go",
+        statuses: &[403],
+        words: &["invalid host header"],
+        cause: "the Go SDK accepts only local host names on a connection to localhost",
+        fix: "let the server listen on 0.0.0.0, or set `DisableLocalhostProtection: true` in its `StreamableHTTPOptions`",
+    },
+    Maker {
+        name: "the MCP SDK for Rust",
+        statuses: &[403],
+        words: &["host header is not allowed"],
+        cause: "rmcp's streamable HTTP service accepts local host names only unless told otherwise",
+        fix: "add the name to `allowed_hosts` of `StreamableHttpServerConfig`: `{host}`",
+    },
+    Maker {
+        name: "Vite",
+        statuses: &[403],
+        words: &["blocked request. this host", "this host is not allowed"],
+        cause: "Vite serves only the host names in `server.allowedHosts`",
+        fix: "add the name in vite.config: `server: { allowedHosts: [\"{host}\"] }` (`preview.allowedHosts` for a preview)",
+    },
+    Maker {
+        name: "the MCP SDK for TypeScript",
+        statuses: &[403],
+        words: &["invalid host: ", "invalid host header: ", "missing host header"],
+        cause: "the TypeScript SDK's protection against DNS rebinding lists the allowed hosts, local ones unless told otherwise",
+        fix: "allow the name: `createMcpExpressApp({ host: \"0.0.0.0\", allowedHosts: [\"{host}\"] })`, or `allowedHosts` of the transport",
+    },
+    Maker {
+        name: "Rails",
+        statuses: &[403],
+        words: &["blocked host"],
+        cause: "Rails serves only the host names in `config.hosts`",
+        fix: "add `config.hosts << \"{host}\"` to the environment's configuration",
+    },
+    Maker {
+        name: "Starlette",
+        statuses: &[400],
+        words: &["invalid host header"],
+        cause: "Starlette's TrustedHostMiddleware serves only the host names in `allowed_hosts`",
+        fix: "add the name: `TrustedHostMiddleware(allowed_hosts=[…, \"{host}\"])`",
+    },
+    Maker {
+        name: "Django",
+        statuses: &[400],
+        words: &["disallowedhost", "invalid http_host header", "<h1>bad request (400)</h1>"],
+        cause: "Django serves only the host names in `ALLOWED_HOSTS`",
+        fix: "add the name in settings.py: `ALLOWED_HOSTS = [..., \"{host}\"]`",
+    },
+    Maker {
+        name: "Spring Security",
+        statuses: &[400, 403],
+        words: &["is untrusted", "rejected because the domain", "invalid host header value"],
+        cause: "Spring Security's firewall or a host check of the application allows other host names only",
+        fix: "allow the name: `StrictHttpFirewall.setAllowedHostnames(name -> name.equals(\"{host}\"))`",
+    },
+    Maker {
+        name: "ASP.NET",
+        statuses: &[400],
+        words: &["invalid hostname"],
+        cause: "ASP.NET's host filtering serves only the host names in `AllowedHosts`",
+        fix: "add the name to `AllowedHosts` in appsettings.json: `{host}`",
+    },
+];
+
+/// The framework that answered so.
+pub(super) fn maker(status: u16, text: &str) -> Option<&'static Maker> {
+    let text = text.to_lowercase();
+    MAKERS.iter().find(|m| m.statuses.contains(&status) && m.words.iter().any(|words| text.contains(words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frameworks_are_told_apart_by_their_words() {
+        for (status, text, name) in [
+            (421, "Invalid Host header", "the MCP SDK for Python"),
+            (403, "Forbidden: invalid Host header", "the MCP SDK for Go"),
+            (
+                403,
+                r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Invalid Host: echo.x"},"id":null}"#,
+                "the MCP SDK for TypeScript",
+            ),
+            (403, "Forbidden: Host header is not allowed", "the MCP SDK for Rust"),
+            (400, "Invalid host header", "Starlette"),
+            (
+                400,
+                "<!doctype html> <html lang=\"en\"> <head> <title>Bad Request (400)</title> <h1>Bad Request (400)</h1>",
+                "Django",
+            ),
+            (400, "<title>DisallowedHost at /mcp</title>", "Django"),
+            (403, "Blocked request. This host (\"echo.x\") is not allowed. To allow this host, add", "Vite"),
+            (400, "The request was rejected because the domain echo.x is untrusted.", "Spring Security"),
+        ] {
+            assert_eq!(maker(status, text).map(|m| m.name), Some(name), "{status} {text}");
+        }
+        for (status, text) in [(403, "Forbidden"), (400, "Missing session ID"), (404, "Invalid Host header")] {
+            assert!(maker(status, text).is_none(), "{status} {text}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What runs in the one-shot container: reads one request, tries everything at once, prints one answer.
+
+use std::io::{self, BufRead, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::client::{read_metrics, try_route};
+use super::sockets;
+use super::wire::{Ask, Told};
+
+/// First argument with which this program is that one. It is no command: people have `probe`.
+pub(crate) const WORD: &str = "probe-inside";
+
+/// Exit code where no answer can be given: no request, no time.
+const FAILED: u8 = 2;
+/// Longest request, in bytes.
+const LONGEST: u64 = 8 << 20;
+/// Time that cloudflared may take to give its numbers.
+const METRICS: Duration = Duration::from_secs(2);
+/// No request may run the program longer than this, in milliseconds.
+const LONGEST_RUN: u64 = 10 * 60 * 1000;
+
+/// Reads the request line from standard input and prints the answer. Ends at once when standard input ends, and at the
+/// deadline in any case: whoever started it may have been killed.
+pub(crate) fn run() -> ExitCode {
+    let mut line = String::new();
+    let read = io::stdin().lock().take(LONGEST).read_line(&mut line);
+    let Some(ask) = read.ok().and_then(|_| serde_json::from_str::<Ask>(&line).ok()) else {
+        return ExitCode::from(FAILED);
+    };
+    let begun = Instant::now();
+    let deadline = Duration::from_millis(ask.deadline_ms.min(LONGEST_RUN));
+    let (done, told) = mpsc::channel::<Option<Told>>();
+    let closed = done.clone();
+    std::thread::spawn(move || {
+        // Nothing more is expected: what ends this is the end of standard input.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = closed.send(None);
+    });
+    std::thread::spawn(move || done.send(Some(answer(&ask))));
+    match told.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
+        Ok(Some(told)) => {
+            let text = serde_json::to_string(&told).unwrap_or_default();
+            let mut out = io::stdout().lock();
+            if writeln!(out, "{text}").and_then(|()| out.flush()).is_ok() { ExitCode::SUCCESS } else { FAILED.into() }
+        }
+        Ok(None) | Err(_) => FAILED.into(),
+    }
+}
+
+/// All that was asked, at once.
+pub(crate) fn answer(ask: &Ask) -> Told {
+    std::thread::scope(|scope| {
+        let metrics = scope.spawn(|| read_metrics(&ask.metrics, METRICS));
+        let routes: Vec<_> = ask.routes.iter().map(|target| scope.spawn(|| try_route(target))).collect();
+        let routes = routes.into_iter().filter_map(|thread| thread.join().ok()).collect();
+        let listening = ask.sockets.then(sockets::listening).flatten();
+        Told { routes, listening, metrics: metrics.join().unwrap_or_default() }
+    })
+}

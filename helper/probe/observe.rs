@@ -1,0 +1,112 @@
+//! Gathers what was seen of a stack's routes: the probe in the proxy's network namespace, then, where a server did not
+//! answer there, the listening sockets of whatever is behind the route.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+use super::container::{self, Outcome, Place};
+use super::judge::Behind;
+use super::sockets;
+use super::wire::{Ask, Got, Listener, Seen, Step, Target};
+use crate::answer::Error;
+use crate::engine::client::Docker;
+use crate::engine::container::Inspected;
+
+/// Time for the program's own start and end beside the slowest route, in milliseconds.
+const SLACK: u64 = 3_000;
+
+/// A container that may be behind a route.
+#[derive(Clone, Debug)]
+pub(crate) struct Neighbour {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its service, or its name where it has none.
+    pub(crate) name: String,
+    /// Its addresses on networks that the proxy is on as well.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+/// The containers that may be behind the routes of a proxy.
+pub(crate) fn neighbours(proxy: &Inspected, containers: &[Inspected]) -> Vec<Neighbour> {
+    let networks: Vec<String> = proxy.endpoints().into_iter().map(|endpoint| endpoint.network).collect();
+    let near = |c: &Inspected| {
+        let shared = c.endpoints().into_iter().filter(|endpoint| networks.contains(&endpoint.network));
+        let name = if c.service().is_empty() { c.name() } else { c.service() };
+        let addresses = shared.filter_map(|endpoint| endpoint.address).collect();
+        Neighbour { id: c.id.clone(), name: name.to_owned(), addresses }
+    };
+    containers.iter().filter(|c| c.id != proxy.id).map(near).collect()
+}
+
+/// What was seen of the routes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observed {
+    /// One entry a target, in their order: what was seen, and what is behind it.
+    pub(crate) routes: Vec<(Seen, Behind)>,
+}
+
+/// Tries the targets; an error text says why nothing could be tried.
+///
+/// # Errors
+/// `io` when docker cannot be started.
+pub(crate) fn observe(
+    docker: &Docker,
+    place: Place<'_>,
+    targets: &[Target],
+    neighbours: &[Neighbour],
+) -> Result<Result<Observed, String>, Error> {
+    let slowest = targets.iter().map(|target| target.limit_ms).max().unwrap_or_default();
+    let ask = Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), ..Ask::default() };
+    let told = match container::run(docker, place, &ask)? {
+        Ok(told) => told,
+        Err(why) => return Ok(Err(why)),
+    };
+    if told.routes.len() != targets.len() {
+        return Ok(Err("the probe's answer is not about the routes that were asked".into()));
+    }
+    let mut looked: BTreeMap<String, Option<Vec<Listener>>> = BTreeMap::new();
+    let mut routes = Vec::new();
+    for seen in told.routes {
+        let behind = match neighbour(&seen, neighbours) {
+            Some(neighbour) if is_silent(&seen) => {
+                if !looked.contains_key(&neighbour.id) {
+                    looked.insert(neighbour.id.clone(), sockets_of(docker, &neighbour.id)?);
+                }
+                let listening = looked.get(&neighbour.id).cloned().flatten();
+                Behind::Container { name: neighbour.name.clone(), listening }
+            }
+            Some(neighbour) => Behind::Container { name: neighbour.name.clone(), listening: None },
+            None if seen.addresses.iter().any(|address| is_of_this_host(*address)) => {
+                Behind::Host { listening: is_silent(&seen).then(sockets::listening).flatten() }
+            }
+            None => Behind::Unknown,
+        };
+        routes.push((seen, behind));
+    }
+    Ok(Ok(Observed { routes }))
+}
+
+/// Whether no connection could be made.
+fn is_silent(seen: &Seen) -> bool {
+    let failed = |got: &Got| matches!(got, Got::Refused | Got::Timeout | Got::Unreachable);
+    seen.server.is_none() && seen.tries.iter().any(|entry| entry.step == Step::Connect && failed(&entry.got))
+}
+
+fn neighbour<'a>(seen: &Seen, neighbours: &'a [Neighbour]) -> Option<&'a Neighbour> {
+    let has = |n: &&Neighbour| seen.addresses.iter().any(|address| n.addresses.contains(&IpAddr::V4(*address)));
+    neighbours.iter().find(has)
+}
+
+/// Whether an address is one of this machine's own, as `host.docker.internal` is for a local engine.
+fn is_of_this_host(address: Ipv4Addr) -> bool {
+    // Binding a UDP socket sends nothing; it works for addresses of this machine only.
+    !address.is_unspecified() && !address.is_loopback() && UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// The listening sockets of a container, without those of Docker's own DNS; `None` where they cannot be seen.
+fn sockets_of(docker: &Docker, id: &str) -> Result<Option<Vec<Listener>>, Error> {
+    let ask = Ask { deadline_ms: SLACK, sockets: true, ..Ask::default() };
+    let told: Outcome = container::run(docker, Place::Namespace(id), &ask)?;
+    let of_docker = |l: &Listener| l.address == IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+    Ok(told.ok().and_then(|told| told.listening).map(|all| all.into_iter().filter(|l| !of_docker(l)).collect()))
+}

@@ -1,0 +1,101 @@
+//! What is to be tried: the routes of the proxy's configuration as requests to the program in the container.
+
+use std::collections::BTreeMap;
+
+use super::wire::{Allowed, Target, Trust};
+use crate::config::gateway::{Gateway, data_file};
+use crate::deployment::route::Scheme;
+use crate::deployment::{Deployment, Upstream, path};
+use crate::os::files;
+
+/// Path of the MCP endpoint where none is kept, first; then the others that are usual.
+pub(crate) const USUAL_PATHS: [&str; 4] = ["/mcp", "/mcp/", "/sse", "/"];
+
+/// One route to try.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    /// Its key in `routes`.
+    pub(crate) name: String,
+    /// Its value, as written.
+    pub(crate) upstream: String,
+    /// Whether a person chose its path.
+    pub(crate) is_kept: bool,
+    /// What is asked, or why it cannot be.
+    pub(crate) target: Result<Target, String>,
+}
+
+/// The routes of a configuration. `domain` is the tunnel's, `paths` are those that are kept.
+pub(crate) fn plan(
+    deployment: &Deployment,
+    gateway: &Gateway,
+    domain: &str,
+    paths: &BTreeMap<String, String>,
+    limit_ms: u64,
+) -> Vec<Planned> {
+    let trust = trust(deployment, gateway);
+    let suffix = format!(".{domain}");
+    let one = |(name, text): (&String, &String)| {
+        let label = name.strip_suffix(&suffix).unwrap_or(name);
+        let kept = paths.get(label).or_else(|| paths.get(name));
+        let target = Upstream::parse(text).and_then(|upstream| {
+            let trust = match upstream.scheme() {
+                Scheme::Http => Trust::default(),
+                Scheme::Https => trust.clone()?,
+            };
+            let host = if label.contains('.') { label.to_owned() } else { format!("{label}{suffix}") };
+            let chosen = kept.map_or(USUAL_PATHS[0], String::as_str);
+            Ok(target(name, &upstream, host, chosen, allowed(gateway), trust, limit_ms))
+        });
+        Planned { name: name.clone(), upstream: text.clone(), is_kept: kept.is_some(), target }
+    };
+    gateway.routes.iter().map(one).collect()
+}
+
+/// One target.
+pub(crate) fn target(
+    name: &str,
+    upstream: &Upstream,
+    tunnel_host: String,
+    chosen: &str,
+    allowed: Allowed,
+    trust: Trust,
+    limit_ms: u64,
+) -> Target {
+    Target {
+        name: name.to_owned(),
+        https: upstream.scheme() == Scheme::Https,
+        host: upstream.host_text().to_owned(),
+        port: upstream.port(),
+        tunnel_host,
+        path: chosen.to_owned(),
+        other_paths: USUAL_PATHS.iter().filter(|path| **path != chosen).map(|path| (*path).to_owned()).collect(),
+        allowed,
+        trust,
+        limit_ms,
+    }
+}
+
+/// What the proxy may dial.
+pub(crate) fn allowed(gateway: &Gateway) -> Allowed {
+    match gateway.allowed_ips() {
+        _ if gateway.dials_anything() => Allowed::Anything,
+        None => Allowed::Private,
+        Some(ranges) => Allowed::Ranges(ranges.to_vec()),
+    }
+}
+
+/// What the proxy trusts behind `https` routes; an error where its CA file cannot be read from here.
+pub(crate) fn trust(deployment: &Deployment, gateway: &Gateway) -> Result<Trust, String> {
+    let Some(tls) = gateway.upstream.as_ref().and_then(|upstream| upstream.tls.as_ref()) else {
+        return Ok(Trust::default());
+    };
+    let ca_pem = match tls.ca_file.as_deref().filter(|file| !file.is_empty()) {
+        None => None,
+        Some(file) => {
+            let inside = data_file(file).map(|name| format!("{}/{name}", path::DATA));
+            let text = inside.and_then(|inside| files::read_text(deployment, &inside).ok().flatten());
+            Some(text.ok_or_else(|| format!("the CA file `{file}` of `upstream.tls` cannot be read from here"))?)
+        }
+    };
+    Ok(Trust { ca_pem, public: tls.include_system_cas == Some(true) })
+}
