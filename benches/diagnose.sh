@@ -21,15 +21,20 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 python3 benches/make-log.py "$bytes" 7 >"$scratch/large.log"
 python3 benches/make-log.py 100000 7 >"$scratch/small.log"
-# The first text of every wording by which a line is looked for, as in the helper; not those of calls that passed,
-# which would make the others print most of the log.
-python3 - helper/logs/signs.rs >"$scratch/texts" <<'PY'
+# The first text of every wording of the tables; not those of calls that passed, which would make the others print most
+# of the log.
+python3 - helper/logs/patterns/[c-s]*.rs >"$scratch/texts" <<'PY'
 import re
 import sys
-table = open(sys.argv[1]).read().split("#[cfg(test)]")[0]
-row = r'(?:fatal|attempt|call|lost|mark)\((?:"[a-z0-9-]+"|Mark::(\w+))?,?\s*&\[\s*"((?:[^"\\]|\\.)*)"'
-routine = {"CallStarted", "CallDone", "Served"}
-print(*sorted({text.replace('\\"', '"') for mark, text in re.findall(row, table) if mark not in routine}), sep="\n")
+row = r'(?:fatal|attempt|call|lost|event)\((?:Event::(\w+)|\w+)?,?\s*&\[\s*"((?:[^"\\]|\\.)*)"'
+texts = set()
+for name in sys.argv[1:]:
+    if name.endswith("mod.rs"):
+        continue
+    table = open(name).read().split("#[cfg(test)]")[0]
+    texts |= {text for mark, text in re.findall(row, table) if mark not in {"CallStarted", "CallDone"}}
+unescape = {'\\"': '"', "\\r": "\r", "\\\\": "\\"}
+print(*sorted(re.sub(r'\\.', lambda m: unescape[m[0]], text) for text in texts), sep="\n")
 PY
 echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(rg --version | sed -n 1p); $(wc -l <"$scratch/texts") texts"
 echo "log: $(wc -c <"$scratch/large.log") bytes, $(wc -l <"$scratch/large.log") lines, $(grep -c -F -f "$scratch/texts" "$scratch/large.log") of them with one of the texts"

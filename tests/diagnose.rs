@@ -1,5 +1,6 @@
 //! `diagnose` on saved logs: what each of `tests/logs` adds up to, in every format that viewers print.
 
+mod cases;
 mod formats;
 mod hostile;
 mod input;

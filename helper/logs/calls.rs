@@ -113,7 +113,7 @@ impl Calls {
                 Answer::Nothing
             }
             // The older transport, tried by a client that then finds the other one.
-            404 if !post && self.passed.is_some() => Answer::Nothing,
+            404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Answer::Nothing,
             404 if post || route == "/sse" => Answer::Failed(&answers::NOT_FOUND),
             406 if !post && self.passed.is_some() => Answer::Nothing,
             406 if mcp => Answer::Failed(&answers::NOT_ACCEPTABLE),
@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_older_transport_is_tried_and_not_found() {
-        assert_eq!(calls(&["POST /mcp 200 1", "GET /sse 404 1", "GET /mcp 405 1", "GET /mcp 406 1"]).0, [None; 4]);
+        let found = ["POST /mcp 200 1", "GET /sse 404 1", "POST /sse 404 1", "GET /mcp 405 1", "GET /mcp 406 1"];
+        assert_eq!(calls(&found).0, [None; 5]);
         assert_eq!(calls(&["GET /sse 404 1"]).0, [Some(RuleId::UpstreamPath404)]);
     }
 

@@ -24,6 +24,7 @@ const BEGINNINGS: &[&str] = &[
     "UnhandledPromiseRejection",
     "Exception in thread",
     "exec ",
+    "nginx: [emerg]",
     "npm ERR!",
     "npm error",
     "SIGABRT",

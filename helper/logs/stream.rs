@@ -287,6 +287,9 @@ impl Stream {
             Event::Traceback if self.kind != Kind::Bare || self.has_server => self.traceback = TRACEBACK,
             Event::OtherProxy => {
                 self.other_proxy.get_or_insert_with(|| (number, text.to_owned()));
+                if level::is_error(text) {
+                    self.unexplained(number, line);
+                }
             }
             // cloudflared's, or of no meaning here.
             _ => {}

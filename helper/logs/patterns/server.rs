@@ -81,7 +81,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::Listening, &["listening on :"]),
     // MCP over standard input in a container that nobody writes to.
     call(UpstreamStdio, &["running on stdio"]),
-    call(UpstreamStdio, &["with transport 'stdio'"]),
+    // FastMCP's banner is wrapped at 80 columns.
+    call(UpstreamStdio, &["transport 'stdio'"]),
+    call(UpstreamStdio, &["connected via STDIO"]),
     call(UpstreamStdio, &["started on stdio"]),
     call(UpstreamStdio, &["listening on stdio"]),
     call(UpstreamStdio, &["connected via stdio"]),
