@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Error, Report, Status, request};
 use crate::caller::Caller;
-use crate::commands::{certs, check, connect, init, probe, render, rules, schema, stack, token};
+use crate::commands::{certs, check, connect, down, init, probe, render, rules, schema, stack, token};
 use crate::deployment::Deployment;
 use crate::{diagnose, preflight};
 
@@ -189,7 +189,7 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         Command::Restart => {
             answer!("restart", |r: stack::RestartRequest, d| stack::restart(&d, &r, caller))
         }
-        Command::Down => answer!("down", |_r: stack::DownRequest, d| stack::down(&d, caller)),
+        Command::Down => answer!("down", |_r: down::DownRequest, d| down::down(&d, caller)),
         Command::Diagnose => diagnose(cli, caller),
         Command::Probe => answer!("probe", |r: probe::ProbeRequest, d| probe::run(&d, &r, caller)),
         Command::Connect => answer!("connect", |r: connect::ConnectRequest, d| connect::run(&d, &r, caller)),

@@ -311,7 +311,7 @@ fn engine_diagnose_the_edge() {
             });
         });
         scope.spawn(|| {
-            expect("two", 4, &|answer| {
+            expect("two", 25, &|answer| {
                 root(answer, "edge-partial");
                 assert_eq!(answer.code, 0, "two connections carry every call");
                 assert_eq!(answer.data()["signals"]["registered"], 2);

@@ -4,7 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::stack::{DownData, DownRequest, RestartRequest, StackData, WaitRequest};
+use super::down::{DownData, DownRequest};
+use super::stack::{RestartRequest, StackData, WaitRequest};
 use crate::answer::{Answer, Failure, Report};
 use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
 use crate::commands::certs::issue::{IssueData, IssueRequest};

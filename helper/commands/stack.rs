@@ -1,27 +1,24 @@
-//! `up`, `status`, `restart` and `down`.
+//! `up`, `status` and `restart`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Evidence, Finding, Next, Report, Severity};
+use crate::answer::{Error, Evidence, Finding, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
-use crate::engine::client::{Docker, Output, Passed};
-use crate::engine::{container, errors, version};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::preflight;
 use crate::render::labels;
 use crate::rules::{self, RuleId};
-use crate::stack::act::{Acts, STOP};
+use crate::stack::act::Acts;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
-use crate::stack::outcome::{self, Command, count};
+use crate::stack::outcome::{self, Command};
 use crate::stack::wait::Waited;
-use crate::stack::{Refusal, Stack, conflict};
+use crate::stack::{Refusal, Stack};
 
 /// The request of `up` and `status`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -52,18 +49,13 @@ fn limit(asked: Option<u32>, default: u32) -> Result<Duration, Error> {
     Ok(Duration::from_secs(seconds.into()))
 }
 
-/// The request of `down`: it has no fields.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DownRequest {}
-
 /// What `up`, `status` and `restart` answer.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct StackData {
     /// Whether the tunnel is live: at least one edge connection, and every route as far as it can be seen.
     ready: bool,
     /// Name of the Compose project.
-    project: Option<String>,
+    pub(super) project: Option<String>,
     /// The stack's containers.
     containers: Vec<ContainerState>,
     /// Distinct registered edge connections; `null` where the log cannot tell (then the health check decides).
@@ -81,17 +73,8 @@ pub(crate) struct StackData {
     elapsed_ms: u64,
 }
 
-/// What `down` answers.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub(crate) struct DownData {
-    /// Name of the Compose project.
-    project: Option<String>,
-    /// Services whose containers were removed.
-    stopped: Vec<String>,
-}
-
 /// The answer of a command that did nothing.
-fn refused(refusal: Refusal, what: &str, command: Command, caller: &Caller) -> Report<StackData> {
+pub(super) fn refused(refusal: Refusal, what: &str, command: Command, caller: &Caller) -> Report<StackData> {
     let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
     let mut report = Report::new(format!("{what}: {why}"), data);
@@ -335,92 +318,5 @@ fn report(
     report.next.push(next);
     report.findings = stack.findings.iter().cloned().chain(state.findings).collect();
     report.skipped = skipped;
-    report
-}
-
-/// The command `down`: whatever else is broken, it stops the stack, as long as its project can be known.
-///
-/// # Errors
-/// As [`up`].
-pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
-    deployment.require_begun()?;
-    let lock = deployment.lock()?;
-    let own = match Stack::open(deployment, caller)? {
-        Ok(stack) => Stopping { docker: stack.docker, project: stack.declared.project, findings: stack.findings },
-        Err(refusal) => match Stopping::without_files(deployment, &refusal, caller)? {
-            Some(stopping) => stopping,
-            None => {
-                let refused = refused(refusal, "nothing was stopped", Command::Status, caller);
-                let data = DownData { project: refused.data.project, stopped: Vec::new() };
-                let mut report = Report::new(refused.summary, data);
-                (report.findings, report.skipped, report.next) = (refused.findings, refused.skipped, refused.next);
-                return Ok(report);
-            }
-        },
-    };
-    let listed = container::of_project(&own.docker, &own.project)?.unwrap_or_default();
-    let services: BTreeSet<String> = listed.iter().map(|c| c.service().to_owned()).collect();
-    let mut output = own.docker.compose(&["down", "--remove-orphans"], STOP, &lock)?;
-    if !output.success {
-        // A file that Compose cannot use keeps it from stopping what runs, unless it is asked by the project's name.
-        let elsewhere = own.docker.elsewhere(Path::new("/"));
-        let again = ["--project-name", &own.project, "down", "--remove-orphans"];
-        let again = elsewhere.compose(&again, STOP, &lock)?;
-        output = if again.success { again } else { output };
-    }
-    Ok(stopped(&output, own, services, caller))
-}
-
-/// What `down` stops.
-struct Stopping {
-    docker: Docker,
-    project: String,
-    findings: Vec<Finding>,
-}
-
-impl Stopping {
-    /// Without a readable compose file the engine knows which project this directory's containers belong to.
-    fn without_files(deployment: &Deployment, refusal: &Refusal, caller: &Caller) -> Result<Option<Self>, Error> {
-        let is_of_files = |f: &Finding| matches!(f.id, RuleId::ComposeFileMissing | RuleId::ComposeYamlInvalid);
-        if !refusal.findings.iter().all(is_of_files) {
-            return Ok(None);
-        }
-        let root = deployment.root();
-        let host = caller.var("DOCKER_HOST");
-        let (Some(docker), _) = version::find(root, Passed::new(), host, caller.progress)? else { return Ok(None) };
-        let project = match container::project_of_folder(&docker, root)? {
-            Some(project) => Some(project),
-            None => refusal.project.clone(),
-        };
-        let Some(project) = project else { return Ok(None) };
-        let containers = container::of_project(&docker, &project)?.unwrap_or_default();
-        if containers.is_empty() || conflict(&project, root, &containers).is_some() {
-            return Ok(None);
-        }
-        // It did not keep the stack from being stopped.
-        let warning = |f: &Finding| f.clone().with_severity(Severity::Warning);
-        Ok(Some(Self { docker, project, findings: refusal.findings.iter().map(warning).collect() }))
-    }
-}
-
-fn stopped(output: &Output, own: Stopping, services: BTreeSet<String>, caller: &Caller) -> Report<DownData> {
-    let (mut findings, mut stopped) = (own.findings, services.into_iter().collect::<Vec<String>>());
-    let summary = match (output.success, stopped.len()) {
-        (true, 0) => "nothing was running".to_owned(),
-        (true, n) => {
-            let containers = count(n, "container", "containers");
-            format!("the stack is stopped: {containers} removed; certificates, token and configuration stay")
-        }
-        (false, _) => {
-            stopped.clear();
-            findings.push(errors::finding(&output.text(), RuleId::ComposeFailed));
-            "docker compose could not stop the stack".to_owned()
-        }
-    };
-    let mut report = Report::new(summary, DownData { project: Some(own.project), stopped });
-    report.findings = findings;
-    if output.success {
-        report.next.push(Next::helper("start it again when it is needed", caller.command(&["up"])));
-    }
     report
 }

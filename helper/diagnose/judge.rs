@@ -138,7 +138,12 @@ fn of_containers(declared: &Declared, snapshot: &Snapshot, state: &StackState, k
     let concerned = Concerned::of(declared, state);
     let ours: Vec<&Container> = snapshot.all().iter().filter(|c| declared.has(&c.service)).collect();
     let mut found: Vec<Finding> = ours.iter().filter_map(|c| out_of_memory(c, &concerned)).collect();
-    found.extend(ours.iter().filter_map(|c| unrouted(c, snapshot, &concerned)));
+    let images = images(snapshot, &concerned);
+    let is_told = |c: &Container| {
+        let subject = Subject::service(&c.service);
+        images.iter().any(|f| f.id == RuleId::PlatformMismatch && f.subject.as_ref() == Some(&subject))
+    };
+    found.extend(ours.iter().filter(|c| !is_told(c)).filter_map(|c| unrouted(c, snapshot, &concerned)));
     if !known.iter().chain(&found).any(|f| f.id == RuleId::CrashLoop) {
         found.extend(ours.iter().filter_map(|c| revived(c, snapshot, declared)).next());
     }
@@ -147,7 +152,7 @@ fn of_containers(declared: &Declared, snapshot: &Snapshot, state: &StackState, k
     if !left.is_empty() {
         found.push(rules::finding(RuleId::ComposeOrphans).with(format!("service {}", left.join(", "))));
     }
-    found.extend(images(snapshot, &concerned));
+    found.extend(images);
     found
 }
 

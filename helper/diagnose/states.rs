@@ -228,6 +228,8 @@ diagnoses! {
         => false, ["platform-mismatch", "upstream-down < platform-mismatch"];
     an_emulated_image_fails_otherwise: image(live().ended("own", "restarting", 4, &["boom"]), "own", Image::For("linux/arm64".into()))
         => false, ["platform-mismatch", "upstream-down < platform-mismatch"];
+    another_services_image_explains_its_loop: image(with_other(looping), "other", Image::For("linux/arm64".into()))
+        => true, ["platform-mismatch"];
     one_image_explains_nothing_of_another: image(with_other(looping), "own", Image::For("linux/arm64".into()))
         => true, ["crash-loop", "platform-mismatch"];
     a_container_is_left_over: live().with(Container { service: "gone".into(), ..Container::default() })

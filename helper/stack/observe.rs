@@ -101,7 +101,7 @@ impl<'a> Observer<'a> {
             neighbours: BTreeMap::new(),
             images: BTreeMap::new(),
             engine_platform: None,
-            files: self.files()?,
+            files: self.files(),
             unread: BTreeMap::new(),
         };
         let inspected = match listed {
@@ -141,18 +141,20 @@ impl<'a> Observer<'a> {
     }
 
     /// The files that are compared with what runs.
-    fn files(&self) -> Result<Files, Error> {
-        let (config_hash, token_fingerprint) = labels::label_values(self.deployment)?;
+    fn files(&self) -> Files {
+        // What cannot be read is a finding of the checks, and hides nothing of what runs.
+        let token_fingerprint = labels::token_fingerprint(self.deployment).ok().flatten();
+        let config_hash = labels::label_values(self.deployment).ok().and_then(|(hash, _)| hash);
         let written = |inside: &str| {
             let meta = files::metadata(self.deployment, inside).ok().flatten()?;
             meta.modified().ok().map(OffsetDateTime::from)
         };
-        Ok(Files {
+        Files {
             config_hash,
             config_written: written(&self.declared.gateway_path),
             certificate_written: written(path::TLS_CRT),
             token_fingerprint,
-        })
+        }
     }
 
     fn writer(&self, service: &str) -> Writer {

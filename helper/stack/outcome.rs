@@ -60,7 +60,8 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
         };
     };
     let when = command.when();
-    let cause = cause(state.ready, findings);
+    // That time is up says less than what is missing.
+    let cause = cause(state.ready, findings).filter(|f| f.id != RuleId::NotLive);
     if state.ready {
         return live(state, when, cause, findings);
     }
