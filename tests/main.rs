@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod broken_file;
 mod bundle;
 mod certs;
 mod check;

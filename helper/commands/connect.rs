@@ -76,7 +76,7 @@ pub(crate) fn run(
         ));
     }
     let domain = current::require_domain(deployment)?;
-    let routes = current::routes(deployment)?;
+    let routes = current::routes(deployment);
     if routes.is_empty() {
         return Err(Error::Directory {
             message: format!("`{}` has no route that could be called", deployment.root().display()),

@@ -9,13 +9,14 @@ use crate::answer::{Error, Finding, Next, Report, Severity, Who};
 use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
 use crate::certs::{CertificateInfo, Files, Judged, Purpose};
-use crate::deployment::env_file;
+use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::kind;
 use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, TokenState, path};
 use crate::model::current;
+use crate::model::found::Found;
 use crate::os::files::{self, Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
@@ -112,7 +113,11 @@ pub(crate) struct InitData {
 pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Caller) -> Result<Report<InitData>, Error> {
     let settings = request.settings();
     let look = deployment.require_room(request.into_other_project)?;
-    let known = if deployment.exists()? { current::known_domain(deployment)? } else { None };
+    let present = Present::read(deployment);
+    if let Some(fault) = &present.fault {
+        return Ok(without_domain(deployment, look.maker(), &present, Some(fault), caller));
+    }
+    let known = present.domain.clone();
     let domain = match (&request.domain, known) {
         (Some(asked), Some(known)) if *asked != known => {
             return Err(Error::OtherDomain {
@@ -123,7 +128,9 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         }
         (Some(asked), _) => asked.clone(),
         (None, Some(known)) => known,
-        (None, None) if settings.is_empty() => return Ok(nothing_here(deployment, look.maker(), caller)),
+        (None, None) if settings.is_empty() => {
+            return Ok(without_domain(deployment, look.maker(), &present, None, caller));
+        }
         (None, None) => {
             return Err(Error::request(
                 "the first time `init` needs the tunnel's `domain`",
@@ -177,8 +184,12 @@ fn make(
     made.findings.extend(issued.judged.findings);
 
     // Settings, or a stack that is there already and may have lost a file.
-    let has_stack = files::metadata(deployment, path::GATEWAY)?.is_some();
-    if !settings.is_empty() || has_stack {
+    let has_stack = files::read(deployment, path::GATEWAY).ok().flatten().is_some();
+    let faults = Found::read(deployment).faults();
+    if !faults.is_empty() {
+        // Nothing sensible can be written beside a compose file that cannot be read.
+        made.findings.extend(faults);
+    } else if !settings.is_empty() || has_stack {
         let mode = Mode { verbose, ..Mode::default() };
         let rendered = render::render(deployment, domain, settings, mode, caller.now)?;
         made.files.extend(rendered.files);
@@ -194,25 +205,85 @@ fn make(
     Ok(())
 }
 
-fn nothing_here(deployment: &Deployment, made_by: Option<Maker>, caller: &Caller) -> Report<InitData> {
-    let summary = format!(
-        "nothing is set up in {} yet; create the tunnel in the Console, then come back with its domain",
-        deployment.root().display()
-    );
+/// What the files of a directory say before anything is written.
+struct Present {
+    env: Option<EnvFile>,
+    found: Found,
+    domain: Option<Domain>,
+    /// Why nothing can be written: the domain is mistyped, or `.env` cannot be read.
+    fault: Option<Finding>,
+}
+
+impl Present {
+    fn read(deployment: &Deployment) -> Self {
+        let found = Found::read(deployment);
+        let (env, unreadable) = match scaffold::read_env(deployment) {
+            Ok(env) => (env, None),
+            Err(error) => (None, Some(scaffold::unreadable_env(&error))),
+        };
+        match current::domain(deployment, env.as_ref(), &found) {
+            Ok(domain) => Self { env, found, domain, fault: unreadable },
+            Err(fault) => Self { env, found, domain: None, fault: Some(fault.finding()) },
+        }
+    }
+
+    fn token(&self) -> TokenState {
+        TokenState::of(self.env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref())
+    }
+}
+
+/// What is there, as far as it can be said without the tunnel's domain.
+fn without_domain(
+    deployment: &Deployment,
+    made_by: Option<Maker>,
+    present: &Present,
+    fault: Option<&Finding>,
+    caller: &Caller,
+) -> Report<InitData> {
+    let root = deployment.root().display();
+    let token = present.token();
+    let routes = current::routes(deployment);
+    let has = |inside| matches!(files::read(deployment, inside), Ok(Some(_)));
+    let summary = match (fault, made_by) {
+        (None, None) => {
+            format!("nothing is set up in {root} yet; create the tunnel in the Console, then come back with its domain")
+        }
+        (None, Some(_)) => format!("{root} does not say which tunnel it is for; run `init` with the tunnel's domain"),
+        (Some(fault), _) => format!("nothing was written in {root}: {}", fault.title),
+    };
+    let progress = Progress {
+        token: matches!(token, TokenState::Set(_)),
+        certificates: has(path::CA_CRT) && has(path::TLS_CRT) && has(path::TLS_KEY),
+        routes: !routes.is_empty(),
+        configuration: !routes.is_empty() && present.found.main.is_some(),
+    };
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
-        domain: None,
+        domain: present.domain.clone(),
         files: Vec::new(),
         ca: None,
         server: None,
-        token: TokenStateName::Missing,
-        routes: BTreeMap::new(),
+        token: token.name(),
+        routes,
         made_by,
-        steps: steps(&Progress::default()),
+        steps: steps(&progress),
         diffs: Vec::new(),
     };
     let mut report = Report::new(summary, data);
-    report.next.push(Next::person(CREATE_TUNNEL));
+    report.findings.extend(fault.cloned());
+    report.findings.extend(present.env.as_ref().and_then(scaffold::env_fault));
+    report.findings.extend(present.found.faults());
+    report.findings.extend(current::gateway_fault_of(deployment));
+    if fault.is_some() {
+        let again = caller.command(&["init"]);
+        report
+            .next
+            .push(Next::person("fix what the findings name, the first one first; then look again").running(again));
+        return report;
+    }
+    if made_by.is_none() {
+        report.next.push(Next::person(CREATE_TUNNEL));
+    }
     report.next.push(Next::helper(
         "set up this side, with the domain that the Console shows in place of this one",
         caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
@@ -261,10 +332,10 @@ fn report(
 ) -> Result<Report<InitData>, Error> {
     let env = scaffold::read_env(deployment)?;
     let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    let routes = current::routes(deployment)?;
+    let routes = current::routes(deployment);
     let labels = current::route_labels(deployment, domain);
     let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
-    let found = crate::model::found::Found::read(deployment)?;
+    let found = Found::read(deployment);
     let progress = Progress {
         token: matches!(token, TokenState::Set(_)),
         certificates: judged.is_good(),
@@ -283,7 +354,9 @@ fn report(
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
-    if let Some(fault) = current::gateway_fault_of(deployment)?
+    let unread = found.faults().into_iter().filter(|f| !findings.iter().any(|said| said.id == f.id));
+    findings.extend(unread.collect::<Vec<_>>());
+    if let Some(fault) = current::gateway_fault_of(deployment)
         && !findings.iter().any(|f| f.id == fault.id)
     {
         findings.push(fault);

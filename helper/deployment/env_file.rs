@@ -75,9 +75,8 @@ impl EnvFile {
     /// When Compose would read another value, or refuse the file. The content is as it was then.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, Fault> {
         let before = self.parse();
-        // One line that Compose reads as this value is left as it is written.
-        let once = before.assignments.iter().filter(|a| a.key == key).count() == 1;
-        if once && self.holds(&before, key, value).is_ok() {
+        // What Compose reads as this value is left as it is written.
+        if self.holds(&before, key, value).is_ok() {
             return Ok(false);
         }
         let mut fault = None;

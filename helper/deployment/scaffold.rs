@@ -15,6 +15,11 @@ pub(crate) fn read_env(deployment: &Deployment) -> Result<Option<EnvFile>, Error
     Ok(files::read(deployment, path::ENV)?.map(EnvFile::new))
 }
 
+/// The finding about a `.env` that cannot be read at all.
+pub(crate) fn unreadable_env(error: &Error) -> Finding {
+    rules::finding(RuleId::EnvUnreadable).about(Subject::file(path::ENV)).with(error.to_string())
+}
+
 /// [`EnvFile::set`] for the file of this directory.
 ///
 /// # Errors

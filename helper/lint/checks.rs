@@ -81,8 +81,9 @@ fn directory_is_closed(facts: &Facts<'_>, verdict: &mut Verdict) {
 }
 
 fn env_is_sound(facts: &Facts<'_>, verdict: &mut Verdict) {
+    verdict.findings.extend(facts.domain_fault.clone());
     let Some(env) = &facts.env else {
-        verdict.push(rules::finding(RuleId::EnvMissing));
+        verdict.push(facts.env_fault.clone().unwrap_or_else(|| rules::finding(RuleId::EnvMissing)));
         return;
     };
     verdict.findings.extend(scaffold::env_fault(env));
@@ -147,11 +148,7 @@ fn compose_file_is_readable(facts: &Facts<'_>, verdict: &mut Verdict) {
     if let Some(hidden) = facts.found.shadowed.first() {
         verdict.push(rules::finding(RuleId::ComposeFileShadowed).with(format!("`{}` hides `{hidden}`", main.name)));
     }
-    for file in [Some(main), facts.found.over.as_ref()].into_iter().flatten() {
-        if let Err(fault) = &file.value {
-            verdict.push(rules::finding(RuleId::ComposeYamlInvalid).with(format!("`{}`: {}", file.name, fault.0)));
-        }
-    }
+    verdict.findings.extend(facts.found.faults());
 }
 
 /// Whether the compose files can be read, so that what is missing in them is really missing.

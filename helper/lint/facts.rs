@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::Error;
+use crate::answer::{Error, Finding};
 use crate::caller::{Caller, Services};
 use crate::certs::{Files, Judged, Purpose};
 use crate::config::gateway::Gateway;
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::scaffold::read_env;
+use crate::deployment::scaffold::{read_env, unreadable_env};
 use crate::deployment::{Deployment, Domain, TokenState, path};
 use crate::model::current::{self, GatewayFile};
 use crate::model::found::Found;
@@ -21,7 +21,11 @@ pub(crate) struct Facts<'a> {
     pub(super) caller: &'a Caller,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
+    /// Why the domain is not known, where something else stands in its place.
+    pub(super) domain_fault: Option<Finding>,
     pub(super) env: Option<EnvFile>,
+    /// Why `.env` cannot be read.
+    pub(super) env_fault: Option<Finding>,
     pub(super) token: TokenState,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
@@ -42,15 +46,21 @@ impl<'a> Facts<'a> {
     /// Reads what the checks need; decides nothing.
     ///
     /// # Errors
-    /// `directory` when there is none; reading errors of the files that everything else hangs on.
+    /// `directory` when there is none. A file that cannot be read is a finding.
     pub(crate) fn gather(deployment: &'a Deployment, caller: &'a Caller) -> Result<Self, Error> {
         deployment.require()?;
-        let env = read_env(deployment)?;
-        let found = Found::read(deployment)?;
+        let (env, env_fault) = match read_env(deployment) {
+            Ok(env) => (env, None),
+            Err(error) => (None, Some(unreadable_env(&error))),
+        };
+        let found = Found::read(deployment);
         let services = found.services();
         let gateway_path = current::gateway_path(deployment, &found, &services);
         let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref());
-        let domain = current::known_domain(deployment)?;
+        let (domain, domain_fault) = match current::domain(deployment, env.as_ref(), &found) {
+            Ok(domain) => (domain, None),
+            Err(fault) => (None, Some(fault.finding())),
+        };
         let labels = match (gateway.good(), &domain) {
             (Some(gateway), Some(domain)) => current::labels(gateway.routes.keys(), domain),
             (None, _) | (_, None) => Vec::new(),
@@ -69,7 +79,9 @@ impl<'a> Facts<'a> {
             deployment,
             caller,
             domain,
+            domain_fault,
             env,
+            env_fault,
             token,
             git,
             git_key,

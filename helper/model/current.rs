@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::found::{Found, is_inside};
-use crate::answer::{Error, Finding};
+use crate::answer::{Error, Finding, Subject};
 use crate::caller::Services;
 use crate::config::gateway::{Gateway, gateway_fault};
 use crate::config::yaml;
-use crate::deployment::env_file;
+use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::route::Host;
 use crate::deployment::scaffold::read_env;
 use crate::deployment::{Deployment, Domain, RouteName, Upstream, path};
@@ -59,10 +59,8 @@ pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Optio
     if !is_inside(inside) {
         return GatewayFile::Elsewhere(inside.to_owned());
     }
-    match files::metadata(deployment, inside) {
-        Ok(Some(meta)) if meta.is_dir() => return GatewayFile::Directory,
-        Ok(_) => {}
-        Err(error) => return GatewayFile::Unreadable(error.to_string()),
+    if files::metadata(deployment, inside).ok().flatten().is_some_and(|meta| meta.is_dir()) {
+        return GatewayFile::Directory;
     }
     match files::read_text(deployment, inside) {
         Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
@@ -75,37 +73,31 @@ pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Optio
 }
 
 /// The routes of a directory, as an answer may show them; empty where there are none that can be read.
-///
-/// # Errors
-/// Reading errors of the compose files.
-pub(crate) fn routes(deployment: &Deployment) -> Result<BTreeMap<String, String>, Error> {
-    let found = Found::read(deployment)?;
+pub(crate) fn routes(deployment: &Deployment) -> BTreeMap<String, String> {
+    let found = Found::read(deployment);
     let services = found.services();
     let inside = gateway_path(deployment, &found, &services);
     let gateway = read_gateway(deployment, &found, inside.as_deref());
-    Ok(gateway.good().map(Gateway::shown_routes).unwrap_or_default())
+    gateway.good().map(Gateway::shown_routes).unwrap_or_default()
 }
 
 /// The finding about a proxy configuration that is there and cannot be used.
-///
-/// # Errors
-/// Reading errors of the compose files.
-pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Result<Option<Finding>, Error> {
-    let found = Found::read(deployment)?;
+pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Option<Finding> {
+    let found = Found::read(deployment);
     let inside = gateway_path(deployment, &found, &found.services());
     let name = inside.clone().unwrap_or_default();
-    Ok(match read_gateway(deployment, &found, inside.as_deref()) {
+    match read_gateway(deployment, &found, inside.as_deref()) {
         GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
         GatewayFile::Directory => {
             Some(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{name}` is a directory")))
         }
         GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
-    })
+    }
 }
 
 /// Names of the routes that stand in front of the domain, for the certificate.
 pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
-    labels(routes(deployment).unwrap_or_default().keys(), domain)
+    labels(routes(deployment).keys(), domain)
 }
 
 /// The labels among the keys of `routes`; a key may also be a whole host name.
@@ -162,32 +154,74 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target 
     }
 }
 
-/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration.
+/// Something that stands in a domain's place.
+#[derive(Clone, Debug)]
+pub(crate) struct NoDomain {
+    /// Where it stands.
+    place: String,
+    /// The file.
+    file: String,
+    /// What is wrong with it, and what would be right.
+    why: String,
+}
+
+impl NoDomain {
+    /// As a finding, for commands that can say more than this.
+    pub(crate) fn finding(&self) -> Finding {
+        let subject = Subject::file(&self.file);
+        rules::finding(RuleId::DomainMalformed).about(subject).with(format!("{}: {}", self.place, self.why))
+    }
+
+    fn error(&self) -> Error {
+        Error::Directory {
+            message: format!("{} is not a tunnel's domain: {}", self.place, self.why),
+            hint: "correct the domain there and run the command again".into(),
+        }
+    }
+}
+
+/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration, also where that has a fault.
 ///
 /// # Errors
-/// `directory` when what stands there is no domain; reading errors.
+/// When what stands in `.env`, or in a configuration without a fault, is no domain.
+pub(crate) fn domain(
+    deployment: &Deployment,
+    env: Option<&EnvFile>,
+    found: &Found,
+) -> Result<Option<Domain>, NoDomain> {
+    let parse = |text: &str, place: String, file: &str| match Domain::parse(text) {
+        Ok(domain) => Ok(Some(domain)),
+        Err(why) => Err(NoDomain { place, file: file.to_owned(), why }),
+    };
+    if let Some(text) = env.and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty()) {
+        let place = format!("{} in `.env`", env_file::DOMAIN);
+        return parse(&text, place, path::ENV);
+    }
+    let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
+    // A mount from elsewhere is not this directory's business.
+    let Some(text) = is_inside(&inside).then(|| files::read_text(deployment, &inside).ok()).flatten().flatten() else {
+        return Ok(None);
+    };
+    match Gateway::parse(&text) {
+        Ok(gateway) => match gateway.tunnel_domain {
+            Some(text) => parse(&text, format!("tunnel_domain in `{inside}`"), &inside),
+            None => Ok(None),
+        },
+        Err(_) => {
+            let line = text.lines().find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"));
+            let word = line.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+            Ok(Domain::parse(word.trim_matches(['"', '\''])).ok())
+        }
+    }
+}
+
+/// [`domain`], for commands that read nothing else.
+///
+/// # Errors
+/// `directory` when what stands in its place is no domain; reading errors of `.env`.
 pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
     let env = read_env(deployment)?;
-    let said = env.as_ref().and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty());
-    let (text, place) = match said {
-        Some(text) => (text, format!("{} in `.env`", env_file::DOMAIN)),
-        None => {
-            let found = Found::read(deployment)?;
-            let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
-            // A mount from elsewhere is not this directory's business.
-            let text = match is_inside(&inside).then(|| files::read_text(deployment, &inside)) {
-                Some(Ok(text)) => text,
-                None | Some(Err(Error::Unexpected { .. })) => None,
-                Some(Err(error)) => return Err(error),
-            };
-            let Some(domain) = text.and_then(|t| Gateway::parse(&t).ok()?.tunnel_domain) else { return Ok(None) };
-            (domain, format!("tunnel_domain in `{inside}`"))
-        }
-    };
-    Domain::parse(&text).map(Some).map_err(|why| Error::Directory {
-        message: format!("{place} is not a tunnel's domain: {why}"),
-        hint: "put the domain right there and run the command again".into(),
-    })
+    domain(deployment, env.as_ref(), &Found::read(deployment)).map_err(|fault| fault.error())
 }
 
 /// Like [`known_domain`], for commands that need one.

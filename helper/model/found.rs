@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::secrets;
-use crate::answer::Error;
 use crate::caller::Services;
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE, words};
 use crate::config::stamp::{Origin, origin};
@@ -12,6 +11,7 @@ use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path};
 use crate::os::files::{self, inside};
 use crate::redact::names;
+use crate::rules::{self, Finding, RuleId, Subject};
 
 /// Names that Compose tries, in its order.
 pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];
@@ -49,20 +49,27 @@ pub(crate) struct BindMount {
 }
 
 impl Found {
-    /// Reads the files that Compose would.
-    ///
-    /// # Errors
-    /// `io` or `unexpected-file` for a file that cannot be read at all.
-    pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
-        let mut mains = read_first(deployment, &MAIN_NAMES)?;
+    /// Reads the files that Compose would. One that cannot be read says why.
+    pub(crate) fn read(deployment: &Deployment) -> Self {
+        let mut mains = read_first(deployment, &MAIN_NAMES);
         let main = if mains.is_empty() { None } else { Some(mains.remove(0)) };
-        let over = read_first(deployment, &OVERRIDE_NAMES)?.into_iter().next();
+        let over = read_first(deployment, &OVERRIDE_NAMES).into_iter().next();
         let found = Self { main, shadowed: mains.iter().map(|file| file.name).collect(), over };
         let read = [found.main.as_ref(), found.over.as_ref()].into_iter().flatten();
         let read = read.map(|file| (file.text.as_str(), file.value.as_ref().ok()));
         // First of all: from here on, whatever is quoted of or because of these files shows no secret of theirs.
         secrets::learn(deployment, read, &found.service_names());
-        Ok(found)
+        found
+    }
+
+    /// The findings about files that cannot be read.
+    pub(crate) fn faults(&self) -> Vec<Finding> {
+        let files = [self.main.as_ref(), self.over.as_ref()].into_iter().flatten();
+        let faults = files.filter_map(|file| Some((file.name, file.value.as_ref().err()?)));
+        let finding = |name, fault: &yaml::Fault| {
+            rules::finding(RuleId::ComposeYamlInvalid).about(Subject::file(name)).with(format!("`{name}`: {}", fault.0))
+        };
+        faults.map(|(name, fault)| finding(name, fault)).collect()
     }
 
     /// Whether the main file is one that `render` writes, edited or not.
@@ -273,18 +280,32 @@ impl Found {
     }
 }
 
-fn read_first(deployment: &Deployment, names: &[&'static str]) -> Result<Vec<ComposeFile>, Error> {
+fn parse(text: &str) -> Result<Value, yaml::Fault> {
+    let mut value = yaml::from_text::<Value>(text)?;
+    value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
+    Ok(value)
+}
+
+fn read_first(deployment: &Deployment, names: &[&'static str]) -> Vec<ComposeFile> {
     let mut found = Vec::new();
     for name in names {
-        if let Some(text) = files::read_text(deployment, name)? {
-            let value = yaml::from_text::<Value>(&text).and_then(|mut value| {
-                value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
-                Ok(value)
-            });
-            found.push(ComposeFile { name, text, value });
-        }
+        let (text, value) = match files::read(deployment, name) {
+            Ok(None) => continue,
+            Ok(Some(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => {
+                    let value = parse(&text);
+                    (text, value)
+                }
+                Err(e) => {
+                    let why = format!("it is not UTF-8 text (byte {})", e.utf8_error().valid_up_to());
+                    (String::from_utf8_lossy(e.as_bytes()).into_owned(), Err(yaml::Fault(why)))
+                }
+            },
+            Err(error) => (String::new(), Err(yaml::Fault(error.to_string()))),
+        };
+        found.push(ComposeFile { name, text, value });
     }
-    Ok(found)
+    found
 }
 
 fn bind_mount(volume: &Value) -> Option<BindMount> {

@@ -21,10 +21,7 @@ pub(crate) enum ProxyPair {
 impl ProxyPair {
     /// Finds out from the files of a directory.
     pub(crate) fn of(deployment: &Deployment) -> Self {
-        let found = match Found::read(deployment) {
-            Ok(found) => found,
-            Err(error) => return Self::Unknown(error.to_string()),
-        };
+        let found = Found::read(deployment);
         let Some(main) = &found.main else { return Self::Standard };
         for file in [Some(main), found.over.as_ref()].into_iter().flatten() {
             if let Err(fault) = &file.value {

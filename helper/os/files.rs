@@ -95,15 +95,26 @@ pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Met
     Ok(found)
 }
 
-/// The whole of a file inside the directory, `None` if it is not there.
+/// Where a link inside the directory leads, if that is inside the directory, too. Only readers follow it: what is
+/// written by rename would take the place of the link.
+fn followed(directory: &Directory, inside: &str) -> Option<PathBuf> {
+    if !Path::new(inside).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return None;
+    }
+    let root = directory.root().canonicalize().ok()?;
+    directory.path(inside).canonicalize().ok().filter(|real| real.starts_with(&root))
+}
+
+/// The whole of a file inside the directory, `None` if it is not there. A link that stays inside is followed.
 ///
 /// # Errors
 /// `unexpected-file` for a symbolic link, a directory, a device, a pipe or a file beyond 4 MiB; `io` otherwise.
 pub(crate) fn read(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Error> {
-    let path = directory.path(inside);
-    if metadata(directory, inside)?.is_none() {
-        return Ok(None);
-    }
+    let path = match metadata(directory, inside) {
+        Ok(Some(_)) => directory.path(inside),
+        Ok(None) => return Ok(None),
+        Err(error) => followed(directory, inside).ok_or(error)?,
+    };
     // Non-blocking, so that a pipe planted in the directory cannot hang the helper.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&path);

@@ -82,7 +82,7 @@ impl Deployed {
         if env.as_ref().is_some_and(|env| env.faults().contains(&Fault::Utf16)) {
             return Err(Error::Env { path: deployment.path(path::ENV), why: Fault::Utf16.to_string() });
         }
-        let found = Found::read(deployment)?;
+        let found = Found::read(deployment);
         this.has_env = env.is_some();
         this.is_deployment = env.is_some() || found.main.is_some();
         this.token = env.as_ref().map(|env| TokenState::of(env.get(env_file::TOKEN).as_deref()));

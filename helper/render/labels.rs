@@ -20,7 +20,7 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
     if !env.faults().is_empty() {
         return Ok(false);
     }
-    let found = Found::read(deployment)?;
+    let found = Found::read(deployment);
     // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
     if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
         return Ok(false);
@@ -43,7 +43,7 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
 /// # Errors
 /// Reading errors.
 pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, Option<String>), Error> {
-    let hash = files::read(deployment, path::GATEWAY)?.map(|config| sha256_hex(&config));
+    let hash = files::read(deployment, path::GATEWAY).ok().flatten().map(|config| sha256_hex(&config));
     Ok((hash, token_fingerprint(deployment)?))
 }
 
@@ -52,6 +52,8 @@ pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, O
 /// # Errors
 /// Reading errors.
 pub(crate) fn token_fingerprint(deployment: &Deployment) -> Result<Option<String>, Error> {
-    let text = scaffold::read_env(deployment)?.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
+    // One that cannot be read has a finding of its own.
+    let env = scaffold::read_env(deployment).ok().flatten();
+    let text = env.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
     Ok(text.map(|text| token::fingerprint(text.trim())))
 }

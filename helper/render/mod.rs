@@ -33,7 +33,7 @@ pub(crate) fn render(
     mode: Mode,
     now: OffsetDateTime,
 ) -> Result<Rendered, Error> {
-    let found = Found::read(deployment)?;
+    let found = Found::read(deployment);
     let foreign = found.main.is_some() && !found.is_ours();
     let services = found.services();
 

@@ -480,6 +480,24 @@ rules! {
         cause: "the whole folder is mounted into the proxy's container, which can read everything in it",
         fix: "move those files out of `data`, or the deployment into a directory of its own",
     }
+    EnvUnreadable = "env-unreadable" {
+        layer: Files,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "`.env` cannot be read",
+        symptom: "`permission denied`, or `.env` is a directory or a symbolic link",
+        cause: "the token and the domain are in it, and neither Compose nor the helper gets them from something that is not a plain, readable file in this directory",
+        fix: "put a regular file in its place that you can read and write",
+    }
+    DomainMalformed = "domain-malformed" {
+        layer: Files,
+        severity: Error,
+        docs: QUICKSTART,
+        title: "the tunnel's domain is mistyped",
+        symptom: "no host name of the tunnel is found",
+        cause: "what is written there cannot be a host name",
+        fix: "correct it in the file that the evidence names: the Console shows the domain under Connection, for example `abcd1234.tunnel.anthropic.com`",
+    }
     EnvEncoding = "env-encoding" {
         layer: Files,
         severity: Warning,

@@ -105,9 +105,7 @@ pub(crate) fn run(
     deployment.require()?;
     // What the compose files do not say is taken to be as the helper writes it.
     let found = Found::read(deployment);
-    if let Ok(found) = &found {
-        caller.services = found.services();
-    }
+    caller.services = found.services();
     let target = Target::of(deployment, caller)?;
     let default = Horizon::default();
     let horizon = Horizon {
@@ -119,7 +117,7 @@ pub(crate) fn run(
     let handshakes = rehearse(&judged.facts);
     rows.extend(handshakes.0.iter().map(|(host, verdict)| RequirementRow::handshake(host, verdict)));
     add_handshakes(&mut judged, &handshakes);
-    rows.extend(add_access(&mut judged, deployment, found.as_ref().ok()));
+    rows.extend(add_access(&mut judged, deployment, &found));
     judged.findings.extend(Stage::of(deployment)?.finding());
     judged.findings.extend(ProxyPair::of(deployment).finding().map(|f| f.with_severity(Severity::Warning)));
 
@@ -154,11 +152,9 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
 }
 
 /// Adds who may do what with the files.
-fn add_access(judged: &mut Judged, deployment: &Deployment, found: Option<&Found>) -> [RequirementRow; 2] {
+fn add_access(judged: &mut Judged, deployment: &Deployment, found: &Found) -> [RequirementRow; 2] {
     judged.findings.extend(modes::open_directory(deployment));
     let keys = modes::key_modes(deployment);
-    let no_stack = Found { main: None, shadowed: Vec::new(), over: None };
-    let found = found.unwrap_or(&no_stack);
     let user = current::proxy_user(found, &found.services().proxy);
     let proxy = Vec::from_iter(modes::unreadable_certificates(deployment, user));
     let rows = [
