@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::support::{DOMAIN, chmod, deployment, edit, folder, helper, is_root};
 
+/// Puts something else in a file's place.
+type Break = fn(&Path);
+
 /// Commands that look; without Docker, `status` and `down` get as far as its absence.
 const COMMANDS: [&[&str]; 5] = [&["check"], &["init"], &["status"], &["down"], &["diagnose"]];
 
@@ -39,7 +42,7 @@ fn a_mistyped_domain_is_a_finding() {
 
 #[test]
 fn a_compose_file_in_any_state_is_a_finding_and_the_rest_is_looked_at() {
-    let states: [(&str, fn(&Path)); 6] = [
+    let states: [(&str, Break); 6] = [
         ("latin-1", |file| std::fs::write(file, b"# caf\xe9\nservices: {}\n").unwrap()),
         ("utf-16", |file| std::fs::write(file, b"\xff\xfes\0e\0").unwrap()),
         ("directory", |file| std::fs::create_dir(file).unwrap()),
@@ -86,7 +89,7 @@ fn a_link_that_stays_inside_is_read_and_never_written() {
 
 #[test]
 fn an_env_file_that_cannot_be_read_is_a_finding() {
-    let states: [(&str, fn(&Path)); 4] = [
+    let states: [(&str, Break); 4] = [
         ("directory", |file| std::fs::create_dir(file).unwrap()),
         ("outside", |file| symlink("/etc/hostname", file).unwrap()),
         ("utf-16", |file| {

@@ -85,7 +85,7 @@ pub(crate) fn run(
         });
     }
     let suffix = format!(".{domain}");
-    let kept = Found::read(deployment)?.paths();
+    let kept = Found::read(deployment).paths();
     let calls: Vec<RouteCall> = routes
         .into_iter()
         .filter_map(|(name, upstream)| {

@@ -267,7 +267,7 @@ fn probe_url(
 }
 
 fn gateway_of(deployment: &Deployment) -> Option<Gateway> {
-    let found = Found::read(deployment).ok()?;
+    let found = Found::read(deployment);
     let inside = current::gateway_path(deployment, &found, &found.services());
     current::read_gateway(deployment, &found, inside.as_deref()).good().cloned()
 }

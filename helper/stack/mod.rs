@@ -45,8 +45,9 @@ impl Sources {
     /// # Errors
     /// Reading errors.
     pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
-        let env = read_env(deployment)?;
-        let found = Found::read(deployment)?;
+        // One that cannot be read is a finding of the checks.
+        let env = read_env(deployment).ok().flatten();
+        let found = Found::read(deployment);
         let services = found.services();
         let gateway_path = current::gateway_path(deployment, &found, &services);
         let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref()).good().cloned();
