@@ -149,7 +149,10 @@ fn every_log_adds_up_to_what_its_label_says() {
 fn evidence_says_where_whose_and_what() {
     let answer = diagnose(case("run-upstream-stdio").text.as_str());
     let refused = answer.finding("upstream-refused")["evidence"][0].as_str().unwrap().to_owned();
-    assert!(refused.starts_with("mcp-proxy, line 10: ") && refused.contains("connection refused"), "{refused}");
+    assert!(
+        refused.starts_with("mcp-proxy, line 10, 2026-11-22 21:22:23Z: ") && refused.contains("connection refused"),
+        "{refused}"
+    );
     let answer = diagnose(case("token-rejected-fallback").text.as_str());
     let words = answer.finding("token-rejected")["evidence"][0].as_str().unwrap().to_owned();
     assert!(words.contains("Unauthorized: Invalid tunnel secret") && words.contains(" times"), "{words}");

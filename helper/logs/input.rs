@@ -153,18 +153,13 @@ pub(crate) fn scan(
             extent.lines += u64::from(full > done && !buffer[..full].ends_with(b"\n"));
             return Ok(extent);
         }
-        match memrchr(b'\n', &buffer[done..full]) {
-            Some(end) => {
-                let end = done + end + 1;
-                lines(&buffer[done..end], &routine, &mut extent, sink);
-                done = end;
-            }
-            None if done == 0 && full == buffer.len() => {
-                piece(None, &buffer[..full], extent.lines + 1, matcher, sink);
-                long = Some(beginning(&buffer).to_vec());
-                done = full - CONTEXT;
-            }
-            None => {}
+        if let Some(end) = memrchr(b'\n', &buffer[done..full]) {
+            let end = done + end + 1;
+            lines(&buffer[done..end], &routine, &mut extent, sink);
+            done = end;
+        } else if done == 0 && full == buffer.len() {
+            piece(None, &buffer[..full], extent.lines + 1, matcher, sink);
+            (long, done) = (Some(beginning(&buffer).to_vec()), full - CONTEXT);
         }
         buffer.copy_within(done..full, 0);
         held = full - done;

@@ -1,5 +1,7 @@
 //! Lines as evidence, and names of services.
 
+use time::OffsetDateTime;
+
 use super::fault::Fault;
 use super::life::Kept;
 use super::matcher::Writer;
@@ -16,14 +18,19 @@ pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
     Evidence {
         line: (fault.number > 0).then_some(fault.number),
         times: (fault.count > 1).then_some(fault.count),
+        at: moment(fault.at),
         ..Evidence::of(stream, text)
     }
 }
 
 /// A line that was kept, as evidence.
 pub(super) fn quote_kept(stream: &str, kept: &Kept) -> Evidence {
-    let (_, text) = kept.read();
-    Evidence { line: (kept.number > 0).then_some(kept.number), ..Evidence::of(stream, text) }
+    let (at, text) = kept.read();
+    Evidence { line: (kept.number > 0).then_some(kept.number), at: moment(at), ..Evidence::of(stream, text) }
+}
+
+fn moment(seconds: Option<i64>) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(seconds?).ok()
 }
 
 /// Whose a service is by its name, where that is not a server.

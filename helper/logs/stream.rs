@@ -140,7 +140,8 @@ impl Stream {
             return self.unmatched(number, line);
         };
         self.has_proxy |= writer == Writer::Proxy && sure;
-        self.has_server |= writer == Writer::Server && sure && !is_anyones(pattern);
+        let traceback = pattern.effect == Effect::Event(Event::Traceback);
+        self.has_server |= writer == Writer::Server && sure && !traceback && !pattern.is_anyones();
         if pattern.effect != Effect::Event(Event::Pip) {
             self.printed(line);
         }
@@ -238,7 +239,8 @@ impl Stream {
             return of(Writer::Container).map(|(_, pattern)| (writer, pattern, false));
         };
         let sure = tell_tale.is_some() || agent.is_some();
-        if self.kind == Kind::Unknown && sure && !is_anyones(pattern) {
+        let traceback = pattern.effect == Effect::Event(Event::Traceback);
+        if self.kind == Kind::Unknown && sure && !traceback && !pattern.is_anyones() {
             self.kind = Kind::Of(writer);
         }
         Some((writer, pattern, sure))
@@ -385,12 +387,6 @@ fn symptom<'a>(
 /// The host that a call was for.
 fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
-}
-
-/// Whether any program in a container may print it.
-fn is_anyones(pattern: &Pattern) -> bool {
-    super::patterns::CONTAINER.iter().any(|row| std::ptr::eq(row, pattern))
-        || matches!(pattern.effect, Effect::Event(Event::Traceback))
 }
 
 /// Whether only one program says this.

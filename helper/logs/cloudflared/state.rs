@@ -150,23 +150,7 @@ impl Agent {
         match event {
             // A line that stands twice is one start.
             Event::AgentStart if again => {}
-            Event::AgentStart => {
-                // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
-                let died = self.ended && self.stopped.is_none();
-                // A log that was pasted twice begins anew at an earlier moment.
-                let later = self.ended_at.or(self.latest).zip(at).is_none_or(|(end, start)| start >= end);
-                let revived = self.revived + u32::from(died && later);
-                faults.forget(|f| f.writer == Writer::Agent && !(died && f.effect == Effect::Fatal));
-                *self = Self {
-                    starts: self.starts + 1,
-                    seen: true,
-                    revived,
-                    just_started: true,
-                    started_at: at,
-                    ended_at: self.ended_at,
-                    ..Self::default()
-                };
-            }
+            Event::AgentStart => self.begin(at, faults),
             Event::Settings => {
                 // A tunnel that is run by its credentials takes its rules from a file.
                 let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:", "cred-file:", "origincert:"];
@@ -184,18 +168,7 @@ impl Agent {
                     self.connections.entry(index).or_default().dialled = at;
                 }
             }
-            Event::Registered => {
-                self.old_words = !text.contains("Registered tunnel connection");
-                let connection = self.connections.entry(index.unwrap_or(0)).or_default();
-                let dialled = connection.dialled;
-                *connection = Connection { up: true, registered: at, dialled, ..Connection::default() };
-                (self.ever, self.witnessed, self.ended, self.stopped) = (true, true, false, None);
-                (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
-                self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
-                self.registered_at = at.or(self.registered_at);
-                self.complaint = None;
-                faults.heal(|f| f.writer == Writer::Agent && f.effect != Effect::Call);
-            }
+            Event::Registered => self.register(index.unwrap_or(0), text, at, faults),
             Event::Unregistered => {
                 if let Some(connection) = index.and_then(|index| self.connections.get_mut(&index)) {
                     connection.given_up = std::mem::take(&mut connection.up);
@@ -216,6 +189,39 @@ impl Agent {
             _ => {}
         }
         self.latest = latest;
+    }
+
+    /// It starts.
+    fn begin(&mut self, at: Option<i64>, faults: &mut Faults) {
+        // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
+        let died = self.ended && self.stopped.is_none();
+        // A log that was pasted twice begins anew at an earlier moment.
+        let later = self.ended_at.or(self.latest).zip(at).is_none_or(|(end, start)| start >= end);
+        let revived = self.revived + u32::from(died && later);
+        faults.forget(|f| f.writer == Writer::Agent && !(died && f.effect == Effect::Fatal));
+        *self = Self {
+            starts: self.starts + 1,
+            seen: true,
+            revived,
+            just_started: true,
+            started_at: at,
+            ended_at: self.ended_at,
+            ..Self::default()
+        };
+    }
+
+    /// A connection is registered.
+    fn register(&mut self, index: u8, text: &str, at: Option<i64>, faults: &mut Faults) {
+        self.old_words = !text.contains("Registered tunnel connection");
+        let connection = self.connections.entry(index).or_default();
+        let dialled = connection.dialled;
+        *connection = Connection { up: true, registered: at, dialled, ..Connection::default() };
+        (self.ever, self.witnessed, self.ended, self.stopped) = (true, true, false, None);
+        (self.quick_refusals, self.slow_refusals, self.retries) = (0, 0, 0);
+        self.protocol = field(text, "protocol").map(str::to_owned).or(self.protocol.take());
+        self.registered_at = at.or(self.registered_at);
+        self.complaint = None;
+        faults.heal(|f| f.writer == Writer::Agent && f.effect != Effect::Call);
     }
 
     /// A line that says that something is wrong.
@@ -255,6 +261,19 @@ impl Agent {
         }
         self.complaint = Some(symptom.line.text.to_owned());
         faults.record(symptom);
+    }
+
+    /// Remembers a fault of QUIC, which matters even after a registration over HTTP/2.
+    fn hint(&mut self, symptom: &Symptom<'_>) {
+        let over_quic = symptom.pattern.has(Tell::Quic) || symptom.line.text.contains("edge with quic");
+        let matters = match symptom.pattern.rule {
+            Some(RuleId::EdgeQuicBlocked | RuleId::EdgeEgressDeniedLocally) => true,
+            Some(RuleId::EdgeTlsIntercepted | RuleId::EdgeMtu | RuleId::EdgeQuicUnsupported) => over_quic,
+            _ => false,
+        };
+        if matters {
+            self.hints.extend(symptom.pattern.rule);
+        }
     }
 
     /// A connection that could not be made, or is gone.
@@ -310,15 +329,7 @@ impl Agent {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
         self.complaint = Some(symptom.line.text.to_owned());
-        let over_quic = symptom.pattern.has(Tell::Quic) || symptom.line.text.contains("edge with quic");
-        let matters = match symptom.pattern.rule {
-            Some(RuleId::EdgeQuicBlocked | RuleId::EdgeEgressDeniedLocally) => true,
-            Some(RuleId::EdgeTlsIntercepted | RuleId::EdgeMtu | RuleId::EdgeQuicUnsupported) => over_quic,
-            _ => false,
-        };
-        if matters {
-            self.hints.extend(symptom.pattern.rule);
-        }
+        self.hint(symptom);
         // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
         if symptom.pattern.effect == Effect::Attempt || was_up || symptom.pattern.has(Tell::NoAddresses) {
             faults.record(symptom);
