@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
+    Call, DOMAIN, cases, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
 };
 
 /// Everything that some command reads or writes.
@@ -361,7 +361,7 @@ fn a_file_that_cannot_be_quoted_breaks_no_line_of_the_answer() {
 
 /// Exit code and answer are checked on every run; more is said where it is said.
 fn few() -> ProptestConfig {
-    ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() }
+    ProptestConfig { cases: cases(24), failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() }
 }
 
 /// Text with what tends to break things in it.

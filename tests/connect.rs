@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{DOMAIN, deployment, folder, helper, posix, skip, token, which};
+use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, posix, script, skip, token, which};
 
 #[test]
 fn each_route_has_its_url_and_its_console_clicks() {
@@ -36,7 +36,48 @@ fn each_route_has_its_url_and_its_console_clicks() {
             "ask: \"Use the hello tool to greet tunnel.\"",
         ])
     );
-    assert_eq!(answer.json["summary"], format!("Claude calls {}, {}, {}", url("api"), url("echo"), url("z-9")));
+    let summary = answer.json["summary"].as_str().unwrap();
+    assert!(summary.contains(&format!("Claude calls {}, {}, {}", url("api"), url("echo"), url("z-9"))), "{summary}");
+    // Nothing was started: docker says so, or it is said that docker could not be asked.
+    match answer.data()["running"].as_bool() {
+        Some(running) => assert!(!running && !summary.starts_with("Claude calls"), "{summary}"),
+        None => assert_eq!(answer.json["skipped"][0]["id"], "containers"),
+    }
+}
+
+/// A `docker` that knows no containers, or says that it cannot be asked.
+#[test]
+fn what_cannot_be_called_now_is_not_said_to_be() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let bin = folder();
+    let connect = || helper(["connect"]).dir(&dir).path(&[bin.path()]).changes_nothing().run();
+    let summary = |answer: &Answer| answer.json["summary"].as_str().unwrap().to_owned();
+    let unasked = connect().expect(0);
+    assert_eq!((&unasked.data()["running"], &unasked.json["skipped"][0]["id"]), (&Value::Null, &json!("containers")));
+    assert!(summary(&unasked).ends_with("was not checked"), "{}", unasked.json);
+    script(bin.path(), "docker", "#!/bin/sh\nexit 0\n");
+    let stopped = connect().expect(0);
+    assert_eq!(stopped.data()["running"], false);
+    assert!(
+        !summary(&stopped).starts_with("Claude calls")
+            && stopped.json["next"][0]["command"].as_str().unwrap().contains(" up ")
+    );
+    let env = std::fs::read_to_string(dir.join(".env")).unwrap();
+    for (value, id) in
+        [("PASTE_TUNNEL_TOKEN_HERE", "token-placeholder"), ("", "token-missing"), ("nonsense", "token-malformed")]
+    {
+        std::fs::write(dir.join(".env"), env.replace(&token("healthy"), value)).unwrap();
+        let answer = connect().expect(1);
+        assert_eq!(answer.findings(), [id]);
+        assert!(!summary(&answer).starts_with("Claude calls"), "{}", answer.json);
+        assert!(answer.json["next"][0]["command"].as_str().unwrap().contains(" token set "));
+    }
+    std::fs::write(dir.join(".env"), env).unwrap();
+    edit(&dir.join("config/mcp-gateway.yaml"), "echo:", "\"not a host\":");
+    let answer = connect().expect(1);
+    assert_eq!(answer.findings(), ["route-name-invalid"]);
+    assert!(answer.data()["routes"].as_array().unwrap().is_empty() && !summary(&answer).contains("Claude calls"));
 }
 
 /// What the request of `curl` sends, and its command without it.
@@ -94,7 +135,7 @@ fn curl_really_sends_it() {
     let curl = call["curl"].as_str().unwrap();
     // A stand-in on PATH that shows its arguments; the shell takes the command apart.
     let bin = folder();
-    crate::support::script(bin.path(), "curl", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
+    script(bin.path(), "curl", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
     let path = std::env::join_paths([bin.path(), std::path::Path::new("/bin"), "/usr/bin".as_ref()]).unwrap();
     let out = Command::new(posix("sh"))
         .args(["-c", curl])

@@ -48,6 +48,27 @@ fn keeps(limit: u64, run: impl Fn() -> Answer) -> Answer {
     panic!("{times:?} with a limit of {limit} ms");
 }
 
+/// Megabytes of an error that is known, of one that is not, of one line without an end, and of bytes that are no text.
+#[test]
+fn a_docker_that_prints_without_end_costs_no_time() {
+    for what in [
+        "yes 'Error response from daemon: boom' | head -c 12000000",
+        "yes 'something that no pattern fits, port eyJ password=x' | head -c 12000000",
+        "yes x | tr -d '\\n' | head -c 12000000",
+        "head -c 12000000 /dev/urandom",
+    ] {
+        for stream in ["", " >&2"] {
+            let bin = folder();
+            script(bin.path(), "docker", &format!("#!/bin/sh\n({what}){stream}\nexit 1\n"));
+            let answer = keeps(5000, || {
+                let call = helper(["preflight"]).json(json!({"offline": true}));
+                call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run()
+            });
+            assert!(answer.length < 6000, "{what}: {} bytes", answer.length);
+        }
+    }
+}
+
 #[test]
 fn a_docker_that_never_answers_is_passed_over_and_gone() {
     let mark = format!("preflight-mark-{}", std::process::id());

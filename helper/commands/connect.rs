@@ -4,11 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Error, Next, Report};
+use crate::answer::{Error, Next, Report, Skipped};
+use crate::caller::Caller;
 use crate::config;
-use crate::deployment::{Deployment, RouteName};
-use crate::model::current;
-use crate::model::found::Found;
+use crate::deployment::{Deployment, RouteName, TokenState, env_file, scaffold};
+use crate::engine::{client::Docker, container};
+use crate::lint::secrets;
+use crate::model::{current, found::Found};
+use crate::rules::{self, RuleId, Subject};
 
 /// The request of `connect`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -31,6 +34,8 @@ const BETA: &str = "mcp-client-2025-11-20";
 pub(crate) struct ConnectData {
     /// One entry a route.
     routes: Vec<RouteCall>,
+    /// Whether a container of the stack runs; `null` where docker could not be asked.
+    running: Option<bool>,
     /// What holds for all of them.
     notes: Vec<&'static str>,
 }
@@ -61,7 +66,7 @@ struct RouteCall {
 pub(crate) fn run(
     deployment: &Deployment,
     request: &ConnectRequest,
-    caller: &crate::caller::Caller,
+    caller: &Caller,
 ) -> Result<Report<ConnectData>, Error> {
     deployment.require_begun()?;
     let asked = request.path.as_deref().map(checked_path).transpose()?;
@@ -86,22 +91,30 @@ pub(crate) fn run(
     }
     let suffix = format!(".{domain}");
     let kept = Found::read(deployment).paths();
-    let calls: Vec<RouteCall> = routes
-        .into_iter()
-        .filter_map(|(name, upstream)| {
-            let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
-            // A key that can be no host name cannot be called; `check` says so.
-            RouteName::parse(&label).ok()?;
-            let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
-            let path = asked.as_deref().or(kept).unwrap_or("mcp");
-            let url = format!("https://{label}.{domain}/{path}");
-            Some(call(&label, upstream, url, domain.as_str(), path, model))
-        })
-        .collect();
-    let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();
-    let summary = format!("Claude calls {}", urls.join(", "));
+    let (mut calls, mut findings) = (Vec::new(), Vec::new());
+    for (name, upstream) in routes {
+        let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
+        if let Err(fault) = RouteName::parse(&label) {
+            let finding = rules::finding(RuleId::RouteNameInvalid).about(Subject::Route { name });
+            findings.push(finding.with(fault.to_string()));
+            continue;
+        }
+        let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
+        let path = asked.as_deref().or(kept).unwrap_or("mcp");
+        let url = format!("https://{label}.{domain}/{path}");
+        calls.push(call(&label, upstream, url, domain.as_str(), path, model));
+    }
+    let env = scaffold::read_env(deployment)?;
+    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+    findings.extend(secrets::state_finding(&token));
+    let (running, unknown) = match is_running(deployment) {
+        Ok(running) => (Some(running), None),
+        Err(why) => (None, Some(Skipped::new("containers", why))),
+    };
+    let summary = summary(&calls, &token, running);
     let data = ConnectData {
         routes: calls,
+        running,
         notes: vec![
             "the tunnel's host names answer only Claude: curl or a browser gets no answer from them, and that is no fault",
             "the API key must belong to the workspace of the tunnel",
@@ -109,9 +122,51 @@ pub(crate) fn run(
         ],
     };
     let mut report = Report::new(summary, data);
+    report.findings = findings;
+    report.skipped.extend(unknown);
+    if !matches!(token, TokenState::Set(_)) {
+        report.next.push(
+            Next::person("in a terminal of your own, never in a chat: put the token in")
+                .running(caller.command(&["token", "set"])),
+        );
+    }
+    if running == Some(false) {
+        report.next.push(Next::helper("start the stack", caller.command(&["up"])));
+    }
     report.next.push(Next::person("in the Console: Managed Agents > Sessions > New session, with the clicks of `console`; or run the request of `curl`"));
     report.next.push(Next::helper("if a call fails, look whether the tunnel is live", caller.command(&["status"])));
     Ok(report)
+}
+
+/// One line: what Claude calls, or what keeps it from calling.
+fn summary(calls: &[RouteCall], token: &TokenState, running: Option<bool>) -> String {
+    let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();
+    let urls = urls.join(", ");
+    if urls.is_empty() {
+        return "no route can be called: none has a name that can be a host name".into();
+    }
+    match (token, running) {
+        (TokenState::Set(_), Some(true)) => format!("Claude calls {urls}"),
+        (TokenState::Set(_), Some(false)) => format!("the stack is not running; once it is up, Claude calls {urls}"),
+        (TokenState::Set(_), None) => format!("Claude calls {urls}; whether the stack is running was not checked"),
+        (TokenState::Missing | TokenState::Placeholder, _) => {
+            format!("the tunnel has no token yet; once it is set and the stack is up, Claude calls {urls}")
+        }
+        (TokenState::Malformed(_), _) => {
+            format!("the token in .env is not a token; once it is replaced and the stack is up, Claude calls {urls}")
+        }
+    }
+}
+
+/// Whether a container of the stack runs, or why that is not known.
+fn is_running(deployment: &Deployment) -> Result<bool, String> {
+    let unread = |error: Error| error.to_string();
+    let found = Found::read(deployment).map_err(unread)?;
+    let env = scaffold::read_env(deployment).map_err(unread)?;
+    let project = found.project(deployment, env.as_ref()).ok_or("the name of the Compose project is not known")?;
+    let docker = Docker::find(deployment.root(), Vec::new(), false).ok_or("docker is not installed")?;
+    let containers = container::of_project(&docker, &project).map_err(unread)?.map_err(|finding| finding.title)?;
+    Ok(containers.iter().any(container::Container::is_running))
 }
 
 /// A path without slashes at its ends, of characters that need no escaping anywhere.

@@ -16,6 +16,9 @@ use crate::redact;
 /// Longest output that is kept of one run, in bytes.
 const KEEP: usize = 8 << 20;
 
+/// How much of either end of an output is looked at as text, in bytes.
+const END: usize = 64 << 10;
+
 /// The absolute entries of a search path: a relative or empty one would run programs of the current directory.
 fn absolute(path: &OsStr) -> OsString {
     let entries = std::env::split_paths(path).filter(|entry| entry.is_absolute());
@@ -60,16 +63,16 @@ pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     /// Standard output.
     pub(crate) stdout: Vec<u8>,
-    /// Standard error, as text.
+    /// Standard error, as text: the lines at its two ends.
     pub(crate) stderr: String,
     /// Whether it was stopped because it took too long.
     pub(crate) timed_out: bool,
 }
 
 impl Output {
-    /// Both streams as one text, for what docker prints to either.
+    /// Both streams as one text, for what docker prints to either; of a long one the first and the last lines.
     pub(crate) fn text(&self) -> String {
-        format!("{}\n{}", self.stderr, String::from_utf8_lossy(&self.stdout))
+        format!("{}\n{}", self.stderr, ends(&self.stdout))
     }
 }
 
@@ -80,6 +83,18 @@ pub(crate) struct Input {
     pub(crate) bytes: Vec<u8>,
     /// Whether the pipe stays open behind them until the child ends.
     pub(crate) held: bool,
+}
+
+/// The whole lines in the first and in the last [`END`] bytes of an output: hundreds of patterns are looked for in it, and
+/// what a program has to say of its failure stands at one end.
+fn ends(bytes: &[u8]) -> String {
+    let Some(rest) = bytes.len().checked_sub(2 * END).map(|_| &bytes[bytes.len() - END..]) else {
+        return String::from_utf8_lossy(bytes).into_owned();
+    };
+    let head = &bytes[..END];
+    let head = head.iter().rposition(|byte| *byte == b'\n').map_or(head, |at| &head[..=at]);
+    let tail = rest.iter().position(|byte| *byte == b'\n').map_or(&[][..], |at| &rest[at + 1..]);
+    String::from_utf8_lossy(&[head, tail].concat()).into_owned()
 }
 
 /// Runs a command whose outputs are pipes; with `show` standard error also goes to ours. When time is up, the child and
@@ -128,7 +143,7 @@ pub(crate) fn run_fed(mut command: Command, input: Option<Input>, limit: Duratio
     for _ in 0..2 {
         match finished.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok((true, bytes)) => output.stdout = bytes,
-            Ok((false, bytes)) => output.stderr = String::from_utf8_lossy(&bytes).into_owned(),
+            Ok((false, bytes)) => output.stderr = ends(&bytes),
             Err(_) => {
                 output.timed_out = true;
                 break;
@@ -254,6 +269,21 @@ fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_output_the_whole_lines_at_both_ends_are_looked_at() {
+        assert_eq!(ends(b"short\ntext"), "short\ntext");
+        let long: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+        let seen = ends(long.as_bytes());
+        assert!(seen.len() <= 2 * END && seen.starts_with("line 0\n") && seen.ends_with("line 99999\n"));
+        let number = |line: &str| {
+            line.strip_prefix("line ").is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n.to_string() == line[5..]))
+        };
+        assert!(seen.lines().all(number));
+        // A single line begins where it begins.
+        let one = format!("begin{}", "x".repeat(9 * END));
+        assert!(ends(one.as_bytes()).starts_with("begin") && ends(one.as_bytes()).len() == END);
+    }
 
     #[test]
     fn only_absolute_entries_of_a_search_path_are_kept() {

@@ -45,6 +45,11 @@ pub(crate) fn real_tools_required() -> bool {
     std::env::var_os("MCP_TUNNELS_REQUIRE_REAL").is_some()
 }
 
+/// So many cases of a property test, ten times as many in a long campaign (`.ci/run --long`).
+pub(crate) fn cases(usual: u32) -> u32 {
+    if std::env::var_os("MCP_TUNNELS_LONG").is_some() { usual * 10 } else { usual }
+}
+
 /// Where a program is, if it is there.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -154,7 +154,8 @@ impl Network {
         }
     }
 
-    /// The rows as they are answered. Unless all is asked for: two addresses of a name, and what worked says no more.
+    /// The rows as they are answered. Unless all is asked for: two addresses of a name, what worked says no more, and what
+    /// failed alike for both address families is said once.
     pub(super) fn rows(&self, verbose: bool) -> Vec<Row> {
         let mut rows = self.rows.clone();
         for row in rows.iter_mut().filter(|_| !verbose) {
@@ -170,6 +171,15 @@ impl Network {
             if row.issuer.as_deref().is_some_and(|issuer| issuer.contains(EDGE_TLS.1)) {
                 row.issuer = None;
             }
+        }
+        if !verbose {
+            rows.dedup_by(|second, first| {
+                let alike = !second.is_ok() && *second == Row { family: second.family, ms: second.ms, ..first.clone() };
+                if alike {
+                    first.family = None;
+                }
+                alike
+            });
         }
         rows
     }
