@@ -73,6 +73,11 @@ impl Next {
     }
 }
 
+/// `1 route`, `2 routes`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// What a command found out.
 #[derive(Debug)]
 pub(crate) struct Report<D> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Next, Report, Severity};
+use crate::answer::{Error, Next, Report, Severity, count as counted};
 use crate::caller::Caller;
 use crate::deployment::{Deployment, Domain};
 use crate::lint::checks;
@@ -47,9 +47,9 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let summary = match (errors, warnings) {
         (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
-        (0, n) => format!("the deployment is sound as far as its files tell, with {n} warning(s)"),
-        (n, _) if verdict.is_fatal() => format!("{n} error(s) keep the deployment from working"),
-        (n, _) => format!("the deployment would work, and has {n} error(s) that endanger it"),
+        (0, n) => format!("the deployment is sound as far as its files tell, with {}", counted(n, "warning")),
+        (n, _) if verdict.is_fatal() => format!("{} in the way of a working deployment", counted(n, "error")),
+        (n, _) => format!("the deployment would work, and has {} to fix", counted(n, "error")),
     };
     let data = CheckData {
         domain: facts.domain.clone(),
