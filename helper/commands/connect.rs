@@ -161,7 +161,7 @@ fn summary(calls: &[RouteCall], token: &TokenState, running: Option<bool>) -> St
 /// Whether a container of the stack runs, or why that is not known.
 fn is_running(deployment: &Deployment) -> Result<bool, String> {
     let unread = |error: Error| error.to_string();
-    let found = Found::read(deployment).map_err(unread)?;
+    let found = Found::read(deployment);
     let env = scaffold::read_env(deployment).map_err(unread)?;
     let project = found.project(deployment, env.as_ref()).ok_or("the name of the Compose project is not known")?;
     let docker = Docker::find(deployment.root(), Vec::new(), false).ok_or("docker is not installed")?;
