@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+use crate::redact;
+
 /// What the process got from outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -47,6 +49,15 @@ impl Caller {
     /// Reads clock, environment and own path of the running process.
     pub(crate) fn from_process() -> Self {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        // Whatever a program prints of its environment shows no secret of this shell.
+        for (name, value) in &env {
+            if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+                && redact::is_secret(name)
+                && !value.starts_with('/')
+            {
+                redact::guard_named(value);
+            }
+        }
         let absolute = |name: &str| env.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute());
         let stable = absolute("MCP_TUNNELS_STABLE");
         let launcher = absolute("MCP_TUNNELS_LAUNCHER")

@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod broken_file;
 mod bundle;
+mod canaries;
 mod certs;
 mod check;
 mod connect;

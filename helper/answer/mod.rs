@@ -220,8 +220,8 @@ pub(crate) fn failure(command: &str, error: &Error) -> Failure {
         status: Status::Error,
         error: ErrorText {
             code: error.code(),
-            message: redact::cut(&redact::strict(&redact::one_line(&error.to_string())), 1000),
-            hint: redact::cut(&redact::strict(&error.hint()), 1000),
+            message: redact::cut(&redact::foreign(&error.to_string()), 1000),
+            hint: redact::cut(&redact::foreign(&error.hint()), 1000),
         },
     }
 }

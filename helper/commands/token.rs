@@ -1,6 +1,6 @@
 //! `token set` and `token check`: the secret goes from the person's terminal into `.env`, and nowhere else.
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write as _};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,8 @@ fn given() -> Result<String, Error> {
 /// `request` when standard input is asked for twice, reading and writing errors.
 pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<SetData>, Error> {
     if !deployment.exists()? && std::io::stdin().is_terminal() {
-        eprintln!("{} does not exist yet and will be made.", deployment.root().display());
+        // A terminal that has gone is told nothing.
+        let _ = writeln!(std::io::stderr(), "{} does not exist yet and will be made.", deployment.root().display());
     }
     deployment.require_room(false)?;
     let token = match Token::parse(&given()?) {

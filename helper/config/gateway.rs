@@ -9,7 +9,7 @@ use super::yaml::{self, Value};
 use crate::answer::request::{Change, UNEXPECTED_LIST, UniqueMap};
 use crate::answer::{Error, Finding};
 use crate::deployment::route::Scheme;
-use crate::deployment::{Domain, RouteName, Upstream};
+use crate::deployment::{Domain, RouteName, Upstream, path};
 use crate::redact::names;
 use crate::rules::{self, RuleId};
 
@@ -105,9 +105,12 @@ impl Gateway {
     /// The configuration as YAML.
     ///
     /// # Errors
-    /// `internal` only.
+    /// `directory` where a part that the helper only carries along cannot be written: a map or a list as a key.
     pub(crate) fn to_yaml(&self) -> Result<String, Error> {
-        yaml::to_text(self)
+        yaml::to_text(self).map_err(|_| Error::Directory {
+            message: format!("`{}` has a key that is a map or a list, which cannot be written back", path::GATEWAY),
+            hint: "remove that key from the file, then run the command again; nothing was written".into(),
+        })
     }
 
     /// The routes as an answer may show them: names that are none by a word, upstreams without credentials.

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use serde_yaml::Value;
 
 use crate::answer::Error;
+use crate::redact::names;
 
 /// Why a YAML text cannot be used: the reader's words, with line and column where it knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,28 @@ pub(crate) fn to_text<T: Serialize>(value: &T) -> Result<String, Error> {
 /// # Errors
 /// What the reader stumbled over.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
-    serde_yaml::from_str(text).map_err(|e| Fault(e.to_string()))
+    serde_yaml::from_str(text).map_err(|e| Fault(without_scalars(&e.to_string())))
+}
+
+/// The reader's words without what it quotes of the file: `invalid type: string "…", expected a map`.
+fn without_scalars(said: &str) -> String {
+    let mut out = said.to_owned();
+    for kind in ["string ", "character ", "integer ", "floating point ", "boolean ", "unit variant "] {
+        let Some(at) = out.find(kind).map(|at| at + kind.len()) else { continue };
+        let Some(quote) = out[at..].chars().next().filter(|c| matches!(c, '"' | '`')) else { continue };
+        // The quoted text may hold anything; what the reader expected stands behind it.
+        let end = out.rfind(&format!("{quote}, expected")).filter(|end| *end > at).map_or(out.len(), |end| end + 1);
+        out.replace_range(at - 1..end, "");
+    }
+    for what in ["unknown field `", "unknown variant `", "duplicate field `", "duplicate entry with key "] {
+        let Some(at) = out.find(what).map(|at| at + what.len()) else { continue };
+        let end =
+            ["`, expected", "`, there are", "` at line", " at line"].iter().filter_map(|end| out[at..].find(end)).min();
+        let end = end.map_or(out.trim_end_matches('`').len().max(at), |end| at + end);
+        let name = names::shown(out[at..end].trim_matches(['"', '`'])).to_owned();
+        out.replace_range(at..end, &name);
+    }
+    out
 }
 
 /// Looks a path of keys up in a value.
@@ -45,4 +67,34 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
 /// The texts of a list.
 pub(crate) fn texts(value: &Value) -> Vec<String> {
     value.as_sequence().into_iter().flatten().filter_map(scalar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_quotes_nothing_of_the_file() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Small {
+            routes: std::collections::BTreeMap<String, String>,
+            port: Option<u16>,
+        }
+        for text in [
+            "hunter2\n",
+            "\"hunter2\\\", expected hunter2\"\n",
+            "routes: hunter2\n",
+            "routes: {}\nport: hunter2\n",
+            "routes: {}\nport: 87654321\n",
+            "routes: {}\nport: 8765.4321\n",
+            "routes: {}\n? hunter2 hunter2\n: x\n",
+            "routes: {a: {hunter2: x}}\n",
+        ] {
+            let fault = from_text::<Small>(text).unwrap_err().0;
+            assert!(!fault.contains("hunter2") && !fault.contains("4321"), "{text}: {fault}");
+            assert!(fault.contains("expected"), "{text}: {fault}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::domain::check_label;
-use crate::redact::{self, REDACTED};
+use crate::redact::{self, REDACTED, names};
 
 /// The label in front of the tunnel's domain: `echo` of `echo.abcd1234.tunnel.anthropic.com`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +17,10 @@ impl RouteName {
     /// Says which rule of a DNS label `text` breaks.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         check_label(text).map_err(|why| {
-            format!("the route name `{text}` {why}; it is the label in front of the tunnel's domain, such as `echo`")
+            format!(
+                "the route name `{}` {why}; it is the label in front of the tunnel's domain, such as `echo`",
+                names::shown(text)
+            )
         })?;
         Ok(Self(text.to_owned()))
     }

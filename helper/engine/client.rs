@@ -217,6 +217,9 @@ fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
         }
         if !bytes.ends_with(b"\n") && bytes.len() as u64 == LONGEST_LINE {
             let _ = reader.skip_until(b'\n');
+            // Half a word may be half a secret: a password without the `@` behind it.
+            let words = bytes.iter().rposition(|b| b.is_ascii_whitespace()).unwrap_or_default();
+            bytes.truncate(words);
         }
         let text = String::from_utf8_lossy(&bytes);
         if !take(text.trim_end_matches(['\r', '\n']).to_owned()) {

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::client::Docker;
 use super::errors;
 use crate::answer::{Error, Finding};
-use crate::redact::names;
+use crate::redact::{self, names};
 use crate::rules::RuleId;
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
@@ -242,6 +242,19 @@ impl Inspected {
         next.map(String::as_str).or_else(|| self.args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('=')))
     }
 
+    /// Makes the redactor know the secrets that it was started with: what it prints may quote them.
+    fn guard(&self) {
+        let variables = self.config.env.iter().flatten().filter_map(|variable| variable.split_once('='));
+        let flags = self.args.iter().zip(self.args.iter().skip(1)).filter(|(flag, _)| flag.starts_with("--"));
+        let flags = flags.map(|(flag, value)| (flag.as_str(), value.as_str()));
+        let joined = self.args.iter().filter_map(|arg| arg.split_once('='));
+        for (_, value) in variables.chain(flags).chain(joined).filter(|(name, _)| redact::is_secret(name)) {
+            if !value.starts_with('/') {
+                redact::guard_named(value);
+            }
+        }
+    }
+
     /// A variable of its environment. Never for one that holds a secret.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.config.env.iter().flatten().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
@@ -288,6 +301,7 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
         program: "docker inspect".into(),
         what: format!("answered something unexpected: {e}"),
     })?;
+    containers.iter().for_each(Inspected::guard);
     Ok(Ok(containers))
 }
 

@@ -5,13 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::line::Line;
 use super::matcher::Writer;
 use super::patterns::{CONTAINER, Effect, Pattern, Tell};
-use crate::redact::head;
+use crate::redact::{self, head};
 use crate::rules::RuleId;
 
 /// Different faults that are remembered of one stream.
 const MOST: usize = 64;
-/// Characters of a line that are kept as evidence.
-const KEPT: usize = 600;
+/// Bytes of a line that are kept: it is redacted before it is cut to an excerpt, and the name of a secret may stand far
+/// in front of it.
+const KEPT: usize = 16 << 10;
 /// A start that fails does so within so many seconds.
 const STARTUP: i64 = 5;
 /// As many equal lines without a time stamp are as many ends; fewer may be one, pasted twice.
@@ -59,7 +60,7 @@ pub(crate) struct Fault {
     pub(crate) number: u64,
     /// Moment of the last time.
     pub(crate) at: Option<i64>,
-    /// Words of the last time.
+    /// Words of the last time, as they were printed: quoted only by [`Fault::excerpt`].
     pub(crate) text: String,
     /// Whether a later line made up for it.
     pub(crate) healed: bool,
@@ -86,7 +87,7 @@ fn cut<'a>(text: &'a str, around: &str) -> &'a str {
         return text;
     }
     let at = text.find(around).unwrap_or(0);
-    let from = if at > KEPT / 2 { head(text, at - KEPT / 4).len() } else { 0 };
+    let from = head(text, at.saturating_sub(KEPT / 2)).len();
     head(&text[from..], KEPT)
 }
 
@@ -99,6 +100,12 @@ impl Fault {
     /// Whether it is the container's, whatever program printed it.
     pub(crate) fn is_anyones(&self) -> bool {
         CONTAINER.iter().any(|row| std::ptr::eq(row, self.pattern))
+    }
+
+    /// Its words as evidence, around what they mean.
+    pub(crate) fn excerpt(&self) -> String {
+        // The right side of the box that cloudflared draws around its checks.
+        redact::excerpt(self.text.trim().trim_end_matches([' ', '|']), self.pattern.parts[0])
     }
 }
 

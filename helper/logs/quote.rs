@@ -13,13 +13,15 @@ pub(super) const SILENT: u32 = 3;
 
 /// A line as evidence. A line of a running container has no number.
 pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
-    // The right side of the box that cloudflared draws around its checks.
-    let text = fault.text.trim().trim_end_matches([' ', '|']);
     Evidence {
         line: (fault.number > 0).then_some(fault.number),
         times: (fault.count > 1).then_some(fault.count),
+<<<<<<< HEAD
         at: moment(fault.at),
         ..Evidence::of(stream, text)
+=======
+        ..Evidence::of(stream, fault.excerpt())
+>>>>>>> 1c1c408 (redact: a line is redacted before it is cut; errors of the YAML reader quote nothing; secrets of the shell, containers and the proxy's configuration; canaries)
     }
 }
 

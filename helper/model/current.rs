@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::found::{Found, is_inside};
+use super::secrets;
 use crate::answer::{Error, Finding, Subject};
 use crate::caller::Services;
 use crate::config::gateway::{Gateway, gateway_fault};
@@ -64,12 +65,18 @@ pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Optio
     }
     match files::read_text(deployment, inside) {
         Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
-        Ok(Some(text)) => match Gateway::parse(&text) {
+        Ok(Some(text)) => match read_settings(&text) {
             Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
             Err(fault) => GatewayFile::Faulty(fault),
         },
         Err(error) => GatewayFile::Unreadable(error.to_string()),
     }
+}
+
+/// Reads a configuration after its secrets are known: from then on nothing that quotes it shows one.
+fn read_settings(text: &str) -> Result<Gateway, yaml::Fault> {
+    secrets::learn_settings(text);
+    Gateway::parse(text)
 }
 
 /// The routes of a directory, as an answer may show them; empty where there are none that can be read.

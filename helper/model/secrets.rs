@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::compose::words;
+use crate::config::sample;
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, path};
@@ -42,7 +43,24 @@ pub(crate) fn learn<'a>(
     let domain = env.get(env_file::DOMAIN).unwrap_or_default();
     values.retain(|value| !services.contains(value) && value.trim() != domain.trim());
     values.iter().for_each(|value| guard(value));
+    if let Some(text) = text_of(deployment, path::GATEWAY) {
+        learn_settings(&text);
+    }
+    // A private package index is named with its password.
+    for text in sample::BUILD_INPUTS.iter().filter_map(|inside| text_of(deployment, inside)) {
+        text.split_whitespace().filter_map(password).for_each(|password| guard(&password));
+    }
     keys(deployment);
+}
+
+/// Makes the redactor know the secrets of a settings file: upstreams with a password, values behind secret names.
+pub(crate) fn learn_settings(text: &str) {
+    let mut values = BTreeSet::new();
+    match yaml::from_text::<Value>(text) {
+        Ok(value) => collect(&value, &mut values),
+        Err(_) => values.extend(names::values(text)),
+    }
+    values.iter().for_each(|value| guard(value));
 }
 
 /// Guards a value, and each line of it, with and without its quotes.
@@ -171,6 +189,10 @@ fn take(name: &str, value: &str, into: &mut BTreeSet<String>) {
         }
     }
     into.extend(password(value));
+    // What a URL carries behind its path.
+    let query = value.split_once("://").and_then(|(_, rest)| rest.split_once('?'));
+    let pairs = query.into_iter().flat_map(|(_, query)| query.split('&')).filter_map(|pair| pair.split_once('='));
+    into.extend(pairs.map(|(_, value)| value).filter(|value| known::is_random(value)).map(str::to_owned));
 }
 
 /// Variables with a default in `${NAME:-default}`, `${NAME-default}`, `${NAME:+other}`.

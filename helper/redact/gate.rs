@@ -33,11 +33,6 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     out
 }
 
-/// For text that quotes a caller's own words: also without what merely looks like a secret.
-pub(crate) fn strict(text: &str) -> String {
-    shapes::without_runs(&redact(text))
-}
-
 /// Whether a part of a text has the form of a secret, known or not.
 pub(crate) fn has_secret_form(text: &str) -> bool {
     shapes::without_keys_and_tokens(text).is_some() || shapes::without_service_keys(&shapes::without_runs(text)) != text
@@ -46,6 +41,22 @@ pub(crate) fn has_secret_form(text: &str) -> bool {
 /// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
 pub(crate) fn evidence(text: &str) -> String {
     cut(&foreign(whole_words(text.trim(), READ)), EVIDENCE)
+}
+
+/// Foreign text as evidence, where what matters may stand far behind its beginning: redacted as a whole, then cut.
+pub(crate) fn excerpt(text: &str, around: &str) -> String {
+    let clean = foreign(text);
+    let before = clean.find(around).map_or(0, |at| clean[..at].chars().count());
+    if clean.chars().count() <= EVIDENCE || before <= EVIDENCE / 2 {
+        return cut(&clean, EVIDENCE);
+    }
+    // From the beginning of a word: half a word is no evidence, and might be half a secret whose name is cut off.
+    let at = clean.find(around).unwrap_or_default();
+    let from = clean[..at].char_indices().rev().nth(EVIDENCE / 4).map_or(0, |(from, _)| from);
+    let word = clean[from..at]
+        .find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '{'))
+        .map_or(at, |gap| from + gap + 1);
+    cut(&format!("…{}", clean[word..].trim_start()), EVIDENCE)
 }
 
 /// A line that somebody else wrote: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
@@ -218,6 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_redacted_before_it_is_cut() {
+        let secret = "9f1c2b7de04a5f6388aa0c1d2e3f4051";
+        for filler in 0..700 {
+            for name in ["\"authorization\":\"Bearer ", "password=", "x-api-key: ", "https://u:"] {
+                let line = format!("{} {name}{secret}@h\" dial tcp: connection refused, and more", "u".repeat(filler));
+                let shown = excerpt(&line, "connection refused");
+                assert!(shown.contains("connection refused") && shown.chars().count() <= EVIDENCE, "{shown}");
+                assert!(!shown.contains(&secret[24..]), "{filler} {name}: {shown}");
+            }
+        }
+    }
+
+    #[test]
     fn the_lines_of_a_key_go_and_those_around_it_stay() {
         let left = |text: &str| {
             let mut lines = Lines::default();
@@ -315,9 +339,9 @@ mod tests {
     #[test]
     fn strict_spares_paths_and_digests() {
         let text = "failed to read `/home/Ann/Project9/mcp-tunnel/data/ca.crt` sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0";
-        assert_eq!(strict(text), text);
+        assert_eq!(shapes::without_runs(text), text);
         assert_eq!(
-            strict("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
+            shapes::without_runs("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
             "unexpected argument '[redacted]'"
         );
     }

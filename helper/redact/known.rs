@@ -181,11 +181,11 @@ fn escaped(secret: &str) -> BTreeSet<String> {
     let json = secret.replace('\\', "\\\\").replace('"', "\\\"");
     let mut forms = BTreeSet::from([json.replace('/', "\\/"), json.replace('\\', "\\\\").replace('"', "\\\"")]);
     forms.insert(json);
-    for hex in [false, true] {
+    for (hex, marks) in [(false, &b"-._~"[..]), (true, b"-._~"), (false, b""), (true, b"")] {
         let url: String = secret
             .bytes()
             .map(|b| match b {
-                b if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') => char::from(b).to_string(),
+                b if b.is_ascii_alphanumeric() || marks.contains(&b) => char::from(b).to_string(),
                 b if hex => format!("%{b:02x}"),
                 b => format!("%{b:02X}"),
             })

@@ -10,7 +10,7 @@ pub(crate) mod names;
 mod shapes;
 mod text;
 
-pub(crate) use gate::{Lines, evidence, foreign, gate, has_secret_form, one_line, strict};
+pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};
 pub(crate) use known::{guard, guard_named};
 pub(crate) use names::is_secret;
 pub(crate) use text::{REDACTED, cut, head};
