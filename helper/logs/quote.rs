@@ -16,12 +16,8 @@ pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
     Evidence {
         line: (fault.number > 0).then_some(fault.number),
         times: (fault.count > 1).then_some(fault.count),
-<<<<<<< HEAD
         at: moment(fault.at),
-        ..Evidence::of(stream, text)
-=======
         ..Evidence::of(stream, fault.excerpt())
->>>>>>> 1c1c408 (redact: a line is redacted before it is cut; errors of the YAML reader quote nothing; secrets of the shell, containers and the proxy's configuration; canaries)
     }
 }
 
