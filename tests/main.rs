@@ -29,4 +29,5 @@ mod prompt;
 mod release;
 mod render;
 mod sample;
+mod takeover;
 mod token;

@@ -12,6 +12,7 @@ use crate::model::current;
 use crate::os::files::{Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
+use crate::render::takeover::Replaced;
 
 crate::config::settings::request_with_settings! {
     /// The request of `render`.
@@ -38,6 +39,9 @@ pub(crate) struct RenderData {
     /// The existing Docker networks that the proxy also joins: what a list in a request replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     networks: Vec<String>,
+    /// The stack, written by hand, that this one replaces; in a refusal and a dry run, that it would replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<Replaced>,
     /// Unified diffs of files that were kept, and in a dry run of all that would change.
     diffs: Vec<Diff>,
     /// Whether nothing was written because that was asked for.
@@ -79,24 +83,27 @@ pub(crate) fn run(
     } else {
         format!("wrote {} ({routes}); a running stack takes it up with `up` or `restart`", changed.join(", "))
     };
-    let old_project = rendered.old_project.clone();
     let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
+    let stop = rendered.replaces.as_ref().filter(|old| old.must_be_stopped && request.overwrite).map(|old| {
+        let command = match old.project() {
+            Some(project) => format!("docker compose -p {} down --remove-orphans", quote(project.as_ref())),
+            None => caller.command(&["down"]),
+        };
+        Next::person("stop the old stack first: two cloudflared on one token share the calls between them")
+            .running(command)
+    });
     let data = RenderData {
         files: rendered.files,
         routes: rendered.routes,
         paths: rendered.paths,
         networks: rendered.networks,
+        replaces: rendered.replaces,
         diffs: rendered.diffs,
         dry_run: request.dry_run,
     };
     let mut report = Report::new(summary, data);
     report.findings = rendered.findings;
-    if let Some(old) = old_project.filter(|_| written) {
-        report.next.push(
-            Next::person("stop the old stack first: two cloudflared on one token share the calls between them")
-                .running(format!("docker compose -p {} down --remove-orphans", quote(old.as_ref()))),
-        );
-    }
+    report.next.extend(stop);
     if written {
         report.next.push(Next::helper("start the stack, or let the running one take it up", caller.command(&["up"])));
     }

@@ -62,36 +62,6 @@ impl Default for Choices {
 }
 
 impl Choices {
-    /// Reads the choices back from a compose file, with the service names that it uses.
-    pub(crate) fn read(file: &Value, proxy: &str, cloudflared: &str) -> Self {
-        let default = Self::default();
-        let image = |service: &str, otherwise: &str| {
-            let text = at(file, &["services", service, "image"]).and_then(yaml::scalar);
-            text.filter(|t| ImageRef::parse(t).is_ok()).unwrap_or_else(|| otherwise.to_owned())
-        };
-        let networks = match at(file, &["services", proxy, "networks"]) {
-            Some(Value::Sequence(_)) => texts(at(file, &["services", proxy, "networks"]).unwrap_or(&Value::Null)),
-            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
-            _ => Vec::new(),
-        };
-        let external = |name: &String| {
-            at(file, &["networks", name, "external"]).is_some_and(|v| *v != Value::Bool(false) && !v.is_null())
-        };
-        let command = at(file, &["services", cloudflared, "command"]).map(words).unwrap_or_default();
-        let protocol = command.iter().position(|word| word == "--protocol").and_then(|i| command.get(i + 1));
-        let read_only = at(file, &["services", proxy, "read_only"]) == Some(&Value::Bool(true));
-        Self {
-            sample: at(file, &["services", sample::SERVICE]).is_some(),
-            paths: paths(file),
-            networks: networks.into_iter().filter(external).collect(),
-            protocol: protocol.and_then(|p| yaml::from_text(p).ok()),
-            profile: if read_only { Profile::Hardened } else { Profile::Default },
-            proxy_image: image(proxy, &default.proxy_image),
-            cloudflared_image: image(cloudflared, &default.cloudflared_image),
-            python_image: default.python_image,
-        }
-    }
-
     /// Applies the settings of a request. What it does not mention stays.
     pub(crate) fn apply(&mut self, settings: &Settings) {
         let default = Self::default();

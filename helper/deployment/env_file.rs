@@ -52,6 +52,14 @@ impl EnvFile {
         self.parse().assignments.into_iter().map(|a| (a.key, String::from_utf8_lossy(&a.value).into_owned())).collect()
     }
 
+    /// A text of a compose file with the variables of this file put in; `None` where Compose refuses it.
+    pub(crate) fn interpolate(&self, text: &str) -> Option<String> {
+        let values = self.values();
+        let lookup = |name: &str| values.get(name).map(|value| value.clone().into_bytes());
+        let value = interpolate::substitute(text.as_bytes(), &lookup).ok()?;
+        Some(String::from_utf8_lossy(&value).into_owned())
+    }
+
     /// Names of all variables that the file sets.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.parse().assignments.into_iter().map(|a| a.key).collect()

@@ -77,7 +77,8 @@ impl Found {
         self.main.as_ref().is_some_and(|file| file.name == path::COMPOSE && origin(&file.text) != Origin::Foreign)
     }
 
-    fn readable(&self) -> impl Iterator<Item = &Value> {
+    /// What the files say, as far as they can be read.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &Value> {
         // The override first: where both say something, it wins.
         [self.over.as_ref(), self.main.as_ref()].into_iter().flatten().filter_map(|file| file.value.as_ref().ok())
     }
@@ -196,27 +197,10 @@ impl Found {
         )
     }
 
-    /// Docker networks from outside the project that the proxy joins.
+    /// Docker networks from outside the project that the proxy joins, sorted.
     pub(crate) fn external_networks(&self, proxy: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        for value in self.readable() {
-            let joined = match at(value, &["services", proxy, "networks"]) {
-                Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
-                Some(list) => yaml::texts(list),
-                None => Vec::new(),
-            };
-            for key in joined {
-                let external = self.readable().any(|v| {
-                    at(v, &["networks", &key, "external"]).is_some_and(|e| *e != Value::Bool(false) && !e.is_null())
-                });
-                if external {
-                    let name = self.readable().find_map(|v| at(v, &["networks", &key, "name"]).and_then(yaml::scalar));
-                    found.push(name.unwrap_or(key));
-                }
-            }
-        }
+        let mut found = external_networks(&self.readable().collect::<Vec<_>>(), proxy);
         found.sort();
-        found.dedup();
         found
     }
 
@@ -284,6 +268,30 @@ fn parse(text: &str) -> Result<Value, yaml::Fault> {
     let mut value = yaml::from_text::<Value>(text)?;
     value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
     Ok(value)
+}
+
+/// Docker networks from outside the project that a service joins, by the names that Docker has for them.
+pub(crate) fn external_networks(files: &[&Value], service: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for file in files {
+        let joined = match at(file, &["services", service, "networks"]) {
+            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
+            Some(list) => yaml::texts(list),
+            None => Vec::new(),
+        };
+        for key in joined {
+            let says = |path: &[&str]| files.iter().find_map(|f| at(f, &[&["networks", key.as_str()], path].concat()));
+            if says(&["external"]).is_none_or(|external| *external == Value::Bool(false) || external.is_null()) {
+                continue;
+            }
+            // `external: {name: …}` is the older spelling.
+            let name = says(&["name"]).or_else(|| says(&["external", "name"])).and_then(yaml::scalar).unwrap_or(key);
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
+    }
+    found
 }
 
 fn read_first(deployment: &Deployment, names: &[&'static str]) -> Vec<ComposeFile> {

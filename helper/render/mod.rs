@@ -2,8 +2,7 @@
 
 pub(crate) mod labels;
 pub(crate) mod plan;
-
-use std::collections::BTreeMap;
+pub(crate) mod takeover;
 
 use time::OffsetDateTime;
 
@@ -13,7 +12,8 @@ use crate::config::gateway::Gateway;
 use crate::config::images::ImageRef;
 use crate::config::settings::Settings;
 use crate::config::stamp::stamp;
-use crate::config::{compose, gateway, images, sample};
+use crate::config::{compose, gateway, images, sample, yaml};
+use crate::deployment::env_file::EnvFile;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, Upstream, path};
 use crate::model::found::{self, Found};
@@ -35,39 +35,39 @@ pub(crate) fn render(
 ) -> Result<Rendered, Error> {
     let found = Found::read(deployment);
     let foreign = found.main.is_some() && !found.is_ours();
-    let services = found.services();
+    let env = scaffold::read_env(deployment)?;
+    let no_env = EnvFile::new("");
+    let said = foreign.then(|| takeover::read_foreign(deployment, &found, env.as_ref().unwrap_or(&no_env)));
 
-    // The proxy's configuration: ours, or the one that a foreign stack mounts.
+    // The proxy's configuration: the one that a foreign stack mounts, or ours.
     let gateway_text = files::read_text(deployment, path::GATEWAY)?;
-    let foreign_gateway = match found.gateway_path(&services.proxy) {
-        Some(inside) if gateway_text.is_none() && inside != path::GATEWAY && found::is_inside(&inside) => {
-            files::read_text(deployment, &inside)?
-        }
-        _ => None,
+    let current = match said.as_ref().and_then(|said| said.gateway.as_ref()) {
+        Some(Ok(gateway)) => Some(gateway.clone()),
+        // Said with the rest that is left behind.
+        Some(Err(_)) => None,
+        None => match gateway_text.as_deref().map(Gateway::parse) {
+            Some(Err(fault)) if !mode.overwrite => return Ok(faulty(deployment, &fault)),
+            parsed => parsed.and_then(Result::ok),
+        },
     };
-    let current = gateway_text.as_deref().or(foreign_gateway.as_deref()).map(Gateway::parse);
-    if let Some(Err(fault)) = &current
-        && !mode.overwrite
-    {
-        // Without the routes that stand there nothing sensible can be written.
-        let mut rendered = Rendered { blocked: true, ..Rendered::default() };
-        let inside = if gateway_text.is_some() { path::GATEWAY } else { "the configuration that the stack mounts" };
-        rendered.findings.push(gateway::gateway_fault(fault, inside));
-        if gateway_text.is_some() {
-            rendered.files.push(FileEntry::of(deployment, path::GATEWAY, Action::Kept));
-        }
-        return Ok(rendered);
-    }
-    let mut gateway = match &current {
-        Some(Ok(gateway)) => gateway.clone(),
-        Some(Err(_)) | None => Gateway::new(domain),
-    };
+    let mut gateway = current.clone().unwrap_or_else(|| Gateway::new(domain));
     let fresh = Gateway::new(domain);
     gateway.listen_addr = gateway.listen_addr.or(fresh.listen_addr);
     gateway.tunnel_domain = Some(domain.as_str().to_owned());
     gateway.tls = gateway.tls.or(fresh.tls);
     gateway.apply(settings, sample::ROUTE, sample::URL)?;
-    gateway.require_sound(settings)?;
+    let foreign_in_the_way = foreign && !mode.overwrite;
+    if !foreign_in_the_way {
+        if let Some(Err(lost)) = said.as_ref().and_then(|said| said.gateway.as_ref())
+            && gateway.routes.is_empty()
+        {
+            return Err(Error::request(
+                format!("a take-over would lose {lost}, and leave the proxy without a route"),
+                "name the routes in the request: {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}",
+            ));
+        }
+        gateway.require_sound(settings)?;
+    }
     if settings.upstream.is_mentioned() {
         require_ca_file(deployment, &gateway)?;
     }
@@ -75,9 +75,10 @@ pub(crate) fn render(
     // The choices that the compose file holds.
     let main_value = found.main.as_ref().map(|file| file.value.clone());
     let dockerfile = files::read_text(deployment, sample::DOCKERFILE)?;
-    let mut before = match &main_value {
-        Some(Ok(value)) => Choices::read(value, &services.proxy, &services.cloudflared),
-        Some(Err(_)) | None => Choices::default(),
+    let mut before = match (&said, &main_value) {
+        (Some(said), _) => said.choices.clone(),
+        (None, Some(Ok(value))) => takeover::read_choices(&[value], &found.services(), &no_env),
+        (None, Some(Err(_)) | None) => Choices::default(),
     };
     // The compose file got lost, and the route to the sample says that it was part of it.
     if main_value.is_none() && gateway_text.is_some() && gateway.routes.values().any(|url| url == sample::URL) {
@@ -104,10 +105,6 @@ pub(crate) fn render(
             plan.push(Planned { inside, desired, existing, wanted, theirs: inside == sample::SERVER });
         }
     }
-    let gateway_changes = match &current {
-        Some(Ok(current)) => *current != gateway,
-        Some(Err(_)) | None => true,
-    };
     plan.push(Planned {
         inside: path::GATEWAY,
         desired: stamp(
@@ -115,7 +112,7 @@ pub(crate) fn render(
             &gateway.to_yaml()?,
         ),
         existing: gateway_text,
-        wanted: gateway_changes,
+        wanted: current.as_ref() != Some(&gateway),
         theirs: false,
     });
     let upstreams: Vec<Upstream> = gateway.routes.values().filter_map(|text| Upstream::parse(text).ok()).collect();
@@ -141,25 +138,18 @@ pub(crate) fn render(
     let paths = choices.paths.clone();
     let mut rendered = Rendered { routes, paths, networks, ..Rendered::default() };
     // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
-    let foreign_in_the_way = foreign && !mode.overwrite;
     rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);
-    if foreign_in_the_way && let Some(main) = &found.main {
-        rendered.findings.push(
-            rules::finding(RuleId::ForeignDeployment).with(format!("`{}` was not written by the helper", main.name)),
-        );
+    if let Some(said) = &said {
+        let replaced = takeover::replaced(deployment, &found, said, domain, env.as_ref());
+        rendered.findings.extend(if mode.overwrite { replaced.finding() } else { Some(replaced.refusal()) });
+        rendered.replaces = Some(replaced);
     }
     judge_images(&choices, &mut rendered.findings);
-    rendered.findings.extend(scaffold::read_env(deployment)?.as_ref().and_then(scaffold::env_fault));
+    rendered.findings.extend(env.as_ref().and_then(scaffold::env_fault));
     rendered.findings.extend(gateway.open_finding());
     if rendered.blocked {
         // What is configured, not what was asked for.
-        rendered.routes = match &current {
-            Some(Ok(current)) => current.shown_routes(),
-            Some(Err(_)) | None => BTreeMap::new(),
-        };
-    }
-    if foreign && mode.overwrite {
-        judge_takeover(deployment, &found, domain, &choices, &mut rendered)?;
+        rendered.routes = current.as_ref().map(Gateway::shown_routes).unwrap_or_default();
     }
     let mut aside = Vec::new();
     if !mode.dry_run && !rendered.blocked {
@@ -170,6 +160,16 @@ pub(crate) fn render(
         rendered.files.push(FileEntry::of(deployment, &name, Action::Created));
     }
     Ok(rendered)
+}
+
+/// Without the routes of a configuration that cannot be read nothing sensible can be written.
+fn faulty(deployment: &Deployment, fault: &yaml::Fault) -> Rendered {
+    Rendered {
+        blocked: true,
+        findings: vec![gateway::gateway_fault(fault, path::GATEWAY)],
+        files: vec![FileEntry::of(deployment, path::GATEWAY, Action::Kept)],
+        ..Rendered::default()
+    }
 }
 
 fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Error> {
@@ -198,36 +198,6 @@ fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
     if !unpinned.is_empty() {
         findings.push(unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text)));
     }
-}
-
-/// What going over from a stack made by hand leaves behind: the old containers, and services that are not ours.
-fn judge_takeover(
-    deployment: &Deployment,
-    found: &Found,
-    domain: &Domain,
-    choices: &Choices,
-    rendered: &mut Rendered,
-) -> Result<(), Error> {
-    let services = found.services();
-    let mut lost = found.main_service_names();
-    lost.retain(|name| *name != services.proxy && *name != services.cloudflared);
-    lost.retain(|name| !(choices.sample && name == sample::SERVICE));
-    let new = compose::project_name(domain);
-    let old = found.project(deployment, scaffold::read_env(deployment)?.as_ref()).filter(|old| *old != new);
-    if old.is_none() && lost.is_empty() {
-        return Ok(());
-    }
-    let mut finding = rules::finding(RuleId::ForeignReplaced);
-    if let Some(old) = &old {
-        finding = finding.with(format!("the old stack is the Compose project {old}, the new one is {new}"));
-    }
-    if !lost.is_empty() {
-        let names: Vec<&str> = lost.iter().map(String::as_str).collect();
-        finding = finding.with(format!("services that the new file does not have: {}", names.join(", ")));
-    }
-    rendered.findings.push(finding);
-    rendered.old_project = old;
-    Ok(())
 }
 
 /// Writes the plan. Says which files were kept aside, as paths inside the directory.

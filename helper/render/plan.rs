@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::takeover::Replaced;
 use crate::answer::{Finding, Severity};
 use crate::config::stamp::{Origin, origin};
 use crate::deployment::{Deployment, OPEN_MODE};
@@ -30,8 +31,8 @@ pub(crate) struct Rendered {
     pub(crate) networks: Vec<String>,
     /// An edited file is in the way, so nothing was written.
     pub(crate) blocked: bool,
-    /// Compose project of the stack that this one replaces, where it has another name.
-    pub(crate) old_project: Option<String>,
+    /// The stack, written by hand, that this one replaces or would replace.
+    pub(crate) replaces: Option<Replaced>,
 }
 
 /// How a rendering is done.

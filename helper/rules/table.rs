@@ -1102,7 +1102,7 @@ rules! {
         title: "an edited file was kept",
         symptom: "`render` leaves it as it is",
         cause: "it differs from what the helper wrote, and already contains what was asked for",
-        fix: "nothing to do; `{helper} render --dir {dir} --json '{\"overwrite\":true}'` would replace it and keep the old file beside it",
+        fix: "nothing to do: the edit stays",
     }
     EditBlocksChange = "edit-blocks-change" {
         layer: Files,
@@ -1126,10 +1126,10 @@ rules! {
         layer: Files,
         severity: Warning,
         docs: REFERENCE,
-        title: "the helper's stack replaced one that was made by hand",
+        title: "the helper's stack takes the place of one that was written by hand",
         symptom: "services of the old file are missing, or the old stack still runs beside the new one",
         cause: "the new stack has a project name of its own, and none of the old file's other services",
-        fix: "stop the old stack (the command is in `next`), and copy the services in the evidence from the file that was kept into docker-compose.override.yaml",
+        fix: "stop the old stack (the command is in `next`), and copy the services that are still needed from the old file, which is kept as `NAME.bak-TIME`, into docker-compose.override.yaml",
     }
     ConfigNotApplied = "config-not-applied" {
         layer: Files,

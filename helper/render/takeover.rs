@@ -1,0 +1,263 @@
+//! What a compose file says about the stack, read back from it; and, for one that was written by hand, what the helper's
+//! stack takes over from it and what it leaves behind.
+
+use std::fs;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::answer::{Error, Finding};
+use crate::caller::Services;
+use crate::config::compose::{self, Choices, words};
+use crate::config::gateway::Gateway;
+use crate::config::images::ImageRef;
+use crate::config::settings::{NetworkName, Profile, Protocol};
+use crate::config::yaml::{self, Value, at, texts};
+use crate::config::{gateway, sample};
+use crate::deployment::env_file::EnvFile;
+use crate::deployment::{Deployment, Domain, path};
+use crate::model::current;
+use crate::model::found::{self, Found};
+use crate::os::directory::Directory;
+use crate::os::files::{self, inside};
+use crate::rules::{self, RuleId};
+
+/// A stack that was written by hand and gives way to the helper's.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Replaced {
+    /// Its compose files, which are kept as `NAME.bak-TIME`.
+    files: Vec<String>,
+    /// Its Compose project; `null` where that depends on a variable of the shell.
+    project: Option<String>,
+    /// All of its services that the new file does not have, or has in another form.
+    services: Vec<String>,
+    /// What else is not carried over.
+    lost: Vec<String>,
+    /// Whether the new stack is another project, or has other services, so that the old one has to be stopped.
+    #[serde(skip)]
+    pub(crate) must_be_stopped: bool,
+}
+
+impl Replaced {
+    /// Compose project to be stopped.
+    pub(crate) fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
+    /// Says all of it in a finding, as far as there is room for it; the data has the rest.
+    fn tell(&self, mut finding: Finding) -> Finding {
+        match &self.project {
+            Some(project) => finding = finding.with(format!("it is the Compose project {project}")),
+            None => finding = finding.with("the name of its Compose project depends on a variable"),
+        }
+        for (what, names) in [("services left out", &self.services), ("not carried over", &self.lost)] {
+            if !names.is_empty() {
+                finding = finding.with(format!("{what}: {}", some_of(names)));
+            }
+        }
+        finding
+    }
+
+    /// The finding about a take-over, where something is left behind.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        self.must_be_stopped.then(|| self.tell(rules::finding(RuleId::ForeignReplaced)))
+    }
+
+    /// The finding of a refusal: what a take-over would do.
+    pub(super) fn refusal(&self) -> Finding {
+        self.tell(rules::finding(RuleId::ForeignDeployment))
+    }
+}
+
+/// As many names as fit into a line of evidence, and how many there are beyond them.
+fn some_of(names: &[String]) -> String {
+    const ROOM: usize = 220;
+    let mut shown = String::new();
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 && shown.len() + name.len() > ROOM {
+            return format!("{shown} and {} more, see `replaces`", names.len() - at);
+        }
+        shown.push_str(if at > 0 { ", " } else { "" });
+        shown.push_str(name);
+    }
+    shown
+}
+
+/// A stack as its files say it is.
+pub(super) struct Said {
+    /// What the compose file chooses.
+    pub(super) choices: Choices,
+    /// The proxy's configuration, or why it cannot be read, in words without anything of it.
+    pub(super) gateway: Option<Result<Gateway, String>>,
+}
+
+/// Reads a stack that was written by hand: all of its files, and what they take from `.env`.
+pub(super) fn read_foreign(deployment: &Deployment, found: &Found, env: &EnvFile) -> Said {
+    let services = found.services();
+    let files: Vec<&Value> = found.readable().collect();
+    let mut choices = read_choices(&files, &services, env);
+    // A service of that name is a server of theirs.
+    choices.sample = false;
+    Said { choices, gateway: mounted_gateway(deployment, found, &services, env) }
+}
+
+/// Reads the choices back from compose files, the first one wins.
+pub(super) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile) -> Choices {
+    let default = Choices::default();
+    let says = |service: &str, key: &str| files.iter().find_map(|file| at(file, &["services", service, key]));
+    let image = |service: &str, otherwise: &str| {
+        let text = says(service, "image").and_then(yaml::scalar).and_then(|text| env.interpolate(&text));
+        text.filter(|t| ImageRef::parse(t).is_ok()).unwrap_or_else(|| otherwise.to_owned())
+    };
+    let joined = found::external_networks(files, &services.proxy).into_iter();
+    let joined = joined.filter_map(|name| env.interpolate(&name)).filter(|name| NetworkName::parse(name).is_ok());
+    Choices {
+        sample: says(sample::SERVICE, "image").is_some() || says(sample::SERVICE, "build").is_some(),
+        paths: files.iter().rev().flat_map(|file| compose::paths(file)).collect(),
+        networks: joined.collect(),
+        protocol: protocol(files, &services.cloudflared, env).filter(|protocol| *protocol != Protocol::Auto),
+        profile: match says(&services.proxy, "read_only") {
+            Some(Value::Bool(true)) => Profile::Hardened,
+            _ => Profile::Default,
+        },
+        proxy_image: image(&services.proxy, &default.proxy_image),
+        cloudflared_image: image(&services.cloudflared, &default.cloudflared_image),
+        python_image: default.python_image,
+    }
+}
+
+/// How cloudflared reaches the edge: its flag in any of its spellings, else its variable.
+fn protocol(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Option<Protocol> {
+    const FLAGS: [&str; 4] = ["--protocol", "-protocol", "--p", "-p"];
+    let each = |key| files.iter().filter_map(move |file| at(file, &["services", cloudflared, key]));
+    let flag = ["command", "entrypoint"].into_iter().find_map(|key| {
+        let words = words(each(key).next()?);
+        words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
+            Some((name, value)) if FLAGS.contains(&name) => Some(value.to_owned()),
+            None if FLAGS.contains(&word.as_str()) => words.get(at + 1).cloned(),
+            Some(_) | None => None,
+        })
+    });
+    let text =
+        flag.or_else(|| each("environment").find_map(|entries| variable(entries, "TUNNEL_TRANSPORT_PROTOCOL", env)));
+    yaml::from_text(env.interpolate(&text?)?.trim()).ok()
+}
+
+/// A variable of an `environment:`, which may be a map or a list; one without a value is taken from `.env`.
+fn variable(environment: &Value, name: &str, env: &EnvFile) -> Option<String> {
+    if let Some(map) = environment.as_mapping() {
+        return map.get(name).and_then(|value| yaml::scalar(value).or_else(|| env.get(name)));
+    }
+    texts(environment).iter().find_map(|entry| match entry.split_once('=') {
+        Some((key, value)) => (key == name).then(|| value.to_owned()),
+        None => (entry == name).then(|| env.get(name)).flatten(),
+    })
+}
+
+/// The configuration that the proxy of a stack mounts, wherever it lies on this host; `None` where it mounts none.
+fn mounted_gateway(
+    deployment: &Deployment,
+    found: &Found,
+    services: &Services,
+    env: &EnvFile,
+) -> Option<Result<Gateway, String>> {
+    let is_readable = found.main.as_ref().is_some_and(|main| main.value.is_ok());
+    let has_proxy = is_readable && found.service_names().contains(&services.proxy);
+    let said = match current::gateway_path(deployment, found, services).filter(|_| is_readable) {
+        Some(said) => said,
+        None if has_proxy => return Some(Err(format!("the routes: `{}` mounts them from no file", services.proxy))),
+        None => return None,
+    };
+    let unreadable = |why: &str| Err(format!("the routes of `{said}`, which {why}"));
+    let Some(place) = env.interpolate(&said).filter(|place| !place.is_empty() && !place.starts_with('~')) else {
+        return Some(unreadable("depends on the shell"));
+    };
+    let text = match inside(&place) {
+        Some(inside) => files::read_text(deployment, &inside),
+        None => outside(&deployment.root().join(&place)),
+    };
+    Some(match text {
+        Ok(Some(text)) => Gateway::parse(&text).or_else(|_| unreadable("is not a configuration of the proxy")),
+        Ok(None) => unreadable("does not exist"),
+        Err(_) => unreadable("cannot be read"),
+    })
+}
+
+/// A file outside of the directory, as its own folder's reader sees it: a regular file of a bounded size.
+fn outside(place: &Path) -> Result<Option<String>, Error> {
+    let Ok(place) = fs::canonicalize(place) else { return Ok(None) };
+    let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else { return Ok(None) };
+    files::read_text(&Directory::new(folder.to_path_buf()), &name.to_string_lossy())
+}
+
+/// What a take-over replaces and leaves behind.
+pub(super) fn replaced(
+    deployment: &Deployment,
+    found: &Found,
+    said: &Said,
+    domain: &Domain,
+    env: Option<&EnvFile>,
+) -> Replaced {
+    let services = found.services();
+    let mut left = found.main_service_names();
+    left.retain(|name| *name != services.proxy && *name != services.cloudflared);
+    let faulty = found.main.iter().filter(|main| main.value.is_err());
+    let mut lost: Vec<String> = faulty.map(|main| format!("all of `{}`, which is not valid YAML", main.name)).collect();
+    lost.extend(said.gateway.iter().filter_map(|gateway| gateway.as_ref().err().cloned()));
+    let sources: Vec<&Value> = found.readable().collect();
+    for name in found::external_networks(&sources, &services.proxy) {
+        if !said.choices.networks.contains(&name) && !name.contains('$') {
+            lost.push(format!("the network `{name}`"));
+        }
+    }
+    if let Some(Ok(gateway)) = &said.gateway {
+        lost.extend(lost_files(deployment, found, &services.proxy, gateway));
+    }
+    lost.extend(overridden(found));
+    let old = found.project(deployment, env);
+    // `.env` has the last word on the name of the new one, too.
+    let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
+    let new = set.unwrap_or_else(|| compose::project_name(domain));
+    let renamed = services.proxy != compose::PROXY_SERVICE || services.cloudflared != compose::CLOUDFLARED_SERVICE;
+    let files = found.main.iter().map(|main| main.name).chain(found.shadowed.iter().copied());
+    Replaced {
+        files: files.map(str::to_owned).collect(),
+        must_be_stopped: old.as_ref() != Some(&new) || renamed || !left.is_empty() || !lost.is_empty(),
+        project: old,
+        services: left.into_iter().collect(),
+        lost,
+    }
+}
+
+/// Files that the old proxy's configuration names and that the new one's `/data` does not show.
+fn lost_files(deployment: &Deployment, found: &Found, proxy: &str, gateway: &Gateway) -> Vec<String> {
+    let tls = gateway.tls.as_ref();
+    let upstream = gateway.upstream.as_ref().and_then(|rules| rules.tls.as_ref());
+    let named = [
+        tls.and_then(|tls| tls.cert_file.as_ref()),
+        tls.and_then(|tls| tls.key_file.as_ref()),
+        upstream.and_then(|tls| tls.ca_file.as_ref()),
+    ];
+    let root = format!("{}/", deployment.root().to_string_lossy());
+    let is_shown = |name: &str| {
+        let source = found.source_of(proxy, name)?;
+        let source = source.strip_prefix(&root).unwrap_or(&source).to_owned();
+        Some(source == format!("{}/{}", path::DATA, gateway::data_file(name)?))
+    };
+    let lost = named.into_iter().flatten().filter(|name| !name.is_empty() && !is_shown(name).unwrap_or(false));
+    lost.map(|name| format!("the file `{name}` of the proxy: copy it into `data/`, and name it `/data/NAME`")).collect()
+}
+
+/// Services that an override file changes, and the new file does not have.
+fn overridden(found: &Found) -> Option<String> {
+    let over = found.over.as_ref()?;
+    let changes = at(over.value.as_ref().ok()?, &["services"])?.as_mapping()?;
+    let has = |service: &Value, key: &str| at(service, &[key]).is_some();
+    let names = changes.iter().filter(|(_, service)| !has(service, "image") && !has(service, "build"));
+    let names = names.filter_map(|(name, _)| yaml::scalar(name));
+    let kept = [compose::PROXY_SERVICE, compose::CLOUDFLARED_SERVICE];
+    let main = found.main_service_names();
+    let names: Vec<String> = names.filter(|name| !kept.contains(&name.as_str()) && main.contains(name)).collect();
+    (!names.is_empty()).then(|| format!("changes of `{}` to {}", over.name, names.join(", ")))
+}
