@@ -3,6 +3,7 @@
 mod answer;
 mod caller;
 mod certs;
+mod check;
 mod cli;
 mod commands;
 mod config;

@@ -385,6 +385,11 @@ fn what_lies_outside_is_skipped_and_said_so() {
     routes("routes: {a: 'http://10.0.0.1:80', b: 'http://host.docker.internal:80', c: 'http://x.example.com:80'}")(
         &dir,
     );
+    if cfg!(target_os = "linux") {
+        assert_eq!(check(&dir).expect(1).findings(), ["upstream-host-unmapped"]);
+    }
+    let mapped = "services: {mcp-gateway: {extra_hosts: ['host.docker.internal:host-gateway']}}\n";
+    std::fs::write(dir.join(OVER), mapped).unwrap();
     let answer = check(&dir).expect(0);
     let ids: Vec<&str> = answer.json["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
     let ids: Vec<&str> = ids.into_iter().filter(|id| which("git").is_some() || *id != "git-not-ignored").collect();

@@ -368,12 +368,14 @@ fn docker_is_called_with_fixed_words_in_a_clean_environment() {
         words.push((command, args.filter(|args| args.starts_with("compose ")).collect::<Vec<_>>()));
     }
     let version = "compose version --short";
+    // Only what starts something asks Compose what it makes of the files.
+    let model = "compose --profile * config --format json";
     assert_eq!(
         words,
         [
-            ("up", vec![version.to_owned(), "compose up --detach".into()]),
+            ("up", vec![model.to_owned(), version.to_owned(), "compose up --detach".into()]),
             ("status", vec![version.to_owned()]),
-            ("restart", vec![version.to_owned(), "compose up --detach".into()]),
+            ("restart", vec![model.to_owned(), version.to_owned(), "compose up --detach".into()]),
             ("down", vec![version.to_owned(), "compose down --remove-orphans".into()]),
         ]
     );

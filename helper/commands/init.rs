@@ -15,7 +15,7 @@ use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, TokenState, path};
-use crate::model::current;
+use crate::model::current::{self, Current};
 use crate::model::found::Found;
 use crate::os::files::{self, Action, FileEntry};
 use crate::render;
@@ -210,20 +210,25 @@ struct Present {
     env: Option<EnvFile>,
     found: Found,
     domain: Option<Domain>,
+    /// Why the proxy's configuration cannot be used.
+    gateway_fault: Option<Finding>,
     /// Why nothing can be written: the domain is mistyped, or `.env` cannot be read.
     fault: Option<Finding>,
 }
 
 impl Present {
     fn read(deployment: &Deployment) -> Self {
-        let found = Found::read(deployment);
-        let (env, unreadable) = match scaffold::read_env(deployment) {
-            Ok(env) => (env, None),
-            Err(error) => (None, Some(scaffold::unreadable_env(&error))),
+        let current = Current::read(deployment);
+        let (domain, fault) = match current.checked_domain() {
+            Ok(domain) => (domain, current.found.env_fault.clone()),
+            Err(fault) => (None, Some(fault.finding())),
         };
-        match current::domain(deployment, env.as_ref(), &found) {
-            Ok(domain) => Self { env, found, domain, fault: unreadable },
-            Err(fault) => Self { env, found, domain: None, fault: Some(fault.finding()) },
+        Self {
+            env: current.found.env().cloned(),
+            gateway_fault: current.gateway_fault(),
+            found: current.found,
+            domain,
+            fault,
         }
     }
 
@@ -273,7 +278,7 @@ fn without_domain(
     report.findings.extend(fault.cloned());
     report.findings.extend(present.env.as_ref().and_then(scaffold::env_fault));
     report.findings.extend(present.found.faults());
-    report.findings.extend(current::gateway_fault_of(deployment));
+    report.findings.extend(present.gateway_fault.clone());
     if fault.is_some() {
         let again = caller.command(&["init"]);
         report
@@ -356,7 +361,7 @@ fn report(
     }
     let unread = found.faults().into_iter().filter(|f| !findings.iter().any(|said| said.id == f.id));
     findings.extend(unread.collect::<Vec<_>>());
-    if let Some(fault) = current::gateway_fault_of(deployment)
+    if let Some(fault) = Current::read(deployment).gateway_fault()
         && !findings.iter().any(|f| f.id == fault.id)
     {
         findings.push(fault);

@@ -13,8 +13,7 @@ use crate::config::settings::McpPath;
 use crate::deployment::{Deployment, Upstream};
 use crate::engine::container::Inspected;
 use crate::engine::version;
-use crate::model::current;
-use crate::model::found::Found;
+use crate::model::current::{self, Current};
 use crate::probe::container::{Place, sweep};
 use crate::probe::judge::State;
 use crate::probe::observe::{Observed, neighbours, observe};
@@ -267,9 +266,7 @@ fn probe_url(
 }
 
 fn gateway_of(deployment: &Deployment) -> Option<Gateway> {
-    let found = Found::read(deployment);
-    let inside = current::gateway_path(deployment, &found, &found.services());
-    current::read_gateway(deployment, &found, inside.as_deref()).good().cloned()
+    Current::read(deployment).gateway.good().cloned()
 }
 
 /// `scheme://host:port`, and a path behind it.

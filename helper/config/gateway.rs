@@ -1,6 +1,7 @@
 //! `config/mcp-gateway.yaml`: the proxy's configuration, written from typed values and read back.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,24 @@ impl UpstreamRules {
     }
 }
 
+/// A route as it is written: both of its halves, or why one is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// The key in `routes`.
+    pub(crate) key: String,
+    /// The label in front of the tunnel's domain.
+    pub(crate) label: Result<RouteName, String>,
+    /// Where it leads.
+    pub(crate) upstream: Result<Upstream, String>,
+}
+
+impl Route {
+    /// Its name as an answer may show it.
+    pub(crate) fn shown(&self) -> &str {
+        names::shown_route(&self.key)
+    }
+}
+
 impl Gateway {
     /// A configuration without routes.
     pub(crate) fn new(domain: &Domain) -> Self {
@@ -128,9 +147,49 @@ impl Gateway {
         shown
     }
 
-    /// The ranges that may be dialled; `None` for the default, RFC 1918.
+    /// The ranges that may be dialled; `None` for the default, RFC 1918. An empty list says nothing: what the proxy makes
+    /// of one is not documented.
     pub(crate) fn allowed_ips(&self) -> Option<&[String]> {
-        self.upstream.as_ref()?.allowed_ips.as_deref()
+        self.upstream.as_ref()?.allowed_ips.as_deref().filter(|ranges| !ranges.is_empty())
+    }
+
+    /// The same as ranges, without what is none.
+    pub(crate) fn allowed_nets(&self) -> Option<Vec<ipnet::Ipv4Net>> {
+        let net =
+            |text: &String| text.parse().ok().or_else(|| Some(ipnet::Ipv4Net::from(text.parse::<Ipv4Addr>().ok()?)));
+        Some(self.allowed_ips()?.iter().filter_map(net).collect())
+    }
+
+    /// The routes, parsed once; `domain` is taken off keys that are whole host names.
+    pub(crate) fn parsed_routes(&self, domain: Option<&Domain>) -> Vec<Route> {
+        let suffix = domain.map(|domain| format!(".{domain}")).unwrap_or_default();
+        let route = |(key, upstream): (&String, &String)| Route {
+            label: RouteName::parse(key.strip_suffix(&suffix).unwrap_or(key)),
+            upstream: Upstream::parse(upstream),
+            key: key.clone(),
+        };
+        self.routes.iter().map(route).collect()
+    }
+
+    /// Every text of the configuration, with the name of its setting.
+    pub(crate) fn texts(&self) -> Vec<(String, String)> {
+        fn walk(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
+            match value {
+                Value::Mapping(map) => {
+                    for (key, value) in map {
+                        let key = yaml::scalar(key).unwrap_or_default();
+                        walk(&if name.is_empty() { key } else { format!("{name}.{key}") }, value, into);
+                    }
+                }
+                Value::Sequence(list) => list.iter().for_each(|value| walk(name, value, into)),
+                value => into.extend(yaml::scalar(value).map(|text| (name.to_owned(), text))),
+            }
+        }
+        let mut texts = Vec::new();
+        if let Ok(value) = yaml::value_of(self) {
+            walk("", &value, &mut texts);
+        }
+        texts
     }
 
     /// Whether address checks are turned off.
@@ -144,8 +203,13 @@ impl Gateway {
             return Some(rules::finding(RuleId::AllowedIpsOpen).with("disable_ip_validation is true"));
         }
         let ranges = self.allowed_ips()?;
-        let nets: Vec<ipnet::Ipv4Net> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
-        let nets = ipnet::Ipv4Net::aggregate(&nets);
+        let nets = ipnet::Ipv4Net::aggregate(&self.allowed_nets()?);
+        // Where clouds answer every machine with its own credentials.
+        let metadata = Ipv4Addr::new(169, 254, 169, 254);
+        if nets.iter().any(|net| net.contains(&metadata)) {
+            let said = format!("allowed_ips: {} (contains {metadata}, the cloud's metadata server)", ranges.join(", "));
+            return Some(rules::finding(RuleId::AllowedIpsOpen).with(said));
+        }
         let addresses: u64 = nets.iter().map(|net| 1_u64 << (32 - net.prefix_len())).sum();
         (addresses >= 1 << 31)
             .then(|| rules::finding(RuleId::AllowedIpsOpen).with(format!("allowed_ips: {}", ranges.join(", "))))

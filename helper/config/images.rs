@@ -83,6 +83,17 @@ impl ImageRef {
     }
 }
 
+/// Digests of the proxy that Anthropic's documentation has pinned, the present one and those before.
+const PROXY_DIGESTS: [&str; 2] = [
+    "sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013",
+    "sha256:6b9adedbf2763143ec72f106ecaf0ce7fd3294e89b208f54a1db97a33d14c5ba",
+];
+
+/// Whether a reference is one of the proxy's by its digest, whatever mirror it comes from.
+pub(crate) fn is_proxy(reference: &str) -> bool {
+    reference.split_once('@').is_some_and(|(_, digest)| PROXY_DIGESTS.contains(&digest))
+}
+
 /// Whether a reference names one image for good.
 pub(crate) fn is_pinned(reference: &str) -> bool {
     reference.contains("@sha256:")

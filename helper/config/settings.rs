@@ -192,6 +192,13 @@ pub(crate) enum Protocol {
     Quic,
 }
 
+impl Protocol {
+    /// By the name that cloudflared gives it.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        [Self::Auto, Self::Http2, Self::Quic].into_iter().find(|protocol| protocol.to_string() == text)
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use serde_yaml::Value;
+pub(crate) use serde_yaml::{Mapping, Value};
 
 use crate::answer::Error;
 use crate::redact::names;
@@ -20,12 +20,47 @@ pub(crate) fn to_text<T: Serialize>(value: &T) -> Result<String, Error> {
     serde_yaml::to_string(value).map_err(|e| Error::Internal(format!("failed to write YAML: {e}")))
 }
 
+/// A value as a tree.
+///
+/// # Errors
+/// `internal`, as [`to_text`].
+pub(crate) fn value_of<T: Serialize>(value: &T) -> Result<Value, Error> {
+    serde_yaml::to_value(value).map_err(|e| Error::Internal(format!("failed to write YAML: {e}")))
+}
+
 /// Reads a YAML text.
 ///
 /// # Errors
 /// What the reader stumbled over.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
-    serde_yaml::from_str(text).map_err(|e| Fault(without_scalars(&e.to_string())))
+    if text.len() > LARGEST {
+        return Err(Fault(format!("it has {} KiB; more than {} KiB are not read", text.len() >> 10, LARGEST >> 10)));
+    }
+    if is_too_deep(text) {
+        return Err(Fault(format!("it is nested more than {DEEPEST} levels deep")));
+    }
+    // Go's reader skips a byte order mark, which Windows editors write.
+    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| Fault(without_scalars(&e.to_string())))
+}
+
+/// Largest text that is read, in bytes: the reader's time grows faster than the text.
+const LARGEST: usize = 512 << 10;
+/// Deepest nesting of lists and maps in brackets.
+const DEEPEST: usize = 64;
+
+/// Whether brackets are open that no file of a person has: reading them takes quadratic time.
+fn is_too_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            // Brackets in plain text of one line open nothing on the next.
+            b'\n' if depth < DEEPEST / 2 => depth = 0,
+            _ => {}
+        }
+        depth > DEEPEST
+    })
 }
 
 /// The reader's words without what it quotes of the file: `invalid type: string "…", expected a map`.

@@ -30,6 +30,13 @@ impl std::fmt::Debug for EnvFile {
     }
 }
 
+/// A text with its variables replaced, as Compose does it in a compose file; `None` where it would refuse it.
+pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let bytes = |name: &str| lookup(name).map(String::into_bytes);
+    let filled = interpolate::substitute(text.as_bytes(), &bytes).ok()?;
+    Some(String::from_utf8_lossy(&filled).into_owned())
+}
+
 impl EnvFile {
     /// Takes the file's content as it is.
     pub(crate) fn new(content: impl Into<Vec<u8>>) -> Self {

@@ -58,6 +58,10 @@ pub(crate) mod path {
     pub(crate) const TLS_CRT: &str = "data/tls.crt";
     /// The server key.
     pub(crate) const TLS_KEY: &str = "data/tls.key";
+    /// The tunnel's domain, as Anthropic's set-up program leaves it.
+    pub(crate) const SETUP_DOMAIN: &str = "data/tunnel-domain";
+    /// The tunnel's token, from the same.
+    pub(crate) const SETUP_TOKEN: &str = "data/tunnel-token";
     /// Folder of the proxy's configuration.
     pub(crate) const CONFIG: &str = "config";
     /// The proxy's configuration.
@@ -112,6 +116,12 @@ impl Deployment {
             return Err(unusable("`/` cannot be a deployment directory", "name a folder of its own"));
         }
         Ok(Self { directory: Directory::new(root), home: home(caller).ok() })
+    }
+
+    /// The deployment in a directory whose place is known.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Self {
+        Self { directory: Directory::new(root.to_path_buf()), home: None }
     }
 
     /// Whether the directory is there.

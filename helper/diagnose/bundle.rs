@@ -24,7 +24,6 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, path};
 use crate::hash::sha256_hex;
 use crate::lint::facts::Facts;
-use crate::model::found::is_inside;
 use crate::os::files;
 use crate::redact;
 use crate::stack::Stack;
@@ -87,7 +86,7 @@ pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
 pub(crate) fn write(
     target: &str,
     deployment: &Deployment,
-    facts: &Facts<'_>,
+    facts: &Facts,
     stack: Option<&Stack<'_>>,
     report: &Report<DiagnoseData>,
     caller: &Caller,
@@ -125,10 +124,9 @@ pub(crate) fn write(
 }
 
 /// The compose files and the proxy's configuration, whatever they are called here.
-fn settings_files(facts: &Facts<'_>) -> Vec<String> {
-    let compose = [facts.found.main.as_ref(), facts.found.over.as_ref()].into_iter().flatten();
-    let mut all: Vec<String> = compose.map(|file| file.name.to_owned()).collect();
-    if is_inside(&facts.gateway_path) && facts.gateway_path != path::ENV {
+fn settings_files(facts: &Facts) -> Vec<String> {
+    let mut all: Vec<String> = facts.found.files().map(|file| file.name.clone()).collect();
+    if files::inside(&facts.gateway_path).is_some() && facts.gateway_path != path::ENV {
         all.push(facts.gateway_path.clone());
     }
     all

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Signals;
 use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
-use crate::lint::checks::Verdict as Lint;
+use crate::check::Verdict as Lint;
 use crate::logs::input::Extent;
 use crate::model::current::Target;
 use crate::rules::{self, RuleId};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::judge::{Diagnosis, judge};
-use crate::lint::checks::Verdict;
+use crate::check::Verdict;
 use crate::rules::{self, RuleId, Severity};
 use crate::stack::judge::judge as judge_live;
 use crate::stack::judge::tests::{AGENT_START, Fixture, NOW, ids, registered};

@@ -2,101 +2,106 @@
 
 use std::collections::BTreeMap;
 
-use crate::answer::{Error, Finding};
+use crate::answer::Error;
 use crate::caller::{Caller, Services};
+use crate::certs::file::File;
 use crate::certs::{Files, Judged, Purpose};
 use crate::config::gateway::Gateway;
-use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::scaffold::{read_env, unreadable_env};
-use crate::deployment::{Deployment, Domain, TokenState, path};
-use crate::model::current::{self, GatewayFile};
+use crate::deployment::env_file::EnvFile;
+use crate::deployment::{Deployment, Domain, path};
+use crate::model::compose::{self, Asked};
+use crate::model::current::{self, Current, GatewayFile, NoDomain};
 use crate::model::found::Found;
+use crate::model::pair::{self, Place};
+use crate::model::roles::Roles;
+use crate::model::token::{self, AgentToken};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
-pub(crate) struct Facts<'a> {
-    pub(super) deployment: &'a Deployment,
-    pub(super) caller: &'a Caller,
+pub(crate) struct Facts {
+    pub(super) deployment: Deployment,
+    pub(super) caller: Caller,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
-    /// Why the domain is not known, where something else stands in its place.
-    pub(super) domain_fault: Option<Finding>,
-    pub(super) env: Option<EnvFile>,
-    /// Why `.env` cannot be read.
-    pub(super) env_fault: Option<Finding>,
-    pub(super) token: TokenState,
+    /// Texts in a domain's place that are none.
+    pub(super) no_domains: Vec<NoDomain>,
+    /// cloudflared's token.
+    pub(super) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
-    /// The compose files.
+    /// The compose files, and what the services get.
     pub(crate) found: Found,
+    /// What Compose makes of them.
+    pub(super) asked: Asked,
+    /// Who is who.
+    pub(super) roles: Roles,
     /// What the services are called.
     pub(crate) services: Services,
     /// Where the proxy's configuration lies, as a path inside the directory if it is there.
     pub(crate) gateway_path: String,
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,
+    /// Where the server certificate and its key lie.
+    pub(super) pair: (Place, Place),
     pub(crate) certificates: Option<Judged>,
     /// User and group that the proxy runs as.
     pub(super) user: (u32, u32),
 }
 
-impl<'a> Facts<'a> {
-    /// Reads what the checks need; decides nothing.
+impl Facts {
+    /// Reads what the checks need, Compose's view of the files included; decides nothing.
     ///
     /// # Errors
-    /// `directory` when there is none. A file that cannot be read is a finding.
-    pub(crate) fn gather(deployment: &'a Deployment, caller: &'a Caller) -> Result<Self, Error> {
+    /// `directory` when there is none.
+    pub(crate) fn gather(deployment: &Deployment, caller: &Caller) -> Result<Self, Error> {
         deployment.require()?;
-        let (env, env_fault) = match read_env(deployment) {
-            Ok(env) => (env, None),
-            Err(error) => (None, Some(unreadable_env(&error))),
-        };
-        let found = Found::read(deployment);
-        let services = found.services();
-        let gateway_path = current::gateway_path(deployment, &found, &services);
-        let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref());
-        let (domain, domain_fault) = match current::domain(deployment, env.as_ref(), &found) {
-            Ok(domain) => (domain, None),
-            Err(fault) => (None, Some(fault.finding())),
-        };
-        let labels = match (gateway.good(), &domain) {
-            (Some(gateway), Some(domain)) => current::labels(gateway.routes.keys(), domain),
-            (None, _) | (_, None) => Vec::new(),
-        };
-        let certificates = domain
-            .as_ref()
-            .map(|domain| Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now }));
-        let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+        let mut found = Found::read(deployment);
+        let asked = compose::resolve(&mut found, deployment, caller);
+        Ok(Self::of(deployment, caller, found, asked))
+    }
+
+    fn of(deployment: &Deployment, caller: &Caller, found: Found, asked: Asked) -> Self {
+        let roles = found.roles();
+        let token = token::token_of(&found, deployment, caller, roles.agent.as_deref());
+        let current = Current::of(deployment, found);
+        let labels = current.labels();
+        let Current { found, services, gateway_path, gateway, domain, no_domains } = current;
+        let pair = pair::places(deployment, &found, roles.proxy.as_deref(), gateway.good());
+        let certificates = domain.as_ref().and_then(|domain| {
+            let purpose = Purpose { domain, routes: &labels, now: caller.now };
+            Some(Judged::new(certificate_files(deployment, &pair)?, purpose))
+        });
         let git = git::state(deployment, path::ENV);
         let git_key = files::metadata(deployment, path::CA_KEY).ok().flatten().map(|_| match &git {
             GitState::NoRepository | GitState::Unknown(_) => git.clone(),
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
         let user = current::proxy_user(&found, &services.proxy);
-        Ok(Self {
-            deployment,
-            caller,
+        Self {
+            deployment: deployment.clone(),
+            caller: caller.clone(),
             domain,
-            domain_fault,
-            env,
-            env_fault,
+            no_domains,
             token,
             git,
             git_key,
             found,
+            asked,
+            roles,
             services,
-            gateway_path: gateway_path.unwrap_or_else(|| path::GATEWAY.into()),
+            gateway_path,
             gateway,
+            pair,
             certificates,
             user,
-        })
+        }
     }
 
     /// What `.env` says.
     pub(crate) fn env(&self) -> Option<&EnvFile> {
-        self.env.as_ref()
+        self.found.env()
     }
 
     /// The routes as an answer may show them, as far as the configuration can be read.
@@ -106,6 +111,27 @@ impl<'a> Facts<'a> {
 
     /// Name of the Compose project.
     pub(crate) fn project(&self) -> Option<String> {
-        self.found.project(self.deployment, self.env.as_ref())
+        self.found.project(&self.deployment, self.env())
     }
+
+    /// Whether there is a stack without Anthropic's proxy: then nothing is derived from one.
+    pub(super) fn lacks_proxy(&self) -> bool {
+        self.found.is_known() && !self.found.includes_others() && self.roles.proxy.is_none()
+    }
+}
+
+/// The certificates and keys, those of the server from where the proxy has them; `None` where they cannot be seen.
+fn certificate_files(deployment: &Deployment, (cert, key): &(Place, Place)) -> Option<Files> {
+    let mut files = Files::read(deployment);
+    match cert {
+        Place::Inside(place) => files.server = File::read(deployment, place),
+        Place::Unseen(_) => return None,
+        Place::Nowhere => files.server = File::Absent,
+    }
+    match key {
+        Place::Inside(place) => files.server_key = File::read(deployment, place),
+        Place::Unseen(_) => return None,
+        Place::Nowhere => files.server_key = File::Absent,
+    }
+    Some(files)
 }

@@ -1,5 +1,9 @@
 //! `check`'s judgement of a deployment on disk: facts, then a table of checks.
 
 pub(crate) mod checks;
+mod directory;
 pub(crate) mod facts;
+mod proxy;
+mod routes;
 pub(crate) mod secrets;
+mod stack;

@@ -1,18 +1,18 @@
-//! What a directory says: its domain, the proxy's configuration, its routes and where they lead.
+//! What a directory says, read once: its domain, the proxy's configuration, its routes and where they lead.
 
 use std::collections::BTreeMap;
 
-use super::found::{Found, is_inside};
+use super::found::Found;
 use super::secrets;
+use super::stack::FileIn;
 use crate::answer::{Error, Finding, Subject};
 use crate::caller::Services;
 use crate::config::gateway::{Gateway, gateway_fault};
 use crate::config::yaml;
-use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::env_file;
 use crate::deployment::route::Host;
-use crate::deployment::scaffold::read_env;
 use crate::deployment::{Deployment, Domain, RouteName, Upstream, path};
-use crate::os::files;
+use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
 
 /// The proxy's configuration as it was found.
@@ -20,8 +20,8 @@ use crate::rules::{self, RuleId};
 pub(crate) enum GatewayFile {
     /// No such file, or no mount that would show it to the proxy.
     Missing(String),
-    /// It lies outside of the directory.
-    Elsewhere(String),
+    /// It cannot be seen from here: it lies outside of the directory, or in a volume.
+    Unseen(String),
     /// A directory in its place.
     Directory,
     /// It cannot be read.
@@ -37,78 +37,221 @@ impl GatewayFile {
     pub(crate) fn good(&self) -> Option<&Gateway> {
         match self {
             Self::Good(gateway) => Some(gateway),
-            Self::Missing(_) | Self::Elsewhere(_) | Self::Directory | Self::Unreadable(_) | Self::Faulty(_) => None,
+            Self::Missing(_) | Self::Unseen(_) | Self::Directory | Self::Unreadable(_) | Self::Faulty(_) => None,
         }
     }
 }
 
-/// Where the proxy's configuration lies, as a path inside the directory if it is there.
-pub(crate) fn gateway_path(deployment: &Deployment, found: &Found, services: &Services) -> Option<String> {
-    let Some(source) = found.gateway_path(&services.proxy) else {
-        // Without a readable compose file our own layout is the best guess; with one, no mount means no file.
-        return found.main.as_ref().is_none_or(|main| main.value.is_err()).then(|| path::GATEWAY.to_owned());
-    };
-    let root = format!("{}/", deployment.root().to_string_lossy());
-    Some(source.strip_prefix(&root).map(str::to_owned).unwrap_or(source))
+/// A text in a domain's place that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoDomain {
+    /// The file that has it.
+    pub(crate) file: String,
+    /// The setting.
+    pub(crate) setting: &'static str,
+    /// Why its value is no domain.
+    pub(crate) why: String,
 }
 
-pub(crate) fn read_gateway(deployment: &Deployment, found: &Found, inside: Option<&str>) -> GatewayFile {
-    let Some(inside) = inside else {
-        let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name);
-        return GatewayFile::Missing(format!("`{name}` mounts nothing at /etc/mcp-gateway/config.yaml"));
-    };
-    if !is_inside(inside) {
-        return GatewayFile::Elsewhere(inside.to_owned());
+impl NoDomain {
+    /// As a finding.
+    pub(crate) fn finding(&self) -> Finding {
+        let said = format!("{} in `{}`: {}", self.setting, self.file, self.why);
+        rules::finding(RuleId::DomainMalformed).about(Subject::file(&self.file)).with(said)
     }
+}
+
+/// What a directory says.
+#[derive(Debug)]
+pub(crate) struct Current {
+    /// The compose files.
+    pub(crate) found: Found,
+    /// What the services are called.
+    pub(crate) services: Services,
+    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
+    pub(crate) gateway_path: String,
+    /// The proxy's configuration.
+    pub(crate) gateway: GatewayFile,
+    /// The tunnel's domain.
+    pub(crate) domain: Option<Domain>,
+    /// Texts in a domain's place that are none.
+    pub(crate) no_domains: Vec<NoDomain>,
+}
+
+impl Current {
+    /// Reads the directory.
+    pub(crate) fn read(deployment: &Deployment) -> Self {
+        Self::of(deployment, Found::read(deployment))
+    }
+
+    /// Reads what the services' files lead to.
+    pub(crate) fn of(deployment: &Deployment, found: Found) -> Self {
+        let services = found.services();
+        let (gateway_path, gateway) = gateway(deployment, &found);
+        let (domain, no_domains) = domain(deployment, &found, &services, gateway.good(), &gateway_path);
+        Self { found, services, gateway_path, gateway, domain, no_domains }
+    }
+
+    /// The routes as an answer may show them; empty where there are none that can be read.
+    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
+        self.gateway.good().map(Gateway::shown_routes).unwrap_or_default()
+    }
+
+    /// Names of the routes that stand in front of the domain, for the certificate.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        match (self.gateway.good(), &self.domain) {
+            (Some(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
+            (None, _) | (_, None) => Vec::new(),
+        }
+    }
+
+    /// The domain, or what stands in its place: in `.env` before all, because Compose and the helper start there.
+    ///
+    /// # Errors
+    /// The text that is no domain.
+    pub(crate) fn checked_domain(&self) -> Result<Option<Domain>, &NoDomain> {
+        let in_env = self.no_domains.iter().find(|fault| fault.file == path::ENV);
+        match (&self.domain, in_env.or(self.no_domains.first())) {
+            (Some(domain), fault) if fault.is_none_or(|fault| fault.file != path::ENV) => Ok(Some(domain.clone())),
+            (_, Some(fault)) => Err(fault),
+            (domain, None) => Ok(domain.clone()),
+        }
+    }
+
+    /// The domain, for commands that cannot do without.
+    ///
+    /// # Errors
+    /// `directory` when the directory does not say which tunnel it is for, or says it wrongly.
+    pub(crate) fn known_domain(&self) -> Result<Option<Domain>, Error> {
+        self.checked_domain().map_err(|fault| Error::Directory {
+            message: format!("{} in `{}` is not a tunnel's domain: {}", fault.setting, fault.file, fault.why),
+            hint: "correct the domain there and run the command again".into(),
+        })
+    }
+
+    /// The finding about a proxy configuration that is there and cannot be used.
+    pub(crate) fn gateway_fault(&self) -> Option<Finding> {
+        let name = &self.gateway_path;
+        match &self.gateway {
+            GatewayFile::Faulty(fault) => Some(gateway_fault(fault, name)),
+            GatewayFile::Directory => {
+                let finding = rules::finding(RuleId::ProxyConfigIsDir).about(Subject::file(name));
+                Some(finding.with(format!("`{name}` is a directory")))
+            }
+            GatewayFile::Missing(_) | GatewayFile::Unseen(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// The proxy's configuration, and where it is.
+fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
+    let ours = path::GATEWAY.to_owned();
+    let Some(proxy) = found.roles().proxy else {
+        // Without a readable compose file our own layout is the best guess; with one there is no proxy to read it.
+        let file = if found.is_known() {
+            GatewayFile::Missing("no service of this stack is Anthropic's proxy".into())
+        } else {
+            read_gateway(deployment, path::GATEWAY)
+        };
+        return (ours, file);
+    };
+    let target = found.gateway_target(&proxy);
+    match found.file_in(&proxy, &target) {
+        FileIn::Host(place) => match inside(&place) {
+            Some(place) => {
+                let file = read_gateway(deployment, &place);
+                (place, file)
+            }
+            None => (place.clone(), GatewayFile::Unseen(format!("`{place}` lies outside of the directory"))),
+        },
+        FileIn::Text(text) => {
+            let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();
+            (name, parsed(&text))
+        }
+        FileIn::Variable(name) => (ours, GatewayFile::Unseen(format!("it is the value of the variable `{name}`"))),
+        FileIn::Volume(name) => (
+            ours,
+            GatewayFile::Unseen(format!("`{target}` is in the volume {name}, which this host's paths do not show")),
+        ),
+        FileIn::Image => {
+            let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
+            (ours, GatewayFile::Missing(format!("`{name}` mounts nothing at {target}")))
+        }
+    }
+}
+
+/// Reads a configuration after its secrets are known: from then on nothing that quotes it shows one.
+fn parsed(text: &str) -> GatewayFile {
+    secrets::learn_settings(text);
+    match Gateway::parse(text) {
+        Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
+        Err(fault) => GatewayFile::Faulty(fault),
+    }
+}
+
+fn read_gateway(deployment: &Deployment, inside: &str) -> GatewayFile {
     if files::metadata(deployment, inside).ok().flatten().is_some_and(|meta| meta.is_dir()) {
         return GatewayFile::Directory;
     }
     match files::read_text(deployment, inside) {
         Ok(None) => GatewayFile::Missing(format!("`{inside}` is not there")),
-        Ok(Some(text)) => match read_settings(&text) {
-            Ok(gateway) => GatewayFile::Good(Box::new(gateway)),
-            Err(fault) => GatewayFile::Faulty(fault),
-        },
+        Ok(Some(text)) => parsed(&text),
         Err(error) => GatewayFile::Unreadable(error.to_string()),
     }
 }
 
-/// Reads a configuration after its secrets are known: from then on nothing that quotes it shows one.
-fn read_settings(text: &str) -> Result<Gateway, yaml::Fault> {
-    secrets::learn_settings(text);
-    Gateway::parse(text)
+/// The domain: what `.env` says, else the proxy's configuration, its command line, or what the set-up program left.
+fn domain(
+    deployment: &Deployment,
+    found: &Found,
+    services: &Services,
+    gateway: Option<&Gateway>,
+    gateway_path: &str,
+) -> (Option<Domain>, Vec<NoDomain>) {
+    let env = found.env().and_then(|env| env.get(env_file::DOMAIN));
+    let flag = || found.flag(&services.proxy, "tunnel-domain");
+    let compose = || found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();
+    // Also of a configuration with a fault, where the line can be told.
+    let in_faulty = || {
+        let text = files::read_text(deployment, gateway_path).ok().flatten().filter(|_| gateway.is_none())?;
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"))?;
+        let word = line.split_whitespace().next()?.trim_matches(['"', '\'']).to_owned();
+        Domain::parse(&word).is_ok().then_some(word)
+    };
+    let set_up = || files::read_text(deployment, path::SETUP_DOMAIN).ok().flatten();
+    let said = [
+        (env, path::ENV.to_owned(), env_file::DOMAIN),
+        (gateway.and_then(|gateway| gateway.tunnel_domain.clone()), gateway_path.to_owned(), "tunnel_domain"),
+        (in_faulty(), gateway_path.to_owned(), "tunnel_domain"),
+        (flag(), compose(), "-tunnel-domain"),
+        (set_up().map(|text| text.trim().to_owned()), path::SETUP_DOMAIN.to_owned(), "the domain"),
+    ];
+    let (mut domain, mut wrong) = (None, Vec::new());
+    for (text, file, setting) in said {
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { continue };
+        match Domain::parse(&text) {
+            Ok(parsed) => domain = domain.or(Some(parsed)),
+            Err(why) => wrong.push(NoDomain { file, setting, why }),
+        }
+    }
+    (domain, wrong)
 }
 
 /// The routes of a directory, as an answer may show them; empty where there are none that can be read.
 pub(crate) fn routes(deployment: &Deployment) -> BTreeMap<String, String> {
-    let found = Found::read(deployment);
-    let services = found.services();
-    let inside = gateway_path(deployment, &found, &services);
-    let gateway = read_gateway(deployment, &found, inside.as_deref());
-    gateway.good().map(Gateway::shown_routes).unwrap_or_default()
-}
-
-/// The finding about a proxy configuration that is there and cannot be used.
-pub(crate) fn gateway_fault_of(deployment: &Deployment) -> Option<Finding> {
-    let found = Found::read(deployment);
-    let inside = gateway_path(deployment, &found, &found.services());
-    let name = inside.clone().unwrap_or_default();
-    match read_gateway(deployment, &found, inside.as_deref()) {
-        GatewayFile::Faulty(fault) => Some(gateway_fault(&fault, &name)),
-        GatewayFile::Directory => {
-            Some(rules::finding(RuleId::ProxyConfigIsDir).with(format!("`{name}` is a directory")))
-        }
-        GatewayFile::Missing(_) | GatewayFile::Elsewhere(_) | GatewayFile::Unreadable(_) | GatewayFile::Good(_) => None,
-    }
+    Current::read(deployment).routes()
 }
 
 /// Names of the routes that stand in front of the domain, for the certificate.
 pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
-    labels(routes(deployment).keys(), domain)
+    let current = Current::read(deployment);
+    current.gateway.good().map(|gateway| labels(gateway.routes.keys(), domain)).unwrap_or_default()
 }
 
 /// The labels among the keys of `routes`; a key may also be a whole host name.
-pub(crate) fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
+fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
     let suffix = format!(".{domain}");
     names
         .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
@@ -116,13 +259,16 @@ pub(crate) fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domai
         .collect()
 }
 
+/// User and group of both images.
+pub(crate) const IMAGE_USER: (u32, u32) = (65532, 65532);
+
 /// User and group that the proxy runs as; the image's own where the compose file does not say.
 pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
-    found.service(proxy, "user").and_then(yaml::scalar).map_or((65532, 65532), |user| ids(&user))
+    found.service(proxy, "user").and_then(yaml::scalar).map_or(IMAGE_USER, |user| ids(&user))
 }
 
 /// `65532:65532`, `65532`, `root`.
-fn ids(user: &str) -> (u32, u32) {
+pub(crate) fn ids(user: &str) -> (u32, u32) {
     let (uid, gid) = user.split_once(':').unwrap_or((user, user));
     let number = |text: &str| text.parse().unwrap_or(if text == "root" { 0 } else { 65532 });
     (number(uid), number(gid))
@@ -161,74 +307,12 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target 
     }
 }
 
-/// Something that stands in a domain's place.
-#[derive(Clone, Debug)]
-pub(crate) struct NoDomain {
-    /// Where it stands.
-    place: String,
-    /// The file.
-    file: String,
-    /// What is wrong with it, and what would be right.
-    why: String,
-}
-
-impl NoDomain {
-    /// As a finding, for commands that can say more than this.
-    pub(crate) fn finding(&self) -> Finding {
-        let subject = Subject::file(&self.file);
-        rules::finding(RuleId::DomainMalformed).about(subject).with(format!("{}: {}", self.place, self.why))
-    }
-
-    fn error(&self) -> Error {
-        Error::Directory {
-            message: format!("{} is not a tunnel's domain: {}", self.place, self.why),
-            hint: "correct the domain there and run the command again".into(),
-        }
-    }
-}
-
-/// The domain that a directory belongs to: `.env` says it, else the proxy's configuration, also where that has a fault.
+/// The domain that a directory belongs to.
 ///
 /// # Errors
-/// When what stands in `.env`, or in a configuration without a fault, is no domain.
-pub(crate) fn domain(
-    deployment: &Deployment,
-    env: Option<&EnvFile>,
-    found: &Found,
-) -> Result<Option<Domain>, NoDomain> {
-    let parse = |text: &str, place: String, file: &str| match Domain::parse(text) {
-        Ok(domain) => Ok(Some(domain)),
-        Err(why) => Err(NoDomain { place, file: file.to_owned(), why }),
-    };
-    if let Some(text) = env.and_then(|env| env.get(env_file::DOMAIN)).filter(|text| !text.trim().is_empty()) {
-        let place = format!("{} in `.env`", env_file::DOMAIN);
-        return parse(&text, place, path::ENV);
-    }
-    let inside = found.gateway_path(&found.services().proxy).unwrap_or_else(|| path::GATEWAY.into());
-    // A mount from elsewhere is not this directory's business.
-    let Some(text) = is_inside(&inside).then(|| files::read_text(deployment, &inside).ok()).flatten().flatten() else {
-        return Ok(None);
-    };
-    match Gateway::parse(&text) {
-        Ok(gateway) => match gateway.tunnel_domain {
-            Some(text) => parse(&text, format!("tunnel_domain in `{inside}`"), &inside),
-            None => Ok(None),
-        },
-        Err(_) => {
-            let line = text.lines().find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"));
-            let word = line.and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
-            Ok(Domain::parse(word.trim_matches(['"', '\''])).ok())
-        }
-    }
-}
-
-/// [`domain`], for commands that read nothing else.
-///
-/// # Errors
-/// `directory` when what stands in its place is no domain; reading errors of `.env`.
+/// As [`Current::known_domain`].
 pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
-    let env = read_env(deployment)?;
-    domain(deployment, env.as_ref(), &Found::read(deployment)).map_err(|fault| fault.error())
+    Current::read(deployment).known_domain()
 }
 
 /// Like [`known_domain`], for commands that need one.

@@ -1,6 +1,13 @@
 //! What a deployment is: its files as they are found, and what its containers get.
 
+pub(crate) mod compose;
 pub(crate) mod current;
+pub(crate) mod environment;
 pub(crate) mod found;
+mod merge;
+pub(crate) mod mounts;
 pub(crate) mod pair;
+pub(crate) mod roles;
 mod secrets;
+pub(crate) mod stack;
+pub(crate) mod token;

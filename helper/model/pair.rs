@@ -1,63 +1,120 @@
 //! Which certificate and key the proxy reads, as the compose files and the proxy's configuration say.
 
-use super::current::{GatewayFile, gateway_path, read_gateway};
-use super::found::Found;
+use super::current::{Current, GatewayFile};
+use super::found::{Found, Unusable};
+use super::stack::FileIn;
 use crate::answer::Finding;
-use crate::config::gateway::Tls;
+use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, path};
+use crate::os::files;
 use crate::rules::{self, RuleId};
+
+/// Where a file that the proxy reads is on this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A path inside the directory; symbolic links are followed.
+    Inside(String),
+    /// It cannot be seen from here: why.
+    Unseen(String),
+    /// Nothing shows it to the proxy.
+    Nowhere,
+}
+
+/// Where the certificate and the key lie that a configuration names; those of the layout where it names none, or where
+/// there is no configuration yet.
+pub(crate) fn places(
+    deployment: &Deployment,
+    found: &Found,
+    proxy: Option<&str>,
+    gateway: Option<&Gateway>,
+) -> (Place, Place) {
+    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
+    let place = |named: Option<&String>, layout: &str| match (proxy, named) {
+        (Some(proxy), Some(named)) if named.starts_with('/') => on_this_host(deployment, found.file_in(proxy, named)),
+        _ => Place::Inside(layout.to_owned()),
+    };
+    (
+        place(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT),
+        place(tls.and_then(|tls| tls.key_file.as_ref()), path::TLS_KEY),
+    )
+}
+
+fn on_this_host(deployment: &Deployment, file: FileIn) -> Place {
+    match file {
+        FileIn::Host(place) => match files::inside(&place) {
+            Some(place) => Place::Inside(linked(deployment, &place).unwrap_or(place)),
+            None => Place::Unseen(format!("`{place}` is outside of the directory")),
+        },
+        FileIn::Text(_) | FileIn::Variable(_) => Place::Unseen("it is handed over by the compose file".into()),
+        FileIn::Volume(name) => {
+            Place::Unseen(format!("it is in the volume `{name}`, which this host's paths do not show"))
+        }
+        FileIn::Image => Place::Nowhere,
+    }
+}
+
+/// Where a path inside the directory leads through links, if that is inside, too.
+fn linked(deployment: &Deployment, inside: &str) -> Option<String> {
+    let root = deployment.root().canonicalize().ok()?;
+    let real = deployment.path(inside).canonicalize().ok()?;
+    Some(real.strip_prefix(root).ok()?.to_string_lossy().into_owned())
+}
 
 /// The certificate and key that the proxy reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProxyPair {
     /// `data/tls.crt` and `data/tls.key`. Also if there is no stack yet: that is what it will read.
     Standard,
-    /// Another file on this host; its path, inside the directory or absolute.
+    /// Another file on this host; its path inside the directory.
     Other(String),
     /// It cannot be told; the reason.
     Unknown(String),
 }
 
 impl ProxyPair {
-    /// Finds out from the files of a directory.
+    /// Finds out from the files of a directory, without Compose.
     pub(crate) fn of(deployment: &Deployment) -> Self {
-        let found = Found::read(deployment);
+        Self::in_files(deployment, &Current::read(deployment))
+    }
+
+    fn in_files(deployment: &Deployment, current: &Current) -> Self {
+        let found = &current.found;
         let Some(main) = &found.main else { return Self::Standard };
-        for file in [Some(main), found.over.as_ref()].into_iter().flatten() {
-            if let Err(fault) = &file.value {
-                return Self::Unknown(format!("`{}` cannot be read: {}", file.name, fault.0));
+        for file in found.files() {
+            match &file.value {
+                Ok(_) => {}
+                Err(Unusable::Yaml(fault)) => {
+                    return Self::Unknown(format!("`{}` cannot be read: {}", file.name, fault.0));
+                }
+                Err(Unusable::Unreadable(why)) => return Self::Unknown(why.clone()),
             }
         }
-        let services = found.services();
-        if !found.service_names().contains(&services.proxy) {
+        let Some(proxy) = found.roles().proxy else {
             return Self::Unknown(format!("`{}` has no service that is the proxy", main.name));
-        }
-        let inside = gateway_path(deployment, &found, &services);
-        let tls = match read_gateway(deployment, &found, inside.as_deref()) {
-            GatewayFile::Good(gateway) => gateway.tls.unwrap_or_default(),
-            GatewayFile::Missing(why) | GatewayFile::Unreadable(why) => return Self::Unknown(why),
-            GatewayFile::Elsewhere(place) => {
-                return Self::Unknown(format!("the proxy's configuration `{place}` is outside of the directory"));
+        };
+        let gateway = match &current.gateway {
+            GatewayFile::Good(gateway) => gateway,
+            GatewayFile::Missing(why) | GatewayFile::Unreadable(why) | GatewayFile::Unseen(why) => {
+                return Self::Unknown(why.clone());
             }
             GatewayFile::Directory => return Self::Unknown("the proxy's configuration is a directory".into()),
             GatewayFile::Faulty(fault) => {
                 return Self::Unknown(format!("the proxy's configuration cannot be read: {}", fault.0));
             }
         };
-        Self::named(deployment, &found, &services.proxy, &tls)
-    }
-
-    /// What the names in the proxy's configuration are on this host.
-    fn named(deployment: &Deployment, found: &Found, proxy: &str, tls: &Tls) -> Self {
-        let names = [("tls.cert_file", &tls.cert_file, path::TLS_CRT), ("tls.key_file", &tls.key_file, path::TLS_KEY)];
-        for (field, name, standard) in names {
-            let Some(name) = name else {
-                return Self::Unknown(format!("the proxy's configuration has no `{field}`"));
-            };
-            match host_file(found, proxy, name) {
-                Err(why) => return Self::Unknown(why),
-                Ok(host) if !is_same(deployment, &host, standard) => return Self::Other(host),
-                Ok(_) => {}
+        let tls = gateway.tls.clone().unwrap_or_default();
+        for (field, name) in [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)] {
+            if name.as_deref().is_none_or(|name| !name.starts_with('/')) {
+                return Self::Unknown(format!("the proxy's configuration has no absolute `{field}`"));
+            }
+        }
+        let (cert, key) = places(deployment, found, Some(&proxy), Some(gateway));
+        for (place, standard) in [(cert, path::TLS_CRT), (key, path::TLS_KEY)] {
+            match place {
+                Place::Inside(place) if is_same(deployment, &place, standard) => {}
+                Place::Inside(place) => return Self::Other(place),
+                Place::Unseen(why) => return Self::Unknown(why),
+                Place::Nowhere => return Self::Unknown("no mount shows the pair to the proxy".into()),
             }
         }
         Self::Standard
@@ -74,19 +131,7 @@ impl ProxyPair {
     }
 }
 
-/// The file on this host that a container path is.
-fn host_file(found: &Found, proxy: &str, container: &str) -> Result<String, String> {
-    let Some(source) = found.source_of(proxy, container) else {
-        return Err(format!("no bind mount shows `{container}` to the proxy; it is in a volume or in the image"));
-    };
-    if source.contains('$') || source.starts_with('~') {
-        return Err(format!("`{container}` is mounted from `{source}`, which depends on the shell"));
-    }
-    Ok(source)
-}
-
-/// Whether a path of a mount is a file of the directory, by name or through links.
-fn is_same(deployment: &Deployment, host: &str, standard: &str) -> bool {
-    let (host, standard) = (deployment.root().join(host), deployment.path(standard));
-    host == standard || matches!((host.canonicalize(), standard.canonicalize()), (Ok(a), Ok(b)) if a == b)
+/// Whether a path is a file of the layout, by name or through links.
+fn is_same(deployment: &Deployment, place: &str, standard: &str) -> bool {
+    place == standard || linked(deployment, standard).is_some_and(|real| real == place)
 }

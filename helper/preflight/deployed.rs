@@ -8,17 +8,16 @@ use ipnet::Ipv4Net;
 use crate::answer::Error;
 use crate::caller::Services;
 use crate::config;
-use crate::config::compose::{Choices, words};
+use crate::config::compose::Choices;
 use crate::config::gateway::Gateway;
 use crate::config::settings::Protocol;
-use crate::config::yaml::{self, Value, at};
+use crate::config::yaml;
 use crate::deployment::env_file::{self, Fault};
 use crate::deployment::route::Host;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
-use crate::model::found;
+use crate::model::current::Current;
 use crate::model::found::Found;
-use crate::os::files;
 
 /// What counts for the host's checks.
 #[derive(Clone, Debug)]
@@ -90,27 +89,26 @@ impl Deployed {
         this.services = found.services();
         let (proxy, cloudflared) = (this.services.proxy.as_str(), this.services.cloudflared.as_str());
         this.project = found.project(deployment, env.as_ref());
-        let image = |service: &str| found.service(service, "image").and_then(yaml::scalar);
+        let image = |service: &str| found.text(service, "image");
         let asked: Vec<String> = [image(proxy), image(cloudflared)].into_iter().flatten().collect();
         if main.value.is_ok() && !asked.is_empty() {
             this.images = asked;
         }
-        let command = found.service(cloudflared, "command").map(words).unwrap_or_default();
-        let flag = command.iter().position(|word| word == "--protocol").and_then(|i| command.get(i + 1));
-        let inline = command.iter().find_map(|word| word.strip_prefix("--protocol="));
-        this.protocol = flag.map(String::as_str).or(inline).and_then(|text| yaml::from_text(text).ok());
+        let protocol = found.flag(cloudflared, "protocol");
+        let protocol = protocol.or_else(|| found.variable(cloudflared, "TUNNEL_TRANSPORT_PROTOCOL"));
+        this.protocol = protocol.and_then(|text| Protocol::named(&text));
         this.joined = found.external_networks(proxy);
         let dns = found.service(proxy, "dns");
         let dns = dns.map(|value| yaml::scalar(value).map_or_else(|| yaml::texts(value), |one| vec![one]));
         this.dns = dns.unwrap_or_default().iter().filter_map(|text| text.parse().ok()).take(3).collect();
         for service in [proxy, cloudflared, config::sample::SERVICE] {
-            let volumes = found.each(service, "volumes").filter_map(Value::as_sequence).flatten();
-            this.unlabelled.extend(volumes.filter_map(unlabelled).map(|target| format!("{service}: {target}")));
+            let mounts = found.mounts(service).into_iter();
+            let bare = mounts.filter(|mount| mount.bind().is_some() && !mount.is_labelled);
+            this.unlabelled.extend(bare.map(|mount| format!("{service}: {}", mount.target)));
         }
-        let inside = found.gateway_path(proxy).unwrap_or_else(|| path::GATEWAY.into());
-        let text = if found::is_inside(&inside) { files::read_text(deployment, &inside)? } else { None };
-        if let Some(gateway) = text.and_then(|text| Gateway::parse(&text).ok()) {
-            this.note_upstreams(&gateway);
+        let current = Current::of(deployment, found);
+        if let Some(gateway) = current.gateway.good() {
+            this.note_upstreams(gateway);
         }
         Ok(this)
     }
@@ -127,51 +125,6 @@ impl Deployed {
                 // A container's name, or this host by Docker's.
                 Host::Label(_) | Host::Engine => {}
             }
-        }
-    }
-}
-
-/// The target of a bind mount that has no label; `None` for everything else.
-fn unlabelled(volume: &Value) -> Option<String> {
-    match volume {
-        Value::String(text) => {
-            let mut parts = text.rsplitn(3, ':');
-            let last = parts.next()?;
-            let rest: Vec<&str> = parts.collect();
-            let (source, target, options) = match rest.as_slice() {
-                [target, source] if !last.starts_with('/') => (*source, *target, last),
-                [source] => (*source, last, ""),
-                _ => return None,
-            };
-            let is_bind = source.starts_with(['.', '/', '~', '$']);
-            (is_bind && !options.split(',').any(|option| matches!(option, "z" | "Z"))).then(|| target.to_owned())
-        }
-        map => {
-            let is_bind = at(map, &["type"]).and_then(yaml::scalar).as_deref() == Some("bind");
-            let label = at(map, &["bind", "selinux"]).and_then(yaml::scalar);
-            (is_bind && label.is_none()).then(|| at(map, &["target"]).and_then(yaml::scalar)).flatten()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mounts_without_a_label_are_found_in_both_spellings() {
-        for (text, expected) in [
-            ("./data:/data:ro", Some("/data")),
-            ("./data:/data", Some("/data")),
-            ("./data:/data:ro,z", None),
-            ("./data:/data:Z", None),
-            ("named:/data", None),
-            ("{type: bind, source: ./a, target: /a}", Some("/a")),
-            ("{type: bind, source: ./a, target: /a, bind: {selinux: z}}", None),
-            ("{type: volume, source: a, target: /a}", None),
-        ] {
-            let value: Value = yaml::from_text(text).unwrap();
-            assert_eq!(unlabelled(&value).as_deref(), expected, "{text}");
         }
     }
 }

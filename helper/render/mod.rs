@@ -33,6 +33,11 @@ pub(crate) fn render(
     mode: Mode,
     now: OffsetDateTime,
 ) -> Result<Rendered, Error> {
+    // What is only read may be a link; what may be moved aside may not.
+    for name in found::MAIN_NAMES {
+        files::metadata(deployment, name)?;
+        files::read(deployment, name)?;
+    }
     let found = Found::read(deployment);
     let foreign = found.main.is_some() && !found.is_ours();
     let env = scaffold::read_env(deployment)?;

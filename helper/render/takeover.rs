@@ -17,8 +17,8 @@ use crate::config::yaml::{self, Value, at, texts};
 use crate::config::{gateway, sample};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, Domain, path};
-use crate::model::current;
 use crate::model::found::{self, Found};
+use crate::model::stack::FileIn;
 use crate::os::directory::Directory;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
@@ -164,10 +164,15 @@ fn mounted_gateway(
 ) -> Option<Result<Gateway, String>> {
     let is_readable = found.main.as_ref().is_some_and(|main| main.value.is_ok());
     let has_proxy = is_readable && found.service_names().contains(&services.proxy);
-    let said = match current::gateway_path(deployment, found, services).filter(|_| is_readable) {
-        Some(said) => said,
-        None if has_proxy => return Some(Err(format!("the routes: `{}` mounts them from no file", services.proxy))),
-        None => return None,
+    let said = match found.file_in(&services.proxy, &found.gateway_target(&services.proxy)) {
+        FileIn::Host(said) if is_readable => said,
+        FileIn::Text(text) if is_readable => {
+            let unusable =
+                |_| format!("the routes of `{}`, which are not a configuration of the proxy", services.proxy);
+            return Some(Gateway::parse(&text).map_err(unusable));
+        }
+        _ if has_proxy => return Some(Err(format!("the routes: `{}` mounts them from no file", services.proxy))),
+        _ => return None,
     };
     let unreadable = |why: &str| Err(format!("the routes of `{said}`, which {why}"));
     let Some(place) = env.interpolate(&said).filter(|place| !place.is_empty() && !place.starts_with('~')) else {
@@ -220,7 +225,7 @@ pub(super) fn replaced(
     let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
     let new = set.unwrap_or_else(|| compose::project_name(domain));
     let renamed = services.proxy != compose::PROXY_SERVICE || services.cloudflared != compose::CLOUDFLARED_SERVICE;
-    let files = found.main.iter().map(|main| main.name).chain(found.shadowed.iter().copied());
+    let files = found.main.iter().map(|main| main.name.as_str()).chain(found.shadowed.iter().copied());
     Replaced {
         files: files.map(str::to_owned).collect(),
         must_be_stopped: old.as_ref() != Some(&new) || renamed || !left.is_empty() || !lost.is_empty(),

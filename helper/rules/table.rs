@@ -435,6 +435,34 @@ rules! {
         cause: "usually a tab, a wrong indentation, a duplicate key or a misspelt key",
         fix: "fix the line in the evidence; `docker compose config -q` in {dir} checks the file",
     }
+    ComposeConfigInvalid = "compose-config-invalid" {
+        layer: Files,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "Compose refuses {subject|the compose files}",
+        symptom: "`docker compose up` fails before it starts anything",
+        cause: "a key, a name or a file that the compose files use does not exist, or a variable without a default has no value",
+        fix: "correct what the evidence names; `docker compose config -q` in {dir} checks the files",
+    }
+    ComposeFilesOutside = "compose-files-outside" {
+        layer: Files,
+        severity: Warning,
+        docs: COMPOSE_FILE,
+        title: "the compose files use files outside the deployment directory",
+        symptom: "services that are defined elsewhere",
+        cause: "`include` or `extends` names a path outside {dir}; those files are not read here, so what they define is not checked",
+        fix: "move the files in the evidence into {dir}, or check them yourself",
+        blocks: false,
+    }
+    ProxyAbsent = "proxy-absent" {
+        layer: Files,
+        severity: Error,
+        docs: QUICKSTART,
+        title: "this stack has no Anthropic proxy",
+        symptom: "every call fails: cloudflared connects, and what it dials does not terminate the tunnel's TLS",
+        cause: "no service runs Anthropic's mcp-proxy image or mounts its configuration; another program in its place cannot terminate the tunnel's inner TLS",
+        fix: "put Anthropic's proxy between cloudflared and the MCP server: `{helper} init --dir NEW_DIRECTORY --json '{\"domain\":\"{domain}\"}'` makes a stack with one",
+    }
     ComposeNameInvalid = "compose-name-invalid" {
         layer: Host,
         severity: Error,
@@ -1219,6 +1247,33 @@ rules! {
         cause: "it was not written yet, or it is mounted at a path where the proxy's image does not look",
         fix: "run `{helper} init --dir {dir}` to see which step is next; in a compose file of your own, mount it at /etc/mcp-gateway/config.yaml",
     }
+    ProxyConfigTls = "proxy-config-tls" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the proxy's configuration does not name its certificate and key",
+        symptom: "the proxy exits: `tls.cert_file is required`",
+        cause: "`tls.cert_file` and `tls.key_file` are required, and are absolute paths in the proxy's container",
+        fix: "set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`, then run `{helper} restart --dir {dir}`",
+    }
+    ListenAddrInvalid = "listen-addr-invalid" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "`listen_addr` names no port",
+        symptom: "the proxy exits: `missing port in address`",
+        cause: "`listen_addr` is `:PORT` or `HOST:PORT`",
+        fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`",
+    }
+    ProxyConfigVariable = "proxy-config-variable" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the proxy's configuration contains a variable",
+        symptom: "`no route for host`, or a file named `${…}` that does not exist",
+        cause: "the proxy reads `${…}` as it is; only Compose replaces variables, and only in compose files",
+        fix: "write the value in place of the variable, then run `{helper} restart --dir {dir}`",
+    }
     ProxyConfigIsDir = "proxy-config-is-dir" {
         layer: Files,
         severity: Error,
@@ -1581,6 +1636,16 @@ rules! {
         symptom: "`Failed to read token file`",
         cause: "TUNNEL_TOKEN_FILE names a file that is not in the container, or that user 65532 cannot read",
         fix: "mount the token where TUNNEL_TOKEN_FILE says, readable for user 65532; a Compose secret with `environment: TUNNEL_TOKEN` does both",
+    }
+    TokenShellOnly = "token-shell-only" {
+        layer: Edge,
+        severity: Warning,
+        docs: QUICKSTART,
+        title: "the tunnel's token reaches Compose through the shell only",
+        symptom: "after a reboot, or from cron: `The TUNNEL_TOKEN variable is not set`",
+        cause: "the set-up program wrote the token to data/tunnel-token, and the compose file takes it from a variable of the shell",
+        fix: "run `{helper} token set --dir {dir}` in a terminal of your own: it keeps the token in `.env`",
+        blocks: false,
     }
     TokenRegionConflict = "token-region-conflict" {
         layer: Edge,
@@ -2097,6 +2162,15 @@ rules! {
         symptom: "`dial tcp: lookup …: no such host`",
         cause: "no service of the compose files, and no container on the networks that the proxy joins, has that name",
         fix: "define the service in docker-compose.override.yaml, correct the name, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`",
+    }
+    UpstreamHostUnmapped = "upstream-host-unmapped" {
+        layer: Upstream,
+        severity: Error,
+        docs: REFERENCE,
+        title: "{subject|a route} uses host.docker.internal, which the proxy does not know",
+        symptom: "`dial tcp: lookup host.docker.internal: no such host`",
+        cause: "only Docker Desktop resolves that name by itself; an engine on Linux needs an entry in the proxy's service",
+        fix: "add `extra_hosts: [\"host.docker.internal:host-gateway\"]` to the service `{proxy}`, then run `{helper} up --dir {dir}`",
     }
     UpstreamDown = "upstream-down" {
         layer: Upstream,

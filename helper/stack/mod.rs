@@ -2,7 +2,6 @@
 
 pub(crate) mod act;
 pub(crate) mod declared;
-mod environment;
 pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod outcome;
@@ -12,23 +11,22 @@ pub(crate) mod wait;
 
 use std::path::{Path, PathBuf};
 
-use declared::Declared;
-
-use crate::answer::{Error, Finding, Skipped, Subject};
+use crate::answer::{Error, Finding, Skipped};
 use crate::caller::{Caller, Services};
 use crate::config::gateway::Gateway;
+use crate::deployment::Deployment;
 use crate::deployment::env_file::EnvFile;
-use crate::deployment::scaffold::read_env;
-use crate::deployment::{Deployment, path};
-use crate::engine::client::{Docker, Passed};
+use crate::engine::client::Docker;
 use crate::engine::container::{self, Inspected};
 use crate::engine::version;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
-use crate::model::current;
-use crate::model::found::Found;
+use crate::model::current::{self, Current};
+use crate::model::environment;
+use crate::model::found::{ComposeFile, Found};
 use crate::preflight;
 use crate::rules::{self, RuleId};
+use declared::Declared;
 
 /// What a directory says of its stack, as far as Compose and the proxy need it.
 pub(crate) struct Sources {
@@ -45,18 +43,14 @@ impl Sources {
     /// # Errors
     /// Reading errors.
     pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
+        let Current { found, services, gateway, gateway_path, .. } = Current::read(deployment);
         // One that cannot be read is a finding of the checks.
-        let env = read_env(deployment).ok().flatten();
-        let found = Found::read(deployment);
-        let services = found.services();
-        let gateway_path = current::gateway_path(deployment, &found, &services);
-        let gateway = current::read_gateway(deployment, &found, gateway_path.as_deref()).good().cloned();
-        let gateway_path = gateway_path.unwrap_or_else(|| path::GATEWAY.into());
-        Ok(Self { env, found, services, gateway, gateway_path })
+        let env = found.env().cloned();
+        Ok(Self { env, found, services, gateway: gateway.good().cloned(), gateway_path })
     }
 
     /// Those that the checks have read.
-    pub(crate) fn of(facts: &Facts<'_>) -> Self {
+    pub(crate) fn of(facts: &Facts) -> Self {
         Self {
             env: facts.env().cloned(),
             found: facts.found.clone(),
@@ -147,7 +141,7 @@ impl<'a> Stack<'a> {
         }
         let passed = environment::passed(deployment, &sources.found, sources.env.as_ref(), caller);
         environment::guard(&passed);
-        let this_shell = of_this_shell(&passed);
+        let this_shell = environment::finding(&passed);
         let docker_host = caller.var("DOCKER_HOST");
         let (docker, mut findings) = version::find(deployment.root(), passed, docker_host, caller.progress)?;
         let Some(docker) = docker else {
@@ -190,11 +184,9 @@ impl Sources {
         let Some(main) = &self.found.main else {
             return Some(rules::finding(RuleId::ComposeFileMissing));
         };
-        let files = [Some(main), self.found.over.as_ref()];
-        let faulty = files.into_iter().flatten().find_map(|file| Some((file.name, file.value.as_ref().err()?)));
-        if let Some((name, fault)) = faulty {
-            let finding = rules::finding(RuleId::ComposeYamlInvalid).about(Subject::file(name));
-            return Some(finding.with(format!("{name}: {}", fault.0)));
+        if let Some(finding) = [Some(main), self.found.over.as_ref()].into_iter().flatten().find_map(ComposeFile::fault)
+        {
+            return Some(finding);
         }
         let text = "the project's name depends on a variable, or on a folder name without ASCII letters";
         project.is_none().then(|| rules::finding(RuleId::ComposeYamlInvalid).with(text))
@@ -212,12 +204,4 @@ pub(crate) fn conflict(project: &str, root: &Path, containers: &[Inspected]) -> 
 
 pub(crate) fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// The warning about values that only the calling shell has.
-fn of_this_shell(passed: &Passed) -> Option<Finding> {
-    let names = environment::of_this_shell(passed);
-    let subject = Subject::Variable { name: (*names.first()?).to_owned() };
-    let text = format!("not in `.env`: {}", names.join(", "));
-    Some(rules::finding(RuleId::VariableOfShell).about(subject).with(text))
 }

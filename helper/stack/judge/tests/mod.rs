@@ -17,11 +17,10 @@ use super::{StackState, judge};
 use crate::answer::{Finding, Severity, Who};
 use crate::caller::Caller;
 use crate::config::gateway::Gateway;
-use crate::config::yaml;
 use crate::engine::container::Endpoint;
 use crate::logs::Logs;
 use crate::logs::matcher::Writer;
-use crate::model::found::{ComposeFile, Found};
+use crate::model::found::Found;
 use crate::stack::declared::Declared;
 use crate::stack::outcome::{self, Command};
 use crate::stack::snapshot::{Container, Files, Printed, Snapshot};
@@ -191,9 +190,7 @@ impl Fixture {
 
     /// What the files say.
     pub(crate) fn declared(&self) -> Declared {
-        let value = yaml::from_text(&self.compose);
-        let main = ComposeFile { name: "docker-compose.yaml", text: self.compose.clone(), value };
-        let found = Found { main: Some(main), shadowed: Vec::new(), over: None };
+        let found = Found::of_text(&self.compose);
         let services = found.services();
         Declared {
             project: "mcp-tunnel-abcd1234".into(),

@@ -3,14 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use crate::answer::{Finding, Subject};
 use crate::caller::Caller;
 use crate::config::stamp::{Origin, origin};
 use crate::config::yaml::{self, Value};
 use crate::deployment::Deployment;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::engine::client::Passed;
-use crate::model::found::{ComposeFile, Found, is_inside};
-use crate::os::files;
+use crate::model::found::{ComposeFile, Found};
+use crate::os::files::{self, inside};
+use crate::rules::{self, RuleId};
 
 /// Files that one file pulls in, directly or through others, are read up to this many.
 const MOST_FILES: usize = 32;
@@ -19,7 +21,7 @@ const MOST_FILES: usize = 32;
 const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "UID", "USER"];
 
 /// The variables to hand on.
-pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
+pub(crate) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
     let mut names = Names::default();
     for file in [found.main.as_ref(), found.over.as_ref()].into_iter().flatten() {
         names.read(deployment, file);
@@ -38,9 +40,13 @@ pub(super) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFil
         .collect()
 }
 
-/// Those of them that the next reboot or cron job will not have.
-pub(super) fn of_this_shell(passed: &Passed) -> Vec<&str> {
-    passed.iter().map(|(name, _)| name.as_str()).filter(|name| !EVERYWHERE.contains(name)).collect()
+/// The warning about values that only the calling shell has: the next reboot or cron job does not have them.
+pub(crate) fn finding(passed: &Passed) -> Option<Finding> {
+    let names = passed.iter().map(|(name, _)| name.as_str());
+    let names: Vec<&str> = names.filter(|name| !EVERYWHERE.contains(name)).collect();
+    let subject = Subject::Variable { name: (*names.first()?).to_owned() };
+    let text = format!("not in `.env`: {}", names.join(", "));
+    Some(rules::finding(RuleId::VariableOfShell).about(subject).with(text))
 }
 
 /// Names of variables, by whose files name them.
@@ -74,8 +80,8 @@ impl Names {
     /// Reads what a file includes, extends, or takes variables from, as far as it is in the directory.
     fn follow(&mut self, deployment: &Deployment, value: &Value) {
         for path in pulled_in(value) {
-            let path = path.trim_start_matches("./").to_owned();
-            if !is_inside(&path) || self.read.len() >= MOST_FILES || !self.read.insert(path.clone()) {
+            let Some(path) = inside(&path) else { continue };
+            if self.read.len() >= MOST_FILES || !self.read.insert(path.clone()) {
                 continue;
             }
             let Some(text) = files::read_text(deployment, &path).ok().flatten() else { continue };
@@ -162,7 +168,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Names in `$NAME` and `${NAME…}`; `$$` is an escaped dollar.
-fn interpolated(text: &str) -> BTreeSet<String> {
+pub(super) fn interpolated(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -181,7 +187,7 @@ fn interpolated(text: &str) -> BTreeSet<String> {
 }
 
 /// Keeps their values out of everything that is printed.
-pub(super) fn guard(passed: &Passed) {
+pub(crate) fn guard(passed: &Passed) {
     use crate::redact;
     for (name, value) in passed.iter().filter(|(name, _)| name != env_file::DOMAIN) {
         let value = value.to_string_lossy();

@@ -1,0 +1,116 @@
+//! The one runner of checks: each looks at facts that were gathered before, and says pass, fail or why it could not tell.
+
+use crate::answer::{Finding, Severity, Skipped};
+
+/// What a check says.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Looked, and found nothing wrong.
+    Pass,
+    /// Looked, and found this.
+    Fail(Vec<Finding>),
+    /// Could not look: why.
+    Skip(String),
+    /// Looked at several things: what was found, and what could not be looked at.
+    Partly(Vec<Finding>, Vec<Skipped>),
+}
+
+impl Outcome {
+    /// What several checks of one kind say together.
+    pub(crate) fn of(findings: Vec<Finding>, skipped: Vec<Skipped>) -> Self {
+        match (findings.is_empty(), skipped.is_empty()) {
+            (true, true) => Self::Pass,
+            (false, true) => Self::Fail(findings),
+            (_, false) => Self::Partly(findings, skipped),
+        }
+    }
+}
+
+impl From<Finding> for Outcome {
+    fn from(finding: Finding) -> Self {
+        Self::Fail(vec![finding])
+    }
+}
+
+impl From<Option<Finding>> for Outcome {
+    fn from(finding: Option<Finding>) -> Self {
+        finding.map_or(Self::Pass, Self::from)
+    }
+}
+
+impl From<Vec<Finding>> for Outcome {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self::of(findings, Vec::new())
+    }
+}
+
+/// One check of facts of the kind `F`.
+pub(crate) struct Check<F> {
+    /// Its name; it stands in `skipped` when the check could not tell.
+    pub(crate) id: &'static str,
+    /// What it looks at.
+    pub(crate) test: fn(&F) -> Outcome,
+}
+
+/// What the checks found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Checks that found nothing wrong.
+    pub(crate) passed: Vec<&'static str>,
+}
+
+impl Verdict {
+    /// Whether anything found keeps the stack from working. What merely endangers a secret does not.
+    pub(crate) fn is_fatal(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks)
+    }
+
+    /// Takes what one check says.
+    fn take(&mut self, id: &'static str, outcome: Outcome) {
+        match outcome {
+            Outcome::Pass => self.passed.push(id),
+            Outcome::Fail(findings) => self.findings.extend(findings),
+            Outcome::Skip(why) => self.skipped.push(Skipped::new(id, why)),
+            Outcome::Partly(findings, skipped) => {
+                self.findings.extend(findings);
+                self.skipped.extend(skipped);
+            }
+        }
+    }
+}
+
+/// Asks every check.
+pub(crate) fn run<F>(checks: &[Check<F>], facts: &F) -> Verdict {
+    let mut verdict = Verdict::default();
+    for check in checks {
+        verdict.take(check.id, (check.test)(facts));
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{self, RuleId};
+
+    #[test]
+    fn every_check_leaves_a_trace() {
+        let checks: &[Check<bool>] = &[
+            Check { id: "a", test: |_| Outcome::Pass },
+            Check { id: "b", test: |_| rules::finding(RuleId::CrashLoop).into() },
+            Check { id: "c", test: |_| Outcome::Skip("no disk".into()) },
+            Check { id: "d", test: |fact| if *fact { None.into() } else { Outcome::Skip(String::new()) } },
+            Check {
+                id: "e",
+                test: |_| Outcome::of(vec![rules::finding(RuleId::GitTracked)], vec![Skipped::new("e:one", "why")]),
+            },
+        ];
+        let verdict = run(checks, &true);
+        assert_eq!(verdict.passed, ["a", "d"]);
+        assert_eq!(verdict.findings.len(), 2);
+        assert_eq!(verdict.skipped.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["c", "e:one"]);
+        assert!(verdict.is_fatal());
+    }
+}

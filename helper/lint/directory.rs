@@ -1,0 +1,108 @@
+//! Checks of the directory: `.env`, modes, git, mounts.
+
+use super::facts::Facts;
+use super::secrets;
+use crate::answer::{Finding, Skipped, Subject};
+use crate::check::Outcome;
+use crate::deployment::{modes, path, scaffold};
+use crate::model::mounts::Source;
+use crate::model::token::Origin;
+use crate::os::git::GitState;
+use crate::rules::{self, RuleId};
+
+pub(super) fn is_closed(facts: &Facts) -> Outcome {
+    let mounts = facts.found.mounts(&facts.services.proxy);
+    let has_data = mounts.iter().any(|mount| mount.bind() == Some(path::DATA));
+    let foreign = has_data.then(|| modes::foreign_data(&facts.deployment)).into_iter().flatten();
+    modes::open_directory(&facts.deployment).into_iter().chain(foreign).collect::<Vec<Finding>>().into()
+}
+
+pub(super) fn env_is_readable(facts: &Facts) -> Outcome {
+    let Some(env) = facts.env() else { return facts.found.env_fault.clone().into() };
+    let elsewhere = env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty());
+    let elsewhere = elsewhere.then(|| rules::finding(RuleId::ComposeFileElsewhere));
+    scaffold::env_fault(env).into_iter().chain(elsewhere).collect::<Vec<Finding>>().into()
+}
+
+/// A stack that takes its token from somewhere else needs no `.env`.
+pub(super) fn env_is_there(facts: &Facts) -> Outcome {
+    let is_needed = match &facts.token.origin {
+        Origin::Env(_) | Origin::Unset(_) | Origin::Nowhere => true,
+        Origin::Shell(_) => facts.found.is_ours(),
+        Origin::File(_) | Origin::Written | Origin::Command | Origin::SetUp | Origin::Unseen(_) => false,
+    };
+    (is_needed && facts.env().is_none() && facts.found.env_fault.is_none())
+        .then(|| rules::finding(RuleId::EnvMissing))
+        .into()
+}
+
+pub(super) fn env_is_closed(facts: &Facts) -> Outcome {
+    match modes::env_mode(&facts.deployment) {
+        Ok(found) => found.into(),
+        Err(error) => Outcome::Skip(error.to_string()),
+    }
+}
+
+pub(super) fn secrets_stay_out_of_git(facts: &Facts) -> Outcome {
+    let mut found = Vec::new();
+    if facts.env().is_some() {
+        found.extend(secrets::git_finding(&facts.git, path::ENV));
+    }
+    if let Some(state) = &facts.git_key {
+        found.extend(secrets::git_finding(state, path::CA_KEY));
+    }
+    match &facts.git {
+        GitState::Unknown(why) => Outcome::of(found, vec![Skipped::new(RuleId::GitNotIgnored, why.clone())]),
+        GitState::NoRepository | GitState::Ignored | GitState::NotIgnored | GitState::Tracked => found.into(),
+    }
+}
+
+pub(super) fn keys_are_closed(facts: &Facts) -> Outcome {
+    modes::key_modes(&facts.deployment).into()
+}
+
+/// Docker makes an empty directory where the source of a bind mount is missing, and says nothing.
+pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
+    let started = facts.found.service_names().into_iter().filter(|name| facts.found.is_started(name));
+    let mounts = started.flat_map(|service| {
+        let mounts = facts.found.mounts(&service);
+        mounts.into_iter().map(move |mount| (service.clone(), mount)).collect::<Vec<_>>()
+    });
+    // The proxy's own files have findings of their own.
+    let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
+    let wrong = mounts.filter_map(|(service, mount)| {
+        let Source::Bind(source) = &mount.source else { return None };
+        if known.contains(&source.as_str()) || source.contains('$') || source.starts_with('~') {
+            return None;
+        }
+        let place = facts.deployment.path(source);
+        let what = match std::fs::metadata(&place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
+            Ok(meta) if meta.is_dir() && is_file_name(&mount.target) && is_empty(&place) => "is an empty directory",
+            Ok(_) | Err(_) => return None,
+        };
+        let said = format!("service `{service}` mounts `{source}`, which {what}");
+        Some(rules::finding(RuleId::MountMissing).about(Subject::service(service)).with(said))
+    });
+    capped(wrong)
+}
+
+/// At most twenty findings of one kind: what comes after them is counted.
+pub(super) fn capped(mut findings: impl Iterator<Item = Finding>) -> Outcome {
+    let shown: Vec<Finding> = findings.by_ref().take(MOST).collect();
+    match (shown.last().map(|finding| finding.id), findings.count()) {
+        (Some(id), more @ 1..) => Outcome::Partly(shown, vec![Skipped::new(id, format!("{more} more are not listed"))]),
+        _ => shown.into(),
+    }
+}
+
+const MOST: usize = 20;
+
+fn is_file_name(target: &str) -> bool {
+    let name = target.rsplit('/').next().unwrap_or_default();
+    name.trim_start_matches('.').contains('.')
+}
+
+fn is_empty(directory: &std::path::Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
+}

@@ -1,0 +1,176 @@
+//! Checks of the proxy's configuration and of the files that it names.
+
+use super::facts::Facts;
+use crate::answer::{Finding, Severity, Skipped, Subject};
+use crate::check::Outcome;
+use crate::config::gateway::{self, Gateway};
+use crate::deployment::modes;
+use crate::model::current::{GatewayFile, NoDomain};
+use crate::model::pair::Place;
+use crate::model::token::Origin;
+use crate::rules::{self, RuleId};
+
+/// The configuration, where the stack has a proxy that could read it.
+fn config(facts: &Facts) -> Option<&Gateway> {
+    (!facts.lacks_proxy()).then(|| facts.gateway.good())?
+}
+
+pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
+    if facts.lacks_proxy() {
+        return Outcome::Pass;
+    }
+    let inside = &facts.gateway_path;
+    let finding = |rule| rules::finding(rule).about(Subject::file(inside));
+    match &facts.gateway {
+        GatewayFile::Missing(why) => finding(RuleId::ProxyConfigMissing).with(why).into(),
+        GatewayFile::Unseen(why) => Outcome::Skip(why.clone()),
+        GatewayFile::Directory => finding(RuleId::ProxyConfigIsDir).with(format!("`{inside}` is a directory")).into(),
+        GatewayFile::Unreadable(why) => finding(RuleId::ProxyConfigDenied).with(why).into(),
+        GatewayFile::Faulty(fault) => gateway::gateway_fault(fault, inside).into(),
+        GatewayFile::Good(gateway) => {
+            let mut findings = Vec::new();
+            if gateway.routes.is_empty() {
+                findings.push(finding(RuleId::ProxyConfigRoutesEmpty).with(format!("`{inside}`")));
+            }
+            findings.extend(gateway.open_finding());
+            if let Some((key, text)) = gateway.texts().into_iter().find(|(_, text)| text.contains("${")) {
+                let said = format!("{key}: {text}");
+                findings.push(finding(RuleId::ProxyConfigVariable).with(said));
+            }
+            findings.into()
+        }
+    }
+}
+
+pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts) else { return Outcome::Pass };
+    let tls = gateway.tls.as_ref();
+    let named = [
+        ("tls.cert_file", tls.and_then(|tls| tls.cert_file.as_deref())),
+        ("tls.key_file", tls.and_then(|tls| tls.key_file.as_deref())),
+    ];
+    let wrong = named.into_iter().filter_map(|(key, path)| match path {
+        None | Some("") => Some(format!("`{}` has no {key}", facts.gateway_path)),
+        Some(path) if !path.starts_with('/') => Some(format!("{key} is `{path}`, a relative path")),
+        Some(_) => None,
+    });
+    let wrong: Vec<String> = wrong.collect();
+    let finding = || {
+        let finding = rules::finding(RuleId::ProxyConfigTls).about(Subject::file(&facts.gateway_path));
+        wrong.iter().fold(finding, |finding, text| finding.with(text))
+    };
+    (!wrong.is_empty()).then(finding).into()
+}
+
+pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts) else { return Outcome::Pass };
+    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+    let port = listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let finding = || {
+        let said =
+            if listen.is_empty() { "there is no listen_addr".to_owned() } else { format!("listen_addr: \"{listen}\"") };
+        rules::finding(RuleId::ListenAddrInvalid).about(Subject::file(&facts.gateway_path)).with(said)
+    };
+    port.is_none_or(|port| port == 0).then(finding).into()
+}
+
+pub(super) fn domains_are_domains(facts: &Facts) -> Outcome {
+    let of_proxy = |file: &str| file != facts.gateway_path || !facts.lacks_proxy();
+    let wrong = facts.no_domains.iter().filter(|wrong| of_proxy(&wrong.file));
+    wrong.map(NoDomain::finding).collect::<Vec<Finding>>().into()
+}
+
+pub(super) fn domains_agree(facts: &Facts) -> Outcome {
+    let (Some(gateway), Some(domain)) = (config(facts), &facts.domain) else { return Outcome::Pass };
+    let finding = || rules::finding(RuleId::DomainMismatch).about(Subject::file(&facts.gateway_path));
+    let flag = facts.found.flag(&facts.services.proxy, "tunnel-domain");
+    match gateway.tunnel_domain.as_deref().or(flag.as_deref()) {
+        Some(said) if said == domain.as_str() => Outcome::Pass,
+        // That it is no domain at all is said.
+        Some(_) if facts.no_domains.iter().any(|wrong| wrong.file == facts.gateway_path) => Outcome::Pass,
+        Some(said) => finding()
+            .with(format!("TUNNEL_DOMAIN in `.env`: {domain}"))
+            .with(format!("tunnel_domain in `{}`: {said}", facts.gateway_path))
+            .into(),
+        // Without it only whole host names are found.
+        None if gateway.routes.keys().any(|name| !name.contains('.')) => {
+            finding().with(format!("`{}` has no tunnel_domain", facts.gateway_path)).into()
+        }
+        None => Outcome::Pass,
+    }
+}
+
+pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
+    if facts.lacks_proxy() {
+        return Outcome::Pass;
+    }
+    let mut findings = Vec::new();
+    let (cert, key) = &facts.pair;
+    let place = |place: &Place| match place {
+        Place::Inside(path) => Some(path.clone()),
+        Place::Unseen(_) | Place::Nowhere => None,
+    };
+    let pair = [place(key), place(cert)];
+    let pair = pair.iter().flatten();
+    let denied = pair.filter_map(|path| modes::denied_on_the_way(&facts.deployment, facts.user, path)).next();
+    // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
+    let is_set_up = facts.token.origin == Origin::SetUp;
+    let severity = if is_set_up { Severity::Warning } else { Severity::Error };
+    findings.extend(denied.map(|text| rules::finding(RuleId::ProxyKeyDenied).with_severity(severity).with(text)));
+    if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
+        && let Some(text) = modes::denied(&facts.deployment, facts.user, &facts.gateway_path, 4)
+    {
+        let finding = rules::finding(RuleId::ProxyConfigDenied).about(Subject::file(&facts.gateway_path));
+        findings.push(finding.with(text));
+    }
+    findings.into()
+}
+
+pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
+    if facts.lacks_proxy() {
+        return Outcome::Pass;
+    }
+    let (cert, key) = &facts.pair;
+    let named = |place: &Place| match place {
+        Place::Unseen(why) => Some(why.clone()),
+        Place::Inside(_) | Place::Nowhere => None,
+    };
+    if let Some(why) = named(cert).or_else(|| named(key)) {
+        return Outcome::Skip(why);
+    }
+    let mut findings: Vec<Finding> = directories(facts);
+    if matches!(cert, Place::Nowhere) || matches!(key, Place::Nowhere) {
+        let said = "nothing is mounted where tls.cert_file and tls.key_file point";
+        findings.push(rules::finding(RuleId::ProxyCertMissing).about(Subject::file(&facts.gateway_path)).with(said));
+        return findings.into();
+    }
+    let Some(judged) = &facts.certificates else { return Outcome::Skip("the tunnel's domain is not known".into()) };
+    // What a directory in a file's place cannot say is explained already.
+    if !findings.is_empty() {
+        let kept = judged.findings.iter().filter(|f| f.severity == Severity::Error && f.id == RuleId::CaMissing);
+        findings.extend(kept.cloned());
+        return findings.into();
+    }
+    findings.extend(judged.findings.iter().cloned());
+    Outcome::of(findings, judged.skipped.iter().cloned().collect::<Vec<Skipped>>())
+}
+
+/// A stack that mounts the pair file by file gets directories in their place when it is started too early.
+fn directories(facts: &Facts) -> Vec<Finding> {
+    let (cert, key) = &facts.pair;
+    let is_dir = |place: &&Place| match place {
+        Place::Inside(path) => std::fs::symlink_metadata(facts.deployment.path(path)).is_ok_and(|meta| meta.is_dir()),
+        Place::Unseen(_) | Place::Nowhere => false,
+    };
+    let finding = |place: &Place| {
+        let Place::Inside(inside) = place else { return None };
+        let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
+        let mut finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(inside)).with(text);
+        finding.fix = format!(
+            "`{{helper}} down --dir {{dir}}`, remove the directory `{inside}`, `{{helper}} certs issue --dir {{dir}}`, \
+             then `{{helper}} up --dir {{dir}}`"
+        );
+        Some(finding)
+    };
+    [cert, key].into_iter().filter(is_dir).filter_map(finding).collect()
+}

@@ -1,0 +1,168 @@
+//! Checks of the routes: where they lead, and whether the proxy may go there.
+
+use ipnet::Ipv4Net;
+
+use super::directory::capped;
+use super::facts::Facts;
+use crate::answer::{Severity, Skipped, Subject};
+use crate::check::Outcome;
+use crate::config::gateway::{Gateway, Route};
+use crate::config::yaml;
+use crate::deployment::modes;
+use crate::deployment::route::{DOCKER_HOST, Scheme};
+use crate::model::current::{self, Target};
+use crate::model::stack::FileIn;
+use crate::os::files;
+use crate::rules::{self, RuleId};
+
+/// The configuration, where the stack has a proxy that could read it.
+fn config(facts: &Facts) -> Option<&Gateway> {
+    (!facts.lacks_proxy()).then(|| facts.gateway.good())?
+}
+
+/// The routes, read once.
+fn routes(facts: &Facts) -> Vec<Route> {
+    config(facts).map(|gateway| gateway.parsed_routes(facts.domain.as_ref())).unwrap_or_default()
+}
+
+pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts) else { return Outcome::Pass };
+    let (mut findings, mut skipped) = (Vec::new(), Vec::new());
+    for route in routes(facts) {
+        let name = route.shown();
+        let finding = |rule| rules::finding(rule).about(Subject::route(name));
+        if let Err(why) = &route.label {
+            findings.push(finding(RuleId::RouteNameInvalid).with(why));
+        }
+        let upstream = match &route.upstream {
+            Ok(upstream) => upstream,
+            Err(why) => {
+                findings.push(finding(RuleId::ProxyConfigUpstream).with(format!("route `{name}`: {why}")));
+                continue;
+            }
+        };
+        if let Some(why) = gateway.refusal(upstream) {
+            let said = format!("route `{name}` leads to {upstream}, {why}");
+            findings.push(finding(RuleId::UpstreamIpRejected).with(said));
+            continue;
+        }
+        if !facts.found.is_known() {
+            continue;
+        }
+        let id = format!("upstream:{name}");
+        match current::target(upstream, &facts.found, &facts.services.proxy) {
+            Target::Service(_) => {}
+            Target::Nobody => {
+                let said = format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text());
+                findings.push(finding(RuleId::UpstreamUndefined).with(said));
+            }
+            Target::Joined(host) => {
+                let why = format!("`{host}` may be on a network that the proxy joins; only a running Docker can tell");
+                skipped.push(Skipped::new(id, why));
+            }
+            Target::Outside(why) | Target::Unknown(why) => skipped.push(Skipped::new(id, format!("{upstream}: {why}"))),
+        }
+    }
+    Outcome::of(findings, skipped)
+}
+
+/// Docker Desktop knows `host.docker.internal` by itself; an engine on Linux has to be told.
+pub(super) fn host_is_known(facts: &Facts) -> Outcome {
+    let proxy = &facts.services.proxy;
+    if !cfg!(target_os = "linux") || !facts.found.is_known() {
+        return Outcome::Pass;
+    }
+    let owner = facts.found.lives_in(proxy).unwrap_or_else(|| proxy.clone());
+    let is_mapped = match facts.found.service(&owner, "extra_hosts") {
+        Some(yaml::Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).any(|host| host == DOCKER_HOST),
+        Some(list) => yaml::texts(list).iter().any(|entry| entry.starts_with(DOCKER_HOST)),
+        None => false,
+    };
+    let on_host = facts.found.text(proxy, "network_mode").as_deref() == Some("host");
+    if is_mapped || on_host {
+        return Outcome::Pass;
+    }
+    capped(routes(facts).into_iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref().ok().filter(|upstream| upstream.host_text() == DOCKER_HOST)?;
+        let finding = rules::finding(RuleId::UpstreamHostUnmapped).about(Subject::route(route.shown()));
+        let said = format!(
+            "route `{}` leads to {upstream}, and `{owner}` has no `extra_hosts` for {DOCKER_HOST}",
+            route.shown()
+        );
+        Some(finding.with(said))
+    }))
+}
+
+/// Docker's own address pools, of which a network gets a piece unless it names its own.
+const POOLS: [&str; 2] = ["172.16.0.0/12", "192.168.0.0/16"];
+
+pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts).filter(|gateway| !gateway.dials_anything()) else { return Outcome::Pass };
+    let Some(ranges) = gateway.allowed_ips() else { return Outcome::Pass };
+    let allowed = gateway.allowed_nets().unwrap_or_default();
+    let declared = facts.found.subnets();
+    let pools = || POOLS.iter().filter_map(|pool| pool.parse().ok()).collect::<Vec<Ipv4Net>>();
+    let own = if declared.is_empty() { pools() } else { declared };
+    let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
+    if allowed.iter().any(|range| own.iter().any(|net| overlaps(range, net))) {
+        return Outcome::Pass;
+    }
+    // An engine may be told to take its networks from 10.0.0.0/8, too.
+    let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
+    let severity = if may_be { Severity::Warning } else { Severity::Error };
+    capped(routes(facts).into_iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref().ok()?;
+        let Target::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
+            return None;
+        };
+        let said = format!(
+            "route `{}` leads to the service `{service}`, whose address Docker takes from {}; allowed_ips: {}",
+            route.shown(),
+            own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            ranges.join(", ")
+        );
+        let finding = rules::finding(RuleId::UpstreamIpRejected).about(Subject::route(route.shown()));
+        Some(finding.with_severity(severity).with(said))
+    }))
+}
+
+pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts) else { return Outcome::Pass };
+    let mut findings = Vec::new();
+    let is_https = |route: &Route| route.upstream.as_ref().is_ok_and(|upstream| upstream.scheme() == Scheme::Https);
+    if let Some(route) = routes(facts).into_iter().find(is_https)
+        && let Ok(upstream) = &route.upstream
+        && !gateway.trusts_someone()
+    {
+        let said = format!("route `{}` leads to {upstream}", route.shown());
+        findings.push(rules::finding(RuleId::UpstreamTls).about(Subject::route(route.shown())).with(said));
+    }
+    let Some(file) = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_ref()) else {
+        return findings.into();
+    };
+    let missing = |said: String| rules::finding(RuleId::UpstreamCaMissing).with(said);
+    match facts.found.file_in(&facts.services.proxy, file) {
+        FileIn::Host(place) => match files::inside(&place) {
+            None => {
+                return Outcome::of(
+                    findings,
+                    vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{place}` lies outside of the directory"))],
+                );
+            }
+            Some(place) => match files::metadata(&facts.deployment, &place).ok().flatten() {
+                None => findings.push(missing(format!("`{place}` does not exist"))),
+                Some(meta) if meta.is_file() && modes::allows(&meta, facts.user, 4) => {}
+                Some(_) => findings.push(missing(format!("`{place}` is not readable for the proxy"))),
+            },
+        },
+        FileIn::Image => findings.push(missing(format!("nothing is mounted at `{file}`"))),
+        FileIn::Text(_) => {}
+        FileIn::Volume(name) | FileIn::Variable(name) => {
+            return Outcome::of(
+                findings,
+                vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{file}` comes from `{name}`"))],
+            );
+        }
+    }
+    findings.into()
+}

@@ -1,0 +1,295 @@
+//! Checks of the compose files, and of what the services get from them.
+
+use super::directory::capped;
+use super::facts::Facts;
+use super::secrets;
+use crate::answer::{Finding, Severity, Subject};
+use crate::check::Outcome;
+use crate::config::yaml::{self, Value};
+use crate::config::{images, sample};
+use crate::deployment::modes;
+use crate::deployment::{Token, TokenState, env_file};
+use crate::model::compose::Asked;
+use crate::model::current::ids;
+use crate::model::environment;
+use crate::model::found::ComposeFile;
+use crate::model::stack::Reach;
+use crate::model::token::Origin;
+use crate::os::files;
+use crate::redact::names;
+use crate::rules::{self, RuleId};
+
+pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    let Some(main) = &found.main else { return rules::finding(RuleId::ComposeFileMissing).into() };
+    let mut findings = Vec::new();
+    if let Some(hidden) = found.shadowed.first() {
+        let said = format!("`{}` hides `{hidden}`", main.name);
+        findings.push(rules::finding(RuleId::ComposeFileShadowed).about(Subject::file(*hidden)).with(said));
+    }
+    findings.extend(found.files().filter_map(ComposeFile::fault));
+    if !found.outside.is_empty() {
+        let named = found.outside.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+        findings.push(rules::finding(RuleId::ComposeFilesOutside).with(named));
+    }
+    findings.into()
+}
+
+pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
+    // Each of these has a finding of its own that says more.
+    let is_explained = facts.found.files().any(|file| file.value.is_err())
+        || facts.env().is_some_and(|env| !env.faults().is_empty())
+        || !facts.found.invalid_names().is_empty()
+        || is_undefined(facts).is_some()
+        || !matches!(namespace_is_one(facts), Outcome::Pass);
+    match &facts.asked {
+        Asked::Resolved => Outcome::Pass,
+        Asked::Refused(_) if is_explained => Outcome::Pass,
+        Asked::Refused(finding) => finding.as_ref().clone().into(),
+        // What was merged here is what Compose would merge, unless it needs files that were not read.
+        Asked::Unasked(why) if facts.found.includes_others() => Outcome::Skip(why.clone()),
+        Asked::Unasked(_) => facts
+            .found
+            .missing_env_files()
+            .first()
+            .map(|path| {
+                let said = format!("`{path}`, which a service's `env_file` names, is not there");
+                rules::finding(RuleId::ComposeConfigInvalid).about(Subject::file(path)).with(said)
+            })
+            .into(),
+    }
+}
+
+/// Compose refuses any other name of a service, and a container's host name has no other letters.
+pub(super) fn names_are_names(facts: &Facts) -> Outcome {
+    capped(facts.found.invalid_names().into_iter().map(|(file, name)| {
+        let said = format!("{} of {} characters", names::shown(&name), name.chars().count());
+        rules::finding(RuleId::ComposeNameInvalid).about(Subject::file(file)).with(said)
+    }))
+}
+
+pub(super) fn proxy_is_there(facts: &Facts) -> Outcome {
+    if !facts.lacks_proxy() || is_undefined(facts).is_some() {
+        return Outcome::Pass;
+    }
+    let finding = rules::finding(RuleId::ProxyAbsent);
+    let finding = match &facts.roles.agent {
+        Some(agent) => {
+            let dials = facts.found.url(agent).map_or_else(|| "nothing by `--url`".into(), |url| format!("`{url}`"));
+            finding.about(Subject::service(agent)).with(format!("cloudflared is `{agent}` and dials {dials}"))
+        }
+        None => finding.with("no service is cloudflared, either"),
+    };
+    let images = facts.found.service_names().into_iter().filter_map(|name| {
+        let image = facts.found.text(&name, "image")?;
+        Some(format!("`{name}` runs {image}"))
+    });
+    finding.with(images.take(4).collect::<Vec<_>>().join(", ")).into()
+}
+
+/// The service whose namespace cloudflared is told to live in, if there is none of that name.
+fn is_undefined(facts: &Facts) -> Option<String> {
+    let mode = facts.found.text(facts.roles.agent.as_ref()?, "network_mode")?;
+    let named = mode.strip_prefix("service:")?;
+    (!facts.found.service_names().contains(named)).then(|| named.to_owned())
+}
+
+pub(super) fn services_are_there(facts: &Facts) -> Outcome {
+    if !facts.found.is_known() || facts.found.includes_others() {
+        return Outcome::Pass;
+    }
+    let missing = is_undefined(facts).or_else(|| {
+        let agent = facts.roles.agent.is_none() && facts.roles.proxy.is_some();
+        agent.then(|| facts.services.cloudflared.clone())
+    });
+    missing
+        .map(|name| rules::finding(RuleId::ComposeServiceUndefined).with(format!("there is no service `{name}`")))
+        .into()
+}
+
+/// The two services, where there are both.
+fn both(facts: &Facts) -> Option<(&str, &str)> {
+    facts.found.is_known().then_some(())?;
+    Some((facts.roles.agent.as_deref()?, facts.roles.proxy.as_deref()?))
+}
+
+pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    // Without a URL it dials nobody, which is another finding, as is a namespace that no service has.
+    let has_url = facts.found.url(agent).is_some();
+    let mode = facts.found.text(agent, "network_mode");
+    if facts.found.reaches(agent, proxy) != Reach::Not || is_undefined(facts).is_some() || (!has_url && mode.is_some())
+    {
+        return Outcome::Pass;
+    }
+    let dials = facts.found.url(agent).unwrap_or_else(|| "nothing".into());
+    let said = match mode {
+        None => format!("`{agent}` has no `network_mode` and dials {dials}; the proxy is `{proxy}`"),
+        Some(mode) => {
+            format!("the `network_mode` of `{agent}` is `{mode}` and it dials {dials}; the proxy is `{proxy}`")
+        }
+    };
+    rules::finding(RuleId::NetworkModeMissing).about(Subject::service(agent)).with(said).into()
+}
+
+pub(super) fn namespace_is_one(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    if facts.found.reaches(agent, proxy) != Reach::Shared {
+        return Outcome::Pass;
+    }
+    let own = ["networks", "dns", "extra_hosts", "ports"].into_iter();
+    let own: Vec<&str> = own.filter(|key| facts.found.service(agent, key).is_some()).collect();
+    (!own.is_empty())
+        .then(|| {
+            let finding = rules::finding(RuleId::ComposeNetmodeConflict).about(Subject::service(agent));
+            finding.with(format!("`{agent}` has {}", own.join(", ")))
+        })
+        .into()
+}
+
+pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    // Compose itself fills in `restart` where nothing is said, so a plain list is seen in the files only.
+    let files = facts.found.files().filter_map(|file| file.value.as_ref().ok());
+    let plain = |value: &Value| match yaml::at(value, &["services", agent, "depends_on"]) {
+        Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
+        Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
+        None => false,
+    };
+    let shared = facts.found.reaches(agent, proxy) == Reach::Shared;
+    let is_plain = files.into_iter().any(plain);
+    (shared && is_plain).then(|| rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent))).into()
+}
+
+pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let Some(url) = facts.found.url(agent) else {
+        let command = facts.found.command(agent).join(" ");
+        return rules::finding(RuleId::NoIngressUrl)
+            .about(Subject::service(agent))
+            .with(format!("command: {command}"))
+            .into();
+    };
+    let Some(gateway) = facts.gateway.good() else { return Outcome::Pass };
+    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+    let port = listen.rsplit_once(':').map(|(_, port)| port);
+    let dialled = facts.found.dials(agent).map(|(_, port)| port);
+    // A published port is the host's, not the container's.
+    let is_other = facts.found.reaches(agent, proxy) != Reach::HostPort && dialled.as_deref() != port;
+    let wrong = !url.starts_with("http://") || port.is_some_and(|port| !port.is_empty()) && is_other;
+    wrong.then(|| rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}"))).into()
+}
+
+pub(super) fn token_is_there(facts: &Facts) -> Outcome {
+    let token = &facts.token;
+    let mut findings = Vec::new();
+    match (&token.state, &token.origin) {
+        (_, Origin::Unseen(why)) => return Outcome::Skip(why.clone()),
+        (TokenState::Set(_), Origin::SetUp) => {
+            let finding = rules::finding(RuleId::TokenShellOnly).with("`data/tunnel-token` holds it");
+            findings.push(finding);
+        }
+        // Without `.env` there is one finding, and that is it.
+        (_, Origin::Env(_) | Origin::Unset(_) | Origin::Nowhere) if facts.env().is_none() => {}
+        (state, Origin::Unset(name)) => {
+            let told = |finding: Finding| finding.about(Subject::Variable { name: name.clone() });
+            findings.extend(secrets::state_finding(state).map(told));
+        }
+        (state, _) => findings.extend(secrets::state_finding(state)),
+    }
+    if let (TokenState::Set(set), Origin::Env(_)) = (&token.state, &token.origin) {
+        findings.extend(secrets::shadow(set, &facts.caller));
+    }
+    findings.extend(unreadable(facts));
+    findings.into()
+}
+
+/// A value that only this shell has is gone after a reboot, and for cron.
+pub(super) fn variables_stay(facts: &Facts) -> Outcome {
+    let passed = environment::passed(&facts.deployment, &facts.found, facts.env(), &facts.caller);
+    environment::finding(&passed).into()
+}
+
+/// A secret from a file keeps the file's mode.
+fn unreadable(facts: &Facts) -> Option<Finding> {
+    let Origin::File(place) = &facts.token.origin else { return None };
+    let agent = facts.roles.agent.as_deref()?;
+    let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
+    let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
+    (!modes::allows(&meta, user, 4)).then(|| {
+        let mode = std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777;
+        let said = format!("`{place}` has mode {mode:04o}, and `{agent}` runs as user {}", user.0);
+        rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place)).with(said)
+    })
+}
+
+pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {
+    let mut findings = Vec::new();
+    for file in facts.found.files() {
+        let in_env = facts.env().and_then(|env| env.get(env_file::TOKEN)).filter(|token| token.starts_with("eyJ"));
+        if Token::is_within(&file.text) || in_env.is_some_and(|token| file.text.contains(token.trim())) {
+            let finding = rules::finding(RuleId::TokenInFile).about(Subject::file(&file.name));
+            findings.push(finding.with(format!("`{}`", file.name)));
+        }
+    }
+    if let Some(agent) = &facts.roles.agent {
+        let place = match facts.found.flag(agent, "token") {
+            Some(_) => Some("command"),
+            None => facts.found.environment(agent).contains_key(env_file::TOKEN).then_some("environment"),
+        };
+        findings.extend(place.map(|place| {
+            let finding = rules::finding(RuleId::TokenInClear).about(Subject::service(agent));
+            finding.with(format!("`{place}` of the service `{agent}`"))
+        }));
+    }
+    findings.into()
+}
+
+pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    // That is how this shape of stack works, as long as only this host gets there.
+    let by_port = facts.found.reaches(agent, proxy) == Reach::HostPort;
+    let is_loopback = |entry: &Value| {
+        let address = yaml::at(entry, &["host_ip"]).and_then(yaml::scalar);
+        let short = yaml::scalar(entry).is_some_and(|text| text.starts_with("127.") || text.starts_with("[::1]"));
+        short || address.is_some_and(|address| address.starts_with("127.") || address == "::1")
+    };
+    let is_open = |name: &&str| {
+        let ports = facts.found.ports(name);
+        !ports.is_empty() && !(by_port && *name == proxy && ports.iter().all(is_loopback))
+    };
+    let open: Vec<&str> = [proxy, sample::SERVICE].into_iter().filter(is_open).collect();
+    (!open.is_empty()).then(|| rules::finding(RuleId::PortsPublished).with(open.join(", "))).into()
+}
+
+pub(super) fn images_are_pinned(facts: &Facts) -> Outcome {
+    let roles = [&facts.roles.proxy, &facts.roles.agent].into_iter().flatten();
+    let loose: Vec<String> = roles
+        .filter_map(|name| Some((name, facts.found.text(name, "image")?)))
+        .filter(|(_, image)| !images::is_pinned(image))
+        .map(|(name, image)| format!("{name}: {image}"))
+        .collect();
+    let finding = || loose.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text));
+    (!loose.is_empty()).then(finding).into()
+}
+
+/// `pip install mcp` without a version gets 2.x, which has no `mcp.server.fastmcp`: seen with 2.3.0.
+pub(super) fn server_packages_are_pinned(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    let loose = |command: &str| {
+        let words =
+            command.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | '"' | '\'')).collect::<Vec<_>>();
+        let installs = words.windows(2).any(|pair| pair[0].starts_with("pip") && pair[1] == "install");
+        installs && words.iter().any(|word| matches!(*word, "mcp" | "mcp[cli]"))
+    };
+    let names = found.service_names().into_iter().filter(|name| loose(&found.command(name).join(" ")));
+    let findings = names.filter_map(|name| {
+        let mounts = found.mounts(&name);
+        let scripts = mounts.iter().filter_map(|mount| mount.bind()).filter(|path| path.ends_with(".py"));
+        let old = scripts.filter_map(|path| Some((path, files::read_text(&facts.deployment, path).ok()??)));
+        let (path, _) = old.into_iter().find(|(_, text)| text.contains("mcp.server.fastmcp"))?;
+        let said = format!("`{name}` installs `mcp` without a version, and `{path}` imports mcp.server.fastmcp, which mcp 2 no longer has");
+        Some(rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said))
+    });
+    capped(findings)
+}

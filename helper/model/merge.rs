@@ -1,0 +1,232 @@
+//! The compose files as one tree, as far as that can be told without Compose: its rules of merging, `extends` within
+//! the files that were read, and the variables of `.env`.
+
+use std::collections::BTreeMap;
+
+use crate::config::yaml::{self, Value, at};
+
+/// Lists of a service that Compose replaces as a whole.
+const REPLACED: [&str; 3] = ["command", "entrypoint", "test"];
+/// Lists that are maps in another spelling: `NAME=value`, or a name alone.
+const ASSIGNMENTS: [&str; 6] = ["environment", "labels", "args", "annotations", "sysctls", "extra_hosts"];
+/// Lists of names that are maps in another spelling.
+const NAMES: [&str; 2] = ["networks", "depends_on"];
+/// How long a chain of `extends` is followed.
+const LONGEST_CHAIN: usize = 8;
+
+/// Merges `over` into `base`, as Compose merges an override file into the main one.
+pub(super) fn merge(base: Value, over: Value) -> Value {
+    merge_at("", base, over)
+}
+
+fn merge_at(key: &str, base: Value, over: Value) -> Value {
+    match over {
+        Value::Tagged(tagged) if tagged.tag == "!override" => tagged.value,
+        Value::Tagged(tagged) if tagged.tag == "!reset" => Value::Null,
+        over => match (spelt_out(key, base), spelt_out(key, over)) {
+            (base, Value::Null) => base,
+            (Value::Mapping(mut base), Value::Mapping(over)) => {
+                for (name, value) in over {
+                    let text = yaml::scalar(&name).unwrap_or_default();
+                    let merged = match base.remove(&name) {
+                        Some(old) => merge_at(&text, old, value),
+                        None => merge_at(&text, Value::Null, value),
+                    };
+                    base.insert(name, merged);
+                }
+                Value::Mapping(base)
+            }
+            (Value::Sequence(mut base), Value::Sequence(over)) if !REPLACED.contains(&key) => {
+                // What goes to the same place replaces what went there.
+                base.retain(|old| {
+                    place(key, old).is_none_or(|p| !over.iter().any(|new| place(key, new) == Some(p.clone())))
+                });
+                base.extend(over);
+                Value::Sequence(base)
+            }
+            (_, over) => over,
+        },
+    }
+}
+
+/// Where in the container an entry of a list shows, where that is what it is known by.
+fn place(key: &str, entry: &Value) -> Option<String> {
+    match (key, entry) {
+        ("volumes", Value::String(text)) => super::mounts::short(text).map(|mount| mount.target),
+        ("volumes" | "secrets" | "configs", map) => at(map, &["target"]).and_then(yaml::scalar),
+        _ => None,
+    }
+}
+
+/// The longer of two spellings, so that maps are merged with maps.
+fn spelt_out(key: &str, value: Value) -> Value {
+    let Value::Sequence(list) = value else { return value };
+    let entry = |text: String| {
+        let separator = if key == "extra_hosts" && !text.contains('=') { ':' } else { '=' };
+        match text.split_once(separator) {
+            Some((name, value)) => (Value::from(name), Value::from(value)),
+            None => (Value::from(text), Value::Null),
+        }
+    };
+    if ASSIGNMENTS.contains(&key) {
+        Value::Mapping(list.iter().filter_map(yaml::scalar).map(entry).collect())
+    } else if NAMES.contains(&key) {
+        Value::Mapping(list.iter().filter_map(yaml::scalar).map(|name| (Value::from(name), Value::Null)).collect())
+    } else {
+        Value::Sequence(list)
+    }
+}
+
+/// Puts what a service extends under it. `file` finds another file's tree by the path that names it.
+pub(super) fn extend(tree: &mut Value, file: &dyn Fn(&str) -> Option<Value>) {
+    let names: Vec<String> = super::stack::names(tree);
+    for name in names {
+        let Some(service) = at(tree, &["services", &name]).cloned() else { continue };
+        let whole = extended(tree, &service, file, LONGEST_CHAIN);
+        if let Some(slot) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) {
+            *slot = whole;
+        }
+    }
+}
+
+fn extended(tree: &Value, service: &Value, file: &dyn Fn(&str) -> Option<Value>, left: usize) -> Value {
+    let named = match at(service, &["extends"]) {
+        Some(Value::String(name)) => Some((None, name.clone())),
+        Some(map) => {
+            at(map, &["service"]).and_then(yaml::scalar).map(|name| (at(map, &["file"]).and_then(yaml::scalar), name))
+        }
+        None => None,
+    };
+    let Some((path, name)) = named.filter(|_| left > 0) else { return service.clone() };
+    let other = path.as_deref().map_or_else(|| Some(tree.clone()), file);
+    let base = other.as_ref().and_then(|other| Some((other, at(other, &["services", &name])?)));
+    let mut own = service.clone();
+    if let Some(map) = own.as_mapping_mut() {
+        map.remove("extends");
+    }
+    match base {
+        Some((other, base)) => merge(extended(other, base, file, left - 1), own),
+        None => service.clone(),
+    }
+}
+
+/// Replaces variables in every text, as Compose does: `None` where it would refuse one.
+pub(super) fn interpolate(value: Value, fill: &dyn Fn(&str) -> Option<String>) -> Value {
+    match value {
+        Value::String(text) if text.contains('$') => Value::String(fill(&text).unwrap_or(text)),
+        Value::Sequence(list) => Value::Sequence(list.into_iter().map(|item| interpolate(item, fill)).collect()),
+        Value::Mapping(map) => {
+            Value::Mapping(map.into_iter().map(|(key, value)| (key, interpolate(value, fill))).collect())
+        }
+        Value::Tagged(mut tagged) => {
+            tagged.value = interpolate(tagged.value, fill);
+            Value::Tagged(tagged)
+        }
+        other => other,
+    }
+}
+
+/// Gives variables that an `environment:` only names the values that they have outside.
+pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<String>) -> Value {
+    for name in super::stack::names(&tree) {
+        let environment =
+            tree.get_mut("services").and_then(|s| s.get_mut(name.as_str())).and_then(|s| s.get_mut("environment"));
+        let Some(slot) = environment else { continue };
+        let mut spelt = spelt_out("environment", std::mem::replace(slot, Value::Null));
+        if let Some(map) = spelt.as_mapping_mut() {
+            for (key, value) in map.iter_mut().filter(|(_, value)| value.is_null()) {
+                *value = yaml::scalar(key).and_then(|key| lookup(&key)).map_or(Value::Null, Value::from);
+            }
+        }
+        *slot = spelt;
+    }
+    tree
+}
+
+/// Files that the services of a tree take variables from, and whether they must be there.
+pub(super) fn env_files(tree: &Value) -> Vec<(String, bool)> {
+    super::stack::names(tree)
+        .iter()
+        .filter_map(|name| at(tree, &["services", name, "env_file"]))
+        .flat_map(listed)
+        .collect()
+}
+
+/// The paths of one `env_file:`, in its three spellings.
+fn listed(files: &Value) -> Vec<(String, bool)> {
+    let one = |file: &Value| match yaml::scalar(file) {
+        Some(path) => Some((path, true)),
+        None => Some((yaml::scalar(at(file, &["path"])?)?, at(file, &["required"]) != Some(&Value::Bool(false)))),
+    };
+    match files {
+        Value::Sequence(list) => list.iter().filter_map(one).collect(),
+        file => one(file).into_iter().collect(),
+    }
+}
+
+/// Puts the variables of `env_file:` under those of `environment:`; of several files the last one wins.
+pub(super) fn add_variables(tree: &mut Value, file: &dyn Fn(&str) -> Option<BTreeMap<String, String>>) {
+    for name in super::stack::names(tree) {
+        let Some(files) = at(tree, &["services", &name, "env_file"]).cloned() else { continue };
+        let mut variables = BTreeMap::new();
+        for (path, _) in listed(&files) {
+            variables.extend(file(&path).unwrap_or_default());
+        }
+        let Some(service) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) else {
+            continue;
+        };
+        let own = at(service, &["environment"]).cloned().unwrap_or(Value::Null);
+        let below: yaml::Mapping = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if let Some(service) = service.as_mapping_mut() {
+            service.insert("environment".into(), merge_at("environment", Value::Mapping(below), own));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(base: &str, over: &str) -> Value {
+        merge(yaml::from_text(base).unwrap(), yaml::from_text(over).unwrap())
+    }
+
+    #[test]
+    fn an_override_is_merged_as_compose_merges_it() {
+        let tree = merged(
+            "services: { a: { image: x, command: [one], environment: [A=1, B=2], ports: ['1:1'], volumes: ['./a:/a', './b:/b'] } }",
+            "services: { a: { command: [two], environment: { B: 3 }, ports: ['2:2'], volumes: ['./c:/b:ro'] }, b: { image: y } }",
+        );
+        let a = |key: &str| at(&tree, &["services", "a", key]).unwrap();
+        assert_eq!(yaml::scalar(a("image")).as_deref(), Some("x"));
+        assert_eq!(yaml::texts(a("command")), ["two"]);
+        assert_eq!(a("environment"), &yaml::from_text::<Value>("{ A: '1', B: 3 }").unwrap());
+        assert_eq!(yaml::texts(a("ports")), ["1:1", "2:2"]);
+        assert_eq!(yaml::texts(a("volumes")), ["./a:/a", "./c:/b:ro"]);
+        assert!(at(&tree, &["services", "b"]).is_some());
+    }
+
+    #[test]
+    fn tags_replace_and_remove() {
+        let tree = merged(
+            "services: { a: { ports: ['1:1'], dns: [1.1.1.1], image: x } }",
+            "services: { a: { ports: !override ['2:2'], dns: !reset null } }",
+        );
+        assert_eq!(yaml::texts(at(&tree, &["services", "a", "ports"]).unwrap()), ["2:2"]);
+        assert!(at(&tree, &["services", "a", "dns"]).unwrap().is_null());
+    }
+
+    #[test]
+    fn what_is_extended_lies_under_the_service() {
+        let mut tree: Value = yaml::from_text(
+            "services: { a: { extends: { service: b }, image: own }, b: { extends: { file: x.yaml, service: c }, user: '1' }, r: { extends: r } }",
+        )
+        .unwrap();
+        let other = "services: { c: { image: far, volumes: ['./d:/data'] } }";
+        extend(&mut tree, &|path| (path == "x.yaml").then(|| yaml::from_text(other).unwrap()));
+        let a = |key: &str| at(&tree, &["services", "a", key]).cloned();
+        assert_eq!(a("image"), Some(Value::from("own")));
+        assert_eq!(a("user"), Some(Value::from("1")));
+        assert_eq!(a("volumes").map(|v| yaml::texts(&v)), Some(vec!["./d:/data".to_owned()]));
+    }
+}

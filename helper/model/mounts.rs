@@ -1,0 +1,109 @@
+//! Volumes of a service, in both of Compose's spellings.
+
+use crate::config::yaml::{self, Value, at};
+use crate::os::files::inside;
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A path of the host: inside the directory relative to it, otherwise as it is written.
+    Bind(String),
+    /// A named volume.
+    Volume(String),
+    /// An anonymous volume, a tmpfs, an image: nothing of the host.
+    Other,
+}
+
+/// One entry of `volumes:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) source: Source,
+    /// Absolute path in the container.
+    pub(crate) target: String,
+    /// Whether SELinux hosts give it a label.
+    pub(crate) is_labelled: bool,
+}
+
+impl Mount {
+    /// Reads an entry; `None` for what is none.
+    pub(crate) fn read(entry: &Value, root: &str) -> Option<Self> {
+        let mut mount = match entry {
+            Value::String(text) => short(text)?,
+            map => long(map)?,
+        };
+        if let Source::Bind(path) = &mut mount.source {
+            *path = within(path, root);
+        }
+        Some(mount)
+    }
+
+    /// The path on the host, for a bind mount.
+    pub(crate) fn bind(&self) -> Option<&str> {
+        match &self.source {
+            Source::Bind(path) => Some(path),
+            Source::Volume(_) | Source::Other => None,
+        }
+    }
+}
+
+/// A path inside the directory relative to it; any other as it is.
+pub(crate) fn within(path: &str, root: &str) -> String {
+    let relative = path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+    inside(relative).unwrap_or_else(|| path.to_owned())
+}
+
+/// `SOURCE:TARGET[:OPTIONS]`.
+pub(super) fn short(text: &str) -> Option<Mount> {
+    // A colon inside of `${NAME:-default}` separates nothing.
+    let mut depth = 0_i32;
+    let mut parts = text.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ':' && depth == 0
+    });
+    let first = parts.next()?.to_owned();
+    let Some(target) = parts.next() else {
+        return Some(Mount { source: Source::Other, target: first, is_labelled: false });
+    };
+    let is_labelled = parts.next().unwrap_or_default().split(',').any(|option| matches!(option, "z" | "Z"));
+    // A bare word is a named volume.
+    let is_path = first.starts_with(['.', '/', '~', '$']);
+    let source = if is_path { Source::Bind(first) } else { Source::Volume(first) };
+    Some(Mount { source, target: target.trim_end_matches('/').to_owned(), is_labelled })
+}
+
+fn long(map: &Value) -> Option<Mount> {
+    let said = |key: &str| at(map, &[key]).and_then(yaml::scalar);
+    let target = said("target")?.trim_end_matches('/').to_owned();
+    let source = match (said("type").as_deref(), said("source")) {
+        (Some("bind"), Some(path)) => Source::Bind(path),
+        (Some("volume"), Some(name)) => Source::Volume(name),
+        _ => Source::Other,
+    };
+    let is_labelled = at(map, &["bind", "selinux"]).and_then(yaml::scalar).is_some();
+    Some(Mount { source, target, is_labelled })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_read_in_both_spellings() {
+        let bind = |path: &str| Source::Bind(path.into());
+        for (text, source, target, is_labelled) in [
+            ("./data:/data:ro", bind("data"), "/data", false),
+            ("/d/conf:/etc/x/:ro,z", bind("conf"), "/etc/x", true),
+            ("/elsewhere:/x", bind("/elsewhere"), "/x", false),
+            ("../up:/x", bind("../up"), "/x", false),
+            ("${D:-./data}:/data", bind("${D:-./data}"), "/data", false),
+            ("named:/data", Source::Volume("named".into()), "/data", false),
+            ("/only", Source::Other, "/only", false),
+            ("{type: bind, source: /d/a, target: /a, bind: {selinux: z}}", bind("a"), "/a", true),
+            ("{type: volume, source: v, target: /a}", Source::Volume("v".into()), "/a", false),
+            ("{type: tmpfs, target: /a}", Source::Other, "/a", false),
+        ] {
+            let value: Value = yaml::from_text(text).unwrap();
+            assert_eq!(Mount::read(&value, "/d"), Some(Mount { source, target: target.into(), is_labelled }), "{text}");
+        }
+    }
+}

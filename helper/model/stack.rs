@@ -1,0 +1,377 @@
+//! What the services get: one tree in Compose's own form, and questions to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use super::mounts::{Mount, Source};
+use crate::config::compose::words;
+use crate::config::yaml::{self, Value, at};
+use crate::redact::names;
+
+/// The services with all that belongs to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    tree: Value,
+    /// Absolute path of the directory.
+    root: String,
+}
+
+/// What a container has at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileIn {
+    /// A file of the host: a path inside the directory, or one that leaves it.
+    Host(String),
+    /// Text that stands in the compose file.
+    Text(String),
+    /// The value of a variable.
+    Variable(String),
+    /// A named volume, which this host's paths do not show.
+    Volume(String),
+    /// Nothing is mounted there: the image's own file, if there is one.
+    Image,
+}
+
+/// How cloudflared gets to the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// It lives in the proxy's network namespace.
+    Shared,
+    /// It dials the proxy by a name on a common network.
+    Network,
+    /// It lives on the host's network and dials a port that the proxy publishes.
+    HostPort,
+    /// It does not.
+    Not,
+}
+
+/// Names of all services, whatever they are.
+pub(super) fn names(tree: &Value) -> Vec<String> {
+    let services = at(tree, &["services"]).and_then(Value::as_mapping);
+    services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
+}
+
+impl Stack {
+    pub(super) fn new(tree: Value, root: String) -> Self {
+        Self { tree, root }
+    }
+
+    /// A top-level key.
+    pub(super) fn top(&self, path: &[&str]) -> Option<&Value> {
+        at(&self.tree, path).filter(|value| !value.is_null())
+    }
+
+    /// What is said of a service.
+    pub(crate) fn service(&self, name: &str, key: &str) -> Option<&Value> {
+        at(&self.tree, &["services", name, key]).filter(|value| !value.is_null())
+    }
+
+    /// The same as text.
+    pub(crate) fn text(&self, name: &str, key: &str) -> Option<String> {
+        self.service(name, key).and_then(yaml::scalar)
+    }
+
+    /// Names of all services, as far as they are names.
+    pub(crate) fn service_names(&self) -> BTreeSet<String> {
+        names(&self.tree).into_iter().filter(|name| names::is_valid(name)).collect()
+    }
+
+    /// Whether a plain `up` starts a service: those of a profile wait until they are asked for.
+    pub(crate) fn is_started(&self, name: &str) -> bool {
+        self.service(name, "profiles").and_then(Value::as_sequence).is_none_or(Vec::is_empty)
+    }
+
+    /// The words that a service runs with: `entrypoint` and `command`.
+    pub(crate) fn command(&self, name: &str) -> Vec<String> {
+        ["entrypoint", "command"].into_iter().filter_map(|key| self.service(name, key)).flat_map(words).collect()
+    }
+
+    /// The value of a flag among them, `--url X` or `--url=X`; Go takes one dash as well as two.
+    pub(crate) fn flag(&self, name: &str, flag: &str) -> Option<String> {
+        let command = self.command(name);
+        let mut rest = command.iter();
+        while let Some(word) = rest.next() {
+            let Some(bare) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
+            match bare.split_once('=') {
+                Some((name, value)) if name == flag => return Some(value.to_owned()),
+                None if bare == flag => return rest.next().cloned(),
+                Some(_) | None => {}
+            }
+        }
+        None
+    }
+
+    /// The environment of a service; `None` is a variable that nothing sets.
+    pub(crate) fn environment(&self, name: &str) -> BTreeMap<String, Option<String>> {
+        match self.service(name, "environment") {
+            Some(Value::Mapping(map)) => {
+                let entries = map.iter().filter_map(|(key, value)| Some((yaml::scalar(key)?, yaml::scalar(value))));
+                entries.collect()
+            }
+            Some(list) => yaml::texts(list)
+                .into_iter()
+                .map(|entry| match entry.split_once('=') {
+                    Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                    None => (entry, None),
+                })
+                .collect(),
+            None => BTreeMap::new(),
+        }
+    }
+
+    /// A variable of a service that has a value.
+    pub(crate) fn variable(&self, name: &str, variable: &str) -> Option<String> {
+        self.environment(name).remove(variable).flatten().filter(|value| !value.is_empty())
+    }
+
+    /// The volumes of a service.
+    pub(crate) fn mounts(&self, name: &str) -> Vec<Mount> {
+        let volumes = self.service(name, "volumes").and_then(Value::as_sequence);
+        volumes.into_iter().flatten().filter_map(|entry| Mount::read(entry, &self.root)).collect()
+    }
+
+    /// What the container of a service has at a path.
+    pub(crate) fn file_in(&self, name: &str, path: &str) -> FileIn {
+        if let Some(handed) = self.handed(name, "configs", path).or_else(|| self.handed(name, "secrets", path)) {
+            return handed;
+        }
+        let below = |mount: &Mount| {
+            // All of `/etc` shows many a file, and configures nothing.
+            let rest =
+                path.strip_prefix(mount.target.as_str()).filter(|_| !matches!(mount.target.as_str(), "" | "/etc"))?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
+        };
+        // The deepest mount is what is seen.
+        let mounts = self.mounts(name);
+        let deepest =
+            mounts.iter().filter_map(|mount| Some((mount, below(mount)?))).max_by_key(|(m, _)| m.target.len());
+        match deepest {
+            None => FileIn::Image,
+            Some((Mount { source: Source::Volume(volume), .. }, _)) => FileIn::Volume(volume.clone()),
+            Some((Mount { source: Source::Other, .. }, _)) => FileIn::Volume("without a name".into()),
+            Some((Mount { source: Source::Bind(source), .. }, rest)) if rest.is_empty() => FileIn::Host(source.clone()),
+            Some((Mount { source: Source::Bind(source), .. }, rest)) if source.is_empty() => FileIn::Host(rest),
+            Some((Mount { source: Source::Bind(source), .. }, rest)) => {
+                FileIn::Host(format!("{}/{rest}", source.trim_end_matches('/')))
+            }
+        }
+    }
+
+    /// A `configs:` or `secrets:` entry of a service that shows at a path.
+    fn handed(&self, name: &str, kind: &str, path: &str) -> Option<FileIn> {
+        let folder = if kind == "secrets" { "/run/secrets/" } else { "/" };
+        let entries = self.service(name, kind).and_then(Value::as_sequence)?;
+        let source = entries.iter().find_map(|entry| {
+            let source = yaml::scalar(entry).or_else(|| at(entry, &["source"]).and_then(yaml::scalar))?;
+            let target = at(entry, &["target"]).and_then(yaml::scalar).unwrap_or_else(|| source.clone());
+            let target = if target.starts_with('/') { target } else { format!("{folder}{target}") };
+            (target == path).then_some(source)
+        })?;
+        let said = |key: &str| self.top(&[kind, &source, key]).and_then(yaml::scalar);
+        if let Some(file) = said("file") {
+            return Some(FileIn::Host(super::mounts::within(&file, &self.root)));
+        }
+        let variable = said("environment").map(FileIn::Variable);
+        Some(variable.or_else(|| said("content").map(FileIn::Text)).unwrap_or(FileIn::Volume(source)))
+    }
+
+    /// The networks that a service joins; none where it lives in another's namespace.
+    fn networks(&self, name: &str) -> BTreeSet<String> {
+        if self.text(name, "network_mode").is_some() {
+            return BTreeSet::new();
+        }
+        match self.service(name, "networks") {
+            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
+            Some(list) => yaml::texts(list).into_iter().collect(),
+            None => BTreeSet::from(["default".to_owned()]),
+        }
+    }
+
+    /// Docker networks from outside the project that a service joins.
+    pub(crate) fn external_networks(&self, name: &str) -> Vec<String> {
+        let is_external = |key: &String| {
+            self.top(&["networks", key, "external"]).is_some_and(|external| *external != Value::Bool(false))
+        };
+        let networks = self.networks(name).into_iter().filter(is_external);
+        let mut found: Vec<String> = networks
+            .map(|key| {
+                let named = ["name", "external"].iter().find_map(|part| match *part {
+                    "name" => self.top(&["networks", &key, "name"]).and_then(yaml::scalar),
+                    // The old spelling, `external: { name: X }`.
+                    _ => self.top(&["networks", &key, "external", "name"]).and_then(yaml::scalar),
+                });
+                named.unwrap_or(key)
+            })
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Whether a service answers to a host name on the project's networks: by its own name, `container_name`,
+    /// `hostname` or a network alias.
+    fn answers_to(&self, name: &str, host: &str) -> bool {
+        let says = |key: &str| self.text(name, key).is_some_and(|value| value.eq_ignore_ascii_case(host));
+        let aliases = self.service(name, "networks").and_then(Value::as_mapping).into_iter().flat_map(|m| m.values());
+        let has_alias = aliases
+            .filter_map(|network| at(network, &["aliases"]))
+            .any(|aliases| yaml::texts(aliases).iter().any(|alias| alias.eq_ignore_ascii_case(host)));
+        name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || has_alias
+    }
+
+    /// The service that answers to a host name.
+    pub(crate) fn service_named(&self, host: &str) -> Option<String> {
+        self.service_names().into_iter().find(|name| self.answers_to(name, host))
+    }
+
+    /// The service, or what is named in its place, whose network namespace a service lives in.
+    pub(crate) fn lives_in(&self, name: &str) -> Option<String> {
+        let mode = self.text(name, "network_mode")?;
+        if let Some(service) = mode.strip_prefix("service:") {
+            return Some(service.to_owned());
+        }
+        let container = mode.strip_prefix("container:")?;
+        Some(self.service_named(container).unwrap_or_else(|| container.to_owned()))
+    }
+
+    /// How `agent` gets to `proxy`.
+    pub(crate) fn reaches(&self, agent: &str, proxy: &str) -> Reach {
+        if let Some(owner) = self.lives_in(agent) {
+            let same = owner == proxy || self.lives_in(proxy).is_some_and(|other| other == owner);
+            return if same { Reach::Shared } else { Reach::Not };
+        }
+        let Some((host, port)) = self.dials(agent) else { return Reach::Not };
+        let is_loopback = matches!(host.as_str(), "localhost" | "127.0.0.1" | "0.0.0.0" | "[::1]");
+        if self.text(agent, "network_mode").as_deref() == Some("host") {
+            let by_host = self.text(proxy, "network_mode").as_deref() == Some("host");
+            return if is_loopback && (by_host || self.publishes(proxy, &port)) { Reach::HostPort } else { Reach::Not };
+        }
+        let shares = !self.networks(agent).is_disjoint(&self.networks(proxy));
+        if shares && self.answers_to(proxy, &host) { Reach::Network } else { Reach::Not }
+    }
+
+    /// Host and port that cloudflared sends calls to.
+    pub(crate) fn dials(&self, agent: &str) -> Option<(String, String)> {
+        let url = self.url(agent)?;
+        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
+        Some((host.to_owned(), port.to_owned()))
+    }
+
+    /// The URL that cloudflared sends calls to.
+    pub(crate) fn url(&self, agent: &str) -> Option<String> {
+        self.flag(agent, "url").or_else(|| self.variable(agent, "TUNNEL_URL"))
+    }
+
+    /// The published ports of a service, as they are written.
+    pub(crate) fn ports(&self, name: &str) -> &[Value] {
+        self.service(name, "ports").and_then(Value::as_sequence).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a service publishes a port of the host, given as the host's.
+    fn publishes(&self, name: &str, port: &str) -> bool {
+        self.ports(name).iter().any(|entry| match yaml::scalar(entry) {
+            Some(text) => {
+                let text = text.split('/').next().unwrap_or_default().to_owned();
+                let parts: Vec<&str> = text.rsplit(':').collect();
+                parts.get(1).is_some_and(|published| *published == port)
+            }
+            None => at(entry, &["published"]).and_then(yaml::scalar).as_deref() == Some(port),
+        })
+    }
+
+    /// The ranges that the networks of the project name for themselves.
+    pub(crate) fn subnets(&self) -> Vec<Ipv4Net> {
+        let networks = self.top(&["networks"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
+        let pools = networks.filter_map(|network| at(network, &["ipam", "config"])?.as_sequence()).flatten();
+        pools.filter_map(|pool| yaml::scalar(at(pool, &["subnet"])?)?.parse().ok()).collect()
+    }
+
+    /// Name of the project that the files give.
+    pub(super) fn name(&self) -> Option<String> {
+        self.top(&["name"]).and_then(yaml::scalar)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(text: &str) -> Stack {
+        Stack::new(yaml::from_text(text).unwrap(), "/d".into())
+    }
+
+    #[test]
+    fn what_a_container_has_at_a_path_is_found_in_all_its_forms() {
+        let stack = stack(
+            "
+services:
+  p:
+    volumes: ['./conf:/etc/mcp-gateway:ro', './data:/data', './other.pem:/data/tls.crt', 'v:/vol', '.:/all']
+    configs: [{ source: c, target: /etc/one.yaml }, two]
+    secrets: [s, { source: e, target: t }]
+configs: { c: { file: ./config/x.yaml }, two: { content: hello } }
+secrets: { s: { file: /d/secrets/s.txt }, e: { environment: E } }
+",
+        );
+        let host = |path: &str| FileIn::Host(path.into());
+        for (path, expected) in [
+            ("/etc/mcp-gateway/config.yaml", host("conf/config.yaml")),
+            ("/data/tls.key", host("data/tls.key")),
+            ("/data/tls.crt", host("other.pem")),
+            ("/database", FileIn::Image),
+            ("/vol/x", FileIn::Volume("v".into())),
+            ("/all/a/b", host("a/b")),
+            ("/etc/one.yaml", host("config/x.yaml")),
+            ("/two", FileIn::Text("hello".into())),
+            ("/run/secrets/s", host("secrets/s.txt")),
+            ("/run/secrets/t", FileIn::Variable("E".into())),
+        ] {
+            assert_eq!(stack.file_in("p", path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn four_ways_lead_to_the_proxy() {
+        let of = |agent: &str| {
+            let text = format!(
+                "services: {{ p: {{ container_name: pc, ports: ['127.0.0.1:8081:8080'] }}, q: {{ networks: [other] }}, a: {agent} }}"
+            );
+            stack(&text).reaches("a", "p")
+        };
+        assert_eq!(of("{ network_mode: 'service:p' }"), Reach::Shared);
+        assert_eq!(of("{ network_mode: 'container:pc' }"), Reach::Shared);
+        assert_eq!(of("{ network_mode: 'service:q' }"), Reach::Not);
+        assert_eq!(of("{ command: tunnel run --url http://p:8080 }"), Reach::Network);
+        assert_eq!(of("{ environment: ['TUNNEL_URL=http://pc:8080'] }"), Reach::Network);
+        assert_eq!(of("{ command: tunnel run --url http://localhost:8080 }"), Reach::Not);
+        assert_eq!(of("{ command: tunnel run --url http://p:8080, networks: [other] }"), Reach::Not);
+        assert_eq!(of("{ command: tunnel run --url=http://127.0.0.1:8081, network_mode: host }"), Reach::HostPort);
+        assert_eq!(of("{ command: tunnel run --url=http://127.0.0.1:8080, network_mode: host }"), Reach::Not);
+        assert_eq!(of("{ command: tunnel run }"), Reach::Not);
+    }
+
+    #[test]
+    fn the_old_and_the_new_name_of_a_network_are_the_networks_own() {
+        let stack = stack(
+            "
+services: { p: { networks: [lan, old, own, off] } }
+networks: { lan: { external: true, name: corp }, old: { external: { name: legacy } }, own: , off: { external: false } }
+",
+        );
+        assert_eq!(stack.external_networks("p"), ["corp", "legacy"]);
+    }
+
+    #[test]
+    fn flags_are_read_in_all_spellings() {
+        let stack = stack(
+            "services: { a: { command: tunnel -config /x --url=http://y run --token z }, b: { entrypoint: [/p, -config=/y], command: } }",
+        );
+        assert_eq!(stack.flag("a", "config").as_deref(), Some("/x"));
+        assert_eq!(stack.flag("a", "url").as_deref(), Some("http://y"));
+        assert_eq!(stack.flag("a", "token").as_deref(), Some("z"));
+        assert_eq!(stack.flag("a", "token-file"), None);
+        assert_eq!(stack.flag("b", "config").as_deref(), Some("/y"));
+    }
+}

@@ -1,0 +1,119 @@
+//! The token that cloudflared gets, wherever it comes from.
+
+use super::found::Found;
+use super::stack::FileIn;
+use crate::caller::Caller;
+use crate::config::yaml::{self, Value, at};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::{Deployment, TokenState, path};
+use crate::os::files;
+
+/// Where a token comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A variable of `.env`.
+    Env(String),
+    /// A variable that only the calling shell has.
+    Shell(String),
+    /// A variable that nothing sets.
+    Unset(String),
+    /// A file of the directory.
+    File(String),
+    /// The compose file, or a file of variables that it names.
+    Written,
+    /// The command line of cloudflared.
+    Command,
+    /// What Anthropic's set-up program left, for a variable that nothing sets.
+    SetUp,
+    /// It cannot be seen from here: why.
+    Unseen(String),
+    /// cloudflared is given none.
+    Nowhere,
+}
+
+/// cloudflared's token.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentToken {
+    pub(crate) state: TokenState,
+    pub(crate) origin: Origin,
+}
+
+/// Finds the token that `agent` gets, in cloudflared's own order: flags before variables, the token before a file.
+pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, agent: Option<&str>) -> AgentToken {
+    let state = |text: Option<&str>| TokenState::of(text);
+    let given = |text: Option<String>, origin| AgentToken { state: state(text.as_deref()), origin };
+    let in_env = || found.env().and_then(|env| env.get(env_file::TOKEN));
+    let Some(agent) = agent else { return given(in_env(), Origin::Env(env_file::TOKEN.into())) };
+    if let Some(token) = found.flag(agent, "token") {
+        return given(Some(token), Origin::Command);
+    }
+    if found.environment(agent).contains_key(env_file::TOKEN) {
+        let value = found.environment(agent).remove(env_file::TOKEN).flatten();
+        let Some(variable) = variable(found, agent) else { return given(value, Origin::Written) };
+        return of_variable(found, deployment, caller, variable, value);
+    }
+    let Some(file) = found.flag(agent, "token-file").or_else(|| found.variable(agent, "TUNNEL_TOKEN_FILE")) else {
+        return given(None, Origin::Nowhere);
+    };
+    match found.file_in(agent, &file) {
+        FileIn::Variable(name) => of_variable(found, deployment, caller, name, None),
+        FileIn::Text(text) => given(Some(text), Origin::Written),
+        FileIn::Host(place) => match files::inside(&place) {
+            Some(place) => {
+                let text = files::read_text(deployment, &place).ok().flatten();
+                given(text, Origin::File(place))
+            }
+            None => given(None, Origin::Unseen(format!("`{place}` lies outside of the directory"))),
+        },
+        FileIn::Volume(name) => given(None, Origin::Unseen(format!("`{file}` is in the volume {name}"))),
+        FileIn::Image => given(None, Origin::Unseen(format!("nothing is mounted at `{file}`"))),
+    }
+}
+
+fn of_variable(
+    found: &Found,
+    deployment: &Deployment,
+    caller: &Caller,
+    name: String,
+    filled: Option<String>,
+) -> AgentToken {
+    let own = |value: &String| !value.is_empty();
+    let in_env = found.env().and_then(|env: &EnvFile| env.get(&name)).filter(own);
+    let in_shell = || caller.var(&name).map(|value| value.to_string_lossy().into_owned()).filter(own);
+    let set_up = || files::read_text(deployment, path::SETUP_TOKEN).ok().flatten();
+    let is_set = in_env.is_some();
+    let (text, origin) = if is_set {
+        (filled.filter(own).or(in_env), Origin::Env(name))
+    } else if let Some(value) = in_shell() {
+        (filled.filter(own).or(Some(value)), Origin::Shell(name))
+    } else if let Some(text) = set_up() {
+        (Some(text), Origin::SetUp)
+    } else if found.env().is_some_and(|env| env.get(&name).is_some()) {
+        (None, Origin::Env(name))
+    } else {
+        // A default of the compose file, where it has one.
+        (filled.filter(own), Origin::Unset(name))
+    };
+    AgentToken { state: TokenState::of(text.as_deref()), origin }
+}
+
+/// The variable that the files put in the token's place; `None` where they have a value there.
+fn variable(found: &Found, agent: &str) -> Option<String> {
+    let mut values = found.files().filter_map(|file| file.value.as_ref().ok());
+    let raw = values.find_map(|value| entry(at(value, &["services", agent, "environment"])?))?;
+    match raw {
+        None => Some(env_file::TOKEN.to_owned()),
+        Some(text) => super::environment::interpolated(&text).into_iter().next(),
+    }
+}
+
+/// The entry of the token in an `environment:`; `Some(None)` is its name alone.
+fn entry(environment: &Value) -> Option<Option<String>> {
+    match environment {
+        Value::Mapping(map) => map.get(env_file::TOKEN).map(yaml::scalar),
+        list => yaml::texts(list).into_iter().find_map(|text| match text.split_once('=') {
+            Some((name, value)) => (name == env_file::TOKEN).then(|| Some(value.to_owned())),
+            None => (text == env_file::TOKEN).then_some(None),
+        }),
+    }
+}
