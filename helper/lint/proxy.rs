@@ -1,7 +1,7 @@
 //! Checks of the proxy's configuration and of the files that it names.
 
 use super::facts::Facts;
-use crate::answer::{Finding, Severity, Skipped, Subject};
+use crate::answer::{Finding, Severity, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
 use crate::deployment::modes;
@@ -152,7 +152,7 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
         return findings.into();
     }
     findings.extend(judged.findings.iter().cloned());
-    Outcome::of(findings, judged.skipped.iter().cloned().collect::<Vec<Skipped>>())
+    Outcome::of(findings, judged.skipped.to_vec())
 }
 
 /// A stack that mounts the pair file by file gets directories in their place when it is started too early.

@@ -256,7 +256,8 @@ pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
     };
     let is_open = |name: &&str| {
         let ports = facts.found.ports(name);
-        !ports.is_empty() && !(by_port && *name == proxy && ports.iter().all(is_loopback))
+        let is_meant = by_port && *name == proxy && ports.iter().all(is_loopback);
+        !(ports.is_empty() || is_meant)
     };
     let open: Vec<&str> = [proxy, sample::SERVICE].into_iter().filter(is_open).collect();
     (!open.is_empty()).then(|| rules::finding(RuleId::PortsPublished).with(open.join(", "))).into()
