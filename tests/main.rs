@@ -25,6 +25,7 @@ mod plugin;
 mod preflight;
 mod preflight_limits;
 mod preflight_network;
+mod probe;
 mod prompt;
 mod release;
 mod render;

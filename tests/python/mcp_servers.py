@@ -92,6 +92,29 @@ def answering(status, text, kind="text/plain", only=None, **headers):
     return app
 
 
+def vhost():
+    """A web server that knows its own name only."""
+    inner = worker()
+    other = answering(404, "no such site")
+
+    async def app(scope, receive, send):
+        own = scope["type"] != "http" or dict(scope["headers"])[b"host"].startswith(b"localhost")
+        await (inner if own else other)(scope, receive, send)
+
+    return app
+
+
+def hangs():
+    inner = worker()
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await asyncio.sleep(3600)
+        await inner(scope, receive, send)
+
+    return app
+
+
 KINDS = {
     "stateless": lambda: server(host="0.0.0.0", stateless_http=True)[0](),
     "sessions": worker,
@@ -113,6 +136,8 @@ KINDS = {
     "broken": lambda: answering(500, "no"),
     "page": lambda: answering(200, "<title>Welcome</title>", kind="text/html; charset=utf-8"),
     "to-https": lambda: answering(301, "", location="https://elsewhere.example/mcp"),
+    "vhost": vhost,
+    "hangs": hangs,
     "rust": lambda: answering(403, "Forbidden: Host header is not allowed"),
     "go": lambda: answering(403, "Forbidden: invalid Host header"),
     "vite": lambda: answering(403, 'Blocked request. This host ("x") is not allowed.'),

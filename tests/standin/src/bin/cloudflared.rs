@@ -340,6 +340,7 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
     log.info(&format!("Starting metrics server on {shown}/metrics"), &[]);
     let (connections, connector) = (Arc::clone(connections), connector.to_owned());
     thread::spawn(move || {
+        let mut calls = BTreeMap::new();
         for mut client in listener.incoming().flatten() {
             let _ = client.set_read_timeout(Some(Duration::from_secs(2)));
             let Ok(head) = http::Head::read(&mut client) else { continue };
@@ -352,14 +353,39 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
                     http::answer(&mut client, status, "application/json", &body)
                 }
                 Some("/healthcheck") => http::answer(&mut client, "200 OK", "text/plain", "OK\n"),
-                Some("/metrics") => {
-                    let body = format!("cloudflared_tunnel_ha_connections {up}\n");
-                    http::answer(&mut client, "200 OK", "text/plain", &body)
+                Some("/metrics") => http::answer(&mut client, "200 OK", "text/plain", &metrics(up, &calls)),
+                // No call comes here through an edge: a test says that one has.
+                Some(path) if path.starts_with("/standin/call/") => {
+                    let code = path.trim_start_matches("/standin/call/").parse().unwrap_or(200);
+                    *calls.entry(code).or_insert(0) += 1;
+                    http::answer(&mut client, "200 OK", "text/plain", "")
                 }
                 _ => http::answer(&mut client, "404 Not Found", "text/plain", "404 page not found\n"),
             };
         }
     });
+}
+
+/// `/metrics`, as far as it is about the tunnel: connections, and calls by status code since the start. 502 is what
+/// cloudflared answers where it does not reach the origin.
+fn metrics(up: usize, calls: &BTreeMap<u16, u64>) -> String {
+    let total: u64 = calls.values().sum();
+    let errors = calls.get(&502).copied().unwrap_or_default();
+    let mut text = format!(
+        "# HELP cloudflared_tunnel_ha_connections Number of active ha connections\n\
+         # TYPE cloudflared_tunnel_ha_connections gauge\ncloudflared_tunnel_ha_connections {up}\n\
+         # HELP cloudflared_tunnel_request_errors Count of error proxying to origin\n\
+         # TYPE cloudflared_tunnel_request_errors counter\ncloudflared_tunnel_request_errors {errors}\n\
+         # HELP cloudflared_tunnel_response_by_code Count of responses by HTTP status code\n\
+         # TYPE cloudflared_tunnel_response_by_code counter\n"
+    );
+    for (code, count) in calls {
+        text += &format!("cloudflared_tunnel_response_by_code{{status_code=\"{code}\"}} {count}\n");
+    }
+    text + &format!(
+        "# HELP cloudflared_tunnel_total_requests Amount of requests proxied through all the tunnels\n\
+         # TYPE cloudflared_tunnel_total_requests counter\ncloudflared_tunnel_total_requests {total}\n"
+    )
 }
 
 /// Whether the namespace still has a way out.

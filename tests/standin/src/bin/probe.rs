@@ -4,13 +4,14 @@
 //! - `probe http HOST:PORT METHOD PATH HOSTHEADER [BODY]`: status line, header fields and body of the answer.
 //! - `probe mcp HOST:PORT PATH HOSTHEADER TOOL ARGUMENTS`: initializes an MCP session over streamable HTTP, calls the
 //!   tool and prints its result as one line of JSON.
-//! - `probe serve ADDRESS TEXT`: an upstream that answers every request with the text and the Host it was asked for.
+//! - `probe serve ADDRESS TEXT`: an upstream that answers every request with the text and the Host it was asked
+//!   for, and MCP's own as a server of that name with one tool.
 //!
 //! Exit code 0 when it worked (`http`: status 2xx), 1 when not, 2 when the command line is wrong.
 
 use mcp_tunnels_standin::{dns, errno_text, http, listen, on_stop};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -98,13 +99,33 @@ fn mcp(address: &str, path: &str, host: &str, tool: &str, arguments: &str) -> Re
     Ok(())
 }
 
+/// What an MCP server of 2026-07-28 with one tool answers; `None` for what is no request of MCP's.
+fn mcp_answer(head: &mut http::Head, client: &mut impl Read, name: &str) -> Option<Value> {
+    let length: u64 = head.field("content-length")?.parse().ok()?;
+    let mut body = std::mem::take(&mut head.rest);
+    let missing = length.saturating_sub(body.len() as u64);
+    client.take(missing).read_to_end(&mut body).ok()?;
+    let message: Value = serde_json::from_slice(&body).ok()?;
+    let result = match message["method"].as_str()? {
+        "server/discover" => json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
+            "_meta": {"io.modelcontextprotocol/serverInfo": {"name": name, "version": "1"}}}),
+        "tools/list" => json!({"tools": [{"name": "look", "inputSchema": {"type": "object"}}]}),
+        _ => return None,
+    };
+    Some(json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
+}
+
 fn serve(address: &str, text: &str) -> Result<(), String> {
     on_stop(|_| std::process::exit(0)).map_err(|error| error.to_string())?;
     let listener = listen(address).map_err(|error| format!("listen tcp {address}: {}", errno_text(&error)))?;
     println!("listening on {address}");
     for mut client in listener.incoming().flatten() {
-        let Ok(head) = http::Head::read(&mut client) else { continue };
+        let Ok(mut head) = http::Head::read(&mut client) else { continue };
         println!("{}", head.line);
+        if let Some(answer) = mcp_answer(&mut head, &mut client, text) {
+            let _ = http::answer(&mut client, "200 OK", "application/json", &answer.to_string());
+            continue;
+        }
         let body = format!("{text}\nHost: {}\n", head.field("host").unwrap_or_default());
         // A client that went away concerns nobody.
         let _ = http::answer(&mut client, "200 OK", "text/plain", &body);
