@@ -184,7 +184,7 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),
         Command::Up => answer!("up", |r: stack::WaitRequest, d| stack::up(&d, r, caller)),
         Command::Status => {
-            answer!("status", |r: stack::WaitRequest, d| stack::status(&d, r, caller))
+            answer!("status", |r: stack::StatusRequest, d| stack::status(&d, r, caller))
         }
         Command::Restart => {
             answer!("restart", |r: stack::RestartRequest, d| stack::restart(&d, &r, caller))

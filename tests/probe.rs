@@ -16,8 +16,15 @@ use crate::support::{Answer, deployment, folder, helper, skip};
 
 /// Address of the engine's own bridge, which `host.docker.internal` leads to.
 fn bridge() -> String {
-    let format = "{{(index .IPAM.Config 0).Gateway}}";
-    docker_says(["network", "inspect", "bridge", "--format", format])
+    let format = "{{(index .IPAM.Config 0).Gateway}} {{(index .IPAM.Config 0).Subnet}}";
+    let said = docker_says(["network", "inspect", "bridge", "--format", format]);
+    // Engines that were not told an address take the first one of the range.
+    let first = |subnet: &str| subnet.split('/').next().unwrap().trim_end_matches('0').to_owned() + "1";
+    match said.split_once(' ') {
+        Some((gateway, _)) if gateway.starts_with(|c: char| c.is_ascii_digit()) => gateway.to_owned(),
+        Some((_, subnet)) => first(subnet),
+        None => first(&said),
+    }
 }
 
 /// A port that was free a moment ago.
@@ -286,7 +293,7 @@ impl Firewall {
     fn drop(port: u16) -> Option<Self> {
         let table = unique("mcp-tunnels-test").replace('-', "_");
         let rules = format!(
-            "table ip {table} {{ chain input {{ type filter hook input priority -5; tcp dport {port} drop; }} }}"
+            "table ip {table} {{\nchain input {{\ntype filter hook input priority -5\ntcp dport {port} drop\n}}\n}}\n"
         );
         let loaded = Command::new("nft").arg(&rules).stderr(Stdio::null()).status();
         let made = loaded.is_ok_and(|status| status.success());
@@ -361,8 +368,7 @@ fn engine_probe_leaves_nothing_when_it_is_killed() {
 #[test]
 fn engine_probe_of_many_routes_is_as_fast_as_its_slowest() {
     let Some(engine) = engine("ten routes") else { return };
-    let routes: serde_json::Map<String, Value> =
-        (0..10).map(|n| (format!("r{n}"), json!("http://own:9000"))).collect();
+    let routes: serde_json::Map<String, Value> = (0..10).map(|n| (format!("r{n}"), json!("http://own:9000"))).collect();
     let stack = proxy_alone(engine, "ten", &routes.into(), &services(&[("own", "")]));
     stack.call(["probe"]).run().expect(0);
     let answer = stack.call(["probe"]).run().expect(0);

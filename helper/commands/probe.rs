@@ -106,7 +106,6 @@ fn probe_routes(
         };
     }
     let planned = chosen(plan(deployment, gateway, domain.as_str(), &paths, limit), request)?;
-    sweep(&stack.docker)?;
     let containers = stack.containers()?;
     let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
     let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
@@ -117,7 +116,7 @@ fn probe_routes(
         }
     };
     let observed = observed.as_ref().map_err(String::as_str);
-    let (rows, findings) = rows(&planned, observed, domain.as_str(), request.verbose);
+    let (rows, findings) = apart(rows(&planned, observed, domain.as_str(), request.verbose));
     let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default());
     report.findings = state.into_iter().chain(findings).collect();
     report.skipped = skipped(&rows);
@@ -138,7 +137,7 @@ fn from_proxy(
         return Ok(Ok(Observed::default()));
     }
     let neighbours = neighbours(proxy, containers);
-    let look = || observe(&stack.docker, Place::Namespace(&proxy.id), &targets, &neighbours);
+    let look = || observe(&stack.docker, Place::Namespace(&proxy.id), &targets, &[], &neighbours);
     let first = look()?;
     let fine = |observed: &Observed| observed.routes.iter().all(|(seen, _)| seen.server.is_some());
     if first.as_ref().is_ok_and(fine) {
@@ -188,6 +187,11 @@ fn chosen(planned: Vec<Planned>, request: &ProbeRequest) -> Result<Vec<Planned>,
     Ok(planned.into_iter().filter(wanted).collect())
 }
 
+fn apart(rows: Vec<(RouteRow, Option<Finding>)>) -> (Vec<RouteRow>, Vec<Finding>) {
+    let (rows, findings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    (rows, findings.into_iter().flatten().collect())
+}
+
 fn skipped(rows: &[RouteRow]) -> Vec<Skipped> {
     let of = |row: &RouteRow| Skipped::new(format!("probe:{}", row.name), row.reason.clone().unwrap_or_default());
     rows.iter().filter(|row| row.state == State::NotChecked).map(of).collect()
@@ -235,11 +239,12 @@ fn probe_url(
     let observed = match &docker {
         Some(docker) => {
             sweep(docker)?;
-            observe(docker, Place::OwnNetwork, &[target], &[])?
+            observe(docker, Place::OwnNetwork, &[target], &[], &[])?
         }
         None => Err("the Docker engine cannot be used".to_owned()),
     };
-    let (mut rows, mut findings) = rows(&planned, observed.as_ref().map_err(String::as_str), &domain, request.verbose);
+    let observed = observed.as_ref().map_err(String::as_str);
+    let (mut rows, mut findings) = apart(rows(&planned, observed, &domain, request.verbose));
     // It has no name yet.
     for finding in &mut findings {
         finding.fix = finding.fix.replace(&format!("\"{name}\":"), "\"NAME\":");

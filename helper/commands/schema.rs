@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::down::{DownData, DownRequest};
-use super::stack::{RestartRequest, StackData, WaitRequest};
+use super::stack::{RestartRequest, StackData, StatusRequest, WaitRequest};
 use crate::answer::{Answer, Failure, Report};
 use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
 use crate::commands::certs::issue::{IssueData, IssueRequest};
@@ -68,7 +68,7 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("render", command::<RenderRequest, RenderData>()),
         ("check", command::<CheckRequest, CheckData>()),
         ("up", command::<WaitRequest, StackData>()),
-        ("status", command::<WaitRequest, StackData>()),
+        ("status", command::<StatusRequest, StackData>()),
         ("restart", command::<RestartRequest, StackData>()),
         ("down", command::<DownRequest, DownData>()),
         ("diagnose", command::<DiagnoseRequest, DiagnoseData>()),

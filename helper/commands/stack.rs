@@ -20,12 +20,22 @@ use crate::stack::outcome::{self, Command};
 use crate::stack::wait::Waited;
 use crate::stack::{Refusal, Stack};
 
-/// The request of `up` and `status`.
+/// The request of `up`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WaitRequest {
-    /// How long to wait for the live state, in seconds (240; `status` 0).
+    /// How long to wait for the live state, in seconds (240).
     wait_seconds: Option<u32>,
+}
+
+/// The request of `status`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StatusRequest {
+    /// How long to wait for the live state, in seconds (0).
+    wait_seconds: Option<u32>,
+    /// Whether the servers behind the routes are asked (true).
+    probe: Option<bool>,
 }
 
 /// The request of `restart`.
@@ -52,8 +62,8 @@ fn limit(asked: Option<u32>, default: u32) -> Result<Duration, Error> {
 /// What `up`, `status` and `restart` answer.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct StackData {
-    /// Whether the tunnel is live: at least one edge connection, and every route as far as it can be seen.
-    ready: bool,
+    /// At least one edge connection, and every route applied and callable; `null` where something was not tried.
+    ready: Option<bool>,
     /// Name of the Compose project.
     pub(super) project: Option<String>,
     /// The stack's containers.
@@ -64,6 +74,9 @@ pub(crate) struct StackData {
     connections_wanted: u32,
     /// How they are made, `quic` or `http2`.
     protocol: Option<String>,
+    /// Calls through the tunnel since the start of cloudflared; absent where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<Calls>,
     /// The routes.
     routes: Vec<RouteState>,
     /// What was done to which service.
@@ -73,9 +86,25 @@ pub(crate) struct StackData {
     elapsed_ms: u64,
 }
 
+/// Calls that came through the tunnel.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Calls {
+    /// How many.
+    total: u64,
+    /// How many of them cloudflared could not hand on.
+    errors: u64,
+    /// Since when they are counted.
+    since_seconds: u64,
+}
+
 /// The answer of a command that did nothing.
 pub(super) fn refused(refusal: Refusal, what: &str, command: Command, caller: &Caller) -> Report<StackData> {
-    let data = StackData { project: refusal.project, connections_wanted: CONNECTIONS, ..StackData::default() };
+    let data = StackData {
+        ready: Some(false),
+        project: refusal.project,
+        connections_wanted: CONNECTIONS,
+        ..StackData::default()
+    };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
     let mut report = Report::new(format!("{what}: {why}"), data);
     report.next.push(outcome::next(command, None, &refusal.findings, caller));
@@ -146,7 +175,7 @@ pub(crate) fn restart(
 /// As [`up`].
 pub(crate) fn status(
     deployment: &Deployment,
-    request: WaitRequest,
+    request: StatusRequest,
     caller: &mut Caller,
 ) -> Result<Report<StackData>, Error> {
     let limit = limit(request.wait_seconds, 0)?;
@@ -154,7 +183,7 @@ pub(crate) fn status(
         Ok(stack) => stack,
         Err(refusal) => return Ok(refused(refusal, "the stack could not be checked", Command::Status, caller)),
     };
-    let mut waited = stack.wait(Depth::Live, limit, caller)?;
+    let mut waited = stack.wait(Depth::Live, limit, request.probe.unwrap_or(true), caller)?;
     require_live(&mut waited, limit);
     Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
 }
@@ -183,7 +212,7 @@ fn finish(
     // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
     let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };
-    let mut waited = stack.wait(Depth::Live, patience, caller)?;
+    let mut waited = stack.wait(Depth::Live, patience, true, caller)?;
     if lost_its_network(&waited.state) {
         bring_back(stack, &mut waited, &mut done, limit, caller)?;
     }
@@ -220,7 +249,7 @@ fn bring_back(
     }
     done.extend(again);
     let before = waited.elapsed;
-    *waited = stack.wait(Depth::Live, limit.saturating_sub(before), caller)?;
+    *waited = stack.wait(Depth::Live, limit.saturating_sub(before), true, caller)?;
     waited.elapsed += before;
     Ok(())
 }
@@ -303,13 +332,18 @@ fn report(
     let summary = outcome::summary(command, Some(&state), &state.findings);
     let next = outcome::next(command, Some(&state), &state.findings, caller);
     let skipped = outcome::skipped(&stack.skipped, &state);
+    let agent = state.containers.iter().find(|c| c.service == stack.declared.services.cloudflared);
+    let since_seconds = agent.and_then(|c| c.up_seconds).unwrap_or_default();
+    let counted = state.metrics.as_ref().and_then(|m| Some((m.requests?, m.errors.unwrap_or_default())));
+    let calls = counted.map(|(total, errors)| Calls { total, errors, since_seconds });
     let data = StackData {
-        ready: state.ready,
+        ready: state.is_ready(),
         project: Some(stack.declared.project.clone()),
         containers: state.containers,
         connections: state.connections,
         connections_wanted: state.wanted,
         protocol: state.protocol,
+        calls,
         routes: state.routes,
         done,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),

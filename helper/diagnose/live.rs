@@ -41,7 +41,7 @@ pub(crate) fn run(
     let (diagnosis, stack) = match Stack::of(deployment, Sources::of(&facts), caller)? {
         Err(refusal) => (judge::of_files(lint, refusal.findings), None),
         Ok(stack) => {
-            let waited = stack.wait(Depth::Full(since), Duration::ZERO, caller)?;
+            let waited = stack.wait(Depth::Full(since), Duration::ZERO, true, caller)?;
             let mut lint = lint;
             lint.findings.extend(stack.findings.iter().cloned());
             (judge::judge(&stack.declared, &waited.snapshot, waited.state, lint), Some(stack))

@@ -16,6 +16,8 @@ pub(crate) enum State {
     Callable,
     /// A server answered and wants a credential.
     NeedsCredential,
+    /// The running proxy has not read this route.
+    NotApplied,
     /// A server answered, and not as an MCP server for this host name and path.
     Refused,
     /// No server answered.

@@ -2,12 +2,13 @@
 //! answer there, the listening sockets of whatever is behind the route.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use super::container::{self, Outcome, Place};
 use super::judge::Behind;
 use super::sockets;
-use super::wire::{Ask, Got, Listener, Seen, Step, Target};
+use super::target::Planned;
+use super::wire::{Ask, Got, Listener, Metrics, Seen, Step, Target};
 use crate::answer::Error;
 use crate::engine::client::Docker;
 use crate::engine::container::Inspected;
@@ -43,6 +44,26 @@ pub(crate) fn neighbours(proxy: &Inspected, containers: &[Inspected]) -> Vec<Nei
 pub(crate) struct Observed {
     /// One entry a target, in their order: what was seen, and what is behind it.
     pub(crate) routes: Vec<(Seen, Behind)>,
+    /// cloudflared's numbers, if they were asked for here and something answered.
+    pub(crate) metrics: Option<Metrics>,
+}
+
+/// A probe of a stack's routes.
+#[derive(Clone, Debug)]
+pub(crate) struct Probed {
+    /// What was to be tried.
+    pub(crate) planned: Vec<Planned>,
+    /// What was seen, or why nothing was.
+    pub(crate) observed: Result<Observed, String>,
+}
+
+/// Where cloudflared serves its metrics where neither its command line nor `TUNNEL_METRICS` says so (its own defaults).
+pub(crate) fn metrics_addresses(agent: &Inspected) -> Vec<String> {
+    let named = agent.flag("--metrics").or_else(|| agent.variable("TUNNEL_METRICS"));
+    match named.and_then(|address| address.replace("localhost", "127.0.0.1").parse::<SocketAddr>().ok()) {
+        Some(address) => vec![address.to_string()],
+        None => (20241..=20245).map(|port| format!("127.0.0.1:{port}")).collect(),
+    }
 }
 
 /// Tries the targets; an error text says why nothing could be tried.
@@ -53,10 +74,11 @@ pub(crate) fn observe(
     docker: &Docker,
     place: Place<'_>,
     targets: &[Target],
+    metrics: &[String],
     neighbours: &[Neighbour],
 ) -> Result<Result<Observed, String>, Error> {
     let slowest = targets.iter().map(|target| target.limit_ms).max().unwrap_or_default();
-    let ask = Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), ..Ask::default() };
+    let ask = Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), metrics: metrics.to_vec(), sockets: false };
     let told = match container::run(docker, place, &ask)? {
         Ok(told) => told,
         Err(why) => return Ok(Err(why)),
@@ -83,7 +105,7 @@ pub(crate) fn observe(
         };
         routes.push((seen, behind));
     }
-    Ok(Ok(Observed { routes }))
+    Ok(Ok(Observed { routes, metrics: told.metrics }))
 }
 
 /// Whether no connection could be made.

@@ -18,7 +18,7 @@ const LONGEST_TEXT: usize = 64;
 const SHOWN: usize = 6;
 
 /// One route.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct RouteRow {
     /// Its name.
     pub(crate) name: String,
@@ -64,7 +64,7 @@ pub(crate) struct ServerRow {
 }
 
 /// One attempt in an answer.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct TryRow {
     /// What was done.
     pub(crate) step: Step,
@@ -147,32 +147,30 @@ fn in_words(got: &Got) -> String {
     }
 }
 
-/// The rows of routes, and what is wrong with them. `observed` is in the order of those that could be asked; a text
-/// says why none could.
+/// The rows of routes, each with what is wrong. `observed` is in the order of those that could be asked; a text says why
+/// none could.
 pub(crate) fn rows(
     planned: &[Planned],
     observed: Result<&Observed, &str>,
     domain: &str,
     verbose: bool,
-) -> (Vec<RouteRow>, Vec<Finding>) {
-    let mut findings = Vec::new();
+) -> Vec<(RouteRow, Option<Finding>)> {
     let mut seen = observed.map(|observed| observed.routes.iter());
-    let rows = planned
+    planned
         .iter()
         .map(|route| match (&route.target, &mut seen) {
             (Ok(target), Ok(seen)) => match seen.next() {
                 Some((seen, behind)) => {
                     let verdict = judge(target, seen, behind, route.is_kept);
-                    findings.extend(verdict.finding.clone());
-                    row(route, seen, &verdict, &target.tunnel_host, &target.path, verbose)
+                    let row = row(route, seen, &verdict, &target.tunnel_host, &target.path, verbose);
+                    (row, verdict.finding)
                 }
-                None => unchecked(route, domain, "the probe did not say anything about it"),
+                None => (unchecked(route, domain, "the probe did not say anything about it"), None),
             },
-            (Err(why), _) => unchecked(route, domain, why),
-            (Ok(_), Err(why)) => unchecked(route, domain, *why),
+            (Err(why), _) => (unchecked(route, domain, why), None),
+            (Ok(_), Err(why)) => (unchecked(route, domain, *why), None),
         })
-        .collect();
-    (rows, findings)
+        .collect()
 }
 
 fn unchecked(route: &Planned, domain: &str, why: impl AsRef<str>) -> RouteRow {
@@ -223,7 +221,7 @@ pub(crate) fn in_one_sentence(rows: &[RouteRow], can: &str) -> String {
         })
     });
     let failing: Vec<String> = list(&|row| {
-        let fails = matches!(row.state, State::Refused | State::Unreachable);
+        let fails = matches!(row.state, State::Refused | State::Unreachable | State::NotApplied);
         fails.then(|| format!("{}: it {}", row.name, row.reason.as_deref().unwrap_or("does not answer")))
     });
     let unchecked: Vec<String> = list(&|row| (row.state == State::NotChecked).then(|| row.name.clone()));

@@ -7,6 +7,7 @@ use crate::config::gateway::{Gateway, data_file};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Deployment, Upstream, path};
 use crate::os::files;
+use crate::redact::names;
 
 /// Path of the MCP endpoint where none is kept, first; then the others that are usual.
 pub(crate) const USUAL_PATHS: [&str; 4] = ["/mcp", "/mcp/", "/sse", "/"];
@@ -46,7 +47,12 @@ pub(crate) fn plan(
             let chosen = kept.map_or(USUAL_PATHS[0], String::as_str);
             Ok(target(name, &upstream, host, chosen, allowed(gateway), trust, limit_ms))
         });
-        Planned { name: name.clone(), upstream: text.clone(), is_kept: kept.is_some(), target }
+        Planned {
+            name: names::shown_route(name).to_owned(),
+            upstream: Upstream::shown(text),
+            is_kept: kept.is_some(),
+            target,
+        }
     };
     gateway.routes.iter().map(one).collect()
 }

@@ -266,7 +266,8 @@ pub(crate) fn order(findings: Vec<Finding>) -> Vec<Finding> {
         if ready.is_none() {
             finding.consequence_of = None;
         }
-        if !ordered.iter().any(|f| f.id == finding.id && f.evidence == finding.evidence) {
+        if !ordered.iter().any(|f| f.id == finding.id && f.subject == finding.subject && f.evidence == finding.evidence)
+        {
             ordered.push(finding);
         }
     }

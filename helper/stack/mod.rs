@@ -25,6 +25,7 @@ use crate::model::current::{self, Current};
 use crate::model::environment;
 use crate::model::found::{ComposeFile, Found};
 use crate::preflight;
+use crate::probe::container::sweep;
 use crate::rules::{self, RuleId};
 use declared::Declared;
 
@@ -152,7 +153,16 @@ impl<'a> Stack<'a> {
         let project = project.unwrap_or_default();
         let declared = Declared { project, services, found, gateway, gateway_path };
         let stack = Self { deployment, docker, declared, findings, skipped: Vec::new() };
-        Ok(match stack.conflict()? {
+        // What a killed helper left goes first; both questions at once.
+        let conflict = std::thread::scope(|scope| {
+            let swept = std::thread::Builder::new().spawn_scoped(scope, || sweep(&stack.docker).map(drop));
+            let conflict = stack.conflict();
+            if let Some(Ok(swept)) = swept.ok().map(std::thread::ScopedJoinHandle::join) {
+                swept?;
+            }
+            conflict
+        })?;
+        Ok(match conflict {
             Some(conflict) => {
                 Err(Refusal { findings: vec![conflict], project: Some(stack.declared.project), ..Refusal::default() })
             }

@@ -18,14 +18,19 @@ use crate::engine::{errors, version};
 use crate::logs::Logs;
 use crate::logs::line::stamped_at;
 use crate::logs::matcher::Writer;
-use crate::model::current::Target;
+use crate::model::current::{self, Target};
 use crate::os::files;
+use crate::probe::container::Place;
+use crate::probe::observe::{self as probe, Probed, metrics_addresses, neighbours};
+use crate::probe::target::plan;
 use crate::render::labels;
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
 const LOG_LIMIT: Duration = Duration::from_secs(30);
 /// A question about an image takes milliseconds.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
+/// Time for asking the server behind one route, in milliseconds.
+const PROBE_LIMIT: u64 = 5_000;
 /// Lines of a container that ended again and again: its last lives.
 const LAST_LIVES: &str = "2000";
 /// Lines of a container that has run for months: what counts is how it is now.
@@ -54,6 +59,8 @@ pub(crate) struct Observer<'a> {
     open: BTreeSet<(String, u16)>,
     /// The engine's clock minus this host's.
     clock_offset: Option<time::Duration>,
+    /// The containers of the last look.
+    inspected: Vec<Inspected>,
 }
 
 /// How far the log of one container was read.
@@ -82,7 +89,7 @@ impl<'a> Observer<'a> {
         };
         let logs = Logs::new(since)?;
         let (read, open) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { docker, deployment, declared, depth, logs, read, open, clock_offset: None })
+        Ok(Self { docker, deployment, declared, depth, logs, read, open, clock_offset: None, inspected: Vec::new() })
     }
 
     /// Looks once.
@@ -101,6 +108,7 @@ impl<'a> Observer<'a> {
             neighbours: BTreeMap::new(),
             images: BTreeMap::new(),
             engine_platform: None,
+            probed: None,
             files: self.files(),
             unread: BTreeMap::new(),
         };
@@ -120,7 +128,43 @@ impl<'a> Observer<'a> {
             self.look_at_images(&mut snapshot)?;
         }
         snapshot.logs = self.logs.clone();
+        self.inspected = inspected;
         Ok(snapshot)
+    }
+
+    /// Asks the servers behind the routes, from the proxy's network namespace, whether Claude could call them, and
+    /// cloudflared for its numbers where it lives in the same one. Not where the proxy does not run.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn probe(&mut self, snapshot: &mut Snapshot) -> Result<(), Error> {
+        let services = &self.declared.services;
+        let of = |all: &'_ [Inspected], name: &str| all.iter().find(|c| c.service() == name).cloned();
+        let Some(proxy) = of(&self.inspected, &services.proxy).filter(|c| c.status() == "running") else {
+            return Ok(());
+        };
+        let Some(gateway) = &self.declared.gateway else { return Ok(()) };
+        let Ok(Some(domain)) = current::known_domain(self.deployment) else { return Ok(()) };
+        let paths = self.declared.found.paths();
+        let planned = plan(self.deployment, gateway, domain.as_str(), &paths, PROBE_LIMIT);
+        let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+        let agent = of(&self.inspected, &services.cloudflared)
+            .filter(|c| c.status() == "running" && c.shares_network_of() == Some(proxy.id.as_str()));
+        let metrics = agent.as_ref().map(metrics_addresses).unwrap_or_default();
+        let look = |inspected: &[Inspected]| {
+            let near = neighbours(&proxy, inspected);
+            probe::observe(self.docker, Place::Namespace(&proxy.id), &targets, &metrics, &near)
+        };
+        let mut observed = look(&self.inspected)?;
+        if !observed.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
+            let now = container::of_project(self.docker, &self.declared.project)?.unwrap_or_default();
+            // A proxy that was restarted meanwhile says nothing about its routes.
+            if now.iter().any(|c| c.id == proxy.id && c.life() != proxy.life() && c.status() == "running") {
+                observed = look(&now)?;
+            }
+        }
+        snapshot.probed = Some(Probed { planned, observed });
+        Ok(())
     }
 
     /// The containers, and the engine's time; the offset of its clock is asked for once.

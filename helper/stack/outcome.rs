@@ -65,6 +65,10 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
     if state.ready {
         return live(state, when, cause, findings);
     }
+    let is_only_routes = state.connections.is_some_and(|n| n > 0) && cause.is_some_and(is_of_route);
+    if let (Some(calls), true) = (&state.calls, is_only_routes) {
+        return format!("the tunnel is connected{when}: {calls}");
+    }
     match cause {
         Some(f) => {
             let is_other = |other: &&Finding| {
@@ -83,10 +87,26 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
     }
 }
 
+/// Whether a finding is about what is behind one route.
+fn is_of_route(finding: &Finding) -> bool {
+    matches!(finding.subject, Some(Subject::Route { .. }))
+}
+
 fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Finding]) -> String {
     let is_failed_change = |f: &Finding| f.severity == Severity::Error && !is_risk(f);
     if let Some(f) = cause.filter(|f| is_failed_change(f)) {
         return format!("the change was not applied ({}); the previous stack is still running", f.title);
+    }
+    if let Some(calls) = &state.calls {
+        let connections = match state.connections {
+            Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection", "edge connections")),
+            None => "connected to the edge".to_owned(),
+        };
+        let but = match cause {
+            Some(f) if weight(f, findings) < Severity::Note => format!("; but {}", f.title),
+            _ => String::new(),
+        };
+        return format!("the tunnel is live{when} ({connections}): {calls}{but}");
     }
     let connections = match state.connections {
         Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection", "edge connections")),

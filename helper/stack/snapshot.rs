@@ -12,6 +12,7 @@ use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::engine::container::{Endpoint, Inspected};
 use crate::logs::Logs;
+use crate::probe::observe::Probed;
 use crate::redact;
 
 /// A container that ended before must run this long before it counts as running.
@@ -39,6 +40,9 @@ pub(crate) struct Snapshot {
     pub(crate) images: BTreeMap<String, Image>,
     /// Operating system and processor of the engine, `linux/amd64`, where images were looked at.
     pub(crate) engine_platform: Option<String>,
+    /// What the servers behind the routes answered; `None` where they were not asked.
+    #[serde(skip)]
+    pub(crate) probed: Option<Probed>,
     /// The deployment's files.
     pub(crate) files: Files,
     /// Logs that could not be read, by service, and why.

@@ -36,13 +36,18 @@ impl Stack<'_> {
     ///
     /// # Errors
     /// `io` and `tool` from docker.
-    pub(crate) fn wait(&self, depth: Depth, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
+    pub(crate) fn wait(&self, depth: Depth, limit: Duration, probing: bool, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(&self.docker, self.deployment, &self.declared, depth)?;
         let mut printed = String::new();
         loop {
-            let snapshot = observer.observe()?;
-            let state = judge(&self.declared, &snapshot);
+            let mut snapshot = observer.observe()?;
+            let mut state = judge(&self.declared, &snapshot);
+            // The servers are asked once all that they need is there, and in the end in any case.
+            if probing && is_over(&state, started.elapsed(), limit) {
+                observer.probe(&mut snapshot)?;
+                state = judge(&self.declared, &snapshot);
+            }
             let elapsed = started.elapsed();
             if caller.progress && limit > Duration::ZERO && printed != state.progress() {
                 printed = state.progress();

@@ -54,6 +54,7 @@ pub(super) fn judge(view: &View<'_>, cloudflared: &Container, state: &mut StackS
         return judge_health(cloudflared, "its log does not reach back to its start", state);
     }
     let registered = stream.agent.up();
+    let registered = state.metrics.as_ref().and_then(|metrics| metrics.connections).unwrap_or(registered);
     state.connections = Some(registered);
     if let Some(Fault { rule: Some(rule), text, .. }) = stream.proof() {
         let finding = rules::finding(*rule).with(text);
@@ -71,8 +72,16 @@ pub(super) fn judge(view: &View<'_>, cloudflared: &Container, state: &mut StackS
     registered > 0
 }
 
-/// Where the log cannot tell, cloudflared's own health check does.
+/// Where the log cannot tell, cloudflared's own numbers do, else its health check.
 fn judge_health(cloudflared: &Container, why: &str, state: &mut StackState) -> bool {
+    if let Some(connections) = state.metrics.as_ref().and_then(|metrics| metrics.connections) {
+        state.connections = Some(connections);
+        if connections == 0 {
+            let text = format!("`{}` says that it has no connection; {why}", cloudflared.service);
+            state.findings.push(rules::finding(RuleId::EdgeNotRegistered).with(text));
+        }
+        return connections > 0;
+    }
     match cloudflared.health.as_deref() {
         Some("healthy") => true,
         Some("unhealthy") => {

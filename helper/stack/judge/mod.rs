@@ -17,6 +17,9 @@ use super::snapshot::{Container, Snapshot};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::logs::patterns;
+use crate::probe::judge::State;
+use crate::probe::row::ServerRow;
+use crate::probe::wire::Metrics;
 use crate::rules::{self, RuleId};
 
 /// A container in an answer.
@@ -50,6 +53,14 @@ pub(crate) struct RouteState {
     pub(crate) configured: Option<bool>,
     /// Whether the server behind it runs; `null` while it is starting, and where it cannot be seen from here.
     pub(crate) upstream_up: Option<bool>,
+    /// What Claude calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    /// Whether Claude can call it.
+    pub(crate) state: State,
+    /// The MCP server that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<ServerRow>,
 }
 
 impl RouteState {
@@ -84,6 +95,11 @@ pub(crate) struct StackState {
     pub(crate) recently_restarted: bool,
     /// What is on its way, in words, and needs nothing but time.
     pub(crate) pending: Vec<String>,
+    /// Which routes Claude can call and which not, in one sentence, where they were asked.
+    pub(crate) calls: Option<String>,
+    /// cloudflared's own numbers, where it gave them.
+    #[serde(skip)]
+    pub(crate) metrics: Option<Metrics>,
     /// Containers whose service the files no longer have: service, id.
     pub(crate) leftovers: Vec<(String, String)>,
 }
@@ -100,6 +116,12 @@ impl StackState {
             self.wanted,
             self.routes.len()
         )
+    }
+
+    /// Whether everything that makes the tunnel ready was tried, and is so; `None` where something was not tried.
+    pub(crate) fn is_ready(&self) -> Option<bool> {
+        let unchecked = self.routes.iter().any(|route| route.state == State::NotChecked);
+        if self.ready && unchecked { None } else { Some(self.ready) }
     }
 
     /// Whether a rule was found.
@@ -148,6 +170,9 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
     let of = |name: &str| known.iter().copied().find(|c| c.service == name);
     let services = &declared.services;
     let view = View { declared, snapshot, proxy: of(&services.proxy), cloudflared: of(&services.cloudflared) };
+
+    let observed = snapshot.probed.as_ref().and_then(|probed| probed.observed.as_ref().ok());
+    state.metrics = observed.and_then(|observed| observed.metrics.clone());
 
     let proxy_up = programs::judge(&view, &services.proxy, view.proxy, patterns::PROXY, &mut state);
     let shared = namespace::judge(&view, &mut state);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::super::declared::DeclaredRoute;
 use super::super::outcome::route_id;
@@ -17,33 +18,101 @@ use crate::deployment;
 use crate::deployment::route::Host;
 use crate::logs::stream::Stream;
 use crate::model::current::Target;
+use crate::probe::judge::State;
+use crate::probe::row::{self, RouteRow};
 use crate::redact::names;
 use crate::rules::{self, RuleId};
+
+/// What waiting does not change, once a server answers so.
+const SETTLED_FAULTS: [RuleId; 11] = [
+    RuleId::UpstreamIpRejected,
+    RuleId::UpstreamBindLoopback,
+    RuleId::UpstreamFirewalled,
+    RuleId::UpstreamWrongPort,
+    RuleId::UpstreamWrongScheme,
+    RuleId::UpstreamTls,
+    RuleId::UpstreamTlsFailed,
+    RuleId::UpstreamHostRejected,
+    RuleId::UpstreamOriginRejected,
+    RuleId::UpstreamPathOther,
+    RuleId::UpstreamSessionLost,
+];
+/// A stack whose containers are younger than this may have a server that is not up yet.
+const STARTING: Duration = Duration::from_secs(20);
 
 /// Whether every route works, as far as it can be seen.
 pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> bool {
     let Some(gateway) = &view.declared.gateway else { return false };
     let proxy = view.proxy.filter(|_| proxy_up);
-    let mut all = true;
+    let probed = view.snapshot.probed.as_ref().filter(|_| proxy.is_some());
+    let mut rows = probed.map(|probed| {
+        let observed = probed.observed.as_ref().map_err(String::as_str);
+        row::rows(&probed.planned, observed, "", false).into_iter()
+    });
+    let (mut all, mut sentences) = (true, Vec::new());
     for route in view.declared.routes() {
+        let (row, fault) = rows.as_mut().and_then(Iterator::next).unzip();
+        let fault = fault.flatten();
         let configured = is_configured(view, gateway, proxy, route.name);
-        if configured == Some(false) {
+        let is_unread = configured != Some(true) && is_unread(view, gateway, proxy, route.name);
+        if is_unread {
             all = false;
             let text =
                 format!("`{}` has not named route `{}` since its start", view.declared.services.proxy, route.name);
-            let finding = rules::finding(RuleId::RouteNotConfigured).about(Subject::route(route.name));
-            state.findings.push(finding.with(text));
+            let finding = rules::finding(RuleId::RouteNotConfigured).about(Subject::route(route.name)).with(text);
+            // Read or not, a file that was edited since explains it.
+            let is_edited = configured.is_none();
+            state.findings.push(if is_edited { finding.caused_by(RuleId::ConfigNotApplied) } else { finding });
         }
-        let upstream = judge_upstream(view, gateway, proxy, &route, state);
+        let mut upstream = match row.as_ref().map(|row| row.state) {
+            Some(answered) if answered.is_callable() => Upstream::Up,
+            _ => judge_upstream(view, gateway, proxy, &route, state),
+        };
+        if let (Some(fault), false) = (fault, upstream == Upstream::Down) {
+            if row.as_ref().is_some_and(|row| !row.state.is_callable()) {
+                let is_young = view.snapshot.all().iter().any(|c| c.age(view.snapshot.now) < STARTING);
+                state.gave_up |= SETTLED_FAULTS.contains(&fault.id) || !is_young;
+                upstream = Upstream::Down;
+            }
+            state.findings.push(fault);
+        }
         all &= matches!(upstream, Upstream::Up | Upstream::Unseen);
+        let answered = match (&row, upstream) {
+            _ if is_unread => State::NotApplied,
+            (Some(row), Upstream::Down) if row.state == State::NotChecked => State::Unreachable,
+            (Some(row), _) => row.state,
+            (None, Upstream::Down) => State::Unreachable,
+            (None, _) => State::NotChecked,
+        };
+        if let Some(row) = &row {
+            state.skipped.retain(|skipped| skipped.id != route_id(route.name));
+            if row.state == State::NotChecked && upstream != Upstream::Down {
+                let why = row.reason.clone().unwrap_or_default();
+                state.skipped.push(Skipped::new(route_id(route.name), why));
+            }
+            sentences.push(RouteRow { state: answered, ..row.clone() });
+        }
         state.routes.push(RouteState {
             name: names::shown_route(route.name).to_owned(),
             upstream: deployment::Upstream::shown(route.text),
             configured,
             upstream_up: upstream.seen(),
+            url: row.as_ref().map(|row| row.url.clone()),
+            state: answered,
+            server: row.and_then(|row| row.server),
         });
     }
+    state.calls = (!sentences.is_empty()).then(|| row::in_one_sentence(&sentences, "can"));
     all
+}
+
+/// Whether the log of the proxy's present life shows that it has not read a route.
+fn is_unread(view: &View<'_>, gateway: &Gateway, proxy: Option<&Container>, name: &str) -> bool {
+    let Some(proxy) = proxy else { return false };
+    let stream = view.snapshot.logs.of(&proxy.service);
+    let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
+    let is_whole = is_whole(view.snapshot.printed.get(&proxy.service), stream, proxy, view.snapshot.now);
+    prints && is_whole && !stream.is_some_and(|stream| is_named(stream, name, gateway.routes.len()))
 }
 
 /// Whether the proxy said that it read a route; `None` where its log cannot tell.
@@ -53,10 +122,7 @@ fn is_configured(view: &View<'_>, gateway: &Gateway, proxy: Option<&Container>, 
     if stream.is_some_and(|stream| is_named(stream, name, gateway.routes.len())) {
         return Some(true);
     }
-    let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
-    let printed = view.snapshot.printed.get(&proxy.service);
-    let is_whole = is_whole(printed, stream, proxy, view.snapshot.now);
-    (prints && is_whole && runs_current_configuration(view, proxy)).then_some(false)
+    (is_unread(view, gateway, Some(proxy), name) && runs_current_configuration(view, proxy)).then_some(false)
 }
 
 /// Whether the proxy named a route. It named all of them once there are as many lines as routes: the format of the line

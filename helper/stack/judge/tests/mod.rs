@@ -105,6 +105,7 @@ impl Fixture {
             neighbours: BTreeMap::new(),
             images: BTreeMap::new(),
             engine_platform: None,
+            probed: None,
             files: Files { config_written: Some(STARTED - Duration::from_secs(60)), ..Files::default() },
             unread: BTreeMap::new(),
         };

@@ -111,7 +111,7 @@ states! {
         fixture.snapshot.files.config_hash = Some("new".into());
         fixture.snapshot.files.config_written = Some(NOW);
         fixture
-    } => true, "restart", ["config-not-applied"];
+    } => false, "restart", ["config-not-applied", "route-not-configured < config-not-applied"];
     a_configuration_that_cannot_be_read: live().files("routes: {", "routes: [") => false, "status", [];
     a_route_without_a_port: live().leads_to("http://own") => true, "connect", [];
     no_routes: live().files("{ own: 'http://own:9000' }", "{}") => true, "connect", [];
