@@ -34,6 +34,7 @@ fn these_are_the_commands_and_no_others() {
             "down",
             "init",
             "preflight",
+            "probe",
             "render",
             "restart",
             "rules",

@@ -54,8 +54,12 @@ fn engine_starts_to_ready_and_down_leaves_nothing() {
     assert_eq!(data["protocol"], "quic");
     assert_eq!(
         data["routes"],
-        json!([{"name": "own", "upstream": "http://own:9000", "configured": true, "upstream_up": true}])
+        json!([{"name": "own", "upstream": "http://own:9000", "configured": true, "upstream_up": true,
+                "url": format!("https://own.{}/mcp", stack.domain), "state": "callable",
+                "server": {"name": "this is own", "version": "1", "protocol": "2026-07-28", "transport": "discover",
+                           "tools": 1}}])
     );
+    assert_eq!((&data["calls"]["total"], &data["calls"]["errors"]), (&json!(0), &json!(0)));
     for service in ["cloudflared", "mcp-gateway", "own"] {
         let container = container(&up, service);
         assert_eq!((&container["state"], &container["restarts"]), (&json!("running"), &json!(0)), "{container}");
@@ -550,18 +554,23 @@ fn engine_joined_network() {
 }
 
 #[test]
-fn engine_what_docker_does_not_show_is_skipped_not_assumed() {
+fn engine_what_docker_does_not_show_is_asked_not_assumed() {
     let Some(engine) = engine("upstreams outside") else { return };
-    let routes = json!({"lan": "http://10.255.0.9:9000", "host": "http://host.docker.internal:9000"});
+    // A port of this host that was free a moment ago.
+    let port = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let routes = json!({"host": format!("http://host.docker.internal:{port}")});
     let stack = Stack::new(engine, "outside", json!({"routes": routes}), "healthy");
-    let up = stack.up_ready();
-    let skipped = up.json["skipped"].to_string();
-    for name in ["lan", "host"] {
-        assert_eq!(route(&up, name)["upstream_up"], Value::Null);
-        assert_eq!(route(&up, name)["configured"], true);
-        assert!(skipped.contains(&format!("upstream:{name}")), "{skipped}");
-    }
-    assert_eq!(skipped.matches("upstream:lan").count(), 1, "said once: {skipped}");
+    let up = stack.up(30).expect(1);
+    assert_eq!(up.data()["ready"], false);
+    assert_eq!(
+        (&route(&up, "host")["configured"], &route(&up, "host")["state"]),
+        (&json!(true), &json!("unreachable"))
+    );
+    up.finding("upstream-refused");
+    // Where it is not asked, it is not assumed either.
+    let status = stack.call(["status"]).json(json!({"probe": false})).run().expect(0);
+    assert_eq!((&status.data()["ready"], &route(&status, "host")["state"]), (&Value::Null, &json!("not-checked")));
+    assert!(status.json["skipped"].to_string().contains("upstream:host"), "{}", status.json);
     let hosts = stack.inspect("mcp-gateway")["HostConfig"]["ExtraHosts"].to_string();
     assert!(hosts.contains("host.docker.internal"), "{hosts}");
 }
@@ -613,12 +622,11 @@ fn engine_a_quiet_log_is_not_waited_for() {
     assert_eq!(route(&up, "own")["configured"], Value::Null);
     assert_eq!(up.data()["connections"], 4);
 
-    // The same for cloudflared: its health check decides then.
+    // The same for cloudflared: its own numbers decide then.
     let quiet = format!("{}  cloudflared:\n    environment: {{ TUNNEL_LOGLEVEL: warn }}\n", services(&[("own", "")]));
     stack.write("docker-compose.override.yaml", &quiet);
     let up = stack.up_ready();
-    assert_eq!(up.data()["connections"], Value::Null);
-    assert_eq!(container(&up, "cloudflared")["health"], "healthy");
+    assert_eq!(up.data()["connections"], 4);
     assert!(stack.ask("own").0);
     stack.assert_no_token();
 }
@@ -635,7 +643,7 @@ fn engine_a_rotated_log_is_not_waited_for() {
     let log = docker_says(["logs", &stack.id("cloudflared").unwrap()]);
     assert!(!log.contains("Starting tunnel"), "the beginning is not lost, so nothing is shown here");
     let status = ready(stack.status_within(60));
-    assert_eq!(status.data()["connections"], Value::Null);
+    assert_eq!(status.data()["connections"], 4);
     assert_eq!(container(&status, "cloudflared")["health"], "healthy");
     stack.assert_no_token();
 }
@@ -980,13 +988,15 @@ fn engine_a_server_that_is_starting_is_no_error() {
     let stack = Stack::small(engine, "starting", "healthy");
     let check = "    healthcheck:\n      test: [\"CMD\", \"/usr/local/bin/probe\", \"http\", \"127.0.0.1:1\", \"GET\", \"/\", \"x\"]\n      interval: 60s\n      start_period: 300s\n";
     stack.write("docker-compose.override.yaml", &services(&[("own", check)]));
-    let up = stack.up(2).expect(1);
-    up.finding("not-live");
-    assert!(up.json["summary"].as_str().unwrap().contains("`own`"), "{}", up.json["summary"]);
-    let status = stack.status().expect(0);
+    // Its health check has not passed yet, and it answers: what was tried counts.
+    let up = stack.up_ready();
+    assert_eq!(container(&up, "own")["health"], "starting");
+    assert_eq!(route(&up, "own")["state"], "callable");
+    // Not asked, it is on its way, which is no error and not ready either.
+    let status = stack.call(["status"]).json(json!({"probe": false})).run().expect(0);
     assert_eq!(status.data()["ready"], false);
     assert_eq!(route(&status, "own")["upstream_up"], Value::Null);
-    assert!(status.json["summary"].as_str().unwrap().contains("`own`"), "{}", status.json["summary"]);
+    assert_eq!(route(&status, "own")["state"], "not-checked");
 }
 
 #[test]

@@ -351,7 +351,7 @@ fn tls_reason(fault: &TlsFault, host: &str) -> String {
         TlsFault::Expired => "has a certificate that has expired".to_owned(),
         TlsFault::NotYetValid => "has a certificate that is not valid yet".to_owned(),
         TlsFault::NoAnchor => "has a certificate, and the proxy has nothing to check it against".to_owned(),
-        TlsFault::NotTls => "breaks the TLS handshake off".to_owned(),
+        TlsFault::NotTls => "does not finish the TLS handshake".to_owned(),
         TlsFault::ClientCertificate => "wants a client certificate, and the proxy has none".to_owned(),
         TlsFault::Other(why) => format!("fails the TLS handshake: {}", redact::cut(&redact::foreign(why), 64)),
     }

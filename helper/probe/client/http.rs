@@ -170,7 +170,8 @@ pub(super) fn send(
             let mut stream = StreamOwned::new(client, timed);
             while stream.conn.is_handshaking() {
                 stream.conn.complete_io(&mut stream.sock).map_err(|e| match got(&e) {
-                    Got::Closed => Got::Tls(TlsFault::NotTls),
+                    // Plain HTTP servers wait for the end of a request's head.
+                    Got::Closed | Got::Timeout => Got::Tls(TlsFault::NotTls),
                     other => other,
                 })?;
             }
