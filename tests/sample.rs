@@ -117,10 +117,10 @@ fn engine_sample_in_its_container() {
     stack.up_ready();
     assert_eq!(stack.id("hello-mcp"), built, "once is enough");
 
-    // A package that nobody has: said, and what runs goes on.
+    // A package that does not exist: said, and what runs goes on.
     stack.write("hello-mcp/requirements.txt", &format!("{requirements}mcp-tunnels-test-nobody==1.0\n"));
     let failed = stack.up(60).expect(1);
-    assert_eq!(failed.findings()[0], "build-failed", "{:#}", failed.json);
+    assert_eq!(failed.findings()[0], "build-packages", "{:#}", failed.json);
     assert!(call(&stack, "Ada").contains("Hello, Ada!"));
 
     stack.write("hello-mcp/requirements.txt", &requirements);
