@@ -34,11 +34,13 @@ impl Handshakes {
             Verdict::Fail(why) => Some((host, why)),
             Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Skip(_) => None,
         })?;
-        let finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
-        Some(match others.iter().find(|f| f.severity == Severity::Error) {
-            Some(cause) => finding.caused_by(cause.id),
-            None => finding,
-        })
+        let mut finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
+        if let Some(cause) = others.iter().find(|f| f.severity == Severity::Error) {
+            // What ends the cause ends this one; the row's own fix is for a handshake that nothing explains.
+            finding.fix = format!("fix `{}` first", cause.id);
+            finding = finding.caused_by(cause.id);
+        }
+        Some(finding)
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) enum PemFault {
     /// Text or bytes without any block.
     #[error("the file has no PEM block (no line that starts with `-----BEGIN`)")]
     NoBlock,
+    /// A PEM block in one line, its line breaks written as backslash and n, as in environment variables and JSON.
+    #[error(
+        "the PEM block has the two characters `\\n` in place of line breaks; `printf '%b' \"$(cat FILE)\"` writes real ones"
+    )]
+    EscapedBreaks,
     /// A block whose BEGIN line does not start at the beginning of its line, as after a paste from YAML or a mail.
     #[error("the PEM block is indented or quoted; `-----BEGIN` must be at the start of its line")]
     Indented,
@@ -232,6 +237,7 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
         return Err(match der::framing(bytes) {
             Framing::Whole | Framing::Trailing(_) => PemFault::Der,
             Framing::Short if bytes.len() > 2 && bytes.get(1).is_some_and(|b| *b >= 0x80) => PemFault::Der,
+            Framing::Short | Framing::Other if text.windows(7).any(|w| w == br"-----\n") => PemFault::EscapedBreaks,
             Framing::Short | Framing::Other if lines(text).any(|l| l.windows(11).any(|w| w == b"-----BEGIN ")) => {
                 PemFault::Indented
             }

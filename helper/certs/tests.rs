@@ -129,6 +129,7 @@ fn each_fault_of_a_certificate_file_has_its_name() {
     assert_eq!(fault("hello"), PemFault::NoBlock);
     assert_eq!(fault("0 is not DER"), PemFault::NoBlock);
     assert_eq!(fault(set.tls.replace("-----BEGIN", "  -----BEGIN")), PemFault::Indented);
+    assert_eq!(fault(set.tls.replace('\n', "\\n")), PemFault::EscapedBreaks);
     assert_eq!(fault(&set.tls_key), PemFault::KeyInsteadOfCertificate);
     let request = set.tls.replace(" CERTIFICATE", " CERTIFICATE REQUEST");
     assert_eq!(fault(&request), PemFault::Request);
