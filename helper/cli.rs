@@ -35,57 +35,57 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What of this host would keep the tunnel from working: tools, traps, network
+    /// Check whether this host can run the tunnel: tools, settings, network
     Preflight,
-    /// Make the deployment directory, or say where it stands
+    /// Create the deployment directory, or list the remaining steps
     Init,
-    /// The tunnel's token
+    /// Set or check the tunnel's token
     #[command(subcommand)]
     Token(TokenVerb),
-    /// Certificates
+    /// Issue, check and renew the certificates
     #[command(subcommand)]
     Certs(CertsVerb),
     /// Write the proxy configuration and the compose file
     Render,
-    /// Lint the deployment as it stands on disk
+    /// Lint the files of the deployment
     Check,
     /// Start the stack and wait until it is live
     Up,
-    /// Look whether the stack is live
+    /// Report whether the stack is live
     Status,
     /// Apply an edited configuration or a new token
     Restart,
     /// Stop the stack
     Down,
-    /// Say what is wrong with a deployment, or in a saved log
+    /// Diagnose a deployment or a saved log
     Diagnose,
-    /// Ask the MCP server behind each route whether Claude could call it
+    /// Test whether Claude can call the MCP server behind each route
     Probe,
-    /// How to call the tunnel from Claude
+    /// Show how to call the tunnel from Claude
     Connect,
-    /// The troubleshooting table
+    /// Print the troubleshooting table
     Rules,
-    /// JSON Schema of every request and answer
+    /// Print the JSON Schema of every request and answer
     Schema,
 }
 
 #[derive(Debug, Subcommand)]
 enum TokenVerb {
-    /// Put the token into .env (from standard input, or a hidden prompt)
+    /// Write the token to .env (from standard input or a hidden prompt)
     Set,
-    /// Look at the token in .env
+    /// Check the token in .env
     Check,
 }
 
 #[derive(Debug, Subcommand)]
 enum CertsVerb {
-    /// Make the CA and the server certificate, if missing
+    /// Issue the CA and the server certificate, if missing
     Issue,
-    /// Check every documented requirement, and shake hands for every route
+    /// Check every documented requirement, with a TLS handshake for every route
     Check,
-    /// Issue the server certificate anew, same CA and same key
+    /// Renew the server certificate with the same CA and the same key
     Renew,
-    /// Change to a new CA without losing a call, in three steps
+    /// Rotate the CA without losing a call, in three steps
     RotateCa,
 }
 
@@ -108,9 +108,9 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
             let pretty = args.iter().any(|arg| arg == "--pretty");
             let text = error.render().to_string();
             let message = text.split("\n\n").next().unwrap_or(&text).trim_start_matches("error: ");
-            let words = said(args);
+            let words = command_words(args);
             let message = if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
-                format!("`{words}` needs a command or verb behind it")
+                format!("missing subcommand of `{words}`")
             } else {
                 message.replace('\n', " ").split_whitespace().collect::<Vec<_>>().join(" ")
             };
@@ -121,8 +121,8 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
     dispatch(&cli, caller)
 }
 
-/// The command words among the arguments, as far as they are ours: what else was typed may be a secret.
-fn said(args: &[OsString]) -> String {
+/// The command words among the arguments. Other arguments are left out: they may be secrets.
+fn command_words(args: &[OsString]) -> String {
     let mut command = Cli::command();
     let mut words = Vec::new();
     for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {

@@ -22,6 +22,8 @@ mod probe;
 mod redact;
 mod render;
 mod rules;
+#[cfg(test)]
+mod shape;
 mod stack;
 mod steps;
 

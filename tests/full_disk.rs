@@ -61,7 +61,7 @@ fn a_full_disk_leaves_nothing_half_written_and_a_second_run_completes_it() {
         if answer.code == 2 {
             refused += 1;
             assert_eq!(answer.json["error"]["code"], "io");
-            assert!(answer.json["error"]["hint"].as_str().unwrap().contains("room"), "{:#}", answer.json);
+            assert!(answer.json["error"]["hint"].as_str().unwrap().contains("disk space"), "{:#}", answer.json);
         }
         disk.options("size=1m");
         helper(["init"]).dir(&dir).json(request.clone()).run().expect(0);

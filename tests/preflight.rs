@@ -68,10 +68,6 @@ fn a_sound_machine() {
     let rig = Rig::new("");
     let answer = rig.run().expect(0);
     assert_eq!(answer.findings(), Vec::<&str>::new(), "{:#}", answer.json);
-    assert_eq!(
-        answer.json["summary"],
-        "this host can run the tunnel: Docker 28.2.2, Compose 2.40.3; the network was left out"
-    );
     let path = |name: &str| rig.bin.join(name).to_string_lossy().into_owned();
     assert_eq!(tool(&answer, "docker")["path"], path("docker"));
     assert_eq!(

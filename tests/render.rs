@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::golden::golden;
 use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which};
 
 const COMPOSE: &str = "docker-compose.yaml";
@@ -55,20 +56,6 @@ fn everything() -> Value {
             "python": "registry.example.com/python:3.13@sha256:0000000000000000000000000000000000000000000000000000000000000003",
         },
     })
-}
-
-fn golden(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, actual).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}; UPDATE=1 writes it"));
-    assert!(
-        expected == actual,
-        "{name} (UPDATE=1 rewrites it):\n{}",
-        similar::TextDiff::from_lines(expected.as_str(), actual).unified_diff()
-    );
 }
 
 #[test]
@@ -151,7 +138,7 @@ fn what_the_proxy_or_compose_would_refuse_is_refused_and_nothing_changes() {
         (r#"{"routes":{"a":"http://localhost:1"}}"#.into(), &["container itself"]),
         (r#"{"routes":{"a":"https://x:1"}}"#.into(), &["`a`", "trust"]),
         (r#"{"routes":[{"a":"http://x:1"}]}"#.into(), &["a list where a map", "http://hello-mcp:9000"]),
-        (r#"{"routes":{"a":"http://x:1","a":"http://y:1"}}"#.into(), &["`a` stands there twice"]),
+        (r#"{"routes":{"a":"http://x:1","a":"http://y:1"}}"#.into(), &["duplicate key `a`"]),
         (r#"{"routes":{"":"http://x:1"}}"#.into(), &["is empty"]),
         (r#"{"routes":{"A":"http://x:1"}}"#.into(), &["capital letters"]),
         (r#"{"routes":{"a.b":"http://x:1"}}"#.into(), &["has a dot"]),
@@ -170,7 +157,7 @@ fn what_the_proxy_or_compose_would_refuse_is_refused_and_nothing_changes() {
         (r#"{"allowed_ips":["192.168.0.0/16"],"routes":{"a":"http://10.0.0.1:1"}}"#.into(), &["`a`", "192.168.0.0/16"]),
         (r#"{"upstream":{"tls":{"ca_file":"/etc/ssl/x.pem"}}}"#.into(), &["/etc/ssl/x.pem"]),
         (r#"{"upstream":{"tls":{"ca_file":"/data/../x"}}}"#.into(), &["/data/../x"]),
-        (r#"{"upstream":{"tls":{"ca_file":"/data/not-there.pem"}}}"#.into(), &["not there"]),
+        (r#"{"upstream":{"tls":{"ca_file":"/data/not-there.pem"}}}"#.into(), &["does not exist"]),
         (r#"{"networks":["host"]}"#.into(), &["`host`"]),
         (r#"{"networks":["a b"]}"#.into(), &["`a b`"]),
         (r#"{"networks":["${X}"]}"#.into(), &["Docker network"]),

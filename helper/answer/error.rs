@@ -1,15 +1,15 @@
-//! Why a command could not answer. A finding is "looked, and found"; an error is "could not look".
+//! Errors: why a command could not answer. What a command found out is a finding, not an error.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One variant for each way in which a command has no answer.
+/// Why a command could not answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The request line could not be understood.
     #[error("{0}")]
     Usage(String),
-    /// The JSON request could not be understood or asks for something that cannot be.
+    /// The JSON request is malformed, or asks for something impossible.
     #[error("{message}")]
     Request {
         /// What is wrong with it.
@@ -18,16 +18,16 @@ pub(crate) enum Error {
         hint: String,
     },
     /// The operating system refused something.
-    #[error("failed to {act} `{}`: {}", path.display(), reason(source))]
+    #[error("cannot {act} `{}`: {}", path.display(), reason(source))]
     Io {
         /// A verb: `read`, `create`, `replace`.
         act: &'static str,
         /// The object.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Something else than expected stands in the deployment directory.
+    /// A path of the deployment directory is not the kind of file that was expected.
     #[error("refusing to {act} `{}`: {what}", path.display())]
     Unexpected {
         /// A verb: `read`, `write`.
@@ -37,7 +37,7 @@ pub(crate) enum Error {
         /// What it is.
         what: String,
     },
-    /// `.env` cannot take a value so that Compose reads it back.
+    /// A value cannot be written to `.env` so that Compose reads the same value back.
     #[error("refusing to change `{}`: {why}", path.display())]
     Env {
         /// The file.
@@ -45,7 +45,7 @@ pub(crate) enum Error {
         /// What Compose would refuse, and in which line.
         why: String,
     },
-    /// The deployment directory cannot be told, or cannot be used.
+    /// The deployment directory is not known, or is unusable.
     #[error("{message}")]
     Directory {
         /// What is wrong with it.
@@ -55,7 +55,7 @@ pub(crate) enum Error {
     },
     /// The directory belongs to another tunnel.
     #[error(
-        "`{}` is the deployment of {existing}; it cannot become that of {asked}, because its CA is registered with that tunnel",
+        "`{}` is the deployment of {existing}; it cannot be used for {asked}, because its CA is registered with the tunnel {existing}",
         dir.display()
     )]
     OtherDomain {
@@ -69,7 +69,7 @@ pub(crate) enum Error {
     /// Another helper works on the same directory.
     #[error("another mcp-tunnels-helper is working on `{}`", .0.display())]
     Busy(PathBuf),
-    /// A program answered something that makes no sense.
+    /// Another program printed something unexpected.
     #[error("{program} {what}")]
     Tool {
         /// The program with its arguments.
@@ -78,7 +78,7 @@ pub(crate) enum Error {
         what: String,
     },
     /// A certificate or key could not be made.
-    #[error("failed to {act}: {why}")]
+    #[error("cannot {act}: {why}")]
     Certificate {
         /// A verb and its object.
         act: &'static str,
@@ -90,7 +90,7 @@ pub(crate) enum Error {
     Internal(String),
 }
 
-/// The system's words without Rust's `(os error N)`, which says nothing to a person.
+/// The error text of the operating system without Rust's `(os error N)`.
 fn reason(source: &io::Error) -> String {
     let text = source.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -126,23 +126,23 @@ impl Error {
         }
     }
 
-    /// What to do about it.
+    /// What to do.
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::Usage(_) => "run `mcp-tunnels-helper --help`, or `mcp-tunnels-helper schema` for every request".into(),
             Self::Request { hint, .. } | Self::Directory { hint, .. } => hint.clone(),
             Self::Io { path, source, .. } => io_hint(path, source),
             Self::Unexpected { .. } => {
-                "the helper reads and writes plain files inside the deployment directory only; move it away and run the command again".into()
+                "move it away, then run the command again; the helper reads and writes only regular files inside the deployment directory".into()
             }
-            Self::Env { .. } => "correct that line of the file, then run the command again; nothing was changed".into(),
+            Self::Env { .. } => "fix that line of the file, then run the command again; nothing was changed".into(),
             Self::OtherDomain { dir, existing, .. } => format!(
-                "for another tunnel use another directory (`--dir`); to go on with this one ask for {existing}, or leave `domain` out; if {existing} is mistyped and its CA is not registered yet, delete `{}` and run `init` again",
+                "for another tunnel, use another directory (`--dir`); to keep this one, ask for {existing} or leave `domain` out; if {existing} is mistyped and its CA is not registered yet, delete `{}` and run `init` again",
                 dir.display()
             ),
-            Self::Busy(_) => "wait until it has finished, then run the command again".into(),
-            Self::Tool { .. } => "run the program by hand to see what it says".into(),
-            Self::Certificate { .. } => "nothing was written; see the message for the file to look at".into(),
+            Self::Busy(_) => "wait until it has finished, then run this command again".into(),
+            Self::Tool { .. } => "run the program by hand and read its output".into(),
+            Self::Certificate { .. } => "check the file that the message names; nothing was written".into(),
             Self::Internal(_) => "this is a bug; please report it with the command that you ran".into(),
         }
     }
@@ -154,10 +154,10 @@ fn io_hint(path: &Path, source: &io::Error) -> String {
             format!("check who owns `{}` and its folder; files made with sudo belong to root", path.display())
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on the disk and run the command again; nothing half-written was left".into()
+            "free disk space, then run the command again; no incomplete file was left".into()
         }
-        io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a file system that can be written (`--dir`)".into(),
+        io::ErrorKind::ReadOnlyFilesystem => "choose a directory on a writable file system (`--dir`)".into(),
         io::ErrorKind::NotFound => "check the path".into(),
-        _ => "see the message; nothing half-written was left".into(),
+        _ => "fix what the message names, then run the command again; no incomplete file was left".into(),
     }
 }

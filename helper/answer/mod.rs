@@ -3,6 +3,8 @@
 pub(crate) mod error;
 pub(crate) mod request;
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,15 +75,16 @@ impl Next {
     }
 }
 
-/// `1 route`, `2 routes`.
-pub(crate) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+/// `1 route`, `2 routes`, `-1 days`.
+pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let ending = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{ending}")
 }
 
 /// What a command found out.
 #[derive(Debug)]
 pub(crate) struct Report<D> {
-    /// One line that can be read to a person as it stands.
+    /// One sentence for a person.
     pub(crate) summary: String,
     /// The command's own facts.
     pub(crate) data: D,
@@ -132,7 +135,7 @@ pub(crate) struct Answer<D> {
     pub(crate) command: String,
     /// `ok` or `problems`.
     pub(crate) status: Status,
-    /// One line that can be read to a person as it stands.
+    /// One sentence for a person.
     pub(crate) summary: String,
     /// The command's own facts.
     pub(crate) data: D,

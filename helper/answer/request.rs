@@ -68,13 +68,13 @@ fn explain(error: &serde_json::Error) -> Error {
     let begins = |words: &[&str]| words.iter().any(|word| bare.starts_with(word));
     let fields = "`mcp-tunnels-helper schema` shows the fields of every request";
     let (message, hint) = if !error.is_data() {
-        (whole.as_str(), "mend the JSON at that place; in a shell it stands in single quotes: --json '{…}'")
+        (whole.as_str(), "fix the JSON at that place; in a shell, put it in single quotes: --json '{…}'")
     } else if begins(&OF_VALUES) {
         (whole.as_str(), fields)
     } else if begins(&OF_FIELDS) {
         (bare, fields)
     } else {
-        (bare, "correct that value and run the command again")
+        (bare, "correct that value, then run the command again")
     };
     Error::request(format!("the request cannot be used: {message}"), hint)
 }
@@ -125,10 +125,7 @@ impl<T: JsonSchema> JsonSchema for Change<T> {
     }
 }
 
-/// How the complaint about a list in place of a [`UniqueMap`] begins.
-pub(crate) const UNEXPECTED_LIST: &str = "a list where a map of names is expected";
-
-/// A map in which a key that stands twice is an error, not a silent loss of the first.
+/// A map in which a duplicate key is an error; serde would keep the last one without a word.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct UniqueMap<V>(pub(crate) std::collections::BTreeMap<String, V>);
 
@@ -146,7 +143,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
                 let mut entries = std::collections::BTreeMap::new();
                 while let Some((key, value)) = map.next_entry::<String, V>()? {
                     if entries.contains_key(&key) {
-                        return Err(serde::de::Error::custom(format!("`{key}` stands there twice; keep one")));
+                        return Err(serde::de::Error::custom(format!("duplicate key `{key}`")));
                     }
                     entries.insert(key, value);
                 }
@@ -154,9 +151,9 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-                Err(serde::de::Error::custom(format!(
-                    "{UNEXPECTED_LIST}; write {{\"echo\": \"http://hello-mcp:9000\"}}"
-                )))
+                Err(serde::de::Error::custom(
+                    "a list where a map of names is expected; write {\"echo\": \"http://hello-mcp:9000\"}",
+                ))
             }
         }
         input.deserialize_any(Entries(std::marker::PhantomData))
@@ -204,7 +201,7 @@ mod tests {
         assert!(wrong(r#"[null,{}]"#).contains("not a JSON object"));
         assert!(wrong("").contains("not a JSON object"));
         assert!(wrong(r#"{"rotes":{}}"#).contains("unknown field `rotes`, expected `level` or `routes`"));
-        assert!(wrong(r#"{"routes":{"a":"x","a":"y"}}"#).contains("`a` stands there twice"));
+        assert!(wrong(r#"{"routes":{"a":"x","a":"y"}}"#).contains("duplicate key `a`"));
         assert!(wrong(r#"{"routes":["a"]}"#).contains("a list where a map"));
         assert!(wrong(r#"{} {}"#).contains("trailing characters"));
         assert!(wrong("{\"level\":\"\u{0}\"}").contains("control character"));

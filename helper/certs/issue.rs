@@ -52,7 +52,7 @@ pub(crate) enum IssueError {
     #[error("the CA certificate is not valid before {0}; is this machine's clock right?")]
     CaNotYetValid(String),
     /// The system's source of randomness failed.
-    #[error("the operating system gave no random bytes")]
+    #[error("the operating system returned no random bytes")]
     Random,
     /// rcgen refused; its text holds no key material.
     #[error("the certificate could not be made: {0}")]

@@ -7,6 +7,7 @@ use super::file::{CertificateFile, File, KeyFile};
 use super::key::KeyFault;
 use super::pem::PemFault;
 use super::x509::{Details, Extension, Signature, hex};
+use crate::answer::count;
 
 /// Why Go finds no block in a file in which we find one.
 pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
@@ -321,11 +322,6 @@ pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
 /// A name in backquotes, or words for none.
 pub(super) fn shown(name: &str) -> String {
     if name.is_empty() { "an empty name".into() } else { format!("`{name}`") }
-}
-
-/// `1 route`, `2 routes`, `-1 days`.
-pub(crate) fn count(n: i64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A date and time in words.

@@ -7,11 +7,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audit::{Facts, Of, Optional, Purpose, Row, Verdict};
 use super::file::{CertificateFile, File, Files};
-use super::judge::count;
 use super::pem;
 use super::rows::audit;
 use super::x509::Details;
-use crate::answer::{Finding, Severity, Skipped};
+use crate::answer::{Finding, Severity, Skipped, count};
 use crate::deployment::Deployment;
 use crate::rules::{self, RuleId};
 

@@ -4,10 +4,10 @@ use super::audit::Purpose;
 use super::file::{CaFiles, File, Files, KeyFile};
 use super::handshake::rehearse;
 use super::issue::{Ca, ServerCertificate};
-use super::judge::{count, is_damaged};
+use super::judge::is_damaged;
 use super::judged::Judged;
 use super::pem::PemFault;
-use crate::answer::{Error, Finding, Severity};
+use crate::answer::{Error, Finding, Severity, count};
 use crate::rules::{self, Cure, RuleId};
 
 /// What a renewal is asked for.

@@ -5,12 +5,13 @@ use super::audit::Of::{Ca, Pair, Server};
 use super::audit::{Facts, Optional, Requirement, Row, Verdict};
 use super::file::File;
 use super::judge::{
-    belongs, ca, ca_file, ca_key_signs, constraints, count, dates, existing, hash, key_ids, list, names_allowed,
-    not_swapped, pair, present, routes_covered, server, server_certificate_loads, server_key_loads, shown, signed,
-    strength, wildcard,
+    belongs, ca, ca_file, ca_key_signs, constraints, dates, existing, hash, key_ids, list, names_allowed, not_swapped,
+    pair, present, routes_covered, server, server_certificate_loads, server_key_loads, shown, signed, strength,
+    wildcard,
 };
 use super::pem::PemFault;
 use super::x509::{Extension, Signature, hex};
+use crate::answer::count;
 use crate::rules::RuleId::{self, *};
 
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.

@@ -1,11 +1,11 @@
-//! `check`: lints a deployment as it stands on disk, whoever wrote it.
+//! `check`: lints the files of a deployment, also of one written by hand.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Next, Report, Severity, count as counted};
+use crate::answer::{Error, Next, Report, Severity, count};
 use crate::caller::Caller;
 use crate::deployment::{Deployment, Domain};
 use crate::lint::checks;
@@ -43,13 +43,13 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     caller.services = facts.services.clone();
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
     let verdict = checks::judge(&facts);
-    let count = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let number = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
+    let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
     let summary = match (errors, warnings) {
-        (0, 0) => "the deployment is sound as far as its files tell".to_owned(),
-        (0, n) => format!("the deployment is sound as far as its files tell, with {}", counted(n, "warning")),
-        (n, _) if verdict.is_fatal() => format!("{} in the way of a working deployment", counted(n, "error")),
-        (n, _) => format!("the deployment would work, and has {} to fix", counted(n, "error")),
+        (0, 0) => "the files of the deployment are sound".to_owned(),
+        (0, n) => format!("the files of the deployment are sound, with {}", count(n, "warning")),
+        (n, _) if verdict.is_fatal() => format!("the stack cannot work yet: {} to fix", count(n, "error")),
+        (n, _) => format!("the stack can start, with {} to fix", count(n, "error")),
     };
     let data = CheckData {
         domain: facts.domain.clone(),

@@ -12,6 +12,7 @@ use crate::engine::{client::Docker, container};
 use crate::lint::secrets;
 use crate::model::{current, found::Found};
 use crate::rules::{self, RuleId, Subject};
+use crate::steps;
 
 /// The request of `connect`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -84,7 +85,7 @@ pub(crate) fn run(
     let routes = current::routes(deployment);
     if routes.is_empty() {
         return Err(Error::Directory {
-            message: format!("`{}` has no route that could be called", deployment.root().display()),
+            message: format!("`{}` has no routes", deployment.root().display()),
             hint: "add one with `render`, such as {\"sample\":true} or {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}"
                 .into(),
         });
@@ -116,25 +117,22 @@ pub(crate) fn run(
         routes: calls,
         running,
         notes: vec![
-            "the tunnel's host names answer only Claude: curl or a browser gets no answer from them, and that is no fault",
+            "only Claude can call the tunnel's host names; curl and browsers get no answer, which is expected",
             "the API key must belong to the workspace of the tunnel",
-            "the tunnel does not log in to the MCP server: pass `authorization_token` in the server's entry if it needs one",
+            "the tunnel does not authenticate to the MCP server; if it requires a token, pass `authorization_token` in the server's entry",
         ],
     };
     let mut report = Report::new(summary, data);
     report.findings = findings;
     report.skipped.extend(unknown);
     if !matches!(token, TokenState::Set(_)) {
-        report.next.push(
-            Next::person("in a terminal of your own, never in a chat: put the token in")
-                .running(caller.command(&["token", "set"])),
-        );
+        report.next.push(steps::token_step(caller));
     }
     if running == Some(false) {
         report.next.push(Next::helper("start the stack", caller.command(&["up"])));
     }
-    report.next.push(Next::person("in the Console: Managed Agents > Sessions > New session, with the clicks of `console`; or run the request of `curl`"));
-    report.next.push(Next::helper("if a call fails, look whether the tunnel is live", caller.command(&["status"])));
+    report.next.push(Next::person("in the Console, follow the steps in `console` (Managed Agents > Sessions > New session); or run the request in `curl`"));
+    report.next.push(Next::helper("if a call fails, check whether the tunnel is live", caller.command(&["status"])));
     Ok(report)
 }
 

@@ -1,4 +1,4 @@
-//! `down`: whatever else is broken, it stops the stack.
+//! `down`: stops the stack, whatever else is broken.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stack::refused;
-use crate::answer::{Error, Finding, Next, Report, Severity};
+use crate::answer::{Error, Finding, Next, Report, Severity, count};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::engine::client::{Docker, Output, Passed};
 use crate::engine::{container, errors, version};
 use crate::rules::RuleId;
 use crate::stack::act::STOP;
-use crate::stack::outcome::{Command, count};
+use crate::stack::outcome::Command;
 use crate::stack::{Refusal, Stack, conflict};
 
 /// The request of `down`: it has no fields.
@@ -101,8 +101,8 @@ fn stopped(output: &Output, own: Stopping, services: BTreeSet<String>, caller: &
     let summary = match (output.success, stopped.len()) {
         (true, 0) => "nothing was running".to_owned(),
         (true, n) => {
-            let containers = count(n, "container", "containers");
-            format!("the stack is stopped: {containers} removed; certificates, token and configuration stay")
+            let containers = count(n, "container");
+            format!("the stack is stopped: {containers} removed; certificates, token and configuration are kept")
         }
         (false, _) => {
             stopped.clear();
@@ -113,7 +113,7 @@ fn stopped(output: &Output, own: Stopping, services: BTreeSet<String>, caller: &
     let mut report = Report::new(summary, DownData { project: Some(own.project), stopped });
     report.findings = findings;
     if output.success {
-        report.next.push(Next::helper("start it again when it is needed", caller.command(&["up"])));
+        report.next.push(Next::helper("start the stack again when you need it", caller.command(&["up"])));
     }
     report
 }

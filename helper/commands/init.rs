@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::{Error, Finding, Next, Report, Severity, Who};
+use crate::answer::{Error, Finding, Next, Report, Severity, Who, count};
 use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
 use crate::certs::{CertificateInfo, Files, Judged, Purpose};
@@ -237,7 +237,7 @@ impl Present {
     }
 }
 
-/// What is there, as far as it can be said without the tunnel's domain.
+/// What is known without the tunnel's domain.
 fn without_domain(
     deployment: &Deployment,
     made_by: Option<Maker>,
@@ -251,9 +251,11 @@ fn without_domain(
     let has = |inside| matches!(files::read(deployment, inside), Ok(Some(_)));
     let summary = match (fault, made_by) {
         (None, None) => {
-            format!("nothing is set up in {root} yet; create the tunnel in the Console, then come back with its domain")
+            format!(
+                "{root} has no deployment yet; next: create the tunnel in the Console, then run `init` with its domain"
+            )
         }
-        (None, Some(_)) => format!("{root} does not say which tunnel it is for; run `init` with the tunnel's domain"),
+        (None, Some(_)) => format!("{root} does not name its tunnel; next: run `init` with the tunnel's domain"),
         (Some(fault), _) => format!("nothing was written in {root}: {}", fault.title),
     };
     let progress = Progress {
@@ -281,16 +283,14 @@ fn without_domain(
     report.findings.extend(present.gateway_fault.clone());
     if fault.is_some() {
         let again = caller.command(&["init"]);
-        report
-            .next
-            .push(Next::person("fix what the findings name, the first one first; then look again").running(again));
+        report.next.push(Next::person("fix the findings in order, then run this again").running(again));
         return report;
     }
     if made_by.is_none() {
         report.next.push(Next::person(CREATE_TUNNEL));
     }
     report.next.push(Next::helper(
-        "set up this side, with the domain that the Console shows in place of this one",
+        "create the deployment; replace the domain by the one that the Console shows",
         caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
     ));
     report
@@ -350,7 +350,7 @@ fn report(
     let made_by = kind::look(deployment)?.maker();
     let steps = steps(&progress);
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
-    // What issuing said was said without the routes: the present verdict counts, and what only issuing could say.
+    // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
     let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
@@ -369,22 +369,21 @@ fn report(
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
     let what = match (broken, only_report, created) {
-        (true, _, _) => "is not complete: see the findings".to_owned(),
-        (false, true, _) => "stands".to_owned(),
-        (false, false, 0) => "is as it was, nothing had to be changed".to_owned(),
-        (false, false, n) => format!("is written ({n} files new or changed)"),
+        (true, _, _) => "is not complete".to_owned(),
+        (false, true, _) => "is set up".to_owned(),
+        (false, false, 0) => "is unchanged".to_owned(),
+        (false, false, n) => format!("is written ({})", count(n, "file")),
     };
     let mut next = Vec::new();
     match &token {
         TokenState::Set(_) => {}
-        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => next.push(
-            Next::person("in a terminal of your own, never in a chat: put the token in (Console: Connection > Token, eye icon, copy)")
-                .running(caller.command(&["token", "set"])),
-        ),
+        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
+            next.push(steps::token_step(caller))
+        }
     }
     if broken {
         let again = caller.command(&["init"]);
-        next.insert(0, Next::person("mend what the findings say, the first one first; then look again").running(again));
+        next.insert(0, Next::person("fix the findings in order, then run this again").running(again));
     } else if progress.certificates {
         next.push(steps::register_step(deployment, path::CA_CRT));
     } else {
@@ -394,19 +393,19 @@ fn report(
         // The rest would be refused.
     } else if !progress.configuration {
         next.push(Next::helper(
-            "choose what to expose: the sample server, or {\"routes\":{\"NAME\":\"http://HOST:PORT\"}} for your own",
+            "choose what to expose: the sample server as here, or your own with {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}",
             caller.command(&["render", "--json", "{\"sample\":true}"]),
         ));
     } else {
-        next.push(Next::helper("then start the stack and wait until it is live", caller.command(&["up"])));
-        next.push(Next::helper("then call it from Claude", caller.command(&["connect"])));
+        next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+        next.push(Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])));
     }
     let waiting = match (&token, progress.configuration) {
-        (TokenState::Set(_), true) => "register the CA if that is not done, then `up`",
-        (TokenState::Set(_), false) => "a route is missing",
-        _ => "the token and the registration of the CA wait for you",
+        (TokenState::Set(_), true) => "register the CA unless it is registered, then run `up`",
+        (TokenState::Set(_), false) => "add a route",
+        _ => "set the token, register the CA",
     };
-    let summary = format!("the deployment for {domain} {what}; {done} of 8 steps done, {waiting}");
+    let summary = format!("the deployment for {domain} {what}; {done} of 8 steps done; next: {waiting}");
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
         domain: Some(domain.clone()),

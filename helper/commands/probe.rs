@@ -95,7 +95,7 @@ fn probe_routes(
     let Some(gateway) = &stack.declared.gateway else {
         return Err(Error::Directory {
             message: format!("`{}` has no proxy configuration that can be read", deployment.root().display()),
-            hint: "`mcp-tunnels-helper check` says what is wrong with it".into(),
+            hint: "run `mcp-tunnels-helper check` to see what is wrong with it".into(),
         });
     };
     let mut paths = stack.declared.found.paths();
@@ -178,7 +178,7 @@ fn chosen(planned: Vec<Planned>, request: &ProbeRequest) -> Result<Vec<Planned>,
         return Err(Error::request(
             format!("there is no route `{unknown}`"),
             match known.as_slice() {
-                [] => "there are no routes yet; `url` tries a server before it is one".to_owned(),
+                [] => "there are no routes yet; `url` tests a server before it becomes one".to_owned(),
                 known => format!("the routes are {}", known.join(", ")),
             },
         ));
@@ -201,7 +201,7 @@ fn next(rows: &[RouteRow], caller: &Caller) -> Vec<Next> {
     if rows.iter().any(|row| !row.state.is_callable()) || rows.is_empty() {
         return Vec::new();
     }
-    vec![Next::helper("see how to call them from Claude", caller.command(&["connect"]))]
+    vec![Next::helper("show how to call them from Claude", caller.command(&["connect"]))]
 }
 
 /// An upstream that is no route yet, from a network of the probe's own.
@@ -214,7 +214,7 @@ fn probe_url(
 ) -> Result<Report<ProbeData>, Error> {
     if request.routes.is_some() || !request.paths.0.is_empty() {
         return Err(Error::request(
-            "`url` tries a server that is no route; `routes` and `paths` are of routes",
+            "`url` tests a server that is not a route; `routes` and `paths` apply to routes only",
             "leave `routes` and `paths` out; a path goes into the URL itself",
         ));
     }

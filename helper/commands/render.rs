@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::{Error, Next, Report};
+use crate::answer::{Error, Next, Report, count};
 use crate::caller::{Caller, quote};
 use crate::deployment::Deployment;
 use crate::model::current;
@@ -69,19 +69,15 @@ pub(crate) fn run(
         .filter(|file| matches!(file.action, Action::Created | Action::Updated))
         .filter_map(|file| file.path.rsplit('/').next())
         .collect();
-    let routes = match rendered.routes.len() {
-        1 => "1 route".to_owned(),
-        n => format!("{n} routes"),
-    };
+    let routes = count(rendered.routes.len(), "route");
     let summary = if rendered.blocked {
-        "nothing was written: files that were not written by the helper, or were edited since, are in the way"
-            .to_owned()
+        "nothing was written: files were edited by hand, or were not written by the helper".to_owned()
     } else if changed.is_empty() {
-        format!("nothing to change: {routes}, all files are as they should be")
+        format!("nothing to change: all files are up to date ({routes})")
     } else if request.dry_run {
         format!("would write {} ({routes}); nothing was written", changed.join(", "))
     } else {
-        format!("wrote {} ({routes}); a running stack takes it up with `up` or `restart`", changed.join(", "))
+        format!("wrote {} ({routes}); run `up` to apply it", changed.join(", "))
     };
     let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
     let stop = rendered.replaces.as_ref().filter(|old| old.must_be_stopped && request.overwrite).map(|old| {
@@ -89,8 +85,7 @@ pub(crate) fn run(
             Some(project) => format!("docker compose -p {} down --remove-orphans", quote(project.as_ref())),
             None => caller.command(&["down"]),
         };
-        Next::person("stop the old stack first: two cloudflared on one token share the calls between them")
-            .running(command)
+        Next::person("stop the old stack first: two connectors with one token would share the calls").running(command)
     });
     let data = RenderData {
         files: rendered.files,
@@ -105,7 +100,9 @@ pub(crate) fn run(
     report.findings = rendered.findings;
     report.next.extend(stop);
     if written {
-        report.next.push(Next::helper("start the stack, or let the running one take it up", caller.command(&["up"])));
+        report
+            .next
+            .push(Next::helper("start the stack, or apply the change to the running one", caller.command(&["up"])));
     }
     Ok(report)
 }

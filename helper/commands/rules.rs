@@ -59,7 +59,7 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
     }
     let summary = match rows.as_slice() {
         [one] => titled(one.title, None),
-        many => format!("{} findings that a command can make", many.len()),
+        many => format!("{} findings that a command can report", many.len()),
     };
     let rules = rows
         .into_iter()

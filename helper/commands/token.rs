@@ -17,6 +17,7 @@ use crate::model::current;
 use crate::os::git::{self, GitState};
 use crate::os::{files, prompt};
 use crate::rules::RuleId;
+use crate::steps;
 
 /// The request of `token set` and `token check`: there is nothing to ask.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -59,7 +60,7 @@ fn given() -> Result<String, Error> {
 /// `request` when standard input is asked for twice, reading and writing errors.
 pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<SetData>, Error> {
     if !deployment.exists()? && std::io::stdin().is_terminal() {
-        // A terminal that has gone is told nothing.
+        // A closed terminal is not an error.
         let _ = writeln!(std::io::stderr(), "{} does not exist yet and will be made.", deployment.root().display());
     }
     deployment.require_room(false)?;
@@ -85,12 +86,11 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
 
     let rotated = changed && matches!(before, TokenState::Set(_));
     let summary = match (changed, rotated) {
-        (false, _) => format!("the token in .env was this one already (fingerprint {})", token.fingerprint()),
-        (true, true) => format!(
-            "the token in .env was replaced (fingerprint {}); a running stack takes it up with `restart`",
-            token.fingerprint()
-        ),
-        (true, false) => format!("the token is in .env (fingerprint {})", token.fingerprint()),
+        (false, _) => format!(".env already contains this token (fingerprint {})", token.fingerprint()),
+        (true, true) => {
+            format!("the token in .env was replaced (fingerprint {}); run `restart` to apply it", token.fingerprint())
+        }
+        (true, false) => format!("the token was written to .env (fingerprint {})", token.fingerprint()),
     };
     let data = SetData {
         state: TokenStateName::Set,
@@ -102,13 +102,13 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     report.findings.extend(secrets::shadow(&token, caller));
     if current::known_domain(deployment)?.is_none() {
         report.next.push(Next::helper(
-            "set up the rest, with the domain that the Console shows in place of this one",
+            "create the deployment; replace the domain by the one that the Console shows",
             caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
         ));
     } else if rotated {
-        report.next.push(Next::helper("let the running stack take it up", caller.command(&["restart"])));
+        report.next.push(Next::helper("restart the stack to apply the new token", caller.command(&["restart"])));
     } else {
-        report.next.push(Next::helper("see what is left to do", caller.command(&["init"])));
+        report.next.push(Next::helper("list the remaining steps", caller.command(&["init"])));
     }
     Ok(report)
 }
@@ -124,7 +124,7 @@ fn refused(fault: Malformed) -> Report<SetData> {
 /// What `token check` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CheckData {
-    /// What stands in `.env`.
+    /// The token in `.env`.
     state: TokenStateName,
     /// First twelve hex digits of the token's SHA-256.
     fingerprint: Option<String>,
@@ -171,20 +171,17 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         format!("{:04o}", meta.mode() & 0o7777)
     });
     let summary = match &state {
-        TokenState::Set(token) => format!("a well-formed token is in .env (fingerprint {})", token.fingerprint()),
-        TokenState::Placeholder => "the token was not put in yet: .env still has the placeholder".to_owned(),
-        TokenState::Missing => "there is no token in .env".to_owned(),
-        TokenState::Malformed(fault) => format!("what stands in .env is not a token: {fault}"),
+        TokenState::Set(token) => format!(".env contains a well-formed token (fingerprint {})", token.fingerprint()),
+        TokenState::Placeholder => "the token is not set: .env contains the placeholder".to_owned(),
+        TokenState::Missing => ".env contains no token".to_owned(),
+        TokenState::Malformed(fault) => format!("the value in .env is not a token: {fault}"),
     };
     let mut report =
         Report::new(summary, CheckData { state: state.name(), fingerprint, tunnel_id, shadowed, mode, git });
     report.findings = findings;
     report.skipped = skipped;
     if !matches!(state, TokenState::Set(_)) {
-        report.next.push(
-            Next::person("in a terminal of your own, never in a chat: put the token in")
-                .running(caller.command(&["token", "set"])),
-        );
+        report.next.push(steps::token_step(caller));
     }
     Ok(report)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Settings, UpstreamTls};
 use super::yaml::{self, Value};
-use crate::answer::request::{Change, UNEXPECTED_LIST, UniqueMap};
+use crate::answer::request::{Change, UniqueMap};
 use crate::answer::{Error, Finding};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Domain, RouteName, Upstream, path};
@@ -117,8 +117,17 @@ impl Gateway {
     ///
     /// # Errors
     /// What the YAML reader stumbled over.
-    pub(crate) fn parse(text: &str) -> Result<Self, yaml::Fault> {
-        yaml::from_text(text)
+    pub(crate) fn parse(text: &str) -> Result<Self, GatewayFault> {
+        yaml::from_text(text).map_err(|fault| {
+            let rule = match yaml::from_text::<yaml::Value>(text) {
+                Err(_) => RuleId::ProxyConfigYaml,
+                Ok(value) if yaml::at(&value, &["routes"]).is_some_and(yaml::Value::is_sequence) => {
+                    RuleId::ProxyConfigRoutesList
+                }
+                Ok(_) => RuleId::ProxyConfigType,
+            };
+            GatewayFault { rule, text: fault.0 }
+        })
     }
 
     /// The configuration as YAML.
@@ -345,17 +354,18 @@ impl Gateway {
     }
 }
 
-/// The finding that goes with a configuration that the proxy could not read either.
-pub(crate) fn gateway_fault(fault: &yaml::Fault, inside: &str) -> Finding {
-    let text = fault.0.as_str();
-    let id = if text.starts_with("routes: ") && text.contains(UNEXPECTED_LIST) {
-        RuleId::ProxyConfigRoutesList
-    } else if text.contains("invalid type") || text.contains("unknown field") || text.contains("missing field") {
-        RuleId::ProxyConfigType
-    } else {
-        RuleId::ProxyConfigYaml
-    };
-    rules::finding(id).with(format!("`{inside}`: {text}"))
+/// Why the proxy cannot read its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GatewayFault {
+    /// Invalid YAML, a list of routes, or a value of the wrong type.
+    rule: RuleId,
+    /// The reader's words, with line and column where it knows them.
+    pub(crate) text: String,
+}
+
+/// The finding about it; `inside` is the path of the file.
+pub(crate) fn gateway_fault(fault: &GatewayFault, inside: &str) -> Finding {
+    rules::finding(fault.rule).with(format!("`{inside}`: {}", fault.text))
 }
 
 fn refusal_hint(upstream: &Upstream) -> &'static str {

@@ -45,7 +45,7 @@ impl Domain {
     /// Says what `text` is instead of a domain, and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let right =
-            "the tunnel's Domain stands in the Console under Connection and looks like `abcd1234.tunnel.anthropic.com`";
+            "the Console shows the tunnel's Domain under Connection; it looks like `abcd1234.tunnel.anthropic.com`";
         let name = text.trim().to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
         if name.is_empty() {
@@ -53,7 +53,7 @@ impl Domain {
         }
         if name.starts_with("eyj") && name.len() > 60 {
             return Err(format!(
-                "this is the tunnel's token, not its domain; {right}. The token goes in with `token set`; as it was shown here, rotate it in the Console"
+                "this is the tunnel's token, not its domain; {right}. Set the token with `token set`; this one was exposed, so rotate it in the Console first"
             ));
         }
         if name.contains("://") || name.contains('/') {
@@ -91,7 +91,7 @@ impl Domain {
         &self.0
     }
 
-    /// Whether it is one of those that the Console shows; a typing error is none.
+    /// Whether it ends like the domains that the Console shows.
     pub(crate) fn is_usual(&self) -> bool {
         self.0.ends_with(".tunnel.anthropic.com")
     }

@@ -201,7 +201,7 @@ impl Deployment {
         if !self.exists()? {
             return Err(unusable(
                 &format!("there is no deployment directory `{}`", self.root().display()),
-                "make one with `init`, or name another with `--dir`",
+                "create one with `init`, or name another with `--dir`",
             ));
         }
         let look = look(self)?;
@@ -225,7 +225,7 @@ impl Deployment {
         if look.kind == Kind::Empty {
             return Err(unusable(
                 &format!("`{}` is not a deployment directory: it is empty", self.root().display()),
-                "make a deployment there with `init`, or name another directory with `--dir`",
+                "create a deployment there with `init`, or name another directory with `--dir`",
             ));
         }
         Ok(look)
@@ -243,7 +243,7 @@ impl Deployment {
             Kind::Other(_) if into_other => Ok(look),
             Kind::Other(what) => Err(unusable(
                 &format!("`{}` holds {what}; nothing was written", self.root().display()),
-                "name a directory of its own with `--dir`, or leave `--dir` out for `~/mcp-tunnel`; `init` with {\"into_other_project\":true} puts the deployment there all the same",
+                "use a separate directory with `--dir`, or leave `--dir` out for `~/mcp-tunnel`; `init` with {\"into_other_project\":true} creates the deployment there anyway",
             )),
             Kind::System => Err(self.system()),
         }
@@ -251,11 +251,8 @@ impl Deployment {
 
     fn system(&self) -> Error {
         unusable(
-            &format!(
-                "`{}` is a directory of the system or of everything a user has, not a deployment",
-                self.root().display()
-            ),
-            "name the deployment directory with `--dir`: a directory of its own, such as `~/mcp-tunnel`",
+            &format!("`{}` is a system directory or a home directory, not a deployment", self.root().display()),
+            "name the deployment directory with `--dir`: a separate directory, such as `~/mcp-tunnel`",
         )
     }
 }

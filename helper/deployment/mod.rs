@@ -1,4 +1,4 @@
-//! The deployment directory: where it is, what lies in it, with which mode, and who may write at a time.
+//! The deployment directory: its path, its layout with modes, its lock.
 
 pub(crate) mod domain;
 pub(crate) mod env_file;
@@ -91,7 +91,7 @@ impl Deployment {
     /// Finds the directory that `--dir` names, or `~/mcp-tunnel`.
     ///
     /// # Errors
-    /// `directory` when it cannot be told which one is meant, or when Docker could not mount it.
+    /// `directory` when the home directory is not known, or when Docker could not mount the path.
     pub(crate) fn locate(asked: Option<&Path>, caller: &Caller) -> Result<Self, Error> {
         let path = match asked {
             Some(path) => expand(path, caller)?,
@@ -106,14 +106,17 @@ impl Deployment {
         if root.as_os_str().as_bytes().contains(&b':') {
             return Err(unusable(
                 &format!(
-                    "the path `{}` has a colon, which Docker takes for the end of a mount's source",
+                    "the path `{}` contains a colon, which Docker reads as the end of a mount's source",
                     root.display()
                 ),
                 "choose a directory without a colon in its path",
             ));
         }
         if root.parent().is_none() {
-            return Err(unusable("`/` cannot be a deployment directory", "name a folder of its own"));
+            return Err(unusable(
+                "`/` cannot be a deployment directory",
+                "name a separate directory, such as `~/mcp-tunnel`",
+            ));
         }
         Ok(Self { directory: Directory::new(root), home: home(caller).ok() })
     }
@@ -127,7 +130,7 @@ impl Deployment {
     /// Whether the directory is there.
     ///
     /// # Errors
-    /// `directory` when something else stands in its place, `io` when it cannot be looked at.
+    /// `directory` when it is not a directory, `io` when it cannot be examined.
     pub(crate) fn exists(&self) -> Result<bool, Error> {
         match std::fs::metadata(self.root()) {
             Ok(meta) if meta.is_dir() => Ok(true),

@@ -143,7 +143,7 @@ impl Upstream {
         }
         let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if numeric && host.parse::<Ipv4Addr>().is_err() {
-            return wrong("has something that looks like an IPv4 address but is none");
+            return wrong("has an invalid IPv4 address");
         }
         Ok(Self { scheme, host: host.to_owned(), port })
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Domain;
 use crate::redact;
 
-/// What stands in `.env` until the person puts the token in.
+/// The value in `.env` until the token is set.
 pub(crate) const PLACEHOLDER: &str = "PASTE_TUNNEL_TOKEN_HERE";
 
 /// A token that cloudflared would accept as one. Whether the edge does, only the edge can say.
@@ -30,45 +30,45 @@ impl fmt::Debug for Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     /// Nothing but blanks.
-    #[error("nothing was given")]
+    #[error("the input is empty")]
     Empty,
     /// The placeholder itself.
     #[error("this is the placeholder, not the token")]
     Placeholder,
     /// Several lines, each of which may be a part of it.
-    #[error("the token has a line break in it: it was copied from a place where it is wrapped")]
+    #[error("the token contains a line break; it was copied from wrapped text")]
     LineBreak,
     /// Quotes around it, which cloudflared takes for a part of it.
-    #[error("there are quotes around it")]
+    #[error("the token is in quotes")]
     Quotes,
     /// A line of a settings file.
-    #[error("this is a whole line, `NAME=value`: only what stands behind the `=` is the token")]
+    #[error("this is a whole line, `NAME=value`; the token is only the part after the `=`")]
     Assignment,
     /// Pasted twice.
-    #[error("the token stands there twice: it was pasted two times")]
+    #[error("the token was pasted twice")]
     Doubled,
     /// A blank in the middle.
-    #[error("there is a blank in it: more than the token was copied")]
+    #[error("the text contains a space; more than the token was copied")]
     Blank,
     /// The domain.
     #[error("this is the tunnel's domain, not its token")]
     Domain,
     /// The tunnel's id.
-    #[error("this is a tunnel's id, not its token")]
+    #[error("this is the tunnel's ID, not its token")]
     Uuid,
     /// Begins like a token and stops early.
-    #[error("the token is cut short: it begins like one but its end is missing")]
+    #[error("the token is truncated: its end is missing")]
     Truncated,
     /// Ends like a token; the beginning is missing.
-    #[error("this does not begin like a token (`eyJ`): its beginning is missing, or it is something else")]
+    #[error("this does not start like a token (`eyJ`): the beginning is missing, or it is something else")]
     NotAToken,
     /// The URL-safe alphabet.
     #[error(
-        "it has `-` or `_` in it, which a tunnel token never has: this is another kind of token (a JWT, an API key)"
+        "this is another kind of token (a JWT, an API key): it contains `-` or `_`, which a tunnel token never does"
     )]
     OtherToken,
     /// Base64 of JSON without what a tunnel token holds.
-    #[error("it decodes, but is not a tunnel's token: the account, the tunnel's id or the secret is missing")]
+    #[error("this is not a tunnel token: the account, the tunnel's ID or the secret is missing")]
     Incomplete,
 }
 
@@ -210,7 +210,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// What stands in `.env` where the token belongs.
+/// The state of the token in `.env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
     /// A well-formed token.

@@ -62,7 +62,7 @@ fn place(target: &str, caller: &Caller) -> PathBuf {
 pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
     if !(target.ends_with(".tar.gz") || target.ends_with(".tgz")) {
         return Err(Error::request(
-            "`bundle` is no name of a .tar.gz",
+            "`bundle` is not the name of a .tar.gz file",
             "name a file that does not exist yet, such as `mcp-tunnel-support.tar.gz`",
         ));
     }
@@ -71,10 +71,7 @@ pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
         return Err(Error::request("`bundle` names a file that exists", "name one that does not exist yet"));
     }
     if !place.parent().is_some_and(Path::is_dir) {
-        return Err(Error::request(
-            "`bundle` lies in a folder that does not exist",
-            "make the folder, or name another",
-        ));
+        return Err(Error::request("the folder of `bundle` does not exist", "make the folder, or name another"));
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
     };
     let mut report = Report::new(summary(&verdict, extent), data);
     if verdict.undated > 0 {
-        let text = format!("{} lines have no time stamp and were read all the same", verdict.undated);
+        let text = format!("{} lines have no time stamp; they were read although `since` is set", verdict.undated);
         report.skipped.push(Skipped::new("since", text));
     }
     report.skipped.extend(cut);
@@ -116,14 +116,14 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
         Some(f) if f.severity == Severity::Error => {
             let own = |f: &&Finding| f.severity == Severity::Error && f.consequence_of.is_none();
             let more = verdict.findings.iter().filter(own).count().saturating_sub(1);
-            let also = if more > 0 { format!(" (and {more} more, see the findings)") } else { String::new() };
+            let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             format!("{}{also}", f.title)
         }
-        Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("it works, but {}", f.title),
-        Some(f) if f.severity == Severity::Warning => format!("{}; it was not seen to work", f.title),
-        _ if verdict.healthy => format!("healthy: nothing wrong in {lines} lines, and it was seen to work"),
-        _ if !verdict.recognized => format!("none of {lines} lines is of a program of this stack"),
-        _ => format!("nothing wrong in {lines} lines, but it was not seen to work either"),
+        Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("the tunnel works, but {}", f.title),
+        Some(f) if f.severity == Severity::Warning => format!("{}; the log shows no successful call", f.title),
+        _ if verdict.healthy => format!("healthy: no fault in {lines} lines, and the log shows that the tunnel works"),
+        _ if !verdict.recognized => format!("no program of this stack wrote any of the {lines} lines"),
+        _ => format!("no fault in {lines} lines, but the log does not show that the tunnel works"),
     }
 }
 

@@ -146,7 +146,7 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
             None => {
                 return Outcome::of(
                     findings,
-                    vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{place}` lies outside of the directory"))],
+                    vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{place}` is outside of the directory"))],
                 );
             }
             Some(place) => match files::metadata(&facts.deployment, &place).ok().flatten() {

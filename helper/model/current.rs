@@ -7,7 +7,7 @@ use super::secrets;
 use super::stack::FileIn;
 use crate::answer::{Error, Finding, Subject};
 use crate::caller::Services;
-use crate::config::gateway::{Gateway, gateway_fault};
+use crate::config::gateway::{Gateway, GatewayFault, gateway_fault};
 use crate::config::yaml;
 use crate::deployment::env_file;
 use crate::deployment::route::Host;
@@ -20,14 +20,14 @@ use crate::rules::{self, RuleId};
 pub(crate) enum GatewayFile {
     /// No such file, or no mount that would show it to the proxy.
     Missing(String),
-    /// It cannot be seen from here: it lies outside of the directory, or in a volume.
+    /// It cannot be seen from here: it is outside of the directory, or in a volume.
     Unseen(String),
     /// A directory in its place.
     Directory,
     /// It cannot be read.
     Unreadable(String),
     /// It is not what the proxy reads.
-    Faulty(yaml::Fault),
+    Faulty(GatewayFault),
     /// It is.
     Good(Box<Gateway>),
 }
@@ -164,7 +164,7 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
                 let file = read_gateway(deployment, &place);
                 (place, file)
             }
-            None => (place.clone(), GatewayFile::Unseen(format!("`{place}` lies outside of the directory"))),
+            None => (place.clone(), GatewayFile::Unseen(format!("`{place}` is outside of the directory"))),
         },
         FileIn::Text(text) => {
             let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();

@@ -99,7 +99,7 @@ impl ProxyPair {
             }
             GatewayFile::Directory => return Self::Unknown("the proxy's configuration is a directory".into()),
             GatewayFile::Faulty(fault) => {
-                return Self::Unknown(format!("the proxy's configuration cannot be read: {}", fault.0));
+                return Self::Unknown(format!("the proxy's configuration cannot be read: {}", fault.text));
             }
         };
         let tls = gateway.tls.clone().unwrap_or_default();

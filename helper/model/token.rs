@@ -63,7 +63,7 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
                 let text = files::read_text(deployment, &place).ok().flatten();
                 given(text, Origin::File(place))
             }
-            None => given(None, Origin::Unseen(format!("`{place}` lies outside of the directory"))),
+            None => given(None, Origin::Unseen(format!("`{place}` is outside of the directory"))),
         },
         FileIn::Volume(name) => given(None, Origin::Unseen(format!("`{file}` is in the volume {name}"))),
         FileIn::Image => given(None, Origin::Unseen(format!("nothing is mounted at `{file}`"))),

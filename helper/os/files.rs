@@ -79,7 +79,7 @@ pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Met
     for part in Path::new(inside).components() {
         // The one place through which every reader and every writer comes.
         if !matches!(part, Component::Normal(_) | Component::CurDir) {
-            let what = "it lies outside of the deployment directory".into();
+            let what = "it is outside of the deployment directory".into();
             return Err(Error::Unexpected { act: "look at", path: directory.root().join(inside), what });
         }
         at.push(part);
@@ -155,7 +155,7 @@ pub(crate) fn read_text(directory: &Directory, inside: &str) -> Result<Option<St
 /// Makes a folder, and its parents with the same mode; one that is there keeps its own.
 ///
 /// # Errors
-/// `unexpected-file` when something else stands in its place, `io` when it cannot be made.
+/// `unexpected-file` when the path is not a folder, `io` when it cannot be created.
 pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result<Action, Error> {
     let path = directory.path(inside);
     let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(directory, inside)? };

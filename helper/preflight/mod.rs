@@ -228,7 +228,7 @@ fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: I
     let title = worst.map_or("", |finding| finding.title.as_str());
     let mut known: Vec<String> = facts.tools.in_words().into_iter().collect();
     if request.offline {
-        known.push("the network was left out".into());
+        known.push("the network was not checked".into());
     } else if let Some(words) = facts.network.in_words() {
         known.push(format!("the tunnel's edge answers over {words}"));
     }
@@ -267,7 +267,7 @@ fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: I
 fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
     let offline = if request.offline { "\"offline\":true," } else { "" };
     let again = format!("{{{offline}\"timeout_ms\":{PATIENT}}}");
-    let what = format!("give {who} more time to answer; if it stays silent, start Docker");
+    let what = format!("give {who} more time to answer; if it still does not answer, start Docker");
     Next::helper(what, facts.caller.command(&["preflight", "--json", &again]))
 }
 
@@ -275,7 +275,8 @@ fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
 fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     let caller = &facts.caller;
     if has_errors {
-        let again = Next::person("mend what the findings say, then look again").running(caller.command(&["preflight"]));
+        let again =
+            Next::person("fix the findings in order, then run this again").running(caller.command(&["preflight"]));
         return vec![again];
     }
     let mut steps = Vec::new();
@@ -284,19 +285,19 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     let go_on = if matches!(facts.deployed.token, Some(TokenState::Set(_))) {
         Next::helper("start the stack and wait until it is live", caller.command(&["up"]))
     } else {
-        Next::helper("see which steps are left", caller.command(&["init"]))
+        Next::helper("list the remaining steps", caller.command(&["init"]))
     };
     match (facts.deployed.is_deployment, udp_blocked && !told) {
         (true, true) => {
             let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
-            let what = "let cloudflared use HTTP/2 at once, instead of trying UDP for two minutes";
+            let what = "configure cloudflared to use HTTP/2, so that it does not try UDP for two minutes first";
             steps.extend([Next::helper(what, render), go_on]);
         }
         (true, false) => steps.push(go_on),
         (false, blocked) => {
             let protocol = if blocked { ",\"protocol\":\"http2\"" } else { "" };
             let request = format!("{{\"domain\":\"abcd1234.tunnel.anthropic.com\",\"sample\":true{protocol}}}");
-            let step = Next::person("make the deployment, with the domain that the Console shows");
+            let step = Next::person("create the deployment; replace the domain by the one that the Console shows");
             steps.push(step.running(caller.command(&["init", "--json", &request])));
         }
     }

@@ -245,7 +245,7 @@ impl Program {
         let (bytes, libraries) = match given {
             Some(path) => (fs::read(path), Ok(Vec::new())),
             None if cfg!(target_os = "linux") => (fs::read("/proc/self/exe"), libraries()),
-            None => return Err("there is no Linux program of this helper on this machine".into()),
+            None => return Err("this machine has no Linux build of the helper".into()),
         };
         let unreadable = |error: io::Error| format!("this helper's own program cannot be read: {error}");
         let (bytes, libraries) = (bytes.map_err(unreadable)?, libraries.map_err(unreadable)?);

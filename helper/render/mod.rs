@@ -12,7 +12,7 @@ use crate::config::gateway::Gateway;
 use crate::config::images::ImageRef;
 use crate::config::settings::Settings;
 use crate::config::stamp::stamp;
-use crate::config::{compose, gateway, images, sample, yaml};
+use crate::config::{compose, gateway, images, sample};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, Upstream, path};
@@ -168,7 +168,7 @@ pub(crate) fn render(
 }
 
 /// Without the routes of a configuration that cannot be read nothing sensible can be written.
-fn faulty(deployment: &Deployment, fault: &yaml::Fault) -> Rendered {
+fn faulty(deployment: &Deployment, fault: &gateway::GatewayFault) -> Rendered {
     Rendered {
         blocked: true,
         findings: vec![gateway::gateway_fault(fault, path::GATEWAY)],
@@ -183,7 +183,7 @@ fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Err
     let inside = format!("{}/{name}", path::DATA);
     if files::read(deployment, &inside)?.is_none() {
         return Err(Error::request(
-            format!("`upstream.tls.ca_file` stands for `{}`, which is not there", deployment.path(&inside).display()),
+            format!("`upstream.tls.ca_file` refers to `{}`, which does not exist", deployment.path(&inside).display()),
             "copy the PEM file there first, readable for everyone (chmod 644)",
         ));
     }

@@ -2,9 +2,10 @@
 //! `up`, `status`, `restart` and `diagnose`.
 
 use super::judge::StackState;
-use crate::answer::{Finding, Next, Severity, Skipped, Subject};
+use crate::answer::{Finding, Next, Severity, Skipped, Subject, count};
 use crate::caller::Caller;
 use crate::rules::{Cure, RuleId, root, weight};
+use crate::steps::token_step;
 
 /// Who is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +36,18 @@ impl Command {
     }
 }
 
-/// A number with its noun, in the plural where it is one.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 /// Whether a finding is a mere risk to a stack that works.
 fn is_risk(finding: &Finding) -> bool {
     !finding.id.rule().blocks
 }
 
-/// What a stack that does not work has to be told of: not what is merely unwise.
+/// The finding that a summary names; risks count only while the stack works.
 fn cause(ready: bool, findings: &[Finding]) -> Option<&Finding> {
     let severe = |f: &&Finding| weight(f, findings) < Severity::Note;
     root(findings).filter(severe).filter(|f| ready || !is_risk(f) || weight(f, findings) == Severity::Error)
 }
 
-/// One line that can be read to a person as it stands.
+/// One sentence for a person.
 pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[Finding]) -> String {
     let Some(state) = state else {
         return match root(findings).filter(|f| weight(f, findings) == Severity::Error) {
@@ -75,11 +71,7 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
                 other.severity == Severity::Error && other.consequence_of.is_none() && other.id != f.id
             };
             let others = findings.iter().filter(is_other).filter(|other| other.id != RuleId::NotLive).count();
-            let others = if others > 0 {
-                format!(" (and {})", count(others, "more fault", "more faults"))
-            } else {
-                String::new()
-            };
+            let others = if others > 0 { format!(" (and {})", count(others, "more fault")) } else { String::new() };
             format!("the tunnel is not live{when}: {}{others}", f.title)
         }
         None if !state.pending.is_empty() => format!("the tunnel is not live yet{when}: {}", state.pending.join(", ")),
@@ -109,10 +101,10 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
         return format!("the tunnel is live{when} ({connections}): {calls}{but}");
     }
     let connections = match state.connections {
-        Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection", "edge connections")),
+        Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection")),
         None => "connected to the edge".to_owned(),
     };
-    let routes = count(state.routes.len(), "route", "routes");
+    let routes = count(state.routes.len(), "route");
     let unseen: Vec<String> = state
         .routes
         .iter()
@@ -130,7 +122,7 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
     format!("the tunnel is live: {connections}, {routes}{when}{unseen}{but}")
 }
 
-/// What could not be looked at: of the files, and of what runs. A route is told of once.
+/// What was not checked, in the files and in the running stack, each route once.
 pub(crate) fn skipped(of_files: &[Skipped], state: &StackState) -> Vec<Skipped> {
     let is_route = |skipped: &&Skipped| state.routes.iter().any(|route| skipped.id == route_id(&route.name));
     of_files.iter().filter(|skipped| !is_route(skipped)).chain(&state.skipped).cloned().collect()
@@ -153,30 +145,30 @@ pub(crate) fn next(command: Command, state: Option<&StackState>, findings: &[Fin
             return Next::person(caller.fill(&f.fix));
         }
         if !ready || weight(f, findings) == Severity::Error {
-            let what = "do what the `fix` of the first finding says, then run this again";
+            let what = "follow the `fix` of the first finding, then run this again";
             return Next::person(what).running(caller.command(&[command.word()]));
         }
     }
     let restart = findings.iter().filter(|f| f.consequence_of.is_none() && f.id.rule().cure == Cure::Restart);
     match (ready, restart.count()) {
         (true, 1..) => restart_step(caller),
-        (true, 0) => Next::helper("see how to call it from Claude", caller.command(&["connect"])),
+        (true, 0) => Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])),
         (false, _) => Next::helper("check again", caller.command(&["status", "--json", "{\"wait_seconds\":60}"])),
     }
 }
 
-/// The step that ends a fault, where one act always does.
+/// The step that cures a fault, where one command does.
 fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller: &Caller) -> Option<Next> {
     let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
     match finding.id.rule().cure {
-        // What `up` could not start, another `up` will not either.
+        // A second `up` would fail like the first.
         Cure::Up | Cure::ByHand if command == Command::Up => None,
         Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
         Cure::ByHand if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
         Cure::Up | Cure::ByHand => helper("start the stack", &["up"]),
         Cure::Restart => Some(restart_step(caller)),
         Cure::Token if finding.severity == Severity::Error => Some(token_step(caller)),
-        Cure::Issue => helper("issue what is missing", &["certs", "issue"]),
+        Cure::Issue => helper("issue the missing certificates", &["certs", "issue"]),
         Cure::Renew => helper("renew the server certificate", &["certs", "renew"]),
         Cure::Token | Cure::Init | Cure::RotateCa => None,
     }
@@ -191,10 +183,4 @@ fn is_only_stopped(finding: &Finding, state: Option<&StackState>) -> bool {
     let Some(Subject::Service { name }) = &finding.subject else { return false };
     let container = state.and_then(|state| state.containers.iter().find(|c| c.service == *name));
     container.is_none_or(|c| c.is_stopped)
-}
-
-/// The step in which a person puts the token in.
-fn token_step(caller: &Caller) -> Next {
-    Next::person("put in the token, in a terminal of your own, never in a chat")
-        .running(caller.command(&["token", "set"]))
 }

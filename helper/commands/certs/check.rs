@@ -169,7 +169,7 @@ fn add_access(judged: &mut Judged, deployment: &Deployment, found: &Found) -> [R
 fn summary(judged: &Judged, rows: &[RequirementRow]) -> String {
     let life = match &judged.server {
         Some(server) => server.life(),
-        None if judged.facts.files.server.is_absent() => "there is no server certificate".to_owned(),
+        None if judged.facts.files.server.is_absent() => "the server certificate is missing".to_owned(),
         None => "`data/tls.crt` cannot be read as a certificate".to_owned(),
     };
     let of = rows.len();

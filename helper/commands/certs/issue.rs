@@ -49,7 +49,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
             "CA and server certificate meet all {} requirements; {}{}",
             judged.met,
             server.life(),
-            if created == 0 { "; nothing was missing" } else { "" },
+            if created == 0 { "; nothing to issue" } else { "" },
         ),
         _ => match judged.findings.first() {
             Some(finding) => format!("no certificate was issued: {}", finding.title),

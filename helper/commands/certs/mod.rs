@@ -38,7 +38,7 @@ impl<'a> Target<'a> {
 /// The step to a CA that lives longer.
 fn new_ca(caller: &Caller) -> Next {
     Next::helper(
-        "make a new CA beside the one in use, to be registered; no call is lost",
+        "rotate the CA: create a new one beside the current one; no call is lost",
         caller.command(&["certs", "rotate-ca", "--json", "{\"step\":\"begin\"}"]),
     )
 }

@@ -128,11 +128,11 @@ fn report(
         files: entries(deployment, before, set_aside)?,
     };
     let state = match stage {
-        Stage::Idle => "no change of the CA is in progress",
+        Stage::Idle => "no CA rotation is in progress",
         Stage::Beginning => "the step `begin` was interrupted; run it again",
-        Stage::Begun => "the new CA waits to be registered; calls go on with the one in use",
-        Stage::Switching => "the switch was interrupted; calls go on",
-        Stage::Switched => "the new CA is in use; the old one waits to be revoked",
+        Stage::Begun => "the new CA is not registered yet; calls continue with the current one",
+        Stage::Switching => "the step `switch` was interrupted; calls continue",
+        Stage::Switched => "the new CA is in use; the old one is not revoked yet",
     };
     let summary = done.map_or_else(|| state.to_owned(), |done| format!("{done}; {state}"));
     let next = next(deployment, &data, set_aside, caller);
@@ -162,23 +162,23 @@ fn next(deployment: &Deployment, data: &RotateData, set_aside: &[String], caller
     let mut next = match data.stage {
         Stage::Idle => {
             vec![Next::helper(
-                "to change the CA: make a new one beside the one in use",
+                "to rotate the CA: create a new one beside the current one",
                 command("{\"step\":\"begin\"}"),
             )]
         }
         Stage::Beginning => vec![
             Next::helper("complete the step", command("{\"step\":\"begin\"}")),
-            Next::helper("or take it back", command("{\"step\":\"back\",\"to\":\"idle\"}")),
+            Next::helper("or undo it", command("{\"step\":\"back\",\"to\":\"idle\"}")),
         ],
         Stage::Begun => vec![
-            Next::person("a tunnel holds two active CAs: if it has two, revoke the one that is not in use first"),
+            Next::person("if the tunnel has two active CAs, the maximum, first revoke the one that is not in use"),
             steps::register_step(deployment, path::CA_NEXT_CRT),
-            Next::helper("when the Console shows both CAs as active: switch", command("{\"step\":\"switch\"}")),
-            Next::helper("or set the new CA aside", command("{\"step\":\"back\",\"to\":\"idle\"}")),
+            Next::helper("when the Console shows both CAs as active, switch", command("{\"step\":\"switch\"}")),
+            Next::helper("or cancel: set the new CA aside", command("{\"step\":\"back\",\"to\":\"idle\"}")),
         ],
         Stage::Switching => vec![
-            Next::helper("complete it", command("{\"step\":\"switch\"}")),
-            Next::helper("or take it back", command("{\"step\":\"back\",\"to\":\"begun\"}")),
+            Next::helper("complete the step", command("{\"step\":\"switch\"}")),
+            Next::helper("or undo it", command("{\"step\":\"back\",\"to\":\"begun\"}")),
         ],
         Stage::Switched => {
             let old = data.old_ca.as_ref();

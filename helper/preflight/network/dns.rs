@@ -35,7 +35,7 @@ impl Found {
 /// Looks a name up with each of the servers in turn, until one knows.
 pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: Instant) -> Found {
     let Ok(query) = query(name, kind) else {
-        return Found::nothing(Outcome::NoAddress, Some(format!("`{name}` is no DNS name")));
+        return Found::nothing(Outcome::NoAddress, Some(format!("`{name}` is not a DNS name")));
     };
     if servers.is_empty() {
         return Found::nothing(Outcome::NoAddress, None);

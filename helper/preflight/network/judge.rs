@@ -82,7 +82,7 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
     let mut clock = Vec::new();
     for (host, seen) in Network::tls_hosts().into_iter().zip(&network.servers) {
         let Some(seen) = seen else { continue };
-        let issuer = seen.issuer.as_deref().unwrap_or("nobody");
+        let issuer = seen.issuer.as_deref().unwrap_or("no named issuer");
         match &seen.fault {
             None => {}
             Some(Fault::Untrusted) => inspected.push((host, issuer)),

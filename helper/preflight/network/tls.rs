@@ -224,7 +224,7 @@ fn shake(
             let plain = matches!(tls, Some(rustls::Error::InvalidMessage(_)));
             let mut seen = Seen::failed(&fault);
             if plain {
-                (seen.fault, seen.detail) = (Some(Fault::NotTls), Some("the answer is no TLS".into()));
+                (seen.fault, seen.detail) = (Some(Fault::NotTls), Some("the peer did not speak TLS".into()));
             } else if fault.kind() == io::ErrorKind::UnexpectedEof || fault.kind() == io::ErrorKind::ConnectionReset {
                 seen.detail = Some("the connection is cut during the TLS handshake".into());
             } else if seen.outcome == Outcome::Timeout {

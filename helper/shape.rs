@@ -1,0 +1,189 @@
+//! The shape of `helper/`: how long a file and a function may be, and that no sentence of ours is read back as data.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+/// Longest file without its unit tests, in lines.
+const FILE: usize = 400;
+/// Longest function, in lines.
+const FUNCTION: usize = 60;
+
+/// Tables: rows, not logic.
+const TABLES: &[&str] = &["rules/table.rs", "logs/patterns/"];
+
+/// Files that are still too long. Take a line out when its file is short enough; never add one.
+const LONG_FILES: &[&str] = &[
+    "certs/x509.rs",
+    "commands/init.rs",
+    "deployment/kind.rs",
+    "model/found.rs",
+    "probe/client/mcp.rs",
+    "probe/judge.rs",
+    "redact/names.rs",
+    "redact/shapes.rs",
+];
+
+/// Functions that are still too long. Take a line out when it is taken apart; never add one.
+const LONG_FUNCTIONS: &[&str] = &[
+    "cli.rs::dispatch",
+    "commands/connect.rs::run",
+    "commands/init.rs::report",
+    "commands/probe.rs::probe_url",
+    "config/gateway.rs::apply",
+    "deployment/token.rs::read",
+    "logs/fault.rs::record",
+    "preflight/mod.rs::run",
+    "preflight/network/judge.rs::edge",
+    "preflight/network/probes.rs::start",
+    "preflight/tools/mod.rs::start",
+    "redact/names.rs::is_harmless",
+    "redact/names.rs::is_secret",
+    "render/mod.rs::render",
+];
+
+/// A file under `helper/`: its path from there, and its code without unit tests.
+struct Source {
+    path: String,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, root: &Path, into: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let is_test = name.ends_with("tests.rs") || name.ends_with("/tests");
+            if path.is_dir() && !is_test {
+                walk(&path, root, into);
+            } else if name.ends_with(".rs") && !is_test && !matches!(name.as_str(), "layout.rs" | "shape.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
+                into.push(Source { path: name, code });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("helper");
+    let mut all = Vec::new();
+    walk(&root, &root, &mut all);
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all
+}
+
+/// Name and length in lines of every function, as rustfmt lays it out: it ends where its brace is as deep as its `fn`.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let is_end = |line: &&str| line.strip_prefix(indent).is_some_and(|rest| rest.starts_with('}'));
+        let one_line = line.ends_with('}') || line.ends_with(';');
+        let length = if one_line { 1 } else { lines[at + 1..].iter().position(is_end).map_or(1, |end| end + 2) };
+        found.push((name, length));
+    }
+    found
+}
+
+fn function_name(line: &str) -> Option<String> {
+    let mut rest = line.trim_start();
+    if let Some(public) = rest.strip_prefix("pub") {
+        rest = public.strip_prefix('(').and_then(|inner| inner.split_once(')')).map_or(public, |(_, rest)| rest);
+    }
+    while let Some(next) = ["const ", "unsafe ", "async "].iter().find_map(|word| rest.trim_start().strip_prefix(word))
+    {
+        rest = next;
+    }
+    let name = rest.trim_start().strip_prefix("fn ")?;
+    Some(name.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default().to_owned())
+}
+
+/// Compares what is too long with what is known to be.
+fn held_against(known: &[&str], found: &[String], what: &str) {
+    let new: Vec<&String> = found.iter().filter(|name| !known.iter().any(|k| name.starts_with(k))).collect();
+    let cured: Vec<&&str> = known.iter().filter(|k| !found.iter().any(|name| name.starts_with(**k))).collect();
+    assert!(new.is_empty(), "{what} too long: {new:#?}");
+    assert!(cured.is_empty(), "{what} no longer too long, take them out of the list: {cured:#?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let is_table = |path: &str| TABLES.iter().any(|table| path.starts_with(table));
+    let long = sources().into_iter().filter(|source| !is_table(&source.path));
+    let long = long.map(|source| (source.code.lines().count(), source.path)).filter(|(lines, _)| *lines > FILE);
+    let long: Vec<String> = long.map(|(lines, path)| format!("{path}: {lines}")).collect();
+    held_against(LONG_FILES, &long, "files");
+}
+
+#[test]
+fn no_function_is_too_long() {
+    let mut long = Vec::new();
+    for source in sources() {
+        let functions = functions(&source.code).into_iter().filter(|(_, length)| *length > FUNCTION);
+        long.extend(functions.map(|(name, length)| format!("{}::{name}: {length}", source.path)));
+    }
+    held_against(LONG_FUNCTIONS, &long, "functions");
+}
+
+/// Fields of a finding that hold sentences, and what errors are called.
+const PROSE: &[&str] = &[".fix", ".cause", ".title", ".summary", "evidence", "error", "err", "fault", ".message"];
+
+/// Logs are other programs' sentences, read for their words.
+const FOREIGN: &str = "logs/";
+
+/// Reading a text for words.
+const READING: &[&str] =
+    &[".contains(\"", ".starts_with(\"", ".ends_with(\"", ".find(\"", ".strip_prefix(\"", ".split_once(\""];
+
+/// Statements that read our own sentences: the receiver of a reading, or what it was bound from in the same function.
+fn readings(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, _) in READING.iter().flat_map(|word| code.match_indices(word)) {
+        let statement = code[..at].rfind([';', '{', '}', ',', '=', '|', '&']).map_or(0, |begin| begin + 1);
+        let receiver = code[statement..at].trim_start_matches([' ', '(', '!', '\n']).trim();
+        let words = |text: &str| {
+            let named = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).any(|word| {
+                PROSE.iter().any(|prose| word == *prose || prose.starts_with('.') && word.ends_with(prose))
+                    || word.split('.').any(|part| PROSE.contains(&part))
+            });
+            named && !text.contains('"')
+        };
+        let function = code[..at].rfind("\nfn ").max(code[..at].rfind(" fn ")).unwrap_or(0);
+        let bound = format!("let {} = ", receiver.split_whitespace().next_back().unwrap_or_default());
+        let source = code[function..at].rfind(&bound).map(|begin| {
+            let rest = &code[function + begin + bound.len()..];
+            rest.split(';').next().unwrap_or_default()
+        });
+        if words(receiver) || source.is_some_and(words) {
+            found.push(code[statement..].lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_sentence_is_read_back() {
+    let all = sources();
+    let all = all
+        .iter()
+        .filter(|source| !source.path.starts_with(FOREIGN))
+        .flat_map(|source| readings(&source.code).into_iter().map(|line| (&source.path, line)));
+    let wrong: Vec<String> = all.map(|(path, line)| format!("{path}: {line}")).collect();
+    assert!(wrong.is_empty(), "carry the fact in a field, a kind or an id instead: {wrong:#?}");
+}
+
+#[test]
+fn the_shape_is_read_as_it_is_written() {
+    let code = "fn a() {\n    x();\n}\n\nimpl B {\n    pub(crate) const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\nfn e() {}\n";
+    let found: Vec<(String, usize)> = [("a", 3), ("c", 5), ("e", 1)].map(|(n, l)| (n.to_owned(), l)).into();
+    assert_eq!(functions(code), found);
+    for wrong in [
+        "fn f() { if finding.fix.contains(\"x\") {} }",
+        "fn f() {\n    let text = error.to_string();\n    if text.starts_with(\"x\") {}\n}",
+        "fn f() { f.evidence.iter().any(|e| e.text.contains(\"x\")) || finding.evidence[0].text.contains(\"x\") }",
+    ] {
+        assert!(!readings(wrong).is_empty(), "{wrong}");
+    }
+    assert!(readings("fn f() { let text = line.text(); text.contains(\"error\"); }").is_empty());
+}
