@@ -119,9 +119,9 @@ impl Gateway {
     /// What the YAML reader stumbled over.
     pub(crate) fn parse(text: &str) -> Result<Self, GatewayFault> {
         yaml::from_text(text).map_err(|fault| {
-            let rule = match yaml::from_text::<yaml::Value>(text) {
+            let rule = match yaml::from_text::<Value>(text) {
                 Err(_) => RuleId::ProxyConfigYaml,
-                Ok(value) if yaml::at(&value, &["routes"]).is_some_and(yaml::Value::is_sequence) => {
+                Ok(value) if yaml::at(&value, &["routes"]).is_some_and(Value::is_sequence) => {
                     RuleId::ProxyConfigRoutesList
                 }
                 Ok(_) => RuleId::ProxyConfigType,
