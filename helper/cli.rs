@@ -182,7 +182,7 @@ fn dispatch(cli: &Cli, caller: &mut Caller) -> Printed {
         }
         Command::Render => answer!("render", |r: render::RenderRequest, d| render::run(&d, &r, caller)),
         Command::Check => answer!("check", |_r: check::CheckRequest, d| check::run(&d, caller)),
-        Command::Up => answer!("up", |r: stack::WaitRequest, d| stack::up(&d, r, caller)),
+        Command::Up => answer!("up", |r: stack::UpRequest, d| stack::up(&d, r, caller)),
         Command::Status => {
             answer!("status", |r: stack::StatusRequest, d| stack::status(&d, r, caller))
         }

@@ -366,6 +366,28 @@ fn engine_probe_leaves_nothing_when_it_is_killed() {
 }
 
 #[test]
+fn engine_a_rehearsal_needs_no_token() {
+    let Some(engine) = engine("a rehearsal") else { return };
+    let parent = folder();
+    let dir = parent.path().join("mcp-tunnel");
+    let stack = Stack::unmade(engine, &dir, "rehearsal");
+    let settings = json!({"domain": stack.domain, "images": images(), "routes": {"own": "http://own:9000"}});
+    helper(["init"]).dir(&dir).json(settings).run().expect(0);
+    stack.write("docker-compose.override.yaml", &services(&[("own", "")]));
+    let answer = stack.call(["up"]).json(json!({"rehearse": true})).run().expect(0);
+    assert_eq!(answer.data()["ready"], false);
+    assert_eq!(row(&answer, "own")["state"], "callable");
+    assert_eq!(answer.json["next"][0]["who"], "person");
+    assert!(stack.id("cloudflared").is_none(), "cloudflared is left out");
+    let before = stack.ids(["mcp-gateway", "own"]);
+    // What is missing later is cloudflared, and nothing else is started anew.
+    stack.set_token("healthy");
+    let up = stack.up_ready();
+    assert_eq!(up.data()["ready"], true);
+    assert_eq!(stack.ids(["mcp-gateway", "own"]), before);
+}
+
+#[test]
 fn engine_probe_of_many_routes_is_as_fast_as_its_slowest() {
     let Some(engine) = engine("ten routes") else { return };
     let routes: serde_json::Map<String, Value> = (0..10).map(|n| (format!("r{n}"), json!("http://own:9000"))).collect();

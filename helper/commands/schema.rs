@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::down::{DownData, DownRequest};
-use super::stack::{RestartRequest, StackData, StatusRequest, WaitRequest};
+use super::stack::{RestartRequest, StackData, StatusRequest, UpRequest};
 use crate::answer::{Answer, Failure, Report};
 use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
 use crate::commands::certs::issue::{IssueData, IssueRequest};
@@ -67,7 +67,7 @@ pub(crate) fn run() -> Report<SchemaData> {
         ("certs rotate-ca", command::<RotateRequest, RotateData>()),
         ("render", command::<RenderRequest, RenderData>()),
         ("check", command::<CheckRequest, CheckData>()),
-        ("up", command::<WaitRequest, StackData>()),
+        ("up", command::<UpRequest, StackData>()),
         ("status", command::<StatusRequest, StackData>()),
         ("restart", command::<RestartRequest, StackData>()),
         ("down", command::<DownRequest, DownData>()),

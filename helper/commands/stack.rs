@@ -6,13 +6,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Evidence, Finding, Report, Severity};
+use crate::answer::{Error, Evidence, Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::preflight;
 use crate::render::labels;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::Acts;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
@@ -23,9 +23,11 @@ use crate::stack::{Refusal, Stack};
 /// The request of `up`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct WaitRequest {
-    /// How long to wait for the live state, in seconds (240).
+pub(crate) struct UpRequest {
+    /// How long to wait for the live state, in seconds (240; a rehearsal 30).
     wait_seconds: Option<u32>,
+    /// Start everything but cloudflared, without needing a token, and ask whether this side is ready.
+    rehearse: bool,
 }
 
 /// The request of `status`.
@@ -117,11 +119,10 @@ pub(super) fn refused(refusal: Refusal, what: &str, command: Command, caller: &C
 ///
 /// # Errors
 /// `directory` when there is no deployment directory; `io` and `tool` from docker.
-pub(crate) fn up(
-    deployment: &Deployment,
-    request: WaitRequest,
-    caller: &mut Caller,
-) -> Result<Report<StackData>, Error> {
+pub(crate) fn up(deployment: &Deployment, request: UpRequest, caller: &mut Caller) -> Result<Report<StackData>, Error> {
+    if request.rehearse {
+        return rehearse(deployment, limit(request.wait_seconds, 30)?, caller);
+    }
     let limit = limit(request.wait_seconds, 240)?;
     deployment.require_begun()?;
     let lock = deployment.lock()?;
@@ -135,6 +136,47 @@ pub(crate) fn up(
     acts.bring_up()?;
     acts.bring_cloudflared_back()?;
     finish(&stack, acts, limit, Command::Up, caller)
+}
+
+/// `up` without the tunnel: whether Claude could call every route once there is one.
+fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Result<Report<StackData>, Error> {
+    deployment.require_begun()?;
+    let lock = deployment.lock()?;
+    let (stack, has_token) = match Stack::open_rehearsal(deployment, caller)? {
+        Ok(opened) => opened,
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, caller)),
+    };
+    labels::refresh_labels(deployment)?;
+    let mut acts = Acts::new(&stack, lock);
+    acts.revive()?;
+    acts.bring_up_without_agent()?;
+    // One that runs already goes on, in the network of a proxy that may be a new one.
+    acts.bring_cloudflared_back()?;
+    let (done, failed) = acts.finish();
+    let mut waited = stack.wait_for_calls(if failed.is_some() { Duration::ZERO } else { limit }, caller)?;
+    let agent = &stack.declared.services.cloudflared;
+    let is_of_agent = |f: &Finding| {
+        f.layer == Layer::Edge || f.id == RuleId::NotLive || f.subject.as_ref().is_some_and(|s| s.is_service(agent))
+    };
+    let state = &mut waited.state;
+    state.findings.retain(|f| !is_of_agent(f));
+    state.findings.extend(failed);
+    let is_ready = state.is_callable();
+    // There is no tunnel that could be ready.
+    state.ready = false;
+    let calls = state.calls.clone().unwrap_or_else(|| "no route could be asked".to_owned()).replace("can ", "could ");
+    let missing = if has_token { "cloudflared is not started" } else { "missing: the token, and its tunnel's CA" };
+    let summary = if is_ready { format!("this side is ready: {calls}; {missing}") } else { calls };
+    let mut report = report(&stack, waited, done, Command::Up, caller);
+    report.summary = summary;
+    if is_ready {
+        report.next = vec![match has_token {
+            true => Next::helper("start the tunnel", caller.command(&["up"])),
+            false => Next::person("put in the token, in a terminal of your own, never in a chat; then run `up`")
+                .running(caller.command(&["token", "set"])),
+        }];
+    }
+    Ok(report)
 }
 
 /// The command `restart`: applies an edited configuration, a new token or an edited server, and brings cloudflared back

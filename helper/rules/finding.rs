@@ -44,6 +44,11 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
+    /// Whether it is this service.
+    pub(crate) fn is_service(&self, service: &str) -> bool {
+        matches!(self, Self::Service { name } if name == service)
+    }
+
     /// A service.
     pub(crate) fn service(name: impl Into<String>) -> Self {
         Self::Service { name: names::shown(&name.into()).to_owned() }

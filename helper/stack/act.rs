@@ -99,6 +99,18 @@ impl<'a> Acts<'a> {
         self.compose(&args, PULL)
     }
 
+    /// The same for every service but cloudflared.
+    pub(crate) fn bring_up_without_agent(&mut self) -> Result<(), Error> {
+        let agent = &self.stack.declared.services.cloudflared;
+        let names = self.stack.declared.found.service_names();
+        let mut args = vec!["up", "--detach"];
+        if self.needs_build()? {
+            args.push("--build");
+        }
+        args.extend(names.iter().filter(|name| *name != agent).map(String::as_str));
+        self.compose(&args, PULL)
+    }
+
     /// Whether the sample's image is missing, or what it is built of was edited since its name was rendered. Compose
     /// would first look for a missing one in a registry, which does not exist.
     fn needs_build(&self) -> Result<bool, Error> {

@@ -26,7 +26,7 @@ use crate::model::environment;
 use crate::model::found::{ComposeFile, Found};
 use crate::preflight;
 use crate::probe::container::sweep;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Layer, RuleId, Severity};
 use declared::Declared;
 
 /// What a directory says of its stack, as far as Compose and the proxy need it.
@@ -108,11 +108,35 @@ impl<'a> Stack<'a> {
         deployment: &'a Deployment,
         caller: &mut Caller,
     ) -> Result<Result<Self, Refusal>, Error> {
+        Ok(Self::open_for(deployment, caller, false)?.map(|(stack, _)| stack))
+    }
+
+    /// The same for a rehearsal, which needs no token; whether there is one is told beside it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_rehearsal(
+        deployment: &'a Deployment,
+        caller: &mut Caller,
+    ) -> Result<Result<(Self, bool), Refusal>, Error> {
+        Self::open_for(deployment, caller, true)
+    }
+
+    fn open_for(
+        deployment: &'a Deployment,
+        caller: &mut Caller,
+        is_rehearsal: bool,
+    ) -> Result<Result<(Self, bool), Refusal>, Error> {
         let snapshot = caller.clone();
         let facts = Facts::gather(deployment, &snapshot)?;
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
         let sources = Sources::of(&facts);
-        let verdict = checks::judge(&facts);
+        let mut verdict = checks::judge(&facts);
+        let keeps_from_edge = |f: &Finding| f.layer == Layer::Edge && f.severity == Severity::Error;
+        let has_token = !verdict.findings.iter().any(keeps_from_edge);
+        if is_rehearsal {
+            verdict.findings.retain(|f| !keeps_from_edge(f));
+        }
         if verdict.is_fatal() {
             caller.services = sources.services;
             let (findings, skipped) = (verdict.findings, verdict.skipped);
@@ -122,7 +146,7 @@ impl<'a> Stack<'a> {
             stack.findings.extend(verdict.findings);
             stack.findings.extend(preflight::host::before_start());
             stack.skipped = verdict.skipped;
-            stack
+            (stack, has_token)
         }))
     }
 

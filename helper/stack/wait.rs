@@ -62,6 +62,31 @@ impl Stack<'_> {
     }
 }
 
+impl Stack<'_> {
+    /// Asks the servers behind the routes until all of them answer, or time is up; whether there is a tunnel does not
+    /// count.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn wait_for_calls(&self, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
+        let started = Instant::now();
+        let mut observer = Observer::new(&self.docker, self.deployment, &self.declared, Depth::Live)?;
+        loop {
+            let mut snapshot = observer.observe()?;
+            observer.probe(&mut snapshot)?;
+            let state = judge(&self.declared, &snapshot);
+            let elapsed = started.elapsed();
+            if state.is_callable() || elapsed >= limit {
+                return Ok(Waited { snapshot, state, elapsed });
+            }
+            if caller.progress {
+                let _ = writeln!(io::stderr(), "{:>4}s  {}", elapsed.as_secs(), state.progress());
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

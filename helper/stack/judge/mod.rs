@@ -118,6 +118,11 @@ impl StackState {
         )
     }
 
+    /// Whether there are routes, and Claude could call each of them once there is a tunnel.
+    pub(crate) fn is_callable(&self) -> bool {
+        !self.routes.is_empty() && self.routes.iter().all(|route| route.state.is_callable())
+    }
+
     /// Whether everything that makes the tunnel ready was tried, and is so; `None` where something was not tried.
     pub(crate) fn is_ready(&self) -> Option<bool> {
         let unchecked = self.routes.iter().any(|route| route.state == State::NotChecked);
