@@ -75,6 +75,13 @@ impl Caller {
         }
     }
 
+    /// A caller with these variables and no others.
+    #[cfg(test)]
+    pub(crate) fn with_env(env: &[(&str, &str)]) -> Self {
+        let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Self { env, ..Self::from_process() }
+    }
+
     /// A variable of the calling shell; an empty one counts as unset.
     pub(crate) fn var(&self, name: &str) -> Option<&OsStr> {
         self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())

@@ -1,4 +1,4 @@
-//! `mcp-tunnels-helper`: argv in, one JSON line and an exit code out.
+//! `mcp-tunnels-helper`: argv in; one JSON line, or text at a terminal, and an exit code out.
 
 mod answer;
 mod caller;
@@ -43,16 +43,10 @@ fn main() -> ExitCode {
         return probe::inside::run();
     }
     let mut caller = Caller::from_process();
-    let (text, code) = match cli::run(&args, &mut caller) {
-        Printed::Text(text) => (text.trim_end().to_owned(), 0),
-        Printed::Json(value, status, pretty) => {
-            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
-            (text.unwrap_or_default(), status.exit_code())
-        }
-    };
+    let Printed { text, code } = cli::run(&args, &mut caller);
     match print(&text) {
         Ok(()) => ExitCode::from(code),
-        // An answer that did not arrive is none.
+        // A truncated answer must not look like success.
         Err(error) => {
             if error.kind() != io::ErrorKind::BrokenPipe {
                 let _ = writeln!(io::stderr(), "failed to write the answer to standard output: {error}");

@@ -79,15 +79,13 @@ fn every_command_answers_one_object_with_no_arguments_and_with_an_empty_request(
 #[test]
 fn what_is_no_command_is_a_usage_error_in_json() {
     for args in [
-        &[][..],
-        &["nonsense"],
+        &["nonsense"][..],
         &["token"],
         &["certs"],
         &["token", "nonsense"],
         &["init", "more"],
         &["init", "--nonsense"],
         &["init", "-x"],
-        &["init", "--json"],
         &["init", "--dir"],
         &["init", "--json", "{}", "--json", "{}"],
         &["--json", "{}"],
@@ -174,12 +172,16 @@ fn help_and_version_are_plain_text() {
     let home = folder();
     let run = |args: &[&str]| plain(home.path()).args(args).output().unwrap();
     let version = run(&["--version"]);
+    let json: Value = serde_json::from_slice(&run(&["--version", "--output", "json"]).stdout).unwrap();
+    let target = json["data"]["target"].as_str().unwrap();
+    assert!(target.starts_with(std::env::consts::ARCH), "{target}");
+    assert!(json["data"]["images"]["proxy"].as_str().unwrap().contains("@sha256:"), "{json}");
     assert_eq!(
         (version.status.code(), String::from_utf8(version.stdout).unwrap(), version.stderr.len()),
-        (Some(0), format!("mcp-tunnels-helper {}\n", env!("CARGO_PKG_VERSION")), 0)
+        (Some(0), format!("mcp-tunnels-helper {} ({target})\n", env!("CARGO_PKG_VERSION")), 0)
     );
     for args in
-        [&["--help"][..], &["-h"], &["help"], &["init", "--help"], &["token", "set", "--help"], &["help", "certs"]]
+        [&[][..], &["--help"], &["-h"], &["help"], &["init", "--help"], &["token", "set", "--help"], &["help", "certs"]]
     {
         let help = run(args);
         let text = String::from_utf8(help.stdout).unwrap();
@@ -231,6 +233,80 @@ fn a_request_comes_as_text_from_a_file_or_from_standard_input() {
     }
     // Nothing on standard input is no request.
     helper(["connect", "--json", "-"]).dir(&dir).run().expect(2);
+}
+
+#[test]
+fn a_field_is_a_flag_too_and_not_both() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let by_json = helper(["render"]).json(json!({"routes": {"wiki": "http://wiki:8000"}, "dry_run": true})).dir(&dir);
+    let by_flags = helper(["render", "--route", "wiki=http://wiki:8000", "--dry-run"]).dir(&dir);
+    assert_eq!(by_json.changes_nothing().run().expect(0).data(), by_flags.changes_nothing().run().expect(0).data());
+    let mixed = helper(["render", "--route", "wiki=http://wiki:8000"]).json(json!({"dry_run": true})).dir(&dir);
+    assert!(mixed.changes_nothing().run().expect(0).data()["routes"]["wiki"].is_string());
+    for (args, request, code) in [
+        (&["render", "--dry-run"][..], json!({"dry_run": true}), "request"),
+        (&["render", "--route", "a=http://a:1"], json!({"routes": {}}), "request"),
+        (&["render", "--upstream-tls-ca-file", "/data/x"], json!({"upstream": null}), "request"),
+        (&["render", "--route", "a=http://a:1", "--route", "a=http://a:2"], json!({}), "request"),
+        (&["render", "--route", "a"], json!({}), "usage"),
+        (&["render", "--protocol", "tcp"], json!({}), "usage"),
+        (&["status", "--wait-seconds", "soon"], json!({}), "usage"),
+    ] {
+        let refused = helper(args.iter().copied()).json(request).dir(&dir).changes_nothing().run().expect(2);
+        assert_eq!(refused.json["error"]["code"], code, "{args:?}: {}", refused.message());
+    }
+    let removed =
+        helper(["render", "--route", "echo=", "--sample=false", "--route", "b=http://b:1"]).dir(&dir).run().expect(0);
+    assert!(removed.data()["routes"].get("echo").is_none());
+}
+
+#[test]
+fn a_typo_gets_the_nearest_name_and_a_missing_verb_the_verbs() {
+    for (args, nearest) in [
+        (&["statsu"][..], "`status`"),
+        (&["certs", "chek"], "`check`"),
+        (&["render", "--rout", "a=b"], "`--route`"),
+        (&["render", "--protocol", "htp2"], "`http2`"),
+        (&["certs"], "`rotate-ca`"),
+        (&["token"], "`set`"),
+        (&["token", "frobnicate"], "`set`"),
+    ] {
+        let refused = helper(args.iter().copied()).run().expect(2);
+        assert_eq!(refused.json["error"]["code"], "usage");
+        assert!(refused.message().contains(nearest), "{args:?}: {}", refused.message());
+    }
+}
+
+#[test]
+fn the_directory_comes_from_the_flag_the_environment_or_home() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let other = parent.path().join("other");
+    let by_variable = helper(["token", "check"]).env("MCP_TUNNEL_DIR", &dir).run();
+    assert_eq!(by_variable.data()["state"], "set");
+    // The flag has the last word, and an empty variable is not set.
+    for call in [
+        helper(["token", "check"]).env("MCP_TUNNEL_DIR", &dir).dir(&other),
+        helper(["token", "check"]).env("MCP_TUNNEL_DIR", ""),
+    ] {
+        assert_eq!(call.run().expect(2).json["error"]["code"], "directory");
+    }
+    // Where the default does not exist and this folder is a deployment, the error says so; otherwise it does not.
+    let hint = |cwd: &Path| {
+        let refused = helper(["token", "check"]).cwd(cwd).run().expect(2);
+        refused.json["error"]["hint"].as_str().unwrap().contains("`--dir .`")
+    };
+    assert!(hint(&dir));
+    assert!(!hint(parent.path()));
+}
+
+#[test]
+fn the_schema_of_one_command() {
+    let one = helper(["schema"]).json(json!({"command": "certs check"})).run().expect(0);
+    assert_eq!(one.data()["commands"].as_object().unwrap().keys().collect::<Vec<_>>(), ["certs check"]);
+    let refused = helper(["schema", "--command", "certs"]).run().expect(2);
+    assert_eq!(refused.json["error"]["code"], "request");
 }
 
 /// An answer whose reader has gone, or cannot take it.

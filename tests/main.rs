@@ -32,4 +32,5 @@ mod release;
 mod render;
 mod sample;
 mod takeover;
+mod terminal;
 mod token;

@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod request;
+pub(crate) mod text;
 
 use std::fmt;
 

@@ -13,12 +13,25 @@ use super::Error;
 
 /// Largest request, in bytes. The biggest sensible one, hundreds of routes, is a few kilobytes.
 const LIMIT: u64 = 1 << 20;
+/// Byte order mark of UTF-8, which some editors write.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the request from where `--json` says it is: the text itself, `@FILE`, or `-` for standard input.
+/// A field of the request that a flag gave.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Name of the field.
+    pub(crate) field: String,
+    /// Name of the flag, without dashes.
+    pub(crate) flag: String,
+    /// The field's value, JSON text.
+    pub(crate) text: String,
+}
+
+/// Reads the request from where `--json` says it is (the text itself, `@FILE`, or `-` for standard input) and from flags.
 ///
 /// # Errors
 /// `request` for what is not one JSON object of the command's own fields, `io` for a file that cannot be read.
-pub(crate) fn read<T: DeserializeOwned>(source: Option<&str>) -> Result<T, Error> {
+pub(crate) fn read<T: DeserializeOwned>(source: Option<&str>, flags: &[Flag]) -> Result<T, Error> {
     let bytes = match source {
         None => b"{}".to_vec(),
         Some("-") => limited(io::stdin().lock(), Path::new("standard input"))?,
@@ -30,7 +43,32 @@ pub(crate) fn read<T: DeserializeOwned>(source: Option<&str>) -> Result<T, Error
             None => text.as_bytes().to_vec(),
         },
     };
-    parse(&bytes)
+    parse(&joined(bytes, flags)?)
+}
+
+/// The request with the fields of the flags behind its own, as text: a name that occurs twice stays an error.
+fn joined(bytes: Vec<u8>, flags: &[Flag]) -> Result<Vec<u8>, Error> {
+    let text = bytes.strip_prefix(BOM).unwrap_or(&bytes).trim_ascii();
+    // What is wrong with it is for `parse` to say.
+    let Ok(own) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text) else { return Ok(bytes) };
+    if flags.is_empty() {
+        return Ok(bytes);
+    }
+    if let Some(Flag { field, flag, .. }) = flags.iter().find(|flag| own.contains_key(&flag.field)) {
+        return Err(Error::request(
+            format!("`{field}` is given in `--json` and by `--{flag}`"),
+            "give each field once, in the JSON or as a flag",
+        ));
+    }
+    let mut all = text.strip_suffix(b"}").unwrap_or(text).to_vec();
+    for (at, flag) in flags.iter().enumerate() {
+        if at > 0 || !own.is_empty() {
+            all.push(b',');
+        }
+        all.extend(format!("{}:{}", serde_json::Value::from(flag.field.as_str()), flag.text).bytes());
+    }
+    all.push(b'}');
+    Ok(all)
 }
 
 fn limited(from: impl Read, name: &Path) -> Result<Vec<u8>, Error> {
@@ -43,7 +81,7 @@ fn limited(from: impl Read, name: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
     // A derived struct would also take a JSON array, field by field.
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(Error::request(
@@ -226,6 +264,21 @@ mod tests {
             assert_eq!(error.to_string().contains(" at line "), placed, "{error}");
             assert!(error.hint().contains(hint), "{error}: {}", error.hint());
         }
+    }
+
+    #[test]
+    fn a_field_comes_from_the_json_or_from_a_flag() {
+        let flag = |field: &str, text: &str| Flag { field: field.into(), flag: field.into(), text: text.into() };
+        let all = |json: &str, flags: &[Flag]| {
+            joined(json.as_bytes().to_vec(), flags)
+                .map(|bytes| String::from_utf8(bytes).unwrap())
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(all(" {} ", &[flag("a", "1"), flag("b", "null")]).as_deref(), Ok(r#"{"a":1,"b":null}"#));
+        assert_eq!(all("{\"c\":[]}\n", &[flag("a", "{}")]).as_deref(), Ok(r#"{"c":[],"a":{}}"#));
+        assert_eq!(all("\u{feff}{}", &[flag("a", "1")]).as_deref(), Ok(r#"{"a":1}"#));
+        assert_eq!(all("[1", &[flag("a", "1")]).as_deref(), Ok("[1"));
+        assert!(all(r#"{"a":2}"#, &[flag("a", "1")]).unwrap_err().contains("`a` is given in `--json` and by `--a`"));
     }
 
     #[test]

@@ -4,27 +4,15 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::down::{DownData, DownRequest};
-use super::stack::{RestartRequest, StackData, StatusRequest, UpRequest};
-use crate::answer::{Answer, Failure, Report};
-use crate::commands::certs::check::{CheckData as CertsData, CheckRequest as CertsRequest};
-use crate::commands::certs::issue::{IssueData, IssueRequest};
-use crate::commands::certs::renew::{RenewData, RenewRequest};
-use crate::commands::certs::rotate_ca::{RotateData, RotateRequest};
-use crate::commands::check::{CheckData, CheckRequest};
-use crate::commands::connect::{ConnectData, ConnectRequest};
-use crate::commands::init::{InitData, InitRequest};
-use crate::commands::probe::{ProbeData, ProbeRequest};
-use crate::commands::render::{RenderData, RenderRequest};
-use crate::commands::rules::{RulesData, RulesRequest};
-use crate::commands::token::{CheckData as TokenCheckData, SetData, TokenRequest};
-use crate::diagnose::{DiagnoseData, DiagnoseRequest};
-use crate::preflight::{PreflightData, PreflightRequest};
+use crate::answer::{Answer, Error, Failure, Report};
 
-/// The request of `schema`: there is nothing to ask.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+/// The request of `schema`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct SchemaRequest {}
+pub(crate) struct SchemaRequest {
+    /// Only this command, with its verb, such as `certs check`.
+    command: Option<String>,
+}
 
 /// What `schema` answers.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -38,6 +26,8 @@ pub(crate) struct SchemaData {
 /// The schemas of one command.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CommandSchema {
+    /// What the command does.
+    about: &'static str,
     /// What `--json` takes.
     request: Schema,
     /// What is printed when it could look.
@@ -50,33 +40,50 @@ fn schema<T: JsonSchema>(answer: bool) -> Schema {
     settings.into_generator().into_root_schema_for::<T>()
 }
 
-fn command<R: JsonSchema, D: JsonSchema>() -> CommandSchema {
-    CommandSchema { request: schema::<R>(false), answer: schema::<Answer<D>>(true) }
+/// JSON Schema of a request.
+pub(crate) fn request_of<R: JsonSchema>() -> Schema {
+    schema::<R>(false)
+}
+
+/// JSON Schema of the answer that has these data.
+pub(crate) fn answer_of<D: JsonSchema>() -> Schema {
+    schema::<Answer<D>>(true)
+}
+
+/// A command of the command line.
+pub(crate) struct Entry {
+    /// The command and its verb.
+    pub(crate) words: &'static str,
+    /// What it does.
+    pub(crate) about: &'static str,
+    /// Schema of its request.
+    pub(crate) request: fn() -> Schema,
+    /// Schema of its answer.
+    pub(crate) answer: fn() -> Schema,
 }
 
 /// The command.
-pub(crate) fn run() -> Report<SchemaData> {
-    let commands = [
-        ("preflight", command::<PreflightRequest, PreflightData>()),
-        ("init", command::<InitRequest, InitData>()),
-        ("token set", command::<TokenRequest, SetData>()),
-        ("token check", command::<TokenRequest, TokenCheckData>()),
-        ("certs issue", command::<IssueRequest, IssueData>()),
-        ("certs check", command::<CertsRequest, CertsData>()),
-        ("certs renew", command::<RenewRequest, RenewData>()),
-        ("certs rotate-ca", command::<RotateRequest, RotateData>()),
-        ("render", command::<RenderRequest, RenderData>()),
-        ("check", command::<CheckRequest, CheckData>()),
-        ("up", command::<UpRequest, StackData>()),
-        ("status", command::<StatusRequest, StackData>()),
-        ("restart", command::<RestartRequest, StackData>()),
-        ("down", command::<DownRequest, DownData>()),
-        ("diagnose", command::<DiagnoseRequest, DiagnoseData>()),
-        ("probe", command::<ProbeRequest, ProbeData>()),
-        ("connect", command::<ConnectRequest, ConnectData>()),
-        ("rules", command::<RulesRequest, RulesData>()),
-        ("schema", command::<SchemaRequest, SchemaData>()),
-    ];
-    let data = SchemaData { failure: schema::<Failure>(true), commands: commands.into_iter().collect() };
-    Report::new(format!("JSON Schema of {} commands", data.commands.len()), data)
+///
+/// # Errors
+/// `request` for a command that does not exist.
+pub(crate) fn run(request: &SchemaRequest, commands: impl Iterator<Item = Entry>) -> Result<Report<SchemaData>, Error> {
+    let asked = request.command.as_deref();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let asked = asked.map(words);
+    let is_asked = |entry: &Entry| asked.as_ref().is_none_or(|asked| entry.words == asked);
+    let both = |Entry { words, about, request, answer }| {
+        (words, CommandSchema { about, request: request(), answer: answer() })
+    };
+    let commands: std::collections::BTreeMap<_, _> = commands.filter(is_asked).map(both).collect();
+    let summary = match (&asked, commands.len()) {
+        (Some(asked), 0) => {
+            return Err(Error::request(
+                format!("there is no command `{asked}`"),
+                "give the command with its verb, such as `certs check`, or leave `command` out for all",
+            ));
+        }
+        (Some(asked), _) => format!("JSON Schema of `{asked}`"),
+        (None, n) => format!("JSON Schema of {n} commands"),
+    };
+    Ok(Report::new(summary, SchemaData { failure: schema::<Failure>(true), commands }))
 }

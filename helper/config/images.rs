@@ -16,6 +16,9 @@ pub(crate) const CLOUDFLARED: &str =
 pub(crate) const PYTHON: &str =
     "python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b";
 
+/// All of them, by the names of the setting `images`.
+pub(crate) const TABLE: [(&str, &str); 3] = [("proxy", PROXY), ("cloudflared", CLOUDFLARED), ("python", PYTHON)];
+
 /// Registry of the sample's own image: one that nobody can publish to, so that a name that is missing here is built
 /// and never pulled.
 pub(crate) const SAMPLE_REGISTRY: &str = "localhost";

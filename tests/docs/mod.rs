@@ -1,5 +1,6 @@
 //! The generated pages of `docs/` are what the helper says of itself.
 
+mod commands;
 mod reference;
 mod troubleshooting;
 

@@ -43,9 +43,15 @@ impl Terminal {
     }
 
     /// Runs a command with all three streams on this terminal.
-    pub(crate) fn spawn(&self, mut command: Command) -> Child {
+    pub(crate) fn spawn(&self, command: Command) -> Child {
+        let stderr = Stdio::from(self.program.try_clone().unwrap());
+        self.spawn_with_stderr(command, stderr)
+    }
+
+    /// The same with standard error elsewhere.
+    pub(crate) fn spawn_with_stderr(&self, mut command: Command, stderr: Stdio) -> Child {
         let stream = || Stdio::from(self.program.try_clone().unwrap());
-        command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap()
+        command.stdin(stream()).stdout(stream()).stderr(stderr).spawn().unwrap()
     }
 
     pub(crate) fn type_in(&self, text: &str) {

@@ -1,0 +1,410 @@
+//! The facts of each command. What no function here knows is laid out by its shape.
+
+use serde_json::{Map, Value};
+
+use super::layout::Page;
+use super::{list, text};
+
+/// Shows `data` of a command.
+pub(super) fn show(page: &mut Page, command: &str, data: &Value) {
+    match command {
+        "preflight" => preflight(page, data),
+        "init" => init(page, data),
+        "up" | "status" | "restart" | "probe" => stack(page, data),
+        "connect" => connect(page, data),
+        "render" => {
+            files(page, data);
+            routes(page, data);
+            diffs(page, data);
+        }
+        "certs issue" | "certs check" | "certs renew" | "certs rotate-ca" => {
+            certificates(page, data);
+            by_shape(page, 0, &without(data, &["ca", "server", "new_ca", "files", "requirements"]));
+            rows(page, "Requirements:", &["requirement", "of", "ok", "found"], list(&data["requirements"]));
+            files(page, data);
+        }
+        "rules" => rules(page, data),
+        "schema" => {
+            page.gap();
+            page.verbatim(0, &serde_json::to_string_pretty(data).unwrap_or_default());
+        }
+        _ => by_shape(page, 0, data),
+    }
+}
+
+/// One line a program, and one a purpose of the network probes; what is not fine in a line of its own.
+fn preflight(page: &mut Page, data: &Value) {
+    page.gap();
+    let mut table = Vec::new();
+    for tool in list(&data["tools"]) {
+        let version = tool["version"].as_str().unwrap_or("not found");
+        let floor = tool["floor"].as_str().map_or_else(String::new, |floor| format!("{floor} or newer"));
+        table.push(vec![text(&tool["name"]).to_owned(), version.to_owned(), floor, joined(&tool["kind"])]);
+    }
+    page.table(&["tool", "version", "needed", ""], table);
+    let host = &data["host"];
+    let mut facts = Vec::new();
+    let system: Vec<&str> = ["os", "arch"].iter().map(|name| text(&host[*name])).collect();
+    facts.push(vec![
+        "system".to_owned(),
+        format!("{} {}", system.join(" "), joined(&host["kind"])).trim_end().to_owned(),
+    ]);
+    if let Some(free) = host["disk_free_mib"].as_u64() {
+        facts.push(vec!["disk".to_owned(), format!("{free} MiB free")]);
+    }
+    if let Some(path) = host["directory"]["path"].as_str() {
+        facts.push(vec!["directory".to_owned(), path.to_owned()]);
+    }
+    page.gap();
+    page.table(&[], facts);
+    network(page, list(&data["network"]));
+}
+
+fn network(page: &mut Page, probes: &[Value]) {
+    let purpose = |row: &Value| match text(&row["purpose"]) {
+        "" => format!("{} {}", text(&row["transport"]), row["port"]),
+        purpose => purpose.to_owned(),
+    };
+    let mut purposes: Vec<(String, Vec<&Value>)> = Vec::new();
+    for row in probes {
+        let name = purpose(row);
+        match purposes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, rows)) => rows.push(row),
+            None => purposes.push((name, vec![row])),
+        }
+    }
+    let mut table = Vec::new();
+    for (name, rows) in purposes {
+        let failed: Vec<&Value> = rows.iter().copied().filter(|row| row["outcome"] != "ok").collect();
+        let answered = format!("{} of {} ok", rows.len() - failed.len(), rows.len());
+        let slowest = rows.iter().filter(|row| row["outcome"] == "ok").filter_map(|row| row["ms"].as_u64()).max();
+        let took = slowest.map_or_else(String::new, |ms| format!("{ms} ms"));
+        table.push(vec![name, answered, took, targets(rows.iter().copied())]);
+        // What failed in the same way is one line.
+        let mut kinds: Vec<([&str; 3], Vec<&Value>)> = Vec::new();
+        for row in failed {
+            let kind = ["outcome", "family", "detail"].map(|name| text(&row[name]));
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, same)) => same.push(row),
+                None => kinds.push((kind, vec![row])),
+            }
+        }
+        for ([outcome, family, detail], same) in kinds {
+            let mut what = targets(same.into_iter());
+            for part in [family, detail].into_iter().filter(|part| !part.is_empty()) {
+                what = format!("{what}; {part}");
+            }
+            table.push(vec![String::new(), outcome.replace('_', " "), String::new(), what]);
+        }
+    }
+    page.gap();
+    page.table(&[], table);
+}
+
+/// Names of the hosts, the first two.
+fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in rows.map(|row| text(&row["target"])) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let more = names.len().saturating_sub(2);
+    let shown = names.into_iter().take(2).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// Where a deployment stands.
+fn init(page: &mut Page, data: &Value) {
+    page.gap();
+    let own = ["dir", "domain", "made_by", "token", "step"];
+    let facts = own.iter().filter_map(|name| Some(vec![title(name), data[*name].as_str()?.to_owned()])).collect();
+    page.table(&[], facts);
+    certificates(page, data);
+    routes(page, data);
+    let steps = list(&data["steps"]).iter().map(|step| {
+        let state = match text(&step["state"]) {
+            "done" => "done",
+            "unknown" => "unknown",
+            _ if step["who"] == "person" => "you",
+            _ => "to do",
+        };
+        vec![format!("[{state}]"), text(&step["id"]).to_owned(), text(&step["what"]).to_owned()]
+    });
+    let steps: Vec<Vec<String>> = steps.collect();
+    if !steps.is_empty() {
+        page.heading("Steps:");
+        page.table(&[], steps);
+    }
+    files(page, data);
+    diffs(page, data);
+}
+
+/// Connections, containers, routes with what their servers answered, certificates, token.
+fn stack(page: &mut Page, data: &Value) {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            facts.push(vec![name.to_owned(), value]);
+        }
+    };
+    fact("project", data["project"].as_str().map(str::to_owned));
+    if data.get("ready").is_some() {
+        fact(
+            "ready",
+            Some(data["ready"].as_bool().map_or("not known", |ready| if ready { "yes" } else { "no" }).to_owned()),
+        );
+    }
+    if let Some(connections) = data.get("connections") {
+        let registered = connections.get("registered").unwrap_or(connections);
+        let wanted = connections.get("wanted").unwrap_or(&data["connections_wanted"]);
+        let registered = registered.as_u64().map_or_else(|| "not known".to_owned(), |n| n.to_string());
+        let protocol = data["protocol"].as_str().map_or_else(String::new, |protocol| format!(" over {protocol}"));
+        fact("connections", Some(format!("{registered} of {wanted}{protocol}")));
+    }
+    if let Some(total) = data["calls"]["total"].as_u64() {
+        let (errors, since) = (data["calls"]["errors"].as_u64().unwrap_or(0), &data["calls"]["since_seconds"]);
+        fact("calls", Some(format!("{total} in the last {since} s, {errors} failed")));
+    }
+    fact("token", data["token"].as_str().map(str::to_owned));
+    page.gap();
+    page.table(&[], facts);
+    certificates(page, data);
+    let containers: Vec<Vec<String>> = list(&data["containers"]).iter().map(container).collect();
+    if !containers.is_empty() {
+        page.gap();
+        page.table(&["service", "state", "health", "restarts", "up"], containers);
+    }
+    let routes: Vec<Vec<String>> = list(&data["routes"]).iter().map(route).collect();
+    if !routes.is_empty() {
+        page.gap();
+        page.table(&["route", "state", "upstream", "server"], routes);
+    }
+    let done = list(&data["done"]);
+    if !done.is_empty() {
+        page.heading("Done:");
+        done.iter().for_each(|what| page.item("-", text(what)));
+    }
+    list(&data["notes"]).iter().for_each(|note| page.item("-", text(note)));
+}
+
+fn container(container: &Value) -> Vec<String> {
+    let health = container["health"].as_str().unwrap_or("-");
+    let up = container["up_seconds"].as_u64().map_or_else(|| "-".to_owned(), duration);
+    let restarts = container["restarts"].as_u64().unwrap_or(0);
+    vec![text(&container["service"]).into(), text(&container["state"]).into(), health.into(), restarts.to_string(), up]
+}
+
+fn route(route: &Value) -> Vec<String> {
+    let state = match (route["state"].as_str(), route["configured"].as_bool(), route["upstream_up"].as_bool()) {
+        (Some(state), ..) => state,
+        (None, Some(false), _) => "not applied",
+        (None, _, Some(false)) => "upstream down",
+        (None, Some(true), Some(true)) => "upstream up",
+        (None, ..) => "not known",
+    };
+    let server = &route["server"];
+    let mut answered = [&server["name"], &server["version"]].map(text).join(" ").trim().to_owned();
+    if let Some(tools) = server["tools"].as_u64() {
+        answered.push_str(&format!(", {tools} tool{}", if tools == 1 { "" } else { "s" }));
+    }
+    let reason = text(&route["reason"]);
+    let server = if answered.is_empty() { reason.to_owned() } else { answered };
+    vec![text(&route["name"]).into(), state.into(), text(&route["upstream"]).into(), server]
+}
+
+/// `95` is `1 min`: the larger unit is enough.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+fn certificates(page: &mut Page, data: &Value) {
+    let certificate = |name: &str, label: &str| {
+        let one = &data[name];
+        let days = one["days_left"].as_i64()?;
+        let until = text(&one["not_after"]).split('T').next().unwrap_or_default();
+        let fingerprint = one["fingerprint_sha256"].as_str().map_or_else(String::new, |f| format!("SHA-256 {f}"));
+        Some(vec![label.to_owned(), format!("{days} days left, until {until}"), fingerprint])
+    };
+    let known = [("ca", "CA"), ("new_ca", "new CA"), ("server", "server certificate")];
+    let rows: Vec<Vec<String>> = known.iter().filter_map(|(name, label)| certificate(name, label)).collect();
+    if !rows.is_empty() {
+        page.gap();
+        for row in rows {
+            page.table(&[], vec![vec![format!("{:18}", row[0]), row[1].clone()]]);
+            if !row[2].is_empty() {
+                page.verbatim(22, &row[2]);
+            }
+        }
+    }
+}
+
+/// Routes as a map from name to upstream.
+fn routes(page: &mut Page, data: &Value) {
+    let routes: Vec<Vec<String>> = data["routes"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, upstream)| vec![name.clone(), text(upstream).to_owned()])
+        .collect();
+    if !routes.is_empty() {
+        page.gap();
+        page.table(&["route", "upstream"], routes);
+    }
+}
+
+/// Files that were written or kept; those that were left alone are counted.
+fn files(page: &mut Page, data: &Value) {
+    let all = list(&data["files"]);
+    let changed = all.iter().filter(|file| file["action"] != "unchanged");
+    let rows: Vec<Vec<String>> =
+        changed.map(|file| ["action", "mode", "path"].map(|name| text(&file[name]).to_owned()).to_vec()).collect();
+    let unchanged = all.len() - rows.len();
+    if rows.is_empty() {
+        return;
+    }
+    page.heading("Files:");
+    page.table(&[], rows);
+    if unchanged > 0 {
+        page.paragraph(2, &format!("{unchanged} unchanged"));
+    }
+}
+
+fn diffs(page: &mut Page, data: &Value) {
+    for diff in list(&data["diffs"]) {
+        page.gap();
+        page.verbatim(0, text(&diff["diff"]));
+    }
+}
+
+/// What can be pasted, as it is.
+fn connect(page: &mut Page, data: &Value) {
+    for route in list(&data["routes"]) {
+        page.heading(&format!("{}  {}", text(&route["name"]), text(&route["url"])));
+        let clicks = list(&route["console"]);
+        if !clicks.is_empty() {
+            page.heading("In the Console:");
+            for (at, click) in clicks.iter().enumerate() {
+                page.item(&format!("{}.", at + 1), text(click));
+            }
+        }
+        for (name, label) in [("curl", "curl"), ("python", "Python"), ("typescript", "TypeScript")] {
+            if let Some(code) = route[name].as_str() {
+                page.heading(&format!("{label}:"));
+                page.gap();
+                page.verbatim(0, code);
+            }
+        }
+    }
+    let notes = list(&data["notes"]);
+    if !notes.is_empty() {
+        page.heading("Notes:");
+        notes.iter().for_each(|note| page.item("-", text(note)));
+    }
+}
+
+/// One line a rule; all of it where there is only one.
+fn rules(page: &mut Page, data: &Value) {
+    match list(&data["rules"]) {
+        [one] => by_shape(page, 0, one),
+        many => {
+            page.gap();
+            rows(page, "", &["id", "severity", "title"], many);
+        }
+    }
+}
+
+/// These fields of objects as a table.
+fn rows(page: &mut Page, heading: &str, names: &[&str], objects: &[Value]) {
+    let cells = |object: &Value| names.iter().map(|name| scalar(&object[*name]).unwrap_or_default()).collect();
+    let table: Vec<Vec<String>> = objects.iter().map(cells).collect();
+    if table.is_empty() {
+        return;
+    }
+    if !heading.is_empty() {
+        page.heading(heading);
+    }
+    page.table(names, table);
+}
+
+fn without(data: &Value, names: &[&str]) -> Value {
+    let fields = data.as_object().into_iter().flatten().filter(|(name, _)| !names.contains(&name.as_str()));
+    Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+fn joined(value: &Value) -> String {
+    list(value).iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// A value of one line.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some("-".into()),
+        Value::Bool(true) => Some("yes".into()),
+        Value::Bool(false) => Some("no".into()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if !text.contains('\n') => Some(text.clone()),
+        Value::Array(items) => {
+            let one = |item: &Value| if item.is_array() { None } else { scalar(item) };
+            items.iter().map(one).collect::<Option<Vec<String>>>().map(|items| items.join(", "))
+        }
+        Value::String(_) | Value::Object(_) => None,
+    }
+}
+
+fn title(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// Names and values; lists of objects as tables; texts of several lines as they are.
+fn by_shape(page: &mut Page, indent: usize, data: &Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    let fields = data.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value));
+    let (lines, parts): (Vec<_>, Vec<_>) = fields.partition(|(_, value)| scalar(value).is_some());
+    let rows: Vec<Vec<String>> =
+        lines.iter().filter_map(|(name, value)| Some(vec![title(name), scalar(value)?])).collect();
+    if !rows.is_empty() {
+        if indent == 0 {
+            page.gap();
+        }
+        page.table(&[], rows);
+    }
+    for (name, value) in parts {
+        page.heading(&format!("{}:", title(name)));
+        match value {
+            Value::String(text) => page.verbatim(2, text),
+            Value::Array(items) => items_by_shape(page, items),
+            value => by_shape(page, indent + 2, value),
+        }
+    }
+}
+
+fn items_by_shape(page: &mut Page, items: &[Value]) {
+    let objects: Vec<&Map<String, Value>> = items.iter().filter_map(Value::as_object).collect();
+    let mut names: Vec<&String> = Vec::new();
+    for name in objects.iter().flat_map(|object| object.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let cell = |object: &Map<String, Value>, name: &String| object.get(name).map_or(Some("-".into()), scalar);
+    let rows: Option<Vec<Vec<String>>> =
+        objects.iter().map(|object| names.iter().map(|name| cell(object, name)).collect()).collect();
+    match rows.filter(|_| objects.len() == items.len()) {
+        Some(rows) => {
+            let headings: Vec<String> = names.iter().map(|name| title(name)).collect();
+            page.table(&headings.iter().map(String::as_str).collect::<Vec<_>>(), rows);
+        }
+        None => items.iter().for_each(|item| by_shape(page, 2, item)),
+    }
+}
