@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::os::holder::Holder;
+
 /// Why a command could not answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -66,9 +68,18 @@ pub(crate) enum Error {
         /// The domain in the request.
         asked: String,
     },
-    /// Another helper works on the same directory.
-    #[error("another mcp-tunnels-helper is working on `{}`", .0.display())]
-    Busy(PathBuf),
+    /// Another process works on the same directory.
+    #[error(
+        "{} is working on `{}` and holds its lock",
+        holder.as_ref().map_or("another mcp-tunnels-helper".into(), ToString::to_string),
+        dir.display()
+    )]
+    Busy {
+        /// The deployment directory.
+        dir: PathBuf,
+        /// The process, as far as it can be seen.
+        holder: Option<Holder>,
+    },
     /// Another program printed something unexpected.
     #[error("{program} {what}")]
     Tool {
@@ -119,7 +130,7 @@ impl Error {
             Self::Env { .. } => "env-invalid",
             Self::Directory { .. } => "directory",
             Self::OtherDomain { .. } => "other-domain",
-            Self::Busy(_) => "busy",
+            Self::Busy { .. } => "busy",
             Self::Tool { .. } => "tool",
             Self::Certificate { .. } => "certificate",
             Self::Internal(_) => "internal",
@@ -140,7 +151,7 @@ impl Error {
                 "for another tunnel, use another directory (`--dir`); to keep this one, ask for {existing} or leave `domain` out; if {existing} is mistyped and its CA is not registered yet, delete `{}` and run `init` again",
                 dir.display()
             ),
-            Self::Busy(_) => "wait until it has finished, then run this command again".into(),
+            Self::Busy { .. } => "wait until it has finished, then run this command again".into(),
             Self::Tool { .. } => "run the program by hand and read its output".into(),
             Self::Certificate { .. } => "check the file that the message names; nothing was written".into(),
             Self::Internal(_) => "this is a bug; please report it with the command that you ran".into(),

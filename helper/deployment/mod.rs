@@ -24,6 +24,7 @@ pub(crate) use token::{Token, TokenState};
 use crate::answer::Error;
 use crate::caller::Caller;
 use crate::os::directory::Directory;
+use crate::os::holder;
 
 /// The directory itself, when the helper makes it: nobody else on the host gets as far as the keys.
 pub(crate) const DIR_MODE: u32 = 0o700;
@@ -156,7 +157,9 @@ impl Deployment {
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(TryLockError::WouldBlock) => return Err(Error::Busy(self.root().to_path_buf())),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Busy { dir: self.root().to_path_buf(), holder: holder::of_flock(&dir) });
+                }
                 // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
                 Err(TryLockError::Error(_)) => return Ok(Lock { dir: None }),
             }

@@ -47,16 +47,11 @@ pub(crate) fn find(
         return Ok((None, vec![rules::finding(RuleId::DockerMissing)]));
     };
     // Both at once: each takes tens of milliseconds.
-    let (server, compose) = std::thread::scope(|scope| {
-        let ask = || docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE);
-        let server = std::thread::Builder::new().spawn_scoped(scope, ask);
-        let compose = docker.ask(&["compose", "version", "--short"], PATIENCE);
-        // Where the system has no thread left, one after the other.
-        let server = server.map_or_else(|_| Ok(ask()), |thread| thread.join());
-        (server, compose)
-    });
-    let server = server.map_err(|_| Error::Internal("the thread that asked docker died".into()))??;
-    let compose = compose?;
+    let (server, compose) = process::both(
+        || docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE),
+        || docker.ask(&["compose", "version", "--short"], PATIENCE),
+    );
+    let (server, compose) = (server?, compose?);
     let docker_host = docker_host.map(OsStr::to_string_lossy);
     let mut findings = Vec::new();
     if server.timed_out {

@@ -156,9 +156,29 @@ pub(crate) fn run_fed(mut command: Command, input: Option<Input>, limit: Duratio
     Ok(output)
 }
 
-/// Starts a thread; where the system has none left that is an error of the run, not a panic.
+/// Starts a thread.
+///
+/// # Errors
+/// When the system has none left: a limit of processes (`RLIMIT_NPROC`) or of memory.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().spawn(work).map(drop)
+    thread::Builder::new().spawn(work).map(drop).map_err(|e| {
+        let why = e.to_string();
+        let why = why.split(" (os error").next().unwrap_or_default();
+        io::Error::new(e.kind(), format!("the system has no thread left ({why}); see `ulimit -u` and `ulimit -v`"))
+    })
+}
+
+/// Does two things at once; one after the other where the system has no thread left.
+pub(crate) fn both<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) -> (A, B) {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, &first);
+        let second = second();
+        let first = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => first(),
+        };
+        (first, second)
+    })
 }
 
 /// Waits for the child until the deadline, then ends it with everything that it started. Returns its exit code, if it

@@ -208,13 +208,12 @@ pub(crate) fn run(
 fn read(deployment: &Deployment, limit: Duration, verdict: &mut Verdict) -> Deployed {
     let (send, receive) = mpsc::channel();
     let it = deployment.clone();
-    std::thread::spawn(move || {
-        let _ = send.send(Deployed::read(&it));
-    });
-    let why = match receive.recv_timeout(limit) {
-        Ok(Ok(deployed)) => return deployed,
-        Ok(Err(why)) => why.to_string(),
-        Err(_) => "its disk did not answer in time".to_owned(),
+    let started = process::spawn(move || drop(send.send(Deployed::read(&it))));
+    let why = match (started, receive.recv_timeout(limit)) {
+        (Ok(()), Ok(Ok(deployed))) => return deployed,
+        (Ok(()), Ok(Err(why))) => why.to_string(),
+        (Ok(()), Err(_)) => "its disk did not answer in time".to_owned(),
+        (Err(why), _) => why.to_string(),
     };
     verdict.skip("deployment", why);
     Deployed::none(Some(deployment))

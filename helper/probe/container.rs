@@ -18,6 +18,7 @@ use super::wire::{Ask, Told};
 use crate::answer::Error;
 use crate::engine::client::{Docker, Input, Output};
 use crate::hash::sha256_hex;
+use crate::os::process;
 use crate::redact;
 
 /// Unix time in seconds after which a container or network of ours is nobody's.
@@ -194,12 +195,8 @@ pub(crate) fn sweep(docker: &Docker) -> Result<usize, Error> {
         docker.ask(&args, QUICK).map(|output| expired(&String::from_utf8_lossy(&output.stdout), unix_now()))
     };
     // Both at once: each takes tens of milliseconds.
-    let (containers, networks) = std::thread::scope(|scope| {
-        let networks = scope.spawn(|| list(&["network", "ls"]));
-        (list(&["ps", "--all"]), networks.join())
-    });
-    let containers = containers?;
-    let networks = networks.map_err(|_| Error::Internal("the thread that asked docker died".into()))??;
+    let (networks, containers) = process::both(|| list(&["network", "ls"]), || list(&["ps", "--all"]));
+    let (networks, containers) = (networks?, containers?);
     for id in &containers {
         docker.ask(&["rm", "--force", "--volumes", id], QUICK)?;
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::client::{read_metrics, try_route};
 use super::sockets;
 use super::wire::{Ask, Told};
+use crate::os::process;
 
 /// First argument with which this program is that one. It is no command: people have `probe`.
 pub(crate) const WORD: &str = "probe-inside";
@@ -33,12 +34,14 @@ pub(crate) fn run() -> ExitCode {
     let deadline = Duration::from_millis(ask.deadline_ms.min(LONGEST_RUN));
     let (done, told) = mpsc::channel::<Option<Told>>();
     let closed = done.clone();
-    std::thread::spawn(move || {
+    let watched = process::spawn(move || {
         // Nothing more is expected: what ends this is the end of standard input.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         let _ = closed.send(None);
     });
-    std::thread::spawn(move || done.send(Some(answer(&ask))));
+    if watched.and_then(|()| process::spawn(move || done.send(Some(answer(&ask))))).is_err() {
+        return ExitCode::from(FAILED);
+    }
     match told.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
         Ok(Some(told)) => {
             let text = serde_json::to_string(&told).unwrap_or_default();
@@ -52,10 +55,20 @@ pub(crate) fn run() -> ExitCode {
 /// All that was asked, at once.
 pub(crate) fn answer(ask: &Ask) -> Told {
     std::thread::scope(|scope| {
-        let metrics = scope.spawn(|| read_metrics(&ask.metrics, METRICS));
-        let routes: Vec<_> = ask.routes.iter().map(|target| scope.spawn(|| try_route(target))).collect();
-        let routes = routes.into_iter().filter_map(|thread| thread.join().ok()).collect();
+        let thread = || std::thread::Builder::new();
+        let metrics = thread().spawn_scoped(scope, || read_metrics(&ask.metrics, METRICS));
+        let routes = ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(target))));
+        let routes: Vec<_> = routes.collect();
+        // What got no thread is asked when the others have their answers.
+        let routes = routes
+            .into_iter()
+            .filter_map(|(target, thread)| thread.map_or_else(|_| Some(try_route(target)), |thread| thread.join().ok()))
+            .collect();
         let listening = ask.sockets.then(sockets::listening).flatten();
-        Told { routes, listening, metrics: metrics.join().unwrap_or_default() }
+        let metrics = match metrics {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            Err(_) => read_metrics(&ask.metrics, METRICS),
+        };
+        Told { routes, listening, metrics }
     })
 }

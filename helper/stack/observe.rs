@@ -19,7 +19,7 @@ use crate::logs::Logs;
 use crate::logs::line::stamped_at;
 use crate::logs::matcher::Writer;
 use crate::model::current::{self, Target};
-use crate::os::files;
+use crate::os::{files, process};
 use crate::probe::container::Place;
 use crate::probe::observe::{self as probe, Probed, metrics_addresses, neighbours};
 use crate::probe::target::plan;
@@ -172,14 +172,12 @@ impl<'a> Observer<'a> {
         let (docker, project) = (self.docker, self.declared.project.as_str());
         let listed = match self.clock_offset {
             Some(_) => container::of_project(docker, project)?,
-            None => std::thread::scope(|scope| {
-                // Where the system has no thread left, the two clocks count as one.
-                let offset = std::thread::Builder::new().spawn_scoped(scope, || version::clock_offset(docker));
-                let listed = container::of_project(docker, project);
-                let offset = offset.ok().and_then(|thread| thread.join().ok());
-                self.clock_offset = Some(offset.unwrap_or_default());
-                listed
-            })?,
+            None => {
+                let (offset, listed) =
+                    process::both(|| version::clock_offset(docker), || container::of_project(docker, project));
+                self.clock_offset = Some(offset);
+                listed?
+            }
         };
         Ok((listed, OffsetDateTime::now_utc() + self.clock_offset.unwrap_or_default()))
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use self::http::{Request, Security};
 use self::mcp::{Client, Met, Place};
 use super::wire::{Got, Http, Metrics, Seen, Step, Target, TlsFault, Try};
+use crate::os::process;
 
 /// Tries a route; never longer than its limit.
 pub(super) fn try_route(target: &Target) -> Seen {
@@ -97,7 +98,9 @@ fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
     let (send, answer) = mpsc::channel();
     let name = host.to_owned();
     // The resolver has timeouts of its own; a thread that is late is left behind.
-    std::thread::spawn(move || send.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>)));
+    let ask = move || send.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    // Without a thread nothing is sent, which is no answer within the time.
+    let _ = process::spawn(ask);
     let found = match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         Ok(found) => found.map_err(|_| Got::NameUnknown)?,
         Err(_) => return Err(Got::Timeout),
