@@ -111,6 +111,24 @@ fn an_env_file_that_cannot_be_read_is_a_finding() {
         std::fs::remove_file(&file).unwrap();
         make(&file);
         answers(&dir, if name == "utf-16" { "compose-env-invalid" } else { "env-unreadable" }, name);
+        if name == "utf-16" {
+            continue;
+        }
+        // The token is not called missing: it was not looked at.
+        let token = helper(["token", "check"]).dir(&dir).changes_nothing().run().expect(1);
+        assert_eq!((token.findings(), &token.data()["state"]), (vec!["env-unreadable"], &json!("unknown")), "{name}");
+        let init = helper(["init"]).dir(&dir).changes_nothing().run().expect(1);
+        assert_eq!(init.data()["token"], "unknown", "{name}");
+        for request in [json!({}), json!({"routes": {"wiki": "http://wiki:80"}})] {
+            let render = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
+            assert_eq!(render.findings(), ["env-unreadable"], "{name}");
+            assert_eq!(render.data()["routes"], json!({"echo": "http://hello-mcp:9000"}), "{name}");
+        }
+        // The proxy's configuration names the domain, too.
+        for words in [["connect"].as_slice(), &["certs", "check"], &["certs", "renew"]] {
+            let answer = helper(words.iter().copied()).dir(&dir).run();
+            assert_ne!(answer.code, 2, "{name}, {words:?}: {:#}", answer.json);
+        }
     }
 }
 

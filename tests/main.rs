@@ -21,6 +21,7 @@ mod engine;
 mod full_disk;
 mod init;
 mod launcher;
+mod limits;
 mod place;
 mod plugin;
 mod preflight;

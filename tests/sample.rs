@@ -118,7 +118,8 @@ fn engine_sample_in_its_container() {
     assert_eq!(stack.id("hello-mcp"), built, "once is enough");
 
     // A package that does not exist: said, and what runs goes on.
-    stack.write("hello-mcp/requirements.txt", &format!("{requirements}mcp-tunnels-test-nobody==1.0\n"));
+    let unknown = format!("mcp-tunnels-test-nobody==1.0 --hash=sha256:{}", "0".repeat(64));
+    stack.write("hello-mcp/requirements.txt", &format!("{requirements}{unknown}\n"));
     let failed = stack.up(60).expect(1);
     assert_eq!(failed.findings()[0], "build-packages", "{:#}", failed.json);
     assert!(call(&stack, "Ada").contains("Hello, Ada!"));

@@ -136,7 +136,7 @@ pub(super) fn server_key_loads(file: &File<KeyFile>) -> Verdict {
 pub(super) fn server_certificate_loads(file: &File<CertificateFile>) -> Verdict {
     match file {
         File::Good(file) if !file.go_finds_it => Verdict::fail(HIDDEN),
-        File::Good(file) => Verdict::pass(count(file.certificates() as i64, "PEM certificate")),
+        File::Good(file) => Verdict::pass(count(file.certificates(), "PEM certificate")),
         File::Faulty(PemFault::KeyInsteadOfCertificate) => Verdict::skip("it contains a private key"),
         File::Faulty(fault) => Verdict::fail(fault.to_string()),
         File::Unreadable(why) => Verdict::fail(why.clone()),
@@ -277,7 +277,7 @@ pub(super) fn routes_covered(facts: &Facts, c: &Details) -> Verdict {
     if facts.routes.is_empty() {
         Verdict::skip("no routes are configured")
     } else if missing.is_empty() {
-        Verdict::pass(format!("{} of {}", facts.routes.len(), count(facts.routes.len() as i64, "route")))
+        Verdict::pass(format!("{} of {}", facts.routes.len(), count(facts.routes.len(), "route")))
     } else {
         Verdict::fail(format!("not covered: {}; {}", list(&missing), names(c)))
     }

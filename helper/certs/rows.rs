@@ -42,19 +42,19 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
         File::Absent => Verdict::skip("there is no ca.crt"),
     }),
     row("ca-single", Ca, CaUnfit, "ca.crt contains exactly one certificate", |f| {
-        ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates() as i64, "certificate")))
+        ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates(), "certificate")))
     }),
     row("ca-no-key-material", Ca, CaUnfit, "ca.crt contains no private key", |f| {
-        ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys as i64, "private key block")))
+        ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys, "private key block")))
     }),
     // Not documented: the file is registered in the Console and mounted into the proxy.
     row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password beside its certificate", |f| {
         ca_file(f, |c| match (c.other_text, c.holds_secret) {
             (0, _) => Verdict::pass("nothing beside the certificate"),
-            (n, false) => Verdict::pass(format!("{} of other text", count(n as i64, "byte"))),
+            (n, false) => Verdict::pass(format!("{} of other text", count(n, "byte"))),
             (n, true) => Verdict::fail(format!(
                 "{} of other text; a part of it looks like a token or password",
-                count(n as i64, "byte")
+                count(n, "byte")
             )),
         })
     }),

@@ -221,7 +221,7 @@ impl Present {
         let current = Current::read(deployment);
         let (domain, fault) = match current.checked_domain() {
             Ok(domain) => (domain, current.found.env_fault.clone()),
-            Err(fault) => (None, Some(fault.finding())),
+            Err(fault) => (None, current.found.env_fault.clone().or_else(|| Some(fault.finding()))),
         };
         Self {
             env: current.found.env().cloned(),
@@ -235,6 +235,13 @@ impl Present {
     fn token(&self) -> TokenState {
         TokenState::of(self.env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref())
     }
+
+    fn token_name(&self) -> TokenStateName {
+        match &self.fault {
+            Some(fault) if fault.id == RuleId::EnvUnreadable => TokenStateName::Unknown,
+            Some(_) | None => self.token().name(),
+        }
+    }
 }
 
 /// What is known without the tunnel's domain.
@@ -247,6 +254,7 @@ fn without_domain(
 ) -> Report<InitData> {
     let root = deployment.root().display();
     let token = present.token();
+    let token_name = present.token_name();
     let routes = current::routes(deployment);
     let has = |inside| matches!(files::read(deployment, inside), Ok(Some(_)));
     let summary = match (fault, made_by) {
@@ -270,7 +278,7 @@ fn without_domain(
         files: Vec::new(),
         ca: None,
         server: None,
-        token: token.name(),
+        token: token_name,
         routes,
         made_by,
         steps: steps(&progress),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::request::UniqueMap;
-use crate::answer::{Error, Next, Report, Skipped};
+use crate::answer::{Error, Next, Report, Skipped, count};
 use crate::caller::Caller;
 use crate::config::gateway::Gateway;
 use crate::config::settings::McpPath;
@@ -157,9 +157,13 @@ fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {
             finding.severity = Severity::Note;
             finding.with(format!("`{service}` has no container"))
         }
-        Some(proxy) if proxy.status() == "restarting" => rules::finding(RuleId::CrashLoop)
-            .about(subject)
-            .with(format!("`{service}` was restarted {} times, exit code {}", proxy.restart_count, proxy.exit_code())),
+        Some(proxy) if proxy.status() == "restarting" => {
+            rules::finding(RuleId::CrashLoop).about(subject).with(format!(
+                "`{service}` was restarted {}, exit code {}",
+                count(proxy.restart_count, "time"),
+                proxy.exit_code()
+            ))
+        }
         Some(proxy) => {
             let has_ended = matches!(proxy.status(), "exited" | "dead");
             let ending = if has_ended { format!(", exit code {}", proxy.exit_code()) } else { String::new() };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::answer::{Error, Next, Report, count};
 use crate::caller::{Caller, quote};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, scaffold};
 use crate::model::current;
 use crate::os::files::{Action, FileEntry};
 use crate::render;
@@ -60,6 +60,9 @@ pub(crate) fn run(
 ) -> Result<Report<RenderData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
+    if let Err(error) = scaffold::read_env(deployment) {
+        return Ok(without_env(deployment, request, &error));
+    }
     let domain = current::require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
     let rendered = render::render(deployment, &domain, &request.settings(), mode, caller.now)?;
@@ -105,4 +108,21 @@ pub(crate) fn run(
             .push(Next::helper("start the stack, or apply the change to the running one", caller.command(&["up"])));
     }
     Ok(report)
+}
+
+/// Without the domain and the labels in `.env` nothing is written.
+fn without_env(deployment: &Deployment, request: &RenderRequest, error: &Error) -> Report<RenderData> {
+    let finding = scaffold::unreadable_env(error);
+    let data = RenderData {
+        files: Vec::new(),
+        routes: current::routes(deployment),
+        paths: BTreeMap::new(),
+        networks: Vec::new(),
+        replaces: None,
+        diffs: Vec::new(),
+        dry_run: request.dry_run,
+    };
+    let mut report = Report::new(format!("nothing was written: {}", finding.title), data);
+    report.findings.push(finding);
+    report
 }

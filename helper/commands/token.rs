@@ -144,9 +144,13 @@ pub(crate) struct CheckData {
 /// `directory` when there is no deployment directory, reading errors.
 pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<CheckData>, Error> {
     deployment.require()?;
-    let env = scaffold::read_env(deployment)?;
+    let (env, unreadable) = match scaffold::read_env(deployment) {
+        Ok(env) => (env, None),
+        Err(error) => (None, Some(scaffold::unreadable_env(&error))),
+    };
     let state = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    let mut findings: Vec<Finding> = secrets::state_finding(&state).into_iter().collect();
+    let is_known = unreadable.is_none();
+    let mut findings: Vec<Finding> = unreadable.or_else(|| secrets::state_finding(&state)).into_iter().collect();
     let (fingerprint, tunnel_id, shadowed) = match &state {
         TokenState::Set(token) => {
             let shadow = secrets::shadow(token, caller);
@@ -159,28 +163,29 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         }
     };
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
-    findings.extend(modes::env_mode(deployment)?);
+    findings.extend(modes::env_mode(deployment).unwrap_or_default());
     let git = git::state(deployment, path::ENV);
     let mut skipped = Vec::new();
     findings.extend(secrets::git_finding(&git, path::ENV));
     if let GitState::Unknown(why) = &git {
         skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
-    let mode = files::metadata(deployment, path::ENV)?.map(|meta| {
+    let mode = files::metadata(deployment, path::ENV).ok().flatten().map(|meta| {
         use std::os::unix::fs::MetadataExt;
         format!("{:04o}", meta.mode() & 0o7777)
     });
     let summary = match &state {
+        _ if !is_known => "the token is not known: .env cannot be read".to_owned(),
         TokenState::Set(token) => format!(".env contains a well-formed token (fingerprint {})", token.fingerprint()),
         TokenState::Placeholder => "the token is not set: .env contains the placeholder".to_owned(),
         TokenState::Missing => ".env contains no token".to_owned(),
         TokenState::Malformed(fault) => format!("the value in .env is not a token: {fault}"),
     };
-    let mut report =
-        Report::new(summary, CheckData { state: state.name(), fingerprint, tunnel_id, shadowed, mode, git });
+    let name = if is_known { state.name() } else { TokenStateName::Unknown };
+    let mut report = Report::new(summary, CheckData { state: name, fingerprint, tunnel_id, shadowed, mode, git });
     report.findings = findings;
     report.skipped = skipped;
-    if !matches!(state, TokenState::Set(_)) {
+    if is_known && !matches!(state, TokenState::Set(_)) {
         report.next.push(steps::token_step(caller));
     }
     Ok(report)

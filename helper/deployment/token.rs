@@ -266,6 +266,8 @@ pub(crate) enum TokenStateName {
     Missing,
     /// Something else.
     Malformed,
+    /// `.env` cannot be read.
+    Unknown,
 }
 
 #[cfg(test)]

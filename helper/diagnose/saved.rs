@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 
 use super::{DiagnoseData, DiagnoseRequest, Signals, moment};
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::logs::Logs;
 use crate::logs::input::{Extent, Patient, scan};
@@ -100,7 +100,7 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
     };
     let mut report = Report::new(summary(&verdict, extent), data);
     if verdict.undated > 0 {
-        let text = format!("{} lines have no time stamp; they were read although `since` is set", verdict.undated);
+        let text = format!("{} without a time stamp read although `since` is set", count(verdict.undated, "line"));
         report.skipped.push(Skipped::new("since", text));
     }
     report.skipped.extend(cut);
@@ -110,7 +110,7 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
 }
 
 fn summary(verdict: &Verdict, extent: Extent) -> String {
-    let lines = extent.lines;
+    let lines = count(extent.lines, "line");
     match rules::root(&verdict.findings) {
         _ if extent.bytes == 0 => "the log is empty".to_owned(),
         Some(f) if f.severity == Severity::Error => {
@@ -121,9 +121,9 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
         }
         Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("the tunnel works, but {}", f.title),
         Some(f) if f.severity == Severity::Warning => format!("{}; the log shows no successful call", f.title),
-        _ if verdict.healthy => format!("healthy: no fault in {lines} lines, and the log shows that the tunnel works"),
-        _ if !verdict.recognized => format!("no program of this stack wrote any of the {lines} lines"),
-        _ => format!("no fault in {lines} lines, but the log does not show that the tunnel works"),
+        _ if verdict.healthy => format!("healthy: no fault in {lines}, and the log shows that the tunnel works"),
+        _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),
+        _ => format!("no fault in {lines}, but the log does not show that the tunnel works"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::secrets;
-use crate::answer::{Finding, Severity, Subject};
+use crate::answer::{Finding, Severity, Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
@@ -63,7 +63,7 @@ pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
 /// Compose refuses any other name of a service, and a container's host name has no other letters.
 pub(super) fn names_are_names(facts: &Facts) -> Outcome {
     capped(facts.found.invalid_names().into_iter().map(|(file, name)| {
-        let said = format!("{} of {} characters", names::shown(&name), name.chars().count());
+        let said = format!("{} of {}", names::shown(&name), count(name.chars().count(), "character"));
         rules::finding(RuleId::ComposeNameInvalid).about(Subject::file(file)).with(said)
     }))
 }

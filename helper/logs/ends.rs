@@ -8,7 +8,7 @@ use super::patterns::Effect;
 use super::programs::Found;
 use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
 use super::stream::Stream;
-use crate::answer::{Evidence, Finding, Severity, Subject};
+use crate::answer::{Evidence, Finding, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 
 /// One container that ended, how its log tells, and what it ended of.
@@ -85,7 +85,7 @@ fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
         }
     }
     for stream in logs.streams.iter().filter(|s| s.silent_starts >= SILENT) {
-        let text = format!("started {} times", stream.silent_starts);
+        let text = format!("started {}", count(stream.silent_starts, "time"));
         looping.push(Ended::of(stream, text, Some(RuleId::UpstreamStdio)));
     }
     for stream in &logs.streams {
@@ -94,7 +94,7 @@ fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
         let server = writer_of(&stream.name).is_none();
         let idle = life.code == Some(0) && life.successes >= 2 && server;
         if let Some(code) = life.code.filter(|_| life.failures >= 2 || killed || idle) {
-            let text = format!("exited with code {code}{}, {} times", life::meaning(code), life.ends());
+            let text = format!("exited with code {code}{}, {}", life::meaning(code), count(life.ends(), "time"));
             looping.retain(|ended| ended.service != stream.name);
             looping.push(Ended::of(stream, text, cause(stream)));
         }

@@ -10,7 +10,7 @@ use super::patterns::{Effect, Tell};
 use super::programs::{self, Found, Seen};
 use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
 use super::stream::{Kind, Stream};
-use crate::answer::{Evidence, Finding, Layer, Severity};
+use crate::answer::{Evidence, Finding, Layer, Severity, count};
 use crate::rules::{self, RuleId};
 
 /// What a log adds up to.
@@ -146,7 +146,7 @@ impl Logs {
     /// The documented sample without a transport: it reads its standard input, finds the end, and ends well.
     fn judge_silence(&self, findings: &mut Vec<Finding>) {
         for stream in self.streams.iter().filter(|s| s.silent_starts >= SILENT) {
-            let text = format!("{} starts, and no line but pip's", stream.silent_starts);
+            let text = format!("{}, and no line but pip's", count(stream.silent_starts, "start"));
             findings.push(rules::finding(RuleId::UpstreamStdio).with(Evidence::of(&stream.name, text)));
         }
         for row in self.rows.iter().filter(|row| row.exit_code() == Some(0) && writer_of(&row.service).is_none()) {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::hosts;
 use super::wire::{Got, Http, Listener, Seen, Server, Step, Target, TlsFault, Try};
+use crate::answer::count;
 use crate::redact;
 use crate::rules::{self, Finding, RuleId, Severity, Subject};
 
@@ -399,7 +400,8 @@ fn finding(rule: RuleId, target: &Target, reason: &str) -> Finding {
 
 fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> Verdict {
     if server.lost > 0 {
-        let reason = format!("forgets sessions: {} of {} requests in one session failed", server.lost, server.asked);
+        let reason =
+            format!("forgets sessions: {} of {} in one session failed", server.lost, count(server.asked, "request"));
         let finding = finding(RuleId::UpstreamSessionLost, target, &reason);
         return Verdict { state: State::Refused, reason: Some(reason), finding: Some(finding) };
     }

@@ -9,6 +9,7 @@ use super::judge::{State, Verdict, judge};
 use super::observe::Observed;
 use super::target::Planned;
 use super::wire::{Era, Got, Seen, Server, SessionEnd, Step, TlsFault, Try};
+use crate::answer::count;
 use crate::redact;
 use crate::rules::Finding;
 
@@ -98,8 +99,7 @@ impl ServerRow {
         let name = if self.name.is_empty() { "an MCP server" } else { &self.name };
         let version = if self.version.is_empty() { String::new() } else { format!(" {}", self.version) };
         match self.tools {
-            Some(1) => format!("{name}{version}, 1 tool"),
-            Some(n) => format!("{name}{version}, {n} tools"),
+            Some(n) => format!("{name}{version}, {}", count(n, "tool")),
             None => format!("{name}{version}"),
         }
     }

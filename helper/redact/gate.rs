@@ -50,13 +50,15 @@ pub(crate) fn excerpt(text: &str, around: &str) -> String {
     if clean.chars().count() <= EVIDENCE || before <= EVIDENCE / 2 {
         return cut(&clean, EVIDENCE);
     }
-    // From the beginning of a word: half a word is no evidence, and might be half a secret whose name is cut off.
+    // Whole words only: half a word is no evidence, and might be half a secret whose name is cut off.
+    let is_gap = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '{');
+    let begin = clean.char_indices().nth(EVIDENCE / 4).map_or(clean.len(), |(end, _)| end);
+    let begin = clean[..begin].rfind(is_gap).unwrap_or_default();
     let at = clean.find(around).unwrap_or_default();
     let from = clean[..at].char_indices().rev().nth(EVIDENCE / 4).map_or(0, |(from, _)| from);
-    let word = clean[from..at]
-        .find(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '{'))
-        .map_or(at, |gap| from + gap + 1);
-    cut(&format!("…{}", clean[word..].trim_start()), EVIDENCE)
+    let word = clean[from..at].find(is_gap).map_or(at, |gap| from + gap + 1);
+    // The line's beginning has its time and level.
+    cut(&format!("{}… {}", &clean[..begin], clean[word..].trim_start()), EVIDENCE)
 }
 
 /// A line that somebody else wrote: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and

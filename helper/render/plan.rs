@@ -7,7 +7,7 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::takeover::Replaced;
-use crate::answer::{Finding, Severity};
+use crate::answer::{Finding, Severity, count};
 use crate::config::stamp::{Origin, origin};
 use crate::deployment::{Deployment, OPEN_MODE};
 use crate::os::files::{Action, FileEntry};
@@ -171,7 +171,7 @@ fn cut(diff: &str, budget: &mut usize) -> String {
     for line in diff.split_inclusive('\n') {
         if out.len() + line.len() > *budget {
             let left = diff[out.len()..].lines().count();
-            out.push_str(&format!("… {left} more lines: ask with \"verbose\": true\n"));
+            out.push_str(&format!("… {}: ask with \"verbose\": true\n", count(left, "more line")));
             *budget = 0;
             return out;
         }

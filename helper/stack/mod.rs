@@ -178,14 +178,9 @@ impl<'a> Stack<'a> {
         let declared = Declared { project, services, found, gateway, gateway_path };
         let stack = Self { deployment, docker, declared, findings, skipped: Vec::new() };
         // What a killed helper left goes first; both questions at once.
-        let conflict = std::thread::scope(|scope| {
-            let swept = std::thread::Builder::new().spawn_scoped(scope, || sweep(&stack.docker).map(drop));
-            let conflict = stack.conflict();
-            if let Some(Ok(swept)) = swept.ok().map(std::thread::ScopedJoinHandle::join) {
-                swept?;
-            }
-            conflict
-        })?;
+        let (swept, conflict) = process::both(|| sweep(&stack.docker).map(drop), || stack.conflict());
+        swept?;
+        let conflict = conflict?;
         Ok(match conflict {
             Some(conflict) => {
                 Err(Refusal { findings: vec![conflict], project: Some(stack.declared.project), ..Refusal::default() })

@@ -101,7 +101,7 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
         return format!("the tunnel is live{when} ({connections}): {calls}{but}");
     }
     let connections = match state.connections {
-        Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection")),
+        Some(n) => format!("{n} of {}", count(state.wanted, "edge connection")),
         None => "connected to the edge".to_owned(),
     };
     let routes = count(state.routes.len(), "route");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::answer::Finding;
+use crate::answer::{Finding, count};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::engine::container::{Endpoint, Inspected};
@@ -212,7 +212,7 @@ impl Container {
     pub(crate) fn times(&self) -> String {
         match self.restarts {
             1 => "restarted once".to_owned(),
-            n => format!("restarted {n} times"),
+            n => format!("restarted {}", count(n, "time")),
         }
     }
 

@@ -87,7 +87,9 @@ python_image() {
     if [ ! -f "$wheels/complete" ]; then
         mkdir -p "$wheels"
         "$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: --dest "$wheels" \
-            --requirement "$requirements" pip
+            --requirement "$requirements"
+        # Has no hash, which one package with a hash requires of all others in the same run.
+        "$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: --dest "$wheels" pip
         touch "$wheels/complete"
     fi
     "$python" "$here/python_rootfs.py" "$work/rootfs" "$wheels"

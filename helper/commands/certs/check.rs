@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Target, new_ca};
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::certs::audit::{Of, Row, Verdict};
 use crate::certs::handshake::{Handshakes, rehearse};
@@ -173,16 +173,16 @@ fn summary(judged: &Judged, rows: &[RequirementRow]) -> String {
         None => "`data/tls.crt` cannot be read as a certificate".to_owned(),
     };
     let of = rows.len();
-    let count = |verdict: Option<bool>| rows.iter().filter(|row| row.ok == verdict).count();
-    match (count(Some(false)), count(None)) {
-        (0, 0) => format!("CA and server certificate meet all {of} requirements; {life}"),
+    let number = |verdict: Option<bool>| rows.iter().filter(|row| row.ok == verdict).count();
+    let met = format!("{} met", count(number(Some(true)), "requirement"));
+    match (number(Some(false)), number(None)) {
+        (0, 0) => format!("CA and server certificate meet all {}; {life}", count(of, "requirement")),
         (0, 1) => {
             let why = rows.iter().find(|row| row.ok.is_none()).map_or("", |row| row.found.as_str());
-            format!("{} requirements met; 1 not checked ({why}); {life}", count(Some(true)))
+            format!("{met}; 1 not checked ({why}); {life}")
         }
-        (0, n) => format!("{} requirements met; {n} not checked; {life}", count(Some(true))),
-        (1, _) => format!("1 of {of} requirements is not met; {life}"),
-        (n, _) => format!("{n} of {of} requirements are not met; {life}"),
+        (0, n) => format!("{met}; {n} not checked; {life}"),
+        (n, _) => format!("{n} of {} not met; {life}", count(of, "requirement")),
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Target;
-use crate::answer::{Error, Report};
+use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::certs::CertificateInfo;
 use crate::certs::provision::{self, Issued, Lives};
@@ -46,8 +46,8 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let created = files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match &judged.server {
         Some(server) if judged.is_good() => format!(
-            "CA and server certificate meet all {} requirements; {}{}",
-            judged.met,
+            "CA and server certificate meet all {}; {}{}",
+            count(judged.met, "requirement"),
             server.life(),
             if created == 0 { "; nothing to issue" } else { "" },
         ),

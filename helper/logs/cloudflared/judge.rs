@@ -1,7 +1,7 @@
 //! What the state of cloudflared's connections means: what is wrong now, and what was.
 
 use super::state::{Agent, CONNECTIONS};
-use crate::answer::{Evidence, Finding, Layer, Severity};
+use crate::answer::{Evidence, Finding, Layer, Severity, count};
 use crate::logs::fault::{Fault, Faults};
 use crate::logs::line::connection_index;
 use crate::logs::matcher::Writer;
@@ -192,7 +192,8 @@ impl Agent {
                 (false, false, RuleId::EdgeQuicBlocked) if self.quic_timeouts < BLOCKED => finding,
                 (false, false, _) => finding.with_severity(Severity::Error),
             };
-            let finding = if tries { finding.with(format!("{} attempts failed", self.quic_timeouts)) } else { finding };
+            let finding =
+                if tries { finding.with(format!("{} failed", count(self.quic_timeouts, "attempt"))) } else { finding };
             if brief { suspects.push(finding) } else { found.push(finding) }
         }
         suspects

@@ -14,7 +14,7 @@ pub(crate) use namespace::{Orphan, orphan};
 
 use super::declared::Declared;
 use super::snapshot::{Container, Snapshot};
-use crate::answer::{Finding, Severity, Skipped, Subject};
+use crate::answer::{Finding, Severity, Skipped, Subject, count};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::logs::patterns;
 use crate::probe::judge::State;
@@ -230,7 +230,7 @@ pub(crate) fn ago(seconds: i64) -> String {
         s @ 0..120 => format!("{s} s"),
         s @ 120..7_200 => format!("{} min", s / 60),
         s @ 7_200..172_800 => format!("{} h", s / 3_600),
-        s => format!("{} days", s / 86_400),
+        s => count(s / 86_400, "day"),
     }
 }
 
