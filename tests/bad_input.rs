@@ -76,7 +76,7 @@ fn all_commands_beside(inside: &str, plant: &dyn Fn(&Path), fresh: bool) -> Vec<
         let keys: Vec<_> = files(&dir).into_iter().filter(|(path, _)| path.starts_with(dir.join("data"))).collect();
         codes.push((name, call.run().code));
         // A compose file that would hide ours is moved aside where that was asked for.
-        let aside = files(&dir).keys().any(|path| path.to_string_lossy().contains("/compose.yaml.bak-"));
+        let aside = snapshot(&dir).iter().any(|(path, ..)| path.to_string_lossy().contains("/compose.yaml.bak-"));
         assert!(aside || kind(&at) == planted, "{name}: `{inside}` was replaced");
         let after = files(&dir);
         for (path, content) in keys {
@@ -202,9 +202,14 @@ fn a_file_that_is_too_large_to_be_what_it_is_called_is_left_alone() {
     std::fs::write(dir.join(".env"), &huge).unwrap();
     let before = sha256(huge.as_bytes());
     for (name, call) in calls(&dir) {
-        let answer = call.run().expect(2);
-        assert_eq!(answer.json["error"]["code"], "unexpected-file", "{name}");
-        assert!(answer.message().contains("larger than 4 MiB"), "{name}: {}", answer.message());
+        let answer = call.run();
+        assert_ne!(answer.code, 0, "{name}");
+        if answer.code == 2 {
+            assert_eq!(answer.json["error"]["code"], "unexpected-file", "{name}");
+        } else if ["init, report", "check", "token check", "render"].contains(&name) {
+            assert!(answer.findings().contains(&"env-unreadable"), "{name}: {:#}", answer.json);
+        }
+        assert!(answer.json.to_string().contains("larger than 4 MiB") || answer.code == 1, "{name}: {:#}", answer.json);
         assert_eq!(sha256(&std::fs::read(dir.join(".env")).unwrap()), before, "{name}");
     }
     // Just below, it works.
@@ -441,7 +446,7 @@ proptest! {
         let parent = folder();
         let dir = parent.path().join("d");
         helper(["init"]).dir(&dir).json(json!({"domain": domain, "sample": true})).run().expect(0);
-        let answer = helper(["connect"]).dir(&dir).run().expect(0);
+        let answer = helper(["connect"]).dir(&dir).run().expect(1);
         prop_assert_eq!(&answer.data()["routes"][0]["url"], &json!(format!("https://echo.{domain}/mcp")));
         helper(["init"]).dir(&dir).json(json!({"domain": domain})).changes_nothing().run().expect(0);
     }

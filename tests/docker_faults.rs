@@ -142,7 +142,8 @@ fn compose_that_is_missing_old_or_something_else() {
 
     // v1 beside it: named, with the reason.
     script(&rig.bin, "docker-compose", "#!/bin/sh\necho 'docker-compose version 1.29.2, build unknown'\n");
-    says(&rig.up(), "compose-v1", "docker-compose");
+    let answer = rig.up();
+    says(&answer, "compose-v1", "docker-compose");
 
     for (version, id) in [("2.16.0", "compose-too-old"), ("v2.3.3", "compose-too-old"), ("1.29.2", "compose-too-old")] {
         let rig = Rig::new().docker(&with(&format!("echo {version}")));

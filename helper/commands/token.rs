@@ -163,7 +163,9 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         }
     };
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
-    findings.extend(modes::env_mode(deployment).unwrap_or_default());
+    if is_known {
+        findings.extend(modes::env_mode(deployment)?);
+    }
     let git = git::state(deployment, path::ENV);
     let mut skipped = Vec::new();
     findings.extend(secrets::git_finding(&git, path::ENV));

@@ -24,6 +24,7 @@ use crate::lint::facts::Facts;
 use crate::model::current::{self, Current};
 use crate::model::environment;
 use crate::model::found::{ComposeFile, Found};
+use crate::os::process;
 use crate::preflight;
 use crate::probe::container::sweep;
 use crate::rules::{self, Layer, RuleId, Severity};
