@@ -91,7 +91,7 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
     }
     if let Some(calls) = &state.calls {
         let connections = match state.connections {
-            Some(n) => format!("{n} of {}", count(state.wanted as usize, "edge connection")),
+            Some(n) => format!("{n} of {}", count(state.wanted, "edge connection")),
             None => "connected to the edge".to_owned(),
         };
         let but = match cause {
