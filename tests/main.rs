@@ -4,6 +4,7 @@
 
 mod support;
 
+mod advice;
 mod answers;
 mod bad_input;
 mod broken_file;

@@ -135,6 +135,8 @@ pub(crate) struct Requirement {
     pub(crate) is_date: bool,
     /// What it is about, if a deployment may be without it.
     pub(crate) optional: Option<Optional>,
+    /// What ends a failure of this row, where that is not what the rule's row says.
+    pub(crate) fix: Option<&'static str>,
     /// The test.
     pub(crate) test: fn(&Facts) -> Verdict,
 }
@@ -148,7 +150,24 @@ impl Requirement {
         requirement: &'static str,
         test: fn(&Facts) -> Verdict,
     ) -> Self {
-        Self { id, of, requirement, rule, explained_by: None, is_proof: false, is_date: false, optional: None, test }
+        Self {
+            id,
+            of,
+            requirement,
+            rule,
+            explained_by: None,
+            is_proof: false,
+            is_date: false,
+            optional: None,
+            fix: None,
+            test,
+        }
+    }
+
+    /// See [`Self::fix`].
+    pub(super) const fn fix(mut self, fix: &'static str) -> Self {
+        self.fix = Some(fix);
+        self
     }
 
     /// See [`Self::explained_by`].

@@ -240,7 +240,13 @@ fn findings(rows: &[Row], facts: &Facts) -> Vec<Finding> {
         let text = format!("{} ({}): {what}", row.of.of.as_str(), row.of.requirement);
         match found.iter_mut().find(|f| f.id == rule) {
             Some(finding) => *finding = finding.clone().with(text),
-            None => found.push(rules::finding(rule).with_severity(severity).with(text)),
+            None => {
+                let mut finding = rules::finding(rule).with_severity(severity).with(text);
+                if let Some(fix) = row.of.fix.filter(|_| rule == row.of.rule) {
+                    finding.fix = fix.into();
+                }
+                found.push(finding);
+            }
         }
     }
     found

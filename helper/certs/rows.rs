@@ -175,7 +175,9 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
         ServerUnfit,
         "the server's key is RSA of at least 2048 bits or ECDSA on P-256 or larger",
         |f| server(f, strength),
-    ),
+    )
+    // A renewal keeps the key.
+    .fix("move data/tls.crt and data/tls.key away, then run `{helper} certs issue --dir {dir}`"),
     row(
         "server-signature-hash",
         Server,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Error, Layer, Report, Severity};
 use crate::caller::Caller;
-use crate::rules::{RULES, Rule, RuleId, titled};
+use crate::rules::{Cure, RULES, Rule, RuleId, filled};
 
 /// The request of `rules`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -39,6 +39,8 @@ struct FilledRule {
     cause: String,
     /// What to do.
     fix: String,
+    /// What ends it: one command of the helper, or what a person does.
+    cure: Cure,
     /// Where to read on.
     docs: &'static str,
 }
@@ -58,7 +60,7 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
         ));
     }
     let summary = match rows.as_slice() {
-        [one] => titled(one.title, None),
+        [one] => filled(one.title, None),
         many => format!("{} findings that a command can report", many.len()),
     };
     let rules = rows
@@ -67,10 +69,11 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
             id: r.id,
             layer: r.layer,
             severity: r.severity,
-            title: titled(r.title, None),
+            title: filled(r.title, None),
             symptom: r.symptom,
             cause: caller.fill(r.cause),
-            fix: caller.fill(r.fix),
+            fix: caller.fill(&filled(r.fix, None)),
+            cure: r.cure,
             docs: r.docs,
         })
         .collect();

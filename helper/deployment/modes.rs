@@ -70,16 +70,20 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
         && meta.mode() & 0o022 != 0
     {
         let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
-        found.push(rules::finding(RuleId::KeyWritable).with(text));
+        let mut finding = rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY)).with(text);
+        // The proxy, another user, reads this one.
+        finding.fix = "run `chmod go-w {dir}/data/tls.key`".into();
+        found.push(finding);
     }
     found
 }
 
 /// The finding about certificates that the proxy's user may not read.
 pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
-    let denied = |inside, bit| denied(deployment, user, inside, bit);
-    let text = denied(path::DATA, 1).or_else(|| denied(path::TLS_KEY, 4)).or_else(|| denied(path::TLS_CRT, 4));
-    text.map(|text| rules::finding(RuleId::ProxyKeyDenied).with(text))
+    [(path::DATA, 1), (path::TLS_KEY, 4), (path::TLS_CRT, 4)].into_iter().find_map(|(inside, bit)| {
+        let text = denied(deployment, user, inside, bit)?;
+        Some(rules::finding(RuleId::ProxyKeyDenied).about(Subject::file(inside)).with(text))
+    })
 }
 
 /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).

@@ -12,8 +12,9 @@ use time::format_description::well_known::Rfc3339;
 use super::client::Docker;
 use super::errors;
 use crate::answer::{Error, Finding};
+use crate::caller::quote;
 use crate::redact::{self, names};
-use crate::rules::RuleId;
+use crate::rules::{self, RuleId};
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -303,6 +304,20 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
     })?;
     containers.iter().for_each(Inspected::guard);
     Ok(Ok(containers))
+}
+
+/// The finding about a container of this project that another folder made.
+pub(crate) fn project_conflict(project: &str, container: &str, folder: &Path) -> Finding {
+    let mut finding = rules::finding(RuleId::ProjectConflict)
+        .with(format!("project {project}"))
+        .with(format!("container {container} belongs to {}", folder.display()));
+    finding.fix = format!(
+        "stop that stack first: `{{helper}} down --dir {}`; if its directory was moved or deleted: \
+         `docker compose -p {} down --remove-orphans`",
+        quote(folder.as_os_str()),
+        quote(project.as_ref())
+    );
+    finding
 }
 
 /// The containers of a Compose project, one-off ones left out.

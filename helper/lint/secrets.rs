@@ -45,7 +45,15 @@ pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
 pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
     match state {
         GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
-        GitState::NotIgnored => Some(rules::finding(RuleId::GitNotIgnored).with(format!("`{inside}` is not ignored"))),
-        GitState::Tracked => Some(rules::finding(RuleId::GitTracked).with(format!("`{inside}` is in git's index"))),
+        GitState::NotIgnored => Some(
+            rules::finding(RuleId::GitNotIgnored)
+                .about(Subject::file(inside))
+                .with(format!("`{inside}` is not ignored")),
+        ),
+        GitState::Tracked => Some(
+            rules::finding(RuleId::GitTracked)
+                .about(Subject::file(inside))
+                .with(format!("`{inside}` is in git's index")),
+        ),
     }
 }

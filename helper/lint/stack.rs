@@ -10,7 +10,7 @@ use crate::config::{images, sample};
 use crate::deployment::modes;
 use crate::deployment::{Token, TokenState, env_file};
 use crate::model::compose::Asked;
-use crate::model::current::ids;
+use crate::model::current::{self, ids};
 use crate::model::environment;
 use crate::model::found::ComposeFile;
 use crate::model::stack::Reach;
@@ -21,7 +21,7 @@ use crate::rules::{self, RuleId};
 
 pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     let found = &facts.found;
-    let Some(main) = &found.main else { return rules::finding(RuleId::ComposeFileMissing).into() };
+    let Some(main) = &found.main else { return current::compose_file_missing(facts.gateway.good()).into() };
     let mut findings = Vec::new();
     if let Some(hidden) = found.shadowed.first() {
         let said = format!("`{}` hides `{hidden}`", main.name);

@@ -239,6 +239,16 @@ fn domain(
     (domain, wrong)
 }
 
+/// The finding about a compose file that is not there. With routes it can be written again.
+pub(crate) fn compose_file_missing(gateway: Option<&Gateway>) -> Finding {
+    let mut finding = rules::finding(RuleId::ComposeFileMissing);
+    if gateway.is_some_and(|gateway| !gateway.routes.is_empty()) {
+        finding.fix =
+            "run `{helper} render --dir {dir}`, which writes it for the routes of the proxy's configuration".into();
+    }
+    finding
+}
+
 /// The routes of a directory, as an answer may show them; empty where there are none that can be read.
 pub(crate) fn routes(deployment: &Deployment) -> BTreeMap<String, String> {
     Current::read(deployment).routes()

@@ -33,8 +33,9 @@ pub(crate) enum Layer {
     Upstream,
 }
 
-/// What a person or the helper does to end a fault, where one act always does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What ends a fault: one act of the helper, or what a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Cure {
     /// `up`: it starts what is missing.
     Up,
@@ -50,6 +51,30 @@ pub(crate) enum Cure {
     Renew,
     /// `certs rotate-ca`: a new CA.
     RotateCa,
-    /// What the row's `fix` says.
+    /// `render` with the request that the `fix` says.
+    Render,
+    /// A person's act or decision; the helper command in the `fix` comes with it.
+    ByHandThen,
+    /// A helper command that tells which of several causes it is.
+    Look,
+    /// What the row's `fix` says, without the helper.
     ByHand,
+}
+
+impl Cure {
+    /// Words of the helper command that ends the fault, where one does.
+    #[cfg(test)]
+    pub(crate) fn words(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Up => "up",
+            Self::Restart => "restart",
+            Self::Init => "init",
+            Self::Token => "token set",
+            Self::Issue => "certs issue",
+            Self::Renew => "certs renew",
+            Self::RotateCa => "certs rotate-ca",
+            Self::Render => "render",
+            Self::ByHandThen | Self::Look | Self::ByHand => return None,
+        })
+    }
 }

@@ -9,6 +9,7 @@ use time::macros::format_description;
 
 use super::columns::{Layer, Severity};
 use super::table::RuleId;
+use crate::caller::quote;
 use crate::redact::{self, names};
 
 /// Facts that one finding quotes at most.
@@ -175,9 +176,13 @@ impl Finding {
         self
     }
 
-    /// Says what it is about, also where the row's title leaves a place for it.
+    /// Says what it is about, also where the row's texts leave a place for it.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
-        self.title = titled(self.id.rule().title, Some(&subject));
+        let rule = self.id.rule();
+        self.title = filled(rule.title, Some(&subject));
+        if self.fix == filled(rule.fix, None) {
+            self.fix = filled(rule.fix, Some(&subject));
+        }
         self.subject = Some(subject);
         self
     }
@@ -195,14 +200,36 @@ impl Finding {
     }
 }
 
-/// A row's title. `{subject|words}` in it stands for the subject's name, or for the words where there is none.
-pub(crate) fn titled(template: &str, subject: Option<&Subject>) -> String {
-    let Some((before, rest)) = template.split_once("{subject|") else { return template.to_owned() };
-    let Some((words, after)) = rest.split_once('}') else { return template.to_owned() };
-    match subject {
-        Some(subject) => format!("{before}`{}`{after}", subject.name()),
-        None => format!("{before}{words}{after}"),
+/// A text of a row with its subject: `{subject|words}` becomes the subject's name, `{file|words}` the path of a file,
+/// quoted for a shell; where there is none, both become the words.
+pub(crate) fn filled(template: &str, subject: Option<&Subject>) -> String {
+    let file = match subject {
+        Some(Subject::File { name, .. }) => Some(format!("{{dir}}/{}", quote(name.as_ref()))),
+        _ => None,
+    };
+    let name = subject.map(|subject| format!("`{}`", subject.name()));
+    let mut text = template.to_owned();
+    for (place, value) in [("{subject|", name), ("{file|", file)] {
+        while let Some((before, rest)) = text.split_once(place) {
+            let Some((words, after)) = split_at_closing(rest) else { break };
+            text = format!("{before}{}{after}", value.as_deref().unwrap_or(words));
+        }
     }
+    text
+}
+
+/// Splits at the `}` that closes what is open, past braces in between.
+fn split_at_closing(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some((&text[..at], &text[at + 1..])),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Marks the findings that others explain, by the column `caused_by`. A mark that is already there is kept.
@@ -223,9 +250,9 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         layer: rule.layer,
         severity: rule.severity,
         subject: None,
-        title: titled(rule.title, None),
+        title: filled(rule.title, None),
         cause: rule.cause.into(),
-        fix: rule.fix.into(),
+        fix: filled(rule.fix, None),
         evidence: Vec::new(),
         docs: rule.docs,
         consequence_of: None,

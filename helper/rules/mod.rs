@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 pub(crate) use columns::{Cure, Layer, Severity};
-pub(crate) use finding::{Evidence, Finding, MOST_EVIDENCE, Subject, explain, finding, order, root, titled, weight};
+pub(crate) use finding::{Evidence, Finding, MOST_EVIDENCE, Subject, explain, filled, finding, order, root, weight};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {
@@ -75,6 +75,39 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Helper commands that a fix names, without their program; those with a place for a name of the person's are marked.
+    fn commands(fix: &str) -> Vec<(&str, bool)> {
+        const NAMES: [&str; 8] = ["NAME", "HOST", "PORT", "ROUTE", "PATH", "PROJECT", "FILE", "NEW"];
+        let quoted = fix.split('`').skip(1).step_by(2);
+        let commands = quoted.filter_map(|text| text.strip_prefix("{helper} "));
+        let has_place = |text: &str| text.split(|c: char| !c.is_ascii_uppercase()).any(|word| NAMES.contains(&word));
+        commands.map(|command| (command, has_place(command) || !command.contains("--dir {dir}"))).collect()
+    }
+
+    /// A fix with a command of the helper says in the column `cure` what that does, and the other way round.
+    #[test]
+    fn the_command_of_a_fix_is_its_cure() {
+        for rule in RULES {
+            let commands = commands(rule.fix);
+            let ready = commands.iter().find(|(_, has_place)| !has_place);
+            match rule.cure.words() {
+                Some(words) => {
+                    let first = ready.unwrap_or_else(|| panic!("{}: no command in {}", rule.id, rule.fix)).0;
+                    assert!(first.starts_with(&format!("{words} ")), "{}: `{first}` is not `{words}`", rule.id);
+                }
+                None => assert_eq!(ready.is_none(), rule.cure == Cure::ByHand, "{}: {}", rule.id, rule.fix),
+            }
+        }
+    }
+
+    #[test]
+    fn the_subject_is_filled_in() {
+        let texts = |subject: Option<&Subject>| filled("`x {file|{dir}/y}`: {subject|it}", subject);
+        assert_eq!(texts(None), "`x {dir}/y`: it");
+        assert_eq!(texts(Some(&Subject::file("a b"))), "`x {dir}/'a b'`: `a b`");
+        assert_eq!(texts(Some(&Subject::service("s"))), "`x {dir}/y`: `s`");
     }
 
     /// Every row is raised somewhere: none is a promise only.

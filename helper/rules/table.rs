@@ -1,7 +1,9 @@
 //! The troubleshooting table: one row a finding, plain data.
 //!
 //! In `cause` and `fix`, `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` stand for the launcher, the
-//! deployment directory, its domain and the names of its services.
+//! deployment directory, its domain and the names of its services. In `title` and `fix`, `{subject|words}` stands for the
+//! name of what the finding is about, and `{file|words}` for its path, quoted for a shell; `words` are for a finding
+//! about nothing in particular.
 
 use super::columns::Layer::{Edge, Files, Host, Routing, Tls, Upstream};
 use super::columns::Severity::{Error, Note, Warning};
@@ -397,7 +399,7 @@ rules! {
         title: "a stack of the same project name runs from another directory",
         symptom: "containers change or vanish when a stack in another folder is started",
         cause: "Compose identifies a stack by its project name only: starting this one would replace the containers of the other",
-        fix: "stop the stack in the other directory first (`{helper} down --dir` with that directory); if that directory was moved or deleted, `docker compose -p PROJECT down` with the project name from the evidence",
+        fix: "stop the stack of the other directory first: `{helper} down --dir NAME`; if that directory was moved or deleted, `docker compose -p PROJECT down --remove-orphans`",
     }
     ComposeFileMissing = "compose-file-missing" {
         layer: Host,
@@ -407,6 +409,7 @@ rules! {
         symptom: "`no configuration file provided: not found`",
         cause: "set-up was not finished, or `--dir` names the wrong directory",
         fix: "run `{helper} init --dir {dir}` to see which step is next",
+        cure: Cure::Look,
     }
     ComposeFileShadowed = "compose-file-shadowed" {
         layer: Host,
@@ -498,6 +501,7 @@ rules! {
         symptom: "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`",
         cause: "Compose rejects the whole file because of one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
         fix: "fix the line in the evidence in an editor, and save the file as UTF-8; if the value of TUNNEL_TOKEN is at fault, run `{helper} token set --dir {dir}` in a terminal of your own",
+        cure: Cure::ByHandThen,
     }
     DataShared = "data-shared" {
         layer: Files,
@@ -563,6 +567,7 @@ rules! {
         symptom: "`failed to solve`, or pip's `No matching distribution found`",
         cause: "a step of the build failed; the lines above the one in the evidence say why",
         fix: "run `docker compose build --progress plain` in {dir} to see the whole step, fix what it names, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ImageNotFound = "image-not-found" {
         layer: Host,
@@ -572,6 +577,7 @@ rules! {
         symptom: "`manifest unknown`, `not found`",
         cause: "the digest was cut off or mistyped, or the image was removed",
         fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
+        cure: Cure::Render,
     }
     ImageRefInvalid = "image-ref-invalid" {
         layer: Host,
@@ -581,6 +587,7 @@ rules! {
         symptom: "`invalid reference format`",
         cause: "the digest was cut off, the line contains a blank, or a variable in `image:` is empty",
         fix: "fix the `image:` line, or run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
+        cure: Cure::ByHandThen,
     }
     RegistryDenied = "registry-denied" {
         layer: Host,
@@ -653,6 +660,7 @@ rules! {
         symptom: "`Are you trying to mount a directory onto a file`",
         cause: "the file was missing at an earlier start, and Docker created a directory of its name",
         fix: "if the path in the evidence is an empty directory on this host: `{helper} down --dir {dir}`, remove it, write the file again (`{helper} render --dir {dir}` with the routes), `{helper} up --dir {dir}`; if it is a file here, the engine's virtual machine does not see it: move the deployment below your home, or share the folder with the VM",
+        cure: Cure::ByHandThen,
     }
     NetworkMissing = "network-missing" {
         layer: Host,
@@ -662,6 +670,7 @@ rules! {
         symptom: "`network … declared as external, but could not be found`",
         cause: "`networks` names it, and it was never created or was removed",
         fix: "start the stack that owns it, or create it (`docker network create NAME`); `{helper} render --dir {dir} --json '{\"networks\":[]}'` stops using it",
+        cure: Cure::ByHandThen,
     }
     StackStopped = "stack-stopped" {
         layer: Host,
@@ -692,6 +701,7 @@ rules! {
         symptom: "`(unhealthy)` in `docker compose ps`",
         cause: "the program runs, and the command of its `healthcheck:` fails; its last output is in the evidence",
         fix: "fix what the check reports, or the check itself, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ComposeOrphans = "compose-orphans" {
         layer: Host,
@@ -720,6 +730,7 @@ rules! {
         symptom: "`up` or `restart` ends before everything is there",
         cause: "the evidence lists what is still missing; other findings may explain it",
         fix: "run `{helper} status --dir {dir} --json '{\"wait_seconds\":60}'`; if nothing changes, fix the other findings first",
+        cure: Cure::Look,
     }
     CrashLoop = "crash-loop" {
         layer: Host,
@@ -730,6 +741,7 @@ rules! {
         cause: "the program in it ends right after its start; what it printed last is in the evidence",
         fix: "fix what those lines report, then run `{helper} up --dir {dir}`",
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[UpstreamCaMissing], ENDS_CONTAINER],
+        cure: Cure::ByHandThen,
     }
     NetnsOwnerNotRunning = "netns-owner-not-running" {
         layer: Host,
@@ -770,6 +782,7 @@ rules! {
         symptom: "an `ERR`, `error` or `Error:` line in a log",
         cause: "the line in the evidence is the program's own; no row of this table explains it",
         fix: "read the line and the ones around it; search for its words together with the program's name; fix what it names, then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     WslIntegration = "wsl-integration" {
         layer: Host,
@@ -797,6 +810,7 @@ rules! {
         symptom: "`failed to solve: … exit code: 137`, `signal: killed`",
         cause: "the machine, or Docker's virtual machine, has too little memory for this build step",
         fix: "give the machine (macOS, Windows: Docker Desktop > Settings > Resources) more memory or swap, or stop other containers, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     BuildTls = "build-tls-inspected" {
         layer: Host,
@@ -806,6 +820,7 @@ rules! {
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN`, `SSL certificate problem` in a build step",
         cause: "a company firewall opens TLS and shows its own certificate; the image that is built does not know that CA",
         fix: "copy the company's CA into the image before the step that fails (`COPY company-ca.crt /usr/local/share/ca-certificates/` and `RUN update-ca-certificates`; pip also takes `PIP_CERT`, Node `NODE_EXTRA_CA_CERTS`), then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     BuildDns = "build-dns" {
         layer: Host,
@@ -824,6 +839,7 @@ rules! {
         symptom: "`No matching distribution found for …` in a build step",
         cause: "the index has no such package or version for this Python and CPU, or the build does not reach the index",
         fix: "check name and version in requirements.txt; behind a company mirror put `PIP_INDEX_URL=https://your-mirror/simple` into `.env`, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EnvFileMissing = "env-file-missing" {
         layer: Host,
@@ -833,6 +849,7 @@ rules! {
         symptom: "`env file … not found`, `Couldn't find env file`",
         cause: "Compose reads it before it starts anything; it was never made, has another name, or Compose was run from another directory",
         fix: "create the file that the evidence names (`.env` of the helper's stack: `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}`), or remove it from `env_file:`",
+        cure: Cure::ByHandThen,
     }
     ComposeVariableMissing = "compose-variable-missing" {
         layer: Host,
@@ -842,6 +859,7 @@ rules! {
         symptom: "`required variable … is missing a value`, `environment variable … required by … is not set`",
         cause: "the file names it as `${NAME:?…}` or as the source of a secret, and neither `.env` nor the shell sets it",
         fix: "put `NAME=value` for the variable in the evidence into `.env` beside the compose file, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     NetworkAlias = "network-alias" {
         layer: Host,
@@ -914,6 +932,7 @@ rules! {
         symptom: "`pthread_create failed: Operation not permitted`, `failed to create new OS thread (… errno=1)`, `can't start new thread`",
         cause: "Docker before 20.10.10 answers the newer system call clone3 with an error, so programs cannot start a thread",
         fix: "update Docker Engine to 20.10.10 or newer (`docker version` shows it) and libseccomp with it, then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ThreadLimit = "thread-limit" {
         layer: Host,
@@ -923,6 +942,7 @@ rules! {
         symptom: "`failed to create new OS thread (… errno=11)`, `Resource temporarily unavailable`",
         cause: "the container's `pids_limit`, the user's limit or the machine's is reached",
         fix: "raise `pids_limit` of the service (or the limit in the engine's settings), or find what starts so many threads; then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     SnapDocker = "docker-snap" {
         layer: Host,
@@ -950,6 +970,7 @@ rules! {
         symptom: "`error while creating mount source path`, `bind source path does not exist`",
         cause: "the path in `volumes:` does not exist for the engine, and it may not make it",
         fix: "check the path in the evidence: it must exist on the engine's machine and be readable for the engine; then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EntrypointUnusable = "entrypoint-unusable" {
         layer: Host,
@@ -959,6 +980,7 @@ rules! {
         symptom: "`exec …: no such file or directory`, `executable file not found in $PATH`, `permission denied`",
         cause: "the file is not in the image, is not executable, or has Windows line endings (CRLF), so that its first line names an interpreter `sh\\r` that does not exist",
         fix: "check that the file is there, is executable (`chmod +x`) and has LF line endings (`sed -i 's/\\r$//' FILE`), rebuild the image, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     IptablesBroken = "iptables-broken" {
         layer: Host,
@@ -968,6 +990,7 @@ rules! {
         symptom: "`iptables: No chain/target/match by that name`, `can't initialize iptables table`",
         cause: "something flushed Docker's iptables chains (a firewall reload), or the kernel lacks a table that the engine needs (`raw` since engine 28)",
         fix: "`sudo systemctl restart docker` makes the chains again; where a table is missing, load its module (`sudo modprobe iptable_raw iptable_nat`) or update the kernel; then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     AddressPools = "address-pools" {
         layer: Host,
@@ -995,6 +1018,7 @@ rules! {
         symptom: "`dependency failed to start: container … is unhealthy`",
         cause: "`depends_on` waits for the health check (or the end) of the container in the evidence, and that failed",
         fix: "read the log of the container in the evidence (`docker compose logs SERVICE`) and its check (`docker inspect --format '{{json .State.Health}}' CONTAINER`); fix what it says, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ContainerReadOnly = "container-read-only" {
         layer: Host,
@@ -1004,6 +1028,7 @@ rules! {
         symptom: "`Read-only file system`, `EROFS`",
         cause: "its service has `read_only: true`, or the folder is mounted with `:ro`",
         fix: "give the program a place to write: `tmpfs: [/tmp]` or a volume for the path in the evidence, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     GitTracked = "git-tracked" {
         layer: Files,
@@ -1012,7 +1037,7 @@ rules! {
         title: "git tracks a file that holds a secret",
         symptom: "`git ls-files` lists it",
         cause: "the file was added before it was ignored",
-        fix: "run `git rm --cached FILE` and commit; if the repository was ever pushed, rotate the token in the Console",
+        fix: "run `git -C {dir} rm --cached -f {file|FILE}` and commit; if the repository was ever pushed, rotate the token in the Console",
         blocks: false,
     }
     GitNotIgnored = "git-not-ignored" {
@@ -1024,6 +1049,7 @@ rules! {
         cause: "no .gitignore excludes it",
         fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'` to complete the directory's .gitignore; a line there that begins with `!` can undo it",
         blocks: false,
+        cure: Cure::Init,
     }
     VariableOfShell = "variable-of-shell" {
         layer: Files,
@@ -1092,8 +1118,9 @@ rules! {
         title: "other users can read the CA's private key",
         symptom: "`data/ca.key` has a mode wider than 0600",
         cause: "whoever has it can issue certificates that Anthropic accepts for this tunnel",
-        fix: "run `chmod 600 {dir}/data/ca.key`; if someone may have read it, change to a new CA with `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`",
+        fix: "run `chmod 600 {file|{dir}/data/ca.key}`; if someone may have read it, change to a new CA with `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`",
         blocks: false,
+        cure: Cure::ByHandThen,
     }
     KeyWritable = "key-writable" {
         layer: Files,
@@ -1102,7 +1129,7 @@ rules! {
         title: "other users can replace a private key",
         symptom: "a key in `data/` is writable for its group or everyone",
         cause: "whoever can write it decides which certificates this host issues and presents",
-        fix: "run `chmod go-w` on the file in the evidence, then `{helper} certs check --dir {dir}`",
+        fix: "run `chmod 600 {file|{dir}/data/ca.key}`",
         blocks: false,
     }
     DomainMismatch = "domain-mismatch" {
@@ -1149,6 +1176,7 @@ rules! {
         symptom: "`render` writes nothing",
         cause: "the helper checks, starts and diagnoses a stack made by hand, and does not rewrite it unasked",
         fix: "edit routes in the stack's own configuration and run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ForeignReplaced = "foreign-replaced" {
         layer: Files,
@@ -1227,6 +1255,7 @@ rules! {
         cause: "compose files are shared and committed",
         fix: "move the token into `.env` (`{helper} token set --dir {dir}`), remove it from the file, and rotate it if the file was ever shared",
         blocks: false,
+        cure: Cure::ByHandThen,
     }
     PortsPublished = "ports-published" {
         layer: Files,
@@ -1246,6 +1275,7 @@ rules! {
         symptom: "`open /etc/mcp-gateway/config.yaml: no such file or directory`",
         cause: "it was not written yet, or it is mounted at a path where the proxy's image does not look",
         fix: "run `{helper} init --dir {dir}` to see which step is next; in a compose file of your own, mount it at /etc/mcp-gateway/config.yaml",
+        cure: Cure::Look,
     }
     ProxyConfigTls = "proxy-config-tls" {
         layer: Files,
@@ -1255,6 +1285,7 @@ rules! {
         symptom: "the proxy exits: `tls.cert_file is required`",
         cause: "`tls.cert_file` and `tls.key_file` are required, and are absolute paths in the proxy's container",
         fix: "set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ListenAddrInvalid = "listen-addr-invalid" {
         layer: Files,
@@ -1264,6 +1295,7 @@ rules! {
         symptom: "the proxy exits: `missing port in address`",
         cause: "`listen_addr` is `:PORT` or `HOST:PORT`",
         fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigVariable = "proxy-config-variable" {
         layer: Files,
@@ -1273,6 +1305,7 @@ rules! {
         symptom: "`no route for host`, or a file named `${…}` that does not exist",
         cause: "the proxy reads `${…}` as it is; only Compose replaces variables, and only in compose files",
         fix: "write the value in place of the variable, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigIsDir = "proxy-config-is-dir" {
         layer: Files,
@@ -1282,6 +1315,7 @@ rules! {
         symptom: "`read /etc/mcp-gateway/config.yaml: is a directory`",
         cause: "the file was missing when the stack started, and Docker created a directory of its name",
         fix: "run `{helper} down --dir {dir}`, remove the empty directory, write the routes again (`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`), then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     MountMissing = "mount-missing" {
         layer: Files,
@@ -1291,6 +1325,7 @@ rules! {
         symptom: "no message at all; later `is a directory`, `can't find '__main__' module`, or a file that is not there",
         cause: "when the source of a bind mount is missing, Docker creates an empty directory of its name, owned by root",
         fix: "stop the stack, remove the directory if Docker created one, put the file there, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigDenied = "proxy-config-denied" {
         layer: Files,
@@ -1299,7 +1334,7 @@ rules! {
         title: "the proxy cannot read its configuration: permission denied",
         symptom: "`open /etc/mcp-gateway/config.yaml: permission denied`",
         cause: "the container runs as user 65532; on SELinux hosts the mount also needs a label (`:z`)",
-        fix: "run `chmod 644` on the file and `chmod 755` on its folder",
+        fix: "run `chmod a+rX {file|FILE}`",
     }
     ProxyConfigYaml = "proxy-config-yaml" {
         layer: Files,
@@ -1309,6 +1344,7 @@ rules! {
         symptom: "`yaml: line N: …`",
         cause: "usually a tab or a wrong indentation",
         fix: "fix the line in the evidence, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigRoutesList = "proxy-config-routes-list" {
         layer: Files,
@@ -1318,6 +1354,7 @@ rules! {
         symptom: "`cannot unmarshal !!seq into map[string]string`",
         cause: "each route is one line `name: scheme://host:port`, without a dash",
         fix: "write `routes:` and below it `  echo: http://hello-mcp:9000`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigType = "proxy-config-type" {
         layer: Files,
@@ -1327,6 +1364,7 @@ rules! {
         symptom: "`cannot unmarshal !!… into …`, `field … not found`",
         cause: "",
         fix: "fix the field in the evidence, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyConfigUpstream = "proxy-config-upstream" {
         layer: Files,
@@ -1362,7 +1400,7 @@ rules! {
         title: "the proxy cannot read the server key: permission denied",
         symptom: "`open /data/tls.key: permission denied`",
         cause: "the container runs as user 65532, and only the owner can read the key",
-        fix: "run `chmod 644 {dir}/data/tls.key`; the closed directory around it keeps other users of this host out",
+        fix: "run `chmod a+rX {file|{dir}/data/tls.key}`; the closed directory around it keeps other users of this host out",
     }
     ProxyCertMissing = "proxy-cert-missing" {
         layer: Files,
@@ -1401,6 +1439,7 @@ rules! {
         symptom: "`tls: failed to find any PEM data`",
         cause: "it is empty, cut off, DER instead of PEM, or a signing request instead of a certificate",
         fix: "move the file in the evidence away, then run `{helper} certs issue --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ProxyCertOrder = "proxy-cert-order" {
         layer: Files,
@@ -1439,6 +1478,7 @@ rules! {
         symptom: "there is no `data/ca.crt`",
         cause: "certificates were not issued yet, or the file was removed",
         fix: "restore the registered ca.crt; if data/ca.key is there, `{helper} certs issue --dir {dir}` makes it again; if both are lost, move data/tls.crt away too, run it, and register the new CA",
+        cure: Cure::ByHandThen,
     }
     CaUnusable = "ca-unusable" {
         layer: Files,
@@ -1501,6 +1541,7 @@ rules! {
         symptom: "it is valid for fewer days than were asked for",
         cause: "a certificate is worthless after the end of the CA that signed it",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA, to be registered beside the old one (a tunnel holds two)",
+        cure: Cure::ByHandThen,
     }
     CaExpiresSoon = "ca-expires-soon" {
         layer: Tls,
@@ -1539,6 +1580,7 @@ rules! {
             CaUnfit,
             TlsBadCert,
         ]],
+        cure: Cure::ByHandThen,
     }
     CertsRotationOpen = "certs-rotation-open" {
         layer: Files,
@@ -1548,6 +1590,7 @@ rules! {
         symptom: "files `ca-next` or `ca-old` in `data/`",
         cause: "its next step waits for the Console or for traffic",
         fix: "run `{helper} certs rotate-ca --dir {dir}`, which shows the state and the next step",
+        cure: Cure::Look,
     }
     CaKeyMissing = "ca-key-missing" {
         layer: Files,
@@ -1566,6 +1609,7 @@ rules! {
         symptom: "there is no `data/ca.key`",
         cause: "the registered CA's key is elsewhere, or lost",
         fix: "bring data/ca.key back and run this command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call",
+        cure: Cure::ByHandThen,
     }
     CaKeyUnusable = "ca-key-unusable" {
         layer: Files,
@@ -1594,7 +1638,7 @@ rules! {
         title: "the server certificate does not meet the tunnel's requirements",
         symptom: "every call fails with `tls handshake failed`",
         cause: "its key is too weak or of another kind, or its signature's hash is weaker than SHA-256",
-        fix: "run `{helper} certs renew --dir {dir}`; if the key is the fault, move data/tls.crt and data/tls.key away and run `{helper} certs issue --dir {dir}`",
+        fix: "run `{helper} certs renew --dir {dir}`; where the key is the fault, move data/tls.crt and data/tls.key away and run `{helper} certs issue --dir {dir}`",
         cure: Cure::Renew,
     }
     TokenMissing = "token-missing" {
@@ -1646,6 +1690,7 @@ rules! {
         cause: "the set-up program wrote the token to data/tunnel-token, and the compose file takes it from a variable of the shell",
         fix: "run `{helper} token set --dir {dir}` in a terminal of your own: it keeps the token in `.env`",
         blocks: false,
+        cure: Cure::ByHandThen,
     }
     TokenRegionConflict = "token-region-conflict" {
         layer: Edge,
@@ -1655,6 +1700,7 @@ rules! {
         symptom: "`region provided with a token that has an endpoint`",
         cause: "`--region` or TUNNEL_REGION cannot be combined with a token that contains an endpoint",
         fix: "remove `--region` and TUNNEL_REGION, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     TokenRejected = "token-rejected" {
         layer: Edge,
@@ -1675,6 +1721,7 @@ rules! {
         symptom: "`control stream encountered a failure while serving` about five seconds after each dial",
         cause: "the edge is slow, or a middlebox passes the handshake and stalls the rest",
         fix: "wait a minute; if it continues, use TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EdgeNotRegistered = "edge-not-registered" {
         layer: Edge,
@@ -1685,6 +1732,7 @@ rules! {
         cause: "its log does not say why; its last error line is in the evidence",
         fix: "allow outbound TCP and UDP 7844 to 198.41.192.0/19; behind a firewall that drops UDP, run `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`",
         caused_by: &[&[ProxyNetnsOrphaned, NetnsOwnerNotRunning], ENDS_AGENT],
+        cure: Cure::ByHandThen,
     }
     EdgePartial = "edge-partial" {
         layer: Edge,
@@ -1693,8 +1741,9 @@ rules! {
         title: "cloudflared has fewer edge connections than it wants",
         symptom: "fewer than four `Registered tunnel connection`",
         cause: "some paths to the edge are blocked, or it is still connecting; calls work over the other connections",
-        fix: "run `{helper} status --dir {dir}` again in a minute; if nothing changes, allow outbound TCP and UDP 7844 to 198.41.192.0/19",
+        fix: "wait a minute, then run `{helper} status --dir {dir}`; if nothing changes, allow outbound TCP and UDP 7844 to 198.41.192.0/19",
         caused_by: &[&[EdgeConnLost]],
+        cure: Cure::Look,
     }
     EdgeFewAddresses = "edge-few-addresses" {
         layer: Edge,
@@ -1714,6 +1763,7 @@ rules! {
         cause: "the network was interrupted, the machine slept, or the edge is under maintenance; cloudflared reconnects by itself",
         fix: "nothing to do if they come back within two minutes; otherwise check this machine's network, then run `{helper} restart --dir {dir}`",
         caused_by: &[&[ProxyNetnsOrphaned]],
+        cure: Cure::ByHandThen,
     }
     EdgeUnreachable = "edge-unreachable" {
         layer: Edge,
@@ -1723,6 +1773,7 @@ rules! {
         symptom: "cloudflared never gets a connection: its QUIC and TCP attempts on port 7844 all fail",
         cause: "a firewall on this host or on the way blocks both; the tunnel uses no other port, and cloudflared uses no HTTP proxy for it",
         fix: "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19 and 2606:4700:a0::/44; `{helper} preflight` shows what is open; with TCP alone, `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` skips the attempt over UDP",
+        cure: Cure::ByHandThen,
     }
     EdgeNetworkUnreachable = "edge-network-unreachable" {
         layer: Edge,
@@ -1750,6 +1801,7 @@ rules! {
         symptom: "`sendmsg: operation not permitted`",
         cause: "iptables, nftables, ufw or a security profile of this machine blocks outbound UDP 7844",
         fix: "allow outbound UDP and TCP 7844 in this machine's firewall; or use TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EdgeTlsIntercepted = "edge-tls-intercepted" {
         layer: Edge,
@@ -1778,6 +1830,7 @@ rules! {
         cause: "a firewall drops it; cloudflared falls back to HTTP/2 over TCP by itself, which takes two minutes or more",
         fix: "allow outbound UDP 7844, or skip the attempt: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
         caused_by: &[&[EdgeUnreachable, ProxyNetnsOrphaned]],
+        cure: Cure::ByHandThen,
     }
     EdgeTcpBlocked = "edge-tcp-blocked" {
         layer: Edge,
@@ -1869,6 +1922,7 @@ rules! {
         symptom: "`Incorrect Usage: flag provided but not defined`, `No help topic for …`",
         cause: "the image is too old for a flag (`--token` came in 2022.3, `--token-file` in 2025.4), or the command is misspelt or lacks `run`",
         fix: "pull the image again or name a newer one (`{helper} render --dir {dir} --json '{\"images\":null}'` takes the pinned one); the command is `tunnel --no-autoupdate run --url http://localhost:8080`",
+        cure: Cure::ByHandThen,
     }
     CloudflaredOriginCert = "cloudflared-origin-cert" {
         layer: Edge,
@@ -1878,6 +1932,7 @@ rules! {
         symptom: "`You need to specify the origin certificate path`, `Error locating origin cert`",
         cause: "it was started with a tunnel's name or id, or without a token; an Anthropic tunnel is run by its token alone",
         fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     CloudflaredCredentials = "cloudflared-credentials" {
         layer: Edge,
@@ -1887,6 +1942,7 @@ rules! {
         symptom: "`couldn't read tunnel credentials from …`, `tunnel credentials file … doesn't exist`",
         cause: "it was started with a tunnel's name or id; an Anthropic tunnel is run by its token alone, without a credentials file",
         fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     LegacyTunnel = "legacy-tunnel" {
         layer: Edge,
@@ -1896,6 +1952,7 @@ rules! {
         symptom: "`you are using Cloudflare Tunnel in a (legacy) way that is no longer supported`",
         cause: "it was started without a token, in the way of before 2021",
         fix: "create the tunnel in the Console and run it by its token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     QuickTunnel = "quick-tunnel" {
         layer: Edge,
@@ -1905,6 +1962,7 @@ rules! {
         symptom: "`Requesting new quick Tunnel on trycloudflare.com`",
         cause: "its command has `--url` but neither `run` nor a token, so it made a tunnel of its own, which Claude does not know",
         fix: "give it the token: `{helper} token set --dir {dir}`; its command is `tunnel --no-autoupdate run --url http://localhost:8080`; then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EdgeQuicUnsupported = "edge-quic-unsupported" {
         layer: Edge,
@@ -1914,6 +1972,7 @@ rules! {
         symptom: "`recvmmsg: function not implemented`",
         cause: "an old or reduced kernel (a NAS, a small VM, gVisor) lacks a system call that cloudflared's QUIC uses",
         fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` (in a stack of your own: TUNNEL_TRANSPORT_PROTOCOL=http2), then `{helper} restart --dir {dir}`",
+        cure: Cure::Render,
     }
     EdgeMtu = "edge-mtu" {
         layer: Edge,
@@ -1923,6 +1982,7 @@ rules! {
         symptom: "`message too long`, `A message sent on a datagram socket was larger than …`",
         cause: "a VPN or the Docker network has an MTU below 1280, and QUIC packets are not fragmented",
         fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more",
+        cure: Cure::Render,
     }
     EdgePostQuantum = "edge-post-quantum" {
         layer: Edge,
@@ -1932,6 +1992,7 @@ rules! {
         symptom: "`You are hitting an error while using the experimental post-quantum tunnels feature`",
         cause: "something on the way drops the larger handshake of post-quantum key exchange, or the release of cloudflared is old",
         fix: "update cloudflared and remove `--post-quantum` from its command; if some connections still fail, use HTTP/2: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EdgeRegistrationRefused = "edge-registration-refused" {
         layer: Edge,
@@ -1941,6 +2002,7 @@ rules! {
         symptom: "`Register tunnel error from server side`",
         cause: "the edge gives the reason in the evidence: too many connections of this tunnel, an account that is limited, or a fault of its own",
         fix: "stop other hosts that run the same tunnel if it has too many connections; otherwise wait five minutes, then `{helper} restart --dir {dir}`; if it stays so, create a new tunnel in the Console",
+        cure: Cure::ByHandThen,
     }
     NoIngressUrl = "no-ingress-url" {
         layer: Routing,
@@ -1950,6 +2012,7 @@ rules! {
         symptom: "`No ingress rules were defined`, and every call answers 503",
         cause: "its command lacks `--url http://localhost:8080`",
         fix: "add `--url http://localhost:8080` behind `run` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     OriginUrlInvalid = "origin-url-invalid" {
         layer: Routing,
@@ -1959,6 +2022,7 @@ rules! {
         symptom: "`Error validating origin URL`",
         cause: "it is not a URL with a scheme",
         fix: "write `--url http://localhost:8080` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     MetricsPort = "metrics-port" {
         layer: Routing,
@@ -1978,6 +2042,7 @@ rules! {
         cause: "the proxy is down, listens on another port, or is in another network namespace",
         fix: "read the log of `{proxy}` first; then check that `{cloudflared}` has `network_mode: \"service:{proxy}\"` and that `--url` names the proxy's port (`{helper} check --dir {dir}` compares them)",
         caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetworkModeMissing, ListenMismatch, OutOfMemory, ServiceStopped]],
+        cure: Cure::Look,
     }
     ProxyNoAnswer = "proxy-no-answer" {
         layer: Routing,
@@ -1988,6 +2053,7 @@ rules! {
         cause: "another program listens on that port in the proxy's network namespace, or the proxy hangs",
         fix: "run `{helper} restart --dir {dir}`; if it continues, find the program that listens there",
         caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetworkModeMissing, ListenMismatch]],
+        cure: Cure::ByHandThen,
     }
     ProxyWrongScheme = "proxy-wrong-scheme" {
         layer: Routing,
@@ -1998,6 +2064,7 @@ rules! {
         cause: "`--url` says https; the listener is plain, and the inner TLS runs inside of it",
         fix: "write `--url http://localhost:8080` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
         caused_by: &[&[ListenMismatch]],
+        cure: Cure::ByHandThen,
     }
     ProxyPortTaken = "proxy-port-taken" {
         layer: Routing,
@@ -2015,7 +2082,7 @@ rules! {
         title: "there is no Anthropic proxy in this stack",
         symptom: "another program (nginx, Caddy, another `mcp-proxy`) stands in the proxy's place, or cloudflared forwards straight to a server",
         cause: "calls from Claude carry TLS inside the tunnel, which only Anthropic's proxy image ends; nothing else here is derived about a proxy",
-        fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init` in a new directory writes a stack with it; keep the other program as a server behind a route",
+        fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init --dir NEW` writes a stack with it into a new directory; keep the other program as a server behind a route",
     }
     NoRoute = "no-route" {
         layer: Routing,
@@ -2026,6 +2093,7 @@ rules! {
         cause: "the name in front of the domain is not in `routes`, `tunnel_domain` belongs to another tunnel, or the configuration was edited after the proxy started",
         fix: "run `{helper} check --dir {dir}`, which compares them; add the route with `{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`, then run `{helper} restart --dir {dir}`",
         caused_by: &[&[ConfigNotApplied, DomainMismatch, ProxyConfigRoutesEmpty, RouteNotConfigured]],
+        cure: Cure::ByHandThen,
     }
     ListenMismatch = "listen-mismatch" {
         layer: Routing,
@@ -2055,6 +2123,7 @@ rules! {
         symptom: "`remote error: tls: unknown certificate authority`",
         cause: "data/tls.crt was signed by another CA than data/ca.crt, or data/ca.crt is not registered for this tunnel (never, revoked, or registered for another one)",
         fix: "compare the fingerprint of data/ca.crt with the one in the Console and register the file there if they differ; if data/tls.crt was signed by another CA, then run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
+        cure: Cure::ByHandThen,
     }
     TlsKeyId = "tls-key-id" {
         layer: Tls,
@@ -2116,6 +2185,7 @@ rules! {
         cause: "some clients send their alert unencrypted: the CA is not registered, the name does not match, or the certificate is expired",
         fix: "run `{helper} certs check --dir {dir}`, which tests all three, and compare the CA's fingerprint with the one in the Console",
         caused_by: &[&[TlsExpired, ServerUnfit, TlsUnknownCa, CaExpired, CaUnfit]],
+        cure: Cure::Look,
     }
     TlsOtherAlert = "tls-other-alert" {
         layer: Tls,
@@ -2126,6 +2196,7 @@ rules! {
         cause: "the alert's name is in the evidence",
         fix: "run `{helper} certs check --dir {dir}`, and fix what it finds",
         caused_by: &[&[TlsExpired, ServerUnfit, TlsUnknownCa, CaExpired, CaUnfit]],
+        cure: Cure::Look,
     }
     CurlWrongVersion = "curl-wrong-version" {
         layer: Tls,
@@ -2135,6 +2206,7 @@ rules! {
         symptom: "`curl: (35) … wrong version number`",
         cause: "the proxy's listener is a plain WebSocket, and TLS runs inside of it; tunnel host names answer only Claude",
         fix: "nothing to fix: test from Claude (`{helper} connect --dir {dir}`)",
+        cure: Cure::Look,
     }
     ProxyReachesNothing = "proxy-reaches-nothing" {
         layer: Routing,
@@ -2171,6 +2243,7 @@ rules! {
         symptom: "`dial tcp: lookup host.docker.internal: no such host`",
         cause: "only Docker Desktop resolves that name by itself; an engine on Linux needs an entry in the proxy's service",
         fix: "add `extra_hosts: [\"host.docker.internal:host-gateway\"]` to the service `{proxy}`, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamDown = "upstream-down" {
         layer: Upstream,
@@ -2181,6 +2254,7 @@ rules! {
         cause: "its container is stopped, restarting or unhealthy",
         fix: "read its log ({logs}), fix it, then run `{helper} up --dir {dir}`",
         caused_by: &[ENDS_SERVER, &[OutOfMemory, PlatformMismatch]],
+        cure: Cure::ByHandThen,
     }
     UpstreamIpRejected = "upstream-ip-rejected" {
         layer: Upstream,
@@ -2210,6 +2284,7 @@ rules! {
         cause: "the name is misspelt, its container is not running, or it is on another Docker network",
         fix: "use the name of a running service of the same compose files, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then run `{helper} up --dir {dir}`",
         caused_by: &[&[UpstreamUndefined], ENDS_SERVER, &[UpstreamDown]],
+        cure: Cure::ByHandThen,
     }
     UpstreamTimeout = "upstream-timeout" {
         layer: Upstream,
@@ -2220,6 +2295,7 @@ rules! {
         cause: "a firewall on its host drops the packets, it is on another network, or it hangs",
         fix: "open the port on its host for this machine's Docker networks, then run `{helper} diagnose --dir {dir}` again",
         caused_by: &[&[UpstreamDown], ENDS_SERVER],
+        cure: Cure::ByHandThen,
     }
     UpstreamFailed = "upstream-failed" {
         layer: Upstream,
@@ -2274,6 +2350,7 @@ rules! {
         symptom: "`404 Not Found` for POST, and no call on `/mcp` that passed",
         cause: "the URL in Claude has no path, or another one than the server's",
         fix: "use the path that the server serves: `mcp` for FastMCP's streamable HTTP; `{helper} connect --dir {dir}` shows the whole URL",
+        cure: Cure::Look,
     }
     UpstreamSlash307 = "upstream-slash-307" {
         layer: Upstream,
@@ -2310,6 +2387,7 @@ rules! {
         symptom: "`running on stdio`; or it restarts over and over with exit code 0 and prints nothing",
         cause: "it waits for MCP on its standard input, which a container does not have; nothing listens on a port",
         fix: "start it with its HTTP transport (Python `mcp.run(transport=\"streamable-http\")`, many servers `--transport http`), or put a bridge from HTTP to stdio in front of it; then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamScriptMissing = "upstream-script-missing" {
         layer: Upstream,
@@ -2319,6 +2397,7 @@ rules! {
         symptom: "`can't open file …`, `can't find '__main__' module`",
         cause: "the file was missing when the stack started, and Docker created a directory of its name",
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamTraceback = "upstream-traceback" {
         layer: Upstream,
@@ -2328,6 +2407,7 @@ rules! {
         symptom: "`Traceback (most recent call last)` before each start",
         cause: "the line in the evidence is the last one of the traceback",
         fix: "fix what it names in the server's code or settings, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     McpSdkV2 = "mcp-sdk-v2" {
         layer: Upstream,
@@ -2364,6 +2444,7 @@ rules! {
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
         fix: "put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
+        cure: Cure::ByHandThen,
     }
     UpstreamCaMissing = "upstream-ca-missing" {
         layer: Upstream,
@@ -2391,6 +2472,7 @@ rules! {
         symptom: "`Cannot find module …`, `ModuleNotFoundError`, `Missing script`, `sh: …: not found`",
         cause: "the image was built without it: a dependency that is not listed, a build step that did not run, or a mount that hides the files",
         fix: "add what the evidence names to the image (package.json, requirements.txt, the build step), build it again, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     PackageTls = "package-tls-inspected" {
         layer: Upstream,
@@ -2400,6 +2482,7 @@ rules! {
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN` from pip, uv or npm",
         cause: "a company firewall opens TLS and shows its own certificate; the container does not know that CA",
         fix: "install at build time, in an image that contains the company's CA (`PIP_CERT`, `NODE_EXTRA_CA_CERTS` or `update-ca-certificates`), then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamLifespan = "upstream-lifespan" {
         layer: Upstream,
@@ -2409,6 +2492,7 @@ rules! {
         symptom: "`RuntimeError: Task group is not initialized. Make sure to use run().`, 500 for every call",
         cause: "the MCP application is mounted in another ASGI application, which does not run its lifespan",
         fix: "pass the lifespan of the MCP application to the outer one: `Starlette(…, lifespan=mcp_app.lifespan)` with fastmcp, or run `mcp.session_manager.run()` in the outer lifespan; then `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamNeedsCredential = "upstream-needs-credential" {
         layer: Upstream,

@@ -212,7 +212,7 @@ impl Sources {
     /// Why Compose could not read the files, as far as that needs no Compose.
     fn unreadable(&self, project: Option<&str>) -> Option<Finding> {
         let Some(main) = &self.found.main else {
-            return Some(rules::finding(RuleId::ComposeFileMissing));
+            return Some(current::compose_file_missing(self.gateway.as_ref()));
         };
         if let Some(finding) = [Some(main), self.found.over.as_ref()].into_iter().flatten().find_map(ComposeFile::fault)
         {
@@ -228,8 +228,7 @@ pub(crate) fn conflict(project: &str, root: &Path, containers: &[Inspected]) -> 
     let own = real(root);
     let foreign = containers.iter().find(|c| c.folder().is_some_and(|folder| real(Path::new(folder)) != own))?;
     let folder = foreign.folder().unwrap_or_default();
-    let finding = rules::finding(RuleId::ProjectConflict).with(format!("project {project}"));
-    Some(finding.with(format!("container {} belongs to {folder}", foreign.name())))
+    Some(container::project_conflict(project, foreign.name(), Path::new(folder)))
 }
 
 pub(crate) fn real(path: &Path) -> PathBuf {

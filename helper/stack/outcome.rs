@@ -162,15 +162,15 @@ fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller:
     let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
     match finding.id.rule().cure {
         // A second `up` would fail like the first.
-        Cure::Up | Cure::ByHand if command == Command::Up => None,
+        Cure::Up | Cure::ByHandThen if command == Command::Up => None,
         Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
-        Cure::ByHand if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
-        Cure::Up | Cure::ByHand => helper("start the stack", &["up"]),
+        Cure::ByHandThen if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
+        Cure::Up | Cure::ByHandThen => helper("start the stack", &["up"]),
         Cure::Restart => Some(restart_step(caller)),
         Cure::Token if finding.severity == Severity::Error => Some(token_step(caller)),
         Cure::Issue => helper("issue the missing certificates", &["certs", "issue"]),
         Cure::Renew => helper("renew the server certificate", &["certs", "renew"]),
-        Cure::Token | Cure::Init | Cure::RotateCa => None,
+        Cure::Token | Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
     }
 }
 

@@ -8,4 +8,4 @@ mod issue;
 mod renewal;
 mod rollover;
 mod server_cases;
-mod workshop;
+pub(crate) mod workshop;

@@ -288,10 +288,21 @@ impl Call {
                 assert!(evidence.len() <= 3, "{finding}");
                 assert!(evidence.iter().all(|e| e.as_str().unwrap().chars().count() <= 300), "{finding}");
                 assert!(finding["title"].is_string() && finding["fix"].is_string(), "{finding}");
+                // A command that only looks is no cure of what it found itself.
+                let looks = ["check", "certs check", "token check", "status", "diagnose", "connect", "preflight"];
+                let asked = json["command"].as_str().unwrap();
+                let fix = finding["fix"].as_str().unwrap();
+                let circular = format!(" {asked} --dir ");
+                assert!(
+                    !looks.contains(&asked)
+                        || !fix.split('`').nth(1).unwrap_or_default().contains(&circular)
+                        || !fix.starts_with("run `"),
+                    "{finding}"
+                );
                 for key in ["title", "cause", "fix"] {
                     let text = finding[key].as_str().unwrap_or_default();
                     assert!(
-                        !["{helper}", "{dir}", "{proxy}", "{subject"].iter().any(|name| text.contains(name)),
+                        !["{helper}", "{dir}", "{proxy}", "{subject", "{file"].iter().any(|name| text.contains(name)),
                         "{text}"
                     );
                 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 
 use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
-use crate::answer::{Finding, Severity};
-use crate::deployment::TokenState;
+use crate::answer::{Finding, Severity, Subject};
+use crate::deployment::{TokenState, path};
+use crate::engine::container;
 use crate::lint::secrets;
 use crate::os::git::GitState;
 use crate::preflight::{Check, Facts, Verdict};
@@ -65,8 +66,12 @@ fn git_leaves_it_out(facts: &Facts, verdict: &mut Verdict) {
     }
     match &facts.host.git {
         None => verdict.skip(RuleId::GitNotIgnored.as_str(), "git did not answer in time"),
-        Some(GitState::NotIgnored) => verdict.found(rules::finding(RuleId::GitNotIgnored).with("`.env`")),
-        Some(GitState::Tracked) => verdict.found(rules::finding(RuleId::GitTracked).with("`.env`")),
+        Some(GitState::NotIgnored) => {
+            verdict.found(rules::finding(RuleId::GitNotIgnored).about(Subject::file(path::ENV)).with("`.env`"))
+        }
+        Some(GitState::Tracked) => {
+            verdict.found(rules::finding(RuleId::GitTracked).about(Subject::file(path::ENV)).with("`.env`"))
+        }
         Some(GitState::Unknown(why)) => verdict.skip(RuleId::GitNotIgnored.as_str(), why),
         Some(GitState::Ignored | GitState::NoRepository) => {}
     }
@@ -220,11 +225,7 @@ fn project_is_ours(facts: &Facts, verdict: &mut Verdict) {
         return;
     };
     let foreign = containers.first();
-    verdict.findings.extend(foreign.map(|(name, folder)| {
-        rules::finding(RuleId::ProjectConflict)
-            .with(format!("project {project}"))
-            .with(format!("container {name} belongs to {}", folder.display()))
-    }));
+    verdict.findings.extend(foreign.map(|(name, folder)| container::project_conflict(project, name, folder)));
 }
 
 /// What `up` looks at before it starts anything: only what costs no child process and what Compose would say late or

@@ -1,0 +1,359 @@
+//! Advice is tried: what an answer tells a person to run is run as it is printed, in the state in which it is told, and
+//! cures it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
+use crate::support::engine::{Stack, engine};
+use crate::support::{Answer, chmod, deployment, edit, folder, helper, posix, posix_path, skip, token, which};
+
+/// The first command of a finding's fix, as it is printed: one of the helper, else the first text in backticks.
+fn command(answer: &Answer, id: &str) -> String {
+    let fix = answer.finding(id)["fix"].as_str().unwrap();
+    let mut quoted = fix.split('`').skip(1).step_by(2);
+    let first = quoted.clone().next();
+    let ours = quoted.find(|text| text.starts_with(env!("CARGO_BIN_EXE_mcp-tunnels-helper")));
+    let shell = first.filter(|text| ["chmod ", "git "].iter().any(|tool| text.starts_with(tool)));
+    shell.or(ours).unwrap_or_else(|| panic!("{id}: no command in {fix}")).to_owned()
+}
+
+/// Runs a printed command of the helper from another folder. The answer keeps all promises of an answer.
+fn run(command: &str, dir: &Path, stdin: &str) -> Answer {
+    helper(Vec::<String>::new()).dir(dir).under(&["sh", "-c", command]).cwd("/").stdin(stdin).run()
+}
+
+/// Runs any other printed command from another folder.
+fn shell(command: &str) {
+    let out = Command::new(posix("sh")).args(["-c", command]).current_dir("/").env("PATH", posix_path()).output();
+    let out = out.unwrap();
+    assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// A path that every layer of quoting gets wrong where it can.
+fn odd(parent: &Path) -> PathBuf {
+    let parent = parent.join("it's a \"test\" of $HOME & co");
+    std::fs::create_dir(&parent).unwrap();
+    deployment(&parent)
+}
+
+/// Rows of the table, with what ends them.
+fn rules() -> Vec<Value> {
+    helper(["rules"]).run().expect(0).data()["rules"].as_array().unwrap().clone()
+}
+
+/// How a row's cure is tried.
+enum Tried {
+    /// A sound deployment is broken like this, the command of `check`'s finding is run, and it is gone.
+    Files(fn(&Path)),
+    /// In a stack on the engine, below.
+    Engine,
+    /// The reason why not here, and where.
+    Elsewhere(&'static str),
+}
+
+/// Certificates of a kind.
+fn certificates(dir: &Path, ca: impl FnOnce(&mut CertificateParams), server: impl FnOnce(&mut CertificateParams)) {
+    by_rcgen(ca, server).put(&dir.join("data"));
+}
+
+fn in_days(days: i64) -> OffsetDateTime {
+    OffsetDateTime::now_utc() + Duration::days(days)
+}
+
+fn replace_line(dir: &Path, key: &str, value: &str) {
+    let file = dir.join(".env");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<String> =
+        text.lines().map(|l| if l.starts_with(&format!("{key}=")) { value.to_owned() } else { l.to_owned() }).collect();
+    std::fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
+/// Every row that one command of the helper ends.
+fn tried() -> Vec<(&'static str, Tried)> {
+    use Tried::{Elsewhere, Engine, Files};
+    const LOG: &str =
+        "raised by a container's or Compose's own words; a saved log says it, and no command changes that";
+    vec![
+        ("stack-stopped", Engine),
+        ("service-stopped", Engine),
+        ("proxy-netns-orphaned", Engine),
+        ("config-not-applied", Engine),
+        ("token-not-applied", Engine),
+        (
+            "netns-owner-not-running",
+            Elsewhere("engine::engine_routes_list_leaves_cloudflared_in_created_until_restart"),
+        ),
+        ("route-not-configured", Elsewhere("diagnose_live: the same restart as config-not-applied")),
+        ("image-absent", Elsewhere("`up` pulls it, which takes a registry; diagnose_live raises it")),
+        ("env-missing", Files(|dir| std::fs::remove_file(dir.join(".env")).unwrap())),
+        (
+            "git-not-ignored",
+            Files(|dir| {
+                shell(&format!(
+                    "cd '{}' && git init -q . && rm .gitignore",
+                    dir.to_str().unwrap().replace('\'', r"'\''")
+                ));
+            }),
+        ),
+        ("compose-var-unset", Elsewhere(LOG)),
+        ("token-missing", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", ""))),
+        ("token-placeholder", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE"))),
+        ("token-malformed", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=eyJub3QiOiJvbmUifQ=="))),
+        ("token-rejected", Elsewhere("engine::engine_edge_that_refuses_the_token: only the edge says it")),
+        ("proxy-cert-missing", Files(|dir| std::fs::remove_file(dir.join("data/tls.crt")).unwrap())),
+        (
+            "proxy-cert-mismatch",
+            Files(|dir| {
+                let parent = folder();
+                let other = deployment(parent.path()).join("data/tls.key");
+                std::fs::copy(other, dir.join("data/tls.key")).unwrap();
+            }),
+        ),
+        (
+            "proxy-cert-order",
+            Files(|dir| {
+                let read = |name: &str| std::fs::read_to_string(dir.join("data").join(name)).unwrap();
+                std::fs::write(dir.join("data/tls.crt"), read("ca.crt") + &read("tls.crt")).unwrap();
+            }),
+        ),
+        (
+            "server-unfit",
+            Elsewhere("a_weak_certificate_is_renewed_and_a_weak_key_made_anew: openssl makes what rcgen cannot"),
+        ),
+        ("tls-bad-cert", Files(|dir| certificates(dir, |_| (), |server| server.subject_alt_names.clear()))),
+        ("tls-expired", Files(|dir| certificates(dir, |_| (), |server| server.not_after = in_days(-1)))),
+        ("tls-expires-soon", Files(|dir| certificates(dir, |_| (), |server| server.not_after = in_days(20)))),
+        (
+            "tls-key-id",
+            Files(|dir| certificates(dir, |_| (), |server| server.use_authority_key_identifier_extension = false)),
+        ),
+        (
+            "tls-unsupported-cert",
+            Files(|dir| {
+                certificates(
+                    dir,
+                    |_| (),
+                    |server| server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+                );
+            }),
+        ),
+        ("ca-expired", Files(|dir| certificates(dir, |ca| ca.not_after = in_days(-1), |_| ()))),
+        (
+            "ca-expires-soon",
+            Files(|dir| certificates(dir, |ca| ca.not_after = in_days(20), |server| server.not_after = in_days(20))),
+        ),
+        (
+            "ca-name-constraints",
+            Files(|dir| {
+                let permitted = vec![rcgen::GeneralSubtree::DnsName("example.org".into())];
+                let constraints =
+                    rcgen::NameConstraints { permitted_subtrees: permitted, excluded_subtrees: Vec::new() };
+                certificates(dir, |ca| ca.name_constraints = Some(constraints), |_| ());
+            }),
+        ),
+        ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
+        ("image-not-found", Elsewhere(LOG)),
+        ("edge-quic-unsupported", Elsewhere(LOG)),
+        ("edge-mtu", Elsewhere(LOG)),
+    ]
+}
+
+/// A new row with a command of the helper is tried, or the reason why not is given.
+#[test]
+fn every_cure_of_the_table_is_tried_or_has_its_reason() {
+    let person = ["by-hand", "by-hand-then", "look"];
+    let rows: BTreeSet<String> = rules()
+        .iter()
+        .filter(|rule| !person.contains(&rule["cure"].as_str().unwrap()))
+        .map(|rule| rule["id"].as_str().unwrap().to_owned())
+        .collect();
+    let listed: BTreeSet<String> = tried().iter().map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(rows, listed);
+    for (id, tried) in tried() {
+        assert!(!matches!(tried, Tried::Elsewhere("")), "{id}: no reason");
+    }
+}
+
+#[test]
+fn the_command_that_a_finding_names_cures_it() {
+    let mut wrong = Vec::new();
+    for (id, way) in tried() {
+        let Tried::Files(breaks) = way else { continue };
+        if id == "git-not-ignored" && which("git").is_none() {
+            skip("the_command_that_a_finding_names_cures_it", "no git");
+            continue;
+        }
+        let parent = folder();
+        let dir = odd(parent.path());
+        breaks(&dir);
+        let answer = helper(["check"]).dir(&dir).changes_nothing().run();
+        if !answer.findings().contains(&id) {
+            wrong.push(format!("{id} is not raised: {:?}", answer.findings()));
+            continue;
+        }
+        let command = command(&answer, id);
+        let cured = run(&command, &dir, &token("healthy"));
+        if cured.code == 2 {
+            wrong.push(format!("{id}: {command}: {}", cured.json));
+            continue;
+        }
+        if command.contains(" rotate-ca ") {
+            for step in ["switch", "finish"] {
+                helper(["certs", "rotate-ca"]).dir(&dir).json(json!({"step": step})).run();
+            }
+        }
+        let after = helper(["check"]).dir(&dir).run();
+        if after.findings().contains(&id) {
+            wrong.push(format!("{id} is still there after {command}: {}", cured.json));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A renewal keeps the key, so it is no cure of a weak one.
+#[test]
+fn a_weak_certificate_is_renewed_and_a_weak_key_made_anew() {
+    if no_openssl("a_weak_certificate_is_renewed_and_a_weak_key_made_anew") {
+        return;
+    }
+    let w = Workshop::new();
+    let sha1 = w.make(|p| (p.ca_key, p.options) = ("RSA 2048", "-sha1"));
+    for (name, set, moves) in [("SHA-1", sha1, false), ("P-224", w.make(|p| p.key = "P-224"), true)] {
+        let parent = folder();
+        let dir = odd(parent.path());
+        set.put(&dir.join("data"));
+        let command = command(&helper(["check"]).dir(&dir).run(), "server-unfit");
+        if moves {
+            assert!(command.contains(" certs issue "), "{command}");
+            for file in ["tls.crt", "tls.key"] {
+                std::fs::remove_file(dir.join("data").join(file)).unwrap();
+            }
+        }
+        run(&command, &dir, "").expect(0);
+        assert!(!helper(["check"]).dir(&dir).run().findings().contains(&"server-unfit"), "{name}");
+    }
+}
+
+/// A compose file that got lost is written again, for the routes that are there.
+#[test]
+fn a_lost_compose_file_is_written_again_by_the_command_of_its_finding() {
+    let parent = folder();
+    let dir = odd(parent.path());
+    let before = std::fs::read_to_string(dir.join("docker-compose.yaml")).unwrap();
+    std::fs::remove_file(dir.join("docker-compose.yaml")).unwrap();
+    let answer = helper(["check"]).dir(&dir).run();
+    run(&command(&answer, "compose-file-missing"), &dir, "").expect(0);
+    assert_eq!(std::fs::read_to_string(dir.join("docker-compose.yaml")).unwrap(), before);
+}
+
+/// Modes are the person's, and the command names the file that has the wrong one.
+#[test]
+fn the_shell_command_of_a_finding_cures_it() {
+    let cases: [(&str, &str, u32); 13] = [
+        ("directory-open", "", 0o755),
+        ("env-readable", ".env", 0o644),
+        ("env-writable", ".env", 0o666),
+        ("key-readable", "data/ca.key", 0o640),
+        ("key-readable", "data/ca-next.key", 0o644),
+        ("key-readable", "data/ca-old.key", 0o644),
+        ("key-writable", "data/ca.key", 0o620),
+        ("key-writable", "data/ca-next.key", 0o666),
+        ("key-writable", "data/tls.key", 0o666),
+        ("proxy-key-denied", "data/tls.key", 0o600),
+        ("proxy-key-denied", "data/tls.crt", 0o600),
+        ("proxy-key-denied", "data", 0o700),
+        ("proxy-config-denied", "config/mcp-gateway.yaml", 0o600),
+    ];
+    for (id, inside, mode) in cases {
+        let parent = folder();
+        let dir = odd(parent.path());
+        if !dir.join(inside).exists() {
+            std::fs::copy(dir.join("data/ca.key"), dir.join(inside)).unwrap();
+        }
+        chmod(&dir.join(inside), mode);
+        let answer = helper(["check"]).dir(&dir).run();
+        if inside != "" {
+            assert_eq!(answer.finding(id)["subject"]["name"], inside, "{id}");
+        }
+        let command = command(&answer, id);
+        shell(&command);
+        let after = helper(["check"]).dir(&dir).run();
+        let gone =
+            ["directory-open", "env-readable", "env-writable", "key-readable", "key-writable", "proxy-key-denied"];
+        let left: Vec<&str> = after.findings().into_iter().filter(|f| gone.contains(f) || *f == id).collect();
+        assert!(left.is_empty(), "{id} {inside}: {command}: {left:?}");
+    }
+}
+
+#[test]
+fn what_git_tracks_is_taken_out_of_its_index_by_the_command_of_its_finding() {
+    if which("git").is_none() {
+        return skip("what_git_tracks_is_taken_out_of_its_index_by_the_command_of_its_finding", "no git");
+    }
+    let parent = folder();
+    let dir = odd(parent.path());
+    let at = dir.to_str().unwrap().replace('\'', r"'\''");
+    shell(&format!("cd '{at}' && git init -q . && git add -f .env && echo '# later' >>.env"));
+    let answer = helper(["check"]).dir(&dir).run();
+    shell(&command(&answer, "git-tracked"));
+    assert!(dir.join(".env").exists());
+    assert!(!helper(["check"]).dir(&dir).run().findings().contains(&"git-tracked"));
+}
+
+/// Whatever the table names is understood: no typo, no field that a request does not have.
+#[test]
+fn every_command_of_the_table_is_one_of_the_helper() {
+    let parent = folder();
+    let dir = parent.path().join("none");
+    let launcher = env!("CARGO_BIN_EXE_mcp-tunnels-helper");
+    let mut count = 0;
+    for rule in rules() {
+        for text in [&rule["fix"], &rule["cause"]] {
+            for command in text.as_str().unwrap().split('`').skip(1).step_by(2).filter(|c| c.starts_with(launcher)) {
+                // The names that a person puts in.
+                let command = command.replace("/PATH", "/mcp").replace("HOST:PORT", "host:80").replace("NAME", "name");
+                let command = command.replace("ROUTE", "route").replace("--dir NEW", "--dir ~/mcp-tunnel");
+                // `init` and `token set` would make the directory, the others need none.
+                if [" token set ", " init ", " preflight", " probe "].iter().any(|words| command.contains(words)) {
+                    continue;
+                }
+                let at = format!("--dir {}", dir.display());
+                let command = command.replace("--dir ~/mcp-tunnel", &at).replace("--dir name", &at);
+                let answer = helper(Vec::<String>::new()).under(&["sh", "-c", &command]).cwd("/").run();
+                let code = answer.json["error"]["code"].as_str().unwrap_or("none");
+                assert_eq!(code, "directory", "{}: {command}: {:#}", rule["id"], answer.json);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
+/// What `up` and `restart` cure, in a stack that runs.
+#[test]
+fn engine_the_command_that_a_finding_names_cures_it() {
+    let Some(engine) = engine("advice") else { return };
+    let stack = Stack::small(engine, "advice", "first");
+    let cure = |id: &str| {
+        let answer = stack.call(["status"]).run();
+        let command = command(&answer, id);
+        run(&command, &stack.dir, "").expect(0);
+        assert!(!stack.call(["status"]).run().findings().contains(&id), "{id}: {command}");
+    };
+    cure("stack-stopped");
+    stack.compose_ok(&["stop", "cloudflared"]);
+    cure("service-stopped");
+    stack.kill("mcp-gateway");
+    cure("proxy-netns-orphaned");
+    edit(&stack.dir.join("config/mcp-gateway.yaml"), "routes:\n", "routes:\n  more: http://own:9000\n");
+    cure("config-not-applied");
+    stack.set_token("second");
+    cure("token-not-applied");
+    assert!(stack.down().code < 2);
+}
