@@ -278,7 +278,7 @@ fn the_shell_command_of_a_finding_cures_it() {
         }
         chmod(&dir.join(inside), mode);
         let answer = helper(["check"]).dir(&dir).run();
-        if inside != "" {
+        if !inside.is_empty() {
             assert_eq!(answer.finding(id)["subject"]["name"], inside, "{id}");
         }
         let command = command(&answer, id);
