@@ -81,8 +81,9 @@ fn engine_diagnose_what_runs_and_what_was_changed_under_it() {
     // Edited and not applied: a warning at first, the root once a call has failed of it.
     stack.edit("config/mcp-gateway.yaml", "routes:\n", "routes:\n  mine: http://own:9000\n");
     let edited = diagnose(&stack);
-    healthy(&edited);
-    assert_eq!(ids(&edited), ["config-not-applied"]);
+    // A route that the running proxy has not read cannot be called.
+    assert_eq!(edited.code, 1, "{:#}", edited.json);
+    assert_eq!(ids(&edited), ["config-not-applied", "route-not-configured"]);
     assert!(edited.json["summary"].as_str().unwrap().contains("older configuration"), "{:#}", edited.json);
     assert!(next(&edited).contains(" restart "), "{}", next(&edited));
     assert!(!stack.ask("mine").0);

@@ -65,7 +65,8 @@ pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> 
             state.findings.push(if is_edited { finding.caused_by(RuleId::ConfigNotApplied) } else { finding });
         }
         let mut upstream = match row.as_ref().map(|row| row.state) {
-            Some(answered) if answered.is_callable() => Upstream::Up,
+            // A container that calls itself unhealthy is a fault, also while it still answers.
+            Some(answered) if answered.is_callable() && !is_unhealthy(view, &route) => Upstream::Up,
             _ => judge_upstream(view, gateway, proxy, &route, state),
         };
         if let (Some(fault), false) = (fault, upstream == Upstream::Down) {
@@ -104,6 +105,12 @@ pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> 
     }
     state.calls = (!sentences.is_empty()).then(|| row::in_one_sentence(&sentences, "can"));
     all
+}
+
+/// Whether the container behind a route fails its own health check.
+fn is_unhealthy(view: &View<'_>, route: &DeclaredRoute<'_>) -> bool {
+    let Some(Target::Service(service)) = &route.target else { return false };
+    view.container(service).is_some_and(|c| c.health.as_deref() == Some("unhealthy"))
 }
 
 /// Whether the log of the proxy's present life shows that it has not read a route.
