@@ -139,6 +139,11 @@ impl Field {
         if prefix.is_empty() { own } else { format!("{prefix}-{own}") }
     }
 
+    /// Whether its flag takes entries, which an empty value removes.
+    pub(crate) fn is_map(&self) -> bool {
+        matches!(self.kind, Kind::Map(..))
+    }
+
     /// Adds the flags of this field.
     pub(crate) fn args(&self, prefix: &str, into: &mut Vec<Arg>) {
         let flag = self.flag(prefix);

@@ -20,6 +20,10 @@ const ABOUT: &str = "Sets up, checks, runs and diagnoses an Anthropic MCP tunnel
 Prints one JSON object, or text at a terminal. Exit code 0: nothing worse than a warning; 1: at least one error; 2: no \
 answer.";
 
+/// What `null` of the JSON is among the flags.
+const REMOVES: &str =
+    "An empty value is `null`: `--route wiki=` removes the route, `--protocol=` resets the setting.\n\n";
+
 /// What this program is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct VersionData {
@@ -70,11 +74,12 @@ pub(crate) fn parser(args: &[OsString], width: usize) -> clap::Command {
     let row = |row: &Command, name: &'static str| {
         let mut command = clap::Command::new(name).about(row.about);
         if row.words.split(' ').all(is_named) {
-            let mut args = Vec::new();
-            flags::fields(&(row.request)()).iter().for_each(|field| field.args("", &mut args));
+            let (fields, mut args) = (flags::fields(&(row.request)()), Vec::new());
+            fields.iter().for_each(|field| field.args("", &mut args));
             command = command.args(args);
             if helped {
-                command = command.after_help(after(row));
+                let removes = if fields.iter().any(flags::Field::is_map) { REMOVES } else { "" };
+                command = command.after_help(format!("{removes}{}", after(row)));
             }
         }
         command

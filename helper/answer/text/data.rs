@@ -1,7 +1,8 @@
 //! The facts of each command. What no function here knows is laid out by its shape.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::by_shape::{by_shape, scalar, title};
 use super::layout::Page;
 use super::{list, text};
 
@@ -44,14 +45,15 @@ fn preflight(page: &mut Page, data: &Value) {
     page.table(&["tool", "version", "needed", ""], table);
     let host = &data["host"];
     let mut facts = Vec::new();
-    let system: Vec<&str> = ["os", "arch"].iter().map(|name| text(&host[*name])).collect();
-    facts.push(vec![
-        "system".to_owned(),
-        format!("{} {}", system.join(" "), joined(&host["kind"])).trim_end().to_owned(),
-    ]);
-    if let Some(free) = host["disk_free_mib"].as_u64() {
-        facts.push(vec!["disk".to_owned(), format!("{free} MiB free")]);
+    let mut system = ["os", "arch"].map(|name| text(&host[name])).join(" ");
+    let kind = joined(&host["kind"]);
+    if !kind.is_empty() {
+        system = format!("{system}, {kind}");
     }
+    if let Some(free) = host["disk_free_mib"].as_u64() {
+        system = format!("{system}, {free} MiB free");
+    }
+    facts.push(vec!["system".to_owned(), system]);
     if let Some(path) = host["directory"]["path"].as_str() {
         facts.push(vec!["directory".to_owned(), path.to_owned()]);
     }
@@ -101,7 +103,7 @@ fn network(page: &mut Page, probes: &[Value]) {
     page.table(&[], table);
 }
 
-/// Names of the hosts, the first two.
+/// Name of the first host, and how many more there are.
 fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in rows.map(|row| text(&row["target"])) {
@@ -109,9 +111,11 @@ fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
             names.push(name);
         }
     }
-    let more = names.len().saturating_sub(2);
-    let shown = names.into_iter().take(2).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    }
 }
 
 /// Where a deployment stands.
@@ -339,72 +343,4 @@ fn without(data: &Value, names: &[&str]) -> Value {
 
 fn joined(value: &Value) -> String {
     list(value).iter().map(text).collect::<Vec<_>>().join(", ")
-}
-
-/// A value of one line.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => Some("-".into()),
-        Value::Bool(true) => Some("yes".into()),
-        Value::Bool(false) => Some("no".into()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) if !text.contains('\n') => Some(text.clone()),
-        Value::Array(items) => {
-            let one = |item: &Value| if item.is_array() { None } else { scalar(item) };
-            items.iter().map(one).collect::<Option<Vec<String>>>().map(|items| items.join(", "))
-        }
-        Value::String(_) | Value::Object(_) => None,
-    }
-}
-
-fn title(name: &str) -> String {
-    name.replace('_', " ")
-}
-
-/// Names and values; lists of objects as tables; texts of several lines as they are.
-fn by_shape(page: &mut Page, indent: usize, data: &Value) {
-    let is_empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    };
-    let fields = data.as_object().into_iter().flatten().filter(|(_, value)| !is_empty(value));
-    let (lines, parts): (Vec<_>, Vec<_>) = fields.partition(|(_, value)| scalar(value).is_some());
-    let rows: Vec<Vec<String>> =
-        lines.iter().filter_map(|(name, value)| Some(vec![title(name), scalar(value)?])).collect();
-    if !rows.is_empty() {
-        if indent == 0 {
-            page.gap();
-        }
-        page.table(&[], rows);
-    }
-    for (name, value) in parts {
-        page.heading(&format!("{}:", title(name)));
-        match value {
-            Value::String(text) => page.verbatim(2, text),
-            Value::Array(items) => items_by_shape(page, items),
-            value => by_shape(page, indent + 2, value),
-        }
-    }
-}
-
-fn items_by_shape(page: &mut Page, items: &[Value]) {
-    let objects: Vec<&Map<String, Value>> = items.iter().filter_map(Value::as_object).collect();
-    let mut names: Vec<&String> = Vec::new();
-    for name in objects.iter().flat_map(|object| object.keys()) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let cell = |object: &Map<String, Value>, name: &String| object.get(name).map_or(Some("-".into()), scalar);
-    let rows: Option<Vec<Vec<String>>> =
-        objects.iter().map(|object| names.iter().map(|name| cell(object, name)).collect()).collect();
-    match rows.filter(|_| objects.len() == items.len()) {
-        Some(rows) => {
-            let headings: Vec<String> = names.iter().map(|name| title(name)).collect();
-            page.table(&headings.iter().map(String::as_str).collect::<Vec<_>>(), rows);
-        }
-        None => items.iter().for_each(|item| by_shape(page, 2, item)),
-    }
 }

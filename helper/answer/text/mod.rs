@@ -1,5 +1,6 @@
 //! An answer as text for a person at a terminal: a pure function from its JSON. Nothing is in it that is not in the JSON.
 
+mod by_shape;
 mod data;
 mod layout;
 #[cfg(test)]
