@@ -1,4 +1,4 @@
-//! Who called: the launcher to name in commands, the shell's variables, the clock. Read once, by `main`.
+//! Process inputs, read once by `main`: launcher path, environment, current time.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -112,7 +112,7 @@ impl Caller {
         line
     }
 
-    /// Fills `{helper}`, `{dir}`, `{domain}`, `{proxy}`, `{cloudflared}` and `{logs}` in a text of the rule table.
+    /// Fills `{helper}`, `{dir}`, `{domain}`, `{proxy}`, `{cloudflared}`, `{group}` and `{logs}` in a text of the rule table.
     pub(crate) fn fill(&self, template: &str) -> String {
         if !template.contains('{') {
             return template.to_owned();
@@ -125,6 +125,7 @@ impl Caller {
             .replace("{domain}", self.domain.as_deref().unwrap_or("abcd1234.tunnel.anthropic.com"))
             .replace("{proxy}", &self.services.proxy)
             .replace("{cloudflared}", &self.services.cloudflared)
+            .replace("{group}", "docker")
     }
 }
 

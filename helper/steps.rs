@@ -1,4 +1,4 @@
-//! Steps that more than one command gives.
+//! Next steps that more than one command gives.
 
 use crate::answer::Next;
 use crate::caller::Caller;

@@ -38,7 +38,7 @@ impl<T> File<T> {
         }
     }
 
-    /// Whether there is no such file.
+    /// Whether the file is missing.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }

@@ -6,8 +6,9 @@ use super::audit::{Facts, Verdict};
 use super::file::{CertificateFile, File, KeyFile};
 use super::key::KeyFault;
 use super::pem::PemFault;
-use super::x509::{Details, Extension, Signature, hex};
+use super::x509::{Details, Extension, Signature};
 use crate::answer::count;
+use crate::hash::hex;
 
 /// Why Go finds no block in a file in which we find one.
 pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";

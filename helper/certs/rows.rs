@@ -10,8 +10,9 @@ use super::judge::{
     wildcard,
 };
 use super::pem::PemFault;
-use super::x509::{Extension, Signature, hex};
+use super::x509::{Extension, Signature};
 use crate::answer::count;
+use crate::hash::hex;
 use crate::rules::RuleId::{self, *};
 
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.

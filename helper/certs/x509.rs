@@ -1,6 +1,5 @@
 //! What one certificate says: plain values, taken out of its DER once.
 
-use ring::digest;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::oid::Oid;
@@ -13,6 +12,7 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
 use super::der::{BIT_STRING, CONTEXT_0, Reader, SEQUENCE};
 use super::key::KeyKind;
 use super::pem::PemFault;
+use crate::hash::sha256_hex;
 
 /// An extension of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,7 +267,7 @@ impl Details {
 
     /// Lower-case hex SHA-256 of the DER, the form in which the Console and the API show it.
     pub(crate) fn fingerprint_sha256(&self) -> String {
-        hex(digest::digest(&digest::SHA256, &self.der).as_ref(), "")
+        sha256_hex(&self.der)
     }
 
     /// Whole days from `now` to the end, rounded down: negative once it is over.
@@ -394,9 +394,4 @@ fn name(name: &X509Name<'_>) -> String {
 /// Names come from foreign files: control characters, which a terminal would obey, are escaped.
 fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
-/// Lower-case hex with `between` between the bytes.
-pub(super) fn hex(bytes: &[u8], between: &str) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(between)
 }

@@ -1,10 +1,12 @@
 //! `connect`: how to call the tunnel from Claude, with exact values.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Error, Next, Report, Skipped};
+use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
 use crate::config;
 use crate::deployment::{Deployment, RouteName, TokenState, env_file, scaffold};
@@ -71,16 +73,7 @@ pub(crate) fn run(
 ) -> Result<Report<ConnectData>, Error> {
     deployment.require_begun()?;
     let asked = request.path.as_deref().map(checked_path).transpose()?;
-    let model = request.model.as_deref().unwrap_or(MODEL);
-    if model.is_empty()
-        || model.len() > 128
-        || !model.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@/".contains(c))
-    {
-        return Err(Error::request(
-            format!("`{model}` is not the name of a model"),
-            format!("leave it out for {MODEL}"),
-        ));
-    }
+    let model = checked_model(request.model.as_deref().unwrap_or(MODEL))?;
     let domain = current::require_domain(deployment)?;
     let routes = current::routes(deployment);
     if routes.is_empty() {
@@ -90,21 +83,8 @@ pub(crate) fn run(
                 .into(),
         });
     }
-    let suffix = format!(".{domain}");
     let kept = Found::read(deployment).paths();
-    let (mut calls, mut findings) = (Vec::new(), Vec::new());
-    for (name, upstream) in routes {
-        let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
-        if let Err(fault) = RouteName::parse(&label) {
-            let finding = rules::finding(RuleId::RouteNameInvalid).about(Subject::Route { name });
-            findings.push(finding.with(fault.to_string()));
-            continue;
-        }
-        let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
-        let path = asked.as_deref().or(kept).unwrap_or("mcp");
-        let url = format!("https://{label}.{domain}/{path}");
-        calls.push(call(&label, upstream, url, domain.as_str(), path, model));
-    }
+    let (calls, mut findings) = calls(routes, &kept, asked.as_deref(), domain.as_str(), model);
     let env = scaffold::read_env(deployment)?;
     let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
     findings.extend(secrets::state_finding(&token));
@@ -134,6 +114,41 @@ pub(crate) fn run(
     report.next.push(Next::person("in the Console, follow the steps in `console` (Managed Agents > Sessions > New session); or run the request in `curl`"));
     report.next.push(Next::helper("if a call fails, check whether the tunnel is live", caller.command(&["status"])));
     Ok(report)
+}
+
+fn checked_model(model: &str) -> Result<&str, Error> {
+    let is_name =
+        (1..=128).contains(&model.len()) && model.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@/".contains(c));
+    if is_name {
+        return Ok(model);
+    }
+    Err(Error::request(format!("`{model}` is not the name of a model"), format!("leave it out for {MODEL}")))
+}
+
+/// How to call each route at the path that was asked for, else at the one that is kept of it, and findings about routes
+/// that cannot be called.
+fn calls(
+    routes: BTreeMap<String, String>,
+    kept: &BTreeMap<String, String>,
+    asked: Option<&str>,
+    domain: &str,
+    model: &str,
+) -> (Vec<RouteCall>, Vec<Finding>) {
+    let suffix = format!(".{domain}");
+    let (mut calls, mut findings) = (Vec::new(), Vec::new());
+    for (name, upstream) in routes {
+        let label = name.strip_suffix(&suffix).unwrap_or(&name).to_owned();
+        if let Err(fault) = RouteName::parse(&label) {
+            let finding = rules::finding(RuleId::RouteNameInvalid).about(Subject::Route { name });
+            findings.push(finding.with(fault.to_string()));
+            continue;
+        }
+        let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
+        let path = asked.or(kept).unwrap_or("mcp");
+        let url = format!("https://{label}.{domain}/{path}");
+        calls.push(call(&label, upstream, url, domain, path, model));
+    }
+    (calls, findings)
 }
 
 /// One line: what Claude calls, or what keeps it from calling.

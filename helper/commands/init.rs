@@ -1,11 +1,14 @@
 //! `init`: everything that can be done on this side, as often as one likes; and the checklist of eight steps.
 
+mod progress;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::{Error, Finding, Next, Report, Severity, Who, count};
+use self::progress::{Progress, Step, StepState};
+use crate::answer::{Error, Finding, Next, Report, Severity, count};
 use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
 use crate::certs::{CertificateInfo, Files, Judged, Purpose};
@@ -33,31 +36,6 @@ crate::config::settings::request_with_settings! {
         /// Also in a directory that holds another project, a plugin or a checkout.
         into_other_project: bool,
     }
-}
-
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum StepState {
-    /// Done.
-    Done,
-    /// Waits for a helper command.
-    Todo,
-    /// Waits for the person.
-    Person,
-}
-
-/// One of the eight steps.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct Step {
-    /// Stable name.
-    pub(crate) id: &'static str,
-    /// How far it is.
-    pub(crate) state: StepState,
-    /// Who does it.
-    pub(crate) who: Who,
-    /// What it is.
-    pub(crate) what: &'static str,
 }
 
 /// A certificate as far as the next steps need it; `certs check` has all of it.
@@ -281,7 +259,7 @@ fn without_domain(
         token: token_name,
         routes,
         made_by,
-        steps: steps(&progress),
+        steps: progress::steps(&progress),
         diffs: Vec::new(),
     };
     let mut report = Report::new(summary, data);
@@ -306,36 +284,6 @@ fn without_domain(
 
 const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token";
 
-/// What of the eight steps can be seen from the directory.
-#[derive(Debug, Default)]
-struct Progress {
-    token: bool,
-    certificates: bool,
-    routes: bool,
-    configuration: bool,
-}
-
-fn steps(progress: &Progress) -> Vec<Step> {
-    let step = |id, who, done: bool, what: &'static str| {
-        let state = match (done, who) {
-            (true, _) => StepState::Done,
-            (false, Who::Person) => StepState::Person,
-            (false, Who::Helper) => StepState::Todo,
-        };
-        Step { id, state, who, what }
-    };
-    vec![
-        step("preflight", Who::Helper, false, "Docker, Compose 2.17 or newer; outbound 7844"),
-        step("create-tunnel", Who::Person, progress.token, "create the tunnel, put its token in"),
-        step("certificates", Who::Helper, progress.certificates, "CA and server certificate"),
-        step("register-ca", Who::Person, false, "register data/ca.crt (only the Console shows it)"),
-        step("upstream", Who::Person, progress.routes, "choose what to expose"),
-        step("configuration", Who::Helper, progress.configuration, "proxy configuration, compose file"),
-        step("start", Who::Helper, false, "`up`"),
-        step("call", Who::Helper, false, "`connect`"),
-    ]
-}
-
 fn report(
     deployment: &Deployment,
     domain: &Domain,
@@ -356,24 +304,9 @@ fn report(
         configuration: !routes.is_empty() && found.main.is_some(),
     };
     let made_by = kind::look(deployment)?.maker();
-    let steps = steps(&progress);
+    let steps = progress::steps(&progress);
     let done = steps.iter().filter(|step| step.state == StepState::Done).count();
-    // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
-    let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
-    findings.extend(made.findings.into_iter().filter(|f| !judged.findings.iter().any(|said| said.id == f.id)));
-    findings.extend(env.as_ref().and_then(scaffold::env_fault));
-    findings.extend(modes::open_directory(deployment));
-    findings.extend(modes::foreign_data(deployment));
-    if !domain.is_usual() {
-        findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
-    }
-    let unread = found.faults().into_iter().filter(|f| !findings.iter().any(|said| said.id == f.id));
-    findings.extend(unread.collect::<Vec<_>>());
-    if let Some(fault) = Current::read(deployment).gateway_fault()
-        && !findings.iter().any(|f| f.id == fault.id)
-    {
-        findings.push(fault);
-    }
+    let findings = findings(deployment, domain, env.as_ref(), &found, &judged, made.findings);
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
     let what = match (broken, only_report, created) {
@@ -382,32 +315,7 @@ fn report(
         (false, false, 0) => "is unchanged".to_owned(),
         (false, false, n) => format!("is written ({})", count(n, "file")),
     };
-    let mut next = Vec::new();
-    match &token {
-        TokenState::Set(_) => {}
-        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
-            next.push(steps::token_step(caller))
-        }
-    }
-    if broken {
-        let again = caller.command(&["init"]);
-        next.insert(0, Next::person("fix the findings in order, then run this again").running(again));
-    } else if progress.certificates {
-        next.push(steps::register_step(deployment, path::CA_CRT));
-    } else {
-        next.push(Next::helper("issue the certificates", caller.command(&["certs", "issue"])));
-    }
-    if broken {
-        // The rest would be refused.
-    } else if !progress.configuration {
-        next.push(Next::helper(
-            "choose what to expose: the sample server as here, or your own with {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}",
-            caller.command(&["render", "--json", "{\"sample\":true}"]),
-        ));
-    } else {
-        next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
-        next.push(Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])));
-    }
+    let next = next(deployment, &progress, broken, caller);
     let waiting = match (&token, progress.configuration) {
         (TokenState::Set(_), true) => "register the CA unless it is registered, then run `up`",
         (TokenState::Set(_), false) => "add a route",
@@ -431,4 +339,58 @@ fn report(
     report.skipped = judged.skipped;
     report.next = next;
     Ok(report)
+}
+
+/// Findings about what is there now, and those about what was made that are not among them.
+fn findings(
+    deployment: &Deployment,
+    domain: &Domain,
+    env: Option<&EnvFile>,
+    found: &Found,
+    judged: &Judged,
+    made: Vec<Finding>,
+) -> Vec<Finding> {
+    // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
+    let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
+    findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
+    findings.extend(env.and_then(scaffold::env_fault));
+    findings.extend(modes::open_directory(deployment));
+    findings.extend(modes::foreign_data(deployment));
+    if !domain.is_usual() {
+        findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
+    }
+    for fault in found.faults().into_iter().chain(Current::read(deployment).gateway_fault()) {
+        if !findings.iter().any(|f| f.id == fault.id) {
+            findings.push(fault);
+        }
+    }
+    findings
+}
+
+/// What to do now. Where something is broken, the later steps would be refused.
+fn next(deployment: &Deployment, progress: &Progress, broken: bool, caller: &Caller) -> Vec<Next> {
+    let mut next = Vec::new();
+    if broken {
+        next.push(Next::person("fix the findings in order, then run this again").running(caller.command(&["init"])));
+    }
+    if !progress.token {
+        next.push(steps::token_step(caller));
+    }
+    if broken {
+        return next;
+    }
+    next.push(match progress.certificates {
+        true => steps::register_step(deployment, path::CA_CRT),
+        false => Next::helper("issue the certificates", caller.command(&["certs", "issue"])),
+    });
+    if progress.configuration {
+        next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+        next.push(Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])));
+    } else {
+        next.push(Next::helper(
+            "choose what to expose: the sample server as here, or your own with {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}",
+            caller.command(&["render", "--json", "{\"sample\":true}"]),
+        ));
+    }
+    next
 }

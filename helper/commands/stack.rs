@@ -230,7 +230,7 @@ pub(crate) fn status(
     Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
 }
 
-/// A caller who waited in vain is told so by the exit code, too. Without waiting, what is on its way is a state and not
+/// After waiting in vain the exit code says so, too. Without waiting, what is on its way is a state and not
 /// an error.
 fn require_live(waited: &mut Waited, limit: Duration) {
     let state = &mut waited.state;
@@ -322,7 +322,7 @@ fn add_failure(state: &mut StackState, failure: Finding, is_consequence: bool) {
 /// Who waited for a connection that did not come has a few seconds more for the reason.
 const PROBES: Duration = Duration::from_secs(3);
 
-/// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone helps nobody.
+/// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone is no help.
 fn explain_silence(stack: &Stack<'_>, state: &mut StackState, caller: &Caller) {
     const SILENCE: [RuleId; 4] =
         [RuleId::EdgeNotRegistered, RuleId::EdgeQuicBlocked, RuleId::EdgeTcpBlocked, RuleId::NotLive];

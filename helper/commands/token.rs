@@ -50,7 +50,7 @@ fn given() -> Result<String, Error> {
         let name = std::path::Path::new("standard input");
         stdin.lock().take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", name, e))?;
     }
-    // What is not text is no token; its replacement characters say so below.
+    // Bytes that are not text are not a token; the replacement characters are refused below.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

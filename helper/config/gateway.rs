@@ -41,7 +41,7 @@ pub(crate) struct Gateway {
     pub(crate) other: BTreeMap<String, Value>,
 }
 
-/// A route that stands twice is a fault, as it is for the proxy, not a silent loss of the first.
+/// A duplicate route is a fault, as it is for the proxy; the first one is not dropped silently.
 fn unique<'de, D: serde::Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
     UniqueMap::deserialize(input).map(|map| map.0)
 }

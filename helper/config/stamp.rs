@@ -5,12 +5,12 @@ use crate::hash::sha256_hex;
 const MADE_BY: &str = "# Written by mcp-tunnels-helper. You may edit this file: your version is then kept.\n";
 const HASH: &str = "# content-sha256: ";
 
-/// Who wrote a file as it stands.
+/// Who wrote the present content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The helper, and nobody changed it since.
+    /// The helper, unchanged since.
     Ours,
-    /// The helper, and somebody changed it.
+    /// The helper, edited since.
     Edited,
     /// Somebody else.
     Foreign,

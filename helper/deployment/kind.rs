@@ -6,8 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::env_file::{self, EnvFile};
-use super::scaffold::ENV_HEADER;
+use super::origin::{self, Origin};
 use super::{Deployment, path};
 use crate::answer::Error;
 use crate::os::files;
@@ -51,7 +50,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Who made the deployment; `None` where there is none.
+    /// Who made the deployment, if there is one.
     pub(crate) fn maker(&self) -> Option<Maker> {
         match self.kind {
             Kind::Deployment(maker) => Some(maker),
@@ -174,24 +173,6 @@ const PROJECT_FILES: &[&str] = &[
 /// More files than this are not lying about by chance.
 const MOST_STRAY: usize = 10;
 
-/// Words that a compose file of a tunnel has, whoever wrote it: images, the domain, the proxy's mount.
-const TUNNEL_WORDS: [&str; 5] = ["cloudflared", "mcp-gateway", "mcp-proxy", "tunnel.anthropic.com", "TUNNEL_TOKEN"];
-
-/// What one of a deployment's files says about who made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Sign {
-    /// It is not there, or says nothing.
-    None,
-    /// It belongs to another program.
-    Foreign,
-    /// It cannot be read, so it may be anything.
-    Unknown,
-    /// It is one of a tunnel.
-    Tunnel,
-    /// The helper wrote it.
-    Ours,
-}
-
 impl Deployment {
     /// For commands that work on a deployment. Elsewhere their advice would do harm: `chmod 700 /etc`.
     ///
@@ -206,7 +187,7 @@ impl Deployment {
         }
         let look = look(self)?;
         match &look.kind {
-            // Where nothing is, what is missing can be said without harm.
+            // For an empty directory the advice does no harm.
             Kind::Deployment(_) | Kind::Empty => Ok(look),
             Kind::Stray(what) | Kind::Other(what) => Err(unusable(
                 &format!("`{}` is not a deployment directory; it holds {what}", self.root().display()),
@@ -278,35 +259,35 @@ pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
     let config = names_or_none(deployment, path::CONFIG);
     let is_setup = data.iter().any(|name| matches!(name.as_str(), "tunnel-token" | "tunnel-id" | "tunnel-domain"));
 
-    let env = env_sign(deployment);
-    let compose: Vec<(&str, Sign)> =
-        COMPOSE_FILES.into_iter().map(|name| (name, compose_sign(deployment, name))).collect();
+    let env = origin::of_env(deployment);
+    let compose: Vec<(&str, Origin)> =
+        COMPOSE_FILES.into_iter().map(|name| (name, origin::of_compose(deployment, name))).collect();
     let gateway = match config.iter().any(|name| path::GATEWAY.ends_with(name.as_str())) {
-        true => text_sign(deployment, path::GATEWAY, &[]).max(Sign::Tunnel),
-        false => Sign::None,
+        true => origin::of_text(deployment, path::GATEWAY, &[]).max(Origin::Tunnel),
+        false => Origin::None,
     };
-    let keys = if data.iter().any(|name| is_tunnel_data(name)) { Sign::Tunnel } else { Sign::None };
+    let keys = if data.iter().any(|name| is_tunnel_data(name)) { Origin::Tunnel } else { Origin::None };
 
-    if env == Sign::Foreign {
+    if env == Origin::Foreign {
         foreign.push("`.env` of another program".into());
     }
-    foreign.extend(compose.iter().filter(|(_, sign)| *sign == Sign::Foreign).map(|(name, _)| (*name).to_owned()));
+    foreign.extend(compose.iter().filter(|(_, origin)| *origin == Origin::Foreign).map(|(name, _)| (*name).to_owned()));
     foreign.extend(data.iter().filter(|name| !is_data(name)).map(|name| format!("data/{name}")));
     foreign.extend(config.iter().filter(|name| !path::GATEWAY.ends_with(name.as_str())).map(|n| format!("config/{n}")));
 
-    let best = compose.iter().map(|(_, sign)| *sign).chain([env, gateway]).max().unwrap_or(Sign::None);
+    let best = compose.iter().map(|(_, origin)| *origin).chain([env, gateway]).max().unwrap_or(Origin::None);
     let is_stray = !has_project && foreign.len() == stray;
     // Certificates of these names, or a file that cannot be read, may as well be another project's.
-    let weak = if foreign.is_empty() { keys.max(best) } else { Sign::None };
+    let weak = if foreign.is_empty() { keys.max(best) } else { Origin::None };
     let kind = match (best, weak) {
         _ if is_setup => Kind::Deployment(Maker::Setup),
-        (Sign::Ours, _) => Kind::Deployment(Maker::Helper),
-        (Sign::Tunnel, _) | (_, Sign::Tunnel | Sign::Unknown) => Kind::Deployment(Maker::Hand),
+        (Origin::Ours, _) => Kind::Deployment(Maker::Helper),
+        (Origin::Tunnel, _) | (_, Origin::Tunnel | Origin::Unknown) => Kind::Deployment(Maker::Hand),
         _ if foreign.is_empty() => Kind::Empty,
         _ if is_stray => Kind::Stray(describe(&names, &foreign)),
         _ => Kind::Other(describe(&names, &foreign)),
     };
-    Ok(Look { kind, foreign, env_is_ours: made_env(deployment) })
+    Ok(Look { kind, foreign, env_is_ours: origin::is_our_env(deployment) })
 }
 
 /// Files in `data` that are not a tunnel's: everything in there can be read by the proxy, which it is mounted into.
@@ -330,7 +311,7 @@ fn names(deployment: &Deployment, inside: &str) -> Result<Vec<String>, Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Error::io("list", &place, e)),
     };
-    // Bounded: a folder of a million files is none of ours, whatever the rest of them is called.
+    // Bounded: a folder of a million files is not a deployment.
     let entries = entries.take(2000).filter_map(Result::ok);
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -371,61 +352,7 @@ fn is_data(name: &str) -> bool {
         || is_kept_aside(name)
 }
 
-fn env_sign(deployment: &Deployment) -> Sign {
-    let env = match files::read(deployment, path::ENV) {
-        Ok(None) => return Sign::None,
-        Ok(Some(bytes)) => EnvFile::new(bytes),
-        Err(_) => return Sign::Unknown,
-    };
-    let keys = env.keys();
-    let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
-    if has(&[env_file::CONFIG_HASH, env_file::TOKEN_FINGERPRINT]) {
-        Sign::Ours
-    } else if has(&[env_file::DOMAIN, env_file::TOKEN]) {
-        Sign::Tunnel
-    } else if keys.is_empty() {
-        // Comments, or nothing: one that was begun.
-        Sign::Unknown
-    } else {
-        Sign::Foreign
-    }
-}
-
-fn made_env(deployment: &Deployment) -> bool {
-    files::read(deployment, path::ENV).ok().flatten().is_some_and(|bytes| bytes.starts_with(ENV_HEADER.as_bytes()))
-}
-
-fn compose_sign(deployment: &Deployment, name: &str) -> Sign {
-    // What it takes from elsewhere may be the tunnel.
-    match text_sign(deployment, name, &["include:", "extends:"]) {
-        Sign::Foreign if name.contains(".override.") => Sign::None,
-        sign => sign,
-    }
-}
-
-fn text_sign(deployment: &Deployment, name: &str, unknown: &[&str]) -> Sign {
-    let bytes = match files::read(deployment, name) {
-        Ok(None) => return Sign::None,
-        Ok(Some(bytes)) => bytes,
-        Err(_) => return Sign::Unknown,
-    };
-    // UTF-16 of ASCII, too.
-    let text = String::from_utf8_lossy(&bytes).replace('\0', "");
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if has(&["mcp-tunnels-helper"]) {
-        Sign::Ours
-    } else if has(&TUNNEL_WORDS) {
-        Sign::Tunnel
-    } else if has(unknown) {
-        Sign::Unknown
-    } else if text.trim().is_empty() {
-        Sign::None
-    } else {
-        Sign::Foreign
-    }
-}
-
-/// What a directory is that is no deployment, for a person.
+/// What a directory without a deployment contains, for a person.
 fn describe(names: &[String], foreign: &[String]) -> String {
     let has = |name: &str| names.iter().any(|n| n == name);
     let what = if has(".claude-plugin") {

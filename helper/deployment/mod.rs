@@ -4,6 +4,7 @@ pub(crate) mod domain;
 pub(crate) mod env_file;
 pub(crate) mod kind;
 pub(crate) mod modes;
+mod origin;
 pub(crate) mod route;
 pub(crate) mod scaffold;
 pub(crate) mod token;
@@ -26,7 +27,7 @@ use crate::caller::Caller;
 use crate::os::directory::Directory;
 use crate::os::holder;
 
-/// The directory itself, when the helper makes it: nobody else on the host gets as far as the keys.
+/// Mode of the directory, where the helper creates it: other users of the host cannot reach the keys.
 pub(crate) const DIR_MODE: u32 = 0o700;
 /// `data/`, `config/` and `hello-mcp/`: the containers' user must be able to enter them.
 pub(crate) const OPEN_DIR_MODE: u32 = 0o755;
@@ -191,7 +192,7 @@ fn without_dots(path: &Path) -> Result<PathBuf, Error> {
         }
         let real = match plain.canonicalize() {
             Ok(real) => real,
-            // What is not there is no link.
+            // A missing path is not a link.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => plain,
             Err(e) => return Err(Error::io("find", &plain, e)),
         };

@@ -65,7 +65,7 @@ pub(crate) fn ensure_env_and_gitignore(
             (env.as_bytes().to_vec(), if changed { Action::Updated } else { Action::Unchanged })
         }
     };
-    // `.gitignore` first: there is no moment in which git could pick the other one up.
+    // `.gitignore` first, so that git never sees `.env` without it.
     let old = files::read(deployment, path::GITIGNORE)?;
     let merged = merged_gitignore(old.as_deref());
     let ignore_action = match (&old, &merged) {

@@ -101,13 +101,13 @@ impl Token {
         match parsed {
             // Known to be no secret, and wanted in answers.
             Err(Malformed::Empty | Malformed::Placeholder | Malformed::Domain | Malformed::Uuid) => {}
-            // Whatever else it is, somebody took it for one.
+            // Whatever else it is, it was meant to be a token.
             _ => text.split_whitespace().for_each(|part| redact::guard(part.trim_matches(['"', '\'']))),
         }
         parsed
     }
 
-    /// Whether a tunnel's token stands anywhere in a text. Other tokens, and passwords, are none.
+    /// Whether a text contains a tunnel token. Other tokens and passwords do not count.
     pub(crate) fn is_within(text: &str) -> bool {
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         text.match_indices("eyJ").any(|(at, _)| {
@@ -118,59 +118,23 @@ impl Token {
     }
 
     fn read(text: &str) -> Result<Self, Malformed> {
-        if text.is_empty() {
-            return Err(Malformed::Empty);
+        match mistaken(text) {
+            Some(fault) => Err(fault),
+            None => Self::decode(text),
         }
-        if text.trim_matches(['"', '\'']) == PLACEHOLDER {
-            return Err(Malformed::Placeholder);
-        }
-        if text.contains(['\n', '\r']) {
-            return Err(Malformed::LineBreak);
-        }
-        if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
-            return Err(Malformed::Quotes);
-        }
-        if text.contains(char::is_whitespace) {
-            return Err(Malformed::Blank);
-        }
-        if text.split_once(['=', ':']).is_some_and(|(name, value)| {
-            value.starts_with("eyJ")
-                && !name.starts_with("eyJ")
-                && !name.is_empty()
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        }) {
-            return Err(Malformed::Assignment);
-        }
-        let half = text.len() / 2;
-        if text.starts_with("eyJ") && text.is_ascii() && text.len().is_multiple_of(2) && text[..half] == text[half..] {
-            return Err(Malformed::Doubled);
-        }
-        if is_uuid(text) {
-            return Err(Malformed::Uuid);
-        }
-        if !text.starts_with("eyJ") && text.contains('.') && Domain::parse(text).is_ok() {
-            return Err(Malformed::Domain);
-        }
-        if text.contains("://") && !text.contains("eyJ") {
-            return Err(Malformed::Domain);
-        }
-        if text.contains(['-', '_', '.']) {
-            return Err(Malformed::OtherToken);
-        }
-        if !text.starts_with("eyJ") {
-            return Err(Malformed::NotAToken);
-        }
-        let cut = || Malformed::Truncated;
+    }
+
+    fn decode(text: &str) -> Result<Self, Malformed> {
         let json = match STANDARD.decode(text) {
             Ok(json) => json,
             Err(_) if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')) => {
-                return Err(cut());
+                return Err(Malformed::Truncated);
             }
             Err(_) => return Err(Malformed::NotAToken),
         };
         let fields: Fields = match serde_json::from_slice(&json) {
             Ok(fields) => fields,
-            Err(e) if e.is_eof() => return Err(cut()),
+            Err(e) if e.is_eof() => return Err(Malformed::Truncated),
             Err(_) => return Err(Malformed::Incomplete),
         };
         let secret = STANDARD.decode(&fields.s).or_else(|_| STANDARD_NO_PAD.decode(&fields.s));
@@ -200,6 +164,53 @@ impl Token {
 /// First twelve hex digits of the SHA-256 of a token's text.
 pub(crate) fn fingerprint(text: &str) -> String {
     crate::hash::sha256_hex(text.as_bytes())[..12].to_owned()
+}
+
+/// What a text is that cannot be a token, by its letters alone.
+fn mistaken(text: &str) -> Option<Malformed> {
+    if text.is_empty() {
+        return Some(Malformed::Empty);
+    }
+    if text.trim_matches(['"', '\'']) == PLACEHOLDER {
+        return Some(Malformed::Placeholder);
+    }
+    if text.contains(['\n', '\r']) {
+        return Some(Malformed::LineBreak);
+    }
+    if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
+        return Some(Malformed::Quotes);
+    }
+    if text.contains(char::is_whitespace) {
+        return Some(Malformed::Blank);
+    }
+    if text.split_once(['=', ':']).is_some_and(|(name, value)| {
+        value.starts_with("eyJ")
+            && !name.starts_with("eyJ")
+            && !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    }) {
+        return Some(Malformed::Assignment);
+    }
+    let half = text.len() / 2;
+    if text.starts_with("eyJ") && text.is_ascii() && text.len().is_multiple_of(2) && text[..half] == text[half..] {
+        return Some(Malformed::Doubled);
+    }
+    if is_uuid(text) {
+        return Some(Malformed::Uuid);
+    }
+    if !text.starts_with("eyJ") && text.contains('.') && Domain::parse(text).is_ok() {
+        return Some(Malformed::Domain);
+    }
+    if text.contains("://") && !text.contains("eyJ") {
+        return Some(Malformed::Domain);
+    }
+    if text.contains(['-', '_', '.']) {
+        return Some(Malformed::OtherToken);
+    }
+    if !text.starts_with("eyJ") {
+        return Some(Malformed::NotAToken);
+    }
+    None
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The support bundle: what somebody who helps needs to see, and nothing that they must not.
+//! The support bundle: what a supporter needs to see, without secrets.
 //!
 //! Versions, states, digests, redacted files and redacted logs. Of keys and of the token only that they are there, with
 //! mode and size; of the person's own server only its digests.

@@ -1,4 +1,4 @@
-//! `diagnose`: what is wrong, with its evidence and the fix, in the order in which it pays to mend it.
+//! `diagnose`: what is wrong, with evidence and fix, in the order in which to fix it.
 
 pub(crate) mod bundle;
 pub(crate) mod judge;
@@ -64,7 +64,7 @@ pub(crate) struct Signals {
     protocol: Option<String>,
     /// Where cloudflared stands: `starting`, `retrying`, `registered`, `lost`, `ended`, `stopped`.
     edge: Option<&'static str>,
-    /// Routes that the proxy said it took up.
+    /// Routes that the proxy logged as loaded.
     routes: u32,
     /// Whether the last call went well; `null` where none was seen.
     last_call: Option<bool>,

@@ -1,4 +1,4 @@
-//! A saved log, wherever it comes from: a file that somebody mailed, or a pipe.
+//! A saved log: a file or a pipe.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
     }
     let failed = |e: std::io::Error| Error::io("read", path, e);
     if !meta.is_file() {
-        // A named pipe, or a shell's `<(…)`: it may never end, and to open one that nobody writes to would wait for ever.
+        // A named pipe, or a shell's `<(…)`: it may never end, and opening one without a writer blocks for ever.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
         rustix::stdio::dup2_stdin(pipe).map_err(|e| failed(e.into()))?;

@@ -4,8 +4,8 @@
 use crate::config::compose::words;
 use crate::config::yaml::{self, Value};
 use crate::deployment::Upstream;
-use crate::redact::names::{is_harmless, is_secret};
 use crate::redact::{REDACTED, foreign};
+use crate::redact::{is_harmless, is_secret};
 
 /// Keys whose values are a person's own: names of variables, build arguments, labels.
 const NAMED: [&str; 6] = ["environment", "args", "labels", "annotations", "driver_opts", "options"];

@@ -54,7 +54,7 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    /// Finds docker on PATH; `None` when there is none.
+    /// Finds docker on PATH.
     pub(crate) fn find(folder: &Path, passed: Passed, progress: bool) -> Option<Self> {
         let program = process::find("docker")?;
         Some(Self { program, folder: folder.to_path_buf(), passed, progress })

@@ -110,10 +110,7 @@ pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&s
         (RuleId::DockerPermission, Some(socket)) => {
             let Ok(meta) = std::fs::metadata(socket) else { return finding };
             let group = group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
-            finding.fix = finding
-                .fix
-                .replace("-aG docker", &format!("-aG {group}"))
-                .replace("newgrp docker", &format!("newgrp {group}"));
+            finding.fix = finding.fix.replace("{group}", &group);
             let mode = meta.mode() & 0o7777;
             finding.with(format!("{} belongs to the group {group}, mode {mode:04o}", socket.display()))
         }
@@ -137,13 +134,13 @@ fn group(id: u32) -> Option<String> {
     })
 }
 
-/// Judges the engine's version; one that cannot be read is none of ours to judge.
+/// Judges the engine's version; an unreadable one passes.
 pub(crate) fn judge_server(said: &str) -> Option<Finding> {
     let found = version(said)?;
     (found < ENGINE_FLOOR).then(|| rules::finding(RuleId::EngineTooOld).with(format!("Docker Engine {}", said.trim())))
 }
 
-/// Judges what `docker compose version --short` said.
+/// Judges the output of `docker compose version --short`.
 pub(crate) fn judge_compose(answer: &Output) -> Option<Finding> {
     let said = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
     // Old plugins print a sentence even with `--short`.

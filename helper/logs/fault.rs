@@ -31,7 +31,7 @@ pub(crate) struct Symptom<'a> {
     pub(crate) number: u64,
     /// The line itself.
     pub(crate) line: &'a Line<'a>,
-    /// Whether nobody else could have said it.
+    /// Whether no other program writes such a line.
     pub(crate) sure: bool,
 }
 
@@ -64,11 +64,52 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     /// Whether a later line made up for it.
     pub(crate) healed: bool,
-    /// Whether nobody else could have said it.
+    /// Whether no other program writes such a line.
     pub(crate) sure: bool,
     /// Of the words, so that a line that was pasted twice counts once.
     seen: u64,
     run: u32,
+}
+
+impl Fault {
+    /// The first time. `started`: the program had begun well before; `seen`: hash of the line.
+    fn of(symptom: &Symptom<'_>, started: bool, seen: u64) -> Self {
+        Self {
+            rule: symptom.pattern.rule,
+            writer: symptom.writer,
+            effect: symptom.pattern.effect,
+            pattern: symptom.pattern,
+            fix: symptom.pattern.fix,
+            subject: symptom.subject.to_owned(),
+            count: 1,
+            ends: u32::from(symptom.pattern.effect == Effect::Fatal),
+            after_start: started,
+            number: symptom.number,
+            at: symptom.line.at,
+            text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
+            healed: false,
+            sure: symptom.sure,
+            seen,
+            run: 1,
+        }
+    }
+
+    /// Whether a line counts once more, and is not a second piece of the same long line, a second line of the same
+    /// message, or one that was pasted twice.
+    fn is_another(&mut self, symptom: &Symptom<'_>, seen: u64) -> bool {
+        let adjacent = symptom.number <= self.number + 1;
+        match (symptom.line.at, adjacent, seen == self.seen) {
+            (Some(_), _, true) | (None, true, false) => false,
+            (None, _, true) => {
+                self.run += 1;
+                self.run >= RUN
+            }
+            (Some(_), _, false) | (None, false, false) => {
+                self.run = 1;
+                true
+            }
+        }
+    }
 }
 
 /// The faults of one stream.
@@ -123,24 +164,7 @@ impl Faults {
         let known = |f: &&mut Fault| f.rule == rule && f.writer == symptom.writer && f.subject == symptom.subject;
         let Some(fault) = self.all.iter_mut().find(known) else {
             if self.all.len() < MOST {
-                self.all.push(Fault {
-                    rule,
-                    writer: symptom.writer,
-                    effect: symptom.pattern.effect,
-                    pattern: symptom.pattern,
-                    fix: symptom.pattern.fix,
-                    subject: symptom.subject.to_owned(),
-                    count: 1,
-                    ends: u32::from(ends),
-                    after_start: started,
-                    number: symptom.number,
-                    at: symptom.line.at,
-                    text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
-                    healed: false,
-                    sure: symptom.sure,
-                    seen,
-                    run: 1,
-                });
+                self.all.push(Fault::of(symptom, started, seen));
             }
             return ends;
         };
@@ -150,25 +174,11 @@ impl Faults {
         }
         fault.healed = false;
         fault.sure |= symptom.sure;
-        let adjacent = symptom.number <= fault.number + 1;
-        let same = seen == fault.seen;
         // A log that was pasted twice goes back in time.
         let earlier = symptom.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
         fault.after_start |= started && !earlier;
+        let counts = !earlier && fault.is_another(symptom, seen);
         fault.number = symptom.number;
-        let counts = match (symptom.line.at, adjacent, same) {
-            // A second piece of the same long line, a second line of the same message, or one that was pasted twice.
-            _ if earlier => false,
-            (Some(_), _, true) | (None, true, false) => false,
-            (None, _, true) => {
-                fault.run += 1;
-                fault.run >= RUN
-            }
-            (Some(_), _, false) | (None, false, false) => {
-                fault.run = 1;
-                true
-            }
-        };
         if !counts {
             return false;
         }

@@ -39,7 +39,7 @@ const BEGINNINGS: &[&str] = &[
     "Unable to ",
 ];
 
-/// How severe a word is as a level; `None` where it is none.
+/// The level that a word names.
 fn severity(word: &str) -> Option<bool> {
     match word {
         "ERR" | "ERROR" | "FTL" | "FATAL" | "CRITICAL" | "CRIT" | "SEVERE" | "ALERT" | "EMERG" | "PANIC" => Some(true),

@@ -27,7 +27,7 @@ use table::{Head, Row};
 
 use crate::answer::{Error, Layer};
 
-/// Containers of one log that are told apart; the lines of further ones count as bare.
+/// Most containers of one log that are distinguished; lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
 /// Rows of a table.
 const MOST_ROWS: usize = 200;
@@ -117,7 +117,7 @@ impl Logs {
         self.streams.len() - 1
     }
 
-    /// A command that somebody typed, pasted with what it said.
+    /// A command line that was pasted together with its output.
     fn prompt(&mut self, text: &str) -> bool {
         let Some((_, command)) = text.split_once("$ docker").or_else(|| text.split_once("# docker")) else {
             return false;

@@ -26,7 +26,7 @@ pub(crate) struct Verdict {
     pub(crate) wanted: u32,
     /// `quic` or `http2`.
     pub(crate) protocol: Option<String>,
-    /// Where cloudflared stands.
+    /// cloudflared's state.
     pub(crate) edge: Option<&'static str>,
     /// Distinct routes that the proxy took up.
     pub(crate) routes: u32,

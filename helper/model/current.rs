@@ -295,11 +295,11 @@ pub(crate) enum Target {
     Outside(&'static str),
     /// Nobody has that name.
     Nobody,
-    /// It cannot be told.
+    /// Not known.
     Unknown(&'static str),
 }
 
-/// Finds out where an upstream lies.
+/// Locates an upstream.
 pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
     if let Some(service) = found.service_named(upstream.host_text()) {
         return Target::Service(service);

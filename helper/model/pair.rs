@@ -67,7 +67,7 @@ pub(crate) enum ProxyPair {
     Standard,
     /// Another file on this host; its path inside the directory.
     Other(String),
-    /// It cannot be told; the reason.
+    /// Not known; the reason.
     Unknown(String),
 }
 

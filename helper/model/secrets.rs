@@ -10,7 +10,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, path};
 use crate::os::files::{self, inside};
 use crate::redact::known::{self, SHORTEST};
-use crate::redact::names::{self, is_harmless, is_secret};
+use crate::redact::{is_harmless, is_secret, names};
 
 /// Files that are read for secrets, of each kind.
 const MOST: usize = 100;
@@ -164,12 +164,12 @@ fn ours(name: &str) -> bool {
     [env_file::DOMAIN, env_file::CONFIG_HASH, env_file::TOKEN_FINGERPRINT].contains(&name)
 }
 
-/// Where a secret lies is none; base64 may begin like a path.
+/// A path to a secret is not secret; base64 may start like a path.
 fn is_path(value: &str) -> bool {
     value.starts_with('/') && value.len() < 60 && !value.contains(['+', '='])
 }
 
-/// A switch is no secret.
+/// A switch is not a secret.
 fn is_plain(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "none")
 }

@@ -265,7 +265,7 @@ fn collect(mut stream: impl Read, show: bool) -> Vec<u8> {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            // Compose quotes `.env` in one of its errors. A terminal that has gone is no reason to stop.
+            // Compose quotes `.env` in one of its errors. A closed terminal is not an error.
             let _ = writeln!(io::stderr(), "{}", redact::foreign(String::from_utf8_lossy(&line).trim_end()));
             if kept.len() < KEEP {
                 kept.extend_from_slice(&line);

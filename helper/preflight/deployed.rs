@@ -30,7 +30,7 @@ pub(super) struct Deployed {
     pub(super) services: Services,
     /// Name of the Compose project.
     pub(super) project: Option<String>,
-    /// How cloudflared is told to connect.
+    /// cloudflared's protocol setting.
     pub(super) protocol: Option<Protocol>,
     /// Images that the engine must have.
     pub(super) images: Vec<String>,

@@ -25,6 +25,7 @@ use self::race::Race;
 use self::tools::{Questions, Tool, Tools};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
+use crate::check::Verdict;
 use crate::config::settings::Protocol;
 use crate::deployment::{Deployment, TokenState};
 use crate::engine::client::{Docker, Passed};
@@ -78,30 +79,6 @@ struct Facts {
     network: Network,
 }
 
-/// What the checks found.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    findings: Vec<Finding>,
-    skipped: Vec<Skipped>,
-}
-
-impl Verdict {
-    fn found(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
-
-    fn skip(&mut self, id: &str, reason: impl Into<String>) {
-        self.skipped.push(Skipped::new(id, reason));
-    }
-}
-
-/// One check: looks at the facts, and says what it finds or why it could not tell.
-struct Check {
-    /// Stands in `skipped` when it could not tell.
-    id: &'static str,
-    test: fn(&Facts, &mut Verdict),
-}
-
 impl Facts {
     /// Where the shell sends docker.
     fn docker_host(&self) -> Option<String> {
@@ -144,7 +121,7 @@ pub(crate) fn run(
     process::adopt_orphans();
     let mut verdict = Verdict::default();
     // Nothing of it is needed: without it everything else is looked at.
-    let deployment = deployment.map_err(|why| verdict.skip("directory", why.to_string())).ok();
+    let deployment = deployment.map_err(|why| verdict.skipped.push(Skipped::new("directory", why.to_string()))).ok();
     let deployed = match &deployment {
         Some(deployment) => read(deployment, limit.min(FILES), &mut verdict),
         None => Deployed::none(None),
@@ -154,13 +131,6 @@ pub(crate) fn run(
 
     let folder = deployed.root.clone().filter(|_| deployed.is_deployment).unwrap_or_else(|| PathBuf::from("/"));
     let docker = Docker::find(&folder, Passed::new(), false);
-    let questions = Questions {
-        project: deployed.project.clone().zip(deployed.root.clone()),
-        images: deployed.images.clone(),
-        has_host: caller.var("DOCKER_HOST").is_some(),
-        wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
-    };
-    let home = caller.var("HOME").map(PathBuf::from);
     let mut facts = Facts {
         caller: caller.clone(),
         limit,
@@ -169,39 +139,51 @@ pub(crate) fn run(
         network,
         deployed,
     };
-    let race = Race::new();
-    tools::start(race.desk(), docker, questions, deadline);
-    if let Some(deployment) = deployment {
-        host::start(race.desk(), deployment, home, facts.deployed.has_env, deadline);
-    }
-    if !request.offline {
-        let left = race::remaining(deadline);
-        network::start(race.desk(), |facts: &mut Facts| &mut facts.network, &plan, &facts.network, left);
-        let note = |facts: &mut Facts, words, address| facts.deployed.upstreams.push((words, Ipv4Net::from(address)));
-        network::look_up_upstreams(race.desk(), &facts.deployed.names, &facts.network, note, left);
-    }
-    let all = race.finish(deadline + GRACE, &mut facts);
-    // Who was ended for being late may have left something that nobody waits for.
+    let all = gather(&mut facts, docker, deployment, (!request.offline).then_some(&plan), deadline);
+    // A program that was killed at the deadline may have left children.
     if !all || race::remaining(deadline).is_zero() {
         process::sweep();
     }
     facts.network.settle();
 
-    for check in tools::CHECKS.iter().chain(host::CHECKS) {
-        let before = verdict.skipped.len();
-        (check.test)(&facts, &mut verdict);
-        debug_assert!(
-            verdict.skipped[before..].iter().all(|s| s.id == check.id),
-            "{} skips under its own name",
-            check.id
-        );
-    }
+    verdict.ask(tools::CHECKS, &facts);
+    verdict.ask(host::CHECKS, &facts);
     if request.offline {
-        verdict.skip("network", "`offline` leaves the network out");
+        verdict.skipped.push(Skipped::new("network", "`offline` leaves the network out"));
     } else {
         judge::judge(&facts.network, &facts.circumstances(), &mut verdict);
     }
     Ok(report(&facts, verdict, request, started))
+}
+
+/// Asks everything at once, the network only with a plan. Whether all had answered by the deadline.
+fn gather(
+    facts: &mut Facts,
+    docker: Option<Docker>,
+    deployment: Option<Deployment>,
+    plan: Option<&network::Plan>,
+    deadline: Instant,
+) -> bool {
+    let (deployed, caller) = (&facts.deployed, &facts.caller);
+    let questions = Questions {
+        project: deployed.project.clone().zip(deployed.root.clone()),
+        images: deployed.images.clone(),
+        has_host: caller.var("DOCKER_HOST").is_some(),
+        wants_networks: !deployed.upstreams.is_empty() || !deployed.names.is_empty(),
+    };
+    let race = Race::new();
+    tools::start(race.desk(), docker, questions, deadline);
+    if let Some(deployment) = deployment {
+        let home = caller.var("HOME").map(PathBuf::from);
+        host::start(race.desk(), deployment, home, deployed.has_env, deadline);
+    }
+    if let Some(plan) = plan {
+        let left = race::remaining(deadline);
+        network::start(race.desk(), |facts: &mut Facts| &mut facts.network, plan, &facts.network, left);
+        let note = |facts: &mut Facts, words, address| facts.deployed.upstreams.push((words, Ipv4Net::from(address)));
+        network::look_up_upstreams(race.desk(), &deployed.names, &facts.network, note, left);
+    }
+    race.finish(deadline + GRACE, facts)
 }
 
 /// Reads the deployment, as far as its disk answers.
@@ -215,7 +197,7 @@ fn read(deployment: &Deployment, limit: Duration, verdict: &mut Verdict) -> Depl
         (Ok(()), Err(_)) => "its disk did not answer in time".to_owned(),
         (Err(why), _) => why.to_string(),
     };
-    verdict.skip("deployment", why);
+    verdict.skipped.push(Skipped::new("deployment", why));
     Deployed::none(Some(deployment))
 }
 
@@ -262,7 +244,7 @@ fn report(facts: &Facts, verdict: Verdict, request: PreflightRequest, started: I
     report
 }
 
-/// Looks again with the time that a slow machine needs.
+/// The same command with the time that a slow machine needs.
 fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
     let offline = if request.offline { "\"offline\":true," } else { "" };
     let again = format!("{{{offline}\"timeout_ms\":{PATIENT}}}");

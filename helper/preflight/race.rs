@@ -1,4 +1,4 @@
-//! Many questions at once, one deadline: who has not answered by then is left behind.
+//! Many probes at once with one deadline; a probe that has not answered by then is abandoned.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ impl<F> Clone for Desk<F> {
 }
 
 impl<F: 'static> Desk<F> {
-    /// Hands in a fact. After the deadline nobody takes it any more, which is no fault.
+    /// Hands in a fact. After the deadline it is dropped, which is not an error.
     pub(super) fn put(&self, put: impl FnOnce(&mut F) + Send + 'static) {
         let _ = self.0.send(Box::new(put));
     }
@@ -37,7 +37,7 @@ pub(super) struct Race<F> {
 }
 
 impl<F: 'static> Race<F> {
-    /// Nobody asked yet.
+    /// No thread was started yet.
     pub(super) fn new() -> Self {
         let (send, receive) = mpsc::channel();
         Self { desk: Desk(send), desk_out: receive }

@@ -21,7 +21,7 @@ use crate::hash::sha256_hex;
 use crate::os::process;
 use crate::redact;
 
-/// Unix time in seconds after which a container or network of ours is nobody's.
+/// Unix time in seconds after which a leftover container or network of ours is removed.
 const DEADLINE: &str = "org.mcp-tunnels.probe.deadline";
 /// Unix time in seconds at which an image of ours was made.
 const MADE: &str = "org.mcp-tunnels.probe.made";
@@ -59,7 +59,7 @@ pub(crate) enum Place<'a> {
 /// What it got, or why it could not run: then nothing was checked.
 pub(crate) type Outcome = Result<Told, String>;
 
-/// Runs the program where it is told to and hands over its answer.
+/// Runs the program at the given place and returns its answer.
 ///
 /// # Errors
 /// `io` when docker cannot be started.

@@ -12,7 +12,7 @@ pub(super) struct Maker {
     words: &'static [&'static str],
     /// Why it rejects the name.
     pub(super) cause: &'static str,
-    /// What to do; `{host}` stands for the tunnel's host name.
+    /// What to do; `{host}` is replaced by the tunnel's host name.
     pub(super) fix: &'static str,
 }
 
@@ -36,7 +36,7 @@ static MAKERS: &[Maker] = &[
         name: "the MCP SDK for Rust",
         statuses: &[403],
         words: &["host header is not allowed"],
-        cause: "rmcp's streamable HTTP service accepts local host names only unless told otherwise",
+        cause: "rmcp's streamable HTTP service accepts only local host names by default",
         fix: "add the name to `allowed_hosts` of `StreamableHttpServerConfig`: `{host}`",
     },
     Maker {
@@ -50,7 +50,7 @@ static MAKERS: &[Maker] = &[
         name: "the MCP SDK for TypeScript",
         statuses: &[403],
         words: &["invalid host: ", "invalid host header: ", "missing host header"],
-        cause: "the TypeScript SDK's protection against DNS rebinding lists the allowed hosts, local ones unless told otherwise",
+        cause: "the TypeScript SDK's protection against DNS rebinding allows only local hosts by default",
         fix: "allow the name: `createMcpExpressApp({ host: \"0.0.0.0\", allowedHosts: [\"{host}\"] })`, or `allowedHosts` of the transport",
     },
     Maker {

@@ -108,7 +108,7 @@ impl Known {
         });
     }
 
-    /// Where pieces of random secrets stand, as ranges in order.
+    /// Byte ranges of pieces of random secrets, in order.
     fn found(&self, text: &str) -> Vec<(usize, usize)> {
         let mut found: Vec<(usize, usize)> = Vec::new();
         if self.pieces.is_empty() {

@@ -9,8 +9,9 @@ pub(crate) mod known;
 pub(crate) mod names;
 mod shapes;
 mod text;
+mod words;
 
 pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};
 pub(crate) use known::{guard, guard_named};
-pub(crate) use names::is_secret;
 pub(crate) use text::{REDACTED, cut, head};
+pub(crate) use words::{is_harmless, is_secret};

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 
 use super::text::REDACTED;
+use super::words::is_secret;
 
-/// What stands in place of a text that should be a name and is not.
+/// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
 
 /// Whether a text is a name that Docker and Compose accept: `[a-zA-Z0-9._-]{1,63}`. No other text from a file goes into
@@ -22,181 +23,6 @@ pub(crate) fn shown(text: &str) -> &str {
 /// The name of a route as it may be shown: a label, or a whole host name.
 pub(crate) fn shown_route(text: &str) -> &str {
     if text.len() <= 253 && text.split('.').all(is_valid) { text } else { INVALID_NAME }
-}
-
-/// The words of a name in capitals: `dbPass`, `db-pass`, `DB_PASS` and `db.pass` are DB and PASS.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut last = ' ';
-    for c in name.chars() {
-        let begins = c.is_ascii_uppercase() && last.is_ascii_lowercase();
-        if (begins || !c.is_alphanumeric()) && words.last().is_some_and(|word| !word.is_empty()) {
-            words.push(String::new());
-        }
-        if c.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(c.to_ascii_uppercase());
-        }
-        last = c;
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// Whether a variable, a key, a header or a flag is called like something that must not be shown.
-pub(crate) fn is_secret(name: &str) -> bool {
-    const PARTS: [&str; 14] = [
-        "PASSWORD",
-        "PASSWD",
-        "PASSPHRASE",
-        "PASSCODE",
-        "PASSWORT",
-        "KENNWORT",
-        "CONTRASENA",
-        "SECRET",
-        "TOKEN",
-        "APIKEY",
-        "ACCESSKEY",
-        "CREDENTIAL",
-        "CONNECTIONSTRING",
-        "CONNSTR",
-    ];
-    const ENDINGS: [&str; 14] = [
-        "PASS",
-        "PASSE",
-        "PW",
-        "PWD",
-        "PRIVATEKEY",
-        "SECRETKEY",
-        "ENCRYPTIONKEY",
-        "SIGNINGKEY",
-        "MASTERKEY",
-        "ACCOUNTKEY",
-        "JWTKEY",
-        "AUTH",
-        "AUTHORIZATION",
-        "COOKIE",
-    ];
-    // As words of their own, behind another one: `DEPLOY_KEY`, `GH_PAT`; not `monkey`, `COMPAT` or a bare `key:`.
-    const LAST: [&str; 12] =
-        ["KEY", "KEYS", "PAT", "SEED", "PIN", "DSN", "PSK", "OTP", "SALT", "JWT", "BEARER", "MNEMONIC"];
-    // What is no secret of all that ends in KEY.
-    const PUBLIC: [&str; 18] = [
-        "PUBLIC",
-        "PRIMARY",
-        "FOREIGN",
-        "SORT",
-        "PARTITION",
-        "CACHE",
-        "IDEMPOTENCY",
-        "ROUTING",
-        "HOT",
-        "MAP",
-        "GROUP",
-        "UNIQUE",
-        "INDEX",
-        "ROW",
-        "SHARD",
-        "TLS",
-        "CA",
-        "SSL",
-    ];
-    // Places, kinds and numbers of secrets.
-    const OTHERS: [&str; 12] = [
-        "FILE",
-        "PATH",
-        "TYPE",
-        "COUNT",
-        "NAME",
-        "FINGERPRINT",
-        "SECRETS",
-        "BYPASS",
-        "COMPASS",
-        "LENGTH",
-        "EXPIRY",
-        "TTL",
-    ];
-    let words = words(name);
-    let whole = words.concat();
-    let counted = whole.ends_with("TOKENS")
-        && !["API", "ACCESS", "AUTH", "REFRESH"].iter().any(|kind| whole.ends_with(&format!("{kind}TOKENS")));
-    if counted || OTHERS.iter().any(|ending| whole.ends_with(ending)) {
-        return false;
-    }
-    let last = match words.as_slice() {
-        [.., before, last] => LAST.contains(&last.as_str()) && !PUBLIC.contains(&before.as_str()),
-        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC"].contains(&whole.as_str()),
-    };
-    last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
-}
-
-/// Whether the value of a variable, a build argument or a label says nothing of a secret, as far as its name tells.
-/// What a support bundle shows of a stack is on this list, and nothing else is.
-pub(crate) fn is_harmless(name: &str) -> bool {
-    const LAST: [&str; 48] = [
-        "ADDR",
-        "ADDRESS",
-        "ARCH",
-        "BIND",
-        "CONCURRENCY",
-        "CPU",
-        "CPUS",
-        "DB",
-        "DEBUG",
-        "DIR",
-        "DIRECTORY",
-        "DOMAIN",
-        "ENABLED",
-        "ENV",
-        "ENVIRONMENT",
-        "FILE",
-        "FINGERPRINT",
-        "FORMAT",
-        "GID",
-        "HOST",
-        "HOSTNAME",
-        "INTERVAL",
-        "LANG",
-        "LANGUAGE",
-        "LEVEL",
-        "LIMIT",
-        "LOCALE",
-        "LOGLEVEL",
-        "MEMORY",
-        "MODE",
-        "NAME",
-        "PATH",
-        "PORT",
-        "PROTOCOL",
-        "REGION",
-        "REPLICAS",
-        "RETRIES",
-        "SHA256",
-        "SIZE",
-        "THREADS",
-        "TIMEOUT",
-        "TIMEZONE",
-        "TRANSPORT",
-        "TZ",
-        "UID",
-        "USER",
-        "VERSION",
-        "WORKERS",
-    ];
-    const WHOLE: [&str; 10] = [
-        "LC_ALL",
-        "PUID",
-        "PGID",
-        "PYTHONUNBUFFERED",
-        "PYTHONDONTWRITEBYTECODE",
-        "NO_COLOR",
-        "TUNNEL_URL",
-        "TUNNEL_METRICS",
-        "NO_PROXY",
-        "CI",
-    ];
-    !is_secret(name) && (WHOLE.contains(&name) || words(name).last().is_some_and(|last| LAST.contains(&last.as_str())))
 }
 
 fn is_name(byte: u8) -> bool {
@@ -344,7 +170,7 @@ fn without_assigned(text: &str) -> Cow<'_, str> {
     replaced(text, assigned(text))
 }
 
-/// Where the values behind secret names stand.
+/// Byte ranges of the values behind secret names.
 fn assigned(text: &str) -> Vec<(usize, usize)> {
     let mut ranges = Vec::new();
     let mut from = 0;

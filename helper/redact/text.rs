@@ -1,6 +1,6 @@
-//! Texts cut to size, and the word that stands in place of a secret.
+//! Texts cut to size, and the word that replaces a secret.
 
-/// What stands in place of a secret.
+/// Replaces a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.

@@ -1,4 +1,4 @@
-//! What is to happen to each file, and how that is told: pure.
+//! What is to happen to each file, and how an answer shows it: pure.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(crate) struct Mode {
 pub(crate) struct Diff {
     /// Absolute path.
     pub(crate) path: String,
-    /// From what stands there to what would be, or was, written.
+    /// Unified diff from the present file to the one that would be, or was, written.
     pub(crate) diff: String,
 }
 

@@ -80,9 +80,9 @@ pub(crate) struct Evidence {
     pub(crate) whose: Option<String>,
     /// Line of a file or a saved log, from 1.
     pub(crate) line: Option<u64>,
-    /// How often it was said, where more than once.
+    /// How often it was logged, where more than once.
     pub(crate) times: Option<u32>,
-    /// When it was said.
+    /// When it was logged.
     pub(crate) at: Option<OffsetDateTime>,
     /// The text.
     pub(crate) text: String,

@@ -191,7 +191,7 @@ rules! {
         title: "this user is not allowed to use the Docker daemon",
         symptom: "`permission denied while trying to connect to the Docker daemon socket`",
         cause: "the daemon's socket belongs to root and the group `docker`, and this user is not in that group",
-        fix: "run `sudo usermod -aG docker \"$USER\"`, then log out and in again (`newgrp docker` for this shell only)",
+        fix: "run `sudo usermod -aG {group} \"$USER\"`, then log out and in again (`newgrp {group}` for this shell only)",
     }
     DockerFailed = "docker-failed" {
         layer: Host,

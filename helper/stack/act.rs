@@ -44,7 +44,7 @@ impl<'a> Acts<'a> {
         (self.done, self.failed)
     }
 
-    /// A later failure may follow from the first, and is not told instead of it.
+    /// A later failure may follow from the first, and does not replace it.
     fn note(&mut self, output: &Output, act: &str) {
         let failure = if output.success {
             return;

@@ -196,7 +196,7 @@ impl Container {
         self.status == "restarting" || self.is_running() && !self.is_settled(now)
     }
 
-    /// Whether it ended, and not because it was told to: neither a success nor the signals of a stop.
+    /// Whether it failed: neither a success nor the signals of an orderly stop.
     pub(crate) fn failed(&self) -> bool {
         self.has_exited() && !matches!(self.exit_code, 0 | 137 | 143)
     }

@@ -51,7 +51,7 @@ impl Stack<'_> {
             let elapsed = started.elapsed();
             if caller.progress && limit > Duration::ZERO && printed != state.progress() {
                 printed = state.progress();
-                // A terminal that has gone is no reason to stop.
+                // A closed terminal is not an error.
                 let _ = writeln!(io::stderr(), "{:>4}s  {printed}", elapsed.as_secs());
             }
             if is_over(&state, elapsed, limit) {

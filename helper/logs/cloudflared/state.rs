@@ -36,14 +36,14 @@ pub(crate) struct Agent {
     pub(super) losses: u32,
     pub(super) at_most: Option<u32>,
     pub(super) protocol: Option<String>,
-    /// Whether it was told where the proxy is.
+    /// Whether it was started with the proxy's URL.
     pub(super) url: Option<bool>,
     pub(super) remote: bool,
     /// Its token is an argument, as the dashboard of another kind of tunnel prints it.
     pub(super) token_given: bool,
     /// It speaks as releases before 2022.8 did, when a configuration was a file.
     pub(super) old_words: bool,
-    /// How many connections there were when it was told to stop.
+    /// Number of connections when it was stopped.
     pub(super) stopped: Option<u32>,
     pub(super) retries: u32,
     pub(super) quick_refusals: u32,
@@ -55,7 +55,7 @@ pub(crate) struct Agent {
     pub(super) registered_at: Option<i64>,
     pub(super) ended: bool,
     pub(super) started_at: Option<i64>,
-    /// Nothing was said since the start.
+    /// Nothing was logged since the start.
     pub(super) just_started: bool,
     pub(super) ended_at: Option<i64>,
     /// Lives before this one that ended of themselves.
@@ -82,7 +82,7 @@ impl Agent {
         u32::try_from(self.connections.values().filter(|c| c.up).count()).unwrap_or(u32::MAX)
     }
 
-    /// How many connections are registered, or were when it was told to stop.
+    /// Number of registered connections, now or when it was stopped.
     pub(crate) fn registered(&self) -> u32 {
         self.stopped.unwrap_or_else(|| self.up())
     }
@@ -129,7 +129,7 @@ impl Agent {
         self.revived > 0
     }
 
-    /// One word for where it stands.
+    /// One word for its state.
     pub(crate) fn state(&self) -> &'static str {
         match (self.stopped, self.registered(), self.ever, self.retries) {
             (Some(_), ..) => "stopped",
@@ -148,7 +148,7 @@ impl Agent {
         let again = std::mem::take(&mut self.just_started) && at.is_some() && at == self.started_at;
         let index = connection_index(text).filter(|index| *index < MOST);
         match event {
-            // A line that stands twice is one start.
+            // A duplicate line is one start.
             Event::AgentStart if again => {}
             Event::AgentStart => self.begin(at, faults),
             Event::Settings => {
@@ -229,7 +229,7 @@ impl Agent {
         self.seen = true;
         self.latest = self.latest.max(symptom.line.at);
         self.just_started = false;
-        // What it says while it stops, as it was told to, is no fault.
+        // What it logs during an orderly stop is not a fault.
         if self.stopped.is_some() {
             return;
         }
@@ -293,7 +293,7 @@ impl Agent {
         if connection.as_ref().is_some_and(|c| c.up && at.zip(c.registered).is_some_and(|(at, then)| at < then)) {
             return;
         }
-        // A line that stands twice is one attempt.
+        // A duplicate line is one attempt.
         let again = self.attempt.is_some_and(|last| at.is_some() && (at < last.0 || (at, index) == last));
         let was_up = connection.as_ref().is_some_and(|c| {
             c.up || symptom.pattern.effect == Effect::Lost && (c.given_up || before && !c.lost && c.dialled.is_none())

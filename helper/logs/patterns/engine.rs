@@ -309,7 +309,7 @@ pub(super) fn is_runtime_error(line: &str) -> bool {
         .any(|words| line.contains(words))
 }
 
-/// Whether nobody but docker and Compose begins a line like this.
+/// Whether only docker and Compose start a line like this.
 pub(crate) fn is_engines_own(line: &str) -> bool {
     let rest = behind_level(line);
     ["Error response from daemon", "docker: Error", "failed to solve", "for ", "failed to create network "]

@@ -52,7 +52,7 @@ pub(crate) enum Event {
     Registered,
     /// A connection was closed on purpose.
     Unregistered,
-    /// cloudflared was told to stop.
+    /// cloudflared received a signal to stop.
     Stopping,
     /// cloudflared waits before the next attempt.
     Retrying,
@@ -93,7 +93,7 @@ pub(crate) enum Tell {
     Silence,
     /// The attempt was made over QUIC.
     Quic,
-    /// There is no address of the edge left to try.
+    /// No address of the edge is left to try.
     NoAddresses,
     /// A row of cloudflared's own checks at its start (2026.5.2 and later).
     Precheck,

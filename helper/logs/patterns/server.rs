@@ -79,7 +79,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::Listening, &["istening on port "]),
     event(Event::Listening, &["listening on 0.0.0.0:"]),
     event(Event::Listening, &["listening on :"]),
-    // MCP over standard input in a container that nobody writes to.
+    // MCP over standard input in a container without a client.
     call(UpstreamStdio, &["running on stdio"]),
     // FastMCP's banner is wrapped at 80 columns.
     call(UpstreamStdio, &["transport 'stdio'"]),

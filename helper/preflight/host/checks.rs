@@ -7,11 +7,12 @@ use ipnet::Ipv4Net;
 
 use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
 use crate::answer::{Finding, Severity, Subject};
+use crate::check::{Check, Outcome};
 use crate::deployment::{TokenState, path};
 use crate::engine::container;
 use crate::lint::secrets;
 use crate::os::git::GitState;
-use crate::preflight::{Check, Facts, Verdict};
+use crate::preflight::Facts;
 use crate::rules;
 use crate::rules::RuleId;
 
@@ -25,7 +26,7 @@ const CLOCK_TOLERANCE: i64 = 60;
 const CLOCK_BROKEN: i64 = 24 * 3600;
 
 /// The checks of the machine.
-pub(in crate::preflight) const CHECKS: &[Check] = &[
+pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
     Check { id: "directory", test: directory_is_fit },
     Check { id: RuleId::GitNotIgnored.as_str(), test: git_leaves_it_out },
     Check { id: "engine-facts", test: engine_is_known },
@@ -40,97 +41,100 @@ pub(in crate::preflight) const CHECKS: &[Check] = &[
     Check { id: RuleId::ProjectConflict.as_str(), test: project_is_ours },
 ];
 
-fn directory_is_fit(facts: &Facts, verdict: &mut Verdict) {
-    let Some(root) = &facts.deployed.root else { return };
+fn directory_is_fit(facts: &Facts) -> Outcome {
+    let Some(root) = &facts.deployed.root else { return Outcome::Pass };
     let Some(place) = &facts.host.place else {
-        return verdict.skip("directory", "the file system did not answer in time");
+        return Outcome::Skip("the file system did not answer in time".into());
     };
+    let mut findings = Vec::new();
     let at = place.real.display();
     if let Some(why) = &place.refusal {
-        verdict.found(rules::finding(RuleId::DirectoryNotWritable).with(format!("{at}: {why}")));
+        findings.push(rules::finding(RuleId::DirectoryNotWritable).with(format!("{at}: {why}")));
     }
     if place.keeps_modes == Some(false) {
-        verdict.found(
+        findings.push(
             rules::finding(RuleId::DirectoryWithoutModes).with(format!("{at}: a mode that is set does not stay")),
         );
     }
     if let Some(service) = place.synced_by {
         let root = root.display();
-        verdict.found(rules::finding(RuleId::DirectorySynced).with(format!("{root} looks like a folder of {service}")));
+        findings.push(rules::finding(RuleId::DirectorySynced).with(format!("{root} looks like a folder of {service}")));
     }
+    findings.into()
 }
 
-fn git_leaves_it_out(facts: &Facts, verdict: &mut Verdict) {
+fn git_leaves_it_out(facts: &Facts) -> Outcome {
     if !facts.deployed.has_env {
-        return;
+        return Outcome::Pass;
     }
     match &facts.host.git {
-        None => verdict.skip(RuleId::GitNotIgnored.as_str(), "git did not answer in time"),
+        None => Outcome::Skip("git did not answer in time".into()),
         Some(GitState::NotIgnored) => {
-            verdict.found(rules::finding(RuleId::GitNotIgnored).about(Subject::file(path::ENV)).with("`.env`"))
+            rules::finding(RuleId::GitNotIgnored).about(Subject::file(path::ENV)).with("`.env`").into()
         }
         Some(GitState::Tracked) => {
-            verdict.found(rules::finding(RuleId::GitTracked).about(Subject::file(path::ENV)).with("`.env`"))
+            rules::finding(RuleId::GitTracked).about(Subject::file(path::ENV)).with("`.env`").into()
         }
-        Some(GitState::Unknown(why)) => verdict.skip(RuleId::GitNotIgnored.as_str(), why),
-        Some(GitState::Ignored | GitState::NoRepository) => {}
+        Some(GitState::Unknown(why)) => Outcome::Skip(why.clone()),
+        Some(GitState::Ignored | GitState::NoRepository) => Outcome::Pass,
     }
 }
 
 /// One row for all the checks below that hang on what the engine says about itself.
-fn engine_is_known(facts: &Facts, verdict: &mut Verdict) {
+fn engine_is_known(facts: &Facts) -> Outcome {
     if facts.tools.engine_info().is_none() {
-        verdict.skip(
-            "engine-facts",
-            "without an answer to `docker info`, SELinux, user namespaces, CPU, disk, clock, Docker networks and other stacks of this name were not looked at",
+        return Outcome::Skip(
+            "without an answer to `docker info`, SELinux, user namespaces, CPU, disk, clock, Docker networks and other stacks of this name were not checked"
+                .into(),
         );
     }
+    Outcome::Pass
 }
 
-fn mounts_have_labels(facts: &Facts, verdict: &mut Verdict) {
+fn mounts_have_labels(facts: &Facts) -> Outcome {
     // The engine labels containers only when it was started with SELinux support; without, nothing is denied.
-    if facts.tools.has_option("selinux") && facts.host.selinux != Some(false) {
-        let bare = &facts.deployed.unlabelled;
-        let finding = bare.iter().fold(rules::finding(RuleId::SelinuxLabels), |finding, mount| finding.with(mount));
-        verdict.findings.extend((!bare.is_empty()).then_some(finding));
-    }
+    let bare = &facts.deployed.unlabelled;
+    let is_denied = facts.tools.has_option("selinux") && facts.host.selinux != Some(false) && !bare.is_empty();
+    let finding = bare.iter().fold(rules::finding(RuleId::SelinuxLabels), |finding, mount| finding.with(mount));
+    is_denied.then_some(finding).into()
 }
 
-fn users_are_whose_they_seem(facts: &Facts, verdict: &mut Verdict) {
-    for (word, text) in [("rootless", "the engine is rootless"), ("userns", "the engine remaps user namespaces")] {
-        if facts.tools.has_option(word) {
-            verdict.found(rules::finding(RuleId::UserNamespace).with(text));
-        }
-    }
+fn users_are_whose_they_seem(facts: &Facts) -> Outcome {
+    let options = [("rootless", "the engine is rootless"), ("userns", "the engine remaps user namespaces")];
+    let found = options.into_iter().filter(|(word, _)| facts.tools.has_option(word));
+    found.map(|(_, text)| rules::finding(RuleId::UserNamespace).with(text)).collect::<Vec<_>>().into()
 }
 
-fn shell_is_plain(facts: &Facts, verdict: &mut Verdict) {
+fn shell_is_plain(facts: &Facts) -> Outcome {
+    let mut findings = Vec::new();
     let mut names = set(&facts.caller, &COMPOSE_VARIABLES);
     // With a token to compare it with, the finding about it says more.
     if let Some(TokenState::Set(token)) = &facts.deployed.token {
         names.retain(|name| *name != "TUNNEL_TOKEN");
-        verdict.findings.extend(secrets::shadow(token, &facts.caller));
+        findings.extend(secrets::shadow(token, &facts.caller));
     }
     if !names.is_empty() {
-        verdict.found(rules::finding(RuleId::ShellVariables).with(format!("set: {}", names.join(", "))));
+        findings.push(rules::finding(RuleId::ShellVariables).with(format!("set: {}", names.join(", "))));
     }
+    findings.into()
 }
 
-fn no_proxy_is_counted_on(facts: &Facts, verdict: &mut Verdict) {
-    if let Some(proxy) = http_proxy(&facts.caller) {
+fn no_proxy_is_counted_on(facts: &Facts) -> Outcome {
+    let finding = http_proxy(&facts.caller).map(|proxy| {
         let names = set(&facts.caller, &PROXY_VARIABLES);
-        verdict.found(rules::finding(RuleId::ProxyNotUsed).with(format!("{}: {proxy}", names.join(", "))));
-    }
+        rules::finding(RuleId::ProxyNotUsed).with(format!("{}: {proxy}", names.join(", ")))
+    });
+    finding.into()
 }
 
-fn ranges_are_apart(facts: &Facts, verdict: &mut Verdict) {
+fn ranges_are_apart(facts: &Facts) -> Outcome {
     let upstreams = &facts.deployed.upstreams;
-    // Without an engine that is said already.
+    // Without an engine, `engine-facts` reports it.
     if upstreams.is_empty() || facts.tools.engine_info().is_none() {
-        return;
+        return Outcome::Pass;
     }
     let Some(networks) = &facts.tools.networks else {
-        return verdict.skip(RuleId::NetworkOverlap.as_str(), "the engine's networks are not known");
+        return Outcome::Skip("the engine's networks are not known".into());
     };
     let own = facts.deployed.project.as_deref().unwrap_or_default();
     let mut finding = rules::finding(RuleId::NetworkOverlap);
@@ -143,7 +147,7 @@ fn ranges_are_apart(facts: &Facts, verdict: &mut Verdict) {
             finding = finding.with(format!("{words}, and the Docker network `{name}` has {range}"));
         }
     }
-    verdict.findings.extend((!finding.evidence.is_empty()).then_some(finding));
+    (!finding.evidence.is_empty()).then_some(finding).into()
 }
 
 fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
@@ -151,15 +155,15 @@ fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     inside(one, other.network()) || inside(other, one.network())
 }
 
-fn images_are_for_this_cpu(facts: &Facts, verdict: &mut Verdict) {
-    let Some(info) = facts.tools.engine_info() else { return };
+fn images_are_for_this_cpu(facts: &Facts) -> Outcome {
+    let Some(info) = facts.tools.engine_info() else { return Outcome::Pass };
     let engine = match info["Architecture"].as_str().unwrap_or_default() {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
     if engine.is_empty() {
-        return;
+        return Outcome::Pass;
     }
     let present = facts.tools.images.as_deref().unwrap_or_default();
     let wrong: Vec<String> = present
@@ -168,22 +172,23 @@ fn images_are_for_this_cpu(facts: &Facts, verdict: &mut Verdict) {
         .map(|(reference, architecture)| format!("{reference} is for {architecture}, the engine is {engine}"))
         .collect();
     if !wrong.is_empty() {
-        verdict.found(wrong.iter().fold(rules::finding(RuleId::PlatformMismatch), |finding, text| finding.with(text)));
+        wrong.iter().fold(rules::finding(RuleId::PlatformMismatch), |finding, text| finding.with(text)).into()
     } else if !matches!(engine, "amd64" | "arm64") && present.len() < facts.deployed.images.len() {
         // cloudflared is published for these two; of the proxy nothing else is known.
         let finding = rules::finding(RuleId::PlatformMismatch).with_severity(Severity::Warning);
-        verdict.found(finding.with(format!("the engine is {engine}; the images are known for amd64 and arm64")));
+        finding.with(format!("the engine is {engine}; the images are known for amd64 and arm64")).into()
+    } else {
+        Outcome::Pass
     }
 }
 
-fn images_have_room(facts: &Facts, verdict: &mut Verdict) {
+fn images_have_room(facts: &Facts) -> Outcome {
     if facts.tools.engine_info().is_none() {
-        return;
+        return Outcome::Pass;
     }
     match &facts.host.disk {
-        None => verdict
-            .skip(RuleId::DiskLow.as_str(), "the engine's disk is not on this host, or cannot be seen by this user"),
-        Some((folder, free)) => verdict.findings.extend(room(folder, *free, facts.has_images())),
+        None => Outcome::Skip("the engine's disk is not on this host, or cannot be seen by this user".into()),
+        Some((folder, free)) => room(folder, *free, facts.has_images()).into(),
     }
 }
 
@@ -198,12 +203,12 @@ fn room(folder: &Path, free: u64, has_images: bool) -> Option<Finding> {
     Some(rules::finding(RuleId::DiskLow).with(text).with_severity(severity))
 }
 
-fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
+fn clock_is_right(facts: &Facts) -> Outcome {
     let offsets = [facts.tools.clock_offset.map(|offset| ("the engine", offset)), facts.network.clock_offset()];
     let off: Vec<(&str, i64)> =
         offsets.into_iter().flatten().filter(|(_, offset)| offset.abs() > CLOCK_TOLERANCE).collect();
     if off.is_empty() {
-        return;
+        return Outcome::Pass;
     }
     let mut finding = rules::finding(RuleId::ClockWrong);
     for (whose, offset) in &off {
@@ -213,19 +218,18 @@ fn clock_is_right(facts: &Facts, verdict: &mut Verdict) {
     if off.iter().any(|(_, offset)| offset.abs() > CLOCK_BROKEN) {
         finding = finding.with_severity(Severity::Error);
     }
-    verdict.found(finding);
+    finding.into()
 }
 
-fn project_is_ours(facts: &Facts, verdict: &mut Verdict) {
-    let Some(project) = &facts.deployed.project else { return };
+fn project_is_ours(facts: &Facts) -> Outcome {
+    let Some(project) = &facts.deployed.project else { return Outcome::Pass };
     let Some(containers) = &facts.tools.containers else {
-        if facts.tools.engine_info().is_some() {
-            verdict.skip(RuleId::ProjectConflict.as_str(), "docker did not list the project's containers");
-        }
-        return;
+        return match facts.tools.engine_info() {
+            Some(_) => Outcome::Skip("docker did not list the project's containers".into()),
+            None => Outcome::Pass,
+        };
     };
-    let foreign = containers.first();
-    verdict.findings.extend(foreign.map(|(name, folder)| container::project_conflict(project, name, folder)));
+    containers.first().map(|(name, folder)| container::project_conflict(project, name, folder)).into()
 }
 
 /// What `up` looks at before it starts anything: only what costs no child process and what Compose would say late or

@@ -4,14 +4,14 @@ use super::row::{Family, Outcome, Row, Transport};
 use super::tls::Fault;
 use super::{EDGE, Network, Place, REGIONS};
 use crate::answer::{Finding, Severity};
+use crate::check::Verdict;
 use crate::config::settings::Protocol;
-use crate::preflight::Verdict;
 use crate::rules::{self, RuleId};
 
 /// What else counts for the judgement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Circumstances {
-    /// How cloudflared is told to connect.
+    /// cloudflared's protocol setting.
     pub(crate) protocol: Option<Protocol>,
     /// An HTTP proxy that this shell names, without credentials.
     pub(crate) shell_proxy: Option<String>,
@@ -21,12 +21,12 @@ pub(crate) struct Circumstances {
     pub(crate) has_images: bool,
 }
 
-/// What is decided already, so that nothing is said twice.
+/// What earlier checks found, so that nothing is reported twice.
 #[derive(Default)]
 struct Known {
     /// Finding that explains what follows.
     cause: Option<RuleId>,
-    /// DNS finds no name at all, which is said.
+    /// DNS resolves no name at all, which is reported.
     nothing_is_named: bool,
 }
 
@@ -62,7 +62,7 @@ fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
         network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
     if is_down {
         let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
-        verdict.found(rules::finding(RuleId::NetworkDown).with(srv).with(resolvers(network)));
+        verdict.findings.push(rules::finding(RuleId::NetworkDown).with(srv).with(resolvers(network)));
     }
     is_down
 }
@@ -97,7 +97,9 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
     }
     if !portal.is_empty() {
         known.cause = Some(RuleId::CaptivePortal);
-        verdict.found(portal.iter().fold(rules::finding(RuleId::CaptivePortal), |finding, text| finding.with(text)));
+        verdict
+            .findings
+            .push(portal.iter().fold(rules::finding(RuleId::CaptivePortal), |finding, text| finding.with(text)));
     }
     if !inspected.is_empty() {
         let mut issuers: Vec<&str> = inspected.iter().map(|(_, issuer)| *issuer).collect();
@@ -106,10 +108,12 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
         let finding = rules::finding(RuleId::TlsInspected)
             .with(format!("issuer: {}", issuers.join("; ")))
             .with(format!("seen for {}", hosts.join(", ")));
-        verdict.found(known.explain(finding));
+        verdict.findings.push(known.explain(finding));
     }
     if !clock.is_empty() {
-        verdict.found(clock.iter().fold(rules::finding(RuleId::ClockWrong), |finding, text| finding.with(text)));
+        verdict
+            .findings
+            .push(clock.iter().fold(rules::finding(RuleId::ClockWrong), |finding, text| finding.with(text)));
     }
 }
 
@@ -134,7 +138,7 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
     if known.nothing_is_named {
         finding = finding.with(format!("{} are not found either", Network::tls_hosts().join(", ")));
     }
-    verdict.found(known.explain(finding));
+    verdict.findings.push(known.explain(finding));
     known.cause = known.cause.or(Some(RuleId::EdgeDnsFailed));
     regions > 0
 }
@@ -169,33 +173,18 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
             if EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6)) {
                 finding = finding.with("it answers over IPv6, which cloudflared does not use by default");
             }
-            verdict.found(known.explain(finding));
+            verdict.findings.push(known.explain(finding));
         }
         (false, true) => {
-            let severity = match around.protocol {
-                Some(Protocol::Http2) => Some(Severity::Note),
-                Some(Protocol::Quic) => Some(Severity::Error),
-                Some(Protocol::Auto) | None => None,
-            };
-            verdict.found(known.explain(blocked(RuleId::EdgeQuicBlocked, Transport::Udp, severity)));
+            let severity = without(around.protocol, Protocol::Quic);
+            verdict.findings.push(known.explain(blocked(RuleId::EdgeQuicBlocked, Transport::Udp, severity)));
         }
         (true, false) => {
-            let severity = match around.protocol {
-                Some(Protocol::Http2) => Some(Severity::Error),
-                Some(Protocol::Quic) => Some(Severity::Note),
-                Some(Protocol::Auto) | None => None,
-            };
-            verdict.found(known.explain(blocked(RuleId::EdgeTcpBlocked, Transport::Tcp, severity)));
+            let severity = without(around.protocol, Protocol::Http2);
+            verdict.findings.push(known.explain(blocked(RuleId::EdgeTcpBlocked, Transport::Tcp, severity)));
         }
     }
-    if let Some(issuer) = network.foreign_edge.as_ref().filter(|_| tcp) {
-        let finding = rules::finding(RuleId::EdgeTlsIntercepted)
-            .with_severity(Severity::Warning)
-            .with(format!("issuer: {issuer}"));
-        let needed = !udp || around.protocol == Some(Protocol::Http2);
-        let finding = if needed { finding.with_severity(Severity::Error) } else { finding };
-        verdict.found(known.explain(finding));
-    }
+    verdict.findings.extend(intercepted(network, around, (udp, tcp)).map(|finding| known.explain(finding)));
     let mut partial = Vec::new();
     for (transport, works) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
         if works {
@@ -204,13 +193,31 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
     }
     if !partial.is_empty() {
         let finding = rules::finding(RuleId::EdgeRegionUnreachable);
-        verdict.found(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
+        verdict.findings.push(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
     }
     let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
     if (udp || tcp) && !over_ipv6 {
         let row = network.row(Place::Edge(0, Transport::Tcp, Family::Ipv6));
-        verdict.found(rules::finding(RuleId::EdgeNoIpv6).with(row.map(Row::in_words).unwrap_or_default()));
+        verdict.findings.push(rules::finding(RuleId::EdgeNoIpv6).with(row.map(Row::in_words).unwrap_or_default()));
     }
+}
+
+/// Severity of a blocked protocol for a cloudflared with this setting; `None` leaves the rule's own.
+fn without(setting: Option<Protocol>, blocked: Protocol) -> Option<Severity> {
+    match setting {
+        Some(Protocol::Auto) | None => None,
+        Some(protocol) if protocol == blocked => Some(Severity::Error),
+        Some(_) => Some(Severity::Note),
+    }
+}
+
+/// A certificate of the edge that Cloudflare did not issue: an error where cloudflared needs TCP.
+fn intercepted(network: &Network, around: &Circumstances, (udp, tcp): (bool, bool)) -> Option<Finding> {
+    let issuer = network.foreign_edge.as_ref().filter(|_| tcp)?;
+    let needed = !udp || around.protocol == Some(Protocol::Http2);
+    let severity = if needed { Severity::Error } else { Severity::Warning };
+    let finding = rules::finding(RuleId::EdgeTlsIntercepted).with_severity(severity);
+    Some(finding.with(format!("issuer: {issuer}")))
 }
 
 /// What is needed beside the tunnel itself.
@@ -239,10 +246,14 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
         if around.has_images {
             finding = finding.with("the images are on this engine already").with_severity(Severity::Note);
         }
-        verdict.found(known.explain(finding));
+        verdict.findings.push(known.explain(finding));
     }
     if !api.is_empty() {
-        verdict.found(known.explain(through(quote(RuleId::ApiUnreachable, &api), &around.shell_proxy, "this shell")));
+        verdict.findings.push(known.explain(through(
+            quote(RuleId::ApiUnreachable, &api),
+            &around.shell_proxy,
+            "this shell",
+        )));
     }
 }
 

@@ -32,19 +32,17 @@ pub(in crate::preflight) fn start<F: 'static>(
     // What a name leads to must still be probed.
     let names_by = begun + limit.mul_f32(0.6);
     let resolvers: Arc<[SocketAddr]> = network.resolvers.as_slice().into();
-    {
-        let resolvers = Arc::clone(&resolvers);
-        desk.spawn(move |desk| {
-            let started = Instant::now();
-            let found = dns::look_up(EDGE_SRV, TYPE::SRV, &resolvers, names_by);
-            let ms = ms(started);
-            desk.put(move |facts| {
-                let network = get(facts);
-                network.targets.clone_from(&found.targets);
-                network.note(Place::Srv, |row| named(row, &found, ms));
-            });
+    let for_srv = Arc::clone(&resolvers);
+    desk.spawn(move |desk| {
+        let started = Instant::now();
+        let found = dns::look_up(EDGE_SRV, TYPE::SRV, &for_srv, names_by);
+        let ms = ms(started);
+        desk.put(move |facts| {
+            let network = get(facts);
+            network.targets.clone_from(&found.targets);
+            network.note(Place::Srv, |row| named(row, &found, ms));
         });
-    }
+    });
     for region in 0..REGIONS.len() {
         for family in FAMILIES {
             let (resolvers, plan) = (Arc::clone(&resolvers), plan.clone());
@@ -52,38 +50,41 @@ pub(in crate::preflight) fn start<F: 'static>(
         }
     }
     for (at, host) in Network::tls_hosts().into_iter().enumerate() {
-        let (resolvers, port, roots) = (Arc::clone(&resolvers), plan.to.tls_port, Arc::clone(&plan.roots));
-        desk.spawn(move |desk| {
-            let found = [TYPE::A, TYPE::AAAA].into_iter().map(|kind| dns::look_up(host, kind, &resolvers, names_by));
-            let mut last = None;
-            for found in found {
-                let known = found.outcome == Outcome::Ok;
-                last = Some(found);
-                if known {
-                    break;
-                }
-            }
-            let addresses = last.as_ref().map(|found| found.addresses.clone()).unwrap_or_default();
-            let Some(address) = addresses.first().copied() else {
-                let detail = last.and_then(|found| found.detail);
-                return desk.put(move |facts| {
-                    get(facts).note(Place::Server(at), |row| (row.outcome, row.detail) = (Outcome::NoAddress, detail));
-                });
-            };
-            desk.put(move |facts| get(facts).note(Place::Server(at), |row| row.addresses = vec![address.to_string()]));
-            let seen = tls::look(host, SocketAddr::new(address, port), &roots, true, deadline);
-            desk.put(move |facts| {
-                let network = get(facts);
-                network.note(Place::Server(at), |row| {
-                    (row.outcome, row.ms) = (seen.outcome, seen.ms);
-                    (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
-                });
-                if let Some(place) = network.servers.get_mut(at) {
-                    *place = Some(seen);
-                }
-            });
-        });
+        let (resolvers, plan) = (Arc::clone(&resolvers), plan.clone());
+        desk.spawn(move |desk| probe_server(desk, get, (at, host), &plan, &resolvers, (names_by, deadline)));
     }
+}
+
+fn probe_server<F: 'static>(
+    desk: &Desk<F>,
+    get: fn(&mut F) -> &mut Network,
+    (at, host): (usize, &str),
+    plan: &Plan,
+    resolvers: &[SocketAddr],
+    (names_by, deadline): (Instant, Instant),
+) {
+    let mut found = dns::look_up(host, TYPE::A, resolvers, names_by);
+    if found.outcome != Outcome::Ok {
+        found = dns::look_up(host, TYPE::AAAA, resolvers, names_by);
+    }
+    let Some(address) = found.addresses.first().copied() else {
+        return desk.put(move |facts| {
+            let detail = found.detail;
+            get(facts).note(Place::Server(at), |row| (row.outcome, row.detail) = (Outcome::NoAddress, detail));
+        });
+    };
+    desk.put(move |facts| get(facts).note(Place::Server(at), |row| row.addresses = vec![address.to_string()]));
+    let seen = tls::look(host, SocketAddr::new(address, plan.to.tls_port), &plan.roots, true, deadline);
+    desk.put(move |facts| {
+        let network = get(facts);
+        network.note(Place::Server(at), |row| {
+            (row.outcome, row.ms) = (seen.outcome, seen.ms);
+            (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
+        });
+        if let Some(place) = network.servers.get_mut(at) {
+            *place = Some(seen);
+        }
+    });
 }
 
 /// Looks up the names behind routes, as the Docker daemon's own DNS would in the end: with this host's resolver.

@@ -1,15 +1,16 @@
-//! Which programs are missing, too old, silent or somebody else's: pure judgement over what they said.
+//! Which programs are missing, too old, silent or replaced by another: pure judgement over what they printed.
 
 use std::path::Path;
 
 use super::Engine;
-use crate::answer::Severity;
+use crate::answer::{Finding, Severity, Skipped};
+use crate::check::{Check, Outcome};
 use crate::engine::version;
-use crate::preflight::{Check, Facts, Verdict};
+use crate::preflight::Facts;
 use crate::rules::{self, RuleId};
 
 /// The checks of the tools.
-pub(in crate::preflight) const CHECKS: &[Check] = &[
+pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
     Check { id: "docker", test: docker_is_there },
     Check { id: "podman", test: engine_is_docker },
     Check { id: "engine", test: engine_answers },
@@ -22,20 +23,18 @@ pub(in crate::preflight) const CHECKS: &[Check] = &[
 /// Below this limit silence says nothing: a slow machine takes as long for a healthy engine.
 const SILENCE_COUNTS: std::time::Duration = std::time::Duration::from_secs(2);
 
-fn docker_is_there(facts: &Facts, verdict: &mut Verdict) {
-    if facts.tools.docker.is_none() {
-        verdict.found(rules::finding(RuleId::DockerMissing));
-    }
+fn docker_is_there(facts: &Facts) -> Outcome {
+    facts.tools.docker.is_none().then(|| rules::finding(RuleId::DockerMissing)).into()
 }
 
-fn engine_is_docker(facts: &Facts, verdict: &mut Verdict) {
+fn engine_is_docker(facts: &Facts) -> Outcome {
     let tools = &facts.tools;
     if tools.docker.is_none() || !tools.is_podman() {
-        return;
+        return Outcome::Pass;
     }
     let mut finding = rules::finding(RuleId::PodmanEngine);
     match tools.engine() {
-        // docker's own client on podman's socket: Compose may work, and nobody tried this stack there.
+        // docker's own client on podman's socket: Compose may work; this stack is not tested there.
         Engine::Answers(version) if !tools.is_podman_program() => {
             finding = finding.with(format!("the engine is Podman {version}")).with_severity(Severity::Warning);
         }
@@ -44,67 +43,71 @@ fn engine_is_docker(facts: &Facts, verdict: &mut Verdict) {
                 .with(format!("`docker` is {}", tools.docker.as_deref().unwrap_or(Path::new("docker")).display()));
         }
     }
-    verdict.found(finding);
+    finding.into()
 }
 
-fn engine_answers(facts: &Facts, verdict: &mut Verdict) {
+fn engine_answers(facts: &Facts) -> Outcome {
     let tools = &facts.tools;
     if tools.docker.is_none() {
-        return verdict.skip("engine", "without docker nothing can be asked");
+        return Outcome::Skip("without docker nothing can be asked".into());
     }
     match tools.engine() {
-        Engine::Answers(version) => verdict.findings.extend(version::judge_server(&version)),
+        Engine::Answers(version) => version::judge_server(&version).into(),
         Engine::Silent => {
             let words = format!("docker did not answer within {} ms", facts.limit.as_millis());
-            verdict.skip("engine", words.clone());
-            if facts.limit >= SILENCE_COUNTS {
-                verdict.found(version::silence(&words, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
-            }
+            let silence = (facts.limit >= SILENCE_COUNTS)
+                .then(|| version::silence(&words, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
+            silent("engine", words, silence)
         }
-        // Said already.
-        Engine::Failed(_) if tools.is_podman() => {}
+        // The check for Podman reports it.
+        Engine::Failed(_) if tools.is_podman() => Outcome::Pass,
         Engine::Failed(said) => {
-            verdict.found(version::failure(&said, facts.docker_host().as_deref(), tools.endpoint.as_deref()));
+            version::failure(&said, facts.docker_host().as_deref(), tools.endpoint.as_deref()).into()
         }
     }
 }
 
-fn compose_is_fit(facts: &Facts, verdict: &mut Verdict) {
+fn compose_is_fit(facts: &Facts) -> Outcome {
     let tools = &facts.tools;
     match tools.compose.as_ref().filter(|said| !said.timed_out) {
-        _ if tools.docker.is_none() => {}
-        Some(said) => verdict.findings.extend(version::judge_compose(said)),
+        _ if tools.docker.is_none() => Outcome::Pass,
+        Some(said) => version::judge_compose(said).into(),
         None => {
             let words = format!("`docker compose version` did not answer within {} ms", facts.limit.as_millis());
-            verdict.skip("compose", words.clone());
             // Where the engine is silent or fails, that is the fault.
-            if facts.limit >= SILENCE_COUNTS && matches!(tools.engine(), Engine::Answers(_)) {
-                verdict.found(rules::finding(RuleId::DockerFailed).with(words));
-            }
+            let is_fault = facts.limit >= SILENCE_COUNTS && matches!(tools.engine(), Engine::Answers(_));
+            let finding = is_fault.then(|| rules::finding(RuleId::DockerFailed).with(&words));
+            silent("compose", words, finding)
         }
     }
 }
 
-fn engine_is_here(facts: &Facts, verdict: &mut Verdict) {
+fn engine_is_here(facts: &Facts) -> Outcome {
     let host = facts.docker_host();
-    if facts.tools.docker.is_some() && facts.tools.is_remote(host.as_deref()) {
-        let endpoint = host.or_else(|| facts.tools.endpoint.clone()).unwrap_or_default();
-        verdict.found(rules::finding(RuleId::EngineRemote).with(format!("docker asks {endpoint}")));
+    if facts.tools.docker.is_none() || !facts.tools.is_remote(host.as_deref()) {
+        return Outcome::Pass;
     }
+    let endpoint = host.or_else(|| facts.tools.endpoint.clone()).unwrap_or_default();
+    rules::finding(RuleId::EngineRemote).with(format!("docker asks {endpoint}")).into()
 }
 
-fn git_is_there(facts: &Facts, verdict: &mut Verdict) {
+fn git_is_there(facts: &Facts) -> Outcome {
     match &facts.tools.git {
-        None => verdict.skip("git", "`git --version` did not answer in time"),
-        Some(None) => verdict.found(rules::finding(RuleId::GitMissing)),
-        Some(Some(_)) => {}
+        None => Outcome::Skip("`git --version` did not answer in time".into()),
+        Some(None) => rules::finding(RuleId::GitMissing).into(),
+        Some(Some(_)) => Outcome::Pass,
     }
 }
 
-fn openssl_is_there(facts: &Facts, verdict: &mut Verdict) {
+fn openssl_is_there(facts: &Facts) -> Outcome {
     match &facts.tools.openssl {
-        None => verdict.skip("openssl", "`openssl version` did not answer in time"),
-        Some(None) => verdict.found(rules::finding(RuleId::OpensslMissing)),
-        Some(Some(_)) => {}
+        None => Outcome::Skip("`openssl version` did not answer in time".into()),
+        Some(None) => rules::finding(RuleId::OpensslMissing).into(),
+        Some(Some(_)) => Outcome::Pass,
     }
+}
+
+/// A program that did not answer: nothing can be said, and its silence may be a fault of its own.
+fn silent(id: &str, words: String, finding: Option<Finding>) -> Outcome {
+    Outcome::of(finding.into_iter().collect(), vec![Skipped::new(id, words)])
 }

@@ -1,9 +1,9 @@
 //! The programs: docker with its engine and Compose, git, openssl. Asks them; `checks` judges what they said.
 
+mod ask;
 mod checks;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
@@ -12,13 +12,13 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub(super) use ask::start;
 pub(super) use checks::CHECKS;
 
-use super::race::{Desk, remaining};
 use super::{Facts, host};
 use crate::engine::client::Docker;
 use crate::engine::version;
-use crate::os::process::{self, Output};
+use crate::os::process::Output;
 use crate::redact;
 
 /// A program in an answer.
@@ -72,110 +72,6 @@ pub(super) struct Questions {
     pub(super) wants_networks: bool,
     /// Whether DOCKER_HOST is set.
     pub(super) has_host: bool,
-}
-
-/// One question to docker.
-type Question = Box<dyn FnOnce(&Docker, &Desk<Facts>) + Send>;
-
-/// Starts every question at once.
-pub(super) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Questions, deadline: Instant) {
-    for (program, words) in [("git", "--version"), ("openssl", "version")] {
-        desk.spawn(move |desk| {
-            let found = match process::find(program) {
-                None => None,
-                Some(path) => match first_line(&path, words, deadline) {
-                    Some(line) => Some((path, line)),
-                    None => return,
-                },
-            };
-            desk.put(move |facts| match program {
-                "git" => facts.tools.git = Some(found),
-                _ => facts.tools.openssl = Some(found),
-            });
-        });
-    }
-    let Some(docker) = docker else { return };
-    let has_host = questions.has_host;
-    let ask = move |docker: &Docker, args: &[&str]| docker.ask(args, remaining(deadline)).unwrap_or_default();
-    let run = |job: Question| {
-        let docker = docker.clone();
-        desk.spawn(move |desk| job(&docker, desk));
-    };
-    run(Box::new(move |docker, desk| {
-        let said = ask(docker, &["version", "--format", "{{json .}}"]);
-        let context = client(&said, "Context");
-        desk.put(|facts| facts.tools.version = Some(said));
-        // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
-        let endpoint = if has_host {
-            None
-        } else if context.as_deref() == Some("default") {
-            Some(SOCKET.to_owned())
-        } else {
-            let said = ask(docker, &["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]);
-            said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
-        };
-        desk.put(|facts| facts.tools.endpoint = endpoint.filter(|text| text.contains("://")));
-    }));
-    run(Box::new(move |docker, desk| {
-        let before = OffsetDateTime::now_utc();
-        let said = ask(docker, &["info", "--format", "{{json .}}"]);
-        let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
-        // A disk that hangs takes this thread along, and no more.
-        let disk = json(&said).and_then(|info| host::disk(&info));
-        desk.put(move |facts| {
-            (facts.tools.info, facts.tools.clock_offset) = (Some(said), offset);
-            facts.host.note_disk(disk);
-        });
-    }));
-    run(Box::new(move |docker, desk| {
-        let said = ask(docker, &["compose", "version", "--short"]);
-        desk.put(|facts| facts.tools.compose = Some(said));
-    }));
-    if questions.wants_networks {
-        run(Box::new(move |docker, desk| {
-            let list = ask(docker, &["network", "ls", "--quiet", "--filter", "driver=bridge"]);
-            let ids = String::from_utf8_lossy(&list.stdout).into_owned();
-            let mut args = vec!["network", "inspect"];
-            args.extend(ids.split_whitespace());
-            if list.success && args.len() > 2 {
-                let shown = ask(docker, &args);
-                desk.put(move |facts| facts.tools.networks = ranges(&shown.stdout));
-            }
-        }));
-    }
-    if let Some((project, folder)) = questions.project {
-        run(Box::new(move |docker, desk| {
-            let filter = format!("label=com.docker.compose.project={project}");
-            let format = r#"{{.Names}}|{{.Label "com.docker.compose.project.working_dir"}}"#;
-            let said = ask(docker, &["ps", "--all", "--filter", &filter, "--format", format]);
-            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-            let own = real(&folder);
-            let found = String::from_utf8_lossy(&said.stdout)
-                .lines()
-                .filter_map(|line| line.split_once('|'))
-                .filter(|(_, folder)| !folder.is_empty() && real(Path::new(folder)) != own)
-                .map(|(name, folder)| (name.to_owned(), PathBuf::from(folder)))
-                .collect();
-            desk.put(move |facts| facts.tools.containers = said.success.then_some(found));
-        }));
-    }
-    run(Box::new(move |docker, desk| {
-        let mut args = vec!["image", "inspect"];
-        args.extend(questions.images.iter().map(String::as_str));
-        // Images that are missing make the exit code 1; the others are printed all the same.
-        let said = ask(docker, &args);
-        let found = images(&said.stdout, &questions.images);
-        desk.put(move |facts| facts.tools.images = found);
-    }));
-}
-
-/// The first line that a program prints; `None` when it does not end in time.
-fn first_line(program: &Path, argument: &str, deadline: Instant) -> Option<String> {
-    let mut command = process::command(program);
-    command.arg(argument);
-    let said = process::run(command, remaining(deadline), false).unwrap_or_default();
-    let text = String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or_default().trim().to_owned();
-    (!said.timed_out).then_some(text)
 }
 
 /// The engine's clock minus this host's, in seconds: between the moments before and after the question.
@@ -377,7 +273,7 @@ impl Tools {
         rows
     }
 
-    /// What kept docker from being judged: the question that nobody answered.
+    /// The docker command that did not answer, so that docker could not be judged.
     pub(super) fn unanswered(&self) -> Option<&'static str> {
         self.docker.as_ref()?;
         match self.engine() {

@@ -1,0 +1,139 @@
+//! Asks the programs, each in a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+use super::{Questions, SOCKET, client, clock_offset, json, ranges};
+use crate::engine::client::Docker;
+use crate::os::process::{self, Output};
+use crate::preflight::race::{Desk, remaining};
+use crate::preflight::{Facts, host};
+
+/// One question to docker.
+type Question = Box<dyn FnOnce(&Docker, &Desk<Facts>, Instant) + Send>;
+
+/// Starts every question at once.
+pub(in crate::preflight) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Questions, deadline: Instant) {
+    desk.spawn(move |desk| {
+        let Some(found) = program("git", "--version", deadline) else { return };
+        desk.put(|facts| facts.tools.git = Some(found));
+    });
+    desk.spawn(move |desk| {
+        let Some(found) = program("openssl", "version", deadline) else { return };
+        desk.put(|facts| facts.tools.openssl = Some(found));
+    });
+    let Some(docker) = docker else { return };
+    let run = |job: Question| {
+        let docker = docker.clone();
+        desk.spawn(move |desk| job(&docker, desk, deadline));
+    };
+    let Questions { project, images, wants_networks, has_host } = questions;
+    run(Box::new(move |docker, desk, deadline| client_and_endpoint(docker, desk, deadline, has_host)));
+    run(Box::new(engine));
+    run(Box::new(|docker, desk, deadline| {
+        let said = ask(docker, &["compose", "version", "--short"], deadline);
+        desk.put(|facts| facts.tools.compose = Some(said));
+    }));
+    if wants_networks {
+        run(Box::new(bridge_networks));
+    }
+    if let Some((project, folder)) = project {
+        run(Box::new(move |docker, desk, deadline| {
+            let found = containers_of_others(docker, &project, &folder, deadline);
+            desk.put(move |facts| facts.tools.containers = found);
+        }));
+    }
+    run(Box::new(move |docker, desk, deadline| {
+        let mut args = vec!["image", "inspect"];
+        args.extend(images.iter().map(String::as_str));
+        // Images that are missing make the exit code 1; the others are printed all the same.
+        let found = super::images(&ask(docker, &args, deadline).stdout, &images);
+        desk.put(move |facts| facts.tools.images = found);
+    }));
+}
+
+/// What docker prints; empty when it does not answer in time.
+fn ask(docker: &Docker, args: &[&str], deadline: Instant) -> Output {
+    docker.ask(args, remaining(deadline)).unwrap_or_default()
+}
+
+/// A program's path and the first line that it prints: `Some(None)` where it is missing, `None` where it does not end in
+/// time.
+fn program(name: &str, words: &str, deadline: Instant) -> Option<Option<(PathBuf, String)>> {
+    let Some(path) = process::find(name) else { return Some(None) };
+    let line = first_line(&path, words, deadline)?;
+    Some(Some((path, line)))
+}
+
+/// The client, and where it looks for the engine.
+fn client_and_endpoint(docker: &Docker, desk: &Desk<Facts>, deadline: Instant, has_host: bool) {
+    let said = ask(docker, &["version", "--format", "{{json .}}"], deadline);
+    let context = client(&said, "Context");
+    desk.put(|facts| facts.tools.version = Some(said));
+    // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
+    let endpoint = if has_host {
+        None
+    } else if context.as_deref() == Some("default") {
+        Some(SOCKET.to_owned())
+    } else {
+        let said = ask(docker, &["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], deadline);
+        said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    desk.put(|facts| facts.tools.endpoint = endpoint.filter(|text| text.contains("://")));
+}
+
+/// The engine, its clock and its disk.
+fn engine(docker: &Docker, desk: &Desk<Facts>, deadline: Instant) {
+    let before = OffsetDateTime::now_utc();
+    let said = ask(docker, &["info", "--format", "{{json .}}"], deadline);
+    let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
+    // A disk that hangs takes this thread along, and no more.
+    let disk = json(&said).and_then(|info| host::disk(&info));
+    desk.put(move |facts| {
+        (facts.tools.info, facts.tools.clock_offset) = (Some(said), offset);
+        facts.host.note_disk(disk);
+    });
+}
+
+fn bridge_networks(docker: &Docker, desk: &Desk<Facts>, deadline: Instant) {
+    let list = ask(docker, &["network", "ls", "--quiet", "--filter", "driver=bridge"], deadline);
+    let ids = String::from_utf8_lossy(&list.stdout).into_owned();
+    let mut args = vec!["network", "inspect"];
+    args.extend(ids.split_whitespace());
+    if list.success && args.len() > 2 {
+        let shown = ask(docker, &args, deadline);
+        desk.put(move |facts| facts.tools.networks = ranges(&shown.stdout));
+    }
+}
+
+/// Containers of a project of this name in another folder: name and folder.
+fn containers_of_others(
+    docker: &Docker,
+    project: &str,
+    folder: &Path,
+    deadline: Instant,
+) -> Option<Vec<(String, PathBuf)>> {
+    let filter = format!("label=com.docker.compose.project={project}");
+    let format = r#"{{.Names}}|{{.Label "com.docker.compose.project.working_dir"}}"#;
+    let said = ask(docker, &["ps", "--all", "--filter", &filter, "--format", format], deadline);
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let own = real(folder);
+    let found = String::from_utf8_lossy(&said.stdout)
+        .lines()
+        .filter_map(|line| line.split_once('|'))
+        .filter(|(_, folder)| !folder.is_empty() && real(Path::new(folder)) != own)
+        .map(|(name, folder)| (name.to_owned(), PathBuf::from(folder)))
+        .collect();
+    said.success.then_some(found)
+}
+
+/// The first line that a program prints; `None` when it does not end in time.
+fn first_line(program: &Path, argument: &str, deadline: Instant) -> Option<String> {
+    let mut command = process::command(program);
+    command.arg(argument);
+    let said = process::run(command, remaining(deadline), false).unwrap_or_default();
+    let text = String::from_utf8_lossy(&said.stdout).lines().next().unwrap_or_default().trim().to_owned();
+    (!said.timed_out).then_some(text)
+}
