@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 pub(super) use ask::start;
 pub(super) use checks::CHECKS;
 
-use super::{Facts, host};
+use super::host;
 use crate::engine::client::Docker;
 use crate::engine::version;
 use crate::os::process::Output;
