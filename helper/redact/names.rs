@@ -308,6 +308,7 @@ fn word(value: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::is_harmless;
     use super::*;
 
     #[test]
