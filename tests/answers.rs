@@ -81,7 +81,7 @@ fn token_states() {
     machine.says("token-check-no-deployment", machine.call("token check"), 2);
     machine.call("init").json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
     machine.says("token-check-placeholder", machine.call("token check"), 1);
-    machine.says("token-set-error-malformed", machine.call("token set").stdin("eyJhIjoi"), 2);
+    machine.says("token-set-refused", machine.call("token set").stdin("eyJhIjoi"), 1);
     machine.says("token-set", machine.call("token set").stdin(token("healthy")), 0);
     machine.says("token-check", machine.call("token check"), 0);
     machine.says("token-set-rotated", machine.call("token set").stdin(token("another")), 0);
