@@ -14,8 +14,7 @@ const FUNCTION: usize = 60;
 const TABLES: &[&str] = &["rules/table.rs", "logs/patterns/"];
 
 /// Files that are still too long. Take a line out when its file is short enough; never add one.
-const LONG_FILES: &[&str] =
-    &["answer/text/data.rs", "model/found.rs", "probe/client/mcp.rs", "probe/judge.rs", "redact/shapes.rs"];
+const LONG_FILES: &[&str] = &["model/found.rs", "probe/client/mcp.rs", "probe/judge.rs", "redact/shapes.rs"];
 
 /// Functions that are still too long. Take a line out when it is taken apart; never add one.
 const LONG_FUNCTIONS: &[&str] = &[

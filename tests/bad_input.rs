@@ -203,13 +203,14 @@ fn a_file_that_is_too_large_to_be_what_it_is_called_is_left_alone() {
     let before = sha256(huge.as_bytes());
     for (name, call) in calls(&dir) {
         let answer = call.run();
-        assert_ne!(answer.code, 0, "{name}");
+        // The certificates need no `.env`: the proxy's configuration names the domain, too.
+        assert!(answer.code != 0 || name.starts_with("certs"), "{name}");
         if answer.code == 2 {
             assert_eq!(answer.json["error"]["code"], "unexpected-file", "{name}");
         } else if ["init, report", "check", "token check", "render"].contains(&name) {
             assert!(answer.findings().contains(&"env-unreadable"), "{name}: {:#}", answer.json);
         }
-        assert!(answer.json.to_string().contains("larger than 4 MiB") || answer.code == 1, "{name}: {:#}", answer.json);
+        assert!(answer.json.to_string().contains("larger than 4 MiB") || answer.code != 2, "{name}: {:#}", answer.json);
         assert_eq!(sha256(&std::fs::read(dir.join(".env")).unwrap()), before, "{name}");
     }
     // Just below, it works.

@@ -85,7 +85,8 @@ fn a_full_disk_loses_no_line_of_the_env_file() {
     };
     let dir = at.join("mcp-tunnel");
     helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
-    let pages = snapshot(&dir).iter().filter(|(path, ..)| path.is_file()).count();
+    let lengths = snapshot(&dir).into_iter().filter(|(path, ..)| path.is_file());
+    let pages: u64 = lengths.map(|(path, ..)| std::fs::metadata(path).unwrap().len().div_ceil(4096)).sum();
     disk.options(&format!("size={}k", 4 * pages.max(1)));
     let token = crate::support::token("x");
     let refused = helper(["token", "set"]).dir(&dir).stdin(token.clone()).changes_nothing().run().expect(2);

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Error, Finding, Next, Report, Skipped};
+use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config;
 use crate::deployment::{Deployment, RouteName, TokenState, env_file, scaffold};
@@ -85,9 +85,20 @@ pub(crate) fn run(
     }
     let kept = Found::read(deployment).paths();
     let (calls, mut findings) = calls(routes, &kept, asked.as_deref(), domain.as_str(), model);
-    let env = scaffold::read_env(deployment)?;
+    if calls.is_empty() {
+        findings = findings.into_iter().map(|finding| finding.with_severity(Severity::Error)).collect();
+    }
+    let env = match scaffold::read_env(deployment) {
+        Ok(env) => env,
+        Err(error) => {
+            findings.push(scaffold::unreadable_env(&error));
+            None
+        }
+    };
     let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    findings.extend(secrets::state_finding(&token));
+    if !findings.iter().any(|f| f.id == RuleId::EnvUnreadable) {
+        findings.extend(secrets::state_finding(&token));
+    }
     let (running, unknown) = match is_running(deployment) {
         Ok(running) => (Some(running), None),
         Err(why) => (None, Some(Skipped::new("containers", why))),

@@ -93,13 +93,17 @@ pub(crate) fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bi
         .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
 }
 
-/// The same of a file and the folders on the way to it.
-pub(crate) fn denied_on_the_way(deployment: &Deployment, user: (u32, u32), inside: &str) -> Option<String> {
+/// The same of a file and the folders on the way to it, with the path that is closed.
+pub(crate) fn denied_on_the_way<'a>(
+    deployment: &Deployment,
+    user: (u32, u32),
+    inside: &'a str,
+) -> Option<(&'a str, String)> {
     let folders = inside.match_indices('/').map(|(at, _)| &inside[..at]);
     folders
-        .filter_map(|folder| denied(deployment, user, folder, 1))
+        .filter_map(|folder| Some((folder, denied(deployment, user, folder, 1)?)))
         .next()
-        .or_else(|| denied(deployment, user, inside, 4))
+        .or_else(|| Some((inside, denied(deployment, user, inside, 4)?)))
 }
 
 /// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.

@@ -244,7 +244,7 @@ mod tests {
             ("http://fe80::1:9000", "IPv6"),
             ("http://:9000", "no host"),
             ("http://a..b:9000", "empty or overlong"),
-            ("http://1.2.3:9000", "looks like an IPv4"),
+            ("http://1.2.3:9000", "invalid IPv4"),
             ("http://a b:9000", "character ' '"),
             ("http://a\n:9000", "character '\\n'"),
             ("http://$X:9000", "character '$'"),

@@ -6,12 +6,17 @@ use crate::rules::{self, RuleId};
 
 /// The finding for what docker or Compose printed when it failed; `otherwise` where the words are not known.
 pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
-    let lines: Vec<&str> =
-        printed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("level=warning")).collect();
+    let lines: Vec<&str> = ends(printed)
+        .into_iter()
+        .flat_map(str::lines)
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.contains("level=warning"))
+        .collect();
     // The first wording of the table that fits any line: what explains the others is further up in it.
+    let meant: Vec<Option<&Pattern>> = lines.iter().map(|line| engine_pattern(line)).collect();
     let known = ENGINE.iter().find_map(|row| {
-        let of_row = |line: &&&str| engine_pattern(line).is_some_and(|found| std::ptr::eq(found, row));
-        Some((row, lines.iter().rev().find(of_row)?))
+        let at = meant.iter().rposition(|found| found.is_some_and(|found| std::ptr::eq(found, row)))?;
+        Some((row, lines[at]))
     });
     match known {
         Some((Pattern { rule: Some(rule), effect: Effect::Fatal, .. }, line)) => rules::finding(*rule).with(line),
@@ -20,6 +25,17 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
             lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))
         }
     }
+}
+
+/// What is looked at of an output, from each of its ends: the fault is at the begin or at the end of it.
+const END: usize = 16 << 10;
+
+/// A text without its middle, where it is long.
+fn ends(text: &str) -> Vec<&str> {
+    if text.len() <= 2 * END {
+        return vec![text];
+    }
+    vec![&text[..text.floor_char_boundary(END)], &text[text.ceil_char_boundary(text.len() - END)..]]
 }
 
 /// Whether `docker image inspect` says that the image is not on the engine.

@@ -112,11 +112,13 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     };
     let pair = [place(key), place(cert)];
     let pair = pair.iter().flatten();
-    let denied = pair.filter_map(|path| modes::denied_on_the_way(&facts.deployment, facts.user, path)).next();
+    let mut denied = pair.filter_map(|path| modes::denied_on_the_way(&facts.deployment, facts.user, path));
     // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
     let is_set_up = facts.token.origin == Origin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };
-    findings.extend(denied.map(|text| rules::finding(RuleId::ProxyKeyDenied).with_severity(severity).with(text)));
+    findings.extend(denied.next().map(|(path, text)| {
+        rules::finding(RuleId::ProxyKeyDenied).about(Subject::file(path)).with_severity(severity).with(text)
+    }));
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
         && let Some(text) = modes::denied(&facts.deployment, facts.user, &facts.gateway_path, 4)
     {

@@ -84,7 +84,7 @@ fn since_leaves_out_what_is_older() {
         .stdin("Provided Tunnel token is not valid.\n")
         .run();
     assert_eq!(answer.findings(), ["token-malformed"]);
-    assert!(answer.json["skipped"].to_string().contains("no time stamp"), "{}", answer.json["skipped"]);
+    assert!(answer.json["skipped"].to_string().contains("without a time stamp"), "{}", answer.json["skipped"]);
 }
 
 #[test]
