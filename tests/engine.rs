@@ -151,7 +151,7 @@ fn engine_unreadable_key_is_refused_before_and_named_after_a_start() {
     assert!(status.json["summary"].as_str().unwrap().contains("server key"), "{}", status.json["summary"]);
 
     // What it advises is what helps.
-    assert!(status.finding("proxy-key-denied")["fix"].as_str().unwrap().contains("chmod 644"));
+    assert!(status.finding("proxy-key-denied")["fix"].as_str().unwrap().contains("chmod a+rX"));
     chmod(&stack, "data/tls.key", 0o644);
     stack.restart_ready();
     stack.assert_no_token();

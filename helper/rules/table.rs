@@ -729,7 +729,7 @@ rules! {
         title: "the tunnel did not become ready in time",
         symptom: "`up` or `restart` ends before everything is there",
         cause: "the evidence lists what is still missing; other findings may explain it",
-        fix: "run `{helper} status --dir {dir} --json '{\"wait_seconds\":60}'`; if nothing changes, fix the other findings first",
+        fix: "run `{helper} diagnose --dir {dir}`, and fix what it finds, the first finding first",
         cure: Cure::Look,
     }
     CrashLoop = "crash-loop" {
