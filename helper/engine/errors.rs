@@ -2,6 +2,7 @@
 
 use crate::answer::Finding;
 use crate::logs::patterns::{ENGINE, Effect, Pattern, engine_pattern};
+use crate::redact;
 use crate::rules::{self, RuleId};
 
 /// The finding for what docker or Compose printed when it failed; `otherwise` where the words are not known.
@@ -27,7 +28,7 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
     }
 }
 
-/// What is looked at of an output, from each of its ends: the fault is at the begin or at the end of it.
+/// Bytes of an output that are read from each of its ends: the fault is at one of them, and millions of lines cost time.
 const END: usize = 16 << 10;
 
 /// A text without its middle, where it is long.
@@ -35,7 +36,7 @@ fn ends(text: &str) -> Vec<&str> {
     if text.len() <= 2 * END {
         return vec![text];
     }
-    vec![&text[..text.floor_char_boundary(END)], &text[text.ceil_char_boundary(text.len() - END)..]]
+    vec![redact::head(text, END), redact::tail(text, END)]
 }
 
 /// Whether `docker image inspect` says that the image is not on the engine.
@@ -59,6 +60,14 @@ mod tests {
         let finding = finding(said, RuleId::ComposeFailed);
         assert_eq!(finding.id, RuleId::ComposeEnvInvalid);
         assert!(!finding.evidence[0].text.contains("eyJ"), "{:?}", finding.evidence);
+    }
+
+    #[test]
+    fn the_fault_is_found_at_either_end_of_a_long_output() {
+        let noise = "é\n".repeat(END);
+        for printed in [format!("no space left on device\n{noise}"), format!("{noise}no space left on device\n")] {
+            assert_eq!(finding(&printed, RuleId::ComposeFailed).id, RuleId::DiskFull);
+        }
     }
 
     #[test]

@@ -13,5 +13,5 @@ mod words;
 
 pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};
 pub(crate) use known::{guard, guard_named};
-pub(crate) use text::{REDACTED, cut, head};
+pub(crate) use text::{REDACTED, cut, head, tail};
 pub(crate) use words::{is_harmless, is_secret};

@@ -17,6 +17,15 @@ pub(crate) fn head(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
+/// At most so many bytes from the end, whole characters only.
+pub(crate) fn tail(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
 /// At most so many characters: an error that quotes what was given must not grow with it.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
