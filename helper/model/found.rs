@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use super::merge;
+use super::mounts::spellings;
 use super::roles::Roles;
 use super::secrets;
 use super::stack::{FileIn, Stack};
@@ -89,7 +90,8 @@ pub(crate) struct Found {
     pub(crate) env_fault: Option<Finding>,
     /// Files that services take variables from, by path inside the directory; `None` is one that is not there.
     env_files: BTreeMap<String, Option<EnvFile>>,
-    root: String,
+    /// Absolute path of the directory, in its spellings.
+    roots: Vec<String>,
     stack: Stack,
     /// Whose words the services are.
     pub(crate) view: View,
@@ -112,7 +114,7 @@ impl Found {
         let main = mains.into_iter().next().map(|(_, file)| file);
         let over = OVERRIDE_NAMES.iter().find_map(|name| read(deployment, name));
         let (pulled, outside) = pulled_in(deployment, [main.as_ref(), over.as_ref()].into_iter().flatten());
-        let root = deployment.root().to_string_lossy().into_owned();
+        let roots = spellings(deployment.root());
         let (env, env_fault) = match scaffold::read_env(deployment) {
             Ok(env) => (env, None),
             Err(error) => (None, Some(scaffold::unreadable_env(&error))),
@@ -126,8 +128,8 @@ impl Found {
             env,
             env_fault,
             env_files: BTreeMap::new(),
-            stack: Stack::new(Value::Null, root.clone()),
-            root,
+            stack: Stack::new(Value::Null, roots.clone()),
+            roots,
             view: View::Files,
         };
         found.env_files = found.read_env_files(deployment);
@@ -142,7 +144,7 @@ impl Found {
     #[cfg(test)]
     pub(crate) fn of_text(text: &str) -> Self {
         let main = parsed(path::COMPOSE, text.to_owned());
-        let root = "/nowhere".to_owned();
+        let roots = vec!["/nowhere".to_owned()];
         let mut found = Self {
             main: Some(main),
             shadowed: Vec::new(),
@@ -152,8 +154,8 @@ impl Found {
             env: None,
             env_fault: None,
             env_files: BTreeMap::new(),
-            stack: Stack::new(Value::Null, root.clone()),
-            root,
+            stack: Stack::new(Value::Null, roots.clone()),
+            roots,
             view: View::Files,
         };
         found.merge(&|_| None);
@@ -190,7 +192,7 @@ impl Found {
         let tree = merge::interpolate(tree, &|text| crate::deployment::env_file::interpolated(text, &lookup));
         let mut tree = merge::named_variables(tree, &lookup);
         merge::add_variables(&mut tree, &|path| Some(self.env_files.get(&inside(path)?)?.as_ref()?.values()));
-        self.stack = Stack::new(tree, self.root.clone());
+        self.stack = Stack::new(tree, self.roots.clone());
         self.view = View::Files;
     }
 
@@ -217,7 +219,7 @@ impl Found {
 
     /// Takes what Compose says.
     pub(super) fn resolved(&mut self, tree: Value) {
-        self.stack = Stack::new(tree, self.root.clone());
+        self.stack = Stack::new(tree, self.roots.clone());
         self.view = View::Compose;
     }
 

@@ -1,5 +1,7 @@
 //! Volumes of a service, in both of Compose's spellings.
 
+use std::path::Path;
+
 use crate::config::yaml::{self, Value, at};
 use crate::os::files::inside;
 
@@ -26,13 +28,13 @@ pub(crate) struct Mount {
 
 impl Mount {
     /// Reads an entry; `None` for what is none.
-    pub(crate) fn read(entry: &Value, root: &str) -> Option<Self> {
+    pub(crate) fn read(entry: &Value, roots: &[String]) -> Option<Self> {
         let mut mount = match entry {
             Value::String(text) => short(text)?,
             map => long(map)?,
         };
         if let Source::Bind(path) = &mut mount.source {
-            *path = within(path, root);
+            *path = within(path, roots);
         }
         Some(mount)
     }
@@ -46,9 +48,18 @@ impl Mount {
     }
 }
 
+/// The spellings of a directory's path: as it was named, and without symbolic links, as Compose prints it.
+pub(super) fn spellings(directory: &Path) -> Vec<String> {
+    let mut spelled = vec![directory.to_string_lossy().into_owned()];
+    spelled.extend(directory.canonicalize().ok().map(|real| real.to_string_lossy().into_owned()));
+    spelled.dedup();
+    spelled
+}
+
 /// A path inside the directory relative to it; any other as it is.
-pub(crate) fn within(path: &str, root: &str) -> String {
-    let relative = path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+pub(crate) fn within(path: &str, roots: &[String]) -> String {
+    let under = |root: &String| path.strip_prefix(root.as_str())?.strip_prefix('/');
+    let relative = roots.iter().find_map(under).unwrap_or(path);
     inside(relative).unwrap_or_else(|| path.to_owned())
 }
 
@@ -93,6 +104,8 @@ mod tests {
         for (text, source, target, is_labelled) in [
             ("./data:/data:ro", bind("data"), "/data", false),
             ("/d/conf:/etc/x/:ro,z", bind("conf"), "/etc/x", true),
+            ("/link/data:/data", bind("data"), "/data", false),
+            ("/linked:/x", bind("/linked"), "/x", false),
             ("/elsewhere:/x", bind("/elsewhere"), "/x", false),
             ("../up:/x", bind("../up"), "/x", false),
             ("${D:-./data}:/data", bind("${D:-./data}"), "/data", false),
@@ -103,7 +116,23 @@ mod tests {
             ("{type: tmpfs, target: /a}", Source::Other, "/a", false),
         ] {
             let value: Value = yaml::from_text(text).unwrap();
-            assert_eq!(Mount::read(&value, "/d"), Some(Mount { source, target: target.into(), is_labelled }), "{text}");
+            assert_eq!(
+                Mount::read(&value, &["/link".into(), "/d".into()]),
+                Some(Mount { source, target: target.into(), is_labelled }),
+                "{text}"
+            );
         }
+    }
+    #[test]
+    fn a_directory_behind_a_link_has_two_spellings() {
+        let parent = tempfile::tempdir().unwrap();
+        let parent = parent.path().canonicalize().unwrap();
+        let (real, link) = (parent.join("real"), parent.join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let shown = |path: &Path| path.to_string_lossy().into_owned();
+        assert_eq!(spellings(&link), [shown(&link), shown(&real)]);
+        assert_eq!(spellings(&real), [shown(&real)]);
+        assert_eq!(within(&shown(&real.join("data")), &spellings(&link)), "data");
     }
 }

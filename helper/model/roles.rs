@@ -86,7 +86,7 @@ mod tests {
 
     fn roles(services: &str) -> (Option<String>, Option<String>) {
         let tree = yaml::from_text(&format!("services:\n{services}")).unwrap();
-        let Roles { proxy, agent } = Stack::new(tree, "/d".into()).roles();
+        let Roles { proxy, agent } = Stack::new(tree, vec!["/d".into()]).roles();
         (proxy, agent)
     }
 

@@ -13,8 +13,8 @@ use crate::redact::names;
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
     tree: Value,
-    /// Absolute path of the directory.
-    root: String,
+    /// Absolute path of the directory, in its spellings.
+    roots: Vec<String>,
 }
 
 /// What a container has at a path.
@@ -52,8 +52,8 @@ pub(super) fn names(tree: &Value) -> Vec<String> {
 }
 
 impl Stack {
-    pub(super) fn new(tree: Value, root: String) -> Self {
-        Self { tree, root }
+    pub(super) fn new(tree: Value, roots: Vec<String>) -> Self {
+        Self { tree, roots }
     }
 
     /// A top-level key.
@@ -127,7 +127,7 @@ impl Stack {
     /// The volumes of a service.
     pub(crate) fn mounts(&self, name: &str) -> Vec<Mount> {
         let volumes = self.service(name, "volumes").and_then(Value::as_sequence);
-        volumes.into_iter().flatten().filter_map(|entry| Mount::read(entry, &self.root)).collect()
+        volumes.into_iter().flatten().filter_map(|entry| Mount::read(entry, &self.roots)).collect()
     }
 
     /// What the container of a service has at a path.
@@ -169,7 +169,7 @@ impl Stack {
         })?;
         let said = |key: &str| self.top(&[kind, &source, key]).and_then(yaml::scalar);
         if let Some(file) = said("file") {
-            return Some(FileIn::Host(super::mounts::within(&file, &self.root)));
+            return Some(FileIn::Host(super::mounts::within(&file, &self.roots)));
         }
         let variable = said("environment").map(FileIn::Variable);
         Some(variable.or_else(|| said("content").map(FileIn::Text)).unwrap_or(FileIn::Volume(source)))
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     fn stack(text: &str) -> Stack {
-        Stack::new(yaml::from_text(text).unwrap(), "/d".into())
+        Stack::new(yaml::from_text(text).unwrap(), vec!["/d".into()])
     }
 
     #[test]

@@ -217,7 +217,7 @@ pub(super) fn replaced(
         }
     }
     if let Some(Ok(gateway)) = &said.gateway {
-        lost.extend(lost_files(deployment, found, &services.proxy, gateway));
+        lost.extend(lost_files(found, &services.proxy, gateway));
     }
     lost.extend(overridden(found));
     let old = found.project(deployment, env);
@@ -236,7 +236,7 @@ pub(super) fn replaced(
 }
 
 /// Files that the old proxy's configuration names and that the new one's `/data` does not show.
-fn lost_files(deployment: &Deployment, found: &Found, proxy: &str, gateway: &Gateway) -> Vec<String> {
+fn lost_files(found: &Found, proxy: &str, gateway: &Gateway) -> Vec<String> {
     let tls = gateway.tls.as_ref();
     let upstream = gateway.upstream.as_ref().and_then(|rules| rules.tls.as_ref());
     let named = [
@@ -244,10 +244,8 @@ fn lost_files(deployment: &Deployment, found: &Found, proxy: &str, gateway: &Gat
         tls.and_then(|tls| tls.key_file.as_ref()),
         upstream.and_then(|tls| tls.ca_file.as_ref()),
     ];
-    let root = format!("{}/", deployment.root().to_string_lossy());
     let is_shown = |name: &str| {
         let source = found.source_of(proxy, name)?;
-        let source = source.strip_prefix(&root).unwrap_or(&source).to_owned();
         Some(source == format!("{}/{}", path::DATA, gateway::data_file(name)?))
     };
     let lost = named.into_iter().flatten().filter(|name| !name.is_empty() && !is_shown(name).unwrap_or(false));
