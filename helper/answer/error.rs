@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::os::holder::Holder;
-
 /// Why a command could not answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -71,14 +69,14 @@ pub(crate) enum Error {
     /// Another process works on the same directory.
     #[error(
         "{} is working on `{}` and holds its lock",
-        holder.as_ref().map_or("another mcp-tunnels-helper".into(), ToString::to_string),
+        holder.as_deref().unwrap_or("another mcp-tunnels-helper"),
         dir.display()
     )]
     Busy {
         /// The deployment directory.
         dir: PathBuf,
         /// The process, as far as it can be seen.
-        holder: Option<Holder>,
+        holder: Option<String>,
     },
     /// Another program printed something unexpected.
     #[error("{program} {what}")]

@@ -159,7 +159,10 @@ impl Deployment {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::Busy { dir: self.root().to_path_buf(), holder: holder::of_flock(&dir) });
+                    return Err(Error::Busy {
+                        dir: self.root().to_path_buf(),
+                        holder: holder::of_flock(&dir).map(|holder| holder.to_string()),
+                    });
                 }
                 // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
                 Err(TryLockError::Error(_)) => return Ok(Lock { dir: None }),

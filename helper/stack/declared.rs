@@ -52,3 +52,8 @@ impl Declared {
         self.found.includes_others() || self.found.service_names().contains(service)
     }
 }
+
+/// Id under which a route is skipped.
+pub(super) fn route_id(name: &str) -> String {
+    format!("upstream:{name}")
+}

@@ -1,6 +1,7 @@
 //! From the state of a stack and what is wrong with it to one line, the root cause and the next step: the same for
 //! `up`, `status`, `restart` and `diagnose`.
 
+use super::declared::route_id;
 use super::judge::StackState;
 use crate::answer::{Finding, Next, Severity, Skipped, Subject, count};
 use crate::caller::Caller;
@@ -126,11 +127,6 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
 pub(crate) fn skipped(of_files: &[Skipped], state: &StackState) -> Vec<Skipped> {
     let is_route = |skipped: &&Skipped| state.routes.iter().any(|route| skipped.id == route_id(&route.name));
     of_files.iter().filter(|skipped| !is_route(skipped)).chain(&state.skipped).cloned().collect()
-}
-
-/// Id under which a route is skipped.
-pub(crate) fn route_id(name: &str) -> String {
-    format!("upstream:{name}")
 }
 
 /// The one thing to do now.

@@ -4,8 +4,7 @@ use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::declared::DeclaredRoute;
-use super::super::outcome::route_id;
+use super::super::declared::{DeclaredRoute, route_id};
 use super::super::snapshot::Container;
 use super::edge::is_whole;
 use super::programs::{GIVE_UP, runs_current_configuration, with_last_line};
