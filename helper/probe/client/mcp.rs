@@ -150,6 +150,13 @@ impl<'a> Client<'a> {
         };
         let met = self.meet_sessions(place, brief);
         let Met::Other(got) = met else { return met };
+        // What was only slow at first says nothing of its era: a server that was cold, or busy with another call.
+        if first == Got::Timeout && got != Got::Timeout && !self.is_late() {
+            match self.meet_modern(place, brief) {
+                Met::Other(_) => {}
+                met => return met,
+            }
+        }
         if matches!(status(&got), Some(400 | 404 | 405 | 406)) && !self.is_late() {
             match self.meet_stream(place) {
                 Met::Other(_) => {}

@@ -171,7 +171,53 @@ fn parse_metrics(text: &str) -> Option<Metrics> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::super::wire::{Allowed, Trust};
     use super::*;
+
+    /// A server that leaves its first request without an answer, knows no `initialize`, and answers `server/discover`.
+    fn cold_server() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let mut cold = Vec::new();
+            for mut tcp in listener.incoming().take(8).flatten() {
+                if cold.is_empty() {
+                    cold.push(tcp);
+                    continue;
+                }
+                let mut asked = [0; 4096];
+                let length = tcp.read(&mut asked).unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+                let result = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"tools":[]}}"#;
+                let (status, body) =
+                    if asked.contains("\"initialize\"") { ("404 Not Found", "no") } else { ("200 OK", result) };
+                let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
+                let _ = write!(tcp, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn a_server_that_is_slow_at_first_is_not_said_to_be_at_another_path() {
+        let target = Target {
+            name: "cold".into(),
+            https: false,
+            host: "127.0.0.1".into(),
+            port: cold_server(),
+            tunnel_host: "cold.abcd1234.tunnel.anthropic.com".into(),
+            path: "/mcp".into(),
+            other_paths: vec!["/mcp/".into()],
+            allowed: Allowed::Anything,
+            trust: Trust::default(),
+            limit_ms: 2000,
+        };
+        let seen = try_route(&target);
+        assert_eq!(seen.server.as_ref().map(|server| server.path.as_str()), Some("/mcp"), "{seen:#?}");
+    }
 
     #[test]
     fn cloudflareds_numbers_are_read() {
