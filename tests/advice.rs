@@ -216,6 +216,42 @@ fn the_command_that_a_finding_names_cures_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whoever does what `next` says, command for command, arrives: no step is refused, and none leads back to itself.
+#[test]
+fn following_next_ends_what_was_found() {
+    let mut wrong = Vec::new();
+    for (id, way) in tried() {
+        let Tried::Files(breaks) = way else { continue };
+        if id == "git-not-ignored" && which("git").is_none() {
+            skip("following_next_ends_what_was_found", "no git");
+            continue;
+        }
+        let parent = folder();
+        let dir = odd(parent.path());
+        breaks(&dir);
+        let mut answer = helper(["check"]).dir(&dir).run();
+        let mut walked: Vec<String> = Vec::new();
+        // A change of the CA is the longest way: begin, switch, finish.
+        let mut goes_on = true;
+        while (goes_on || answer.findings().contains(&id)) && walked.len() < 6 {
+            let steps = answer.json["next"].as_array().unwrap().clone();
+            let Some(command) = steps.iter().find_map(|step| step["command"].as_str()) else { break };
+            walked.push(command.to_owned());
+            let done = run(command, &dir, &token("healthy"));
+            if done.code == 2 {
+                wrong.push(format!("{id}: {command}: {}", done.json["error"]));
+                break;
+            }
+            goes_on = done.json["next"].to_string().contains(" rotate-ca ");
+            answer = if goes_on { done } else { helper(["check"]).dir(&dir).run() };
+        }
+        if helper(["check"]).dir(&dir).run().findings().contains(&id) {
+            wrong.push(format!("{id} is still there after {walked:#?}: {:#}", answer.json["next"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// A renewal keeps the key, so it is no cure of a weak one.
 #[test]
 fn a_weak_certificate_is_renewed_and_a_weak_key_made_anew() {
@@ -288,6 +324,40 @@ fn the_shell_command_of_a_finding_cures_it() {
             ["directory-open", "env-readable", "env-writable", "key-readable", "key-writable", "proxy-key-denied"];
         let left: Vec<&str> = after.findings().into_iter().filter(|f| gone.contains(f) || *f == id).collect();
         assert!(left.is_empty(), "{id} {inside}: {command}: {left:?}");
+    }
+}
+
+/// `chmod` is advised to those who can do it: not on a read-only file system, and with `sudo` for another user's file.
+#[test]
+fn no_chmod_is_advised_that_would_be_refused() {
+    const TEST: &str = "no_chmod_is_advised_that_would_be_refused";
+    let allowed = Command::new("unshare").args(["--mount", "true"]).output();
+    if !allowed.is_ok_and(|out| out.status.success()) || which("setpriv").is_none() {
+        return skip(TEST, "no rights to mount, or no setpriv");
+    }
+    let parent = folder();
+    let dir = odd(parent.path());
+    for (inside, mode) in [(".env", 0o644), ("data/ca.key", 0o666), ("data/tls.key", 0o600), ("", 0o755)] {
+        chmod(&dir.join(inside), mode);
+    }
+    let advised = |answer: &Answer| -> Vec<String> {
+        let ids = ["env-readable", "key-writable", "proxy-key-denied", "directory-open"];
+        ids.iter().map(|id| answer.finding(id)["fix"].as_str().unwrap().to_owned()).collect()
+    };
+    for fix in advised(&helper(["check"]).dir(&dir).run()) {
+        assert!(fix.starts_with("run `chmod "), "{fix}");
+    }
+    let mount = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+    let at = dir.to_str().unwrap();
+    let answer = helper(["check"]).dir(&dir).under(&["unshare", "--mount", "sh", "-c", mount, at]).run();
+    for fix in advised(&answer) {
+        assert!(!fix.contains("chmod") && fix.contains("read-only"), "{fix}");
+    }
+    // Another user who may read it all, and change nothing.
+    let other = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--inh-caps=-all,+dac_read_search"];
+    let other = [&other[..], &["--ambient-caps=-all,+dac_read_search"]].concat();
+    for fix in advised(&helper(["check"]).dir(&dir).under(&other).run()) {
+        assert!(fix.starts_with("run `sudo chmod "), "{fix}");
     }
 }
 

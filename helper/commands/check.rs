@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Error, Next, Report, Severity, count};
 use crate::caller::Caller;
+use crate::certs::Judged;
 use crate::deployment::{Deployment, Domain};
 use crate::lint::checks;
 use crate::lint::facts::Facts;
+use crate::steps;
 
 /// The request of `check`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -60,6 +62,8 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
         requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
     };
     let mut report = Report::new(summary, data);
+    let ends_with_ca = facts.certificates.as_ref().is_some_and(Judged::ends_with_ca);
+    report.next = steps::cures(&verdict.findings, ends_with_ca, &["check"], caller);
     if errors == 0 {
         report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
     }

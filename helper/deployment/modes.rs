@@ -1,5 +1,6 @@
 //! Who on this host, and in the containers, may read or write the files of a deployment.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use super::{Deployment, kind, path};
@@ -13,18 +14,65 @@ use crate::rules::{self, RuleId};
 /// When it cannot be looked at.
 pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
     let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(meta.mode(), path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
+    Ok(exposure(deployment, &meta, path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
 }
 
-fn exposure(mode: u32, path: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
-    let text = format!("`{path}` has mode {:04o}", mode & 0o7777);
-    if mode & 0o022 != 0 {
-        Some(rules::finding(writable).about(Subject::file(path)).with(text))
-    } else if mode & 0o044 != 0 {
-        Some(rules::finding(readable).about(Subject::file(path)).with(text))
-    } else {
-        None
+fn exposure(
+    deployment: &Deployment,
+    meta: &Metadata,
+    path: &str,
+    readable: RuleId,
+    writable: RuleId,
+) -> Option<Finding> {
+    let rule = match meta.mode() {
+        mode if mode & 0o022 != 0 => writable,
+        mode if mode & 0o044 != 0 => readable,
+        _ => return None,
+    };
+    let text = format!("`{path}` has mode {:04o}", meta.mode() & 0o7777);
+    Some(feasible(deployment, path, rules::finding(rule).about(Subject::file(path)).with(text), "600"))
+}
+
+/// Why this process's user cannot change the mode of a file.
+#[derive(Debug, PartialEq, Eq)]
+enum Hindrance {
+    /// The file system is mounted read-only.
+    ReadOnly,
+    /// The file belongs to this user, another one.
+    Owner(u32),
+}
+
+impl Hindrance {
+    /// Judges a file's owner for the user `me`. chmod(2): only the owner and root may change a mode.
+    fn of(read_only: bool, owner: u32, me: u32) -> Option<Self> {
+        match (read_only, owner) {
+            (true, _) => Some(Self::ReadOnly),
+            (false, owner) if me != 0 && owner != me => Some(Self::Owner(owner)),
+            (false, _) => None,
+        }
     }
+}
+
+/// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
+fn feasible(deployment: &Deployment, inside: &str, mut finding: Finding, change: &str) -> Finding {
+    let path = deployment.root().join(inside);
+    let Ok(meta) = std::fs::metadata(&path) else { return finding };
+    let read_only =
+        rustix::fs::statvfs(&path).is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    match Hindrance::of(read_only, meta.uid(), rustix::process::geteuid().as_raw()) {
+        None => {}
+        Some(Hindrance::ReadOnly) => {
+            finding.fix = "its file system is mounted read-only: mount it writable, or copy the deployment to a \
+                           directory of your own on one that is"
+                .into();
+        }
+        Some(Hindrance::Owner(owner)) => {
+            let template =
+                format!("run `sudo chmod {change} {{file|{{dir}}}}`, or ask its owner, user {owner}, to change it");
+            finding.fix = rules::filled(&template, finding.subject.as_ref());
+        }
+    }
+    finding
 }
 
 /// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper made.
@@ -34,7 +82,9 @@ pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
         return None;
     }
     let mut finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
-    if !kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
+    if kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
+        finding = feasible(deployment, "", finding, "700");
+    } else {
         finding.fix =
             "move the deployment into a directory of its own that only you can enter; close this one only if \
                        nothing else needs it"
@@ -63,7 +113,7 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
     // The other two are there while the CA is being changed.
     for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
         if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(meta.mode(), key, RuleId::KeyReadable, RuleId::KeyWritable));
+            found.extend(exposure(deployment, &meta, key, RuleId::KeyReadable, RuleId::KeyWritable));
         }
     }
     if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
@@ -73,7 +123,7 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
         let mut finding = rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY)).with(text);
         // The proxy, another user, reads this one.
         finding.fix = "run `chmod go-w {dir}/data/tls.key`".into();
-        found.push(finding);
+        found.push(feasible(deployment, path::TLS_KEY, finding, "go-w"));
     }
     found
 }
@@ -82,8 +132,14 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
 pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
     [(path::DATA, 1), (path::TLS_KEY, 4), (path::TLS_CRT, 4)].into_iter().find_map(|(inside, bit)| {
         let text = denied(deployment, user, inside, bit)?;
-        Some(rules::finding(RuleId::ProxyKeyDenied).about(Subject::file(inside)).with(text))
+        Some(unreadable(deployment, RuleId::ProxyKeyDenied, inside, text))
     })
+}
+
+/// The finding `rule` about a file that the proxy's user may not read, or a folder that it may not enter.
+pub(crate) fn unreadable(deployment: &Deployment, rule: RuleId, inside: &str, evidence: String) -> Finding {
+    let finding = rules::finding(rule).about(Subject::file(inside)).with(evidence);
+    feasible(deployment, inside, finding, "a+rX")
 }
 
 /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
@@ -107,7 +163,7 @@ pub(crate) fn denied_on_the_way<'a>(
 }
 
 /// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
-pub(crate) fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bool {
+pub(crate) fn allows(meta: &Metadata, user: (u32, u32), bit: u32) -> bool {
     let (uid, gid) = user;
     let shift = if meta.uid() == uid {
         6
@@ -117,4 +173,23 @@ pub(crate) fn allows(meta: &std::fs::Metadata, user: (u32, u32), bit: u32) -> bo
         0
     };
     uid == 0 || meta.mode() >> shift & bit != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_can_be_changed_by_the_owner_and_root_on_a_writable_file_system() {
+        for (read_only, owner, me, expected) in [
+            (false, 1000, 1000, None),
+            (false, 1000, 0, None),
+            (false, 0, 1000, Some(Hindrance::Owner(0))),
+            (false, 65532, 1000, Some(Hindrance::Owner(65532))),
+            (true, 1000, 1000, Some(Hindrance::ReadOnly)),
+            (true, 0, 0, Some(Hindrance::ReadOnly)),
+        ] {
+            assert_eq!(Hindrance::of(read_only, owner, me), expected, "{read_only} {owner} {me}");
+        }
+    }
 }

@@ -117,13 +117,12 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     let is_set_up = facts.token.origin == Origin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };
     findings.extend(denied.next().map(|(path, text)| {
-        rules::finding(RuleId::ProxyKeyDenied).about(Subject::file(path)).with_severity(severity).with(text)
+        modes::unreadable(&facts.deployment, RuleId::ProxyKeyDenied, path, text).with_severity(severity)
     }));
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
         && let Some(text) = modes::denied(&facts.deployment, facts.user, &facts.gateway_path, 4)
     {
-        let finding = rules::finding(RuleId::ProxyConfigDenied).about(Subject::file(&facts.gateway_path));
-        findings.push(finding.with(text));
+        findings.push(modes::unreadable(&facts.deployment, RuleId::ProxyConfigDenied, &facts.gateway_path, text));
     }
     findings.into()
 }

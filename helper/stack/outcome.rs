@@ -6,7 +6,7 @@ use super::judge::StackState;
 use crate::answer::{Finding, Next, Severity, Skipped, Subject, count};
 use crate::caller::Caller;
 use crate::rules::{Cure, RuleId, root, weight};
-use crate::steps::token_step;
+use crate::steps::{self, restart_step};
 
 /// Who is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,23 +155,16 @@ pub(crate) fn next(command: Command, state: Option<&StackState>, findings: &[Fin
 
 /// The step that cures a fault, where one command does.
 fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller: &Caller) -> Option<Next> {
-    let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
     match finding.id.rule().cure {
         // A second `up` would fail like the first.
         Cure::Up | Cure::ByHandThen if command == Command::Up => None,
         Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
         Cure::ByHandThen if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
-        Cure::Up | Cure::ByHandThen => helper("start the stack", &["up"]),
-        Cure::Restart => Some(restart_step(caller)),
-        Cure::Token if finding.severity == Severity::Error => Some(token_step(caller)),
-        Cure::Issue => helper("issue the missing certificates", &["certs", "issue"]),
-        Cure::Renew => helper("renew the server certificate", &["certs", "renew"]),
-        Cure::Token | Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
+        Cure::ByHandThen => Some(Next::helper("start the stack", caller.command(&["up"]))),
+        Cure::Token if finding.severity != Severity::Error => None,
+        Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
+        Cure::Up | Cure::Restart | Cure::Token | Cure::Issue | Cure::Renew => steps::cure(finding, caller),
     }
-}
-
-fn restart_step(caller: &Caller) -> Next {
-    Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
 }
 
 /// Whether the service that a finding is about was stopped, or never created: starting it is enough.

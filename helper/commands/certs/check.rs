@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Target, new_ca};
-use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
+use super::Target;
+use crate::answer::{Error, Finding, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::certs::audit::{Of, Row, Verdict};
 use crate::certs::handshake::{Handshakes, rehearse};
@@ -15,7 +15,8 @@ use crate::deployment::{Deployment, modes};
 use crate::model::current;
 use crate::model::found::Found;
 use crate::model::pair::ProxyPair;
-use crate::rules::{self, Cure, RuleId};
+use crate::rules::{self, RuleId};
+use crate::steps;
 
 /// The request of `certs check`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -122,7 +123,7 @@ pub(crate) fn run(
     judged.findings.extend(ProxyPair::of(deployment).finding().map(|f| f.with_severity(Severity::Warning)));
 
     let summary = summary(&judged, &rows);
-    let next = next(&judged, caller);
+    let next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
     let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
     let readable = judged.ca.is_some() && judged.server.is_some();
     // What cannot be tested because a file cannot be read is said once, by the row of that file.
@@ -184,22 +185,4 @@ fn summary(judged: &Judged, rows: &[RequirementRow]) -> String {
         (0, n) => format!("{met}; {n} not checked; {life}"),
         (n, _) => format!("{n} of {} not met; {life}", count(of, "requirement")),
     }
-}
-
-/// A renewal if it fixes a finding and nothing prevents it; a new CA if the present one ends soon or does not fit.
-fn next(judged: &Judged, caller: &Caller) -> Vec<Next> {
-    let prevents = |f: &&Finding| f.id.rule().blocks_signing && f.severity == Severity::Error;
-    let prevented = judged.findings.iter().any(|f| prevents(&f)) || judged.finding(RuleId::TlsUnknownCa).is_some();
-    let gains = |f: &Finding| f.id != RuleId::TlsExpiresSoon || !judged.ends_with_ca();
-    let mut next = Vec::new();
-    if !prevented && judged.findings.iter().any(|f| f.id.rule().cure == Cure::Renew && gains(f)) {
-        next.push(Next::helper(
-            "renew the server certificate: same CA, same key; the proxy reloads it by itself",
-            caller.command(&["certs", "renew"]),
-        ));
-    }
-    if judged.findings.iter().any(|f| f.id.rule().cure == Cure::RotateCa) {
-        next.push(new_ca(caller));
-    }
-    next
 }

@@ -6,7 +6,7 @@ pub(crate) mod renew;
 pub(crate) mod rotate_ca;
 mod schedule;
 
-use crate::answer::{Error, Next};
+use crate::answer::Error;
 use crate::caller::Caller;
 use crate::certs::Purpose;
 use crate::deployment::{Deployment, Domain};
@@ -33,12 +33,4 @@ impl<'a> Target<'a> {
     fn purpose(&self) -> Purpose<'_> {
         Purpose { domain: &self.domain, routes: &self.routes, now: self.caller.now }
     }
-}
-
-/// The step to a CA that lives longer.
-fn new_ca(caller: &Caller) -> Next {
-    Next::helper(
-        "rotate the CA: create a new one beside the current one; no call is lost",
-        caller.command(&["certs", "rotate-ca", "--json", "{\"step\":\"begin\"}"]),
-    )
 }

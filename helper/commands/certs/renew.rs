@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Target;
 use super::schedule::schedule;
-use super::{Target, new_ca};
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
 use crate::certs::file::CaFiles;
@@ -131,7 +131,7 @@ fn ends_with_ca(deployment: &Deployment, judged: Judged, finding: Finding, calle
         "the CA ends on the same day".into(),
         findings,
     );
-    report.next.push(new_ca(caller));
+    report.next.push(steps::new_ca(caller));
     report
 }
 
@@ -157,7 +157,7 @@ fn renew(
     let mut report = Report::new(summary, data);
     if made.shortened {
         judged.findings.extend(judged.ca.as_ref().map(provision::ends_first));
-        report.next.push(new_ca(target.caller));
+        report.next.push(steps::new_ca(target.caller));
     }
     if other_ca {
         report.next.push(steps::register_step(deployment, path::CA_CRT));
