@@ -6,35 +6,49 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::engine::{Removed, Stack, docker_says, engine, images, ready, unique};
-use crate::support::{DOMAIN, deployment, folder, skip, snapshot};
+use crate::support::{DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot};
 
-/// Starts the server, waits until it listens, calls it.
+/// Starts the server, waits until it listens, and has it called by the client of each era, who is interrupted by a
+/// restart of the server between its first and its second request.
 const SCRIPT: &str = r#"
 if [ "$NAMESPACE" = own ]; then "$PYTHON" -c "$LOOPBACK_UP" || exit 90; fi
-"$PYTHON" "$SERVER" >server.log 2>&1 &
-server=$!
-trap 'kill $server; wait $server' EXIT
+cat >start.sh <<'END'
+"$PYTHON" "$SERVER" >>server.log 2>&1 &
+echo $! >pid
 tries=0
 until "$PYTHON" -c "import socket; socket.create_connection(('127.0.0.1', 9000), 1)" 2>/dev/null; do
     tries=$((tries + 1))
-    if [ $tries -gt 100 ] || ! kill -0 $server; then cat server.log >&2; exit 91; fi
+    if [ $tries -gt 100 ] || ! kill -0 "$(cat pid)"; then cat server.log >&2; exit 91; fi
     sleep 0.2
 done
-"$PYTHON" "$CLIENT" http://127.0.0.1:9000/mcp "$TUNNEL_HOST" Ada
+END
+cat >restart.sh <<'END'
+kill "$(cat pid)"
+while kill -0 "$(cat pid)" 2>/dev/null; do sleep 0.1; done
+. ./start.sh
+END
+trap 'kill "$(cat pid)"' EXIT
+sh start.sh || exit
+for client in $CLIENTS; do
+    "$client" "$CLIENT" http://127.0.0.1:9000/mcp "$TUNNEL_HOST" Ada --between 'sh restart.sh' || exit
+done
 "#;
 
 /// A new network namespace has its loopback down.
 const LOOPBACK_UP: &str = "import fcntl, socket, struct
 fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack('16sh22x', b'lo', 0x41))";
 
-#[test]
-fn sample_answers_a_real_client_with_the_tunnels_host() {
-    let Some(python) = std::env::var_os("MCP_TUNNELS_TEST_PYTHON") else {
-        skip("sample under its SDK", "MCP_TUNNELS_TEST_PYTHON names no Python with the MCP SDK");
-        return;
-    };
-    let (parent, elsewhere) = (folder(), folder());
-    let dir = deployment(parent.path());
+/// The Python of a variable.
+fn python(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok();
+    if value.is_none() {
+        skip("sample under its SDK", &format!("{name} names no Python with the MCP SDK"));
+    }
+    value
+}
+
+/// What clients get of the `server.py` of a deployment that `server`, an interpreter, runs: one answer a client.
+fn called(dir: &Path, server: &str, clients: &[&str]) -> Option<Vec<Value>> {
     // The port is fixed in the file, and it may be taken here.
     let alone = ["unshare", "--net", "--map-root-user"];
     let can_be_alone = Command::new(alone[0]).args(&alone[1..]).arg("true").stderr(Stdio::null()).status();
@@ -44,14 +58,15 @@ fn sample_answers_a_real_client_with_the_tunnels_host() {
         "shared"
     } else {
         skip("sample under its SDK", "port 9000 is taken, and there is no network namespace to be had");
-        return;
+        return None;
     };
-    let before = snapshot(&dir);
+    let elsewhere = folder();
     let mut words: Vec<&str> = if namespace == "own" { alone.to_vec() } else { Vec::new() };
     words.extend(["sh", "-c", SCRIPT]);
     let out = Command::new(words[0])
         .args(&words[1..])
-        .env("PYTHON", python)
+        .env("PYTHON", server)
+        .env("CLIENTS", clients.join(" "))
         .env("NAMESPACE", namespace)
         .env("LOOPBACK_UP", LOOPBACK_UP)
         .env("SERVER", dir.join("hello-mcp/server.py"))
@@ -63,10 +78,124 @@ fn sample_answers_a_real_client_with_the_tunnels_host() {
         .output()
         .unwrap();
     assert!(out.status.success(), "{:?}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
-    let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+    Some(String::from_utf8_lossy(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+fn assert_hello(answer: &Value, protocol: &str) {
+    assert_eq!(answer["protocol"], protocol, "{answer}");
     assert_eq!(answer["tools"], json!(["hello"]));
     assert!(answer["text"].as_str().unwrap().starts_with("Hello, Ada!"), "{answer}");
+}
+
+#[test]
+fn sample_answers_real_clients_of_both_eras_across_a_restart() {
+    let Some(one) = python("MCP_TUNNELS_TEST_PYTHON") else { return };
+    let Some(two) = python("MCP_TUNNELS_TEST_PYTHON2") else { return };
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let before = snapshot(&dir);
+    let Some(answers) = called(&dir, &two, &[&one, &two]) else { return };
+    assert_hello(&answers[0], "2025-11-25");
+    assert_hello(&answers[1], "2026-07-28");
     assert_eq!(snapshot(&dir), before, "running it leaves nothing behind");
+}
+
+/// The files of the sample as they were rendered when it ran on version 1 of the SDK; `edit` is a person's.
+fn make_older(dir: &Path, python_image: &str, edit: impl Fn(&str, String) -> String) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mcp1-sample");
+    for name in ["server.py", "Dockerfile", "requirements.txt"] {
+        let body = std::fs::read_to_string(source.join(name)).unwrap().replace("@PYTHON_IMAGE@", python_image);
+        let made_by = "# Written by mcp-tunnels-helper. You may edit this file: your version is then kept.\n";
+        let hash = sha256(format!("{made_by}{body}").as_bytes());
+        let text = edit(name, format!("{made_by}# content-sha256: {hash}\n{body}"));
+        std::fs::write(dir.join("hello-mcp").join(name), text).unwrap();
+    }
+}
+
+fn sample_files(dir: &Path) -> Vec<(String, String)> {
+    let read = |name: &str| (name.to_owned(), std::fs::read_to_string(dir.join("hello-mcp").join(name)).unwrap());
+    ["server.py", "Dockerfile", "requirements.txt"].map(read).into()
+}
+
+#[test]
+fn an_older_sample_that_a_person_edited_goes_on_with_what_it_needs() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let render = |request: Value| helper(["render"]).dir(&dir).json(request).run();
+    let current = sample_files(&dir);
+    let base = current[1].1.lines().find_map(|line| line.strip_prefix("FROM ")).unwrap().to_owned();
+
+    // As the helper wrote it: the whole of it is the helper's to replace.
+    make_older(&dir, &base, |_, text| text);
+    let answer = render(json!({})).expect(0);
+    assert_eq!((sample_files(&dir), answer.findings()), (current.clone(), vec![]));
+
+    // An edit of any one of its files keeps the others on the same version.
+    for edited in ["server.py", "Dockerfile", "requirements.txt"] {
+        make_older(&dir, &base, |name, text| if name == edited { text + "# mine\n" } else { text });
+        let before = sample_files(&dir);
+        let answer = render(json!({})).expect(0);
+        assert_eq!(sample_files(&dir), before, "{edited}");
+        let subject = json!({"kind": "file", "name": format!("hello-mcp/{edited}")});
+        assert_eq!(answer.finding("sample-of-mcp-1")["subject"], subject);
+        // What a request asks for is done all the same.
+        let other = json!({"images": {"python": "python:other@sha256:0000000000000000000000000000000000000000000000000000000000000001"}});
+        let asked = render(other.clone());
+        if edited == "Dockerfile" {
+            asked.expect(1).finding("edit-blocks-change");
+            render(json!({"overwrite": true, "images": other["images"]})).expect(0);
+            assert_eq!(sample_files(&dir)[0], current[0], "nothing of the old one is left");
+        } else {
+            asked.expect(0);
+            let docker = &sample_files(&dir)[1].1;
+            assert_eq!(*docker, {
+                make_older(&dir, other["images"]["python"].as_str().unwrap(), |name, text| {
+                    if name == edited { text + "# mine\n" } else { text }
+                });
+                sample_files(&dir)[1].1.clone()
+            });
+        }
+        render(json!({"images": null, "overwrite": true})).expect(0);
+        std::fs::remove_dir_all(dir.join("hello-mcp")).unwrap();
+        render(json!({})).expect(0);
+        assert_eq!(sample_files(&dir), current);
+    }
+
+    // A server is never replaced, and so nor is what it runs on, edited or not.
+    make_older(&dir, &base, |_, text| text + "# mine\n");
+    let before = sample_files(&dir);
+    render(json!({"overwrite": true})).expect(0).finding("sample-of-mcp-1");
+    assert_eq!(sample_files(&dir), before);
+    // A server of version 2 takes the packages of today.
+    let server = current[0].1.replace("Hello, {name}", "Howdy, {name}");
+    make_older(&dir, &base, |name, text| if name == "server.py" { server.clone() } else { text });
+    assert_eq!(render(json!({})).expect(0).findings(), Vec::<&str>::new());
+    assert_eq!(sample_files(&dir)[1..], current[1..]);
+    assert_eq!(sample_files(&dir)[0].1, server);
+}
+
+#[test]
+fn a_server_of_version_1_on_version_2_is_found_before_it_is_started() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    edit(
+        &dir.join("hello-mcp/server.py"),
+        "from mcp.server import MCPServer",
+        "from mcp.server.fastmcp import FastMCP",
+    );
+    let answer = helper(["check"]).dir(&dir).run();
+    assert_eq!(answer.finding("mcp-sdk-v2")["subject"], json!({"kind": "service", "name": "hello-mcp"}));
+}
+
+#[test]
+fn an_older_sample_runs_under_its_sdk() {
+    let Some(one) = python("MCP_TUNNELS_TEST_PYTHON") else { return };
+    let parent = folder();
+    let dir = deployment(parent.path());
+    make_older(&dir, "python:3", |name, text| if name == "server.py" { text + "# mine\n" } else { text });
+    helper(["render"]).dir(&dir).json(json!({})).run().expect(0);
+    let Some(answers) = called(&dir, &one, &[&one]) else { return };
+    assert_hello(&answers[0], "2025-11-25");
 }
 
 /// Calls the sample's tool through the proxy, from where cloudflared sits.
@@ -94,9 +223,18 @@ fn engine_sample_in_its_container() {
 
     let up = stack.up_ready();
     assert!(up.data()["containers"].to_string().contains("healthy"), "{:#}", up.json);
+    let server = &up.data()["routes"][0]["server"];
+    assert_eq!((&server["name"], &server["protocol"]), (&json!("hello-server"), &json!("2026-07-28")), "{server}");
     assert!(call(&stack, "Ada").contains("Hello, Ada!"));
     let container = stack.inspect("hello-mcp");
     assert_eq!(container["Config"]["User"], "65532:65532");
+
+    // No session that one of two could lose for the other: the client opens one connection a request.
+    stack.compose_ok(&["up", "--detach", "--no-recreate", "--scale", "hello-mcp=2"]);
+    for _ in 0..6 {
+        assert!(call(&stack, "Ada").contains("Hello, Ada!"));
+    }
+    stack.compose_ok(&["up", "--detach", "--no-recreate", "--scale", "hello-mcp=1"]);
 
     // The first thing that anyone tries.
     stack.edit("hello-mcp/server.py", "This came through your MCP tunnel.", "Edited by a person.");
@@ -127,6 +265,31 @@ fn engine_sample_in_its_container() {
     stack.write("hello-mcp/requirements.txt", &requirements);
     ready(stack.up(60));
     stack.assert_no_token();
+}
+
+#[test]
+fn engine_an_older_sample_goes_on() {
+    let Some(engine) = engine("an older sample") else { return };
+    let base = format!("mcp-tunnels-test/python:{}", unique("older"));
+    docker_says(["tag", images()["python"].as_str().unwrap(), &base]);
+    let _base = Removed("image", base.clone());
+    let mut chosen = images();
+    chosen["python"] = json!(base);
+    let _built = Removed("built", format!("mcp-tunnel-{}", unique("older")));
+    let stack = Stack::new(engine, "older", json!({"sample": true, "images": chosen}), "healthy");
+    make_older(&stack.dir, &base, |name, text| match name {
+        "server.py" => text.replace("This came through your MCP tunnel.", "Edited by a person."),
+        _ => text,
+    });
+    stack.call(["render"]).run().expect(0).finding("sample-of-mcp-1");
+    let up = stack.up_ready();
+    assert_eq!(up.data()["routes"][0]["server"]["version"], "1.30.0", "{:#}", up.json);
+    assert!(call(&stack, "Ada").contains("Edited by a person."));
+    let before = stack.id("hello-mcp");
+    // Rendered again and started again, it is the same.
+    stack.call(["render"]).json(json!({"log_level": "debug"})).run().expect(0);
+    stack.up_ready();
+    assert_eq!(stack.id("hello-mcp"), before);
 }
 
 #[test]

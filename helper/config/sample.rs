@@ -40,6 +40,44 @@ pub(crate) fn base_image(dockerfile: &str) -> Option<ImageRef> {
     ImageRef::parse(from.split_whitespace().next()?).ok()
 }
 
+/// A Dockerfile with another base image.
+pub(crate) fn with_base(dockerfile: &str, python: &ImageRef) -> String {
+    let Some(old) = base_image(dockerfile) else { return dockerfile.to_owned() };
+    dockerfile.replacen(&format!("FROM {}", old.as_str()), &format!("FROM {}", python.as_str()), 1)
+}
+
+/// Major version of the MCP SDK that a file of the sample is for, whoever wrote it; `None` where it does not say.
+/// Version 2 has no `mcp.server.fastmcp`, version 1 no `MCPServer`.
+pub(crate) fn sdk_of(inside: &str, text: &str) -> Option<u32> {
+    if inside == REQUIREMENTS {
+        return text.lines().find_map(pinned_sdk);
+    }
+    let code = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let has = |word| code().any(|line| line.contains(word));
+    if has("mcp.server.fastmcp") { Some(1) } else { has("MCPServer").then_some(2) }
+}
+
+/// The newest major version of `mcp` that a line of a requirements file allows, where it bounds it.
+fn pinned_sdk(line: &str) -> Option<u32> {
+    let after = line.trim_start().strip_prefix("mcp")?.trim_start();
+    let after = after.strip_prefix('[').and_then(|extras| extras.split_once(']')).map_or(after, |(_, after)| after);
+    let clauses = after.split([';', '\\', '#']).next()?.split(',').map(str::trim);
+    clauses.filter_map(newest_major).min()
+}
+
+/// The newest major version that one clause of a version specifier (PEP 440) allows.
+fn newest_major(clause: &str) -> Option<u32> {
+    let operator: String = clause.chars().take_while(|c| "=<>~!".contains(*c)).collect();
+    let numbers: Vec<&str> = clause[operator.len()..].trim().split('.').collect();
+    let major: u32 = numbers.first()?.parse().ok()?;
+    match operator.as_str() {
+        "==" | "===" | "~=" | "<=" => Some(major),
+        "<" if numbers[1..].iter().all(|part| part.parse() == Ok(0)) => major.checked_sub(1),
+        "<" => Some(major),
+        _ => None,
+    }
+}
+
 /// Name of the sample's image: its tag is a hash of what it is built of, so that Compose, which builds only images
 /// that are missing, builds exactly when something changed. The project is part of it: two deployments may come to
 /// build different things under one tag, when the files of one are edited.
@@ -49,4 +87,47 @@ pub(crate) fn image(project: &str, build_inputs: &[Vec<u8>]) -> String {
         all.extend_from_slice(sha256_hex(input).as_bytes());
     }
     format!("{SAMPLE_REGISTRY}/{project}-{SERVICE}:{}", &sha256_hex(&all)[..12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_sample_says_which_sdk_it_is_for() {
+        for (line, sdk) in [
+            ("mcp==1.30.0 \\", Some(1)),
+            ("mcp[cli]==1.9", Some(1)),
+            ("mcp [cli] >=1.2, <2 ; python_version > '3'", Some(1)),
+            ("mcp<2.0.0", Some(1)),
+            ("mcp~=1.2", Some(1)),
+            ("mcp<=1.30", Some(1)),
+            ("mcp<2.1", Some(2)),
+            ("mcp==2.3.0", Some(2)),
+            ("mcp>=1.2", None),
+            ("mcp", None),
+            ("mcp-types==1.0", None),
+            ("mcpx==1", None),
+            ("# mcp==1.30.0", None),
+            ("mcp==", None),
+        ] {
+            assert_eq!(sdk_of(REQUIREMENTS, &format!("a==1\n{line}\n")), sdk, "{line}");
+        }
+        assert_eq!(
+            sdk_of(SERVER, "# from mcp.server.fastmcp import FastMCP\nimport mcp.server.fastmcp as f\n"),
+            Some(1)
+        );
+        assert_eq!(sdk_of(SERVER, "from fastmcp import FastMCP\n"), None);
+        for (inside, text) in files(&ImageRef::known(super::super::images::PYTHON)) {
+            assert!(matches!(sdk_of(inside, &text), Some(2) | None), "{inside}");
+        }
+    }
+
+    #[test]
+    fn another_base_is_all_that_changes() {
+        let python = |text| ImageRef::parse(text).unwrap();
+        let text = "# c\nFROM a:1 AS x\nRUN echo FROM a:1\n";
+        assert_eq!(with_base(text, &python("b:2")), "# c\nFROM b:2 AS x\nRUN echo FROM a:1\n");
+        assert_eq!(with_base("RUN x\n", &python("b:2")), "RUN x\n");
+    }
 }

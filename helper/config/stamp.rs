@@ -35,6 +35,16 @@ pub(crate) fn origin(text: &str) -> Origin {
     if line.trim_end().strip_prefix(HASH) == Some(&content_hash(&rest)) { Origin::Ours } else { Origin::Edited }
 }
 
+/// The text of an unedited file after a change of the helper's own, with the hash of what it is now.
+pub(crate) fn restamp(text: &str) -> String {
+    let rest: String = text.split_inclusive('\n').filter(|line| !line.starts_with(HASH)).collect();
+    let fresh = |line: &str| match line.starts_with(HASH) {
+        true => format!("{HASH}{}\n", content_hash(&rest)),
+        false => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(fresh).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +58,7 @@ mod tests {
         assert_eq!(origin(&text.replace("About", "Mine")), Origin::Edited);
         assert_eq!(origin(&format!("# mine\n{text}")), Origin::Edited);
         assert_eq!(origin("a: 1\n"), Origin::Foreign);
+        assert_eq!(restamp(&text), text);
+        assert_eq!(origin(&restamp(&text.replace("b: 2", "b: 3"))), Origin::Ours);
     }
 }

@@ -283,14 +283,24 @@ pub(super) fn server_packages_are_pinned(facts: &Facts) -> Outcome {
         let installs = words.windows(2).any(|pair| pair[0].starts_with("pip") && pair[1] == "install");
         installs && words.iter().any(|word| matches!(*word, "mcp" | "mcp[cli]"))
     };
-    let names = found.service_names().into_iter().filter(|name| loose(&found.command(name).join(" ")));
-    let findings = names.filter_map(|name| {
+    let text = |path: &str| files::read_text(&facts.deployment, path).ok().flatten();
+    let findings = found.service_names().into_iter().filter_map(|name| {
         let mounts = found.mounts(&name);
-        let scripts = mounts.iter().filter_map(|mount| mount.bind()).filter(|path| path.ends_with(".py"));
-        let old = scripts.filter_map(|path| Some((path, files::read_text(&facts.deployment, path).ok()??)));
-        let (path, _) = old.into_iter().find(|(_, text)| text.contains("mcp.server.fastmcp"))?;
-        let said = format!("`{name}` installs `mcp` without a version, and `{path}` imports mcp.server.fastmcp, which mcp 2 no longer has");
-        Some(rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said))
+        let mut scripts = mounts.iter().filter_map(|mount| mount.bind()).filter(|path| path.ends_with(".py"));
+        let old = scripts.find(|path| text(path).is_some_and(|text| sample::sdk_of(path, &text) == Some(1)))?;
+        let listed = || sample::sdk_of(sample::REQUIREMENTS, &text(sample::REQUIREMENTS)?);
+        let what = if loose(&found.command(&name).join(" ")) {
+            "`mcp` without a version"
+        } else if name == sample::SERVICE && listed() == Some(2) {
+            "`mcp` 2"
+        } else {
+            return None;
+        };
+        let said =
+            format!("`{name}` installs {what}, and `{old}` imports mcp.server.fastmcp, which mcp 2 no longer has");
+        Some(
+            rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said),
+        )
     });
     capped(findings)
 }

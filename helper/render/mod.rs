@@ -2,6 +2,7 @@
 
 pub(crate) mod labels;
 pub(crate) mod plan;
+mod sample_files;
 pub(crate) mod takeover;
 
 use time::OffsetDateTime;
@@ -102,14 +103,11 @@ pub(crate) fn render(
     choices.paths.retain(|name, _| gateway.routes.contains_key(name));
     let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
 
-    let mut plan = Vec::new();
-    if choices.sample {
-        for (inside, desired) in sample::files(&python) {
-            let existing = files::read_text(deployment, inside)?;
-            let wanted = inside == sample::DOCKERFILE && before.python_image != choices.python_image;
-            plan.push(Planned { inside, desired, existing, wanted, theirs: inside == sample::SERVER });
-        }
-    }
+    let rebase = before.python_image != choices.python_image;
+    let (mut plan, older) = match choices.sample {
+        true => sample_files::plan(deployment, &python, rebase, mode)?,
+        false => (Vec::new(), None),
+    };
     plan.push(Planned {
         inside: path::GATEWAY,
         desired: stamp(
@@ -150,6 +148,7 @@ pub(crate) fn render(
         rendered.replaces = Some(replaced);
     }
     judge_images(&choices, &mut rendered.findings);
+    rendered.findings.extend(older);
     rendered.findings.extend(env.as_ref().and_then(scaffold::env_fault));
     rendered.findings.extend(gateway.open_finding());
     if rendered.blocked {

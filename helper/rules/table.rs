@@ -1159,6 +1159,15 @@ rules! {
         cause: "it differs from what the helper wrote, and already contains what was asked for",
         fix: "nothing to do: the edit stays",
     }
+    SampleOfMcp1 = "sample-of-mcp-1" {
+        layer: Files,
+        severity: Note,
+        docs: QUICKSTART,
+        title: "the sample stays on version 1 of the MCP package, because {subject|an edited file} needs it",
+        symptom: "`render` leaves the sample's files as they are",
+        cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
+        fix: "nothing to do: it goes on as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
+    }
     EditBlocksChange = "edit-blocks-change" {
         layer: Files,
         severity: Error,

@@ -68,26 +68,26 @@ standins() {
 }
 
 python_image() {
-    local image=mcp-tunnels-test/python:local requirements=$root/helper/config/sample/requirements.txt
-    local python version hash wheels
+    local image=mcp-tunnels-test/python:local requirements=()
+    # Of today's sample, and of one that was made when version 1 of the SDK was current.
+    requirements=("$root/helper/config/sample/requirements.txt" "$here/../python/mcp1-sample/requirements.txt")
+    local python version hash wheels list
     python=$(command -v "${MCP_TUNNELS_TEST_PYTHON:-python3}")
     # The interpreter behind a virtual environment or a version manager's shim.
     version=$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')
-    if [ ! -f "$requirements" ]; then
-        requirements=$work/requirements.txt
-        echo 'mcp==1.30.0' >"$requirements"
-    fi
-    hash=$({ hash_of tests/images; cat "$requirements"; echo "$version"; } | sha256sum | cut -c1-16)
+    hash=$({ hash_of tests/images; cat "${requirements[@]}"; echo "$version"; } | sha256sum | cut -c1-16)
     if current "$image" "$hash"; then
         say "up to date $image"
         return
     fi
 
-    wheels=$cache/wheels-$({ cat "$requirements"; echo "$version"; } | sha256sum | cut -c1-16)
+    wheels=$cache/wheels-$({ cat "${requirements[@]}"; echo "$version"; } | sha256sum | cut -c1-16)
     if [ ! -f "$wheels/complete" ]; then
         mkdir -p "$wheels"
-        "$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: --dest "$wheels" \
-            --requirement "$requirements"
+        for list in "${requirements[@]}"; do
+            "$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: --dest "$wheels" \
+                --requirement "$list"
+        done
         # Has no hash, which one package with a hash requires of all others in the same run.
         "$python" -m pip download --quiet --disable-pip-version-check --only-binary :all: --dest "$wheels" pip
         touch "$wheels/complete"

@@ -9,17 +9,9 @@ If you import another package, add it to requirements.txt and run
 `mcp-tunnels-helper up`, so that the image is built anew.
 """
 
-from mcp.server.fastmcp import FastMCP
+from mcp.server import MCPServer
 
-mcp = FastMCP(
-    "hello-server",
-    # Keep the host here. A server made for 127.0.0.1 (the default) accepts only
-    # local Host headers and answers the tunnel's with "421 Misdirected Request".
-    host="0.0.0.0",
-    port=9000,
-    # No sessions to lose: clients carry on after a restart.
-    stateless_http=True,
-)
+mcp = MCPServer("hello-server", version="1.0")
 
 
 @mcp.tool()
@@ -36,5 +28,14 @@ def hello(name: str = "world") -> str:
 
 
 if __name__ == "__main__":
-    # Served at http://hello-mcp:9000/mcp inside the deployment.
-    mcp.run(transport="streamable-http")
+    # Served at http://hello-mcp:9000/mcp inside the deployment, to clients of both
+    # eras of the protocol: with sessions (until 2025-11-25) and without (2026-07-28).
+    mcp.run(
+        transport="streamable-http",
+        # Keep the host here. For 127.0.0.1 (the default) the server accepts only local
+        # Host headers and answers the tunnel's with "421 Misdirected Request".
+        host="0.0.0.0",
+        port=9000,
+        # No sessions to lose: clients carry on after a restart, and with any replica.
+        stateless_http=True,
+    )
