@@ -305,6 +305,9 @@ fn engine_samples_of_two_deployments_are_two() {
     let _built = ["samplea", "sampleb"].map(|label| Removed("built", format!("mcp-tunnel-{}", unique(label))));
     let one = Stack::new(engine, "samplea", settings.clone(), "healthy");
     let other = Stack::new(engine, "sampleb", settings, "healthy");
+    // Typed by hand, too, the image is built and no registry is asked for it.
+    let report = one.compose_ok(&["up", "--detach"]);
+    assert!(!report.contains("Pulling") && !report.contains("Warning"), "{report}");
     one.up_ready();
     let before = one.ids(["cloudflared", "mcp-gateway", "hello-mcp"]);
 

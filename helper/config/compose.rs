@@ -163,6 +163,8 @@ struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<Build>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pull_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     init: Option<bool>,
     user: &'static str,
     restart: &'static str,
@@ -352,6 +354,8 @@ fn sample_service(choices: &Choices, image: &str) -> Service {
         // Names without values: taken from `.env` or the shell, left out where neither has them.
         args: vec!["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
     });
+    // An image that is only ever built here: without this Compose asks a registry at `localhost` for it first.
+    sample.pull_policy = Some("never");
     // As PID 1 Python ignores SIGTERM until it has installed its handlers: a stop would take ten seconds.
     sample.init = Some(true);
     sample.volumes = vec![mount(sample::SERVER, "/app/server.py")];

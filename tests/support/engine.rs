@@ -235,10 +235,12 @@ impl Stack {
         command.args(args).current_dir(&self.dir).output().unwrap()
     }
 
-    /// The same, which must work.
-    pub(crate) fn compose_ok(&self, args: &[&str]) {
+    /// The same, which must work; gives back what Compose reported.
+    pub(crate) fn compose_ok(&self, args: &[&str]) -> String {
         let out = self.compose(args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        let report = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success(), "{args:?}: {report}");
+        report
     }
 
     /// Reads a file of the deployment.
