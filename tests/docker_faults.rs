@@ -228,6 +228,14 @@ fn other_words_of_compose() {
     ] {
         says(&Rig::new().failing_up(text).up(), id, &text[text.len() - 15..]);
     }
+    // A container's fixed address that is taken, and a network that cannot be made, are no fault of a port.
+    for text in [
+        "failed to set up container networking: Address already in use",
+        "driver failed programming external connectivity on endpoint x (1): iptables failed: No chain/target/match by that name",
+    ] {
+        let answer = Rig::new().failing_up(text).up().expect(1);
+        assert!(!answer.findings().contains(&"port-conflict"), "{text}: {:#}", answer.json);
+    }
     // Warnings are none of it, and what is not known is quoted as it stands.
     let rig = Rig::new().failing_up(
         "time=\"2026-11-22T20:45:19Z\" level=warning msg=\"the attribute `version` is obsolete\"\nsomething new happened\n",

@@ -340,10 +340,11 @@ fn explain_silence(stack: &Stack<'_>, state: &mut StackState, caller: &Caller) {
     if state.ready || !is_silent || REACHED.iter().any(|id| state.has(*id)) {
         return;
     }
-    let (found, reached) = preflight::of_the_edge(stack.deployment, caller, PROBES);
-    let cause = found.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
+    let edge = preflight::of_the_edge(stack.deployment, caller, PROBES);
+    state.skipped.extend(edge.skipped);
+    let cause = edge.findings.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
     for finding in &mut state.findings {
-        if let (Some(way), RuleId::EdgeNotRegistered) = (reached, finding.id) {
+        if let (Some(way), RuleId::EdgeNotRegistered) = (edge.reached_over, finding.id) {
             finding.evidence.insert(0, Evidence::from(format!("this host itself reaches the edge over {way}")));
             finding.evidence.truncate(rules::MOST_EVIDENCE);
         }
@@ -351,7 +352,7 @@ fn explain_silence(stack: &Stack<'_>, state: &mut StackState, caller: &Caller) {
             finding.consequence_of = Some(cause);
         }
     }
-    for finding in found {
+    for finding in edge.findings {
         match state.findings.iter_mut().find(|known| known.id == finding.id) {
             Some(known) => {
                 known.evidence.extend(finding.evidence);

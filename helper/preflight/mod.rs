@@ -285,19 +285,26 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     steps
 }
 
+/// What this host can reach of the tunnel's edge.
+#[derive(Default)]
+pub(crate) struct Edge {
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
+    /// How the edge answers this host, where it does.
+    pub(crate) reached_over: Option<&'static str>,
+    /// Says that a test's destinations were probed in place of the real ones.
+    pub(crate) skipped: Option<Skipped>,
+}
+
 /// The network part alone, for a stack that has no connection to the edge: what this host can reach, in findings.
 ///
-/// Returns how the edge answers this host, where it does. The probes go out from this host and not from the container.
-pub(crate) fn of_the_edge(
-    deployment: &Deployment,
-    caller: &Caller,
-    limit: Duration,
-) -> (Vec<Finding>, Option<&'static str>) {
+/// The probes go out from this host and not from the container.
+pub(crate) fn of_the_edge(deployment: &Deployment, caller: &Caller, limit: Duration) -> Edge {
     let mut verdict = Verdict::default();
     let deployed = read(deployment, FILES, &mut verdict);
-    let Ok((plan, mut network)) = network::plan(caller, &deployed.dns) else { return (Vec::new(), None) };
+    let Ok((plan, mut network)) = network::plan(caller, &deployed.dns) else { return Edge::default() };
     if !network.is_planned() {
-        return (Vec::new(), None);
+        return Edge::default();
     }
     let race = Race::new();
     network::start(race.desk(), |network: &mut Network| network, &plan, &network, limit);
@@ -306,8 +313,11 @@ pub(crate) fn of_the_edge(
     let around = Circumstances { protocol: deployed.protocol, has_images: true, ..Circumstances::default() };
     judge::judge(&network, &around, &mut verdict);
     let of_the_edge = |finding: &Finding| !matches!(finding.id, RuleId::ApiUnreachable | RuleId::RegistryBlocked);
-    (
-        verdict.findings.into_iter().filter(|f| f.severity != Severity::Note && of_the_edge(f)).collect(),
-        network.in_words(),
-    )
+    let elsewhere =
+        Skipped::new("edge-network", "this host's way to the edge: the probes went to a test's destinations");
+    Edge {
+        findings: verdict.findings.into_iter().filter(|f| f.severity != Severity::Note && of_the_edge(f)).collect(),
+        reached_over: network.in_words(),
+        skipped: network.is_test.then_some(elsewhere),
+    }
 }

@@ -274,6 +274,10 @@ impl Call {
         } else {
             let summary = json["summary"].as_str().unwrap();
             assert!(!summary.is_empty() && !summary.contains('\n'), "{summary:?}");
+            let words: Vec<&str> = summary.split(|c: char| !c.is_alphanumeric()).collect();
+            let nouns = ["calls", "connections", "days", "errors", "files", "lines", "routes", "steps", "warnings"];
+            let plural = words.windows(2).any(|pair| pair[0] == "1" && nouns.contains(&pair[1]));
+            assert!(!plural && !summary.contains("(s)"), "{summary}");
             let findings = json["findings"].as_array().unwrap();
             let worst = findings.iter().any(|f| f["severity"] == "error");
             assert_eq!(worst, json["status"] == "problems", "{stdout}");
