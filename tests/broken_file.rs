@@ -55,7 +55,7 @@ fn a_compose_file_in_any_state_is_a_finding_and_the_rest_is_looked_at() {
         make(&file);
         chmod(&dir, 0o755);
         if name != "dangling" {
-            answers(&dir, "compose-yaml-invalid", name);
+            answers(&dir, if name == "yaml" { "compose-yaml-invalid" } else { "compose-file-unreadable" }, name);
         }
         // One broken file never removes a finding about another.
         let check = helper(["check"]).dir(&dir).changes_nothing().run().expect(1);
@@ -76,7 +76,9 @@ fn a_link_that_stays_inside_is_read_and_never_written() {
         symlink(&kept, dir.join(name)).unwrap();
     }
     let check = helper(["check"]).dir(&dir).changes_nothing().run();
-    for id in ["compose-yaml-invalid", "env-unreadable", "env-missing", "proxy-config-denied"] {
+    for id in
+        ["compose-yaml-invalid", "compose-file-unreadable", "env-unreadable", "env-missing", "proxy-config-denied"]
+    {
         assert!(!check.findings().contains(&id), "{:#}", check.json);
     }
     assert_eq!(check.data()["routes"], json!({"echo": "http://hello-mcp:9000"}));

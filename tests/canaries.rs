@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{chmod, deployment, edit, folder, plain, script, token};
+use crate::support::{chmod, deployment, edit, folder, plain, posix, posix_path, script, token};
 
 /// A piece of a random secret of this length gives it away.
 const PIECE: usize = 12;
@@ -299,7 +299,9 @@ fn no_command_and_no_bundle_shows_a_canary() {
     }
     let into = cage.parent.path().join("unpacked");
     std::fs::create_dir(&into).unwrap();
-    let status = Command::new("tar").arg("-xzf").arg(&bundle).arg("-C").arg(&into).status().unwrap();
+    let path = posix_path();
+    let status =
+        Command::new(posix("tar")).env("PATH", path).arg("-xzf").arg(&bundle).arg("-C").arg(&into).status().unwrap();
     assert!(status.success());
     let files: Vec<(PathBuf, String)> = crate::support::snapshot(&into)
         .into_iter()

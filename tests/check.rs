@@ -589,7 +589,8 @@ fn errors_stand_before_warnings_and_layers_in_their_order() {
         })
         .collect();
     assert!(order.is_sorted() && order.len() >= 5, "{order:?}");
-    assert!(answer.json["next"].as_array().unwrap().is_empty(), "nothing to start that is known to be broken");
+    let next = answer.json["next"].to_string();
+    assert!(next.contains(" certs issue ") && !next.contains(" up "), "what ends a fault, and no start: {next}");
 }
 
 #[test]

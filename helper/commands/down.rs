@@ -74,7 +74,8 @@ struct Stopping {
 impl Stopping {
     /// Without a readable compose file the engine knows which project this directory's containers belong to.
     fn without_files(deployment: &Deployment, refusal: &Refusal, caller: &Caller) -> Result<Option<Self>, Error> {
-        let is_of_files = |f: &Finding| matches!(f.id, RuleId::ComposeFileMissing | RuleId::ComposeYamlInvalid);
+        let of_files = [RuleId::ComposeFileMissing, RuleId::ComposeFileUnreadable, RuleId::ComposeYamlInvalid];
+        let is_of_files = |f: &Finding| of_files.contains(&f.id);
         if !refusal.findings.iter().all(is_of_files) {
             return Ok(None);
         }

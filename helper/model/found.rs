@@ -50,15 +50,11 @@ pub(crate) struct ComposeFile {
 impl ComposeFile {
     /// The finding about a file that says nothing.
     pub(crate) fn fault(&self) -> Option<Finding> {
-        let why = match self.value.as_ref().err()? {
-            Unusable::Yaml(fault) => fault.0.as_str(),
-            Unusable::Unreadable(why) => why.as_str(),
+        let (rule, why) = match self.value.as_ref().err()? {
+            Unusable::Yaml(fault) => (RuleId::ComposeYamlInvalid, fault.0.as_str()),
+            Unusable::Unreadable(why) => (RuleId::ComposeFileUnreadable, why.as_str()),
         };
-        Some(
-            rules::finding(RuleId::ComposeYamlInvalid)
-                .about(Subject::file(&self.name))
-                .with(format!("`{}`: {why}", self.name)),
-        )
+        Some(rules::finding(rule).about(Subject::file(&self.name)).with(format!("`{}`: {why}", self.name)))
     }
 }
 

@@ -438,6 +438,15 @@ rules! {
         cause: "usually a tab, a wrong indentation, a duplicate key or a misspelt key",
         fix: "fix the line in the evidence; `docker compose config -q` in {dir} checks the file",
     }
+    ComposeFileUnreadable = "compose-file-unreadable" {
+        layer: Host,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "{subject|a compose file} cannot be read",
+        symptom: "it is a symbolic link, a directory or not UTF-8, belongs to another user, or is not there",
+        cause: "only plain files in the deployment directory are read, so that no link leads to files elsewhere",
+        fix: "put a plain UTF-8 file in its place that you can read: for a link, a copy of its target",
+    }
     ComposeConfigInvalid = "compose-config-invalid" {
         layer: Files,
         severity: Error,

@@ -178,7 +178,7 @@ impl Call {
 
     /// A call that hangs fails instead.
     pub(crate) fn bounded(self) -> Self {
-        self.within(Duration::from_secs(20))
+        self.within(Duration::from_secs(60))
     }
 
     /// The same with another limit.
