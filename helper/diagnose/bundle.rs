@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{DiagnoseData, shown};
+use super::data::{Bundle, DiagnoseData};
+use super::shown;
 use crate::answer::{Error, Report};
 use crate::caller::Caller;
 use crate::certs::judged::shown_pem;
@@ -34,17 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LINES: &str = "5000";
 /// Bytes of each container's log.
 const MOST: usize = 4 << 20;
-
-/// What was written.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct Bundle {
-    /// Where it is, mode 0600.
-    path: String,
-    /// How large it is.
-    bytes: u64,
-    /// What is in it.
-    entries: Vec<String>,
-}
 
 /// Where the bundle goes, as an absolute path.
 fn place(target: &str, caller: &Caller) -> PathBuf {

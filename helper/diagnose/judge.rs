@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Signals;
+use super::data::Signals;
 use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
 use crate::check::Verdict as Lint;
 use crate::logs::input::Extent;

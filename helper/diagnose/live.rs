@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::bundle;
+use super::data::{DiagnoseData, DiagnoseRequest, moment};
 use super::judge::{self, Diagnosis};
-use super::{DiagnoseData, DiagnoseRequest, bundle, moment};
 use crate::answer::{Error, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::Deployment;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{DiagnoseData, DiagnoseRequest, Signals, moment};
+use super::data::{DiagnoseData, DiagnoseRequest, Signals, moment};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::logs::Logs;

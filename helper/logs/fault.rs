@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::line::Line;
 use super::matcher::Writer;
-use super::patterns::{CONTAINER, Effect, Pattern, Tell};
+use super::patterns::{Effect, Pattern, Tell, is_container_pattern};
 use crate::redact::{self, head};
 use crate::rules::RuleId;
 
@@ -140,7 +140,7 @@ impl Fault {
 
     /// Whether it is the container's, whatever program printed it.
     pub(crate) fn is_anyones(&self) -> bool {
-        CONTAINER.iter().any(|row| std::ptr::eq(row, self.pattern))
+        is_container_pattern(self.pattern)
     }
 
     /// Its words as evidence, around what they mean.

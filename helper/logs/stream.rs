@@ -10,7 +10,7 @@ use super::level;
 use super::life::Life;
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
-use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED};
+use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
 use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
@@ -141,7 +141,7 @@ impl Stream {
         };
         self.has_proxy |= writer == Writer::Proxy && sure;
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        self.has_server |= writer == Writer::Server && sure && !traceback && !pattern.is_anyones();
+        self.has_server |= writer == Writer::Server && sure && !traceback && !is_container_pattern(pattern);
         if pattern.effect != Effect::Event(Event::Pip) {
             self.printed(line);
         }
@@ -240,7 +240,7 @@ impl Stream {
         };
         let sure = tell_tale.is_some() || agent.is_some();
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        if self.kind == Kind::Unknown && sure && !traceback && !pattern.is_anyones() {
+        if self.kind == Kind::Unknown && sure && !traceback && !is_container_pattern(pattern) {
             self.kind = Kind::Of(writer);
         }
         Some((writer, pattern, sure))

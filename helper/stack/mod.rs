@@ -145,7 +145,7 @@ impl<'a> Stack<'a> {
         }
         Ok(Self::of(deployment, sources, caller)?.map(|mut stack| {
             stack.findings.extend(verdict.findings);
-            stack.findings.extend(preflight::host::before_start());
+            stack.findings.extend(preflight::disk::before_start());
             stack.skipped = verdict.skipped;
             (stack, has_token)
         }))

@@ -1,6 +1,6 @@
 //! What a server's answer to a call means, by its status.
 
-use super::{Pattern, call};
+use super::pattern::{Pattern, call};
 use crate::rules::RuleId::*;
 
 pub(crate) static UNAUTHORIZED: Pattern = call(UpstreamNeedsCredential, &["401"]);

@@ -1,7 +1,7 @@
 //! Lines of cloudflared, console or JSON: from its source (2026.3.0 and 2026.8.2), and what older releases printed.
 
-use super::Tell::{Early, Held, NoAddresses, Own, Precheck, Quic, Silence};
-use super::{Effect, Event, Pattern, attempt, call, event, fatal, lost, noise};
+use super::pattern::Tell::{Early, Held, NoAddresses, Own, Precheck, Quic, Silence};
+use super::pattern::{Effect, Event, Pattern, attempt, call, event, fatal, lost, noise};
 use crate::rules::RuleId::*;
 
 /// The registration fails over and over, and over QUIC cloudflared never prints the edge's reason (`quicConnection.Serve`

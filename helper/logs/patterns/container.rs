@@ -2,8 +2,8 @@
 //!
 //! Wordings of runc and Docker's init (20.10 to 28), Go's and glibc's runtimes, Node, the JVM, CPython and Rust.
 
-use super::Tell::Start;
-use super::{Pattern, call, fatal};
+use super::pattern::Tell::Start;
+use super::pattern::{Pattern, call, fatal};
 use crate::rules::RuleId::*;
 
 /// Looked up after the program's own table.
@@ -40,3 +40,8 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     call(DiskFull, &["No space left on device"]),
     call(DiskFull, &["isk quota exceeded"]),
 ];
+
+/// Whether a wording is the container's own, whatever program prints it.
+pub(crate) fn is_container_pattern(pattern: &Pattern) -> bool {
+    CONTAINER.iter().any(|row| std::ptr::eq(row, pattern))
+}

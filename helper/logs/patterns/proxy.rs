@@ -1,8 +1,8 @@
 //! Lines of Anthropic's proxy: the words of Anthropic's troubleshooting page around Go's own errors. Its format is not
 //! documented, so the words are looked for anywhere in a line.
 
-use super::Tell::Own;
-use super::{Event, Pattern, call, event, fatal, noise};
+use super::pattern::Tell::Own;
+use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
 /// The first that fits counts.

@@ -1,7 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are no row: `access` reads them.
 
-use super::{Event, Pattern, call, event, fatal, noise};
+use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
 /// Advice for an installation that fails because no name resolves: an index of another name would not resolve either.

@@ -1,25 +1,20 @@
 //! What of the machine would break this stack, or give a secret away: pure judgement over what was gathered.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use super::{COMPOSE_VARIABLES, PROXY_VARIABLES, free_space, http_proxy, set};
-use crate::answer::{Finding, Severity, Subject};
+use crate::answer::{Severity, Subject};
 use crate::check::{Check, Outcome};
 use crate::deployment::{TokenState, path};
 use crate::engine::container;
 use crate::lint::secrets;
 use crate::os::git::GitState;
-use crate::preflight::Facts;
+use crate::preflight::facts::Facts;
+use crate::preflight::{disk, shell};
 use crate::rules;
 use crate::rules::RuleId;
 
-/// What the images and the sample's build take, unpacked, with room to spare.
-const DISK_WANTED: u64 = 1 << 30;
-/// With less than this nothing can be pulled.
-const DISK_NEEDED: u64 = 256 << 20;
 /// A certificate made on this host, and a TLS handshake, must not look made in the future; NTP keeps to milliseconds.
 const CLOCK_TOLERANCE: i64 = 60;
 /// Off by more than this, certificates are not in date.
@@ -107,7 +102,7 @@ fn users_are_whose_they_seem(facts: &Facts) -> Outcome {
 
 fn shell_is_plain(facts: &Facts) -> Outcome {
     let mut findings = Vec::new();
-    let mut names = set(&facts.caller, &COMPOSE_VARIABLES);
+    let mut names = shell::set(&facts.caller, &shell::COMPOSE);
     // With a token to compare it with, the finding about it says more.
     if let Some(TokenState::Set(token)) = &facts.deployed.token {
         names.retain(|name| *name != "TUNNEL_TOKEN");
@@ -120,8 +115,8 @@ fn shell_is_plain(facts: &Facts) -> Outcome {
 }
 
 fn no_proxy_is_counted_on(facts: &Facts) -> Outcome {
-    let finding = http_proxy(&facts.caller).map(|proxy| {
-        let names = set(&facts.caller, &PROXY_VARIABLES);
+    let finding = shell::http_proxy(&facts.caller).map(|proxy| {
+        let names = shell::set(&facts.caller, &shell::PROXY);
         rules::finding(RuleId::ProxyNotUsed).with(format!("{}: {proxy}", names.join(", ")))
     });
     finding.into()
@@ -186,21 +181,10 @@ fn images_have_room(facts: &Facts) -> Outcome {
     if facts.tools.engine_info().is_none() {
         return Outcome::Pass;
     }
-    match &facts.host.disk {
+    match &facts.tools.disk {
         None => Outcome::Skip("the engine's disk is not on this host, or cannot be seen by this user".into()),
-        Some((folder, free)) => room(folder, *free, facts.has_images()).into(),
+        Some((folder, free)) => disk::low(folder, *free, facts.has_images()).into(),
     }
-}
-
-/// The finding about a disk with so many bytes left. Images that are there already take no more room.
-fn room(folder: &Path, free: u64, has_images: bool) -> Option<Finding> {
-    let severity = match free {
-        ..DISK_NEEDED if !has_images => Severity::Error,
-        ..DISK_WANTED => Severity::Warning,
-        _ => return None,
-    };
-    let text = format!("{} MiB are free in {}", free >> 20, folder.display());
-    Some(rules::finding(RuleId::DiskLow).with(text).with_severity(severity))
 }
 
 fn clock_is_right(facts: &Facts) -> Outcome {
@@ -232,26 +216,9 @@ fn project_is_ours(facts: &Facts) -> Outcome {
     containers.first().map(|(name, folder)| container::project_conflict(project, name, folder)).into()
 }
 
-/// What `up` looks at before it starts anything: only what costs no child process and what Compose would say late or
-/// not at all.
-pub(crate) fn before_start() -> Option<Finding> {
-    // Where every Linux package puts it; another place is seen by `preflight`, which asks the engine.
-    let (folder, free) = free_space(Path::new("/var/lib/docker"))?;
-    room(&folder, free, true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn little_room_is_a_warning_and_none_an_error_unless_the_images_are_there() {
-        let severity = |free, has| room(Path::new("/x"), free, has).map(|finding| finding.severity);
-        assert_eq!(severity(DISK_WANTED, false), None);
-        assert_eq!(severity(DISK_WANTED - 1, false), Some(Severity::Warning));
-        assert_eq!(severity(DISK_NEEDED - 1, false), Some(Severity::Error));
-        assert_eq!(severity(0, true), Some(Severity::Warning));
-    }
 
     #[test]
     fn ranges_overlap_in_both_directions() {

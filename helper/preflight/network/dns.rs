@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
 
-use super::patiently;
-use super::row::Outcome;
-use crate::preflight::race::remaining;
+use super::row::{Outcome, words};
+use super::socket::{random, wait_until};
+use crate::preflight::parallel::remaining;
 
-/// A server that is silent this long is passed over for the next one.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// After this time without an answer the next server is asked.
+const SERVER_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// What a lookup found.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(in crate::preflight) struct Found {
     pub(super) outcome: Outcome,
     /// Addresses, for A and AAAA.
     pub(super) addresses: Vec<IpAddr>,
@@ -45,7 +45,7 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
     for round in 0..2 {
         for (at, server) in servers.iter().enumerate() {
             let is_last = round == 1 && at + 1 == servers.len();
-            let until = if is_last { deadline } else { deadline.min(Instant::now() + PATIENCE) };
+            let until = if is_last { deadline } else { deadline.min(Instant::now() + SERVER_TIMEOUT) };
             if remaining(until).is_zero() {
                 return last;
             }
@@ -71,11 +71,11 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
 /// What the outcome alone does not say.
 fn detail(fault: &io::Error) -> Option<String> {
     let said = fault.kind() == io::ErrorKind::PermissionDenied || Outcome::of(fault) == Outcome::Unexpected;
-    said.then(|| super::row::words(fault))
+    said.then(|| words(fault))
 }
 
 fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> {
-    let mut packet = Packet::new_query(u16::from_be_bytes(super::random()));
+    let mut packet = Packet::new_query(u16::from_be_bytes(random()));
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     packet.questions.push(Question::new(Name::new(name)?.into_owned(), kind.into(), CLASS::IN.into(), false));
     packet.build_bytes_vec()
@@ -89,7 +89,7 @@ fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> i
     socket.send(query)?;
     let mut buffer = [0; 4096];
     loop {
-        let length = patiently(until, |left| {
+        let length = wait_until(until, |left| {
             socket.set_read_timeout(Some(left))?;
             socket.recv(&mut buffer)
         })?;
@@ -124,7 +124,7 @@ fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Foun
 fn read_until(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
-        let read = patiently(until, |left| {
+        let read = wait_until(until, |left| {
             stream.set_read_timeout(Some(left))?;
             stream.read(&mut buffer[filled..])
         });

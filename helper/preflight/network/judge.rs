@@ -8,9 +8,9 @@ use crate::check::Verdict;
 use crate::config::settings::Protocol;
 use crate::rules::{self, RuleId};
 
-/// What else counts for the judgement.
+/// What the judgement depends on beside the rows.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Circumstances {
+pub(crate) struct Context {
     /// cloudflared's protocol setting.
     pub(crate) protocol: Option<Protocol>,
     /// An HTTP proxy that this shell names, without credentials.
@@ -40,7 +40,7 @@ impl Known {
 }
 
 /// Judges all rows.
-pub(crate) fn judge(network: &Network, around: &Circumstances, verdict: &mut Verdict) {
+pub(crate) fn judge(network: &Network, context: &Context, verdict: &mut Verdict) {
     let mut known = Known::default();
     if no_way_out(network, verdict) {
         return;
@@ -48,18 +48,18 @@ pub(crate) fn judge(network: &Network, around: &Circumstances, verdict: &mut Ver
     who_answers(network, &mut known, verdict);
     let named = names(network, &mut known, verdict);
     if named {
-        edge(network, around, &known, verdict);
+        edge(network, context, &known, verdict);
     }
     if !known.nothing_is_named {
-        servers(network, around, &known, verdict);
+        servers(network, context, &known, verdict);
     }
 }
 
 /// A host without any way out, where everything else would say so once more.
 fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
     let nowhere = |row: &Row| matches!(row.outcome, Outcome::Unreachable | Outcome::NoAddress);
-    let is_down =
-        network.rows.iter().all(nowhere) && network.rows.iter().any(|row| row.outcome == Outcome::Unreachable);
+    let mut rows = network.rows.iter().map(|(_, row)| row);
+    let is_down = rows.clone().all(nowhere) && rows.any(|row| row.outcome == Outcome::Unreachable);
     if is_down {
         let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
         verdict.findings.push(rules::finding(RuleId::NetworkDown).with(srv).with(resolvers(network)));
@@ -145,7 +145,7 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
 
 /// Both transports to both regions. cloudflared dials IPv4 unless `--edge-ip-version` says otherwise, and Docker's
 /// networks have no IPv6 unless they are told to, so IPv4 decides.
-fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut Verdict) {
+fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let reaches =
         |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)));
     let rows = |transport, only: &dyn Fn(&Row) -> bool| -> Vec<String> {
@@ -176,15 +176,15 @@ fn edge(network: &Network, around: &Circumstances, known: &Known, verdict: &mut 
             verdict.findings.push(known.explain(finding));
         }
         (false, true) => {
-            let severity = without(around.protocol, Protocol::Quic);
+            let severity = without(context.protocol, Protocol::Quic);
             verdict.findings.push(known.explain(blocked(RuleId::EdgeQuicBlocked, Transport::Udp, severity)));
         }
         (true, false) => {
-            let severity = without(around.protocol, Protocol::Http2);
+            let severity = without(context.protocol, Protocol::Http2);
             verdict.findings.push(known.explain(blocked(RuleId::EdgeTcpBlocked, Transport::Tcp, severity)));
         }
     }
-    verdict.findings.extend(intercepted(network, around, (udp, tcp)).map(|finding| known.explain(finding)));
+    verdict.findings.extend(intercepted(network, context, (udp, tcp)).map(|finding| known.explain(finding)));
     let mut partial = Vec::new();
     for (transport, works) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
         if works {
@@ -212,16 +212,16 @@ fn without(setting: Option<Protocol>, blocked: Protocol) -> Option<Severity> {
 }
 
 /// A certificate of the edge that Cloudflare did not issue: an error where cloudflared needs TCP.
-fn intercepted(network: &Network, around: &Circumstances, (udp, tcp): (bool, bool)) -> Option<Finding> {
+fn intercepted(network: &Network, context: &Context, (udp, tcp): (bool, bool)) -> Option<Finding> {
     let issuer = network.foreign_edge.as_ref().filter(|_| tcp)?;
-    let needed = !udp || around.protocol == Some(Protocol::Http2);
+    let needed = !udp || context.protocol == Some(Protocol::Http2);
     let severity = if needed { Severity::Error } else { Severity::Warning };
     let finding = rules::finding(RuleId::EdgeTlsIntercepted).with_severity(severity);
     Some(finding.with(format!("issuer: {issuer}")))
 }
 
 /// What is needed beside the tunnel itself.
-fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &mut Verdict) {
+fn servers(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let silent: Vec<(usize, &Row)> = (0..Network::tls_hosts().len())
         .filter_map(|at| Some((at, network.row(Place::Server(at))?)))
         // A certificate that is not what it should be is said already.
@@ -242,8 +242,8 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
     };
     if !registries.is_empty() {
         let mut finding =
-            through(quote(RuleId::RegistryBlocked, &registries), &around.daemon_proxy, "the Docker daemon");
-        if around.has_images {
+            through(quote(RuleId::RegistryBlocked, &registries), &context.daemon_proxy, "the Docker daemon");
+        if context.has_images {
             finding = finding.with("the images are on this engine already").with_severity(Severity::Note);
         }
         verdict.findings.push(known.explain(finding));
@@ -251,7 +251,7 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
     if !api.is_empty() {
         verdict.findings.push(known.explain(through(
             quote(RuleId::ApiUnreachable, &api),
-            &around.shell_proxy,
+            &context.shell_proxy,
             "this shell",
         )));
     }
@@ -259,7 +259,7 @@ fn servers(network: &Network, around: &Circumstances, known: &Known, verdict: &m
 
 impl Network {
     /// How the edge can be reached, in a few words; `None` when it cannot.
-    pub(crate) fn in_words(&self) -> Option<&'static str> {
+    pub(in crate::preflight) fn in_words(&self) -> Option<&'static str> {
         let reaches =
             |transport| (0..REGIONS.len()).any(|region| self.is_ok(Place::Edge(region, transport, Family::Ipv4)));
         match (reaches(Transport::Udp), reaches(Transport::Tcp)) {

@@ -4,26 +4,21 @@
 mod destinations;
 mod dns;
 pub(super) mod judge;
-mod probes;
+pub(super) mod probes;
 mod quic;
-pub(crate) mod row;
+pub(super) mod row;
+mod socket;
 mod tls;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-pub(super) use probes::{look_up_upstreams, start};
-
-use ring::rand::SecureRandom;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use self::destinations::{API, Destinations, EDGE_SRV, EDGE_TLS, REGIONS, REGISTRIES};
 use self::row::{Family, Outcome, Row, Transport};
-use super::race::remaining;
 use crate::answer::Error;
 use crate::caller::Caller;
 
@@ -31,36 +26,12 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const EDGE: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
-/// Random bytes; predictable ones where the system has none, which no probe's truth depends on.
-fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0x5a; N];
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
-    bytes
-}
-
-/// Waits on a socket again when a signal (that a child has ended, say) cut the wait short: Linux does not by itself where
-/// there is a limit, see signal(7). `wait` gets what is left of the time.
-fn patiently<T>(deadline: Instant, mut wait: impl FnMut(Duration) -> io::Result<T>) -> io::Result<T> {
-    loop {
-        let left = remaining(deadline);
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match wait(left) {
-            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
 /// What is to be probed, and what came of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Network {
-    rows: Vec<Row>,
+pub(super) struct Network {
+    rows: Vec<(Place, Row)>,
     /// The DNS servers that were asked.
     resolvers: Vec<SocketAddr>,
-    /// What the SRV record names.
-    targets: Vec<String>,
     /// What answered on port 443, in the order of [`Network::tls_hosts`].
     servers: Vec<Option<tls::Seen>>,
     /// Who issued the certificate that an edge showed, where cloudflared would not accept it.
@@ -69,27 +40,33 @@ pub(crate) struct Network {
     pub(super) is_test: bool,
 }
 
-/// A row's place in the list.
-#[derive(Clone, Copy, Debug)]
-enum Place {
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The edge's SRV record.
     Srv,
+    /// Addresses of a region's name.
     Region(usize, Family),
+    /// A region's port.
     Edge(usize, Transport, Family),
+    /// A server on port 443, in the order of [`Network::tls_hosts`].
     Server(usize),
 }
 
-impl Place {
-    fn index(self) -> usize {
-        let family = |family| usize::from(family == Family::Ipv6);
-        match self {
-            Self::Srv => 0,
-            Self::Region(region, f) => 1 + 2 * region + family(f),
-            Self::Edge(region, transport, f) => {
-                5 + 4 * region + 2 * usize::from(transport == Transport::Tcp) + family(f)
-            }
-            Self::Server(at) => 13 + at,
-        }
-    }
+/// What one probe found.
+pub(super) enum Answer {
+    /// A name was looked up in so many milliseconds.
+    Named(Place, dns::Found, Option<u64>),
+    /// The name has no address, so nothing could be sent.
+    NoAddress(Place, Option<String>),
+    /// This address is tried.
+    Tries(Place, IpAddr),
+    /// A port answered so, after so many milliseconds.
+    Probed(Place, Outcome, Option<u64>, Option<String>),
+    /// A server on port 443 shook hands.
+    Server(usize, tls::Seen),
+    /// The edge showed a certificate.
+    Edge(Place, tls::Seen),
 }
 
 impl Network {
@@ -99,42 +76,75 @@ impl Network {
 
     fn planned(to: &Destinations, resolvers: Vec<SocketAddr>, is_test: bool) -> Self {
         let dns = resolvers.first().map_or(53, SocketAddr::port);
-        let mut rows = vec![Row::planned(EDGE_SRV, dns, Transport::Dns, None)];
-        for region in REGIONS {
-            rows.extend(FAMILIES.map(|family| Row::planned(region, dns, Transport::Dns, Some(family))));
+        let mut rows = vec![(Place::Srv, Row::planned(EDGE_SRV, dns, Transport::Dns, None))];
+        for (at, region) in REGIONS.into_iter().enumerate() {
+            let row = |family| Row::planned(region, dns, Transport::Dns, Some(family));
+            rows.extend(FAMILIES.map(|family| (Place::Region(at, family), row(family))));
         }
-        for region in REGIONS {
+        for (at, region) in REGIONS.into_iter().enumerate() {
             for transport in EDGE {
-                rows.extend(FAMILIES.map(|family| Row::planned(region, to.edge_port, transport, Some(family))));
+                let row = |family| Row::planned(region, to.edge_port, transport, Some(family));
+                rows.extend(FAMILIES.map(|family| (Place::Edge(at, transport, family), row(family))));
             }
         }
-        rows.extend(Self::tls_hosts().map(|host| Row::planned(host, to.tls_port, Transport::Tls, None)));
-        Self {
-            rows,
-            resolvers,
-            targets: Vec::new(),
-            servers: vec![None; Self::tls_hosts().len()],
-            foreign_edge: None,
-            is_test,
-        }
+        let server = |(at, host)| (Place::Server(at), Row::planned(host, to.tls_port, Transport::Tls, None));
+        rows.extend(Self::tls_hosts().into_iter().enumerate().map(server));
+        Self { rows, resolvers, servers: vec![None; Self::tls_hosts().len()], foreign_edge: None, is_test }
     }
 
-    /// Whether there is anybody to ask: only a test can take all DNS servers away.
+    /// Whether there is a DNS server to ask: only a test can take all of them away.
     pub(super) fn is_planned(&self) -> bool {
         !self.resolvers.is_empty()
     }
 
     fn row(&self, place: Place) -> Option<&Row> {
-        self.rows.get(place.index())
+        self.rows.iter().find(|(at, _)| *at == place).map(|(_, row)| row)
     }
 
     fn is_ok(&self, place: Place) -> bool {
         self.row(place).is_some_and(Row::is_ok)
     }
 
-    fn note(&mut self, place: Place, note: impl FnOnce(&mut Row)) {
-        if let Some(row) = self.rows.get_mut(place.index()) {
-            note(row);
+    /// Notes what a probe found.
+    pub(super) fn note(&mut self, answer: Answer) {
+        match answer {
+            Answer::Named(place, found, ms) => self.change(place, |row| {
+                row.outcome = found.outcome;
+                row.ms = ms.filter(|_| found.outcome != Outcome::Timeout);
+                row.detail = found.detail;
+                let addresses = found.addresses.iter().map(ToString::to_string).collect();
+                row.addresses = if found.targets.is_empty() { addresses } else { found.targets };
+            }),
+            Answer::NoAddress(place, detail) => {
+                self.change(place, |row| (row.outcome, row.detail) = (Outcome::NoAddress, detail));
+            }
+            Answer::Tries(place, address) => self.change(place, |row| row.addresses = vec![address.to_string()]),
+            Answer::Probed(place, outcome, ms, detail) => self.change(place, |row| {
+                (row.outcome, row.detail) = (outcome, detail);
+                row.ms = ms.filter(|_| outcome != Outcome::Timeout);
+            }),
+            Answer::Server(at, seen) => {
+                self.change(Place::Server(at), |row| {
+                    (row.outcome, row.ms) = (seen.outcome, seen.ms);
+                    (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
+                });
+                if let Some(server) = self.servers.get_mut(at) {
+                    *server = Some(seen);
+                }
+            }
+            Answer::Edge(place, seen) => {
+                let is_own = |issuer: &String| issuer.contains(EDGE_TLS.1);
+                if seen.fault.is_some() && seen.issuer.as_ref().is_some_and(|issuer| !is_own(issuer)) {
+                    self.foreign_edge.clone_from(&seen.issuer);
+                }
+                self.change(place, |row| row.issuer = seen.issuer);
+            }
+        }
+    }
+
+    fn change(&mut self, place: Place, change: impl FnOnce(&mut Row)) {
+        if let Some((_, row)) = self.rows.iter_mut().find(|(at, _)| *at == place) {
+            change(row);
         }
     }
 
@@ -144,7 +154,7 @@ impl Network {
             for family in FAMILIES {
                 let named = self.is_ok(Place::Region(region, family));
                 for transport in EDGE {
-                    self.note(Place::Edge(region, transport, family), |row| {
+                    self.change(Place::Edge(region, transport, family), |row| {
                         if !named && row.addresses.is_empty() {
                             row.outcome = Outcome::NoAddress;
                         }
@@ -157,7 +167,7 @@ impl Network {
     /// The rows as they are answered. Unless all is asked for: two addresses of a name, what worked says no more, and what
     /// failed alike for both address families is said once.
     pub(super) fn rows(&self, verbose: bool) -> Vec<Row> {
-        let mut rows = self.rows.clone();
+        let mut rows: Vec<Row> = self.rows.iter().map(|(_, row)| row.clone()).collect();
         for row in rows.iter_mut().filter(|_| !verbose) {
             let most = match (row.transport, row.is_ok()) {
                 (Transport::Dns, _) => 2,
@@ -186,7 +196,7 @@ impl Network {
 
     /// The servers' clocks minus this host's, in seconds.
     pub(super) fn clock_offset(&self) -> Option<(&'static str, i64)> {
-        // A server behind an inspecting proxy still tells the time; one that is not who it should be may not.
+        // A server behind an inspecting proxy still sends its time; a server with another name may send a wrong one.
         Self::tls_hosts()
             .into_iter()
             .zip(&self.servers)
@@ -196,7 +206,7 @@ impl Network {
 
 /// Where to probe, ready to go.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(super) struct Plan {
     to: Destinations,
     roots: Arc<RootCertStore>,
 }
@@ -205,7 +215,7 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 /// `request` when a test's destinations cannot be read.
-pub(crate) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(Plan, Network), Error> {
+pub(super) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(Plan, Network), Error> {
     let (to, is_test) = Destinations::of(caller)?;
     let resolvers = match &to.resolvers {
         Some(resolvers) => resolvers.clone(),

@@ -1,7 +1,7 @@
 //! Sends the probes, all at once, each in a thread of its own.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,55 +9,44 @@ use rustls::RootCertStore;
 use simple_dns::TYPE;
 
 use super::destinations::{EDGE_SRV, EDGE_TLS, REGIONS};
-use super::row::{Family, Outcome, Row, Transport, words};
-use super::{EDGE, FAMILIES, Network, Place, Plan, dns, quic, tls};
-use crate::preflight::race::{Desk, remaining};
+use super::row::{Family, Outcome, Transport, words};
+use super::{Answer, EDGE, FAMILIES, Network, Place, Plan, dns, quic, tls};
+use crate::preflight::facts::Fact;
+use crate::preflight::parallel::{Tasks, remaining};
 
-/// Addresses of a region that are tried; one that is down is no blocked port.
+/// Addresses of a region that are tried: one server that is down does not mean that the port is blocked.
 const TRIES: usize = 2;
 
 /// An edge that accepts shakes hands at once; a test, or a firewall that accepts everything, may not.
 const EDGE_HANDSHAKE: Duration = Duration::from_millis(700);
 
-/// Starts every probe at once. `get` finds the network among the facts.
-pub(in crate::preflight) fn start<F: 'static>(
-    desk: &Desk<F>,
-    get: fn(&mut F) -> &mut Network,
-    plan: &Plan,
-    network: &Network,
-    limit: Duration,
-) {
+/// Starts every probe at once.
+pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &Plan, network: &Network, limit: Duration) {
     let begun = Instant::now();
     let deadline = begun + limit;
     // What a name leads to must still be probed.
     let names_by = begun + limit.mul_f32(0.6);
     let resolvers: Arc<[SocketAddr]> = network.resolvers.as_slice().into();
     let for_srv = Arc::clone(&resolvers);
-    desk.spawn(move |desk| {
+    tasks.spawn(move |tasks| {
         let started = Instant::now();
         let found = dns::look_up(EDGE_SRV, TYPE::SRV, &for_srv, names_by);
-        let ms = ms(started);
-        desk.put(move |facts| {
-            let network = get(facts);
-            network.targets.clone_from(&found.targets);
-            network.note(Place::Srv, |row| named(row, &found, ms));
-        });
+        tasks.send(Answer::Named(Place::Srv, found, ms(started)));
     });
     for region in 0..REGIONS.len() {
         for family in FAMILIES {
             let (resolvers, plan) = (Arc::clone(&resolvers), plan.clone());
-            desk.spawn(move |desk| probe_region(desk, get, (region, family), &plan, &resolvers, (names_by, deadline)));
+            tasks.spawn(move |tasks| probe_region(tasks, (region, family), &plan, &resolvers, (names_by, deadline)));
         }
     }
     for (at, host) in Network::tls_hosts().into_iter().enumerate() {
         let (resolvers, plan) = (Arc::clone(&resolvers), plan.clone());
-        desk.spawn(move |desk| probe_server(desk, get, (at, host), &plan, &resolvers, (names_by, deadline)));
+        tasks.spawn(move |tasks| probe_server(tasks, (at, host), &plan, &resolvers, (names_by, deadline)));
     }
 }
 
-fn probe_server<F: 'static>(
-    desk: &Desk<F>,
-    get: fn(&mut F) -> &mut Network,
+fn probe_server(
+    tasks: &Tasks<Fact>,
     (at, host): (usize, &str),
     plan: &Plan,
     resolvers: &[SocketAddr],
@@ -68,42 +57,28 @@ fn probe_server<F: 'static>(
         found = dns::look_up(host, TYPE::AAAA, resolvers, names_by);
     }
     let Some(address) = found.addresses.first().copied() else {
-        return desk.put(move |facts| {
-            let detail = found.detail;
-            get(facts).note(Place::Server(at), |row| (row.outcome, row.detail) = (Outcome::NoAddress, detail));
-        });
+        return tasks.send(Answer::NoAddress(Place::Server(at), found.detail));
     };
-    desk.put(move |facts| get(facts).note(Place::Server(at), |row| row.addresses = vec![address.to_string()]));
-    let seen = tls::look(host, SocketAddr::new(address, plan.to.tls_port), &plan.roots, true, deadline);
-    desk.put(move |facts| {
-        let network = get(facts);
-        network.note(Place::Server(at), |row| {
-            (row.outcome, row.ms) = (seen.outcome, seen.ms);
-            (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
-        });
-        if let Some(place) = network.servers.get_mut(at) {
-            *place = Some(seen);
-        }
-    });
+    tasks.send(Answer::Tries(Place::Server(at), address));
+    let address = SocketAddr::new(address, plan.to.tls_port);
+    tasks.send(Answer::Server(at, tls::look(host, address, &plan.roots, true, deadline)));
 }
 
-/// Looks up the names behind routes, as the Docker daemon's own DNS would in the end: with this host's resolver.
-pub(in crate::preflight) fn look_up_upstreams<F: 'static>(
-    desk: &Desk<F>,
+/// Looks up the names behind routes with this host's resolver, which the Docker daemon's own DNS asks in the end.
+pub(in crate::preflight) fn look_up_upstreams(
+    tasks: &Tasks<Fact>,
     names: &[(String, String)],
     network: &Network,
-    note: fn(&mut F, String, Ipv4Addr),
     limit: Duration,
 ) {
     let deadline = Instant::now() + limit;
     // More routes than this say nothing new about the engine's networks.
     for (words, host) in names.iter().take(8) {
         let (words, host, resolvers) = (words.clone(), host.clone(), network.resolvers.clone());
-        desk.spawn(move |desk| {
+        tasks.spawn(move |tasks| {
             for address in dns::look_up(&host, TYPE::A, &resolvers, deadline).addresses {
                 if let IpAddr::V4(address) = address {
-                    let words = format!("{words} at {address}");
-                    desk.put(move |facts| note(facts, words, address));
+                    tasks.send(Fact::Upstream(format!("{words} at {address}"), address));
                 }
             }
         });
@@ -114,21 +89,8 @@ fn ms(started: Instant) -> Option<u64> {
     u64::try_from(started.elapsed().as_millis()).ok()
 }
 
-/// Notes a lookup in its row.
-fn named(row: &mut Row, found: &dns::Found, ms: Option<u64>) {
-    row.outcome = found.outcome;
-    row.ms = ms.filter(|_| found.outcome != Outcome::Timeout);
-    row.detail.clone_from(&found.detail);
-    row.addresses = if found.targets.is_empty() {
-        found.addresses.iter().map(ToString::to_string).collect()
-    } else {
-        found.targets.clone()
-    };
-}
-
-fn probe_region<F: 'static>(
-    desk: &Desk<F>,
-    get: fn(&mut F) -> &mut Network,
+fn probe_region(
+    tasks: &Tasks<Fact>,
     (region, family): (usize, Family),
     plan: &Plan,
     resolvers: &[SocketAddr],
@@ -143,35 +105,27 @@ fn probe_region<F: 'static>(
     let ms = ms(started);
     let addresses: Vec<SocketAddr> =
         found.addresses.iter().take(TRIES).map(|address| SocketAddr::new(*address, plan.to.edge_port)).collect();
-    let nowhere = addresses.is_empty();
-    desk.put(move |facts| {
-        let network = get(facts);
-        network.note(Place::Region(region, family), |row| named(row, &found, ms));
-        for transport in EDGE.into_iter().filter(|_| nowhere) {
-            network.note(Place::Edge(region, transport, family), |row| row.outcome = Outcome::NoAddress);
+    tasks.send(Answer::Named(Place::Region(region, family), found, ms));
+    for transport in EDGE {
+        let place = Place::Edge(region, transport, family);
+        if addresses.is_empty() {
+            tasks.send(Answer::NoAddress(place, None));
+            continue;
         }
-    });
-    for transport in EDGE.into_iter().filter(|_| !nowhere) {
         let (addresses, roots) = (addresses.clone(), Arc::clone(&plan.roots));
-        desk.spawn(move |desk| {
-            let reached = probe_edge(desk, get, Place::Edge(region, transport, family), &addresses, deadline);
+        tasks.spawn(move |tasks| {
+            let reached = probe_edge(tasks, place, &addresses, deadline);
             if let Some(address) = reached.filter(|_| transport == Transport::Tcp) {
-                who_is_the_edge(desk, get, Place::Edge(region, transport, family), (address, &roots), deadline);
+                tasks.send(Answer::Edge(place, edge_certificate(address, &roots, deadline)));
             }
         });
     }
 }
 
 /// Tries the addresses one after the other, each with its share of the time. Returns the one that answered.
-fn probe_edge<F: 'static>(
-    desk: &Desk<F>,
-    get: fn(&mut F) -> &mut Network,
-    place: Place,
-    addresses: &[SocketAddr],
-    deadline: Instant,
-) -> Option<SocketAddr> {
+fn probe_edge(tasks: &Tasks<Fact>, place: Place, addresses: &[SocketAddr], deadline: Instant) -> Option<SocketAddr> {
     for (at, address) in addresses.iter().copied().enumerate() {
-        desk.put(move |facts| get(facts).note(place, |row| row.addresses = vec![address.ip().to_string()]));
+        tasks.send(Answer::Tries(place, address.ip()));
         let started = Instant::now();
         let share = remaining(deadline) / u32::try_from(addresses.len() - at).unwrap_or(1);
         let until = started + share;
@@ -184,16 +138,11 @@ fn probe_edge<F: 'static>(
             Ok((outcome, versions)) => (outcome, (!versions.is_empty()).then(|| offered(&versions))),
             Err(fault) => {
                 let outcome = Outcome::of(&fault);
-                let said = fault.kind() == io::ErrorKind::PermissionDenied || outcome == Outcome::Unexpected;
-                (outcome, said.then(|| words(&fault)))
+                let says_more = fault.kind() == io::ErrorKind::PermissionDenied || outcome == Outcome::Unexpected;
+                (outcome, says_more.then(|| words(&fault)))
             }
         };
-        desk.put(move |facts| {
-            get(facts).note(place, |row| {
-                (row.outcome, row.detail) = (outcome, detail);
-                row.ms = ms.filter(|_| outcome != Outcome::Timeout);
-            });
-        });
+        tasks.send(Answer::Probed(place, outcome, ms, detail));
         if outcome == Outcome::Ok {
             return Some(address);
         }
@@ -201,24 +150,9 @@ fn probe_edge<F: 'static>(
     None
 }
 
-/// Reads the certificate behind an open port: a firewall that opens TLS there is nobody whom cloudflared talks to.
-fn who_is_the_edge<F: 'static>(
-    desk: &Desk<F>,
-    get: fn(&mut F) -> &mut Network,
-    place: Place,
-    (address, roots): (SocketAddr, &Arc<RootCertStore>),
-    deadline: Instant,
-) {
-    let (name, organisation) = EDGE_TLS;
-    let seen = tls::look(name, address, roots, false, deadline.min(Instant::now() + EDGE_HANDSHAKE));
-    desk.put(move |facts| {
-        let network = get(facts);
-        let own = |issuer: &String| issuer.contains(organisation);
-        if let Some(issuer) = seen.issuer.as_ref().filter(|issuer| seen.fault.is_some() && !own(issuer)) {
-            network.foreign_edge = Some(issuer.clone());
-        }
-        network.note(place, |row| row.issuer = seen.issuer);
-    });
+/// The certificate behind an open port: cloudflared does not accept a firewall that opens TLS there.
+fn edge_certificate(address: SocketAddr, roots: &Arc<RootCertStore>, deadline: Instant) -> tls::Seen {
+    tls::look(EDGE_TLS.0, address, roots, false, deadline.min(Instant::now() + EDGE_HANDSHAKE))
 }
 
 fn connect(address: SocketAddr, until: Instant) -> io::Result<(Outcome, Vec<u32>)> {

@@ -4,9 +4,9 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::patiently;
 use super::row::Outcome;
-use crate::preflight::race::remaining;
+use super::socket::{random, wait_until};
+use crate::preflight::parallel::remaining;
 
 /// Reserved for exactly this (RFC 9000, section 15: versions of the form `0x?a?a?a?a`).
 const VERSION: [u8; 4] = [0x1a, 0x2a, 0x3a, 0x4a];
@@ -26,7 +26,7 @@ pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(Outcom
     };
     // Connected, so that an ICMP error comes back as one.
     socket.connect(server)?;
-    let ids = (super::random::<8>(), super::random::<8>());
+    let ids = (random::<8>(), random::<8>());
     let packet = packet(ids);
     let mut strange = false;
     let mut pauses = PAUSES.iter().map(|pause| Duration::from_millis(*pause));
@@ -35,7 +35,7 @@ pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(Outcom
         let again = pauses.next().map_or(deadline, |pause| deadline.min(Instant::now() + pause));
         loop {
             let mut buffer = [0; 2048];
-            let received = patiently(again, |left| {
+            let received = wait_until(again, |left| {
                 socket.set_read_timeout(Some(left))?;
                 socket.recv(&mut buffer)
             });

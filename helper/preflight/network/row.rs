@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How a probe goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Transport {
+pub(in crate::preflight) enum Transport {
     /// A DNS lookup.
     Dns,
     /// A QUIC packet that must be answered.
@@ -22,7 +22,7 @@ pub(crate) enum Transport {
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub(in crate::preflight) enum Outcome {
     /// Answered as it should.
     Ok,
     /// Not answered in time.
@@ -67,7 +67,7 @@ pub(super) fn words(fault: &io::Error) -> String {
 
 /// One probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Row {
+pub(in crate::preflight) struct Row {
     /// Host name.
     pub(super) target: String,
     /// Port (of the DNS server, for a lookup).
@@ -95,7 +95,7 @@ pub(crate) struct Row {
 /// Address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Family {
+pub(in crate::preflight) enum Family {
     /// A record.
     Ipv4,
     /// AAAA record.

@@ -14,9 +14,9 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
-use super::patiently;
 use super::row::{Outcome, words};
-use crate::preflight::race::remaining;
+use super::socket::wait_until;
+use crate::preflight::parallel::remaining;
 use crate::redact;
 
 /// An answer to the one request that follows the handshake is worth this much time, and no more.
@@ -24,7 +24,7 @@ const HEADERS: Duration = Duration::from_millis(700);
 
 /// What is wrong with who answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::preflight) enum Fault {
     /// The certificate leads to no publicly trusted CA.
     Untrusted,
     /// It is another host's: these names.
@@ -37,7 +37,7 @@ pub(super) enum Fault {
 
 /// What was seen of a server.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(in crate::preflight) struct Seen {
     pub(super) outcome: Outcome,
     /// Milliseconds to the end of the handshake.
     pub(super) ms: Option<u64>,
@@ -165,7 +165,7 @@ struct Bounded {
 
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        patiently(self.deadline, |left| {
+        wait_until(self.deadline, |left| {
             self.stream.set_read_timeout(Some(left))?;
             self.stream.read(buffer)
         })
@@ -174,7 +174,7 @@ impl Read for Bounded {
 
 impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        patiently(self.deadline, |left| {
+        wait_until(self.deadline, |left| {
             self.stream.set_write_timeout(Some(left))?;
             self.stream.write(bytes)
         })

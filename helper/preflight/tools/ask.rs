@@ -5,52 +5,55 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-use super::{Questions, SOCKET, client, clock_offset, json, ranges};
+use super::{Answer, Program, Questions, SOCKET, client, clock_offset, json, ranges};
 use crate::engine::client::Docker;
 use crate::os::process::{self, Output};
-use crate::preflight::race::{Desk, remaining};
-use crate::preflight::{Facts, host};
+use crate::preflight::disk;
+use crate::preflight::facts::Fact;
+use crate::preflight::parallel::{Tasks, remaining};
 
 /// One question to docker.
-type Question = Box<dyn FnOnce(&Docker, &Desk<Facts>, Instant) + Send>;
+type Question = Box<dyn FnOnce(&Docker, &Tasks<Fact>, Instant) + Send>;
 
 /// Starts every question at once.
-pub(in crate::preflight) fn start(desk: &Desk<Facts>, docker: Option<Docker>, questions: Questions, deadline: Instant) {
-    desk.spawn(move |desk| {
+pub(in crate::preflight) fn start(
+    tasks: &Tasks<Fact>,
+    docker: Option<Docker>,
+    questions: Questions,
+    deadline: Instant,
+) {
+    tasks.spawn(move |tasks| {
         let Some(found) = program("git", "--version", deadline) else { return };
-        desk.put(|facts| facts.tools.git = Some(found));
+        tasks.send(Answer::Git(found));
     });
-    desk.spawn(move |desk| {
+    tasks.spawn(move |tasks| {
         let Some(found) = program("openssl", "version", deadline) else { return };
-        desk.put(|facts| facts.tools.openssl = Some(found));
+        tasks.send(Answer::Openssl(found));
     });
     let Some(docker) = docker else { return };
     let run = |job: Question| {
         let docker = docker.clone();
-        desk.spawn(move |desk| job(&docker, desk, deadline));
+        tasks.spawn(move |tasks| job(&docker, tasks, deadline));
     };
     let Questions { project, images, wants_networks, has_host } = questions;
-    run(Box::new(move |docker, desk, deadline| client_and_endpoint(docker, desk, deadline, has_host)));
+    run(Box::new(move |docker, tasks, deadline| client_and_endpoint(docker, tasks, deadline, has_host)));
     run(Box::new(engine));
-    run(Box::new(|docker, desk, deadline| {
-        let said = ask(docker, &["compose", "version", "--short"], deadline);
-        desk.put(|facts| facts.tools.compose = Some(said));
+    run(Box::new(|docker, tasks, deadline| {
+        tasks.send(Answer::Compose(ask(docker, &["compose", "version", "--short"], deadline)));
     }));
     if wants_networks {
         run(Box::new(bridge_networks));
     }
     if let Some((project, folder)) = project {
-        run(Box::new(move |docker, desk, deadline| {
-            let found = containers_of_others(docker, &project, &folder, deadline);
-            desk.put(move |facts| facts.tools.containers = found);
+        run(Box::new(move |docker, tasks, deadline| {
+            tasks.send(Answer::Containers(containers_of_others(docker, &project, &folder, deadline)));
         }));
     }
-    run(Box::new(move |docker, desk, deadline| {
+    run(Box::new(move |docker, tasks, deadline| {
         let mut args = vec!["image", "inspect"];
         args.extend(images.iter().map(String::as_str));
         // Images that are missing make the exit code 1; the others are printed all the same.
-        let found = super::images(&ask(docker, &args, deadline).stdout, &images);
-        desk.put(move |facts| facts.tools.images = found);
+        tasks.send(Answer::Images(super::images(&ask(docker, &args, deadline).stdout, &images)));
     }));
 }
 
@@ -61,17 +64,17 @@ fn ask(docker: &Docker, args: &[&str], deadline: Instant) -> Output {
 
 /// A program's path and the first line that it prints: `Some(None)` where it is missing, `None` where it does not end in
 /// time.
-fn program(name: &str, words: &str, deadline: Instant) -> Option<Option<(PathBuf, String)>> {
+fn program(name: &str, words: &str, deadline: Instant) -> Option<Program> {
     let Some(path) = process::find(name) else { return Some(None) };
     let line = first_line(&path, words, deadline)?;
     Some(Some((path, line)))
 }
 
 /// The client, and where it looks for the engine.
-fn client_and_endpoint(docker: &Docker, desk: &Desk<Facts>, deadline: Instant, has_host: bool) {
+fn client_and_endpoint(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant, has_host: bool) {
     let said = ask(docker, &["version", "--format", "{{json .}}"], deadline);
     let context = client(&said, "Context");
-    desk.put(|facts| facts.tools.version = Some(said));
+    tasks.send(Answer::Client(said));
     // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
     let endpoint = if has_host {
         None
@@ -81,30 +84,28 @@ fn client_and_endpoint(docker: &Docker, desk: &Desk<Facts>, deadline: Instant, h
         let said = ask(docker, &["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], deadline);
         said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     };
-    desk.put(|facts| facts.tools.endpoint = endpoint.filter(|text| text.contains("://")));
+    if let Some(endpoint) = endpoint.filter(|text| text.contains("://")) {
+        tasks.send(Answer::Endpoint(endpoint));
+    }
 }
 
 /// The engine, its clock and its disk.
-fn engine(docker: &Docker, desk: &Desk<Facts>, deadline: Instant) {
+fn engine(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
     let before = OffsetDateTime::now_utc();
     let said = ask(docker, &["info", "--format", "{{json .}}"], deadline);
     let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
     // A disk that hangs takes this thread along, and no more.
-    let disk = json(&said).and_then(|info| host::disk(&info));
-    desk.put(move |facts| {
-        (facts.tools.info, facts.tools.clock_offset) = (Some(said), offset);
-        facts.host.note_disk(disk);
-    });
+    let disk = json(&said).and_then(|info| disk::of_engine(&info));
+    tasks.send(Answer::Engine(said, offset, disk));
 }
 
-fn bridge_networks(docker: &Docker, desk: &Desk<Facts>, deadline: Instant) {
+fn bridge_networks(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
     let list = ask(docker, &["network", "ls", "--quiet", "--filter", "driver=bridge"], deadline);
     let ids = String::from_utf8_lossy(&list.stdout).into_owned();
     let mut args = vec!["network", "inspect"];
     args.extend(ids.split_whitespace());
     if list.success && args.len() > 2 {
-        let shown = ask(docker, &args, deadline);
-        desk.put(move |facts| facts.tools.networks = ranges(&shown.stdout));
+        tasks.send(Answer::Networks(ranges(&ask(docker, &args, deadline).stdout)));
     }
 }
 

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::answer::{Finding, Severity, Skipped};
 use crate::check::{Check, Outcome};
 use crate::engine::version;
-use crate::preflight::Facts;
+use crate::preflight::facts::Facts;
 use crate::rules::{self, RuleId};
 
 /// The checks of the tools.

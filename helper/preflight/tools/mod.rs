@@ -1,7 +1,7 @@
 //! The programs: docker with its engine and Compose, git, openssl. Asks them; `checks` judges what they said.
 
-mod ask;
-mod checks;
+pub(super) mod ask;
+pub(super) mod checks;
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub(super) use ask::start;
-pub(super) use checks::CHECKS;
-
-use super::host;
+use super::disk::Free;
+use super::shell;
 use crate::engine::client::Docker;
 use crate::engine::version;
 use crate::os::process::Output;
@@ -60,8 +58,27 @@ pub(super) struct Tools {
     pub(super) containers: Option<Vec<(String, PathBuf)>>,
     /// Images that are on the engine already: reference, architecture.
     pub(super) images: Option<Vec<(String, String)>>,
-    git: Option<Option<(PathBuf, String)>>,
-    openssl: Option<Option<(PathBuf, String)>>,
+    /// The engine's disk, if it is one of this host.
+    pub(super) disk: Option<Free>,
+    git: Option<Program>,
+    openssl: Option<Program>,
+}
+
+/// Where a program is and the first line that it prints; `None` if there is none.
+type Program = Option<(PathBuf, String)>;
+
+/// The answer to one question.
+pub(super) enum Answer {
+    Git(Program),
+    Openssl(Program),
+    Client(Output),
+    Endpoint(String),
+    /// With the engine's clock offset and its disk.
+    Engine(Output, Option<i64>, Option<Free>),
+    Compose(Output),
+    Networks(Option<Vec<(String, String, Ipv4Net)>>),
+    Containers(Option<Vec<(String, PathBuf)>>),
+    Images(Option<Vec<(String, String)>>),
 }
 
 /// What is asked of docker about the deployment.
@@ -144,6 +161,23 @@ impl Tools {
         Self { docker: docker.map(|docker| docker.program().to_path_buf()), ..Self::default() }
     }
 
+    /// Notes an answer.
+    pub(super) fn note(&mut self, answer: Answer) {
+        match answer {
+            Answer::Git(found) => self.git = Some(found),
+            Answer::Openssl(found) => self.openssl = Some(found),
+            Answer::Client(said) => self.version = Some(said),
+            Answer::Endpoint(endpoint) => self.endpoint = Some(endpoint),
+            Answer::Engine(said, offset, disk) => {
+                (self.info, self.clock_offset, self.disk) = (Some(said), offset, disk);
+            }
+            Answer::Compose(said) => self.compose = Some(said),
+            Answer::Networks(found) => self.networks = found,
+            Answer::Containers(found) => self.containers = found,
+            Answer::Images(found) => self.images = found,
+        }
+    }
+
     fn engine(&self) -> Engine {
         let info = self.engine_info().and_then(|info| info["ServerVersion"].as_str().map(str::to_owned));
         let said = self.version.as_ref().filter(|said| !said.timed_out);
@@ -190,7 +224,7 @@ impl Tools {
     pub(super) fn daemon_proxy(&self) -> Option<String> {
         let info = self.info()?;
         let set = ["HttpsProxy", "HttpProxy"].into_iter().filter_map(|key| info[key].as_str());
-        set.into_iter().find(|text| !text.is_empty()).map(host::without_credentials)
+        set.into_iter().find(|text| !text.is_empty()).map(shell::without_credentials)
     }
 
     fn is_podman(&self) -> bool {
@@ -248,7 +282,7 @@ impl Tools {
         }
         rows.push(Tool {
             name: "engine",
-            path: docker_host.map(host::without_credentials).or_else(|| self.endpoint.clone()),
+            path: docker_host.map(shell::without_credentials).or_else(|| self.endpoint.clone()),
             version: match self.engine() {
                 Engine::Answers(version) => Some(version),
                 Engine::Silent | Engine::Failed(_) => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::super::snapshot::{Container, Printed};
-use super::{StackState, View};
+use super::state::{StackState, View};
 use crate::answer::{Evidence, Finding, Layer, Severity, Skipped};
 use crate::logs::cloudflared::Case;
 use crate::logs::fault::Fault;

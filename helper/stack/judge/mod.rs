@@ -4,157 +4,21 @@ mod edge;
 mod namespace;
 mod programs;
 mod routes;
+mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 pub(crate) use namespace::{Orphan, orphan};
+pub(crate) use state::{ContainerState, RouteState, StackState};
+
+use self::state::{View, ago};
 
 use super::declared::Declared;
 use super::snapshot::{Container, Snapshot};
-use crate::answer::{Finding, Severity, Skipped, Subject, count};
+use crate::answer::Finding;
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::logs::patterns;
-use crate::probe::judge::State;
-use crate::probe::row::ServerRow;
-use crate::probe::wire::Metrics;
 use crate::rules::{self, RuleId};
-
-/// A container in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct ContainerState {
-    /// Name of its service.
-    pub(crate) service: String,
-    /// `running`, `restarting`, `exited`, `created`, …, or `missing`.
-    pub(crate) state: String,
-    /// `healthy`, `unhealthy`, `starting`; absent without a health check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) health: Option<String>,
-    /// Seconds since its start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) up_seconds: Option<u64>,
-    /// How often it was restarted because it ended.
-    pub(crate) restarts: u32,
-    /// Whether it was only stopped, so that starting it is enough.
-    #[serde(skip)]
-    pub(crate) is_stopped: bool,
-}
-
-/// A route in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct RouteState {
-    /// Its name.
-    pub(crate) name: String,
-    /// Where it leads.
-    pub(crate) upstream: String,
-    /// Whether the proxy said that it read it; `null` where its log cannot tell.
-    pub(crate) configured: Option<bool>,
-    /// Whether the server behind it runs; `null` while it is starting, and where it cannot be seen from here.
-    pub(crate) upstream_up: Option<bool>,
-    /// What Claude calls.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) url: Option<String>,
-    /// Whether Claude can call it.
-    pub(crate) state: State,
-    /// The MCP server that answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) server: Option<ServerRow>,
-}
-
-impl RouteState {
-    /// Whether the server behind it was seen not to run.
-    pub(crate) fn is_down(&self) -> bool {
-        self.upstream_up == Some(false)
-    }
-}
-
-/// The state of a stack at one moment.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct StackState {
-    /// Live: at least one edge connection, and every route as far as it can be seen.
-    pub(crate) ready: bool,
-    /// The containers, a missing one of the two programs included.
-    pub(crate) containers: Vec<ContainerState>,
-    /// Registered edge connections; `None` where the log cannot tell.
-    pub(crate) connections: Option<u32>,
-    /// How many there should be.
-    pub(crate) wanted: u32,
-    /// `quic` or `http2`.
-    pub(crate) protocol: Option<String>,
-    /// The routes.
-    pub(crate) routes: Vec<RouteState>,
-    /// What is wrong.
-    pub(crate) findings: Vec<Finding>,
-    /// What could not be looked at.
-    pub(crate) skipped: Vec<Skipped>,
-    /// Waiting longer is in vain.
-    pub(crate) gave_up: bool,
-    /// A container that ended before has run for too short a time to tell whether it stays.
-    pub(crate) recently_restarted: bool,
-    /// What is on its way, in words, and needs nothing but time.
-    pub(crate) pending: Vec<String>,
-    /// Which routes Claude can call and which not, in one sentence, where they were asked.
-    pub(crate) calls: Option<String>,
-    /// cloudflared's own numbers, where it gave them.
-    #[serde(skip)]
-    pub(crate) metrics: Option<Metrics>,
-    /// Containers whose service the files no longer have: service, id.
-    pub(crate) leftovers: Vec<(String, String)>,
-}
-
-impl StackState {
-    /// A word of progress for a terminal.
-    pub(crate) fn progress(&self) -> String {
-        let running = self.containers.iter().filter(|c| c.state == "running").count();
-        let routes = self.routes.iter().filter(|r| r.configured != Some(false)).count();
-        let connections = self.connections.map_or_else(|| "?".to_owned(), |n| n.to_string());
-        format!(
-            "containers {running}/{}, edge connections {connections}/{}, routes {routes}/{}",
-            self.containers.len(),
-            self.wanted,
-            self.routes.len()
-        )
-    }
-
-    /// Whether there are routes, and Claude could call each of them once there is a tunnel.
-    pub(crate) fn is_callable(&self) -> bool {
-        !self.routes.is_empty() && self.routes.iter().all(|route| route.state.is_callable())
-    }
-
-    /// Whether everything that makes the tunnel ready was tried, and is so; `None` where something was not tried.
-    pub(crate) fn is_ready(&self) -> Option<bool> {
-        let unchecked = self.routes.iter().any(|route| route.state == State::NotChecked);
-        if self.ready && unchecked { None } else { Some(self.ready) }
-    }
-
-    /// Whether a rule was found.
-    pub(crate) fn has(&self, id: RuleId) -> bool {
-        self.findings.iter().any(|f| f.id == id)
-    }
-
-    /// The first error that nothing else explains.
-    fn cause(&self) -> Option<RuleId> {
-        let causes = self.findings.iter().filter(|f| f.consequence_of.is_none());
-        causes.filter(|f| f.severity == Severity::Error).map(|f| f.id).next()
-    }
-}
-
-/// What is judged, with the two programs looked up.
-struct View<'a> {
-    declared: &'a Declared,
-    snapshot: &'a Snapshot,
-    proxy: Option<&'a Container>,
-    cloudflared: Option<&'a Container>,
-}
-
-impl View<'_> {
-    /// The container of a service that the files have.
-    fn container(&self, service: &str) -> Option<&Container> {
-        self.snapshot.container(service).filter(|_| self.declared.has(service))
-    }
-}
 
 /// Judges what was seen.
 pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
@@ -224,16 +88,6 @@ fn many(containers: usize) -> String {
     if containers == 1 { "the container".to_owned() } else { format!("all {containers} containers") }
 }
 
-/// A time span in its largest unit, `5 s`, `3 min`, `2 h`, `4 days`.
-pub(crate) fn ago(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s @ 7_200..172_800 => format!("{} h", s / 3_600),
-        s => count(s / 86_400, "day"),
-    }
-}
-
 fn describe(declared: &Declared, snapshot: &Snapshot, containers: &[&Container]) -> Vec<ContainerState> {
     let mut states: Vec<ContainerState> = containers
         .iter()
@@ -261,9 +115,4 @@ fn describe(declared: &Declared, snapshot: &Snapshot, containers: &[&Container])
     }
     states.sort_by(|a, b| a.service.cmp(&b.service));
     states
-}
-
-/// A finding about a service.
-fn about(id: RuleId, service: &str) -> Finding {
-    rules::finding(id).about(Subject::service(service))
 }

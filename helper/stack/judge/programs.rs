@@ -1,7 +1,7 @@
 //! The proxy and cloudflared as programs: whether they run and stay up, and run what the files say.
 
 use super::super::snapshot::Container;
-use super::{StackState, View, about, ago};
+use super::state::{StackState, View, about, ago};
 use crate::answer::{Evidence, Finding};
 use crate::logs::fault::Fault;
 use crate::logs::patterns::{self, Pattern};

@@ -8,7 +8,7 @@ use super::super::declared::{DeclaredRoute, route_id};
 use super::super::snapshot::Container;
 use super::edge::is_whole;
 use super::programs::{GIVE_UP, runs_current_configuration, with_last_line};
-use super::{RouteState, StackState, View, about};
+use super::state::{RouteState, StackState, View, about};
 use crate::answer::{Finding, Skipped, Subject};
 use crate::caller::quote;
 use crate::config::gateway::Gateway;

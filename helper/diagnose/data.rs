@@ -1,0 +1,144 @@
+//! Request and answer of `diagnose`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::answer::Error;
+use crate::logs::verdict::Verdict;
+use crate::redact;
+use crate::stack::judge::ContainerState;
+
+/// The request.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DiagnoseRequest {
+    /// A saved log: the path of a file as it stands, or `-` for standard input. Neither Docker nor a directory is
+    /// needed then. Left out: the deployment itself.
+    pub(crate) logs: Option<String>,
+    /// Leave out what was printed before: a moment (`2026-11-22T20:45:00Z`) or an age (`90s`, `15m`, `2h`, `1d`).
+    pub(crate) since: Option<String>,
+    /// Also write a support bundle to this path, a `.tar.gz` that must not exist: versions, digests, redacted files and
+    /// logs of the deployment, never a key or a token.
+    pub(crate) bundle: Option<String>,
+    /// Stop reading standard input after so many seconds (60), in case it never ends.
+    pub(crate) max_seconds: Option<u32>,
+}
+
+/// What `diagnose` answers.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct DiagnoseData {
+    /// Whether it was seen to work, and nothing later says otherwise. Nothing wrong seen is not healthy.
+    pub(super) healthy: bool,
+    /// Counts and the last state.
+    pub(super) signals: Signals,
+    /// Lines that were read.
+    pub(super) lines: u64,
+    /// Bytes that were read.
+    pub(super) bytes: u64,
+    /// The deployment's containers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) containers: Vec<ContainerState>,
+    /// The support bundle, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bundle: Option<Bundle>,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Bundle {
+    /// Where it is, mode 0600.
+    pub(super) path: String,
+    /// How large it is.
+    pub(super) bytes: u64,
+    /// What is in it.
+    pub(super) entries: Vec<String>,
+}
+
+/// What the lines add up to.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Signals {
+    /// Edge connections that are registered now (before a stop on purpose, those until then); `null` where nothing of
+    /// cloudflared was read.
+    pub(super) registered: Option<u32>,
+    /// How many there should be.
+    pub(super) wanted: u32,
+    /// How they are made, `quic` or `http2`.
+    pub(super) protocol: Option<String>,
+    /// Where cloudflared stands: `starting`, `retrying`, `registered`, `lost`, `ended`, `stopped`.
+    pub(super) edge: Option<&'static str>,
+    /// Routes that the proxy logged as loaded.
+    pub(super) routes: u32,
+    /// Whether the last call went well; `null` where none was seen.
+    pub(super) last_call: Option<bool>,
+    /// Who printed: name and role (`proxy`, `cloudflared`, `server`, `unknown`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) sources: Vec<Source>,
+}
+
+/// One program in a log.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Source {
+    /// Its service, as far as the prefix tells.
+    name: String,
+    /// Its role.
+    role: &'static str,
+}
+
+impl Signals {
+    pub(super) fn of(verdict: &Verdict) -> Self {
+        let sources = verdict.sources.iter().take(12);
+        Self {
+            registered: verdict.registered,
+            wanted: verdict.wanted,
+            protocol: verdict.protocol.clone(),
+            edge: verdict.edge,
+            routes: verdict.routes,
+            last_call: verdict.last_call,
+            sources: sources.map(|(name, role)| Source { name: redact::cut(name, 80), role }).collect(),
+        }
+    }
+}
+
+/// A moment, as RFC 3339 or as an age.
+pub(super) fn moment(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
+    let wrong = || {
+        Error::request(
+            format!("`since` is `{text}`, which is neither a moment nor an age"),
+            "write `2026-11-22T20:45:00Z`, or an age such as `90s`, `15m`, `2h`, `1d`",
+        )
+    };
+    if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Ok(moment);
+    }
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let age: u32 = number.parse().map_err(|_| wrong())?;
+    let age = time::Duration::seconds(i64::from(age) * seconds);
+    now.checked_sub(age).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn moments_and_ages() {
+        let now = datetime!(2026-11-22 20:45 UTC);
+        assert_eq!(moment("2026-11-22T20:00:00Z", now).unwrap(), datetime!(2026-11-22 20:00 UTC));
+        assert_eq!(moment("15m", now).unwrap(), datetime!(2026-11-22 20:30 UTC));
+        assert_eq!(moment("1d", now).unwrap(), datetime!(2026-11-21 20:45 UTC));
+        for wrong in ["", "m", "-5m", "5", "yesterday", "5\u{e4}", "99999999999s"] {
+            assert!(moment(wrong, now).is_err(), "{wrong}");
+        }
+        assert!(moment("4294967295d", now).is_err());
+    }
+}

@@ -1,0 +1,170 @@
+//! One wording of a program: its texts, and what they mean.
+
+use super::engine_text::{behind_level, is_engine_error, is_runtime_error};
+use crate::rules::RuleId;
+
+/// What a line says of the state of the program that printed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// The program ends of it: what follows is another life.
+    Fatal,
+    /// An attempt to reach the tunnel's edge failed; a registration makes up for it.
+    Attempt,
+    /// A connection is gone.
+    Lost,
+    /// One call failed; a later one that passes makes up for it.
+    Call,
+    /// Nothing is wrong, whatever the words.
+    Noise,
+    /// A step of the program's life.
+    Event(Event),
+}
+
+/// Steps of a program's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// cloudflared begins.
+    AgentStart,
+    /// cloudflared prints its settings.
+    Settings,
+    /// cloudflared received its configuration from the edge.
+    RemoteConfig,
+    /// Fewer addresses than connections.
+    AtMost,
+    /// One dial over QUIC begins.
+    Dialling,
+    /// A connection is registered.
+    Registered,
+    /// A connection was closed on purpose.
+    Unregistered,
+    /// cloudflared received a signal to stop.
+    Stopping,
+    /// cloudflared waits before the next attempt.
+    Retrying,
+    /// cloudflared gives up QUIC.
+    Fallback,
+    /// cloudflared's own words for UDP that is blocked.
+    UdpHint,
+    /// The proxy applied a route.
+    Route,
+    /// The proxy begins.
+    ProxyStart,
+    /// A call arrived at the proxy.
+    CallStarted,
+    /// The proxy passed an answer on, whatever its status.
+    CallDone,
+    /// A server begins.
+    ServerStart,
+    /// A server listens.
+    Listening,
+    /// A server was asked for a session that it does not have.
+    SessionGone,
+    /// pip's first words in a container: a start of the documented sample.
+    Pip,
+    /// A Python program begins to say why it fails.
+    Traceback,
+    /// A program that is not Anthropic's proxy says its name: nginx, another `mcp-proxy`.
+    OtherProxy,
+}
+
+/// What else a wording tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// Only this program prints it, so it counts without a prefix, a time or a level.
+    Own,
+    /// A connection existed until now.
+    Held,
+    /// Nothing arrived on a QUIC connection.
+    Silence,
+    /// The attempt was made over QUIC.
+    Quic,
+    /// No address of the edge is left to try.
+    NoAddresses,
+    /// A row of cloudflared's own checks at its start (2026.5.2 and later).
+    Precheck,
+    /// Counts only while nothing is registered: it does not concern the tunnel's own connections.
+    Early,
+    /// Counts only where nothing else explains the failure.
+    Weak,
+    /// Counts only where the line, behind its level, begins with the first text.
+    Start,
+    /// Counts only in a line that reports a failure: the word alone is also in what docker says of itself.
+    Failure,
+    /// Counts only in the output of a build.
+    Build,
+}
+
+/// A wording: when all its texts are in one line, the rule is proven (or the step made).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pattern {
+    /// A row of the table; `None` for noise, steps, and a refused registration whose reason cloudflared hides.
+    pub(crate) rule: Option<RuleId>,
+    /// What it says of the program.
+    pub(crate) effect: Effect,
+    /// All of these, in any order.
+    pub(crate) parts: &'static [&'static str],
+    /// What else it tells.
+    tells: &'static [Tell],
+    /// Advice for this wording, where the row's does not fit.
+    pub(crate) fix: Option<&'static str>,
+}
+
+impl Pattern {
+    pub(super) const fn new(rule: Option<RuleId>, effect: Effect, parts: &'static [&'static str]) -> Self {
+        Self { rule, effect, parts, tells: &[], fix: None }
+    }
+
+    pub(super) const fn tells(mut self, tells: &'static [Tell]) -> Self {
+        self.tells = tells;
+        self
+    }
+
+    pub(super) const fn fix(mut self, fix: &'static str) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+
+    /// Whether it tells this, too.
+    pub(crate) fn has(&self, tell: Tell) -> bool {
+        self.tells.contains(&tell)
+    }
+
+    /// Whether a line has all the texts, where they count.
+    pub(crate) fn fits(&self, line: &str) -> bool {
+        self.parts.iter().all(|part| line.contains(part)) && self.counts_in(line)
+    }
+
+    /// Whether a line that has all the texts has them where they count.
+    pub(crate) fn counts_in(&self, line: &str) -> bool {
+        if self.has(Tell::Start) {
+            return behind_level(line).starts_with(self.parts[0]);
+        }
+        !self.has(Tell::Failure) || is_engine_error(line) || is_runtime_error(line)
+    }
+
+    /// A line of this wording.
+    #[cfg(test)]
+    pub(crate) fn sample(&self) -> String {
+        let front = if self.has(Tell::Failure) { "Error response from daemon: " } else { "" };
+        format!("{front}{}", self.parts.join(" … "))
+    }
+}
+
+pub(super) const fn fatal(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Fatal, parts)
+}
+pub(super) const fn attempt(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Attempt, parts)
+}
+pub(super) const fn call(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Call, parts)
+}
+pub(super) const fn lost(parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(RuleId::EdgeConnLost), Effect::Lost, parts)
+}
+pub(super) const fn noise(parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(None, Effect::Noise, parts)
+}
+pub(super) const fn event(event: Event, parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(None, Effect::Event(event), parts)
+}
