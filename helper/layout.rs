@@ -159,7 +159,7 @@ fn next_use(code: &str) -> Option<(&str, &str, &str)> {
 
 /// Paths like `crate::a::b` and `child::f` in the middle of the code.
 fn inline(code: &str) -> Vec<Module> {
-    let code = code.replace("pub(in ", "");
+    let code = code.replace("(in crate::", "(");
     let words = code.split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ':')));
     let ours = words.filter(|word| word.contains("::") && word.starts_with(|c: char| c.is_lowercase()));
     ours.map(|word| word.split("::").filter(|s| !s.is_empty()).map(str::to_owned).collect()).collect()
