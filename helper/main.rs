@@ -18,6 +18,7 @@ mod logs;
 mod model;
 mod os;
 mod preflight;
+mod privileges;
 mod probe;
 mod redact;
 mod render;

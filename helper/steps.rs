@@ -34,6 +34,12 @@ pub(crate) fn restart_step(caller: &Caller) -> Next {
     Next::helper("restart the stack, cloudflared included", caller.command(&["restart"]))
 }
 
+/// The person decides about the privileges that the stack asks for.
+fn allow_step(caller: &Caller) -> Next {
+    Next::person("read what the stack asks for, and allow it in a terminal of your own only if you want it")
+        .running(caller.command(&["allow"]))
+}
+
 /// The command that ends a fault, where one does.
 pub(crate) fn cure(finding: &Finding, caller: &Caller) -> Option<Next> {
     let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
@@ -51,6 +57,7 @@ pub(crate) fn cure(finding: &Finding, caller: &Caller) -> Option<Next> {
             &["certs", "renew"],
         ),
         Cure::RotateCa => Some(new_ca(caller)),
+        Cure::Allow => Some(allow_step(caller)),
         Cure::Render | Cure::ByHandThen | Cure::Look | Cure::ByHand => None,
     }
 }

@@ -24,6 +24,7 @@ fn these_are_the_commands_and_no_others() {
     assert_eq!(
         names,
         [
+            "allow",
             "certs check",
             "certs issue",
             "certs renew",

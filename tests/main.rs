@@ -28,6 +28,7 @@ mod plugin;
 mod preflight;
 mod preflight_limits;
 mod preflight_network;
+mod privileges;
 mod probe;
 mod prompt;
 mod release;

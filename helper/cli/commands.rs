@@ -10,7 +10,7 @@ use crate::answer::request::{self, Flag};
 use crate::answer::{self, Error, Report, Status};
 use crate::caller::Caller;
 use crate::commands::schema::{Entry, answer_of, request_of};
-use crate::commands::{certs, check, connect, down, init, probe, render, rules, schema, stack, token};
+use crate::commands::{allow, certs, check, connect, down, init, probe, render, rules, schema, stack, token};
 use crate::deployment::{Deployment, kind};
 use crate::{diagnose, preflight};
 
@@ -196,6 +196,13 @@ pub(crate) static COMMANDS: &[Command] = &[
         "",
         down::DownRequest => down::DownData,
         |_r, d, caller| down::down(&d, caller)
+    ),
+    command!(
+        "allow",
+        "Records that a person allows the privileges that the stack asks for",
+        "",
+        allow::AllowRequest => allow::AllowData,
+        |r, d, caller| allow::run(&d, &r, caller)
     ),
     command!(
         "diagnose",

@@ -1,5 +1,6 @@
 //! The commands: each takes a request, answers with a report. Leaves: nothing but the command line imports them.
 
+pub(crate) mod allow;
 pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod connect;

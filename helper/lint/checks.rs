@@ -22,6 +22,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "compose-netmode-conflict", test: stack::namespace_is_one },
     Check { id: "depends-on-plain", test: stack::restarts_go_together },
     Check { id: "no-ingress-url", test: stack::proxy_is_dialled },
+    Check { id: "compose-privileges", test: stack::privileges_are_wanted },
     Check { id: "variable-of-shell", test: stack::variables_stay },
     Check { id: "token-missing", test: stack::token_is_there },
     Check { id: "token-in-clear", test: stack::token_is_hidden },

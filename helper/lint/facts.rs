@@ -17,6 +17,7 @@ use crate::model::roles::Roles;
 use crate::model::token::{self, AgentToken};
 use crate::os::files;
 use crate::os::git::{self, GitState};
+use crate::privileges::{Privileges, consent};
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub(crate) struct Facts {
     /// Where the server certificate and its key lie.
     pub(super) pair: (Place, Place),
     pub(crate) certificates: Option<Judged>,
+    /// What the stack may do to this host only when a person wants it.
+    privileges: Privileges,
+    /// Whether a person does.
+    pub(super) is_allowed: bool,
     /// User and group that the proxy runs as.
     pub(super) user: (u32, u32),
 }
@@ -79,6 +84,8 @@ impl Facts {
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
         let user = current::proxy_user(&found, &services.proxy);
+        let privileges = Privileges::of(&found, deployment);
+        let is_allowed = !privileges.facts.is_empty() && consent::is_given(deployment, &privileges.digest, caller);
         Self {
             deployment: deployment.clone(),
             caller: caller.clone(),
@@ -95,6 +102,8 @@ impl Facts {
             gateway,
             pair,
             certificates,
+            privileges,
+            is_allowed,
             user,
         }
     }
@@ -102,6 +111,11 @@ impl Facts {
     /// What `.env` says.
     pub(crate) fn env(&self) -> Option<&EnvFile> {
         self.found.env()
+    }
+
+    /// What the stack may do to this host only when a person wants it.
+    pub(crate) fn privileges(&self) -> &Privileges {
+        &self.privileges
     }
 
     /// The routes as an answer may show them, as far as the configuration can be read.

@@ -35,6 +35,10 @@ pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     findings.into()
 }
 
+pub(super) fn privileges_are_wanted(facts: &Facts) -> Outcome {
+    capped(facts.privileges().findings(facts.is_allowed).into_iter())
+}
+
 pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
     // Each of these has a finding of its own that says more.
     let is_explained = facts.found.files().any(|file| file.value.is_err())

@@ -56,6 +56,11 @@ impl Stack {
         Self { tree, roots }
     }
 
+    /// All of it, in Compose's form.
+    pub(crate) fn tree(&self) -> &Value {
+        &self.tree
+    }
+
     /// A top-level key.
     pub(super) fn top(&self, path: &[&str]) -> Option<&Value> {
         at(&self.tree, path).filter(|value| !value.is_null())

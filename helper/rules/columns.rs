@@ -51,6 +51,8 @@ pub(crate) enum Cure {
     Renew,
     /// `certs rotate-ca`: a new CA.
     RotateCa,
+    /// `allow`, which only a person can do.
+    Allow,
     /// `render` with the request that the `fix` says.
     Render,
     /// A person's act or decision; the helper command in the `fix` comes with it.
@@ -74,6 +76,7 @@ impl Cure {
             Self::Renew => "certs renew",
             Self::RotateCa => "certs rotate-ca",
             Self::Render => "render",
+            Self::Allow => "allow",
             Self::ByHandThen | Self::Look | Self::ByHand => return None,
         })
     }

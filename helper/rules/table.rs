@@ -456,6 +456,16 @@ rules! {
         cause: "a key, a name or a file that the compose files use does not exist, or a variable without a default has no value",
         fix: "correct what the evidence names; `docker compose config -q` in {dir} checks the files",
     }
+    ComposePrivileges = "compose-privileges" {
+        layer: Files,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "{subject|the stack} asks for privileges on this host",
+        symptom: "`up` and `restart` start nothing until a person has allowed the privileges",
+        cause: "with what the evidence names, a container can read or change this machine, not only its own files",
+        fix: "remove what the evidence names; if it is wanted, a person runs `{helper} allow --dir {dir}` in a terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"DIGEST\"}'`)",
+        cure: Cure::Allow,
+    }
     ComposeFilesOutside = "compose-files-outside" {
         layer: Files,
         severity: Warning,

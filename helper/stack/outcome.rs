@@ -161,9 +161,9 @@ fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller:
         Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
         Cure::ByHandThen if finding.id != RuleId::UpstreamDown || !is_only_stopped(finding, state) => None,
         Cure::ByHandThen => Some(Next::helper("start the stack", caller.command(&["up"]))),
-        Cure::Token if finding.severity != Severity::Error => None,
+        Cure::Token | Cure::Allow if finding.severity != Severity::Error => None,
         Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
-        Cure::Up | Cure::Restart | Cure::Token | Cure::Issue | Cure::Renew => steps::cure(finding, caller),
+        Cure::Up | Cure::Restart | Cure::Token | Cure::Allow | Cure::Issue | Cure::Renew => steps::cure(finding, caller),
     }
 }
 

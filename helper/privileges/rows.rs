@@ -1,0 +1,419 @@
+//! What counts as dangerous: one row a key of Compose's model.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::outside::{is_harmless, is_outside, is_remote};
+use super::privilege::Privilege;
+use crate::config::yaml::{self, Value, at};
+
+/// Whether a single value is dangerous, with the service that has it.
+type Judge = fn(&str, &Value) -> bool;
+
+/// Keys of a service whose scalar, or each entry of whose list, is judged by itself.
+const SERVICE: &[(&str, Judge)] = &[
+    ("privileged", |value, _| is_on(value)),
+    ("pid", |value, _| is_host(value)),
+    ("ipc", |value, _| is_host(value)),
+    ("uts", |value, _| is_host(value)),
+    ("cgroup", |value, _| is_host(value)),
+    ("userns_mode", |value, _| is_host(value)),
+    ("network_mode", |value, service| is_host_network(value, service)),
+    ("cap_add", |value, _| !is_default_capability(value)),
+    ("security_opt", |value, _| is_unconfined(value)),
+    ("devices", |_, _| true),
+    ("device_cgroup_rules", |_, _| true),
+    ("volumes_from", |value, _| value.starts_with("container:") || value.contains('$')),
+    ("use_api_socket", |value, _| is_on(value)),
+];
+
+/// The same of `build:`.
+const BUILD: &[(&str, Judge)] = &[
+    ("privileged", |value, _| is_on(value)),
+    ("network", |value, _| is_host(value)),
+    ("entitlements", |_, _| true),
+    ("ssh", |_, _| true),
+];
+
+/// Capabilities that the engine gives every container.
+const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// Anything but a clear no: what depends on a variable may be a yes.
+fn is_on(value: &str) -> bool {
+    !matches!(value.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "n" | "")
+}
+
+/// The host's own namespace, that of a container of somebody else's, or one that depends on a variable.
+fn is_host(value: &str) -> bool {
+    value == "host" || value.starts_with("container:") || value.contains('$')
+}
+
+/// cloudflared itself may live on the host's network: it has a port to dial there, and nothing else in its image.
+fn is_host_network(value: &str, service: &Value) -> bool {
+    if value != "host" && !value.contains('$') {
+        return false;
+    }
+    let image = at(service, &["image"]).and_then(yaml::scalar).unwrap_or_default();
+    let image = image.strip_prefix("docker.io/").unwrap_or(&image);
+    let repository = image.split(['@', ':']).next().unwrap_or_default();
+    let own = ["build", "entrypoint", "volumes"].iter().any(|key| at(service, &[key]).is_some_and(|v| !is_empty(v)));
+    repository != "cloudflare/cloudflared" || own
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_sequence().is_some_and(Vec::is_empty)
+}
+
+fn is_default_capability(value: &str) -> bool {
+    let name = value.to_ascii_uppercase();
+    DEFAULT_CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
+}
+
+/// Confinement taken away, or a profile of the directory's own in its place.
+fn is_unconfined(value: &str) -> bool {
+    let value = value.to_ascii_lowercase().replace('=', ":");
+    let (kind, rest) = value.split_once(':').unwrap_or((value.as_str(), ""));
+    match kind {
+        "seccomp" => rest != "builtin",
+        "apparmor" => rest == "unconfined" || rest.contains('$'),
+        "label" => rest.starts_with("disable"),
+        "systempaths" => rest != "default",
+        "no-new-privileges" => false,
+        _ => true,
+    }
+}
+
+/// Facts of a model, or of one file read as one.
+pub(super) fn of_model(model: &Value, root: &Path, into: &mut BTreeSet<Privilege>) {
+    for (name, service) in entries(model, "services") {
+        let mut facts = Facts { service: Some(name), root, into: &mut *into };
+        facts.judged("", SERVICE, service);
+        facts.mounts(service);
+        facts.host_networks(service, model);
+        if let Some(build) = at(service, &["build"]) {
+            facts.build(build);
+        }
+        for key in ["post_start", "pre_stop"] {
+            for hook in at(service, &[key]).and_then(Value::as_sequence).into_iter().flatten() {
+                if at(hook, &["privileged"]).and_then(yaml::scalar).is_some_and(|value| is_on(&value)) {
+                    facts.add(&format!("{key}.privileged"), "true");
+                }
+            }
+        }
+        if let Some(provider) = at(service, &["provider"]).filter(|provider| !provider.is_null()) {
+            let kind = at(provider, &["type"]).and_then(yaml::scalar).unwrap_or_default();
+            facts.add("provider.type", &kind);
+        }
+    }
+    let mut facts = Facts { service: None, root, into };
+    for kind in ["secrets", "configs"] {
+        for (name, entry) in entries(model, kind) {
+            facts.path(&format!("{kind}.{name}.file"), at(entry, &["file"]));
+        }
+    }
+    for (name, volume) in entries(model, "volumes") {
+        let device = at(volume, &["driver_opts", "device"]).and_then(yaml::scalar).unwrap_or_default();
+        // What begins with a colon, or with a name, is a share of another machine.
+        if device.starts_with(['/', '.', '~', '$']) && is_outside(&device, root) {
+            facts.add(&format!("volumes.{name}.driver_opts.device"), &device);
+        }
+    }
+}
+
+/// Facts that Compose's model does not show any more: where its parts came from.
+pub(super) fn of_source(value: &Value, root: &Path, into: &mut BTreeSet<Privilege>) {
+    let mut facts = Facts { service: None, root, into };
+    for include in at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten() {
+        facts.paths("include", Some(include));
+        for key in ["path", "project_directory", "env_file"] {
+            facts.paths(&format!("include.{key}"), at(include, &[key]));
+        }
+    }
+    for (name, service) in entries(value, "services") {
+        let mut facts = Facts { service: Some(name), root, into: &mut *facts.into };
+        facts.path("extends.file", at(service, &["extends", "file"]));
+        for key in ["env_file", "label_file"] {
+            facts.paths(key, at(service, &[key]));
+        }
+    }
+}
+
+fn entries<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (String, &'a Value)> {
+    let map = at(value, &[key]).and_then(Value::as_mapping);
+    map.into_iter().flatten().map(|(key, value)| (yaml::scalar(key).unwrap_or_default(), untagged(value)))
+}
+
+/// `!override` and `!reset` change what a file is merged to, not what it asks for.
+fn untagged(value: &Value) -> &Value {
+    match value {
+        Value::Tagged(tagged) => &tagged.value,
+        value => value,
+    }
+}
+
+/// A scalar, the entries of a list, or what the maps in it name as their source.
+fn values(value: &Value) -> Vec<String> {
+    let one = |value: &Value| {
+        let named = || ["source", "path", "target"].iter().find_map(|key| yaml::scalar(at(value, &[key])?));
+        yaml::scalar(value).or_else(named)
+    };
+    match untagged(value) {
+        Value::Null => Vec::new(),
+        Value::Sequence(list) => list.iter().map(|item| one(item).unwrap_or_default()).collect(),
+        value => one(value).into_iter().collect(),
+    }
+}
+
+/// Path of the Dockerfile of a build.
+pub(super) fn dockerfile(build: &Value) -> Option<String> {
+    let context = yaml::scalar(build).or_else(|| at(build, &["context"]).and_then(yaml::scalar))?;
+    let file = at(build, &["dockerfile"]).and_then(yaml::scalar).unwrap_or_else(|| "Dockerfile".into());
+    Some(if file.starts_with('/') { file } else { format!("{}/{file}", context.trim_end_matches('/')) })
+}
+
+struct Facts<'a> {
+    service: Option<String>,
+    root: &'a Path,
+    into: &'a mut BTreeSet<Privilege>,
+}
+
+impl Facts<'_> {
+    fn add(&mut self, key: &str, value: &str) {
+        self.into.insert(Privilege { service: self.service.clone(), key: key.into(), value: value.into() });
+    }
+
+    fn judged(&mut self, above: &str, rows: &[(&str, Judge)], owner: &Value) {
+        for (key, is_dangerous) in rows {
+            let Some(value) = at(owner, &[key]) else { continue };
+            for value in values(value) {
+                if is_dangerous(&value, owner) {
+                    self.add(&format!("{above}{key}"), &value);
+                }
+            }
+        }
+    }
+
+    fn path(&mut self, key: &str, value: Option<&Value>) {
+        if let Some(path) = value.and_then(yaml::scalar).filter(|path| is_outside(path, self.root)) {
+            self.add(key, &path);
+        }
+    }
+
+    fn paths(&mut self, key: &str, value: Option<&Value>) {
+        for path in value.map(values).unwrap_or_default() {
+            if is_outside(&path, self.root) {
+                self.add(key, &path);
+            }
+        }
+    }
+
+    fn mounts(&mut self, service: &Value) {
+        let volumes = at(service, &["volumes"]).map(untagged).and_then(Value::as_sequence);
+        for entry in volumes.into_iter().flatten() {
+            let (source, is_closed) = match yaml::scalar(entry) {
+                Some(text) => match bind(&text) {
+                    Some(mount) => mount,
+                    None => continue,
+                },
+                None => {
+                    let said = |key: &str| at(entry, &[key]).and_then(yaml::scalar);
+                    let kind = said("type").unwrap_or_default();
+                    if !matches!(kind.as_str(), "bind" | "npipe") && !kind.contains('$') {
+                        continue;
+                    }
+                    (said("source").unwrap_or_default(), said("read_only").as_deref() == Some("true"))
+                }
+            };
+            if is_outside(&source, self.root) && !(is_closed && is_harmless(&source)) {
+                self.add("volumes", &source);
+            }
+        }
+    }
+
+    /// The host's network has a second name: an external network called `host`.
+    fn host_networks(&mut self, service: &Value, model: &Value) {
+        let joined = match at(service, &["networks"]).map(untagged) {
+            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
+            Some(list) => yaml::texts(list),
+            None => Vec::new(),
+        };
+        for key in joined {
+            let said = |name: &str| at(model, &["networks", &key, name]).and_then(yaml::scalar);
+            let is_external = at(model, &["networks", &key, "external"]).is_some_and(|v| *v != Value::Bool(false));
+            let old = at(model, &["networks", &key, "external", "name"]).and_then(yaml::scalar);
+            let name = said("name").or(old).unwrap_or_else(|| key.clone());
+            if is_external && name == "host" || said("driver").as_deref() == Some("host") {
+                self.add("networks", &key);
+            }
+        }
+    }
+
+    fn build(&mut self, build: &Value) {
+        let context = yaml::scalar(build).or_else(|| at(build, &["context"]).and_then(yaml::scalar));
+        let context = context.unwrap_or_else(|| ".".into());
+        if is_outside(&context, self.root) {
+            self.add("build.context", &context);
+        } else if let Some(file) = dockerfile(build).filter(|file| is_outside(file, self.root)) {
+            self.add("build.dockerfile", &file);
+        }
+        self.judged("build.", BUILD, build);
+        let more = at(build, &["additional_contexts"]).map(untagged);
+        let more: Vec<String> = match more {
+            Some(Value::Mapping(map)) => map.values().filter_map(yaml::scalar).collect(),
+            Some(list) => yaml::texts(list).iter().filter_map(|e| Some(e.split_once('=')?.1.to_owned())).collect(),
+            None => Vec::new(),
+        };
+        for context in more {
+            let is_image = ["docker-image://", "service:", "target:"].iter().any(|start| context.starts_with(start));
+            if !is_image && (is_remote(&context) || is_outside(&context, self.root)) {
+                self.add("build.additional_contexts", &context);
+            }
+        }
+    }
+}
+
+/// Source of a bind mount in the short spelling, and whether it is read-only; `None` for a named volume.
+fn bind(text: &str) -> Option<(String, bool)> {
+    let mut depth = 0_i32;
+    let mut parts = text.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ':' && depth == 0
+    });
+    let source = parts.next()?;
+    parts.next()?;
+    let is_closed = parts.next().is_some_and(|options| options.split(',').any(|option| option == "ro"));
+    source.starts_with(['.', '/', '~', '$']).then(|| (source.to_owned(), is_closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut facts = BTreeSet::new();
+        let value: Value = yaml::from_text(text).unwrap();
+        of_model(&value, folder.path(), &mut facts);
+        of_source(&value, folder.path(), &mut facts);
+        let shown = |f: &Privilege| format!("{} {}={}", f.service.as_deref().unwrap_or("-"), f.key, f.value);
+        facts.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_dangerous_key_of_a_service_is_found() {
+        for (said, expected) in [
+            ("privileged: true", "privileged=true"),
+            ("privileged: 'yes'", "privileged=yes"),
+            ("privileged: '${P}'", "privileged=${P}"),
+            ("pid: host", "pid=host"),
+            ("ipc: host", "ipc=host"),
+            ("uts: host", "uts=host"),
+            ("cgroup: host", "cgroup=host"),
+            ("userns_mode: host", "userns_mode=host"),
+            ("pid: 'container:other'", "pid=container:other"),
+            ("network_mode: host", "network_mode=host"),
+            ("cap_add: [CHOWN, SYS_ADMIN]", "cap_add=SYS_ADMIN"),
+            ("cap_add: [all]", "cap_add=all"),
+            ("security_opt: ['seccomp:unconfined']", "security_opt=seccomp:unconfined"),
+            ("security_opt: [apparmor=unconfined]", "security_opt=apparmor=unconfined"),
+            ("security_opt: ['label:disable']", "security_opt=label:disable"),
+            ("security_opt: ['seccomp:./open.json']", "security_opt=seccomp:./open.json"),
+            ("devices: ['/dev/sda:/dev/sda']", "devices=/dev/sda:/dev/sda"),
+            ("devices: [{ source: /dev/kvm, target: /dev/kvm }]", "devices=/dev/kvm"),
+            ("device_cgroup_rules: ['a *:* rwm']", "device_cgroup_rules=a *:* rwm"),
+            ("volumes_from: ['container:db']", "volumes_from=container:db"),
+            ("use_api_socket: true", "use_api_socket=true"),
+            ("volumes: ['/:/host']", "volumes=/"),
+            ("volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']", "volumes=/var/run/docker.sock"),
+            ("volumes: ['../up:/x']", "volumes=../up"),
+            ("volumes: ['~/.ssh:/x:ro']", "volumes=~/.ssh"),
+            ("volumes: ['${W:-/etc}:/x']", "volumes=${W:-/etc}"),
+            ("volumes: [{ type: bind, source: /etc, target: /x, read_only: true }]", "volumes=/etc"),
+            ("volumes: ['/etc/localtime:/etc/localtime']", "volumes=/etc/localtime"),
+            ("provider: { type: model }", "provider.type=model"),
+            ("post_start: [{ command: x, privileged: true }]", "post_start.privileged=true"),
+            ("build: ..", "build.context=.."),
+            ("build: { context: 'https://example.com/a.git' }", "build.context=https://example.com/a.git"),
+            ("build: { context: ., dockerfile: ../Dockerfile }", "build.dockerfile=./../Dockerfile"),
+            ("build: { context: ., dockerfile: /etc/passwd }", "build.dockerfile=/etc/passwd"),
+            ("build: { context: ., privileged: true }", "build.privileged=true"),
+            ("build: { context: ., network: host }", "build.network=host"),
+            ("build: { context: ., entitlements: [security.insecure] }", "build.entitlements=security.insecure"),
+            ("build: { context: ., ssh: [default] }", "build.ssh=default"),
+            ("build: { context: ., additional_contexts: { a: ../a } }", "build.additional_contexts=../a"),
+            ("build: { context: ., additional_contexts: ['a=/srv'] }", "build.additional_contexts=/srv"),
+            ("extends: { file: ../x.yaml, service: y }", "extends.file=../x.yaml"),
+            ("env_file: ../x.env", "env_file=../x.env"),
+            ("env_file: [{ path: /etc/x.env }]", "env_file=/etc/x.env"),
+        ] {
+            assert_eq!(
+                found(&format!("services: {{ x: {{ image: i, {said} }} }}")),
+                [format!("x {expected}")],
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_whole_file_asks_for_is_found() {
+        for (said, expected) in [
+            ("include: [../x.yaml]", "- include=../x.yaml"),
+            ("include: [{ path: [./a.yaml, /b.yaml] }]", "- include.path=/b.yaml"),
+            ("include: ['oci://r.example/x']", "- include=oci://r.example/x"),
+            ("secrets: { k: { file: ~/.ssh/id } }", "- secrets.k.file=~/.ssh/id"),
+            ("configs: { k: { file: /etc/shadow } }", "- configs.k.file=/etc/shadow"),
+            ("volumes: { v: { driver_opts: { type: none, o: bind, device: / } } }", "- volumes.v.driver_opts.device=/"),
+            ("services: { x: { networks: [n] } }\nnetworks: { n: { external: true, name: host } }", "x networks=n"),
+            ("services: { x: { networks: { host: } } }\nnetworks: { host: { external: true } }", "x networks=host"),
+        ] {
+            assert_eq!(found(said), [expected], "{said}");
+        }
+    }
+
+    #[test]
+    fn what_stacks_of_this_kind_have_is_not_dangerous() {
+        let quiet = "
+include: [./more.yaml, { path: a/b.yaml }]
+services:
+  mcp-gateway:
+    image: us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:00
+    user: '65532:65532'
+    read_only: true
+    privileged: false
+    cap_drop: [ALL]
+    cap_add: [NET_BIND_SERVICE, cap_chown]
+    security_opt: [no-new-privileges:true, seccomp:builtin]
+    volumes: ['./data:/data:ro', 'cache:/cache', /anonymous, '/etc/localtime:/etc/localtime:ro']
+    networks: [default, corp]
+    env_file: [./x.env]
+  cloudflared: { image: 'cloudflare/cloudflared:2026.3.0@sha256:00', network_mode: host }
+  other: { image: 'docker.io/cloudflare/cloudflared', network_mode: 'container:proxy' }
+  agent: { image: x, network_mode: 'service:mcp-gateway', pid: 'service:mcp-gateway', ipc: private }
+  hello-mcp: { build: { context: ./hello-mcp, dockerfile: Dockerfile, additional_contexts: { i: 'docker-image://i' } } }
+  other-build: { build: ./x }
+networks: { corp: { external: true, name: corp } }
+volumes: { cache: , nfs: { driver_opts: { type: nfs, o: addr=10.0.0.1, device: ':/share' } } }
+secrets: { t: { environment: TUNNEL_TOKEN }, f: { file: ./t } }
+";
+        assert_eq!(found(quiet), Vec::<String>::new());
+        let host = "services: { x: { image: evil/cloudflared, network_mode: host } }";
+        assert_eq!(found(host), ["x network_mode=host"]);
+        let own = "services: { x: { image: cloudflare/cloudflared, network_mode: host, entrypoint: [/x] } }";
+        assert_eq!(found(own), ["x network_mode=host"]);
+    }
+}
