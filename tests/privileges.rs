@@ -136,7 +136,7 @@ fn files_from_outside_of_the_directory_need_a_person() {
         "services: { x: { extends: { file: ../outside.yaml, service: y } } }\n",
         "services: { x: { image: busybox, volumes: ['./way-out:/x:ro'] } }\n",
         "services: { x: { image: busybox, secrets: [k] } }\nsecrets: { k: { file: ../outside.yaml } }\n",
-        "services: { x: { image: busybox, volumes: ['v:/x'] } }\nvolumes: { v: { driver_opts: { type: none, o: bind, device: /etc } } }\n",
+        "services: { x: { image: busybox, volumes: ['vol:/x'] } }\nvolumes: { vol: { driver_opts: { type: none, o: bind, device: /etc } } }\n",
     ] {
         rig.over(over);
         for answer in checked(&rig) {

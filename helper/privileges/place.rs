@@ -40,7 +40,8 @@ fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std
         text.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
     };
     let end = block.end;
-    let start = block.into_iter().find(|line| is_key(lines[*line]))?;
+    let start =
+        block.clone().find(|line| is_key(lines[*line])).or_else(|| block.clone().find(|l| flows(lines[*l], key)))?;
     let depth = indent(lines[start]);
     let is_next = |line: &str| {
         !line.trim().is_empty() && !line.trim_start().starts_with('#') && indent(line) <= depth
@@ -51,6 +52,14 @@ fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std
     Some(start..stop)
 }
 
+/// Whether a key stands in the middle of a line: `{ a: { KEY: x } }`.
+fn flows(line: &str, key: &str) -> bool {
+    line.match_indices(key).any(|(at, _)| {
+        let ends = |text: &str| text.trim_start_matches(['"', '\'', ' ']).starts_with(':');
+        line[..at].ends_with(['{', ',', ' ', '"', '\'']) && ends(&line[at + key.len()..])
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,13 +68,15 @@ mod tests {
     fn a_fact_is_found_in_its_file() {
         let main = "services:\n  a:\n    image: x\n  x:\n    image: y\n";
         let over = "# pid: host\nservices:\n  'x':\n    pid: host\n    volumes:\n    - ./a:/a\n    - /:/host\n  y: { privileged: true }\ninclude:\n  - ../z.yaml\n";
-        let sources = [("main", main), ("over", over)];
+        let flow = "services: { z: { image: x, ipc: host } }\n";
+        let sources = [("main", main), ("over", over), ("flow", flow)];
         for (service, key, value, expected) in [
             (Some("x"), "pid", "host", Some(("over", 4))),
             (Some("x"), "volumes", "/", Some(("over", 6))),
             (Some("x"), "volumes", "/:/host", Some(("over", 7))),
             (Some("y"), "privileged", "true", Some(("over", 8))),
             (Some("a"), "pid", "host", Some(("main", 2))),
+            (Some("z"), "ipc", "host", Some(("flow", 1))),
             (None, "include", "../z.yaml", Some(("over", 10))),
             (Some("none"), "pid", "host", None),
         ] {
