@@ -44,9 +44,11 @@ fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std
         block.clone().find(|line| is_key(lines[*line])).or_else(|| block.clone().find(|l| flows(lines[*l], key)))?;
     let depth = indent(lines[start]);
     let is_next = |line: &str| {
-        !line.trim().is_empty() && !line.trim_start().starts_with('#') && indent(line) <= depth
-            // A list may stand at its key's own depth.
-            && !(indent(line) == depth && line.trim_start().starts_with("- "))
+        let (text, at) = (line.trim_start(), indent(line));
+        let is_nothing = text.is_empty() || text.starts_with('#');
+        // A list may stand at its key's own depth.
+        let is_entry = at == depth && text.starts_with("- ");
+        at <= depth && !is_nothing && !is_entry
     };
     let stop = (start + 1..end).find(|line| is_next(lines[*line])).unwrap_or(end);
     Some(start..stop)
