@@ -86,8 +86,8 @@ pub(crate) fn run(
     }
     let record = consent::give(deployment, &privileges.digest, caller)?;
     let summary = format!(
-        "{} allowed, as they are now; a change of them, or of what runs with them, asks again",
-        count(shown.len(), "privilege is", "privileges are"),
+        "{} allowed, for the stack as it is now; after a change of these, or of what runs with them, `allow` is needed again",
+        count(shown.len(), "privilege"),
     );
     let data = AllowData {
         privileges: shown,
