@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
 use crate::support::engine::{Stack, engine};
+use crate::support::pty::Terminal;
 use crate::support::{Answer, chmod, deployment, edit, folder, helper, posix, posix_path, skip, token, which};
 
 /// The first command of a finding's fix, as it is printed: one of the helper, else the first text in backticks.
@@ -158,6 +159,7 @@ fn tried() -> Vec<(&'static str, Tried)> {
             }),
         ),
         ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
+        ("compose-privileges", Elsewhere("a_person_runs_the_command_that_allows_privileges: it asks on a terminal")),
         ("image-not-found", Elsewhere(LOG)),
         ("edge-quic-unsupported", Elsewhere(LOG)),
         ("edge-mtu", Elsewhere(LOG)),
@@ -374,6 +376,36 @@ fn what_git_tracks_is_taken_out_of_its_index_by_the_command_of_its_finding() {
     shell(&command(&answer, "git-tracked"));
     assert!(dir.join(".env").exists());
     assert!(!helper(["check"]).dir(&dir).run().findings().contains(&"git-tracked"));
+}
+
+/// Both commands of the fix: the one that asks in a terminal, and the one that takes the digest where there is none.
+#[test]
+fn a_person_runs_the_command_that_allows_privileges() {
+    for has_terminal in [true, false] {
+        let parent = folder();
+        let dir = odd(parent.path());
+        let over = "services: { x: { image: busybox, pid: host } }\n";
+        std::fs::write(dir.join("docker-compose.override.yaml"), over).unwrap();
+        let state = parent.path().join("state");
+        let check = || helper(["check"]).dir(&dir).env("XDG_STATE_HOME", &state).run();
+        let answer = check().expect(1);
+        let fix = answer.finding("compose-privileges")["fix"].as_str().unwrap();
+        let commands: Vec<&str> = fix.split('`').filter(|text| text.contains(" allow ")).collect();
+        let mut call = Command::new(posix("sh"));
+        call.args(["-c", commands[usize::from(!has_terminal)]]).current_dir("/").env_clear();
+        call.env("PATH", posix_path()).env("HOME", parent.path()).env("TERM", "xterm").env("XDG_STATE_HOME", &state);
+        if has_terminal {
+            let terminal = Terminal::open();
+            let mut child = terminal.spawn(call);
+            terminal.until("the question", |t| t.screen().contains("Type yes"));
+            terminal.type_in("yes\n");
+            assert!(child.wait().unwrap().success(), "{}", terminal.screen());
+        } else {
+            let out = call.stdin(Stdio::null()).output().unwrap();
+            assert!(out.status.success(), "{}: {}", commands[1], String::from_utf8_lossy(&out.stdout));
+        }
+        assert_eq!(check().expect(0).finding("compose-privileges")["severity"], "note", "{fix}");
+    }
 }
 
 /// Whatever the table names is understood: no typo, no field that a request does not have.

@@ -10,7 +10,7 @@ use crate::config::yaml::{self, Value, at};
 /// Whether a single value is dangerous, with the service that has it.
 type Judge = fn(&str, &Value) -> bool;
 
-/// Keys of a service whose scalar, or each entry of whose list, is judged by itself.
+/// Paths of keys of a service whose scalar, or each entry of whose list, is judged by itself.
 const SERVICE: &[(&str, Judge)] = &[
     ("privileged", |value, _| is_on(value)),
     ("pid", |value, _| is_host(value)),
@@ -22,6 +22,8 @@ const SERVICE: &[(&str, Judge)] = &[
     ("cap_add", |value, _| !is_default_capability(value)),
     ("security_opt", |value, _| is_unconfined(value)),
     ("devices", |_, _| true),
+    ("gpus", |_, _| true),
+    ("deploy.resources.reservations.devices", |_, _| true),
     ("device_cgroup_rules", |_, _| true),
     ("volumes_from", |value, _| value.starts_with("container:") || value.contains('$')),
     ("use_api_socket", |value, _| is_on(value)),
@@ -169,7 +171,7 @@ fn untagged(value: &Value) -> &Value {
 /// A scalar, the entries of a list, or what the maps in it name as their source.
 fn values(value: &Value) -> Vec<String> {
     let one = |value: &Value| {
-        let named = || ["source", "path", "target"].iter().find_map(|key| yaml::scalar(at(value, &[key])?));
+        let named = || ["source", "path", "target", "driver"].iter().find_map(|key| yaml::scalar(at(value, &[key])?));
         yaml::scalar(value).or_else(named)
     };
     match untagged(value) {
@@ -199,7 +201,8 @@ impl Facts<'_> {
 
     fn judged(&mut self, above: &str, rows: &[(&str, Judge)], owner: &Value) {
         for (key, is_dangerous) in rows {
-            let Some(value) = at(owner, &[key]) else { continue };
+            let path: Vec<&str> = key.split('.').collect();
+            let Some(value) = at(owner, &path) else { continue };
             for value in values(value) {
                 if is_dangerous(&value, owner) {
                     self.add(&format!("{above}{key}"), &value);
@@ -335,6 +338,12 @@ mod tests {
             ("security_opt: ['seccomp:./open.json']", "security_opt=seccomp:./open.json"),
             ("devices: ['/dev/sda:/dev/sda']", "devices=/dev/sda:/dev/sda"),
             ("devices: [{ source: /dev/kvm, target: /dev/kvm }]", "devices=/dev/kvm"),
+            ("gpus: all", "gpus=all"),
+            ("gpus: [{ driver: nvidia, count: 1 }]", "gpus=nvidia"),
+            (
+                "deploy: { resources: { reservations: { devices: [{ driver: cdi, capabilities: [gpu] }] } } }",
+                "deploy.resources.reservations.devices=cdi",
+            ),
             ("device_cgroup_rules: ['a *:* rwm']", "device_cgroup_rules=a *:* rwm"),
             ("volumes_from: ['container:db']", "volumes_from=container:db"),
             ("use_api_socket: true", "use_api_socket=true"),

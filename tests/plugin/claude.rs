@@ -232,6 +232,8 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
             "{helper} render --dir \"{dir}\" --json '{{\"routes\":{{\"a\":\"https://10.0.0.7:443\"}},\"allowed_ips\":[\"10.0.0.0/8\"],\"upstream\":{{\"tls\":{{\"ca_file\":\"/data/own.pem\"}}}}}}'"
         ));
         good.push(format!("sh {}", typed(&lines[0], &plugin, dir)));
+        // The grant ends in `*`, so this runs, and refuses.
+        good.push(format!("{helper} allow --dir \"{dir}\""));
         let bad = [
             "touch more".to_owned(),
             "docker compose down".into(),
@@ -242,6 +244,11 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
             format!("{helper} init $(touch more)"),
             format!("TUNNEL_TOKEN=x {helper} up"),
             format!("{}-other\" init", &helper[..helper.len() - 1]),
+            // A person's door: inside Claude Code `allow` refuses, and nothing that hides Claude Code is granted.
+            format!("env -u CLAUDECODE {helper} allow --dir \"{dir}\""),
+            format!("CLAUDECODE= {helper} allow --dir \"{dir}\""),
+            format!("unset CLAUDECODE; {helper} allow --dir \"{dir}\""),
+            format!("setsid {helper} allow --dir \"{dir}\""),
             "sh /etc/profile".into(),
             "sh -c true".into(),
         ];
@@ -255,6 +262,8 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
             assert_eq!(one["allowed"], true, "would ask: {call}\n{one}");
             let output = one["output"].as_str().unwrap();
             assert!(output.contains("{\"schema\":1,"), "no answer of the helper to {call}: {output}");
+            let is_refused = output.contains(r#""code":"request""#) || output.contains(r#"\"code\":\"request\""#);
+            assert!(is_refused || !call.contains(" allow "), "{output}");
             eprintln!("ran    {call}");
         }
         for (at, call) in bad.iter().enumerate() {
