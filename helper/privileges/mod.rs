@@ -83,7 +83,8 @@ fn digest(facts: &BTreeSet<Privilege>, found: &Found, deployment: &Deployment) -
     let services: BTreeSet<&str> = facts.iter().filter_map(|fact| fact.service.as_deref()).collect();
     for service in services {
         for key in ["image", "entrypoint", "command", "user", "build"] {
-            let value = at(found.tree(), &["services", service, key]);
+            // Compose's model spells out as null what the files leave out.
+            let value = at(found.tree(), &["services", service, key]).filter(|value| !value.is_null());
             add(&value.and_then(|value| yaml::to_text(value).ok()).unwrap_or_default());
         }
         if let Some(build) = at(found.tree(), &["services", service, "build"]) {

@@ -15,7 +15,9 @@ const HARMLESS: [&str; 7] = [
 
 /// Whether a path leads out of the directory, by its words or by a link on its way. One that depends on a variable does.
 pub(super) fn is_outside(path: &str, root: &Path) -> bool {
-    if path.starts_with('~') || path.contains('$') || is_remote(path) {
+    // The directory's own name may contain a dollar sign; Compose has put it in front of what its model shows.
+    let said = path.strip_prefix(&*root.to_string_lossy()).unwrap_or(path);
+    if path.starts_with('~') || said.contains('$') || is_remote(path) {
         return true;
     }
     let Ok(real_root) = root.canonicalize() else { return true };
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn a_path_leaves_the_directory_by_its_words_or_by_a_link() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("d");
+        let root = folder.path().join("d of $HOME & co");
         std::fs::create_dir_all(root.join("sub/deep")).unwrap();
         std::os::unix::fs::symlink("/", root.join("way-out")).unwrap();
         std::os::unix::fs::symlink("../not-there", root.join("dangling")).unwrap();
