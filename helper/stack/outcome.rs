@@ -163,7 +163,9 @@ fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller:
         Cure::ByHandThen => Some(Next::helper("start the stack", caller.command(&["up"]))),
         Cure::Token | Cure::Allow if finding.severity != Severity::Error => None,
         Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
-        Cure::Up | Cure::Restart | Cure::Token | Cure::Allow | Cure::Issue | Cure::Renew => steps::cure(finding, caller),
+        Cure::Up | Cure::Restart | Cure::Token | Cure::Allow | Cure::Issue | Cure::Renew => {
+            steps::cure(finding, caller)
+        }
     }
 }
 
