@@ -15,9 +15,9 @@ use crate::engine::container::Inspected;
 use crate::engine::version;
 use crate::model::current::{self, Current};
 use crate::probe::container::{Place, sweep};
-use crate::probe::judge::State;
 use crate::probe::observe::{Observed, neighbours, observe};
 use crate::probe::row::{RouteRow, in_one_sentence, rows};
+use crate::probe::state::State;
 use crate::probe::target::{self, Planned, USUAL_PATHS, plan};
 use crate::probe::wire::{Allowed, Target, Trust};
 use crate::rules::{self, Finding, RuleId, Severity, Subject};
@@ -208,7 +208,7 @@ fn next(rows: &[RouteRow], caller: &Caller) -> Vec<Next> {
     vec![Next::helper("show how to call them from Claude", caller.command(&["connect"]))]
 }
 
-/// An upstream that is no route yet, from a network of the probe's own.
+/// An upstream that is not a route yet, from a network of the probe's own.
 fn probe_url(
     deployment: &Deployment,
     request: &ProbeRequest,
@@ -224,34 +224,14 @@ fn probe_url(
     }
     let (upstream, path) = split(url)?;
     let domain = current::known_domain(deployment).ok().flatten();
-    let gateway = gateway_of(deployment);
     let domain = domain.map_or_else(|| "abcd1234.tunnel.anthropic.com".to_owned(), |domain| domain.to_string());
-    let name = upstream.to_string();
-    let allowed = gateway.as_ref().map_or(Allowed::Private, target::allowed);
-    let trust = match &gateway {
-        Some(gateway) => target::trust(deployment, gateway).unwrap_or_default(),
-        None => Trust { ca_pem: None, public: true },
-    };
-    let chosen = path.as_ref().map_or(USUAL_PATHS[0], McpPath::as_str);
-    let host = format!("new-route.{domain}");
-    let target = target::target(&name, &upstream, host, chosen, allowed, trust, limit);
-    let planned =
-        [Planned { name: name.clone(), upstream: name.clone(), is_kept: path.is_some(), target: Ok(target.clone()) }];
-
-    let folder = if deployment.root().is_dir() { deployment.root() } else { Path::new("/") };
-    let (docker, engine) = version::find(folder, Vec::new(), caller.var("DOCKER_HOST"), caller.progress)?;
-    let observed = match &docker {
-        Some(docker) => {
-            sweep(docker)?;
-            observe(docker, Place::OwnNetwork, &[target], &[], &[])?
-        }
-        None => Err("the Docker engine cannot be used".to_owned()),
-    };
+    let planned = unnamed_route(deployment, &upstream, path.as_ref(), &domain, limit);
+    let (observed, engine) = from_own_network(deployment, &planned, caller)?;
     let observed = observed.as_ref().map_err(String::as_str);
-    let (mut rows, mut findings) = apart(rows(&planned, observed, &domain, request.verbose));
+    let (mut rows, mut findings) = apart(rows(&[planned], observed, &domain, request.verbose));
     // It has no name yet.
     for finding in &mut findings {
-        finding.fix = finding.fix.replace(&format!("\"{name}\":"), "\"NAME\":");
+        finding.fix = finding.fix.replace(&format!("\"{upstream}\":"), "\"NAME\":");
         finding.subject = None;
     }
     for row in &mut rows {
@@ -264,14 +244,48 @@ fn probe_url(
     if let [row] = rows.as_slice()
         && row.state.is_callable()
     {
-        let routes = serde_json::json!({"routes": {"NAME": name}}).to_string();
-        let what = "make it a route; put a name of your own in the place of NAME";
+        let routes = serde_json::json!({"routes": {"NAME": upstream.to_string()}}).to_string();
+        let what = "make it a route; replace NAME by a name of your own";
         report.next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
     }
     report.data.routes = rows;
     report.data.notes =
         vec!["tried from a network of the probe's own; a firewall may treat the network of the deployment differently"];
     Ok(report)
+}
+
+/// An upstream as a route whose name is its URL.
+fn unnamed_route(
+    deployment: &Deployment,
+    upstream: &Upstream,
+    path: Option<&McpPath>,
+    domain: &str,
+    limit: u64,
+) -> Planned {
+    let gateway = gateway_of(deployment);
+    let allowed = gateway.as_ref().map_or(Allowed::Private, target::allowed);
+    let trust = match &gateway {
+        Some(gateway) => target::trust(deployment, gateway).unwrap_or_default(),
+        None => Trust { ca_pem: None, public: true },
+    };
+    let name = upstream.to_string();
+    let chosen = path.map_or(USUAL_PATHS[0], McpPath::as_str);
+    let target = target::target(&name, upstream, format!("new-route.{domain}"), chosen, allowed, trust, limit);
+    Planned { upstream: name.clone(), name, is_kept: path.is_some(), target: Ok(target) }
+}
+
+/// Tries a route without a proxy. Returns also what is wrong with the engine.
+fn from_own_network(
+    deployment: &Deployment,
+    planned: &Planned,
+    caller: &Caller,
+) -> Result<(Result<Observed, String>, Vec<Finding>), Error> {
+    let folder = if deployment.root().is_dir() { deployment.root() } else { Path::new("/") };
+    let (docker, engine) = version::find(folder, Vec::new(), caller.var("DOCKER_HOST"), caller.progress)?;
+    let Some(docker) = docker else { return Ok((Err("the Docker engine cannot be used".to_owned()), engine)) };
+    sweep(&docker)?;
+    let targets: Vec<Target> = planned.target.clone().into_iter().collect();
+    Ok((observe(&docker, Place::OwnNetwork, &targets, &[], &[])?, engine))
 }
 
 fn gateway_of(deployment: &Deployment) -> Option<Gateway> {

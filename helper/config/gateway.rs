@@ -224,8 +224,8 @@ impl Gateway {
             .then(|| rules::finding(RuleId::AllowedIpsOpen).with(format!("allowed_ips: {}", ranges.join(", "))))
     }
 
-    /// Whether an `https://` route has something to trust.
-    pub(crate) fn trusts_someone(&self) -> bool {
+    /// Whether the proxy has a CA to check the certificates of `https://` upstreams against.
+    pub(crate) fn has_upstream_trust_anchor(&self) -> bool {
         self.upstream.as_ref().and_then(|u| u.tls.as_ref()).is_some_and(|tls| {
             tls.include_system_cas == Some(true) || tls.ca_file.as_ref().is_some_and(|file| !file.is_empty())
         })
@@ -236,35 +236,51 @@ impl Gateway {
     /// # Errors
     /// `request` for what the proxy would refuse.
     pub(crate) fn apply(&mut self, settings: &Settings, sample_route: &str, sample_url: &str) -> Result<(), Error> {
-        let bad = |message: String, hint: &str| Error::request(message, hint);
+        self.apply_routes(settings)?;
+        self.apply_sample(&settings.sample, sample_route, sample_url)?;
+        self.apply_upstream(settings)?;
+        if settings.log_level.is_mentioned() {
+            self.log_level = settings.log_level.over(None).map(|level| level.as_str().to_owned());
+        }
+        if settings.shutdown_timeout.is_mentioned() {
+            self.shutdown_timeout = settings.shutdown_timeout.over(None).map(|t| t.as_str().to_owned());
+        }
+        Ok(())
+    }
+
+    fn apply_routes(&mut self, settings: &Settings) -> Result<(), Error> {
         for (name, upstream) in &settings.routes.0 {
-            match upstream {
-                // A hand-written key that no label rule would allow can still be taken out.
-                None => {
-                    if self.routes.remove(name).is_none() {
-                        RouteName::parse(name).map_err(|why| bad(why, "name a route that is there"))?;
-                    }
-                }
-                Some(upstream) => {
-                    let name = RouteName::parse(name)
-                        .map_err(|why| bad(why, "route names are the part of the host name in front of the domain"))?;
-                    self.routes.insert(name.as_str().to_owned(), upstream.to_string());
-                }
+            let parsed = |hint: &str| RouteName::parse(name).map_err(|why| Error::request(why, hint));
+            if let Some(upstream) = upstream {
+                let name = parsed("route names are the part of the host name in front of the domain")?;
+                self.routes.insert(name.as_str().to_owned(), upstream.to_string());
+            } else if self.routes.remove(name).is_none() {
+                // A key that was written by hand, and that is not a valid label, can still be removed.
+                parsed("give the name of an existing route")?;
             }
         }
-        match settings.sample {
+        Ok(())
+    }
+
+    fn apply_sample(&mut self, sample: &Change<bool>, route: &str, url: &str) -> Result<(), Error> {
+        match sample {
             Change::Set(true) => {
-                if let Some(other) = self.routes.get(sample_route).filter(|url| *url != sample_url) {
-                    return Err(bad(
-                        format!("the sample server's route `{sample_route}` already leads to {other}"),
+                if let Some(other) = self.routes.get(route).filter(|other| *other != url) {
+                    return Err(Error::request(
+                        format!("the sample server's route `{route}` already leads to {other}"),
                         "give that route another name first, or leave `sample` out",
                     ));
                 }
-                self.routes.insert(sample_route.to_owned(), sample_url.to_owned());
+                self.routes.insert(route.to_owned(), url.to_owned());
             }
-            Change::Set(false) | Change::Reset => self.routes.retain(|_, url| url != sample_url),
+            Change::Set(false) | Change::Reset => self.routes.retain(|_, upstream| upstream != url),
             Change::Keep => {}
         }
+        Ok(())
+    }
+
+    /// What the proxy may dial, and which certificates it trusts there.
+    fn apply_upstream(&mut self, settings: &Settings) -> Result<(), Error> {
         let mut rules = self.upstream.take().unwrap_or_default();
         if settings.allowed_ips.is_mentioned() {
             let texts =
@@ -283,7 +299,7 @@ impl Gateway {
                 if let Some(file) = rules.tls.as_ref().and_then(|tls| tls.ca_file.as_ref())
                     && data_file(file).is_none()
                 {
-                    return Err(bad(
+                    return Err(Error::request(
                         format!("`upstream.tls.ca_file` is `{file}`, which the proxy's container does not have"),
                         "copy the PEM file into the deployment's `data` folder and give it as `/data/NAME`",
                     ));
@@ -291,13 +307,6 @@ impl Gateway {
             }
         }
         self.upstream = Some(rules).filter(|rules| !rules.is_empty());
-        if settings.log_level.is_mentioned() {
-            let level = settings.log_level.over(None);
-            self.log_level = level.map(|level| yaml::to_text(&level).map(|t| t.trim().to_owned())).transpose()?;
-        }
-        if settings.shutdown_timeout.is_mentioned() {
-            self.shutdown_timeout = settings.shutdown_timeout.over(None).map(|t| t.as_str().to_owned());
-        }
         Ok(())
     }
 
@@ -317,7 +326,7 @@ impl Gateway {
             let mentioned =
                 asked.routes.0.contains_key(name) || asked.allowed_ips.is_mentioned() || asked.upstream.is_mentioned();
             let Ok(upstream) = Upstream::parse(text) else { continue };
-            if upstream.scheme() == Scheme::Https && !self.trusts_someone() && mentioned {
+            if upstream.scheme() == Scheme::Https && !self.has_upstream_trust_anchor() && mentioned {
                 return Err(Error::request(
                     format!("route `{name}` leads to {upstream}, and nothing says which certificate to trust there"),
                     "add {\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}} for a private CA (the file goes into `data`), or {\"upstream\":{\"tls\":{\"include_system_cas\":true}}} for a public one",

@@ -174,10 +174,22 @@ pub(crate) enum LogLevel {
     Debug,
     /// The default: routes and requests.
     Info,
-    /// Only what is amiss.
+    /// Warnings and errors.
     Warn,
-    /// Only what failed.
+    /// Errors only.
     Error,
+}
+
+impl LogLevel {
+    /// The name that the proxy has for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// How cloudflared reaches the edge.

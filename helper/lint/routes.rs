@@ -132,7 +132,7 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
     let is_https = |route: &Route| route.upstream.as_ref().is_ok_and(|upstream| upstream.scheme() == Scheme::Https);
     if let Some(route) = routes(facts).into_iter().find(is_https)
         && let Ok(upstream) = &route.upstream
-        && !gateway.trusts_someone()
+        && !gateway.has_upstream_trust_anchor()
     {
         let said = format!("route `{}` leads to {upstream}", route.shown());
         findings.push(rules::finding(RuleId::UpstreamTls).about(Subject::route(route.shown())).with(said));

@@ -12,7 +12,7 @@ use crate::deployment::{Token, TokenState, env_file};
 use crate::model::compose::Asked;
 use crate::model::current::{self, ids};
 use crate::model::environment;
-use crate::model::found::ComposeFile;
+use crate::model::sources::ComposeFile;
 use crate::model::stack::Reach;
 use crate::model::token::Origin;
 use crate::os::files;

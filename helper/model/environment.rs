@@ -10,7 +10,8 @@ use crate::config::yaml::{self, Value};
 use crate::deployment::Deployment;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::engine::client::Passed;
-use crate::model::found::{ComposeFile, Found};
+use crate::model::found::Found;
+use crate::model::sources::ComposeFile;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
 

@@ -7,8 +7,9 @@ use super::merge;
 use super::mounts::spellings;
 use super::roles::Roles;
 use super::secrets;
+use super::sources::{self, ComposeFile, MAIN_NAMES, MOST_FILES, OVERRIDE_NAMES, included};
 use super::stack::{FileIn, Stack};
-use crate::answer::{Finding, Subject};
+use crate::answer::Finding;
 use crate::caller::Services;
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE};
 use crate::config::stamp::{Origin, origin};
@@ -17,46 +18,6 @@ use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path, scaffold};
 use crate::os::files::{self, inside};
 use crate::redact::names;
-use crate::rules::{self, RuleId};
-
-/// Names that Compose tries, in its order.
-pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];
-/// Names of override files that Compose tries, in its order.
-const OVERRIDE_NAMES: [&str; 4] =
-    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
-/// Files that others pull in are read up to this many.
-const MOST_FILES: usize = 32;
-
-/// Why a compose file says nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// It cannot be read: why.
-    Unreadable(String),
-    /// It is no YAML.
-    Yaml(yaml::Fault),
-}
-
-/// One compose file.
-#[derive(Clone, Debug)]
-pub(crate) struct ComposeFile {
-    /// Path inside the directory.
-    pub(crate) name: String,
-    /// Its text; empty where it cannot be read.
-    pub(crate) text: String,
-    /// What it says, or why it says nothing.
-    pub(crate) value: Result<Value, Unusable>,
-}
-
-impl ComposeFile {
-    /// The finding about a file that says nothing.
-    pub(crate) fn fault(&self) -> Option<Finding> {
-        let (rule, why) = match self.value.as_ref().err()? {
-            Unusable::Yaml(fault) => (RuleId::ComposeYamlInvalid, fault.0.as_str()),
-            Unusable::Unreadable(why) => (RuleId::ComposeFileUnreadable, why.as_str()),
-        };
-        Some(rules::finding(rule).about(Subject::file(&self.name)).with(format!("`{}`: {why}", self.name)))
-    }
-}
 
 /// Who says what the services get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +66,11 @@ impl Found {
     /// Reads the files that Compose would. One that cannot be read says why.
     pub(crate) fn read(deployment: &Deployment) -> Self {
         let mains: Vec<(&'static str, ComposeFile)> =
-            MAIN_NAMES.iter().filter_map(|name| Some((*name, read(deployment, name)?))).collect();
+            MAIN_NAMES.iter().filter_map(|name| Some((*name, sources::read(deployment, name)?))).collect();
         let shadowed = mains.iter().skip(1).map(|(name, _)| *name).collect();
         let main = mains.into_iter().next().map(|(_, file)| file);
-        let over = OVERRIDE_NAMES.iter().find_map(|name| read(deployment, name));
-        let (pulled, outside) = pulled_in(deployment, [main.as_ref(), over.as_ref()].into_iter().flatten());
+        let over = OVERRIDE_NAMES.iter().find_map(|name| sources::read(deployment, name));
+        let (pulled, outside) = sources::pulled_in(deployment, [main.as_ref(), over.as_ref()].into_iter().flatten());
         let roots = spellings(deployment.root());
         let (env, env_fault) = match scaffold::read_env(deployment) {
             Ok(env) => (env, None),
@@ -139,7 +100,7 @@ impl Found {
     /// A compose file alone, without a directory around it.
     #[cfg(test)]
     pub(crate) fn of_text(text: &str) -> Self {
-        let main = parsed(path::COMPOSE, text.to_owned());
+        let main = sources::parsed(path::COMPOSE, text.to_owned());
         let roots = vec!["/nowhere".to_owned()];
         let mut found = Self {
             main: Some(main),
@@ -334,75 +295,6 @@ pub(crate) fn external_networks(files: &[&Value], service: &str) -> Vec<String> 
     found
 }
 
-/// Reads one file; `None` where there is none.
-fn read(deployment: &Deployment, name: &str) -> Option<ComposeFile> {
-    Some(match files::read_text(deployment, name) {
-        Ok(None) => return None,
-        Ok(Some(text)) => parsed(name, text),
-        Err(error) => {
-            let value = Err(Unusable::Unreadable(error.to_string()));
-            ComposeFile { name: name.to_owned(), text: String::new(), value }
-        }
-    })
-}
-
-fn parsed(name: &str, text: String) -> ComposeFile {
-    let value = yaml::from_text::<Value>(&text).and_then(|mut value| {
-        value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
-        Ok(value)
-    });
-    ComposeFile { name: name.to_owned(), text, value: value.map_err(Unusable::Yaml) }
-}
-
-/// The files that others include or extend, directly or through others, and those of them that lie elsewhere.
-fn pulled_in<'a>(
-    deployment: &Deployment,
-    files: impl Iterator<Item = &'a ComposeFile>,
-) -> (Vec<ComposeFile>, Vec<String>) {
-    let (mut read_in, mut outside) = (Vec::<ComposeFile>::new(), Vec::new());
-    let mut open: Vec<String> = files.filter_map(|file| file.value.as_ref().ok()).flat_map(named).collect();
-    while let Some(path) = open.pop() {
-        let Some(name) = inside(&path) else {
-            outside.push(path);
-            continue;
-        };
-        if read_in.len() >= MOST_FILES || read_in.iter().any(|file| file.name == name) {
-            continue;
-        }
-        let missing = || Unusable::Unreadable(format!("`{name}` is not there"));
-        let file = read(deployment, &name).unwrap_or_else(|| ComposeFile {
-            value: Err(missing()),
-            text: String::new(),
-            name: name.clone(),
-        });
-        open.extend(file.value.as_ref().ok().into_iter().flat_map(named));
-        read_in.push(file);
-    }
-    outside.sort();
-    outside.dedup();
-    (read_in, outside)
-}
-
-/// Paths that a file includes.
-fn included(value: &Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    for include in at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten() {
-        paths.extend(yaml::scalar(include));
-        let listed = at(include, &["path"]);
-        paths.extend(listed.and_then(yaml::scalar));
-        paths.extend(listed.map(yaml::texts).unwrap_or_default());
-    }
-    paths
-}
-
-/// Paths that a file includes or extends.
-fn named(value: &Value) -> Vec<String> {
-    let mut paths = included(value);
-    let services = at(value, &["services"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
-    paths.extend(services.filter_map(|service| yaml::scalar(at(service, &["extends", "file"])?)));
-    paths
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -489,7 +381,7 @@ services:
     #[test]
     fn one_broken_file_leaves_the_others() {
         let found = found(&[("docker-compose.yaml", QUICKSTART), ("docker-compose.override.yaml", "services: [")]);
-        assert!(matches!(found.over.as_ref().unwrap().value, Err(Unusable::Yaml(_))));
+        assert!(matches!(found.over.as_ref().unwrap().value, Err(sources::Unusable::Yaml(_))));
         assert_eq!(found.services().cloudflared, "tunnel");
         assert!(!found.is_known());
     }

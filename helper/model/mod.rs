@@ -9,5 +9,6 @@ pub(crate) mod mounts;
 pub(crate) mod pair;
 pub(crate) mod roles;
 mod secrets;
+pub(crate) mod sources;
 pub(crate) mod stack;
 pub(crate) mod token;

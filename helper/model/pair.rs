@@ -1,7 +1,8 @@
 //! Which certificate and key the proxy reads, as the compose files and the proxy's configuration say.
 
 use super::current::{Current, GatewayFile};
-use super::found::{Found, Unusable};
+use super::found::Found;
+use super::sources::Unusable;
 use super::stack::FileIn;
 use crate::answer::Finding;
 use crate::config::gateway::Gateway;

@@ -1,9 +1,10 @@
 //! Whether Claude could call the MCP server behind a route, asked of the server itself from where the proxy stands.
 //!
 //! [`container`] starts this program once more in a one-shot container, [`inside`] is what runs there, [`client`] is
-//! the MCP client it uses, [`wire`] is what the two say to each other, [`judge`] turns each answer of a server into a
-//! state and a finding, without any I/O.
+//! the MCP client it uses, [`wire`] is what the two say to each other, [`judge`] turns each answer of a server ([`answers`]
+//! has one row for each) into a state and a finding, without any I/O.
 
+mod answers;
 mod client;
 pub(crate) mod container;
 mod hosts;
@@ -12,5 +13,6 @@ pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod row;
 pub(crate) mod sockets;
+pub(crate) mod state;
 pub(crate) mod target;
 pub(crate) mod wire;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use super::container::{self, Outcome, Place};
-use super::judge::Behind;
 use super::sockets;
+use super::state::Behind;
 use super::target::Planned;
 use super::wire::{Ask, Got, Listener, Metrics, Seen, Step, Target};
 use crate::answer::Error;

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::judge::{State, Verdict, judge};
+use super::judge::{Verdict, judge};
 use super::observe::Observed;
+use super::state::State;
 use super::target::Planned;
 use super::wire::{Era, Got, Seen, Server, SessionEnd, Step, TlsFault, Try};
 use crate::answer::count;

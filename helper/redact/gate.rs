@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::text::{REDACTED, cut, head};
-use super::{known, names, shapes};
+use super::{addresses, known, names, service_keys, shapes};
 
 /// Longest excerpt, in characters.
 const EVIDENCE: usize = 300;
@@ -35,7 +35,8 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
 
 /// Whether a part of a text has the form of a secret, known or not.
 pub(crate) fn has_secret_form(text: &str) -> bool {
-    shapes::without_keys_and_tokens(text).is_some() || shapes::without_service_keys(&shapes::without_runs(text)) != text
+    shapes::without_keys_and_tokens(text).is_some()
+        || service_keys::without_service_keys(&shapes::without_runs(text)) != text
 }
 
 /// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
@@ -71,7 +72,7 @@ pub(crate) fn foreign(text: &str) -> String {
 fn cleaned(text: &str) -> String {
     // Names first: what they stand in front of may be a token that a beginning of it would give away.
     let named = names::without_named(&redact(text));
-    shapes::without_addresses(&shapes::without_service_keys(&shapes::without_runs(&named)))
+    addresses::without_addresses(&service_keys::without_service_keys(&shapes::without_runs(&named)))
 }
 
 /// Escapes control characters, but those that are kept, and what cannot be seen.

@@ -1,12 +1,15 @@
 //! The redactor: no token, no key and no password of the deployment leaves the process, and foreign text is quoted in a
 //! form that can neither hide nor move anything.
 //!
-//! `known` are the secrets that this process has seen, `shapes` what a secret looks like, `names` what it is called;
+//! `known` are the secrets that this process has seen, `shapes`, `service_keys` and `addresses` what a secret looks like,
+//! `names` what it is called;
 //! `gate` applies them to answers, evidence, diffs and the lines of a log.
 
+mod addresses;
 pub(crate) mod gate;
 pub(crate) mod known;
 pub(crate) mod names;
+mod service_keys;
 mod shapes;
 mod text;
 mod words;

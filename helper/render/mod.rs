@@ -3,6 +3,7 @@
 pub(crate) mod labels;
 pub(crate) mod plan;
 mod sample_files;
+mod sources;
 pub(crate) mod takeover;
 
 use time::OffsetDateTime;
@@ -14,14 +15,16 @@ use crate::config::images::ImageRef;
 use crate::config::settings::Settings;
 use crate::config::stamp::stamp;
 use crate::config::{compose, gateway, images, sample};
-use crate::deployment::env_file::EnvFile;
+use crate::deployment::route::DOCKER_HOST;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, Upstream, path};
-use crate::model::found::{self, Found};
+use crate::model::found::Found;
+use crate::model::sources::MAIN_NAMES;
 use crate::os::files::{self, Action, Batch, FileEntry};
 use crate::rules::{self, RuleId};
 use labels::refresh_labels;
 use plan::{Fate, Mode, Planned, Rendered, describe};
+use sources::{Sources, Unusable};
 
 /// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
 ///
@@ -34,37 +37,67 @@ pub(crate) fn render(
     mode: Mode,
     now: OffsetDateTime,
 ) -> Result<Rendered, Error> {
-    // What is only read may be a link; what may be moved aside may not.
-    for name in found::MAIN_NAMES {
-        files::metadata(deployment, name)?;
-        files::read(deployment, name)?;
-    }
-    let found = Found::read(deployment);
-    let foreign = found.main.is_some() && !found.is_ours();
-    let env = scaffold::read_env(deployment)?;
-    let no_env = EnvFile::new("");
-    let said = foreign.then(|| takeover::read_foreign(deployment, &found, env.as_ref().unwrap_or(&no_env)));
-
-    // The proxy's configuration: the one that a foreign stack mounts, or ours.
-    let gateway_text = files::read_text(deployment, path::GATEWAY)?;
-    let current = match said.as_ref().and_then(|said| said.gateway.as_ref()) {
-        Some(Ok(gateway)) => Some(gateway.clone()),
-        // Said with the rest that is left behind.
-        Some(Err(_)) => None,
-        None => match gateway_text.as_deref().map(Gateway::parse) {
-            Some(Err(fault)) if !mode.overwrite => return Ok(faulty(deployment, &fault)),
-            parsed => parsed.and_then(Result::ok),
-        },
+    let sources = Sources::read(deployment)?;
+    let current = match sources.gateway() {
+        Some(Err(Unusable::Fault(fault))) if !mode.overwrite => return Ok(faulty(deployment, &fault)),
+        gateway => gateway.and_then(Result::ok),
     };
-    let mut gateway = current.clone().unwrap_or_else(|| Gateway::new(domain));
+    let is_in_the_way = sources.is_foreign() && !mode.overwrite;
+    let gateway = changed_gateway(deployment, &sources, current.clone(), domain, settings, is_in_the_way)?;
+    let before = sources.choices(&gateway);
+    let choices = changed_choices(&before, &gateway, settings)?;
+    let (plan, older) =
+        plan_files(deployment, &sources, domain, (current.as_ref(), &gateway), (&before, &choices), mode)?;
+
+    let mut rendered = Rendered {
+        routes: gateway.shown_routes(),
+        paths: choices.paths.clone(),
+        networks: choices.networks.clone(),
+        // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
+        blocked: is_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block),
+        ..Rendered::default()
+    };
+    if let Some(foreign) = &sources.foreign {
+        let replaced = takeover::replaced(deployment, &sources.found, foreign, domain, sources.env.as_ref());
+        rendered.findings.extend(if mode.overwrite { replaced.finding() } else { Some(replaced.refusal()) });
+        rendered.replaces = Some(replaced);
+    }
+    rendered.findings.extend(unpinned_images(&choices));
+    rendered.findings.extend(older);
+    rendered.findings.extend(sources.env.as_ref().and_then(scaffold::env_fault));
+    rendered.findings.extend(gateway.open_finding());
+    if rendered.blocked {
+        // What is configured, not what was asked for.
+        rendered.routes = current.as_ref().map(Gateway::shown_routes).unwrap_or_default();
+    }
+    let mut aside = Vec::new();
+    if !mode.dry_run && !rendered.blocked {
+        aside = write(deployment, &sources.found, &plan, mode, now)?;
+    }
+    describe(deployment, &plan, mode, is_in_the_way, &mut rendered);
+    for name in aside {
+        rendered.files.push(FileEntry::of(deployment, &name, Action::Created));
+    }
+    Ok(rendered)
+}
+
+/// The proxy's configuration after the change.
+fn changed_gateway(
+    deployment: &Deployment,
+    sources: &Sources,
+    current: Option<Gateway>,
+    domain: &Domain,
+    settings: &Settings,
+    is_in_the_way: bool,
+) -> Result<Gateway, Error> {
     let fresh = Gateway::new(domain);
+    let mut gateway = current.unwrap_or_else(|| fresh.clone());
     gateway.listen_addr = gateway.listen_addr.or(fresh.listen_addr);
     gateway.tunnel_domain = Some(domain.as_str().to_owned());
     gateway.tls = gateway.tls.or(fresh.tls);
     gateway.apply(settings, sample::ROUTE, sample::URL)?;
-    let foreign_in_the_way = foreign && !mode.overwrite;
-    if !foreign_in_the_way {
-        if let Some(Err(lost)) = said.as_ref().and_then(|said| said.gateway.as_ref())
+    if !is_in_the_way {
+        if let Some(Err(Unusable::Lost(lost))) = sources.gateway()
             && gateway.routes.is_empty()
         {
             return Err(Error::request(
@@ -77,22 +110,11 @@ pub(crate) fn render(
     if settings.upstream.is_mentioned() {
         require_ca_file(deployment, &gateway)?;
     }
+    Ok(gateway)
+}
 
-    // The choices that the compose file holds.
-    let main_value = found.main.as_ref().map(|file| file.value.clone());
-    let dockerfile = files::read_text(deployment, sample::DOCKERFILE)?;
-    let mut before = match (&said, &main_value) {
-        (Some(said), _) => said.choices.clone(),
-        (None, Some(Ok(value))) => takeover::read_choices(&[value], &found.services(), &no_env),
-        (None, Some(Err(_)) | None) => Choices::default(),
-    };
-    // The compose file got lost, and the route to the sample says that it was part of it.
-    if main_value.is_none() && gateway_text.is_some() && gateway.routes.values().any(|url| url == sample::URL) {
-        before.sample = dockerfile.is_some();
-    }
-    if let Some(base) = dockerfile.as_deref().and_then(sample::base_image) {
-        before.python_image = base.as_str().to_owned();
-    }
+/// The compose file's choices after the change.
+fn changed_choices(before: &Choices, gateway: &Gateway, settings: &Settings) -> Result<Choices, Error> {
     let mut choices = before.clone();
     choices.apply(settings);
     if let Some(unknown) = settings.paths.0.keys().find(|name| !gateway.routes.contains_key(*name)) {
@@ -101,21 +123,30 @@ pub(crate) fn render(
         return Err(Error::request(format!("`paths` names `{unknown}`, which is not a route"), hint));
     }
     choices.paths.retain(|name, _| gateway.routes.contains_key(name));
-    let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
+    Ok(choices)
+}
 
+/// Every file of the stack with its new content, and the finding about a sample server that needs an older SDK.
+fn plan_files(
+    deployment: &Deployment,
+    sources: &Sources,
+    domain: &Domain,
+    (current, gateway): (Option<&Gateway>, &Gateway),
+    (before, choices): (&Choices, &Choices),
+    mode: Mode,
+) -> Result<(Vec<Planned>, Option<Finding>), Error> {
+    let python = ImageRef::parse(&choices.python_image).unwrap_or_else(|_| ImageRef::known(images::PYTHON));
     let rebase = before.python_image != choices.python_image;
     let (mut plan, older) = match choices.sample {
         true => sample_files::plan(deployment, &python, rebase, mode)?,
         false => (Vec::new(), None),
     };
+    let stamped = "It takes effect when the proxy is started anew: `mcp-tunnels-helper restart`.";
     plan.push(Planned {
         inside: path::GATEWAY,
-        desired: stamp(
-            "It takes effect when the proxy is started anew: `mcp-tunnels-helper restart`.",
-            &gateway.to_yaml()?,
-        ),
-        existing: gateway_text,
-        wanted: current.as_ref() != Some(&gateway),
+        desired: stamp(stamped, &gateway.to_yaml()?),
+        existing: sources.gateway_text.clone(),
+        wanted: current != Some(gateway),
         theirs: false,
     });
     let upstreams: Vec<Upstream> = gateway.routes.values().filter_map(|text| Upstream::parse(text).ok()).collect();
@@ -124,46 +155,19 @@ pub(crate) fn render(
         .filter(|file| sample::BUILD_INPUTS.contains(&file.inside))
         .map(|file| file.content_after(mode).as_bytes().to_vec())
         .collect();
-    let compose =
-        compose::to_yaml(domain, &choices, &upstreams, &sample::image(&compose::project_name(domain), &inputs))?;
-    let main_text = found.main.as_ref().map(|file| file.text.as_str());
-    let needs_host = upstreams.iter().any(|u| u.host_text() == crate::deployment::route::DOCKER_HOST);
-    let lacks_host = needs_host && main_text.is_some_and(|text| !text.contains(crate::deployment::route::DOCKER_HOST));
+    let image = sample::image(&compose::project_name(domain), &inputs);
+    let compose = compose::to_yaml(domain, choices, &upstreams, &image)?;
+    let main = sources.found.main.as_ref();
+    let needs_host = upstreams.iter().any(|u| u.host_text() == DOCKER_HOST);
+    let lacks_host = needs_host && main.is_some_and(|file| !file.text.contains(DOCKER_HOST));
     plan.push(Planned {
         inside: path::COMPOSE,
         desired: stamp("Services and changes of your own belong into docker-compose.override.yaml.", &compose),
         existing: files::read_text(deployment, path::COMPOSE)?,
-        wanted: foreign || before != choices || lacks_host || !matches!(main_value, Some(Ok(_)) | None),
+        wanted: sources.is_foreign() || before != choices || lacks_host || main.is_some_and(|file| file.value.is_err()),
         theirs: false,
     });
-
-    let (routes, networks) = (gateway.shown_routes(), choices.networks.clone());
-    let paths = choices.paths.clone();
-    let mut rendered = Rendered { routes, paths, networks, ..Rendered::default() };
-    // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
-    rendered.blocked = foreign_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block);
-    if let Some(said) = &said {
-        let replaced = takeover::replaced(deployment, &found, said, domain, env.as_ref());
-        rendered.findings.extend(if mode.overwrite { replaced.finding() } else { Some(replaced.refusal()) });
-        rendered.replaces = Some(replaced);
-    }
-    judge_images(&choices, &mut rendered.findings);
-    rendered.findings.extend(older);
-    rendered.findings.extend(env.as_ref().and_then(scaffold::env_fault));
-    rendered.findings.extend(gateway.open_finding());
-    if rendered.blocked {
-        // What is configured, not what was asked for.
-        rendered.routes = current.as_ref().map(Gateway::shown_routes).unwrap_or_default();
-    }
-    let mut aside = Vec::new();
-    if !mode.dry_run && !rendered.blocked {
-        aside = write(deployment, &found, &plan, mode, now)?;
-    }
-    describe(deployment, &plan, mode, foreign_in_the_way, &mut rendered);
-    for name in aside {
-        rendered.files.push(FileEntry::of(deployment, &name, Action::Created));
-    }
-    Ok(rendered)
+    Ok((plan, older))
 }
 
 /// Without the routes of a configuration that cannot be read nothing sensible can be written.
@@ -189,7 +193,7 @@ fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Err
     Ok(())
 }
 
-fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
+fn unpinned_images(choices: &Choices) -> Option<Finding> {
     let mut used = vec![("proxy", &choices.proxy_image), ("cloudflared", &choices.cloudflared_image)];
     if choices.sample {
         used.push(("python", &choices.python_image));
@@ -199,9 +203,8 @@ fn judge_images(choices: &Choices, findings: &mut Vec<Finding>) {
         .filter(|(_, image)| !images::is_pinned(image))
         .map(|(role, image)| format!("{role}: {image}"))
         .collect();
-    if !unpinned.is_empty() {
-        findings.push(unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text)));
-    }
+    let finding = unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text));
+    (!unpinned.is_empty()).then_some(finding)
 }
 
 /// Writes the plan. Says which files were kept aside, as paths inside the directory.
@@ -232,7 +235,7 @@ fn write(
     }
     batch.commit()?;
     // A compose file under a name that Compose prefers would hide the one just written.
-    for name in found::MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
+    for name in MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
         let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
         if stands && mode.overwrite {
             aside.push(files::keep_aside(deployment, name, now)?);

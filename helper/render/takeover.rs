@@ -84,8 +84,8 @@ fn some_of(names: &[String]) -> String {
     shown
 }
 
-/// A stack as its files say it is.
-pub(super) struct Said {
+/// A stack that was written by hand, as its files describe it.
+pub(super) struct Foreign {
     /// What the compose file chooses.
     pub(super) choices: Choices,
     /// The proxy's configuration, or why it cannot be read, in words without anything of it.
@@ -93,13 +93,13 @@ pub(super) struct Said {
 }
 
 /// Reads a stack that was written by hand: all of its files, and what they take from `.env`.
-pub(super) fn read_foreign(deployment: &Deployment, found: &Found, env: &EnvFile) -> Said {
+pub(super) fn read_foreign(deployment: &Deployment, found: &Found, env: &EnvFile) -> Foreign {
     let services = found.services();
     let files: Vec<&Value> = found.readable().collect();
     let mut choices = read_choices(&files, &services, env);
     // A service of that name is a server of theirs.
     choices.sample = false;
-    Said { choices, gateway: mounted_gateway(deployment, found, &services, env) }
+    Foreign { choices, gateway: mounted_gateway(deployment, found, &services, env) }
 }
 
 /// Reads the choices back from compose files, the first one wins.
@@ -141,7 +141,7 @@ fn protocol(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Option<Protoc
     });
     let text =
         flag.or_else(|| each("environment").find_map(|entries| variable(entries, "TUNNEL_TRANSPORT_PROTOCOL", env)));
-    yaml::from_text(env.interpolate(&text?)?.trim()).ok()
+    Protocol::named(env.interpolate(&text?)?.trim())
 }
 
 /// A variable of an `environment:`, which may be a map or a list; one without a value is taken from `.env`.
@@ -200,7 +200,7 @@ fn outside(place: &Path) -> Result<Option<String>, Error> {
 pub(super) fn replaced(
     deployment: &Deployment,
     found: &Found,
-    said: &Said,
+    foreign: &Foreign,
     domain: &Domain,
     env: Option<&EnvFile>,
 ) -> Replaced {
@@ -209,14 +209,14 @@ pub(super) fn replaced(
     left.retain(|name| *name != services.proxy && *name != services.cloudflared);
     let faulty = found.main.iter().filter(|main| main.value.is_err());
     let mut lost: Vec<String> = faulty.map(|main| format!("all of `{}`, which is not valid YAML", main.name)).collect();
-    lost.extend(said.gateway.iter().filter_map(|gateway| gateway.as_ref().err().cloned()));
+    lost.extend(foreign.gateway.iter().filter_map(|gateway| gateway.as_ref().err().cloned()));
     let sources: Vec<&Value> = found.readable().collect();
     for name in found::external_networks(&sources, &services.proxy) {
-        if !said.choices.networks.contains(&name) && !name.contains('$') {
+        if !foreign.choices.networks.contains(&name) && !name.contains('$') {
             lost.push(format!("the network `{name}`"));
         }
     }
-    if let Some(Ok(gateway)) = &said.gateway {
+    if let Some(Ok(gateway)) = &foreign.gateway {
         lost.extend(lost_files(found, &services.proxy, gateway));
     }
     lost.extend(overridden(found));

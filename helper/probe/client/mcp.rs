@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::http::{self, Reply, Request, Security};
-use super::sse;
-use crate::probe::wire::{Era, Got, Http, Server, SessionEnd, Step, Target, Try};
+use super::messages::{
+    Outcome, Place, client_info, described, initialize, initialized, listing, next_event, path_of, posted,
+    read_response, response_in, rpc_error, status,
+};
+use crate::probe::wire::{Era, Got, Server, SessionEnd, Step, Target, Try};
 
 /// The era without sessions.
 const MODERN: &str = "2026-07-28";
-/// The newest protocol version with sessions.
-const SESSIONS: &str = "2025-11-25";
 /// JSON-RPC errors of a server of the modern era: header mismatch, unsupported protocol version.
 const MODERN_ERRORS: [i64; 2] = [-32020, -32022];
 /// Requests in one session over connections of their own. By chance all of them reach the same of two workers once in
@@ -35,13 +36,6 @@ pub(super) enum Met {
     Other(Got),
 }
 
-/// Where a request goes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
-    pub(super) path: &'a str,
-    pub(super) host: &'a str,
-}
-
 /// One route's client: it notes everything that it tries.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
@@ -50,27 +44,6 @@ pub(super) struct Client<'a> {
     deadline: Instant,
     turn: usize,
     pub(super) tries: Vec<Try>,
-}
-
-/// What a JSON-RPC request brought.
-struct Outcome {
-    got: Got,
-    result: Value,
-    session: Option<String>,
-}
-
-impl Outcome {
-    fn of(got: Got) -> Self {
-        Self { got, result: Value::Null, session: None }
-    }
-}
-
-fn status(got: &Got) -> Option<u16> {
-    match got {
-        Got::Http(http) => Some(http.status),
-        Got::Rpc { status, .. } => Some(*status),
-        _ => None,
-    }
 }
 
 impl<'a> Client<'a> {
@@ -236,8 +209,7 @@ impl<'a> Client<'a> {
         while server.asked <= ASKED && !self.is_late() {
             let got = self.post(Step::Tools, place, headers, &message, self.deadline).got;
             server.asked += 1;
-            // One of a kind is enough to show.
-            // The first that is lost is shown, and nothing else.
+            // Only the first that is lost is shown.
             if !is_lost(&got) || server.lost > 0 {
                 self.tries.pop();
             }
@@ -364,111 +336,4 @@ fn goes_on(got: &Got) -> bool {
 
 fn other(got: Got) -> Met {
     if status(&got) == Some(401) { Met::Challenge } else { Met::Other(got) }
-}
-
-fn client_info() -> Value {
-    json!({"name": "mcp-tunnels-helper", "version": env!("CARGO_PKG_VERSION")})
-}
-
-fn initialize() -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": SESSIONS, "capabilities": {}, "clientInfo": client_info()}})
-}
-
-fn initialized() -> Value {
-    json!({"jsonrpc": "2.0", "method": "notifications/initialized"})
-}
-
-fn listing(params: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": params})
-}
-
-fn posted<'r>(place: Place<'r>, headers: &[(&'static str, String)], message: &Value) -> Request<'r> {
-    let mut all = vec![("Accept", "application/json, text/event-stream".to_owned())];
-    all.extend_from_slice(headers);
-    Request { method: "POST", path: place.path, host: place.host, headers: all, body: Some(message.to_string()) }
-}
-
-/// What an MCP server says of itself. Texts are bounded here and redacted where they are shown.
-fn described(result: &Value, path: &str, protocol: String, era: Era) -> Server {
-    let info = match &result["_meta"]["io.modelcontextprotocol/serverInfo"] {
-        Value::Null => &result["serverInfo"],
-        info => info,
-    };
-    let text = |key: &str| info[key].as_str().unwrap_or_default().chars().take(200).collect::<String>();
-    let protocol = protocol.chars().take(40).collect();
-    Server { path: path.to_owned(), name: text("name"), version: text("version"), protocol, era, ..Server::default() }
-}
-
-fn rpc_error(status: u16, error: &Value) -> Got {
-    let message = error["message"].as_str().unwrap_or_default().chars().take(300).collect();
-    Got::Rpc { status, code: error["code"].as_i64().unwrap_or_default(), message }
-}
-
-/// The JSON-RPC response with this id in a text. An error may come without one, or with one of the server's own.
-fn response_in(text: &str, id: &Value) -> Option<Value> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    let one = |value: Value| {
-        let ours = value["id"] == *id && value["result"].is_object() || value["error"]["code"].is_i64();
-        ours.then_some(value)
-    };
-    match value {
-        Value::Array(all) => all.into_iter().find_map(one),
-        value => one(value),
-    }
-}
-
-/// Waits for the first event that a function picks.
-fn next_event<T>(stream: &mut Reply, pick: impl Fn(&sse::Event) -> Option<T>) -> Option<T> {
-    loop {
-        if let Some(found) = sse::events(&stream.body).iter().find_map(&pick) {
-            return Some(found);
-        }
-        if !stream.more().unwrap_or(false) {
-            return sse::events(&stream.body).iter().find_map(&pick);
-        }
-    }
-}
-
-fn read_response(reply: &mut Reply, id: &Value) -> Outcome {
-    let session = reply.header("mcp-session-id").map(str::to_owned);
-    let response = if reply.content_type() == "text/event-stream" {
-        next_event(reply, |event| response_in(&event.data, id))
-    } else {
-        reply.whole();
-        response_in(&String::from_utf8_lossy(&reply.body), id)
-    };
-    match response {
-        Some(response) if response["error"].is_object() => {
-            let got = match reply.status {
-                // What the body says of it does not matter.
-                401 => Got::Http(Box::new(reply.as_http())),
-                status => rpc_error(status, &response["error"]),
-            };
-            Outcome { got, result: Value::Null, session }
-        }
-        Some(mut response) => Outcome { got: Got::Ok, result: response["result"].take(), session },
-        None => Outcome { got: Got::Http(Box::new(reply.as_http())), result: Value::Null, session },
-    }
-}
-
-/// The path of a URL, or of a path.
-pub(super) fn path_of(url: &str) -> Option<String> {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None if url.starts_with('/') => url,
-        None => return None,
-    };
-    let path = path.split('#').next().unwrap_or_default();
-    // It goes into a request line.
-    (path.len() <= 2000 && path.bytes().all(|b| (0x21..=0x7e).contains(&b))).then(|| path.to_owned())
-}
-
-/// Where an answer sends its caller: the same place with another path.
-pub(super) fn redirected(http: &Http) -> Option<String> {
-    if !matches!(http.status, 301 | 302 | 307 | 308) {
-        return None;
-    }
-    let path = path_of(http.location.as_deref()?)?;
-    Some(path.split('?').next().unwrap_or_default().to_owned())
 }

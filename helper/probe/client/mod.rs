@@ -2,6 +2,7 @@
 
 mod http;
 mod mcp;
+mod messages;
 mod sse;
 mod tls;
 
@@ -10,7 +11,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use self::http::{Request, Security};
-use self::mcp::{Client, Met, Place};
+use self::mcp::{Client, Met};
+use self::messages::{Place, redirected};
 use super::wire::{Got, Http, Metrics, Seen, Step, Target, TlsFault, Try};
 use crate::os::process;
 
@@ -73,7 +75,7 @@ fn search(target: &Target, client: &mut Client<'_>) -> Met {
 
 /// The first of the usual paths at which an MCP server answers; the one that a redirect names comes first.
 fn other_path(target: &Target, client: &mut Client<'_>, http: Option<&Http>) -> Option<Met> {
-    let mut paths: Vec<String> = http.and_then(mcp::redirected).into_iter().collect();
+    let mut paths: Vec<String> = http.and_then(redirected).into_iter().collect();
     paths.extend(target.other_paths.iter().cloned());
     let mut asked = vec![target.path.clone()];
     for path in paths {

@@ -17,8 +17,8 @@ use crate::deployment;
 use crate::deployment::route::Host;
 use crate::logs::stream::Stream;
 use crate::model::current::Target;
-use crate::probe::judge::State;
 use crate::probe::row::{self, RouteRow};
+use crate::probe::state::State;
 use crate::redact::names;
 use crate::rules::{self, RuleId};
 
@@ -39,71 +39,95 @@ const SETTLED_FAULTS: [RuleId; 11] = [
 /// A stack whose containers are younger than this may have a server that is not up yet.
 const STARTING: Duration = Duration::from_secs(20);
 
+/// What every route is judged from.
+struct Ground<'a> {
+    view: &'a View<'a>,
+    gateway: &'a Gateway,
+    /// The proxy, if it runs.
+    proxy: Option<&'a Container>,
+}
+
 /// Whether every route works, as far as it can be seen.
 pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> bool {
     let Some(gateway) = &view.declared.gateway else { return false };
-    let proxy = view.proxy.filter(|_| proxy_up);
-    let probed = view.snapshot.probed.as_ref().filter(|_| proxy.is_some());
+    let ground = Ground { view, gateway, proxy: view.proxy.filter(|_| proxy_up) };
+    let probed = view.snapshot.probed.as_ref().filter(|_| ground.proxy.is_some());
     let mut rows = probed.map(|probed| {
         let observed = probed.observed.as_ref().map_err(String::as_str);
         row::rows(&probed.planned, observed, "", false).into_iter()
     });
-    let (mut all, mut sentences) = (true, Vec::new());
+    let (mut all, mut probed) = (true, Vec::new());
     for route in view.declared.routes() {
         let (row, fault) = rows.as_mut().and_then(Iterator::next).unzip();
-        let fault = fault.flatten();
-        let configured = is_configured(view, gateway, proxy, route.name);
-        let is_unread = configured != Some(true) && is_unread(view, gateway, proxy, route.name);
-        if is_unread {
-            all = false;
-            let text =
-                format!("`{}` has not named route `{}` since its start", view.declared.services.proxy, route.name);
-            let finding = rules::finding(RuleId::RouteNotConfigured).about(Subject::route(route.name)).with(text);
-            // Read or not, a file that was edited since explains it.
-            let is_edited = configured.is_none();
-            state.findings.push(if is_edited { finding.caused_by(RuleId::ConfigNotApplied) } else { finding });
-        }
-        let mut upstream = match row.as_ref().map(|row| row.state) {
-            // A container that calls itself unhealthy is a fault, also while it still answers.
-            Some(answered) if answered.is_callable() && !is_unhealthy(view, &route) => Upstream::Up,
-            _ => judge_upstream(view, gateway, proxy, &route, state),
-        };
-        if let (Some(fault), false) = (fault, upstream == Upstream::Down) {
-            if row.as_ref().is_some_and(|row| !row.state.is_callable()) {
-                let is_young = view.snapshot.all().iter().any(|c| c.age(view.snapshot.now) < STARTING);
-                state.gave_up |= SETTLED_FAULTS.contains(&fault.id) || !is_young;
-                upstream = Upstream::Down;
-            }
-            state.findings.push(fault);
-        }
-        all &= matches!(upstream, Upstream::Up | Upstream::Unseen);
-        let answered = match (&row, upstream) {
-            _ if is_unread => State::NotApplied,
-            (Some(row), Upstream::Down) if row.state == State::NotChecked => State::Unreachable,
-            (Some(row), _) => row.state,
-            (None, Upstream::Down) => State::Unreachable,
-            (None, _) => State::NotChecked,
-        };
-        if let Some(row) = &row {
-            state.skipped.retain(|skipped| skipped.id != route_id(route.name));
-            if row.state == State::NotChecked && upstream != Upstream::Down {
-                let why = row.reason.clone().unwrap_or_default();
-                state.skipped.push(Skipped::new(route_id(route.name), why));
-            }
-            sentences.push(RouteRow { state: answered, ..row.clone() });
-        }
-        state.routes.push(RouteState {
-            name: names::shown_route(route.name).to_owned(),
-            upstream: deployment::Upstream::shown(route.text),
-            configured,
-            upstream_up: upstream.seen(),
-            url: row.as_ref().map(|row| row.url.clone()),
-            state: answered,
-            server: row.and_then(|row| row.server),
-        });
+        let (works, route) = judge_route(&ground, &route, row.as_ref(), fault.flatten(), state);
+        all &= works;
+        probed.extend(row.map(|row| RouteRow { state: route.state, ..row }));
+        state.routes.push(route);
     }
-    state.calls = (!sentences.is_empty()).then(|| row::in_one_sentence(&sentences, "can"));
+    state.calls = (!probed.is_empty()).then(|| row::in_one_sentence(&probed, "can"));
     all
+}
+
+/// Whether a route works as far as it can be seen, and its state. `row` and `fault` are what the probe found.
+fn judge_route(
+    ground: &Ground<'_>,
+    route: &DeclaredRoute<'_>,
+    row: Option<&RouteRow>,
+    fault: Option<Finding>,
+    state: &mut StackState,
+) -> (bool, RouteState) {
+    let configured = is_configured(ground, route.name);
+    let is_unread = configured != Some(true) && is_unread(ground, route.name);
+    if is_unread {
+        state.findings.push(not_configured(ground, route.name, configured));
+    }
+    let mut upstream = match row.map(|row| row.state) {
+        // A container that calls itself unhealthy is a fault, also while it still answers.
+        Some(answered) if answered.is_callable() && !is_unhealthy(ground.view, route) => Upstream::Up,
+        _ => judge_upstream(ground, route, state),
+    };
+    if let (Some(fault), false) = (fault, upstream == Upstream::Down) {
+        if row.is_some_and(|row| !row.state.is_callable()) {
+            let snapshot = ground.view.snapshot;
+            let is_young = snapshot.all().iter().any(|c| c.age(snapshot.now) < STARTING);
+            state.gave_up |= SETTLED_FAULTS.contains(&fault.id) || !is_young;
+            upstream = Upstream::Down;
+        }
+        state.findings.push(fault);
+    }
+    if let Some(row) = row {
+        state.skipped.retain(|skipped| skipped.id != route_id(route.name));
+        if row.state == State::NotChecked && upstream != Upstream::Down {
+            state.skipped.push(Skipped::new(route_id(route.name), row.reason.clone().unwrap_or_default()));
+        }
+    }
+    let answered = match (row, upstream) {
+        _ if is_unread => State::NotApplied,
+        (Some(row), Upstream::Down) if row.state == State::NotChecked => State::Unreachable,
+        (Some(row), _) => row.state,
+        (None, Upstream::Down) => State::Unreachable,
+        (None, _) => State::NotChecked,
+    };
+    let shown = RouteState {
+        name: names::shown_route(route.name).to_owned(),
+        upstream: deployment::Upstream::shown(route.text),
+        configured,
+        upstream_up: upstream.seen(),
+        url: row.map(|row| row.url.clone()),
+        state: answered,
+        server: row.and_then(|row| row.server.clone()),
+    };
+    (!is_unread && matches!(upstream, Upstream::Up | Upstream::Unseen), shown)
+}
+
+/// The finding about a route that the running proxy has not read.
+fn not_configured(ground: &Ground<'_>, route: &str, configured: Option<bool>) -> Finding {
+    let proxy = &ground.view.declared.services.proxy;
+    let text = format!("`{proxy}` has not named route `{route}` since its start");
+    let finding = rules::finding(RuleId::RouteNotConfigured).about(Subject::route(route)).with(text);
+    // A file that was edited since the start explains it.
+    let is_edited = configured.is_none();
+    if is_edited { finding.caused_by(RuleId::ConfigNotApplied) } else { finding }
 }
 
 /// Whether the container behind a route fails its own health check.
@@ -113,22 +137,22 @@ fn is_unhealthy(view: &View<'_>, route: &DeclaredRoute<'_>) -> bool {
 }
 
 /// Whether the log of the proxy's present life shows that it has not read a route.
-fn is_unread(view: &View<'_>, gateway: &Gateway, proxy: Option<&Container>, name: &str) -> bool {
-    let Some(proxy) = proxy else { return false };
-    let stream = view.snapshot.logs.of(&proxy.service);
-    let prints = gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
-    let is_whole = is_whole(view.snapshot.printed.get(&proxy.service), stream, proxy, view.snapshot.now);
-    prints && is_whole && !stream.is_some_and(|stream| is_named(stream, name, gateway.routes.len()))
+fn is_unread(ground: &Ground<'_>, name: &str) -> bool {
+    let (Some(proxy), snapshot) = (ground.proxy, ground.view.snapshot) else { return false };
+    let stream = snapshot.logs.of(&proxy.service);
+    let prints = ground.gateway.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
+    let is_whole = is_whole(snapshot.printed.get(&proxy.service), stream, proxy, snapshot.now);
+    prints && is_whole && !stream.is_some_and(|stream| is_named(stream, name, ground.gateway.routes.len()))
 }
 
 /// Whether the proxy said that it read a route; `None` where its log cannot tell.
-fn is_configured(view: &View<'_>, gateway: &Gateway, proxy: Option<&Container>, name: &str) -> Option<bool> {
-    let proxy = proxy?;
-    let stream = view.snapshot.logs.of(&proxy.service);
-    if stream.is_some_and(|stream| is_named(stream, name, gateway.routes.len())) {
+fn is_configured(ground: &Ground<'_>, name: &str) -> Option<bool> {
+    let proxy = ground.proxy?;
+    let stream = ground.view.snapshot.logs.of(&proxy.service);
+    if stream.is_some_and(|stream| is_named(stream, name, ground.gateway.routes.len())) {
         return Some(true);
     }
-    (is_unread(view, gateway, Some(proxy), name) && runs_current_configuration(view, proxy)).then_some(false)
+    (is_unread(ground, name) && runs_current_configuration(ground.view, proxy)).then_some(false)
 }
 
 /// Whether the proxy named a route. It named all of them once there are as many lines as routes: the format of the line
@@ -169,17 +193,11 @@ impl Upstream {
     }
 }
 
-fn judge_upstream(
-    view: &View<'_>,
-    gateway: &Gateway,
-    proxy: Option<&Container>,
-    route: &DeclaredRoute<'_>,
-    state: &mut StackState,
-) -> Upstream {
-    let (name, text) = (route.name, route.text);
+fn judge_upstream(ground: &Ground<'_>, route: &DeclaredRoute<'_>, state: &mut StackState) -> Upstream {
+    let (view, name, text) = (ground.view, route.name, route.text);
     match &route.target {
         Some(Target::Service(service)) => match judge_server(view, name, service, state) {
-            Upstream::Up => judge_way(view, gateway, proxy, route, service, state),
+            Upstream::Up => judge_way(ground, route, service, state),
             other => other,
         },
         Some(Target::Joined(host)) => judge_joined(view, name, host, state),
@@ -241,14 +259,8 @@ fn judge_server(view: &View<'_>, route: &str, service: &str, state: &mut StackSt
 }
 
 /// Whether the proxy may dial a server that runs, and is accepted there.
-fn judge_way(
-    view: &View<'_>,
-    gateway: &Gateway,
-    proxy: Option<&Container>,
-    route: &DeclaredRoute<'_>,
-    service: &str,
-    state: &mut StackState,
-) -> Upstream {
+fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, state: &mut StackState) -> Upstream {
+    let Ground { view, gateway, proxy } = ground;
     let (Some(upstream), Some(proxy), Some(server)) = (&route.upstream, proxy, view.container(service)) else {
         return Upstream::Up;
     };

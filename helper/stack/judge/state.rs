@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::{Finding, Severity, Skipped, Subject, count};
-use crate::probe::judge::State;
 use crate::probe::row::ServerRow;
+use crate::probe::state::State;
 use crate::probe::wire::Metrics;
 use crate::rules::{self, RuleId};
 use crate::stack::declared::Declared;

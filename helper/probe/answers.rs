@@ -1,0 +1,291 @@
+//! What an answer of a route's server means: one row an answer.
+
+use super::hosts;
+use super::state::{Behind, State};
+use super::wire::{Got, Http, Listener, Seen, Step, Target, TlsFault};
+use crate::redact;
+use crate::rules::RuleId;
+
+/// All that a row looks at.
+pub(super) struct Case<'a> {
+    pub(super) target: &'a Target,
+    pub(super) seen: &'a Seen,
+    pub(super) behind: &'a Behind,
+    /// What the server answered at the path that Claude calls.
+    pub(super) got: &'a Got,
+    pub(super) http: Option<&'a Http>,
+    pub(super) status: u16,
+}
+
+/// One answer of a server.
+pub(super) struct Answer {
+    pub(super) when: fn(&Case<'_>) -> bool,
+    pub(super) rule: RuleId,
+    pub(super) state: State,
+    pub(super) reason: fn(&Case<'_>) -> String,
+}
+
+impl Case<'_> {
+    pub(super) fn http_is(&self, statuses: &[u16]) -> bool {
+        statuses.contains(&self.status)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.target.port
+    }
+
+    /// Whether the same request was answered otherwise under the server's own name: accepted, or not refused.
+    pub(super) fn is_host_proven(&self) -> bool {
+        let own = |host: &str| !host.is_empty() && host != self.target.tunnel_host;
+        let refused = self.http_is(&[400, 403, 421]);
+        self.seen.tries.iter().filter(|entry| own(&entry.host)).any(|entry| {
+            let answer = status(&entry.got).unwrap_or_default();
+            let accepted = entry.got == Got::Ok || answer == 401;
+            let otherwise = refused && matches!(answer, 200..=499) && answer != self.status;
+            matches!(entry.step, Step::Discover | Step::Initialize) && (accepted || otherwise)
+        })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        text(self.got)
+    }
+
+    /// The sockets on the route's port.
+    pub(super) fn on_port(&self) -> Option<Vec<Listener>> {
+        Some(self.behind.listening()?.iter().copied().filter(|l| l.port == self.port()).collect())
+    }
+
+    pub(super) fn is_loopback_only(&self) -> bool {
+        self.on_port().is_some_and(|all| !all.is_empty() && all.iter().all(|l| l.is_loopback()))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.on_port().is_some_and(|all| all.iter().any(|l| !l.is_loopback()))
+    }
+
+    /// Other ports on which the container can be reached.
+    pub(super) fn other_ports(&self) -> Vec<u16> {
+        let Behind::Container { listening: Some(all), .. } = self.behind else { return Vec::new() };
+        let mut ports: Vec<u16> = all.iter().filter(|l| !l.is_loopback()).map(|l| l.port).collect();
+        ports.dedup();
+        if ports.contains(&self.port()) { Vec::new() } else { ports }
+    }
+}
+
+/// In the order of the layers; the first row that fits counts.
+pub(super) static ANSWERS: &[Answer] = &[
+    Answer {
+        when: |c| *c.got == Got::NameUnknown,
+        rule: RuleId::UpstreamDns,
+        state: State::Unreachable,
+        reason: |c| format!("is not known by the name {} in the proxy's network", c.target.host),
+    },
+    Answer {
+        when: |c| *c.got == Got::NotAllowed,
+        rule: RuleId::UpstreamIpRejected,
+        state: State::Unreachable,
+        reason: |c| {
+            let all: Vec<String> = c.seen.addresses.iter().take(3).map(ToString::to_string).collect();
+            format!("has the address {}, which the proxy may not dial", all.join(", "))
+        },
+    },
+    Answer {
+        when: |c| matches!(c.got, Got::Refused | Got::Timeout) && c.is_loopback_only(),
+        rule: RuleId::UpstreamBindLoopback,
+        state: State::Unreachable,
+        reason: |c| format!("listens on 127.0.0.1:{} only", c.port()),
+    },
+    Answer {
+        when: |c| matches!(c.got, Got::Refused | Got::Timeout | Got::Unreachable) && is_connect(c) && c.is_open(),
+        rule: RuleId::UpstreamFirewalled,
+        state: State::Unreachable,
+        reason: |c| format!("listens on port {}, and a firewall keeps the proxy from it", c.port()),
+    },
+    Answer {
+        when: |c| *c.got == Got::Refused && !c.other_ports().is_empty(),
+        rule: RuleId::UpstreamWrongPort,
+        state: State::Unreachable,
+        reason: |c| {
+            let ports: Vec<String> = c.other_ports().iter().take(3).map(ToString::to_string).collect();
+            format!("listens on port {}, not on {}", ports.join(", "), c.port())
+        },
+    },
+    Answer {
+        when: |c| *c.got == Got::Refused,
+        rule: RuleId::UpstreamRefused,
+        state: State::Unreachable,
+        reason: |c| format!("refuses connections on port {}", c.port()),
+    },
+    Answer {
+        when: |c| matches!(c.got, Got::Timeout | Got::Unreachable),
+        rule: RuleId::UpstreamTimeout,
+        state: State::Unreachable,
+        reason: |c| match c.got {
+            Got::Unreachable => "cannot be reached: no route to its address".to_owned(),
+            _ if is_connect(c) => format!("does not accept connections on port {} within {}", c.port(), limit(c)),
+            _ => format!("accepts the connection and does not answer within {}", limit(c)),
+        },
+    },
+    Answer {
+        when: |c| *c.got == Got::WrongScheme,
+        rule: RuleId::UpstreamWrongScheme,
+        state: State::Unreachable,
+        reason: |c| {
+            let (speaks, says) = if c.target.https { ("plain HTTP", "https") } else { ("TLS", "http") };
+            format!("speaks {speaks}, and the route says {says}")
+        },
+    },
+    Answer {
+        when: |c| *c.got == Got::Tls(TlsFault::NoAnchor),
+        rule: RuleId::UpstreamTls,
+        state: State::Unreachable,
+        reason: |_| "has a certificate, and the proxy has nothing to check it against".to_owned(),
+    },
+    Answer {
+        when: |c| matches!(c.got, Got::Tls(_)),
+        rule: RuleId::UpstreamTlsFailed,
+        state: State::Unreachable,
+        reason: |c| match c.got {
+            Got::Tls(fault) => tls_reason(fault, &c.target.host),
+            _ => String::new(),
+        },
+    },
+    Answer {
+        when: |c| c.http.is_some_and(|http| is_redirect_to_https(http) && !c.target.https),
+        rule: RuleId::UpstreamWrongScheme,
+        state: State::Refused,
+        reason: |c| format!("redirects http to https ({})", c.status),
+    },
+    Answer {
+        when: |c| c.http_is(&[400, 403]) && c.text().to_ascii_lowercase().contains("invalid origin"),
+        rule: RuleId::UpstreamOriginRejected,
+        state: State::Refused,
+        reason: |c| format!("rejects the caller's origin ({})", c.status),
+    },
+    Answer {
+        when: |c| c.status == 421 || c.is_host_proven() || hosts::maker(c.status, c.text()).is_some(),
+        rule: RuleId::UpstreamHostRejected,
+        state: State::Refused,
+        reason: |c| format!("rejects the tunnel's host name ({})", c.status),
+    },
+    Answer {
+        when: |c| c.status == 403,
+        rule: RuleId::UpstreamForbidden,
+        state: State::Refused,
+        reason: |c| format!("forbids the request at {} (403)", c.target.path),
+    },
+    Answer {
+        when: |c| matches!(c.status, 300..=399),
+        rule: RuleId::UpstreamSlash307,
+        state: State::Refused,
+        reason: |c| {
+            let to = c.http.and_then(|http| http.location.clone()).unwrap_or_default();
+            format!("redirects {} to {} ({})", c.target.path, redact::cut(&redact::foreign(&to), 64), c.status)
+        },
+    },
+    Answer {
+        when: |c| c.http_is(&[404, 410]),
+        rule: RuleId::UpstreamPath404,
+        state: State::Refused,
+        reason: |c| format!("has no MCP endpoint at {} ({})", c.target.path, c.status),
+    },
+    Answer {
+        when: |c| c.status == 405,
+        rule: RuleId::UpstreamMethod,
+        state: State::Refused,
+        reason: |c| format!("accepts no POST at {} (405)", c.target.path),
+    },
+    Answer {
+        when: |c| c.http_is(&[406, 415]),
+        rule: RuleId::UpstreamNotAcceptable,
+        state: State::Refused,
+        reason: |c| format!("refuses the media types that MCP clients send ({})", c.status),
+    },
+    Answer {
+        when: |c| c.http.is_some_and(|http| http.status < 300 && http.content_type == "text/html"),
+        rule: RuleId::UpstreamWebPage,
+        state: State::Refused,
+        reason: |c| format!("answers {} with a web page", c.target.path),
+    },
+    Answer {
+        when: |c| matches!(c.status, 500..=599) || c.status == 429,
+        rule: RuleId::UpstreamFailed,
+        state: State::Refused,
+        reason: |c| format!("fails with {}", c.status),
+    },
+    Answer {
+        when: |c| *c.got == Got::Closed,
+        rule: RuleId::UpstreamFailed,
+        state: State::Refused,
+        reason: |_| "closes the connection without an answer".to_owned(),
+    },
+    Answer {
+        when: |c| matches!(c.got, Got::NotHttp(_)),
+        rule: RuleId::UpstreamNotMcp,
+        state: State::Refused,
+        reason: |c| format!("does not speak HTTP on port {}", c.port()),
+    },
+    Answer {
+        when: |c| matches!(c.status, 400..=499),
+        rule: RuleId::UpstreamBadRequest,
+        state: State::Refused,
+        reason: |c| format!("refuses MCP's requests ({})", c.status),
+    },
+    Answer {
+        when: |_| true,
+        rule: RuleId::UpstreamNotMcp,
+        state: State::Refused,
+        reason: |c| format!("does not answer as an MCP server at {}", c.target.path),
+    },
+];
+
+/// The HTTP status of an answer, if it is one.
+pub(super) fn status(got: &Got) -> Option<u16> {
+    match got {
+        Got::Http(http) => Some(http.status),
+        Got::Rpc { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+/// The words of an answer.
+pub(super) fn text(got: &Got) -> &str {
+    match got {
+        Got::Http(http) => &http.body,
+        Got::Rpc { message, .. } | Got::NotHttp(message) => message,
+        _ => "",
+    }
+}
+
+fn limit(c: &Case<'_>) -> String {
+    match c.target.limit_ms {
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    }
+}
+
+fn is_connect(c: &Case<'_>) -> bool {
+    c.seen.tries.iter().any(|entry| entry.step == Step::Connect && entry.got != Got::WrongScheme)
+}
+
+fn is_redirect_to_https(http: &Http) -> bool {
+    let to = http.location.as_deref().unwrap_or_default();
+    matches!(http.status, 300..=399) && to.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+fn tls_reason(fault: &TlsFault, host: &str) -> String {
+    match fault {
+        TlsFault::UnknownIssuer => "has a certificate that no CA in `upstream.tls` signed".to_owned(),
+        TlsFault::OtherName(names) if names.is_empty() => format!("has a certificate that does not name {host}"),
+        TlsFault::OtherName(names) => {
+            let names = redact::cut(&redact::foreign(&names.join(", ")), 64);
+            format!("has a certificate for {names}, not for {host}")
+        }
+        TlsFault::Expired => "has a certificate that has expired".to_owned(),
+        TlsFault::NotYetValid => "has a certificate that is not valid yet".to_owned(),
+        TlsFault::NoAnchor => "has a certificate, and the proxy has nothing to check it against".to_owned(),
+        TlsFault::NotTls => "does not finish the TLS handshake".to_owned(),
+        TlsFault::ClientCertificate => "wants a client certificate, and the proxy has none".to_owned(),
+        TlsFault::Other(why) => format!("fails the TLS handshake: {}", redact::cut(&redact::foreign(why), 64)),
+    }
+}

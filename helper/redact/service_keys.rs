@@ -1,0 +1,169 @@
+//! The keys of well-known services, by how they begin.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use super::text::{REDACTED, continued};
+
+/// How the keys of well-known services begin, in any case of letters, and how many letters follow at least.
+const BEGINNINGS: &[(&str, usize)] = &[
+    ("sk-ant-", 1),
+    ("sk-proj-", 8),
+    ("sk-svcacct-", 8),
+    ("sk-or-", 8),
+    ("sk-", 20),
+    ("sk_live_", 8),
+    ("sk_test_", 8),
+    ("rk_live_", 8),
+    ("rk_test_", 8),
+    ("whsec_", 8),
+    ("ghp_", 1),
+    ("gho_", 8),
+    ("ghu_", 8),
+    ("ghs_", 8),
+    ("ghr_", 8),
+    ("github_pat_", 1),
+    ("glpat-", 1),
+    ("gldt-", 8),
+    ("glrt-", 8),
+    ("glptt-", 8),
+    ("glcbt-", 8),
+    ("glsoat-", 8),
+    ("xoxb-", 8),
+    ("xoxp-", 8),
+    ("xoxa-", 8),
+    ("xoxr-", 8),
+    ("xoxs-", 8),
+    ("xoxe-", 8),
+    ("xoxe.", 8),
+    ("xapp-", 8),
+    ("akia", 16),
+    ("asia", 16),
+    ("abia", 16),
+    ("acca", 16),
+    ("aiza", 30),
+    ("ya29.", 8),
+    ("gocspx-", 8),
+    ("hf_", 20),
+    ("api_org_", 20),
+    ("pypi-", 16),
+    ("npm_", 20),
+    ("rubygems_", 20),
+    ("dckr_pat_", 8),
+    ("dckr_oat_", 8),
+    ("dop_v1_", 8),
+    ("doo_v1_", 8),
+    ("dor_v1_", 8),
+    ("shpat_", 8),
+    ("shpss_", 8),
+    ("shpca_", 8),
+    ("shppa_", 8),
+    ("sg.", 30),
+    ("atatt3", 20),
+    ("atctt3", 20),
+    ("lin_api_", 8),
+    ("ntn_", 20),
+    ("figd_", 16),
+    ("glsa_", 16),
+    ("glc_", 20),
+    ("sntrys_", 16),
+    ("sntryu_", 16),
+    ("hvs.", 16),
+    ("hvb.", 16),
+    ("hvr.", 16),
+    ("tskey-", 8),
+    ("pmak-", 16),
+    ("pul-", 20),
+    ("r8_", 20),
+    ("nvapi-", 16),
+    ("gsk_", 20),
+    ("xai-", 20),
+    ("pplx-", 20),
+    ("sbp_", 20),
+    ("sb_secret_", 8),
+    ("dapi", 32),
+    ("v1.0-", 32),
+    ("age-secret-key-1", 8),
+    ("sq0atp-", 16),
+    ("sq0csp-", 16),
+    ("hooks.slack.com/services/", 8),
+    ("hooks.slack.com/workflows/", 8),
+    ("hooks.slack.com/triggers/", 8),
+    ("discord.com/api/webhooks/", 8),
+    ("discordapp.com/api/webhooks/", 8),
+    ("webhook.office.com/", 8),
+    ("api.telegram.org/bot", 8),
+];
+
+static BEGINNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let texts = BEGINNINGS.iter().map(|(text, _)| text);
+    let kind = aho_corasick::MatchKind::LeftmostLongest;
+    AhoCorasick::builder().ascii_case_insensitive(true).match_kind(kind).build(texts).ok()
+});
+
+/// Replaces what follows the beginning of a well-known service's key.
+pub(super) fn without_service_keys(text: &str) -> Cow<'_, str> {
+    let Some(beginning) = BEGINNING.as_ref() else { return Cow::Borrowed(text) };
+    let mut out = String::new();
+    let mut from = 0;
+    for found in beginning.find_iter(text) {
+        let (start, end) = (found.start(), found.end());
+        let inside_word = continued(&text[..start]).ends_with(|c: char| c.is_ascii_alphanumeric());
+        let (beginning, least) = BEGINNINGS[found.pattern().as_usize()];
+        let in_path = beginning.contains('/');
+        let belongs =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+' | b'=') || in_path && b == b'/';
+        let run = text.as_bytes()[end..].iter().take_while(|b| belongs(**b)).count();
+        if start < from || inside_word && !in_path || run < least {
+            continue;
+        }
+        // Prose behind `sk-` or `hf_` has no digits.
+        let key = &text[end..end + run];
+        if least >= 16 && !key.bytes().any(|b| b.is_ascii_digit()) {
+            continue;
+        }
+        out.push_str(&text[from..end]);
+        out.push_str(REDACTED);
+        from = end + run;
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_services_go_and_words_stay() {
+        for key in [
+            "sk_live_qtYygX0bKRVitGoPZrpulRBP",
+            "sk-proj-abcd1234",
+            "sk-1234567890abcdefghijklmn",
+            "ghp_abc",
+            "xoxb-1234567890-abc",
+            "AKIA2OGYBAH6STMMNXNN",
+            "hf_abcdefghij0123456789",
+            "AGE-SECRET-KEY-1EUYKL8F3X88TV6EGFEV2TVSHJPU6C5NLN7PVQXWLTAVVDZU8JFGA9RPHWY",
+            "https://hooks.slack.com/services/T000/B000/abcdefgh",
+            "SG.abcdefghijklmnopqrstuv.0123456789abcdefghijklmnop",
+        ] {
+            let clean = without_service_keys(&format!("x {key} y")).into_owned();
+            assert!(clean.ends_with("[redacted] y") && clean.len() < key.len() + 14, "{clean}");
+        }
+        for text in [
+            "task-definitions-are-long-enough",
+            "sk-learn",
+            "asia-northeast1 asia",
+            "/api_org_chart/x",
+            "npm_config_registry_of_mine",
+        ] {
+            assert_eq!(without_service_keys(text), text);
+        }
+    }
+}
