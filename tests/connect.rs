@@ -131,7 +131,8 @@ fn curl_really_sends_it() {
     let (Some(_), Some(_)) = (which("curl"), which("sh")) else { return skip("curl_really_sends_it", "no curl") };
     let parent = folder();
     let dir = deployment(parent.path());
-    let call = helper(["connect"]).dir(&dir).run().expect(0).data()["routes"][0].clone();
+    let call =
+        helper(["connect"]).dir(&dir).json(json!({"language": "all"})).run().expect(0).data()["routes"][0].clone();
     let curl = call["curl"].as_str().unwrap();
     // A stand-in on PATH that shows its arguments; the shell takes the command apart.
     let bin = folder();
@@ -171,7 +172,8 @@ exec(compile(source, "connect.py", "exec"), {})
 "#;
     let parent = folder();
     let dir = deployment(parent.path());
-    let call = helper(["connect"]).dir(&dir).run().expect(0).data()["routes"][0].clone();
+    let call =
+        helper(["connect"]).dir(&dir).json(json!({"language": "all"})).run().expect(0).data()["routes"][0].clone();
     let mut child = Command::new(python)
         .args(["-c", PRELUDE])
         .stdin(std::process::Stdio::piped())
@@ -192,7 +194,8 @@ fn the_typescript_is_a_module_and_says_the_same() {
     let Some(node) = which("node") else { return skip("the_typescript_is_a_module_and_says_the_same", "no node") };
     let parent = folder();
     let dir = deployment(parent.path());
-    let call = helper(["connect"]).dir(&dir).run().expect(0).data()["routes"][0].clone();
+    let call =
+        helper(["connect"]).dir(&dir).json(json!({"language": "all"})).run().expect(0).data()["routes"][0].clone();
     let source = call["typescript"].as_str().unwrap();
     let files = folder();
     std::fs::write(files.path().join("connect.mjs"), source).unwrap();
@@ -213,6 +216,39 @@ fn the_typescript_is_a_module_and_says_the_same() {
     let mut expected = body(call["curl"].as_str().unwrap()).1;
     expected["betas"] = json!(["mcp-client-2025-11-20"]);
     assert_eq!(said, expected);
+}
+
+#[test]
+fn one_language_is_shown_unless_all_are_asked_for() {
+    const ALL: [&str; 3] = ["curl", "python", "typescript"];
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let shown = |call: crate::support::Call| {
+        let answer = call.run().expect(0);
+        ALL.into_iter().filter(|key| answer.data()["routes"][0][key].is_string()).collect::<Vec<_>>()
+    };
+    let connect = || helper(["connect"]).dir(&dir);
+    assert_eq!(shown(connect()), ["curl"]);
+    for one in ALL {
+        assert_eq!(shown(connect().json(json!({"language": one}))), [one]);
+        assert_eq!(shown(helper(["connect", "--language", one]).dir(&dir)), [one]);
+    }
+    assert_eq!(shown(connect().json(json!({"language": "all"}))), ALL);
+    connect().json(json!({"language": "ruby"})).run().expect(2);
+    // A key that reaches several workspaces says which.
+    assert!(connect().run().data()["notes"].to_string().contains("`anthropic-workspace-id: "));
+}
+
+#[test]
+fn a_token_in_another_place_is_a_token() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    edit(&dir.join(".env"), &token("healthy"), "");
+    assert_eq!(helper(["connect"]).dir(&dir).run().findings(), ["token-missing"]);
+    let over = "services:\n  cloudflared:\n    environment: !reset null\n    command: !override [tunnel, --no-autoupdate, run, --token, \"TOKEN\"]\n";
+    std::fs::write(dir.join("docker-compose.override.yaml"), over.replace("TOKEN", &token("elsewhere"))).unwrap();
+    let answer = helper(["connect"]).dir(&dir).secret(&token("elsewhere")).run().expect(0);
+    assert!(!answer.findings().contains(&"token-missing"), "{:#}", answer.json);
 }
 
 #[test]

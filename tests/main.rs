@@ -34,6 +34,7 @@ mod prompt;
 mod release;
 mod render;
 mod sample;
+mod steps;
 mod takeover;
 mod terminal;
 mod token;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Next, Report, Severity, count};
+use crate::answer::{Error, Next, Report, Severity, Who, count};
 use crate::caller::Caller;
 use crate::certs::Judged;
 use crate::deployment::{Deployment, Domain};
@@ -63,10 +63,17 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     };
     let mut report = Report::new(summary, data);
     let ends_with_ca = facts.certificates.as_ref().is_some_and(Judged::ends_with_ca);
-    report.next = steps::cures(&verdict.findings, ends_with_ca, &["check"], caller);
-    if errors == 0 {
-        report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
-    }
+    let start = || Next::helper("start the stack and wait until it is ready", caller.command(&["up"]));
+    let before = steps::before_start(deployment, caller);
+    report.next = match before {
+        // What a person has not done yet is no fault to repair.
+        Some(step) if step.who == Who::Person => vec![step],
+        before => {
+            let mut next = steps::cures(&verdict.findings, ends_with_ca, &["check"], caller);
+            next.extend((errors == 0).then(|| before.unwrap_or_else(start)));
+            next
+        }
+    };
     report.findings = verdict.findings;
     report.skipped = verdict.skipped;
     Ok(report)

@@ -1,17 +1,21 @@
 //! `connect`: how to call the tunnel from Claude, with exact values.
 
+mod request;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+
+use self::request::Request;
 
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config;
-use crate::deployment::{Deployment, RouteName, TokenState, env_file, scaffold};
+use crate::deployment::{Deployment, RouteName, TokenState, scaffold};
 use crate::engine::{client::Docker, container};
 use crate::lint::secrets;
+use crate::model::token::{AgentToken, Origin, token_of};
 use crate::model::{current, found::Found};
 use crate::rules::{self, RuleId, Subject};
 use crate::steps;
@@ -24,13 +28,34 @@ pub(crate) struct ConnectRequest {
     path: Option<String>,
     /// Model of the Messages API request.
     model: Option<String>,
+    /// What the Messages API request is written in (`curl`).
+    language: Option<Language>,
+}
+
+/// What a request of the Messages API is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Language {
+    /// A shell command.
+    #[default]
+    Curl,
+    /// The Python SDK.
+    Python,
+    /// The TypeScript SDK.
+    Typescript,
+    /// Each of them.
+    All,
+}
+
+impl Language {
+    /// Whether a request in `one` is asked for.
+    fn wants(self, one: Self) -> bool {
+        self == one || self == Self::All
+    }
 }
 
 /// The model that Anthropic's documentation of MCP tunnels uses.
 const MODEL: &str = "claude-opus-5";
-const ENDPOINT: &str = "https://api.anthropic.com/v1/messages";
-const VERSION: &str = "2023-06-01";
-const BETA: &str = "mcp-client-2025-11-20";
 
 /// What `connect` answers.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -55,11 +80,14 @@ struct RouteCall {
     /// Clicks for a Managed Agent.
     console: Vec<String>,
     /// Messages API with curl; needs ANTHROPIC_API_KEY in the shell.
-    curl: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    curl: Option<String>,
     /// The same with the Python SDK.
-    python: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    python: Option<String>,
     /// The same with the TypeScript SDK.
-    typescript: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typescript: Option<String>,
 }
 
 /// The command.
@@ -72,8 +100,11 @@ pub(crate) fn run(
     caller: &Caller,
 ) -> Result<Report<ConnectData>, Error> {
     deployment.require_begun()?;
-    let asked = request.path.as_deref().map(checked_path).transpose()?;
-    let model = checked_model(request.model.as_deref().unwrap_or(MODEL))?;
+    let wanted = Wanted {
+        path: request.path.as_deref().map(checked_path).transpose()?,
+        model: checked_model(request.model.as_deref().unwrap_or(MODEL))?,
+        language: request.language.unwrap_or_default(),
+    };
     let domain = current::require_domain(deployment)?;
     let routes = current::routes(deployment);
     if routes.is_empty() {
@@ -83,48 +114,61 @@ pub(crate) fn run(
                 .into(),
         });
     }
-    let kept = Found::read(deployment).paths();
-    let (calls, mut findings) = calls(routes, &kept, asked.as_deref(), domain.as_str(), model);
+    let found = Found::read(deployment);
+    let (calls, mut findings) = calls(routes, &found.paths(), &wanted, domain.as_str());
     if calls.is_empty() {
         findings = findings.into_iter().map(|finding| finding.with_severity(Severity::Error)).collect();
     }
-    let env = match scaffold::read_env(deployment) {
-        Ok(env) => env,
-        Err(error) => {
-            findings.push(scaffold::unreadable_env(&error));
-            None
-        }
-    };
-    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    if !findings.iter().any(|f| f.id == RuleId::EnvUnreadable) {
-        findings.extend(secrets::state_finding(&token));
-    }
+    let token = token_of(&found, deployment, caller, found.roles().agent.as_deref());
+    findings.extend(found.env_fault.clone().or_else(|| match token.origin {
+        // What is not seen is not missing.
+        Origin::Unseen(_) => None,
+        _ => secrets::state_finding(&token.state),
+    }));
     let (running, unknown) = match is_running(deployment) {
         Ok(running) => (Some(running), None),
         Err(why) => (None, Some(Skipped::new("containers", why))),
     };
     let summary = summary(&calls, &token, running);
-    let data = ConnectData {
-        routes: calls,
-        running,
-        notes: vec![
-            "only Claude can call the tunnel's host names; curl and browsers get no answer, which is expected",
-            "the API key must belong to the workspace of the tunnel",
-            "the tunnel does not authenticate to the MCP server; if it requires a token, pass `authorization_token` in the server's entry",
-        ],
-    };
-    let mut report = Report::new(summary, data);
+    let next = next(&token, running, caller);
+    let mut report = Report::new(summary, ConnectData { routes: calls, running, notes: NOTES.to_vec() });
     report.findings = findings;
     report.skipped.extend(unknown);
-    if !matches!(token, TokenState::Set(_)) {
-        report.next.push(steps::token_step(caller));
+    report.next = next;
+    Ok(report)
+}
+
+/// What holds for every call.
+const NOTES: [&str; 3] = [
+    "only Claude can call the tunnel's host names; curl and browsers get no answer, which is expected",
+    "the API key must belong to the workspace of the tunnel; if it reaches several, add the header `anthropic-workspace-id: ID` with the tunnel's workspace",
+    "the tunnel does not authenticate to the MCP server; if it requires a token, pass `authorization_token` in the server's entry",
+];
+
+/// What the request asks for, checked.
+struct Wanted<'a> {
+    path: Option<String>,
+    model: &'a str,
+    language: Language,
+}
+
+/// What keeps a call from working comes first; otherwise the call is the person's.
+fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Vec<Next> {
+    if !has_token(token) {
+        return vec![steps::token_step(caller)];
     }
     if running == Some(false) {
-        report.next.push(Next::helper("start the stack", caller.command(&["up"])));
+        return vec![Next::helper("start the stack and wait until it is ready", caller.command(&["up"]))];
     }
-    report.next.push(Next::person("in the Console, follow the steps in `console` (Managed Agents > Sessions > New session); or run the request in `curl`"));
-    report.next.push(Next::helper("if a call fails, check whether the tunnel is live", caller.command(&["status"])));
-    Ok(report)
+    vec![
+        Next::person("make the call: the clicks in the Console, or the request in a shell of your own"),
+        Next::helper("if it fails, find out why", caller.command(&["diagnose"])),
+    ]
+}
+
+/// Whether cloudflared has a token, as far as it can be seen.
+fn has_token(token: &AgentToken) -> bool {
+    matches!(token.state, TokenState::Set(_)) || matches!(token.origin, Origin::Unseen(_))
 }
 
 fn checked_model(model: &str) -> Result<&str, Error> {
@@ -141,9 +185,8 @@ fn checked_model(model: &str) -> Result<&str, Error> {
 fn calls(
     routes: BTreeMap<String, String>,
     kept: &BTreeMap<String, String>,
-    asked: Option<&str>,
+    wanted: &Wanted<'_>,
     domain: &str,
-    model: &str,
 ) -> (Vec<RouteCall>, Vec<Finding>) {
     let suffix = format!(".{domain}");
     let (mut calls, mut findings) = (Vec::new(), Vec::new());
@@ -155,30 +198,29 @@ fn calls(
             continue;
         }
         let kept = kept.get(&name).or_else(|| kept.get(&label)).map(|path| path.trim_start_matches('/'));
-        let path = asked.or(kept).unwrap_or("mcp");
-        let url = format!("https://{label}.{domain}/{path}");
-        calls.push(call(&label, upstream, url, domain, path, model));
+        let path = wanted.path.as_deref().or(kept).unwrap_or("mcp");
+        calls.push(call(&label, upstream, domain, path, wanted));
     }
     (calls, findings)
 }
 
 /// One line: what Claude calls, or what keeps it from calling.
-fn summary(calls: &[RouteCall], token: &TokenState, running: Option<bool>) -> String {
+fn summary(calls: &[RouteCall], token: &AgentToken, running: Option<bool>) -> String {
     let urls: Vec<&str> = calls.iter().map(|call| call.url.as_str()).collect();
     let urls = urls.join(", ");
     if urls.is_empty() {
         return "no route can be called: none has a name that can be a host name".into();
     }
-    match (token, running) {
-        (TokenState::Set(_), Some(true)) => format!("Claude calls {urls}"),
-        (TokenState::Set(_), Some(false)) => format!("the stack is not running; once it is up, Claude calls {urls}"),
-        (TokenState::Set(_), None) => format!("Claude calls {urls}; whether the stack is running was not checked"),
-        (TokenState::Missing | TokenState::Placeholder, _) => {
+    match (&token.state, running) {
+        (TokenState::Malformed(_), _) => {
+            format!("the tunnel's token is not a token; once it is replaced and the stack is up, Claude calls {urls}")
+        }
+        (TokenState::Missing | TokenState::Placeholder, _) if !has_token(token) => {
             format!("the tunnel has no token yet; once it is set and the stack is up, Claude calls {urls}")
         }
-        (TokenState::Malformed(_), _) => {
-            format!("the token in .env is not a token; once it is replaced and the stack is up, Claude calls {urls}")
-        }
+        (_, Some(true)) => format!("Claude calls {urls}"),
+        (_, Some(false)) => format!("the stack is not running; once it is up, Claude calls {urls}"),
+        (_, None) => format!("Claude calls {urls}; whether the stack is running was not checked"),
     }
 }
 
@@ -205,25 +247,14 @@ fn checked_path(path: &str) -> Result<String, Error> {
     Ok(path.to_owned())
 }
 
-fn body(name: &str, url: &str, prompt: &str, model: &str) -> Value {
-    json!({
-        "model": model,
-        "max_tokens": 1024,
-        "messages": [{ "role": "user", "content": prompt }],
-        "mcp_servers": [{ "type": "url", "url": url, "name": name }],
-        "tools": [{ "type": "mcp_toolset", "mcp_server_name": name }],
-    })
-}
-
-fn call(name: &str, upstream: String, url: String, domain: &str, path: &str, model: &str) -> RouteCall {
+fn call(name: &str, upstream: String, domain: &str, path: &str, wanted: &Wanted<'_>) -> RouteCall {
     let is_sample = upstream == config::sample::URL;
     let prompt = if is_sample {
         "Use the hello tool to greet tunnel."
     } else {
         "Which tools do you have? Try one that only reads."
     };
-    let body = body(name, &url, prompt, model);
-    let pretty = serde_json::to_string_pretty(&body).unwrap_or_default();
+    let url = format!("https://{name}.{domain}/{path}");
     let console = vec![
         "Managed Agents > Sessions > New session > Create new agent > + MCP Server".to_owned(),
         format!("pick the tunnel {domain} (it is in the list once its CA is registered)"),
@@ -232,17 +263,10 @@ fn call(name: &str, upstream: String, url: String, domain: &str, path: &str, mod
         format!("\"Resolves to\" must show {url}"),
         format!("ask: \"{prompt}\""),
     ];
-    let curl = format!(
-        "curl {ENDPOINT} \\\n  -H \"x-api-key: $ANTHROPIC_API_KEY\" \\\n  -H \"anthropic-version: {VERSION}\" \\\n  -H \"anthropic-beta: {BETA}\" \\\n  -H \"content-type: application/json\" \\\n  -d '{pretty}'\n"
-    );
-    // Every value is made of plain ASCII without quotes or backslashes, so JSON strings are Python's and TypeScript's too.
-    let text = |value: &str| Value::from(value).to_string();
-    let (model, url_text, name_text, prompt) = (text(model), text(&url), text(name), text(prompt));
-    let python = format!(
-        "import anthropic\n\nclient = anthropic.Anthropic()  # reads ANTHROPIC_API_KEY\n\nmessage = client.beta.messages.create(\n    model={model},\n    max_tokens=1024,\n    messages=[{{\"role\": \"user\", \"content\": {prompt}}}],\n    mcp_servers=[{{\"type\": \"url\", \"url\": {url_text}, \"name\": {name_text}}}],\n    tools=[{{\"type\": \"mcp_toolset\", \"mcp_server_name\": {name_text}}}],\n    betas=[\"{BETA}\"],\n)\nprint(message.content)\n"
-    );
-    let typescript = format!(
-        "import Anthropic from \"@anthropic-ai/sdk\";\n\nconst client = new Anthropic(); // reads ANTHROPIC_API_KEY\n\nconst message = await client.beta.messages.create({{\n  model: {model},\n  max_tokens: 1024,\n  messages: [{{ role: \"user\", content: {prompt} }}],\n  mcp_servers: [{{ type: \"url\", url: {url_text}, name: {name_text} }}],\n  tools: [{{ type: \"mcp_toolset\", mcp_server_name: {name_text} }}],\n  betas: [\"{BETA}\"],\n}});\nconsole.log(message.content);\n"
-    );
+    let request = Request { name, url: &url, prompt, model: wanted.model };
+    let wants = |one| wanted.language.wants(one);
+    let curl = wants(Language::Curl).then(|| request.curl());
+    let python = wants(Language::Python).then(|| request.python());
+    let typescript = wants(Language::Typescript).then(|| request.typescript());
     RouteCall { name: name.to_owned(), upstream, url, console, curl, python, typescript }
 }

@@ -43,7 +43,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
         Err(refusal) => match Stopping::without_files(deployment, &refusal, caller)? {
             Some(stopping) => stopping,
             None => {
-                let refused = refused(refusal, "nothing was stopped", Command::Status, caller);
+                let refused = refused(refusal, "nothing was stopped", Command::Status, deployment, caller);
                 let data = DownData { project: refused.data.project, stopped: Vec::new() };
                 let mut report = Report::new(refused.summary, data);
                 (report.findings, report.skipped, report.next) = (refused.findings, refused.skipped, refused.next);

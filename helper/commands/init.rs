@@ -1,14 +1,14 @@
-//! `init`: everything that can be done on this side, as often as one likes; and the checklist of eight steps.
+//! `init`: everything that can be done on this side, as often as one likes; and where a deployment stands.
 
-mod progress;
+mod standing;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::progress::{Progress, Step, StepState};
-use crate::answer::{Error, Finding, Next, Report, Severity, count};
+use self::standing::Standing;
+use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
 use crate::certs::{CertificateInfo, Files, Judged, Purpose};
@@ -24,7 +24,7 @@ use crate::os::files::{self, Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
 use crate::rules::{self, RuleId};
-use crate::steps;
+use crate::steps::{self, Step, StepId, StepState};
 
 crate::config::settings::request_with_settings! {
     /// The request of `init`.
@@ -76,7 +76,9 @@ pub(crate) struct InitData {
     routes: BTreeMap<String, String>,
     /// Who made the deployment; `null` where there is none yet.
     made_by: Option<Maker>,
-    /// The eight steps.
+    /// The step to do now.
+    step: StepId,
+    /// Every step to a first call, in order.
     steps: Vec<Step>,
     /// Diffs of files that were edited by hand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -231,24 +233,11 @@ fn without_domain(
     caller: &Caller,
 ) -> Report<InitData> {
     let root = deployment.root().display();
-    let token = present.token();
-    let token_name = present.token_name();
-    let routes = current::routes(deployment);
-    let has = |inside| matches!(files::read(deployment, inside), Ok(Some(_)));
+    let standing = Standing::live(deployment, caller);
     let summary = match (fault, made_by) {
-        (None, None) => {
-            format!(
-                "{root} has no deployment yet; next: create the tunnel in the Console, then run `init` with its domain"
-            )
-        }
-        (None, Some(_)) => format!("{root} does not name its tunnel; next: run `init` with the tunnel's domain"),
+        (None, None) => format!("{root} has no deployment yet; {}", standing.in_words()),
+        (None, Some(_)) => format!("{root} does not name its tunnel; {}", standing.in_words()),
         (Some(fault), _) => format!("nothing was written in {root}: {}", fault.title),
-    };
-    let progress = Progress {
-        token: matches!(token, TokenState::Set(_)),
-        certificates: has(path::CA_CRT) && has(path::TLS_CRT) && has(path::TLS_KEY),
-        routes: !routes.is_empty(),
-        configuration: !routes.is_empty() && present.found.main.is_some(),
     };
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
@@ -256,10 +245,11 @@ fn without_domain(
         files: Vec::new(),
         ca: None,
         server: None,
-        token: token_name,
-        routes,
+        token: present.token_name(),
+        routes: current::routes(deployment),
         made_by,
-        steps: progress::steps(&progress),
+        step: standing.progress.step(),
+        steps: standing.progress.steps(),
         diffs: Vec::new(),
     };
     let mut report = Report::new(summary, data);
@@ -267,22 +257,13 @@ fn without_domain(
     report.findings.extend(present.env.as_ref().and_then(scaffold::env_fault));
     report.findings.extend(present.found.faults());
     report.findings.extend(present.gateway_fault.clone());
-    if fault.is_some() {
-        let again = caller.command(&["init"]);
-        report.next.push(Next::person("fix the findings in order, then run this again").running(again));
-        return report;
-    }
-    if made_by.is_none() {
-        report.next.push(Next::person(CREATE_TUNNEL));
-    }
-    report.next.push(Next::helper(
-        "create the deployment; replace the domain by the one that the Console shows",
-        caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
-    ));
+    report.next = match fault {
+        Some(_) => vec![steps::again(deployment, caller)],
+        None => steps::next(&standing.progress, deployment, caller),
+    };
+    report.skipped = standing.skipped;
     report
 }
-
-const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token";
 
 fn report(
     deployment: &Deployment,
@@ -297,31 +278,30 @@ fn report(
     let labels = current::route_labels(deployment, domain);
     let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
     let found = Found::read(deployment);
-    let progress = Progress {
-        token: matches!(token, TokenState::Set(_)),
-        certificates: judged.is_good(),
-        routes: !routes.is_empty(),
-        configuration: !routes.is_empty() && found.main.is_some(),
+    let standing = match only_report {
+        true => Standing::live(deployment, caller),
+        false => Standing::of_files(deployment, caller),
     };
     let made_by = kind::look(deployment)?.maker();
-    let steps = progress::steps(&progress);
-    let done = steps.iter().filter(|step| step.state == StepState::Done).count();
     let findings = findings(deployment, domain, env.as_ref(), &found, &judged, made.findings);
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
     let what = match (broken, only_report, created) {
-        (true, _, _) => "is not complete".to_owned(),
-        (false, true, _) => "is set up".to_owned(),
-        (false, false, 0) => "is unchanged".to_owned(),
-        (false, false, n) => format!("is written ({})", count(n, "file")),
+        (true, ..) => "the deployment is not complete".to_owned(),
+        (false, true, _) => "the deployment is set up".to_owned(),
+        (false, false, 0) => "nothing to change".to_owned(),
+        (false, false, n) => format!("{} written", count(n, "file")),
     };
-    let next = next(deployment, &progress, broken, caller);
-    let waiting = match (&token, progress.configuration) {
-        (TokenState::Set(_), true) => "register the CA unless it is registered, then run `up`",
-        (TokenState::Set(_), false) => "add a route",
-        _ => "set the token, register the CA",
-    };
-    let summary = format!("the deployment for {domain} {what}; {done} of 8 steps done; next: {waiting}");
+    let summary = format!("{domain}: {what}; {}", standing.in_words());
+    let mut next = Vec::new();
+    if broken {
+        // Where something is broken, the later steps would be refused.
+        next.push(steps::again(deployment, caller));
+        let has_token = standing.progress.state(StepId::Token) == StepState::Done;
+        next.extend((!has_token).then(|| steps::token_step(caller)));
+    } else {
+        next = steps::next(&standing.progress, deployment, caller);
+    }
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
         domain: Some(domain.clone()),
@@ -331,12 +311,14 @@ fn report(
         token: token.name(),
         routes,
         made_by,
-        steps,
+        step: standing.progress.step(),
+        steps: standing.progress.steps(),
         diffs: made.diffs,
     };
     let mut report = Report::new(summary, data);
     report.findings = findings;
     report.skipped = judged.skipped;
+    report.skipped.extend(standing.skipped);
     report.next = next;
     Ok(report)
 }
@@ -365,32 +347,4 @@ fn findings(
         }
     }
     findings
-}
-
-/// What to do now. Where something is broken, the later steps would be refused.
-fn next(deployment: &Deployment, progress: &Progress, broken: bool, caller: &Caller) -> Vec<Next> {
-    let mut next = Vec::new();
-    if broken {
-        next.push(Next::person("fix the findings in order, then run this again").running(caller.command(&["init"])));
-    }
-    if !progress.token {
-        next.push(steps::token_step(caller));
-    }
-    if broken {
-        return next;
-    }
-    next.push(match progress.certificates {
-        true => steps::register_step(deployment, path::CA_CRT),
-        false => Next::helper("issue the certificates", caller.command(&["certs", "issue"])),
-    });
-    if progress.configuration {
-        next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
-        next.push(Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])));
-    } else {
-        next.push(Next::helper(
-            "choose what to expose: the sample server as here, or your own with {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}",
-            caller.command(&["render", "--json", "{\"sample\":true}"]),
-        ));
-    }
-    next
 }

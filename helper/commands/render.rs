@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::answer::{Error, Next, Report, count};
 use crate::caller::{Caller, quote};
-use crate::deployment::{Deployment, scaffold};
+use crate::deployment::{Deployment, path, scaffold};
 use crate::model::current;
 use crate::os::files::{Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
 use crate::render::takeover::Replaced;
+use crate::steps;
 
 crate::config::settings::request_with_settings! {
     /// The request of `render`.
@@ -83,6 +84,7 @@ pub(crate) fn run(
         format!("wrote {} ({routes}); run `up` to apply it", changed.join(", "))
     };
     let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
+    let applied = if written { apply(deployment, &rendered.files, caller) } else { Vec::new() };
     let stop = rendered.replaces.as_ref().filter(|old| old.must_be_stopped && request.overwrite).map(|old| {
         let command = match old.project() {
             Some(project) => format!("docker compose -p {} down --remove-orphans", quote(project.as_ref())),
@@ -102,12 +104,18 @@ pub(crate) fn run(
     let mut report = Report::new(summary, data);
     report.findings = rendered.findings;
     report.next.extend(stop);
-    if written {
-        report
-            .next
-            .push(Next::helper("start the stack, or apply the change to the running one", caller.command(&["up"])));
-    }
+    report.next.extend(applied);
     Ok(report)
+}
+
+/// How what was written takes effect: a first stack has the steps before its start, another is started again.
+fn apply(deployment: &Deployment, files: &[FileEntry], caller: &Caller) -> Vec<Next> {
+    let is_stack = |file: &FileEntry| file.action == Action::Created && file.path.ends_with(path::COMPOSE);
+    if files.iter().any(is_stack) {
+        return steps::of_files(deployment, caller);
+    }
+    let up = || Next::helper("start the stack, or apply the change to the running one", caller.command(&["up"]));
+    vec![steps::before_start(deployment, caller).unwrap_or_else(up)]
 }
 
 /// Without the domain and the labels in `.env` nothing is written.

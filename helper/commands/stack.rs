@@ -6,11 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Evidence, Finding, Next, Report, Severity};
+use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::logs::cloudflared::CONNECTIONS;
-use crate::preflight;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::Acts;
@@ -18,7 +17,8 @@ use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
 use crate::stack::wait::Waited;
-use crate::stack::{Refusal, Stack};
+use crate::stack::{Refusal, Stack, silence};
+use crate::steps;
 
 /// The request of `up`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -100,7 +100,13 @@ pub(crate) struct Calls {
 }
 
 /// The answer of a command that did nothing.
-pub(super) fn refused(refusal: Refusal, what: &str, command: Command, caller: &Caller) -> Report<StackData> {
+pub(super) fn refused(
+    refusal: Refusal,
+    what: &str,
+    command: Command,
+    deployment: &Deployment,
+    caller: &Caller,
+) -> Report<StackData> {
     let data = StackData {
         ready: Some(false),
         project: refusal.project,
@@ -109,7 +115,9 @@ pub(super) fn refused(refusal: Refusal, what: &str, command: Command, caller: &C
     };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
     let mut report = Report::new(format!("{what}: {why}"), data);
-    report.next.push(outcome::next(command, None, &refusal.findings, caller));
+    report
+        .next
+        .push(outcome::next(command, None, &refusal.findings, caller, || steps::before_start(deployment, caller)));
     report.findings = refusal.findings;
     report.skipped = refusal.skipped;
     report
@@ -128,7 +136,7 @@ pub(crate) fn up(deployment: &Deployment, request: UpRequest, caller: &mut Calle
     let lock = deployment.lock()?;
     let stack = match Stack::open_checked(deployment, caller)? {
         Ok(stack) => stack,
-        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, caller)),
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, deployment, caller)),
     };
     labels::refresh_labels(deployment)?;
     let mut acts = Acts::new(&stack, lock);
@@ -144,7 +152,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     let lock = deployment.lock()?;
     let (stack, has_token) = match Stack::open_rehearsal(deployment, caller)? {
         Ok(opened) => opened,
-        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, caller)),
+        Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, deployment, caller)),
     };
     labels::refresh_labels(deployment)?;
     let mut acts = Acts::new(&stack, lock);
@@ -172,8 +180,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     if is_ready {
         report.next = vec![match has_token {
             true => Next::helper("start the tunnel", caller.command(&["up"])),
-            false => Next::person("put in the token, in a terminal of your own, never in a chat; then run `up`")
-                .running(caller.command(&["token", "set"])),
+            false => steps::token_step(caller),
         }];
     }
     Ok(report)
@@ -195,7 +202,13 @@ pub(crate) fn restart(
     let stack = match Stack::open_checked(deployment, caller)? {
         Ok(stack) => stack,
         Err(refusal) => {
-            return Ok(refused(refusal, "nothing was restarted, what runs goes on", Command::Restart, caller));
+            return Ok(refused(
+                refusal,
+                "nothing was restarted, what runs goes on",
+                Command::Restart,
+                deployment,
+                caller,
+            ));
         }
     };
     if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
@@ -223,7 +236,9 @@ pub(crate) fn status(
     let limit = limit(request.wait_seconds, 0)?;
     let stack = match Stack::open(deployment, caller)? {
         Ok(stack) => stack,
-        Err(refusal) => return Ok(refused(refusal, "the stack could not be checked", Command::Status, caller)),
+        Err(refusal) => {
+            return Ok(refused(refusal, "the stack could not be checked", Command::Status, deployment, caller));
+        }
     };
     let mut waited = stack.wait(Depth::Live, limit, request.probe.unwrap_or(true), caller)?;
     require_live(&mut waited, limit);
@@ -263,7 +278,7 @@ fn finish(
         add_failure(&mut waited.state, failure, is_consequence);
     }
     require_live(&mut waited, limit.max(Duration::from_secs(1)));
-    explain_silence(stack, &mut waited.state, caller);
+    silence::explain(stack.deployment, &mut waited.state, caller);
     Ok(report(stack, waited, done, command, caller))
 }
 
@@ -319,50 +334,6 @@ fn add_failure(state: &mut StackState, failure: Finding, is_consequence: bool) {
     state.findings.insert(0, failure);
 }
 
-/// Who waited for a connection that did not come has a few seconds more for the reason.
-const PROBES: Duration = Duration::from_secs(3);
-
-/// A stack without a connection to the edge is told whether this host can reach it: "no connection" alone is no help.
-fn explain_silence(stack: &Stack<'_>, state: &mut StackState, caller: &Caller) {
-    const SILENCE: [RuleId; 4] =
-        [RuleId::EdgeNotRegistered, RuleId::EdgeQuicBlocked, RuleId::EdgeTcpBlocked, RuleId::NotLive];
-    const REACHED: [RuleId; 5] = [
-        RuleId::TokenMalformed,
-        RuleId::TokenMissing,
-        RuleId::TokenNotApplied,
-        RuleId::TokenPlaceholder,
-        RuleId::TokenRejected,
-    ];
-    let is_silent = state.has(RuleId::EdgeNotRegistered)
-        || state.has(RuleId::EdgeDnsFailed)
-        || state.has(RuleId::NotLive) && state.connections == Some(0);
-    // The edge that refuses a token was reached.
-    if state.ready || !is_silent || REACHED.iter().any(|id| state.has(*id)) {
-        return;
-    }
-    let edge = preflight::of_the_edge(stack.deployment, caller, PROBES);
-    state.skipped.extend(edge.skipped);
-    let cause = edge.findings.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
-    for finding in &mut state.findings {
-        if let (Some(way), RuleId::EdgeNotRegistered) = (edge.reached_over, finding.id) {
-            finding.evidence.insert(0, Evidence::from(format!("this host itself reaches the edge over {way}")));
-            finding.evidence.truncate(rules::MOST_EVIDENCE);
-        }
-        if let Some(cause) = cause.filter(|cause| SILENCE.contains(&finding.id) && finding.id != *cause) {
-            finding.consequence_of = Some(cause);
-        }
-    }
-    for finding in edge.findings {
-        match state.findings.iter_mut().find(|known| known.id == finding.id) {
-            Some(known) => {
-                known.evidence.extend(finding.evidence);
-                known.evidence.truncate(rules::MOST_EVIDENCE);
-            }
-            None => state.findings.push(finding),
-        }
-    }
-}
-
 /// What `up`, `status` and `restart` answer.
 fn report(
     stack: &Stack<'_>,
@@ -373,7 +344,8 @@ fn report(
 ) -> Report<StackData> {
     let Waited { state, elapsed, .. } = waited;
     let summary = outcome::summary(command, Some(&state), &state.findings);
-    let next = outcome::next(command, Some(&state), &state.findings, caller);
+    let before_start = || steps::before_start(stack.deployment, caller);
+    let next = outcome::next(command, Some(&state), &state.findings, caller, before_start);
     let skipped = outcome::skipped(&stack.skipped, &state);
     let agent = state.containers.iter().find(|c| c.service == stack.declared.services.cloudflared);
     let since_seconds = agent.and_then(|c| c.up_seconds).unwrap_or_default();

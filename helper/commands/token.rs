@@ -13,7 +13,6 @@ use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::lint::secrets;
-use crate::model::current;
 use crate::os::git::{self, GitState};
 use crate::os::{files, prompt};
 use crate::rules::RuleId;
@@ -100,16 +99,10 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     };
     let mut report = Report::new(summary, data);
     report.findings.extend(secrets::shadow(&token, caller));
-    if current::known_domain(deployment)?.is_none() {
-        report.next.push(Next::helper(
-            "create the deployment; replace the domain by the one that the Console shows",
-            caller.command(&["init", "--json", "{\"domain\":\"abcd1234.tunnel.anthropic.com\"}"]),
-        ));
-    } else if rotated {
-        report.next.push(Next::helper("restart the stack to apply the new token", caller.command(&["restart"])));
-    } else {
-        report.next.push(Next::helper("list the remaining steps", caller.command(&["init"])));
-    }
+    report.next = match rotated && steps::before_start(deployment, caller).is_none() {
+        true => vec![Next::helper("restart the stack to apply the new token", caller.command(&["restart"]))],
+        false => steps::of_files(deployment, caller),
+    };
     Ok(report)
 }
 
@@ -187,8 +180,13 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     let mut report = Report::new(summary, CheckData { state: name, fingerprint, tunnel_id, shadowed, mode, git });
     report.findings = findings;
     report.skipped = skipped;
-    if is_known && !matches!(state, TokenState::Set(_)) {
-        report.next.push(steps::token_step(caller));
+    match state {
+        _ if !is_known => {}
+        // The same tunnel may run since long: what is left is not told after every look.
+        TokenState::Set(_) => {}
+        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
+            report.next.push(steps::token_step(caller));
+        }
     }
     Ok(report)
 }

@@ -13,6 +13,7 @@ use crate::lint::facts::Facts;
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
 use crate::stack::{Sources, Stack};
+use crate::steps;
 
 /// Diagnoses the deployment.
 ///
@@ -48,7 +49,7 @@ pub(crate) fn run(
             (judge::judge(&stack.declared, &waited.snapshot, waited.state, lint), Some(stack))
         }
     };
-    let mut report = report(diagnosis, caller);
+    let mut report = report(diagnosis, deployment, caller);
     if let Some(target) = &request.bundle {
         let packed = bundle::write(target, deployment, &facts, stack.as_ref(), &report, caller)?;
         report.data.bundle = Some(packed);
@@ -57,13 +58,14 @@ pub(crate) fn run(
 }
 
 /// The answer.
-fn report(diagnosis: Diagnosis, caller: &Caller) -> Report<DiagnoseData> {
+fn report(diagnosis: Diagnosis, deployment: &Deployment, caller: &Caller) -> Report<DiagnoseData> {
     let Diagnosis { mut findings, skipped, signals, extent, state } = diagnosis;
     // Within a severity and a layer the order stays: what is merely a risk goes last.
     findings.sort_by_key(|f| !f.id.rule().blocks);
     let is_broken = findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks);
     let summary = outcome::summary(Command::Diagnose, state.as_ref(), &findings);
-    let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller);
+    let before_start = || steps::before_start(deployment, caller);
+    let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller, before_start);
     let data = DiagnoseData {
         healthy: state.as_ref().is_some_and(|state| state.ready) && !is_broken,
         signals,

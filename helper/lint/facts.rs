@@ -135,7 +135,7 @@ impl Facts {
 }
 
 /// The certificates and keys, those of the server from where the proxy has them; `None` where they cannot be seen.
-fn certificate_files(deployment: &Deployment, (cert, key): &(Place, Place)) -> Option<Files> {
+pub(crate) fn certificate_files(deployment: &Deployment, (cert, key): &(Place, Place)) -> Option<Files> {
     let mut files = Files::read(deployment);
     match cert {
         Place::Inside(place) => files.server = File::read(deployment, place),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
-use crate::answer::Error;
-use crate::caller::Services;
+use crate::answer::{Error, Next};
+use crate::caller::{Caller, Services};
 use crate::config;
 use crate::config::compose::Choices;
 use crate::config::gateway::Gateway;
@@ -18,6 +18,7 @@ use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
 use crate::model::current::Current;
 use crate::model::found::Found;
+use crate::steps;
 
 /// What counts for the host's checks.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(super) struct Deployed {
     /// Bind mounts without an SELinux label, as `service: target`.
     pub(super) unlabelled: Vec<String>,
     pub(super) token: Option<TokenState>,
+    /// The step after a `preflight` that found nothing wrong; empty where the directory was not read.
+    pub(super) next: Vec<Next>,
 }
 
 impl Deployed {
@@ -65,6 +68,7 @@ impl Deployed {
             dns: Vec::new(),
             unlabelled: Vec::new(),
             token: None,
+            next: Vec::new(),
         }
     }
 
@@ -72,8 +76,9 @@ impl Deployed {
     ///
     /// # Errors
     /// Reading errors of the files that everything else hangs on.
-    pub(super) fn read(deployment: &Deployment) -> Result<Self, Error> {
+    pub(super) fn read(deployment: &Deployment, caller: &Caller) -> Result<Self, Error> {
         let mut this = Self::none(Some(deployment));
+        this.next = steps::after_preflight(deployment, caller);
         if !deployment.exists()? {
             return Ok(this);
         }

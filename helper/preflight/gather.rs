@@ -11,6 +11,7 @@ use super::parallel::{Tasks, remaining};
 use super::tools::Questions;
 use super::{host, tools};
 use crate::answer::Skipped;
+use crate::caller::Caller;
 use crate::check::Verdict;
 use crate::deployment::Deployment;
 use crate::engine::client::Docker;
@@ -51,11 +52,11 @@ pub(super) fn gather(
 }
 
 /// Reads the deployment, as far as its disk answers in time.
-pub(super) fn read(deployment: &Deployment, limit: Duration, verdict: &mut Verdict) -> Deployed {
+pub(super) fn read(deployment: &Deployment, caller: &Caller, limit: Duration, verdict: &mut Verdict) -> Deployed {
     let limit = limit.min(FILES);
     let (send, receive) = mpsc::channel();
-    let it = deployment.clone();
-    let started = process::spawn(move || drop(send.send(Deployed::read(&it))));
+    let (it, caller) = (deployment.clone(), caller.clone());
+    let started = process::spawn(move || drop(send.send(Deployed::read(&it, &caller))));
     let why = match (started, receive.recv_timeout(limit)) {
         (Ok(()), Ok(Ok(deployed))) => return deployed,
         (Ok(()), Ok(Err(why))) => why.to_string(),

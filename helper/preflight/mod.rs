@@ -59,7 +59,7 @@ pub(crate) fn run(
     // A directory that cannot be read leaves everything else to check.
     let deployment = deployment.map_err(|why| verdict.skipped.push(Skipped::new("directory", why.to_string()))).ok();
     let deployed = match &deployment {
-        Some(deployment) => gather::read(deployment, limit, &mut verdict),
+        Some(deployment) => gather::read(deployment, caller, limit, &mut verdict),
         None => Deployed::none(None),
     };
     caller.services = deployed.services.clone();
@@ -113,7 +113,7 @@ pub(crate) struct Edge {
 /// the container.
 pub(crate) fn of_the_edge(deployment: &Deployment, caller: &Caller, limit: Duration) -> Edge {
     let mut verdict = Verdict::default();
-    let deployed = gather::read(deployment, limit, &mut verdict);
+    let deployed = gather::read(deployment, caller, limit, &mut verdict);
     let Ok((plan, mut network)) = network::plan(caller, &deployed.dns) else { return Edge::default() };
     if !network.is_planned() {
         return Edge::default();

@@ -12,7 +12,6 @@ use super::tools::Tool;
 use crate::answer::{Next, Report, Severity};
 use crate::check::Verdict;
 use crate::config::settings::Protocol;
-use crate::deployment::TokenState;
 use crate::rules::RuleId;
 
 /// For a second try, where docker did not answer within the limit that was asked for.
@@ -110,27 +109,17 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
             Next::person("fix the findings in order, then run this again").running(caller.command(&["preflight"]));
         return vec![again];
     }
-    let mut steps = Vec::new();
     let udp_blocked = verdict.findings.iter().any(|f| f.id == RuleId::EdgeQuicBlocked);
     let told = facts.deployed.protocol == Some(Protocol::Http2);
-    let go_on = if matches!(facts.deployed.token, Some(TokenState::Set(_))) {
-        Next::helper("start the stack and wait until it is live", caller.command(&["up"]))
-    } else {
-        Next::helper("list the remaining steps", caller.command(&["init"]))
-    };
-    match (facts.deployed.is_deployment, udp_blocked && !told) {
-        (true, true) => {
-            let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
-            let what = "configure cloudflared to use HTTP/2, so that it does not try UDP for two minutes first";
-            steps.extend([Next::helper(what, render), go_on]);
-        }
-        (true, false) => steps.push(go_on),
-        (false, blocked) => {
-            let protocol = if blocked { ",\"protocol\":\"http2\"" } else { "" };
-            let request = format!("{{\"domain\":\"abcd1234.tunnel.anthropic.com\",\"sample\":true{protocol}}}");
-            let step = Next::person("create the deployment; replace the domain by the one that the Console shows");
-            steps.push(step.running(caller.command(&["init", "--json", &request])));
-        }
+    let mut next = Vec::new();
+    if facts.deployed.is_deployment && udp_blocked && !told {
+        let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
+        let what = "configure cloudflared to use HTTP/2, so that it does not try UDP for two minutes first";
+        next.push(Next::helper(what, render));
     }
-    steps
+    match facts.deployed.next.as_slice() {
+        [] => next.push(Next::helper("list the remaining steps", caller.command(&["init"]))),
+        steps => next.extend_from_slice(steps),
+    }
+    next
 }

@@ -6,6 +6,7 @@ pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod outcome;
 mod reach;
+pub(crate) mod silence;
 pub(crate) mod snapshot;
 pub(crate) mod wait;
 

@@ -129,12 +129,24 @@ pub(crate) fn skipped(of_files: &[Skipped], state: &StackState) -> Vec<Skipped> 
     of_files.iter().filter(|skipped| !is_route(skipped)).chain(&state.skipped).cloned().collect()
 }
 
-/// The one thing to do now.
-pub(crate) fn next(command: Command, state: Option<&StackState>, findings: &[Finding], caller: &Caller) -> Next {
+/// The one thing to do now. `before_start` is the step without which the stack would not start.
+pub(crate) fn next(
+    command: Command,
+    state: Option<&StackState>,
+    findings: &[Finding],
+    caller: &Caller,
+    before_start: impl FnOnce() -> Option<Next>,
+) -> Next {
     let ready = state.is_some_and(|state| state.ready);
     let cause = cause(ready, findings).filter(|f| f.id != RuleId::NotLive);
     if let Some(f) = cause {
-        if let Some(step) = cure(f, command, state, caller) {
+        let step = cure(f, command, state, caller);
+        let waits = match f.id.rule().cure {
+            Cure::Up | Cure::ByHandThen => step.is_some(),
+            // What is not there yet is made in the order of the steps.
+            cure => cure == Cure::Init,
+        };
+        if let Some(step) = waits.then(before_start).flatten().or(step) {
             return step;
         }
         if command == Command::Diagnose {

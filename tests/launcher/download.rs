@@ -20,7 +20,7 @@ pub(crate) fn fetches_and_runs(program: &[u8]) {
         let run = plugin.run(&["init"]);
         let answer: Value = serde_json::from_str(&run.out).unwrap();
         assert_eq!((run.code, &answer["command"], &answer["status"]), (Some(0), &json!("init"), &json!("ok")));
-        let command = answer["next"][1]["command"].as_str().unwrap();
+        let command = answer["next"][0]["command"].as_str().unwrap();
         let launcher = plugin.launcher().canonicalize().unwrap();
         let words = shlex::split(command).unwrap();
         assert_eq!(words[0], launcher.to_str().unwrap(), "what is to be pasted names the launcher");

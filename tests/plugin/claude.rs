@@ -144,8 +144,8 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
         let out = launch(&["init"]).env("PATH", &path).output().unwrap();
         let answer: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|e| panic!("{e}: {}", said(&out)));
         assert_eq!((&answer["command"], &answer["status"]), (&json!("init"), &json!("ok")));
-        let next = answer["next"][1]["command"].as_str().unwrap();
-        assert!(next.contains("bin/mcp-tunnels-helper' init "), "the path has a space, so it is quoted: {next}");
+        let next = answer["next"][0]["command"].as_str().unwrap();
+        assert!(next.contains("bin/mcp-tunnels-helper' preflight "), "the path has a space, so it is quoted: {next}");
     }
     assert!(
         fs::read_dir(&data)

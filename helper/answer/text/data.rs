@@ -289,7 +289,8 @@ fn diffs(page: &mut Page, data: &Value) {
 /// What can be pasted, as it is.
 fn connect(page: &mut Page, data: &Value) {
     for route in list(&data["routes"]) {
-        page.heading(&format!("{}  {}", text(&route["name"]), text(&route["url"])));
+        page.heading(text(&route["name"]));
+        page.verbatim(2, text(&route["url"]));
         let clicks = list(&route["console"]);
         if !clicks.is_empty() {
             page.heading("In the Console:");

@@ -95,7 +95,8 @@ impl Page {
 
     /// A numbered or marked item.
     pub(super) fn item(&mut self, mark: &str, text: &str) {
-        self.hanging(&format!("  {mark} "), 5, text);
+        let first = format!("  {mark} ");
+        self.hanging(&first, first.len(), text);
     }
 
     /// A label at the margin and its text.

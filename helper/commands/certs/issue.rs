@@ -63,6 +63,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     report.skipped = judged.skipped;
     if created > 0 {
         report.next.push(steps::register_step(deployment, path::CA_CRT));
+        report.next.extend(steps::before_start(deployment, caller));
     }
     Ok(report)
 }

@@ -252,7 +252,7 @@ pub(crate) fn ids(findings: &[Finding]) -> Vec<String> {
 /// One word for the next step.
 fn step(command: Command, state: &StackState, findings: &[Finding]) -> String {
     let caller = Caller::from_process();
-    let next = outcome::next(command, Some(state), findings, &caller);
+    let next = outcome::next(command, Some(state), findings, &caller, || None);
     if next.who == Who::Person && !next.command.as_ref().is_some_and(|command| command.ends_with("token set")) {
         return "by hand".to_owned();
     }

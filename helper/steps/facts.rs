@@ -1,0 +1,85 @@
+//! What the steps are judged by.
+
+use crate::caller::Caller;
+use crate::certs::{Judged, Purpose};
+use crate::deployment::{Deployment, TokenState};
+use crate::lint::facts::certificate_files;
+use crate::model::current::Current;
+use crate::model::pair;
+use crate::model::token::{Origin, token_of};
+
+/// What is seen of the running stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// It was not looked at, or could not be.
+    #[default]
+    Unknown,
+    /// It does not run, or not well.
+    Down,
+    /// Connected, and every route callable.
+    Ready {
+        /// Whether a call through the tunnel was answered since its start.
+        answered: bool,
+    },
+}
+
+/// What is seen of a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// `preflight` has just found nothing that keeps the tunnel from working.
+    pub(crate) is_host_checked: bool,
+    /// The tunnel's domain is known, or mistyped.
+    pub(crate) names_tunnel: bool,
+    /// A token is set; `None` where that cannot be seen.
+    pub(crate) has_token: Option<bool>,
+    /// CA and server certificate are there and meet their requirements; `None` where they cannot be seen.
+    pub(crate) has_certificates: Option<bool>,
+    /// The proxy's configuration has a route.
+    pub(crate) has_routes: bool,
+    /// There is a compose file.
+    pub(crate) has_stack: bool,
+    /// A file of the deployment cannot be used.
+    pub(crate) is_broken: bool,
+    /// The running stack.
+    pub(crate) live: Live,
+}
+
+impl Facts {
+    /// Reads the files, whoever wrote them; the running stack is not looked at.
+    pub(crate) fn read(deployment: &Deployment, caller: &Caller) -> Self {
+        let current = Current::read(deployment);
+        let roles = current.found.roles();
+        let token = token_of(&current.found, deployment, caller, roles.agent.as_deref());
+        let is_unread = current.found.env_fault.is_some();
+        let is_unseen = is_unread || matches!(token.origin, Origin::Unseen(_));
+        let domain = current.checked_domain();
+        let names_tunnel = !matches!(domain, Ok(None));
+        let is_mistyped = domain.is_err();
+        let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
+        let labels = current.labels();
+        let has_certificates = match domain.ok().flatten() {
+            None => Some(false),
+            Some(domain) => certificate_files(deployment, &pair).map(|files| {
+                Judged::new(files, Purpose { domain: &domain, routes: &labels, now: caller.now }).is_good()
+            }),
+        };
+        Self {
+            is_host_checked: false,
+            names_tunnel,
+            has_token: (!is_unseen).then_some(matches!(token.state, TokenState::Set(_))),
+            has_certificates,
+            has_routes: !current.routes().is_empty(),
+            has_stack: current.found.main.is_some(),
+            is_broken: is_mistyped
+                || is_unread
+                || !current.found.faults().is_empty()
+                || current.gateway_fault().is_some(),
+            live: Live::Unknown,
+        }
+    }
+
+    /// Whether the tunnel exists, as far as this directory tells.
+    pub(super) fn has_begun(&self) -> bool {
+        self.names_tunnel || self.has_token == Some(true)
+    }
+}

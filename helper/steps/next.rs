@@ -1,0 +1,92 @@
+//! What `next` says of the steps, the same in every command.
+
+use super::facts::Facts;
+use super::{Progress, StepId};
+use crate::answer::Next;
+use crate::caller::Caller;
+use crate::deployment::{Deployment, path};
+use crate::model::current;
+
+/// The step to do now. Behind one that only the Console shows stands the step that follows it.
+pub(crate) fn next(progress: &Progress, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+    let mut next = Vec::new();
+    for id in progress.open() {
+        next.push(of_step(id, deployment, caller));
+        if id != StepId::RegisterCa {
+            break;
+        }
+    }
+    next
+}
+
+/// The same as far as the files tell.
+pub(crate) fn of_files(deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+    next(&Progress::of(&Facts::read(deployment, caller)), deployment, caller)
+}
+
+/// The same on a host in which `preflight` has just found no fault.
+pub(crate) fn after_preflight(deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+    let facts = Facts { is_host_checked: true, ..Facts::read(deployment, caller) };
+    next(&Progress::of(&facts), deployment, caller)
+}
+
+/// The step without which `up` would refuse; `None` where it would not.
+pub(crate) fn before_start(deployment: &Deployment, caller: &Caller) -> Option<Next> {
+    let progress = Progress::of(&Facts::read(deployment, caller));
+    let id = progress.open().find(|id| *id != StepId::RegisterCa)?;
+    (id < StepId::Start).then(|| of_step(id, deployment, caller))
+}
+
+fn of_step(id: StepId, deployment: &Deployment, caller: &Caller) -> Next {
+    match id {
+        StepId::Preflight => Next::helper("check this host and its network", caller.command(&["preflight"])),
+        StepId::CreateTunnel => Next::person(CREATE_TUNNEL),
+        StepId::Directory => match init(deployment, caller) {
+            Some(command) => Next::helper("make what is missing", command),
+            None => Next::person(NAME_TUNNEL),
+        },
+        StepId::Token => token_step(caller),
+        StepId::RegisterCa => register_step(deployment, path::CA_CRT),
+        StepId::Upstream => Next::person(CHOOSE),
+        StepId::Configure => Next::helper("write what is missing", caller.command(&["render"])),
+        StepId::Start => Next::helper("start the stack and wait until it is ready", caller.command(&["up"])),
+        StepId::Call | StepId::Done => {
+            Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"]))
+        }
+    }
+}
+
+const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token; then run `init --domain` with that domain";
+
+const NAME_TUNNEL: &str = "run `init --domain` with the domain that the Console shows under Connection";
+
+const CHOOSE: &str = "choose what Claude may call: `render --sample` for the sample server, `render --route NAME=http://HOST:PORT` for a server of your own";
+
+/// `init` for the tunnel that the directory names.
+fn init(deployment: &Deployment, caller: &Caller) -> Option<String> {
+    let domain = current::known_domain(deployment).ok()??;
+    let request = serde_json::json!({ "domain": domain }).to_string();
+    Some(caller.command(&["init", "--json", &request]))
+}
+
+/// Findings are fixed first; then `init` again.
+pub(crate) fn again(deployment: &Deployment, caller: &Caller) -> Next {
+    let command = init(deployment, caller).unwrap_or_else(|| caller.command(&["init"]));
+    Next::person("fix the findings in order, then run this again").running(command)
+}
+
+/// The person sets the token.
+pub(crate) fn token_step(caller: &Caller) -> Next {
+    Next::person(
+        "set the token in a terminal of your own, never in a chat (Console: Connection > Token, eye icon, copy)",
+    )
+    .running(caller.command(&["token", "set"]))
+}
+
+/// The person registers a CA; its fingerprint is in the same answer.
+pub(crate) fn register_step(deployment: &Deployment, certificate: &str) -> Next {
+    Next::person(format!(
+        "unless the Console shows the tunnel as Active, register the CA there, on the tunnel's page: Certificates > Add certificate, choose {} or paste it, compare the SHA-256 fingerprint",
+        deployment.path(certificate).display()
+    ))
+}
