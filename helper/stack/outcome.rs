@@ -144,7 +144,7 @@ pub(crate) fn next(
         let waits = match f.id.rule().cure {
             Cure::Up | Cure::ByHandThen => step.is_some(),
             // What is not there yet is made in the order of the steps.
-            cure => cure == Cure::Init,
+            cure => matches!(cure, Cure::Init | Cure::Look),
         };
         if let Some(step) = waits.then(before_start).flatten().or(step) {
             return step;
