@@ -58,7 +58,7 @@ pub(crate) fn sdk_of(inside: &str, text: &str) -> Option<u32> {
 }
 
 /// The newest major version of `mcp` that a line of a requirements file allows, where it bounds it.
-fn pinned_sdk(line: &str) -> Option<u32> {
+pub(crate) fn pinned_sdk(line: &str) -> Option<u32> {
     let after = line.trim_start().strip_prefix("mcp")?.trim_start();
     let after = after.strip_prefix('[').and_then(|extras| extras.split_once(']')).map_or(after, |(_, after)| after);
     let clauses = after.split([';', '\\', '#']).next()?.split(',').map(str::trim);

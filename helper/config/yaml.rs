@@ -1,7 +1,7 @@
 //! The only user of serde_yaml, which its author no longer maintains: a successor would go in here.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use serde_yaml::{Mapping, Value};
 
@@ -28,21 +28,40 @@ pub(crate) fn value_of<T: Serialize>(value: &T) -> Result<Value, Error> {
     serde_yaml::to_value(value).map_err(|e| Error::Internal(format!("failed to write YAML: {e}")))
 }
 
+/// Reads a YAML text of several documents.
+///
+/// # Errors
+/// As [`from_text`].
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Fault> {
+    require_readable(text)?;
+    let documents = serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}')).take(MOST_DOCUMENTS);
+    let read =
+        |document| Value::deserialize(document).map_err(|e: serde_yaml::Error| Fault(without_scalars(&e.to_string())));
+    documents.map(read).collect()
+}
+
 /// Reads a YAML text.
 ///
 /// # Errors
 /// What the reader stumbled over.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    require_readable(text)?;
+    // Go's reader skips a byte order mark, which Windows editors write.
+    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| Fault(without_scalars(&e.to_string())))
+}
+
+fn require_readable(text: &str) -> Result<(), Fault> {
     if text.len() > LARGEST {
         return Err(Fault(format!("it has {} KiB; more than {} KiB are not read", text.len() >> 10, LARGEST >> 10)));
     }
     if is_too_deep(text) {
         return Err(Fault(format!("it is nested more than {DEEPEST} levels deep")));
     }
-    // Go's reader skips a byte order mark, which Windows editors write.
-    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| Fault(without_scalars(&e.to_string())))
+    Ok(())
 }
 
+/// Documents of one text that are read.
+const MOST_DOCUMENTS: usize = 64;
 /// Largest text that is read, in bytes: the reader's time grows faster than the text.
 const LARGEST: usize = 512 << 10;
 /// Deepest nesting of lists and maps in brackets.

@@ -47,6 +47,11 @@ pub(crate) enum Malformed {
     /// Pasted twice.
     #[error("the token was pasted twice")]
     Doubled,
+    /// What no screen shows: a zero-width space, a byte order mark.
+    #[error(
+        "the value contains an invisible character (a zero-width space or a byte order mark), pasted together with the token"
+    )]
+    Invisible,
     /// A blank in the middle.
     #[error("the text contains a space; more than the token was copied")]
     Blank,
@@ -245,9 +250,14 @@ impl From<Malformed> for TokenState {
 }
 
 impl TokenState {
-    /// Judges the value of `TUNNEL_TOKEN`.
+    /// Judges the value of `TUNNEL_TOKEN` as cloudflared gets it. What [`Token::parse`] drops from a paste is in its way.
     pub(crate) fn of(value: Option<&str>) -> Self {
+        let is_invisible =
+            |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}');
         match value.map(Token::parse) {
+            Some(Ok(_)) if value.is_some_and(|text| text.contains(is_invisible)) => {
+                Self::Malformed(Malformed::Invisible)
+            }
             None => Self::Missing,
             Some(Ok(token)) => Self::Set(token),
             Some(Err(fault)) => Self::from(fault),

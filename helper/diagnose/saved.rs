@@ -10,6 +10,7 @@ use super::data::{DiagnoseData, DiagnoseRequest, Signals, moment};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::logs::Logs;
+use crate::logs::encoding::Decoded;
 use crate::logs::input::{Extent, Patient, scan};
 use crate::logs::verdict::Verdict;
 use crate::rules;
@@ -71,7 +72,7 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
         return read_stdin(request, logs);
     }
     let file = File::open(path).map_err(failed)?;
-    Ok((scan(file, logs, |_| false).map_err(failed)?, None))
+    Ok((scan(Decoded::new(file), logs, |_| false).map_err(failed)?, None))
 }
 
 fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
@@ -83,7 +84,8 @@ fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Opt
         ));
     }
     let mut input = Patient::new(Duration::from_secs(seconds.into()));
-    let extent = scan(&mut input, logs, |_| false).map_err(|e| Error::io("read", Path::new("standard input"), e))?;
+    let extent = scan(Decoded::new(&mut input), logs, |_| false)
+        .map_err(|e| Error::io("read", Path::new("standard input"), e))?;
     let cut = input.is_late().then(|| {
         Skipped::new("input", format!("the log did not end within {seconds} s; what came later was not read"))
     });
@@ -119,7 +121,7 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
             let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             format!("{}{also}", f.title)
         }
-        Some(f) if f.severity == Severity::Warning && verdict.healthy => format!("the tunnel works, but {}", f.title),
+        Some(f) if f.severity == Severity::Warning && verdict.works => format!("the tunnel works, but {}", f.title),
         Some(f) if f.severity == Severity::Warning => format!("{}; the log shows no successful call", f.title),
         _ if verdict.healthy => format!("healthy: no fault in {lines}, and the log shows that the tunnel works"),
         _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),

@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, proxy, routes, stack};
+use super::{directory, packages, proxy, routes, stack};
 use crate::check::{self, Check, Verdict};
 
 /// In no order that matters.
@@ -23,20 +23,24 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "depends-on-plain", test: stack::restarts_go_together },
     Check { id: "no-ingress-url", test: stack::proxy_is_dialled },
     Check { id: "compose-privileges", test: stack::privileges_are_wanted },
+    Check { id: "quick-tunnel", test: stack::tunnel_is_named },
+    Check { id: "compose-profile-inactive", test: stack::proxy_is_started },
     Check { id: "variable-of-shell", test: stack::variables_stay },
     Check { id: "token-missing", test: stack::token_is_there },
     Check { id: "token-in-clear", test: stack::token_is_hidden },
     Check { id: "ports-published", test: stack::ports_stay_closed },
     Check { id: "image-unpinned", test: stack::images_are_pinned },
-    Check { id: "mcp-sdk-v2", test: stack::server_packages_are_pinned },
+    Check { id: "mcp-sdk-v2", test: packages::are_pinned },
     Check { id: "proxy-config-yaml", test: proxy::config_is_sound },
     Check { id: "proxy-config-tls", test: proxy::pair_is_named },
+    Check { id: "proxy-config-conflict", test: proxy::settings_agree },
     Check { id: "listen-addr-invalid", test: proxy::listens_somewhere },
     Check { id: "domain-malformed", test: proxy::domains_are_domains },
     Check { id: "domain-mismatch", test: proxy::domains_agree },
     Check { id: "proxy-key-denied", test: proxy::user_reads_its_files },
     Check { id: "tls-bad-cert", test: proxy::certificates_are_sound },
     Check { id: "upstream-undefined", test: routes::lead_somewhere },
+    Check { id: "upstream-network", test: routes::share_a_network },
     Check { id: "upstream-host-unmapped", test: routes::host_is_known },
     Check { id: "allowed-ips-open", test: routes::own_network_is_allowed },
     Check { id: "upstream-tls", test: routes::upstream_trust_is_there },

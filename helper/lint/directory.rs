@@ -19,8 +19,7 @@ pub(super) fn is_closed(facts: &Facts) -> Outcome {
 
 pub(super) fn env_is_readable(facts: &Facts) -> Outcome {
     let Some(env) = facts.env() else { return facts.found.env_fault.clone().into() };
-    let elsewhere = env.get("COMPOSE_FILE").is_some_and(|value| !value.is_empty());
-    let elsewhere = elsewhere.then(|| rules::finding(RuleId::ComposeFileElsewhere));
+    let elsewhere = facts.found.is_elsewhere.then(|| rules::finding(RuleId::ComposeFileElsewhere));
     scaffold::env_fault(env).into_iter().chain(elsewhere).collect::<Vec<Finding>>().into()
 }
 

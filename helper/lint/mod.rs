@@ -3,6 +3,7 @@
 pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
+mod packages;
 mod proxy;
 mod routes;
 pub(crate) mod secrets;

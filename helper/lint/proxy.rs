@@ -62,6 +62,15 @@ pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
     (!wrong.is_empty()).then(finding).into()
 }
 
+pub(super) fn settings_agree(facts: &Facts) -> Outcome {
+    let both = config(facts).filter(|gateway| gateway.dials_anything()).and_then(Gateway::allowed_ips);
+    let finding = |ranges: &[String]| {
+        let said = format!("disable_ip_validation is true, and allowed_ips lists {}", ranges.join(", "));
+        rules::finding(RuleId::ProxyConfigConflict).about(Subject::file(&facts.gateway_path)).with(said)
+    };
+    both.map(finding).into()
+}
+
 pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts) else { return Outcome::Pass };
     let listen = gateway.listen_addr.as_deref().unwrap_or_default();

@@ -66,6 +66,29 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
     Outcome::of(findings, skipped)
 }
 
+/// Docker resolves a service's name only on a network that both join.
+pub(super) fn share_a_network(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    // Who lives in another's namespace has that one's networks.
+    let owner = |name: &str| found.lives_in(name).unwrap_or_else(|| name.to_owned());
+    let proxy = owner(&facts.services.proxy);
+    let own = found.networks(&proxy);
+    if own.is_empty() || !found.is_known() {
+        return Outcome::Pass;
+    }
+    capped(routes(facts).into_iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref().ok()?;
+        let Target::Service(service) = current::target(upstream, found, &facts.services.proxy) else { return None };
+        let theirs = found.networks(&service);
+        if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
+            return None;
+        }
+        let list = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        let said = format!("`{service}` joins {}; `{proxy}` joins {}", list(&theirs), list(&own));
+        Some(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown())).with(said))
+    }))
+}
+
 /// Docker Desktop knows `host.docker.internal` by itself; an engine on Linux has to be told.
 pub(super) fn host_is_known(facts: &Facts) -> Outcome {
     let proxy = &facts.services.proxy;

@@ -3,7 +3,7 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::secrets;
-use crate::answer::{Finding, Severity, Subject, count};
+use crate::answer::{Finding, Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
@@ -184,6 +184,25 @@ pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
     wrong.then(|| rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}"))).into()
 }
 
+/// `cloudflared tunnel --url` without `run` opens a tunnel of its own, whatever token it is given.
+pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
+    let Some((agent, _)) = both(facts) else { return Outcome::Pass };
+    let command = facts.found.command(agent);
+    let has = |word: &str| command.iter().any(|w| w == word);
+    let is_quick = has("tunnel") && !has("run") && facts.found.url(agent).is_some();
+    let said = || format!("command: {}", command.join(" "));
+    is_quick.then(|| rules::finding(RuleId::QuickTunnel).about(Subject::service(agent)).with(said())).into()
+}
+
+pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let profiles = facts.found.service(proxy, "profiles").map(yaml::texts).unwrap_or_default();
+    let said = || format!("`{proxy}` has the profiles {}; `{agent}` is started without one", profiles.join(", "));
+    (facts.found.is_started(agent) && !facts.found.is_started(proxy))
+        .then(|| rules::finding(RuleId::ComposeProfileInactive).about(Subject::service(proxy)).with(said()))
+        .into()
+}
+
 pub(super) fn token_is_there(facts: &Facts) -> Outcome {
     let token = &facts.token;
     let mut findings = Vec::new();
@@ -196,8 +215,7 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
         // Without `.env` there is one finding, and that is it.
         (_, Origin::Env(_) | Origin::Unset(_) | Origin::Nowhere) if facts.env().is_none() => {}
         (state, Origin::Unset(name)) => {
-            let told = |finding: Finding| finding.about(Subject::Variable { name: name.clone() });
-            findings.extend(secrets::state_finding(state).map(told));
+            findings.extend(secrets::state_finding(state).map(|finding| unset(finding, name)));
         }
         (state, _) => findings.extend(secrets::state_finding(state)),
     }
@@ -206,6 +224,21 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
     }
     findings.extend(unreadable(facts));
     findings.into()
+}
+
+/// A token that comes from a variable of the person's own, which nothing sets.
+fn unset(finding: Finding, name: &str) -> Finding {
+    let finding = finding.about(Subject::Variable { name: name.to_owned() });
+    let finding = finding
+        .with(format!("the compose files take the token from `{name}`, which neither `.env` nor this shell sets"));
+    if name == env_file::TOKEN {
+        return finding;
+    }
+    let fix = format!(
+        "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the variable \
+         TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal of your own"
+    );
+    Finding { cause: format!("`{name}` has no value").into(), fix, ..finding }
 }
 
 /// A value that only this shell has is gone after a reboot, and for cron.
@@ -276,35 +309,4 @@ pub(super) fn images_are_pinned(facts: &Facts) -> Outcome {
         .collect();
     let finding = || loose.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text));
     (!loose.is_empty()).then(finding).into()
-}
-
-/// `pip install mcp` without a version gets 2.x, which has no `mcp.server.fastmcp`: seen with 2.3.0.
-pub(super) fn server_packages_are_pinned(facts: &Facts) -> Outcome {
-    let found = &facts.found;
-    let loose = |command: &str| {
-        let words =
-            command.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | '"' | '\'')).collect::<Vec<_>>();
-        let installs = words.windows(2).any(|pair| pair[0].starts_with("pip") && pair[1] == "install");
-        installs && words.iter().any(|word| matches!(*word, "mcp" | "mcp[cli]"))
-    };
-    let text = |path: &str| files::read_text(&facts.deployment, path).ok().flatten();
-    let findings = found.service_names().into_iter().filter_map(|name| {
-        let mounts = found.mounts(&name);
-        let mut scripts = mounts.iter().filter_map(|mount| mount.bind()).filter(|path| path.ends_with(".py"));
-        let old = scripts.find(|path| text(path).is_some_and(|text| sample::sdk_of(path, &text) == Some(1)))?;
-        let listed = || sample::sdk_of(sample::REQUIREMENTS, &text(sample::REQUIREMENTS)?);
-        let what = if loose(&found.command(&name).join(" ")) {
-            "`mcp` without a version"
-        } else if name == sample::SERVICE && listed() == Some(2) {
-            "`mcp` 2"
-        } else {
-            return None;
-        };
-        let said =
-            format!("`{name}` installs {what}, and `{old}` imports mcp.server.fastmcp, which mcp 2 no longer has");
-        Some(
-            rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said),
-        )
-    });
-    capped(findings)
 }

@@ -11,6 +11,9 @@ use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 
+const ENDED: &str = "its program ended of itself; the code and the last lines that it printed are in the evidence";
+const FIX_ENDED: &str = "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run `docker compose logs SERVICE` in {dir}";
+
 /// One container that ended, how its log tells, and what it ended of.
 struct Ended {
     service: String,
@@ -52,7 +55,9 @@ pub(super) fn judge(logs: &Logs, calls: &[Found<'_>], findings: &mut Vec<Finding
     if let [one] = looping.as_slice() {
         finding = finding.with(Evidence::of(&one.service, &one.text));
         finding = one.words.iter().cloned().fold(finding, Finding::with);
-        finding.subject = (!one.service.is_empty()).then(|| Subject::service(&one.service));
+        if !one.service.is_empty() {
+            finding = finding.about(Subject::service(&one.service));
+        }
     } else {
         for ended in &looping {
             let last = ended.words.last().map(|words| format!("; last line: {}", words.text)).unwrap_or_default();
@@ -121,16 +126,22 @@ fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
     looping
 }
 
+/// A container that ended of itself: to start it alone changes nothing.
+pub(super) fn stopped(service: &str) -> Finding {
+    let finding = rules::finding(RuleId::ServiceStopped);
+    let finding = if service.is_empty() { finding } else { finding.about(Subject::service(service)) };
+    Finding { cause: ENDED.into(), fix: FIX_ENDED.to_owned(), ..finding }
+}
+
 /// A container that ended once with a code that says that it failed.
 fn ended_once(stream: &Stream, findings: &[Finding]) -> Option<Finding> {
     let code = stream.life.code.filter(|code| !matches!(code, 0 | 137 | 143))?;
     let cause = cause(stream).filter(|id| findings.iter().any(|f| f.id == *id));
     let again = stream.life.is_printing();
     let text = format!("exited with code {code}{}", life::meaning(code));
-    let finding = rules::finding(RuleId::ServiceStopped).with(Evidence::of(&stream.name, text));
+    let finding = stopped(&stream.name).with(Evidence::of(&stream.name, text));
     let words = stream.life.last_words();
     let mut finding = words.iter().map(|kept| quote_kept(&stream.name, kept)).fold(finding, Finding::with);
-    finding.subject = (!stream.name.is_empty()).then(|| Subject::service(&stream.name));
     finding.consequence_of = cause;
     Some(if again { finding.with_severity(Severity::Warning).with("it was started again") } else { finding })
 }

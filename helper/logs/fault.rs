@@ -56,8 +56,10 @@ pub(crate) struct Fault {
     pub(crate) ends: u32,
     /// Whether the program had said that it began well before it ended of this.
     pub(crate) after_start: bool,
-    /// Line of the last time.
+    /// Line of the words that are kept.
     pub(crate) number: u64,
+    /// Last line of the same message.
+    pub(crate) latest: u64,
     /// Moment of the last time.
     pub(crate) at: Option<i64>,
     /// Words of the last time, as they were printed: quoted only by [`Fault::excerpt`].
@@ -85,6 +87,7 @@ impl Fault {
             ends: u32::from(symptom.pattern.effect == Effect::Fatal),
             after_start: started,
             number: symptom.number,
+            latest: symptom.number,
             at: symptom.line.at,
             text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
             healed: false,
@@ -97,7 +100,7 @@ impl Fault {
     /// Whether a line counts once more, and is not a second piece of the same long line, a second line of the same
     /// message, or one that was pasted twice.
     fn is_another(&mut self, symptom: &Symptom<'_>, seen: u64) -> bool {
-        let adjacent = symptom.number <= self.number + 1;
+        let adjacent = symptom.number <= self.latest + 1;
         match (symptom.line.at, adjacent, seen == self.seen) {
             (Some(_), _, true) | (None, true, false) => false,
             (None, _, true) => {
@@ -178,10 +181,11 @@ impl Faults {
         let earlier = symptom.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
         fault.after_start |= started && !earlier;
         let counts = !earlier && fault.is_another(symptom, seen);
-        fault.number = symptom.number;
+        fault.latest = symptom.number;
         if !counts {
             return false;
         }
+        fault.number = symptom.number;
         fault.count = fault.count.saturating_add(1);
         if ends {
             let times = if fault.run == RUN { RUN - 1 } else { 1 };

@@ -37,6 +37,10 @@ const BEGINNINGS: &[&str] = &[
     "Cannot ",
     "Could not ",
     "Unable to ",
+    "app crashed",
+    "Child exited: code=1",
+    "Child stderr: npm error",
+    "Child stderr: Error:",
 ];
 
 /// The level that a word names.
@@ -72,8 +76,23 @@ fn is_exception(text: &str) -> bool {
         && (name.ends_with("Error") || name.ends_with("Exception"))
 }
 
+/// The text behind the name of a program that runs others, in brackets: `[supergateway]`, `[nodemon]`.
+fn untagged(text: &str) -> &str {
+    let tagged = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    match tagged {
+        Some((tag, rest)) if tag.len() > 3 && tag.bytes().all(|b| b.is_ascii_lowercase()) => {
+            match severity(&tag.to_ascii_uppercase()) {
+                Some(_) => text,
+                None => rest,
+            }
+        }
+        _ => text,
+    }
+}
+
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
 pub(crate) fn is_error(text: &str) -> bool {
+    let text = untagged(text);
     if text.starts_with([' ', '\t']) {
         // A piece of a stack, a table or a box.
         return false;
@@ -158,6 +177,9 @@ mod tests {
             "Segmentation fault (core dumped)",
             "npm ERR! code ENOENT",
             "failed to start: boom",
+            "[nodemon] app crashed - waiting for file changes before starting...",
+            "[supergateway] Child exited: code=1, signal=null",
+            "[error] boom",
         ] {
             assert!(is_error(line), "{line}");
         }
@@ -180,6 +202,9 @@ mod tests {
             "ERROR_LOG=/dev/stderr",
             "0 Errors",
             "thread 'main' started",
+            "[supergateway] Child exited: code=0, signal=null",
+            "[nodemon] starting `node server.js`",
+            "[info] failed to none",
             "exec python server.py",
             "",
         ] {

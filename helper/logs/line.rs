@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
             console = true;
         }
         if at.is_none() {
-            at = inner_stamp(text);
+            at = inner_stamp(text).or_else(|| common_stamp(text));
         }
         let stamps = &rest[..rest.len() - text.len()];
         Self { source, at, stamps, console, text }
@@ -186,6 +186,31 @@ fn inner_stamp(text: &str) -> Option<i64> {
     stamp(text.get(at..)?).map(|(seconds, _)| seconds)
 }
 
+/// The time in brackets of the common log format, `[26/Nov/2026:04:01:21 +0000]`, and of Django's server, which has a
+/// blank behind the year and no zone; and of gunicorn, `[2026-11-26 04:01:21 +0000]`.
+fn common_stamp(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let inside = head(text, PREFIX).split_once('[')?.1;
+    if let Some((seconds, _)) = stamp(inside) {
+        return Some(seconds);
+    }
+    let bytes = inside.as_bytes();
+    let shape = bytes.len() >= 20 && bytes[2] == b'/' && bytes[6] == b'/' && matches!(bytes[11], b':' | b' ');
+    let month = MONTHS.iter().position(|month| inside.get(3..6) == Some(month)).filter(|_| shape)?;
+    let iso = format!("{}-{:02}-{}T{}Z", inside.get(7..11)?, month + 1, inside.get(0..2)?, inside.get(12..20)?);
+    let (seconds, _) = stamp(&iso)?;
+    let zone = inside.get(20..26).and_then(|zone| zone.strip_prefix(' '));
+    let offset = zone.and_then(|zone| {
+        let minutes = number(&zone.as_bytes()[1..3])? * 60 + number(&zone.as_bytes()[3..5])?;
+        match zone.as_bytes()[0] {
+            b'+' => Some(minutes * 60),
+            b'-' => Some(-minutes * 60),
+            _ => None,
+        }
+    });
+    Some(seconds - offset.unwrap_or(0))
+}
+
 /// The value of a field: `name=value` and `name="value"` of the console and logfmt, `"name":"value"` and `"name":1` of
 /// JSON.
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
@@ -247,6 +272,18 @@ mod tests {
         ] {
             let parsed = Line::parse(line);
             assert_eq!((parsed.at, parsed.console), (Some(at), false), "{line}");
+        }
+        for line in [
+            "mcp-1  | 172.18.0.3 - - [22/Nov/2026:22:45:19 +0200] \"POST /mcp HTTP/1.1\" 200 97",
+            "mcp-1  | [22/Nov/2026 20:45:19] \"POST /mcp HTTP/1.1\" 200 97",
+            "mcp-1  | [2026-11-22 20:45:19 +0000] [1] [INFO] Booting worker with pid: 9",
+        ] {
+            assert_eq!(Line::parse(line).at, Some(at), "{line}");
+        }
+        for line in
+            ["[22/Nov/2026", "[22/Nov/2026:20:45:1\u{e4} x", "[22/XXX/2026:20:45:19]", "[", "[99/Nov/2026:20:45:19]"]
+        {
+            assert_eq!(Line::parse(line).at, None, "{line}");
         }
         assert_eq!(Line::parse("2026-99-22T20:45:19Z INF x").at, None);
         assert_eq!(Line::parse("no stamp").at, None);

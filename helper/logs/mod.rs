@@ -3,6 +3,7 @@
 mod access;
 mod calls;
 pub(crate) mod cloudflared;
+pub(crate) mod encoding;
 mod ends;
 pub(crate) mod fault;
 pub(crate) mod input;
@@ -136,7 +137,7 @@ impl Logs {
         let code = rest.split_whitespace().next().and_then(|code| code.parse().ok());
         let Some(code) = code.filter(|_| !name.is_empty() && !name.contains(' ')) else { return false };
         let at = self.stream(Some(name));
-        self.streams[at].life.end(number, code);
+        self.streams[at].end(number, code);
         true
     }
 

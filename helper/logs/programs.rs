@@ -1,6 +1,7 @@
 //! What the proxy and the servers complain of.
 
 use super::fault::Fault;
+use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::Effect;
 use super::quote::quote;
@@ -47,6 +48,7 @@ pub(super) fn denies_health(finding: &Finding) -> bool {
                 | RuleId::UpstreamSessionLost
                 | RuleId::UpstreamNotAcceptable
                 | RuleId::ServiceStopped
+                | RuleId::ServiceUnhealthy
         )
 }
 
@@ -88,8 +90,9 @@ pub(super) fn judge(calls: &[Found<'_>], seen: Seen, findings: &mut Vec<Finding>
         let evidence = quote(&stream.name, fault);
         if let Some(known) = findings.iter_mut().find(|f| f.id == rule) {
             *known = known.clone().with(evidence);
-            if known.subject != subject(stream) {
+            if known.subject != subject(found) {
                 known.subject = None;
+                known.title = rules::filled(rule.rule().title, None);
             }
             if fault.effect == Effect::Fatal && rule != RuleId::UpstreamTraceback {
                 known.severity = rule.rule().severity;
@@ -101,8 +104,7 @@ pub(super) fn judge(calls: &[Found<'_>], seen: Seen, findings: &mut Vec<Finding>
         }
         let Some(severity) = severity(found) else { continue };
         let Some(finding) = finding(fault) else { continue };
-        let mut finding = finding.with(evidence).with_severity(severity);
-        finding.subject = subject(stream);
+        let mut finding = about(finding, subject(found)).with(evidence).with_severity(severity);
         if rule == RuleId::UnexplainedError {
             finding.layer = layer_of(fault.writer);
         }
@@ -114,8 +116,25 @@ pub(super) fn judge(calls: &[Found<'_>], seen: Seen, findings: &mut Vec<Finding>
     }
 }
 
-fn subject(stream: &Stream) -> Option<Subject> {
+fn service(stream: &Stream) -> Option<Subject> {
     (!stream.name.is_empty()).then(|| Subject::service(&stream.name))
+}
+
+fn about(finding: Finding, subject: Option<Subject>) -> Finding {
+    match subject {
+        Some(subject) => finding.about(subject),
+        None => finding,
+    }
+}
+
+/// What a fault is about: the service that printed it; where the proxy speaks of what is behind it, the route.
+fn subject(Found { stream, fault }: &Found<'_>) -> Option<Subject> {
+    let behind = fault.rule.is_some_and(|rule| rule.rule().layer == Layer::Upstream);
+    if fault.writer == Writer::Proxy && behind {
+        let (route, _) = fault.subject.split_once('.').filter(|_| !fault.subject.contains("://"))?;
+        return Some(Subject::route(route));
+    }
+    service(stream)
 }
 
 /// Whether another fault of the same log says more of the same.
@@ -137,21 +156,21 @@ fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
         Some(RuleId::UnexplainedError) => {
             let own =
                 |other: &&Found<'_>| other.stream.name == found.stream.name && other.fault.effect == Effect::Fatal;
-            calls.iter().find(own).is_some_and(|fatal| found.fault.number.abs_diff(fatal.fault.number) <= 3)
+            calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= 3)
         }
         _ => false,
     }
 }
 
-/// Whether the container ended with this line.
-fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
+/// Whether the container ended with this error.
+pub(super) fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
+    let is_last = |kept: &Kept| match kept.number {
+        0 => fault.text.contains(&kept.read().1),
+        number => (fault.number..=fault.latest).contains(&number),
+    };
     fault.rule == Some(RuleId::UnexplainedError)
         && stream.life.code.is_some_and(|code| !matches!(code, 0 | 143))
-        && stream
-            .life
-            .last_words()
-            .iter()
-            .any(|kept| kept.number == fault.number && fault.text.contains(&kept.read().1))
+        && stream.life.last_words().iter().any(is_last)
 }
 
 /// How severe a fault is here; `None` where it is none yet.
@@ -181,19 +200,15 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Seen) -> Option<Finding> {
     let line = (loss.number > 0).then_some(loss.number);
     let evidence =
         Evidence { line, times: (count > 1).then_some(count), ..Evidence::of(&stream.name, loss.text.trim()) };
-    let mut finding = rules::finding(RuleId::UpstreamSessionLost).with(evidence);
-    finding.subject = subject(stream);
-    Some(finding)
+    Some(about(rules::finding(RuleId::UpstreamSessionLost), service(stream)).with(evidence))
 }
 
-/// Another program in the place of Anthropic's proxy.
-pub(super) fn other_proxy(stream: &Stream) -> Option<Finding> {
+/// Another program in the place of Anthropic's proxy. Where that prints, too (`with_proxy`), it is a server behind it.
+pub(super) fn other_proxy(stream: &Stream, with_proxy: bool) -> Option<Finding> {
     let (number, text) = stream.other_proxy.as_ref()?;
-    if stream.has_proxy || stream.kind != Kind::Of(Writer::Proxy) || stream.known {
+    if with_proxy || stream.kind != Kind::Of(Writer::Proxy) || stream.known {
         return None;
     }
     let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };
-    let mut finding = rules::finding(RuleId::ProxyMissing).with(evidence);
-    finding.subject = subject(stream);
-    Some(finding)
+    Some(about(rules::finding(RuleId::ProxyMissing), service(stream)).with(evidence))
 }

@@ -11,6 +11,7 @@ use super::life::Life;
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use super::quote::kind_of;
 use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
@@ -68,20 +69,6 @@ pub(crate) struct Stream {
     traceback: u32,
 }
 
-/// Who prints under a name, as far as the name tells.
-fn kind_of(name: &str) -> Kind {
-    let name = name.to_ascii_lowercase();
-    if name.contains("cloudflared") {
-        Kind::Of(Writer::Agent)
-    } else if name.contains("mcp-proxy") || name.contains("mcp-gateway") || name.contains("mcp_proxy") {
-        Kind::Of(Writer::Proxy)
-    } else if name.contains("hello-mcp") {
-        Kind::Of(Writer::Server)
-    } else {
-        Kind::Unknown
-    }
-}
-
 impl Stream {
     /// The stream of a container, or of bare lines for an empty name.
     pub(crate) fn new(name: &str) -> Self {
@@ -110,6 +97,12 @@ impl Stream {
     pub(crate) fn may_be_agent(&self) -> bool {
         let kind = if self.known { self.kind } else { kind_of(&self.name) };
         self.name.is_empty() || kind == Kind::Of(Writer::Agent)
+    }
+
+    /// The container ended with a code, as line `number` says.
+    pub(crate) fn end(&mut self, number: u64, code: i32) {
+        self.life.end(number, code);
+        self.listening = false;
     }
 
     /// Whether any line was one of a program that is known.
@@ -157,6 +150,8 @@ impl Stream {
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
             }
+            // A bridge from HTTP starts it and hands on what it prints.
+            (_, Effect::Call) if pattern.rule == Some(RuleId::UpstreamStdio) && self.listening => {}
             (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call) => {
                 let subject = self.subject(pattern, line.text);
                 self.listening &= pattern.effect != Effect::Fatal;
@@ -181,6 +176,7 @@ impl Stream {
             return false;
         }
         if self.kind == Kind::Of(Writer::Agent) || bare_agent || line.console {
+            self.life.complain(number, line);
             let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
             self.agent.unexplained(&symptom, &mut self.faults);
             return true;

@@ -99,6 +99,11 @@ impl Row {
         self.status.starts_with("Up") || self.status.starts_with("running")
     }
 
+    /// Whether its health check fails.
+    pub(crate) fn is_unhealthy(&self) -> bool {
+        self.status.contains("(unhealthy)")
+    }
+
     /// The code it ended with, where the table says it: `Exited (1) …`, `Exit 1`, `Restarting (1) …`.
     pub(crate) fn exit_code(&self) -> Option<i32> {
         let (_, rest) = self.status.split_once(['(', ' '])?;

@@ -10,7 +10,7 @@ use super::patterns::{Effect, Tell};
 use super::programs::{self, Found, Seen};
 use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
 use super::stream::{Kind, Stream};
-use crate::answer::{Evidence, Finding, Layer, Severity, count};
+use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 
 /// What a log adds up to.
@@ -20,6 +20,8 @@ pub(crate) struct Verdict {
     pub(crate) findings: Vec<Finding>,
     /// Whether it was seen to work, and nothing later says otherwise.
     pub(crate) healthy: bool,
+    /// Whether cloudflared is registered, or, in a log without it, the last call passed.
+    pub(crate) works: bool,
     /// Registered edge connections; `None` without a word from cloudflared.
     pub(crate) registered: Option<u32>,
     /// How many there should be.
@@ -67,7 +69,8 @@ impl Logs {
         };
         programs::judge(&calls, seen, &mut findings);
         findings.extend(self.streams.iter().filter_map(|stream| programs::lost_sessions(stream, seen)));
-        findings.extend(self.streams.iter().filter_map(programs::other_proxy));
+        let with_proxy = self.streams.iter().any(|s| s.has_proxy);
+        findings.extend(self.streams.iter().filter_map(|stream| programs::other_proxy(stream, with_proxy)));
         self.judge_silence(&mut findings);
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);
@@ -81,6 +84,7 @@ impl Logs {
             Some(registered) => registered > 0,
             None => verdict.last_call == Some(true),
         };
+        verdict.works = works && verdict.last_call != Some(false);
         verdict.healthy = !wrong && works && !findings.iter().any(programs::denies_health);
         verdict.findings = findings;
         verdict
@@ -135,6 +139,11 @@ impl Logs {
                     finding.severity = Severity::Note;
                 }
             }
+            let ended = |fault: &Fault| programs::ended_with(&Found { stream, fault });
+            if stream.faults.open().any(ended) {
+                let own = found.iter_mut().filter(|f| f.id == RuleId::UnexplainedError);
+                own.for_each(|f| f.severity = Severity::Error);
+            }
             findings.extend(found);
             verdict.registered = Some(verdict.registered.unwrap_or(0).max(stream.agent.registered()));
             verdict.wanted = stream.agent.wanted();
@@ -169,9 +178,14 @@ impl Logs {
                     findings.push(rules::finding(RuleId::NetnsOwnerNotRunning).with(status()));
                 }
             }
+            if row.is_unhealthy() {
+                findings.push(
+                    rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
+                );
+            }
             let ended = row.exit_code().is_some_and(|code| !matches!(code, 0 | 137 | 143)) && !row.is_restarting();
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
-                let finding = rules::finding(RuleId::ServiceStopped).with(status());
+                let finding = ends::stopped(&row.service).with(status());
                 findings.push(self.last_words(&row.service).into_iter().fold(finding, Finding::with));
             }
         }
@@ -199,7 +213,10 @@ impl Logs {
     fn describe(&self, verdict: &mut Verdict) {
         let routes: usize = self.streams.iter().map(|s| s.routes.len()).sum();
         verdict.routes = u32::try_from(routes).unwrap_or(u32::MAX);
-        let failing = |s: &Stream| s.faults.open().any(|f| f.effect == Effect::Call && f.writer != Writer::Agent);
+        let of_a_call = |f: &Fault| {
+            f.effect == Effect::Call && f.writer != Writer::Agent && f.rule != Some(RuleId::UnexplainedError)
+        };
+        let failing = |s: &Stream| s.faults.open().any(of_a_call);
         let passed = self.streams.iter().any(|s| s.calls.passed.is_some());
         let failing = self.streams.iter().any(failing);
         verdict.last_call = (passed || failing).then_some(!failing);

@@ -38,6 +38,7 @@ pub(crate) fn resolve(found: &mut Found, deployment: &Deployment, caller: &Calle
         let value = passed.iter().find(|(passed, _)| passed == name).map(|(_, value)| value);
         value.map(|value| value.to_string_lossy().into_owned())
     });
+    found.read_ingress(deployment);
     if found.main.is_none() {
         return Asked::Unasked("there is no compose file".into());
     }
@@ -64,6 +65,7 @@ pub(crate) fn resolve(found: &mut Found, deployment: &Deployment, caller: &Calle
     match serde_json::from_slice::<Value>(&output.stdout) {
         Ok(tree) if yaml::at(&tree, &["services"]).is_some() => {
             found.resolved(plain(tree));
+            found.read_ingress(deployment);
             Asked::Resolved
         }
         Ok(_) | Err(_) => Asked::Unasked("docker compose config did not print a model".into()),

@@ -301,7 +301,7 @@ pub(crate) enum Target {
 
 /// Locates an upstream.
 pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
-    if let Some(service) = found.service_named(upstream.host_text()) {
+    if let Some(service) = found.service_seen_by(proxy, upstream.host_text()) {
         return Target::Service(service);
     }
     match upstream.host() {

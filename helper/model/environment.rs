@@ -24,7 +24,7 @@ const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "P
 /// The variables to hand on.
 pub(crate) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
     let mut names = Names::default();
-    for file in [found.main.as_ref(), found.over.as_ref()].into_iter().flatten() {
+    for file in found.main.iter().chain(&found.over).chain(&found.further) {
         names.read(deployment, file);
     }
     if names.is_foreign
@@ -36,8 +36,12 @@ pub(crate) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFil
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
     names
         .filter(|name| !name.starts_with("COMPOSE_") && name != "PATH")
-        .filter_map(|name| Some((caller.var(&name)?.to_owned(), name)))
-        .map(|(value, name)| (name, value))
+        .filter_map(|name| {
+            // A person runs Compose in the directory.
+            let here = (name == "PWD").then(|| deployment.root().as_os_str().to_owned());
+            let value = here.or_else(|| caller.var(&name).map(ToOwned::to_owned))?;
+            Some((name, value))
+        })
         .collect()
 }
 
@@ -190,7 +194,8 @@ pub(super) fn interpolated(text: &str) -> BTreeSet<String> {
 /// Keeps their values out of everything that is printed.
 pub(crate) fn guard(passed: &Passed) {
     use crate::redact;
-    for (name, value) in passed.iter().filter(|(name, _)| name != env_file::DOMAIN) {
+    let is_plain = |name: &str| name == env_file::DOMAIN || EVERYWHERE.contains(&name);
+    for (name, value) in passed.iter().filter(|(name, _)| !is_plain(name)) {
         let value = value.to_string_lossy();
         // A short value that is no secret by its name is a tag or a port, and must be told apart from others.
         if redact::is_secret(name) { redact::guard_named(&value) } else { redact::guard(&value) }

@@ -7,7 +7,7 @@ use super::merge;
 use super::mounts::spellings;
 use super::roles::Roles;
 use super::secrets;
-use super::sources::{self, ComposeFile, MAIN_NAMES, MOST_FILES, OVERRIDE_NAMES, included};
+use super::sources::{self, Chosen, ComposeFile, MOST_FILES, included};
 use super::stack::{FileIn, Stack};
 use crate::answer::Finding;
 use crate::caller::Services;
@@ -37,7 +37,11 @@ pub(crate) struct Found {
     pub(crate) shadowed: Vec<&'static str>,
     /// The person's own services and changes.
     pub(crate) over: Option<ComposeFile>,
-    /// What these two include or extend, inside the directory.
+    /// More of them, where COMPOSE_FILE in `.env` lists the files.
+    pub(crate) further: Vec<ComposeFile>,
+    /// COMPOSE_FILE in `.env` names files that are not in the directory, or leaves out the one that `render` writes.
+    pub(crate) is_elsewhere: bool,
+    /// What these include or extend, inside the directory.
     pub(crate) pulled: Vec<ComposeFile>,
     /// What they include or extend elsewhere, as it is written.
     pub(crate) outside: Vec<String>,
@@ -65,21 +69,19 @@ impl Deref for Found {
 impl Found {
     /// Reads the files that Compose would. One that cannot be read says why.
     pub(crate) fn read(deployment: &Deployment) -> Self {
-        let mains: Vec<(&'static str, ComposeFile)> =
-            MAIN_NAMES.iter().filter_map(|name| Some((*name, sources::read(deployment, name)?))).collect();
-        let shadowed = mains.iter().skip(1).map(|(name, _)| *name).collect();
-        let main = mains.into_iter().next().map(|(_, file)| file);
-        let over = OVERRIDE_NAMES.iter().find_map(|name| sources::read(deployment, name));
-        let (pulled, outside) = sources::pulled_in(deployment, [main.as_ref(), over.as_ref()].into_iter().flatten());
-        let roots = spellings(deployment.root());
         let (env, env_fault) = match scaffold::read_env(deployment) {
             Ok(env) => (env, None),
             Err(error) => (None, Some(scaffold::unreadable_env(&error))),
         };
+        let Chosen { main, shadowed, over, further, is_elsewhere } = Chosen::of(deployment, env.as_ref());
+        let (pulled, outside) = sources::pulled_in(deployment, main.iter().chain(&over).chain(&further));
+        let roots = spellings(deployment.root());
         let mut found = Self {
             main,
             shadowed,
             over,
+            further,
+            is_elsewhere,
             pulled,
             outside,
             env,
@@ -91,6 +93,7 @@ impl Found {
         };
         found.env_files = found.read_env_files(deployment);
         found.merge(&|_| None);
+        found.read_ingress(deployment);
         let read = found.files().map(|file| (file.text.as_str(), file.value.as_ref().ok()));
         // First of all: from here on, whatever is quoted of or because of these files shows no secret of theirs.
         secrets::learn(deployment, read, &found.service_names());
@@ -106,6 +109,8 @@ impl Found {
             main: Some(main),
             shadowed: Vec::new(),
             over: None,
+            further: Vec::new(),
+            is_elsewhere: false,
             pulled: Vec::new(),
             outside: Vec::new(),
             env: None,
@@ -126,22 +131,39 @@ impl Found {
 
     /// All files, the main one first.
     pub(crate) fn files(&self) -> impl Iterator<Item = &ComposeFile> {
-        self.main.iter().chain(&self.over).chain(&self.pulled)
+        self.named().chain(&self.pulled)
+    }
+
+    /// The files that Compose is given, in the order in which it merges them.
+    fn named(&self) -> impl Iterator<Item = &ComposeFile> {
+        self.main.iter().chain(&self.over).chain(&self.further)
+    }
+
+    /// Reads where cloudflared's own configuration files send calls.
+    pub(super) fn read_ingress(&mut self, deployment: &Deployment) {
+        let ingress = super::ingress::read(&self.stack, deployment);
+        self.stack.set_ingress(ingress);
+    }
+
+    fn stack_of(&self, tree: Value) -> Stack {
+        let active = self.env.as_ref().and_then(|env| env.get("COMPOSE_PROFILES")).unwrap_or_default();
+        Stack::new(tree, self.roots.clone()).with_profiles(&active)
     }
 
     /// Puts the files together, with `shell` for the variables that `.env` does not set.
     pub(super) fn merge(&mut self, shell: &dyn Fn(&str) -> Option<String>) {
         let value = |file: &ComposeFile| file.value.clone().ok();
         let mut tree = Value::Null;
-        for file in self.pulled.iter().filter(|file| self.includes(&file.name)) {
-            tree = merge::merge(tree, value(file).unwrap_or(Value::Null));
+        for (file, folder) in self.pulled.iter().filter_map(|file| Some((file, self.folder_of(&file.name)?))) {
+            tree = merge::merge(tree, merge::moved(value(file).unwrap_or(Value::Null), &folder));
         }
-        for file in [&self.main, &self.over].into_iter().flatten() {
+        for file in self.named() {
             tree = merge::merge(tree, value(file).unwrap_or(Value::Null));
         }
         let named = |path: &str| {
             let path = inside(path)?;
-            value(self.pulled.iter().find(|file| file.name == path)?)
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            Some(merge::moved(value(self.pulled.iter().find(|file| file.name == path)?)?, folder))
         };
         merge::extend(&mut tree, &named);
         let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
@@ -149,7 +171,7 @@ impl Found {
         let tree = merge::interpolate(tree, &|text| crate::deployment::env_file::interpolated(text, &lookup));
         let mut tree = merge::named_variables(tree, &lookup);
         merge::add_variables(&mut tree, &|path| Some(self.env_files.get(&inside(path)?)?.as_ref()?.values()));
-        self.stack = Stack::new(tree, self.roots.clone());
+        self.stack = self.stack_of(tree);
         self.view = View::Files;
     }
 
@@ -168,15 +190,23 @@ impl Found {
         needed.filter_map(|(path, _)| inside(&path)).filter(missing).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    fn includes(&self, name: &str) -> bool {
-        let files = [&self.main, &self.over].into_iter().flatten().chain(&self.pulled);
-        let values = files.filter_map(|file| file.value.as_ref().ok());
-        values.flat_map(included).any(|path| inside(&path).as_deref() == Some(name))
+    /// The folder that the relative paths of an included file start from; `None` for one that no file includes.
+    fn folder_of(&self, name: &str) -> Option<String> {
+        let values = self.files().filter_map(|file| file.value.as_ref().ok());
+        let includes = values.filter_map(|value| at(value, &["include"])?.as_sequence()).flatten();
+        includes.into_iter().find_map(|include| {
+            let paths = included(include);
+            paths.iter().any(|path| inside(path).as_deref() == Some(name)).then(|| {
+                let said = at(include, &["project_directory"]).and_then(yaml::scalar);
+                let own = || paths.first().and_then(|path| Some(inside(path)?.rsplit_once('/')?.0.to_owned()));
+                said.or_else(own).unwrap_or_default()
+            })
+        })
     }
 
     /// Takes what Compose says.
     pub(super) fn resolved(&mut self, tree: Value) {
-        self.stack = Stack::new(tree, self.roots.clone());
+        self.stack = self.stack_of(tree);
         self.view = View::Compose;
     }
 

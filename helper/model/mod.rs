@@ -4,6 +4,7 @@ pub(crate) mod compose;
 pub(crate) mod current;
 pub(crate) mod environment;
 pub(crate) mod found;
+mod ingress;
 mod merge;
 pub(crate) mod mounts;
 pub(crate) mod pair;

@@ -15,6 +15,10 @@ pub(crate) struct Stack {
     tree: Value,
     /// Absolute path of the directory, in its spellings.
     roots: Vec<String>,
+    /// Profiles that `.env` makes active.
+    profiles: Vec<String>,
+    /// Where cloudflared's own configuration file sends calls, by service.
+    ingress: BTreeMap<String, String>,
 }
 
 /// What a container has at a path.
@@ -53,7 +57,18 @@ pub(super) fn names(tree: &Value) -> Vec<String> {
 
 impl Stack {
     pub(super) fn new(tree: Value, roots: Vec<String>) -> Self {
-        Self { tree, roots }
+        Self { tree, roots, profiles: Vec::new(), ingress: BTreeMap::new() }
+    }
+
+    /// With the profiles that are active, separated by commas.
+    pub(super) fn with_profiles(mut self, active: &str) -> Self {
+        self.profiles = active.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        self
+    }
+
+    /// With what the configuration files of cloudflared say.
+    pub(super) fn set_ingress(&mut self, ingress: BTreeMap<String, String>) {
+        self.ingress = ingress;
     }
 
     /// All of it, in Compose's form.
@@ -81,9 +96,11 @@ impl Stack {
         names(&self.tree).into_iter().filter(|name| names::is_valid(name)).collect()
     }
 
-    /// Whether a plain `up` starts a service: those of a profile wait until they are asked for.
+    /// Whether a plain `up` starts a service: those of a profile wait until it is active.
     pub(crate) fn is_started(&self, name: &str) -> bool {
-        self.service(name, "profiles").and_then(Value::as_sequence).is_none_or(Vec::is_empty)
+        let profiles = self.service(name, "profiles").map(yaml::texts).unwrap_or_default();
+        let is_active = |profile: &String| self.profiles.iter().any(|active| active == profile || active == "*");
+        profiles.is_empty() || profiles.iter().any(is_active)
     }
 
     /// The words that a service runs with: `entrypoint` and `command`.
@@ -181,7 +198,7 @@ impl Stack {
     }
 
     /// The networks that a service joins; none where it lives in another's namespace.
-    fn networks(&self, name: &str) -> BTreeSet<String> {
+    pub(crate) fn networks(&self, name: &str) -> BTreeSet<String> {
         if self.text(name, "network_mode").is_some() {
             return BTreeSet::new();
         }
@@ -214,14 +231,30 @@ impl Stack {
     }
 
     /// Whether a service answers to a host name on the project's networks: by its own name, `container_name`,
-    /// `hostname` or a network alias.
+    /// `hostname`, a network alias or its fixed address.
     fn answers_to(&self, name: &str, host: &str) -> bool {
         let says = |key: &str| self.text(name, key).is_some_and(|value| value.eq_ignore_ascii_case(host));
-        let aliases = self.service(name, "networks").and_then(Value::as_mapping).into_iter().flat_map(|m| m.values());
-        let has_alias = aliases
-            .filter_map(|network| at(network, &["aliases"]))
-            .any(|aliases| yaml::texts(aliases).iter().any(|alias| alias.eq_ignore_ascii_case(host)));
-        name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || has_alias
+        let joined = self.service(name, "networks").and_then(Value::as_mapping).into_iter().flat_map(|m| m.values());
+        let has_name = joined.into_iter().any(|network| {
+            let aliases = at(network, &["aliases"]).map(yaml::texts).unwrap_or_default();
+            let address = at(network, &["ipv4_address"]).and_then(yaml::scalar);
+            aliases.iter().chain(&address).any(|alias| alias.eq_ignore_ascii_case(host))
+        });
+        name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || has_name
+    }
+
+    /// The service that a host name stands for in the `links:` of another one.
+    fn linked(&self, name: &str, host: &str) -> Option<String> {
+        let links = self.service(name, "links").map(yaml::texts).unwrap_or_default();
+        links.iter().find_map(|link| {
+            let (service, alias) = link.split_once(':').unwrap_or((link, link));
+            alias.eq_ignore_ascii_case(host).then(|| service.to_owned())
+        })
+    }
+
+    /// The service that answers to a host name, asked by another one.
+    pub(crate) fn service_seen_by(&self, name: &str, host: &str) -> Option<String> {
+        self.linked(name, host).or_else(|| self.service_named(host))
     }
 
     /// The service that answers to a host name.
@@ -252,7 +285,8 @@ impl Stack {
             return if is_loopback && (by_host || self.publishes(proxy, &port)) { Reach::HostPort } else { Reach::Not };
         }
         let shares = !self.networks(agent).is_disjoint(&self.networks(proxy));
-        if shares && self.answers_to(proxy, &host) { Reach::Network } else { Reach::Not }
+        let is_proxy = self.answers_to(proxy, &host) || self.linked(agent, &host).as_deref() == Some(proxy);
+        if shares && is_proxy { Reach::Network } else { Reach::Not }
     }
 
     /// Host and port that cloudflared sends calls to.
@@ -266,7 +300,8 @@ impl Stack {
 
     /// The URL that cloudflared sends calls to.
     pub(crate) fn url(&self, agent: &str) -> Option<String> {
-        self.flag(agent, "url").or_else(|| self.variable(agent, "TUNNEL_URL"))
+        let given = self.flag(agent, "url").or_else(|| self.variable(agent, "TUNNEL_URL"));
+        given.or_else(|| self.ingress.get(agent).cloned())
     }
 
     /// The published ports of a service, as they are written.
@@ -355,6 +390,26 @@ secrets: { s: { file: /d/secrets/s.txt }, e: { environment: E } }
         assert_eq!(of("{ command: tunnel run --url=http://127.0.0.1:8081, network_mode: host }"), Reach::HostPort);
         assert_eq!(of("{ command: tunnel run --url=http://127.0.0.1:8080, network_mode: host }"), Reach::Not);
         assert_eq!(of("{ command: tunnel run }"), Reach::Not);
+        assert_eq!(of("{ command: tunnel run --url http://gw:8080, links: ['p:gw'] }"), Reach::Network);
+        assert_eq!(of("{ command: tunnel run --url http://gw:8080, links: ['q:gw'] }"), Reach::Not);
+    }
+
+    #[test]
+    fn a_fixed_address_is_a_name() {
+        let services = "services: { p: { networks: { n: { ipv4_address: 172.30.0.2 } } }, a: { networks: [n], command: tunnel run --url http://172.30.0.2:8080 } }";
+        assert_eq!(stack(services).reaches("a", "p"), Reach::Network);
+        assert_eq!(stack(&services.replace("//172.30.0.2", "//172.30.0.3")).reaches("a", "p"), Reach::Not);
+    }
+
+    #[test]
+    fn a_profile_that_is_active_is_started() {
+        let of = |active: &str| {
+            let stack = stack("services: { a: { profiles: [x, y] }, b: {} }").with_profiles(active);
+            (stack.is_started("a"), stack.is_started("b"))
+        };
+        assert_eq!(of(""), (false, true));
+        assert_eq!(of("z, y"), (true, true));
+        assert_eq!(of("*"), (true, true));
     }
 
     #[test]

@@ -108,12 +108,15 @@ const ENDS_PROXY: &[RuleId] = &[
     ProxyCertEmpty,
     ProxyKeyEncrypted,
     ProxyPortTaken,
+    ListenAddrInvalid,
 ];
 
 /// Faults that end an MCP server, or keep it from being reached.
 const ENDS_SERVER: &[RuleId] = &[
     McpSdkV2,
     McpV2Ctor,
+    McpV1Run,
+    UpstreamFileDenied,
     UpstreamPortInUse,
     UpstreamStdio,
     UpstreamScriptMissing,
@@ -410,6 +413,16 @@ rules! {
         cause: "set-up was not finished, or `--dir` names the wrong directory",
         fix: "run `{helper} init --dir {dir}` to see which step is next",
         cure: Cure::Look,
+    }
+    ComposeProfileInactive = "compose-profile-inactive" {
+        layer: Files,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "{subject|a service} belongs to a profile that a plain `up` does not start",
+        symptom: "`no such service`, or cloudflared starts without the proxy",
+        cause: "cloudflared is started without a profile, and needs the service",
+        fix: "remove `profiles:` from the service, or name the profile in `.env` (`COMPOSE_PROFILES=NAME`), then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     ComposeFileShadowed = "compose-file-shadowed" {
         layer: Host,
@@ -943,6 +956,15 @@ rules! {
         cause: "the host uses another version of cgroups than the engine expects, or does not mount them (old engine on a new systemd, WSL, LXC)",
         fix: "update Docker Engine to 20.10 or newer; where cgroups are not mounted, mount them (`sudo mkdir -p /sys/fs/cgroup/systemd && sudo mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd`) or reboot",
     }
+    EngineKernel = "engine-kernel-modules" {
+        layer: Host,
+        severity: Error,
+        docs: DOCKER,
+        title: "the running kernel lacks a module that container networks need",
+        symptom: "`failed to add the host (veth…) <=> sandbox (veth…) pair interfaces: operation not supported`",
+        cause: "the kernel was updated and the modules of the running one are gone, or it was built without veth or bridge",
+        fix: "reboot into the updated kernel; if that changes nothing, install the kernel's further modules (Raspberry Pi: `sudo apt install linux-modules-extra-raspi`)",
+    }
     EngineSeccomp = "engine-seccomp" {
         layer: Host,
         severity: Error,
@@ -1323,6 +1345,16 @@ rules! {
         symptom: "the proxy exits: `missing port in address`",
         cause: "`listen_addr` is `:PORT` or `HOST:PORT`",
         fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    ProxyConfigConflict = "proxy-config-conflict" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "two settings of the proxy's configuration exclude each other",
+        symptom: "the proxy exits after its start",
+        cause: "`upstream.allowed_ips` lists what may be dialled, and `disable_ip_validation: true` allows everything",
+        fix: "remove `disable_ip_validation`, or `allowed_ips`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ProxyConfigVariable = "proxy-config-variable" {
@@ -2263,6 +2295,16 @@ rules! {
         cause: "no service of the compose files, and no container on the networks that the proxy joins, has that name",
         fix: "define the service in docker-compose.override.yaml, correct the name, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`",
     }
+    UpstreamNetwork = "upstream-network" {
+        layer: Upstream,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "the server of {subject|a route} is on no network of the proxy",
+        symptom: "`dial tcp: lookup …: no such host`, although the service runs",
+        cause: "Docker resolves a service's name only on networks that both sides join",
+        fix: "let both join one network: add the server's network under `networks:` of `{proxy}`, or the other way round, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
     UpstreamHostUnmapped = "upstream-host-unmapped" {
         layer: Upstream,
         severity: Error,
@@ -2347,7 +2389,7 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server is bound to loopback",
+        title: "{subject|the MCP server} is bound to loopback",
         symptom: "`Uvicorn running on http://127.0.0.1:…`",
         cause: "127.0.0.1 is the loopback of its own container or host; the proxy connects from outside",
         fix: "make it listen on 0.0.0.0: `FastMCP(…, host=\"0.0.0.0\")`, or `--host 0.0.0.0` of uvicorn",
@@ -2402,7 +2444,7 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server's port is already in use",
+        title: "the port of {subject|the MCP server} is already in use",
         symptom: "`address already in use`, `EADDRINUSE`, `Port … is already in use`",
         cause: "another program in the same network namespace listens on it",
         fix: "give one of the two another port, and change the route with it",
@@ -2421,7 +2463,7 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server's program is not in its container",
+        title: "the program of {subject|the MCP server} is not in its container",
         symptom: "`can't open file …`, `can't find '__main__' module`",
         cause: "the file was missing when the stack started, and Docker created a directory of its name",
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
@@ -2431,8 +2473,8 @@ rules! {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server exits with an exception",
-        symptom: "`Traceback (most recent call last)` before each start",
+        title: "{subject|the MCP server} fails with an exception",
+        symptom: "`Traceback (most recent call last)`, before each start or at a call",
         cause: "the line in the evidence is the last one of the traceback",
         fix: "fix what it names in the server's code or settings, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
@@ -2455,11 +2497,20 @@ rules! {
         cause: "since version 2 of the MCP package they belong to `run()`",
         fix: "write `mcp.run(transport=\"streamable-http\", host=\"0.0.0.0\", port=9000)`",
     }
+    McpV1Run = "mcp-v1-run" {
+        layer: Upstream,
+        severity: Error,
+        docs: QUICKSTART,
+        title: "host and port are passed to `run()` of {subject|the MCP server}, which does not take them",
+        symptom: "`FastMCP.run() got an unexpected keyword argument 'host'`",
+        cause: "in version 1 of the MCP package they belong to the constructor",
+        fix: "write `FastMCP(\"hello-server\", host=\"0.0.0.0\", port=9000)` and `mcp.run(transport=\"streamable-http\")`",
+    }
     PipNoIndex = "pip-no-index" {
         layer: Upstream,
         severity: Error,
         docs: TROUBLE,
-        title: "the MCP server's container cannot install its packages",
+        title: "the container of {subject|the MCP server} cannot install its packages",
         symptom: "`No matching distribution found for …`",
         cause: "it cannot reach the package index: DNS, a proxy, or no network at all",
         fix: "install the packages when the image is built, or pass PIP_INDEX_URL or HTTPS_PROXY to the container",
@@ -2491,6 +2542,16 @@ rules! {
         symptom: "`listen EACCES: permission denied`, `bind: permission denied`",
         cause: "it runs as a user other than root and its port is below 1024",
         fix: "let it listen on a port of 1024 or higher, and name that port in the route",
+    }
+    UpstreamFileDenied = "upstream-file-denied" {
+        layer: Upstream,
+        severity: Error,
+        docs: COMPOSE_FILE,
+        title: "{subject|the MCP server} may not read or write a file that it needs",
+        symptom: "`[Errno 13] Permission denied`, `EACCES: permission denied`, `Failed to initialize cache`",
+        cause: "the service runs as a user (`user:` or the image's) that the file's mode or owner shuts out",
+        fix: "let that user in: `chmod a+r` on the file in the evidence (and `a+x` on its folders), or another `user:` for the service; then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     UpstreamModuleMissing = "upstream-module-missing" {
         layer: Upstream,
@@ -2562,8 +2623,8 @@ rules! {
         layer: Upstream,
         severity: Warning,
         docs: TROUBLE,
-        title: "{subject|the MCP server} answers calls with 400",
-        symptom: "`400 Bad Request` for calls, and none that passed",
+        title: "{subject|the MCP server} rejects calls as malformed (400 and its like)",
+        symptom: "`400 Bad Request`, `413`, `415` or `429` for calls, and none that passed",
         cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
         fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
     }

@@ -10,6 +10,12 @@ pub(crate) static METHOD: Pattern = call(UpstreamMethod, &["405"]);
 pub(crate) static NOT_ACCEPTABLE: Pattern = call(UpstreamNotAcceptable, &["406"]);
 pub(crate) static MISDIRECTED: Pattern = call(UpstreamHostRejected, &["421"]);
 pub(crate) static BAD_REQUEST: Pattern = call(UpstreamBadRequest, &[" 4"]);
+pub(crate) static TOO_LARGE: Pattern = call(UpstreamBadRequest, &["413"])
+    .fix("raise the server's limit for the size of a request (Express `express.json({limit: '4mb'})`, nginx `client_max_body_size`), then run `{helper} restart --dir {dir}`");
+pub(crate) static MEDIA_TYPE: Pattern = call(UpstreamBadRequest, &["415"])
+    .fix("let the server accept `Content-Type: application/json` at the path that was called; if another path speaks MCP, use that one in Claude");
+pub(crate) static TOO_MANY: Pattern = call(UpstreamBadRequest, &["429"])
+    .fix("raise the server's rate limit: the calls of all users come from the one address of `{proxy}`");
 pub(crate) static FAILED: Pattern = call(UpstreamFailed, &[" 5"]);
 
 static WITHOUT_SLASH: Pattern = call(UpstreamSlash307, &[" 30"])

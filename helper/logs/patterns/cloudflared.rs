@@ -8,6 +8,9 @@ use crate::rules::RuleId::*;
 /// logs the wrong variable, 2025.8.1 and later).
 pub(crate) const HIDDEN_REJECTION: &str = "control stream encountered a failure while serving";
 
+/// Advice for a proxy that cloudflared does not find by its name.
+const PROXY_NAME: &str = "put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
+
 /// The first that fits counts.
 #[rustfmt::skip]
 pub(crate) static CLOUDFLARED: &[Pattern] = &[
@@ -33,7 +36,9 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     noise(&["update check failed"]),
     noise(&["Failed to fetch features"]),
     noise(&["icmp router terminated"]),
-    noise(&["failed to sufficiently increase receive buffer size"]),
+    // quic-go's own line, without cloudflared's time and level.
+    noise(&["failed to sufficiently increase receive buffer size"]).tells(&[Own]),
+    noise(&["failed to sufficiently increase send buffer size"]).tells(&[Own]),
     // The advice that cloudflared prints below a DNS query that failed, each line as an error.
     noise(&["Please try the following things to diagnose this issue"]),
     noise(&["ensure that argotunnel.com is returning"]),
@@ -55,7 +60,7 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     call(ProxyWrongScheme, &["Unable to reach the origin service", "x509: "]).tells(&[Own]),
     noise(&["Unable to reach the origin service", "context canceled"]),
     call(ProxyUnreachable, &["Unable to reach the origin service", "connect: "]).tells(&[Own]),
-    call(ProxyUnreachable, &["Unable to reach the origin service", "no such host"]).tells(&[Own]),
+    call(ProxyUnreachable, &["Unable to reach the origin service", "no such host"]).tells(&[Own]).fix(PROXY_NAME),
     // Windows.
     call(ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]).tells(&[Own]),
     call(ProxyNoAnswer, &["Unable to reach the origin service"]).tells(&[Own]),
@@ -66,6 +71,9 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     fatal(CloudflaredUsage, &["Use `cloudflared tunnel run` to start tunnel"]).tells(&[Own]),
     fatal(CloudflaredUsage, &["You did not specify any valid additional argument to the cloudflared tunnel"]).tells(&[Own]),
     // Ways to run a tunnel other than by a token.
+    // A token needs none: then it is only information.
+    noise(&["INF Cannot determine default origin certificate path"]),
+    noise(&["\"level\":\"info\"", "Cannot determine default origin certificate path"]),
     fatal(CloudflaredOriginCert, &["specify the origin certificate path"]).tells(&[Own]),
     fatal(CloudflaredOriginCert, &["Error locating origin cert"]).tells(&[Own]),
     fatal(CloudflaredOriginCert, &["client didn't specify origincert path"]).tells(&[Own]),

@@ -5,6 +5,18 @@ use super::pattern::Tell::{Build, Failure, Start, Weak};
 use super::pattern::{Pattern, attempt, fatal, noise};
 use crate::rules::RuleId::*;
 
+/// Advice for a daemon that does not start.
+const READ_JOURNAL: &str = "run `sudo journalctl -xeu docker.service -n 50`: its last lines say why the daemon ends (a typo in /etc/docker/daemon.json, iptables, the disk); fix that, then `sudo systemctl start docker`";
+/// Advice for other engines.
+const START_PODMAN: &str = "start Podman's socket: `systemctl --user enable --now podman.socket` (macOS, Windows: `podman machine start`), and let DOCKER_HOST name it";
+const START_CONTAINERD: &str = "start containerd: `containerd-rootless-setuptool.sh install` (rootless) or `sudo systemctl enable --now containerd`; this stack is tried with Docker Engine";
+/// Advice for builds.
+const NPM: &str = "let the build reach the npm registry: pass `HTTPS_PROXY` as a build argument, or name the company's registry (`npm config set registry https://your-mirror/`, or `.npmrc`) in the Dockerfile; then run `{helper} up --dir {dir}`";
+const NPM_NAME: &str = "correct the package's name or version in package.json: the registry in the evidence has no such package; then run `{helper} up --dir {dir}`";
+const CONTEXT: &str = "create the folder or Dockerfile that the evidence names, or correct `build:` in the compose file; then run `{helper} up --dir {dir}`";
+/// Only Compose v1 says this.
+const OF_COMPOSE_V1: &str = "install the Compose plugin (v2) and use `docker compose` with a blank: these are words of Compose v1 (`docker-compose`), which has reached its end and breaks this stack; if v2 complains as well, fix the option in the evidence";
+
 /// The first that fits counts: what is printed in front of another error (`unable to get image …: permission denied`)
 /// comes first.
 #[rustfmt::skip]
@@ -28,6 +40,14 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(ComposeV1, &["-packages/compose/"]).tells(&[Weak]),
     fatal(WslIntegration, &["could not be found in this WSL"]),
     fatal(WslIntegration, &["activate the WSL integration"]),
+    fatal(DockerDaemonDown, &["Cannot connect to the Docker daemon", "podman"]).fix(START_PODMAN),
+    fatal(DockerDaemonDown, &["onnect to Podman"]).fix(START_PODMAN),
+    fatal(DockerDaemonDown, &["rootless containerd not running"]).fix(START_CONTAINERD),
+    fatal(DockerDaemonDown, &["cannot access containerd socket"]).fix(START_CONTAINERD),
+    fatal(DockerDaemonDown, &["Job for docker.service failed"]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Unit docker.service is masked"]).fix("run `sudo systemctl unmask docker.service docker.socket`, then `sudo systemctl enable --now docker`"),
+    fatal(DockerDaemonDown, &["Unit docker.service not found"]),
+    fatal(DockerDaemonDown, &["Unit docker.service could not be found"]),
     fatal(DockerDaemonDown, &["Cannot connect to the Docker daemon"]),
     fatal(DockerDaemonDown, &["failed to connect to the docker API"]),
     fatal(DockerDaemonDown, &["error during connect"]),
@@ -81,7 +101,18 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(BuildDns, &["failed to lookup address information"]).tells(&[Build]),
     fatal(BuildDns, &["DNS lookup error"]).tells(&[Build]),
     fatal(BuildDns, &["DNS: transient error"]).tells(&[Build]),
+    fatal(BuildPackages, &["npm error network"]).tells(&[Build]).fix(NPM),
+    fatal(BuildPackages, &["npm ERR! network"]).tells(&[Build]).fix(NPM),
+    fatal(BuildPackages, &["npm error 404"]).tells(&[Build]).fix(NPM_NAME),
+    fatal(BuildPackages, &["npm ERR! 404"]).tells(&[Build]).fix(NPM_NAME),
+    fatal(BuildPackages, &["error: externally-managed-environment"]).tells(&[Build]).fix("install into a virtual environment in the Dockerfile (`RUN python3 -m venv /venv && /venv/bin/pip install …`), or build from the `python` image; then run `{helper} up --dir {dir}`"),
+    fatal(BuildPackages, &["Could not install packages due to an OSError"]).tells(&[Build]),
     fatal(BuildPackages, &["No matching distribution found for"]).tells(&[Build]),
+    // What the build reads.
+    fatal(BuildFailed, &["unable to prepare context"]).fix(CONTEXT),
+    fatal(BuildFailed, &["failed to build: resolve", "lstat"]).fix(CONTEXT),
+    fatal(BuildFailed, &["failed to read dockerfile"]).fix(CONTEXT),
+    fatal(BuildFailed, &["failed to calculate checksum of ref", "not found"]).fix("put the file in the evidence into the folder of `build:` (and check that `.dockerignore` does not leave it out), then run `{helper} up --dir {dir}`"),
     // Files that Compose reads.
     fatal(EnvFileMissing, &["env file ", "not found"]),
     fatal(EnvFileMissing, &["ouldn't find env file"]),
@@ -115,8 +146,8 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(NetworkMissing, &["failed to set up container networking: network ", "not found"]),
     fatal(ComposeYamlInvalid, &["yaml.scanner.ScannerError"]),
     fatal(ComposeYamlInvalid, &["yaml.parser.ParserError"]),
-    fatal(ComposeYamlInvalid, &["The Compose file ", "is invalid because"]),
-    fatal(ComposeYamlInvalid, &["Unsupported config option for"]),
+    fatal(ComposeYamlInvalid, &["The Compose file ", "is invalid because"]).fix(OF_COMPOSE_V1),
+    fatal(ComposeYamlInvalid, &["Unsupported config option for"]).fix(OF_COMPOSE_V1),
     fatal(ComposeYamlInvalid, &["dditional propert", "not allowed"]),
     // Registries.
     fatal(CredentialHelper, &["docker-credential-desktop"]),
@@ -139,6 +170,8 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(RegistryDenied, &["unauthorized: "]).tells(&[Failure]),
     fatal(RegistryDenied, &["401 Unauthorized"]).tells(&[Failure]),
     fatal(ImageRefInvalid, &["invalid reference format"]),
+    // Podman, which assumes no registry.
+    fatal(ImageRefInvalid, &["short-name ", "did not resolve to an alias"]).fix("write the registry into the `image:` in the evidence: `docker.io/cloudflare/cloudflared:…`, `docker.io/library/python:…`; then run `{helper} up --dir {dir}`"),
     fatal(PlatformMismatch, &["no matching manifest for"]),
     fatal(PlatformMismatch, &["was found but does not match the specified platform"]),
     fatal(PlatformMismatch, &["was found but does not provide the specified platform"]),
@@ -183,6 +216,9 @@ pub(crate) static ENGINE: &[Pattern] = &[
     // The host's security profiles and kernel.
     fatal(EngineAppArmor, &["apparmor"]).tells(&[Failure]),
     fatal(EngineAppArmor, &["AppArmor"]).tells(&[Failure]),
+    // runc 1.3.3 and the AppArmor of an LXC host, since November 2025.
+    fatal(EngineAppArmor, &["open sysctl ", "permission denied"]).tells(&[Failure]),
+    fatal(EngineCgroups, &["requested cgroup controller"]).tells(&[Failure]).fix("let systemd delegate the controllers to your user: write `[Service]` and `Delegate=cpu cpuset io memory pids` into /etc/systemd/system/user@.service.d/delegate.conf, run `sudo systemctl daemon-reload`, log in again; or remove the limit from the service"),
     fatal(EngineCgroups, &["cgroup"]).tells(&[Failure]),
     fatal(EngineCgroups, &["error while starting unit \"docker-"]).tells(&[Failure]),
     fatal(EngineCgroups, &["unable to start unit \"docker-"]).tells(&[Failure]),
@@ -209,12 +245,16 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(MountTypeMismatch, &["mount a directory onto a file"]),
     fatal(MountTypeMismatch, &["error mounting", "not a directory"]),
     // The command of a container.
+    fatal(EntrypointUnusable, &["exec: \"tunnel ", "executable file not found in $PATH"]).fix("write the `command:` of cloudflared as words, without quotes around the whole: `command: tunnel --no-autoupdate run --url http://localhost:8080`; then run `{helper} up --dir {dir}`"),
     fatal(EntrypointUnusable, &["executable file not found in $PATH"]),
     fatal(EntrypointUnusable, &["exec: \"", "no such file or directory"]),
     fatal(EntrypointUnusable, &["exec: \"", "permission denied"]),
     fatal(PlatformMismatch, &["OCI runtime create failed", "exec format error"]),
     fatal(NameConflict, &["is already in use by container"]),
     // Networks of the host. The lost chains come in front of the ports: both fail "programming external connectivity".
+    fatal(EngineKernel, &["failed to add the host (veth"]),
+    fatal(EngineKernel, &["ridge", "operation not supported"]).tells(&[Failure]),
+    fatal(EngineKernel, &["ridge", "package not installed"]).tells(&[Failure]),
     fatal(IptablesBroken, &["iptables"]).tells(&[Failure]),
     fatal(IptablesBroken, &["ip6tables"]).tells(&[Failure]),
     fatal(IptablesBroken, &["Unable to enable ", " rule"]).tells(&[Failure]),
@@ -240,6 +280,7 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(NetnsOwnerNotRunning, &["No such container"]),
     fatal(SetupAuth, &["maximum of 10 non-archived"]),
     attempt(CurlWrongVersion, &["wrong version number", "curl: "]),
+    fatal(DockerDaemonDown, &["failed to start daemon: "]).tells(&[Weak]).fix(READ_JOURNAL),
     fatal(BuildFailed, &["failed to solve"]).tells(&[Weak]),
     fatal(BuildFailed, &["returned a non-zero code"]).tells(&[Weak]),
     fatal(BuildFailed, &["failed to build"]).tells(&[Weak]),

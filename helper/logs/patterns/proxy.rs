@@ -30,6 +30,8 @@ pub(crate) static PROXY: &[Pattern] = &[
     fatal(ProxyCertEmpty, &["x509: invalid"]),
     fatal(ProxyKeyEncrypted, &["tls: failed to parse private key"]),
     fatal(ProxyPortTaken, &["bind: address already in use"]),
+    fatal(ListenAddrInvalid, &["missing port in address"]),
+    fatal(ListenAddrInvalid, &["listen tcp", "unknown port"]),
     fatal(UpstreamCaMissing, &["open /data/", "no such file or directory"]),
     call(TlsUnknownCa, &["remote error: tls: unknown certificate authority"]),
     call(TlsBadCert, &["remote error: tls: bad certificate"]),

@@ -7,6 +7,13 @@ use crate::rules::RuleId::*;
 /// Advice for an installation that fails because no name resolves: an index of another name would not resolve either.
 const NAMES_FIRST: &str = "let names resolve in the container: `docker compose exec SERVICE getent hosts pypi.org` tries it; set `dns:` for the service, or `\"dns\"` in the engine's daemon.json, to a resolver that answers, then `{helper} restart --dir {dir}`; installing at build time, in an image, makes restarts independent of it";
 
+/// Advice for a user without a home directory, in whose place `/` stands.
+const NO_HOME: &str = "give the service's user a place to write: `environment: {HOME: /tmp, npm_config_cache: /tmp/npm, UV_CACHE_DIR: /tmp/uv}`, or install the package in an image as root (`build:`); then run `{helper} up --dir {dir}`";
+/// Advice for a package that its index does not have.
+const PACKAGE_NAME: &str = "correct the package's name or version in the `command:` of the service: the index in the evidence has no such package; a private one needs its registry and a login; then run `{helper} up --dir {dir}`";
+/// Advice for a route that says `http://` to a server that speaks TLS.
+const SAY_HTTPS: &str = "write `https://` in the route and name the server's CA in `upstream.tls.ca_file`, or turn TLS off in the server; then run `{helper} restart --dir {dir}`";
+
 /// The first that fits counts.
 #[rustfmt::skip]
 pub(crate) static SERVER: &[Pattern] = &[
@@ -14,8 +21,10 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::ServerStart, &["Started parent process"]),
     event(Event::ServerStart, &["Starting gunicorn"]),
     fatal(McpSdkV2, &["No module named 'mcp.server.fastmcp'"]),
-    fatal(McpV2Ctor, &["got an unexpected keyword argument 'host'"]),
-    fatal(McpV2Ctor, &["got an unexpected keyword argument 'port'"]),
+    fatal(McpV1Run, &["FastMCP.run() got an unexpected keyword argument 'host'"]),
+    fatal(McpV1Run, &["FastMCP.run() got an unexpected keyword argument 'port'"]),
+    fatal(McpV2Ctor, &["__init__() got an unexpected keyword argument 'host'"]),
+    fatal(McpV2Ctor, &["__init__() got an unexpected keyword argument 'port'"]),
     fatal(McpV2Ctor, &["no longer accepts `host`"]),
     fatal(McpV2Ctor, &["no longer accepts `port`"]),
     // The port, in the words of uvicorn, Node, Go, Rust, gunicorn, Django, Spring and Vite.
@@ -31,6 +40,12 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamPortDenied, &["error while attempting to bind on address", "ermission denied"]),
     fatal(UpstreamPortDenied, &["listen EACCES"]),
     fatal(UpstreamPortDenied, &["listen tcp", "bind: permission denied"]),
+    // What the user of the container may not read or write.
+    fatal(UpstreamFileDenied, &["can't open file", "[Errno 13]"]),
+    fatal(UpstreamFileDenied, &["npm ", " EACCES"]).fix(NO_HOME),
+    fatal(UpstreamFileDenied, &["npm ", " path /.npm"]).fix(NO_HOME),
+    fatal(UpstreamFileDenied, &["Failed to initialize cache at"]).fix(NO_HOME),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, "]),
     // The program, or a part of it, is not in the image.
     fatal(UpstreamScriptMissing, &["can't open file", "No such file or directory"]),
     fatal(UpstreamScriptMissing, &["can't find '__main__' module"]),
@@ -43,6 +58,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamModuleMissing, &["Unable to access jarfile"]),
     fatal(UpstreamModuleMissing, &["Could not find or load main class"]),
     fatal(UpstreamModuleMissing, &["ClassNotFoundException"]),
+    fatal(UpstreamModuleMissing, &["npm ", " 404 Not Found"]).fix(PACKAGE_NAME),
+    fatal(UpstreamModuleMissing, &["was not found in the package registry"]).fix(PACKAGE_NAME),
+    fatal(UpstreamModuleMissing, &["No solution found when resolving"]).fix(PACKAGE_NAME),
     fatal(UpstreamModuleMissing, &["Missing script: "]),
     fatal(UpstreamModuleMissing, &["error: Failed to spawn: "]),
     fatal(UpstreamModuleMissing, &["sh: ", ": not found"]),
@@ -70,6 +88,30 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamBindLoopback, &["Now listening on: http://localhost"]),
     call(UpstreamBindLoopback, &["Now listening on: http://127."]),
     call(UpstreamBindLoopback, &["use --host to expose"]),
+    // Werkzeug, Hypercorn, Daphne, Waitress, Fastify, Wrangler, PHP and Laravel. Those that listen everywhere print the
+    // other addresses on the next lines.
+    call(UpstreamBindLoopback, &["Running on http://127."]),
+    call(UpstreamBindLoopback, &["Running on http://localhost:"]),
+    call(UpstreamBindLoopback, &["Running on http://[::1]"]),
+    call(UpstreamBindLoopback, &["Listening on TCP address 127."]),
+    call(UpstreamBindLoopback, &["Serving on http://127."]),
+    call(UpstreamBindLoopback, &["erver listening at http://127."]),
+    call(UpstreamBindLoopback, &["erver listening at http://[::1]"]),
+    call(UpstreamBindLoopback, &["istening on 127.0.0.1:"]),
+    call(UpstreamBindLoopback, &["istening on http://127."]),
+    call(UpstreamBindLoopback, &["Ready on http://localhost:"]),
+    call(UpstreamBindLoopback, &["Ready on http://127."]),
+    call(UpstreamBindLoopback, &["Development Server (http://localhost:"]),
+    call(UpstreamBindLoopback, &["Development Server (http://127."]),
+    call(UpstreamBindLoopback, &["Server running on [http://127."]),
+    event(Event::Listening, &["Running on http://"]),
+    event(Event::Listening, &["Running on https://"]),
+    event(Event::Listening, &["Listening on TCP address "]),
+    event(Event::Listening, &["Serving on http://"]),
+    event(Event::Listening, &["erver listening at http"]),
+    event(Event::Listening, &["Ready on http://"]),
+    // Spring's advice below a port that is taken.
+    noise(&["stop the process that's listening on port"]),
     event(Event::Listening, &["Uvicorn running on"]),
     event(Event::Listening, &["Listening at: http"]),
     event(Event::Listening, &["Starting development server at http"]),
@@ -110,7 +152,16 @@ pub(crate) static SERVER: &[Pattern] = &[
     // The SDK's manager of sessions was never started: the application that it is mounted in has another lifespan.
     call(UpstreamLifespan, &["ask group is not"]),
     call(UpstreamLifespan, &["StreamableHTTPSessionManager task group was not initialized"]),
+    // TLS on a port of plain HTTP: uvicorn, Django, Werkzeug, Tomcat, gunicorn, aiohttp.
     call(UpstreamNotHttp, &["Invalid HTTP request received"]),
+    call(UpstreamNotHttp, &["over HTTPS, but it only supports HTTP"]),
+    call(UpstreamNotHttp, &["Bad request version ("]),
+    call(UpstreamNotHttp, &["Invalid character found in method name [0x16"]),
+    call(UpstreamNotHttp, &["Invalid HTTP request line: '\\x16"]),
+    call(UpstreamNotHttp, &["Invalid method encountered"]),
+    // Plain HTTP on a port of TLS: Go, nginx.
+    call(UpstreamNotHttp, &["client sent an HTTP request to an HTTPS server"]).fix(SAY_HTTPS),
+    call(UpstreamNotHttp, &["plain HTTP request was sent to HTTPS port"]).fix(SAY_HTTPS),
     event(Event::SessionGone, &["unknown or expired session ID"]),
     event(Event::SessionGone, &["ession not found"]),
     event(Event::SessionGone, &["Session [", "not found"]),
@@ -120,6 +171,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::SessionGone, &["nvalid session ID"]),
     event(Event::SessionGone, &["Session ID is required"]),
     event(Event::SessionGone, &["Session terminated"]),
+    event(Event::SessionGone, &["Server not initialized"]),
     // A client that hung up, and an end that was asked for.
     noise(&["CancelledError"]),
     noise(&["KeyboardInterrupt"]),
@@ -132,6 +184,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::Pip, &["Running pip as the 'root' user"]),
     noise(&["[notice] "]),
     event(Event::Traceback, &["Traceback (most recent call last)"]),
+    // A database beside the servers, while it starts and stops.
+    noise(&["the database system is starting up"]),
+    noise(&["the database system is shutting down"]),
     // Programs that stand where Anthropic's proxy should.
     event(Event::OtherProxy, &["/docker-entrypoint.sh: ", "nginx"]),
     event(Event::OtherProxy, &["nginx/1."]),
