@@ -238,7 +238,7 @@ fn unset(finding: Finding, name: &str) -> Finding {
         "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the variable \
          TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal of your own"
     );
-    Finding { cause: format!("`{name}` has no value").into(), fix, ..finding }
+    Finding { cause: format!("`{name}` has no value"), fix, ..finding }
 }
 
 /// A value that only this shell has is gone after a reboot, and for cron.

@@ -2,11 +2,12 @@
 
 use super::Logs;
 use super::fault::Fault;
+use super::kind::writer_of;
 use super::life::{self, Kept};
 use super::matcher::Writer;
 use super::patterns::Effect;
 use super::programs::Found;
-use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
+use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Severity, Subject, count};
 use crate::rules::{self, RuleId};

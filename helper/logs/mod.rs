@@ -7,6 +7,7 @@ pub(crate) mod encoding;
 mod ends;
 pub(crate) mod fault;
 pub(crate) mod input;
+mod kind;
 mod level;
 mod life;
 pub(crate) mod line;
@@ -88,7 +89,7 @@ impl Logs {
     pub(crate) fn know(&mut self, name: &str, writer: Writer) {
         let at = self.stream(Some(name));
         if at > 0 {
-            (self.streams[at].kind, self.streams[at].known) = (stream::Kind::Of(writer), true);
+            (self.streams[at].kind, self.streams[at].known) = (kind::Kind::Of(writer), true);
         }
     }
 

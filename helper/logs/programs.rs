@@ -1,11 +1,12 @@
 //! What the proxy and the servers complain of.
 
 use super::fault::Fault;
+use super::kind::Kind;
 use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::Effect;
 use super::quote::quote;
-use super::stream::{Kind, Stream};
+use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
 use crate::rules::{self, RuleId};
 

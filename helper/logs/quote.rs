@@ -1,11 +1,9 @@
-//! Lines as evidence, and names of services.
+//! Lines as evidence, and names of services in tables.
 
 use time::OffsetDateTime;
 
 use super::fault::Fault;
 use super::life::Kept;
-use super::matcher::Writer;
-use super::stream::Kind;
 use crate::answer::Evidence;
 
 /// Starts in a row of which nothing came; fewer may be one, pasted twice.
@@ -29,28 +27,6 @@ pub(super) fn quote_kept(stream: &str, kept: &Kept) -> Evidence {
 
 fn moment(seconds: Option<i64>) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds?).ok()
-}
-
-/// Who prints under a name, as far as the name tells.
-pub(super) fn kind_of(name: &str) -> Kind {
-    let name = name.to_ascii_lowercase();
-    if name.contains("cloudflared") {
-        Kind::Of(Writer::Agent)
-    } else if name.contains("mcp-proxy") || name.contains("mcp-gateway") || name.contains("mcp_proxy") {
-        Kind::Of(Writer::Proxy)
-    } else if name.contains("hello-mcp") {
-        Kind::Of(Writer::Server)
-    } else {
-        Kind::Unknown
-    }
-}
-
-/// Whose a service is by its name, where that is not a server.
-pub(super) fn writer_of(service: &str) -> Option<Writer> {
-    match kind_of(service) {
-        Kind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
-        _ => None,
-    }
 }
 
 /// Whether a stream and a row of a table are the same service; one of both may have the project in front.

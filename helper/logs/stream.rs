@@ -6,12 +6,12 @@ use super::access::Access;
 use super::calls::{Calls, Passed};
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
+use super::kind::{Kind, kind_of};
 use super::level;
 use super::life::Life;
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
-use super::quote::kind_of;
 use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
@@ -20,17 +20,6 @@ const MOST_ROUTES: usize = 1_000;
 const MOST_SUBJECTS: usize = 8;
 /// Lines of a traceback.
 const TRACEBACK: u32 = 200;
-
-/// What is known of who prints here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One program of ours.
-    Of(Writer),
-    /// A container whose name says nothing.
-    Unknown,
-    /// Lines without a prefix: any of them, and docker itself.
-    Bare,
-}
 
 /// One stream.
 #[derive(Clone, Debug)]

@@ -5,11 +5,12 @@ use super::calls::Passed;
 use super::cloudflared::{CONNECTIONS, Case};
 use super::ends;
 use super::fault::Fault;
+use super::kind::{Kind, writer_of};
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
 use super::programs::{self, Found, Seen};
-use super::quote::{SILENT, quote, quote_kept, same_service, writer_of};
-use super::stream::{Kind, Stream};
+use super::quote::{SILENT, quote, quote_kept, same_service};
+use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 

@@ -1,0 +1,36 @@
+//! Who prints, as far as a name tells.
+
+use super::matcher::Writer;
+
+/// What is known of who prints here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One program of ours.
+    Of(Writer),
+    /// A container whose name says nothing.
+    Unknown,
+    /// Lines without a prefix: any of them, and docker itself.
+    Bare,
+}
+
+/// Who prints under a name, as far as the name tells.
+pub(super) fn kind_of(name: &str) -> Kind {
+    let name = name.to_ascii_lowercase();
+    if name.contains("cloudflared") {
+        Kind::Of(Writer::Agent)
+    } else if name.contains("mcp-proxy") || name.contains("mcp-gateway") || name.contains("mcp_proxy") {
+        Kind::Of(Writer::Proxy)
+    } else if name.contains("hello-mcp") {
+        Kind::Of(Writer::Server)
+    } else {
+        Kind::Unknown
+    }
+}
+
+/// Whose a service is by its name, where that is not a server.
+pub(super) fn writer_of(service: &str) -> Option<Writer> {
+    match kind_of(service) {
+        Kind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
+        _ => None,
+    }
+}
