@@ -10,6 +10,7 @@ mod config;
 mod deployment;
 mod diagnose;
 mod engine;
+mod export;
 mod hash;
 #[cfg(test)]
 mod layout;

@@ -3,7 +3,7 @@
 use super::key::{Key, KeyFault};
 use super::pem::{self, Label, PemFault};
 use super::x509::Details;
-use crate::deployment::{Deployment, path};
+use crate::deployment::{Deployment, Replica, path};
 use crate::os::files;
 use crate::redact;
 
@@ -190,6 +190,8 @@ pub(crate) struct Files {
     pub(crate) server: File<CertificateFile>,
     /// `tls.key`
     pub(crate) server_key: File<KeyFile>,
+    /// What the directory is a replica of: then the CA's key is elsewhere for good.
+    pub(crate) replica: Option<Replica>,
 }
 
 impl Files {
@@ -205,6 +207,7 @@ impl Files {
             ca_key: File::read(deployment, ca.key),
             server: File::read(deployment, path::TLS_CRT),
             server_key: File::read(deployment, path::TLS_KEY),
+            replica: Replica::of(deployment),
         }
     }
 

@@ -134,7 +134,8 @@ impl Judged {
         let mut skipped = Vec::new();
         if ca.is_some() && server.is_some() {
             if facts.files.ca_key.is_absent() {
-                findings.push(rules::finding(RuleId::CaKeyMissing));
+                let replica = facts.files.replica.as_ref().map(|replica| replica.finding(Severity::Note));
+                findings.push(replica.unwrap_or_else(|| rules::finding(RuleId::CaKeyMissing)));
             }
             skipped = skips(&rows, &facts);
             findings.extend(unproven(&rows, &facts, &findings));

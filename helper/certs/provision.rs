@@ -157,6 +157,9 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Plan
     };
     if files.server.is_absent() {
         let Some(ca) = ca else {
+            if let Some(replica) = &files.replica {
+                return Ok(Plan::Refuse(replica.finding(Severity::Error)));
+            }
             let text = "`data/ca.crt` exists, `data/ca.key` does not";
             return Ok(Plan::Refuse(rules::finding(RuleId::CaKeyNeeded).with(text)));
         };

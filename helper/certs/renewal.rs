@@ -94,6 +94,9 @@ fn obstacle(judged: &Judged) -> Option<Finding> {
     if files.ca.good().is_none() {
         return [RuleId::CaMissing, RuleId::CaUnusable].into_iter().find_map(|rule| judged.finding(rule).cloned());
     }
+    if let (File::Absent, Some(replica)) = (&files.ca_key, &files.replica) {
+        return Some(replica.finding(Severity::Error));
+    }
     let keys = key_obstacle(&files.ca_key, "data/ca.key", RuleId::CaKeyNeeded, |_| RuleId::CaKeyUnusable)
         .or_else(|| key_obstacle(&files.server_key, "data/tls.key", RuleId::ProxyCertMissing, server_key_rule));
     keys.or_else(|| {

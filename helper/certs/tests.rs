@@ -67,6 +67,7 @@ impl Set {
             ca_key: file(&self.ca_key),
             server: file(&self.tls),
             server_key: file(&self.tls_key),
+            replica: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::answer::request::{self, Flag};
 use crate::answer::{self, Error, Report, Status};
 use crate::caller::Caller;
 use crate::commands::schema::{Entry, answer_of, request_of};
-use crate::commands::{allow, certs, check, connect, down, init, probe, render, rules, schema, stack, token};
+use crate::commands::{allow, certs, check, connect, down, export, init, probe, render, rules, schema, stack, token};
 use crate::deployment::{Deployment, kind};
 use crate::{diagnose, preflight};
 
@@ -224,6 +224,13 @@ pub(crate) static COMMANDS: &[Command] = &[
         "--path mcp",
         connect::ConnectRequest => connect::ConnectData,
         |r, d, caller| connect::run(&d, &r, caller)
+    ),
+    command!(
+        "export",
+        "Writes the deployment for a Kubernetes cluster, or packs it for another Docker host",
+        "--to replica --out mcp-tunnel.tar.gz",
+        export::ExportRequest => export::ExportData,
+        |r, d, caller| export::run(&d, &r, caller)
     ),
     command!(
         "rules",

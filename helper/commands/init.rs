@@ -1,88 +1,40 @@
 //! `init`: everything that can be done on this side, as often as one likes; and where a deployment stands.
 
+mod from;
+mod report;
 mod standing;
 
-use std::collections::BTreeMap;
-
-use schemars::JsonSchema;
-use serde::Serialize;
-
+pub(crate) use self::report::InitData;
+use self::report::{Made, report};
 use self::standing::Standing;
-use crate::answer::{Error, Finding, Report, Severity, count};
+use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
 use crate::certs::provision::{self, Lives};
-use crate::certs::{CertificateInfo, Files, Judged, Purpose};
+use crate::certs::Purpose;
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::kind;
-use crate::deployment::modes;
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, TokenState, path};
 use crate::model::current::{self, Current};
 use crate::model::found::Found;
-use crate::os::files::{self, Action, FileEntry};
+use crate::os::files::{self, FileEntry};
 use crate::render;
-use crate::render::plan::{Diff, Mode};
-use crate::rules::{self, RuleId};
-use crate::steps::{self, Step, StepId, StepState};
+use crate::render::plan::Mode;
+use crate::rules::RuleId;
+use crate::steps;
 
 crate::config::settings::request_with_settings! {
     /// The request of `init`.
     InitRequest {
         /// The tunnel's domain as the Console shows it; needed the first time.
         domain: Option<Domain>,
+        /// A bundle of `export {"to":"replica"}` from another host; goes alone, with no setting beside it.
+        from: Option<String>,
         /// Whole diffs.
         verbose: bool,
         /// Also in a directory that holds another project, a plugin or a checkout.
         into_other_project: bool,
     }
-}
-
-/// A certificate as far as the next steps need it; `certs check` has all of it.
-#[derive(Debug, Serialize, JsonSchema)]
-struct CertificateShort {
-    /// Lower-case hex of the SHA-256 of the DER, as the Console's API shows it. Only of the CA, which is registered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint_sha256: Option<String>,
-    /// End of its validity, RFC 3339.
-    not_after: String,
-    /// Whole days until its end; negative when it is over.
-    days_left: i64,
-}
-
-impl CertificateShort {
-    fn of(info: CertificateInfo, registered: bool) -> Self {
-        let CertificateInfo { fingerprint_sha256, not_after, days_left, .. } = info;
-        Self { fingerprint_sha256: registered.then_some(fingerprint_sha256), not_after, days_left }
-    }
-}
-
-/// What `init` answers.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct InitData {
-    /// Absolute path of the deployment directory.
-    dir: String,
-    /// The tunnel's domain.
-    domain: Option<Domain>,
-    /// Every file of the deployment that was looked at.
-    files: Vec<FileEntry>,
-    /// The CA certificate.
-    ca: Option<CertificateShort>,
-    /// The server certificate.
-    server: Option<CertificateShort>,
-    /// The state of the token.
-    token: TokenStateName,
-    /// The routes.
-    routes: BTreeMap<String, String>,
-    /// Who made the deployment; `null` where there is none yet.
-    made_by: Option<Maker>,
-    /// The step to do now.
-    step: StepId,
-    /// Every step to a first call, in order.
-    steps: Vec<Step>,
-    /// Diffs of files that were edited by hand.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    diffs: Vec<Diff>,
 }
 
 /// The command.
@@ -92,6 +44,9 @@ pub(crate) struct InitData {
 /// writing errors.
 pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Caller) -> Result<Report<InitData>, Error> {
     let settings = request.settings();
+    if let Some(bundle) = &request.from {
+        return from::run(deployment, request, bundle, caller);
+    }
     let look = deployment.require_room(request.into_other_project)?;
     let present = Present::read(deployment);
     if let Some(fault) = &present.fault {
@@ -124,14 +79,6 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         make(deployment, &domain, &settings, request.verbose, caller, &mut made)?;
     }
     report(deployment, &domain, made, caller, only_report)
-}
-
-/// What was made.
-#[derive(Debug, Default)]
-struct Made {
-    files: Vec<FileEntry>,
-    findings: Vec<Finding>,
-    diffs: Vec<Diff>,
 }
 
 fn make(
@@ -248,6 +195,7 @@ fn without_domain(
         token: present.token_name(),
         routes: current::routes(deployment),
         made_by,
+        replica_of: None,
         step: standing.progress.step(),
         steps: standing.progress.steps(),
         diffs: Vec::new(),
@@ -265,86 +213,3 @@ fn without_domain(
     report
 }
 
-fn report(
-    deployment: &Deployment,
-    domain: &Domain,
-    made: Made,
-    caller: &Caller,
-    only_report: bool,
-) -> Result<Report<InitData>, Error> {
-    let env = scaffold::read_env(deployment)?;
-    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
-    let routes = current::routes(deployment);
-    let labels = current::route_labels(deployment, domain);
-    let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
-    let found = Found::read(deployment);
-    let standing = match only_report {
-        true => Standing::live(deployment, caller),
-        false => Standing::of_files(deployment, caller),
-    };
-    let made_by = kind::look(deployment)?.maker();
-    let findings = findings(deployment, domain, env.as_ref(), &found, &judged, made.findings);
-    let broken = findings.iter().any(|f| f.severity == Severity::Error);
-    let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
-    let what = match (broken, only_report, created) {
-        (true, ..) => "the deployment is not complete".to_owned(),
-        (false, true, _) => "the deployment is set up".to_owned(),
-        (false, false, 0) => "nothing to change".to_owned(),
-        (false, false, n) => format!("{} written", count(n, "file")),
-    };
-    let summary = format!("{domain}: {what}; {}", standing.in_words());
-    let mut next = Vec::new();
-    if broken {
-        // Where something is broken, the later steps would be refused.
-        next.push(steps::again(deployment, caller));
-        let has_token = standing.progress.state(StepId::Token) == StepState::Done;
-        next.extend((!has_token).then(|| steps::token_step(caller)));
-    } else {
-        next = steps::next(&standing.progress, deployment, caller);
-    }
-    let data = InitData {
-        dir: deployment.root().to_string_lossy().into_owned(),
-        domain: Some(domain.clone()),
-        files: made.files,
-        ca: judged.ca.map(|ca| CertificateShort::of(ca, true)),
-        server: judged.server.map(|server| CertificateShort::of(server, false)),
-        token: token.name(),
-        routes,
-        made_by,
-        step: standing.progress.step(),
-        steps: standing.progress.steps(),
-        diffs: made.diffs,
-    };
-    let mut report = Report::new(summary, data);
-    report.findings = findings;
-    report.skipped = judged.skipped;
-    report.skipped.extend(standing.skipped);
-    report.next = next;
-    Ok(report)
-}
-
-/// Findings about what is there now, and those about what was made that are not among them.
-fn findings(
-    deployment: &Deployment,
-    domain: &Domain,
-    env: Option<&EnvFile>,
-    found: &Found,
-    judged: &Judged,
-    made: Vec<Finding>,
-) -> Vec<Finding> {
-    // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
-    let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
-    findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
-    findings.extend(env.and_then(scaffold::env_fault));
-    findings.extend(modes::open_directory(deployment));
-    findings.extend(modes::foreign_data(deployment));
-    if !domain.is_usual() {
-        findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
-    }
-    for fault in found.faults().into_iter().chain(Current::read(deployment).gateway_fault()) {
-        if !findings.iter().any(|f| f.id == fault.id) {
-            findings.push(fault);
-        }
-    }
-    findings
-}

@@ -5,6 +5,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod connect;
 pub(crate) mod down;
+pub(crate) mod export;
 pub(crate) mod init;
 pub(crate) mod probe;
 pub(crate) mod render;

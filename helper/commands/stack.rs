@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Replica};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
@@ -81,6 +81,9 @@ pub(crate) struct StackData {
     calls: Option<Calls>,
     /// The routes.
     routes: Vec<RouteState>,
+    /// The deployment that this one is a replica of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica_of: Option<String>,
     /// What was done to which service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     done: Vec<String>,
@@ -360,12 +363,10 @@ fn report(
         protocol: state.protocol,
         calls,
         routes: state.routes,
+        replica_of: Replica::of(stack.deployment).map(|replica| replica.origin()),
         done,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     };
-    let mut report = Report::new(summary, data);
-    report.next.push(next);
-    report.findings = stack.findings.iter().cloned().chain(state.findings).collect();
-    report.skipped = skipped;
-    report
+    let findings = stack.findings.iter().cloned().chain(state.findings).collect();
+    Report { summary, data, findings, skipped, next: vec![next] }
 }

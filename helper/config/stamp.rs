@@ -18,9 +18,14 @@ pub(crate) enum Origin {
 
 /// Puts the header in front of a text whose comments begin with `#`. `about` is one more comment line, or empty.
 pub(crate) fn stamp(about: &str, body: &str) -> String {
+    stamp_below("", about, body)
+}
+
+/// The same below the first lines of a file, which must stay first: `#!/bin/sh`, the beginning of a comment.
+pub(crate) fn stamp_below(first: &str, about: &str, body: &str) -> String {
     let about = if about.is_empty() { String::new() } else { format!("# {about}\n") };
-    let rest = format!("{MADE_BY}{about}{body}");
-    format!("{MADE_BY}{about}{HASH}{}\n{body}", content_hash(&rest))
+    let rest = format!("{first}{MADE_BY}{about}{body}");
+    format!("{first}{MADE_BY}{about}{HASH}{}\n{body}", content_hash(&rest))
 }
 
 /// Line endings do not count: an editor or git may change them without anybody having edited anything.
@@ -60,5 +65,8 @@ mod tests {
         assert_eq!(origin("a: 1\n"), Origin::Foreign);
         assert_eq!(restamp(&text), text);
         assert_eq!(origin(&restamp(&text.replace("b: 2", "b: 3"))), Origin::Ours);
+        let script = stamp_below("#!/bin/sh\n", "", "exit 0\n");
+        assert!(script.starts_with("#!/bin/sh\n# ") && origin(&script) == Origin::Ours, "{script}");
+        assert_eq!(origin(&script.replace("exit 0", "exit 1")), Origin::Edited);
     }
 }

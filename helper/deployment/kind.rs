@@ -329,7 +329,7 @@ fn names_or_none(deployment: &Deployment, inside: &str) -> Vec<String> {
 fn is_known(name: &str) -> bool {
     SAYS_NOTHING.contains(&name)
         || COMPOSE_FILES.contains(&name)
-        || [path::ENV, path::DATA, path::CONFIG].contains(&name)
+        || [path::ENV, path::DATA, path::CONFIG, path::REPLICA].contains(&name)
         || is_kept_aside(name)
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod env_file;
 pub(crate) mod kind;
 pub(crate) mod modes;
 mod origin;
+pub(crate) mod replica;
 pub(crate) mod route;
 pub(crate) mod scaffold;
 pub(crate) mod token;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use domain::Domain;
 pub(crate) use kind::Maker;
+pub(crate) use replica::Replica;
 pub(crate) use route::{RouteName, Upstream};
 pub(crate) use token::{Token, TokenState};
 
@@ -70,6 +72,8 @@ pub(crate) mod path {
     pub(crate) const GATEWAY: &str = "config/mcp-gateway.yaml";
     /// The stack.
     pub(crate) const COMPOSE: &str = "docker-compose.yaml";
+    /// What a replica was made from.
+    pub(crate) const REPLICA: &str = "replica.json";
     /// The sample server.
     pub(crate) const SAMPLE: &str = "hello-mcp";
 }

@@ -4,13 +4,10 @@
 //! mode and size; of the person's own server only its digests.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::data::{Bundle, DiagnoseData};
@@ -23,6 +20,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, SECRET_MODE, path};
 use crate::hash::sha256_hex;
 use crate::lint::facts::Facts;
+use crate::os::archive::{self, Entry};
 use crate::os::files;
 use crate::redact;
 use crate::stack::Stack;
@@ -34,49 +32,18 @@ const LINES: &str = "5000";
 /// Bytes of each container's log.
 const MOST: usize = 4 << 20;
 
-/// Where the bundle goes, as an absolute path.
-fn place(target: &str, caller: &Caller) -> PathBuf {
-    let path = match (target.strip_prefix("~/"), caller.var("HOME")) {
-        (Some(rest), Some(home)) => Path::new(home).join(rest),
-        (Some(_) | None, _) => PathBuf::from(target),
-    };
-    std::path::absolute(&path).unwrap_or(path)
-}
-
-/// A bundle never replaces a file, and goes where there is a folder.
-///
-/// # Errors
-/// `request` for a target that exists, is no `.tar.gz`, or lies in no folder.
-pub(crate) fn refuse_unfit(target: &str, caller: &Caller) -> Result<(), Error> {
-    if !(target.ends_with(".tar.gz") || target.ends_with(".tgz")) {
-        return Err(Error::request(
-            "`bundle` is not the name of a .tar.gz file",
-            "name a file that does not exist yet, such as `mcp-tunnel-support.tar.gz`",
-        ));
-    }
-    let place = place(target, caller);
-    if fs::symlink_metadata(&place).is_ok() {
-        return Err(Error::request("`bundle` names a file that exists", "name one that does not exist yet"));
-    }
-    if !place.parent().is_some_and(Path::is_dir) {
-        return Err(Error::request("the folder of `bundle` does not exist", "make the folder, or name another"));
-    }
-    Ok(())
-}
-
 /// Collects, redacts, packs and writes.
 ///
 /// # Errors
 /// `io` when the target cannot be written.
 pub(crate) fn write(
-    target: &str,
+    target: &Path,
     deployment: &Deployment,
     facts: &Facts,
     stack: Option<&Stack<'_>>,
     report: &Report<DiagnoseData>,
     caller: &Caller,
 ) -> Result<Bundle, Error> {
-    let target = place(target, caller);
     let settings = settings_files(facts);
     let mut entries: Vec<(String, Vec<u8>)> = Vec::new();
     entries.push(("diagnosis.json".into(), pretty(diagnosis(report, caller))));
@@ -99,12 +66,14 @@ pub(crate) fn write(
     for (service, log) in logs(stack)? {
         entries.push((format!("logs/{service}.log"), log));
     }
-    let packed = pack(&entries, caller).map_err(|e| Error::io("pack", &target, e))?;
-    save(&target, &packed).map_err(|e| Error::io("write", &target, e))?;
+    let entries: Vec<Entry> =
+        entries.into_iter().map(|(name, bytes)| Entry { name, mode: SECRET_MODE, bytes }).collect();
+    let packed = archive::pack("mcp-tunnel-support", &entries, caller.now).map_err(|e| Error::io("pack", target, e))?;
+    archive::save(target, &packed, SECRET_MODE).map_err(|e| Error::io("write", target, e))?;
     Ok(Bundle {
         path: target.display().to_string(),
         bytes: packed.len() as u64,
-        entries: entries.into_iter().map(|(name, _)| name).collect(),
+        entries: entries.into_iter().map(|entry| entry.name).collect(),
     })
 }
 
@@ -232,29 +201,4 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
     }
     found.sort();
     Ok(found)
-}
-
-fn pack(entries: &[(String, Vec<u8>)], caller: &Caller) -> io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-    let now = u64::try_from(caller.now.unix_timestamp()).unwrap_or_default();
-    for (name, bytes) in entries {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(SECRET_MODE);
-        header.set_mtime(now);
-        archive.append_data(&mut header, Path::new("mcp-tunnel-support").join(name), bytes.as_slice())?;
-    }
-    archive.into_inner()?.finish()
-}
-
-fn save(target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".mcp-tunnel-support")
-        .permissions(fs::Permissions::from_mode(SECRET_MODE))
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(target).map_err(|e| e.error)?;
-    Ok(())
 }

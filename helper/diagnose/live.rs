@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
+use crate::os::archive;
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
 use crate::stack::{Sources, Stack};
@@ -33,9 +34,7 @@ pub(crate) fn run(
         ));
     }
     deployment.require_begun()?;
-    if let Some(target) = &request.bundle {
-        bundle::refuse_unfit(target, caller)?;
-    }
+    let target = request.bundle.as_ref().map(|target| archive::require_new("bundle", target, caller)).transpose()?;
     let snapshot = caller.clone();
     let facts = Facts::gather(deployment, &snapshot)?;
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
@@ -50,7 +49,7 @@ pub(crate) fn run(
         }
     };
     let mut report = report(diagnosis, deployment, caller);
-    if let Some(target) = &request.bundle {
+    if let Some(target) = &target {
         let packed = bundle::write(target, deployment, &facts, stack.as_ref(), &report, caller)?;
         report.data.bundle = Some(packed);
     }

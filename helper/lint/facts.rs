@@ -22,14 +22,14 @@ use crate::privileges::{Privileges, consent};
 /// Everything that the checks ask for.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    pub(super) deployment: Deployment,
+    pub(crate) deployment: Deployment,
     pub(super) caller: Caller,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
     /// Texts in a domain's place that are none.
     pub(super) no_domains: Vec<NoDomain>,
     /// cloudflared's token.
-    pub(super) token: AgentToken,
+    pub(crate) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
     /// The compose files, and what the services get.
@@ -37,7 +37,7 @@ pub(crate) struct Facts {
     /// What Compose makes of them.
     pub(super) asked: Asked,
     /// Who is who.
-    pub(super) roles: Roles,
+    pub(crate) roles: Roles,
     /// What the services are called.
     pub(crate) services: Services,
     /// Where the proxy's configuration lies, as a path inside the directory if it is there.
@@ -45,7 +45,7 @@ pub(crate) struct Facts {
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,
     /// Where the server certificate and its key lie.
-    pub(super) pair: (Place, Place),
+    pub(crate) pair: (Place, Place),
     pub(crate) certificates: Option<Judged>,
     /// What the stack may do to this host only when a person wants it.
     privileges: Privileges,

@@ -12,7 +12,7 @@ use crate::rules::{self, RuleId};
 /// Names that Compose tries, in its order.
 pub(crate) const MAIN_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", path::COMPOSE];
 /// Names of override files that Compose tries, in its order.
-const OVERRIDE_NAMES: [&str; 4] =
+pub(crate) const OVERRIDE_NAMES: [&str; 4] =
     ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 /// Files that others pull in are read up to this many.
 pub(super) const MOST_FILES: usize = 32;

@@ -1,5 +1,6 @@
-//! The operating system: a directory and the files in it, child programs, git. Knows nothing of tunnels.
+//! The operating system: a directory and the files in it, child programs, git, archives. Knows nothing of tunnels.
 
+pub(crate) mod archive;
 pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod git;

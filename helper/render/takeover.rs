@@ -103,7 +103,7 @@ pub(super) fn read_foreign(deployment: &Deployment, found: &Found, env: &EnvFile
 }
 
 /// Reads the choices back from compose files, the first one wins.
-pub(super) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile) -> Choices {
+pub(crate) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile) -> Choices {
     let default = Choices::default();
     let says = |service: &str, key: &str| files.iter().find_map(|file| at(file, &["services", service, key]));
     let image = |service: &str, otherwise: &str| {

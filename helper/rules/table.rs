@@ -82,6 +82,7 @@ macro_rules! rules {
     };
 }
 
+const HELM: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/deploy-helm";
 const QUICKSTART: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/quickstart";
 const CONSOLE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/console";
 const REFERENCE: &str = "https://platform.claude.com/docs/en/agents-and-tools/mcp-tunnels/reference";
@@ -1209,6 +1210,77 @@ rules! {
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
         fix: "nothing to do: it goes on as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
     }
+    EditNotReplaced = "edit-not-replaced" {
+        layer: Files,
+        severity: Warning,
+        docs: REFERENCE,
+        title: "{subject|a file} was edited here, so its new version was not written",
+        symptom: "the file is as it was, and does not say what the export or the bundle says",
+        cause: "the helper replaces only what it wrote itself",
+        fix: "move the file aside, run the command again, and put your change into the new version",
+        blocks: false,
+    }
+    ExportHoldsToken = "export-holds-token" {
+        layer: Files,
+        severity: Warning,
+        docs: SECURITY,
+        title: "an export contains the tunnel's token in clear",
+        symptom: "`secrets.yaml` is beside `values.yaml`",
+        cause: "whoever reads that file can connect to the tunnel in your name; base64 hides nothing",
+        fix: "keep the file off shared disks, git and chats; apply it, then delete it; without `include_token` the token goes from `.env` to the cluster and into no file",
+        blocks: false,
+    }
+    ExportSettingLeftOut = "export-setting-left-out" {
+        layer: Files,
+        severity: Note,
+        docs: HELM,
+        title: "the export leaves out what the chart's pages do not name",
+        symptom: "`data.left_out` of the answer names it",
+        cause: "a value that the chart does not know is ignored or refused by it; nothing is guessed",
+        fix: "read `left_out`, and set what you need with what the chart offers for it",
+        blocks: false,
+    }
+    ReplicaLeftOut = "replica-left-out" {
+        layer: Files,
+        severity: Note,
+        docs: SECURITY,
+        title: "files stay behind that the replica may need",
+        symptom: "`data.left_out` of the answer names them",
+        cause: "private keys, hidden files, links and what is too large are not packed",
+        fix: "copy what a service of the replica needs by hand, except the CA's key",
+        blocks: false,
+    }
+    ReplicaHasToken = "replica-has-token" {
+        layer: Files,
+        severity: Error,
+        docs: SECURITY,
+        title: "{subject|a file} contains the token, so no bundle was made",
+        symptom: "the tunnel's token is in a compose file, in the proxy's configuration or in a comment",
+        cause: "a replica without this file would not start, and with it the bundle would give the token away",
+        fix: "move the token into `.env` as the value of TUNNEL_TOKEN, remove it from that file, and run the command again",
+        blocks: false,
+    }
+    ReplicaFileGone = "replica-file-gone" {
+        layer: Files,
+        severity: Warning,
+        docs: SECURITY,
+        title: "{subject|a file} came with an earlier bundle, and the new one does not have it",
+        symptom: "the file is still there, and Compose and the containers use it as before",
+        cause: "it was deleted or renamed in the deployment that the replica was made from; nothing here is deleted",
+        fix: "delete the file if no service of this host needs it, then run `{helper} restart --dir {dir}`",
+        blocks: false,
+        cure: Cure::ByHandThen,
+    }
+    ReplicaUpdateOlder = "replica-update-older" {
+        layer: Files,
+        severity: Warning,
+        docs: SECURITY,
+        title: "the certificate in the bundle ends before the one that is in place",
+        symptom: "`init --from` leaves `data/tls.crt` as it is",
+        cause: "the bundle is an older one, or this replica was updated already",
+        fix: "make a new update where the CA's key is, with `mcp-tunnels-helper export --to replica --only certificate --out FILE`",
+        blocks: false,
+    }
     EditBlocksChange = "edit-blocks-change" {
         layer: Files,
         severity: Error,
@@ -1670,6 +1742,15 @@ rules! {
         cause: "the registered CA's key is elsewhere, or lost",
         fix: "bring data/ca.key back and run this command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call",
         cure: Cure::ByHandThen,
+    }
+    ReplicaCannotSign = "replica-cannot-sign" {
+        layer: Files,
+        severity: Note,
+        docs: SECURITY,
+        title: "this directory is a replica: its certificate is renewed elsewhere",
+        symptom: "`replica.json` is there, `data/ca.key` is not",
+        cause: "the CA's key stays in the deployment that the replica was made from, so that a stolen replica cannot sign",
+        fix: "renew there with `mcp-tunnels-helper certs renew`, make the update there with `mcp-tunnels-helper export --to replica --only certificate --out FILE`, copy FILE here, and apply it with `{helper} init --dir {dir} --from FILE`",
     }
     CaKeyUnusable = "ca-key-unusable" {
         layer: Files,
@@ -2699,6 +2780,36 @@ rules! {
         symptom: "`404 Not Found` or a page at the path that Claude calls",
         cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the usual one",
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
+    }
+    ExportRouteNotPortable = "export-route-not-portable" {
+        layer: Upstream,
+        severity: Warning,
+        docs: HELM,
+        title: "the route {subject|NAME} cannot go to a cluster as it is",
+        symptom: "`values.yaml` has no such route",
+        cause: "its upstream is a name or an address that only this host knows, or the proxy could not verify it there",
+        fix: "run the server in the cluster or give it an address there, then add the route to `values.yaml` as the evidence says",
+        blocks: false,
+    }
+    ExportRouteNeedsService = "export-route-needs-service" {
+        layer: Upstream,
+        severity: Warning,
+        docs: HELM,
+        title: "the route {subject|NAME} needs a Service in the cluster",
+        symptom: "calls of this route fail while the namespace has no Service of that name",
+        cause: "a name without dots is a Compose service here, and a Service of the release's namespace there",
+        fix: "make a Service of that name and port in the release's namespace, or write `http://NAME.NAMESPACE:PORT` in `values.yaml`",
+        blocks: false,
+    }
+    ReplicaUpstreamApart = "replica-upstream-apart" {
+        layer: Upstream,
+        severity: Note,
+        docs: SECURITY,
+        title: "every host has a server of its own behind the route {subject|NAME}",
+        symptom: "a client loses its MCP session, or sees other data, from one call to the next",
+        cause: "calls may arrive at any replica, and nothing documented keeps a session with one",
+        fix: "let the server keep no sessions and no data of its own, or lead the routes of all hosts to one server by its address",
+        blocks: false,
     }
     AllowedIpsOpen = "allowed-ips-open" {
         layer: Upstream,

@@ -24,6 +24,7 @@ pub(super) fn show(page: &mut Page, command: &str, data: &Value) {
             rows(page, "Requirements:", &["requirement", "of", "ok", "found"], list(&data["requirements"]));
             files(page, data);
         }
+        "export" => export(page, data),
         "rules" => rules(page, data),
         "schema" => {
             page.gap();
@@ -121,7 +122,7 @@ fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
 /// Where a deployment stands.
 fn init(page: &mut Page, data: &Value) {
     page.gap();
-    let own = ["dir", "domain", "made_by", "token", "step"];
+    let own = ["dir", "domain", "made_by", "replica_of", "token", "step"];
     let facts = own.iter().filter_map(|name| Some(vec![title(name), data[*name].as_str()?.to_owned()])).collect();
     page.table(&[], facts);
     certificates(page, data);
@@ -170,6 +171,7 @@ fn stack(page: &mut Page, data: &Value) {
         let (errors, since) = (data["calls"]["errors"].as_u64().unwrap_or(0), &data["calls"]["since_seconds"]);
         fact("calls", Some(format!("{total} in the last {since} s, {errors} failed")));
     }
+    fact("replica of", data["replica_of"].as_str().map(str::to_owned));
     fact("token", data["token"].as_str().map(str::to_owned));
     page.gap();
     page.table(&[], facts);
@@ -311,6 +313,18 @@ fn connect(page: &mut Page, data: &Value) {
         page.heading("Notes:");
         notes.iter().for_each(|note| page.item("-", text(note)));
     }
+}
+
+/// Files, routes with what to write instead, and what stays behind.
+fn export(page: &mut Page, data: &Value) {
+    files(page, data);
+    rows(page, "Routes:", &["name", "state", "upstream", "instead"], list(&data["routes"]));
+    let entries: Vec<&str> = list(&data["entries"]).iter().map(text).collect();
+    if !entries.is_empty() {
+        page.heading("In the bundle:");
+        entries.iter().for_each(|entry| page.item("-", entry));
+    }
+    rows(page, "Not in it:", &["what", "why"], list(&data["left_out"]));
 }
 
 /// One line a rule; all of it where there is only one.

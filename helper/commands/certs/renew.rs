@@ -11,7 +11,7 @@ use crate::certs::file::CaFiles;
 use crate::certs::provision::{self, Lives};
 use crate::certs::renewal::{self, Decision, Renewed, Wish};
 use crate::certs::{CertificateInfo, Files, Judged};
-use crate::deployment::{Deployment, OPEN_MODE, path};
+use crate::deployment::{Deployment, OPEN_MODE, Replica, path};
 use crate::model::pair::ProxyPair;
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules::RuleId;
@@ -88,7 +88,8 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     };
     // A renewal of a file that the proxy does not read keeps nothing alive.
     report.findings.extend(ProxyPair::of(deployment).finding());
-    if !report.findings.iter().any(|f| f.severity == Severity::Error) {
+    // A replica is given its certificates.
+    if !report.findings.iter().any(|f| f.severity == Severity::Error) && Replica::of(deployment).is_none() {
         report.next.extend(schedule(deployment, &target.domain, caller));
     }
     Ok(report)

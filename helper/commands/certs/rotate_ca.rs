@@ -10,7 +10,7 @@ use crate::certs::CertificateInfo;
 use crate::certs::file::{CertificateFile, File};
 use crate::certs::provision::Lives;
 use crate::certs::rotation::{self, BackTo, Outcome, Rotation, Stage};
-use crate::deployment::{Deployment, path};
+use crate::deployment::{Deployment, Replica, path};
 use crate::os::files::{self, Action, FileEntry};
 use crate::steps;
 
@@ -77,6 +77,12 @@ pub(crate) fn run(
     }
     deployment.require()?;
     let _lock = deployment.lock()?;
+    if let (Some(_), Some(replica)) = (request.step, Replica::of(deployment)) {
+        return Err(Error::Directory {
+            message: format!("this directory is a replica; the CA is changed where its key is: {}", replica.origin()),
+            hint: "change the CA there, then apply what `mcp-tunnels-helper export --to replica --out FILE.tar.gz` makes there with `init --from FILE.tar.gz`".into(),
+        });
+    }
     let target = Target::of(deployment, caller)?;
     let before = contents(deployment)?;
     let mut rotation = Rotation { deployment, purpose: target.purpose(), lives, set_aside: Vec::new() };

@@ -1,0 +1,111 @@
+//! `init --from`: a replica made or updated from a bundle of another host.
+
+use super::InitRequest;
+use super::report::{InitData, Made, report};
+use crate::answer::{Error, Finding, Next, Report, count};
+use crate::caller::Caller;
+use crate::deployment::replica::Scope;
+use crate::deployment::{DIR_MODE, Deployment, path};
+use crate::export::replica::project::{Elsewhere, elsewhere};
+use crate::export::replica::unpack::Bundle;
+use crate::export::replica::write;
+use crate::model::current;
+use crate::os::archive;
+use crate::os::files::{self, Action, FileEntry};
+use crate::rules;
+
+/// The command.
+///
+/// # Errors
+/// `request` for a bundle that is not taken, `other-domain` and `directory` for a directory that it does not fit,
+/// reading and writing errors.
+pub(super) fn run(
+    deployment: &Deployment,
+    request: &InitRequest,
+    bundle: &str,
+    caller: &Caller,
+) -> Result<Report<InitData>, Error> {
+    if !request.settings().is_empty() {
+        return Err(Error::request(
+            "`from` goes alone: the settings are those of the bundle",
+            "change settings on the first host and export again, or with `render` afterwards",
+        ));
+    }
+    let bundle = Bundle::open(&archive::place(bundle, caller))?;
+    if let Some(asked) = request.domain.as_ref().filter(|asked| **asked != bundle.domain) {
+        return Err(Error::request(
+            format!("the bundle is for {}, not for {asked}", bundle.domain),
+            "leave `domain` out, or name the bundle of the other tunnel",
+        ));
+    }
+    deployment.require_room(request.into_other_project)?;
+    require_fit(deployment, &bundle)?;
+    let judged = bundle.judge(deployment, caller.now);
+    if let Some(findings) = bundle.faults(&judged) {
+        return refused(deployment, &bundle, findings, caller);
+    }
+    let skipped = match elsewhere(&bundle, deployment)? {
+        Elsewhere::No => None,
+        Elsewhere::Unknown(skipped) => Some(skipped),
+        Elsewhere::Runs(finding) => return refused(deployment, &bundle, vec![*finding], caller),
+    };
+    let existed = files::make_dir(deployment, "", DIR_MODE)?;
+    let _lock = deployment.lock()?;
+    // Whoever was first while this one waited for the lock has decided.
+    require_fit(deployment, &bundle)?;
+    let written = write::write(&bundle, &judged, deployment)?;
+    let mut all = vec![FileEntry::of(deployment, "", existed)];
+    all.extend(written.files);
+    let changed = all.iter().filter(|file| matches!(file.action, Action::Created | Action::Updated)).count();
+    let made = Made { files: all, findings: written.findings, ..Made::default() };
+    let mut report = report(deployment, &bundle.domain, made, caller, false)?;
+    report.summary = match (bundle.manifest.scope, changed) {
+        (_, 0) => format!("the replica of {} is up to date", bundle.domain),
+        (Scope::Certificate, _) => {
+            format!(
+                "the certificate of this replica of {} is updated; the proxy takes it without a restart",
+                bundle.domain
+            )
+        }
+        (Scope::Deployment, n) => format!("this replica of {} is written ({})", bundle.domain, count(n, "file")),
+    };
+    report.skipped.extend(skipped);
+    report.next.push(Next::person("delete the bundle on both hosts once the replica works: it holds the server's key"));
+    Ok(report)
+}
+
+/// The directory must be empty, a replica of this tunnel, or a person's own beginning of one.
+fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
+    if let Some(known) = current::known_domain(deployment)?.filter(|known| *known != bundle.domain) {
+        return Err(Error::OtherDomain {
+            dir: deployment.root().to_path_buf(),
+            existing: known.to_string(),
+            asked: bundle.domain.to_string(),
+        });
+    }
+    if files::metadata(deployment, path::CA_KEY)?.is_none() {
+        return Ok(());
+    }
+    Err(Error::Directory {
+        message: format!(
+            "`{}` has a CA key, so it is a deployment of its own and cannot become a replica; nothing was written",
+            deployment.root().display()
+        ),
+        hint: "name a new directory with `--dir`".into(),
+    })
+}
+
+/// Nothing was written.
+fn refused(
+    deployment: &Deployment,
+    bundle: &Bundle,
+    findings: Vec<Finding>,
+    caller: &Caller,
+) -> Result<Report<InitData>, Error> {
+    let why = rules::root(&findings).map_or_else(|| "see the findings".to_owned(), |finding| finding.title.clone());
+    let mut report = report(deployment, &bundle.domain, Made::default(), caller, true)?;
+    report.summary = format!("nothing was written: {why}");
+    report.findings = findings;
+    report.next.clear();
+    Ok(report)
+}

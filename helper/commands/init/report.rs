@@ -1,0 +1,167 @@
+//! What `init` answers: where the deployment stands, and what is next.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::standing::Standing;
+use crate::answer::{Error, Finding, Report, Severity, count};
+use crate::caller::Caller;
+use crate::certs::{CertificateInfo, Files, Judged, Purpose};
+use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::token::TokenStateName;
+use crate::deployment::{Deployment, Domain, Maker, Replica, TokenState, kind, modes, scaffold};
+use crate::model::current::{self, Current};
+use crate::model::found::Found;
+use crate::os::files::{Action, FileEntry};
+use crate::render::plan::Diff;
+use crate::rules::{self, RuleId};
+use crate::steps::{self, Step, StepId, StepState};
+
+/// A certificate as far as the next steps need it; `certs check` has all of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CertificateShort {
+    /// Lower-case hex of the SHA-256 of the DER, as the Console's API shows it. Only of the CA, which is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint_sha256: Option<String>,
+    /// End of its validity, RFC 3339.
+    not_after: String,
+    /// Whole days until its end; negative when it is over.
+    days_left: i64,
+}
+
+impl CertificateShort {
+    fn of(info: CertificateInfo, registered: bool) -> Self {
+        let CertificateInfo { fingerprint_sha256, not_after, days_left, .. } = info;
+        Self { fingerprint_sha256: registered.then_some(fingerprint_sha256), not_after, days_left }
+    }
+}
+
+/// What `init` answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct InitData {
+    /// Absolute path of the deployment directory.
+    pub(super) dir: String,
+    /// The tunnel's domain.
+    pub(super) domain: Option<Domain>,
+    /// Every file of the deployment that was looked at.
+    pub(super) files: Vec<FileEntry>,
+    /// The CA certificate.
+    pub(super) ca: Option<CertificateShort>,
+    /// The server certificate.
+    pub(super) server: Option<CertificateShort>,
+    /// The state of the token.
+    pub(super) token: TokenStateName,
+    /// The routes.
+    pub(super) routes: BTreeMap<String, String>,
+    /// Who made the deployment; `null` where there is none yet.
+    pub(super) made_by: Option<Maker>,
+    /// The deployment that this one is a replica of: only there is the CA's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) replica_of: Option<String>,
+    /// The step to do now.
+    pub(super) step: StepId,
+    /// Every step to a first call, in order.
+    pub(super) steps: Vec<Step>,
+    /// Diffs of files that were edited by hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) diffs: Vec<Diff>,
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) files: Vec<FileEntry>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) diffs: Vec<Diff>,
+}
+
+/// The answer.
+///
+/// # Errors
+/// Reading errors.
+pub(super) fn report(
+    deployment: &Deployment,
+    domain: &Domain,
+    made: Made,
+    caller: &Caller,
+    only_report: bool,
+) -> Result<Report<InitData>, Error> {
+    let env = scaffold::read_env(deployment)?;
+    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
+    let routes = current::routes(deployment);
+    let labels = current::route_labels(deployment, domain);
+    let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
+    let found = Found::read(deployment);
+    let standing = match only_report {
+        true => Standing::live(deployment, caller),
+        false => Standing::of_files(deployment, caller),
+    };
+    let made_by = kind::look(deployment)?.maker();
+    let findings = findings(deployment, domain, env.as_ref(), &found, &judged, made.findings);
+    let broken = findings.iter().any(|f| f.severity == Severity::Error);
+    let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
+    let what = match (broken, only_report, created) {
+        (true, ..) => "the deployment is not complete".to_owned(),
+        (false, true, _) => "the deployment is set up".to_owned(),
+        (false, false, 0) => "nothing to change".to_owned(),
+        (false, false, n) => format!("{} written", count(n, "file")),
+    };
+    let summary = format!("{domain}: {what}; {}", standing.in_words());
+    let mut next = Vec::new();
+    if broken {
+        // Where something is broken, the later steps would be refused.
+        next.push(steps::again(deployment, caller));
+        let has_token = standing.progress.state(StepId::Token) == StepState::Done;
+        next.extend((!has_token).then(|| steps::token_step(caller)));
+    } else {
+        next = steps::next(&standing.progress, deployment, caller);
+    }
+    let data = InitData {
+        dir: deployment.root().to_string_lossy().into_owned(),
+        domain: Some(domain.clone()),
+        files: made.files,
+        ca: judged.ca.map(|ca| CertificateShort::of(ca, true)),
+        server: judged.server.map(|server| CertificateShort::of(server, false)),
+        token: token.name(),
+        routes,
+        made_by,
+        replica_of: Replica::of(deployment).map(|replica| replica.origin()),
+        step: standing.progress.step(),
+        steps: standing.progress.steps(),
+        diffs: made.diffs,
+    };
+    let mut report = Report::new(summary, data);
+    report.findings = findings;
+    report.skipped = judged.skipped;
+    report.skipped.extend(standing.skipped);
+    report.next = next;
+    Ok(report)
+}
+
+/// Findings about what is there now, and those about what was made that are not among them.
+fn findings(
+    deployment: &Deployment,
+    domain: &Domain,
+    env: Option<&EnvFile>,
+    found: &Found,
+    judged: &Judged,
+    made: Vec<Finding>,
+) -> Vec<Finding> {
+    // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
+    let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
+    findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
+    findings.extend(env.and_then(scaffold::env_fault));
+    findings.extend(modes::open_directory(deployment));
+    findings.extend(modes::foreign_data(deployment));
+    if !domain.is_usual() {
+        findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
+    }
+    for fault in found.faults().into_iter().chain(Current::read(deployment).gateway_fault()) {
+        if !findings.iter().any(|f| f.id == fault.id) {
+            findings.push(fault);
+        }
+    }
+    findings
+}

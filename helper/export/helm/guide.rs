@@ -1,0 +1,54 @@
+//! `README.md` of an export: how to move over, the way back, and what comes later.
+
+use super::scripts::Scripts;
+use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
+use crate::caller::quote;
+use crate::config::stamp::stamp_below;
+use crate::export::parts::{LeftOut, RouteExport, RouteState};
+
+/// The text.
+pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[LeftOut]) -> String {
+    let sample = "| `sample.yaml` | the sample server: ConfigMap, Deployment, Service; its pod installs the pinned packages from PyPI when it starts |\n";
+    let secrets =
+        "| `secrets.yaml` | both Secrets, **with the token in clear**: delete it when `apply.sh` has worked |\n";
+    let filled = include_str!("guide.md")
+        .replace("@SAMPLE@", if scripts.has_sample { sample } else { "" })
+        .replace("@SECRETS@", if scripts.has_secrets { secrets } else { "" })
+        .replace("@DOMAIN@", scripts.domain.as_str())
+        .replace("@CHART@", CHART)
+        .replace("@VERSION@", VERSION)
+        .replace("@RELEASE@", NAMESPACE)
+        .replace("@NAMESPACE@", NAMESPACE)
+        .replace("@TOKEN_SECRET@", TOKEN_SECRET)
+        .replace("@CERT_SECRET@", CERT_SECRET)
+        .replace("@ROUTES@", &table(routes))
+        .replace("@LEFT_OUT@", &list(left_out))
+        .replace("@DIR@", &quote(scripts.dir.as_os_str()));
+    stamp_below("<!--\n", "", &filled)
+}
+
+fn table(routes: &[RouteExport]) -> String {
+    let mut text = "| route | upstream here | in the cluster |\n|---|---|---|\n".to_owned();
+    for route in routes {
+        let state = match route.state {
+            RouteState::Carried => "as it is",
+            RouteState::NeedsService => "**needs a Service**",
+            RouteState::NotPortable => "**not written**",
+        };
+        let instead = route.instead.as_ref().map(|instead| format!(": {instead}")).unwrap_or_default();
+        text.push_str(&format!("| {} | {} | {state}{} |\n", cell(&route.name), cell(&route.upstream), cell(&instead)));
+    }
+    text
+}
+
+fn list(left_out: &[LeftOut]) -> String {
+    if left_out.is_empty() {
+        return "Nothing else of this deployment.\n".into();
+    }
+    left_out.iter().map(|left| format!("- {}\n", cell(&left.line()))).collect()
+}
+
+/// Text that breaks no table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,175 @@
+//! For Anthropic's Helm chart with manual credentials: values, the sample, scripts that make the Secrets, a guide.
+//!
+//! What no page of Anthropic's names is not written. The chart, its version and its values: the pages *Deploy with Helm*
+//! and *Reference* of MCP tunnels, 2026-08-13 to 2026-09-26.
+
+mod guide;
+mod routes;
+mod sample;
+mod scripts;
+mod secrets;
+mod settings;
+mod values;
+
+use std::fs;
+use std::path::Path;
+
+use crate::answer::{Error, Finding, Subject};
+use crate::config::gateway::Gateway;
+use crate::config::stamp::{Origin, origin};
+use crate::deployment::{DIR_MODE, OPEN_MODE, SECRET_MODE};
+use crate::export::parts::{LeftOut, RouteExport, RouteState, domain, pair};
+use crate::lint::facts::Facts;
+use crate::os::directory::Directory;
+use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::rules::{self, RuleId};
+
+pub(crate) use values::{CHART, VERSION};
+
+/// The file by which a folder is known to be an export.
+const VALUES: &str = "values.yaml";
+/// The file with the token, if it was asked for.
+const SECRETS: &str = "secrets.yaml";
+/// Scripts are run by name.
+const SCRIPT_MODE: u32 = 0o755;
+
+/// One file on its way to the folder.
+struct Planned {
+    name: &'static str,
+    text: String,
+    mode: u32,
+}
+
+/// What an export would write, and what it says of the routes and settings.
+pub(crate) struct Plan {
+    files: Vec<Planned>,
+    /// Every route.
+    pub(crate) routes: Vec<RouteExport>,
+    /// Settings and services that the chart's pages do not name.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+impl Plan {
+    /// Whether a route goes along: without one the proxy does not start.
+    pub(crate) fn has_route(&self) -> bool {
+        self.routes.iter().any(|route| route.state != RouteState::NotPortable)
+    }
+
+    /// The findings about routes and settings.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let about = |route: &RouteExport| {
+            let rule = match route.state {
+                RouteState::Carried => return None,
+                RouteState::NeedsService => RuleId::ExportRouteNeedsService,
+                RouteState::NotPortable => RuleId::ExportRouteNotPortable,
+            };
+            let said = route.instead.clone().unwrap_or_default();
+            Some(rules::finding(rule).about(Subject::route(&route.name)).with(said))
+        };
+        let mut findings: Vec<Finding> = self.routes.iter().filter_map(about).collect();
+        if !self.left_out.is_empty() {
+            let finding = rules::finding(RuleId::ExportSettingLeftOut);
+            findings.push(self.left_out.iter().fold(finding, |finding, left| finding.with(left.line())));
+        }
+        findings
+    }
+}
+
+/// Decides on every file, from facts alone.
+///
+/// # Errors
+/// `request` when a token is to be included and there is none; `directory` for a configuration that cannot be written.
+pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Result<Plan, Error> {
+    let domain = domain(facts)?;
+    let sample = sample::Sample::of(facts);
+    let routes = routes::judge(facts, gateway, domain, sample.is_some());
+    let mut left_out = settings::left_out(facts, gateway);
+    let scripts = scripts::Scripts {
+        domain,
+        dir: facts.deployment.root(),
+        pair: pair(facts)?,
+        token: secrets::Source::of(&facts.token),
+        services: routes.iter().filter_map(|route| route.service.as_deref()).collect(),
+        has_sample: sample.is_some(),
+        has_secrets: include_token,
+    };
+    let text = |name, text, mode| Planned { name, text, mode };
+    let mut files = Vec::new();
+    if include_token {
+        files.push(text(SECRETS, secrets::manifest(facts, &scripts.pair)?, SECRET_MODE));
+    }
+    files.push(text(VALUES, values::text(gateway, domain, &routes)?, OPEN_MODE));
+    if let Some(sample) = &sample {
+        files.push(text("sample.yaml", sample.manifest()?, OPEN_MODE));
+        left_out.extend(sample.edited());
+    }
+    files.push(text("apply.sh", scripts.apply(), SCRIPT_MODE));
+    files.push(text("renew.sh", scripts.renew(), SCRIPT_MODE));
+    files.push(text("README.md", guide::text(&scripts, &routes, &left_out), OPEN_MODE));
+    Ok(Plan { files, routes, left_out })
+}
+
+/// A folder for an export: a new one, an empty one, or one that holds an earlier export.
+///
+/// # Errors
+/// `directory` for a folder with anything else in it; `io` when it cannot be looked at.
+pub(crate) fn require_room(folder: &Directory) -> Result<(), Error> {
+    let root = folder.root();
+    match fs::metadata(root) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => return Err(taken(root, "is not a folder")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && fs::symlink_metadata(root).is_err() => return Ok(()),
+        Err(e) => return Err(Error::io("look at", root, e)),
+    }
+    let mut names = fs::read_dir(root).map_err(|e| Error::io("list", root, e))?;
+    let is_export = || {
+        let text = files::read_text(folder, VALUES).ok().flatten();
+        text.is_some_and(|text| origin(&text) != Origin::Foreign)
+    };
+    if names.next().is_some() && !is_export() { Err(taken(root, "is not empty and holds no export")) } else { Ok(()) }
+}
+
+fn taken(root: &Path, what: &str) -> Error {
+    Error::Directory {
+        message: format!("`{}` {what}; nothing was written", root.display()),
+        hint: "name a folder in `out` that does not exist yet".into(),
+    }
+}
+
+/// Writes the files: new ones, and those of an earlier export that nobody edited since.
+///
+/// # Errors
+/// Reading and writing errors.
+pub(crate) fn write(folder: &Directory, plan: &Plan) -> Result<(Vec<FileEntry>, Vec<Finding>), Error> {
+    if fs::symlink_metadata(folder.root()).is_err() {
+        files::make_dir(folder, "", DIR_MODE)?;
+    }
+    let (mut batch, mut done, mut findings) = (Batch::new(folder), Vec::new(), Vec::new());
+    for Planned { name, text, mode } in &plan.files {
+        let action = match files::read_text(folder, name) {
+            Ok(None) => {
+                batch.create(name, text.as_bytes(), *mode)?;
+                Action::Created
+            }
+            Ok(Some(old)) if old == *text => Action::Unchanged,
+            Ok(Some(old)) if origin(&old) == Origin::Ours => {
+                batch.replace(name, text.as_bytes(), Some(*mode), *mode)?;
+                Action::Updated
+            }
+            Ok(Some(_)) | Err(Error::Unexpected { .. }) => {
+                findings.push(rules::finding(RuleId::EditNotReplaced).about(Subject::file(*name)));
+                Action::Kept
+            }
+            Err(error) => return Err(error),
+        };
+        done.push((name, action));
+    }
+    batch.commit()?;
+    files::sync_dir(folder, "");
+    // Also one that an earlier export left.
+    if let Ok(Some(_)) = files::metadata(folder, SECRETS) {
+        let place = folder.path(SECRETS);
+        findings.push(rules::finding(RuleId::ExportHoldsToken).with(format!("`{}`, mode 0600", place.display())));
+    }
+    Ok((done.into_iter().map(|(name, action)| FileEntry::of(folder, name, action)).collect(), findings))
+}

@@ -1,0 +1,139 @@
+//! `apply.sh` and `renew.sh`: POSIX sh. A secret goes from a file of the deployment to kubectl through a pipe, and is
+//! never an argument, a variable or a file.
+
+use std::path::Path;
+
+use super::secrets::Source;
+use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
+use crate::caller::quote;
+use crate::config::stamp::stamp_below;
+use crate::deployment::Domain;
+use crate::deployment::replica::Pair;
+
+/// Facts that the scripts are made of.
+pub(super) struct Scripts<'a> {
+    pub(super) domain: &'a Domain,
+    /// The deployment directory.
+    pub(super) dir: &'a Path,
+    pub(super) pair: Pair,
+    pub(super) token: Source,
+    /// Services that routes need in the namespace.
+    pub(super) services: Vec<&'a str>,
+    pub(super) has_sample: bool,
+    /// Whether both Secrets are in `secrets.yaml`.
+    pub(super) has_secrets: bool,
+}
+
+impl Scripts<'_> {
+    /// `apply.sh`.
+    pub(super) fn apply(&self) -> String {
+        let (token, secrets) = match self.has_secrets {
+            true => (String::new(), "kubectl apply -f \"$here/secrets.yaml\"".to_owned()),
+            false => (format!("{}{}", self.require_pair(), self.token()), self.make_secrets()),
+        };
+        let sample = if self.has_sample { "kubectl apply -f \"$here/sample.yaml\"" } else { "" };
+        self.fill(
+            include_str!("apply.sh"),
+            &[
+                ("@TOKEN_SAYS@", self.token_says()),
+                ("@TOKEN@", &token),
+                ("@SECRETS@", &secrets),
+                ("@SAMPLE@", sample),
+                ("@SERVICES@", &self.ask_services()),
+            ],
+        )
+    }
+
+    /// `renew.sh`.
+    pub(super) fn renew(&self) -> String {
+        self.fill(include_str!("renew.sh"), &[("@PAIR@", &self.require_pair())])
+    }
+
+    fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
+        let dir = quote(self.dir.as_os_str());
+        let word = |text: &str| quote(text.as_ref());
+        let (crt, key) = (word(&self.pair.certificate), word(&self.pair.key));
+        let fixed = [
+            ("@DOMAIN@", self.domain.as_str()),
+            ("@DIR@", &dir),
+            ("@CRT@", &crt),
+            ("@KEY@", &key),
+            ("@CHART@", CHART),
+            ("@VERSION@", VERSION),
+            ("@RELEASE@", NAMESPACE),
+            ("@NAMESPACE@", NAMESPACE),
+            ("@CERT_SECRET@", CERT_SECRET),
+        ];
+        // Parts first: they have places of their own. A path is put in last, so that nothing in it is taken for a place.
+        let text = more.iter().fold(template.to_owned(), |text, (place, value)| fill_line(&text, place, value));
+        let (paths, words): (Vec<_>, Vec<_>) =
+            fixed.into_iter().partition(|(place, _)| matches!(*place, "@DIR@" | "@CRT@" | "@KEY@"));
+        let text = words.iter().fold(text, |text, (place, value)| text.replace(place, value));
+        let text = paths.iter().fold(text, |text, (place, value)| text.replace(place, value));
+        stamp_below("#!/bin/sh\n", "", &text)
+    }
+
+    fn token_says(&self) -> &'static str {
+        match (self.has_secrets, &self.token) {
+            (true, _) => "The token is in secrets.yaml: delete that file when this has worked.",
+            (false, Source::Variable(_)) => {
+                "The token goes from the deployment's .env to kubectl through a pipe: into no argument, variable or file."
+            }
+            (false, Source::File(_)) => {
+                "The token goes from its file in the deployment to kubectl through a pipe: into no argument or variable."
+            }
+            (false, Source::Input) => "The token is read from standard input: `pass show tunnel | ./apply.sh`.",
+        }
+    }
+
+    /// Defines `token`, which prints the token without a newline, and stops where there is none.
+    fn token(&self) -> String {
+        let print = match &self.token {
+            Source::Variable(name) => format!(
+                r#"sed -n "s/^[[:space:]]*\(export[[:space:]]\{{1,\}}\)\{{0,1\}}{name}[[:space:]]*[=:][[:space:]]*[\"']\{{0,1\}}\([A-Za-z0-9+\/=]*\).*/\2/p" "$deployment/.env" |
+        tail -n 1 | tr -d '\n'"#
+            ),
+            Source::File(inside) => format!("tr -d '\\r\\n' <\"$deployment\"/{}", quote(inside.as_ref())),
+            Source::Input => {
+                return "token() { tr -d '\\r\\n'; }\n[ ! -t 0 ] || fail \"pipe the token into this script\"\n".into();
+            }
+        };
+        format!(
+            "# The token, without a newline.\ntoken() {{\n    {print}\n}}\n\
+             [ \"$(token | wc -c)\" -ge 40 ] || fail \"$deployment has no token; set it with: mcp-tunnels-helper token set --dir '$deployment'\"\n"
+        )
+    }
+
+    fn require_pair(&self) -> String {
+        "for file in @CRT@ @KEY@; do\n    [ -r \"$deployment/$file\" ] || fail \"cannot read $deployment/$file\"\ndone\n"
+            .into()
+    }
+
+    fn make_secrets(&self) -> String {
+        format!(
+            "token | secret {TOKEN_SECRET} --from-file=tunnel-token=/dev/stdin\n\
+             secret {CERT_SECRET} --from-file=tls.crt=\"$deployment\"/@CRT@ --from-file=tls.key=\"$deployment\"/@KEY@"
+        )
+    }
+
+    /// Warns of Services that are not there yet: a route without its server answers no call.
+    fn ask_services(&self) -> String {
+        if self.services.is_empty() {
+            return String::new();
+        }
+        format!(
+            "for service in {}; do\n    kubectl get service \"$service\" --namespace \"$namespace\" >/dev/null 2>&1 ||\n        \
+             printf 'warning: there is no Service %s in %s yet; its route fails until there is\\n' \"$service\" \"$namespace\" >&2\ndone",
+            self.services.join(" ")
+        )
+    }
+}
+
+/// Fills a place; a line that becomes empty is dropped.
+fn fill_line(text: &str, place: &str, value: &str) -> String {
+    if value.is_empty() {
+        text.replace(&format!("{place}\n"), "")
+    } else {
+        text.replace(place, value.trim_end_matches('\n'))
+    }
+}

@@ -1,0 +1,57 @@
+//! `values.yaml`: exactly the values that Anthropic's pages name for manual credentials.
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::Error;
+use crate::config::gateway::Gateway;
+use crate::config::stamp::stamp;
+use crate::config::yaml;
+use crate::deployment::Domain;
+use crate::export::parts::{RouteExport, RouteState};
+
+/// Where Anthropic publishes the chart.
+pub(crate) const CHART: &str = "oci://us-docker.pkg.dev/anthropic-public-registry/charts/mcp-tunnel";
+/// Its version since 2026-07-26.
+pub(crate) const VERSION: &str = "2.0.2";
+/// Name of the release and of its namespace in the pages.
+pub(crate) const NAMESPACE: &str = "mcp-tunnel";
+/// Secret with the token: generic, key `tunnel-token`.
+pub(crate) const TOKEN_SECRET: &str = "mcp-tunnel-token";
+/// Secret with the server certificate and its key: generic, keys `tls.crt` and `tls.key`.
+pub(crate) const CERT_SECRET: &str = "mcp-tunnel-cert";
+
+/// The file. `listen_addr` and `tls` are the chart's own.
+///
+/// # Errors
+/// `directory` for what cannot be written as YAML.
+pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -> Result<String, Error> {
+    let carried = routes.iter().filter(|route| route.state != RouteState::NotPortable);
+    let upstream_of = |route: &RouteExport| gateway.routes.get(&route.key).cloned().unwrap_or_default();
+    let routes: Map<String, Value> = carried.map(|route| (route.key.clone(), json!(upstream_of(route)))).collect();
+    let mut config = Map::new();
+    config.insert("tunnel_domain".into(), json!(domain.as_str()));
+    config.insert("routes".into(), Value::Object(routes));
+    let mut upstream = Map::new();
+    if let Some(ranges) = gateway.allowed_ips() {
+        upstream.insert("allowed_ips".into(), json!(ranges));
+    }
+    let tls = gateway.upstream.as_ref().and_then(|rules| rules.tls.as_ref());
+    if let Some(include) = tls.and_then(|tls| tls.include_system_cas) {
+        upstream.insert("tls".into(), json!({ "include_system_cas": include }));
+    }
+    if !upstream.is_empty() {
+        config.insert("upstream".into(), Value::Object(upstream));
+    }
+    for (name, value) in [("log_level", &gateway.log_level), ("shutdown_timeout", &gateway.shutdown_timeout)] {
+        config.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
+    }
+    let values = json!({
+        "setup": { "enabled": false },
+        "external": { "tunnelTokenSecretName": TOKEN_SECRET, "serverCertSecretName": CERT_SECRET },
+        "gateway": { "config": config },
+    });
+    Ok(stamp(
+        &format!("Values of {CHART}, version {VERSION}: always install the whole file."),
+        &yaml::to_text(&values)?,
+    ))
+}

@@ -1,0 +1,96 @@
+//! What both kinds of export have in common: the parts of a deployment that they need, and what they say of them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::answer::Error;
+use crate::deployment::Domain;
+use crate::deployment::replica::Pair;
+use crate::lint::facts::Facts;
+use crate::model::pair::Place;
+use crate::redact;
+
+/// How far a route can go to a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RouteState {
+    /// It is written as it is, and leads to the same server.
+    Carried,
+    /// It is written as it is, and leads to a Service that has to be made in the release's namespace.
+    NeedsService,
+    /// It is not written.
+    NotPortable,
+}
+
+/// One route of the deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct RouteExport {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it leads on this host.
+    pub(crate) upstream: String,
+    /// How far it can go.
+    pub(crate) state: RouteState,
+    /// Why it cannot go as it is, and what to write instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) instead: Option<String>,
+    /// The Service that it needs.
+    #[serde(skip)]
+    pub(crate) service: Option<String>,
+    /// Its key in `routes`, as it is written.
+    #[serde(skip)]
+    pub(crate) key: String,
+}
+
+/// Something that an export does not carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct LeftOut {
+    /// A setting, a service or a file.
+    pub(crate) what: String,
+    /// Why, and what to do about it.
+    pub(crate) why: String,
+}
+
+impl LeftOut {
+    /// A part of the deployment, by its name.
+    pub(crate) fn new(what: impl AsRef<str>, why: impl Into<String>) -> Self {
+        Self { what: redact::cut(&redact::foreign(what.as_ref()), 200), why: why.into() }
+    }
+
+    /// As one line of evidence.
+    pub(crate) fn line(&self) -> String {
+        format!("{}: {}", self.what, self.why)
+    }
+}
+
+/// The tunnel's domain.
+///
+/// # Errors
+/// `directory` where nothing says it.
+pub(crate) fn domain(facts: &Facts) -> Result<&Domain, Error> {
+    facts.domain.as_ref().ok_or_else(|| Error::Directory {
+        message: "the deployment does not say which tunnel it is for".into(),
+        hint: "run `init` with the domain first".into(),
+    })
+}
+
+/// Paths of the certificate and key that the proxy reads.
+///
+/// # Errors
+/// `directory` where they cannot be seen from this host.
+pub(crate) fn pair(facts: &Facts) -> Result<Pair, Error> {
+    let place = |place: &Place| match place {
+        Place::Inside(inside) => Ok(inside.clone()),
+        Place::Unseen(why) => Err(unseen(why)),
+        Place::Nowhere => Err(unseen("no mount shows it to the proxy")),
+    };
+    Ok(Pair { certificate: place(&facts.pair.0)?, key: place(&facts.pair.1)? })
+}
+
+/// The error about a certificate or key that is not at hand.
+pub(crate) fn unseen(why: &str) -> Error {
+    Error::Directory {
+        message: format!("the certificate and key that the proxy reads cannot be exported: {why}"),
+        hint: "put both into the deployment's `data` folder, and run the command again".into(),
+    }
+}
