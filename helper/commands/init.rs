@@ -9,8 +9,8 @@ use self::report::{Made, report};
 use self::standing::Standing;
 use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
-use crate::certs::provision::{self, Lives};
 use crate::certs::Purpose;
+use crate::certs::provision::{self, Lives};
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::scaffold;
 use crate::deployment::token::TokenStateName;
@@ -212,4 +212,3 @@ fn without_domain(
     report.skipped = standing.skipped;
     report
 }
-
