@@ -3,10 +3,10 @@
 usage: kubernetes.py FOLDER    writes FOLDER/port when it listens, and each object, as it is kept, to
                                FOLDER/objects/KIND-NAMESPACE-NAME.json; a request that it does not know to FOLDER/unknown
 
-Only what the two programs ask for is here; what they send is taken as it comes. helm speaks protobuf where it stores its
-releases: HELM_DRIVER=memory keeps them out of here.
+Only what the two programs ask for is here; what they send is taken as it comes.
 """
 
+import base64
 import http.server
 import json
 import os
@@ -56,6 +56,59 @@ def openapi(path):
         field = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
         paths[place] = {"patch": {"parameters": [field], "responses": {}, "x-kubernetes-group-version-kind": gvk}}
     return {"openapi": "3.0.0", "info": {"title": "stand-in", "version": "v1"}, "paths": paths, "components": {"schemas": {}}}
+
+
+PROTOBUF = b"k8s\0"
+
+
+def fields(data):
+    """Numbers and values of a protobuf message."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(data):
+        tag = varint()
+        if tag & 7 == 2:
+            length = varint()
+            at += length
+            yield tag >> 3, data[at - length : at]
+        else:
+            yield tag >> 3, varint()
+
+
+def entry(data):
+    pair = dict(fields(data))
+    return pair[1].decode(), pair.get(2, b"")
+
+
+def secret_of(body):
+    """helm stores its releases as Secrets in protobuf: the only thing that comes so."""
+    raw = dict(fields(body[len(PROTOBUF):]))[2]
+    value = {"metadata": {"labels": {}}, "data": {}}
+    for number, part in fields(raw):
+        if number == 1:
+            for inner, text in fields(part):
+                if inner == 1:
+                    value["metadata"]["name"] = text.decode()
+                elif inner == 11:
+                    key, label = entry(text)
+                    value["metadata"]["labels"][key] = label.decode()
+        elif number == 2:
+            key, content = entry(part)
+            value["data"][key] = base64.b64encode(content).decode()
+        elif number == 3:
+            value["type"] = part.decode()
+    return value
 
 
 def merged(old, new):
@@ -117,9 +170,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        if "protobuf" in (self.headers.get("Content-Type") or ""):
-            # helm asks again in JSON.
-            return self.answer({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "UnsupportedMediaType", "code": 415}, 415)
+        if body.startswith(PROTOBUF):
+            body = json.dumps(secret_of(body)).encode()
         url = urllib.parse.urlsplit(self.path)
         path, query = url.path.strip("/"), dict(urllib.parse.parse_qsl(url.query))
         fixed = {
