@@ -164,3 +164,49 @@ fn evidence_says_where_whose_and_what() {
     let answer = diagnose(case("no-network-mode").text.as_str());
     assert!(answer.finding("proxy-unreachable")["fix"].as_str().unwrap().contains("service:mcp-proxy"));
 }
+
+/// What a log says in the words of `status`: connected, applied, callable, ready; and whether it is healthy.
+fn words(text: &str) -> ([Option<bool>; 4], bool) {
+    let answer = diagnose(text);
+    let signals = &answer.data()["signals"];
+    let words = ["connected", "applied", "callable", "ready"].map(|word| signals[word].as_bool());
+    (words, answer.data()["healthy"].as_bool().unwrap())
+}
+
+#[test]
+fn the_words_of_status_are_said_of_a_log() {
+    let (yes, no) = (Some(true), Some(false));
+    let start =
+        "cloudflared-1  | 2026-11-22T20:45:18Z INF Starting tunnel tunnelID=a8dfb6b4-68cf-4a03-88e7-08ee60111e8c\n";
+    let registered: String = (0..4)
+        .map(|n| {
+            format!(
+                "cloudflared-1  | 2026-11-22T20:45:19Z INF Registered tunnel connection connIndex={n} protocol=quic\n"
+            )
+        })
+        .collect();
+    let connected = format!("{start}{registered}");
+    let route = "mcp-proxy-1  | level=INFO msg=\"route configured\" subdomain=echo\n";
+    let listens =
+        "echo-1  | 2026-11-22T20:45:30Z INFO:     Uvicorn running on http://0.0.0.0:9000 (Press CTRL+C to quit)\n";
+    let access = |status: &str| {
+        format!("echo-1  | 2026-11-22T20:45:40Z INFO:     172.18.0.2:40102 - \"POST /mcp HTTP/1.1\" {status}\n")
+    };
+    let (answered, refused) = (access("200 OK"), access("421 Misdirected Request"));
+    let odd = "echo-1  | 2026-11-22T20:45:25Z ERROR: the flux capacitor is empty\n";
+    for (log, expected, healthy) in [
+        (connected.clone(), [yes, None, None, None], true),
+        (format!("{connected}{route}"), [yes, yes, None, None], true),
+        (format!("{connected}{route}{answered}"), [yes, yes, yes, yes], true),
+        (format!("{connected}{route}{refused}"), [yes, yes, no, no], false),
+        (answered.clone(), [None, yes, yes, None], true),
+        (format!("{start}{route}"), [no, yes, None, no], false),
+        // A registered tunnel is healthy without one error line that nothing explains, also where the server began
+        // anew since; a call that was answered later shows more.
+        (format!("{connected}{route}{odd}"), [yes, yes, None, None], false),
+        (format!("{connected}{route}{odd}{listens}"), [yes, yes, None, None], false),
+        (format!("{connected}{route}{odd}{listens}{answered}"), [yes, yes, yes, yes], true),
+    ] {
+        assert_eq!(words(&log), (expected, healthy), "{log}");
+    }
+}

@@ -446,6 +446,42 @@ fn programs_of_the_current_folder_are_not_run() {
 }
 
 /// A Compose file that cannot be read does not keep the stack from being stopped.
+/// A container of a project as `docker inspect` shows it.
+fn inspected(dir: &Path, project: &str, service: &str) -> Value {
+    let folder = std::fs::canonicalize(dir).unwrap();
+    json!({
+        "Id": service.bytes().map(|byte| format!("{byte:02x}")).collect::<String>(), "Name": format!("/{service}"),
+        "State": {"Status": "running", "StartedAt": "2026-11-22T20:45:19Z", "FinishedAt": "0001-01-01T00:00:00Z"},
+        "Config": {"Labels": {"com.docker.compose.project": project, "com.docker.compose.service": service,
+            "com.docker.compose.project.working_dir": folder}},
+        "HostConfig": {},
+    })
+}
+
+#[test]
+fn of_two_failures_of_a_restart_the_first_is_told() {
+    let rig = Rig::new();
+    let text = std::fs::read_to_string(rig.dir.join("docker-compose.yaml")).unwrap();
+    let project = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap().to_owned();
+    let shown = rig.parent.path().join("inspect");
+    let all = ["mcp-gateway", "cloudflared"].map(|service| inspected(&rig.dir, &project, service));
+    std::fs::write(&shown, json!(all).to_string()).unwrap();
+    let healthy =
+        HEALTHY.replace("ps\\ *) ;;", &format!("ps\\ *) echo a; echo b ;;\ninspect*) cat {} ;;", shown.display()));
+    let (first, second) = (
+        "Bind for 0.0.0.0:8080 failed: port is already allocated",
+        "Conflict. The container name \"/x\" is already in use by container \"1\"",
+    );
+    let rig = rig.docker(&format!(
+        "{healthy}\"compose restart mcp-gateway\") echo '{first}' >&2; exit 1 ;;\n\
+         \"compose restart cloudflared\") echo '{second}' >&2; exit 1 ;;\nesac\n"
+    ));
+    let request = json!({"services": ["mcp-gateway", "cloudflared"], "wait_seconds": 0});
+    let answer = rig.call("restart").json(request).run().expect(1);
+    assert_eq!(answer.findings().first(), Some(&"port-conflict"), "{:#}", answer.json);
+    assert!(!answer.findings().contains(&"name-conflict"), "the second follows from the first: {:#}", answer.json);
+}
+
 #[test]
 fn down_needs_no_readable_file() {
     let rig = Rig::new();

@@ -739,7 +739,7 @@ fn engine_edge_behind_a_firewall() {
     for id in ["edge-not-registered", "edge-quic-blocked"] {
         assert_eq!(up.finding(id)["consequence_of"], "edge-unreachable", "{:#}", up.json);
     }
-    assert_eq!(up.json["summary"], "the tunnel is not live: outbound UDP and TCP 7844 are blocked");
+    assert_eq!(up.json["summary"], "the tunnel is not ready: outbound UDP and TCP 7844 are blocked");
     // This host is let out, and the container is not.
     let up = again(&World::healthy());
     assert!(evidence(&up, "edge-not-registered").contains("this host itself reaches the edge over UDP and TCP 7844"));

@@ -9,6 +9,7 @@ mod answers;
 mod bad_input;
 mod broken_file;
 mod bundle;
+mod call;
 mod canaries;
 mod certs;
 mod check;

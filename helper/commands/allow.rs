@@ -95,7 +95,7 @@ pub(crate) fn run(
         record: Some(record.to_string_lossy().into_owned()),
     };
     let mut report = Report::new(summary, data);
-    report.next.push(Next::helper("start the stack and wait until it is live", caller.command(&["up"])));
+    report.next.push(Next::helper("start the stack and wait until it is ready", caller.command(&["up"])));
     Ok(report)
 }
 

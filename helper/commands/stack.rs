@@ -12,7 +12,8 @@ use crate::deployment::{Deployment, Replica};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
-use crate::stack::act::Acts;
+use crate::stack::act::{Acts, Outcome};
+use crate::stack::ended::Ended;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
@@ -24,7 +25,7 @@ use crate::steps;
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UpRequest {
-    /// How long to wait for the live state, in seconds (240; a rehearsal 30).
+    /// How long to wait until it is ready, in seconds (240; a rehearsal 30).
     wait_seconds: Option<u32>,
     /// Start everything but cloudflared, without needing a token, and ask whether this side is ready.
     rehearse: bool,
@@ -34,7 +35,7 @@ pub(crate) struct UpRequest {
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StatusRequest {
-    /// How long to wait for the live state, in seconds (0).
+    /// How long to wait until it is ready, in seconds (0).
     wait_seconds: Option<u32>,
     /// Whether the servers behind the routes are asked (true).
     probe: Option<bool>,
@@ -46,7 +47,7 @@ pub(crate) struct StatusRequest {
 pub(crate) struct RestartRequest {
     /// Only these services; left out: all of them, those of the override file too.
     services: Option<BTreeSet<String>>,
-    /// How long to wait for the live state, in seconds (240).
+    /// How long to wait until it is ready, in seconds (240).
     wait_seconds: Option<u32>,
 }
 
@@ -87,6 +88,9 @@ pub(crate) struct StackData {
     /// What was done to which service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     done: Vec<String>,
+    /// How containers that were started anew had ended before: exit codes and logs of the containers are gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<Ended>,
     /// Milliseconds from the start of the containers (for `status`, of the command) to this answer.
     elapsed_ms: u64,
 }
@@ -163,7 +167,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     acts.bring_up_without_agent()?;
     // One that runs already goes on, in the network of a proxy that may be a new one.
     acts.bring_cloudflared_back()?;
-    let (done, failed) = acts.finish();
+    let Outcome { done, failed, ended } = acts.finish()?;
     let mut waited = stack.wait_for_calls(if failed.is_some() { Duration::ZERO } else { limit }, caller)?;
     let agent = &stack.declared.services.cloudflared;
     let is_of_agent = |f: &Finding| {
@@ -179,6 +183,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     let missing = if has_token { "cloudflared is not started" } else { "missing: the token, and its tunnel's CA" };
     let summary = if is_ready { format!("this side is ready: {calls}; {missing}") } else { calls };
     let mut report = report(&stack, waited, done, Command::Up, caller);
+    report.data.ended = ended;
     report.summary = summary;
     if is_ready {
         report.next = vec![match has_token {
@@ -268,7 +273,7 @@ fn finish(
     command: Command,
     caller: &Caller,
 ) -> Result<Report<StackData>, Error> {
-    let (mut done, failed) = acts.finish();
+    let Outcome { mut done, failed, ended } = acts.finish()?;
     // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
     let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };
@@ -282,7 +287,9 @@ fn finish(
     }
     require_live(&mut waited, limit.max(Duration::from_secs(1)));
     silence::explain(stack.deployment, &mut waited.state, caller);
-    Ok(report(stack, waited, done, command, caller))
+    let mut report = report(stack, waited, done, command, caller);
+    report.data.ended = ended;
+    Ok(report)
 }
 
 /// Whether cloudflared lost its network for no other reason than that the proxy was started after it.
@@ -303,11 +310,11 @@ fn bring_back(
 ) -> Result<(), Error> {
     let mut acts = Acts::new(stack, stack.deployment.lock()?);
     acts.bring_cloudflared_back()?;
-    let (again, failed) = acts.finish();
-    if again.is_empty() || failed.is_some() {
+    let again = acts.finish()?;
+    if again.done.is_empty() || again.failed.is_some() {
         return Ok(());
     }
-    done.extend(again);
+    done.extend(again.done);
     let before = waited.elapsed;
     *waited = stack.wait(Depth::Live, limit.saturating_sub(before), true, caller)?;
     waited.elapsed += before;
@@ -365,6 +372,7 @@ fn report(
         routes: state.routes,
         replica_of: Replica::of(stack.deployment).map(|replica| replica.origin()),
         done,
+        ended: Vec::new(),
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     };
     let findings = stack.findings.iter().cloned().chain(state.findings).collect();

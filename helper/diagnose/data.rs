@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::call::CallData;
 use crate::answer::Error;
 use crate::logs::verdict::Verdict;
+use crate::probe::state::State;
 use crate::redact;
-use crate::stack::judge::ContainerState;
+use crate::stack::judge::{ContainerState, RouteState, StackState};
 
 /// The request.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -22,6 +24,9 @@ pub(crate) struct DiagnoseRequest {
     /// Also write a support bundle to this path, a `.tar.gz` that must not exist: versions, digests, redacted files and
     /// logs of the deployment, never a key or a token.
     pub(crate) bundle: Option<String>,
+    /// Wait at most so many seconds (1 to 3600) while somebody calls the tunnel from Claude, and say how far the call
+    /// came.
+    pub(crate) wait_for_call_seconds: Option<u32>,
     /// Stop reading standard input after so many seconds (60), in case it never ends.
     pub(crate) max_seconds: Option<u32>,
 }
@@ -40,6 +45,9 @@ pub(crate) struct DiagnoseData {
     /// The deployment's containers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) containers: Vec<ContainerState>,
+    /// The call that was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) call: Option<CallData>,
     /// The support bundle, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bundle: Option<Bundle>,
@@ -59,6 +67,14 @@ pub(crate) struct Bundle {
 /// What the lines add up to.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Signals {
+    /// Whether at least one edge connection is registered; `null` where nothing tells.
+    pub(super) connected: Option<bool>,
+    /// Whether the running proxy read its routes; `null` where nothing tells.
+    pub(super) applied: Option<bool>,
+    /// Whether an MCP server answered, or, in a log, whether the last call was answered; `null` where nothing tells.
+    pub(super) callable: Option<bool>,
+    /// All three; `null` where one of them is not known.
+    pub(super) ready: Option<bool>,
     /// Edge connections that are registered now (before a stop on purpose, those until then); `null` where nothing of
     /// cloudflared was read.
     pub(super) registered: Option<u32>,
@@ -87,9 +103,39 @@ pub(crate) struct Source {
 }
 
 impl Signals {
+    /// What was seen of a stack outweighs what its logs say.
+    pub(super) fn of_stack(verdict: &Verdict, state: &StackState) -> Self {
+        let is_callable = |route: &RouteState| match route.state {
+            State::NotChecked => None,
+            state => Some(state.is_callable()),
+        };
+        let is_applied =
+            |route: &RouteState| if route.state == State::NotApplied { Some(false) } else { route.configured };
+        let connected = state.connections.map(|n| n > 0).or(state.ready.then_some(true));
+        Self {
+            connected,
+            applied: all_of(state.routes.iter().map(is_applied)),
+            callable: all_of(state.routes.iter().map(is_callable)),
+            ready: state.is_ready(),
+            registered: state.connections.or(verdict.registered),
+            wanted: state.wanted,
+            // The containers are listed in the answer, each with its service.
+            sources: Vec::new(),
+            ..Self::of(verdict)
+        }
+    }
+
     pub(super) fn of(verdict: &Verdict) -> Self {
         let sources = verdict.sources.iter().take(12);
+        let connected = verdict.registered.map(|registered| registered > 0);
+        let callable = verdict.last_call;
+        // A call that was answered went through a route.
+        let applied = (verdict.routes > 0 || callable == Some(true)).then_some(true);
         Self {
+            connected,
+            applied,
+            callable,
+            ready: all_of([connected, applied, callable]),
             registered: verdict.registered,
             wanted: verdict.wanted,
             protocol: verdict.protocol.clone(),
@@ -99,6 +145,15 @@ impl Signals {
             sources: sources.map(|(name, role)| Source { name: redact::cut(name, 80), role }).collect(),
         }
     }
+}
+
+/// Whether all of them are so: one that is not decides, otherwise one that is not known; `None` for none at all.
+fn all_of(facts: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let facts: Vec<Option<bool>> = facts.into_iter().collect();
+    if facts.contains(&Some(false)) {
+        return Some(false);
+    }
+    (!facts.is_empty() && !facts.contains(&None)).then_some(true)
 }
 
 /// A moment, as RFC 3339 or as an age.

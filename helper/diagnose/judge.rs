@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::data::Signals;
-use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
+use super::stale;
+use crate::answer::{Finding, Layer, Severity, Skipped, Subject};
 use crate::check::Verdict as Lint;
 use crate::logs::input::Extent;
 use crate::model::current::Target;
@@ -77,10 +78,7 @@ fn about(id: RuleId, service: &str) -> Finding {
 /// Judges a stack that could be looked at.
 pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot, mut state: StackState, lint: Lint) -> Diagnosis {
     let mut logs = snapshot.logs.clone();
-    // The proxy reloads a new certificate by itself: what callers said of the old one is over.
-    if let Some(renewed) = snapshot.files.certificate_written {
-        logs.make_up(Layer::Tls, renewed.unix_timestamp());
-    }
+    stale::drop_stale(declared, snapshot, &mut logs);
     let verdict = logs.verdict();
     let seen = std::mem::take(&mut state.findings);
     let mut findings = of_state_and_logs(snapshot, &state, seen, verdict.findings.clone());
@@ -89,11 +87,7 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot, mut state: StackSt
     if state.ready && verdict.last_call.is_none() && is_quiet {
         findings.push(rules::finding(RuleId::ProxyReachesNothing));
     }
-    let mut signals = Signals::of(&verdict);
-    signals.registered = state.connections.or(signals.registered);
-    signals.wanted = state.wanted;
-    // The containers are listed in the answer, each with its service.
-    signals.sources.clear();
+    let signals = Signals::of_stack(&verdict, &state);
     let unread = snapshot.unread.iter().map(|(service, why)| Skipped::new(format!("logs:{service}"), *why));
     let mut skipped = outcome::skipped(&lint.skipped, &state);
     skipped.extend(unread);
@@ -106,6 +100,7 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot, mut state: StackSt
     if fatal {
         cannot_be_started(&mut findings);
     }
+    rules::date(findings.iter_mut().flat_map(|f| &mut f.evidence), snapshot.now);
     Diagnosis { findings, skipped, signals, extent: extent(snapshot), state: Some(state) }
 }
 
@@ -212,8 +207,8 @@ fn images(snapshot: &Snapshot, concerned: &Concerned) -> Vec<Finding> {
         }
         // Emulation may run an image for another processor; and an image may say that it is for this one, and not be.
         let lines = snapshot.last_lines.get(service).into_iter().flatten();
-        if let Some(line) = lines.rev().find(|line| line.contains("exec format error")) {
-            finding = finding.with_severity(concerned.severity(service)).with(Evidence::of(service, line));
+        if let Some(line) = lines.rev().find(|line| line.text.contains("exec format error")) {
+            finding = finding.with_severity(concerned.severity(service)).with(line.quoted(service));
         }
         if !finding.evidence.is_empty() {
             found.push(finding);

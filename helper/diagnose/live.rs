@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bundle;
+use super::call;
 use super::data::{DiagnoseData, DiagnoseRequest, moment};
 use super::judge::{self, Diagnosis};
 use crate::answer::{Error, Report, Severity};
@@ -11,6 +12,7 @@ use crate::deployment::Deployment;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::os::archive;
+use crate::rules::RuleId;
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
 use crate::stack::{Sources, Stack};
@@ -33,22 +35,25 @@ pub(crate) fn run(
             "leave it out, or add `\"logs\":\"-\"`",
         ));
     }
+    let limit = request.wait_for_call_seconds.map(call::limit).transpose()?;
     deployment.require_begun()?;
     let target = request.bundle.as_ref().map(|target| archive::require_new("bundle", target, caller)).transpose()?;
     let snapshot = caller.clone();
     let facts = Facts::gather(deployment, &snapshot)?;
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
     let lint = checks::judge(&facts);
+    let mut call = None;
     let (diagnosis, stack) = match Stack::of(deployment, Sources::of(&facts), caller)? {
         Err(refusal) => (judge::of_files(lint, refusal.findings), None),
         Ok(stack) => {
+            call = limit.map(|limit| call::wait(&stack, limit, caller)).transpose()?;
             let waited = stack.wait(Depth::Full(since), Duration::ZERO, true, caller)?;
             let mut lint = lint;
             lint.findings.extend(stack.findings.iter().cloned());
             (judge::judge(&stack.declared, &waited.snapshot, waited.state, lint), Some(stack))
         }
     };
-    let mut report = report(diagnosis, deployment, caller);
+    let mut report = report(diagnosis, call, deployment, caller);
     if let Some(target) = &target {
         let packed = bundle::write(target, deployment, &facts, stack.as_ref(), &report, caller)?;
         report.data.bundle = Some(packed);
@@ -57,12 +62,27 @@ pub(crate) fn run(
 }
 
 /// The answer.
-fn report(diagnosis: Diagnosis, deployment: &Deployment, caller: &Caller) -> Report<DiagnoseData> {
-    let Diagnosis { mut findings, skipped, signals, extent, state } = diagnosis;
+fn report(
+    diagnosis: Diagnosis,
+    call: Option<call::Waited>,
+    deployment: &Deployment,
+    caller: &Caller,
+) -> Report<DiagnoseData> {
+    let Diagnosis { mut findings, mut skipped, signals, extent, state } = diagnosis;
+    let mut sentence = String::new();
+    let call = call.map(|waited| {
+        findings = judge::merged([std::mem::take(&mut findings), waited.findings]);
+        // What may keep a call from coming is said of this very call.
+        findings.retain(|f| f.id != RuleId::ProxyReachesNothing);
+        skipped.extend(waited.skipped);
+        sentence = waited.sentence;
+        waited.data
+    });
     // Within a severity and a layer the order stays: what is merely a risk goes last.
     findings.sort_by_key(|f| !f.id.rule().blocks);
     let is_broken = findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks);
     let summary = outcome::summary(Command::Diagnose, state.as_ref(), &findings);
+    let summary = if sentence.is_empty() { summary } else { format!("{sentence}; {summary}") };
     let before_start = || steps::before_start(deployment, caller);
     let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller, before_start);
     let data = DiagnoseData {
@@ -71,6 +91,7 @@ fn report(diagnosis: Diagnosis, deployment: &Deployment, caller: &Caller) -> Rep
         lines: extent.lines,
         bytes: extent.bytes,
         containers: state.map(|state| state.containers).unwrap_or_default(),
+        call,
         bundle: None,
     };
     let mut report = Report::new(summary, data);

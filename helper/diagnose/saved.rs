@@ -29,6 +29,12 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
             "leave out one of the two",
         ));
     }
+    if request.wait_for_call_seconds.is_some() {
+        return Err(Error::request(
+            "`wait_for_call_seconds` looks at what runs, and `logs` reads a log alone",
+            "leave out one of the two",
+        ));
+    }
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
     let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
     let (extent, cut) = if source == "-" {
@@ -121,11 +127,28 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
             let also = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             format!("{}{also}", f.title)
         }
-        Some(f) if f.severity == Severity::Warning && verdict.works => format!("the tunnel works, but {}", f.title),
-        Some(f) if f.severity == Severity::Warning => format!("{}; the log shows no successful call", f.title),
-        _ if verdict.healthy => format!("healthy: no fault in {lines}, and the log shows that the tunnel works"),
+        Some(f) if f.severity == Severity::Warning && verdict.works => format!("{}; but {}", works(verdict), f.title),
+        Some(f) if f.severity == Severity::Warning => format!("{}; no answered call is in the log", f.title),
+        _ if verdict.healthy => format!("healthy: {}; no fault in {lines}", works(verdict)),
         _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),
-        _ => format!("no fault in {lines}, but the log does not show that the tunnel works"),
+        _ => format!(
+            "no fault in {lines}, and neither an edge connection nor an answered call: whether the tunnel works is not known"
+        ),
+    }
+}
+
+/// What the log shows to work, in the words of `status`.
+fn works(verdict: &Verdict) -> String {
+    let connected = match verdict.registered {
+        Some(n @ 1..) => format!("connected ({n} of {})", count(verdict.wanted, "edge connection")),
+        _ => String::new(),
+    };
+    match (connected.as_str(), verdict.last_call) {
+        ("", _) => "callable: the last call was answered".to_owned(),
+        (connected, Some(true)) => format!("{connected} and callable: the last call was answered"),
+        (connected, _) => {
+            format!("{connected}; no call is in the log, so whether Claude can call a server is not known")
+        }
     }
 }
 

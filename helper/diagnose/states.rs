@@ -51,6 +51,11 @@ fn proxy(line: &str) -> Fixture {
     live().prints("mcp-gateway", &[line])
 }
 
+/// What the proxy said of a server that was started anew since.
+fn refused_before(line: String) -> Fixture {
+    live().prints("mcp-gateway", &[line]).change("own", |c| c.started = Some(NOW - Duration::from_secs(60)))
+}
+
 fn own(lines: &[&str]) -> Fixture {
     live().prints("own", &["INFO:     Started server process [10]"]).prints("own", lines)
 }
@@ -148,6 +153,16 @@ diagnoses! {
         fixture.snapshot.files.certificate_written = Some(NOW - Duration::from_secs(60));
         fixture
     } => true, [];
+    the_server_was_started_anew: refused_before(failed("dial tcp4 172.18.0.3:9000: connect: connection refused")) => true, [];
+    the_server_was_started_anew_and_the_line_names_no_route:
+        refused_before("level=ERROR error=\"dial tcp4 172.18.0.3:9000: connect: connection refused\"".to_owned()) => true, [];
+    the_server_was_started_before_the_refusal: live()
+        .prints("mcp-gateway", &[failed("dial tcp4 172.18.0.3:9000: connect: connection refused")])
+        => false, ["upstream-refused"];
+    the_proxy_was_started_anew: live().prints("cloudflared", &[ORIGIN])
+        .change("mcp-gateway", |c| c.started = Some(NOW - Duration::from_secs(60)))
+        .change("cloudflared", |c| c.started = Some(NOW - Duration::from_secs(59)))
+        => true, [];
     a_call_passed_after_a_renewal: live().prints("mcp-gateway", &[EXPIRED, "level=INFO msg=\"request started\" host=own.abcd1234.tunnel.anthropic.com", ENDED])
         => true, [];
     no_route_for_the_host: proxy("level=WARN msg=\"no route for host\" host=echo.abcd1234.tunnel.anthropic.com") => false, ["no-route"];
@@ -245,6 +260,41 @@ fn a_stack_that_nobody_called_says_so() {
     let called = diagnose(&live().prints("mcp-gateway", &[ENDED]));
     assert!(called.findings.is_empty(), "{:?}", called.findings);
     assert_eq!(called.signals.registered, Some(4));
+}
+
+#[test]
+fn a_line_that_is_quoted_has_its_time_and_age() {
+    for (fixture, id) in [
+        (
+            own(&[LISTENS, "INFO:     172.24.0.3:42744 - \"POST /mcp HTTP/1.1\" 421 Misdirected Request"]),
+            RuleId::UpstreamHostRejected,
+        ),
+        (agent(&[TIMEOUT; 4]), RuleId::EdgeNotRegistered),
+        (crashing("open /data/tls.key: permission denied"), RuleId::ProxyKeyDenied),
+        (server_crashes(&["boom"]), RuleId::UpstreamDown),
+    ] {
+        let findings = diagnose(&fixture).findings;
+        let finding = findings.iter().find(|f| f.id == id).unwrap();
+        let dated: Vec<_> = finding.evidence.iter().filter(|e| e.at.is_some()).collect();
+        assert!(!dated.is_empty(), "{finding:?}");
+        for evidence in dated {
+            assert!(evidence.age.is_some_and(|age| (0..=600).contains(&age)), "{evidence:?}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_status_are_said_of_the_same_facts() {
+    let words = |fixture: &Fixture| {
+        let signals = serde_json::to_value(diagnose(fixture).signals).unwrap();
+        ["connected", "applied", "callable", "ready"].map(|word| signals[word].as_bool())
+    };
+    // Nothing was asked here: what was not tried is not called callable, nor ready.
+    assert_eq!(words(&live()), [Some(true), Some(true), None, None]);
+    assert_eq!(words(&agent(&[TIMEOUT; 4])), [Some(false), Some(true), None, Some(false)]);
+    assert_eq!(words(&live().without("own")), [Some(true), Some(true), Some(false), Some(false)]);
+    let unread = live().only_prints("mcp-gateway", &["level=INFO msg=\"starting mcp-proxy\""]);
+    assert_eq!(words(&unread), [Some(true), Some(false), Some(false), Some(false)]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Lines in which a server says how it answered a call: uvicorn, the common log format, morgan, gin, chi, and loggers
 //! that write fields.
 
+use std::net::IpAddr;
+
 use super::line::field;
 
 const METHODS: [&str; 7] = ["POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"];
@@ -28,6 +30,15 @@ impl<'a> Access<'a> {
         let own = text.contains(" 127.0.0.1:") || text.starts_with("127.0.0.1 ") || text.starts_with("::1 ");
         let own = own || text.contains("::ffff:127.0.0.1");
         (100..600).contains(&status).then_some(Self { method, path, status, own })
+    }
+
+    /// The address that a line names as the caller's: the first in it.
+    pub(crate) fn client(text: &str) -> Option<IpAddr> {
+        let words = text.split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')));
+        words.filter(|word| word.contains('.')).find_map(|word| {
+            let without_port = || word.rsplit_once(':').and_then(|(host, _)| host.parse().ok());
+            word.parse().ok().or_else(without_port).map(|address: IpAddr| address.to_canonical())
+        })
     }
 
     /// The path without its query.
@@ -130,6 +141,18 @@ mod tests {
             assert_eq!(read(line), Some(found), "{line}");
         }
         assert_eq!(Access::read("POST /mcp?a=b 200 1 ms").unwrap().route(), "/mcp");
+    }
+
+    #[test]
+    fn the_caller_of_a_line() {
+        for (line, caller) in [
+            ("INFO:     172.18.0.3:40102 - \"POST /mcp HTTP/1.1\" 404 Not Found", Some("172.18.0.3")),
+            ("::ffff:172.18.0.3 - - [17/Jun/2026:10:01:00 +0000] \"POST /mcp HTTP/1.1\" 403 97", Some("172.18.0.3")),
+            ("[GIN] 2026/11/26 - 04:01:21 | 404 |     1.2ms |  10.0.0.7 | POST     \"/mcp\"", Some("10.0.0.7")),
+            ("POST /mcp 403 1.234 ms - 97", None),
+        ] {
+            assert_eq!(Access::client(line).map(|a| a.to_string()).as_deref(), caller, "{line}");
+        }
     }
 
     #[test]

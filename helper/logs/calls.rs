@@ -17,6 +17,17 @@ pub(crate) struct Passed {
     pub(crate) at: Option<i64>,
 }
 
+/// A line about a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// When.
+    pub(crate) at: Option<i64>,
+    /// HTTP status of the answer; `None` while the line says only that the call began.
+    pub(crate) status: Option<u16>,
+    /// Its words.
+    pub(crate) text: String,
+}
+
 /// The last line that says that a session is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Loss {
@@ -44,6 +55,8 @@ pub(crate) struct Calls {
     pub(crate) passed: Option<Passed>,
     /// The last one that came to the proxy.
     pub(crate) called: Option<Passed>,
+    /// The last line about one, whatever became of it.
+    pub(crate) last: Option<Seen>,
     /// Paths on which a call passed.
     paths: Vec<String>,
     starts: u32,
@@ -85,6 +98,25 @@ impl Calls {
         self.lost = Some(Loss { number, text: line.text.to_owned() });
     }
 
+    /// The proxy passed an answer on.
+    pub(crate) fn passed_on(&mut self, status: u16, line: &Line<'_>) {
+        self.see(Some(status), line);
+        if status < 400 {
+            self.passed = Some(Passed { at: line.at });
+        }
+    }
+
+    /// Remembers a line about a call; without a status the call began at the proxy.
+    pub(crate) fn see(&mut self, status: Option<u16>, line: &Line<'_>) {
+        if status.is_none() {
+            self.called = Some(Passed { at: line.at });
+        }
+        let last = self.last.get_or_insert_with(Seen::default);
+        (last.at, last.status) = (line.at, status);
+        last.text.clear();
+        last.text.push_str(line.text);
+    }
+
     /// Whether a call passed on a path.
     pub(crate) fn serves(&self, path: &str) -> bool {
         self.paths.iter().any(|served| served == path)
@@ -98,6 +130,9 @@ impl Calls {
         let (route, post) = (access.route(), access.method == "POST");
         let mcp = post || route.contains("/mcp") || route.contains("/sse");
         let served = self.serves(route);
+        if mcp {
+            self.see(Some(access.status), line);
+        }
         match access.status {
             200..=299 if mcp => {
                 self.announced = false;

@@ -19,15 +19,19 @@ pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod verdict;
 
+use std::net::IpAddr;
+
+use access::Access;
 use fault::{Fault, Faults, Symptom};
 use input::Sink;
 use line::Line;
 use matcher::{Matcher, Reading, Writer};
 use patterns::{ENGINE_FAILED, Effect, Pattern, Tell, is_engine_error, is_engines_own};
+pub(crate) use quote::quote;
 use stream::Stream;
 use table::{Head, Row};
 
-use crate::answer::{Error, Layer};
+use crate::answer::Error;
 
 /// Most containers of one log that are distinguished; lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
@@ -91,6 +95,14 @@ impl Logs {
         if at > 0 {
             (self.streams[at].kind, self.streams[at].known) = (kind::Kind::Of(writer), true);
         }
+    }
+
+    /// Whether a server's line is about a call of another caller than the proxy, which has these addresses. Behind a
+    /// server of its own the proxy may have any public address.
+    pub(crate) fn is_of_another_caller(text: &str, proxy: &[IpAddr]) -> bool {
+        let is_near = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if v4.is_private() || v4.is_loopback());
+        let caller = Access::read(text).and_then(|_| Access::client(text)).filter(is_near);
+        caller.is_some_and(|caller| !proxy.contains(&caller))
     }
 
     /// What a container printed.
@@ -242,13 +254,11 @@ impl Logs {
         self.routine = self.needs_routine();
     }
 
-    /// Something that happened outside of the log at a moment, in seconds since 1970, makes up for the faults of a
-    /// layer that came before it.
-    pub(crate) fn make_up(&mut self, layer: Layer, moment: i64) {
+    /// Forgets faults from before a moment, in seconds since 1970, at which something outside of the log changed what
+    /// they were about. A fault without a moment stays.
+    pub(crate) fn forget_before(&mut self, moment: i64, is_about: impl Fn(&Fault) -> bool) {
         for stream in &mut self.streams {
-            stream
-                .faults
-                .heal(|f| f.rule.is_some_and(|rule| rule.rule().layer == layer) && f.at.is_some_and(|at| at < moment));
+            stream.faults.forget(|f| f.at.is_some_and(|at| at < moment) && is_about(f));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::answer::Evidence;
 pub(super) const SILENT: u32 = 3;
 
 /// A line as evidence. A line of a running container has no number.
-pub(super) fn quote(stream: &str, fault: &Fault) -> Evidence {
+pub(crate) fn quote(stream: &str, fault: &Fault) -> Evidence {
     Evidence {
         line: (fault.number > 0).then_some(fault.number),
         times: (fault.count > 1).then_some(fault.count),

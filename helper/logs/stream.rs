@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::access::Access;
-use super::calls::{Calls, Passed};
+use super::calls::Calls;
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
 use super::kind::{Kind, kind_of};
@@ -245,7 +245,7 @@ impl Stream {
                 }
             }
             Event::CallStarted => {
-                self.calls.called = Some(Passed { at: line.at });
+                self.calls.see(None, line);
                 let host = host(text);
                 self.faults.heal(|f| {
                     let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
@@ -294,15 +294,14 @@ impl Stream {
         let text = line.text;
         let host = host(text).to_owned();
         let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
+        self.calls.passed_on(status, line);
         if status < 500 {
             self.faults.heal(|f| {
                 let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
                 f.writer == Writer::Proxy && f.effect == Effect::Call && about
             });
         }
-        if status < 400 {
-            self.calls.passed = Some(Passed { at: line.at });
-        } else if let Some(pattern) = super::calls::refused_by(status) {
+        if let Some(pattern) = super::calls::refused_by(status) {
             self.faults.record(&symptom(pattern, Writer::Proxy, &host, number, line, true));
         }
     }

@@ -19,7 +19,8 @@ use crate::rules::{self, RuleId};
 pub(crate) struct Verdict {
     /// What is wrong, unordered.
     pub(crate) findings: Vec<Finding>,
-    /// Whether it was seen to work, and nothing later says otherwise.
+    /// Whether a call was answered, or a tunnel is registered without one error line that nothing explains; and nothing
+    /// later says otherwise.
     pub(crate) healthy: bool,
     /// Whether cloudflared is registered, or, in a log without it, the last call passed.
     pub(crate) works: bool,
@@ -81,14 +82,20 @@ impl Logs {
         let recognized = self.streams.iter().any(Stream::is_recognized);
         verdict.recognized = recognized || !findings.is_empty() || !self.rows.is_empty();
         let wrong = findings.iter().any(|f| f.severity == Severity::Error);
-        let works = match verdict.registered {
-            Some(registered) => registered > 0,
-            None => verdict.last_call == Some(true),
-        };
-        verdict.works = works && verdict.last_call != Some(false);
+        let connected = verdict.registered.map(|registered| registered > 0);
+        let is_answered = verdict.last_call == Some(true);
+        verdict.works = connected.unwrap_or(is_answered) && verdict.last_call != Some(false);
+        let works =
+            connected != Some(false) && is_answered || connected == Some(true) && !self.has_unexplained_errors();
         verdict.healthy = !wrong && works && !findings.iter().any(programs::denies_health);
         verdict.findings = findings;
         verdict
+    }
+
+    /// Whether any error line was left unexplained, also one that something later made up for.
+    fn has_unexplained_errors(&self) -> bool {
+        let faults = self.streams.iter().flat_map(|stream| stream.faults.open().chain(stream.faults.healed()));
+        faults.into_iter().any(|fault| fault.rule == Some(RuleId::UnexplainedError))
     }
 
     fn judge_engine(&self, findings: &mut Vec<Finding>) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{read_metrics, try_route};
 use super::sockets;
-use super::wire::{Ask, Told};
+use super::wire::{Ask, Metrics, Told};
 use crate::os::process;
 
 /// First argument with which this program is that one. It is no command: people have `probe`.
@@ -19,6 +19,8 @@ const FAILED: u8 = 2;
 const LONGEST: u64 = 8 << 20;
 /// Time that cloudflared may take to give its numbers.
 const METRICS: Duration = Duration::from_secs(2);
+/// Between two looks at cloudflared's numbers.
+const PAUSE: Duration = Duration::from_millis(100);
 /// No request may run the program longer than this, in milliseconds.
 const LONGEST_RUN: u64 = 10 * 60 * 1000;
 
@@ -32,14 +34,14 @@ pub(crate) fn run() -> ExitCode {
     };
     let begun = Instant::now();
     let deadline = Duration::from_millis(ask.deadline_ms.min(LONGEST_RUN));
-    let (done, told) = mpsc::channel::<Option<Told>>();
+    let (done, told) = mpsc::channel::<Option<Box<Told>>>();
     let closed = done.clone();
     let watched = process::spawn(move || {
         // Nothing more is expected: what ends this is the end of standard input.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         let _ = closed.send(None);
     });
-    if watched.and_then(|()| process::spawn(move || done.send(Some(answer(&ask))))).is_err() {
+    if watched.and_then(|()| process::spawn(move || done.send(Some(Box::new(answer(&ask)))))).is_err() {
         return ExitCode::from(FAILED);
     }
     match told.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
@@ -56,7 +58,7 @@ pub(crate) fn run() -> ExitCode {
 pub(crate) fn answer(ask: &Ask) -> Told {
     std::thread::scope(|scope| {
         let thread = || std::thread::Builder::new();
-        let metrics = thread().spawn_scoped(scope, || read_metrics(&ask.metrics, METRICS));
+        let metrics = thread().spawn_scoped(scope, || metrics(ask));
         let routes = ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(target))));
         let routes: Vec<_> = routes.collect();
         // What got no thread is asked when the others have their answers.
@@ -67,8 +69,21 @@ pub(crate) fn answer(ask: &Ask) -> Told {
         let listening = ask.sockets.then(sockets::listening).flatten();
         let metrics = match metrics {
             Ok(thread) => thread.join().unwrap_or_default(),
-            Err(_) => read_metrics(&ask.metrics, METRICS),
+            Err(_) => self::metrics(ask),
         };
         Told { routes, listening, metrics }
     })
+}
+
+/// cloudflared's numbers; where some are known, the first others within the time, otherwise the last.
+fn metrics(ask: &Ask) -> Option<Metrics> {
+    let until = Instant::now() + Duration::from_millis(ask.wait_ms.min(LONGEST_RUN));
+    loop {
+        let read = read_metrics(&ask.metrics, METRICS);
+        let is_news = ask.known.is_none() || read.is_some() && read != ask.known;
+        if is_news || Instant::now() >= until {
+            return read;
+        }
+        std::thread::sleep(PAUSE);
+    }
 }

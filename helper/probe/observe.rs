@@ -78,7 +78,8 @@ pub(crate) fn observe(
     neighbours: &[Neighbour],
 ) -> Result<Result<Observed, String>, Error> {
     let slowest = targets.iter().map(|target| target.limit_ms).max().unwrap_or_default();
-    let ask = Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), metrics: metrics.to_vec(), sockets: false };
+    let ask =
+        Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), metrics: metrics.to_vec(), ..Ask::default() };
     let told = match container::run(docker, place, &ask)? {
         Ok(told) => told,
         Err(why) => return Ok(Err(why)),

@@ -19,6 +19,10 @@ pub(crate) struct Ask {
     pub(crate) sockets: bool,
     /// Where cloudflared may serve its metrics, `host:port`, tried in order.
     pub(crate) metrics: Vec<String>,
+    /// Numbers that are known: the answer waits for others, at most `wait_ms`.
+    pub(crate) known: Option<Metrics>,
+    /// Longest wait for other numbers, in milliseconds.
+    pub(crate) wait_ms: u64,
 }
 
 /// One route.
@@ -118,6 +122,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: Option<u64>,
     /// `cloudflared_tunnel_request_errors`.
     pub(crate) errors: Option<u64>,
+    /// `cloudflared_tunnel_concurrent_requests_per_tunnel`: requests that are not over.
+    pub(crate) open: Option<u64>,
     /// `cloudflared_tunnel_response_by_code`: status code, responses.
     pub(crate) responses: Vec<(u16, u64)>,
 }

@@ -84,6 +84,8 @@ pub(crate) struct Evidence {
     pub(crate) times: Option<u32>,
     /// When it was logged.
     pub(crate) at: Option<OffsetDateTime>,
+    /// How long ago that is, in seconds, where what is quoted runs now.
+    pub(crate) age: Option<i64>,
     /// The text.
     pub(crate) text: String,
 }
@@ -106,6 +108,10 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clock = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
         let at = self.at.and_then(|at| at.to_offset(time::UtcOffset::UTC).format(clock).ok());
+        let at = at.map(|at| match self.age {
+            Some(age) => format!("{at} ({} ago)", ago(age)),
+            None => at,
+        });
         let head = [
             self.whose.clone(),
             self.line.map(|line| format!("line {line}")),
@@ -134,6 +140,23 @@ impl JsonSchema for Evidence {
 
     fn inline_schema() -> bool {
         true
+    }
+}
+
+/// A time span in its largest unit, `5 s`, `3 min`, `2 h`, `4 days`.
+pub(crate) fn ago(seconds: i64) -> String {
+    match seconds.max(0) {
+        s @ 0..120 => format!("{s} s"),
+        s @ 120..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+/// Says of every line that is quoted how long ago it was printed.
+pub(crate) fn date<'a>(evidence: impl IntoIterator<Item = &'a mut Evidence>, now: OffsetDateTime) {
+    for evidence in evidence {
+        evidence.age = evidence.at.map(|at| (now - at).whole_seconds());
     }
 }
 
@@ -341,6 +364,15 @@ mod tests {
         let consequence = finding(RuleId::NoRoute).caused_by(RuleId::ConfigNotApplied);
         let all = [risk, consequence, cause];
         assert_eq!(root(&all).map(|f| f.id), Some(RuleId::ConfigNotApplied));
+    }
+
+    #[test]
+    fn a_line_is_quoted_with_its_time_and_how_long_ago_that_is() {
+        let now = time::macros::datetime!(2026-11-22 21:00 UTC);
+        let mut line = Evidence { at: Some(now - time::Duration::minutes(3)), ..Evidence::of("own", "boom") };
+        assert_eq!(line.to_string(), "own, 2026-11-22 20:57:00Z: boom");
+        date([&mut line], now);
+        assert_eq!(line.to_string(), "own, 2026-11-22 20:57:00Z (3 min ago): boom");
     }
 
     #[test]

@@ -11,7 +11,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 pub(crate) use columns::{Cure, Layer, Severity};
-pub(crate) use finding::{Evidence, Finding, MOST_EVIDENCE, Subject, explain, filled, finding, order, root, weight};
+pub(crate) use finding::{
+    Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
+};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {

@@ -2358,6 +2358,26 @@ rules! {
         cause: "a tunnel without a registered CA is not Active and cannot be picked, and a call through another tunnel, workspace or organisation never arrives here",
         fix: "check in the Console that this tunnel is Active (Certificates) and that the call uses its domain; then call it once",
     }
+    CallNotReceived = "call-not-received" {
+        layer: Routing,
+        severity: Error,
+        docs: CONSOLE,
+        title: "no call from Claude arrived at cloudflared",
+        symptom: "`diagnose` with `wait_for_call_seconds` ends without a call",
+        cause: "no call was made, or it was made where this tunnel is not: a tunnel without a registered CA is not Active, and a call in another workspace or organisation, or to another subdomain, goes elsewhere",
+        fix: "check in the Console that this tunnel is Active and that its certificate is {dir}/data/ca.crt, in the workspace of the call, and that the call's host is `ROUTE.{domain}`; then run `{helper} diagnose --dir {dir} --wait-for-call-seconds 300` and call again",
+        cure: Cure::Look,
+    }
+    CallNotAnswered = "call-not-answered" {
+        layer: Routing,
+        severity: Error,
+        docs: TROUBLE,
+        title: "a call from Claude was not answered",
+        symptom: "the call reaches this host and Claude reports an error or a timeout",
+        cause: "no line of the proxy or of a server proves why: the TLS handshake inside the tunnel, the route's name, or the server's address may be wrong, or the server logs no calls",
+        fix: "run `{helper} certs check --dir {dir}` and `{helper} probe --dir {dir}`, fix what they find, then call again",
+        cure: Cure::Look,
+    }
     SetupAuth = "setup-auth" {
         layer: Edge,
         severity: Error,

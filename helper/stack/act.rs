@@ -6,6 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Stack;
+use super::ended::Ended;
 use super::judge::{Orphan, StackState, orphan};
 use super::snapshot::Container;
 use crate::answer::{Error, Finding};
@@ -31,17 +32,37 @@ pub(crate) struct Acts<'a> {
     pub(crate) done: Vec<String>,
     /// Why the first act that failed did.
     pub(crate) failed: Option<Finding>,
+    /// How containers had ended before the first act.
+    ended: Vec<Ended>,
+}
+
+/// What came of a series of acts.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// What was done to which service.
+    pub(crate) done: Vec<String>,
+    /// Why the first act that failed did.
+    pub(crate) failed: Option<Finding>,
+    /// How the containers that were started anew had ended.
+    pub(crate) ended: Vec<Ended>,
 }
 
 impl<'a> Acts<'a> {
     /// Nothing done yet.
     pub(crate) fn new(stack: &'a Stack<'a>, lock: Lock) -> Self {
-        Self { stack, lock, done: Vec::new(), failed: None }
+        Self { stack, lock, done: Vec::new(), failed: None, ended: Vec::new() }
     }
 
     /// Waiting writes nothing: gives the lock back.
-    pub(crate) fn finish(self) -> (Vec<String>, Option<Finding>) {
-        (self.done, self.failed)
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn finish(mut self) -> Result<Outcome, Error> {
+        if !self.ended.is_empty() {
+            let now = self.containers()?;
+            self.ended.retain(|ended| ended.is_past(&now));
+        }
+        Ok(Outcome { done: self.done, failed: self.failed, ended: self.ended })
     }
 
     /// A later failure may follow from the first, and does not replace it.
@@ -77,6 +98,7 @@ impl<'a> Acts<'a> {
     /// minute to find out. Compose refuses to work on a container in that state.
     pub(crate) fn revive(&mut self) -> Result<(), Error> {
         let containers = self.containers()?;
+        self.ended = self.stack.ended(&containers)?;
         if containers.iter().all(|c| c.restarts == 0 && c.status != "restarting") {
             return Ok(());
         }
@@ -176,6 +198,7 @@ impl<'a> Acts<'a> {
     /// Restarts every service of the project, or `only` some: those that `up` did not start anew, cloudflared last.
     pub(crate) fn restart(&mut self, only: Option<&BTreeSet<String>>) -> Result<(), Error> {
         let before = self.containers()?;
+        self.ended = self.stack.ended(&before)?;
         if only.is_none() {
             self.bring_up()?;
             // Compose goes on with the others when the proxy crashes; anything else it cannot do is told first.

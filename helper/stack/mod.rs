@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod declared;
+pub(crate) mod ended;
 pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod outcome;

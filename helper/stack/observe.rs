@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::declared::{Declared, DeclaredRoute};
 use super::reach;
-use super::snapshot::{Container, Files, Image, Printed, Snapshot};
+use super::snapshot::{Container, Files, Image, LastLine, Printed, Snapshot};
 use crate::answer::Error;
 use crate::config::yaml;
 use crate::deployment::{Deployment, path};
@@ -41,7 +41,7 @@ const LAST_WORDS: &str = "40";
 /// How much is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// What tells whether the tunnel is live: the logs of the proxy and of cloudflared, since their last start.
+    /// What tells whether the tunnel is connected: the logs of the proxy and of cloudflared, since their last start.
     Live,
     /// What tells why: all logs, of several lives or since a moment, and the images.
     Full(Option<OffsetDateTime>),
@@ -299,12 +299,9 @@ impl<'a> Observer<'a> {
             let start = container.started.map(|started| started - Duration::from_millis(300));
             let mut lines = Vec::new();
             self.docker.logs_in_order(&["--tail", LAST_WORDS], &container.id, LOG_LIMIT, |stamp, text| {
-                let of_this_life = match (OffsetDateTime::parse(stamp, &Rfc3339), start) {
-                    (Ok(at), Some(start)) => at >= start,
-                    _ => true,
-                };
-                if of_this_life {
-                    lines.push(text.to_owned());
+                let at = OffsetDateTime::parse(stamp, &Rfc3339).ok();
+                if at.zip(start).is_none_or(|(at, start)| at >= start) {
+                    lines.push(LastLine { at, text: text.to_owned() });
                 }
             })?;
             snapshot.last_lines.insert(container.service.clone(), lines);

@@ -73,10 +73,10 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
             };
             let others = findings.iter().filter(is_other).filter(|other| other.id != RuleId::NotLive).count();
             let others = if others > 0 { format!(" (and {})", count(others, "more fault")) } else { String::new() };
-            format!("the tunnel is not live{when}: {}{others}", f.title)
+            format!("the tunnel is not ready{when}: {}{others}", f.title)
         }
-        None if !state.pending.is_empty() => format!("the tunnel is not live yet{when}: {}", state.pending.join(", ")),
-        None => format!("the tunnel is not live yet{when}: {}", state.progress()),
+        None if !state.pending.is_empty() => format!("the tunnel is not ready yet{when}: {}", state.pending.join(", ")),
+        None => format!("the tunnel is not ready yet{when}: {}", state.progress()),
     }
 }
 
@@ -90,37 +90,21 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
     if let Some(f) = cause.filter(|f| is_failed_change(f)) {
         return format!("the change was not applied ({}); the previous stack is still running", f.title);
     }
-    if let Some(calls) = &state.calls {
-        let connections = match state.connections {
-            Some(n) => format!("{n} of {}", count(state.wanted, "edge connection")),
-            None => "connected to the edge".to_owned(),
-        };
-        let but = match cause {
-            Some(f) if weight(f, findings) < Severity::Note => format!("; but {}", f.title),
-            _ => String::new(),
-        };
-        return format!("the tunnel is live{when} ({connections}): {calls}{but}");
-    }
     let connections = match state.connections {
         Some(n) => format!("{n} of {}", count(state.wanted, "edge connection")),
         None => "connected to the edge".to_owned(),
-    };
-    let routes = count(state.routes.len(), "route");
-    let unseen: Vec<String> = state
-        .routes
-        .iter()
-        .filter(|route| route.upstream_up.is_none())
-        .map(|route| format!("`{}`", route.name))
-        .collect();
-    let unseen = match unseen.as_slice() {
-        [] => String::new(),
-        names => format!("; whether {} answers was not checked", names.join(", ")),
     };
     let but = match cause {
         Some(f) if weight(f, findings) < Severity::Note => format!("; but {}", f.title),
         _ => String::new(),
     };
-    format!("the tunnel is live: {connections}, {routes}{when}{unseen}{but}")
+    // What was not checked is never called ready.
+    let word = if state.is_ready() == Some(true) { "ready" } else { "connected" };
+    let calls = state.calls.clone().unwrap_or_else(|| {
+        let routes: Vec<String> = state.routes.iter().map(|route| format!("`{}`", route.name)).collect();
+        format!("whether Claude can call {} was not checked", routes.join(", "))
+    });
+    format!("the tunnel is {word}{when} ({connections}): {calls}{but}")
 }
 
 /// What was not checked, in the files and in the running stack, each route once.

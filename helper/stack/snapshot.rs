@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::answer::{Finding, count};
+use crate::answer::{Evidence, Finding, count};
 use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::engine::container::{Endpoint, Inspected};
@@ -31,7 +31,7 @@ pub(crate) struct Snapshot {
     /// How much of each log was read, by service.
     pub(crate) printed: BTreeMap<String, Printed>,
     /// The last lines of containers that do not run well, by service, the oldest first.
-    pub(crate) last_lines: BTreeMap<String, Vec<String>>,
+    pub(crate) last_lines: BTreeMap<String, Vec<LastLine>>,
     /// Where a connection to the server of a route was refused, by route.
     pub(crate) refused: BTreeMap<String, IpAddr>,
     /// Containers on the networks that the proxy joins, by network; a text where docker could not tell.
@@ -73,6 +73,22 @@ pub(crate) struct Printed {
     pub(crate) lines: u64,
     /// Bytes.
     pub(crate) bytes: u64,
+}
+
+/// A line of a container that does not run well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct LastLine {
+    /// When the engine received it.
+    pub(crate) at: Option<OffsetDateTime>,
+    /// The text.
+    pub(crate) text: String,
+}
+
+impl LastLine {
+    /// As evidence.
+    pub(crate) fn quoted(&self, service: &str) -> Evidence {
+        Evidence { at: self.at, ..Evidence::of(service, self.text.as_str()) }
+    }
 }
 
 /// The image of a service.
@@ -241,7 +257,7 @@ impl Snapshot {
     }
 
     /// The last line of a service that says anything.
-    pub(crate) fn last_line(&self, service: &str) -> Option<&str> {
-        self.last_lines.get(service)?.iter().rev().map(String::as_str).find(|line| !line.trim().is_empty())
+    pub(crate) fn last_line(&self, service: &str) -> Option<&LastLine> {
+        self.last_lines.get(service)?.iter().rev().find(|line| !line.text.trim().is_empty())
     }
 }

@@ -32,7 +32,7 @@ fn is_over(state: &StackState, elapsed: Duration, limit: Duration) -> bool {
 }
 
 impl Stack<'_> {
-    /// Looks until the tunnel is live and nothing is on its way, nothing can come of it, or time is up.
+    /// Looks until the tunnel is ready and nothing is on its way, nothing can come of it, or time is up.
     ///
     /// # Errors
     /// `io` and `tool` from docker.

@@ -186,12 +186,28 @@ fn stack(page: &mut Page, data: &Value) {
         page.gap();
         page.table(&["route", "state", "upstream", "server"], routes);
     }
+    let ended: Vec<Vec<String>> = list(&data["ended"]).iter().map(ended).collect();
+    if !ended.is_empty() {
+        page.heading("Ended before:");
+        page.table(&[], ended);
+    }
     let done = list(&data["done"]);
     if !done.is_empty() {
         page.heading("Done:");
         done.iter().for_each(|what| page.item("-", text(what)));
     }
     list(&data["notes"]).iter().for_each(|note| page.item("-", text(note)));
+}
+
+/// How a container had ended: its service, how, and its last line.
+fn ended(ended: &Value) -> Vec<String> {
+    let memory = if ended["out_of_memory"] == true { ", out of memory" } else { "" };
+    let how = match ended["exit_code"].as_i64() {
+        Some(code) => format!("exit code {code}{memory}"),
+        None => format!("restarted {} times{memory}", ended["restarts"]),
+    };
+    let last = list(&ended["last_lines"]).last().map_or("-", text);
+    vec![text(&ended["service"]).to_owned(), how, last.to_owned()]
 }
 
 fn container(container: &Value) -> Vec<String> {

@@ -155,7 +155,7 @@ impl Agent {
             let finding = rules::finding(RuleId::EdgeNotRegistered);
             let finding = if self.retries < 2 { finding.with_severity(Severity::Warning) } else { finding };
             let finding = if unexplained { finding.caused_by(RuleId::UnexplainedError) } else { finding };
-            found.push(self.complaint().into_iter().fold(finding, |finding, text| finding.with(text)));
+            found.push(self.complaint().into_iter().fold(finding, Finding::with));
         }
         // A piece of a log, with warnings only: cloudflared warns while it has another connection.
         if !self.has_started() && !self.witnessed && self.warned {

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
+
+use crate::answer::Evidence;
 use crate::logs::fault::{Faults, Symptom};
 use crate::logs::line::{connection_index, field};
 use crate::logs::matcher::Writer;
@@ -60,7 +63,7 @@ pub(crate) struct Agent {
     pub(super) ended_at: Option<i64>,
     /// Lives before this one that ended of themselves.
     pub(super) revived: u32,
-    pub(super) complaint: Option<String>,
+    pub(super) complaint: Option<Evidence>,
     /// The last attempt that failed.
     pub(super) attempt: Option<(Option<i64>, Option<u8>)>,
     /// The latest moment of a line.
@@ -74,6 +77,12 @@ pub(crate) struct Agent {
 /// Whether cloudflared's own level of a line is a warning, console or JSON.
 fn is_warning(text: &str) -> bool {
     text.starts_with("WRN ") || text.contains("\"level\":\"warn\"")
+}
+
+/// A line as evidence, as far as it is not known which one of a file it is.
+fn complaint(symptom: &Symptom<'_>) -> Evidence {
+    let at = symptom.line.at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+    Evidence { at, ..Evidence::from(symptom.line.text) }
 }
 
 impl Agent {
@@ -104,8 +113,8 @@ impl Agent {
     }
 
     /// The last line that complains of a connection.
-    pub(crate) fn complaint(&self) -> Option<&str> {
-        self.complaint.as_deref()
+    pub(crate) fn complaint(&self) -> Option<Evidence> {
+        self.complaint.clone()
     }
 
     /// How many of the wanted ones this log can tell of: one that begins in the middle does not name those that hold.
@@ -259,7 +268,7 @@ impl Agent {
         if self.stopped.is_some() {
             return;
         }
-        self.complaint = Some(symptom.line.text.to_owned());
+        self.complaint = Some(complaint(symptom));
         faults.record(symptom);
     }
 
@@ -328,7 +337,7 @@ impl Agent {
         if (symptom.pattern.rule == Some(RuleId::EdgeQuicBlocked) || swallowed) && !again {
             self.quic_timeouts = self.quic_timeouts.saturating_add(1);
         }
-        self.complaint = Some(symptom.line.text.to_owned());
+        self.complaint = Some(complaint(symptom));
         self.hint(symptom);
         // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
         if symptom.pattern.effect == Effect::Attempt || was_up || symptom.pattern.has(Tell::NoAddresses) {

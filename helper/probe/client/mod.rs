@@ -162,6 +162,7 @@ fn parse_metrics(text: &str) -> Option<Metrics> {
             "ha_connections" => metrics.connections = u32::try_from(count).ok(),
             "total_requests" => metrics.requests = Some(count),
             "request_errors" => metrics.errors = Some(count),
+            "concurrent_requests_per_tunnel" => metrics.open = Some(count),
             _ => {
                 let code = series.strip_prefix("response_by_code{status_code=\"").and_then(|s| s.strip_suffix("\"}"));
                 metrics.responses.extend(code.and_then(|code| Some((code.parse().ok()?, count))));

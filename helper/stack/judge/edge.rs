@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::super::snapshot::{Container, Printed};
 use super::state::{StackState, View};
-use crate::answer::{Evidence, Finding, Layer, Severity, Skipped};
+use crate::answer::{Finding, Layer, Severity, Skipped};
 use crate::logs::cloudflared::Case;
 use crate::logs::fault::Fault;
-use crate::logs::stream::Stream;
+use crate::logs::{self, stream::Stream};
 use crate::rules::{self, RuleId};
 
 /// A cloudflared without a complaint may take this long until its first connection.
@@ -56,8 +56,8 @@ pub(super) fn judge(view: &View<'_>, cloudflared: &Container, state: &mut StackS
     let registered = stream.agent.up();
     let registered = state.metrics.as_ref().and_then(|metrics| metrics.connections).unwrap_or(registered);
     state.connections = Some(registered);
-    if let Some(Fault { rule: Some(rule), text, .. }) = stream.proof() {
-        let finding = rules::finding(*rule).with(text);
+    if let Some(fault @ Fault { rule: Some(rule), .. }) = stream.proof() {
+        let finding = rules::finding(*rule).with(logs::quote("", fault));
         // The connections that are there go on without it.
         let works = registered > 0;
         state.findings.push(if works { finding.with_severity(Severity::Warning) } else { finding });
@@ -114,7 +114,7 @@ fn judge_fewer(stream: &Stream, age: Duration, registered: u32, state: &mut Stac
 }
 
 fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
-    let quote = |fault: &Fault| Evidence::from(fault.text.as_str());
+    let quote = |fault: &Fault| logs::quote("", fault);
     let is_cause =
         |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != RuleId::EdgeNotRegistered;
     let case = Case { faults: &stream.faults, last: stream.last, with_proxy: true, quote: &quote };

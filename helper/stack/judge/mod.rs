@@ -11,7 +11,7 @@ pub(crate) mod tests;
 pub(crate) use namespace::{Orphan, orphan};
 pub(crate) use state::{ContainerState, RouteState, StackState};
 
-use self::state::{View, ago};
+use self::state::View;
 
 use super::declared::Declared;
 use super::snapshot::{Container, Snapshot};
@@ -64,6 +64,7 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
     let routed = routes::judge(&view, proxy_up, &mut state);
     programs::judge_applied(&view, &mut state);
     state.ready = proxy_up && agent_up && shared && connected && routed;
+    rules::date(state.findings.iter_mut().flat_map(|f| &mut f.evidence), snapshot.now);
     state
 }
 
@@ -77,7 +78,7 @@ fn stopped(declared: &Declared, snapshot: &Snapshot, known: &[&Container]) -> Fi
             format!(
                 "{} of project {project} stopped, the last one {} ago",
                 many(n),
-                ago((snapshot.now - last).whole_seconds())
+                rules::ago((snapshot.now - last).whole_seconds())
             )
         }
         (n, None) => format!("{} of project {project} stopped", many(n)),

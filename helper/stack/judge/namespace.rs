@@ -1,7 +1,7 @@
 //! cloudflared lives in the proxy's network namespace, and loses its network when the proxy starts without it.
 
 use super::super::snapshot::Container;
-use super::state::{StackState, View, ago};
+use super::state::{StackState, View};
 use crate::answer::Finding;
 use crate::logs::patterns;
 use crate::rules::{self, RuleId};
@@ -79,7 +79,7 @@ fn describe(orphan: Orphan, proxy: &Container, cloudflared: &Container) -> Findi
         }
         Orphan::LeftBehind => {
             let later = proxy.started.zip(cloudflared.started).map_or(0, |(a, b)| (a - b).whole_seconds());
-            let text = format!("`{}` was started {} after `{service}`", proxy.service, ago(later));
+            let text = format!("`{}` was started {} after `{service}`", proxy.service, rules::ago(later));
             rules::finding(RuleId::ProxyNetnsOrphaned).with(text)
         }
     }

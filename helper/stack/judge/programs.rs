@@ -1,10 +1,10 @@
 //! The proxy and cloudflared as programs: whether they run and stay up, and run what the files say.
 
 use super::super::snapshot::Container;
-use super::state::{StackState, View, about, ago};
-use crate::answer::{Evidence, Finding};
-use crate::logs::fault::Fault;
+use super::state::{StackState, View, about};
+use crate::answer::{Finding, Subject};
 use crate::logs::patterns::{self, Pattern};
+use crate::logs::{self, fault::Fault};
 use crate::rules::{self, RuleId};
 
 /// Restarts without a known reason after which waiting is in vain.
@@ -44,8 +44,8 @@ fn judge_short_life(view: &View<'_>, container: &Container, state: &mut StackSta
     let of_this_life = |fault: &&Fault| fault.at.zip(started).is_none_or(|(at, started)| at >= started);
     let stream = view.snapshot.logs.of(&container.service);
     match stream.and_then(|stream| stream.proof()).filter(of_this_life) {
-        Some(Fault { rule: Some(rule), text, .. }) => {
-            let cause = about(*rule, &container.service).with(Evidence::of(&container.service, text));
+        Some(fault @ Fault { rule: Some(rule), .. }) => {
+            let cause = about(*rule, &container.service).with(logs::quote(&container.service, fault));
             judge_loop(view, container, Some(cause), state);
         }
         _ => state.recently_restarted = true,
@@ -80,12 +80,9 @@ fn explain(view: &View<'_>, finding: Finding, cause: Option<Finding>, state: &mu
 
 /// A finding about a service with the last line that the service printed.
 pub(super) fn with_last_line(view: &View<'_>, finding: Finding) -> Finding {
-    let Some(crate::answer::Subject::Service { name }) = &finding.subject else { return finding };
-    match view.snapshot.last_line(name) {
-        Some(line) => {
-            let line = Evidence::of(name, line);
-            finding.with(line)
-        }
+    let Some(Subject::Service { name }) = &finding.subject else { return finding };
+    match view.snapshot.last_line(name).map(|line| line.quoted(name)) {
+        Some(line) => finding.with(line),
         None => finding,
     }
 }
@@ -93,8 +90,8 @@ pub(super) fn with_last_line(view: &View<'_>, finding: Finding) -> Finding {
 /// Why a program ended, from its last lines. A message of several lines is one text; the last life's lines come last.
 fn reason(view: &View<'_>, name: &str, patterns: &[Pattern]) -> Option<Finding> {
     let lines = view.snapshot.last_lines.get(name)?;
-    let (rule, line) = lines.iter().rev().find_map(|line| Some((patterns::proof(line, patterns)?, line)))?;
-    Some(about(rule, name).with(Evidence::of(name, line)))
+    let (rule, line) = lines.iter().rev().find_map(|line| Some((patterns::proof(&line.text, patterns)?, line)))?;
+    Some(about(rule, name).with(line.quoted(name)))
 }
 
 /// Whether the running proxy was made with this configuration, or restarted after the last edit of it.
@@ -123,7 +120,7 @@ pub(super) fn judge_applied(view: &View<'_>, state: &mut StackState) {
             let path = &view.declared.gateway_path;
             let text = match edited {
                 Some(later) => {
-                    format!("`{path}` was written {} after the start of `{service}`", ago(later.whole_seconds()))
+                    format!("`{path}` was written {} after the start of `{service}`", rules::ago(later.whole_seconds()))
                 }
                 None => format!("`{path}` is not the file that `{service}` was created with"),
             };

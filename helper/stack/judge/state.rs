@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::{Finding, Severity, Skipped, Subject, count};
+use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::probe::row::ServerRow;
 use crate::probe::state::State;
 use crate::probe::wire::Metrics;
@@ -142,16 +142,6 @@ impl View<'_> {
     /// The container of a service that the files have.
     pub(super) fn container(&self, service: &str) -> Option<&Container> {
         self.snapshot.container(service).filter(|_| self.declared.has(service))
-    }
-}
-
-/// A time span in its largest unit, `5 s`, `3 min`, `2 h`, `4 days`.
-pub(crate) fn ago(seconds: i64) -> String {
-    match seconds.max(0) {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s @ 7_200..172_800 => format!("{} h", s / 3_600),
-        s => count(s / 86_400, "day"),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::logs::matcher::Writer;
 use crate::model::found::Found;
 use crate::stack::declared::Declared;
 use crate::stack::outcome::{self, Command};
-use crate::stack::snapshot::{Container, Files, Printed, Snapshot};
+use crate::stack::snapshot::{Container, Files, LastLine, Printed, Snapshot};
 
 /// The engine's time.
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-22 21:00 UTC);
@@ -181,7 +181,8 @@ impl Fixture {
     /// With a program that ended with these last lines, again and again or for good.
     pub(crate) fn ended(mut self, service: &str, status: &str, restarts: u32, last: &[&str]) -> Self {
         self.texts.remove(service);
-        let last: Vec<String> = last.iter().map(|line| (*line).to_owned()).collect();
+        let at = Some(NOW - Duration::from_secs(3));
+        let last = last.iter().map(|line| LastLine { at, text: (*line).to_owned() }).collect();
         self.snapshot.last_lines.insert(service.to_owned(), last);
         self.change(service, |c| {
             (c.status, c.restarts, c.exit_code) = (status.to_owned(), restarts, 1);
@@ -273,7 +274,7 @@ pub(crate) fn expect(fixture: &Fixture, ready: bool, next: &str, expected: &[&st
     if let Some(root) = root.filter(|_| !ready) {
         assert!(summary.contains(&root.title), "{summary}");
     }
-    assert_eq!(summary.contains("not live"), !ready, "{summary}");
+    assert_eq!(summary.contains("not ready"), !ready, "{summary}");
     let (_, snapshot) = fixture.seen();
     assert!(serde_json::to_string(&snapshot).is_ok() && serde_json::to_string(&state).is_ok());
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{AGENT_START, Fixture, NOW, STARTED, ids, registered, states};
-use crate::stack::judge::state::ago;
+use crate::rules::ago;
 
 const DENIED: &str = "fatal: open /data/tls.key: permission denied";
 const CANNOT_JOIN: &str = "cannot join network of a non running container: aaaaaaaaaaaa";

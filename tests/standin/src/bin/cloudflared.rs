@@ -13,6 +13,9 @@
 //! | `blocked` | UDP to the edge is dropped: every dial runs into its timeout |
 //! | anything else | all four register: 0 and 1 at once, 2 and 3 a second apart |
 //!
+//! A call is brought in over the metrics port: `POST /standin/call/HOST/PATH` sends the first request of an MCP client to
+//! `--url`, as if it had come through the tunnel; `POST /standin/call/CODE` only counts one.
+//!
 //! Whatever the script, a network namespace without a default route loses all connections, as it does when the
 //! container that owns the namespace has died.
 
@@ -26,7 +29,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, ToSocketAddrs, UdpSocket};
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -229,7 +232,8 @@ fn run(line: &CommandLine) {
         log.info("ICMP proxy will use :: as source for IPv6", &[]);
     }
     let connections: Connections = Arc::default();
-    serve_metrics(line.get("metrics"), &log, &connections, &connector);
+    let origin = line.get("url").unwrap_or_default();
+    serve_metrics(line.get("metrics"), &log, &connections, &connector, origin);
     if !online() {
         let lookup = "lookup _v2-origintunneld._tcp.argotunnel.com on 127.0.0.11:53: server misbehaving";
         log.error("edge discovery: error looking up Cloudflare edge IPs: the DNS query failed", lookup, &[]);
@@ -319,7 +323,43 @@ impl Log {
 
 type Connections = Arc<[AtomicBool; 4]>;
 
-fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, connector: &str) {
+/// Calls since the start, as `proxy/metrics.go` counts them: a request as it arrives, an error where the origin cannot
+/// be reached, a response code once an answer that is no WebSocket has passed.
+#[derive(Default)]
+struct Calls {
+    requests: u64,
+    errors: u64,
+    open: u64,
+    responses: BTreeMap<u16, u64>,
+}
+
+/// Brings a call to the origin as if it had come through the tunnel: the request of an MCP client for a host and a path.
+/// The real one opens a WebSocket, which has no response code of its own.
+fn bring(origin: &str, host: &str, path: &str, log: &Log, calls: &Mutex<Calls>) {
+    let count = |change: fn(&mut Calls)| change(&mut calls.lock().unwrap_or_else(PoisonError::into_inner));
+    count(|calls| (calls.requests, calls.open) = (calls.requests + 1, calls.open + 1));
+    let address = origin.trim_start_matches("http://");
+    let resolved = address.to_socket_addrs().ok().and_then(|mut found| found.find(|address| address.is_ipv4()));
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {},
+        "protocolVersion": "2025-06-18", "clientInfo": {"name": "standin", "version": "1"}}});
+    let fields = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
+    let answer = resolved.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(|address| {
+        http::call(address, "POST", path, host, &fields, Some(&message.to_string()))
+    });
+    if let Err(error) = answer {
+        count(|calls| calls.errors += 1);
+        let reason = format!(
+            "Unable to reach the origin service. The service may be down or it may not be responding to traffic from \
+             cloudflared: dial tcp {address}: {}",
+            errno_text(&error)
+        );
+        let fields = [("connIndex", json!(0)), ("event", json!(1)), ("originService", json!(origin))];
+        log.line(3, "", Some(&reason), &fields);
+    }
+    count(|calls| calls.open -= 1);
+}
+
+fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, connector: &str, origin: &str) {
     let defaults: Vec<String> = (20241..=20245).map(|port| format!("0.0.0.0:{port}")).collect();
     let bound = match address {
         Some(address) => TcpListener::bind(address).map(|listener| (listener, address.to_owned())),
@@ -339,8 +379,9 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
     };
     log.info(&format!("Starting metrics server on {shown}/metrics"), &[]);
     let (connections, connector) = (Arc::clone(connections), connector.to_owned());
+    let (log, origin) = (log.clone(), origin.to_owned());
     thread::spawn(move || {
-        let mut calls = BTreeMap::new();
+        let calls: Arc<Mutex<Calls>> = Arc::default();
         for mut client in listener.incoming().flatten() {
             let _ = client.set_read_timeout(Some(Duration::from_secs(2)));
             let Ok(head) = http::Head::read(&mut client) else { continue };
@@ -354,10 +395,16 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
                 }
                 Some("/healthcheck") => http::answer(&mut client, "200 OK", "text/plain", "OK\n"),
                 Some("/metrics") => http::answer(&mut client, "200 OK", "text/plain", &metrics(up, &calls)),
-                // No call comes here through an edge: a test says that one has.
+                // No call comes here through an edge: a test says that one has, for a host and a path, or with a status
+                // and no more than that.
                 Some(path) if path.starts_with("/standin/call/") => {
-                    let code = path.trim_start_matches("/standin/call/").parse().unwrap_or(200);
-                    *calls.entry(code).or_insert(0) += 1;
+                    let call = path.trim_start_matches("/standin/call/").to_owned();
+                    let (log, origin, calls) = (log.clone(), origin.clone(), Arc::clone(&calls));
+                    // A server may take its time, or never answer.
+                    thread::spawn(move || match call.split_once('/') {
+                        Some((host, path)) => bring(&origin, host, &format!("/{path}"), &log, &calls),
+                        None => count(call.parse().unwrap_or(200), &calls),
+                    });
                     http::answer(&mut client, "200 OK", "text/plain", "")
                 }
                 _ => http::answer(&mut client, "404 Not Found", "text/plain", "404 page not found\n"),
@@ -366,26 +413,37 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
     });
 }
 
-/// `/metrics`, as far as it is about the tunnel: connections, and calls by status code since the start. 502 is what
-/// cloudflared answers where it does not reach the origin.
-fn metrics(up: usize, calls: &BTreeMap<u16, u64>) -> String {
-    let total: u64 = calls.values().sum();
-    let errors = calls.get(&502).copied().unwrap_or_default();
-    let mut text = format!(
-        "# HELP cloudflared_tunnel_ha_connections Number of active ha connections\n\
-         # TYPE cloudflared_tunnel_ha_connections gauge\ncloudflared_tunnel_ha_connections {up}\n\
-         # HELP cloudflared_tunnel_request_errors Count of error proxying to origin\n\
-         # TYPE cloudflared_tunnel_request_errors counter\ncloudflared_tunnel_request_errors {errors}\n\
-         # HELP cloudflared_tunnel_response_by_code Count of responses by HTTP status code\n\
-         # TYPE cloudflared_tunnel_response_by_code counter\n"
-    );
-    for (code, count) in calls {
-        text += &format!("cloudflared_tunnel_response_by_code{{status_code=\"{code}\"}} {count}\n");
+/// Counts a call that nobody made. 502 is what cloudflared answers where it does not reach the origin.
+fn count(status: u16, calls: &Mutex<Calls>) {
+    let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    calls.requests += 1;
+    if status == 502 {
+        calls.errors += 1;
+    } else {
+        *calls.responses.entry(status).or_insert(0) += 1;
     }
-    text + &format!(
-        "# HELP cloudflared_tunnel_total_requests Amount of requests proxied through all the tunnels\n\
-         # TYPE cloudflared_tunnel_total_requests counter\ncloudflared_tunnel_total_requests {total}\n"
-    )
+}
+
+/// `/metrics`, as far as it is about the tunnel: connections, and calls since the start.
+fn metrics(up: usize, calls: &Mutex<Calls>) -> String {
+    let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut text = String::new();
+    let mut series = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+        text += &format!("# HELP cloudflared_tunnel_{name} {help}\n# TYPE cloudflared_tunnel_{name} {kind}\n");
+        for (labels, value) in values {
+            text += &format!("cloudflared_tunnel_{name}{labels} {value}\n");
+        }
+    };
+    let one = |value: u64| [(String::new(), value)];
+    let responses: Vec<(String, u64)> =
+        calls.responses.iter().map(|(code, count)| (format!("{{status_code=\"{code}\"}}"), *count)).collect();
+    let open = "Concurrent requests proxied through each tunnel";
+    series("concurrent_requests_per_tunnel", "gauge", open, &one(calls.open));
+    series("ha_connections", "gauge", "Number of active ha connections", &one(up as u64));
+    series("request_errors", "counter", "Count of error proxying to origin", &one(calls.errors));
+    series("response_by_code", "counter", "Count of responses by HTTP status code", &responses);
+    series("total_requests", "counter", "Amount of requests proxied through all the tunnels", &one(calls.requests));
+    text
 }
 
 /// Whether the namespace still has a way out.

@@ -4,8 +4,10 @@
 //! - `probe http HOST:PORT METHOD PATH HOSTHEADER [BODY]`: status line, header fields and body of the answer.
 //! - `probe mcp HOST:PORT PATH HOSTHEADER TOOL ARGUMENTS`: initializes an MCP session over streamable HTTP, calls the
 //!   tool and prints its result as one line of JSON.
-//! - `probe serve ADDRESS TEXT`: an upstream that answers every request with the text and the Host it was asked
-//!   for, and MCP's own as a server of that name with one tool.
+//! - `probe serve ADDRESS TEXT [STATUS]`: an upstream that answers every request with the text and the Host it was asked
+//!   for, and MCP's own as a server of that name with one tool; with a status, every POST with that and the text. Prints
+//!   a line for each request as it comes, and one with the status as it is answered; a status `000` leaves POST without
+//!   an answer.
 //!
 //! Exit code 0 when it worked (`http`: status 2xx), 1 when not, 2 when the command line is wrong.
 
@@ -23,7 +25,8 @@ fn main() -> ExitCode {
         ["http", address, method, path, host] => request(address, method, path, host, None),
         ["http", address, method, path, host, body] => request(address, method, path, host, Some(body)),
         ["mcp", address, path, host, tool, arguments] => mcp(address, path, host, tool, arguments),
-        ["serve", address, text] => serve(address, text),
+        ["serve", address, text] => serve(address, text, None),
+        ["serve", address, text, status] => serve(address, text, Some(status)),
         _ => {
             eprintln!("usage: probe cat|http|mcp|serve …");
             return ExitCode::from(2);
@@ -115,20 +118,31 @@ fn mcp_answer(head: &mut http::Head, client: &mut impl Read, name: &str) -> Opti
     Some(json!({"jsonrpc": "2.0", "id": message["id"], "result": result}))
 }
 
-fn serve(address: &str, text: &str) -> Result<(), String> {
+fn serve(address: &str, text: &str, status: Option<&str>) -> Result<(), String> {
     on_stop(|_| std::process::exit(0)).map_err(|error| error.to_string())?;
     let listener = listen(address).map_err(|error| format!("listen tcp {address}: {}", errno_text(&error)))?;
     println!("listening on {address}");
+    let mut silent = Vec::new();
     for mut client in listener.incoming().flatten() {
         let Ok(mut head) = http::Head::read(&mut client) else { continue };
         println!("{}", head.line);
-        if let Some(answer) = mcp_answer(&mut head, &mut client, text) {
-            let _ = http::answer(&mut client, "200 OK", "application/json", &answer.to_string());
+        let request = head.line.trim_end_matches(" HTTP/1.1").to_owned();
+        let status = status.filter(|_| request.starts_with("POST "));
+        let said = mcp_answer(&mut head, &mut client, text).filter(|_| status.is_none());
+        if status == Some("000") {
+            silent.push(client);
             continue;
         }
-        let body = format!("{text}\nHost: {}\n", head.field("host").unwrap_or_default());
+        let (status, kind, body) = match said {
+            Some(answer) => ("200 OK", "application/json", answer.to_string()),
+            None => {
+                let host = head.field("host").unwrap_or_default();
+                (status.unwrap_or("200 OK"), "text/plain", format!("{text}\nHost: {host}\n"))
+            }
+        };
         // A client that went away concerns nobody.
-        let _ = http::answer(&mut client, "200 OK", "text/plain", &body);
+        let _ = http::answer(&mut client, status, kind, &body);
+        println!("{request} {}", status.split(' ').next().unwrap_or_default());
     }
     Ok(())
 }
