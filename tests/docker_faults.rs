@@ -465,9 +465,9 @@ fn of_two_failures_of_a_restart_the_first_is_told() {
     let project = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap().to_owned();
     let shown = rig.parent.path().join("inspect");
     let all = ["mcp-gateway", "cloudflared"].map(|service| inspected(&rig.dir, &project, service));
-    std::fs::write(&shown, json!(all).to_string()).unwrap();
-    let healthy =
-        HEALTHY.replace("ps\\ *) ;;", &format!("ps\\ *) echo a; echo b ;;\ninspect*) cat {} ;;", shown.display()));
+    std::fs::write(&shown, format!("{}\n", json!(all))).unwrap();
+    let inspect = format!("inspect*) while read -r line; do echo \"$line\"; done <{} ;;", shown.display());
+    let healthy = HEALTHY.replace("ps\\ *) ;;", &format!("ps\\ *) echo a; echo b ;;\n{inspect}"));
     let (first, second) = (
         "Bind for 0.0.0.0:8080 failed: port is already allocated",
         "Conflict. The container name \"/x\" is already in use by container \"1\"",
