@@ -15,6 +15,7 @@ mod certs;
 mod check;
 mod connect;
 mod contract;
+mod crash;
 mod diagnose;
 mod diagnose_live;
 mod docker_faults;

@@ -15,7 +15,7 @@ pub(crate) use error::Error;
 
 use crate::caller::Caller;
 use crate::redact;
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// Version of the envelope. New keys keep it; removing or changing one raises it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -184,6 +184,8 @@ pub(crate) fn finish<D: Serialize>(
     let (value, status) = match result {
         Ok(report) => {
             let mut findings = rules::order(report.findings);
+            let mut skipped = report.skipped;
+            limit(&mut findings, &mut skipped);
             for finding in &mut findings {
                 finding.fix = caller.fill(&finding.fix);
                 finding.cause = caller.fill(&finding.cause);
@@ -197,7 +199,7 @@ pub(crate) fn finish<D: Serialize>(
                 summary: redact::one_line(&report.summary),
                 data: report.data,
                 findings,
-                skipped: report.skipped,
+                skipped,
                 next: report.next,
             };
             (serde_json::to_value(answer), status)
@@ -213,6 +215,23 @@ pub(crate) fn finish<D: Serialize>(
             let error = Error::Internal(error.to_string());
             (serde_json::to_value(failure(&command, &error)).unwrap_or_default(), Status::Error)
         }
+    }
+}
+
+/// Findings, and checks that could not run, of one answer: what comes after them is counted. A model reads all of it.
+const MOST: usize = 20;
+
+/// Cuts both lists; errors come first, so that none makes room for a note.
+fn limit(findings: &mut Vec<Finding>, skipped: &mut Vec<Skipped>) {
+    let more = [("findings", findings.len()), ("skipped", skipped.len())];
+    findings.truncate(MOST);
+    skipped.truncate(MOST);
+    for (id, number) in more.into_iter().filter(|(_, number)| *number > MOST) {
+        skipped.push(Skipped::new(id, format!("{} more are not listed", number - MOST)));
+    }
+    let kept: Vec<RuleId> = findings.iter().map(|finding| finding.id).collect();
+    for finding in findings {
+        finding.consequence_of.take_if(|cause| !kept.contains(cause));
     }
 }
 

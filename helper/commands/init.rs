@@ -89,6 +89,7 @@ fn make(
     caller: &Caller,
     made: &mut Made,
 ) -> Result<(), Error> {
+    deployment.require_own(caller)?;
     let action = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
     // Whoever was first while this one waited for the lock has decided.

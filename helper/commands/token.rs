@@ -63,6 +63,7 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
         let _ = writeln!(std::io::stderr(), "{} does not exist yet and will be made.", deployment.root().display());
     }
     deployment.require_room(false)?;
+    deployment.require_own(caller)?;
     let token = match Token::parse(&given()?) {
         Ok(token) => token,
         Err(fault) => return Ok(refused(fault)),

@@ -5,6 +5,7 @@ pub(crate) mod env_file;
 pub(crate) mod kind;
 pub(crate) mod modes;
 mod origin;
+mod owner;
 pub(crate) mod replica;
 pub(crate) mod route;
 pub(crate) mod scaffold;
@@ -28,6 +29,7 @@ use crate::answer::Error;
 use crate::caller::Caller;
 use crate::os::directory::Directory;
 use crate::os::holder;
+use crate::os::litter;
 
 /// Mode of the directory, where the helper creates it: other users of the host cannot reach the keys.
 pub(crate) const DIR_MODE: u32 = 0o700;
@@ -158,7 +160,10 @@ impl Deployment {
         let give_up = Instant::now() + Duration::from_secs(10);
         loop {
             match dir.try_lock() {
-                Ok(()) => return Ok(Lock { dir: Some(dir) }),
+                Ok(()) => {
+                    self.sweep();
+                    return Ok(Lock { dir: Some(dir) });
+                }
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -171,6 +176,28 @@ impl Deployment {
                 // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
                 Err(TryLockError::Error(_)) => return Ok(Lock { dir: None }),
             }
+        }
+    }
+}
+
+/// Files that the helper writes, by their folders: a killed run may have left one of them under a temporary name.
+const WRITTEN: [(&str, &[&str]); 4] = [
+    ("", &[".env", ".gitignore", "docker-compose.yaml"]),
+    (path::DATA, &["ca", "ca-next", "ca-old", "tls"]),
+    (path::CONFIG, &["mcp-gateway.yaml"]),
+    (path::SAMPLE, &[".dockerignore", "Dockerfile", "requirements.txt", "server.py"]),
+];
+
+impl Deployment {
+    /// Removes what killed runs left.
+    fn sweep(&self) {
+        for (folder, names) in WRITTEN {
+            // Certificates and keys have names in common, and copies that were set aside have more behind them.
+            let is_ours = |name: &str| match folder {
+                path::DATA => names.iter().any(|stem| name.split('.').next() == Some(*stem) && name.contains('.')),
+                _ => names.contains(&name),
+            };
+            litter::sweep(self, folder, is_ours);
         }
     }
 }

@@ -5,5 +5,6 @@ pub(crate) mod directory;
 pub(crate) mod files;
 pub(crate) mod git;
 pub(crate) mod holder;
+pub(crate) mod litter;
 pub(crate) mod process;
 pub(crate) mod prompt;

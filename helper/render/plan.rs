@@ -1,6 +1,7 @@
 //! What is to happen to each file, and how an answer shows it: pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -152,10 +153,14 @@ pub(super) fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, fo
     }
 }
 
+/// How long the shortest diff is looked for; a longer one says the same.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// A unified diff, as foreign text: what stands in a file may be anything.
 fn unified(name: &str, old: &str, new: &str) -> String {
     let (before, after) = (format!("a/{name}"), format!("b/{name}"));
-    let diff = TextDiff::from_lines(old, new).unified_diff().header(&before, &after).to_string();
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
+    let diff = diff.unified_diff().header(&before, &after).to_string();
     let mut lines = redact::Lines::default();
     for (number, line) in diff.lines().enumerate() {
         // Two lines of header, then signs of one byte.

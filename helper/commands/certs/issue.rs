@@ -40,6 +40,7 @@ pub(crate) struct IssueData {
 pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Caller) -> Result<Report<IssueData>, Error> {
     let lives = Lives::asked(request.server_days, request.ca_days)?;
     deployment.require()?;
+    deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
     let target = Target::of(deployment, caller)?;
     let Issued { files, judged } = provision::issue(deployment, target.purpose(), lives)?;

@@ -68,6 +68,7 @@ impl RenewRequest {
 pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Caller) -> Result<Report<RenewData>, Error> {
     let wish = request.wish()?;
     deployment.require()?;
+    deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
     let target = Target::of(deployment, caller)?;
     // A link or a directory in its place must not be renamed over.

@@ -76,6 +76,7 @@ pub(crate) fn run(
         return Err(Error::request("`to` goes with the step `back` only", "leave `to` out"));
     }
     deployment.require()?;
+    deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
     if let (Some(_), Some(replica)) = (request.step, Replica::of(deployment)) {
         return Err(Error::Directory {
