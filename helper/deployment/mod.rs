@@ -183,7 +183,7 @@ impl Deployment {
 /// Files that the helper writes, by their folders: a killed run may have left one of them under a temporary name.
 const WRITTEN: [(&str, &[&str]); 4] = [
     ("", &[".env", ".gitignore", "docker-compose.yaml"]),
-    (path::DATA, &["ca", "ca-next", "ca-old", "tls"]),
+    (path::DATA, &["ca", "tls"]),
     (path::CONFIG, &["mcp-gateway.yaml"]),
     (path::SAMPLE, &[".dockerignore", "Dockerfile", "requirements.txt", "server.py"]),
 ];
@@ -192,11 +192,12 @@ impl Deployment {
     /// Removes what killed runs left.
     fn sweep(&self) {
         for (folder, names) in WRITTEN {
-            // Certificates and keys have names in common, and copies that were set aside have more behind them.
-            let is_ours = |name: &str| match folder {
-                path::DATA => names.iter().any(|stem| name.split('.').next() == Some(*stem) && name.contains('.')),
-                _ => names.contains(&name),
+            // While the CA is being changed there are several of each: `ca-next.key`, `tls-old.crt`.
+            let is_pair = |name: &str| {
+                let stem = name.strip_suffix(".crt").or_else(|| name.strip_suffix(".key"));
+                stem.is_some_and(|stem| names.contains(&stem.split('-').next().unwrap_or(stem)))
             };
+            let is_ours = |name: &str| if folder == path::DATA { is_pair(name) } else { names.contains(&name) };
             litter::sweep(self, folder, is_ours);
         }
     }

@@ -195,8 +195,7 @@ fn is_empty(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// A file that is complete under a temporary name, with its final mode. One that belonged to the owner of its folder goes on
-/// to do so.
+/// A file that is complete under a temporary name, with its final mode.
 fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Result<tempfile::NamedTempFile, Error> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -208,9 +207,7 @@ fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Re
         .map_err(|e| Error::io("create", path, e.error_without_path()))?;
     temporary.write_all(bytes).map_err(|e| Error::io("write", path, e))?;
     let file = temporary.as_file();
-    // A file of anybody else's may have been put there by them, to be given what is written now.
-    let of_folder = folder.metadata().map(|meta| meta.uid()).ok();
-    if let Some(old) = owner.filter(|old| of_folder == Some(old.uid())) {
+    if let Some(old) = owner {
         let uid = (old.uid() != rustix::process::geteuid().as_raw()).then(|| rustix::fs::Uid::from_raw(old.uid()));
         let gid = (old.gid() != rustix::process::getegid().as_raw()).then(|| rustix::fs::Gid::from_raw(old.gid()));
         if uid.is_some() || gid.is_some() {
