@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Deployment, unusable};
+use super::{Deployment, path, unusable};
 use crate::answer::Error;
 use crate::caller::Caller;
 
@@ -62,10 +62,13 @@ impl Trusted {
 fn fault(root: &Path, trusted: &Trusted) -> Option<String> {
     let real = root.ancestors().find_map(|above| above.canonicalize().ok())?;
     let as_written = root.ancestors();
-    let all = as_written.chain(real.ancestors());
-    all.filter_map(|path| {
-        let meta = path.symlink_metadata().ok()?;
-        trusted.fault(path, &meta, path == root || path == real && root.exists())
+    // A directory that lets others through does not close the folder of the keys.
+    let is_entered = root.metadata().is_ok_and(|meta| meta.mode() & 0o011 != 0);
+    let data = root.join(path::DATA);
+    let all = as_written.chain(real.ancestors()).chain(is_entered.then_some(data.as_path()));
+    all.filter_map(|at| {
+        let meta = at.symlink_metadata().ok()?;
+        trusted.fault(at, &meta, at == root || at == data || at == real && root.exists())
     })
     .next()
 }
@@ -134,8 +137,15 @@ mod tests {
             let missing = root.join("not-there/yet");
             assert_eq!(fault(&missing, &trusted).is_none(), is_safe || of_root == 0o1777, "{of_above:o} {of_root:o}");
         }
-        mode(&root, 0o700);
+        mode(&root, 0o755);
         mode(&above, 0o755);
+        create_dir_all(root.join("data")).unwrap();
+        for (of_root, of_data, is_safe) in [(0o755, 0o755, true), (0o755, 0o777, false), (0o700, 0o777, true)] {
+            mode(&root, of_root);
+            mode(&root.join("data"), of_data);
+            assert_eq!(fault(&root, &trusted).is_none(), is_safe, "{of_root:o} {of_data:o}");
+        }
+        mode(&root, 0o700);
         let shared = folder.path().join("shared");
         create_dir_all(&shared).unwrap();
         symlink(&root, shared.join("link")).unwrap();
