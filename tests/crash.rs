@@ -48,7 +48,7 @@ const INIT: &str = r#"init {"domain":"abcd1234.tunnel.anthropic.com","sample":tr
 const BARE: &str = r#"init {"domain":"abcd1234.tunnel.anthropic.com"}"#;
 
 const ROUTE: &str = r#"render {"routes":{"notes":"http://notes:8000","wiki":null}}"#;
-const HARDENED: &str = r#"render {"profile":"hardened","namespace":"separate","log_level":"debug"}"#;
+const HARDENED: &str = r#"render {"profile":"hardened","log_level":"debug"}"#;
 const TO_IDLE: &str = r#"certs rotate-ca {"step":"back","to":"idle"}"#;
 const TO_BEGUN: &str = r#"certs rotate-ca {"step":"back","to":"begun"}"#;
 const RENEW: &str = r#"certs renew {"force":true}"#;
@@ -158,7 +158,10 @@ impl Scenario {
         if dir.join("data/tls.crt").exists() {
             let answer = run(&dir, "certs check {}");
             let ids = answer.findings();
-            assert!(!ids.iter().any(|id| ["proxy-cert-mismatch", "ca-key-mismatch"].contains(id)), "{what}: {ids:?}");
+            // The proxy reloads its pair at any moment. The CA's is used by the helper only, which goes on with the change.
+            let is_changing = ids.contains(&"certs-rotation-open");
+            assert!(!ids.contains(&"proxy-cert-mismatch"), "{what}: {ids:?}");
+            assert!(is_changing || !ids.contains(&"ca-key-mismatch"), "{what}: {ids:?}");
         }
         let again = run(&dir, self.command);
         assert_eq!(again.code, 0, "{what}: {:#}", again.json);

@@ -192,9 +192,9 @@ impl Deployment {
     /// Removes what killed runs left.
     fn sweep(&self) {
         for (folder, names) in WRITTEN {
-            // While the CA is being changed there are several of each: `ca-next.key`, `tls-old.crt`.
+            // While the CA is being changed there are several of each: `ca-next.key`, `tls-old.crt`, `ca-next.back`.
             let is_pair = |name: &str| {
-                let stem = name.strip_suffix(".crt").or_else(|| name.strip_suffix(".key"));
+                let stem = [".crt", ".key", ".back"].iter().find_map(|end| name.strip_suffix(end));
                 stem.is_some_and(|stem| names.contains(&stem.split('-').next().unwrap_or(stem)))
             };
             let is_ours = |name: &str| if folder == path::DATA { is_pair(name) } else { names.contains(&name) };

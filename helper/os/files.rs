@@ -166,6 +166,10 @@ pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result
                 // Made for this, with the umask's mode: the keys will lie in it.
                 fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("close", &path, e))?;
             }
+            if !inside.is_empty() && ours && meta.mode() & 0o777 == 0o700 && mode != 0o700 && is_empty(&path) {
+                // A run that was killed between the two calls below.
+                fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("open up", &path, e))?;
+            }
             return Ok(Action::Unchanged);
         }
         Some(_) => {
