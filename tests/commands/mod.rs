@@ -1,0 +1,12 @@
+//! The commands on the deployment directory, one file a command.
+
+mod check;
+mod connect;
+mod init;
+mod privileges;
+mod probe;
+mod prompt;
+mod render;
+mod sample;
+mod takeover;
+mod token;

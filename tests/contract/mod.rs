@@ -1,0 +1,8 @@
+//! What every answer keeps: the envelope, whole answers, the order of the steps, advice that works.
+
+mod advice;
+mod answers;
+mod envelope;
+mod place;
+mod steps;
+mod terminal;

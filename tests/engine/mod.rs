@@ -1,0 +1,44 @@
+//! The stack on a real Docker engine, with containers that play the proxy and cloudflared.
+
+mod bundle;
+mod call;
+mod changes;
+mod diagnose;
+mod edge;
+mod faults;
+mod start;
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::support::Answer;
+use crate::support::engine::Stack;
+
+/// One line of a list of objects by the value of a key.
+fn row<'a>(list: &'a Value, key: &str, value: &str) -> &'a Value {
+    let rows = list.as_array().unwrap();
+    rows.iter().find(|row| row[key] == value).unwrap_or_else(|| panic!("no `{value}` in {list}"))
+}
+
+fn route<'a>(answer: &'a Answer, name: &str) -> &'a Value {
+    row(&answer.data()["routes"], "name", name)
+}
+
+fn container<'a>(answer: &'a Answer, service: &str) -> &'a Value {
+    row(&answer.data()["containers"], "service", service)
+}
+
+/// The evidence of a finding as one text.
+fn evidence(answer: &Answer, id: &str) -> String {
+    answer.finding(id)["evidence"].to_string()
+}
+
+/// What was waited for, in seconds.
+fn seconds(answer: &Answer) -> u64 {
+    answer.data()["elapsed_ms"].as_u64().unwrap() / 1000
+}
+
+fn chmod(stack: &Stack, inside: &str, mode: u32) {
+    std::fs::set_permissions(stack.dir.join(inside), std::fs::Permissions::from_mode(mode)).unwrap();
+}

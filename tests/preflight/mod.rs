@@ -1,0 +1,5 @@
+//! `preflight`: the host, the network, the time limit.
+
+mod host;
+mod limits;
+mod network;
