@@ -15,7 +15,7 @@ use self::state::View;
 
 use super::declared::Declared;
 use super::snapshot::{Container, Snapshot};
-use crate::answer::Finding;
+use crate::answer::{Finding, Severity};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::logs::patterns;
 use crate::rules::{self, RuleId};
@@ -70,6 +70,8 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
 
 fn stopped(declared: &Declared, snapshot: &Snapshot, known: &[&Container]) -> Finding {
     let finding = rules::finding(RuleId::StackStopped);
+    // Not started yet, or taken down: a state, no fault.
+    let finding = if known.is_empty() { finding.with_severity(Severity::Warning) } else { finding };
     let last = known.iter().filter_map(|c| c.finished).max();
     let project = &declared.project;
     finding.with(match (known.len(), last) {
