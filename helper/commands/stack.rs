@@ -253,12 +253,13 @@ pub(crate) fn status(
     Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
 }
 
-/// After waiting in vain the exit code says so, too. Without waiting, what is on its way is a state and not
-/// an error.
+/// After waiting in vain the exit code says so, too. Without waiting, a stack that was not started, or is on its way, is
+/// a state and not an error.
 fn require_live(waited: &mut Waited, limit: Duration) {
     let state = &mut waited.state;
     let is_error = |f: &Finding| f.severity == Severity::Error;
-    let on_its_way = limit.is_zero() && (!state.pending.is_empty() || state.recently_restarted);
+    let is_state = !state.pending.is_empty() || state.recently_restarted || state.has(RuleId::StackStopped);
+    let on_its_way = limit.is_zero() && is_state;
     if !state.ready && !on_its_way && !state.findings.iter().any(is_error) {
         let missing = format!("after {} s: {}", waited.elapsed.as_secs(), state.progress());
         state.findings.push(rules::finding(RuleId::NotLive).with(missing));

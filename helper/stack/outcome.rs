@@ -45,7 +45,11 @@ fn is_risk(finding: &Finding) -> bool {
 /// The finding that a summary names; risks count only while the stack works.
 fn cause(ready: bool, findings: &[Finding]) -> Option<&Finding> {
     let severe = |f: &&Finding| weight(f, findings) < Severity::Note;
-    root(findings).filter(severe).filter(|f| ready || !is_risk(f) || weight(f, findings) == Severity::Error)
+    let first = root(findings).filter(severe);
+    let first = first.filter(|f| ready || !is_risk(f) || weight(f, findings) == Severity::Error);
+    // A token that others can read does not say why nothing runs.
+    let stopped = findings.iter().find(|f| f.id == RuleId::StackStopped && f.consequence_of.is_none());
+    if first.is_some_and(is_risk) { stopped.or(first) } else { first }
 }
 
 /// One sentence for a person.

@@ -278,7 +278,7 @@ fn engine_diagnose_servers_that_do_not_answer() {
     assert_eq!(alien.finding("upstream-down")["consequence_of"], "platform-mismatch");
     let apart = lead_to("http://far:9000").expect(1);
     assert!(evidence(&apart, "upstream-dns").contains("on no network together"), "{:#}", apart.json);
-    assert!(next(&apart).contains("give `far` a network of `mcp-gateway`"), "{}", next(&apart));
+    assert!(next(&apart).contains("let both join one network"), "{}", next(&apart));
     let refused = lead_to("http://own:9999").expect(1);
     assert!(evidence(&refused, "upstream-refused").contains("port 9999 (service `own`)"), "{:#}", refused.json);
     let status = stack.status().expect(1);
@@ -450,8 +450,8 @@ fn engine_diagnose_what_was_never_started() {
         answer.finding(id);
     }
     assert!(evidence(&answer, "image-absent").contains("cloudflared:latest"), "{:#}", answer.json);
-    // It endangers the token; that nothing runs is another matter, and comes first.
-    root(&answer, "stack-stopped");
+    // They endanger the token; that nothing runs is another matter, and what the summary says.
+    assert!(answer.json["summary"].as_str().unwrap().contains("the stack is not running"), "{:#}", answer.json);
     assert!(next(&answer).contains(" up "), "{}", next(&answer));
 
     // What nobody can start is mended before it is started.

@@ -13,7 +13,7 @@ fn engine_starts_to_ready_and_down_leaves_nothing() {
     let Some(engine) = engine("start to ready") else { return };
     let stack = Stack::small(engine, "start", "healthy");
 
-    let stopped = stack.status().expect(1);
+    let stopped = stack.status().expect(0);
     assert_eq!(stopped.findings(), ["stack-stopped"]);
     assert_eq!(stopped.data()["ready"], false);
 
