@@ -282,7 +282,7 @@ fn finish(
     if lost_its_network(&waited.state) {
         bring_back(stack, &mut waited, &mut done, limit, caller)?;
     }
-    done.extend(stack.remove_left_over_sample(&waited.state)?);
+    stack.remove_left_over(&waited.state, &mut done)?;
     if let Some(failure) = failed {
         add_failure(&mut waited.state, failure, is_consequence);
     }

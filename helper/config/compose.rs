@@ -1,17 +1,18 @@
 //! `docker-compose.yaml` as the helper writes it.
 
+mod file;
+
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::gateway::LISTEN_URL;
+use super::gateway::LISTEN_ADDR;
 use super::images::{CLOUDFLARED, ImageRef, PROXY, PYTHON};
 use super::sample;
-use super::settings::{McpPath, Profile, Protocol, Settings};
+use super::settings::{McpPath, Namespace, Profile, Protocol, Settings};
 use super::yaml::{self, Value, at, texts};
 use crate::answer::Error;
 use crate::deployment::route::DOCKER_HOST;
 use crate::deployment::{Domain, Upstream, env_file, path};
+use file::{Bind, Build, Dependency, Extension, File, HealthCheck, Logging, Mount, Network, Secret, Service, Services};
 
 /// The user of the images; written out, so that the 0600 keys of the person stay unreadable in the containers.
 pub(crate) const USER: &str = "65532:65532";
@@ -25,9 +26,11 @@ pub(crate) const CONFIG_TARGET: &str = "/etc/mcp-gateway/config.yaml";
 pub(crate) const CONFIG_LABEL: &str = "mcp-tunnels.config-sha256";
 /// Label with the fingerprint of the token that the container was made with.
 pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
-/// Loopback only, inside the namespace that cloudflared shares with the proxy.
+/// Loopback only: nothing but what lives in cloudflared's own network namespace gets there.
 const METRICS: &str = "127.0.0.1:20241";
 const SECRET: &str = "tunnel_token";
+/// Key of the network that the proxy and a separate cloudflared are on, and nothing else.
+pub(crate) const TUNNEL_NETWORK: &str = "tunnel";
 /// Where the file keeps what Compose has no place for.
 const EXTENSION: &str = "x-mcp-tunnels";
 
@@ -39,6 +42,7 @@ pub(crate) struct Choices {
     pub(crate) paths: BTreeMap<String, String>,
     pub(crate) networks: Vec<String>,
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) namespace: Namespace,
     pub(crate) profile: Profile,
     pub(crate) proxy_image: String,
     pub(crate) cloudflared_image: String,
@@ -53,6 +57,7 @@ impl Default for Choices {
             paths: BTreeMap::new(),
             networks: Vec::new(),
             protocol: None,
+            namespace: Namespace::Shared,
             profile: Profile::Default,
             proxy_image: PROXY.into(),
             cloudflared_image: CLOUDFLARED.into(),
@@ -82,6 +87,7 @@ impl Choices {
             }
         }
         self.protocol = settings.protocol.over(self.protocol).filter(|p| *p != Protocol::Auto);
+        self.namespace = settings.namespace.over(Some(self.namespace)).unwrap_or_default();
         self.profile = settings.profile.over(Some(self.profile)).unwrap_or_default();
         if settings.images.is_mentioned() {
             let images = settings.images.over(None);
@@ -117,130 +123,6 @@ pub(crate) fn words(command: &Value) -> Vec<String> {
         Value::String(line) => shlex::split(line).unwrap_or_default(),
         other => texts(other),
     }
-}
-
-#[derive(Serialize)]
-struct File {
-    name: String,
-    #[serde(rename = "x-mcp-tunnels", skip_serializing_if = "Option::is_none")]
-    extension: Option<Extension>,
-    services: Services,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    networks: BTreeMap<String, Network>,
-    secrets: BTreeMap<&'static str, Secret>,
-}
-
-/// What Compose passes over.
-#[derive(Serialize)]
-struct Extension {
-    paths: BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-struct Services {
-    #[serde(rename = "mcp-gateway")]
-    proxy: Service,
-    cloudflared: Service,
-    #[serde(rename = "hello-mcp", skip_serializing_if = "Option::is_none")]
-    sample: Option<Service>,
-}
-
-#[derive(Serialize)]
-struct Secret {
-    environment: &'static str,
-}
-
-#[derive(Serialize)]
-struct Network {
-    name: String,
-    external: bool,
-}
-
-/// A service; fields stand in the file in this order.
-#[derive(Default, Serialize)]
-struct Service {
-    image: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build: Option<Build>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pull_policy: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    init: Option<bool>,
-    user: &'static str,
-    restart: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network_mode: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    networks: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    depends_on: Option<BTreeMap<&'static str, Dependency>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    extra_hosts: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    command: Vec<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    environment: BTreeMap<&'static str, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    secrets: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    volumes: Vec<Mount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<HealthCheck>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<&'static str, String>,
-    security_opt: Vec<&'static str>,
-    cap_drop: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read_only: Option<bool>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tmpfs: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pids_limit: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mem_limit: Option<&'static str>,
-    logging: Logging,
-}
-
-#[derive(Serialize)]
-struct Build {
-    context: &'static str,
-    args: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Dependency {
-    condition: &'static str,
-    restart: bool,
-}
-
-#[derive(Serialize)]
-struct Mount {
-    r#type: &'static str,
-    source: String,
-    target: &'static str,
-    read_only: bool,
-    bind: Bind,
-}
-
-#[derive(Serialize)]
-struct Bind {
-    create_host_path: bool,
-    selinux: &'static str,
-}
-
-#[derive(Serialize)]
-struct HealthCheck {
-    test: Vec<&'static str>,
-    interval: &'static str,
-    timeout: &'static str,
-    retries: u32,
-    start_period: &'static str,
-}
-
-#[derive(Default, Serialize)]
-struct Logging {
-    driver: &'static str,
-    options: BTreeMap<&'static str, &'static str>,
 }
 
 /// A read-only mount that SELinux hosts let the container read. Compose hands the label over only in the form of
@@ -291,25 +173,57 @@ pub(crate) fn to_yaml(
     proxy.volumes = vec![mount(path::GATEWAY, CONFIG_TARGET), mount(path::DATA, "/data")];
     proxy.labels = [(CONFIG_LABEL, interpolated(env_file::CONFIG_HASH))].into();
     proxy.read_only = hardened.then_some(true);
-    if !choices.networks.is_empty() {
-        proxy.networks = std::iter::once("default".to_owned()).chain(choices.networks.iter().cloned()).collect();
+    let tunnel = (choices.namespace == Namespace::Separate).then(|| tunnel_network(&choices.networks));
+    if tunnel.is_some() || !choices.networks.is_empty() {
+        let own = std::iter::once("default".to_owned()).chain(tunnel.clone());
+        proxy.networks = own.chain(choices.networks.iter().cloned()).collect();
     }
     if upstreams.iter().any(|u| u.host_text() == DOCKER_HOST) {
         // Only Docker Desktop knows the name by itself.
         proxy.extra_hosts = vec![format!("{DOCKER_HOST}:host-gateway")];
     }
 
+    let file = File {
+        name: project_name(domain),
+        extension: (!choices.paths.is_empty()).then(|| Extension { paths: choices.paths.clone() }),
+        services: Services {
+            proxy,
+            cloudflared: agent_service(choices, tunnel.as_deref()),
+            sample: choices.sample.then(|| sample_service(choices, sample_image)),
+        },
+        networks: choices
+            .networks
+            .iter()
+            .map(|name| (name.clone(), Network { name: Some(name.clone()), external: Some(true) }))
+            .chain(tunnel.map(|key| (key, Network { name: None, external: None })))
+            .collect(),
+        secrets: [(SECRET, Secret { environment: env_file::TOKEN })].into(),
+    };
+    yaml::to_text(&file)
+}
+
+/// `tunnel` is the network that it has with the proxy; `None` where it lives in the proxy's namespace.
+fn agent_service(choices: &Choices, tunnel: Option<&str>) -> Service {
     // No `read_only` here, also when hardened: Compose copies the secret into the container's file system.
     let mut cloudflared = service(&choices.cloudflared_image, choices.profile);
-    cloudflared.network_mode = Some(format!("service:{PROXY_SERVICE}"));
-    // `restart: true`: when Compose restarts the proxy it gets a new network namespace, and cloudflared must follow.
-    cloudflared.depends_on = Some([(PROXY_SERVICE, Dependency { condition: "service_started", restart: true })].into());
+    let dialled = match &tunnel {
+        None => "localhost",
+        Some(_) => PROXY_SERVICE,
+    };
+    // `restart: true`: when Compose restarts the proxy it gets a new network namespace, and a cloudflared that lives there
+    // must follow. A separate one stays: its connections to the edge hold.
+    let restart = tunnel.is_none().then_some(true);
+    cloudflared.depends_on = Some([(PROXY_SERVICE, Dependency { condition: "service_started", restart })].into());
+    match &tunnel {
+        None => cloudflared.network_mode = Some(format!("service:{PROXY_SERVICE}")),
+        Some(network) => cloudflared.networks = vec![(*network).to_owned()],
+    }
     let protocol = choices.protocol.map(|p| ["--protocol".to_owned(), p.to_string()]);
     cloudflared.command = ["tunnel", "--no-autoupdate", "--metrics", METRICS]
         .map(str::to_owned)
         .into_iter()
         .chain(protocol.into_iter().flatten())
-        .chain(["run", "--url", LISTEN_URL].map(str::to_owned))
+        .chain(["run".to_owned(), "--url".to_owned(), format!("http://{dialled}{LISTEN_ADDR}")])
         .collect();
     cloudflared.environment = [("TUNNEL_TOKEN_FILE", format!("/run/secrets/{SECRET}"))].into();
     cloudflared.secrets = vec![SECRET];
@@ -322,23 +236,16 @@ pub(crate) fn to_yaml(
         start_period: "180s",
     });
     cloudflared.labels = [(TOKEN_LABEL, interpolated(env_file::TOKEN_FINGERPRINT))].into();
+    cloudflared
+}
 
-    let file = File {
-        name: project_name(domain),
-        extension: (!choices.paths.is_empty()).then(|| Extension { paths: choices.paths.clone() }),
-        services: Services {
-            proxy,
-            cloudflared,
-            sample: choices.sample.then(|| sample_service(choices, sample_image)),
-        },
-        networks: choices
-            .networks
-            .iter()
-            .map(|name| (name.clone(), Network { name: name.clone(), external: true }))
-            .collect(),
-        secrets: [(SECRET, Secret { environment: env_file::TOKEN })].into(),
-    };
-    yaml::to_text(&file)
+/// A key for the network of the tunnel that no network of others has.
+fn tunnel_network(others: &[String]) -> String {
+    let mut key = TUNNEL_NETWORK.to_owned();
+    while others.contains(&key) {
+        key.push_str("-own");
+    }
+    key
 }
 
 /// A variable of `.env`, empty where it is not set, without Compose's warning.

@@ -1,7 +1,7 @@
 //! `config/mcp-gateway.yaml`: the proxy's configuration, written from typed values and read back.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,6 @@ use crate::rules::{self, RuleId};
 
 /// Where the proxy listens, and where cloudflared's `--url` points to.
 pub(crate) const LISTEN_ADDR: &str = ":8080";
-/// What cloudflared dials in the shared network namespace.
-pub(crate) const LISTEN_URL: &str = "http://localhost:8080";
 
 /// The proxy's configuration, with the field names of its reference. What it does not know it carries along.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,6 +197,13 @@ impl Gateway {
             walk("", &value, &mut texts);
         }
         texts
+    }
+
+    /// Whether only its own network namespace gets to where it listens.
+    pub(crate) fn listens_on_loopback(&self) -> bool {
+        let listen = self.listen_addr.as_deref().unwrap_or_default();
+        let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// Whether address checks are turned off.

@@ -232,6 +232,17 @@ pub(crate) enum Profile {
     Hardened,
 }
 
+/// Where cloudflared lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Namespace {
+    /// In the proxy's network namespace, as documented: it loses its network when the proxy alone ends.
+    #[default]
+    Shared,
+    /// On a network that it has with the proxy alone: whichever of the two ends, the other goes on.
+    Separate,
+}
+
 /// Trust for `https://` upstreams.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -275,6 +286,7 @@ pub(crate) struct Settings {
     pub(crate) upstream: Change<UpstreamRequest>,
     pub(crate) networks: Change<Vec<NetworkName>>,
     pub(crate) protocol: Change<Protocol>,
+    pub(crate) namespace: Change<Namespace>,
     pub(crate) log_level: Change<LogLevel>,
     pub(crate) shutdown_timeout: Change<Timeout>,
     pub(crate) profile: Change<Profile>,
@@ -320,6 +332,8 @@ macro_rules! request_with_settings {
             networks: $crate::answer::request::Change<Vec<$crate::config::settings::NetworkName>>,
             /// How cloudflared reaches the edge.
             protocol: $crate::answer::request::Change<$crate::config::settings::Protocol>,
+            /// Where cloudflared lives: in the proxy's network namespace, or on a network with it.
+            namespace: $crate::answer::request::Change<$crate::config::settings::Namespace>,
             /// How much the proxy prints.
             log_level: $crate::answer::request::Change<$crate::config::settings::LogLevel>,
             /// Grace for requests in flight when the proxy stops.
@@ -341,6 +355,7 @@ macro_rules! request_with_settings {
                     upstream: self.upstream.clone(),
                     networks: self.networks.clone(),
                     protocol: self.protocol.clone(),
+                    namespace: self.namespace.clone(),
                     log_level: self.log_level.clone(),
                     shutdown_timeout: self.shutdown_timeout.clone(),
                     profile: self.profile.clone(),

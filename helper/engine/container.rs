@@ -237,10 +237,16 @@ impl Inspected {
         attached.filter_map(endpoint).collect()
     }
 
-    /// The value behind a flag of its command, `--flag value` or `--flag=value`.
+    /// The value behind a flag of its command, `--flag value` or `--flag=value`; Go takes one dash as well as two.
     pub(crate) fn flag(&self, flag: &str) -> Option<&str> {
-        let next = self.args.iter().position(|arg| arg == flag).and_then(|at| self.args.get(at + 1));
-        next.map(String::as_str).or_else(|| self.args.iter().find_map(|arg| arg.strip_prefix(flag)?.strip_prefix('=')))
+        let name = flag.trim_start_matches('-');
+        let after =
+            |arg: &'_ String| arg.strip_prefix('-').map(|arg| arg.strip_prefix('-').unwrap_or(arg)).map(str::to_owned);
+        let at = self.args.iter().position(|arg| after(arg).is_some_and(|arg| arg.split('=').next() == Some(name)))?;
+        match self.args[at].split_once('=') {
+            Some((_, value)) => Some(value),
+            None => self.args.get(at + 1).map(String::as_str),
+        }
     }
 
     /// Makes the redactor know the secrets that it was started with: what it prints may quote them.

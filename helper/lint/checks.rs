@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, packages, proxy, routes, stack};
+use super::{directory, packages, proxy, reach, routes, stack};
 use crate::check::{self, Check, Verdict};
 
 /// In no order that matters.
@@ -18,13 +18,16 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "compose-name-invalid", test: stack::names_are_names },
     Check { id: "proxy-absent", test: stack::proxy_is_there },
     Check { id: "compose-service-undefined", test: stack::services_are_there },
-    Check { id: "network-mode-missing", test: stack::agent_reaches_proxy },
-    Check { id: "compose-netmode-conflict", test: stack::namespace_is_one },
-    Check { id: "depends-on-plain", test: stack::restarts_go_together },
-    Check { id: "no-ingress-url", test: stack::proxy_is_dialled },
+    Check { id: "network-mode-missing", test: reach::agent_reaches_proxy },
+    Check { id: "compose-netmode-conflict", test: reach::namespace_is_one },
+    Check { id: "depends-on-plain", test: reach::restarts_go_together },
+    Check { id: "no-ingress-url", test: reach::proxy_is_dialled },
     Check { id: "compose-privileges", test: stack::privileges_are_wanted },
-    Check { id: "quick-tunnel", test: stack::tunnel_is_named },
-    Check { id: "compose-profile-inactive", test: stack::proxy_is_started },
+    Check { id: "quick-tunnel", test: reach::tunnel_is_named },
+    Check { id: "compose-profile-inactive", test: reach::proxy_is_started },
+    Check { id: "listen-loopback", test: reach::proxy_listens_where_it_is_dialled },
+    Check { id: "proxy-name-shared", test: reach::proxys_name_is_its_own },
+    Check { id: "namespace-shared", test: reach::hardened_is_separate },
     Check { id: "variable-of-shell", test: stack::variables_stay },
     Check { id: "token-missing", test: stack::token_is_there },
     Check { id: "token-in-clear", test: stack::token_is_hidden },

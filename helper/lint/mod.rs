@@ -5,6 +5,7 @@ mod directory;
 pub(crate) mod facts;
 mod packages;
 mod proxy;
+mod reach;
 mod routes;
 pub(crate) mod secrets;
 mod stack;

@@ -123,13 +123,8 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts).filter(|gateway| !gateway.dials_anything()) else { return Outcome::Pass };
     let Some(ranges) = gateway.allowed_ips() else { return Outcome::Pass };
     let allowed = gateway.allowed_nets().unwrap_or_default();
-    let declared = facts.found.subnets();
     let pools = || POOLS.iter().filter_map(|pool| pool.parse().ok()).collect::<Vec<Ipv4Net>>();
-    let own = if declared.is_empty() { pools() } else { declared };
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
-    if allowed.iter().any(|range| own.iter().any(|net| overlaps(range, net))) {
-        return Outcome::Pass;
-    }
     // An engine may be told to take its networks from 10.0.0.0/8, too.
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
     let severity = if may_be { Severity::Warning } else { Severity::Error };
@@ -138,6 +133,12 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
         let Target::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
             return None;
         };
+        // Whatever else the proxy is on: the address is one of a network that both are on.
+        let declared = facts.found.subnets_between(&facts.services.proxy, &service);
+        let own = if declared.is_empty() { pools() } else { declared };
+        if allowed.iter().any(|range| own.iter().any(|net| overlaps(range, net))) {
+            return None;
+        }
         let said = format!(
             "route `{}` leads to the service `{service}`, whose address Docker takes from {}; allowed_ips: {}",
             route.shown(),

@@ -2,7 +2,7 @@
 
 use super::directory::capped;
 use super::facts::Facts;
-use super::secrets;
+use super::{reach, secrets};
 use crate::answer::{Finding, Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
@@ -44,8 +44,8 @@ pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
     let is_explained = facts.found.files().any(|file| file.value.is_err())
         || facts.env().is_some_and(|env| !env.faults().is_empty())
         || !facts.found.invalid_names().is_empty()
-        || is_undefined(facts).is_some()
-        || !matches!(namespace_is_one(facts), Outcome::Pass);
+        || reach::undefined_owner(facts).is_some()
+        || !matches!(reach::namespace_is_one(facts), Outcome::Pass);
     match &facts.asked {
         Asked::Resolved => Outcome::Pass,
         Asked::Refused(_) if is_explained => Outcome::Pass,
@@ -73,7 +73,7 @@ pub(super) fn names_are_names(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn proxy_is_there(facts: &Facts) -> Outcome {
-    if !facts.lacks_proxy() || is_undefined(facts).is_some() {
+    if !facts.lacks_proxy() || reach::undefined_owner(facts).is_some() {
         return Outcome::Pass;
     }
     let finding = rules::finding(RuleId::ProxyAbsent);
@@ -91,115 +91,16 @@ pub(super) fn proxy_is_there(facts: &Facts) -> Outcome {
     finding.with(images.take(4).collect::<Vec<_>>().join(", ")).into()
 }
 
-/// The service whose namespace cloudflared is told to live in, if there is none of that name.
-fn is_undefined(facts: &Facts) -> Option<String> {
-    let mode = facts.found.text(facts.roles.agent.as_ref()?, "network_mode")?;
-    let named = mode.strip_prefix("service:")?;
-    (!facts.found.service_names().contains(named)).then(|| named.to_owned())
-}
-
 pub(super) fn services_are_there(facts: &Facts) -> Outcome {
     if !facts.found.is_known() || facts.found.includes_others() {
         return Outcome::Pass;
     }
-    let missing = is_undefined(facts).or_else(|| {
+    let missing = reach::undefined_owner(facts).or_else(|| {
         let agent = facts.roles.agent.is_none() && facts.roles.proxy.is_some();
         agent.then(|| facts.services.cloudflared.clone())
     });
     missing
         .map(|name| rules::finding(RuleId::ComposeServiceUndefined).with(format!("there is no service `{name}`")))
-        .into()
-}
-
-/// The two services, where there are both.
-fn both(facts: &Facts) -> Option<(&str, &str)> {
-    facts.found.is_known().then_some(())?;
-    Some((facts.roles.agent.as_deref()?, facts.roles.proxy.as_deref()?))
-}
-
-pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    // Without a URL it dials nobody, which is another finding, as is a namespace that no service has.
-    let has_url = facts.found.url(agent).is_some();
-    let mode = facts.found.text(agent, "network_mode");
-    if facts.found.reaches(agent, proxy) != Reach::Not || is_undefined(facts).is_some() || (!has_url && mode.is_some())
-    {
-        return Outcome::Pass;
-    }
-    let dials = facts.found.url(agent).unwrap_or_else(|| "nothing".into());
-    let said = match mode {
-        None => format!("`{agent}` has no `network_mode` and dials {dials}; the proxy is `{proxy}`"),
-        Some(mode) => {
-            format!("the `network_mode` of `{agent}` is `{mode}` and it dials {dials}; the proxy is `{proxy}`")
-        }
-    };
-    rules::finding(RuleId::NetworkModeMissing).about(Subject::service(agent)).with(said).into()
-}
-
-pub(super) fn namespace_is_one(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    if facts.found.reaches(agent, proxy) != Reach::Shared {
-        return Outcome::Pass;
-    }
-    let own = ["networks", "dns", "extra_hosts", "ports"].into_iter();
-    let own: Vec<&str> = own.filter(|key| facts.found.service(agent, key).is_some()).collect();
-    (!own.is_empty())
-        .then(|| {
-            let finding = rules::finding(RuleId::ComposeNetmodeConflict).about(Subject::service(agent));
-            finding.with(format!("`{agent}` has {}", own.join(", ")))
-        })
-        .into()
-}
-
-pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    // Compose itself fills in `restart` where nothing is said, so a plain list is seen in the files only.
-    let files = facts.found.files().filter_map(|file| file.value.as_ref().ok());
-    let plain = |value: &Value| match yaml::at(value, &["services", agent, "depends_on"]) {
-        Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
-        Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
-        None => false,
-    };
-    let shared = facts.found.reaches(agent, proxy) == Reach::Shared;
-    let is_plain = files.into_iter().any(plain);
-    (shared && is_plain).then(|| rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent))).into()
-}
-
-pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    let Some(url) = facts.found.url(agent) else {
-        let command = facts.found.command(agent).join(" ");
-        return rules::finding(RuleId::NoIngressUrl)
-            .about(Subject::service(agent))
-            .with(format!("command: {command}"))
-            .into();
-    };
-    let Some(gateway) = facts.gateway.good() else { return Outcome::Pass };
-    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
-    let port = listen.rsplit_once(':').map(|(_, port)| port);
-    let dialled = facts.found.dials(agent).map(|(_, port)| port);
-    // A published port is the host's, not the container's.
-    let is_other = facts.found.reaches(agent, proxy) != Reach::HostPort && dialled.as_deref() != port;
-    let wrong = !url.starts_with("http://") || port.is_some_and(|port| !port.is_empty()) && is_other;
-    wrong.then(|| rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}"))).into()
-}
-
-/// `cloudflared tunnel --url` without `run` opens a tunnel of its own, whatever token it is given.
-pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
-    let Some((agent, _)) = both(facts) else { return Outcome::Pass };
-    let command = facts.found.command(agent);
-    let has = |word: &str| command.iter().any(|w| w == word);
-    let is_quick = has("tunnel") && !has("run") && facts.found.url(agent).is_some();
-    let said = || format!("command: {}", command.join(" "));
-    is_quick.then(|| rules::finding(RuleId::QuickTunnel).about(Subject::service(agent)).with(said())).into()
-}
-
-pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    let profiles = facts.found.service(proxy, "profiles").map(yaml::texts).unwrap_or_default();
-    let said = || format!("`{proxy}` has the profiles {}; `{agent}` is started without one", profiles.join(", "));
-    (facts.found.is_started(agent) && !facts.found.is_started(proxy))
-        .then(|| rules::finding(RuleId::ComposeProfileInactive).about(Subject::service(proxy)).with(said()))
         .into()
 }
 
@@ -283,7 +184,7 @@ pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let Some((agent, proxy)) = reach::both(facts) else { return Outcome::Pass };
     // That is how this shape of stack works, as long as only this host gets there.
     let by_port = facts.found.reaches(agent, proxy) == Reach::HostPort;
     let is_loopback = |entry: &Value| {

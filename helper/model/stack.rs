@@ -49,6 +49,19 @@ pub(crate) enum Reach {
     Not,
 }
 
+/// Host and port of a URL; port 80 where it names none.
+pub(crate) fn host_and_port(url: &str) -> (String, String) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
+    (host.to_owned(), port.to_owned())
+}
+
+/// Whether a host is the container that dials it.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "[::1]")
+}
+
 /// Names of all services, whatever they are.
 pub(super) fn names(tree: &Value) -> Vec<String> {
     let services = at(tree, &["services"]).and_then(Value::as_mapping);
@@ -279,23 +292,18 @@ impl Stack {
             return if same { Reach::Shared } else { Reach::Not };
         }
         let Some((host, port)) = self.dials(agent) else { return Reach::Not };
-        let is_loopback = matches!(host.as_str(), "localhost" | "127.0.0.1" | "0.0.0.0" | "[::1]");
+        let is_loopback = is_loopback(&host);
         if self.text(agent, "network_mode").as_deref() == Some("host") {
             let by_host = self.text(proxy, "network_mode").as_deref() == Some("host");
             return if is_loopback && (by_host || self.publishes(proxy, &port)) { Reach::HostPort } else { Reach::Not };
         }
-        let shares = !self.networks(agent).is_disjoint(&self.networks(proxy));
         let is_proxy = self.answers_to(proxy, &host) || self.linked(agent, &host).as_deref() == Some(proxy);
-        if shares && is_proxy { Reach::Network } else { Reach::Not }
+        if is_proxy && !self.common(agent, proxy).is_empty() { Reach::Network } else { Reach::Not }
     }
 
     /// Host and port that cloudflared sends calls to.
     pub(crate) fn dials(&self, agent: &str) -> Option<(String, String)> {
-        let url = self.url(agent)?;
-        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let authority = rest.split('/').next().unwrap_or_default();
-        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
-        Some((host.to_owned(), port.to_owned()))
+        Some(host_and_port(&self.url(agent)?))
     }
 
     /// The URL that cloudflared sends calls to.
@@ -321,11 +329,21 @@ impl Stack {
         })
     }
 
-    /// The ranges that the networks of the project name for themselves.
-    pub(crate) fn subnets(&self) -> Vec<Ipv4Net> {
-        let networks = self.top(&["networks"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
-        let pools = networks.filter_map(|network| at(network, &["ipam", "config"])?.as_sequence()).flatten();
-        pools.filter_map(|pool| yaml::scalar(at(pool, &["subnet"])?)?.parse().ok()).collect()
+    /// The networks that two services are on, whatever else they are on.
+    fn common(&self, one: &str, other: &str) -> BTreeSet<String> {
+        self.networks(one).intersection(&self.networks(other)).cloned().collect()
+    }
+
+    /// The ranges that the networks of two services name for themselves; empty where one of them names none.
+    pub(crate) fn subnets_between(&self, one: &str, other: &str) -> Vec<Ipv4Net> {
+        let of_network = |key: &String| -> Vec<Ipv4Net> {
+            let pools =
+                self.top(&["networks", key]).and_then(|network| at(network, &["ipam", "config"])?.as_sequence());
+            let pools = pools.into_iter().flatten();
+            pools.filter_map(|pool| yaml::scalar(at(pool, &["subnet"])?)?.parse().ok()).collect()
+        };
+        let each: Vec<Vec<Ipv4Net>> = self.common(one, other).iter().map(of_network).collect();
+        if each.iter().any(Vec::is_empty) { Vec::new() } else { each.into_iter().flatten().collect() }
     }
 
     /// Name of the project that the files give.
@@ -421,6 +439,29 @@ networks: { lan: { external: true, name: corp }, old: { external: { name: legacy
 ",
         );
         assert_eq!(stack.external_networks("p"), ["corp", "legacy"]);
+    }
+
+    #[test]
+    fn the_subnets_between_two_services_are_those_of_the_networks_of_both() {
+        let stack = stack(
+            "
+services:
+  p: { networks: [default, tunnel, lan] }
+  a: { networks: [tunnel] }
+  s: {}
+  t: { networks: { lan: {}, other: {} } }
+networks:
+  tunnel: { ipam: { config: [{ subnet: 10.1.0.0/24 }] } }
+  lan: { ipam: { config: [{ subnet: 10.2.0.0/24 }, { subnet: 10.3.0.0/24 }] } }
+  other: { ipam: { config: [{ subnet: 10.4.0.0/24 }] } }
+",
+        );
+        let between = |one: &str, other: &str| -> Vec<String> {
+            stack.subnets_between(one, other).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(between("p", "t"), ["10.2.0.0/24", "10.3.0.0/24"]);
+        assert_eq!(between("p", "a"), ["10.1.0.0/24"]);
+        assert!(between("p", "s").is_empty(), "`default` names none");
     }
 
     #[test]

@@ -59,11 +59,29 @@ pub(crate) struct Probed {
 
 /// Where cloudflared serves its metrics where neither its command line nor `TUNNEL_METRICS` says so (its own defaults).
 pub(crate) fn metrics_addresses(agent: &Inspected) -> Vec<String> {
-    let named = agent.flag("--metrics").or_else(|| agent.variable("TUNNEL_METRICS"));
-    match named.and_then(|address| address.replace("localhost", "127.0.0.1").parse::<SocketAddr>().ok()) {
+    addresses_of(agent.flag("--metrics").or_else(|| agent.variable("TUNNEL_METRICS")))
+}
+
+fn addresses_of(named: Option<&str>) -> Vec<String> {
+    let named = named.and_then(|address| {
+        let (host, port) = address.rsplit_once(':')?;
+        // A name, nothing, or all addresses: its own loopback is one of them.
+        let host = host.parse().ok().filter(|host: &Ipv4Addr| !host.is_unspecified()).unwrap_or(Ipv4Addr::LOCALHOST);
+        Some(SocketAddr::from((host, port.parse().ok().filter(|port| *port != 0)?)))
+    });
+    match named {
         Some(address) => vec![address.to_string()],
         None => (20241..=20245).map(|port| format!("127.0.0.1:{port}")).collect(),
     }
+}
+
+/// cloudflared's numbers, read in its own network namespace; `None` where nothing answers there.
+///
+/// # Errors
+/// `io` when docker cannot be started.
+pub(crate) fn metrics_of(docker: &Docker, agent: &Inspected) -> Result<Option<Metrics>, Error> {
+    let ask = Ask { deadline_ms: SLACK, metrics: metrics_addresses(agent), ..Ask::default() };
+    Ok(container::run(docker, Place::Namespace(&agent.id), &ask)?.ok().and_then(|told| told.metrics))
 }
 
 /// Tries the targets; an error text says why nothing could be tried.
@@ -132,4 +150,28 @@ fn sockets_of(docker: &Docker, id: &str) -> Result<Option<Vec<Listener>>, Error>
     let told: Outcome = container::run(docker, Place::Namespace(id), &ask)?;
     let of_docker = |l: &Listener| l.address == IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
     Ok(told.ok().and_then(|told| told.listening).map(|all| all.into_iter().filter(|l| !of_docker(l)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_where_the_setting_says_or_at_the_documented_defaults() {
+        for (named, expected) in [
+            ("127.0.0.1:2000", "127.0.0.1:2000"),
+            ("localhost:2000", "127.0.0.1:2000"),
+            ("0.0.0.0:2000", "127.0.0.1:2000"),
+            (":2000", "127.0.0.1:2000"),
+            ("[::]:2000", "127.0.0.1:2000"),
+            ("tunnel:2000", "127.0.0.1:2000"),
+            ("172.20.0.3:2000", "172.20.0.3:2000"),
+        ] {
+            assert_eq!(addresses_of(Some(named)), [expected], "{named}");
+        }
+        for named in [None, Some(""), Some("localhost"), Some("0.0.0.0:0"), Some("x:y")] {
+            assert_eq!(addresses_of(named).len(), 5, "{named:?}");
+            assert_eq!(addresses_of(named)[0], "127.0.0.1:20241");
+        }
+    }
 }

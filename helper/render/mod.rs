@@ -12,7 +12,7 @@ use crate::answer::{Error, Finding};
 use crate::config::compose::Choices;
 use crate::config::gateway::Gateway;
 use crate::config::images::ImageRef;
-use crate::config::settings::Settings;
+use crate::config::settings::{Namespace, Settings};
 use crate::config::stamp::stamp;
 use crate::config::{compose, gateway, images, sample};
 use crate::deployment::route::DOCKER_HOST;
@@ -117,6 +117,9 @@ fn changed_gateway(
 fn changed_choices(before: &Choices, gateway: &Gateway, settings: &Settings) -> Result<Choices, Error> {
     let mut choices = before.clone();
     choices.apply(settings);
+    if settings.namespace.is_mentioned() {
+        require_way_to_proxy(choices.namespace, gateway)?;
+    }
     if let Some(unknown) = settings.paths.0.keys().find(|name| !gateway.routes.contains_key(*name)) {
         let names: Vec<&str> = gateway.routes.keys().map(String::as_str).collect();
         let hint = format!("the routes are {}", names.join(", "));
@@ -178,6 +181,18 @@ fn faulty(deployment: &Deployment, fault: &gateway::GatewayFault) -> Rendered {
         files: vec![FileEntry::of(deployment, path::GATEWAY, Action::Kept)],
         ..Rendered::default()
     }
+}
+
+/// A proxy that listens on loopback is reached from its own network namespace only.
+fn require_way_to_proxy(namespace: Namespace, gateway: &Gateway) -> Result<(), Error> {
+    if namespace == Namespace::Shared || !gateway.listens_on_loopback() {
+        return Ok(());
+    }
+    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+    Err(Error::request(
+        format!("`namespace` cannot be `separate` while `listen_addr` is `{listen}`: cloudflared would not reach it"),
+        format!("write `listen_addr: \"{}\"` in `{}`, then repeat this", gateway::LISTEN_ADDR, path::GATEWAY),
+    ))
 }
 
 fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Error> {

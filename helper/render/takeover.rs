@@ -12,13 +12,13 @@ use crate::caller::Services;
 use crate::config::compose::{self, Choices, words};
 use crate::config::gateway::Gateway;
 use crate::config::images::ImageRef;
-use crate::config::settings::{NetworkName, Profile, Protocol};
+use crate::config::settings::{Namespace, NetworkName, Profile, Protocol};
 use crate::config::yaml::{self, Value, at, texts};
 use crate::config::{gateway, sample};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, Domain, path};
 use crate::model::found::{self, Found};
-use crate::model::stack::FileIn;
+use crate::model::stack::{self, FileIn};
 use crate::os::directory::Directory;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
@@ -117,6 +117,7 @@ pub(crate) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile)
         paths: files.iter().rev().flat_map(|file| compose::paths(file)).collect(),
         networks: joined.collect(),
         protocol: protocol(files, &services.cloudflared, env).filter(|protocol| *protocol != Protocol::Auto),
+        namespace: namespace(files, &services.cloudflared, env),
         profile: match says(&services.proxy, "read_only") {
             Some(Value::Bool(true)) => Profile::Hardened,
             _ => Profile::Default,
@@ -130,18 +131,34 @@ pub(crate) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile)
 /// How cloudflared reaches the edge: its flag in any of its spellings, else its variable.
 fn protocol(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Option<Protocol> {
     const FLAGS: [&str; 4] = ["--protocol", "-protocol", "--p", "-p"];
+    let text = setting(files, cloudflared, &FLAGS, "TUNNEL_TRANSPORT_PROTOCOL", env)?;
+    Protocol::named(text.trim())
+}
+
+/// Where cloudflared lives: what dials another host than its own is outside of the proxy's network namespace.
+fn namespace(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Namespace {
+    if files.iter().any(|file| at(file, &["services", cloudflared, "network_mode"]).is_some()) {
+        return Namespace::Shared;
+    }
+    match setting(files, cloudflared, &["--url", "-url"], "TUNNEL_URL", env) {
+        Some(url) if !stack::is_loopback(&stack::host_and_port(&url).0) => Namespace::Separate,
+        Some(_) | None => Namespace::Shared,
+    }
+}
+
+/// The value of one of cloudflared's settings, without what `.env` stands for.
+fn setting(files: &[&Value], cloudflared: &str, flags: &[&str], name: &str, env: &EnvFile) -> Option<String> {
     let each = |key| files.iter().filter_map(move |file| at(file, &["services", cloudflared, key]));
     let flag = ["command", "entrypoint"].into_iter().find_map(|key| {
         let words = words(each(key).next()?);
         words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
-            Some((name, value)) if FLAGS.contains(&name) => Some(value.to_owned()),
-            None if FLAGS.contains(&word.as_str()) => words.get(at + 1).cloned(),
+            Some((name, value)) if flags.contains(&name) => Some(value.to_owned()),
+            None if flags.contains(&word.as_str()) => words.get(at + 1).cloned(),
             Some(_) | None => None,
         })
     });
-    let text =
-        flag.or_else(|| each("environment").find_map(|entries| variable(entries, "TUNNEL_TRANSPORT_PROTOCOL", env)));
-    Protocol::named(env.interpolate(&text?)?.trim())
+    let text = flag.or_else(|| each("environment").find_map(|entries| variable(entries, name, env)));
+    env.interpolate(&text?)
 }
 
 /// A variable of an `environment:`, which may be a map or a list; one without a value is taken from `.env`.

@@ -783,7 +783,7 @@ rules! {
         title: "cloudflared could not start because the proxy was not running",
         symptom: "cloudflared is `Created` and logs nothing; `Container … is restarting, wait until the container is running`",
         cause: "cloudflared uses the proxy's network namespace, so it does not start while the proxy is down, and Docker does not try again",
-        fix: "fix the proxy first if it still exits, then run `{helper} up --dir {dir}`",
+        fix: "fix the proxy first if it still exits, then run `{helper} up --dir {dir}`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) ends this kind of fault",
         cure: Cure::Up,
         caused_by: &[ENDS_PROXY, &[UpstreamCaMissing, PlatformMismatch, OutOfMemory, ImageNotFound, RegistryUnreachable, PortConflict, NameConflict]],
     }
@@ -794,9 +794,19 @@ rules! {
         title: "cloudflared lost its network: the proxy restarted without it",
         symptom: "everything is `Up`, and every call fails; cloudflared says `network is unreachable`",
         cause: "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which has no network",
-        fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it)",
+        fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it); `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` give cloudflared a network of its own, where this cannot happen again",
         cure: Cure::Restart,
         caused_by: &[ENDS_PROXY, &[OutOfMemory]],
+    }
+    NamespaceNotApplied = "namespace-not-applied" {
+        layer: Host,
+        severity: Warning,
+        docs: COMPOSE_FILE,
+        title: "cloudflared is not where the compose file puts it",
+        symptom: "`docker inspect` shows another network mode or other networks than the file",
+        cause: "the file was changed after the containers were created: `namespace`, `networks` or `network_mode`",
+        fix: "run `{helper} up --dir {dir}`: it creates them anew",
+        cure: Cure::Up,
     }
     OutOfMemory = "out-of-memory" {
         layer: Host,
@@ -1209,6 +1219,7 @@ rules! {
         symptom: "`render` leaves the sample's files as they are",
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
         fix: "nothing to do: it goes on as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     EditNotReplaced = "edit-not-replaced" {
         layer: Files,
@@ -1343,10 +1354,10 @@ rules! {
         layer: Files,
         severity: Error,
         docs: REFERENCE,
-        title: "cloudflared does not share the proxy's network namespace",
+        title: "cloudflared cannot reach the proxy: they share no network",
         symptom: "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`",
         cause: "cloudflared dials localhost, and the proxy listens there only inside its own network namespace",
-        fix: "add `network_mode: \"service:{proxy}\"` to the service `{cloudflared}`",
+        fix: "add `network_mode: \"service:{proxy}\"` to the service `{cloudflared}`, or put both on one network and write `--url http://{proxy}:8080`",
     }
     DependsOnPlain = "depends-on-plain" {
         layer: Files,
@@ -1355,7 +1366,7 @@ rules! {
         title: "a restart of the proxy will disconnect cloudflared",
         symptom: "calls fail after `docker compose restart {proxy}`",
         cause: "a `depends_on` list replaces the rule by which Compose restarts cloudflared together with the proxy",
-        fix: "write `depends_on: { {proxy}: { condition: service_started, restart: true } }`, or remove `depends_on`",
+        fix: "write `depends_on: { {proxy}: { condition: service_started, restart: true } }`, or remove `depends_on`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) makes cloudflared independent of the proxy's restarts",
         blocks: false,
     }
     TokenInClear = "token-in-clear" {
@@ -1408,6 +1419,37 @@ rules! {
         cause: "`tls.cert_file` and `tls.key_file` are required, and are absolute paths in the proxy's container",
         fix: "set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
+    }
+    ListenLoopback = "listen-loopback" {
+        layer: Files,
+        severity: Error,
+        docs: REFERENCE,
+        title: "the proxy listens on loopback, where cloudflared cannot reach it",
+        symptom: "`Unable to reach the origin service … connect: connection refused`",
+        cause: "cloudflared is outside of the proxy's network namespace, and a `listen_addr` on 127.0.0.1 is open inside it only",
+        fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`; or let cloudflared live with the proxy: `{helper} render --dir {dir} --json '{\"namespace\":\"shared\"}'` and `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    ProxyNameShared = "proxy-name-shared" {
+        layer: Files,
+        severity: Warning,
+        docs: COMPOSE_FILE,
+        title: "cloudflared may reach another stack's proxy: the name that it dials is not unique on its networks",
+        symptom: "calls end in `no route for host` now and then",
+        cause: "Docker gives every service its name on each network that it joins, and two stacks on one network may both have a `{proxy}`",
+        fix: "take `{cloudflared}` off that network; or give the proxy a name of its own there (`aliases:`) and write it in `--url`",
+        blocks: false,
+    }
+    NamespaceShared = "namespace-shared" {
+        layer: Files,
+        severity: Note,
+        docs: SECURITY,
+        title: "cloudflared reaches every server that the proxy reaches",
+        symptom: "servers without a published port are open to cloudflared, past the proxy's routes and address checks",
+        cause: "it lives in the proxy's network namespace, which is on the servers' networks",
+        fix: "nothing to do unless you want them apart: `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on a network with the proxy alone",
+        cure: Cure::ByHandThen,
+        blocks: false,
     }
     ListenAddrInvalid = "listen-addr-invalid" {
         layer: Files,
@@ -2181,7 +2223,7 @@ rules! {
         title: "cloudflared cannot reach the proxy",
         symptom: "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`",
         cause: "the proxy is down, listens on another port, or is in another network namespace",
-        fix: "read the log of `{proxy}` first; then check that `{cloudflared}` has `network_mode: \"service:{proxy}\"` and that `--url` names the proxy's port (`{helper} check --dir {dir}` compares them)",
+        fix: "read the log of `{proxy}` first; then check that `{cloudflared}` has `network_mode: \"service:{proxy}\"` or is on a network with it, and that `--url` names the proxy and its port (`{helper} check --dir {dir}` compares them)",
         caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetworkModeMissing, ListenMismatch, OutOfMemory, ServiceStopped]],
         cure: Cure::Look,
     }

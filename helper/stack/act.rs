@@ -6,14 +6,17 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Stack;
+use super::declared::Declared;
 use super::ended::Ended;
 use super::judge::{Orphan, StackState, orphan};
 use super::snapshot::Container;
 use crate::answer::{Error, Finding};
+use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
 use crate::deployment::Lock;
 use crate::engine::client::Output;
 use crate::engine::{errors, version};
+use crate::model::stack::Reach;
 use crate::os::files;
 use crate::rules::{self, RuleId};
 
@@ -221,7 +224,7 @@ impl<'a> Acts<'a> {
         let is_new = self.programs()?.1.zip(old).is_some_and(|(new, old)| new.started != old.started);
         if first.contains(&proxy) && is_new {
             self.done.push(format!("restarted {cloudflared}"));
-        } else if !last.is_empty() && only.is_some() {
+        } else if !last.is_empty() && (only.is_some() || old.is_some_and(|c| c.network_of.is_none())) {
             self.restart_services(&last)?;
         }
         self.bring_cloudflared_back()
@@ -243,11 +246,34 @@ impl<'a> Acts<'a> {
 }
 
 impl Stack<'_> {
-    /// Removes the sample's container when the files no longer have the service; others are the person's.
+    /// Removes what the files no longer have, of what was ours.
     ///
     /// # Errors
     /// `io` when docker cannot be started.
-    pub(crate) fn remove_left_over_sample(&self, state: &StackState) -> Result<Option<String>, Error> {
+    pub(crate) fn remove_left_over(&self, state: &StackState, done: &mut Vec<String>) -> Result<(), Error> {
+        done.extend(self.remove_left_over_sample(state)?);
+        done.extend(self.remove_left_over_network()?);
+        Ok(())
+    }
+
+    /// Removes the network of a separate cloudflared that lives with the proxy again; one in use stays.
+    fn remove_left_over_network(&self) -> Result<Option<String>, Error> {
+        let Declared { found, services, project, .. } = &self.declared;
+        if found.reaches(&services.cloudflared, &services.proxy) != Reach::Shared {
+            return Ok(None);
+        }
+        let of_project = format!("label=com.docker.compose.project={project}");
+        let ours = format!("label=com.docker.compose.network={TUNNEL_NETWORK}");
+        let list = ["network", "ls", "--quiet", "--filter", &of_project, "--filter", &ours];
+        let listed = self.docker.ask(&list, IMAGE)?;
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let Some(id) = text.split_whitespace().next().filter(|_| listed.success) else { return Ok(None) };
+        let removed = self.docker.ask(&["network", "rm", id], STOP)?;
+        Ok(removed.success.then(|| "removed the network of a separate cloudflared".to_owned()))
+    }
+
+    /// Removes the sample's container when the files no longer have the service; others are the person's.
+    fn remove_left_over_sample(&self, state: &StackState) -> Result<Option<String>, Error> {
         let Some((name, id)) = state.leftovers.iter().find(|(name, _)| name == sample::SERVICE) else {
             return Ok(None);
         };

@@ -109,6 +109,7 @@ impl<'a> Observer<'a> {
             images: BTreeMap::new(),
             engine_platform: None,
             probed: None,
+            metrics: None,
             files: self.files(),
             unread: BTreeMap::new(),
         };
@@ -133,26 +134,36 @@ impl<'a> Observer<'a> {
     }
 
     /// Asks the servers behind the routes, from the proxy's network namespace, whether Claude could call them, and
-    /// cloudflared for its numbers where it lives in the same one. Not where the proxy does not run.
+    /// cloudflared for its numbers, from its own. Both at once where these are two.
     ///
     /// # Errors
     /// `io` and `tool` from docker.
-    pub(crate) fn probe(&mut self, snapshot: &mut Snapshot) -> Result<(), Error> {
+    pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
         let services = &self.declared.services;
-        let of = |all: &'_ [Inspected], name: &str| all.iter().find(|c| c.service() == name).cloned();
-        let Some(proxy) = of(&self.inspected, &services.proxy).filter(|c| c.status() == "running") else {
-            return Ok(());
-        };
-        let Some(gateway) = &self.declared.gateway else { return Ok(()) };
-        let Ok(Some(domain)) = current::known_domain(self.deployment) else { return Ok(()) };
+        let running = |name: &str| self.inspected.iter().find(|c| c.service() == name && c.status() == "running");
+        let (proxy, agent) = (running(&services.proxy), running(&services.cloudflared));
+        let lives_with = |proxy: &Inspected| agent.filter(|c| c.shares_network_of() == Some(proxy.id.as_str()));
+        let apart = agent.filter(|c| c.shares_network_of().is_none());
+        let (probed, metrics) = process::both(
+            || proxy.map_or(Ok(None), |proxy| self.probe_from(proxy, lives_with(proxy))),
+            || apart.map_or(Ok(None), |agent| probe::metrics_of(self.docker, agent)),
+        );
+        snapshot.probed = probed?;
+        let with_proxy = snapshot.probed.as_ref().and_then(|probed| probed.observed.as_ref().ok()?.metrics.clone());
+        snapshot.metrics = metrics?.or(with_proxy);
+        Ok(())
+    }
+
+    /// The servers behind the routes as the proxy sees them, and the numbers of an agent that lives with it.
+    fn probe_from(&self, proxy: &Inspected, agent: Option<&Inspected>) -> Result<Option<Probed>, Error> {
+        let Some(gateway) = &self.declared.gateway else { return Ok(None) };
+        let Ok(Some(domain)) = current::known_domain(self.deployment) else { return Ok(None) };
         let paths = self.declared.found.paths();
         let planned = plan(self.deployment, gateway, domain.as_str(), &paths, PROBE_LIMIT);
         let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
-        let agent = of(&self.inspected, &services.cloudflared)
-            .filter(|c| c.status() == "running" && c.shares_network_of() == Some(proxy.id.as_str()));
-        let metrics = agent.as_ref().map(metrics_addresses).unwrap_or_default();
+        let metrics = agent.map(metrics_addresses).unwrap_or_default();
         let look = |inspected: &[Inspected]| {
-            let near = neighbours(&proxy, inspected);
+            let near = neighbours(proxy, inspected);
             probe::observe(self.docker, Place::Namespace(&proxy.id), &targets, &metrics, &near)
         };
         let mut observed = look(&self.inspected)?;
@@ -163,8 +174,7 @@ impl<'a> Observer<'a> {
                 observed = look(&now)?;
             }
         }
-        snapshot.probed = Some(Probed { planned, observed });
-        Ok(())
+        Ok(Some(Probed { planned, observed }))
     }
 
     /// The containers, and the engine's time; the offset of its clock is asked for once.

@@ -12,7 +12,9 @@ use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::engine::container::{Endpoint, Inspected};
 use crate::logs::Logs;
+use crate::model::stack::host_and_port;
 use crate::probe::observe::Probed;
+use crate::probe::wire::Metrics;
 use crate::redact;
 
 /// A container that ended before must run this long before it counts as running.
@@ -43,6 +45,9 @@ pub(crate) struct Snapshot {
     /// What the servers behind the routes answered; `None` where they were not asked.
     #[serde(skip)]
     pub(crate) probed: Option<Probed>,
+    /// cloudflared's own numbers, where it gave them.
+    #[serde(skip)]
+    pub(crate) metrics: Option<Metrics>,
     /// The deployment's files.
     pub(crate) files: Files,
     /// Logs that could not be read, by service, and why.
@@ -131,6 +136,8 @@ pub(crate) struct Container {
     pub(crate) is_revived: bool,
     /// Id of the container whose network namespace it shares.
     pub(crate) network_of: Option<String>,
+    /// Host that cloudflared sends calls to.
+    pub(crate) dials: Option<String>,
     /// Its networks.
     pub(crate) endpoints: Vec<Endpoint>,
     /// How much log is kept before rotation drops lines, in bytes; `None` without a limit.
@@ -177,6 +184,7 @@ impl Container {
             error: seen.error().to_owned(),
             is_revived: seen.is_revived(),
             network_of: seen.shares_network_of().map(str::to_owned),
+            dials: setting(&["--url"], "TUNNEL_URL").map(|url| host_and_port(&url).0),
             endpoints: seen.endpoints(),
             log_capacity: seen.log_capacity(),
             config_label: label(CONFIG_LABEL),
@@ -236,6 +244,19 @@ impl Container {
     pub(crate) fn addresses_shared_with<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Endpoint> {
         let shared = |e: &&Endpoint| other.endpoints.iter().any(|theirs| theirs.network == e.network);
         self.endpoints.iter().filter(shared).filter(|e| e.address.is_some())
+    }
+
+    /// How long the engine waits before it starts it again, at most: 100 ms after its first end, then twice as long each
+    /// time, up to a minute. A life of ten seconds or more, which only the engine knows of, puts it back to 100 ms.
+    pub(crate) fn back_off(&self) -> Option<Duration> {
+        let doubled = 1_u64.checked_shl(self.restarts.checked_sub(1)?.min(10)).unwrap_or(u64::MAX);
+        (self.status == "restarting").then(|| Duration::from_millis(doubled * 100).min(Duration::from_secs(60)))
+    }
+
+    /// How long until the engine starts it again, at most.
+    pub(crate) fn next_start(&self, now: OffsetDateTime) -> Option<Duration> {
+        let waited = self.finished.and_then(|finished| (now - finished).try_into().ok()).unwrap_or_default();
+        Some(self.back_off()?.saturating_sub(waited))
     }
 
     /// Whether it answers to a name on any of its networks.

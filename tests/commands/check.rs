@@ -54,7 +54,8 @@ fn a_sound_deployment_has_no_findings() {
 #[test]
 fn every_profile_and_setting_that_we_render_is_sound() {
     for request in [
-        json!({"profile": "hardened", "protocol": "http2", "log_level": "debug", "shutdown_timeout": "1m"}),
+        json!({"namespace": "separate", "profile": "hardened", "networks": ["backend"], "routes": {"a": "http://other:80"}}),
+        json!({"namespace": "separate", "profile": "hardened", "protocol": "http2", "log_level": "debug", "shutdown_timeout": "1m"}),
         json!({"allowed_ips": ["10.0.0.0/8", "172.16.0.0/12"], "routes": {"a": "http://10.1.1.1:80"}}),
         json!({"upstream": {"tls": {"include_system_cas": true}}, "routes": {"a": "https://example.com:443"}}),
         json!({"networks": ["backend"], "routes": {"a": "http://other:80"}}),

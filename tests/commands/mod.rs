@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod init;
+mod namespace;
 mod privileges;
 mod probe;
 mod prompt;

@@ -10,22 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::edge::python;
 use crate::support::engine::{
-    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker, docker_says, engine, images, services, unique, until,
+    CLOUDFLARED, Engine, PROXY, Removed, Stack, bridge, docker, docker_says, engine, images, services, unique, until,
 };
 use crate::support::{Answer, deployment, folder, helper, skip};
-
-/// Address of the engine's own bridge, which `host.docker.internal` leads to.
-fn bridge() -> String {
-    let format = "{{(index .IPAM.Config 0).Gateway}} {{(index .IPAM.Config 0).Subnet}}";
-    let said = docker_says(["network", "inspect", "bridge", "--format", format]);
-    // Engines that were not told an address take the first one of the range.
-    let first = |subnet: &str| subnet.split('/').next().unwrap().trim_end_matches('0').to_owned() + "1";
-    match said.split_once(' ') {
-        Some((gateway, _)) if gateway.starts_with(|c: char| c.is_ascii_digit()) => gateway.to_owned(),
-        Some((_, subnet)) => first(subnet),
-        None => first(&said),
-    }
-}
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {

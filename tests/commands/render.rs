@@ -63,6 +63,7 @@ fn what_is_rendered_is_what_was_looked_at() {
     for (name, request) in [
         ("sample", json!({"sample": true})),
         ("hardened", json!({"sample": true, "profile": "hardened"})),
+        ("separate", json!({"sample": true, "namespace": "separate", "networks": ["backend"]})),
         ("everything", everything()),
     ] {
         let parent = folder();
@@ -491,7 +492,7 @@ fn the_override_file_is_never_written() {
     }
     // And it counts.
     let answer = helper(["check"]).dir(&dir).run().expect(0);
-    assert_eq!(answer.findings(), Vec::<&str>::new());
+    assert_eq!(answer.findings(), ["namespace-shared"], "the profile is hardened, the namespace is not");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::engine::{Removed, Stack, docker_says, engine, images, ready, unique};
+use crate::support::engine::{Removed, Stack, docker_says, engine, images, ready, unique, until};
 use crate::support::{DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot};
 
 /// Starts the server, waits until it listens, and has it called by the client of each era, who is interrupted by a
@@ -231,6 +231,18 @@ fn engine_sample_in_its_container() {
 
     // No session that one of two could lose for the other: the client opens one connection a request.
     stack.compose_ok(&["up", "--detach", "--no-recreate", "--scale", "hello-mcp=2"]);
+    until("both are healthy", || {
+        let all = stack.containers().into_iter();
+        let health = |id: String| {
+            docker_says([
+                "inspect",
+                "--format",
+                "{{.Config.Image}} {{if .State.Health}}{{.State.Health.Status}}{{end}}",
+                &id,
+            ])
+        };
+        all.map(health).filter(|said| said.contains("hello-mcp") && said.ends_with(" healthy")).count() == 2
+    });
     for _ in 0..6 {
         assert!(call(&stack, "Ada").contains("Hello, Ada!"));
     }

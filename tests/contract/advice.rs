@@ -160,6 +160,10 @@ fn tried() -> Vec<(&'static str, Tried)> {
         ),
         ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
         ("compose-privileges", Elsewhere("a_person_runs_the_command_that_allows_privileges: it asks on a terminal")),
+        (
+            "namespace-not-applied",
+            Elsewhere("engine_one_render_and_one_up_move_between_the_settings: only containers show it"),
+        ),
         ("image-not-found", Elsewhere(LOG)),
         ("edge-quic-unsupported", Elsewhere(LOG)),
         ("edge-mtu", Elsewhere(LOG)),

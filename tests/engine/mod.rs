@@ -6,6 +6,7 @@ mod changes;
 mod diagnose;
 mod edge;
 mod faults;
+mod heal;
 mod start;
 
 use std::os::unix::fs::PermissionsExt;

@@ -121,6 +121,19 @@ pub(crate) fn unique(label: &str) -> String {
     format!("{label}-{}", std::process::id())
 }
 
+/// Address of the engine's own bridge, which `host.docker.internal` leads to.
+pub(crate) fn bridge() -> String {
+    let format = "{{(index .IPAM.Config 0).Gateway}} {{(index .IPAM.Config 0).Subnet}}";
+    let said = docker_says(["network", "inspect", "bridge", "--format", format]);
+    // Engines that were not told an address take the first one of the range.
+    let first = |subnet: &str| subnet.split('/').next().unwrap().trim_end_matches('0').to_owned() + "1";
+    match said.split_once(' ') {
+        Some((gateway, _)) if gateway.starts_with(|c: char| c.is_ascii_digit()) => gateway.to_owned(),
+        Some((_, subnet)) => first(subnet),
+        None => first(&said),
+    }
+}
+
 /// The images that play the real ones.
 pub(crate) fn images() -> Value {
     json!({"proxy": PROXY, "cloudflared": CLOUDFLARED, "python": PYTHON})
@@ -307,17 +320,27 @@ impl Stack {
     /// Kills the program of a service's container behind Docker's back, as the kernel does when memory runs out: only
     /// then its restart policy takes hold.
     pub(crate) fn kill(&self, service: &str) {
-        let shown = self.inspect(service);
-        let (id, pid) = (shown["Id"].as_str().unwrap(), shown["State"]["Pid"].as_i64().unwrap());
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        assert!(groups.contains(id), "process {pid} is not the one of container {id}");
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        let started = &shown["State"]["StartedAt"];
+        let started = self.inspect(service)["State"]["StartedAt"].clone();
+        self.strike(&[service]);
         until("the container runs again", || {
             let now = self.inspect(service);
-            now["State"]["Status"] == "running" && now["State"]["StartedAt"] != *started
+            now["State"]["Status"] == "running" && now["State"]["StartedAt"] != started
         });
+    }
+
+    /// The same for several at once, without waiting for what comes of it.
+    pub(crate) fn strike(&self, services: &[&str]) {
+        let process = |service: &&str| {
+            let shown = self.inspect(service);
+            let (id, pid) = (shown["Id"].as_str().unwrap(), shown["State"]["Pid"].as_i64().unwrap());
+            let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            assert!(groups.contains(id), "process {pid} is not the one of container {id}");
+            rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+        };
+        let processes: Vec<_> = services.iter().map(process).collect();
+        for pid in processes {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        }
     }
 
     /// Runs `probe` in a service's container: whether it worked, and what it printed.

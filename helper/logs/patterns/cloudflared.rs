@@ -9,7 +9,7 @@ use crate::rules::RuleId::*;
 pub(crate) const HIDDEN_REJECTION: &str = "control stream encountered a failure while serving";
 
 /// Advice for a proxy that cloudflared does not find by its name.
-const PROXY_NAME: &str = "put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
+const PROXY_NAME: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
 
 /// The first that fits counts.
 #[rustfmt::skip]
@@ -60,7 +60,8 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     call(ProxyWrongScheme, &["Unable to reach the origin service", "x509: "]).tells(&[Own]),
     noise(&["Unable to reach the origin service", "context canceled"]),
     call(ProxyUnreachable, &["Unable to reach the origin service", "connect: "]).tells(&[Own]),
-    call(ProxyUnreachable, &["Unable to reach the origin service", "no such host"]).tells(&[Own]).fix(PROXY_NAME),
+    // By its name, on a network: Docker's DNS does not know a container that does not run.
+    call(ProxyUnreachable, &["Unable to reach the origin service", ": lookup "]).tells(&[Own]).fix(PROXY_NAME),
     // Windows.
     call(ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]).tells(&[Own]),
     call(ProxyNoAnswer, &["Unable to reach the origin service"]).tells(&[Own]),

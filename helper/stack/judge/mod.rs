@@ -40,30 +40,30 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
     let services = &declared.services;
     let view = View { declared, snapshot, proxy: of(&services.proxy), cloudflared: of(&services.cloudflared) };
 
-    let observed = snapshot.probed.as_ref().and_then(|probed| probed.observed.as_ref().ok());
-    state.metrics = observed.and_then(|observed| observed.metrics.clone());
+    state.metrics = snapshot.metrics.clone();
 
     let proxy_up = programs::judge(&view, &services.proxy, view.proxy, patterns::PROXY, &mut state);
-    let shared = namespace::judge(&view, &mut state);
+    let reaches = namespace::judge(&view, &mut state);
     let agent_up = match view.cloudflared {
         // Said already: it waits for the proxy.
-        Some(c) if namespace::waits_for_proxy(c) => false,
+        Some(c) if c.network_of.is_some() && namespace::waits_for_proxy(c) => false,
         other => programs::judge(&view, &services.cloudflared, other, patterns::CLOUDFLARED, &mut state),
     };
     let before = state.findings.len();
     let connected = match view.cloudflared {
-        Some(c) if agent_up && shared => edge::judge(&view, c, &mut state),
+        Some(c) if agent_up && reaches => edge::judge(&view, c, &mut state),
         _ => false,
     };
-    // Without the proxy the namespace is dead, and so are the connections in it.
-    if let (false, Some(cause)) = (proxy_up, state.cause()) {
+    // Without the proxy its namespace is dead, and so are the connections in it.
+    let lives_with_proxy = view.cloudflared.is_some_and(|c| c.network_of.is_some());
+    if let (false, true, Some(cause)) = (proxy_up, lives_with_proxy, state.cause()) {
         for finding in state.findings[before..].iter_mut().filter(|f| f.id != cause) {
             finding.consequence_of = Some(cause);
         }
     }
     let routed = routes::judge(&view, proxy_up, &mut state);
     programs::judge_applied(&view, &mut state);
-    state.ready = proxy_up && agent_up && shared && connected && routed;
+    state.ready = proxy_up && agent_up && reaches && connected && routed;
     rules::date(state.findings.iter_mut().flat_map(|f| &mut f.evidence), snapshot.now);
     state
 }
@@ -100,6 +100,7 @@ fn describe(declared: &Declared, snapshot: &Snapshot, containers: &[&Container])
             health: c.health.clone(),
             up_seconds: c.is_running().then(|| c.age(snapshot.now).as_secs()),
             restarts: c.restarts,
+            next_start_seconds: c.next_start(snapshot.now).map(|wait| wait.as_secs_f64().ceil() as u64),
             is_stopped: !c.is_running() && c.restarts == 0 && !c.failed() && !c.out_of_memory,
         })
         .collect();
@@ -112,6 +113,7 @@ fn describe(declared: &Declared, snapshot: &Snapshot, containers: &[&Container])
                 health: None,
                 up_seconds: None,
                 restarts: 0,
+                next_start_seconds: None,
                 is_stopped: true,
             });
         }

@@ -1,9 +1,12 @@
-//! cloudflared lives in the proxy's network namespace, and loses its network when the proxy starts without it.
+//! How cloudflared gets to the proxy: in its network namespace, which it loses when the proxy starts without it, or over a
+//! network, which it does not.
 
 use super::super::snapshot::Container;
-use super::state::{StackState, View};
-use crate::answer::Finding;
+use super::state::{StackState, View, about};
+use crate::answer::{Finding, Severity};
+use crate::engine::container::Endpoint;
 use crate::logs::patterns;
+use crate::model::stack::Reach;
 use crate::rules::{self, RuleId};
 
 /// How cloudflared lost its network, and with it what brings it back.
@@ -39,16 +42,61 @@ pub(crate) fn orphan(proxy: &Container, cloudflared: &Container) -> Option<Orpha
     (both && proxy.started > cloudflared.started).then_some(Orphan::LeftBehind)
 }
 
-/// Whether cloudflared lives in the proxy's present network namespace.
+/// How a container of cloudflared gets to the proxy's, by what the engine shows. `known_as` is a name of the proxy that
+/// the files vouch for: of links the engine shows no alias.
+fn seen_reach(proxy: &Container, cloudflared: &Container, known_as: Option<&str>) -> Reach {
+    if cloudflared.network_of.is_some() {
+        return Reach::Shared;
+    }
+    if cloudflared.endpoints.iter().any(|endpoint| endpoint.network == "host") {
+        return Reach::HostPort;
+    }
+    let Some(host) = &cloudflared.dials else { return Reach::Not };
+    let is_common = |e: &&Endpoint| cloudflared.endpoints.iter().any(|own| own.network == e.network);
+    let answers = |e: &Endpoint| {
+        e.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host))
+            || e.address.is_some_and(|address| address.to_string() == *host)
+    };
+    let mut common = proxy.endpoints.iter().filter(is_common).peekable();
+    let is_known = known_as == Some(host.as_str()) || proxy.name.eq_ignore_ascii_case(host);
+    let is_named = common.peek().is_some() && is_known;
+    if is_named || common.any(answers) { Reach::Network } else { Reach::Not }
+}
+
+/// Whether cloudflared gets to the proxy: in its present network namespace, or over a network.
 pub(super) fn judge(view: &View<'_>, state: &mut StackState) -> bool {
     let (Some(proxy), Some(cloudflared)) = (view.proxy, view.cloudflared) else { return false };
-    if cloudflared.network_of.is_none() {
-        return false;
+    let services = &view.declared.services;
+    let declared = view.declared.found.reaches(&services.cloudflared, &services.proxy);
+    let known_as = view.declared.found.dials(&services.cloudflared).map(|(host, _)| host);
+    let seen = seen_reach(proxy, cloudflared, known_as.as_deref().filter(|_| declared == Reach::Network));
+    let lives = judge_orphan(proxy, cloudflared, state);
+    if seen != Reach::Not && (seen == declared || declared == Reach::Not) {
+        return lives;
     }
+    let service = &cloudflared.service;
+    let dials = cloudflared.dials.as_deref().unwrap_or("nothing");
+    let place = match seen {
+        Reach::Shared => format!("`{service}` is in the network namespace of `{}`", proxy.service),
+        Reach::Network => format!("`{service}` is on a network with `{}`", proxy.service),
+        Reach::HostPort => format!("`{service}` is on the host's network"),
+        Reach::Not => format!("`{service}` dials {dials}, which is not `{}` on any network of both", proxy.service),
+    };
+    let rule = if declared == Reach::Not { RuleId::NetworkModeMissing } else { RuleId::NamespaceNotApplied };
+    let works = seen != Reach::Not;
+    let finding = about(rule, service).with(place);
+    state.findings.push(if works { finding } else { finding.with_severity(Severity::Error) });
+    // The containers stay as they are made.
+    state.gave_up |= !works;
+    lives && works
+}
+
+/// Whether a cloudflared that lives with the proxy does so in its present life.
+fn judge_orphan(proxy: &Container, cloudflared: &Container, state: &mut StackState) -> bool {
     let Some(orphan) = orphan(proxy, cloudflared) else { return true };
     let finding = describe(orphan, proxy, cloudflared);
     // What ended the proxy explains what that did to cloudflared.
-    let cause = state.findings.iter().find(|f| f.severity == crate::answer::Severity::Error).map(|f| f.id);
+    let cause = state.findings.iter().find(|f| f.severity == Severity::Error).map(|f| f.id);
     state.findings.push(match cause {
         Some(id) => finding.caused_by(id),
         None => finding,

@@ -56,8 +56,21 @@ fn judge_loop(view: &View<'_>, container: &Container, cause: Option<Finding>, st
     let service = &container.service;
     let text = format!("`{service}` was {}, {}", container.times(), container.ending());
     let finding = about(RuleId::CrashLoop, service).with(text);
+    let finding = match (container.back_off(), container.next_start(view.snapshot.now)) {
+        (Some(wait), Some(left)) if wait.as_secs() > 0 => finding.with(format!(
+            "the engine waits up to {} before it starts it again, at most {} from now",
+            seconds(wait),
+            seconds(left)
+        )),
+        _ => finding,
+    };
     state.gave_up |= cause.is_some() || container.restarts >= GIVE_UP;
     explain(view, finding, cause, state);
+}
+
+/// A wait of the engine, which begins at a tenth of a second.
+fn seconds(wait: std::time::Duration) -> String {
+    format!("{} s", (wait.as_secs_f64() * 10.0).round() / 10.0)
 }
 
 fn judge_end(view: &View<'_>, container: &Container, cause: Option<Finding>, state: &mut StackState) {

@@ -26,6 +26,9 @@ pub(crate) struct ContainerState {
     pub(crate) up_seconds: Option<u64>,
     /// How often it was restarted because it ended.
     pub(crate) restarts: u32,
+    /// Seconds until the engine starts it again, at most; absent unless it is in that wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_start_seconds: Option<u64>,
     /// Whether it was only stopped, so that starting it is enough.
     #[serde(skip)]
     pub(crate) is_stopped: bool,

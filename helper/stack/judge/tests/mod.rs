@@ -4,6 +4,7 @@
 //! (`crash-loop < proxy-key-denied`). What is only a note is left out.
 
 mod edge;
+mod namespace;
 mod programs;
 mod routes;
 
@@ -106,6 +107,7 @@ impl Fixture {
             images: BTreeMap::new(),
             engine_platform: None,
             probed: None,
+            metrics: None,
             files: Files { config_written: Some(STARTED - Duration::from_secs(60)), ..Files::default() },
             unread: BTreeMap::new(),
         };

@@ -114,7 +114,8 @@ states! {
         => false, "restart", ["proxy-netns-orphaned"];
     cloudflared_is_in_another_containers_namespace: live().change("cloudflared", |c| c.network_of = Some("dd".repeat(32)))
         => false, "restart", ["proxy-netns-orphaned"];
-    cloudflared_has_a_network_of_its_own: live().change("cloudflared", |c| c.network_of = None) => false, "status", [];
+    cloudflared_has_a_network_of_its_own: live().change("cloudflared", |c| c.network_of = None)
+        => false, "up", ["namespace-not-applied"];
 
     the_configuration_was_edited: {
         let mut fixture = live().change("mcp-gateway", |c| c.config_label = Some("old".into()));

@@ -1,0 +1,149 @@
+//! Checks of how cloudflared gets to the proxy: in its network namespace, over a network, over a port of the host.
+
+use super::facts::Facts;
+use crate::answer::Subject;
+use crate::check::Outcome;
+use crate::config::yaml::{self, Value};
+use crate::model::stack::Reach;
+use crate::rules::{self, RuleId};
+
+/// The service whose namespace cloudflared is told to live in, if there is none of that name.
+pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
+    let mode = facts.found.text(facts.roles.agent.as_ref()?, "network_mode")?;
+    let named = mode.strip_prefix("service:")?;
+    (!facts.found.service_names().contains(named)).then(|| named.to_owned())
+}
+
+/// The two services, where there are both.
+pub(super) fn both(facts: &Facts) -> Option<(&str, &str)> {
+    facts.found.is_known().then_some(())?;
+    Some((facts.roles.agent.as_deref()?, facts.roles.proxy.as_deref()?))
+}
+
+pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    // Without a URL it dials nobody, which is another finding, as is a namespace that no service has.
+    let has_url = facts.found.url(agent).is_some();
+    let mode = facts.found.text(agent, "network_mode");
+    if facts.found.reaches(agent, proxy) != Reach::Not
+        || undefined_owner(facts).is_some()
+        || (!has_url && mode.is_some())
+    {
+        return Outcome::Pass;
+    }
+    let dials = facts.found.url(agent).unwrap_or_else(|| "nothing".into());
+    let said = match mode {
+        None => format!("`{agent}` has no `network_mode` and dials {dials}; the proxy is `{proxy}`"),
+        Some(mode) => {
+            format!("the `network_mode` of `{agent}` is `{mode}` and it dials {dials}; the proxy is `{proxy}`")
+        }
+    };
+    rules::finding(RuleId::NetworkModeMissing).about(Subject::service(agent)).with(said).into()
+}
+
+pub(super) fn namespace_is_one(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    if facts.found.reaches(agent, proxy) != Reach::Shared {
+        return Outcome::Pass;
+    }
+    let own = ["networks", "dns", "extra_hosts", "ports"].into_iter();
+    let own: Vec<&str> = own.filter(|key| facts.found.service(agent, key).is_some()).collect();
+    (!own.is_empty())
+        .then(|| {
+            let finding = rules::finding(RuleId::ComposeNetmodeConflict).about(Subject::service(agent));
+            finding.with(format!("`{agent}` has {}", own.join(", ")))
+        })
+        .into()
+}
+
+pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    // Compose itself fills in `restart` where nothing is said, so a plain list is seen in the files only.
+    let files = facts.found.files().filter_map(|file| file.value.as_ref().ok());
+    let plain = |value: &Value| match yaml::at(value, &["services", agent, "depends_on"]) {
+        Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
+        Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
+        None => false,
+    };
+    let shared = facts.found.reaches(agent, proxy) == Reach::Shared;
+    let is_plain = files.into_iter().any(plain);
+    (shared && is_plain).then(|| rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent))).into()
+}
+
+pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let Some(url) = facts.found.url(agent) else {
+        let command = facts.found.command(agent).join(" ");
+        return rules::finding(RuleId::NoIngressUrl)
+            .about(Subject::service(agent))
+            .with(format!("command: {command}"))
+            .into();
+    };
+    let Some(gateway) = facts.gateway.good() else { return Outcome::Pass };
+    let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+    let port = listen.rsplit_once(':').map(|(_, port)| port);
+    let dialled = facts.found.dials(agent).map(|(_, port)| port);
+    // A published port is the host's, not the container's.
+    let is_other = facts.found.reaches(agent, proxy) != Reach::HostPort && dialled.as_deref() != port;
+    let wrong = !url.starts_with("http://") || port.is_some_and(|port| !port.is_empty()) && is_other;
+    wrong.then(|| rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}"))).into()
+}
+
+/// `cloudflared tunnel --url` without `run` opens a tunnel of its own, whatever token it is given.
+pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
+    let Some((agent, _)) = both(facts) else { return Outcome::Pass };
+    let command = facts.found.command(agent);
+    let has = |word: &str| command.iter().any(|w| w == word);
+    let is_quick = has("tunnel") && !has("run") && facts.found.url(agent).is_some();
+    let said = || format!("command: {}", command.join(" "));
+    is_quick.then(|| rules::finding(RuleId::QuickTunnel).about(Subject::service(agent)).with(said())).into()
+}
+
+pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let profiles = facts.found.service(proxy, "profiles").map(yaml::texts).unwrap_or_default();
+    let said = || format!("`{proxy}` has the profiles {}; `{agent}` is started without one", profiles.join(", "));
+    (facts.found.is_started(agent) && !facts.found.is_started(proxy))
+        .then(|| rules::finding(RuleId::ComposeProfileInactive).about(Subject::service(proxy)).with(said()))
+        .into()
+}
+
+/// What listens on loopback is reached from its own network namespace only.
+pub(super) fn proxy_listens_where_it_is_dialled(facts: &Facts) -> Outcome {
+    let (Some((agent, proxy)), Some(gateway)) = (both(facts), facts.gateway.good()) else { return Outcome::Pass };
+    let is_apart = match facts.found.reaches(agent, proxy) {
+        Reach::Network => true,
+        Reach::HostPort => facts.found.text(proxy, "network_mode").as_deref() != Some("host"),
+        Reach::Shared | Reach::Not => false,
+    };
+    (is_apart && gateway.listens_on_loopback())
+        .then(|| {
+            let listen = gateway.listen_addr.as_deref().unwrap_or_default();
+            let dials = facts.found.url(agent).unwrap_or_default();
+            let finding = rules::finding(RuleId::ListenLoopback).about(Subject::file(&facts.gateway_path));
+            finding.with(format!("listen_addr: \"{listen}\"; `{agent}` dials {dials}"))
+        })
+        .into()
+}
+
+/// On a network that other stacks are on as well, the name of a service may be theirs, too.
+pub(super) fn proxys_name_is_its_own(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let dialled = facts.found.dials(agent).map(|(host, _)| host);
+    let others = facts.found.external_networks(agent);
+    let is_service = dialled.is_some_and(|host| host.eq_ignore_ascii_case(proxy));
+    (facts.found.reaches(agent, proxy) == Reach::Network && is_service && !others.is_empty())
+        .then(|| {
+            let said = format!("`{agent}` dials `{proxy}` and is on {}", others.join(", "));
+            rules::finding(RuleId::ProxyNameShared).about(Subject::service(agent)).with(said)
+        })
+        .into()
+}
+
+/// Who asked for more hardness than the default is told what this setting leaves open.
+pub(super) fn hardened_is_separate(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let is_hardened = facts.found.service(proxy, "read_only") == Some(&Value::Bool(true));
+    let is_shared = facts.found.reaches(agent, proxy) == Reach::Shared;
+    (is_hardened && is_shared).then(|| rules::finding(RuleId::NamespaceShared).about(Subject::service(agent))).into()
+}

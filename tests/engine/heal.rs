@@ -1,0 +1,345 @@
+//! What happens when a container dies, on a real engine, under both settings of `namespace`.
+//!
+//! `MCP_TUNNELS_HEAL_ROUNDS=50 cargo test --test integration engine::heal:: -- --nocapture` (`benches/heal.sh`) prints how long
+//! every recovery took.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::engine::{Engine, Removed, Stack, bridge, docker, docker_says, engine, services, unique, until};
+
+const PROGRAMS: [&str; 3] = ["mcp-gateway", "cloudflared", "own"];
+/// An engine resets its back-off for a container that has run this long.
+const SETTLED: Duration = Duration::from_secs(10);
+/// Without intervention a route must be callable again within this.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A stack with one route, `own`.
+fn stack(engine: Engine, label: &str, namespace: &str) -> Stack {
+    let settings = json!({"routes": {"own": "http://own:9000"}, "namespace": namespace});
+    let stack = Stack::new(engine, label, settings, "healthy");
+    stack.write("docker-compose.override.yaml", &services(&[("own", "")]));
+    stack
+}
+
+/// Whether a call that came to cloudflared would be answered: it has a connection, and the way from it to the server
+/// is open.
+fn is_callable(stack: &Stack, proxy: &str) -> bool {
+    let Some(id) = stack.id("cloudflared") else { return false };
+    let asks = |args: &[&str]| {
+        let probe = ["exec", &id, "/usr/local/bin/probe", "http"];
+        docker(probe.into_iter().chain(args.iter().copied())).status.success()
+    };
+    let host = format!("own.{}", stack.domain);
+    asks(&["127.0.0.1:20241", "GET", "/ready", "x"]) && asks(&[proxy, "GET", "/hello", &host])
+}
+
+/// How long until the route is callable again.
+fn recovery(stack: &Stack, since: Instant) -> Duration {
+    while !is_callable(stack, "mcp-gateway:8080") {
+        assert!(since.elapsed() < LIMIT, "not callable within {LIMIT:?}: {:#}", stack.status().json);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    since.elapsed()
+}
+
+/// Waits until the engine has reset the back-off of each.
+fn settle(stack: &Stack) {
+    until("every container has run for ten seconds", || {
+        let status = stack.call(["status"]).json(json!({"probe": false})).run();
+        let containers = status.data()["containers"].as_array().unwrap();
+        containers.iter().all(|c| c["up_seconds"].as_u64().is_some_and(|s| s > SETTLED.as_secs()))
+    });
+}
+
+fn rounds() -> u32 {
+    std::env::var("MCP_TUNNELS_HEAL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
+}
+
+/// Times of recovery by what was done.
+struct Times(Vec<(String, Vec<Duration>)>);
+
+impl Times {
+    fn add(&mut self, what: String, took: Duration) {
+        match self.0.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, all)) => all.push(took),
+            None => self.0.push((what, vec![took])),
+        }
+    }
+
+    fn print(&mut self) {
+        for (what, all) in &mut self.0 {
+            all.sort();
+            let (median, worst) = (all[all.len() / 2], all[all.len() - 1]);
+            println!(
+                "{what:<32} {:>3} times, median {:.1} s, longest {:.1} s",
+                all.len(),
+                median.as_secs_f64(),
+                worst.as_secs_f64()
+            );
+        }
+    }
+}
+
+#[test]
+fn engine_separate_heals_by_itself() {
+    let Some(engine) = engine("deaths under `separate`") else { return };
+    let stack = stack(engine, "heal", "separate");
+    stack.up_ready();
+    let before = stack.ids(PROGRAMS);
+    let mut times = Times(Vec::new());
+    for _ in 0..rounds() {
+        settle(&stack);
+        for service in PROGRAMS {
+            let since = Instant::now();
+            stack.strike(&[service]);
+            times.add(format!("SIGKILL {service}"), recovery(&stack, since));
+        }
+        settle(&stack);
+        let since = Instant::now();
+        stack.strike(&PROGRAMS);
+        times.add("SIGKILL all at once".into(), recovery(&stack, since));
+        for service in PROGRAMS {
+            let id = stack.id(service).unwrap();
+            let since = Instant::now();
+            docker_says(["restart", "--time", "1", &id]);
+            times.add(format!("docker restart {service}"), recovery(&stack, since));
+        }
+        assert!(is_callable(&stack, "mcp-gateway:8080"));
+    }
+    times.print();
+    assert_eq!(stack.ids(PROGRAMS), before, "the same containers");
+    let status = stack.status_within(30).expect(0);
+    assert_eq!(status.data()["ready"], true, "{:#}", status.json);
+    stack.assert_no_token();
+}
+
+#[test]
+fn engine_separate_outlives_a_server_that_is_gone() {
+    let Some(engine) = engine("a server that is gone") else { return };
+    let stack = stack(engine, "gone", "separate");
+    stack.up_ready();
+    let others = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
+    let own = stack.id("own").unwrap();
+    docker_says(["stop", "--time", "1", &own]);
+    let status = stack.status().expect(1);
+    assert_eq!(status.data()["connections"], 4, "the tunnel itself goes on: {:#}", status.json);
+    assert!(!is_callable(&stack, "mcp-gateway:8080"));
+    std::thread::sleep(Duration::from_secs(if rounds() > 3 { 60 } else { 5 }));
+    docker_says(["start", &own]);
+    let took = recovery(&stack, Instant::now());
+    println!("server back after being gone      {:.1} s", took.as_secs_f64());
+    let now = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
+    assert_eq!(now, others, "nothing else was started anew");
+}
+
+#[test]
+fn engine_shared_does_not_heal_from_the_proxys_death() {
+    let Some(engine) = engine("deaths under `shared`") else { return };
+    let stack = stack(engine, "sharedheal", "shared");
+    stack.up_ready();
+    let callable = || is_callable(&stack, "localhost:8080");
+    assert!(callable());
+    // What does not own the namespace comes back by itself.
+    for service in ["cloudflared", "own"] {
+        settle(&stack);
+        let since = Instant::now();
+        stack.strike(&[service]);
+        until("callable again", callable);
+        println!("shared: SIGKILL {service:<17} {:.1} s", since.elapsed().as_secs_f64());
+    }
+    settle(&stack);
+    stack.kill("mcp-gateway");
+    std::thread::sleep(LIMIT);
+    assert!(!callable(), "it came back by itself: say so in README and docs");
+    let status = stack.status().expect(1);
+    let finding = status.finding("proxy-netns-orphaned");
+    assert!(finding["fix"].as_str().unwrap().contains("\"namespace\":\"separate\""), "{finding}");
+    // The finding's own words.
+    stack.call(["render"]).json(json!({"namespace": "separate"})).run().expect(0);
+    stack.up_ready();
+    assert!(is_callable(&stack, "mcp-gateway:8080"));
+    settle(&stack);
+    stack.strike(&["mcp-gateway"]);
+    recovery(&stack, Instant::now());
+}
+
+/// Whether a container answers on a port of another, dialled by its address.
+fn reaches(stack: &Stack, from: &str, to: &str) -> bool {
+    let networks = stack.inspect(to)["NetworkSettings"]["Networks"].clone();
+    let addresses: Vec<String> = networks
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|network| format!("{}:9000", network["IPAddress"].as_str().unwrap()))
+        .collect();
+    addresses.iter().any(|address| stack.probe(from, &["http", address, "GET", "/", "x"]).0)
+}
+
+/// Files and containers that a change of the setting must not touch.
+fn untouched(stack: &Stack) -> Value {
+    let files = ["data/ca.crt", "data/ca.key", "data/tls.crt", "data/tls.key", ".env", "config/mcp-gateway.yaml"];
+    json!({"files": files.map(|file| stack.read(file)), "own": stack.id("own"), "token": stack.runs_with("healthy")})
+}
+
+#[test]
+fn engine_one_render_and_one_up_move_between_the_settings() {
+    let Some(engine) = engine("a move between the settings") else { return };
+    let stack = stack(engine, "move", "shared");
+    stack.up_ready();
+    let before = untouched(&stack);
+    assert!(reaches(&stack, "cloudflared", "own"), "what the proxy reaches, a shared cloudflared does");
+    for (namespace, proxy) in [("separate", "mcp-gateway:8080"), ("shared", "localhost:8080")] {
+        let old = stack.ids(["mcp-gateway", "cloudflared"]);
+        stack.call(["render"]).json(json!({"namespace": namespace})).run().expect(0);
+        let waiting = stack.status();
+        assert!(waiting.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", waiting.json);
+        waiting.finding("namespace-not-applied");
+        let up = stack.up_ready();
+        assert_eq!(up.findings(), ["image-unpinned"], "{:#}", up.json);
+        let new = stack.ids(["mcp-gateway", "cloudflared"]);
+        assert!(old.iter().zip(&new).all(|(old, new)| old != new), "both are new: {old:?} {new:?}");
+        assert_eq!(untouched(&stack), before);
+        assert!(is_callable(&stack, proxy));
+        assert_eq!(up.data()["connections"], 4);
+        assert_eq!(stack.networks().len(), if namespace == "separate" { 2 } else { 1 }, "{}", up.data());
+        // Containers without a published port are out of its reach, and out of the server's sight.
+        assert_eq!(reaches(&stack, "cloudflared", "own"), namespace == "shared");
+        let probe = stack.call(["probe"]).run().expect(0);
+        assert_eq!(probe.data()["routes"][0]["state"], "callable");
+        let diagnosis = stack.call(["diagnose"]).run().expect(0);
+        assert_eq!(diagnosis.data()["healthy"], true, "{:#}", diagnosis.json);
+        // `restart` means everything, cloudflared last.
+        let restarted = stack.restart_ready();
+        for service in PROGRAMS {
+            assert!(restarted.data()["done"].to_string().contains(service), "{}", restarted.data());
+        }
+        assert!(is_callable(&stack, proxy));
+    }
+    stack.down().expect(0);
+    assert_eq!((stack.containers().len(), stack.networks().len()), (0, 0));
+    stack.assert_no_token();
+}
+
+/// Answers one request on an address of this host.
+fn process_of_this_host(address: &str) -> u16 {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.read(&mut [0; 1024]);
+        let _ = client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    });
+    port
+}
+
+#[test]
+fn engine_separate_separates_containers_and_nothing_else() {
+    let Some(engine) = engine("what `separate` separates") else { return };
+    let host = bridge();
+    let free = TcpListener::bind((host.as_str(), 0)).unwrap().local_addr().unwrap().port();
+    let stack = stack(engine, "apart", "separate");
+    let published = format!("    ports: ['{host}:{free}:9000']\n");
+    stack.write("docker-compose.override.yaml", &services(&[("own", ""), ("open", &published)]));
+    stack.up_ready();
+    let answers = |from: &str, address: &str| stack.probe(from, &["http", address, "GET", "/", "x"]).0;
+    // By address and by name; the proxy reaches it by both, as `own` itself does.
+    assert!(!reaches(&stack, "cloudflared", "own") && !answers("cloudflared", "own:9000"));
+    assert!(reaches(&stack, "open", "own") && answers("open", "own:9000"));
+    // A published port, and a process of this host: the network needs a way out.
+    assert!(answers("cloudflared", &format!("{host}:{free}")));
+    assert!(answers("cloudflared", &format!("{host}:{}", process_of_this_host(&host))));
+    // Servers still see the proxy's port, and no longer the container that holds the token.
+    assert!(stack.probe("own", &["http", "mcp-gateway:8080", "GET", "/", "x"]).1.starts_with("HTTP/1.1"));
+    let agents = stack.inspect("cloudflared")["NetworkSettings"]["Networks"].as_object().unwrap().len();
+    assert_eq!(agents, 1);
+}
+
+#[test]
+fn engine_cloudflared_is_asked_where_it_lives() {
+    let Some(engine) = engine("cloudflared's own numbers") else { return };
+    let stack = stack(engine, "asked", "separate");
+    let quiet = |more: &str| {
+        format!("{}  cloudflared:\n    environment: {{ TUNNEL_LOGLEVEL: warn{more} }}\n", services(&[("own", "")]))
+    };
+    // By its default address, by its command line, by its variable: the log says nothing.
+    let command = |metrics: &str| {
+        format!(
+            "    command: tunnel --no-autoupdate {metrics} run --url http://mcp-gateway:8080\n    healthcheck: {{ disable: true }}\n"
+        )
+    };
+    for (more, port) in [
+        (quiet(""), 20241),
+        (quiet("") + &command(""), 20241),
+        (quiet("") + &command("--metrics localhost:3000"), 3000),
+        (quiet(", TUNNEL_METRICS: '0.0.0.0:3001'") + &command(""), 3001),
+    ] {
+        stack.write("docker-compose.override.yaml", &more);
+        let up = stack.up_ready();
+        assert_eq!(up.data()["connections"], 4, "{port}: {:#}", up.json);
+        let address = format!("127.0.0.1:{port}");
+        for code in ["200", "200", "502"] {
+            let path = format!("/standin/call/{code}");
+            assert!(stack.probe("cloudflared", &["http", &address, "POST", &path, "x"]).0);
+        }
+        let status = stack.status().expect(0);
+        assert_eq!((&status.data()["calls"]["total"], &status.data()["calls"]["errors"]), (&json!(3), &json!(1)));
+    }
+    // Without the proxy, too.
+    let proxy = stack.id("mcp-gateway").unwrap();
+    docker_says(["stop", "--time", "1", &proxy]);
+    let status = stack.status().expect(1);
+    assert_eq!(status.data()["connections"], 4, "{:#}", status.json);
+    assert_eq!(status.findings()[0], "service-stopped");
+}
+
+#[test]
+fn engine_the_engines_wait_is_shown() {
+    let Some(engine) = engine("the engine's back-off") else { return };
+    let stack = stack(engine, "backoff", "separate");
+    stack.up_ready();
+    stack.edit("config/mcp-gateway.yaml", "listen_addr: :8080", "listen_addr: nonsense");
+    stack.strike(&["mcp-gateway"]);
+    let mut seen = Vec::new();
+    until("the engine waits several seconds", || {
+        let status = stack.call(["status"]).json(json!({"probe": false})).run();
+        let containers = status.data()["containers"].as_array().unwrap().clone();
+        let proxy = containers.iter().find(|c| c["service"] == "mcp-gateway").unwrap().clone();
+        seen.extend(proxy["next_start_seconds"].as_u64());
+        assert!(proxy["state"] == "restarting" || proxy["next_start_seconds"].is_null(), "{proxy}");
+        // Nothing that lives elsewhere is drawn into it.
+        assert_eq!(status.data()["connections"], 4, "{:#}", status.json);
+        seen.iter().any(|wait| *wait >= 4)
+    });
+    assert!(seen.iter().all(|wait| *wait <= 60), "{seen:?}");
+    // Fixed, it comes back by itself, or at once with `up`.
+    stack.edit("config/mcp-gateway.yaml", "listen_addr: nonsense", "listen_addr: :8080");
+    stack.up_ready();
+    assert!(is_callable(&stack, "mcp-gateway:8080"));
+}
+
+#[test]
+fn engine_two_separate_stacks_on_one_network_stay_apart() {
+    let Some(engine) = engine("two stacks on one network") else { return };
+    let network = unique("mcp-tunnels-shared-lan");
+    docker_says(["network", "create", &network]);
+    let _network = Removed("network", network.clone());
+    let stacks = ["lana", "lanb"].map(|label| {
+        let stack = stack(engine, label, "separate");
+        stack.call(["render"]).json(json!({"networks": [network]})).run().expect(0);
+        stack.up_ready();
+        stack
+    });
+    for stack in &stacks {
+        // Every lookup of the name leads to its own proxy: the other one knows no such host.
+        for _ in 0..8 {
+            assert!(is_callable(stack, "mcp-gateway:8080"));
+        }
+    }
+    for stack in &stacks {
+        stack.down().expect(0);
+    }
+}
