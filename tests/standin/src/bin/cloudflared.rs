@@ -343,9 +343,9 @@ fn bring(origin: &str, host: &str, path: &str, log: &Log, calls: &Mutex<Calls>) 
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {},
         "protocolVersion": "2025-06-18", "clientInfo": {"name": "standin", "version": "1"}}});
     let fields = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
-    let answer = resolved.ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(|address| {
-        http::call(address, "POST", path, host, &fields, Some(&message.to_string()))
-    });
+    let answer = resolved
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
+        .and_then(|address| http::call(address, "POST", path, host, &fields, Some(&message.to_string())));
     if let Err(error) = answer {
         count(|calls| calls.errors += 1);
         let reason = format!(
