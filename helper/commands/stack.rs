@@ -18,7 +18,7 @@ use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
 use crate::stack::wait::Waited;
-use crate::stack::{Refusal, Stack, silence};
+use crate::stack::{self, Refusal, Stack, silence};
 use crate::steps;
 
 /// The request of `up`.
@@ -180,8 +180,13 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     // There is no tunnel that could be ready.
     state.ready = false;
     let calls = state.calls.clone().unwrap_or_else(|| "no route could be asked".to_owned()).replace("can ", "could ");
-    let missing = if has_token { "cloudflared is not started" } else { "missing: the token, and its tunnel's CA" };
-    let summary = if is_ready { format!("this side is ready: {calls}; {missing}") } else { calls };
+    let missing = if has_token { "cloudflared is not started" } else { "missing: token, registration of the CA" };
+    let shaken = if stack.skipped.iter().any(|skipped| skipped.id.starts_with(stack::HANDSHAKE)) {
+        "; the certificate's TLS handshake was not checked"
+    } else {
+        ", and the certificate passes a TLS handshake"
+    };
+    let summary = if is_ready { format!("this side is ready: {calls}{shaken}; {missing}") } else { calls };
     let mut report = report(&stack, waited, done, Command::Up, caller);
     report.data.ended = ended;
     report.summary = summary;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::data::Signals;
 use super::stale;
-use crate::answer::{Finding, Layer, Severity, Skipped, Subject};
+use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
 use crate::check::Verdict as Lint;
 use crate::logs::input::Extent;
 use crate::model::current::Target;
@@ -235,7 +235,9 @@ pub(super) fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
         known.consequence_of = known.consequence_of.or(finding.consequence_of);
         known.subject = known.subject.take().or(finding.subject);
         for fact in finding.evidence {
-            if known.evidence.len() < rules::MOST_EVIDENCE && !known.evidence.contains(&fact) {
+            // How long ago a line was printed depends on when it was read.
+            let is_known = |e: &Evidence| (&e.whose, e.at, &e.text) == (&fact.whose, fact.at, &fact.text);
+            if known.evidence.len() < rules::MOST_EVIDENCE && !known.evidence.iter().any(is_known) {
                 known.evidence.push(fact);
             }
         }

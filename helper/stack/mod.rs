@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use crate::answer::{Error, Finding, Skipped};
 use crate::caller::{Caller, Services};
+use crate::certs::{audit, handshake};
+use crate::check::Verdict;
 use crate::config::gateway::Gateway;
 use crate::deployment::Deployment;
 use crate::deployment::env_file::EnvFile;
@@ -140,6 +142,7 @@ impl<'a> Stack<'a> {
         let has_token = !verdict.findings.iter().any(keeps_from_edge);
         if is_rehearsal {
             verdict.findings.retain(|f| !keeps_from_edge(f));
+            shake_hands(&facts, &mut verdict);
         }
         if verdict.is_fatal() {
             caller.services = sources.services;
@@ -208,6 +211,25 @@ impl<'a> Stack<'a> {
             Ok(containers) => conflict(project, self.deployment.root(), &containers),
             Err(finding) => Some(finding),
         })
+    }
+}
+
+/// Id, or its beginning, under which a handshake is skipped.
+pub(crate) const HANDSHAKE: &str = "handshake";
+
+/// The handshake of Claude's side with the files that the proxy reads, one a route: the inner protocol of the proxy's port
+/// is not documented, so its port cannot be asked for it.
+fn shake_hands(facts: &Facts, verdict: &mut Verdict) {
+    let Some(judged) = &facts.certificates else {
+        verdict.skipped.push(Skipped::new(HANDSHAKE, "the proxy's certificate cannot be read from here"));
+        return;
+    };
+    let handshakes = handshake::rehearse(&judged.facts);
+    verdict.findings.extend(handshakes.finding(&judged.findings));
+    for (host, outcome) in &handshakes.0 {
+        if let audit::Verdict::Skip(why) = outcome {
+            verdict.skipped.push(Skipped::new(format!("{HANDSHAKE}:{host}"), why.clone()));
+        }
     }
 }
 

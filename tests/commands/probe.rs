@@ -365,6 +365,12 @@ fn engine_a_rehearsal_needs_no_token() {
     assert_eq!(answer.data()["ready"], false);
     assert_eq!(row(&answer, "own")["state"], "callable");
     assert_eq!(answer.json["next"][0]["who"], "person");
+    let summary = answer.json["summary"].as_str().unwrap();
+    for words in
+        ["this side is ready: Claude could call own", "TLS handshake", "missing: token, registration of the CA"]
+    {
+        assert!(summary.contains(words), "{summary}");
+    }
     assert!(stack.id("cloudflared").is_none(), "cloudflared is left out");
     let before = stack.ids(["mcp-gateway", "own"]);
     // What is missing later is cloudflared, and nothing else is started anew.

@@ -616,3 +616,33 @@ fn a_configuration_that_cannot_be_read_is_kept_and_named() {
     assert_eq!(backups(&dir.join("config")).len(), 1);
     assert_eq!(routes(&dir), json!({"echo": "http://hello-mcp:9000"}));
 }
+
+#[test]
+fn the_path_of_a_route_is_kept_and_used() {
+    let parent = folder();
+    let dir = fresh(parent.path());
+    let routes = json!({"wiki": "http://wiki:8000", "docs": "http://docs:8000"});
+    render(&dir, json!({"routes": routes, "paths": {"wiki": "/sse", "docs": "/api/mcp"}})).expect(0);
+    assert_eq!(compose(&dir)["x-mcp-tunnels"]["paths"], json!({"wiki": "/sse", "docs": "/api/mcp"}));
+    let url = |name: &str| {
+        let answer = helper(["connect"]).dir(&dir).run();
+        let routes = answer.data()["routes"].as_array().unwrap();
+        let route = routes.iter().find(|route| route["name"] == name).unwrap_or_else(|| panic!("{:#}", answer.json));
+        route["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url("wiki"), format!("https://wiki.{DOMAIN}/sse"));
+    // What a request does not mention stays, also when other settings change.
+    render(&dir, json!({"protocol": "http2"})).expect(0);
+    assert_eq!(url("docs"), format!("https://docs.{DOMAIN}/api/mcp"));
+    // Null removes one; so does removing its route.
+    render(&dir, json!({"paths": {"wiki": null}})).expect(0);
+    assert_eq!(url("wiki"), format!("https://wiki.{DOMAIN}/mcp"));
+    render(&dir, json!({"routes": {"docs": null}})).expect(0);
+    assert_eq!(compose(&dir)["x-mcp-tunnels"]["paths"]["docs"], Value::Null);
+    let before = snapshot(&dir);
+    for (name, path) in [("nobody", "/mcp"), ("wiki", "/a b"), ("wiki", "/a?b"), ("wiki", "/a#b"), ("wiki", "/\u{1}")] {
+        let answer = render(&dir, json!({"paths": {name: path}})).expect(2);
+        assert_eq!(answer.json["error"]["code"], "request", "{name} {path}: {:#}", answer.json);
+    }
+    assert_eq!(snapshot(&dir), before, "a request that is refused changes nothing");
+}

@@ -115,10 +115,10 @@ fn engine_a_call_is_followed_as_far_as_it_comes() {
     expect(&call_to(&stack, "gone"), "to-proxy", Some("upstream-refused"), &[]);
     expect(&call_to(&stack, "nowhere"), "to-proxy", Some("no-route"), &[]);
     // Nothing proves why it goes no further; so nothing is called the reason.
-    expect(&call_to(&stack, "mute"), "to-proxy", Some("call-not-answered"), &["address"]);
     let counted = |code: &str| wait_while(&stack, 60, || bring(&stack, code));
     expect(&counted("200"), "to-proxy", Some("call-not-answered"), &["tls", "route", "address"]);
     expect(&counted("502"), "to-cloudflared", Some("call-not-answered"), &["tls", "route", "address"]);
+    expect(&call_to(&stack, "mute"), "to-proxy", Some("call-not-answered"), &["address"]);
     stack.assert_no_token();
 
     // Where no call can come, nothing is waited for.

@@ -22,6 +22,7 @@ use crate::os::process;
 use crate::probe::container::{self, Place};
 use crate::probe::observe::metrics_addresses;
 use crate::probe::wire::{Ask, Metrics};
+use crate::rules;
 use crate::stack::Stack;
 
 /// Between two looks at the logs.
@@ -184,17 +185,20 @@ fn not_waited(why: &str) -> Waited {
 fn told(course: &Course, waited: Duration, caller: &Caller) -> Waited {
     let possible = course.suspects().iter().map(|id| Possibility { id: *id, what: caller.fill(id.what()) }).collect();
     let why = "cloudflared gave no numbers, and no log shows a call";
+    let now = OffsetDateTime::now_utc();
+    let (mut seen, mut findings) = (course.seen.clone(), course.findings());
+    rules::date(seen.iter_mut().chain(findings.iter_mut().flat_map(|f| &mut f.evidence)), now);
     Waited {
         data: CallData {
             reached: course.reached,
             waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
             requests: course.requests,
             errors: course.errors,
-            seen: course.seen.clone(),
+            seen,
             possible,
         },
         sentence: course.sentence(waited),
-        findings: course.findings(),
+        findings,
         skipped: course.reached.is_none().then(|| Skipped::new("call", why)).into_iter().collect(),
     }
 }
