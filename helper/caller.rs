@@ -28,6 +28,17 @@ pub(crate) struct Caller {
     pub(crate) services: Services,
     /// Whether long work may report on standard error.
     pub(crate) progress: bool,
+    /// The terminal, where a person reads the answer as text on one.
+    pub(crate) screen: Option<Screen>,
+}
+
+/// A terminal that can be drawn on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    /// Columns.
+    pub(crate) width: usize,
+    /// Whether it shows colours.
+    pub(crate) colour: bool,
 }
 
 /// What the services of a deployment are called.
@@ -72,6 +83,7 @@ impl Caller {
             domain: None,
             services: Services::default(),
             progress: std::io::stderr().is_terminal(),
+            screen: None,
         }
     }
 

@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Status, text};
-use crate::caller::Caller;
+use crate::caller::{Caller, Screen};
 use commands::{COMMANDS, Call};
 use output::{Form, Streams};
 
@@ -30,6 +30,10 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
     let streams = Streams::of_process();
     if args.len() < 2 {
         return plain(&help::parser(args, streams.width()).render_help().to_string());
+    }
+    if streams.terminals && output::form(args, streams, caller) == Form::Text {
+        let style = output::style(streams, caller);
+        caller.screen = Some(Screen { width: style.width, colour: style.colour });
     }
     let answer = match help::parser(args, streams.width()).try_get_matches_from(args) {
         Ok(matches) => dispatch(&matches, caller),

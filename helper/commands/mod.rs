@@ -13,3 +13,4 @@ pub(crate) mod rules;
 pub(crate) mod schema;
 pub(crate) mod stack;
 pub(crate) mod token;
+mod watch;

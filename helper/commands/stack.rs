@@ -6,7 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Finding, Next, Report, Severity};
+use super::watch;
+use crate::answer::{self, Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::{Deployment, Replica};
 use crate::logs::cloudflared::CONNECTIONS;
@@ -39,6 +40,8 @@ pub(crate) struct StatusRequest {
     wait_seconds: Option<u32>,
     /// Whether the servers behind the routes are asked (true).
     probe: Option<bool>,
+    /// Show the state again and again, as text at a terminal; the servers are asked at most once a minute.
+    watch: bool,
 }
 
 /// The request of `restart`.
@@ -247,15 +250,37 @@ pub(crate) fn status(
     caller: &mut Caller,
 ) -> Result<Report<StackData>, Error> {
     let limit = limit(request.wait_seconds, 0)?;
+    let screen = request.watch.then_some(caller.screen).map(|screen| screen.ok_or_else(no_screen)).transpose()?;
+    if screen.is_some() && request.wait_seconds.is_some() {
+        return Err(Error::request(
+            "`watch` does not end, so there is nothing to wait for",
+            "leave out `wait_seconds`",
+        ));
+    }
     let stack = match Stack::open(deployment, caller)? {
         Ok(stack) => stack,
         Err(refusal) => {
             return Ok(refused(refusal, "the stack could not be checked", Command::Status, deployment, caller));
         }
     };
-    let mut waited = stack.wait(Depth::Live, limit, request.probe.unwrap_or(true), caller)?;
+    let probing = request.probe.unwrap_or(true);
+    if let Some(screen) = screen {
+        let answer = |waited: Waited| {
+            let report = report(&stack, waited, Vec::new(), Command::Status, caller);
+            answer::finish("status", Ok(report), caller).0
+        };
+        let last = watch::watch(&stack, probing, screen, answer)?;
+        return Ok(report(&stack, last, Vec::new(), Command::Status, caller));
+    }
+    let mut waited = stack.wait(Depth::Live, limit, probing, caller)?;
     require_live(&mut waited, limit);
     Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
+}
+
+fn no_screen() -> Error {
+    Error::Usage(
+        "`watch` draws on a terminal, and the answer goes elsewhere, or is JSON: call `status` repeatedly".into(),
+    )
 }
 
 /// After waiting in vain the exit code says so, too. Without waiting, a stack that was not started, or is on its way, is
@@ -289,7 +314,7 @@ fn finish(
     }
     stack.remove_left_over(&waited.state, &mut done)?;
     if let Some(failure) = failed {
-        add_failure(&mut waited.state, failure, is_consequence);
+        outcome::add_failure(&mut waited.state, failure, is_consequence);
     }
     require_live(&mut waited, limit.max(Duration::from_secs(1)));
     silence::explain(stack.deployment, &mut waited.state, caller);
@@ -325,29 +350,6 @@ fn bring_back(
     *waited = stack.wait(Depth::Live, limit.saturating_sub(before), true, caller)?;
     waited.elapsed += before;
     Ok(())
-}
-
-/// Adds what Compose could not do to what was seen afterwards.
-fn add_failure(state: &mut StackState, failure: Finding, is_consequence: bool) {
-    // That it came up after all makes up for a proxy that was slow, not for an image that could not be had.
-    if is_consequence && state.ready || state.has(failure.id) {
-        return;
-    }
-    if is_consequence {
-        let cause = state.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
-        let cause = cause.map(|f| f.id);
-        state.findings.push(match cause {
-            Some(id) => failure.caused_by(id),
-            None => failure,
-        });
-        return;
-    }
-    for finding in &mut state.findings {
-        if matches!(finding.id, RuleId::StackStopped | RuleId::ServiceStopped | RuleId::UpstreamDown) {
-            finding.consequence_of = Some(failure.id);
-        }
-    }
-    state.findings.insert(0, failure);
 }
 
 /// What `up`, `status` and `restart` answer.

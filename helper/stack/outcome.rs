@@ -111,6 +111,29 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
     format!("the tunnel is {word}{when} ({connections}): {calls}{but}")
 }
 
+/// Adds what Compose could not do to what was seen afterwards.
+pub(crate) fn add_failure(state: &mut StackState, failure: Finding, is_consequence: bool) {
+    // That it came up after all makes up for a proxy that was slow, not for an image that could not be had.
+    if is_consequence && state.ready || state.has(failure.id) {
+        return;
+    }
+    if is_consequence {
+        let cause = state.findings.iter().find(|f| f.severity == Severity::Error && f.consequence_of.is_none());
+        let cause = cause.map(|f| f.id);
+        state.findings.push(match cause {
+            Some(id) => failure.caused_by(id),
+            None => failure,
+        });
+        return;
+    }
+    for finding in &mut state.findings {
+        if matches!(finding.id, RuleId::StackStopped | RuleId::ServiceStopped | RuleId::UpstreamDown) {
+            finding.consequence_of = Some(failure.id);
+        }
+    }
+    state.findings.insert(0, failure);
+}
+
 /// What was not checked, in the files and in the running stack, each route once.
 pub(crate) fn skipped(of_files: &[Skipped], state: &StackState) -> Vec<Skipped> {
     let is_route = |skipped: &&Skipped| state.routes.iter().any(|route| skipped.id == route_id(&route.name));

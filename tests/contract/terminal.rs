@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::pty::Terminal;
-use crate::support::{DOMAIN, folder, helper, plain};
+use crate::support::{DOMAIN, folder, helper, plain, script};
 
 /// What is on the screen after the helper has ended, and its exit code.
 fn at_a_terminal(home: &Path, args: &[&str], env: &[(&str, &str)]) -> (String, Option<i32>) {
@@ -66,6 +66,33 @@ fn a_pipe_on_either_stream_gets_json() {
     assert_eq!(piped.wait_with_output().unwrap().status.code(), Some(1));
     terminal.until("JSON", |t| t.screen().contains("}\r\n"));
     assert!(serde_json::from_str::<Value>(terminal.screen().trim()).is_ok(), "{}", terminal.screen());
+}
+
+#[test]
+fn status_is_watched_at_a_terminal_and_nowhere_else() {
+    let parent = folder();
+    let dir = unfinished(parent.path());
+    for args in [&["--watch"][..], &["--watch", "--output", "text"], &["--json", "{\"watch\":true}"]] {
+        let answer = plain(parent.path()).arg("status").args(args).arg("--dir").arg(&dir).output().unwrap();
+        assert_eq!(answer.status.code(), Some(2), "{args:?}");
+        let text = String::from_utf8(answer.stdout).unwrap();
+        assert!(text.contains("terminal"), "{args:?}: {text}");
+    }
+    let bin = folder();
+    let docker = "#!/bin/sh\ncase \"$*\" in\n\"version --format {{.Server.Version}}\") echo 28.2.2 ;;\n\
+                  \"compose version --short\") echo 2.40.3 ;;\nesac\n";
+    script(bin.path(), "docker", docker);
+    let terminal = Terminal::open();
+    let mut command = plain(parent.path());
+    command.args(["status", "--watch", "--dir"]).arg(&dir).env("TERM", "xterm").env("PATH", bin.path());
+    let mut child = terminal.spawn(command);
+    terminal.until("three pictures", |t| t.screen().matches("\u{1b}[H\u{1b}[J").count() >= 3);
+    assert!(child.try_wait().unwrap().is_none(), "it goes on until it is interrupted");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let screen = terminal.screen();
+    let pictures: Vec<&str> = screen.split("\u{1b}[H\u{1b}[J").skip(1).take(2).collect();
+    assert!(pictures.iter().all(|picture| picture.contains("not ready")), "{screen:?}");
 }
 
 /// Text on a pipe, where it is asked for: 80 columns, no colour.
