@@ -11,6 +11,7 @@ mod crash;
 mod diagnose;
 mod docs;
 mod engine;
+mod export;
 mod launcher;
 mod plugin;
 mod preflight;

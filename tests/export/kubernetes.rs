@@ -177,7 +177,10 @@ fn the_cluster_gets_the_bytes_of_the_files_and_nothing_else_shows_them() {
 fn a_renewed_certificate_and_a_new_token_arrive() {
     let Some(cluster) = cluster("renew.sh in a cluster") else { return };
     let parent = folder();
-    let dir = deployment(parent.path());
+    // A path that would hurt an unquoted word.
+    let odd = parent.path().join("it's $HOME @CRT@");
+    std::fs::create_dir(&odd).unwrap();
+    let dir = deployment(&odd);
     let out = parent.path().join("helm");
     export(&dir, json!({"to": "helm", "out": out})).run().expect(0);
     cluster.works(&out.join("apply.sh"));

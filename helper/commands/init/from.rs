@@ -84,7 +84,7 @@ fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
         });
     }
     if files::metadata(deployment, path::CA_KEY)?.is_none() {
-        return Ok(());
+        return write::require_replica(bundle, deployment);
     }
     Err(Error::Directory {
         message: format!(

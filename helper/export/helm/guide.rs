@@ -1,5 +1,6 @@
 //! `README.md` of an export: how to move over, the way back, and what comes later.
 
+use super::fill::fill;
 use super::scripts::Scripts;
 use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
 use crate::caller::quote;
@@ -11,19 +12,23 @@ pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[Le
     let sample = "| `sample.yaml` | the sample server: ConfigMap, Deployment, Service; its pod installs the pinned packages from PyPI when it starts |\n";
     let secrets =
         "| `secrets.yaml` | both Secrets, **with the token in clear**: delete it when `apply.sh` has worked |\n";
-    let filled = include_str!("guide.md")
-        .replace("@SAMPLE@", if scripts.has_sample { sample } else { "" })
-        .replace("@SECRETS@", if scripts.has_secrets { secrets } else { "" })
-        .replace("@DOMAIN@", scripts.domain.as_str())
-        .replace("@CHART@", CHART)
-        .replace("@VERSION@", VERSION)
-        .replace("@RELEASE@", NAMESPACE)
-        .replace("@NAMESPACE@", NAMESPACE)
-        .replace("@TOKEN_SECRET@", TOKEN_SECRET)
-        .replace("@CERT_SECRET@", CERT_SECRET)
-        .replace("@ROUTES@", &table(routes))
-        .replace("@LEFT_OUT@", &list(left_out))
-        .replace("@DIR@", &quote(scripts.dir.as_os_str()));
+    let filled = fill(
+        include_str!("guide.md"),
+        &[
+            ("@SAMPLE@", if scripts.has_sample { sample } else { "" }),
+            ("@SECRETS@", if scripts.has_secrets { secrets } else { "" }),
+            ("@DOMAIN@", scripts.domain.as_str()),
+            ("@CHART@", CHART),
+            ("@VERSION@", VERSION),
+            ("@RELEASE@", NAMESPACE),
+            ("@NAMESPACE@", NAMESPACE),
+            ("@TOKEN_SECRET@", TOKEN_SECRET),
+            ("@CERT_SECRET@", CERT_SECRET),
+            ("@ROUTES@", &table(routes)),
+            ("@LEFT_OUT@", &list(left_out)),
+            ("@DIR@", &quote(scripts.dir.as_os_str())),
+        ],
+    );
     stamp_below("<!--\n", "", &filled)
 }
 

@@ -3,6 +3,7 @@
 //! What no page of Anthropic's names is not written. The chart, its version and its values: the pages *Deploy with Helm*
 //! and *Reference* of MCP tunnels, 2026-08-13 to 2026-09-26.
 
+mod fill;
 mod guide;
 mod routes;
 mod sample;
@@ -98,7 +99,7 @@ pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Res
     if include_token {
         files.push(text(SECRETS, secrets::manifest(facts, &scripts.pair)?, SECRET_MODE));
     }
-    files.push(text(VALUES, values::text(gateway, domain, &routes)?, OPEN_MODE));
+    files.push(text(VALUES, values::text(gateway, domain, &routes), OPEN_MODE));
     if let Some(sample) = &sample {
         files.push(text("sample.yaml", sample.manifest()?, OPEN_MODE));
         left_out.extend(sample.edited());

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::fill::fill;
 use super::secrets::Source;
 use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
 use crate::caller::quote;
@@ -50,26 +51,23 @@ impl Scripts<'_> {
     }
 
     fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
-        let dir = quote(self.dir.as_os_str());
-        let word = |text: &str| quote(text.as_ref());
-        let (crt, key) = (word(&self.pair.certificate), word(&self.pair.key));
-        let fixed = [
-            ("@DOMAIN@", self.domain.as_str()),
-            ("@DIR@", &dir),
-            ("@CRT@", &crt),
-            ("@KEY@", &key),
-            ("@CHART@", CHART),
-            ("@VERSION@", VERSION),
-            ("@RELEASE@", NAMESPACE),
-            ("@NAMESPACE@", NAMESPACE),
-            ("@CERT_SECRET@", CERT_SECRET),
-        ];
-        // Parts first: they have places of their own. A path is put in last, so that nothing in it is taken for a place.
+        // Parts first: they have places of their own.
         let text = more.iter().fold(template.to_owned(), |text, (place, value)| fill_line(&text, place, value));
-        let (paths, words): (Vec<_>, Vec<_>) =
-            fixed.into_iter().partition(|(place, _)| matches!(*place, "@DIR@" | "@CRT@" | "@KEY@"));
-        let text = words.iter().fold(text, |text, (place, value)| text.replace(place, value));
-        let text = paths.iter().fold(text, |text, (place, value)| text.replace(place, value));
+        let word = |text: &str| quote(text.as_ref());
+        let text = fill(
+            &text,
+            &[
+                ("@DOMAIN@", self.domain.as_str()),
+                ("@DIR@", &quote(self.dir.as_os_str())),
+                ("@CRT@", &word(&self.pair.certificate)),
+                ("@KEY@", &word(&self.pair.key)),
+                ("@CHART@", CHART),
+                ("@VERSION@", VERSION),
+                ("@RELEASE@", NAMESPACE),
+                ("@NAMESPACE@", NAMESPACE),
+                ("@CERT_SECRET@", CERT_SECRET),
+            ],
+        );
         stamp_below("#!/bin/sh\n", "", &text)
     }
 

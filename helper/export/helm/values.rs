@@ -2,10 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Error;
 use crate::config::gateway::Gateway;
 use crate::config::stamp::stamp;
-use crate::config::yaml;
 use crate::deployment::Domain;
 use crate::export::parts::{RouteExport, RouteState};
 
@@ -20,11 +18,27 @@ pub(crate) const TOKEN_SECRET: &str = "mcp-tunnel-token";
 /// Secret with the server certificate and its key: generic, keys `tls.crt` and `tls.key`.
 pub(crate) const CERT_SECRET: &str = "mcp-tunnel-cert";
 
+/// Names of the chart's values and of the proxy's settings.
+const NAMES: [&str; 15] = [
+    "setup",
+    "enabled",
+    "external",
+    "tunnelTokenSecretName",
+    "serverCertSecretName",
+    "gateway",
+    "config",
+    "tunnel_domain",
+    "routes",
+    "upstream",
+    "allowed_ips",
+    "tls",
+    "include_system_cas",
+    "log_level",
+    "shutdown_timeout",
+];
+
 /// The file. `listen_addr` and `tls` are the chart's own.
-///
-/// # Errors
-/// `directory` for what cannot be written as YAML.
-pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -> Result<String, Error> {
+pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -> String {
     let carried = routes.iter().filter(|route| route.state != RouteState::NotPortable);
     let upstream_of = |route: &RouteExport| gateway.routes.get(&route.key).cloned().unwrap_or_default();
     let routes: Map<String, Value> = carried.map(|route| (route.key.clone(), json!(upstream_of(route)))).collect();
@@ -50,8 +64,31 @@ pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -
         "external": { "tunnelTokenSecretName": TOKEN_SECRET, "serverCertSecretName": CERT_SECRET },
         "gateway": { "config": config },
     });
-    Ok(stamp(
-        &format!("Values of {CHART}, version {VERSION}: always install the whole file."),
-        &yaml::to_text(&values)?,
-    ))
+    let mut body = String::new();
+    write(&values, 0, &mut body);
+    stamp(&format!("Values of {CHART}, version {VERSION}: always install the whole file."), &body)
+}
+
+/// Maps, lists, booleans and strings as YAML, every string and every key that is no name of the chart's in quotes: Helm
+/// reads YAML 1.1, where `no`, `on` and `1e3` are no strings (seen with Helm 4.1.4).
+fn write(value: &Value, depth: usize, out: &mut String) {
+    let indent = "  ".repeat(depth);
+    let entry = |out: &mut String, head: &str, value: &Value| match value {
+        Value::Object(_) | Value::Array(_) => {
+            out.push_str(&format!("{indent}{head}\n"));
+            write(value, depth + 1, out);
+        }
+        plain => out.push_str(&format!("{indent}{head} {plain}\n")),
+    };
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let is_name = NAMES.contains(&key.as_str());
+                let key = if is_name { key.clone() } else { Value::from(key.as_str()).to_string() };
+                entry(out, &format!("{key}:"), value);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| entry(out, "-", item)),
+        plain => out.push_str(&format!("{indent}{plain}\n")),
+    }
 }

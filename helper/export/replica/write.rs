@@ -32,9 +32,6 @@ pub(crate) struct Written {
 /// running it again.
 pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -> Result<Written, Error> {
     let before = Replica::of(deployment).and_then(|replica| replica.manifest);
-    if bundle.manifest.scope == Scope::Certificate {
-        require_replica(bundle, before.as_ref())?;
-    }
     let is_older = is_older(bundle, judged, deployment);
     let mut written = Written::default();
     if is_older {
@@ -75,9 +72,14 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
     Ok(written)
 }
 
-/// The certificates alone are for a replica of the same tunnel that reads its pair at the same place.
-fn require_replica(bundle: &Bundle, before: Option<&Manifest>) -> Result<(), Error> {
-    if before.is_some_and(|before| before.pair == bundle.manifest.pair) {
+/// The certificates alone are for a replica that reads its pair at the same place.
+///
+/// # Errors
+/// `directory` where it is none.
+pub(crate) fn require_replica(bundle: &Bundle, deployment: &Deployment) -> Result<(), Error> {
+    let before = Replica::of(deployment).and_then(|replica| replica.manifest);
+    let is_one = before.is_some_and(|before| before.pair == bundle.manifest.pair);
+    if is_one || bundle.manifest.scope == Scope::Deployment {
         return Ok(());
     }
     Err(Error::Directory {
