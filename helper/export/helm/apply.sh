@@ -1,12 +1,12 @@
 # Installs Anthropic's chart for @DOMAIN@, or applies a change: namespace, Secrets, release.
 #
-# usage: ./apply.sh [DEPLOYMENT]    the deployment directory, otherwise the one that this was exported from
+# @USAGE@
 #
 # @TOKEN_SAYS@
 # MCP_TUNNEL_CHART=oci://… installs the same chart from a mirror.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-deployment=${1:-@DIR@}
+@DEPLOYMENT@
 chart=${MCP_TUNNEL_CHART:-@CHART@}
 namespace=@NAMESPACE@
 
@@ -19,11 +19,6 @@ for tool in kubectl helm; do
 done
 printf 'cluster: %s\n' "$(kubectl config current-context)"
 @TOKEN@
-# Both ends of a pipe: what is created here is applied there, and shows nowhere.
-secret() {
-    kubectl create secret generic "$@" --namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f -
-}
-
 kubectl create namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f -
 @SECRETS@
 @SAMPLE@

@@ -25,17 +25,33 @@ pub(super) struct Scripts<'a> {
     pub(super) has_secrets: bool,
 }
 
+/// Makes a Secret of what it is given.
+const SECRET: &str = r#"# Both ends of a pipe: what is created here is applied there, and shows nowhere.
+secret() {
+    kubectl create secret generic "$@" --namespace "$namespace" --dry-run=client -o yaml | kubectl apply -f -
+}
+"#;
+
 impl Scripts<'_> {
     /// `apply.sh`.
     pub(super) fn apply(&self) -> String {
         let (token, secrets) = match self.has_secrets {
             true => (String::new(), "kubectl apply -f \"$here/secrets.yaml\"".to_owned()),
-            false => (format!("{}{}", self.require_pair(), self.token()), self.make_secrets()),
+            false => (format!("{}{}\n{SECRET}", self.require_pair(), self.token()), self.make_secrets()),
+        };
+        let (usage, deployment) = match self.has_secrets {
+            true => ("usage: ./apply.sh", ""),
+            false => (
+                "usage: ./apply.sh [DEPLOYMENT]    the deployment directory, otherwise the one that this was exported from",
+                "deployment=${1:-@DIR@}",
+            ),
         };
         let sample = if self.has_sample { "kubectl apply -f \"$here/sample.yaml\"" } else { "" };
         self.fill(
             include_str!("apply.sh"),
             &[
+                ("@USAGE@", usage),
+                ("@DEPLOYMENT@", deployment),
                 ("@TOKEN_SAYS@", self.token_says()),
                 ("@TOKEN@", &token),
                 ("@SECRETS@", &secrets),
