@@ -105,7 +105,8 @@ fn what_no_export_makes_is_refused() {
         refused(parent.path(), &with(&archive, vec![more], same), what);
     }
     assert!(!Path::new("/tmp/mcp-tunnels-test-absolute").exists());
-    let changes: [(&str, &dyn Fn(&mut Value)); 7] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let changes: [Change<'_>; 7] = [
         ("another digest", &|m| m["files"]["docker-compose.yaml"] = json!("0".repeat(64))),
         ("a file that is not there", &|m| m["files"]["more"] = json!("0".repeat(64))),
         ("another format", &|m| m["format"] = json!(2)),
