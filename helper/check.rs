@@ -46,7 +46,7 @@ impl From<Vec<Finding>> for Outcome {
 
 /// One check of facts of the kind `F`.
 pub(crate) struct Check<F> {
-    /// Its name; it stands in `skipped` when the check could not tell.
+    /// Its name; it is in `skipped` when the check could not tell.
     pub(crate) id: &'static str,
     /// What it looks at.
     pub(crate) test: fn(&F) -> Outcome,

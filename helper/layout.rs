@@ -26,7 +26,7 @@ fn sources(folder: &Path, above: &[String], into: &mut BTreeMap<Module, String>)
             module.push(stem);
             sources(&path, &module, into);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            if path.ends_with("helper/layout.rs") {
+            if path.ends_with("helper/layout.rs") || path.ends_with("helper/properties.rs") {
                 continue;
             }
             if !matches!(stem.as_str(), "mod" | "main") {

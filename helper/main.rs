@@ -21,6 +21,8 @@ mod os;
 mod preflight;
 mod privileges;
 mod probe;
+#[cfg(test)]
+mod properties;
 mod redact;
 mod render;
 mod rules;

@@ -27,7 +27,10 @@ fn sources() -> Vec<Source> {
             let is_test = name.ends_with("tests.rs") || name.ends_with("/tests");
             if path.is_dir() && !is_test {
                 walk(&path, root, into);
-            } else if name.ends_with(".rs") && !is_test && !matches!(name.as_str(), "layout.rs" | "shape.rs") {
+            } else if name.ends_with(".rs")
+                && !is_test
+                && !matches!(name.as_str(), "layout.rs" | "properties.rs" | "shape.rs")
+            {
                 let text = fs::read_to_string(&path).unwrap();
                 let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 into.push(Source { path: name, code });

@@ -290,7 +290,7 @@ fn uncovered(facts: &Facts, c: &Details) -> Vec<String> {
     hosts.filter(|host| !c.dns_names().iter().any(|name| covers(name, host))).collect()
 }
 
-/// RFC 6125 §6.4.3 as Go and webpki do it: `*` stands for exactly one label, the leftmost, and for the whole of it.
+/// RFC 6125 §6.4.3 as Go and webpki do it: `*` matches exactly one label, the leftmost, and for the whole of it.
 fn covers(name: &str, host: &str) -> bool {
     if name.eq_ignore_ascii_case(host) {
         return true;

@@ -108,7 +108,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     command!(
         "init",
-        "Writes the deployment directory; without a domain, reports where it stands and what is next",
+        "Writes the deployment directory; without a domain, reports its state and the next step",
         "--domain abcd1234.tunnel.anthropic.com --sample",
         init::InitRequest => init::InitData,
         |r, d, caller| init::run(&d, &r, caller)

@@ -53,7 +53,7 @@ const LONGEST: u64 = 256;
 /// The command.
 ///
 /// # Errors
-/// `request` where a program calls it, where nobody can be asked, where the answer is no, or where the digest is that of
+/// `request` where a program calls it, where no person can be asked, where the answer is no, or where the digest is that of
 /// other privileges; `directory` and `io` as ever.
 pub(crate) fn run(
     deployment: &Deployment,

@@ -1,11 +1,13 @@
-//! `init`: everything that can be done on this side, as often as one likes; and where a deployment stands.
+//! `init`: everything that can be done on this side, any number of times; and the state of a deployment.
 
 mod from;
 mod report;
+mod request;
 mod standing;
 
 pub(crate) use self::report::InitData;
 use self::report::{Made, report};
+pub(crate) use self::request::InitRequest;
 use self::standing::Standing;
 use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
@@ -22,20 +24,6 @@ use crate::render;
 use crate::render::plan::Mode;
 use crate::rules::RuleId;
 use crate::steps;
-
-crate::config::settings::request_with_settings! {
-    /// The request of `init`.
-    InitRequest {
-        /// The tunnel's domain as the Console shows it; needed the first time.
-        domain: Option<Domain>,
-        /// A bundle of `export {"to":"replica"}` from another host; goes alone, with no setting beside it.
-        from: Option<String>,
-        /// Whole diffs.
-        verbose: bool,
-        /// Also in a directory that holds another project, a plugin or a checkout.
-        into_other_project: bool,
-    }
-}
 
 /// The command.
 ///

@@ -183,7 +183,7 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     report.skipped = skipped;
     match state {
         _ if !is_known => {}
-        // The same tunnel may run since long: what is left is not told after every look.
+        // The tunnel may have run for a long time: the remaining steps are not listed after every check.
         TokenState::Set(_) => {}
         TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
             report.next.push(steps::token_step(caller));

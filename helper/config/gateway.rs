@@ -327,7 +327,7 @@ impl Gateway {
             ));
         }
         for (name, text) in &self.routes {
-            // Routes of a person that nobody asked about are `check`'s business.
+            // A route that the request does not mention is `check`'s business.
             let mentioned =
                 asked.routes.0.contains_key(name) || asked.allowed_ips.is_mentioned() || asked.upstream.is_mentioned();
             let Ok(upstream) = Upstream::parse(text) else { continue };
@@ -390,7 +390,7 @@ fn refusal_hint(upstream: &Upstream) -> &'static str {
     }
 }
 
-/// The file inside `data/` that a path in the proxy's container stands for.
+/// The file inside `data/` that a path in the proxy's container refers to.
 pub(crate) fn data_file(path: &str) -> Option<&str> {
     let name = path.strip_prefix("/data/")?;
     (!name.is_empty() && !name.split('/').any(|part| matches!(part, "" | "." | ".."))).then_some(name)

@@ -19,7 +19,7 @@ pub(crate) const PYTHON: &str =
 /// All of them, by the names of the setting `images`.
 pub(crate) const TABLE: [(&str, &str); 3] = [("proxy", PROXY), ("cloudflared", CLOUDFLARED), ("python", PYTHON)];
 
-/// Registry of the sample's own image: one that nobody can publish to, so that a name that is missing here is built
+/// Registry of the sample's own image: a reserved name to which nothing can be published, so that a name that is missing here is built
 /// and never pulled.
 pub(crate) const SAMPLE_REGISTRY: &str = "localhost";
 

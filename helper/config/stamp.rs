@@ -12,7 +12,7 @@ pub(crate) enum Origin {
     Ours,
     /// The helper, edited since.
     Edited,
-    /// Somebody else.
+    /// Another program, or a person.
     Foreign,
 }
 

@@ -88,7 +88,7 @@ fn without_scalars(said: &str) -> String {
     for kind in ["string ", "character ", "integer ", "floating point ", "boolean ", "unit variant "] {
         let Some(at) = out.find(kind).map(|at| at + kind.len()) else { continue };
         let Some(quote) = out[at..].chars().next().filter(|c| matches!(c, '"' | '`')) else { continue };
-        // The quoted text may hold anything; what the reader expected stands behind it.
+        // The quoted text may hold anything; what the reader expected follows it.
         let end = out.rfind(&format!("{quote}, expected")).filter(|end| *end > at).map_or(out.len(), |end| end + 1);
         out.replace_range(at - 1..end, "");
     }

@@ -215,7 +215,7 @@ impl Deployment {
     /// For commands that may make a deployment: one, or a directory for one.
     ///
     /// # Errors
-    /// `directory` for a system directory, and, unless told to go `into` it, for one that holds something else.
+    /// `directory` for a system directory, and, unless `into` is given, for one that holds something else.
     pub(crate) fn require_room(&self, into_other: bool) -> Result<Look, Error> {
         self.exists()?;
         let look = look(self)?;

@@ -34,7 +34,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// As an answer may show it: what stands in a bundle is foreign text.
+    /// As an answer may show it: the content of a bundle is foreign text.
     pub(crate) fn shown(&self) -> String {
         let part = |text: &str| redact::cut(&redact::foreign(text), 120);
         format!("{} on {}", part(&self.dir), part(&self.host))
@@ -65,7 +65,7 @@ pub(crate) struct Manifest {
     pub(crate) origin: Origin,
     /// What the proxy reads.
     pub(crate) pair: Pair,
-    /// Every other file of the bundle, with the SHA-256 of its content: what a person edited here is told by it.
+    /// Every other file of the bundle, with the SHA-256 of its content: it shows what a person edited here.
     pub(crate) files: BTreeMap<String, String>,
 }
 

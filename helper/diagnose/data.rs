@@ -16,7 +16,7 @@ use crate::stack::judge::{ContainerState, RouteState, StackState};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DiagnoseRequest {
-    /// A saved log: the path of a file as it stands, or `-` for standard input. Neither Docker nor a directory is
+    /// A saved log: the path of a file as it is written, or `-` for standard input. Neither Docker nor a directory is
     /// needed then. Left out: the deployment itself.
     pub(crate) logs: Option<String>,
     /// Leave out what was printed before: a moment (`2026-11-22T20:45:00Z`) or an age (`90s`, `15m`, `2h`, `1d`).
@@ -24,7 +24,7 @@ pub(crate) struct DiagnoseRequest {
     /// Also write a support bundle to this path, a `.tar.gz` that must not exist: versions, digests, redacted files and
     /// logs of the deployment, never a key or a token.
     pub(crate) bundle: Option<String>,
-    /// Wait at most so many seconds (1 to 3600) while somebody calls the tunnel from Claude, and say how far the call
+    /// Wait at most so many seconds (1 to 3600) while you call the tunnel from Claude, and say how far the call
     /// came.
     pub(crate) wait_for_call_seconds: Option<u32>,
     /// Stop reading standard input after so many seconds (60), in case it never ends.
@@ -82,7 +82,7 @@ pub(crate) struct Signals {
     pub(super) wanted: u32,
     /// How they are made, `quic` or `http2`.
     pub(super) protocol: Option<String>,
-    /// Where cloudflared stands: `starting`, `retrying`, `registered`, `lost`, `ended`, `stopped`.
+    /// The state of cloudflared: `starting`, `retrying`, `registered`, `lost`, `ended`, `stopped`.
     pub(super) edge: Option<&'static str>,
     /// Routes that the proxy logged as loaded.
     pub(super) routes: u32,

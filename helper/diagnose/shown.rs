@@ -64,7 +64,7 @@ fn clean(value: &mut Value, named: bool) {
     }
 }
 
-/// The value behind a name as it is shown, where that is not as it stands.
+/// The value behind a name as it is shown, where that is not as it is written.
 fn shown(name: &str, text: &str, named: bool) -> Option<String> {
     if is_reference(text) || matches!(text, "" | "true" | "false") {
         return None;
@@ -123,7 +123,7 @@ fn routes(value: &mut Value) {
     }
 }
 
-/// A file that is no YAML: its keys, and what stands behind those that are Compose's own and hold no secret.
+/// A file that is not YAML: its keys, and the values of those that are Compose's own and hold no secret.
 fn broken(text: &str) -> String {
     const PLAIN: [&str; 8] =
         ["image", "container_name", "network_mode", "restart", "user", "name", "listen_addr", "tunnel_domain"];

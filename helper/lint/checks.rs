@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::{directory, packages, proxy, reach, routes, stack};
 use crate::check::{self, Check, Verdict};
+use crate::rules::RuleId;
 
 /// In no order that matters.
 pub(crate) const CHECKS: &[Check<Facts>] = &[
@@ -16,7 +17,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "compose-yaml-invalid", test: stack::files_are_readable },
     Check { id: "compose-config-invalid", test: stack::compose_takes_them },
     Check { id: "compose-name-invalid", test: stack::names_are_names },
-    Check { id: "proxy-absent", test: stack::proxy_is_there },
+    Check { id: RuleId::ProxyMissing.as_str(), test: stack::proxy_is_there },
     Check { id: "compose-service-undefined", test: stack::services_are_there },
     Check { id: "network-mode-missing", test: reach::agent_reaches_proxy },
     Check { id: "compose-netmode-conflict", test: reach::namespace_is_one },

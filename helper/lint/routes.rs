@@ -52,7 +52,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         let id = format!("upstream:{name}");
         match current::target(upstream, &facts.found, &facts.services.proxy) {
             Target::Service(_) => {}
-            Target::Nobody => {
+            Target::NoService => {
                 let said = format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text());
                 findings.push(finding(RuleId::UpstreamUndefined).with(said));
             }
@@ -89,7 +89,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     }))
 }
 
-/// Docker Desktop knows `host.docker.internal` by itself; an engine on Linux has to be told.
+/// Docker Desktop knows `host.docker.internal` by itself; an engine on Linux needs `extra_hosts`.
 pub(super) fn host_is_known(facts: &Facts) -> Outcome {
     let proxy = &facts.services.proxy;
     if !cfg!(target_os = "linux") || !facts.found.is_known() {
@@ -125,7 +125,7 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let allowed = gateway.allowed_nets().unwrap_or_default();
     let pools = || POOLS.iter().filter_map(|pool| pool.parse().ok()).collect::<Vec<Ipv4Net>>();
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
-    // An engine may be told to take its networks from 10.0.0.0/8, too.
+    // An engine may be configured to take its networks from 10.0.0.0/8, too.
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
     let severity = if may_be { Severity::Warning } else { Severity::Error };
     capped(routes(facts).into_iter().filter_map(|route| {

@@ -18,7 +18,7 @@ pub(crate) fn finding_for(fault: &Malformed) -> Finding {
     rules::finding(id).with(fault.to_string())
 }
 
-/// The finding that goes with what stands in `.env`, if it is not a token.
+/// The finding about the text in `.env`, if it is not a token.
 pub(crate) fn state_finding(state: &TokenState) -> Option<Finding> {
     match state {
         TokenState::Set(_) => None,

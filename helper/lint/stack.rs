@@ -76,7 +76,7 @@ pub(super) fn proxy_is_there(facts: &Facts) -> Outcome {
     if !facts.lacks_proxy() || reach::undefined_owner(facts).is_some() {
         return Outcome::Pass;
     }
-    let finding = rules::finding(RuleId::ProxyAbsent);
+    let finding = rules::finding(RuleId::ProxyMissing);
     let finding = match &facts.roles.agent {
         Some(agent) => {
             let dials = facts.found.url(agent).map_or_else(|| "nothing by `--url`".into(), |url| format!("`{url}`"));

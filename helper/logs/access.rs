@@ -56,7 +56,7 @@ fn method(text: &str) -> Option<(&'static str, &str)> {
     METHODS.iter().find_map(|method| Some((*method, text.strip_prefix(method)?.strip_prefix(' ')?)))
 }
 
-/// A path, also where a whole URL stands in its place.
+/// A path, also if a whole URL is in its place.
 fn path(word: &str) -> Option<&str> {
     let word = word.trim_matches('"');
     if let Some((_, rest)) = word.split_once("://") {

@@ -1,4 +1,4 @@
-//! What is wrong in one stream of lines, as it stands now: a later line can make up for an earlier one.
+//! What is wrong in one stream of lines, as of its last line: a later line can cancel an earlier one.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

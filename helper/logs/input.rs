@@ -198,7 +198,7 @@ impl Read for &mut Patient {
             let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
             match poll(&mut watched, Some(&wait)) {
                 Ok(0) => {}
-                // Past the lock and the buffer of `Stdin`: what it holds back, nobody would wait for.
+                // Past the lock and the buffer of `Stdin`: `poll` would not see what it holds back.
                 Ok(_) => return Ok(rustix::io::read(&stdin, buffer)?),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),

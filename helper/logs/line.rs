@@ -134,7 +134,7 @@ fn buried(text: &str) -> Option<(i64, usize)> {
     })
 }
 
-/// The moment of a time stamp that stands alone, in seconds since 1970.
+/// The moment of a time stamp that is alone on its line, in seconds since 1970.
 pub(crate) fn stamped_at(alone: &str) -> Option<i64> {
     stamp(alone).map(|(seconds, _)| seconds)
 }

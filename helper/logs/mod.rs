@@ -89,7 +89,7 @@ impl Logs {
         })
     }
 
-    /// Says who prints under a name, so that nobody else's words are taken for theirs.
+    /// Says which program prints under a name, so that no other program's words are taken for its own.
     pub(crate) fn know(&mut self, name: &str, writer: Writer) {
         let at = self.stream(Some(name));
         if at > 0 {

@@ -197,7 +197,7 @@ impl Stream {
         self.spoke |= !line.text.trim().is_empty();
     }
 
-    /// Whose line it is, what it means, and whether nobody else could have said it.
+    /// Whose line it is, what it means, and whether only this program prints it.
     fn pattern(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> Option<(Writer, &'static Pattern, bool)> {
         let of = |writer| reading.pattern(writer).map(|pattern| (writer, pattern));
         if let Kind::Of(writer) = self.kind {

@@ -95,7 +95,7 @@ fn refusal(output: &Output, found: &Found, deployment: &Deployment) -> Finding {
     finding.about(Subject::file(main)).with(said.unwrap_or_else(|| "Compose refuses the files".into()))
 }
 
-/// Words of Compose's errors about files; what stands between them are names, paths and values of the person's.
+/// Words of Compose's errors about files; between them are names, paths and values of the person's.
 const KNOWN: [&str; 14] = [
     "Additional property",
     "cannot extend service",

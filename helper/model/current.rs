@@ -105,7 +105,7 @@ impl Current {
         }
     }
 
-    /// The domain, or what stands in its place: in `.env` before all, because Compose and the helper start there.
+    /// The domain, or the text in its place: in `.env` before all, because Compose and the helper start there.
     ///
     /// # Errors
     /// The text that is no domain.
@@ -213,7 +213,7 @@ fn domain(
     let env = found.env().and_then(|env| env.get(env_file::DOMAIN));
     let flag = || found.flag(&services.proxy, "tunnel-domain");
     let compose = || found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();
-    // Also of a configuration with a fault, where the line can be told.
+    // Also of a configuration with a fault, where the line is known.
     let in_faulty = || {
         let text = files::read_text(deployment, gateway_path).ok().flatten().filter(|_| gateway.is_none())?;
         let line = text.lines().find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"))?;
@@ -293,8 +293,8 @@ pub(crate) enum Target {
     Joined(String),
     /// Somewhere that Docker does not show: this host, or another machine.
     Outside(&'static str),
-    /// Nobody has that name.
-    Nobody,
+    /// No service has that name.
+    NoService,
     /// Not known.
     Unknown(&'static str),
 }
@@ -313,7 +313,7 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target 
         Host::Label(_) if found.includes_others() => {
             Target::Unknown("the compose file includes others, whose services are not looked at")
         }
-        Host::Label(_) => Target::Nobody,
+        Host::Label(_) => Target::NoService,
     }
 }
 

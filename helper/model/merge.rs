@@ -1,4 +1,4 @@
-//! The compose files as one tree, as far as that can be told without Compose: its rules of merging, `extends` within
+//! The compose files as one tree, as far as that is possible without Compose: its rules of merging, `extends` within
 //! the files that were read, and the variables of `.env`.
 
 use std::collections::BTreeMap;

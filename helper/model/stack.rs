@@ -26,7 +26,7 @@ pub(crate) struct Stack {
 pub(crate) enum FileIn {
     /// A file of the host: a path inside the directory, or one that leaves it.
     Host(String),
-    /// Text that stands in the compose file.
+    /// Text written in the compose file.
     Text(String),
     /// The value of a variable.
     Variable(String),
@@ -256,7 +256,7 @@ impl Stack {
         name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || has_name
     }
 
-    /// The service that a host name stands for in the `links:` of another one.
+    /// The service that a host name means in the `links:` of another one.
     fn linked(&self, name: &str, host: &str) -> Option<String> {
         let links = self.service(name, "links").map(yaml::texts).unwrap_or_default();
         links.iter().find_map(|link| {

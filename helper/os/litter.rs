@@ -1,13 +1,13 @@
-//! Files under temporary names that a killed helper left: they may hold a key, and nobody looks at them again.
+//! Files under temporary names that a killed helper left: they may hold a key, and no program reads them again.
 
 use std::path::Path;
 
 use super::directory::Directory;
 use super::files;
 
-/// Removes them from one folder of the directory. Only while the directory is locked: then nobody else writes one.
+/// Removes them from one folder of the directory. Only while the directory is locked: then no other helper writes one.
 pub(crate) fn sweep(directory: &Directory, folder: &str, is_ours: impl Fn(&str) -> bool) {
-    // A link in the folder's place is followed by nobody.
+    // A link in the folder's place is not followed.
     if !folder.is_empty() && !files::metadata(directory, folder).is_ok_and(|meta| meta.is_some_and(|m| m.is_dir())) {
         return;
     }

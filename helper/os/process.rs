@@ -86,7 +86,7 @@ pub(crate) struct Input {
 }
 
 /// The whole lines in the first and in the last [`END`] bytes of an output: hundreds of patterns are looked for in it, and
-/// what a program has to say of its failure stands at one end.
+/// a program reports its failure at one end.
 fn ends(bytes: &[u8]) -> String {
     let Some(rest) = bytes.len().checked_sub(2 * END).map(|_| &bytes[bytes.len() - END..]) else {
         return String::from_utf8_lossy(bytes).into_owned();

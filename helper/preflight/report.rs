@@ -110,9 +110,9 @@ fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
         return vec![again];
     }
     let udp_blocked = verdict.findings.iter().any(|f| f.id == RuleId::EdgeQuicBlocked);
-    let told = facts.deployed.protocol == Some(Protocol::Http2);
+    let uses_http2 = facts.deployed.protocol == Some(Protocol::Http2);
     let mut next = Vec::new();
-    if facts.deployed.is_deployment && udp_blocked && !told {
+    if facts.deployed.is_deployment && udp_blocked && !uses_http2 {
         let render = caller.command(&["render", "--json", "{\"protocol\":\"http2\"}"]);
         let what = "configure cloudflared to use HTTP/2, so that it does not try UDP for two minutes first";
         next.push(Next::helper(what, render));

@@ -54,7 +54,7 @@ fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std
     Some(start..stop)
 }
 
-/// Whether a key stands in the middle of a line: `{ a: { KEY: x } }`.
+/// Whether a key is in the middle of a line: `{ a: { KEY: x } }`.
 fn flows(line: &str, key: &str) -> bool {
     line.match_indices(key).any(|(at, _)| {
         let ends = |text: &str| text.trim_start_matches(['"', '\'', ' ']).starts_with(':');

@@ -60,7 +60,7 @@ fn is_on(value: &str) -> bool {
     !matches!(value.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "n" | "")
 }
 
-/// The host's own namespace, that of a container of somebody else's, or one that depends on a variable.
+/// The host's own namespace, that of a container outside this stack, or one that depends on a variable.
 fn is_host(value: &str) -> bool {
     value == "host" || value.starts_with("container:") || value.contains('$')
 }

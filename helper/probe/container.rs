@@ -1,4 +1,4 @@
-//! How the probe runs where the proxy stands: a one-shot container whose only program is this very helper.
+//! Runs the probe in the proxy's network namespace: a one-shot container whose only program is this helper.
 //!
 //! Tried on engine 20.10: an image made with `docker import` (0.1 s, once a version of the helper) needs no bind mount,
 //! so local, remote, rootless and snap engines, SELinux and `noexec` are all served alike; `docker run` of it takes

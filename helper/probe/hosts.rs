@@ -1,4 +1,4 @@
-//! Who rejects a host name, told by its words. That a host name is rejected at all needs no words: the same request
+//! Which software rejects a host name, by its words. That a host name is rejected at all needs no words: the same request
 //! under the server's own name is the proof.
 
 /// A framework that checks the Host header.

@@ -1,4 +1,4 @@
-//! Whether Claude could call the MCP server behind a route, asked of the server itself from where the proxy stands.
+//! Whether Claude could call the MCP server behind a route, asked of the server itself from the proxy's network namespace.
 //!
 //! [`container`] starts this program once more in a one-shot container, [`inside`] is what runs there, [`client`] is
 //! the MCP client it uses, [`wire`] is what the two say to each other, [`judge`] turns each answer of a server ([`answers`]

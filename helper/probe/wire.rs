@@ -80,7 +80,7 @@ impl Allowed {
 pub(crate) struct Trust {
     /// Text of `ca_file`.
     pub(crate) ca_pem: Option<String>,
-    /// `include_system_cas`: Mozilla's list stands for the image's own.
+    /// `include_system_cas`: Mozilla's list is used for the image's own.
     pub(crate) public: bool,
 }
 

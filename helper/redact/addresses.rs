@@ -26,7 +26,7 @@ pub(super) fn without_addresses(text: &str) -> String {
     out
 }
 
-/// Replaces what stands between a URL's `://` and the last `@` of the same word: a password may hold `/` and `@`.
+/// Replaces the text between a URL's `://` and the last `@` of the same word: a password may hold `/` and `@`.
 pub(super) fn without_logins(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

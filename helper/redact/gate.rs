@@ -62,8 +62,8 @@ pub(crate) fn excerpt(text: &str, around: &str) -> String {
     cut(&format!("{}… {}", &clean[..begin], clean[word..].trim_start()), EVIDENCE)
 }
 
-/// A line that somebody else wrote: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
-/// with everything escaped that would not show, or would show elsewhere than it stands.
+/// A line of another program: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
+/// with everything escaped that would not show, or would show in another place.
 pub(crate) fn foreign(text: &str) -> String {
     escaped(&cleaned(text), |_| false).into_owned()
 }

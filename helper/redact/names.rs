@@ -44,7 +44,7 @@ pub(crate) fn without_setting(line: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{} {REDACTED}", &line[..=at]))
 }
 
-/// Replaces what stands behind secret names and behind `Bearer` and `Basic`.
+/// Replaces the values of secret names, and what follows `Bearer` and `Basic`.
 pub(super) fn without_named(text: &str) -> String {
     without_pairs(&without_flags(&without_assigned(&without_schemes(text)))).into_owned()
 }
@@ -203,7 +203,7 @@ fn assigned(text: &str) -> Vec<(usize, usize)> {
     ranges
 }
 
-/// Where the value behind a name stands that must go: from its first byte to behind its last one.
+/// The range of the value to remove: from its first byte to behind its last one.
 fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize, usize)> {
     let rest = &text[behind..];
     let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
@@ -290,7 +290,7 @@ fn cookies(value: &str, assigned: bool) -> usize {
 }
 
 /// Up to the end of a value without quotes. A comma, a semicolon or an ampersand ends it where another assignment, or
-/// nothing, stands behind; elsewhere it is a part of the value.
+/// nothing, follows; elsewhere it is a part of the value.
 fn word(value: &str) -> usize {
     let escape =
         |at: usize| value[at + 1..].chars().next().is_none_or(|c| matches!(c, 'n' | 'r' | 't' | '"' | '\'' | '\\'));

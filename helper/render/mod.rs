@@ -251,8 +251,8 @@ fn write(
     batch.commit()?;
     // A compose file under a name that Compose prefers would hide the one just written.
     for name in MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
-        let stands = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
-        if stands && mode.overwrite {
+        let exists = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
+        if exists && mode.overwrite {
             aside.push(files::keep_aside(deployment, name, now)?);
             let old = deployment.path(name);
             std::fs::remove_file(&old).map_err(|e| Error::io("move aside", &old, e))?;

@@ -282,7 +282,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
     }
 }
 
-/// Takes the mark from findings whose cause is not among them: a finding explained by nothing stands for itself.
+/// Takes the mark from findings whose cause is not among them: a finding without a cause is a cause itself.
 fn unmark(findings: &mut [Finding]) {
     let present: Vec<RuleId> = findings.iter().map(|f| f.id).collect();
     for finding in findings {

@@ -1,7 +1,7 @@
 //! The troubleshooting table: one row a finding, plain data.
 //!
 //! In `cause` and `fix`, `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` stand for the launcher, the
-//! deployment directory, its domain and the names of its services. In `title` and `fix`, `{subject|words}` stands for the
+//! deployment directory, its domain and the names of its services. In `title` and `fix`, `{subject|words}` becomes the
 //! name of what the finding is about, and `{file|words}` for its path, quoted for a shell; `words` are for a finding
 //! about nothing in particular.
 
@@ -489,15 +489,6 @@ rules! {
         cause: "`include` or `extends` names a path outside {dir}; those files are not read here, so what they define is not checked",
         fix: "move the files in the evidence into {dir}, or check them yourself",
         blocks: false,
-    }
-    ProxyAbsent = "proxy-absent" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
-        title: "this stack has no Anthropic proxy",
-        symptom: "every call fails: cloudflared connects, and what it dials does not terminate the tunnel's TLS",
-        cause: "no service runs Anthropic's mcp-proxy image or mounts its configuration; another program in its place cannot terminate the tunnel's inner TLS",
-        fix: "put Anthropic's proxy between cloudflared and the MCP server: `{helper} init --dir NEW_DIRECTORY --json '{\"domain\":\"{domain}\"}'` makes a stack with one",
     }
     ComposeNameInvalid = "compose-name-invalid" {
         layer: Host,
@@ -2262,9 +2253,9 @@ rules! {
         layer: Routing,
         severity: Error,
         docs: REFERENCE,
-        title: "there is no Anthropic proxy in this stack",
-        symptom: "another program (nginx, Caddy, another `mcp-proxy`) stands in the proxy's place, or cloudflared forwards straight to a server",
-        cause: "calls from Claude carry TLS inside the tunnel, which only Anthropic's proxy image ends; nothing else here is derived about a proxy",
+        title: "this stack has no Anthropic proxy",
+        symptom: "every call fails: cloudflared connects, and what it dials (nginx, Caddy, another `mcp-proxy`, a server) cannot end the tunnel's TLS",
+        cause: "calls from Claude carry TLS inside the tunnel, and only Anthropic's proxy ends it; no service runs its image or mounts its configuration",
         fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init --dir NEW` writes a stack with it into a new directory; keep the other program as a server behind a route",
     }
     NoRoute = "no-route" {

@@ -49,7 +49,7 @@ impl Ended {
     }
 }
 
-/// Whether a container ended without being told to.
+/// Whether a container ended without a request to stop.
 fn has_ended(c: &Container) -> bool {
     c.restarts > 0 || c.status == "restarting" || c.failed() || c.has_exited() && c.out_of_memory
 }

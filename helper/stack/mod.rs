@@ -117,7 +117,7 @@ impl<'a> Stack<'a> {
         Ok(Self::open_for(deployment, caller, false)?.map(|(stack, _)| stack))
     }
 
-    /// The same for a rehearsal, which needs no token; whether there is one is told beside it.
+    /// The same for a rehearsal, which needs no token; whether there is one is reported beside it.
     ///
     /// # Errors
     /// As [`Self::open`].

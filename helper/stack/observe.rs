@@ -326,7 +326,7 @@ impl<'a> Observer<'a> {
             match &route.target {
                 Some(Target::Service(service)) => self.try_port(&route, service, inspected, snapshot),
                 Some(Target::Joined(_)) => self.list_neighbours(snapshot)?,
-                Some(Target::Outside(_) | Target::Unknown(_) | Target::Nobody) | None => {}
+                Some(Target::Outside(_) | Target::Unknown(_) | Target::NoService) | None => {}
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::deployment::{Deployment, path};
 use crate::model::current;
 
-/// The step to do now. Behind one that only the Console shows stands the step that follows it.
+/// The step to do now. A step that only the Console shows is followed by the next one.
 pub(crate) fn next(progress: &Progress, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
     let mut next = Vec::new();
     for id in progress.open() {

@@ -71,7 +71,7 @@ fn each_resume_point_has_its_step() {
     ] {
         assert_eq!(Progress::of(&facts).step(), step, "{facts:?}");
     }
-    // What stands behind the question whether the CA is registered.
+    // What follows the question whether the CA is registered.
     for (facts, step) in [
         (Facts { has_routes: false, has_stack: false, ..made() }, StepId::Upstream),
         (Facts { has_stack: false, ..made() }, StepId::Configure),

@@ -1,6 +1,7 @@
 //! The generated pages of `docs/` are what the helper says of itself.
 
 mod commands;
+mod first_run;
 mod reference;
 mod troubleshooting;
 

@@ -119,7 +119,7 @@ fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
     }
 }
 
-/// Where a deployment stands.
+/// The state of a deployment.
 fn init(page: &mut Page, data: &Value) {
     page.gap();
     let own = ["dir", "domain", "made_by", "replica_of", "token", "step"];

@@ -1,7 +1,7 @@
 //! `init --from`: a replica made or updated from a bundle of another host.
 
-use super::InitRequest;
 use super::report::{InitData, Made, report};
+use super::request::InitRequest;
 use crate::answer::{Error, Finding, Next, Report, count};
 use crate::caller::Caller;
 use crate::deployment::replica::Scope;

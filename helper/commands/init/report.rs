@@ -1,4 +1,4 @@
-//! What `init` answers: where the deployment stands, and what is next.
+//! What `init` answers: the state of the deployment, and what is next.
 
 use std::collections::BTreeMap;
 

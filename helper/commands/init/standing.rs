@@ -1,4 +1,4 @@
-//! Where a deployment stands: its files, and the running stack.
+//! The state of a deployment: its files, and the running stack.
 
 use std::time::Duration;
 

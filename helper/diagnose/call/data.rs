@@ -87,7 +87,7 @@ pub(crate) struct Possibility {
 /// The call in an answer.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct CallData {
-    /// How far it came; `null` where that cannot be told.
+    /// How far it came; `null` where that is unknown.
     pub(super) reached: Option<Reached>,
     /// How long was waited.
     pub(super) waited_ms: u64,
@@ -111,7 +111,7 @@ pub(in super::super) struct Waited {
     pub(in super::super) sentence: String,
     /// What is proven by what was printed meanwhile, and that a call did not arrive.
     pub(in super::super) findings: Vec<Finding>,
-    /// Why the course of a call cannot be told.
+    /// Why the course of a call is unknown.
     pub(in super::super) skipped: Vec<Skipped>,
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Seen {
 /// What that adds up to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
-    /// How far the call came; `None` where that cannot be told.
+    /// How far the call came; `None` where that is unknown.
     pub(crate) reached: Option<Reached>,
     /// What shows it.
     pub(crate) seen: Vec<Evidence>,
@@ -115,7 +115,7 @@ fn quoted(stream: &Stream) -> Option<Evidence> {
     Some(Evidence { at, ..Evidence::of(&stream.name, last.text.trim()) })
 }
 
-/// Whether a stream has a fault of a call, told by the program itself.
+/// Whether a stream has a fault of a call that the program itself reports.
 fn has_failed_call(stream: &Stream, writer: Writer) -> bool {
     stream.faults.open().any(|fault| fault.writer == writer && fault.effect == Effect::Call)
 }
@@ -184,7 +184,7 @@ impl Course {
     pub(crate) fn sentence(&self, waited: Duration) -> String {
         let reason = rules::root(&self.reasons).map(|f| format!(": {}", f.title)).unwrap_or_default();
         match self.reached {
-            None => "how far a call comes could not be told".to_owned(),
+            None => "how far a call comes is unknown".to_owned(),
             Some(Reached::NotToCloudflared) => {
                 format!("no call arrived at cloudflared within {} s{reason}", waited.as_secs())
             }

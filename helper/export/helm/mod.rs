@@ -137,7 +137,7 @@ fn taken(root: &Path, what: &str) -> Error {
     }
 }
 
-/// Writes the files: new ones, and those of an earlier export that nobody edited since.
+/// Writes the files: new ones, and those of an earlier export that were not edited since.
 ///
 /// # Errors
 /// Reading and writing errors.

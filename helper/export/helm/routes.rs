@@ -70,7 +70,7 @@ fn one(facts: &Facts, gateway: &Gateway, route: &Route, has_sample: bool) -> Res
         (_, Target::Joined(_)) => {
             return Err(format!("`{host}` is a container on a Docker network of this host; write {in_cluster}"));
         }
-        (_, Target::Nobody | Target::Unknown(_)) => {
+        (_, Target::NoService | Target::Unknown(_)) => {
             return Err(format!("nothing on this host says what `{host}` is; write {in_cluster}"));
         }
         (_, Target::Outside(_)) => Way::Carried,

@@ -157,7 +157,7 @@ fn apart(facts: &Facts, gateway: &Gateway) -> Vec<Finding> {
             (_, Target::Service(service)) => format!("every host runs the service `{service}`"),
             (_, Target::Joined(container)) => format!("every host needs the container `{container}` and its network"),
             (Host::Engine, _) => format!("every host needs the process that listens on port {}", upstream.port()),
-            (_, Target::Outside(_) | Target::Nobody | Target::Unknown(_)) => continue,
+            (_, Target::Outside(_) | Target::NoService | Target::Unknown(_)) => continue,
         };
         findings.push(rules::finding(RuleId::ReplicaUpstreamApart).about(Subject::route(route.shown())).with(what));
     }

@@ -28,7 +28,7 @@ pub(super) struct Walk {
     pub(super) with_token: Vec<String>,
     /// More files, or more bytes, than a bundle holds.
     pub(super) is_too_much: bool,
-    /// What stands in the token's place, whatever it is.
+    /// The text in the token's place, whatever it is.
     token: Option<String>,
 }
 

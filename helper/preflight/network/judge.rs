@@ -144,7 +144,7 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
 }
 
 /// Both transports to both regions. cloudflared dials IPv4 unless `--edge-ip-version` says otherwise, and Docker's
-/// networks have no IPv6 unless they are told to, so IPv4 decides.
+/// networks have no IPv6 unless it is turned on, so IPv4 decides.
 fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let reaches =
         |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)));

@@ -201,7 +201,7 @@ fn judge_upstream(ground: &Ground<'_>, route: &DeclaredRoute<'_>, state: &mut St
             other => other,
         },
         Some(Target::Joined(host)) => judge_joined(view, name, host, state),
-        Some(Target::Nobody) => {
+        Some(Target::NoService) => {
             state.gave_up = true;
             let finding = rules::finding(RuleId::UpstreamUndefined).about(Subject::route(name));
             state.findings.push(finding.with(format!("route `{name}` leads to {text}")));
