@@ -26,7 +26,7 @@ use crate::redact;
 use crate::stack::Stack;
 
 /// Reading the log of one container may take this long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LOGS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines of each container's log, the last ones.
 const LINES: &str = "5000";
 /// Bytes of each container's log.
@@ -106,7 +106,7 @@ fn diagnosis(report: &Report<DiagnoseData>, caller: &Caller) -> Value {
 
 fn versions(stack: Option<&Stack<'_>>) -> Value {
     let ask = |args: &[&str]| {
-        let output = stack.and_then(|stack| stack.docker.ask(args, PATIENCE).ok())?;
+        let output = stack.and_then(|stack| stack.docker.ask(args, LOGS_TIMEOUT).ok())?;
         output.success.then(|| redact::foreign(String::from_utf8_lossy(&output.stdout).trim()))
     };
     json!({
@@ -187,7 +187,7 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
         let mut log = redact::Lines::default();
         let mut size = 0;
         let began = Instant::now();
-        stack.docker.logs_in_order(&["--tail", LINES], &container.id, PATIENCE, |stamp, text| {
+        stack.docker.logs_in_order(&["--tail", LINES], &container.id, LOGS_TIMEOUT, |stamp, text| {
             if size < MOST {
                 size += stamp.len() + text.len() + 2;
                 log.push(&format!("{stamp} "), text);
@@ -195,7 +195,7 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
         })?;
         found.push((redact::foreign(container.name()).replace('/', "_"), joined(log)));
         // A docker that hangs on one would hang on each.
-        if began.elapsed() >= PATIENCE {
+        if began.elapsed() >= LOGS_TIMEOUT {
             break;
         }
     }

@@ -16,7 +16,7 @@ use crate::logs::verdict::Verdict;
 use crate::rules;
 
 /// Standard input that never ends is left after so many seconds.
-const PATIENCE: u32 = 60;
+const STDIN_TIMEOUT_SECONDS: u32 = 60;
 
 /// Diagnoses the log that the request names.
 ///
@@ -82,11 +82,11 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
 }
 
 fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
-    let seconds = request.max_seconds.unwrap_or(PATIENCE);
+    let seconds = request.max_seconds.unwrap_or(STDIN_TIMEOUT_SECONDS);
     if !(1..=3600).contains(&seconds) {
         return Err(Error::request(
             format!("`max_seconds` is {seconds}; it must be 1 to 3600"),
-            format!("leave it out for {PATIENCE}"),
+            format!("leave it out for {STDIN_TIMEOUT_SECONDS}"),
         ));
     }
     let mut input = Patient::new(Duration::from_secs(seconds.into()));

@@ -17,7 +17,7 @@ use crate::redact::{self, names};
 use crate::rules::{self, RuleId};
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
@@ -291,7 +291,7 @@ pub(crate) type Listed = Result<Vec<Inspected>, Finding>;
 /// # Errors
 /// `io` when docker cannot be started, `tool` when it answers nonsense.
 fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
-    let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], PATIENCE)?;
+    let list = docker.ask(&["ps", "--all", "--quiet", "--no-trunc", "--filter", filter], INSPECT_TIMEOUT)?;
     if !list.success {
         return Ok(Err(errors::finding(&list.text(), RuleId::DockerFailed)));
     }
@@ -303,7 +303,7 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
     let mut args = vec!["inspect", "--type", "container"];
     args.extend(ids);
     // A container that vanished meanwhile makes the exit code 1; the others are printed all the same.
-    let shown = docker.ask(&args, PATIENCE)?;
+    let shown = docker.ask(&args, INSPECT_TIMEOUT)?;
     let containers: Vec<Inspected> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
         program: "docker inspect".into(),
         what: format!("answered something unexpected: {e}"),

@@ -15,7 +15,7 @@ use crate::os::process;
 use crate::rules::{self, RuleId};
 
 /// A client that hangs this long for a version will not answer at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The engine's time is asked for beside the list of containers.
 const CLOCK: Duration = Duration::from_secs(5);
@@ -48,8 +48,8 @@ pub(crate) fn find(
     };
     // Both at once: each takes tens of milliseconds.
     let (server, compose) = process::both(
-        || docker.ask(&["version", "--format", "{{.Server.Version}}"], PATIENCE),
-        || docker.ask(&["compose", "version", "--short"], PATIENCE),
+        || docker.ask(&["version", "--format", "{{.Server.Version}}"], VERSION_TIMEOUT),
+        || docker.ask(&["compose", "version", "--short"], VERSION_TIMEOUT),
     );
     let (server, compose) = (server?, compose?);
     let docker_host = docker_host.map(OsStr::to_string_lossy);

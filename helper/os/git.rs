@@ -25,11 +25,11 @@ pub(crate) enum GitState {
 }
 
 /// A git that takes longer waits for something: a dead network drive, a prompt.
-const PATIENCE: Duration = Duration::from_secs(10);
+const GIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks git about a file of the directory.
 pub(crate) fn state(directory: &Directory, inside: &str) -> GitState {
-    state_within(directory, inside, PATIENCE)
+    state_within(directory, inside, GIT_TIMEOUT)
 }
 
 /// Like [`state`], with a limit in time for all that is asked.

@@ -154,12 +154,12 @@ pub(super) fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, fo
 }
 
 /// How long the shortest diff is looked for; a longer one says the same.
-const PATIENCE: Duration = Duration::from_millis(500);
+const DIFF_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A unified diff, as foreign text: a file may contain anything.
 fn unified(name: &str, old: &str, new: &str) -> String {
     let (before, after) = (format!("a/{name}"), format!("b/{name}"));
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old, new);
+    let diff = TextDiff::configure().timeout(DIFF_TIMEOUT).diff_lines(old, new);
     let diff = diff.unified_diff().header(&before, &after).to_string();
     let mut lines = redact::Lines::default();
     for (number, line) in diff.lines().enumerate() {
