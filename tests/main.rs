@@ -12,6 +12,7 @@ mod diagnose;
 mod docs;
 mod engine;
 mod export;
+mod field;
 mod launcher;
 mod plugin;
 mod preflight;

@@ -114,6 +114,9 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
     report.skipped.extend(cut);
     report.next.extend(next(&verdict, extent, caller));
     report.findings = verdict.findings;
+    for evidence in report.findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
+        evidence.before_end = verdict.last.zip(evidence.at).map(|(end, at)| end - at.unix_timestamp());
+    }
     report
 }
 

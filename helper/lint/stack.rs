@@ -44,6 +44,7 @@ pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
     let is_explained = facts.found.files().any(|file| file.value.is_err())
         || facts.env().is_some_and(|env| !env.faults().is_empty())
         || !facts.found.invalid_names().is_empty()
+        || facts.found.is_elsewhere
         || reach::undefined_owner(facts).is_some()
         || !matches!(reach::namespace_is_one(facts), Outcome::Pass);
     match &facts.asked {

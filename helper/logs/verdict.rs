@@ -40,6 +40,8 @@ pub(crate) struct Verdict {
     pub(crate) sources: Vec<(String, &'static str)>,
     /// Whether any line was one of the stack's programs'.
     pub(crate) recognized: bool,
+    /// Moment of the last line with a time, in seconds since 1970.
+    pub(crate) last: Option<i64>,
     /// Lines that were read for want of a time, though older ones were not wanted.
     pub(crate) undated: u64,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Verdict {
 impl Logs {
     /// What the log adds up to.
     pub(crate) fn verdict(&self) -> Verdict {
-        let mut verdict = Verdict { undated: self.undated, ..Verdict::default() };
+        let mut verdict = Verdict { undated: self.undated, last: self.last, ..Verdict::default() };
         let named_proxy = self.streams.iter().any(|s| s.kind == Kind::Of(Writer::Proxy) && !s.name.is_empty());
         let mut findings = Vec::new();
         self.judge_engine(&mut findings);

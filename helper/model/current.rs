@@ -153,7 +153,12 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
         let file = if found.is_known() {
             GatewayFile::Missing("no service of this stack is Anthropic's proxy".into())
         } else {
-            read_gateway(deployment, path::GATEWAY)
+            match read_gateway(deployment, path::GATEWAY) {
+                GatewayFile::Missing(_) if found.main.is_some() => {
+                    GatewayFile::Unseen("the compose file that says where it lies cannot be read".into())
+                }
+                file => file,
+            }
         };
         return (ours, file);
     };

@@ -86,6 +86,8 @@ pub(crate) struct Evidence {
     pub(crate) at: Option<OffsetDateTime>,
     /// How long ago that is, in seconds, where what is quoted runs now.
     pub(crate) age: Option<i64>,
+    /// How long before the end of a saved log that is, in seconds.
+    pub(crate) before_end: Option<i64>,
     /// The text.
     pub(crate) text: String,
 }
@@ -108,9 +110,11 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clock = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
         let at = self.at.and_then(|at| at.to_offset(time::UtcOffset::UTC).format(clock).ok());
-        let at = at.map(|at| match self.age {
-            Some(age) => format!("{at} ({} ago)", ago(age)),
-            None => at,
+        let at = at.map(|at| match (self.age, self.before_end) {
+            (Some(age), _) => format!("{at} ({} ago)", ago(age)),
+            (None, Some(before @ 1..)) => format!("{at} ({} before the log ends)", ago(before)),
+            (None, Some(_)) => format!("{at} (at the log's end)"),
+            (None, None) => at,
         });
         let head = [
             self.whose.clone(),

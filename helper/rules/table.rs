@@ -1824,7 +1824,7 @@ rules! {
         cause: "TUNNEL_TOKEN in `.env` is empty or absent",
         fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own",
         cure: Cure::Token,
-        caused_by: &[&[EnvMissing]],
+        caused_by: &[&[EnvMissing, ComposeConfigInvalid]],
     }
     TokenPlaceholder = "token-placeholder" {
         layer: Edge,

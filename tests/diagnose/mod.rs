@@ -5,7 +5,7 @@ mod formats;
 mod hostile;
 mod input;
 mod lines;
-mod wordings;
+pub(crate) mod wordings;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -106,7 +106,7 @@ fn nothing_unescaped(value: &Value) {
 }
 
 /// Does something for each of many on all cores: a run of the helper is mostly waiting for it.
-fn each<T: Sync>(all: &[T], act: impl Fn(&T) + Sync) {
+pub(crate) fn each<T: Sync>(all: &[T], act: impl Fn(&T) + Sync) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -150,7 +150,8 @@ fn evidence_says_where_whose_and_what() {
     let answer = diagnose(case("run-upstream-stdio").text.as_str());
     let refused = answer.finding("upstream-refused")["evidence"][0].as_str().unwrap().to_owned();
     assert!(
-        refused.starts_with("mcp-proxy, line 10, 2026-11-22 21:22:23Z: ") && refused.contains("connection refused"),
+        refused.starts_with("mcp-proxy, line 10, 2026-11-22 21:22:23Z (at the log's end): ")
+            && refused.contains("connection refused"),
         "{refused}"
     );
     let answer = diagnose(case("token-rejected-fallback").text.as_str());

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{diagnose, each};
 
 /// Rule, whose line it is (`-` for docker's and Compose's own), the line, and the near miss.
-const LINES: &[(&str, &str, &str, &str)] = &[
+pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
     // Docker, Compose and the host.
     (
         "engine-apparmor",
