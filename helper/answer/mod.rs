@@ -1,5 +1,6 @@
 //! The envelope: what every command answers, and the one place where it is put together.
 
+mod bound;
 pub(crate) mod error;
 pub(crate) mod request;
 pub(crate) mod text;
@@ -95,12 +96,27 @@ pub(crate) struct Report<D> {
     pub(crate) skipped: Vec<Skipped>,
     /// What to do now, in order.
     pub(crate) next: Vec<Next>,
+    /// Whether the data stay whole, however long they are: all was asked for.
+    pub(crate) is_whole: bool,
 }
 
 impl<D> Report<D> {
     /// A report without findings.
     pub(crate) fn new(summary: impl Into<String>, data: D) -> Self {
-        Self { summary: summary.into(), data, findings: Vec::new(), skipped: Vec::new(), next: Vec::new() }
+        Self {
+            summary: summary.into(),
+            data,
+            findings: Vec::new(),
+            skipped: Vec::new(),
+            next: Vec::new(),
+            is_whole: false,
+        }
+    }
+
+    /// Keeps the data whole, however long they are.
+    pub(crate) fn whole(mut self, is_asked: bool) -> Self {
+        self.is_whole = is_asked;
+        self
     }
 }
 
@@ -181,6 +197,7 @@ pub(crate) fn finish<D: Serialize>(
     caller: &Caller,
 ) -> (Value, Status) {
     let command = command.to_owned();
+    let is_whole = result.as_ref().is_ok_and(|report| report.is_whole);
     let (value, status) = match result {
         Ok(report) => {
             let mut findings = rules::order(report.findings);
@@ -209,6 +226,9 @@ pub(crate) fn finish<D: Serialize>(
     match value {
         Ok(mut value) => {
             redact::gate(&mut value);
+            if !is_whole {
+                bound::cut(&mut value);
+            }
             (value, status)
         }
         Err(error) => {

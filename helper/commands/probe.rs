@@ -117,7 +117,7 @@ fn probe_routes(
     };
     let observed = observed.as_ref().map_err(String::as_str);
     let (rows, findings) = apart(rows(&planned, observed, domain.as_str(), request.verbose));
-    let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default());
+    let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default()).whole(request.verbose);
     report.findings = state.into_iter().chain(findings).collect();
     report.skipped = skipped(&rows);
     report.next = next(&rows, caller);
@@ -237,7 +237,7 @@ fn probe_url(
     for row in &mut rows {
         row.url = row.url.replacen("https://new-route.", "https://NAME.", 1);
     }
-    let mut report = Report::new(in_one_sentence(&rows, "could"), ProbeData::default());
+    let mut report = Report::new(in_one_sentence(&rows, "could"), ProbeData::default()).whole(request.verbose);
     report.skipped = skipped(&rows);
     report.findings = engine;
     report.findings.extend(findings);

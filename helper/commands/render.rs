@@ -101,7 +101,7 @@ pub(crate) fn run(
         diffs: rendered.diffs,
         dry_run: request.dry_run,
     };
-    let mut report = Report::new(summary, data);
+    let mut report = Report::new(summary, data).whole(request.verbose);
     report.findings = rendered.findings;
     report.next.extend(stop);
     report.next.extend(applied);

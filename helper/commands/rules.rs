@@ -77,5 +77,5 @@ pub(crate) fn run(request: &RulesRequest, caller: &Caller) -> Result<Report<Rule
             docs: r.docs,
         })
         .collect();
-    Ok(Report::new(summary, RulesData { rules }))
+    Ok(Report::new(summary, RulesData { rules }).whole(true))
 }

@@ -85,5 +85,5 @@ pub(crate) fn run(request: &SchemaRequest, commands: impl Iterator<Item = Entry>
         (Some(asked), _) => format!("JSON Schema of `{asked}`"),
         (None, n) => format!("JSON Schema of {n} commands"),
     };
-    Ok(Report::new(summary, SchemaData { failure: schema::<Failure>(true), commands }))
+    Ok(Report::new(summary, SchemaData { failure: schema::<Failure>(true), commands }).whole(true))
 }

@@ -384,5 +384,5 @@ fn report(
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     };
     let findings = stack.findings.iter().cloned().chain(state.findings).collect();
-    Report { summary, data, findings, skipped, next: vec![next] }
+    Report { summary, data, findings, skipped, next: vec![next], is_whole: false }
 }

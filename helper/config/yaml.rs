@@ -64,11 +64,24 @@ fn require_readable(text: &str) -> Result<(), Fault> {
 const MOST_DOCUMENTS: usize = 64;
 /// Largest text that is read, in bytes: the reader's time grows faster than the text.
 const LARGEST: usize = 512 << 10;
-/// Deepest nesting of lists and maps in brackets.
+/// Deepest nesting of lists and maps in brackets, or behind dashes of one line.
 const DEEPEST: usize = 64;
 
-/// Whether brackets are open that no file of a person has: reading them takes quadratic time.
+/// Whether lists and maps are nested as in no file of a person: reading them takes quadratic time.
 fn is_too_deep(text: &str) -> bool {
+    // `- - - x` opens a list a dash.
+    let dashes = |line: &str| {
+        let mut rest = line.trim_start();
+        let mut depth = 0_usize;
+        while let Some(inner) = rest.strip_prefix(['-', '?']).filter(|inner| inner.starts_with([' ', '\t'])) {
+            rest = inner.trim_start();
+            depth += 1;
+        }
+        depth
+    };
+    if text.split(['\n', '\r']).any(|line| dashes(line) > DEEPEST) {
+        return true;
+    }
     let mut depth = 0_usize;
     text.bytes().any(|byte| {
         match byte {
@@ -126,6 +139,21 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused_at_once() {
+        for open in ["[", "{", "- ", "-\t", "? ", "- ? ", "[{"] {
+            let deep = open.repeat(20_000);
+            for text in [deep.clone(), format!("a:\n  {deep}"), format!("a: 1\r\n{deep}x\r\n")] {
+                assert!(is_too_deep(&text), "{open}");
+            }
+        }
+        for text in
+            ["- - - a\n- - b\n", "a: [[1, 2], {b: [3]}]", "# - - - -\na: '- - - -'", "--- \n- a\n", "- -1\n- -a -b"]
+        {
+            assert!(from_text::<Value>(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn a_fault_quotes_nothing_of_the_file() {

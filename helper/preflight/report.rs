@@ -83,7 +83,7 @@ pub(super) fn report(
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         test_destinations: facts.network.is_test,
     };
-    let mut report = Report::new(summary.trim_end_matches([' ', ':', ';']).to_owned(), data);
+    let mut report = Report::new(summary.trim_end_matches([' ', ':', ';']).to_owned(), data).whole(request.verbose);
     report.next = match unanswered {
         Some(who) if errors == 0 => vec![longer(facts, request, who)],
         _ => next(facts, &verdict, errors > 0),

@@ -293,3 +293,24 @@ fn claude_gets_by_without_execute_bits() {
     // What the person is to paste works all the same.
     assert!(!output.contains(&format!("{} token set", plugin.join("bin/mcp-tunnels-helper").display())));
 }
+
+#[test]
+fn claude_does_not_read_the_secrets_of_a_deployment() {
+    let Some(claude) = claude("claude_does_not_read_the_secrets") else { return };
+    let parent = folder();
+    let plugin = copy(parent.path(), true);
+    let dir = crate::support::deployment(parent.path());
+    let dir = dir.to_str().unwrap();
+    let helper = format!("\"{}/bin/mcp-tunnels-helper\"", plugin.display());
+    let calls = [
+        json!({"name": "Read", "input": {"file_path": format!("{dir}/.env")}}),
+        bash(&format!("cat {dir}/data/ca.key")),
+        bash(&format!("{helper} token check --dir \"{dir}\"")),
+    ];
+    let Some(seen) = session(&claude, &plugin, "bash", "/manage-docker-mcp-tunnel", &calls) else { return };
+    for (at, command) in [(0, "mcp-tunnels-helper token check"), (1, "mcp-tunnels-helper certs check")] {
+        let one = &seen["calls"][at];
+        assert!(one["allowed"] == false && one["output"].as_str().unwrap().contains(command), "{one}");
+    }
+    assert_eq!(seen["calls"][2]["allowed"], true, "{}", seen["calls"][2]);
+}

@@ -2,6 +2,7 @@
 
 mod claude;
 mod conversation;
+mod guard;
 mod manifests;
 mod prompts;
 

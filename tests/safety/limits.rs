@@ -63,3 +63,27 @@ fn a_held_lock_names_the_process_and_its_command() {
     drop(held);
     helper(["render"]).dir(&dir).run().expect(0);
 }
+
+/// Whatever the files of a deployment contain, a model can read the answer.
+#[test]
+fn thousands_of_routes_and_services_make_no_long_answer() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let (mut routes, mut services) = (String::new(), String::from("services:\n"));
+    for n in 0..1000 {
+        routes += &format!("  route-with-a-long-name-{n}: http://server-{n}.internal.example:8000\n");
+        services += &format!("  s{n}: {{image: 'x:1', privileged: true, volumes: ['./a{n}:/b', '/:/host']}}\n");
+    }
+    let config = dir.join("config/mcp-gateway.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("routes:\n", &format!("routes:\n{routes}"))).unwrap();
+    std::fs::write(dir.join("docker-compose.override.yaml"), services).unwrap();
+    let nothing = parent.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    for words in ["check", "init", "connect", "render", "probe", "status", "up", "diagnose", "certs check", "allow"] {
+        let answer = helper(words.split(' ')).dir(&dir).path(&[&nothing]).run();
+        assert!(answer.length < 64_000, "{words}: {} bytes", answer.length);
+        let left_out = answer.json["skipped"].as_array().into_iter().flatten().any(|s| s["id"] == "data");
+        assert_eq!(left_out, ["check", "init", "connect", "render"].contains(&words), "{words}");
+    }
+}

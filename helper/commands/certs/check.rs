@@ -130,7 +130,8 @@ pub(crate) fn run(
     rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
     let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Verdict::Fail(_)));
     let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
-    let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows });
+    let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
+        .whole(request.verbose);
     report.findings = judged.findings;
     report.skipped = judged.skipped;
     report.next = next;

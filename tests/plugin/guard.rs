@@ -1,0 +1,148 @@
+//! The hook that keeps Claude from reading secrets: what it stops, and that it stops nothing else.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::root;
+use crate::support::{folder, posix};
+
+/// Two deployments, one with a space in its path, and a project that is none.
+fn places(parent: &Path) -> [String; 3] {
+    ["dep", "my dep", "other"].map(|name| {
+        let dir = parent.join(name);
+        fs::create_dir_all(dir.join("data")).unwrap();
+        fs::write(dir.join(".env"), "A=b\n").unwrap();
+        if name != "other" {
+            fs::create_dir(dir.join("config")).unwrap();
+            fs::write(dir.join("config/mcp-gateway.yaml"), "routes: {}\n").unwrap();
+        }
+        dir.to_str().unwrap().to_owned()
+    })
+}
+
+fn call(tool: &str, cwd: &str, input: &Value) -> Value {
+    json!({"session_id": "x", "cwd": cwd, "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input})
+}
+
+/// Why the hook denies a call, or nothing.
+fn denial(script: &Path, call: &Value) -> Option<String> {
+    let mut command = Command::new(posix("sh"));
+    command.arg(script).env_clear().env("HOME", "/nonexistent").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // It may end before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(call.to_string().as_bytes());
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{call}: {out:?}");
+    if out.stdout.is_empty() {
+        return None;
+    }
+    let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny");
+    Some(answer["hookSpecificOutput"]["permissionDecisionReason"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
+    let parent = folder();
+    let [dep, spaced, other] = places(parent.path());
+    let script = root().join("bin/mcp-tunnels-guard");
+    let mut calls: Vec<Value> =
+        [".env", "data/ca.key", "data/tls.key", "data/ca-next.key", ".env.bak-20261126T070000Z"]
+            .iter()
+            .map(|file| call("Read", &other, &json!({"file_path": format!("{dep}/{file}")})))
+            .collect();
+    for command in [
+        "cat .env",
+        "grep TUNNEL .env",
+        "sudo cat data/ca.key | base64",
+        "openssl pkey -in data/tls.key -text",
+        "while read l; do echo $l; done < .env",
+        "sh -c 'cat .env'",
+        ". ./.env",
+        "true\nhead -1 \".env\"",
+        "cat data/*",
+        "grep -r TOKEN .",
+        "git diff .env",
+        "docker compose config",
+        "docker inspect mcp-tunnel-cloudflared-1",
+        "docker inspect -f '{{.Config.Env}}' mcp-tunnel-cloudflared-1",
+        "docker compose exec cloudflared cat /run/secrets/tunnel_token",
+    ] {
+        calls.push(call("Bash", &dep, &json!({ "command": command })));
+    }
+    for command in [
+        format!("cat {dep}/.env"),
+        format!("cd '{spaced}' && head -1 .env"),
+        format!("cat \"{spaced}/.env\""),
+        format!("docker compose --project-directory {dep} config"),
+        format!("docker compose -f {dep}/docker-compose.yaml config"),
+    ] {
+        calls.push(call("Bash", &other, &json!({ "command": command })));
+    }
+    for input in [
+        json!({"pattern": "x", "path": format!("{dep}/.env")}),
+        json!({"pattern": "x", "path": dep, "glob": ".env"}),
+        json!({"pattern": "x", "path": dep, "glob": "*.key"}),
+        json!({"pattern": "TUNNEL_TOKEN", "path": dep, "output_mode": "content"}),
+    ] {
+        calls.push(call("Grep", &other, &input));
+    }
+    for call in &calls {
+        let reason = denial(&script, call).unwrap_or_else(|| panic!("not stopped: {call}"));
+        assert!(reason.contains("`mcp-tunnels-helper "), "{reason}");
+    }
+    // Without the helper it stays out of the way.
+    let alone = parent.path().join("mcp-tunnels-guard");
+    fs::copy(&script, &alone).unwrap();
+    assert_eq!(denial(&alone, &calls[0]), None);
+}
+
+#[test]
+fn nothing_else_is_stopped() {
+    let parent = folder();
+    let [dep, _, other] = places(parent.path());
+    let script = root().join("bin/mcp-tunnels-guard");
+    let mut calls = vec![
+        call("Read", &dep, &json!({"file_path": format!("{other}/.env")})),
+        call("Read", &dep, &json!({"file_path": format!("{other}/data/ca.key")})),
+        call("Read", &dep, &json!({"file_path": format!("{dep}/config/mcp-gateway.yaml")})),
+        call("Read", &dep, &json!({"file_path": format!("{dep}/data/ca.crt")})),
+        call("Write", &dep, &json!({"file_path": format!("{dep}/.env"), "content": "cat .env"})),
+        call("Grep", &dep, &json!({"pattern": "routes", "path": dep})),
+        call("Grep", &dep, &json!({"pattern": "TOKEN", "path": other, "output_mode": "content"})),
+        json!({}),
+        json!({"tool_name": "Bash", "tool_input": {"command": ["cat", ".env"]}}),
+        call("Bash", &dep, &json!({"command": format!("echo {} .env", "x".repeat(100_000))})),
+    ];
+    for command in [
+        "chmod 600 .env",
+        "ls -la .env data/ca.key",
+        "git rm --cached .env",
+        "git check-ignore .env data/ca.key",
+        "git commit -m 'do not cat .env; please'",
+        "cat docker-compose.yaml",
+        "docker compose ps",
+        "docker compose logs cloudflared",
+        "docker compose config --services",
+        "docker compose config -q",
+        "docker inspect postgres",
+        "docker inspect -f '{{.State.Status}}' mcp-tunnel-cloudflared-1",
+        "openssl x509 -in data/ca.crt -text",
+        "echo 'cat .env'",
+        "\"/x/bin/mcp-tunnels-helper\" init --dir \"~/mcp-tunnel\"",
+        "unbalanced ' quote in .env",
+        "",
+    ] {
+        calls.push(call("Bash", &dep, &json!({ "command": command })));
+    }
+    for command in ["cat .env", "grep -r TOKEN src", "cp .env.example .env", "docker compose config"] {
+        calls.push(call("Bash", &other, &json!({ "command": command })));
+    }
+    for call in &calls {
+        assert_eq!(denial(&script, call), None, "{call}");
+    }
+}
