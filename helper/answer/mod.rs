@@ -213,7 +213,7 @@ pub(crate) fn finish<D: Serialize>(
                 schema: SCHEMA,
                 command: command.clone(),
                 status,
-                summary: redact::one_line(&report.summary),
+                summary: redact::cut(&redact::one_line(&report.summary), LONGEST_SUMMARY),
                 data: report.data,
                 findings,
                 skipped,
@@ -240,6 +240,9 @@ pub(crate) fn finish<D: Serialize>(
 
 /// Findings, and checks that could not run, of one answer: what comes after them is counted. A model reads all of it.
 const MOST: usize = 20;
+
+/// Longest summary, in characters: some name every route.
+const LONGEST_SUMMARY: usize = 2000;
 
 /// Cuts both lists; errors come first, so that none makes room for a note.
 fn limit(findings: &mut Vec<Finding>, skipped: &mut Vec<Skipped>) {
