@@ -97,6 +97,10 @@ fn answer_a_panic(place: Option<&std::panic::Location<'_>>) -> ! {
 fn print(text: &str) -> io::Result<()> {
     ANSWERED.store(true, Ordering::SeqCst);
     let mut out = io::stdout().lock();
+    if text.is_empty() {
+        // A stream was the answer.
+        return out.flush();
+    }
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     out.flush()

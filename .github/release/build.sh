@@ -21,6 +21,8 @@ esac
 # The same bytes wherever it is built, and nobody's folders in them.
 RUSTFLAGS="$flags --remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 export RUSTFLAGS
+# What --version says; a source without a history has none.
+if commit=$(git rev-parse --short=12 HEAD 2>/dev/null); then export MCP_TUNNELS_COMMIT="$commit"; fi
 
 cargo build --release --locked --quiet --target "$target"
 mkdir -p "$out"

@@ -10,7 +10,9 @@ use crate::answer::request::{self, Flag};
 use crate::answer::{self, Error, Report, Status};
 use crate::caller::Caller;
 use crate::commands::schema::{Entry, answer_of, request_of};
-use crate::commands::{allow, certs, check, connect, down, export, init, probe, render, rules, schema, stack, token};
+use crate::commands::{
+    allow, certs, check, connect, down, export, init, logs, probe, render, rules, schema, stack, token,
+};
 use crate::deployment::{Deployment, kind};
 use crate::{diagnose, preflight};
 
@@ -44,6 +46,8 @@ pub(crate) struct Call {
     pub(crate) json: Option<String>,
     /// Fields that were given as flags.
     pub(crate) flags: Vec<Flag>,
+    /// Whether JSON was asked for, by `--output json`, `--pretty` or `--json`.
+    pub(crate) is_json: bool,
 }
 
 impl Call {
@@ -210,6 +214,16 @@ pub(crate) static COMMANDS: &[Command] = &[
         "--logs saved.log",
         diagnose::DiagnoseRequest => diagnose::DiagnoseData,
         free |r, call, caller| diagnose(r, call, caller)
+    ),
+    command!(
+        "logs",
+        "Prints the containers' logs, redacted, as lines of text (one object a line with `--output json`)",
+        "--service cloudflared --since 15m",
+        logs::LogsRequest => logs::LogsData,
+        free |r, call, caller| {
+            let deployment = call.deployment(caller)?;
+            logs::run(&deployment, &r, call.is_json, caller)
+        }
     ),
     command!(
         "probe",

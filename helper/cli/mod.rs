@@ -36,7 +36,14 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
         caller.screen = Some(Screen { width: style.width, colour: style.colour });
     }
     let answer = match help::parser(args, streams.width()).try_get_matches_from(args) {
-        Ok(matches) => dispatch(&matches, caller),
+        Ok(matches) => {
+            let answer = dispatch(&matches, output::is_json_asked(args), caller);
+            // Its answer was the lines.
+            if matches.subcommand_name() == Some("logs") && is_text_stream(&answer, args) {
+                return plain("");
+            }
+            answer
+        }
         Err(error) if error.kind() == ErrorKind::DisplayVersion && output::is_json_asked(args) => {
             answer::finish("--version", Ok(help::version()), caller)
         }
@@ -55,6 +62,12 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
         Form::Text => text::render(&value, output::style(streams, caller)).trim_end().to_owned(),
     };
     Printed { text, code: status.exit_code() }
+}
+
+/// Whether lines of text were printed, and nothing is to be said about them.
+fn is_text_stream((value, status): &(Value, Status), args: &[OsString]) -> bool {
+    let has_lines = value["data"]["lines"].as_object().is_some_and(|lines| !lines.is_empty());
+    *status == Status::Ok && has_lines && !output::is_json_asked(args)
 }
 
 fn plain(text: &str) -> Printed {
@@ -106,7 +119,7 @@ fn said(args: &[OsString]) -> String {
     words.join(" ")
 }
 
-fn dispatch(matches: &ArgMatches, caller: &mut Caller) -> (Value, Status) {
+fn dispatch(matches: &ArgMatches, is_json: bool, caller: &mut Caller) -> (Value, Status) {
     let (mut words, mut own) = (Vec::new(), matches);
     while let Some((word, inner)) = own.subcommand() {
         words.push(word);
@@ -130,6 +143,7 @@ fn dispatch(matches: &ArgMatches, caller: &mut Caller) -> (Value, Status) {
         dir: asked.or_else(|| caller.var("MCP_TUNNEL_DIR").map(PathBuf::from)),
         json: own.get_one::<String>("json").cloned(),
         flags,
+        is_json,
     };
     (command.run)(&call, caller)
 }

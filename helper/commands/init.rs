@@ -38,7 +38,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
     let look = deployment.require_room(request.into_other_project)?;
     let present = Present::read(deployment);
     if let Some(fault) = &present.fault {
-        return Ok(without_domain(deployment, look.maker(), &present, Some(fault), caller));
+        return Ok(without_domain(deployment, look.maker(), &present, Some(fault), request.verbose, caller));
     }
     let known = present.domain.clone();
     let domain = match (&request.domain, known) {
@@ -52,7 +52,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         (Some(asked), _) => asked.clone(),
         (None, Some(known)) => known,
         (None, None) if settings.is_empty() => {
-            return Ok(without_domain(deployment, look.maker(), &present, None, caller));
+            return Ok(without_domain(deployment, look.maker(), &present, None, request.verbose, caller));
         }
         (None, None) => {
             return Err(Error::request(
@@ -62,7 +62,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         }
     };
     let only_report = request.domain.is_none() && settings.is_empty();
-    let mut made = Made::default();
+    let mut made = Made { verbose: request.verbose, ..Made::default() };
     if !only_report {
         make(deployment, &domain, &settings, request.verbose, caller, &mut made)?;
     }
@@ -166,6 +166,7 @@ fn without_domain(
     made_by: Option<Maker>,
     present: &Present,
     fault: Option<&Finding>,
+    verbose: bool,
     caller: &Caller,
 ) -> Report<InitData> {
     let root = deployment.root().display();
@@ -186,7 +187,7 @@ fn without_domain(
         made_by,
         replica_of: None,
         step: standing.progress.step(),
-        steps: standing.progress.steps(),
+        steps: standing.progress.steps(verbose),
         diffs: Vec::new(),
     };
     let mut report = Report::new(summary, data);

@@ -7,6 +7,8 @@ pub(crate) mod connect;
 pub(crate) mod down;
 pub(crate) mod export;
 pub(crate) mod init;
+mod kept;
+pub(crate) mod logs;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod rules;

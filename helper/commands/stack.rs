@@ -6,9 +6,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kept::{CertificateShort, Kept};
 use super::watch;
 use crate::answer::{self, Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
+use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Replica};
 use crate::logs::cloudflared::CONNECTIONS;
 use crate::render::labels;
@@ -18,7 +20,7 @@ use crate::stack::ended::Ended;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::Depth;
 use crate::stack::outcome::{self, Command};
-use crate::stack::wait::Waited;
+use crate::stack::wait::{Waited, limit};
 use crate::stack::{self, Refusal, Stack, silence};
 use crate::steps;
 
@@ -54,17 +56,6 @@ pub(crate) struct RestartRequest {
     wait_seconds: Option<u32>,
 }
 
-fn limit(asked: Option<u32>, default: u32) -> Result<Duration, Error> {
-    let seconds = asked.unwrap_or(default);
-    if seconds > 3600 {
-        return Err(Error::request(
-            format!("`wait_seconds` is {seconds}; it must be at most 3600"),
-            format!("leave it out for {default}"),
-        ));
-    }
-    Ok(Duration::from_secs(seconds.into()))
-}
-
 /// What `up`, `status` and `restart` answer.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct StackData {
@@ -88,6 +79,15 @@ pub(crate) struct StackData {
     /// The deployment that this one is a replica of.
     #[serde(skip_serializing_if = "Option::is_none")]
     replica_of: Option<String>,
+    /// The CA certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<CertificateShort>,
+    /// The server certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<CertificateShort>,
+    /// The token that cloudflared gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<TokenStateName>,
     /// What was done to which service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     done: Vec<String>,
@@ -367,6 +367,7 @@ fn report(
     let skipped = outcome::skipped(&stack.skipped, &state);
     let agent = state.containers.iter().find(|c| c.service == stack.declared.services.cloudflared);
     let since_seconds = agent.and_then(|c| c.up_seconds).unwrap_or_default();
+    let kept = Kept::read(stack.deployment, caller);
     let counted = state.metrics.as_ref().and_then(|m| Some((m.requests?, m.errors.unwrap_or_default())));
     let calls = counted.map(|(total, errors)| Calls { total, errors, since_seconds });
     let data = StackData {
@@ -378,6 +379,9 @@ fn report(
         protocol: state.protocol,
         calls,
         routes: state.routes,
+        ca: kept.ca,
+        server: kept.server,
+        token: Some(kept.token),
         replica_of: Replica::of(stack.deployment).map(|replica| replica.origin()),
         done,
         ended: Vec::new(),

@@ -157,7 +157,7 @@ fn all_of(facts: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// A moment, as RFC 3339 or as an age.
-pub(super) fn moment(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
+pub(crate) fn moment(text: &str, now: OffsetDateTime) -> Result<OffsetDateTime, Error> {
     let wrong = || {
         Error::request(
             format!("`since` is `{text}`, which is neither a moment nor an age"),

@@ -11,4 +11,4 @@ mod stale;
 #[cfg(test)]
 mod states;
 
-pub(crate) use data::{DiagnoseData, DiagnoseRequest};
+pub(crate) use data::{DiagnoseData, DiagnoseRequest, moment};

@@ -70,7 +70,7 @@ impl Docker {
         &self.program
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = process::command(&self.program);
         command.args(args).current_dir(&self.folder);
         command.envs(self.passed.iter().map(|(name, value)| (name, value)));
@@ -206,7 +206,7 @@ const BATCH: usize = 1_000;
 /// Longest line that is looked at, in bytes; the rest of a longer one is passed over.
 const LONGEST_LINE: u64 = 4 << 10;
 
-fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
+pub(super) fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
     let mut reader = BufReader::with_capacity(64 << 10, stream);
     let mut bytes = Vec::new();
     loop {

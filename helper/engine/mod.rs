@@ -3,4 +3,5 @@
 pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod errors;
+mod stream;
 pub(crate) mod version;

@@ -183,7 +183,7 @@ impl Lines {
         let marked = text.contains("PRIVATE KEY-----");
         let (begins, ends) = (marked && text.contains("-----BEGIN "), marked && text.contains("-----END "));
         if ends && !begins && !self.inside {
-            let from = self.out.len() - self.bare;
+            let from = self.out.len().saturating_sub(self.bare);
             self.out[from..].iter_mut().for_each(|(_, text)| *text = REDACTED.to_owned());
         }
         // A key whose end was lost ends with the first line that has words in it.
@@ -196,6 +196,18 @@ impl Lines {
         self.bare = if bare { self.bare + 1 } else { 0 };
         let text = if is_key { REDACTED.to_owned() } else { foreign(text) };
         self.out.push((front.to_owned(), text));
+    }
+
+    /// Of a stream: the lines that no later one makes part of a key. Lines of base64 alone wait for what follows.
+    pub(crate) fn settled(&mut self) -> Vec<String> {
+        // A key of 16384 bits has 200 lines.
+        let held = self.bare.min(self.out.len()).min(256);
+        self.out.drain(..self.out.len() - held).map(|(front, text)| front + &text).collect()
+    }
+
+    /// Of a stream: every line that is held back.
+    pub(crate) fn all(&mut self) -> Vec<String> {
+        self.out.drain(..).map(|(front, text)| front + &text).collect()
     }
 
     /// The lines that were taken.

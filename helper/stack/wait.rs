@@ -11,6 +11,21 @@ use super::snapshot::{SETTLED, Snapshot};
 use crate::answer::Error;
 use crate::caller::Caller;
 
+/// `wait_seconds` of a request, at most an hour.
+///
+/// # Errors
+/// `request` for more.
+pub(crate) fn limit(asked: Option<u32>, default: u32) -> Result<Duration, Error> {
+    let seconds = asked.unwrap_or(default);
+    if seconds > 3600 {
+        return Err(Error::request(
+            format!("`wait_seconds` is {seconds}; it must be at most 3600"),
+            format!("leave it out for {default}"),
+        ));
+    }
+    Ok(Duration::from_secs(seconds.into()))
+}
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
 

@@ -62,8 +62,9 @@ pub(crate) struct Step {
     pub(crate) state: StepState,
     /// Who does it.
     pub(crate) who: Who,
-    /// What is to be done.
-    pub(crate) what: &'static str,
+    /// What it is; only when `verbose` asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) what: Option<&'static str>,
 }
 
 /// Every step, in order: who does it, and what it is.
@@ -126,8 +127,12 @@ impl Progress {
     }
 
     /// Every step, in order.
-    pub(crate) fn steps(&self) -> Vec<Step> {
-        ORDER.iter().zip(self.states).map(|((id, who, what), state)| Step { id: *id, state, who: *who, what }).collect()
+    pub(crate) fn steps(&self, verbose: bool) -> Vec<Step> {
+        let step = |((id, who, what), state): (&(StepId, Who, &'static str), StepState)| {
+            let what = verbose.then_some(*what);
+            Step { id: *id, state, who: *who, what }
+        };
+        ORDER.iter().zip(self.states).map(step).collect()
     }
 
     /// `3 of 9 steps done; next: set the token`.

@@ -85,7 +85,7 @@ fn each_resume_point_has_its_step() {
 fn the_step_is_the_first_that_is_open_and_the_order_is_one() {
     for facts in all() {
         let progress = Progress::of(&facts);
-        let (step, steps) = (progress.step(), progress.steps());
+        let (step, steps) = (progress.step(), progress.steps(false));
         assert!(steps.windows(2).all(|pair| pair[0].id < pair[1].id) && steps.len() == ORDER.len());
         for one in &steps {
             match one.state {

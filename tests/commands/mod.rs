@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod init;
+mod logs;
 mod namespace;
 mod privileges;
 mod probe;

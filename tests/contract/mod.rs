@@ -4,5 +4,5 @@ mod advice;
 mod answers;
 mod envelope;
 mod place;
-mod steps;
+pub(crate) mod steps;
 mod terminal;

@@ -97,6 +97,16 @@ fn a_deployment_is_led_from_nothing_to_its_start() {
     assert_eq!(done(&stands), ["create-tunnel", "directory", "token", "upstream", "configure"]);
     assert_eq!(steps(&stands)[7], ("start", "todo", "helper"));
     assert_eq!(next(&stands), ["person:", "helper: up"]);
+    // How long certificates and token hold is told with the state of the stack.
+    let status = host.call(&["status"]).run();
+    assert_eq!(status.data()["token"], "set");
+    for (which, days) in [("ca", 3649..=3650), ("server", 89..=90)] {
+        let left = status.data()[which]["days_left"].as_i64().unwrap();
+        assert!(days.contains(&left), "{which}: {left}");
+    }
+    // What each step is, is told to those who ask.
+    let verbose = host.call(&["init"]).json(json!({"verbose": true})).run().expect(0);
+    assert!(verbose.data()["steps"].as_array().unwrap().iter().all(|step| step["what"].is_string()));
     // A change of what is there already is only to be applied.
     let changed = host.call(&["render"]).json(json!({"log_level": "debug"})).run().expect(0);
     assert_eq!(next(&changed), ["helper: up"]);

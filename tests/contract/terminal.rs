@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::edge::fake_docker;
 use crate::support::pty::Terminal;
-use crate::support::{DOMAIN, folder, helper, plain, script};
+use crate::support::{DOMAIN, deployment, folder, helper, plain, script};
 
 /// What is on the screen after the helper has ended, and its exit code.
 fn at_a_terminal(home: &Path, args: &[&str], env: &[(&str, &str)]) -> (String, Option<i32>) {
@@ -160,4 +161,28 @@ fn shell_words(line: &str) -> Vec<String> {
     let script = format!("printf '%s\\n' {line}");
     let out = Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
     String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// On a pipe progress is told to those who ask for it, and never with `--quiet`.
+#[test]
+fn progress_on_a_pipe_is_asked_for() {
+    let home = folder();
+    let dir = deployment(home.path());
+    let bin = home.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    script(&bin, "docker", &fake_docker("\"compose down\"*) ;;"));
+    let said = |words: &[&str]| {
+        let mut command = plain(home.path());
+        command.env("PATH", &bin).args(["status", "--wait-seconds", "1"]).args(words).arg("--dir").arg(&dir);
+        let out = command.output().unwrap();
+        let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(answer["command"], "status", "the answer is as ever");
+        String::from_utf8(out.stderr).unwrap()
+    };
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(&["--progress", "auto"]), "");
+    let progress = said(&["--progress", "plain"]);
+    assert!(progress.lines().count() >= 1 && progress.contains("containers 0/"), "{progress:?}");
+    assert_eq!(said(&["--progress", "plain", "--quiet"]), "");
+    assert_eq!(said(&["--quiet"]), "");
 }

@@ -133,7 +133,7 @@ fn what_is_built_here_is_not_filed_as_a_static_program() {
     plugin.machine("Linux x86_64");
     plugin.cargo("0", &standin(VERSION));
     let built = plugin.run_in(&shells()[0], &["init"]);
-    assert_eq!(built.said.len(), 1, "{:?}", built.said);
+    assert_eq!(built.said.len(), 2, "{:?}", built.said);
     built.ran();
     let names: Vec<String> =
         fs::read_dir(plugin.data()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -157,7 +157,51 @@ fn a_build_says_that_it_goes_on() {
     let run = plugin.run_in(&shells()[0], &["init"]);
     let minutes = run.said.iter().filter(|line| line.contains("still building")).count();
     assert!(minutes >= 1 && run.said[1].contains("1 min"), "{:?}", run.said);
+    // Where it is in the end, and how it is run by its name.
+    let place = plugin.data().join("mcp-tunnels-helper");
+    let end = run.said.last().unwrap();
+    let link = shlex::split(end.split("name: ").nth(1).unwrap()).unwrap();
+    assert_eq!(link[..3], ["ln", "-s", place.to_str().unwrap()], "{end}");
+    assert!(place.exists());
     run.ran();
+}
+
+/// A checkout's build knows its commit; what is no checkout of its own does not take that of a folder above it.
+#[test]
+fn a_build_knows_its_commit() {
+    if which("git").is_none() {
+        return skip("a_build_knows_its_commit", "git is not installed");
+    }
+    for is_checkout in [true, false] {
+        let plugin = Plugin::new();
+        plugin.cargo("0", &standin(VERSION));
+        let text = fs::read_to_string(plugin.path().join("cargo")).unwrap();
+        let (head, rest) = text.split_once('\n').unwrap();
+        let seen = plugin.data().parent().unwrap().join("seen");
+        plugin.fake(
+            "cargo",
+            &format!(
+                "{head}\necho \"${{MCP_TUNNELS_COMMIT-none}}\" >'{}'\n{rest}",
+                seen.display().to_string().replace('\'', r"'\''")
+            ),
+        );
+        symlink(which("git").unwrap(), plugin.path().join("git")).unwrap();
+        let git = |args: &[&str]| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(plugin.root()).args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
+            let out = command.args(args).output().unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            String::from_utf8(out.stdout).unwrap().trim().to_owned()
+        };
+        let mut expected = "none".to_owned();
+        if is_checkout {
+            git(&["init", "-q"]);
+            git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+            expected = git(&["rev-parse", "--short=12", "HEAD"]);
+        }
+        plugin.run(&["up"]).ran();
+        assert_eq!(fs::read_to_string(seen).unwrap().trim(), expected);
+    }
 }
 
 /// The real cargo with the launcher's own arguments, on a crate that is built in a second.

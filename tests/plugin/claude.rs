@@ -255,7 +255,7 @@ fn claude_runs_every_line_of_the_prompts_without_asking_and_nothing_else() {
         let calls: Vec<Value> = good.iter().chain(&bad).map(|call| bash(call)).collect();
         let Some(seen) = session(&claude, &plugin, shell, &format!("/{name} {dir}"), &calls) else { return };
         let body = seen["prompt"].as_str().unwrap();
-        assert!(body.contains(&format!("is `{dir}`; if nothing stands there")), "{body}");
+        assert!(body.contains(&format!("is `{dir}`; if that is empty")), "{body}");
         assert!(body.contains(&helper) && !body.contains("${CLAUDE_PLUGIN_ROOT}"), "{body}");
         for (at, call) in good.iter().enumerate() {
             let one = &seen["calls"][at];
@@ -284,7 +284,7 @@ fn claude_gets_by_without_execute_bits() {
     let calls = [bash(&plain), bash(&format!("sh {plain}"))];
     // An empty argument: the prompt says what holds then.
     let Some(seen) = session(&claude, &plugin, "bash", "/create-docker-mcp-tunnel", &calls) else { return };
-    assert!(seen["prompt"].as_str().unwrap().contains("is ``; if nothing stands there, `~/mcp-tunnel`"));
+    assert!(seen["prompt"].as_str().unwrap().contains("is ``; if that is empty, `~/mcp-tunnel`"));
     let output = seen["calls"][0]["output"].as_str().unwrap().to_lowercase();
     assert!(output.contains("permission denied"), "{output}");
     assert_eq!(seen["calls"][1]["allowed"], true);

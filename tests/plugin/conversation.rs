@@ -18,11 +18,13 @@ struct Talk<'a> {
     stack: &'a Stack,
     network: String,
     taken: BTreeSet<String>,
+    /// Bytes of the answers so far.
+    bytes: usize,
 }
 
 impl<'a> Talk<'a> {
     fn new(name: &str, stack: &'a Stack, network: &str) -> Self {
-        Self { prompt: prompt(name), stack, network: network.to_owned(), taken: BTreeSet::new() }
+        Self { prompt: prompt(name), stack, network: network.to_owned(), taken: BTreeSet::new(), bytes: 0 }
     }
 
     fn line(&mut self, begin: &str) -> Line {
@@ -50,12 +52,15 @@ impl<'a> Talk<'a> {
             ("NETWORK", self.network.clone()),
             ("UPSTREAM", "http://own:9000".into()),
             ("NAME", "own".into()),
+            ("STEP", "begin".into()),
+            ("SECONDS", "1".into()),
             ("FILE", self.stack.dir.join("report.tar.gz").display().to_string()),
         ]
         .iter()
         .fold(text, |text, (name, value)| text.replace(name, value));
         let answer = shell(self.stack, &text, wrapper, stdin);
         assert_eq!(answer.json["command"], line.command.as_str());
+        self.bytes += answer.length;
         answer
     }
 
@@ -91,7 +96,7 @@ fn steps(answer: &Answer) -> Vec<(&str, &str)> {
 }
 
 /// Where no packet leaves the machine: the probes of `preflight` are not sent to anybody.
-fn closed() -> Option<Vec<&'static str>> {
+pub(super) fn closed() -> Option<Vec<&'static str>> {
     let works =
         |args: &[&str]| Command::new("unshare").args(args).arg("true").output().is_ok_and(|o| o.status.success());
     [vec!["unshare", "-n"], vec!["unshare", "-rn"]].into_iter().find(|words| works(&words[1..]))
@@ -112,7 +117,6 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     // Steps 0 and 1: nothing is there, and nothing is made by looking.
     let nothing = talk.run("init").expect(0);
     assert_eq!(nothing.data()["domain"], Value::Null);
-    talk.run("status").expect(2);
     let machine = talk.run_with("preflight", &closed, "");
     assert!(machine.data()["tools"].is_array() || machine.data()["tools"].is_object(), "{:#}", machine.json);
     assert!(machine.data()["network"].is_array(), "{:#}", machine.json);
@@ -140,11 +144,15 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
         steps(answer).into_iter().filter(|(_, state)| *state == "done").map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(done(&later), ["create-tunnel", "directory", "token"]);
+    assert_eq!(later.data()["step"], "register-ca");
 
     // Steps 5 to 8 with the sample. These images are this machine's.
     helper(["init"]).dir(&stack.dir).json(json!({"sample": true, "images": images()})).run().expect(0);
     let rendered = talk.run("render {\"sample\":true}").expect(0);
     assert_eq!(rendered.data()["routes"], json!({"echo": "http://hello-mcp:9000"}));
+    // Before the tunnel: whether this side is ready.
+    let rehearsed = talk.run("up {\"rehearse\":true}").expect(0);
+    assert!(rehearsed.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", rehearsed.json);
     let up = talk.run("up").expect(0);
     assert_eq!((&up.data()["ready"], &up.data()["connections"]), (&json!(true), &json!(4)));
     let call = talk.run("connect").expect(0);
@@ -157,10 +165,13 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     assert_eq!(renew.data()["renewed"], false);
     assert!(renew.json["next"][0]["command"].as_str().unwrap().contains("systemctl"), "{:#}", renew.json);
 
+    // What Claude has read of a clean run, one rehearsal and a return included.
+    eprintln!("a clean run: {} bytes of answers", talk.bytes);
+    assert!(talk.bytes < 20_000, "{} bytes of answers", talk.bytes);
+
     // A resumed run: all is there, and it is live.
     let resumed = talk.run("init").expect(0);
     assert_eq!(resumed.data()["step"], "call", "{:#}", resumed.json);
-    assert_eq!(talk.run("status").expect(0).data()["ready"], true);
 
     // A server of one's own, in the override file and with a network to join.
     let own = services(&[("own", "")]);
@@ -169,9 +180,20 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     assert_eq!(added.data()["routes"], json!({"echo": "http://hello-mcp:9000", "own": "http://own:9000"}));
     let joined = talk.run("render {\"routes\":{\"NAME\":\"UPSTREAM\"},\"networks\":[\"NETWORK\"]}").expect(0);
     assert_eq!(joined.data()["networks"], json!([network]));
-    assert_eq!(talk.run("restart").expect(0).data()["ready"], true);
-    talk.run("diagnose").expect(0);
+    // It is asked before it is a route; nothing of that name is on this network.
+    talk.run("probe {\"url\":\"UPSTREAM\"}");
+    assert_eq!(talk.run("up").expect(0).data()["ready"], true);
+    // Not tried yet is a normal answer.
+    talk.run("diagnose {\"wait_for_call_seconds\":SECONDS}").expect(0);
     talk.end();
+    // Stopped: the start is to do, and nothing before it but the question about the CA.
+    stack.call(["down"]).run().expect(0);
+    let stopped = stack.call(["init"]).run().expect(0);
+    assert_eq!(
+        (&stopped.data()["step"], &stopped.data()["steps"][7]["state"]),
+        (&json!("register-ca"), &json!("todo"))
+    );
+    stack.up_ready();
     let (answered, text) = stack.ask("own");
     assert!(answered && text.contains("this is own"), "{text}");
 
@@ -179,8 +201,11 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let mut talk = Talk::new("manage-docker-mcp-tunnel", &stack, &network);
     assert_eq!(talk.run("status").expect(0).data()["ready"], true);
     talk.run("diagnose").expect(0);
+    talk.run("diagnose {\"wait_for_call_seconds\":SECONDS}").expect(0);
     talk.run("check").expect(0);
     talk.run_with("preflight", &closed, "");
+    talk.run("probe").expect(0);
+    talk.run("probe {\"url\":\"UPSTREAM\"}");
     talk.run("diagnose {\"bundle\":\"FILE\"}").expect(0);
     assert_bundle(&stack.dir.join("report.tar.gz"));
     let present = talk.run("render {\"dry_run\":true}").expect(0);
@@ -201,8 +226,9 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
 
     talk.run("certs check").expect(0);
     assert_eq!(talk.run("certs renew").expect(0).data()["renewed"], false);
-    for step in ["begin", "switch", "finish"] {
-        talk.run(&format!("certs rotate-ca {{\"step\":\"{step}\"}}")).expect(0);
+    talk.run("certs rotate-ca {\"step\":\"STEP\"}").expect(0);
+    for step in ["switch", "finish"] {
+        stack.call(["certs", "rotate-ca"]).json(json!({"step": step})).run().expect(0);
     }
     // A leaked key: nothing of the old keys is left in use.
     talk.run("down").expect(0);

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{json_file, manifest, root};
+use crate::support::edge::{REGIONS, SERVERS};
 
 #[test]
 fn the_version_is_one() {
@@ -25,6 +26,16 @@ fn the_repository_is_marketplace_and_plugin() {
     for file in ["CLAUDE.md", "package.json"] {
         assert!(!root().join(file).exists(), "{file}");
     }
+}
+
+/// What `preflight` probes, a release is fetched from, and a build takes its crates from.
+#[test]
+fn the_hosts_are_declared() {
+    let declared: Vec<String> = serde_json::from_value(manifest()["network"]["hosts"].clone()).unwrap();
+    let mut reached: Vec<&str> =
+        [&REGIONS[..], &SERVERS[..], &["github.com", "index.crates.io", "static.crates.io"]].concat();
+    reached.sort_unstable();
+    assert_eq!(declared, reached);
 }
 
 #[test]

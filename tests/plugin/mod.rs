@@ -2,6 +2,7 @@
 
 mod claude;
 mod conversation;
+mod endings;
 mod guard;
 mod manifests;
 mod prompts;
@@ -17,7 +18,9 @@ use crate::support::helper;
 /// How every call of the helper begins in a prompt.
 const CALL: &str = "\"${CLAUDE_PLUGIN_ROOT}/bin/mcp-tunnels-helper\"";
 /// What a prompt leaves to be filled in, and something that fits.
-const PLACEHOLDERS: [(&str, &str); 6] = [
+const PLACEHOLDERS: [(&str, &str); 8] = [
+    ("SECONDS", "1"),
+    ("STEP", "begin"),
     ("DOMAIN", "abcd1234.tunnel.anthropic.com"),
     ("UPSTREAM", "http://wiki:8000"),
     ("NETWORK", "backend"),

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::standing::Standing;
 use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
-use crate::certs::{CertificateInfo, Files, Judged, Purpose};
+use crate::certs::{Files, Judged, Purpose};
+use crate::commands::kept::CertificateShort;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Domain, Maker, Replica, TokenState, kind, modes, scaffold};
@@ -18,25 +19,6 @@ use crate::os::files::{Action, FileEntry};
 use crate::render::plan::Diff;
 use crate::rules::{self, RuleId};
 use crate::steps::{self, Step, StepId, StepState};
-
-/// A certificate as far as the next steps need it; `certs check` has all of it.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct CertificateShort {
-    /// Lower-case hex of the SHA-256 of the DER, as the Console's API shows it. Only of the CA, which is registered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint_sha256: Option<String>,
-    /// End of its validity, RFC 3339.
-    not_after: String,
-    /// Whole days until its end; negative when it is over.
-    days_left: i64,
-}
-
-impl CertificateShort {
-    fn of(info: CertificateInfo, registered: bool) -> Self {
-        let CertificateInfo { fingerprint_sha256, not_after, days_left, .. } = info;
-        Self { fingerprint_sha256: registered.then_some(fingerprint_sha256), not_after, days_left }
-    }
-}
 
 /// What `init` answers.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -75,6 +57,8 @@ pub(super) struct Made {
     pub(super) files: Vec<FileEntry>,
     pub(super) findings: Vec<Finding>,
     pub(super) diffs: Vec<Diff>,
+    /// Whether the answer has every detail.
+    pub(super) verbose: bool,
 }
 
 /// The answer.
@@ -129,7 +113,7 @@ pub(super) fn report(
         made_by,
         replica_of: Replica::of(deployment).map(|replica| replica.origin()),
         step: standing.progress.step(),
-        steps: standing.progress.steps(),
+        steps: standing.progress.steps(made.verbose),
         diffs: made.diffs,
     };
     let mut report = Report::new(summary, data);

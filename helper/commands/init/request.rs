@@ -9,7 +9,7 @@ crate::config::settings::request_with_settings! {
         domain: Option<Domain>,
         /// A bundle of `export {"to":"replica"}` from another host; goes alone, with no setting beside it.
         from: Option<String>,
-        /// Whole diffs.
+        /// Whole diffs, and what each step is.
         verbose: bool,
         /// Also in a directory that holds another project, a plugin or a checkout.
         into_other_project: bool,

@@ -1,0 +1,169 @@
+//! `logs`: what the containers printed, redacted, line by line. The one command whose answer is a stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+
+use crate::answer::{Error, Next, Report, count};
+use crate::caller::Caller;
+use crate::deployment::Deployment;
+use crate::diagnose::moment;
+use crate::redact;
+use crate::stack::Stack;
+
+/// The request of `logs`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogsRequest {
+    /// Only these services; left out: all of them.
+    services: Option<BTreeSet<String>>,
+    /// Leave out what was printed before: a moment (`2026-11-22T20:45:00Z`) or an age (`90s`, `15m`, `2h`, `1d`).
+    since: Option<String>,
+    /// Go on with what is printed from now on, until the containers end or Ctrl-C.
+    follow: bool,
+}
+
+/// What `logs` answers when the stream has ended; as text it is not shown.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct LogsData {
+    /// Lines of each service.
+    lines: BTreeMap<String, u64>,
+}
+
+/// Reading what is there already; without an end only if it is to be followed.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The command. Each line goes to standard output as soon as it is known that it holds no part of a key: as text, or
+/// with `is_json` as an object.
+///
+/// # Errors
+/// `request` for a service that does not exist or a moment that is none, `directory`, `io` and `tool`.
+pub(crate) fn run(
+    deployment: &Deployment,
+    request: &LogsRequest,
+    is_json: bool,
+    caller: &mut Caller,
+) -> Result<Report<LogsData>, Error> {
+    let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
+    let since = since.and_then(|moment| moment.format(&Rfc3339).ok());
+    let stack = match Stack::open(deployment, caller)? {
+        Ok(stack) => stack,
+        Err(refusal) => {
+            let why = refusal.findings.first().map_or("see the findings", |finding| finding.title.as_str());
+            let mut report = Report::new(format!("no logs can be read: {why}"), LogsData::default());
+            report.findings = refusal.findings;
+            return Ok(report);
+        }
+    };
+    if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
+        let names: Vec<String> = stack.declared.found.service_names().into_iter().collect();
+        return Err(Error::request(
+            format!("`services` names `{unknown}`, which is not a service of this deployment"),
+            format!("its services are {}", names.join(", ")),
+        ));
+    }
+    let is_asked = |name: &str| request.services.as_ref().is_none_or(|names| names.contains(name));
+    let containers = stack.containers()?;
+    let sources: Vec<(String, String)> = containers
+        .iter()
+        .filter(|container| is_asked(container.service()))
+        .map(|container| (container.service().to_owned(), container.id.clone()))
+        .collect();
+    if sources.is_empty() {
+        let mut report = Report::new("no container has printed anything: none exists", LogsData::default());
+        report.next.push(Next::helper("start the stack and wait until it is ready", caller.command(&["up"])));
+        return Ok(report);
+    }
+    let mut args = vec!["--timestamps"];
+    if let Some(since) = &since {
+        args.extend(["--since", since]);
+    }
+    let mut printer = Printer::new(&sources, is_json);
+    if request.follow {
+        args.push("--follow");
+        stack.docker.stream(&args, &sources, FOREVER, |event| printer.take(event))?;
+    } else {
+        stack.docker.stream(&args, &sources, LIMIT, |event| printer.take(event))?;
+    }
+    printer.rest();
+    let total: u64 = printer.lines.values().sum();
+    let services = count(sources.len() as u64, "container");
+    Ok(Report::new(format!("{} of {services}", count(total, "line")), LogsData { lines: printer.lines }))
+}
+
+/// Prints the lines of several logs.
+struct Printer {
+    names: Vec<String>,
+    /// Columns of the longest name.
+    widest: usize,
+    is_json: bool,
+    /// What was taken of each log and is not printed yet.
+    held: Vec<redact::Lines>,
+    lines: BTreeMap<String, u64>,
+    /// Whether standard output still takes something.
+    is_open: bool,
+}
+
+impl Printer {
+    fn new(sources: &[(String, String)], is_json: bool) -> Self {
+        let names: Vec<String> = sources.iter().map(|(service, _)| redact::foreign(service)).collect();
+        Self {
+            widest: names.iter().map(String::len).max().unwrap_or_default(),
+            held: names.iter().map(|_| redact::Lines::default()).collect(),
+            lines: BTreeMap::new(),
+            is_open: true,
+            is_json,
+            names,
+        }
+    }
+
+    /// Takes a line of a log, or silence. Whether there should be more.
+    fn take(&mut self, event: Option<(usize, &str)>) -> bool {
+        match event {
+            Some((at, line)) => {
+                let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
+                // The moment is docker's; where it is none, all of it is the program's.
+                let is_stamp = stamp.contains('T') && stamp.ends_with('Z');
+                let (stamp, text) = if is_stamp { (stamp, text) } else { ("", line) };
+                self.held[at].push(&format!("{stamp} "), text);
+                let lines = self.held[at].settled();
+                self.print(at, lines);
+            }
+            // A key is printed in one go: what stands alone is none.
+            None => self.rest(),
+        }
+        self.is_open
+    }
+
+    /// Prints what is held back.
+    fn rest(&mut self) {
+        for at in 0..self.held.len() {
+            let lines = self.held[at].all();
+            self.print(at, lines);
+        }
+    }
+
+    fn print(&mut self, at: usize, lines: Vec<String>) {
+        let name = &self.names[at];
+        let mut out = io::stdout().lock();
+        for line in &lines {
+            if !self.is_open {
+                return;
+            }
+            let (stamp, text) = line.split_once(' ').unwrap_or(("", line));
+            let shown = if self.is_json {
+                serde_json::json!({"service": name, "at": stamp, "text": text}).to_string()
+            } else {
+                format!("{name:widest$} | {text}", widest = self.widest)
+            };
+            // A reader that has gone wants no more.
+            self.is_open = writeln!(out, "{}", shown.trim_end()).and_then(|()| out.flush()).is_ok();
+            *self.lines.entry(name.clone()).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The logs of several containers at once, as they come.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::Child;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::client::{Docker, each_line};
+use crate::answer::Error;
+use crate::os::process;
+
+/// Silence that is told.
+const SILENCE: Duration = Duration::from_millis(500);
+
+impl Docker {
+    /// Hands on each line of each log, with the place of its container in `sources` (name, id); `None` is a moment of
+    /// silence. Ends when the logs do, when `take` wants no more, or when time is up; no child is left behind.
+    ///
+    /// # Errors
+    /// `io` when the client cannot be started.
+    pub(crate) fn stream(
+        &self,
+        args: &[&str],
+        sources: &[(String, String)],
+        limit: Duration,
+        mut take: impl FnMut(Option<(usize, &str)>) -> bool,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + limit;
+        // Bounded, so that a log of gigabytes is never in memory as a whole.
+        let (send, lines) = mpsc::sync_channel::<(usize, String)>(1024);
+        let mut children: Vec<Child> = Vec::new();
+        let mut failed = None;
+        for (at, (_, id)) in sources.iter().enumerate() {
+            let mut all = vec!["logs"];
+            all.extend_from_slice(args);
+            all.push(id);
+            let mut command = self.command(&all);
+            // On a terminal Ctrl-C must reach it.
+            command.process_group(rustix::process::getpgrp().as_raw_nonzero().get());
+            let mut child = match command.spawn() {
+                Ok(child) => child,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
+            let out = child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>);
+            let err = child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>);
+            children.push(child);
+            for stream in [out, err].into_iter().flatten() {
+                let send = send.clone();
+                let reads = process::spawn(move || each_line(stream, |text| send.send((at, text)).is_ok()));
+                failed = failed.or(reads.err());
+            }
+        }
+        drop(send);
+        while failed.is_none() && Instant::now() < deadline {
+            let wanted = match lines.recv_timeout(SILENCE) {
+                Ok((at, text)) => take(Some((at, &text))),
+                Err(RecvTimeoutError::Timeout) => take(None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if !wanted {
+                break;
+            }
+        }
+        drop(lines);
+        for child in &mut children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        failed.map_or(Ok(()), |error| Err(Error::io("run", self.program(), error)))
+    }
+}
