@@ -145,6 +145,7 @@ mod tests {
             mode(&root.join("data"), of_data);
             assert_eq!(fault(&root, &trusted).is_none(), is_safe, "{of_root:o} {of_data:o}");
         }
+        mode(&root.join("data"), 0o755);
         mode(&root, 0o700);
         let shared = folder.path().join("shared");
         create_dir_all(&shared).unwrap();
