@@ -202,7 +202,9 @@ pub(crate) fn finish<D: Serialize>(
         Ok(report) => {
             let mut findings = rules::order(report.findings);
             let mut skipped = report.skipped;
-            limit(&mut findings, &mut skipped);
+            if !is_whole {
+                limit(&mut findings, &mut skipped);
+            }
             for finding in &mut findings {
                 finding.fix = caller.fill(&finding.fix);
                 finding.cause = caller.fill(&finding.cause);

@@ -119,6 +119,7 @@ impl Signals {
             ready: state.is_ready(),
             registered: state.connections.or(verdict.registered),
             wanted: state.wanted,
+            last_call: verdict.last_call.filter(|answered| !(*answered && state.is_uncalled())),
             // The containers are listed in the answer, each with its service.
             sources: Vec::new(),
             ..Self::of(verdict)

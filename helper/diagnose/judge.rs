@@ -84,7 +84,7 @@ pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot, mut state: StackSt
     let mut findings = of_state_and_logs(snapshot, &state, seen, verdict.findings.clone());
     findings.extend(of_containers(declared, snapshot, &state, &findings));
     let is_quiet = findings.iter().all(|f| f.severity == Severity::Note);
-    if state.ready && verdict.last_call.is_none() && is_quiet {
+    if state.ready && is_quiet && (verdict.last_call.is_none() || state.is_uncalled()) {
         findings.push(rules::finding(RuleId::ProxyReachesNothing));
     }
     let signals = Signals::of_stack(&verdict, &state);

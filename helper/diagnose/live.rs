@@ -70,19 +70,20 @@ fn report(
 ) -> Report<DiagnoseData> {
     let Diagnosis { mut findings, mut skipped, signals, extent, state } = diagnosis;
     let mut sentence = String::new();
+    // Within a severity and a layer the order stays: what is merely a risk goes last.
+    findings.sort_by_key(|f| !f.id.rule().blocks);
+    let of_stack = outcome::summary(Command::Diagnose, state.as_ref(), &findings);
     let call = call.map(|waited| {
         findings = judge::merged([std::mem::take(&mut findings), waited.findings]);
         // What may keep a call from coming is said of this very call.
         findings.retain(|f| f.id != RuleId::ProxyReachesNothing);
+        findings.sort_by_key(|f| !f.id.rule().blocks);
         skipped.extend(waited.skipped);
         sentence = waited.sentence;
         waited.data
     });
-    // Within a severity and a layer the order stays: what is merely a risk goes last.
-    findings.sort_by_key(|f| !f.id.rule().blocks);
     let is_broken = findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks);
-    let summary = outcome::summary(Command::Diagnose, state.as_ref(), &findings);
-    let summary = if sentence.is_empty() { summary } else { format!("{sentence}; {summary}") };
+    let summary = if sentence.is_empty() { of_stack } else { format!("{sentence}; {of_stack}") };
     let before_start = || steps::before_start(deployment, caller);
     let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller, before_start);
     let data = DiagnoseData {

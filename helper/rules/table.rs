@@ -2393,7 +2393,7 @@ rules! {
     }
     CallNotReceived = "call-not-received" {
         layer: Routing,
-        severity: Error,
+        severity: Warning,
         docs: CONSOLE,
         title: "no call from Claude arrived at cloudflared",
         symptom: "`diagnose` with `wait_for_call_seconds` ends without a call",

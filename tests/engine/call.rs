@@ -53,7 +53,7 @@ fn wait_while(stack: &Stack, seconds: u32, call: impl FnOnce()) -> Answer {
 }
 
 /// A call that comes through the tunnel: to a host and a path, or only counted.
-fn bring(stack: &Stack, what: &str) {
+pub(super) fn bring(stack: &Stack, what: &str) {
     let path = format!("/standin/call/{what}");
     let (answered, text) = stack.probe("cloudflared", &["http", "127.0.0.1:20241", "POST", &path, "x"]);
     assert!(answered, "{text}");

@@ -75,7 +75,7 @@ fn engine_diagnose_what_runs_and_what_was_changed_under_it() {
     assert_eq!(ids(&answer), ["proxy-reaches-nothing"], "nobody called yet");
     assert_eq!(answer.data()["signals"]["registered"], 4);
     assert_eq!(answer.data()["signals"]["last_call"], Value::Null);
-    assert!(stack.ask("own").0);
+    super::call::bring(&stack, &format!("own.{}/mcp", stack.domain));
     assert_eq!(diagnose(&stack).data()["signals"]["last_call"], true);
 
     // Edited and not applied: a warning at first, the root once a call has failed of it.

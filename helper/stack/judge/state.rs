@@ -97,6 +97,11 @@ pub(crate) struct StackState {
 }
 
 impl StackState {
+    /// Whether cloudflared has counted no request since its start: what a server logged as a call was our own.
+    pub(crate) fn is_uncalled(&self) -> bool {
+        self.metrics.as_ref().is_some_and(|metrics| metrics.requests == Some(0))
+    }
+
     /// A word of progress for a terminal.
     pub(crate) fn progress(&self) -> String {
         let running = self.containers.iter().filter(|c| c.state == "running").count();
