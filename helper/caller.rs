@@ -155,7 +155,7 @@ mod tests {
     fn a_quoted_word_comes_back_from_a_shell_as_it_was() {
         for word in ["plain", "two words", "it's", "$HOME `id` \"x\"", "new\nline", "ä", "", "-n", "!x", "~", "a*"] {
             let line = format!("printf %s {}", quote(OsStr::new(word)));
-            let out = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            let out = std::process::Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&out.stdout), word, "{line}");
         }
     }

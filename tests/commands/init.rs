@@ -266,12 +266,12 @@ fn an_existing_directory_keeps_its_mode_and_its_files() {
     let parent = folder();
     let dir = parent.path().join("shared");
     std::fs::create_dir(&dir).unwrap();
-    chmod(&dir, 0o2775);
+    chmod(&dir, 0o2755);
     std::fs::write(dir.join("notes.txt"), "mine").unwrap();
     std::fs::create_dir(dir.join("data")).unwrap();
     chmod(&dir.join("data"), 0o711);
     helper(["init"]).dir(&dir).json(whole()).run().expect(0);
-    assert_eq!((mode(&dir), mode(&dir.join("data"))), (0o2775, 0o711));
+    assert_eq!((mode(&dir), mode(&dir.join("data"))), (0o2755, 0o711));
     assert_eq!(std::fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
 }
 
