@@ -22,7 +22,7 @@ pub(super) fn both(facts: &Facts) -> Option<(&str, &str)> {
 
 pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
     let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    // Without a URL it dials nobody, which is another finding, as is a namespace that no service has.
+    // Without a URL it dials nothing, which is another finding, as is a namespace that no service has.
     let has_url = facts.found.url(agent).is_some();
     let mode = facts.found.text(agent, "network_mode");
     if facts.found.reaches(agent, proxy) != Reach::Not
