@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
-use crate::support::engine::{Stack, engine};
 use crate::support::pty::Terminal;
-use crate::support::{Answer, chmod, deployment, edit, folder, helper, posix, posix_path, skip, token, which};
+use crate::support::{Answer, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
 
-/// The first command of a finding's fix, as it is printed: one of the helper, else the first text in backticks.
-fn command(answer: &Answer, id: &str) -> String {
+/// The first command of a finding's fix, as it is printed: one of the helper, otherwise the first text in backticks.
+pub(crate) fn command(answer: &Answer, id: &str) -> String {
     let fix = answer.finding(id)["fix"].as_str().unwrap();
     let mut quoted = fix.split('`').skip(1).step_by(2);
     let first = quoted.clone().next();
@@ -25,7 +24,7 @@ fn command(answer: &Answer, id: &str) -> String {
 }
 
 /// Runs a printed command of the helper from another folder. The answer keeps all promises of an answer.
-fn run(command: &str, dir: &Path, stdin: &str) -> Answer {
+pub(crate) fn run(command: &str, dir: &Path, stdin: &str) -> Answer {
     helper(Vec::<String>::new()).dir(dir).under(&["sh", "-c", command]).cwd("/").stdin(stdin).run()
 }
 
@@ -52,7 +51,7 @@ fn rules() -> Vec<Value> {
 enum Tried {
     /// A sound deployment is broken like this, the command of `check`'s finding is run, and it is gone.
     Files(fn(&Path)),
-    /// In a stack on the engine, below.
+    /// In a stack on the engine: `engine::advice`.
     Engine,
     /// The reason why not here, and where.
     Elsewhere(&'static str),
@@ -439,27 +438,4 @@ fn every_command_of_the_table_is_one_of_the_helper() {
         }
     }
     assert!(count > 50, "{count}");
-}
-
-/// What `up` and `restart` cure, in a stack that runs.
-#[test]
-fn engine_the_command_that_a_finding_names_cures_it() {
-    let Some(engine) = engine("advice") else { return };
-    let stack = Stack::small(engine, "advice", "first");
-    let cure = |id: &str| {
-        let answer = stack.call(["status"]).run();
-        let command = command(&answer, id);
-        run(&command, &stack.dir, "").expect(0);
-        assert!(!stack.call(["status"]).run().findings().contains(&id), "{id}: {command}");
-    };
-    cure("stack-stopped");
-    stack.compose_ok(&["stop", "cloudflared"]);
-    cure("service-stopped");
-    stack.kill("mcp-gateway");
-    cure("proxy-netns-orphaned");
-    edit(&stack.dir.join("config/mcp-gateway.yaml"), "routes:\n", "routes:\n  more: http://own:9000\n");
-    cure("config-not-applied");
-    stack.set_token("second");
-    cure("token-not-applied");
-    assert!(stack.down().code < 2);
 }

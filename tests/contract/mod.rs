@@ -1,6 +1,6 @@
 //! What every answer keeps: the envelope, whole answers, the order of the steps, advice that works.
 
-mod advice;
+pub(crate) mod advice;
 mod answers;
 mod envelope;
 mod place;
