@@ -41,7 +41,7 @@ set -- --command-name 'helper certs check' "$helper certs check --dir $dir" \
     --command-name 'openssl verify, two routes' "sh $scratch/verify.sh $dir/data $domain"
 hyperfine --shell=none --style basic --warmup 5 --runs "$runs" "$@"
 if command -v lint_pkix_cert >/dev/null; then
-    # Half a second each, and its findings are no failure here.
+    # Half a second each, and its findings are not a failure here.
     hyperfine --shell=none --style basic --warmup 1 --runs 10 --ignore-failure \
         --command-name 'pkilint, tls.crt alone' "lint_pkix_cert lint $dir/data/tls.crt"
 else

@@ -18,7 +18,7 @@ case $target in
 *-apple-darwin) flags='' MACOSX_DEPLOYMENT_TARGET=11.0 && export MACOSX_DEPLOYMENT_TARGET ;;
 *) echo "releases are for Linux and macOS, not for $target" >&2 && exit 1 ;;
 esac
-# The same bytes wherever it is built, and nobody's folders in them.
+# The same bytes wherever it is built, without paths of the build machine.
 RUSTFLAGS="$flags --remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 export RUSTFLAGS
 # What --version says; a source without a history has none.

@@ -89,7 +89,7 @@ publish() {
     [ "$(git rev-parse HEAD)" = "$(git rev-parse "origin/release/v$version")" ] || stop 'push the branch first'
     git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || git tag --annotate "v$version" --message "$version"
     git push --quiet origin "v$version"
-    # main must not name programs that nobody can download yet.
+    # main must not name programs that cannot be downloaded yet.
     tries=0
     until [ "$(gh release view "v$version" --json isDraft --jq .isDraft)" = false ]; do
         [ $((tries += 1)) -lt "${RELEASE_TRIES:-90}" ] ||

@@ -200,7 +200,7 @@ impl Requirement {
 pub(crate) enum Verdict {
     /// Met; what was found.
     Pass(String),
-    /// Not met, and the tunnel works all the same; what was found.
+    /// Not met, and the tunnel still works; what was found.
     Warn(String),
     /// Not met; what was found.
     Fail(String),

@@ -89,7 +89,7 @@ pub(crate) struct CertificateFile {
 }
 
 impl Content for CertificateFile {
-    /// CRLF, a byte-order mark, text around the blocks and trailing white space are no faults.
+    /// CRLF, a byte-order mark, text around the blocks and trailing white space are not faults.
     fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
         let blocks = pem::blocks(bytes)?;
         let mut ders = Vec::new();

@@ -94,7 +94,7 @@ pub(super) fn hash(c: &Details) -> Verdict {
     Verdict::of(c.signature.strong, c.signature.name.clone())
 }
 
-/// Whether this program can sign with the CA's key; a kind that it cannot use is no fault of the deployment.
+/// Whether this program can sign with the CA's key; a kind that it cannot use is not a fault of the deployment.
 pub(super) fn ca_key_signs(file: &File<KeyFile>) -> Verdict {
     match file {
         File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),

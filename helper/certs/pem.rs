@@ -48,7 +48,7 @@ pub(crate) enum PemFault {
     #[error("the file contains a `{0}` block instead")]
     OtherBlock(String),
     /// A BEGIN line without its END line: an incomplete copy, or a full disk.
-    #[error("the `{0}` block has no END line: the file is cut off")]
+    #[error("the `{0}` block has no END line: the file is truncated")]
     CutOff(String),
     /// Characters that are not base64, or too few of them.
     #[error("the text inside the `{0}` block is not valid base64: the file is damaged or was edited")]

@@ -81,7 +81,7 @@ struct Made {
     server: Option<ServerCertificate>,
 }
 
-/// Makes a CA if there is none, and a server certificate if there is none.
+/// Makes the CA and the server certificate that are missing.
 ///
 /// `ca.key` alone gives `ca.crt` again, with the same subject and key identifier; `tls.key` alone gets a certificate;
 /// `ca.crt` alone is kept, and without its key nothing new is issued; `tls.crt` without its key, a certificate without

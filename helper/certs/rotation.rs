@@ -200,7 +200,7 @@ impl Rotation<'_> {
     }
 
     /// Keeps the old CA's certificate and the server certificate that it signed. From here on it is a switch: if it is
-    /// interrupted, `switch` or `back` goes on from the files.
+    /// interrupted, `switch` or `back` continues from the files.
     fn keep_old(&self) -> Result<(), Error> {
         if let Some(old) = self.certificate(path::TLS_CRT)? {
             files::replace(self.deployment, OLD_TLS, &old, None, OPEN_MODE)?;

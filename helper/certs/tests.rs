@@ -750,7 +750,7 @@ fn weak_hashes_small_keys_and_intermediates_of_openssl() {
     let rows = chain.rows_at(now, 0);
     assert_eq!(failed(&rows), ["pair-signed-by-ca", "pair-key-ids"]);
     assert!(text(&rows, "pair-signed-by-ca").contains("an intermediate that is in tls.crt too"));
-    // An intermediate as the registered CA is no fault.
+    // An intermediate as the registered CA is not a fault.
     let registered = Set { ca: read("ca.crt"), ca_key: read("ca.key"), tls: read("tls.crt"), ..chain };
     let rows = registered.rows_at(now, 0);
     assert_eq!(failed(&rows), [""; 0]);

@@ -128,7 +128,7 @@ fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<(&'static str, bool)> {
 pub(crate) struct Details {
     /// The whole certificate.
     pub(crate) der: Vec<u8>,
-    /// The subject for people; empty if there is none.
+    /// The subject for people; empty if the certificate has none.
     pub(crate) subject: String,
     /// The issuer for people.
     pub(crate) issuer: String,
@@ -309,7 +309,7 @@ impl Details {
             (KeyKind::Ed25519, Family::Other) if self.signature.name == "Ed25519" => true,
             (KeyKind::EcdsaP224 | KeyKind::EcdsaP521 | KeyKind::EcdsaOther(_), Family::Ecdsa) => false,
             (KeyKind::Other(_), Family::Other) => false,
-            // One kind of signature, another kind of key: not made by it, whoever verifies.
+            // One kind of signature, another kind of key: not made by it, whatever verifies.
             _ => return Signature::Bad,
         };
         if !verifiable {

@@ -168,7 +168,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     command!(
         "check",
-        "Lints the deployment on disk, whoever wrote it",
+        "Lints the deployment on disk, generated or hand-written",
         "",
         check::CheckRequest => check::CheckData,
         |_r, d, caller| check::run(&d, caller)

@@ -26,7 +26,7 @@ pub(crate) struct AllowRequest {
 pub(crate) struct AllowData {
     /// The privileges that the stack has, as they are now.
     privileges: Vec<Allowed>,
-    /// SHA-256 of them, in hex; `null` where there are none.
+    /// SHA-256 of them, in hex; `null` without any.
     digest: Option<String>,
     /// File that holds the consent, outside of the directory; `null` where none was needed.
     record: Option<String>,

@@ -66,7 +66,7 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let start = || Next::helper("start the stack and wait until it is ready", caller.command(&["up"]));
     let before = steps::before_start(deployment, caller);
     report.next = match before {
-        // What a person has not done yet is no fault to repair.
+        // What a person has not done yet is not a fault to repair.
         Some(step) if step.who == Who::Person => vec![step],
         before => {
             let mut next = steps::cures(&verdict.findings, ends_with_ca, &["check"], caller);

@@ -42,7 +42,7 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// with `is_json` as an object.
 ///
 /// # Errors
-/// `request` for a service that does not exist or a moment that is none, `directory`, `io` and `tool`.
+/// `request` for a service that does not exist or an invalid time, `directory`, `io` and `tool`.
 pub(crate) fn run(
     deployment: &Deployment,
     request: &LogsRequest,
@@ -127,14 +127,14 @@ impl Printer {
         match event {
             Some((at, line)) => {
                 let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
-                // The moment is docker's; where it is none, all of it is the program's.
+                // The time is docker's; without one, the whole line is the program's.
                 let is_stamp = stamp.contains('T') && stamp.ends_with('Z');
                 let (stamp, text) = if is_stamp { (stamp, text) } else { ("", line) };
                 self.held[at].push(&format!("{stamp} "), text);
                 let lines = self.held[at].settled();
                 self.print(at, lines);
             }
-            // A key is printed in one go: what stands alone is none.
+            // A key is printed in one go: a single line is not a key.
             None => self.rest(),
         }
         self.is_open

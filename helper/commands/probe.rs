@@ -34,7 +34,7 @@ const LIMITS: std::ops::RangeInclusive<u64> = 100..=120_000;
 pub(crate) struct ProbeRequest {
     /// Only these routes.
     routes: Option<Vec<String>>,
-    /// An upstream that is no route yet, such as `http://host.docker.internal:8000`; it may have a path.
+    /// An upstream that is not a route yet, such as `http://host.docker.internal:8000`; it may have a path.
     url: Option<String>,
     /// Paths of MCP endpoints to try in place of those that are kept: route → path; `null` tries the usual ones.
     paths: UniqueMap<Option<McpPath>>,

@@ -168,7 +168,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     let mut acts = Acts::new(&stack, lock);
     acts.revive()?;
     acts.bring_up_without_agent()?;
-    // One that runs already goes on, in the network of a proxy that may be a new one.
+    // One that runs already keeps running, in the network of a proxy that may be a new one.
     acts.bring_cloudflared_back()?;
     let Outcome { done, failed, ended } = acts.finish()?;
     let mut waited = stack.wait_for_calls(if failed.is_some() { Duration::ZERO } else { limit }, caller)?;
@@ -220,7 +220,7 @@ pub(crate) fn restart(
         Err(refusal) => {
             return Ok(refused(
                 refusal,
-                "nothing was restarted, what runs goes on",
+                "nothing was restarted; what runs keeps running",
                 Command::Restart,
                 deployment,
                 caller,

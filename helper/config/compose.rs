@@ -107,7 +107,7 @@ impl Choices {
     }
 }
 
-/// What a compose file keeps of routes' paths. What is no path is passed over.
+/// What a compose file keeps of routes' paths. What is not a path is passed over.
 pub(crate) fn paths(file: &Value) -> BTreeMap<String, String> {
     let kept = at(file, &[EXTENSION, "paths"]).and_then(Value::as_mapping);
     let one = |(name, path): (&Value, &Value)| {

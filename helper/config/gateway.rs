@@ -74,7 +74,7 @@ impl UpstreamRules {
     }
 }
 
-/// A route as it is written: both of its halves, or why one is none.
+/// A route as it is written: both of its halves, or why one is invalid.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     /// The key in `routes`.
@@ -111,7 +111,7 @@ impl Gateway {
         }
     }
 
-    /// Reads a configuration, whoever wrote it.
+    /// Reads a configuration, generated or written by hand.
     ///
     /// # Errors
     /// What the YAML reader stumbled over.
@@ -139,7 +139,7 @@ impl Gateway {
         })
     }
 
-    /// The routes as an answer may show them: names that are none by a word, upstreams without credentials.
+    /// The routes as an answer may show them: invalid names replaced by a word, upstreams without credentials.
     pub(crate) fn shown_routes(&self) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::new();
         for (name, upstream) in &self.routes {
@@ -160,7 +160,7 @@ impl Gateway {
         self.upstream.as_ref()?.allowed_ips.as_deref().filter(|ranges| !ranges.is_empty())
     }
 
-    /// The same as ranges, without what is none.
+    /// The same as ranges, without what is not a range.
     pub(crate) fn allowed_nets(&self) -> Option<Vec<ipnet::Ipv4Net>> {
         let net =
             |text: &String| text.parse().ok().or_else(|| Some(ipnet::Ipv4Net::from(text.parse::<Ipv4Addr>().ok()?)));

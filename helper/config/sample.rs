@@ -34,7 +34,7 @@ pub(crate) fn files(python: &ImageRef) -> [(&'static str, String); 4] {
     ]
 }
 
-/// The base image of a Dockerfile, whoever wrote it.
+/// The base image of any Dockerfile.
 pub(crate) fn base_image(dockerfile: &str) -> Option<ImageRef> {
     let from = dockerfile.lines().find_map(|line| line.trim().strip_prefix("FROM "))?;
     ImageRef::parse(from.split_whitespace().next()?).ok()
@@ -46,7 +46,7 @@ pub(crate) fn with_base(dockerfile: &str, python: &ImageRef) -> String {
     dockerfile.replacen(&format!("FROM {}", old.as_str()), &format!("FROM {}", python.as_str()), 1)
 }
 
-/// Major version of the MCP SDK that a file of the sample is for, whoever wrote it; `None` where it does not say.
+/// Major version of the MCP SDK that a file of the sample is for, edited or not; `None` where it does not say.
 /// Version 2 has no `mcp.server.fastmcp`, version 1 no `MCPServer`.
 pub(crate) fn sdk_of(inside: &str, text: &str) -> Option<u32> {
     if inside == REQUIREMENTS {

@@ -221,7 +221,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// How tightly the containers are held.
+/// How strictly the containers are confined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Profile {
@@ -239,7 +239,7 @@ pub(crate) enum Namespace {
     /// In the proxy's network namespace, as documented: it loses its network when the proxy alone ends.
     #[default]
     Shared,
-    /// On a network that it has with the proxy alone: whichever of the two ends, the other goes on.
+    /// On a network that it has with the proxy alone: whichever of the two ends, the other keeps running.
     Separate,
 }
 
@@ -338,7 +338,7 @@ macro_rules! request_with_settings {
             log_level: $crate::answer::request::Change<$crate::config::settings::LogLevel>,
             /// Grace for requests in flight when the proxy stops.
             shutdown_timeout: $crate::answer::request::Change<$crate::config::settings::Timeout>,
-            /// How tightly the containers are held.
+            /// How strictly the containers are confined.
             profile: $crate::answer::request::Change<$crate::config::settings::Profile>,
             /// Other images than the built-in table's.
             images: $crate::answer::request::Change<$crate::config::settings::ImagesRequest>,

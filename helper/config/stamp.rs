@@ -28,7 +28,7 @@ pub(crate) fn stamp_below(first: &str, about: &str, body: &str) -> String {
     format!("{first}{MADE_BY}{about}{HASH}{}\n{body}", content_hash(&rest))
 }
 
-/// Line endings do not count: an editor or git may change them without anybody having edited anything.
+/// Line endings do not count: an editor or git may change them without an edit.
 fn content_hash(text: &str) -> String {
     sha256_hex(text.replace("\r\n", "\n").as_bytes())
 }

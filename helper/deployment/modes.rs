@@ -93,7 +93,7 @@ pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
     Some(finding)
 }
 
-/// The finding about files in `data` that are no certificates or keys.
+/// The finding about files in `data` that are not certificates or keys.
 pub(crate) fn foreign_data(deployment: &Deployment) -> Option<Finding> {
     let names = kind::foreign_data(deployment);
     if names.is_empty() {

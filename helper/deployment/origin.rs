@@ -5,7 +5,7 @@ use super::scaffold::ENV_HEADER;
 use super::{Deployment, path};
 use crate::os::files;
 
-/// Words that a compose file of a tunnel has, whoever wrote it: images, the domain, the proxy's mount.
+/// Words that every compose file of a tunnel contains: images, the domain, the proxy's mount.
 const TUNNEL_WORDS: [&str; 5] = ["cloudflared", "mcp-gateway", "mcp-proxy", "tunnel.anthropic.com", "TUNNEL_TOKEN"];
 
 /// Who made a file of a directory, as far as its content shows; the strongest is the greatest.

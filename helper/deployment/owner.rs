@@ -1,5 +1,5 @@
 //! Whether the directory and the folders on the way to it are in the hands of who runs the helper: what others can
-//! exchange is no place for a key. The rules are those of ssh's StrictModes.
+//! exchange is not a place for a key. The rules are those of ssh's StrictModes.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;

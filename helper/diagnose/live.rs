@@ -21,7 +21,7 @@ use crate::steps;
 /// Diagnoses the deployment.
 ///
 /// # Errors
-/// `directory` when there is none, `io` and `tool` from docker, `request` for a `since` that makes no sense or a bundle
+/// `directory` without a deployment, `io` and `tool` from docker, `request` for a `since` that makes no sense or a bundle
 /// that cannot be written.
 pub(crate) fn run(
     deployment: &Deployment,

@@ -302,7 +302,7 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
     }
     let mut args = vec!["inspect", "--type", "container"];
     args.extend(ids);
-    // A container that vanished meanwhile makes the exit code 1; the others are printed all the same.
+    // A container that vanished meanwhile makes the exit code 1; the others are still printed.
     let shown = docker.ask(&args, INSPECT_TIMEOUT)?;
     let containers: Vec<Inspected> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
         program: "docker inspect".into(),
@@ -356,7 +356,7 @@ pub(crate) fn project_of_folder(docker: &Docker, folder: &Path) -> Result<Option
     Ok(None)
 }
 
-/// The containers of a Docker network, whoever made them.
+/// The containers of a Docker network, of any project.
 ///
 /// # Errors
 /// As [`listed`].

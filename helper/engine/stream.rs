@@ -10,7 +10,7 @@ use super::client::{Docker, each_line};
 use crate::answer::Error;
 use crate::os::process;
 
-/// Silence that is told.
+/// How long silence lasts before it is reported.
 const SILENCE: Duration = Duration::from_millis(500);
 
 impl Docker {

@@ -26,7 +26,7 @@ pub(crate) struct Facts {
     pub(super) caller: Caller,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
-    /// Texts in a domain's place that are none.
+    /// Texts in a domain's place that are not domains.
     pub(super) no_domains: Vec<NoDomain>,
     /// cloudflared's token.
     pub(crate) token: AgentToken,

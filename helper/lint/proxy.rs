@@ -95,7 +95,7 @@ pub(super) fn domains_agree(facts: &Facts) -> Outcome {
     let flag = facts.found.flag(&facts.services.proxy, "tunnel-domain");
     match gateway.tunnel_domain.as_deref().or(flag.as_deref()) {
         Some(said) if said == domain.as_str() => Outcome::Pass,
-        // That it is no domain at all is said.
+        // That it is not a domain at all is said.
         Some(_) if facts.no_domains.iter().any(|wrong| wrong.file == facts.gateway_path) => Outcome::Pass,
         Some(said) => finding()
             .with(format!("TUNNEL_DOMAIN in `.env`: {domain}"))

@@ -7,7 +7,7 @@ use crate::config::yaml::{self, Value};
 use crate::model::stack::Reach;
 use crate::rules::{self, RuleId};
 
-/// The service whose namespace cloudflared is told to live in, if there is none of that name.
+/// The service whose namespace cloudflared is to share, if no service has that name.
 pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
     let mode = facts.found.text(facts.roles.agent.as_ref()?, "network_mode")?;
     let named = mode.strip_prefix("service:")?;
@@ -140,7 +140,7 @@ pub(super) fn proxys_name_is_its_own(facts: &Facts) -> Outcome {
         .into()
 }
 
-/// Who asked for more hardness than the default is told what this setting leaves open.
+/// With the hardened profile, says what this setting leaves open.
 pub(super) fn hardened_is_separate(facts: &Facts) -> Outcome {
     let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
     let is_hardened = facts.found.service(proxy, "read_only") == Some(&Value::Bool(true));

@@ -8,7 +8,7 @@ use crate::deployment::{Token, TokenState};
 use crate::os::git::GitState;
 use crate::rules::{self, RuleId};
 
-/// The finding that goes with a text that is no token.
+/// The finding that goes with a text that is not a token.
 pub(crate) fn finding_for(fault: &Malformed) -> Finding {
     let id = match TokenState::from(*fault) {
         TokenState::Missing => RuleId::TokenMissing,

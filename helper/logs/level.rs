@@ -136,7 +136,7 @@ fn leveled(front: &str) -> bool {
         let after = rest[at + length..].chars().next();
         let bracketed = before == Some('[') && after == Some(']');
         let found = if bracketed { severity(&word.to_ascii_uppercase()) } else { severity(word) };
-        // Part of a name (`ERROR_LOG`, `/ERROR/`) is no level.
+        // Part of a name (`ERROR_LOG`, `/ERROR/`) is not a level.
         let alone =
             !matches!(before, Some('/' | '_' | '=' | '.' | '"')) && !matches!(after, Some('/' | '_' | '=' | '.' | '"'));
         if let Some(severe) = found.filter(|_| alone) {

@@ -174,7 +174,7 @@ pub(super) fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
         && stream.life.last_words().iter().any(is_last)
 }
 
-/// How severe a fault is here; `None` where it is none yet.
+/// How severe a fault is here; `None` where it is not a fault yet.
 fn severity(found: &Found<'_>) -> Option<Severity> {
     let fault = found.fault;
     let rule = fault.rule?;

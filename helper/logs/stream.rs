@@ -99,7 +99,7 @@ impl Stream {
         self.agent.is_seen() || self.has_proxy || self.has_server || matches!(self.kind, Kind::Of(_))
     }
 
-    /// What the program ended of, or goes on with in vain.
+    /// What ended the program, or what it continues with in vain.
     pub(crate) fn proof(&self) -> Option<&Fault> {
         self.faults.open().find(|f| f.effect == Effect::Fatal || f.rule == Some(RuleId::TokenRejected))
     }
@@ -170,7 +170,7 @@ impl Stream {
             self.agent.unexplained(&symptom, &mut self.faults);
             return true;
         }
-        // Among bare lines it may be docker's: who asks judges it.
+        // Among bare lines it may be docker's: the caller judges it.
         if self.kind == Kind::Bare && !self.has_server && !self.has_proxy {
             return false;
         }
@@ -335,7 +335,7 @@ impl Stream {
             return inside || text.starts_with("During handling") || text.starts_with("The above exception");
         }
         self.traceback = 0;
-        // A known one has a row of its own; a stop of asyncio is none.
+        // A known one has a row of its own; a stop of asyncio is not an error.
         let known = reading.pattern(Writer::Server).is_some() || reading.pattern(Writer::Container).is_some();
         if known || name.ends_with("CancelledError") {
             return false;

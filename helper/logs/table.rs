@@ -43,7 +43,7 @@ impl Head {
         old.then_some(Self { name: 0, service: None, status: 0, ports: None, old: true })
     }
 
-    /// One row, `None` for a rule, a wrapped row or what is no row.
+    /// One row, `None` for a rule, a wrapped row or what is not a row.
     pub(crate) fn row(&self, line: &str) -> Option<Row> {
         let cell = |from: usize, to: Option<usize>| -> String {
             let cell: String =

@@ -42,14 +42,14 @@ impl GatewayFile {
     }
 }
 
-/// A text in a domain's place that is none.
+/// A text in a domain's place that is not a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoDomain {
     /// The file that has it.
     pub(crate) file: String,
     /// The setting.
     pub(crate) setting: &'static str,
-    /// Why its value is no domain.
+    /// Why its value is not a domain.
     pub(crate) why: String,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Current {
     pub(crate) gateway: GatewayFile,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
-    /// Texts in a domain's place that are none.
+    /// Texts in a domain's place that are not domains.
     pub(crate) no_domains: Vec<NoDomain>,
 }
 
@@ -92,7 +92,7 @@ impl Current {
         Self { found, services, gateway_path, gateway, domain, no_domains }
     }
 
-    /// The routes as an answer may show them; empty where there are none that can be read.
+    /// The routes as an answer may show them; empty where none can be read.
     pub(crate) fn routes(&self) -> BTreeMap<String, String> {
         self.gateway.good().map(Gateway::shown_routes).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl Current {
     /// The domain, or the text in its place: in `.env` before all, because Compose and the helper start there.
     ///
     /// # Errors
-    /// The text that is no domain.
+    /// The text that is not a domain.
     pub(crate) fn checked_domain(&self) -> Result<Option<Domain>, &NoDomain> {
         let in_env = self.no_domains.iter().find(|fault| fault.file == path::ENV);
         match (&self.domain, in_env.or(self.no_domains.first())) {
@@ -254,7 +254,7 @@ pub(crate) fn compose_file_missing(gateway: Option<&Gateway>) -> Finding {
     finding
 }
 
-/// The routes of a directory, as an answer may show them; empty where there are none that can be read.
+/// The routes of a directory, as an answer may show them; empty where none can be read.
 pub(crate) fn routes(deployment: &Deployment) -> BTreeMap<String, String> {
     Current::read(deployment).routes()
 }

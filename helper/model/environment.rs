@@ -197,7 +197,7 @@ pub(crate) fn guard(passed: &Passed) {
     let is_plain = |name: &str| name == env_file::DOMAIN || EVERYWHERE.contains(&name);
     for (name, value) in passed.iter().filter(|(name, _)| !is_plain(name)) {
         let value = value.to_string_lossy();
-        // A short value that is no secret by its name is a tag or a port, and must differ visibly from others.
+        // A short value that is not a secret by its name is a tag or a port, and must differ visibly from others.
         if redact::is_secret(name) { redact::guard_named(&value) } else { redact::guard(&value) }
     }
 }

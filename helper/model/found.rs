@@ -1,4 +1,4 @@
-//! The compose files as they are found, whoever wrote them: which ones Compose takes, and what they say together.
+//! The compose files as they are found, generated or written by hand: which ones Compose takes, and what they say together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -225,7 +225,7 @@ impl Found {
         [&self.over, &self.main].into_iter().flatten().filter_map(|file| file.value.as_ref().ok())
     }
 
-    /// Where a path in a container lies on this host; `None` where it is no file of this host.
+    /// Where a path in a container lies on this host; `None` where it is not a file of this host.
     pub(crate) fn source_of(&self, service: &str, container: &str) -> Option<String> {
         match self.file_in(service, container) {
             FileIn::Host(place) => Some(place),
@@ -240,7 +240,7 @@ impl Found {
                 && self.over.as_ref().is_none_or(|over| over.value.is_ok())
     }
 
-    /// Keys of `services` that are no names, each with its file: they go into no command and no text.
+    /// Keys of `services` that are not names, each with its file: they go into no command and no text.
     pub(crate) fn invalid_names(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for file in self.files() {

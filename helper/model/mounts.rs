@@ -27,7 +27,7 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// Reads an entry; `None` for what is none.
+    /// Reads an entry; `None` for what is not a mount.
     pub(crate) fn read(entry: &Value, roots: &[String]) -> Option<Self> {
         let mut mount = match entry {
             Value::String(text) => short(text)?,

@@ -35,7 +35,7 @@ pub(crate) fn learn<'a>(
                 collect(value, &mut values);
                 of_named_files(deployment, value, &env, &mut values);
             }
-            // Nothing is known of a file that is no YAML but what its lines look like.
+            // Nothing is known of a file that is not YAML but what its lines look like.
             None => values.extend(names::values(text)),
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct Entry {
 /// Why an archive is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// It cannot be decompressed, or is no archive.
+    /// It cannot be decompressed, or is not an archive.
     #[error("it is not a complete .tar.gz file")]
     Broken,
     /// It unpacks to more than a bundle ever holds.
@@ -55,7 +55,7 @@ pub(crate) enum Fault {
     /// A link, a device, a pipe.
     #[error("it holds something that is neither a file nor a folder")]
     Special,
-    /// A path that leads out of the folder, or is none.
+    /// A path that leads out of the folder, or is not a path.
     #[error("a path in it leads out of its folder, or has characters that no path here has")]
     Path,
     /// Two files of one name, also where only a file system that ignores case takes them for one.

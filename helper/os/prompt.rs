@@ -92,7 +92,7 @@ fn restore_on_signals() -> io::Result<()> {
             if let Some(terminal) = slot.as_ref() {
                 terminal.restore();
             }
-            // Returns only from SIGTSTP, once the process goes on.
+            // Returns only from SIGTSTP, once the process continues.
             let _ = emulate_default_handler(signal);
             if let Some(terminal) = slot.as_ref() {
                 let _ = terminal.show_prompt();

@@ -27,7 +27,7 @@ pub(super) fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // Docker's ssh:// needs its user to make sense, and that is no secret.
+    // Docker's ssh:// needs its user to make sense, and that is not a secret.
     let host = if scheme == "ssh" && !authority.contains(':') { authority } else { host };
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     // The path of a socket is the address; that of a proxy's URL says nothing.

@@ -69,7 +69,7 @@ impl Privileges {
     }
 }
 
-/// The facts, and of each service that has one what runs with it: a consent to one program is none to another.
+/// The facts, and of each service that has one what runs with it: consent to one program is not consent to another.
 fn digest(facts: &BTreeSet<Privilege>, found: &Found, deployment: &Deployment) -> String {
     let mut all = String::new();
     let mut add = |text: &str| {

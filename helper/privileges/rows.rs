@@ -86,7 +86,7 @@ fn is_default_capability(value: &str) -> bool {
     DEFAULT_CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(&name))
 }
 
-/// Confinement taken away, or a profile of the directory's own in its place.
+/// Confinement removed, or replaced by a profile of the directory's own.
 fn is_unconfined(value: &str) -> bool {
     let value = value.to_ascii_lowercase().replace('=', ":");
     let (kind, rest) = value.split_once(':').unwrap_or((value.as_str(), ""));

@@ -112,7 +112,7 @@ fn run_in(
     let limit = Duration::from_millis(ask.deadline_ms) + OVERHEAD;
     let run = || docker.fed(&args, Input { bytes: line.clone(), held: true }, limit);
     let mut output = run()?;
-    // Another helper may have removed the image between the two; three times is no accident.
+    // Another helper may have removed the image between the two; three times is not chance.
     for _ in 0..3 {
         if output.code != Some(DOCKER_FAILED) || has_image(docker, &program.image)? {
             break;
@@ -236,7 +236,7 @@ struct Program {
 }
 
 impl Program {
-    /// This very program. Where it is none of Linux's, the one that the launcher names.
+    /// This very program. Where it does not run on Linux, the one that the launcher names.
     fn find() -> Result<Self, String> {
         let given = std::env::var_os(LINUX_PROGRAM).filter(|path| Path::new(path).is_absolute());
         let (bytes, libraries) = match given {
@@ -279,7 +279,7 @@ impl Program {
     }
 }
 
-/// Names a Linux program of the same release, for a helper that is none itself (macOS).
+/// Names a Linux program of the same release, for a helper of another system (macOS).
 const LINUX_PROGRAM: &str = "MCP_TUNNELS_LINUX_PROGRAM";
 
 /// The loader and the libraries that this process runs with; none where it is linked statically.

@@ -10,7 +10,7 @@ use super::sockets;
 use super::wire::{Ask, Metrics, Told};
 use crate::os::process;
 
-/// First argument with which this program is that one. It is no command: people have `probe`.
+/// First argument with which this program is that one. It is not a command: people have `probe`.
 pub(crate) const WORD: &str = "probe-inside";
 
 /// Exit code where no answer can be given: no request, no time.
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_RUN: u64 = 10 * 60 * 1000;
 
 /// Reads the request line from standard input and prints the answer. Ends at once when standard input ends, and at the
-/// deadline in any case: whoever started it may have been killed.
+/// deadline in any case: the process that started it may have been killed.
 pub(crate) fn run() -> ExitCode {
     let mut line = String::new();
     let read = io::stdin().lock().take(LONGEST).read_line(&mut line);

@@ -11,7 +11,7 @@ use super::{addresses, known, names, service_keys, shapes};
 
 /// Longest excerpt, in characters.
 const EVIDENCE: usize = 300;
-/// Foreign text that is read for one excerpt, in bytes: what is cut off in the end need not be read.
+/// Foreign text that is read for one excerpt, in bytes: what is truncated in the end need not be read.
 const READ: usize = 16 << 10;
 /// No token and no key is shorter, in bytes.
 const SHORTEST_TOKEN: usize = 20;
@@ -51,7 +51,7 @@ pub(crate) fn excerpt(text: &str, around: &str) -> String {
     if clean.chars().count() <= EVIDENCE || before <= EVIDENCE / 2 {
         return cut(&clean, EVIDENCE);
     }
-    // Whole words only: half a word is no evidence, and might be half a secret whose name is cut off.
+    // Whole words only: half a word is not evidence, and might be half a secret whose name is cut off.
     let is_gap = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '{');
     let begin = clean.char_indices().nth(EVIDENCE / 4).map_or(clean.len(), |(end, _)| end);
     let begin = clean[..begin].rfind(is_gap).unwrap_or_default();

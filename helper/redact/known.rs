@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::text::{REDACTED, continued, head};
 
-/// Shorter values are no secrets worth hiding, whoever calls them so, in bytes.
+/// Shorter values are not hidden, whatever their names say, in bytes.
 pub(crate) const SHORTEST: usize = 4;
 /// From this length on a value cannot stand in innocent text by chance, in bytes.
 const LONG: usize = 8;

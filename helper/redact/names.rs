@@ -242,7 +242,7 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
         || ["", REDACTED, "true", "false", "null", "none"].contains(&lower.as_str())
         || name.ends_with("pwd") && found.starts_with('/')
         || scheme;
-    // Words behind a colon: `invalid token: signature is wrong`. Behind these names they are no message.
+    // Words behind a colon: `invalid token: signature is wrong`. Behind these names they are not a message.
     let strong = ["cookie", "authorization", "api-key", "apikey", "password", "passwd", "passphrase"]
         .iter()
         .any(|end| name.ends_with(end))

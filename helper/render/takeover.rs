@@ -146,7 +146,7 @@ fn namespace(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Namespace {
     }
 }
 
-/// The value of one of cloudflared's settings, without what `.env` stands for.
+/// The value of one of cloudflared's settings, without what `.env` provides.
 fn setting(files: &[&Value], cloudflared: &str, flags: &[&str], name: &str, env: &EnvFile) -> Option<String> {
     let each = |key| files.iter().filter_map(move |file| at(file, &["services", cloudflared, key]));
     let flag = ["command", "entrypoint"].into_iter().find_map(|key| {

@@ -228,7 +228,7 @@ impl Finding {
 }
 
 /// A text of a row with its subject: `{subject|words}` becomes the subject's name, `{file|words}` the path of a file,
-/// quoted for a shell; where there is none, both become the words.
+/// quoted for a shell; without a deployment, both become the words.
 pub(crate) fn filled(template: &str, subject: Option<&Subject>) -> String {
     let file = match subject {
         Some(Subject::File { name, .. }) => Some(format!("{{dir}}/{}", quote(name.as_ref()))),

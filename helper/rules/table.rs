@@ -599,7 +599,7 @@ rules! {
         docs: REFERENCE,
         title: "an image does not exist in its registry",
         symptom: "`manifest unknown`, `not found`",
-        cause: "the digest was cut off or mistyped, or the image was removed",
+        cause: "the digest was truncated or mistyped, or the image was removed",
         fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
         cure: Cure::Render,
     }
@@ -609,7 +609,7 @@ rules! {
         docs: COMPOSE_FILE,
         title: "an image reference is malformed",
         symptom: "`invalid reference format`",
-        cause: "the digest was cut off, the line contains a blank, or a variable in `image:` is empty",
+        cause: "the digest was truncated, the line contains a blank, or a variable in `image:` is empty",
         fix: "fix the `image:` line, or run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
         cure: Cure::ByHandThen,
     }
@@ -1209,7 +1209,7 @@ rules! {
         title: "the sample stays on version 1 of the MCP package, because {subject|an edited file} needs it",
         symptom: "`render` leaves the sample's files as they are",
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
-        fix: "nothing to do: it goes on as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
+        fix: "nothing to do: it keeps working as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     EditNotReplaced = "edit-not-replaced" {
@@ -1365,7 +1365,7 @@ rules! {
         severity: Warning,
         docs: SECURITY,
         title: "`docker inspect` shows the token",
-        symptom: "TUNNEL_TOKEN stands in the service's environment",
+        symptom: "TUNNEL_TOKEN is in the service's environment",
         cause: "the token is in the service's environment, which everyone with access to Docker and every tool that dumps container settings can read",
         fix: "pass the token as a Compose secret: `secrets: { tunnel_token: { environment: TUNNEL_TOKEN } }` at the top level, the secret in the service, and TUNNEL_TOKEN_FILE=/run/secrets/tunnel_token in place of the variable",
         blocks: false,
@@ -1602,7 +1602,7 @@ rules! {
         docs: TROUBLE,
         title: "a certificate file has no usable content",
         symptom: "`tls: failed to find any PEM data`",
-        cause: "it is empty, cut off, DER instead of PEM, or a signing request instead of a certificate",
+        cause: "it is empty, truncated, DER instead of PEM, or a signing request instead of a certificate",
         fix: "move the file in the evidence away, then run `{helper} certs issue --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -1621,7 +1621,7 @@ rules! {
         severity: Error,
         docs: REFERENCE,
         title: "data/tls.crt may not be the certificate that the proxy reads",
-        symptom: "the certificate is renewed, and calls fail with `expired certificate` all the same",
+        symptom: "the certificate is renewed, and calls still fail with `expired certificate`",
         cause: "the proxy's configuration and mounts name another file, or do not tell which; that file is not checked and not renewed",
         fix: "mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`; otherwise renew the proxy's own file by hand",
         blocks: false,
@@ -1651,7 +1651,7 @@ rules! {
         docs: REFERENCE,
         title: "data/ca.crt is not a usable certificate",
         symptom: "the Console refuses the file",
-        cause: "it is empty, cut off, or of another kind",
+        cause: "it is empty, truncated, or of another kind",
         fix: "restore the registered certificate as data/ca.crt",
         blocks_signing: true,
     }
@@ -1734,7 +1734,7 @@ rules! {
         title: "a TLS handshake with these certificates fails",
         symptom: "every call fails with `tls handshake failed`",
         cause: "a client that trusts only data/ca.crt rejects data/tls.crt",
-        fix: "fix the other findings first; if there are none, run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
+        fix: "fix the other findings first; without any, run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
         caused_by: &[&[
             ProxyCertOrder,
             TlsExpired,

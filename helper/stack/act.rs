@@ -204,7 +204,7 @@ impl<'a> Acts<'a> {
         self.ended = self.stack.ended(&before)?;
         if only.is_none() {
             self.bring_up()?;
-            // Compose goes on with the others when the proxy crashes; anything else that it cannot do is reported first.
+            // Compose continues with the others when the proxy crashes; anything else that it cannot do is reported first.
             if self.failed.as_ref().is_some_and(|f| f.id != RuleId::NetnsOwnerNotRunning) {
                 return Ok(());
             }

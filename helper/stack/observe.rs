@@ -69,7 +69,7 @@ struct LogRead {
     life: String,
     /// Whether lives before the present one were read, too.
     has_others: bool,
-    /// Time stamp of the last line, so that the next look goes on there.
+    /// Time stamp of the last line, so that the next look continues there.
     to: Option<String>,
     printed: Printed,
 }

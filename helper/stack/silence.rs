@@ -12,7 +12,7 @@ use crate::rules::{self, RuleId};
 /// Who waited for a connection that did not come has a few seconds more for the reason.
 const PROBES: Duration = Duration::from_secs(3);
 
-/// A stack without a connection to the edge gets the answer whether this host can reach it: "no connection" alone is no help.
+/// A stack without a connection to the edge gets the answer whether this host can reach it: "no connection" alone is not help.
 pub(crate) fn explain(deployment: &Deployment, state: &mut StackState, caller: &Caller) {
     const SILENCE: [RuleId; 4] =
         [RuleId::EdgeNotRegistered, RuleId::EdgeQuicBlocked, RuleId::EdgeTcpBlocked, RuleId::NotLive];

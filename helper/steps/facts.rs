@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) names_tunnel: bool,
     /// A token is set; `None` where that cannot be seen.
     pub(crate) has_token: Option<bool>,
-    /// CA and server certificate are there and meet their requirements; `None` where they cannot be seen.
+    /// CA and server certificate exist and meet their requirements; `None` where they cannot be seen.
     pub(crate) has_certificates: Option<bool>,
     /// The proxy's configuration has a route.
     pub(crate) has_routes: bool,
@@ -45,7 +45,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads the files, whoever wrote them; the running stack is not looked at.
+    /// Reads the files, generated or written by hand; the running stack is not looked at.
     pub(crate) fn read(deployment: &Deployment, caller: &Caller) -> Self {
         let current = Current::read(deployment);
         let roles = current.found.roles();

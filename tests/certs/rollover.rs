@@ -131,7 +131,7 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     let answer = stands(&dir, "idle");
     assert_eq!((&answer.data()["next_ca"], &answer.data()["old_ca"]), (&Value::Null, &Value::Null));
     refused(&dir, "switch");
-    // Nothing to finish or to take back is no fault, and changes nothing.
+    // Nothing to finish or to take back is not a fault, and changes nothing.
     step(&dir, "finish", "idle");
     step(&dir, "back", "idle");
     assert!(state(&dir) == idle);

@@ -279,7 +279,7 @@ fn what_is_wrong_with_the_compose_files_is_found() {
     ]);
 }
 
-/// Somebody else's secrets are no tunnel token, also where the gate knows them.
+/// Other secrets are not a tunnel token, also where the gate knows them.
 #[test]
 fn passwords_and_other_tokens_in_a_file_are_not_taken_for_the_tunnels() {
     let parent = folder();

@@ -60,7 +60,7 @@ fn one_call_writes_the_whole_deployment_with_the_modes_of_the_table() {
     assert_eq!(tree(&dir), layout());
     let mut said = actions(&answer.json, &dir);
     said.sort();
-    // Folders inside are no files of their own.
+    // Folders inside are not files of their own.
     let folders = ["config", "data", "hello-mcp"];
     let expected: Vec<_> = LAYOUT
         .iter()

@@ -114,7 +114,7 @@ fn what_is_typed_is_set_and_not_shown() {
     let mut child = terminal.spawn(command);
     hidden(&terminal);
     let typed = token("typed-by-hand");
-    // A paste of more than a line: the rest is no command for the shell.
+    // A paste of more than a line: the rest is not a command for the shell.
     terminal.type_in(&format!("{typed}\nrest-of-the-paste\n"));
     assert!(child.wait().unwrap().success());
     terminal.until("the answer", |t| t.screen().contains("\"schema\"") || t.screen().contains("fingerprint"));
@@ -123,7 +123,7 @@ fn what_is_typed_is_set_and_not_shown() {
     assert!(terminal.echoes() && env_file(&dir).contains(&typed));
 }
 
-/// Ctrl-D and an empty line are no token.
+/// Ctrl-D and an empty line are not a token.
 #[test]
 fn nothing_typed_is_a_missing_token() {
     for key in ["\u{4}", "\n"] {

@@ -257,7 +257,7 @@ fn following_next_ends_what_was_found() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A renewal keeps the key, so it is no cure of a weak one.
+/// A renewal keeps the key, so it is not a cure of a weak one.
 #[test]
 fn a_weak_certificate_is_renewed_and_a_weak_key_made_anew() {
     if no_openssl("a_weak_certificate_is_renewed_and_a_weak_key_made_anew") {

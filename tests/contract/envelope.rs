@@ -234,7 +234,7 @@ fn a_request_comes_as_text_from_a_file_or_from_standard_input() {
         let refused = helper(["connect", "--json", source]).dir(&dir).run().expect(2);
         assert_eq!(refused.json["error"]["code"], code, "{source}: {:#}", refused.json);
     }
-    // Nothing on standard input is no request.
+    // Nothing on standard input is not a request.
     helper(["connect", "--json", "-"]).dir(&dir).run().expect(2);
 }
 

@@ -448,7 +448,7 @@ fn a_loop_shows_the_last_lines_of_the_life_that_ended() {
     for part in ["exited with code 1", "2 times", "quux", "Node.js v22.11.0"] {
         assert!(evidence.contains(part), "{evidence}");
     }
-    // One end is no loop, and no secret.
+    // One end is not a loop, and no secret.
     let answer = diagnose(life).expect(1);
     assert!(answer.findings().contains(&"service-stopped"), "{:#}", answer.json);
     // A container that was stopped ended on purpose.

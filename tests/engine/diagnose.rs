@@ -132,7 +132,7 @@ fn engine_diagnose_a_proxy_that_cannot_start() {
     assert!(said.contains("mode 0600") && said.contains("permission denied"), "{said}");
     assert_eq!(said.matches("permission denied").count(), 1, "said once: {said}");
     assert_eq!(denied.finding("crash-loop")["consequence_of"], "proxy-key-denied");
-    // Connections that were lost with the namespace are no fault of their own.
+    // Connections that were lost with the namespace are not a fault of their own.
     for finding in denied.json["findings"].as_array().unwrap() {
         let explained = finding["consequence_of"] == "proxy-key-denied" || finding["severity"] == "warning";
         assert!(explained || finding["id"] == "proxy-key-denied", "{finding}");
@@ -140,7 +140,7 @@ fn engine_diagnose_a_proxy_that_cannot_start() {
     let key = stack.dir.join("data/tls.key");
     assert!(next(&denied).contains(&format!("chmod a+rX {}", key.display())), "{}", next(&denied));
 
-    // Mended: the proxy revives; what it died of before is no finding any more.
+    // Fixed: the proxy revives; what it died of before is not a finding any more.
     chmod(&key, 0o644);
     let mut life = (String::new(), Instant::now());
     until("the proxy runs for a while", || {

@@ -255,7 +255,7 @@ fn engine_a_server_that_is_starting_is_no_error() {
     let up = stack.up_ready();
     assert_eq!(container(&up, "own")["health"], "starting");
     assert_eq!(route(&up, "own")["state"], "callable");
-    // Not asked, it is on its way, which is no error and not ready either.
+    // Not asked, it is on its way, which is not an error and not ready either.
     let status = stack.call(["status"]).json(json!({"probe": false})).run().expect(0);
     assert_eq!(status.data()["ready"], false);
     assert_eq!(route(&status, "own")["upstream_up"], Value::Null);

@@ -162,7 +162,7 @@ fn a_replica_says_where_to_renew_and_takes_the_update() {
     let finding = refused.finding("replica-cannot-sign");
     assert!(finding["fix"].as_str().unwrap().contains("--only certificate"), "{finding}");
     assert!(finding["evidence"][0].as_str().unwrap().contains("mcp-tunnel"), "{finding}");
-    // Nothing is due: that is no error, and no timer is offered that could renew nothing.
+    // Nothing is due: that is not an error, and no timer is offered that could renew nothing.
     let idle = helper(["certs", "renew"]).dir(&other).changes_nothing().run().expect(0);
     assert!(idle.json["next"].as_array().unwrap().is_empty(), "{:#}", idle.json);
     for step in ["begin", "switch", "finish", "back"] {

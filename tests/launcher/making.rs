@@ -166,7 +166,7 @@ fn a_build_says_that_it_goes_on() {
     run.ran();
 }
 
-/// A checkout's build knows its commit; what is no checkout of its own does not take that of a folder above it.
+/// A checkout's build knows its commit; what is not a checkout of its own does not take that of a folder above it.
 #[test]
 fn a_build_knows_its_commit() {
     if which("git").is_none() {

@@ -47,7 +47,7 @@ fn a_program_that_others_can_have_put_there_is_refused() {
             for path in [&binary, &data, &cache] {
                 chown(path, Some(NOBODY), None).unwrap();
                 refused(path);
-                // The user who called sudo is no stranger.
+                // The user who called sudo is not a stranger.
                 let mut command = plugin.command(&shell);
                 Run::of(command.env("SUDO_UID", NOBODY.to_string()).arg("up").output().unwrap()).ran();
                 chown(path, Some(0), None).unwrap();

@@ -52,7 +52,7 @@ fn questions(text: &str) -> Vec<Vec<String>> {
 fn every_step_has_a_section_in_the_order_of_the_helper() {
     let prompt = prompt(CREATE);
     let titles: Vec<String> = sections(&prompt).into_iter().map(|(title, _)| title).collect();
-    let expected: Vec<&str> = ["Rules", "Where it stands"].into_iter().chain(STEPS).chain(["done"]).collect();
+    let expected: Vec<&str> = ["Rules", "Current step"].into_iter().chain(STEPS).chain(["done"]).collect();
     assert_eq!(titles, expected);
 }
 

@@ -48,7 +48,7 @@ fn keeps(limit: u64, run: impl Fn() -> Answer) -> Answer {
     panic!("{times:?} with a limit of {limit} ms");
 }
 
-/// Megabytes of an error that is known, of one that is not, of one line without an end, and of bytes that are no text.
+/// Megabytes of an error that is known, of one that is not, of one line without an end, and of bytes that are not text.
 #[test]
 fn a_docker_that_prints_without_end_costs_no_time() {
     for what in [
@@ -94,7 +94,7 @@ fn a_docker_that_never_answers_is_passed_over_and_gone() {
     }
 }
 
-/// Below two seconds silence is no fault, but no health either.
+/// Below two seconds silence is neither a fault nor health.
 fn says_that_it_cannot_tell(answer: &Answer, limit: u64, words: &str) {
     let summary = answer.json["summary"].as_str().unwrap();
     let next = answer.json["next"][0]["command"].as_str().unwrap();

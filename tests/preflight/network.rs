@@ -47,7 +47,7 @@ fn outcome<'a>(answer: &'a Answer, target: &str, transport: &str) -> &'a str {
     row["outcome"].as_str().unwrap()
 }
 
-/// Findings that are no notes.
+/// Findings that are not notes.
 fn grave(answer: &Answer) -> Vec<&str> {
     let findings = answer.json["findings"].as_array().unwrap();
     findings.iter().filter(|f| f["severity"] != "note").map(|f| f["id"].as_str().unwrap()).collect()
@@ -100,7 +100,7 @@ fn everything_answers() {
 fn udp_blocked_alone_is_a_warning_and_offers_http2() {
     let Some(python) = python(TEST) else { return };
     let mut world = World::healthy();
-    // What answers, and is no QUIC server; what is silent.
+    // What answers, and is not a QUIC server; what is silent.
     for (udp, expected) in [("echo", "unexpected"), ("garbage", "unexpected"), ("silent", "timeout")] {
         world.udp = [Some(udp); 2];
         let answer = look(&python, &world, json!({"timeout_ms": 1500})).expect(0);
@@ -246,7 +246,7 @@ fn a_firewall_that_opens_tls_to_the_edge_is_named() {
     world.udp = [None; 2];
     let answer = look(&python, &world, json!({})).expect(1);
     assert_eq!(answer.finding("edge-tls-intercepted")["severity"], "error");
-    // What accepts and says nothing is no proof of anything.
+    // What accepts and says nothing is not proof of anything.
     (world.edge_issuer, world.udp) = ("", [Some("quic"); 2]);
     let answer = look(&python, &world, json!({})).expect(0);
     assert_eq!(grave(&answer), Vec::<&str>::new(), "{:#}", answer.json);

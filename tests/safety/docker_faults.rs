@@ -228,7 +228,7 @@ fn other_words_of_compose() {
     ] {
         says(&Rig::new().failing_up(text).up(), id, &text[text.len() - 15..]);
     }
-    // A container's fixed address that is taken, and a network that cannot be made, are no fault of a port.
+    // A container's fixed address that is taken, and a network that cannot be made, are not the fault of a port.
     for text in [
         "failed to set up container networking: Address already in use",
         "driver failed programming external connectivity on endpoint x (1): iptables failed: No chain/target/match by that name",

@@ -292,7 +292,7 @@ impl Call {
                 assert!(evidence.len() <= 3, "{finding}");
                 assert!(evidence.iter().all(|e| e.as_str().unwrap().chars().count() <= 300), "{finding}");
                 assert!(finding["title"].is_string() && finding["fix"].is_string(), "{finding}");
-                // A command that only looks is no cure of what it found itself.
+                // A command that only looks is not a cure of what it found itself.
                 let looks = ["check", "certs check", "token check", "status", "diagnose", "connect", "preflight"];
                 let asked = json["command"].as_str().unwrap();
                 let fix = finding["fix"].as_str().unwrap();

@@ -113,7 +113,7 @@ fn an_error_is_its_message_and_hint() {
     );
 }
 
-/// Answers of commands that this module does not know, and of shapes that no command has, are laid out all the same.
+/// Answers of commands that this module does not know, and of shapes that no command has, are laid out too.
 #[test]
 fn any_shape_is_laid_out() {
     for data in [

@@ -37,7 +37,7 @@ pub(crate) struct InitData {
     pub(super) token: TokenStateName,
     /// The routes.
     pub(super) routes: BTreeMap<String, String>,
-    /// Who made the deployment; `null` where there is none yet.
+    /// Who made the deployment; `null` before it is made.
     pub(super) made_by: Option<Maker>,
     /// The deployment that this one is a replica of: only there is the CA's key.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadTemplate;
 
-/// Deepest nesting of defaults that is followed; deeper ones are no template of a person.
+/// Deepest nesting of defaults that is followed; people do not write deeper ones.
 const DEEPEST: usize = 32;
 
 /// Replaces what a shell would.

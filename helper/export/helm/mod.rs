@@ -79,7 +79,7 @@ impl Plan {
 /// Decides on every file, from facts alone.
 ///
 /// # Errors
-/// `request` when a token is to be included and there is none; `directory` for a configuration that cannot be written.
+/// `request` when a token is to be included and is missing; `directory` for a configuration that cannot be written.
 pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Result<Plan, Error> {
     let domain = domain(facts)?;
     let sample = sample::Sample::of(facts);

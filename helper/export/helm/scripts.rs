@@ -100,7 +100,7 @@ impl Scripts<'_> {
         }
     }
 
-    /// Defines `token`, which prints the token without a newline, and stops where there is none.
+    /// Defines `token`, which prints the token without a newline, and stops where it is missing.
     fn token(&self) -> String {
         let print = match &self.token {
             Source::Variable(name) => format!(

@@ -69,8 +69,8 @@ pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -
     stamp(&format!("Values of {CHART}, version {VERSION}: always install the whole file."), &body)
 }
 
-/// Maps, lists, booleans and strings as YAML, every string and every key that is no name of the chart's in quotes: Helm
-/// reads YAML 1.1, where `no`, `on` and `1e3` are no strings (seen with Helm 4.1.4).
+/// Maps, lists, booleans and strings as YAML, every string and every key that is not a name of the chart's in quotes: Helm
+/// reads YAML 1.1, where `no`, `on` and `1e3` are not strings (seen with Helm 4.1.4).
 fn write(value: &Value, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     let entry = |out: &mut String, head: &str, value: &Value| match value {

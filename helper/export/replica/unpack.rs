@@ -1,4 +1,4 @@
-//! Reads a bundle, and checks it before anything is written. It may come from anybody.
+//! Reads a bundle, and checks it before anything is written. It is untrusted.
 
 use std::path::Path;
 
@@ -47,7 +47,7 @@ impl Bundle {
         if manifest.format != FORMAT {
             return Err(refuse("it was made by another version; use the same version on both hosts"));
         }
-        let domain = Domain::parse(&manifest.domain).map_err(|_| refuse("its domain is none"))?;
+        let domain = Domain::parse(&manifest.domain).map_err(|_| refuse("its domain is not a domain name"))?;
         let is_whole = entries.len() == manifest.files.len()
             && entries.iter().all(|entry| manifest.files.get(&entry.name) == Some(&sha256_hex(&entry.bytes)));
         if !is_whole {

@@ -71,9 +71,9 @@ fn names(deployment: &Deployment, folder: &str) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// What is no part of a deployment, or is named once for all.
+/// What is not part of a deployment, or is named once for all.
 fn is_passed_over(name: &str, inside: &str) -> bool {
-    // The CA of a change that goes on is where the keys are.
+    // During a CA change, the CA is where the keys are.
     let own = [path::CA_KEY, path::CA_NEXT_CRT, path::CA_OLD_CRT, path::SETUP_TOKEN, path::REPLICA];
     matches!(name, ".git" | ".DS_Store") || own.contains(&inside) || name.starts_with('.') && name.ends_with(".tmp")
 }
@@ -145,7 +145,7 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     }
     let in_data = inside.strip_prefix(path::DATA).is_some_and(|rest| rest.starts_with('/'));
     if in_data && !text.contains("-----BEGIN CERTIFICATE-----") && !is_harmless_data(&name) {
-        return Err("it is in `data/` and is no certificate".into());
+        return Err("it is in `data/` and is not a certificate".into());
     }
     Ok(bytes)
 }

@@ -75,7 +75,7 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
 /// The certificates alone are for a replica that reads its pair at the same place.
 ///
 /// # Errors
-/// `directory` where it is none.
+/// `directory` where it is not a deployment.
 pub(crate) fn require_replica(bundle: &Bundle, deployment: &Deployment) -> Result<(), Error> {
     let before = Replica::of(deployment).and_then(|replica| replica.manifest);
     let is_one = before.is_some_and(|before| before.pair == bundle.manifest.pair);
@@ -113,7 +113,7 @@ fn is_merged(name: &str) -> bool {
 fn mode(entry: &Entry) -> u32 {
     match entry.name.as_str() {
         path::ENV => SECRET_MODE,
-        // Bits of a bundle that anybody made: readable or not, a program or not.
+        // Bits of an untrusted bundle: readable or not, a program or not.
         _ => match entry.mode & 0o744 {
             bits if bits & 0o044 == 0 => 0o600 | bits & 0o100,
             bits if bits & 0o100 != 0 => 0o755,

@@ -10,7 +10,7 @@ use crate::rules::{self, RuleId};
 
 /// Attempts over QUIC that time out before UDP is called blocked; one or two happen on a good line.
 const BLOCKED: u32 = 3;
-/// Fewer connections than wanted are no finding while they are still being made, in seconds.
+/// Fewer connections than wanted are not a finding while they are still being made, in seconds.
 const STILL_CONNECTING: i64 = 10;
 /// What a registration that fails without a reason means.
 const HIDDEN: &str = "over QUIC cloudflared does not print the edge's reason: most likely it is the token; with `--protocol http2` in its command it prints the reason";

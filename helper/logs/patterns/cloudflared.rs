@@ -100,7 +100,7 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     fatal(OriginUrlInvalid, &["Error validating origin URL"]).tells(&[Own]),
     fatal(MetricsPort, &["Error opening metrics server listener"]).tells(&[Own]),
     fatal(MetricsPort, &["failed to listen to default metrics address"]).tells(&[Own]),
-    // No way out at all is no fault of the resolver.
+    // Without any way out, the resolver is not at fault.
     fatal(EdgeNetworkUnreachable, &["Could not lookup srv records", "network is unreachable"]).tells(&[Own]),
     attempt(EdgeNetworkUnreachable, &["rror looking up Cloudflare edge IPs", "network is unreachable"]).tells(&[Own]),
     attempt(EdgeNetworkUnreachable, &["Couldn't resolve SRV record", "network is unreachable"]).tells(&[Own]),

@@ -120,7 +120,7 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(ComposeEnvInvalid, &["unterminated quoted value"]),
     fatal(ComposeEnvInvalid, &["in variable name"]),
     fatal(ComposeEnvInvalid, &["key cannot contain a space"]),
-    // Compose v1 and a broken line: it goes on without the variable.
+    // Compose v1 and a broken line: it continues without the variable.
     attempt(ComposeEnvInvalid, &["Python-dotenv could not parse statement"]),
     fatal(ComposeEnvInvalid, &[".environment must be a mapping"]),
     fatal(ComposeEnvInvalid, &["environment contains an invalid type"]),
@@ -176,7 +176,7 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(PlatformMismatch, &["was found but does not match the specified platform"]),
     fatal(PlatformMismatch, &["was found but does not provide the specified platform"]),
     fatal(PlatformMismatch, &["image operating system ", "cannot be used on this platform"]),
-    // Compose goes on: with emulation it may run.
+    // Compose continues: with emulation it may run.
     attempt(PlatformMismatch, &["does not match the detected host platform"]),
     fatal(ImageNotFound, &["manifest unknown"]),
     fatal(ImageNotFound, &["pull access denied"]),

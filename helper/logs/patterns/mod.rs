@@ -36,7 +36,7 @@ pub(crate) static ENGINE_FAILED: Pattern =
 #[cfg(test)]
 static TABLES: [&[Pattern]; 5] = [ENGINE, CLOUDFLARED, PROXY, SERVER, CONTAINER];
 
-/// The rule of a line after which the program that printed it cannot go on, or goes on in vain.
+/// The rule of a line after which the program that printed it cannot continue, or continues in vain.
 pub(crate) fn proof(line: &str, patterns: &[Pattern]) -> Option<RuleId> {
     let pattern = patterns.iter().find(|pattern| pattern.fits(line))?;
     (pattern.effect == Effect::Fatal || pattern.rule == Some(RuleId::TokenRejected)).then_some(pattern.rule).flatten()

@@ -1,5 +1,5 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
-//! and Vite. Answers to calls are no row: `access` reads them.
+//! and Vite. Answers to calls are not rows: `access` reads them.
 
 use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
@@ -7,7 +7,7 @@ use crate::rules::RuleId::*;
 /// Advice for an installation that fails because no name resolves: an index of another name would not resolve either.
 const NAMES_FIRST: &str = "let names resolve in the container: `docker compose exec SERVICE getent hosts pypi.org` tries it; set `dns:` for the service, or `\"dns\"` in the engine's daemon.json, to a resolver that answers, then `{helper} restart --dir {dir}`; installing at build time, in an image, makes restarts independent of it";
 
-/// Advice for a user without a home directory, in whose place `/` stands.
+/// Advice for a user without a home directory, for whom `/` is used.
 const NO_HOME: &str = "give the service's user a place to write: `environment: {HOME: /tmp, npm_config_cache: /tmp/npm, UV_CACHE_DIR: /tmp/uv}`, or install the package in an image as root (`build:`); then run `{helper} up --dir {dir}`";
 /// Advice for a package that its index does not have.
 const PACKAGE_NAME: &str = "correct the package's name or version in the `command:` of the service: the index in the evidence has no such package; a private one needs its registry and a login; then run `{helper} up --dir {dir}`";

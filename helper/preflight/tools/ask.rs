@@ -52,7 +52,7 @@ pub(in crate::preflight) fn start(
     run(Box::new(move |docker, tasks, deadline| {
         let mut args = vec!["image", "inspect"];
         args.extend(images.iter().map(String::as_str));
-        // Images that are missing make the exit code 1; the others are printed all the same.
+        // Images that are missing make the exit code 1; the others are still printed.
         tasks.send(Answer::Images(super::images(&ask(docker, &args, deadline).stdout, &images)));
     }));
 }

@@ -267,7 +267,7 @@ impl Reply {
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// Decodes more of the body; `false` when it is complete, broken off, or longer than anybody needs.
+    /// Decodes more of the body; `false` when it is complete, broken off, or longer than needed.
     ///
     /// # Errors
     /// `Timeout` when no more came in time.
@@ -344,7 +344,7 @@ impl Reply {
         left - here as u64
     }
 
-    /// What it is where it is no answer of MCP's.
+    /// What it is where it is not an answer of MCP's.
     pub(super) fn as_http(&mut self) -> Http {
         let is_stream = self.content_type() == "text/event-stream";
         while !is_stream && self.body.len() < EXCERPT * 4 && self.more().unwrap_or(false) {}

@@ -178,7 +178,7 @@ impl<'a> Client<'a> {
         let Some(protocol) = opened.result["protocolVersion"].as_str() else { return other(opened.got) };
         let mut server = described(&opened.result, place.path, protocol.to_owned(), Era::Initialize);
         let mut headers = vec![("MCP-Protocol-Version", protocol.to_owned())];
-        // What is no header value cannot be sent back either.
+        // What is not a header value cannot be sent back either.
         let session = opened.session.filter(|id| !id.is_empty() && id.bytes().all(|b| (0x21..=0x7e).contains(&b)));
         headers.extend(session.clone().map(|id| ("Mcp-Session-Id", id)));
         if !brief {

@@ -101,7 +101,7 @@ fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
     let name = host.to_owned();
     // The resolver has timeouts of its own; a thread that is late is left behind.
     let ask = move || send.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-    // Without a thread nothing is sent, which is no answer within the time.
+    // Without a thread nothing is sent, which is not an answer within the time.
     let _ = process::spawn(ask);
     let found = match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         Ok(found) => found.map_err(|_| Got::NameUnknown)?,

@@ -29,7 +29,7 @@ pub(super) fn waits_for_proxy(cloudflared: &Container) -> bool {
     }
 }
 
-/// How cloudflared is cut off from the proxy, if it is.
+/// How cloudflared lost the proxy's network, if it did.
 pub(crate) fn orphan(proxy: &Container, cloudflared: &Container) -> Option<Orphan> {
     let owner = cloudflared.network_of.as_deref()?;
     if waits_for_proxy(cloudflared) {

@@ -324,7 +324,7 @@ impl Log {
 type Connections = Arc<[AtomicBool; 4]>;
 
 /// Calls since the start, as `proxy/metrics.go` counts them: a request as it arrives, an error where the origin cannot
-/// be reached, a response code once an answer that is no WebSocket has passed.
+/// be reached, a response code once an answer that is not a WebSocket has passed.
 #[derive(Default)]
 struct Calls {
     requests: u64,

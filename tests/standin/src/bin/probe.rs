@@ -102,7 +102,7 @@ fn mcp(address: &str, path: &str, host: &str, tool: &str, arguments: &str) -> Re
     Ok(())
 }
 
-/// What an MCP server of 2026-07-28 with one tool answers; `None` for what is no request of MCP's.
+/// What an MCP server of 2026-07-28 with one tool answers; `None` for what is not a request of MCP's.
 fn mcp_answer(head: &mut http::Head, client: &mut impl Read, name: &str) -> Option<Value> {
     let length: u64 = head.field("content-length")?.parse().ok()?;
     let mut body = std::mem::take(&mut head.rest);
