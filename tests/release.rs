@@ -261,7 +261,7 @@ fn the_workflow_builds_every_target_with_the_one_command_and_pinned_actions() {
         }
         let checkouts = text.matches("uses: actions/checkout@").count();
         assert!(checkouts > 0 && text.matches("persist-credentials: false").count() == checkouts, "{file}");
-        // Nothing that somebody else wrote becomes part of a script.
+        // Nothing that others wrote becomes part of a script.
         assert!(!text.contains("${{ github.event"), "{file}");
     }
 }

@@ -231,7 +231,7 @@ fn a_lost_server_certificate_is_issued_for_the_key_that_is_there() {
     assert_eq!(of_certificate, openssl(&data, &["pkey", "-in", "tls.key", "-pubout"]));
 }
 
-/// What stands there, exit code, findings, files made.
+/// What is there, exit code, findings, files made.
 type Half<'a> = (&'a str, Box<dyn Fn(&Path)>, i32, &'a [&'a str], &'a [&'a str]);
 
 fn put(name: &'static str, content: &'static [u8]) -> Box<dyn Fn(&Path)> {
@@ -394,7 +394,7 @@ fn the_certificate_in_the_answer_is_the_one_on_disk_whatever_letters_it_has() {
     let data = dir.join("data");
     remove(&dir, &FILES);
     openssl(&data, &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key"]);
-    // Base64 of `{"a` is `eyJh`, at whatever offset one of three stands.
+    // Base64 of `{"a` is `eyJh`, at any of three offsets.
     let subject = format!("/O={}/CN=x", "{\"a.".repeat(15));
     openssl(
         &data,

@@ -119,7 +119,7 @@ fn by_date_or_by_force_the_certificate_is_replaced_and_nothing_else() {
         assert_eq!((after.uid(), after.gid(), mode(&file)), (before.uid(), before.gid(), 0o640));
         verified(dir);
     }
-    // In the middle of an interrupted write of somebody else there is no half file: nothing but the four.
+    // In the middle of an interrupted write of another process there is no half file: nothing but the four.
     let mut names: Vec<_> = std::fs::read_dir(long.join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["ca.crt", "ca.key", "tls.crt", "tls.key"]);

@@ -108,8 +108,8 @@ fn open(dir: &Path) {
     assert_eq!(answer.finding("certs-rotation-open")["severity"], "note");
 }
 
-/// Without a step it only says where it stands.
-fn stands(dir: &Path, stage: &str) -> Answer {
+/// Without a step it only reports the phase.
+fn phase(dir: &Path, stage: &str) -> Answer {
     let answer = helper(["certs", "rotate-ca"]).dir(dir).changes_nothing().run().expect(0);
     assert_eq!(answer.data()["stage"], stage);
     assert!(answer.data()["files"].as_array().unwrap().iter().all(|file| file["action"] == "unchanged"));
@@ -128,7 +128,7 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     let parent = folder();
     let dir = with_routes(parent.path());
     let idle = state(&dir);
-    let answer = stands(&dir, "idle");
+    let answer = phase(&dir, "idle");
     assert_eq!((&answer.data()["next_ca"], &answer.data()["old_ca"]), (&Value::Null, &Value::Null));
     refused(&dir, "switch");
     // Nothing to finish or to take back is not a fault, and changes nothing.
@@ -146,7 +146,7 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     assert!(idle.iter().all(|(name, content)| with_next[name] == *content), "nothing in use is touched");
     step(&dir, "begin", "begun");
     assert!(state(&dir) == with_next, "begun once");
-    stands(&dir, "begun");
+    phase(&dir, "begun");
     open(&dir);
     refused(&dir, "finish");
     assert!(signed_by(&dir, "ca.crt") && !signed_by(&dir, "ca-next.crt"));
@@ -170,7 +170,7 @@ fn three_steps_change_the_ca_and_every_moment_has_a_valid_certificate() {
     );
     step(&dir, "switch", "switched");
     assert!(state(&dir) == both, "switched once");
-    stands(&dir, "switched");
+    phase(&dir, "switched");
     open(&dir);
     refused(&dir, "begin");
     assert!(signed_by(&dir, "ca.crt") && !signed_by(&dir, "ca-old.crt"));
@@ -230,7 +230,7 @@ fn every_step_can_be_repeated_and_no_key_is_ever_lost() {
         let before = keys(dir);
         assert!(known.is_subset(&before), "{what}: a key is lost");
         known = before;
-        assert_eq!(stands(dir, stage).data()["phase"], stage, "{what}");
+        assert_eq!(phase(dir, stage).data()["phase"], stage, "{what}");
     };
     for round in 0..2 {
         for (what, stage) in [("begin", "begun"), ("switch", "switched"), ("back", "begun"), ("switch", "switched")] {
@@ -274,7 +274,7 @@ fn an_interrupted_begin_is_named_as_that_by_every_command() {
     let dir = with_routes(parent.path());
     step(&dir, "begin", "begun");
     std::fs::remove_file(dir.join("data/ca-next.crt")).unwrap();
-    let look = stands(&dir, "beginning");
+    let look = phase(&dir, "beginning");
     let next = look.json["next"].to_string();
     assert!(!next.contains("ca-next.crt") && next.contains("begin"), "nothing to register yet: {next}");
     for what in ["switch", "finish"] {

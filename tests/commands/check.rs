@@ -20,7 +20,7 @@ fn check(dir: &Path) -> Answer {
     helper(["check"]).dir(dir).changes_nothing().run()
 }
 
-/// What only git can say is skipped where there is none.
+/// What only git can say is skipped without git.
 fn without_git() -> Value {
     match which("git") {
         Some(_) => json!([]),

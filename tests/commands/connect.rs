@@ -1,4 +1,4 @@
-//! `connect`: how to call the tunnel, valid as it stands.
+//! `connect`: how to call the tunnel, valid as printed.
 
 use std::process::Command;
 

@@ -96,7 +96,7 @@ fn lines_are_text_with_the_service_in_front() {
         ]
     );
     assert_eq!(text(&host.run(&["--service", "cloudflared"])).lines().count(), 1);
-    // A service that does not exist, a moment that is none: an answer like any other.
+    // A service that does not exist, an invalid time: an answer like any other.
     for words in [&["--service", "nginx"][..], &["--since", "yesterday"], &["--follow=perhaps"]] {
         let out = host.run(words);
         let answer: Value = serde_json::from_slice(&out.stdout).unwrap();

@@ -178,7 +178,7 @@ fn what_a_person_allowed_is_started_until_it_changes() {
     let note = rig.call("check").run().expect(0);
     assert_eq!(note.finding("compose-privileges")["severity"], "note");
 
-    // One that others can write is nobody's word.
+    // One that others can write proves nothing.
     crate::support::chmod(Path::new(record), 0o666);
     assert!(has_privileges(&rig.up()));
     crate::support::chmod(Path::new(record), 0o600);

@@ -351,7 +351,7 @@ fn an_edited_compose_file_is_kept_with_a_diff_unless_it_may_be_overwritten() {
     assert_eq!(updated, 1);
     assert!(read(&dir, COMPOSE).contains("- http2") && !read(&dir, COMPOSE).contains("99m"));
     assert_eq!(backups(&dir), [(COMPOSE.to_owned(), edited)]);
-    // Files that nobody edited are replaced without a backup.
+    // Files without an edit are replaced without a backup.
     render(&dir, json!({"protocol": null, "overwrite": true})).expect(0);
     assert_eq!(backups(&dir).len(), 1);
 }

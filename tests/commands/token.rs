@@ -315,9 +315,9 @@ fn git_itself_says_whether_it_would_commit_the_token() {
 }
 
 #[test]
-fn a_token_set_while_the_file_belongs_to_somebody_keeps_its_owner() {
+fn a_token_set_in_a_file_of_another_user_keeps_its_owner() {
     if !crate::support::is_root() {
-        return skip("a_token_set_while_the_file_belongs_to_somebody_keeps_its_owner", "not root");
+        return skip("a_token_set_in_a_file_of_another_user_keeps_its_owner", "not root");
     }
     let parent = folder();
     let dir = deployment(parent.path());

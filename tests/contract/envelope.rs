@@ -449,7 +449,7 @@ fn every_answer_is_as_the_schema_says() {
     run(&["preflight"], json!({"offline": true}));
     let empty = folder();
     for command in ["up", "status", "restart", "down"] {
-        // No engine: neither is one asked nor anything of somebody's stopped.
+        // No engine: neither is one asked nor another's container stopped.
         schemas.require(&helper([command]).dir(&dir).env("DOCKER_HOST", "unix:///nonexistent.sock").run());
         schemas.require(&helper([command]).dir(&dir).path(&[empty.path()]).run());
     }
@@ -507,7 +507,7 @@ fn rules_are_one_table_and_one_row_of_it() {
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), count, "an id stands twice");
+    assert_eq!(ids.len(), count, "an id occurs twice");
     assert!(ids.iter().all(|id| id.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))));
 }
 

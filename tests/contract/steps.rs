@@ -1,4 +1,4 @@
-//! Where a directory stands, made by the helper, by hand, or broken: the step to do now, and what each command says of it.
+//! The current step of a directory that is made by the helper, by hand, or broken, and what each command says of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ impl Host {
         helper(words.iter().copied()).dir(&self.dir).path(&[&self.bin])
     }
 
-    /// Where it stands. Looking changes nothing.
-    fn stands(&self, code: i32) -> Answer {
+    /// The steps as `init` reports them, which changes nothing.
+    fn look(&self, code: i32) -> Answer {
         let answer = self.call(&["init"]).changes_nothing().run().expect(code);
         let ids: Vec<&str> = steps(&answer).into_iter().map(|(id, ..)| id).collect();
         assert_eq!(ids, STEPS);
@@ -64,7 +64,7 @@ fn next(answer: &Answer) -> Vec<String> {
 #[test]
 fn a_deployment_is_led_from_nothing_to_its_start() {
     let host = Host::new();
-    let nothing = host.stands(0);
+    let nothing = host.look(0);
     assert_eq!((nothing.data()["step"].as_str(), done(&nothing)), (Some("preflight"), vec![]));
     assert_eq!(next(&nothing), ["helper: preflight"]);
     assert!(!host.dir.exists(), "looking made a directory");
@@ -73,8 +73,8 @@ fn a_deployment_is_led_from_nothing_to_its_start() {
     let made = host.call(&["init"]).json(init).run().expect(0);
     assert_eq!(made.data()["step"], "token");
     assert_eq!(next(&made), ["person: token set"]);
-    let stands = host.stands(0);
-    assert_eq!((stands.data()["step"].as_str(), done(&stands)), (Some("token"), vec!["create-tunnel", "directory"]));
+    let now = host.look(0);
+    assert_eq!((now.data()["step"].as_str(), done(&now)), (Some("token"), vec!["create-tunnel", "directory"]));
     // What has to wait is not named by any command.
     for words in [&["check"][..], &["status"], &["up"], &["diagnose"], &["token", "check"]] {
         let answer = host.call(words).run();
@@ -83,20 +83,20 @@ fn a_deployment_is_led_from_nothing_to_its_start() {
 
     let set = host.call(&["token", "set"]).stdin(token("healthy")).run().expect(0);
     assert_eq!(next(&set), ["person:", "person:"], "{:#}", set.json);
-    let stands = host.stands(0);
-    assert_eq!(stands.data()["step"], "register-ca");
-    assert_eq!(done(&stands), ["create-tunnel", "directory", "token"]);
+    let now = host.look(0);
+    assert_eq!(now.data()["step"], "register-ca");
+    assert_eq!(done(&now), ["create-tunnel", "directory", "token"]);
     for words in [&["check"][..], &["up"]] {
         assert_eq!(next(&host.call(words).run()), ["person:"], "{words:?}: nothing is chosen for the person");
     }
 
     let written = host.call(&["render"]).json(json!({"sample": true})).run().expect(0);
     assert_eq!(next(&written), ["person:", "helper: up"]);
-    let stands = host.stands(0);
-    assert_eq!(stands.data()["step"], "register-ca");
-    assert_eq!(done(&stands), ["create-tunnel", "directory", "token", "upstream", "configure"]);
-    assert_eq!(steps(&stands)[7], ("start", "todo", "helper"));
-    assert_eq!(next(&stands), ["person:", "helper: up"]);
+    let now = host.look(0);
+    assert_eq!(now.data()["step"], "register-ca");
+    assert_eq!(done(&now), ["create-tunnel", "directory", "token", "upstream", "configure"]);
+    assert_eq!(steps(&now)[7], ("start", "todo", "helper"));
+    assert_eq!(next(&now), ["person:", "helper: up"]);
     // How long certificates and token hold is told with the state of the stack.
     let status = host.call(&["status"]).run();
     assert_eq!(status.data()["token"], "set");
@@ -119,9 +119,9 @@ fn a_deployment_is_led_from_nothing_to_its_start() {
 fn the_token_may_come_first_and_the_sample_at_once() {
     let host = Host::new();
     host.call(&["token", "set"]).stdin(token("healthy")).run().expect(0);
-    let stands = host.stands(0);
-    assert_eq!((stands.data()["step"].as_str(), done(&stands)), (Some("directory"), vec!["create-tunnel", "token"]));
-    assert_eq!(next(&stands), ["person:"]);
+    let now = host.look(0);
+    assert_eq!((now.data()["step"].as_str(), done(&now)), (Some("directory"), vec!["create-tunnel", "token"]));
+    assert_eq!(next(&now), ["person:"]);
     let made = host.call(&["init"]).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
     assert_eq!(
         (made.data()["step"].as_str(), next(&made)),
@@ -135,12 +135,12 @@ fn what_docker_does_not_tell_is_not_known() {
     deployment(host.parent.path());
     for special in ["*) echo Cannot connect to the Docker daemon >&2; exit 1 ;;", "version*) exit 1 ;;"] {
         script(&host.bin, "docker", &fake_docker(special));
-        let stands = host.stands(0);
-        assert_eq!(steps(&stands)[7].1, "unknown");
-        assert_eq!(stands.json["skipped"][0]["id"], "containers", "{:#}", stands.json);
+        let now = host.look(0);
+        assert_eq!(steps(&now)[7].1, "unknown");
+        assert_eq!(now.json["skipped"][0]["id"], "containers", "{:#}", now.json);
     }
     fs::remove_file(host.bin.join("docker")).unwrap();
-    assert_eq!(steps(&host.stands(0))[7].1, "unknown");
+    assert_eq!(steps(&host.look(0))[7].1, "unknown");
 }
 
 /// Anthropic's quickstart, typed by a person.
@@ -157,30 +157,27 @@ fn a_directory_made_by_hand_stands_where_it_does() {
     deployment(host.parent.path());
     by_hand(&host.dir);
     let all = ["create-tunnel", "directory", "token", "upstream", "configure"];
-    let stands = host.stands(0);
-    assert_eq!((stands.data()["step"].as_str(), done(&stands)), (Some("register-ca"), all.to_vec()));
+    let now = host.look(0);
+    assert_eq!((now.data()["step"].as_str(), done(&now)), (Some("register-ca"), all.to_vec()));
     // The token in a file of its own.
     let text = fs::read_to_string(host.dir.join(".env")).unwrap().replace(&token("healthy"), "");
     fs::write(host.dir.join(".env"), text).unwrap();
-    assert_eq!(host.stands(0).data()["step"], "token");
+    assert_eq!(host.look(0).data()["step"], "token");
     fs::write(host.dir.join("data/tunnel.txt"), token("healthy")).unwrap();
     edit(
         &host.dir.join("docker-compose.yaml"),
         "    environment: [TUNNEL_TOKEN]\n",
         "    environment: [TUNNEL_TOKEN_FILE=/data/tunnel.txt]\n    volumes: ['./data:/data:ro']\n",
     );
-    assert_eq!(host.stands(0).data()["step"], "register-ca");
+    assert_eq!(host.look(0).data()["step"], "register-ca");
     // In a volume it cannot be seen, and is not called missing.
     edit(
         &host.dir.join("docker-compose.yaml"),
         "    volumes: ['./data:/data:ro']\n",
         "    volumes: ['secrets:/data:ro']\n",
     );
-    let stands = host.stands(0);
-    assert_eq!(
-        (steps(&stands)[3], stands.data()["step"].as_str()),
-        (("token", "unknown", "person"), Some("register-ca"))
-    );
+    let now = host.look(0);
+    assert_eq!((steps(&now)[3], now.data()["step"].as_str()), (("token", "unknown", "person"), Some("register-ca")));
 }
 
 #[test]
@@ -203,19 +200,19 @@ fn what_is_broken_is_made_before_anything_later() {
         if is_root() && fs::metadata(host.dir.join(".env")).unwrap().permissions().readonly() {
             continue;
         }
-        let stands = host.stands(code);
-        assert_eq!(stands.data()["step"], step, "{:#}", stands.json);
-        assert!(!next(&stands).iter().any(|step| step.contains(" up")), "{:#}", stands.json);
+        let now = host.look(code);
+        assert_eq!(now.data()["step"], step, "{:#}", now.json);
+        assert!(!next(&now).iter().any(|step| step.contains(" up")), "{:#}", now.json);
     }
     // Lost files: what is missing is written again, by the command that `next` gives.
     let host = Host::new();
     deployment(host.parent.path());
     fs::remove_file(host.dir.join("docker-compose.yaml")).unwrap();
-    let stands = host.stands(0);
-    assert_eq!(steps(&stands)[6], ("configure", "todo", "helper"));
-    assert_eq!(next(&stands), ["person:", "helper: render"]);
+    let now = host.look(0);
+    assert_eq!(steps(&now)[6], ("configure", "todo", "helper"));
+    assert_eq!(next(&now), ["person:", "helper: render"]);
     host.call(&["render"]).run().expect(0);
-    assert_eq!(steps(&host.stands(0))[6].1, "done");
+    assert_eq!(steps(&host.look(0))[6].1, "done");
 }
 
 #[test]
@@ -224,8 +221,8 @@ fn an_expired_certificate_is_no_start() {
     deployment(host.parent.path());
     fs::remove_file(host.dir.join("data/ca.crt")).unwrap();
     fs::remove_file(host.dir.join("data/ca.key")).unwrap();
-    let stands = host.call(&["init"]).changes_nothing().run();
-    assert_eq!(stands.data()["step"], "directory");
-    assert!(next(&stands).iter().all(|step| !step.contains("up")), "{:#}", stands.json);
-    assert_ne!(stands.data()["steps"], Value::Null);
+    let now = host.call(&["init"]).changes_nothing().run();
+    assert_eq!(now.data()["step"], "directory");
+    assert!(next(&now).iter().all(|step| !step.contains("up")), "{:#}", now.json);
+    assert_ne!(now.data()["steps"], Value::Null);
 }

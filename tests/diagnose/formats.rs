@@ -162,7 +162,7 @@ fn json_output(text: &str) -> Option<String> {
     Some(as_v2(converted.iter().map(|(name, line)| (*name, line.as_str()))))
 }
 
-/// The lines with prefixes, by service, and what stands around them.
+/// The lines with prefixes, by service, and what surrounds them.
 struct Parts<'a> {
     before: &'a [Line<'a>],
     services: Vec<Vec<Line<'a>>>,

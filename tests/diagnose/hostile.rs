@@ -1,4 +1,4 @@
-//! Logs that nobody would print: never a panic, never a secret, never anything that is not escaped.
+//! Hostile logs: never a panic, never a secret, never anything that is not escaped.
 
 use base64::Engine;
 use proptest::collection::vec;

@@ -169,7 +169,7 @@ fn what_compose_says_on_the_way_fires_nothing() {
     }
 }
 
-/// The rule, who says it, and how else it is said. `%` stands for the error of a call that the proxy made.
+/// The rule, who says it, and its other wordings. `%` is the error of a call that the proxy made.
 const WORDINGS: &[(&str, &str, &str)] = &[
     ("upstream-refused", "%", "dial tcp 172.22.0.3:9000: connect: connection refused"),
     ("upstream-dns", "%", "dial tcp: lookup helo-mcp on 127.0.0.11:53: server misbehaving"),

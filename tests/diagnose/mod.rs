@@ -135,7 +135,7 @@ fn every_log_adds_up_to_what_its_label_says() {
         let next = answer.json["next"].as_array().unwrap().len();
         let wrong = case.expected.iter().any(|(_, severity, _)| severity != "note");
         assert_eq!(next, usize::from(wrong || !case.healthy), "{}", case.name);
-        // A cause stands in front of what follows from it, and is among the findings.
+        // A cause precedes what follows from it, and is among the findings.
         let ids: Vec<&str> = case.expected.iter().map(|(id, ..)| id.as_str()).collect();
         for (at, (id, _, cause)) in case.expected.iter().enumerate() {
             if let Some(cause) = cause {

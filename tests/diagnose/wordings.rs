@@ -295,7 +295,7 @@ pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
         "2026-11-22T20:54:51Z ERR something that no table knows error=\"x\"",
         "2026-11-22T20:54:51Z WRN something that no table knows error=\"x\"",
     ),
-    // The proxy, and what stands in its place.
+    // The proxy, and what replaces it.
     (
         "unexplained-error",
         "mcp-gateway-1",

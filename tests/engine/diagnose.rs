@@ -72,7 +72,7 @@ fn engine_diagnose_what_runs_and_what_was_changed_under_it() {
     stack.up_ready();
     let answer = diagnose(&stack);
     healthy(&answer);
-    assert_eq!(ids(&answer), ["proxy-reaches-nothing"], "nobody called yet");
+    assert_eq!(ids(&answer), ["proxy-reaches-nothing"], "no call arrived yet");
     assert_eq!(answer.data()["signals"]["registered"], 4);
     assert_eq!(answer.data()["signals"]["last_call"], Value::Null);
     super::call::bring(&stack, &format!("own.{}/mcp", stack.domain));
@@ -454,7 +454,7 @@ fn engine_diagnose_what_was_never_started() {
     assert!(answer.json["summary"].as_str().unwrap().contains("the stack is not running"), "{:#}", answer.json);
     assert!(next(&answer).contains(" up "), "{}", next(&answer));
 
-    // What nobody can start is mended before it is started.
+    // A stack that cannot start is fixed before it is started.
     stack.edit("docker-compose.yml", "service:mcp-proxy", "host");
     let broken = stack.call(["diagnose"]).changes_nothing().run().expect(1);
     assert_eq!(broken.finding("stack-stopped")["consequence_of"], "network-mode-missing");

@@ -95,7 +95,7 @@ fn engine_edge_that_refuses_the_token() {
     assert_eq!(up.finding("edge-not-registered")["consequence_of"], "token-rejected");
     assert_eq!(up.data()["connections"], 0);
 
-    // Over HTTP/2 it is, and then nobody waits any longer.
+    // Over HTTP/2 it is, and then the wait ends.
     stack.call(["render"]).json(json!({"protocol": "http2"})).run().expect(0);
     let up = stack.up(240).expect(1);
     assert_eq!(up.findings()[0], "token-rejected", "{:#}", up.json);
@@ -118,7 +118,7 @@ fn engine_edge_behind_a_firewall() {
     up.finding("edge-not-registered");
     stack.assert_no_token();
 
-    // The network is asked, too, so that nobody has to guess: from this host nothing is let out either.
+    // The network is asked, too, so that the cause is known: from this host nothing is let out either.
     let Some(python) = python("edge: blocked") else { return };
     let again = |world: &World| {
         let running = world.start(&python);

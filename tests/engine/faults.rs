@@ -242,7 +242,7 @@ fn engine_ended_server_is_named_without_waiting_for_it() {
     let up = stack.up(25).expect(1);
     assert_eq!(up.findings()[0], "upstream-down", "{:#}", up.json);
     assert_eq!(route(&up, "own")["upstream_up"], false);
-    assert!(seconds(&up) < 20, "nothing starts it again, so nobody waits for it: {}", up.data());
+    assert!(seconds(&up) < 20, "nothing starts it again, so the wait ends: {}", up.data());
 }
 
 #[test]

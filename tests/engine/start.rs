@@ -114,8 +114,8 @@ fn engine_joined_network() {
     assert!(finding["evidence"].to_string().contains(&network), "{finding}");
 
     docker_says(["network", "create", &network]);
-    let nobody = stack.up(5).expect(1);
-    nobody.finding("upstream-undefined");
+    let absent = stack.up(5).expect(1);
+    absent.finding("upstream-undefined");
 
     let program = ["--entrypoint", "/usr/local/bin/probe", PROXY, "serve", ":9000", "from afar"];
     docker_says(["run", "--detach", "--name", &server, "--network", &network].into_iter().chain(program));
@@ -350,7 +350,7 @@ fn engine_a_stack_made_by_hand_is_understood() {
     let environment = stack.inspect("cloudflared")["Config"]["Env"].to_string();
     assert!(environment.contains(&token("healthy")), "the token in the container is not the one in .env");
 
-    // An orphan is an orphan, whoever made it.
+    // An orphan is an orphan, also by hand.
     stack.kill("mcp-proxy");
     stack.status().expect(1).finding("proxy-netns-orphaned");
     stack.restart_ready();
@@ -394,7 +394,7 @@ fn engine_the_samples_image_is_never_looked_for_in_a_registry() {
     assert!(calls.lines().any(|line| line == "compose up --detach --build"), "{calls}");
 }
 
-/// A helper that is killed leaves a Compose run behind; nobody else may start one beside it.
+/// A helper that is killed leaves a Compose run behind; no second one may start beside it.
 #[test]
 fn engine_the_lock_outlives_a_helper_that_is_killed() {
     let Some(engine) = engine("the lock outlives the helper") else { return };

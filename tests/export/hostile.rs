@@ -1,4 +1,4 @@
-//! Bundles that nobody's `export` made: nothing of them reaches the disk.
+//! Bundles that no `export` made: nothing of them reaches the disk.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

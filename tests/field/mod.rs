@@ -238,7 +238,7 @@ fn every_rule_of_the_table_has_a_test_that_raises_it() {
         for rule in *rules {
             let name: String = rule.split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect();
             assert!(words.contains(rule) || names.contains(name.as_str()), "{file} does not raise `{rule}`");
-            assert!(raised.insert((*rule).to_owned()), "`{rule}` has a fixture, and stands in ELSEWHERE as well");
+            assert!(raised.insert((*rule).to_owned()), "`{rule}` has a fixture, and is in ELSEWHERE as well");
         }
     }
     let untried: BTreeSet<String> = UNTRIED.iter().map(|(rule, _)| (*rule).to_owned()).collect();

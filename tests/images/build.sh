@@ -6,7 +6,7 @@
 #   mcp-tunnels-test/python:local          this machine's CPython, with the sample's packages as wheels
 #
 # Nothing is pulled from an image registry. An image whose inputs have not changed is left alone. The stand-ins need
-# cargo, the Python image a python3 with pip whose package index answers. Docker builds from what stands here: no
+# cargo, the Python image a python3 with pip whose package index answers. Docker builds from what is here: no
 # network inside the builds.
 set -euo pipefail
 

@@ -95,7 +95,7 @@ fn steps(answer: &Answer) -> Vec<(&str, &str)> {
     steps.map(|step| (step["id"].as_str().unwrap(), step["state"].as_str().unwrap())).collect()
 }
 
-/// Where no packet leaves the machine: the probes of `preflight` are not sent to anybody.
+/// Where no packet leaves the machine: the probes of `preflight` are not sent.
 pub(super) fn closed() -> Option<Vec<&'static str>> {
     let works =
         |args: &[&str]| Command::new("unshare").args(args).arg("true").output().is_ok_and(|o| o.status.success());
@@ -254,7 +254,7 @@ fn assert_bundle(file: &Path) {
     assert!(!text.contains(&token("healthy")) && !text.contains("PRIVATE KEY-----"), "a secret is in the bundle");
 }
 
-/// What stands in a directory that was made by hand from Anthropic's quickstart is understood and left alone.
+/// A directory that was made by hand from Anthropic's quickstart is understood and left alone.
 #[test]
 fn a_directory_made_by_hand_is_resumed() {
     let parent = folder();
@@ -272,8 +272,8 @@ fn a_directory_made_by_hand_is_resumed() {
         let call = call.env("MCP_TUNNELS_HELPER", env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
         call.env("PATH", crate::support::posix_path()).under(&["sh", "-c", &text]).run()
     };
-    let stands = run("init --dir \"DIR\"").expect(0);
-    let done: Vec<&str> = steps(&stands).into_iter().filter(|(_, state)| *state == "done").map(|(id, _)| id).collect();
+    let now = run("init --dir \"DIR\"").expect(0);
+    let done: Vec<&str> = steps(&now).into_iter().filter(|(_, state)| *state == "done").map(|(id, _)| id).collect();
     assert_eq!(done, ["create-tunnel", "directory", "token", "upstream", "configure"]);
     run("init --dir \"DIR\" --json").expect(0);
     let refused = run("render --dir \"DIR\" --json '{\"sample\"").expect(1);

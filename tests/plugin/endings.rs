@@ -25,7 +25,7 @@ fn section(prompt: &Prompt, title: &str) -> String {
     found.unwrap_or_else(|| panic!("{} has no section {title}", prompt.name)).1
 }
 
-/// The options that a question offers: what stands in single asterisks, question by question.
+/// The options that a question offers: the texts in single asterisks, question by question.
 fn questions(text: &str) -> Vec<Vec<String>> {
     // Sections join their options by commas and by a word of explanation in brackets.
     let plain = text.replace("**", "");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::root;
 use crate::support::{folder, posix};
 
-/// Two deployments, one with a space in its path, and a project that is none.
+/// Two deployments, one with a space in its path, and a project without a deployment.
 fn places(parent: &Path) -> [String; 3] {
     ["dep", "my dep", "other"].map(|name| {
         let dir = parent.join(name);

@@ -45,7 +45,7 @@ fn manifest() -> Value {
 struct Prompt {
     name: String,
     text: String,
-    /// What stands between the two `---`.
+    /// The text between the two `---`.
     front: serde_yaml::Mapping,
     body: String,
 }
@@ -102,7 +102,7 @@ impl Prompt {
         lines
     }
 
-    /// What stands in single backquotes outside of blocks.
+    /// The texts in single backquotes outside of blocks.
     fn quoted(&self) -> Vec<String> {
         let blocks: Vec<&str> = self.body.split("```").step_by(2).collect();
         blocks.iter().flat_map(|text| text.split('`').skip(1).step_by(2).map(str::to_owned)).collect()
@@ -184,7 +184,7 @@ impl Contract {
     }
 }
 
-/// The schemas that a schema stands for: itself, what it refers to, its alternatives, its items.
+/// The schemas that a schema contains: itself, what it refers to, its alternatives, its items.
 fn resolved<'a>(root: &'a Value, node: &'a Value) -> Vec<&'a Value> {
     let mut all = vec![node];
     if let Some(reference) = node["$ref"].as_str() {

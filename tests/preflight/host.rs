@@ -105,7 +105,7 @@ fn docker_in_every_state_in_which_it_cannot_be_used() {
         (denied, "docker-permission"),
         (new_api, "engine-too-old"),
         (old_api, "docker-client-old"),
-        ("something that nobody has seen before", "docker-failed"),
+        ("an error never seen before", "docker-failed"),
     ] {
         let rig = Rig::new(&format!(
             "version*) echo '{{\"Client\":{{\"Version\":\"28.2.2\"}},\"Server\":null}}'; echo '{said}' >&2; exit 1 ;;\n\
@@ -236,7 +236,7 @@ fn an_engine_that_is_elsewhere_or_of_another_kind() {
     let answer = with("", ",\"SystemTime\":\"2026-01-01T00:00:00.5Z\"").run().expect(1);
     assert!(evidence(&answer, "clock-wrong").contains("that of the engine"), "{:#}", answer.json);
     assert!(answer.data()["host"]["engine_clock_offset_s"].as_i64().unwrap() < -1000);
-    // A CPU that nobody builds for.
+    // A CPU without a build.
     let answer = Rig::new(
         "info*) echo '{\"ServerVersion\":\"28.2.2\",\"Architecture\":\"riscv64\",\"DockerRootDir\":\"/\"}' ;;",
     )
@@ -270,7 +270,7 @@ fn variables_of_the_shell() {
     let answer = call.secret(&secret).run().expect(0);
     assert_eq!(answer.findings(), ["shell-variables"]);
     assert_eq!(evidence(&answer, "shell-variables"), "set: COMPOSE_FILE, COMPOSE_PROJECT_NAME, TUNNEL_TOKEN");
-    // A proxy is a note, and its password nobody's business.
+    // A proxy is a note, and its password stays hidden.
     let call = rig.call().env("HTTPS_PROXY", "http://me:hunter2@proxy.corp:3128").secret("hunter2");
     let answer = call.run().expect(0);
     assert_eq!(answer.finding("proxy-not-used")["severity"], "note");
@@ -495,7 +495,7 @@ fn the_real_engine() {
     helper(["render"]).dir(&dir).json(json!({"routes": {"far": "http://10.213.77.9:80"}})).run().expect(0);
     let answer = call().run();
     assert!(evidence(&answer, "network-overlap").contains(&name), "{:#}", answer.json);
-    // An address that nobody answers at.
+    // An address without an answer.
     let nowhere = parent.path().join("none.sock");
     let answer = call().env("DOCKER_HOST", format!("unix://{}", nowhere.display())).run().expect(1);
     assert_eq!(answer.findings()[0], "docker-host-nowhere", "{:#}", answer.json);

@@ -51,7 +51,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all.map(|(path, _, content)| (path, content)).collect()
 }
 
-/// Runs every command where something odd stands at `inside`; nothing outside may change, nothing of a key be lost.
+/// Runs every command where something odd is at `inside`; nothing outside may change, nothing of a key be lost.
 fn all_commands_beside(inside: &str, plant: &dyn Fn(&Path), fresh: bool) -> Vec<(&'static str, i32)> {
     let parent = folder();
     let dir = parent.path().join("mcp-tunnel");

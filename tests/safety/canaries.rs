@@ -34,7 +34,7 @@ const RANDOM: [(&str, &str); 16] = [
     ("requirements", "Yb4Xq8Zv2Wt6Kn1Lr9Mc3Pd7Gn5Hf0JsN"),
 ];
 
-/// What a person made up: it goes as it stands and as JSON, URLs and base64 write it.
+/// What a person made up: it occurs verbatim and as JSON, URLs and base64 write it.
 const PHRASES: [&str; 3] = ["correct \"horse\" staple", "tr/ub4dor&3 <x>", "geheim-und-lang"];
 
 fn secret(name: &str) -> &'static str {
@@ -70,7 +70,7 @@ fn forms(secret: &str) -> Vec<String> {
     ]
 }
 
-/// Fails where a secret, or a piece of a random one, stands in a text.
+/// Fails where a secret, or a piece of a random one, is in a text.
 fn holds_none(text: &str, where_: &str, random: &[String], phrases: &[&str]) {
     let lower = text.to_lowercase();
     let mut pieces: Vec<String> = Vec::new();
@@ -175,7 +175,7 @@ configs: {{ ini: {{ file: app/app.ini }} }}
         std::fs::create_dir(&bin).unwrap();
         let mut random: Vec<String> = RANDOM.iter().map(|(_, secret)| (*secret).to_owned()).collect();
         random.push(token("healthy"));
-        // The private number of a P-256 key in PKCS #8; what stands in front of it is the same in every key.
+        // The private number of a P-256 key in PKCS #8; what precedes it is the same in every key.
         let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
         random.push(body[50..90].to_owned());
         Self { parent, dir, bin, random }
@@ -340,7 +340,7 @@ fn broken_files_show_no_canary_either() {
         let bundle = cage.parent.path().join("bundle.tgz");
         for (args, request) in commands(&bundle).into_iter().filter(|(args, _)| args[0] != "certs") {
             let said = cage.says(args, &request);
-            // Only what is printed by a fake docker of values in a file that nobody can parse may be unknown; the files
+            // Only what is printed by a fake docker of values in a file that cannot be parsed may be unknown; the files
             // themselves are never quoted.
             holds_none(&said, &format!("{inside} broken, {}", args.join(" ")), &[token("healthy")], &[]);
             if args[0] == "check" || args[0] == "init" {
@@ -350,7 +350,7 @@ fn broken_files_show_no_canary_either() {
     }
 }
 
-/// Ways in which a credential stands in a line, with its name.
+/// Ways in which a line holds a credential, with its name.
 const CARRIERS: [&str; 16] = [
     "Authorization: Bearer CANARY",
     "authorization=Bearer  CANARY",

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with docker itself: a `docker` of ours stands on PATH and says what the real one says.
+//! Everything that can be wrong with docker itself: a `docker` of ours is on PATH and says what the real one says.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ fn daemon_that_cannot_be_asked() {
         (newer_down, "docker-daemon-down"),
         (denied, "docker-permission"),
         (newer, "docker-permission"),
-        ("something that nobody has seen before", "docker-failed"),
+        ("an error never seen before", "docker-failed"),
     ] {
         let rig = Rig::new()
             .docker(&format!("case \"$1\" in compose) echo 2.40.3 ;; *) echo; echo '{text}' >&2; exit 1 ;; esac\n"));
@@ -177,7 +177,7 @@ fn images_that_cannot_be_pulled() {
         ("Get \"https://registry-1.docker.io/v2/\": net/http: TLS handshake timeout".into(), "registry-unreachable"),
         ("Get \"https://registry-1.docker.io/v2/\": x509: certificate signed by unknown authority".into(), "registry-unreachable"),
         ("no matching manifest for linux/arm64/v8 in the manifest list entries".into(), "platform-mismatch"),
-        // Looks like an image fault, and is none.
+        // Looks like an image fault, and is not one.
         ("unable to get image 'x': permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get \"http://%2Fvar%2Frun%2Fdocker.sock/v1.51/images/json\": dial unix /var/run/docker.sock: connect: permission denied".into(), "docker-permission"),
     ];
     for (text, id) in cases {
@@ -236,7 +236,7 @@ fn other_words_of_compose() {
         let answer = Rig::new().failing_up(text).up().expect(1);
         assert!(!answer.findings().contains(&"port-conflict"), "{text}: {:#}", answer.json);
     }
-    // Warnings are none of it, and what is not known is quoted as it stands.
+    // Warnings are no part of it, and what is not known is quoted verbatim.
     let rig = Rig::new().failing_up(
         "time=\"2026-11-22T20:45:19Z\" level=warning msg=\"the attribute `version` is obsolete\"\nsomething new happened\n",
     );

@@ -18,7 +18,7 @@ const DNS_PORT: u16 = 10053;
 const EDGE_PORT: u16 = 17844;
 const TLS_PORT: u16 = 10443;
 
-/// The Python with the servers' packages; says aloud where there is none.
+/// The Python with the servers' packages; says so where it is missing.
 pub(crate) fn python(test: &str) -> Option<PathBuf> {
     let python = std::env::var_os("MCP_TUNNELS_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {

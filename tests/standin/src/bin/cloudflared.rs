@@ -1,4 +1,4 @@
-//! Plays `cloudflared` 2026.3.0: its command line, its token, its log lines, its readiness. It dials nobody.
+//! Plays `cloudflared` 2026.3.0: its command line, its token, its log lines, its readiness. It dials nothing.
 //!
 //! The edge is scripted by the token, so that nothing else in a deployment has to change for a test: the secret `s`
 //! of the token, decoded, starts with a word that says what the edge does.
@@ -303,7 +303,7 @@ impl Log {
             }
             line
         };
-        // A log that nobody reads any more is no reason to stop.
+        // A log without a reader is no reason to stop.
         let _ = writeln!(io::stderr(), "{line}");
     }
 
@@ -387,7 +387,7 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
             let Ok(head) = http::Head::read(&mut client) else { continue };
             let up = connections.iter().filter(|up| up.load(Ordering::Relaxed)).count();
             let (status, code) = if up > 0 { ("200 OK", 200) } else { ("503 Service Unavailable", 503) };
-            // A client that went away concerns nobody.
+            // A client that went away does not matter.
             let _ = match head.line.split(' ').nth(1) {
                 Some("/ready") => {
                     let body = format!(r#"{{"status":{code},"readyConnections":{up},"connectorId":"{connector}"}}"#);
@@ -413,7 +413,7 @@ fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, co
     });
 }
 
-/// Counts a call that nobody made. 502 is what cloudflared answers where it does not reach the origin.
+/// Counts a call that was not made. 502 is what cloudflared answers where it does not reach the origin.
 fn count(status: u16, calls: &Mutex<Calls>) {
     let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
     calls.requests += 1;

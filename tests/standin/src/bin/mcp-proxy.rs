@@ -3,7 +3,7 @@
 //! The real one is a WebSocket listener with TLS inside; this one speaks plain HTTP on the same port, which is enough
 //! to show that a request reaches the right upstream with its Host header kept. The texts of its log lines are the
 //! documented ones. Their JSON frame, and the wording of settings that are missing or contradict each other, are
-//! guesses: nobody has published a log of the real program.
+//! guesses: no log of the real program is published.
 
 use mcp_tunnels_standin::encoding::{self, PublicKey};
 use mcp_tunnels_standin::{clock, dns, errno_text, go_error, http, listen, on_stop};
@@ -51,7 +51,7 @@ fn main() {
     for client in listener.incoming().flatten() {
         let config = Arc::clone(&config);
         thread::spawn(move || {
-            // A client that went away concerns nobody.
+            // A client that went away does not matter.
             let _ = route(&config, log, client);
         });
     }
@@ -85,7 +85,7 @@ impl Log {
         for (key, value) in fields {
             line += &format!(",{}:{value}", json!(key));
         }
-        // A log that nobody reads any more is no reason to stop.
+        // A log without a reader is no reason to stop.
         let _ = writeln!(io::stdout(), "{line}}}");
     }
 

@@ -140,7 +140,7 @@ fn serve(address: &str, text: &str, status: Option<&str>) -> Result<(), String> 
                 (status.unwrap_or("200 OK"), "text/plain", format!("{text}\nHost: {host}\n"))
             }
         };
-        // A client that went away concerns nobody.
+        // A client that went away does not matter.
         let _ = http::answer(&mut client, status, kind, &body);
         println!("{request} {}", status.split(' ').next().unwrap_or_default());
     }
