@@ -7,23 +7,15 @@
 #                                    HELPER names a release binary that is there already
 set -eu
 runs=${1:-50}
-cd "$(dirname "$0")/.."
-for tool in hyperfine openssl; do
-    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
-done
-if [ -z "${HELPER:-}" ]; then
-    cargo build --release --locked --quiet
-    HELPER=$PWD/target/release/mcp-tunnels-helper
-fi
-helper=$HELPER
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine openssl
 domain=abcd1234.tunnel.anthropic.com
 dir=$scratch/deployment
 "$helper" init --dir "$dir" \
     --json "{\"domain\":\"$domain\",\"routes\":{\"hello\":\"http://hello:9000\",\"files\":\"http://files:9000\"}}" >/dev/null
 
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(openssl version)"
+machine "$(openssl version)"
 
 # As strict as openssl can be, for each route; it knows nothing of keys, modes, or Anthropic's own rules.
 cat >"$scratch/verify.sh" <<'SH'

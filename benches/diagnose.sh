@@ -8,17 +8,9 @@
 set -eu
 bytes=${1:-1073741824}
 runs=${2:-5}
-cd "$(dirname "$0")/.."
-for tool in hyperfine python3 rg grep; do
-    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
-done
-if [ -z "${HELPER:-}" ]; then
-    cargo build --release --locked --quiet
-    HELPER=$PWD/target/release/mcp-tunnels-helper
-fi
-helper=$HELPER
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine python3 rg grep
 python3 benches/make-log.py "$bytes" 7 >"$scratch/large.log"
 python3 benches/make-log.py 100000 7 >"$scratch/small.log"
 # The first text of every wording of the tables; not those of calls that passed, which would make the others print most
@@ -36,7 +28,7 @@ for name in sys.argv[1:]:
 unescape = {'\\"': '"', "\\r": "\r", "\\\\": "\\"}
 print(*sorted(re.sub(r'\\.', lambda m: unescape[m[0]], text) for text in texts), sep="\n")
 PY
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(rg --version | sed -n 1p); $(wc -l <"$scratch/texts") texts"
+machine "$(rg --version | sed -n 1p); $(wc -l <"$scratch/texts") texts"
 echo "log: $(wc -c <"$scratch/large.log") bytes, $(wc -l <"$scratch/large.log") lines, $(grep -c -F -f "$scratch/texts" "$scratch/large.log") of them with one of the texts"
 
 echo; echo "== large =="

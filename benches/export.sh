@@ -6,22 +6,14 @@
 #                                     that is there already
 set -eu
 runs=${1:-30}
-cd "$(dirname "$0")/.."
-for tool in hyperfine docker; do
-    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
-done
-if [ -z "${HELPER:-}" ]; then
-    cargo build --release --locked --quiet
-    HELPER=$PWD/target/release/mcp-tunnels-helper
-fi
-helper=$HELPER
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine docker
 dir=$scratch/mcp-tunnel
 "$helper" init --dir "$dir" --json '{"domain":"abcd1234.tunnel.anthropic.com","sample":true}' >/dev/null
 printf 'services:\n  wiki:\n    image: nginx\n' >"$dir/docker-compose.override.yaml"
 "$helper" render --dir "$dir" --json '{"routes":{"wiki":"http://wiki:8000","lan":"http://10.1.2.3:80"}}' >/dev/null
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(docker compose version)"
+machine "$(docker compose version)"
 hyperfine --shell=none --style basic --warmup 3 --runs "$runs" \
     --prepare "rm -rf $scratch/helm $scratch/all.tar.gz $scratch/update.tar.gz" \
     --command-name 'docker compose config' "sh -c 'cd $dir && docker compose --profile \* config --format json >/dev/null'" \

@@ -5,15 +5,12 @@
 # usage: benches/first-run.sh [RUNS]          needs hyperfine; openssl and mkcert where they are to be compared
 set -eu
 runs=${1:-50}
-cd "$(dirname "$0")/.."
-command -v hyperfine >/dev/null || { echo "hyperfine is not installed" >&2; exit 1; }
-cargo build --release --locked --quiet
-helper=$PWD/target/release/mcp-tunnels-helper
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine
 domain=abcd1234.tunnel.anthropic.com
 
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(openssl version 2>/dev/null || echo no openssl)"
+machine "$(openssl version 2>/dev/null || echo no openssl)"
 
 echo; echo "== process start =="
 hyperfine --shell=none --style basic --warmup 10 --runs "$runs" \

@@ -4,35 +4,32 @@
 #
 #     bash benches/launcher.sh [RUNS]
 #
-# Needs hyperfine and a release build (cargo build --release).
+# Needs hyperfine. HELPER names a release binary that is there already.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-
 runs=${1:-200}
-program=target/release/mcp-tunnels-helper
-[ -x "$program" ] || cargo build --release --locked
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine
 
 # An installed copy that has been run before.
-plugin=$work/plugins/cache/market/mcp-tunnels/0.0.0
-data=$work/plugins/data/mcp-tunnels-market
+plugin=$scratch/plugins/cache/market/mcp-tunnels/0.0.0
+data=$scratch/plugins/data/mcp-tunnels-market
 mkdir -p "$plugin" "$data"
 cp -R .claude-plugin bin "$plugin"
-cat >"$work/cargo" <<EOF
+cat >"$scratch/cargo" <<EOF
 #!/bin/sh
 [ "\$1" != -vV ] || { echo 'host: here'; exit; }
-mkdir -p '$data/build/here/release' && cp '$PWD/$program' '$data/build/here/release/mcp-tunnels-helper'
+mkdir -p '$data/build/here/release' && cp '$helper' '$data/build/here/release/mcp-tunnels-helper'
 EOF
-chmod +x "$work/cargo"
-PATH=$work:$PATH "$plugin/bin/mcp-tunnels-helper" --version
+chmod +x "$scratch/cargo"
+PATH=$scratch:$PATH "$plugin/bin/mcp-tunnels-helper" --version
 
-commands=(--command-name 'the program' "$program rules" --command-name launcher "$plugin/bin/mcp-tunnels-helper rules")
+commands=(--command-name 'the program' "$helper rules" --command-name launcher "$plugin/bin/mcp-tunnels-helper rules")
 for shell in dash bash 'busybox sh'; do
     ! command -v "${shell%% *}" >/dev/null ||
         commands+=(--command-name "launcher, $shell" "$shell $plugin/bin/mcp-tunnels-helper rules")
 done
 ! command -v rustup >/dev/null || commands+=(--command-name 'rustc through rustup' 'rustc --version')
-hyperfine --shell=none --style none --warmup 10 --runs "$runs" --export-markdown "$work/table" "${commands[@]}" 2>"$work/said" ||
-    cat "$work/said"
-cat "$work/table"
+hyperfine --shell=none --style none --warmup 10 --runs "$runs" --export-markdown "$scratch/table" "${commands[@]}" 2>"$scratch/said" ||
+    cat "$scratch/said"
+cat "$scratch/table"

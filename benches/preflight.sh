@@ -8,19 +8,11 @@
 #                                        that is there already
 set -eu
 runs=${1:-30}
-cd "$(dirname "$0")/.."
-for tool in hyperfine docker; do
-    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
-done
-if [ -z "${HELPER:-}" ]; then
-    cargo build --release --locked --quiet
-    HELPER=$PWD/target/release/mcp-tunnels-helper
-fi
-helper=$HELPER
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine docker
 unset MCP_TUNNELS_TEST_DESTINATIONS
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(docker --version)"
+machine "$(docker --version)"
 
 echo; echo "== local checks (aim: under 150 ms) =="
 hyperfine --shell=none --style basic --warmup 3 --runs "$runs" --ignore-failure \

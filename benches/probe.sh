@@ -6,16 +6,9 @@
 #                                    HELPER names a release binary that is there already
 set -eu
 runs=${1:-10}
-cd "$(dirname "$0")/.."
-for tool in hyperfine docker; do
-    command -v $tool >/dev/null || { echo "$tool is not installed" >&2; exit 1; }
-done
-if [ -z "${HELPER:-}" ]; then
-    cargo build --release --locked --quiet
-    HELPER=$PWD/target/release/mcp-tunnels-helper
-fi
-helper=$HELPER
-scratch=$(mktemp -d)
+# shellcheck source=benches/common.sh
+. "$(dirname "$0")/common.sh"
+need hyperfine docker
 dir=$scratch/mcp-tunnel
 trap '"$helper" down --dir "$dir" >/dev/null; rm -rf "$scratch"' EXIT
 image=mcp-tunnels-test/mcp-proxy:standin
@@ -28,7 +21,7 @@ printf 'services:\n  own:\n    image: %s\n    entrypoint: ["/usr/local/bin/probe
 printf '{"a":"bench","t":"a8dfb6b4-68cf-4a03-88e7-08ee60111e8c","s":"aGVhbHRoeQ=="}' | base64 -w0 |
     "$helper" token set --dir "$dir" >/dev/null
 "$helper" up --dir "$dir" >/dev/null
-echo "binary: $(wc -c <"$helper") bytes; $(uname -m), $(nproc) cores; $(docker --version)"
+machine "$(docker --version)"
 
 echo; echo "== probe of ten routes =="
 hyperfine --shell=none --style basic --warmup 2 --runs "$runs" --command-name 'helper probe' "$helper probe --dir $dir"
