@@ -6,8 +6,10 @@ use crate::contract::advice::{command, run};
 use crate::support::edit;
 use crate::support::engine::{Stack, docker_says, engine, ready};
 
-/// How a stack that is ready comes into a state that a command of the helper ends, and the finding that shows it.
-const STATES: [(&str, fn(&Stack)); 10] = [
+/// The finding that shows a state which a command of the helper ends, and how a stack that is ready comes into it.
+type State = (&'static str, fn(&Stack));
+
+const STATES: [State; 10] = [
     ("stack-stopped", |stack| {
         stack.down().expect(0);
     }),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::quickstart;
 use crate::support::engine::{
     CLOUDFLARED, Engine, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
 };
@@ -328,27 +329,6 @@ fn engine_diagnose_the_edge() {
     });
 }
 
-/// A stack as the quickstart has people write it.
-const QUICKSTART: &str = r#"services:
-  mcp-proxy:
-    image: PROXY
-    volumes:
-      - ./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro
-      - ./data:/data:ro
-    restart: unless-stopped
-  cloudflared:
-    image: CLOUDFLARED
-    network_mode: "service:mcp-proxy"
-    command: tunnel --no-autoupdate run --url http://localhost:8080
-    environment:
-      - TUNNEL_TOKEN
-    restart: unless-stopped
-  hello:
-    image: PROXY
-    entrypoint: ["/usr/local/bin/probe", "serve", ":9000", "hello by hand"]
-    restart: unless-stopped
-"#;
-
 /// Made by hand in `parent`, with a text of the compose file replaced.
 fn by_hand(engine: Engine, parent: &Path, label: &str, old: &str, new: &str) -> Stack {
     let dir = parent.join(unique(label));
@@ -360,7 +340,7 @@ fn by_hand(engine: Engine, parent: &Path, label: &str, old: &str, new: &str) -> 
     std::fs::create_dir_all(dir.join("config")).unwrap();
     std::fs::rename(made.join("data"), dir.join("data")).unwrap();
     std::fs::copy(made.join("config/mcp-gateway.yaml"), dir.join("config/mcp-proxy.yaml")).unwrap();
-    let compose = QUICKSTART.replace("PROXY", PROXY).replace("CLOUDFLARED", CLOUDFLARED);
+    let compose = quickstart();
     assert!(compose.contains(old), "{old}");
     stack.write("docker-compose.yml", &compose.replace(old, new));
     stack.write(".env", &format!("TUNNEL_TOKEN={}\n", token("healthy")));

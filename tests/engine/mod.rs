@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::support::Answer;
-use crate::support::engine::Stack;
+use crate::support::engine::{CLOUDFLARED, PROXY, Stack};
 
 /// One line of a list of objects by the value of a key.
 fn row<'a>(list: &'a Value, key: &str, value: &str) -> &'a Value {
@@ -43,4 +43,9 @@ fn seconds(answer: &Answer) -> u64 {
 
 fn chmod(stack: &Stack, inside: &str, mode: u32) {
     std::fs::set_permissions(stack.dir.join(inside), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A stack as the quickstart has people write it, with the stand-ins.
+fn quickstart() -> String {
+    include_str!("quickstart.yaml").replace("PROXY", PROXY).replace("CLOUDFLARED", CLOUDFLARED)
 }

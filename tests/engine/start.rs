@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{chmod, container, evidence, route, seconds};
-use crate::support::engine::{
-    CLOUDFLARED, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
-};
+use super::{chmod, container, evidence, quickstart, route, seconds};
+use crate::support::engine::{PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until};
 use crate::support::{folder, helper, snapshot, token};
 
 #[test]
@@ -290,28 +288,6 @@ fn engine_an_image_that_cannot_be_pulled() {
     stack.assert_no_token();
 }
 
-/// A stack as the quickstart has people write it.
-const QUICKSTART: &str = r#"services:
-  mcp-proxy:
-    image: PROXY
-    volumes:
-      - ./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro
-      - ./data:/data:ro
-    restart: unless-stopped
-  cloudflared:
-    image: CLOUDFLARED
-    network_mode: "service:mcp-proxy"
-    command: tunnel --no-autoupdate run --url http://localhost:8080
-    environment:
-      - TUNNEL_TOKEN
-    depends_on: [mcp-proxy]
-    restart: unless-stopped
-  hello:
-    image: PROXY
-    entrypoint: ["/usr/local/bin/probe", "serve", ":9000", "hello by hand"]
-    restart: unless-stopped
-"#;
-
 #[test]
 fn engine_a_stack_made_by_hand_is_understood() {
     let Some(engine) = engine("a stack made by hand") else { return };
@@ -327,7 +303,8 @@ fn engine_a_stack_made_by_hand_is_understood() {
     std::fs::create_dir(dir.join("config")).unwrap();
     std::fs::rename(made.join("data"), dir.join("data")).unwrap();
     std::fs::copy(made.join("config/mcp-gateway.yaml"), dir.join("config/mcp-proxy.yaml")).unwrap();
-    stack.write("docker-compose.yml", &QUICKSTART.replace("PROXY", PROXY).replace("CLOUDFLARED", CLOUDFLARED));
+    let compose = quickstart().replace("    environment:\n", "    depends_on: [mcp-proxy]\n    environment:\n");
+    stack.write("docker-compose.yml", &compose);
     stack.write(".env", &format!("TUNNEL_TOKEN={}\n", token("healthy")));
     chmod(&stack, ".env", 0o600);
     stack.remember(token("healthy"));
