@@ -283,17 +283,20 @@ fn no_screen() -> Error {
     )
 }
 
-/// After waiting in vain the exit code says so, too. Without waiting, a stack that was not started, or is on its way, is
-/// a state and not an error.
+/// After waiting in vain the exit code says so, too.
 fn require_live(waited: &mut Waited, limit: Duration) {
-    let state = &mut waited.state;
-    let is_error = |f: &Finding| f.severity == Severity::Error;
+    let late = not_live(&waited.state, waited.elapsed, limit);
+    waited.state.findings.extend(late);
+}
+
+/// The finding about a stack that did not become ready within the limit and that no error explains. Without waiting, a
+/// stack that was not started, or is on its way, is a state and not an error.
+fn not_live(state: &StackState, elapsed: Duration, limit: Duration) -> Option<Finding> {
     let is_state = !state.pending.is_empty() || state.recently_restarted || state.has(RuleId::StackStopped);
     let on_its_way = limit.is_zero() && is_state;
-    if !state.ready && !on_its_way && !state.findings.iter().any(is_error) {
-        let missing = format!("after {} s: {}", waited.elapsed.as_secs(), state.progress());
-        state.findings.push(rules::finding(RuleId::NotLive).with(missing));
-    }
+    let is_explained = state.findings.iter().any(|f| f.severity == Severity::Error);
+    let missing = format!("after {} s: {}", elapsed.as_secs(), state.progress());
+    (!state.ready && !on_its_way && !is_explained).then(|| rules::finding(RuleId::NotLive).with(missing))
 }
 
 /// Waits for the live state and puts together what `up` and `restart` answer.
@@ -389,4 +392,26 @@ fn report(
     };
     let findings = stack.findings.iter().cloned().chain(state.findings).collect();
     Report { summary, data, findings, skipped, next: vec![next], is_whole: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_that_is_late_is_an_error_and_one_on_its_way_is_not() {
+        let starting = || StackState { pending: vec!["`wiki` is starting (9 s)".to_owned()], ..StackState::default() };
+        let explained = || {
+            let findings = vec![rules::finding(RuleId::CrashLoop)];
+            StackState { findings, ..starting() }
+        };
+        let ids = |state: StackState, limit| {
+            not_live(&state, Duration::from_secs(limit), Duration::from_secs(limit)).map(|finding| finding.id)
+        };
+        assert_eq!(ids(starting(), 60), Some(RuleId::NotLive));
+        assert_eq!(ids(StackState::default(), 0), Some(RuleId::NotLive));
+        assert_eq!(ids(starting(), 0), None);
+        assert_eq!(ids(StackState { ready: true, ..StackState::default() }, 60), None);
+        assert_eq!(ids(explained(), 60), None);
+    }
 }

@@ -12,11 +12,7 @@ use crate::deployment::env_file::{self, EnvFile};
 use crate::engine::client::Passed;
 use crate::model::found::Found;
 use crate::model::sources::ComposeFile;
-use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
-
-/// Files that one file pulls in, directly or through others, are read up to this many.
-const MOST_FILES: usize = 32;
 
 /// Variables that every shell has, one started by cron or at boot as well.
 const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "UID", "USER"];
@@ -24,13 +20,17 @@ const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "P
 /// The variables to hand on.
 pub(crate) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
     let mut names = Names::default();
-    for file in found.main.iter().chain(&found.over).chain(&found.further) {
-        names.read(deployment, file);
-    }
-    if names.is_foreign
-        && let Some(env) = env
-    {
-        names.foreign.extend(interpolated(&String::from_utf8_lossy(env.as_bytes())));
+    found.files().for_each(|file| names.read(file));
+    if names.is_foreign {
+        if let Some(env) = env {
+            names.foreign.extend(interpolated(&String::from_utf8_lossy(env.as_bytes())));
+        }
+        for file in found.env_files() {
+            let text = String::from_utf8_lossy(file.as_bytes());
+            names.foreign.extend(interpolated(&text));
+            // A name alone is taken from the shell.
+            names.foreign.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
+        }
     }
     let set = |name: &String| env.and_then(|env| env.get(name)).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
@@ -62,45 +62,19 @@ struct Names {
     /// Files of the person's own.
     foreign: BTreeSet<String>,
     is_foreign: bool,
-    read: BTreeSet<String>,
 }
 
 impl Names {
-    fn read(&mut self, deployment: &Deployment, file: &ComposeFile) {
+    fn read(&mut self, file: &ComposeFile) {
         let named = match &file.value {
             Ok(value) => of_compose(value),
             Err(_) => interpolated(&file.text),
         };
-        if origin(&file.text) != Origin::Foreign {
+        if origin(&file.text) == Origin::Foreign {
+            self.is_foreign = true;
+            self.foreign.extend(named);
+        } else {
             self.ours.extend(named);
-            return;
-        }
-        self.is_foreign = true;
-        self.foreign.extend(named);
-        if let Ok(value) = &file.value {
-            self.follow(deployment, value);
-        }
-    }
-
-    /// Reads what a file includes, extends, or takes variables from, as far as it is in the directory.
-    fn follow(&mut self, deployment: &Deployment, value: &Value) {
-        for path in pulled_in(value) {
-            let Some(path) = inside(&path) else { continue };
-            if self.read.len() >= MOST_FILES || !self.read.insert(path.clone()) {
-                continue;
-            }
-            let Some(text) = files::read_text(deployment, &path).ok().flatten() else { continue };
-            match yaml::from_text::<Value>(&text) {
-                Ok(value) if value.as_mapping().is_some() => {
-                    self.foreign.extend(of_compose(&value));
-                    self.follow(deployment, &value);
-                }
-                // A file of variables: a name alone is taken from the shell.
-                _ => {
-                    self.foreign.extend(interpolated(&text));
-                    self.foreign.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
-                }
-            }
         }
     }
 }
@@ -132,29 +106,6 @@ fn valueless(value: Option<&Value>) -> Vec<String> {
         Some(list) => yaml::texts(list).into_iter().filter(|item| is_name(item)).collect(),
         None => Vec::new(),
     }
-}
-
-/// Paths of the files that a compose file pulls in.
-fn pulled_in(value: &Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    let mut take = |value: &Value| {
-        paths.extend(yaml::scalar(value));
-        paths.extend(yaml::texts(value));
-    };
-    for include in yaml::at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten() {
-        take(include);
-        for key in ["path", "env_file"] {
-            yaml::at(include, &[key]).into_iter().for_each(&mut take);
-        }
-    }
-    for service in entries(value, "services") {
-        yaml::at(service, &["extends", "file"]).into_iter().for_each(&mut take);
-        let Some(files) = yaml::at(service, &["env_file"]) else { continue };
-        take(files);
-        let listed = files.as_sequence().into_iter().flatten();
-        listed.filter_map(|file| yaml::at(file, &["path"])).for_each(&mut take);
-    }
-    paths
 }
 
 fn scalars(value: &Value, take: &mut dyn FnMut(&str)) {
@@ -230,19 +181,5 @@ configs: { c: { environment: CONFIG } }
 ";
         let names = of_compose(&yaml::from_text(text).unwrap());
         assert_eq!(list(names), ["ARG", "BARE", "CONFIG", "FOLDER", "INNER", "NULL_ONE", "SECRET", "TAG"]);
-    }
-
-    #[test]
-    fn files_are_pulled_in_in_all_their_spellings() {
-        let text = "
-include: [a.yaml, { path: b.yaml, env_file: b.env }, { path: [c.yaml, d.yaml] }]
-services:
-  x: { extends: { file: e.yaml, service: y }, env_file: x.env }
-  y: { env_file: [y.env, { path: z.env, required: false }] }
-";
-        let mut paths = pulled_in(&yaml::from_text(text).unwrap());
-        paths.sort();
-        let expected = ["a.yaml", "b.env", "b.yaml", "c.yaml", "d.yaml", "e.yaml", "x.env", "y.env", "z.env"];
-        assert_eq!(paths, expected);
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
-use super::merge;
 use super::mounts::spellings;
 use super::roles::Roles;
 use super::secrets;
-use super::sources::{self, Chosen, ComposeFile, MOST_FILES, included};
+use super::sources::{self, Chosen, ComposeFile, MOST_FILES, Pulled};
 use super::stack::{FileIn, Stack};
+use super::{merge, paths};
 use crate::answer::Finding;
 use crate::caller::Services;
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE};
@@ -42,14 +42,17 @@ pub(crate) struct Found {
     /// COMPOSE_FILE in `.env` names files that are not in the directory, or leaves out the one that `render` writes.
     pub(crate) is_elsewhere: bool,
     /// What these include or extend, inside the directory.
-    pub(crate) pulled: Vec<ComposeFile>,
+    pulled: Vec<Pulled>,
     /// What they include or extend elsewhere, as it is written.
     pub(crate) outside: Vec<String>,
     /// `.env`, where it can be read.
     env: Option<EnvFile>,
     /// Why it cannot be read.
     pub(crate) env_fault: Option<Finding>,
-    /// Files that services take variables from, by path inside the directory; `None` is one that is not there.
+    /// What each file says, with its variables filled in and its paths as they are from the directory.
+    parts: Vec<Value>,
+    /// Files that services and included files take variables from, by path inside the directory; `None` is one that is
+    /// not there.
     env_files: BTreeMap<String, Option<EnvFile>>,
     /// Absolute path of the directory, in its spellings.
     roots: Vec<String>,
@@ -86,6 +89,7 @@ impl Found {
             outside,
             env,
             env_fault,
+            parts: Vec::new(),
             env_files: BTreeMap::new(),
             stack: Stack::new(Value::Null, roots.clone()),
             roots,
@@ -115,6 +119,7 @@ impl Found {
             outside: Vec::new(),
             env: None,
             env_fault: None,
+            parts: Vec::new(),
             env_files: BTreeMap::new(),
             stack: Stack::new(Value::Null, roots.clone()),
             roots,
@@ -131,7 +136,7 @@ impl Found {
 
     /// All files, the main one first.
     pub(crate) fn files(&self) -> impl Iterator<Item = &ComposeFile> {
-        self.named().chain(&self.pulled)
+        self.named().chain(self.pulled.iter().map(|pulled| &pulled.file))
     }
 
     /// The files that Compose is given, in the order in which it merges them.
@@ -150,34 +155,62 @@ impl Found {
         Stack::new(tree, self.roots.clone()).with_profiles(&active)
     }
 
+    /// What each file says, for itself.
+    pub(crate) fn parts(&self) -> &[Value] {
+        &self.parts
+    }
+
+    /// The files with variables that services and included files name.
+    pub(super) fn env_files(&self) -> impl Iterator<Item = &EnvFile> {
+        self.env_files.values().flatten()
+    }
+
     /// Puts the files together, with `shell` for the variables that `.env` does not set.
     pub(super) fn merge(&mut self, shell: &dyn Fn(&str) -> Option<String>) {
-        let value = |file: &ComposeFile| file.value.clone().ok();
-        let mut tree = Value::Null;
-        for (file, folder) in self.pulled.iter().filter_map(|file| Some((file, self.folder_of(&file.name)?))) {
-            tree = merge::merge(tree, merge::moved(value(file).unwrap_or(Value::Null), &folder));
-        }
-        for file in self.named() {
-            tree = merge::merge(tree, value(file).unwrap_or(Value::Null));
-        }
-        let named = |path: &str| {
-            let path = inside(path)?;
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            Some(merge::moved(value(self.pulled.iter().find(|file| file.name == path)?)?, folder))
-        };
-        merge::extend(&mut tree, &named);
         let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
         let lookup = |name: &str| env.get(name).cloned().or_else(|| shell(name));
-        let tree = merge::interpolate(tree, &|text| crate::deployment::env_file::interpolated(text, &lookup));
+        let filled = |value: &Value, lookup: &dyn Fn(&str) -> Option<String>| {
+            merge::interpolate(value.clone(), &|text| crate::deployment::env_file::interpolated(text, lookup))
+        };
+        let pulled: Vec<Value> = self
+            .pulled
+            .iter()
+            .map(|pulled| {
+                let more =
+                    pulled.reference.env_files.iter().filter_map(|path| self.env_file(path)).map(EnvFile::values);
+                let more: Vec<_> = more.collect();
+                let lookup =
+                    |name: &str| lookup(name).or_else(|| more.iter().find_map(|values| values.get(name).cloned()));
+                merge::named_variables(paths::moved(filled(&pulled.said, &lookup), &pulled.reference.folder), &lookup)
+            })
+            .collect();
+        let named: Vec<Value> =
+            self.named().filter_map(|file| file.value.as_ref().ok()).map(|value| filled(value, &lookup)).collect();
+        let parts = self.pulled.iter().zip(&pulled).filter(|(file, _)| file.reference.is_part).map(|(_, value)| value);
+        let tree = parts.chain(&named).fold(Value::Null, |tree, value| merge::merge(tree, value.clone()));
+        let mut tree = tree;
+        merge::extend(&mut tree, &|path| {
+            let path = inside(path)?;
+            let at = self.pulled.iter().position(|file| file.file.name == path && !file.reference.is_part)?;
+            Some(pulled[at].clone())
+        });
         let mut tree = merge::named_variables(tree, &lookup);
-        merge::add_variables(&mut tree, &|path| Some(self.env_files.get(&inside(path)?)?.as_ref()?.values()));
+        merge::add_variables(&mut tree, &|path| Some(self.env_file(path)?.values()));
         self.stack = self.stack_of(tree);
+        self.parts = pulled.into_iter().chain(named).collect();
         self.view = View::Files;
+    }
+
+    /// A file with variables that was read.
+    fn env_file(&self, path: &str) -> Option<&EnvFile> {
+        self.env_files.get(&inside(path)?)?.as_ref()
     }
 
     fn read_env_files(&self, deployment: &Deployment) -> BTreeMap<String, Option<EnvFile>> {
         let values = self.files().filter_map(|file| file.value.as_ref().ok());
-        let paths = values.flat_map(merge::env_files).filter_map(|(path, _)| inside(&path));
+        let of_services = values.flat_map(merge::env_files).map(|(path, _)| path);
+        let of_files = self.pulled.iter().flat_map(|pulled| pulled.reference.env_files.iter().cloned());
+        let paths = of_services.chain(of_files).filter_map(|path| inside(&path));
         let read = |path: &String| files::read(deployment, path).ok().flatten().map(EnvFile::new);
         paths.take(MOST_FILES).map(|path| (path.clone(), read(&path))).collect()
     }
@@ -188,20 +221,6 @@ impl Found {
         let needed = values.flat_map(merge::env_files).filter(|(_, is_needed)| *is_needed);
         let missing = |path: &String| self.env_files.get(path).is_some_and(Option::is_none);
         needed.filter_map(|(path, _)| inside(&path)).filter(missing).collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// The folder that the relative paths of an included file start from; `None` for one that no file includes.
-    fn folder_of(&self, name: &str) -> Option<String> {
-        let values = self.files().filter_map(|file| file.value.as_ref().ok());
-        let includes = values.filter_map(|value| at(value, &["include"])?.as_sequence()).flatten();
-        includes.into_iter().find_map(|include| {
-            let paths = included(include);
-            paths.iter().any(|path| inside(path).as_deref() == Some(name)).then(|| {
-                let said = at(include, &["project_directory"]).and_then(yaml::scalar);
-                let own = || paths.first().and_then(|path| Some(inside(path)?.rsplit_once('/')?.0.to_owned()));
-                said.or_else(own).unwrap_or_default()
-            })
-        })
     }
 
     /// Takes what Compose says.
@@ -272,7 +291,8 @@ impl Found {
 
     /// Whether files are pulled in whose services cannot be seen here.
     pub(crate) fn includes_others(&self) -> bool {
-        self.view == View::Files && (!self.outside.is_empty() || self.pulled.iter().any(|file| file.value.is_err()))
+        self.view == View::Files
+            && (!self.outside.is_empty() || self.pulled.iter().any(|pulled| pulled.file.value.is_err()))
     }
 
     /// Who is who; where a stack has no such service, what the helper's own files call it.

@@ -49,44 +49,6 @@ fn merge_at(key: &str, base: Value, over: Value) -> Value {
     }
 }
 
-/// The relative paths of a file from another folder, as they are from the directory.
-pub(super) fn moved(mut tree: Value, folder: &str) -> Value {
-    let folder = folder.trim_start_matches("./").trim_end_matches('/');
-    if matches!(folder, "" | ".") {
-        return tree;
-    }
-    let prefix = |slot: &mut Value, is_relative: fn(&str) -> bool| {
-        if let Some(text) = slot.as_str().map(str::to_owned).filter(|text| is_relative(text)) {
-            *slot = Value::from(format!("{folder}/{text}"));
-        }
-    };
-    // A volume that begins with a letter is a name.
-    let volume = |slot: &mut Value| prefix(slot, |text| text.starts_with('.'));
-    let put = |slot: &mut Value| prefix(slot, |text| !text.starts_with(['/', '~', '$']) && !text.contains("://"));
-    for name in super::stack::names(&tree) {
-        let Some(service) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) else {
-            continue;
-        };
-        for entry in service.get_mut("volumes").and_then(Value::as_sequence_mut).into_iter().flatten() {
-            volume(entry);
-            entry.get_mut("source").into_iter().for_each(volume);
-        }
-        for entry in service.get_mut("env_file").and_then(Value::as_sequence_mut).into_iter().flatten() {
-            put(entry);
-            entry.get_mut("path").into_iter().for_each(put);
-        }
-        for key in ["env_file", "build"] {
-            service.get_mut(key).into_iter().for_each(put);
-        }
-        service.get_mut("build").and_then(|build| build.get_mut("context")).into_iter().for_each(put);
-    }
-    for kind in ["configs", "secrets"] {
-        let entries = tree.get_mut(kind).and_then(Value::as_mapping_mut).into_iter().flat_map(|map| map.values_mut());
-        entries.filter_map(|entry| entry.get_mut("file")).for_each(put);
-    }
-    tree
-}
-
 /// Where in the container an entry of a list shows, where that is what it is known by.
 fn place(key: &str, entry: &Value) -> Option<String> {
     match (key, entry) {
@@ -183,11 +145,8 @@ pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<S
 
 /// Files that the services of a tree take variables from, and whether they must be there.
 pub(super) fn env_files(tree: &Value) -> Vec<(String, bool)> {
-    super::stack::names(tree)
-        .iter()
-        .filter_map(|name| at(tree, &["services", name, "env_file"]))
-        .flat_map(listed)
-        .collect()
+    let names = super::stack::names(tree);
+    names.iter().filter_map(|name| at(tree, &["services", name, "env_file"])).flat_map(listed).collect()
 }
 
 /// The paths of one `env_file:`, in its three spellings.
@@ -242,17 +201,6 @@ mod tests {
         assert_eq!(yaml::texts(a("ports")), ["1:1", "2:2"]);
         assert_eq!(yaml::texts(a("volumes")), ["./a:/a", "./c:/b:ro"]);
         assert!(at(&tree, &["services", "b"]).is_some());
-    }
-
-    #[test]
-    fn paths_of_another_folder_are_moved() {
-        let tree: Value = yaml::from_text(
-            "{ services: { a: { volumes: ['../d:/d', 'v:/v', { type: bind, source: ./e, target: /e }], env_file: ./x.env, build: { context: . } } }, secrets: { s: { file: ./s } } }",
-        )
-        .unwrap();
-        let expected = "{ services: { a: { volumes: ['sub/../d:/d', 'v:/v', { type: bind, source: sub/./e, target: /e }], env_file: sub/./x.env, build: { context: sub/. } } }, secrets: { s: { file: sub/./s } } }";
-        assert_eq!(moved(tree.clone(), "./sub/"), yaml::from_text::<Value>(expected).unwrap());
-        assert_eq!(moved(tree.clone(), "."), tree);
     }
 
     #[test]

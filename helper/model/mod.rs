@@ -8,6 +8,7 @@ mod ingress;
 mod merge;
 pub(crate) mod mounts;
 pub(crate) mod pair;
+pub(crate) mod paths;
 pub(crate) mod roles;
 mod secrets;
 pub(crate) mod sources;

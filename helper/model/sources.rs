@@ -1,6 +1,6 @@
 //! The compose files of a directory, each read for itself: the names that Compose tries, and what a file pulls in.
 
-use super::merge;
+use super::{merge, paths};
 use crate::answer::{Finding, Subject};
 use crate::config::stamp::{Origin, origin};
 use crate::config::yaml::{self, Value, at};
@@ -113,47 +113,91 @@ pub(super) fn parsed(name: &str, text: String) -> ComposeFile {
     ComposeFile { name: name.to_owned(), text, value: value.map_err(Unusable::Yaml) }
 }
 
+/// A file that others include or extend.
+#[derive(Clone, Debug)]
+pub(super) struct Pulled {
+    /// The file, its paths as they are from the directory.
+    pub(super) file: ComposeFile,
+    /// What it says, as it is written.
+    pub(super) said: Value,
+    pub(super) reference: Reference,
+}
+
+/// How a file is pulled in. Paths are as they are from the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    path: String,
+    /// Where its relative paths start.
+    pub(super) folder: String,
+    /// Whether its services are those of the stack: not those of a file that services only extend.
+    pub(super) is_part: bool,
+    /// Files with variables for it, beside `.env`.
+    pub(super) env_files: Vec<String>,
+}
+
 /// The files that others include or extend, directly or through others, and those of them that lie elsewhere.
 pub(super) fn pulled_in<'a>(
     deployment: &Deployment,
     files: impl Iterator<Item = &'a ComposeFile>,
-) -> (Vec<ComposeFile>, Vec<String>) {
-    let (mut read_in, mut outside) = (Vec::<ComposeFile>::new(), Vec::new());
-    let mut open: Vec<String> = files.filter_map(|file| file.value.as_ref().ok()).flat_map(named).collect();
-    while let Some(path) = open.pop() {
-        let Some(name) = inside(&path) else {
-            outside.push(path);
+) -> (Vec<Pulled>, Vec<String>) {
+    let (mut pulled, mut outside) = (Vec::<Pulled>::new(), Vec::new());
+    let mut open: Vec<Reference> =
+        files.filter_map(|file| file.value.as_ref().ok()).flat_map(|value| references(value, &[])).collect();
+    while let Some(reference) = open.pop() {
+        let Some(name) = inside(&reference.path) else {
+            outside.push(reference.path);
             continue;
         };
-        if read_in.len() >= MOST_FILES || read_in.iter().any(|file| file.name == name) {
+        if pulled.len() >= MOST_FILES || pulled.iter().any(|known| known.reference == reference) {
             continue;
         }
         let missing = || Unusable::Unreadable(format!("`{name}` is not there"));
-        let file = read(deployment, &name).unwrap_or_else(|| ComposeFile {
+        let mut file = read(deployment, &name).unwrap_or_else(|| ComposeFile {
             value: Err(missing()),
             text: String::new(),
             name: name.clone(),
         });
-        open.extend(file.value.as_ref().ok().into_iter().flat_map(named));
-        read_in.push(file);
+        let said = file.value.clone().unwrap_or_default();
+        file.value = file.value.map(|value| paths::moved(value, &reference.folder));
+        open.extend(file.value.as_ref().ok().into_iter().flat_map(|value| references(value, &reference.env_files)));
+        pulled.push(Pulled { file, said, reference });
     }
     outside.sort();
     outside.dedup();
-    (read_in, outside)
+    (pulled, outside)
 }
 
 /// Paths of one entry of `include:`.
-pub(super) fn included(include: &Value) -> Vec<String> {
+fn included(include: &Value) -> Vec<String> {
     let listed = at(include, &["path"]);
     let single = yaml::scalar(include).into_iter().chain(listed.and_then(yaml::scalar));
     single.chain(listed.map(yaml::texts).unwrap_or_default()).collect()
 }
 
-/// Paths that a file includes or extends.
-fn named(value: &Value) -> Vec<String> {
-    let includes = at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten();
-    let mut paths: Vec<String> = includes.flat_map(included).collect();
+/// What a file includes or extends. `env_files` are those of the file itself.
+fn references(value: &Value, env_files: &[String]) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for include in at(value, &["include"]).and_then(Value::as_sequence).into_iter().flatten() {
+        let paths = included(include);
+        let folder = paths::start_of(include, &paths);
+        let own =
+            at(include, &["env_file"]).map(|own| yaml::scalar(own).map_or_else(|| yaml::texts(own), |one| vec![one]));
+        let own = own.unwrap_or_else(|| vec![paths::joined(&folder, path::ENV)]);
+        let env_files = [env_files, &own].concat();
+        found.extend(paths.into_iter().map(|path| Reference {
+            path,
+            folder: folder.clone(),
+            is_part: true,
+            env_files: env_files.clone(),
+        }));
+    }
     let services = at(value, &["services"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
-    paths.extend(services.filter_map(|service| yaml::scalar(at(service, &["extends", "file"])?)));
-    paths
+    let extended = services.filter_map(|service| yaml::scalar(at(service, &["extends", "file"])?));
+    found.extend(extended.map(|path| Reference {
+        folder: paths::folder_of(&path),
+        path,
+        is_part: false,
+        env_files: env_files.to_vec(),
+    }));
+    found
 }

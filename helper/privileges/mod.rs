@@ -33,7 +33,7 @@ impl Privileges {
         let root = deployment.root();
         let mut facts = BTreeSet::new();
         rows::of_model(found.tree(), root, &mut facts);
-        for value in found.files().filter_map(|file| file.value.as_ref().ok()) {
+        for value in found.parts() {
             if found.view == View::Files {
                 rows::of_model(value, root, &mut facts);
             }

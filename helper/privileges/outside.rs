@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::model::paths::is_remote;
+
 /// Places of every host that hold no secret and that containers are commonly shown.
 const HARMLESS: [&str; 7] = [
     "/etc/localtime",
@@ -54,11 +56,6 @@ fn within<'a>(real: &Path, rest: impl Iterator<Item = &'a std::ffi::OsString>, r
 pub(super) fn is_harmless(path: &str) -> bool {
     let parts = || Path::new(path).components();
     !parts().any(|part| part == Component::ParentDir) && HARMLESS.iter().any(|place| Path::new(path).starts_with(place))
-}
-
-/// Whether Compose fetches it: a Git repository, an archive, an artifact of a registry.
-pub(super) fn is_remote(path: &str) -> bool {
-    path.contains("://") || ["git@", "github.com/", "gitlab.com/", "oci:"].iter().any(|start| path.starts_with(start))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::outside::{is_harmless, is_outside, is_remote};
+use super::outside::{is_harmless, is_outside};
 use super::privilege::Privilege;
 use crate::config::yaml::{self, Value, at};
+use crate::model::paths::is_remote;
 
 /// Whether a single value is dangerous, with the service that has it.
 type Judge = fn(&str, &Value) -> bool;

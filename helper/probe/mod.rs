@@ -15,4 +15,6 @@ pub(crate) mod row;
 pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod target;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;

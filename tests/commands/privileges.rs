@@ -156,6 +156,58 @@ fn files_from_outside_of_the_directory_need_a_person() {
     }
 }
 
+/// Relative paths start at the folder of an included or extended file, or at the `project_directory` of its entry.
+#[test]
+fn paths_of_a_file_in_a_subfolder_start_there() {
+    let rig = Rig::new("");
+    let put = |name: &str, text: &str| {
+        let path = rig.dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    for file in ["parts/wiki.env", "parts/more.env", "parts/conf/x"] {
+        put(file, "A=1\n");
+    }
+    let wiki = "services:
+  wiki:
+    image: busybox
+    build: { context: ., additional_contexts: { shared: ../shared } }
+    env_file: [../wiki.env]
+    extends: { file: ../base.yaml, service: base }
+    volumes: ['../../data:/x:ro', './own:/own', { type: bind, source: ../other, target: /other }, '${BESIDE:-../conf}:/c']
+configs: { x: { file: ../conf/x } }
+include: [{ path: ../more.yaml, project_directory: ../.., env_file: ../more.env }]
+";
+    let base = "services: { base: { image: busybox, volumes: ['../data:/d:ro'] } }\n";
+    let more = "services: { more: { image: busybox, env_file: parts/more.env, volumes: ['./data:/x:ro'] } }\n";
+    let place = || {
+        put("parts/wiki/compose.yaml", wiki);
+        put("parts/base.yaml", base);
+        put("parts/more.yaml", more);
+    };
+    rig.over("include: [parts/wiki/compose.yaml]\n");
+    place();
+    for answer in checked(&rig) {
+        assert!(!answer.findings().contains(&"compose-privileges"), "{:#}", answer.json);
+        assert!(!answer.findings().contains(&"compose-config-invalid"), "{:#}", answer.json);
+    }
+    for (file, text, inside, outside) in [
+        ("parts/wiki/compose.yaml", wiki, "'../../data:", "'../../../data:"),
+        ("parts/wiki/compose.yaml", wiki, "source: ../other", "source: ../../../other"),
+        ("parts/wiki/compose.yaml", wiki, "context: .,", "context: ../../..,"),
+        ("parts/wiki/compose.yaml", wiki, "shared: ../shared", "shared: ../../../shared"),
+        ("parts/wiki/compose.yaml", wiki, "-../conf}", "-../../../conf}"),
+        ("parts/base.yaml", base, "'../data:", "'../../data:"),
+        ("parts/more.yaml", more, "'./data:", "'../data:"),
+    ] {
+        place();
+        put(file, &text.replace(inside, outside));
+        for answer in checked(&rig) {
+            assert!(has_privileges(&answer), "{outside}: {:#}", answer.json);
+        }
+    }
+}
+
 #[test]
 fn what_a_person_allowed_is_started_until_it_changes() {
     let rig = Rig::new("services: { x: { image: busybox, pid: host } }\n");

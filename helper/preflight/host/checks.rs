@@ -1,10 +1,12 @@
 //! What of the machine would break this stack, or give a secret away: pure judgement over what was gathered.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use crate::answer::{Severity, Subject};
+use super::Place;
+use crate::answer::{Finding, Severity, Subject};
 use crate::check::{Check, Outcome};
 use crate::deployment::{TokenState, path};
 use crate::engine::container;
@@ -41,6 +43,10 @@ fn directory_is_fit(facts: &Facts) -> Outcome {
     let Some(place) = &facts.host.place else {
         return Outcome::Skip("the file system did not answer in time".into());
     };
+    judge_place(root, place).into()
+}
+
+fn judge_place(root: &Path, place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
     let at = place.real.display();
     if let Some(why) = &place.refusal {
@@ -55,7 +61,7 @@ fn directory_is_fit(facts: &Facts) -> Outcome {
         let root = root.display();
         findings.push(rules::finding(RuleId::DirectorySynced).with(format!("{root} looks like a folder of {service}")));
     }
-    findings.into()
+    findings
 }
 
 fn git_leaves_it_out(facts: &Facts) -> Outcome {
@@ -219,6 +225,17 @@ fn project_is_ours(facts: &Facts) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_system_without_modes_is_found() {
+        let ids = |keeps_modes| {
+            let place = Place { real: "/mnt/c/tunnel".into(), refusal: None, keeps_modes, synced_by: None };
+            judge_place(&place.real, &place).iter().map(|finding| finding.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Some(false)), [RuleId::DirectoryWithoutModes]);
+        assert_eq!(ids(Some(true)), []);
+        assert_eq!(ids(None), [], "nothing could be written there, so nothing is known");
+    }
 
     #[test]
     fn ranges_overlap_in_both_directions() {

@@ -1,0 +1,106 @@
+//! What is made of servers that answer in the test's own process: the client asks them, the judge judges what it saw.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::client::try_route;
+use super::judge::{Verdict, judge};
+use super::state::Behind;
+use super::wire::{Allowed, Target, Trust};
+use crate::rules::RuleId;
+
+/// Answers every request with these bytes, over TLS where a configuration is given; returns its port.
+fn serve(answer: String, tls: Option<Arc<ServerConfig>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for tcp in listener.incoming().take(64).flatten() {
+            match &tls {
+                None => exchange(tcp, &answer),
+                Some(tls) => exchange(StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), tcp), &answer),
+            }
+        }
+    });
+    port
+}
+
+fn exchange(mut stream: impl Read + Write, answer: &str) {
+    if stream.read(&mut [0; 4096]).is_ok() {
+        let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
+    }
+}
+
+fn http(content_type: &str, body: &str) -> String {
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type:";
+    format!("{head} {content_type}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// An MCP server that has no sessions.
+fn mcp() -> String {
+    http("application/json", r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"tools":[]}}"#)
+}
+
+fn asked(port: u16, trust: Option<Trust>) -> Verdict {
+    let target = Target {
+        name: "wiki".into(),
+        https: trust.is_some(),
+        host: "localhost".into(),
+        port,
+        tunnel_host: "wiki.abcd1234.tunnel.anthropic.com".into(),
+        path: "/mcp".into(),
+        other_paths: Vec::new(),
+        allowed: Allowed::Anything,
+        trust: trust.unwrap_or_default(),
+        limit_ms: 3000,
+    };
+    judge(&target, &try_route(&target), &Behind::default(), false)
+}
+
+fn rule(verdict: &Verdict) -> Option<RuleId> {
+    verdict.finding.as_ref().map(|finding| finding.id)
+}
+
+#[test]
+fn a_program_that_is_not_an_mcp_server_is_told_from_one() {
+    for answer in
+        ["SSH-2.0-OpenSSH_9.6\r\n".to_owned(), http("text/plain", "pong"), http("application/json", "{\"up\":1}")]
+    {
+        let verdict = asked(serve(answer.clone(), None), None);
+        assert_eq!(rule(&verdict), Some(RuleId::UpstreamNotMcp), "{answer}: {verdict:?}");
+    }
+    let verdict = asked(serve(mcp(), None), None);
+    assert_eq!(rule(&verdict), None, "{verdict:?}");
+}
+
+/// A server with a certificate of its own for these names, and that certificate.
+fn tls(names: &[&str]) -> (Arc<ServerConfig>, String) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
+    (Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap()), made.cert.pem())
+}
+
+#[test]
+fn a_certificate_of_an_upstream_is_checked_as_the_proxy_does() {
+    let (own, pem) = tls(&["localhost"]);
+    let (other_name, other_pem) = tls(&["wiki.internal"]);
+    let trusting = |pem: &str| Some(Trust { ca_pem: Some(pem.to_owned()), public: false });
+    for (server, trust, expected) in [
+        (&own, trusting(&pem), None),
+        (&own, trusting(&other_pem), Some(RuleId::UpstreamTlsFailed)),
+        (&own, Some(Trust { ca_pem: None, public: true }), Some(RuleId::UpstreamTlsFailed)),
+        (&other_name, trusting(&other_pem), Some(RuleId::UpstreamTlsFailed)),
+        (&own, Some(Trust::default()), Some(RuleId::UpstreamTls)),
+    ] {
+        let verdict = asked(serve(mcp(), Some(Arc::clone(server))), trust.clone());
+        assert_eq!(rule(&verdict), expected, "{trust:?}: {verdict:?}");
+    }
+}
