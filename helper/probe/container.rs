@@ -242,7 +242,7 @@ impl Program {
         let (bytes, libraries) = match given {
             Some(path) => (fs::read(path), Ok(Vec::new())),
             None if cfg!(target_os = "linux") => (fs::read("/proc/self/exe"), libraries()),
-            None => return Err("this machine has no Linux build of the helper".into()),
+            None => return Err(format!("there is no Linux build of the helper on this machine: {}", missing())),
         };
         let unreadable = |error: io::Error| format!("this helper's own program cannot be read: {error}");
         let (bytes, libraries) = (bytes.map_err(unreadable)?, libraries.map_err(unreadable)?);
@@ -279,8 +279,16 @@ impl Program {
     }
 }
 
-/// Names a Linux program of the same release, for a helper of another system (macOS).
+/// Names a Linux program of the same release, for a helper of another system (macOS). Set by the launcher.
 const LINUX_PROGRAM: &str = "MCP_TUNNELS_LINUX_PROGRAM";
+/// Why there is none, in the launcher's words.
+const LINUX_MISSING: &str = "MCP_TUNNELS_LINUX_MISSING";
+
+fn missing() -> String {
+    let said = std::env::var(LINUX_MISSING).unwrap_or_default();
+    let advice = format!("call `bin/mcp-tunnels-helper`, which gets it, or set {LINUX_PROGRAM} to its absolute path");
+    if said.is_empty() { advice } else { redact::evidence(&said) }
+}
 
 /// The loader and the libraries that this process runs with; none where it is linked statically.
 fn libraries() -> io::Result<Vec<(String, Vec<u8>)>> {

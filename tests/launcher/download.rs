@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -134,6 +136,72 @@ fn checksums_are_read_or_refused_and_never_passed_over() {
                 assert_eq!((plugin.builds(), server.asked().len()), (0, usize::from(fine)), "{text:?}");
             }
         }
+    }
+}
+
+/// What runs in the containers of an engine on macOS.
+#[test]
+fn macos_gets_the_linux_program_of_the_same_release() {
+    const PAGE: &[u8] = b"<html>please log in</html>";
+    let fakes = shells().into_iter().filter(|shell| shell.len() == 1);
+    let (mac, linux) = (&MACHINES[2..], &MACHINES[..2]);
+    for (shell, ((machine, own), (_, target))) in
+        fakes.flat_map(|shell| mac.iter().zip(linux).map(move |m| (shell.clone(), m)))
+    {
+        let plugin = Plugin::new();
+        if !plugin.downloads() {
+            return;
+        }
+        plugin.machine(machine);
+        let (body, program) = (standin(VERSION).into_bytes(), format!("a program for {target}").into_bytes());
+        let (sent, right, is_intercepted) = (body.clone(), program.clone(), Arc::new(AtomicBool::new(false)));
+        let intercepted = Arc::clone(&is_intercepted);
+        let server = Server::start(move |asked| match asked {
+            asked if !asked.contains("linux") => Reply::Body(sent.clone()),
+            _ if intercepted.load(Ordering::Relaxed) => Reply::Body(PAGE.to_vec()),
+            _ => Reply::Body(right.clone()),
+        });
+        plugin.release(&server, own, &body);
+        let sums = plugin.root().join("bin/SHA256SUMS");
+        let name = format!("mcp-tunnels-helper-{VERSION}-{target}");
+        let line = format!("{}  {name}\n", sha256(&program));
+        fs::write(&sums, fs::read_to_string(&sums).unwrap() + &line).unwrap();
+        let file = plugin.binary(target);
+        let said = |words: &[&str], name: &str| {
+            let out = plugin.run_in(&shell, words).ran().out;
+            out.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+        };
+        let place = file.clone();
+        // With the helper itself, once.
+        for _ in 0..2 {
+            assert_eq!(said(&["init"], "linux "), place.display().to_string());
+        }
+        assert_eq!(fs::read(&file).unwrap(), program);
+        assert_eq!(server.asked().iter().filter(|path| path.ends_with(&name)).count(), 1, "{:?}", server.asked());
+        // Without it, what asks servers gets it; nothing else waits for a network that is not there.
+        fs::remove_file(&file).unwrap();
+        assert_eq!(said(&["status"], "linux "), "none");
+        assert!(said(&["status"], "missing ").contains("probe"));
+        assert_eq!(server.asked().len(), 2);
+        // Never another one, and no reason to fail.
+        is_intercepted.store(true, Ordering::Relaxed);
+        assert!(said(&["up"], "missing ").contains(&sha256(&program)));
+        assert!(!file.exists(), "what was downloaded is not what was asked for");
+        is_intercepted.store(false, Ordering::Relaxed);
+        assert_eq!(said(&["probe"], "linux "), place.display().to_string());
+        assert_eq!(said(&["probe"], "missing "), "none");
+        // Where the release has none, it says so.
+        fs::remove_file(&file).unwrap();
+        fs::write(&sums, fs::read_to_string(&sums).unwrap().replace(&line, "")).unwrap();
+        assert!(said(&["probe"], "missing ").contains("no binary"));
+        let mut left: Vec<_> = fs::read_dir(plugin.data()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left.len(), 2, "{left:?}");
+        // A person's own is theirs.
+        let mut given = plugin.command(&shell);
+        let run =
+            super::Run::of(given.args(["probe"]).env("MCP_TUNNELS_LINUX_PROGRAM", "/own/program").output().unwrap());
+        assert!(run.ran().out.contains("linux /own/program\n"));
     }
 }
 

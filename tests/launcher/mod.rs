@@ -57,7 +57,8 @@ fn standin(version: &str) -> String {
         "#!/bin/sh\n[ \"$1\" != --version ] || {{ echo 'mcp-tunnels-helper {version}'; exit; }}\n\
          printf 'args'; printf ' <%s>' \"$@\"; echo\n\
          echo \"launcher $MCP_TUNNELS_LAUNCHER\"\necho \"stable $MCP_TUNNELS_STABLE\"\necho \"umask $(umask)\"\n\
-         echo \"override ${{MCP_TUNNELS_HELPER-none}}\"\n[ \"$1\" != read ] || cat\n"
+         echo \"override ${{MCP_TUNNELS_HELPER-none}}\"\necho \"linux ${{MCP_TUNNELS_LINUX_PROGRAM-none}}\"\n\
+         echo \"missing ${{MCP_TUNNELS_LINUX_MISSING-none}}\"\n[ \"$1\" != read ] || cat\n"
     )
 }
 
