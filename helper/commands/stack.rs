@@ -65,10 +65,8 @@ pub(crate) struct StackData {
     pub(super) project: Option<String>,
     /// The stack's containers.
     containers: Vec<ContainerState>,
-    /// Distinct registered edge connections; `null` where the log cannot tell (then the health check decides).
-    connections: Option<u32>,
-    /// How many there should be.
-    connections_wanted: u32,
+    /// Connections to the tunnel edge.
+    connections: Connections,
     /// How they are made, `quic` or `http2`.
     protocol: Option<String>,
     /// Calls through the tunnel since the start of cloudflared; absent where it was not asked.
@@ -98,6 +96,16 @@ pub(crate) struct StackData {
     elapsed_ms: u64,
 }
 
+/// Connections of cloudflared to the tunnel edge.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Connections {
+    /// Distinct ones that are registered; `null` where neither cloudflared nor its log can tell (then the health check
+    /// decides).
+    registered: Option<u32>,
+    /// How many there should be.
+    wanted: u32,
+}
+
 /// Calls that came through the tunnel.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Calls {
@@ -120,7 +128,7 @@ pub(super) fn refused(
     let data = StackData {
         ready: Some(false),
         project: refusal.project,
-        connections_wanted: CONNECTIONS,
+        connections: Connections { registered: None, wanted: CONNECTIONS },
         ..StackData::default()
     };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
@@ -377,8 +385,7 @@ fn report(
         ready: state.is_ready(),
         project: Some(stack.declared.project.clone()),
         containers: state.containers,
-        connections: state.connections,
-        connections_wanted: state.wanted,
+        connections: Connections { registered: state.connections, wanted: state.wanted },
         protocol: state.protocol,
         calls,
         routes: state.routes,

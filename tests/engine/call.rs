@@ -139,6 +139,6 @@ fn engine_a_call_that_cloudflared_cannot_hand_on() {
                    \"http://localhost:8081\"]";
     stack.write("docker-compose.override.yaml", &format!("{own}  cloudflared:\n    command: {command}\n"));
     stack.compose_ok(&["up", "--detach"]);
-    until("four connections", || stack.status().data()["connections"] == 4);
+    until("four connections", || stack.status().data()["connections"]["registered"] == 4);
     expect(&call_to(&stack, "own"), "to-cloudflared", Some("proxy-unreachable"), &[]);
 }

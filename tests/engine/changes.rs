@@ -104,7 +104,7 @@ fn engine_rotated_token_is_applied_by_restart() {
     assert!(restart.data()["done"].to_string().contains("cloudflared"), "{}", restart.data());
     assert!(stack.runs_with("second"));
     assert_eq!(fingerprint(), said());
-    assert_eq!(restart.data()["connections"], 4);
+    assert_eq!(restart.data()["connections"]["registered"], 4);
 
     // By hand, as an editor does it: nothing but that line changes.
     let (old, new) = (token("second"), token("third"));
@@ -148,7 +148,7 @@ fn engine_own_services_and_changes_in_the_override_count() {
     stack.write("docker-compose.override.yaml", &own);
     stack.call(["render"]).json(json!({"routes": {"greet": "http://greeter:9000"}})).run().expect(0);
     let up = stack.up_ready();
-    assert_eq!(up.data()["connections"], 4, "JSON lines are read as well");
+    assert_eq!(up.data()["connections"]["registered"], 4, "JSON lines are read as well");
     for name in ["app", "greet"] {
         assert_eq!(route(&up, name)["upstream_up"], true, "{:#}", up.json);
         let (answered, text) = stack.ask(name);

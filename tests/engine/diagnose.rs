@@ -229,7 +229,7 @@ fn engine_diagnose_servers_that_do_not_answer() {
     let lead_to = |upstream: &str| {
         stack.write("config/mcp-gateway.yaml", &gateway.replace("http://own:9000", upstream));
         stack.compose_ok(&["restart", "--timeout", "0", "mcp-gateway", "cloudflared"]);
-        until("all connections are back", || stack.status().data()["connections"] == 4);
+        until("all connections are back", || stack.status().data()["connections"]["registered"] == 4);
         diagnose(&stack)
     };
     stack.compose(&["up", "-d"]);

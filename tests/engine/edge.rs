@@ -14,13 +14,13 @@ fn engine_a_quiet_log_is_not_waited_for() {
     stack.write("docker-compose.override.yaml", &services(&[("own", "")]));
     let up = stack.up_ready();
     assert_eq!(route(&up, "own")["configured"], Value::Null);
-    assert_eq!(up.data()["connections"], 4);
+    assert_eq!(up.data()["connections"]["registered"], 4);
 
     // The same for cloudflared: its own numbers decide then.
     let quiet = format!("{}  cloudflared:\n    environment: {{ TUNNEL_LOGLEVEL: warn }}\n", services(&[("own", "")]));
     stack.write("docker-compose.override.yaml", &quiet);
     let up = stack.up_ready();
-    assert_eq!(up.data()["connections"], 4);
+    assert_eq!(up.data()["connections"]["registered"], 4);
     assert!(stack.ask("own").0);
     stack.assert_no_token();
 }
@@ -37,7 +37,7 @@ fn engine_a_rotated_log_is_not_waited_for() {
     let log = docker_says(["logs", &stack.id("cloudflared").unwrap()]);
     assert!(!log.contains("Starting tunnel"), "the beginning is not lost, so nothing is shown here");
     let status = ready(stack.status_within(60));
-    assert_eq!(status.data()["connections"], 4);
+    assert_eq!(status.data()["connections"]["registered"], 4);
     assert_eq!(container(&status, "cloudflared")["health"], "healthy");
     stack.assert_no_token();
 }
@@ -48,7 +48,12 @@ fn engine_edge_with_two_connections_is_degraded_and_live() {
     let stack = Stack::small(engine, "edgetwo", "two");
     // Two carry every call. The others are waited for as long as cloudflared takes to make them.
     let up = ready(stack.up(60));
-    assert_eq!((&up.data()["connections"], &up.data()["connections_wanted"]), (&json!(2), &json!(4)), "{:#}", up.json);
+    assert_eq!(
+        (&up.data()["connections"]["registered"], &up.data()["connections"]["wanted"]),
+        (&json!(2), &json!(4)),
+        "{:#}",
+        up.json
+    );
     assert_eq!(up.finding("edge-partial")["severity"], "warning");
     assert!((5..40).contains(&seconds(&up)), "{}", up.data());
     let status = ready(stack.status());
@@ -70,7 +75,7 @@ fn engine_edge_connection_lost_and_back() {
         until("the lost connection is seen", || {
             lost = stack.status();
             // The numbers are read a moment after the log.
-            lost.data()["connections"] == 3 && lost.findings().contains(&"edge-partial")
+            lost.data()["connections"]["registered"] == 3 && lost.findings().contains(&"edge-partial")
         });
         assert_eq!(lost.data()["ready"], true, "three carry every call");
         assert_eq!(lost.finding("edge-partial")["severity"], "warning");
@@ -80,7 +85,7 @@ fn engine_edge_connection_lost_and_back() {
         scope.spawn(|| lose(&dropped));
         scope.spawn(|| {
             lose(&flapping);
-            until("the connection is back", || flapping.status().data()["connections"] == 4);
+            until("the connection is back", || flapping.status().data()["connections"]["registered"] == 4);
         });
     });
 }
@@ -93,7 +98,7 @@ fn engine_edge_that_refuses_the_token() {
     let up = stack.up(8).expect(1);
     assert_eq!(up.findings()[0], "token-rejected", "{:#}", up.json);
     assert_eq!(up.finding("edge-not-registered")["consequence_of"], "token-rejected");
-    assert_eq!(up.data()["connections"], 0);
+    assert_eq!(up.data()["connections"]["registered"], 0);
 
     // Over HTTP/2 it is, and then the wait ends.
     stack.call(["render"]).json(json!({"protocol": "http2"})).run().expect(0);
@@ -113,7 +118,7 @@ fn engine_edge_behind_a_firewall() {
     let Some(engine) = engine("edge: blocked") else { return };
     let stack = Stack::small(engine, "edgeblocked", "blocked");
     let up = stack.up(9).expect(1);
-    assert_eq!((&up.data()["ready"], &up.data()["connections"]), (&json!(false), &json!(0)));
+    assert_eq!((&up.data()["ready"], &up.data()["connections"]["registered"]), (&json!(false), &json!(0)));
     up.finding("edge-quic-blocked");
     up.finding("edge-not-registered");
     stack.assert_no_token();

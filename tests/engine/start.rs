@@ -18,7 +18,7 @@ fn engine_starts_to_ready_and_down_leaves_nothing() {
     let up = stack.up_ready();
     let data = up.data();
     assert_eq!(data["project"], stack.project.as_str());
-    assert_eq!((&data["connections"], &data["connections_wanted"]), (&json!(4), &json!(4)));
+    assert_eq!((&data["connections"]["registered"], &data["connections"]["wanted"]), (&json!(4), &json!(4)));
     assert_eq!(data["protocol"], "quic");
     assert_eq!(
         data["routes"],
@@ -50,7 +50,7 @@ fn engine_starts_to_ready_and_down_leaves_nothing() {
     assert!(seconds(&again) < 10, "{}", again.data());
     assert_eq!(stack.ids(services), before);
     let status = ready(stack.status());
-    assert_eq!((&status.data()["connections"], status.findings()), (&json!(4), vec![]));
+    assert_eq!((&status.data()["connections"]["registered"], status.findings()), (&json!(4), vec![]));
 
     // Each process runs as 65532, so that what only the person may read stays the person's.
     for service in ["cloudflared", "mcp-gateway"] {
@@ -80,7 +80,7 @@ fn engine_slow_edge_is_waited_for_unless_told_not_to() {
     assert!(seconds(&up) < 6, "{}", up.data());
     assert_eq!(stack.containers().len(), 3);
     let up = stack.up_ready();
-    assert_eq!(up.data()["connections"], 4);
+    assert_eq!(up.data()["connections"]["registered"], 4);
     assert!(seconds(&up) >= 3, "{}", up.data());
 }
 
@@ -313,7 +313,10 @@ fn engine_a_stack_made_by_hand_is_understood() {
     stack.compose_ok(&["up", "-d"]);
     let status = ready(stack.status_within(60));
     assert_eq!(status.data()["project"], stack.project.as_str());
-    assert_eq!((&status.data()["connections"], &route(&status, "echo")["configured"]), (&json!(4), &json!(true)));
+    assert_eq!(
+        (&status.data()["connections"]["registered"], &route(&status, "echo")["configured"]),
+        (&json!(4), &json!(true))
+    );
     assert_eq!(route(&status, "echo")["upstream_up"], true);
     assert_eq!(container(&status, "mcp-proxy")["state"], "running");
 
@@ -321,7 +324,7 @@ fn engine_a_stack_made_by_hand_is_understood() {
     let stale = token("stale");
     let restart = stack.call(["restart"]).secret(&stale).env("TUNNEL_TOKEN", &stale);
     let restart = ready(restart.json(json!({"wait_seconds": 60})).run());
-    assert_eq!(restart.data()["connections"], 4);
+    assert_eq!(restart.data()["connections"]["registered"], 4);
     let (answered, text) = stack.ask("echo");
     assert!(answered && text.contains("hello by hand"), "{text}");
     let environment = stack.inspect("cloudflared")["Config"]["Env"].to_string();

@@ -154,7 +154,7 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let rehearsed = talk.run("up {\"rehearse\":true}").expect(0);
     assert!(rehearsed.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", rehearsed.json);
     let up = talk.run("up").expect(0);
-    assert_eq!((&up.data()["ready"], &up.data()["connections"]), (&json!(true), &json!(4)));
+    assert_eq!((&up.data()["ready"], &up.data()["connections"]["registered"]), (&json!(true), &json!(4)));
     let call = talk.run("connect").expect(0);
     let route = &call.data()["routes"][0];
     assert_eq!(route["url"], format!("https://echo.{}/mcp", stack.domain));

@@ -161,11 +161,9 @@ fn stack(page: &mut Page, data: &Value) {
         );
     }
     if let Some(connections) = data.get("connections") {
-        let registered = connections.get("registered").unwrap_or(connections);
-        let wanted = connections.get("wanted").unwrap_or(&data["connections_wanted"]);
-        let registered = registered.as_u64().map_or_else(|| "not known".to_owned(), |n| n.to_string());
+        let registered = connections["registered"].as_u64().map_or_else(|| "not known".to_owned(), |n| n.to_string());
         let protocol = data["protocol"].as_str().map_or_else(String::new, |protocol| format!(" over {protocol}"));
-        fact("connections", Some(format!("{registered} of {wanted}{protocol}")));
+        fact("connections", Some(format!("{registered} of {}{protocol}", connections["wanted"])));
     }
     if let Some(total) = data["calls"]["total"].as_u64() {
         let (errors, since) = (data["calls"]["errors"].as_u64().unwrap_or(0), &data["calls"]["since_seconds"]);
