@@ -13,7 +13,7 @@ use crate::caller::Screen;
 use crate::probe::observe::Probed;
 use crate::stack::Stack;
 use crate::stack::judge::judge;
-use crate::stack::observe::{Depth, Observer};
+use crate::stack::observe::{Ask, Depth, Observer};
 use crate::stack::snapshot::Snapshot;
 use crate::stack::wait::Waited;
 
@@ -62,10 +62,10 @@ pub(super) fn watch(
     screen: Screen,
     answer: impl Fn(Waited) -> Value,
 ) -> Result<Waited, Error> {
-    let mut observer = Observer::new(&stack.docker, stack.deployment, &stack.declared, Depth::Live)?;
+    let mut observer = Observer::new(stack, Depth::Live)?;
     let mut asked: Option<Asked> = None;
     loop {
-        let mut snapshot = observer.observe()?;
+        let mut snapshot = observer.observe(Ask::No)?;
         if probing && Asked::is_due(asked.as_ref(), Instant::now()) {
             observer.probe(&mut snapshot)?;
             let probed = snapshot.probed.clone();

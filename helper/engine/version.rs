@@ -46,6 +46,20 @@ pub(crate) fn find(
     let Some(docker) = Docker::find(folder, passed, progress) else {
         return Ok((None, vec![rules::finding(RuleId::DockerMissing)]));
     };
+    let findings = check(&docker, docker_host)?;
+    Ok((is_usable(&findings).then_some(docker), findings))
+}
+
+/// Whether one can work with a client of which this was found.
+pub(crate) fn is_usable(findings: &[Finding]) -> bool {
+    !findings.iter().any(|f| f.severity == Severity::Error)
+}
+
+/// What is wrong with the engine and Compose of a client, or worth a warning. `docker_host` as for [`find`].
+///
+/// # Errors
+/// `io` when docker cannot be started.
+pub(crate) fn check(docker: &Docker, docker_host: Option<&OsStr>) -> Result<Vec<Finding>, Error> {
     // Both at once: each takes tens of milliseconds.
     let (server, compose) = process::both(
         || docker.ask(&["version", "--format", "{{.Server.Version}}"], VERSION_TIMEOUT),
@@ -63,8 +77,7 @@ pub(crate) fn find(
         findings.extend(judge_server(&String::from_utf8_lossy(&server.stdout)));
     }
     findings.extend(judge_compose(&compose));
-    let usable = !findings.iter().any(|f| f.severity == Severity::Error);
-    Ok((usable.then_some(docker), findings))
+    Ok(findings)
 }
 
 /// The engine's clock minus this host's, as far as it is longer than the question took: on a Mac, or over ssh, the two

@@ -2,7 +2,7 @@
 
 use super::hosts;
 use super::state::{Behind, State};
-use super::wire::{Got, Http, Listener, Seen, Step, Target, TlsFault};
+use super::wire::{Got, Http, Listener, Seen, Step, Target, TlsFault, Try};
 use crate::redact;
 use crate::rules::RuleId;
 
@@ -50,6 +50,18 @@ impl Case<'_> {
         text(self.got)
     }
 
+    /// Whether the name's server did not answer in time.
+    pub(super) fn is_lookup_late(&self) -> bool {
+        let is_lookup = |entry: &Try| entry.step == Step::Lookup && entry.got == Got::Timeout;
+        self.seen.tries.iter().any(is_lookup)
+    }
+
+    /// Paths at which a GET under the tunnel's host name gets a web page.
+    pub(super) fn pages(&self) -> impl Iterator<Item = &str> {
+        let tries = self.seen.tries.iter().filter(|e| e.step == Step::Stream && e.host == self.target.tunnel_host);
+        tries.filter(|e| matches!(&e.got, Got::Http(http) if is_page(http))).map(|e| e.path.as_str())
+    }
+
     /// The sockets on the route's port.
     pub(super) fn on_port(&self) -> Option<Vec<Listener>> {
         Some(self.behind.listening()?.iter().copied().filter(|l| l.port == self.port()).collect())
@@ -79,6 +91,12 @@ pub(super) static ANSWERS: &[Answer] = &[
         rule: RuleId::UpstreamDns,
         state: State::Unreachable,
         reason: |c| format!("is not known by the name {} in the proxy's network", c.target.host),
+    },
+    Answer {
+        when: |c| c.is_lookup_late(),
+        rule: RuleId::UpstreamDns,
+        state: State::Unreachable,
+        reason: |c| format!("could not be looked up by the name {} within {}", c.target.host, limit(c)),
     },
     Answer {
         when: |c| *c.got == Got::NotAllowed,
@@ -184,6 +202,12 @@ pub(super) static ANSWERS: &[Answer] = &[
         },
     },
     Answer {
+        when: |c| c.http.is_some_and(is_page) || c.pages().any(|path| path == c.target.path),
+        rule: RuleId::UpstreamWebPage,
+        state: State::Refused,
+        reason: |c| format!("answers {} with a web page", c.target.path),
+    },
+    Answer {
         when: |c| c.http_is(&[404, 410]),
         rule: RuleId::UpstreamPath404,
         state: State::Refused,
@@ -200,12 +224,6 @@ pub(super) static ANSWERS: &[Answer] = &[
         rule: RuleId::UpstreamNotAcceptable,
         state: State::Refused,
         reason: |c| format!("refuses the media types that MCP clients send ({})", c.status),
-    },
-    Answer {
-        when: |c| c.http.is_some_and(|http| http.status < 300 && http.content_type == "text/html"),
-        rule: RuleId::UpstreamWebPage,
-        state: State::Refused,
-        reason: |c| format!("answers {} with a web page", c.target.path),
     },
     Answer {
         when: |c| matches!(c.status, 500..=599) || c.status == 429,
@@ -266,6 +284,10 @@ fn limit(c: &Case<'_>) -> String {
 
 fn is_connect(c: &Case<'_>) -> bool {
     c.seen.tries.iter().any(|entry| entry.step == Step::Connect && entry.got != Got::WrongScheme)
+}
+
+fn is_page(http: &Http) -> bool {
+    matches!(http.status, 200..=299) && http.content_type == "text/html"
 }
 
 fn is_redirect_to_https(http: &Http) -> bool {

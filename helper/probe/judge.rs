@@ -121,6 +121,20 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
                 finding = finding.with("the same request with the server's own host name is accepted");
             }
         }
+        RuleId::UpstreamDns if case.is_lookup_late() => {
+            finding.cause =
+                "the DNS of the container engine did not answer in time; it is busy, or waits for the DNS servers \
+                             of its host"
+                    .into();
+            finding.fix = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} probe \
+                           --dir {dir}` again"
+                .into();
+        }
+        RuleId::UpstreamPath404 => {
+            if let Some(path) = case.pages().next() {
+                finding = finding.with(format!("GET {path} gets a web page"));
+            }
+        }
         RuleId::UpstreamWrongScheme => {
             let scheme = if target.https { "http" } else { "https" };
             let routes = serde_json::json!({"routes": {

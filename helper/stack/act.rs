@@ -15,7 +15,7 @@ use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
 use crate::deployment::Lock;
 use crate::engine::client::Output;
-use crate::engine::{errors, version};
+use crate::engine::errors;
 use crate::model::stack::Reach;
 use crate::os::files;
 use crate::rules::{self, RuleId};
@@ -53,6 +53,8 @@ pub(crate) struct Outcome {
 impl<'a> Acts<'a> {
     /// Nothing done yet.
     pub(crate) fn new(stack: &'a Stack<'a>, lock: Lock) -> Self {
+        // What was seen before is over.
+        drop(stack.first_look());
         Self { stack, lock, done: Vec::new(), failed: None, ended: Vec::new() }
     }
 
@@ -105,7 +107,7 @@ impl<'a> Acts<'a> {
         if containers.iter().all(|c| c.restarts == 0 && c.status != "restarting") {
             return Ok(());
         }
-        let now = OffsetDateTime::now_utc() + version::clock_offset(&self.stack.docker);
+        let now = OffsetDateTime::now_utc() + self.stack.clock_offset;
         for container in containers.iter().filter(|c| c.is_looping(now) && self.stack.declared.has(&c.service)) {
             let output = self.stack.docker.ask(&["restart", &container.id], STOP)?;
             if output.success {

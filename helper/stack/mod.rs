@@ -1,6 +1,7 @@
 //! The running stack: what the files declare, what is seen of it, and what that adds up to.
 
 pub(crate) mod act;
+mod ask;
 pub(crate) mod declared;
 pub(crate) mod ended;
 pub(crate) mod judge;
@@ -11,7 +12,9 @@ pub(crate) mod silence;
 pub(crate) mod snapshot;
 pub(crate) mod wait;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use crate::answer::{Error, Finding, Skipped};
 use crate::caller::{Caller, Services};
@@ -21,7 +24,7 @@ use crate::config::gateway::Gateway;
 use crate::deployment::Deployment;
 use crate::deployment::env_file::EnvFile;
 use crate::engine::client::Docker;
-use crate::engine::container::{self, Inspected};
+use crate::engine::container::{self, Inspected, Listed};
 use crate::engine::version;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
@@ -79,6 +82,9 @@ pub(crate) struct Stack<'a> {
     pub(crate) findings: Vec<Finding>,
     /// Checks of the files that could not run.
     pub(crate) skipped: Vec<Skipped>,
+    /// The engine's clock minus this host's.
+    pub(crate) clock_offset: time::Duration,
+    first_look: Mutex<Option<Vec<Inspected>>>,
 }
 
 /// Why there is nothing to work with.
@@ -174,26 +180,29 @@ impl<'a> Stack<'a> {
         let passed = environment::passed(deployment, &sources.found, sources.env.as_ref(), caller);
         environment::guard(&passed);
         let this_shell = environment::finding(&passed);
-        let docker_host = caller.var("DOCKER_HOST");
-        let (docker, mut findings) = version::find(deployment.root(), passed, docker_host, caller.progress)?;
-        let Some(docker) = docker else {
+        let Some(docker) = Docker::find(deployment.root(), passed, caller.progress) else {
+            let findings = vec![rules::finding(RuleId::DockerMissing)];
             return Ok(Err(Refusal { findings, project, ..Refusal::default() }));
         };
-        findings.extend(this_shell);
         let Sources { found, services, gateway, gateway_path, .. } = sources;
         let project = project.unwrap_or_default();
+        let asked = ask_all(&docker, caller.var("DOCKER_HOST"), &project)?;
+        let mut findings = asked.findings;
+        let refused = |findings, project| Ok(Err(Refusal { findings, project: Some(project), ..Refusal::default() }));
+        if !version::is_usable(&findings) {
+            return refused(findings, project);
+        }
+        let containers = match asked.listed {
+            Ok(containers) => containers,
+            Err(finding) => return refused(vec![finding], project),
+        };
+        if let Some(conflict) = conflict(&project, deployment.root(), &containers) {
+            return refused(vec![conflict], project);
+        }
+        findings.extend(this_shell);
         let declared = Declared { project, services, found, gateway, gateway_path };
-        let stack = Self { deployment, docker, declared, findings, skipped: Vec::new() };
-        // What a killed helper left goes first; both questions at once.
-        let (swept, conflict) = process::both(|| sweep(&stack.docker).map(drop), || stack.conflict());
-        swept?;
-        let conflict = conflict?;
-        Ok(match conflict {
-            Some(conflict) => {
-                Err(Refusal { findings: vec![conflict], project: Some(stack.declared.project), ..Refusal::default() })
-            }
-            None => Ok(stack),
-        })
+        let (clock_offset, first_look) = (asked.clock_offset, Mutex::new(Some(containers)));
+        Ok(Ok(Self { deployment, docker, declared, findings, skipped: Vec::new(), clock_offset, first_look }))
     }
 
     /// The containers of the project; none where docker cannot list them.
@@ -204,14 +213,35 @@ impl<'a> Stack<'a> {
         Ok(container::of_project(&self.docker, &self.declared.project)?.unwrap_or_default())
     }
 
-    /// Containers of this project name that another directory made.
-    fn conflict(&self) -> Result<Option<Finding>, Error> {
-        let project = &self.declared.project;
-        Ok(match container::of_project(&self.docker, project)? {
-            Ok(containers) => conflict(project, self.deployment.root(), &containers),
-            Err(finding) => Some(finding),
-        })
+    /// The containers as they were when the stack was opened: once, and not after something was done to them.
+    pub(crate) fn first_look(&self) -> Option<Vec<Inspected>> {
+        self.first_look.lock().ok()?.take()
     }
+}
+
+/// What the engine said when it was first asked.
+struct Asked {
+    /// What is wrong with it, or worth a warning.
+    findings: Vec<Finding>,
+    /// Its clock minus this host's.
+    clock_offset: time::Duration,
+    listed: Listed,
+}
+
+/// Everything that needs nothing but the engine, at once: each question takes tens of milliseconds. What a killed helper
+/// left is removed on the way.
+fn ask_all(docker: &Docker, docker_host: Option<&OsStr>, project: &str) -> Result<Asked, Error> {
+    let (findings, (swept, (clock_offset, listed))) = process::both(
+        || version::check(docker, docker_host),
+        || {
+            process::both(
+                || sweep(docker).map(drop),
+                || process::both(|| version::clock_offset(docker), || container::of_project(docker, project)),
+            )
+        },
+    );
+    swept?;
+    Ok(Asked { findings: findings?, clock_offset, listed: listed? })
 }
 
 /// Id, or its beginning, under which a handshake is skipped.

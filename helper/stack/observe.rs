@@ -6,31 +6,27 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::ask::Servers;
 use super::declared::{Declared, DeclaredRoute};
-use super::reach;
-use super::snapshot::{Container, Files, Image, LastLine, Printed, Snapshot};
+use super::snapshot::{Container, Files, Image, LastLine, Printed, SETTLED, Snapshot};
+use super::{Stack, reach};
 use crate::answer::Error;
 use crate::config::yaml;
 use crate::deployment::{Deployment, path};
 use crate::engine::client::Docker;
 use crate::engine::container::{self, Inspected, Listed};
-use crate::engine::{errors, version};
+use crate::engine::errors;
 use crate::logs::Logs;
 use crate::logs::line::stamped_at;
 use crate::logs::matcher::Writer;
-use crate::model::current::{self, Target};
+use crate::model::current::Target;
 use crate::os::{files, process};
-use crate::probe::container::Place;
-use crate::probe::observe::{self as probe, Probed, metrics_addresses, neighbours};
-use crate::probe::target::plan;
 use crate::render::labels;
 
 /// Reading the log of one container may take this long: tens of megabytes on a slow disk.
 const LOG_LIMIT: Duration = Duration::from_secs(30);
 /// A question about an image takes milliseconds.
 const IMAGE_LIMIT: Duration = Duration::from_secs(30);
-/// Time for asking the server behind one route, in milliseconds.
-const PROBE_LIMIT: u64 = 5_000;
 /// Lines of a container that ended again and again: its last lives.
 const LAST_LIVES: &str = "2000";
 /// Lines of a container that has run for months: what counts is how it is now.
@@ -47,8 +43,20 @@ pub(crate) enum Depth {
     Full(Option<OffsetDateTime>),
 }
 
+/// Whether a look asks the servers behind the routes, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// It does not.
+    No,
+    /// Where every container has run for a while: then there is nothing to wait for first.
+    IfSettled,
+    /// It does.
+    Now,
+}
+
 /// Looks at one stack, as often as it is asked to; a log is read once.
 pub(crate) struct Observer<'a> {
+    stack: &'a Stack<'a>,
     docker: &'a Docker,
     deployment: &'a Deployment,
     declared: &'a Declared,
@@ -57,10 +65,10 @@ pub(crate) struct Observer<'a> {
     read: BTreeMap<String, LogRead>,
     /// Containers, by their life, and ports that a connection was made to: they are not tried again.
     open: BTreeSet<(String, u16)>,
-    /// The engine's clock minus this host's.
-    clock_offset: Option<time::Duration>,
     /// The containers of the last look.
     inspected: Vec<Inspected>,
+    /// Whether it asked the servers.
+    has_asked: bool,
 }
 
 /// How far the log of one container was read.
@@ -77,26 +85,23 @@ struct LogRead {
 impl<'a> Observer<'a> {
     /// # Errors
     /// `internal` when the patterns cannot be prepared.
-    pub(crate) fn new(
-        docker: &'a Docker,
-        deployment: &'a Deployment,
-        declared: &'a Declared,
-        depth: Depth,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(stack: &'a Stack<'a>, depth: Depth) -> Result<Self, Error> {
         let since = match depth {
             Depth::Full(since) => since.map(OffsetDateTime::unix_timestamp),
             Depth::Live => None,
         };
         let logs = Logs::new(since)?;
         let (read, open) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { docker, deployment, declared, depth, logs, read, open, clock_offset: None, inspected: Vec::new() })
+        let Stack { docker, deployment, declared, .. } = stack;
+        let (inspected, has_asked) = (Vec::new(), false);
+        Ok(Self { stack, docker, deployment, declared, depth, logs, read, open, inspected, has_asked })
     }
 
-    /// Looks once.
+    /// Looks once, and asks the servers meanwhile where it is to.
     ///
     /// # Errors
     /// `io` and `tool` from docker, reading errors of the directory.
-    pub(crate) fn observe(&mut self) -> Result<Snapshot, Error> {
+    pub(crate) fn observe(&mut self, ask: Ask) -> Result<Snapshot, Error> {
         let (listed, now) = self.list()?;
         let mut snapshot = Snapshot {
             now,
@@ -121,75 +126,60 @@ impl<'a> Observer<'a> {
             }
         };
         let containers: Vec<Container> = inspected.iter().map(Container::of).collect();
-        self.read_logs(&inspected, &containers, &mut snapshot)?;
-        self.read_last_lines(&containers, &mut snapshot)?;
-        snapshot.containers = Ok(containers);
-        self.try_routes(&inspected, &mut snapshot)?;
-        if let Depth::Full(_) = self.depth {
-            self.look_at_images(&mut snapshot)?;
+        let has_settled = containers.iter().all(|c| c.is_running() && c.age(now) >= SETTLED);
+        self.has_asked = ask == Ask::Now || ask == Ask::IfSettled && has_settled;
+        let (servers, has_asked) = (Servers(self.stack), self.has_asked);
+        let (answers, looked) = process::both(
+            || has_asked.then(|| servers.ask(&inspected)).transpose(),
+            || self.look(&inspected, containers, &mut snapshot),
+        );
+        looked?;
+        if let Some(answers) = answers? {
+            answers.put_into(&mut snapshot);
         }
-        snapshot.logs = self.logs.clone();
         self.inspected = inspected;
         Ok(snapshot)
     }
 
-    /// Asks the servers behind the routes, from the proxy's network namespace, whether Claude could call them, and
-    /// cloudflared for its numbers, from its own. Both at once where these are two.
+    /// All that docker says of the containers.
+    fn look(
+        &mut self,
+        inspected: &[Inspected],
+        containers: Vec<Container>,
+        snapshot: &mut Snapshot,
+    ) -> Result<(), Error> {
+        self.read_logs(inspected, &containers, snapshot)?;
+        self.read_last_lines(&containers, snapshot)?;
+        snapshot.containers = Ok(containers);
+        self.try_routes(inspected, snapshot)?;
+        if let Depth::Full(_) = self.depth {
+            self.look_at_images(snapshot)?;
+        }
+        snapshot.logs = self.logs.clone();
+        Ok(())
+    }
+
+    /// Whether the last look asked the servers.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.has_asked
+    }
+
+    /// Asks the servers after a look that did not.
     ///
     /// # Errors
     /// `io` and `tool` from docker.
     pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        let services = &self.declared.services;
-        let running = |name: &str| self.inspected.iter().find(|c| c.service() == name && c.status() == "running");
-        let (proxy, agent) = (running(&services.proxy), running(&services.cloudflared));
-        let lives_with = |proxy: &Inspected| agent.filter(|c| c.shares_network_of() == Some(proxy.id.as_str()));
-        let apart = agent.filter(|c| c.shares_network_of().is_none());
-        let (probed, metrics) = process::both(
-            || proxy.map_or(Ok(None), |proxy| self.probe_from(proxy, lives_with(proxy))),
-            || apart.map_or(Ok(None), |agent| probe::metrics_of(self.docker, agent)),
-        );
-        snapshot.probed = probed?;
-        let with_proxy = snapshot.probed.as_ref().and_then(|probed| probed.observed.as_ref().ok()?.metrics.clone());
-        snapshot.metrics = metrics?.or(with_proxy);
+        Servers(self.stack).ask(&self.inspected)?.put_into(snapshot);
         Ok(())
     }
 
-    /// The servers behind the routes as the proxy sees them, and the numbers of an agent that lives with it.
-    fn probe_from(&self, proxy: &Inspected, agent: Option<&Inspected>) -> Result<Option<Probed>, Error> {
-        let Some(gateway) = &self.declared.gateway else { return Ok(None) };
-        let Ok(Some(domain)) = current::known_domain(self.deployment) else { return Ok(None) };
-        let paths = self.declared.found.paths();
-        let planned = plan(self.deployment, gateway, domain.as_str(), &paths, PROBE_LIMIT);
-        let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
-        let metrics = agent.map(metrics_addresses).unwrap_or_default();
-        let look = |inspected: &[Inspected]| {
-            let near = neighbours(proxy, inspected);
-            probe::observe(self.docker, Place::Namespace(&proxy.id), &targets, &metrics, &near)
-        };
-        let mut observed = look(&self.inspected)?;
-        if !observed.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
-            let now = container::of_project(self.docker, &self.declared.project)?.unwrap_or_default();
-            // A proxy that was restarted meanwhile says nothing about its routes.
-            if now.iter().any(|c| c.id == proxy.id && c.life() != proxy.life() && c.status() == "running") {
-                observed = look(&now)?;
-            }
-        }
-        Ok(Some(Probed { planned, observed }))
-    }
-
-    /// The containers, and the engine's time; the offset of its clock is asked for once.
+    /// The containers, and the engine's time. What was seen when the stack was opened is the first look.
     fn list(&mut self) -> Result<(Listed, OffsetDateTime), Error> {
-        let (docker, project) = (self.docker, self.declared.project.as_str());
-        let listed = match self.clock_offset {
-            Some(_) => container::of_project(docker, project)?,
-            None => {
-                let (offset, listed) =
-                    process::both(|| version::clock_offset(docker), || container::of_project(docker, project));
-                self.clock_offset = Some(offset);
-                listed?
-            }
+        let listed = match self.stack.first_look() {
+            Some(containers) => Ok(containers),
+            None => container::of_project(&self.stack.docker, &self.stack.declared.project)?,
         };
-        Ok((listed, OffsetDateTime::now_utc() + self.clock_offset.unwrap_or_default()))
+        Ok((listed, OffsetDateTime::now_utc() + self.stack.clock_offset))
     }
 
     /// The files that are compared with what runs.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Stack;
 use super::judge::{StackState, judge};
-use super::observe::{Depth, Observer};
+use super::observe::{Ask, Depth, Observer};
 use super::snapshot::{SETTLED, Snapshot};
 use crate::answer::Error;
 use crate::caller::Caller;
@@ -53,13 +53,19 @@ impl Stack<'_> {
     /// `io` and `tool` from docker.
     pub(crate) fn wait(&self, depth: Depth, limit: Duration, probing: bool, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
-        let mut observer = Observer::new(&self.docker, self.deployment, &self.declared, depth)?;
+        let mut observer = Observer::new(self, depth)?;
         let mut printed = String::new();
+        let mut ask = match probing {
+            true if limit.is_zero() => Ask::Now,
+            true => Ask::IfSettled,
+            false => Ask::No,
+        };
         loop {
-            let mut snapshot = observer.observe()?;
+            let mut snapshot = observer.observe(ask)?;
+            ask = Ask::No;
             let mut state = judge(&self.declared, &snapshot);
             // The servers are asked once all that they need is there, and in the end in any case.
-            if probing && is_over(&state, started.elapsed(), limit) {
+            if probing && !observer.has_asked() && is_over(&state, started.elapsed(), limit) {
                 observer.probe(&mut snapshot)?;
                 state = judge(&self.declared, &snapshot);
             }
@@ -85,10 +91,9 @@ impl Stack<'_> {
     /// `io` and `tool` from docker.
     pub(crate) fn wait_for_calls(&self, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
-        let mut observer = Observer::new(&self.docker, self.deployment, &self.declared, Depth::Live)?;
+        let mut observer = Observer::new(self, Depth::Live)?;
         loop {
-            let mut snapshot = observer.observe()?;
-            observer.probe(&mut snapshot)?;
+            let snapshot = observer.observe(Ask::Now)?;
             let state = judge(&self.declared, &snapshot);
             let elapsed = started.elapsed();
             if state.is_callable() || elapsed >= limit {

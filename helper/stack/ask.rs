@@ -1,0 +1,82 @@
+//! Asking the servers behind the routes, from the proxy's network namespace, and cloudflared for its numbers, from its own.
+
+use super::Stack;
+use super::snapshot::Snapshot;
+use crate::answer::Error;
+use crate::engine::container::{self, Inspected};
+use crate::model::current;
+use crate::os::process;
+use crate::probe::container::Place;
+use crate::probe::observe::{self as probe, Probed, metrics_addresses, neighbours};
+use crate::probe::target::plan;
+use crate::probe::wire::Metrics;
+
+/// Time for asking the server behind one route, in milliseconds.
+const PROBE_LIMIT: u64 = 5_000;
+
+/// What is behind the routes of a stack.
+#[derive(Clone, Copy)]
+pub(super) struct Servers<'a>(pub(super) &'a Stack<'a>);
+
+/// What was answered.
+pub(super) struct Answers {
+    probed: Option<Probed>,
+    metrics: Option<Metrics>,
+}
+
+impl Answers {
+    pub(super) fn put_into(self, snapshot: &mut Snapshot) {
+        snapshot.probed = self.probed;
+        snapshot.metrics = self.metrics;
+    }
+}
+
+impl Servers<'_> {
+    /// Asks the servers whether Claude could call them, and cloudflared for its numbers: both at once where the two live in
+    /// two network namespaces.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(super) fn ask(self, inspected: &[Inspected]) -> Result<Answers, Error> {
+        let services = &self.0.declared.services;
+        let running = |name: &str| inspected.iter().find(|c| c.service() == name && c.status() == "running");
+        let (proxy, agent) = (running(&services.proxy), running(&services.cloudflared));
+        let lives_with = |proxy: &Inspected| agent.filter(|c| c.shares_network_of() == Some(proxy.id.as_str()));
+        let apart = agent.filter(|c| c.shares_network_of().is_none());
+        let (probed, metrics) = process::both(
+            || proxy.map_or(Ok(None), |proxy| self.ask_from(proxy, lives_with(proxy), inspected)),
+            || apart.map_or(Ok(None), |agent| probe::metrics_of(&self.0.docker, agent)),
+        );
+        let probed = probed?;
+        let with_proxy = probed.as_ref().and_then(|probed| probed.observed.as_ref().ok()?.metrics.clone());
+        Ok(Answers { metrics: metrics?.or(with_proxy), probed })
+    }
+
+    /// The servers as the proxy sees them, and the numbers of an agent that lives with it.
+    fn ask_from(
+        self,
+        proxy: &Inspected,
+        agent: Option<&Inspected>,
+        inspected: &[Inspected],
+    ) -> Result<Option<Probed>, Error> {
+        let Stack { deployment, docker, declared, .. } = self.0;
+        let Some(gateway) = &declared.gateway else { return Ok(None) };
+        let Ok(Some(domain)) = current::known_domain(deployment) else { return Ok(None) };
+        let planned = plan(deployment, gateway, domain.as_str(), &declared.found.paths(), PROBE_LIMIT);
+        let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+        let metrics = agent.map(metrics_addresses).unwrap_or_default();
+        let look = |inspected: &[Inspected]| {
+            let near = neighbours(proxy, inspected);
+            probe::observe(docker, Place::Namespace(&proxy.id), &targets, &metrics, &near)
+        };
+        let mut observed = look(inspected)?;
+        if !observed.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
+            let now = container::of_project(docker, &declared.project)?.unwrap_or_default();
+            // A proxy that was restarted meanwhile says nothing about its routes.
+            if now.iter().any(|c| c.id == proxy.id && c.life() != proxy.life() && c.status() == "running") {
+                observed = look(&now)?;
+            }
+        }
+        Ok(Some(Probed { planned, observed }))
+    }
+}
