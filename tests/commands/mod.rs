@@ -10,5 +10,6 @@ mod probe;
 mod prompt;
 mod render;
 mod sample;
+mod servers;
 mod takeover;
 mod token;

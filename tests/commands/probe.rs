@@ -1,57 +1,25 @@
-//! `probe`: real MCP servers of several makers, asked from the network namespace of the proxy on a real engine.
+//! `probe`: what keeps the proxy from a server, and what is left of the probe, on a real engine. Real servers of several
+//! makers: [`super::servers`].
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::edge::python;
 use crate::support::engine::{
-    CLOUDFLARED, Engine, PROXY, Removed, Stack, bridge, docker, docker_says, engine, images, services, unique, until,
+    Engine, PROXY, Removed, Stack, bridge, docker, docker_says, engine, images, services, unique, until,
 };
 use crate::support::{Answer, deployment, folder, helper, skip};
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Processes that end with the test, also after a panic: they read their standard input to its end.
-struct Servers(Vec<Child>);
-
-impl Servers {
-    /// Starts a program that prints a line once it listens.
-    fn start(&mut self, mut command: Command) {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.0.push(child);
-        assert_eq!(line.trim(), "listening");
-    }
-
-    /// Python servers on one address: kind and port, with certificate and key where it is to speak TLS.
-    fn python(&mut self, python: &Path, address: &str, kinds: &[String]) {
-        let mut command = Command::new(python);
-        command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mcp_servers.py"));
-        command.arg(address).args(kinds);
-        self.start(command);
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            drop(child.stdin.take());
-            let _ = child.wait();
-        }
-    }
-}
-
 /// A stack of which only the proxy and its neighbours run, with these routes.
-fn proxy_alone(engine: Engine, label: &str, routes: &Value, neighbours: &str) -> Stack {
+pub(super) fn proxy_alone(engine: Engine, label: &str, routes: &Value, neighbours: &str) -> Stack {
     let stack = Stack::new(engine, label, json!({"routes": routes}), "healthy");
     if !neighbours.is_empty() {
         stack.write("docker-compose.override.yaml", neighbours);
@@ -60,18 +28,18 @@ fn proxy_alone(engine: Engine, label: &str, routes: &Value, neighbours: &str) ->
     stack
 }
 
-fn row<'a>(answer: &'a Answer, name: &str) -> &'a Value {
+pub(super) fn row<'a>(answer: &'a Answer, name: &str) -> &'a Value {
     let rows = answer.data()["routes"].as_array().unwrap();
     rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no `{name}` in {:#}", answer.json))
 }
 
 /// The finding about a route.
-fn finding<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
+pub(super) fn finding<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
     let findings = answer.json["findings"].as_array().unwrap();
     findings.iter().find(|f| f["subject"] == json!({"kind": "route", "name": name}))
 }
 
-fn assert_found(answer: &Answer, name: &str, state: &str, id: Option<&str>) {
+pub(super) fn assert_found(answer: &Answer, name: &str, state: &str, id: Option<&str>) {
     assert_eq!(row(answer, name)["state"], state, "{name}: {:#}", answer.json);
     assert_eq!(finding(answer, name).map(|f| f["id"].as_str().unwrap()), id, "{name}: {:#}", answer.json);
 }
@@ -94,121 +62,8 @@ fn probe_says_what_it_cannot_be_asked() {
     }
 }
 
-/// Kinds of `tests/python/mcp_servers.py` that run under mcp 1, and what is made of them.
-const ONE: [(&str, &str, Option<&str>); 25] = [
-    ("stateless", "callable", None),
-    ("sessions", "callable", None),
-    ("json", "callable", None),
-    ("no-delete", "callable", None),
-    ("local", "refused", Some("upstream-host-rejected")),
-    ("sse", "callable", Some("upstream-path-other")),
-    ("slash", "callable", Some("upstream-slash-307")),
-    ("root", "callable", Some("upstream-path-other")),
-    ("workers", "refused", Some("upstream-session-lost")),
-    ("trusted-host", "refused", Some("upstream-host-rejected")),
-    ("token", "needs-credential", Some("upstream-needs-credential")),
-    ("forbidden", "refused", Some("upstream-forbidden")),
-    ("gone", "refused", Some("upstream-path-404")),
-    ("method", "refused", Some("upstream-method-405")),
-    ("accept", "refused", Some("upstream-not-acceptable")),
-    ("bad", "refused", Some("upstream-bad-request")),
-    ("broken", "refused", Some("upstream-failed")),
-    ("page", "refused", Some("upstream-web-page")),
-    ("to-https", "refused", Some("upstream-wrong-scheme")),
-    ("rust", "refused", Some("upstream-host-rejected")),
-    ("go", "refused", Some("upstream-host-rejected")),
-    ("vite", "refused", Some("upstream-host-rejected")),
-    ("spring", "refused", Some("upstream-host-rejected")),
-    ("vhost", "refused", Some("upstream-host-rejected")),
-    ("hangs", "unreachable", Some("upstream-timeout")),
-];
-
-/// The same under mcp 2.
-const TWO: [(&str, &str, Option<&str>); 6] = [
-    ("stateless", "callable", None),
-    ("sessions", "callable", None),
-    ("local", "refused", Some("upstream-host-rejected")),
-    ("slash", "callable", Some("upstream-slash-307")),
-    ("fastmcp", "callable", None),
-    ("django", "refused", Some("upstream-host-rejected")),
-];
-
-/// Kinds of `tests/python/mcp_server.mjs`.
-const NODE: [(&str, &str, Option<&str>); 3] = [
-    ("open", "callable", None),
-    ("local", "refused", Some("upstream-host-rejected")),
-    ("sse", "callable", Some("upstream-path-other")),
-];
-
-fn variable(test: &str, name: &str) -> Option<PathBuf> {
-    let value = std::env::var_os(name).map(PathBuf::from);
-    if value.is_none() {
-        skip(test, &format!("{name} is not set"));
-    }
-    value
-}
-
-#[test]
-fn engine_probe_tells_real_servers_apart() {
-    let Some(engine) = engine("real MCP servers") else { return };
-    let Some(python) = python("real MCP servers") else { return };
-    let bridge = bridge();
-    let (mut servers, mut routes, mut expected) = (Servers(Vec::new()), json!({}), Vec::new());
-    let mut add = |prefix: &str, kinds: &[(&'static str, &'static str, Option<&'static str>)]| {
-        let mut list = Vec::new();
-        for (kind, state, id) in kinds {
-            let (name, port) = (format!("{prefix}-{kind}"), free_port());
-            routes[&name] = json!(format!("http://host.docker.internal:{port}"));
-            list.push(format!("{kind}:{port}"));
-            expected.push((name, *state, *id));
-        }
-        list
-    };
-    servers.python(&python, &bridge, &add("one", &ONE));
-    if let Some(two) = variable("servers of mcp 2", "MCP_TUNNELS_TEST_PYTHON2") {
-        servers.python(&two, &bridge, &add("two", &TWO));
-    }
-    if let Some(modules) = variable("servers of the TypeScript SDK", "MCP_TUNNELS_TEST_NODE_MODULES") {
-        let mut command = Command::new("node");
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mcp_server.mjs"));
-        command.arg(&bridge).args(add("node", &NODE)).env("NODE_PATH", modules);
-        servers.start(command);
-    }
-    let stack = proxy_alone(engine, "probe", &routes, "");
-    let begun = Instant::now();
-    let answer = stack.call(["probe"]).json(json!({"verbose": true})).run().expect(1);
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    for (name, state, id) in &expected {
-        assert_found(&answer, name, state, *id);
-    }
-    let server = |name: &str| row(&answer, name)["server"].clone();
-    assert_eq!(
-        server("one-sessions"),
-        json!({"name": "hello", "version": "1.30.0", "protocol": "2025-11-25", "transport": "initialize", "tools": 1,
-               "session": "ended"})
-    );
-    assert_eq!(server("one-no-delete")["session"], "not-endable");
-    assert_eq!(server("one-stateless")["session"], Value::Null);
-    assert_eq!(server("one-sse")["transport"], "sse");
-    assert!(row(&answer, "one-slash")["url"].as_str().unwrap().ends_with("/mcp/"));
-    let tried = row(&answer, "one-vhost")["tried"].as_array().unwrap();
-    assert!(tried.iter().any(|entry| entry["host"].is_string() && entry["got"] == "ok"), "{tried:?}");
-    if let Some(name) = expected.iter().find(|(name, ..)| name == "two-stateless").map(|(name, ..)| name) {
-        assert_eq!(
-            server(name),
-            json!({"name": "hello", "version": "2.0", "protocol": "2026-07-28", "transport": "discover", "tools": 1})
-        );
-    }
-    // A path that a person keeps must be the right one.
-    let kept = json!({"paths": {"one-sse": "/sse", "one-root": "/mcp"}, "routes": ["one-sse", "one-root"]});
-    let kept = stack.call(["probe"]).json(kept).run().expect(1);
-    assert_found(&kept, "one-sse", "callable", None);
-    assert_found(&kept, "one-root", "refused", Some("upstream-path-other"));
-    assert_nothing_left(&[]);
-}
-
 /// No container and no network of a probe is left on the engine, those of other tests that are alive apart.
-fn assert_nothing_left(names: &[&str]) {
+pub(super) fn assert_nothing_left(names: &[&str]) {
     let filter = "label=org.mcp-tunnels.probe.deadline=1";
     for kind in [&["ps", "--all"][..], &["network", "ls"]] {
         let list = docker_says(kind.iter().copied().chain(["--quiet", "--filter", filter]));
@@ -352,6 +207,45 @@ fn engine_probe_leaves_nothing_when_it_is_killed() {
     assert!(docker(["inspect", &new]).status.success(), "one that is not past its deadline stays");
 }
 
+/// Whenever it is killed, between two requests to the engine or in one.
+#[test]
+fn engine_a_helper_that_is_killed_at_any_moment_leaves_nothing_for_long() {
+    let Some(engine) = engine("a helper that is killed at any moment") else { return };
+    let silent = TcpListener::bind((bridge().as_str(), 0)).unwrap();
+    let url = format!("http://host.docker.internal:{}", silent.local_addr().unwrap().port());
+    let stack = proxy_alone(engine, "anytime", &json!({"silent": url}), "");
+    let requests = [json!({"timeout_ms": 400}), json!({"timeout_ms": 400, "url": url})];
+    let ours = |of: &[&str]| {
+        let filter = ["--no-trunc", "--filter", "label=org.mcp-tunnels.probe.deadline"];
+        let list = docker_says(of.iter().chain(&filter).copied());
+        list.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let (containers, networks) = (["ps", "--all", "--quiet"], ["network", "ls", "--quiet"]);
+    let mut left = [BTreeSet::new(), BTreeSet::new()];
+    for moment in 0..20 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"))
+            .args(["probe", "--json", &requests[moment % 2].to_string(), "--dir"])
+            .arg(&stack.dir)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(75 * moment as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        left[0].extend(ours(&containers));
+        left[1].extend(ours(&networks));
+    }
+    assert!(left.iter().all(|left| !left.is_empty()), "it was never killed in between");
+    // Those of other tests are among them, and end as well.
+    until("nothing of it runs", || ours(&["ps", "--quiet"]).is_disjoint(&left[0]));
+    // Half a minute after the end of what it was started for, each command removes what is left.
+    until("the next command removed the rest", || {
+        stack.call(["status"]).json(json!({"probe": false})).run();
+        std::thread::sleep(Duration::from_secs(2));
+        ours(&containers).is_disjoint(&left[0]) && ours(&networks).is_disjoint(&left[1])
+    });
+}
+
 #[test]
 fn engine_a_rehearsal_needs_no_token() {
     let Some(engine) = engine("a rehearsal") else { return };
@@ -390,5 +284,4 @@ fn engine_probe_of_many_routes_is_as_fast_as_its_slowest() {
     assert!(answer.length < 4096, "{} bytes", answer.length);
     let slowest = answer.data()["routes"].as_array().unwrap().iter().filter_map(|row| row["ms"].as_u64()).max();
     assert!(slowest.unwrap() < 2000, "{slowest:?}");
-    let _ = (CLOUDFLARED, images());
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{chmod, container, evidence, route, seconds};
-use crate::support::engine::{Stack, docker_says, engine, ready, services, until};
+use super::{chmod, container, evidence, route, row, seconds};
+use crate::support::engine::{PROXY, PYTHON, Stack, docker_says, engine, ready, services, until};
 use crate::support::token;
 
 #[test]
@@ -70,7 +70,7 @@ fn engine_routes_list_leaves_cloudflared_in_created_until_restart() {
     assert!(stuck.json["next"][0]["command"].as_str().unwrap().contains(" up "), "{:#}", stuck.json);
 
     let cured = stack.up_ready();
-    assert_eq!(cured.data()["connections"], 4);
+    assert_eq!(cured.data()["connections"]["registered"], 4);
     assert!(stack.ask("own").0);
     stack.assert_no_token();
 }
@@ -169,12 +169,12 @@ fn engine_killed_proxy_orphans_cloudflared() {
     // A plain `up` of Compose sees nothing; ours brings cloudflared back.
     let up = ready(stack.up(60));
     assert!(up.data()["done"].to_string().contains("cloudflared"), "{}", up.data());
-    assert_eq!(up.data()["connections"], 4);
+    assert_eq!(up.data()["connections"]["registered"], 4);
     assert!(stack.ask("own").0);
 
     stack.kill("mcp-gateway");
     let cured = stack.restart_ready();
-    assert_eq!(cured.data()["connections"], 4);
+    assert_eq!(cured.data()["connections"]["registered"], 4);
     assert_eq!(stack.ids(["cloudflared", "mcp-gateway", "own"]), before, "a restart was enough");
     assert!(stack.ask("own").0);
     assert_eq!(ready(stack.status()).findings(), Vec::<&str>::new());
@@ -194,7 +194,7 @@ fn engine_recreated_proxy_orphans_cloudflared_the_other_way() {
 
     let own = stack.id("own");
     let cured = stack.restart_ready();
-    assert_eq!(cured.data()["connections"], 4);
+    assert_eq!(cured.data()["connections"]["registered"], 4);
     assert!(stack.ask("own").0);
     assert_eq!(stack.id("own"), own);
     stack.assert_no_token();
@@ -243,6 +243,51 @@ fn engine_ended_server_is_named_without_waiting_for_it() {
     assert_eq!(up.findings()[0], "upstream-down", "{:#}", up.json);
     assert_eq!(route(&up, "own")["upstream_up"], false);
     assert!(seconds(&up) < 20, "nothing starts it again, so the wait ends: {}", up.data());
+}
+
+/// Exit code, want of memory and last words, which a new life hides.
+#[test]
+fn engine_how_containers_ended_is_told_by_what_starts_them_anew() {
+    let Some(engine) = engine("how containers ended") else { return };
+    let stack = Stack::small(engine, "ended", "healthy");
+    let once =
+        |name: &str, image: &str, rest: &str| format!("  {name}:\n    image: {image}\n    restart: \"no\"\n{rest}");
+    let faulty = "    entrypoint: [/usr/local/bin/probe]\n    command: [cat, /nothing]\n";
+    let hungry = "    command: [python3, -c, \"print('reading it all', flush=True); bytearray(256 << 20)\"]\n    \
+                  mem_limit: 32m\n    memswap_limit: 32m\n";
+    let more = once("faulty", PROXY, faulty) + &once("hungry", PYTHON, hungry);
+    stack.write("docker-compose.override.yaml", &(services(&[("own", "")]) + &more));
+    stack.compose_ok(&["up", "--detach"]);
+    until("both have ended", || ["faulty", "hungry"].iter().all(|name| stack.state(name) == "exited"));
+    until("cloudflared is connected", || stack.status().data()["connections"]["registered"] == 4);
+    stack.kill("mcp-gateway");
+    let answer = stack.call(["restart"]).json(json!({"wait_seconds": 20})).run();
+    let ended = &answer.data()["ended"];
+    let said = |service: &str| {
+        let ended = row(ended, "service", service);
+        let last = ended["last_lines"].to_string();
+        (
+            ended["exit_code"].as_i64(),
+            ended["out_of_memory"].as_bool().unwrap(),
+            ended["restarts"].as_u64().unwrap(),
+            last,
+        )
+    };
+    let (code, memory, restarts, last) = said("faulty");
+    assert_eq!((code, memory, restarts), (Some(1), false, 0), "{ended:#}");
+    assert!(last.contains("/nothing") && last.contains(" ago"), "{last}");
+    let (code, memory, restarts, last) = said("hungry");
+    assert_eq!((code, memory, restarts), (Some(137), true, 0), "{ended:#}");
+    assert!(last.contains("reading it all"), "{last}");
+    // It was revived, which forgets the code; what it said in the life that ended is kept.
+    let (code, memory, restarts, last) = said("mcp-gateway");
+    assert_eq!((code, memory, restarts), (None, false, 1), "{ended:#}");
+    assert!(last.contains("starting mcp-proxy"), "{last}");
+    assert!(ended.as_array().unwrap().iter().all(|ended| ended["service"] != "own"), "{ended:#}");
+    // A new life: nothing is told twice.
+    stack.write("docker-compose.override.yaml", &services(&[("own", "")]));
+    let again = stack.restart_ready();
+    assert!(again.data()["ended"].is_null(), "{:#}", again.json);
 }
 
 #[test]

@@ -5,20 +5,21 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::engine::{Engine, Removed, Stack, bridge, docker, docker_says, engine, services, unique, until};
 
-const PROGRAMS: [&str; 3] = ["mcp-gateway", "cloudflared", "own"];
+pub(super) const PROGRAMS: [&str; 3] = ["mcp-gateway", "cloudflared", "own"];
 /// An engine resets its back-off for a container that has run this long.
 const SETTLED: Duration = Duration::from_secs(10);
 /// Without intervention a route must be callable again within this.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A stack with one route, `own`.
-fn stack(engine: Engine, label: &str, namespace: &str) -> Stack {
+pub(super) fn stack(engine: Engine, label: &str, namespace: &str) -> Stack {
     let settings = json!({"routes": {"own": "http://own:9000"}, "namespace": namespace});
     let stack = Stack::new(engine, label, settings, "healthy");
     stack.write("docker-compose.override.yaml", &services(&[("own", "")]));
@@ -28,17 +29,21 @@ fn stack(engine: Engine, label: &str, namespace: &str) -> Stack {
 /// Whether a call that came to cloudflared would be answered: it has a connection, and the way from it to the server
 /// is open.
 fn is_callable(stack: &Stack, proxy: &str) -> bool {
-    let Some(id) = stack.id("cloudflared") else { return false };
-    let asks = |args: &[&str]| {
-        let probe = ["exec", &id, "/usr/local/bin/probe", "http"];
-        docker(probe.into_iter().chain(args.iter().copied())).status.success()
+    stack.id("cloudflared").is_some_and(|id| callable_in(&|args| docker(args.iter().copied()), &id, stack, proxy))
+}
+
+/// The same on any engine, by the id of cloudflared's container.
+pub(super) fn callable_in(docker: &dyn Fn(&[&str]) -> Output, agent: &str, stack: &Stack, proxy: &str) -> bool {
+    let asks = |args: [&str; 4]| {
+        let words = ["exec", agent, "/usr/local/bin/probe", "http"];
+        docker(&[&words[..], &args].concat()).status.success()
     };
     let host = format!("own.{}", stack.domain);
-    asks(&["127.0.0.1:20241", "GET", "/ready", "x"]) && asks(&[proxy, "GET", "/hello", &host])
+    asks(["127.0.0.1:20241", "GET", "/ready", "x"]) && asks([proxy, "GET", "/hello", &host])
 }
 
 /// How long until the route is callable again.
-fn recovery(stack: &Stack, since: Instant) -> Duration {
+pub(super) fn recovery(stack: &Stack, since: Instant) -> Duration {
     while !is_callable(stack, "mcp-gateway:8080") {
         assert!(since.elapsed() < LIMIT, "not callable within {LIMIT:?}: {:#}", stack.status().json);
         std::thread::sleep(Duration::from_millis(50));
@@ -47,7 +52,7 @@ fn recovery(stack: &Stack, since: Instant) -> Duration {
 }
 
 /// Waits until the engine has reset the back-off of each.
-fn settle(stack: &Stack) {
+pub(super) fn settle(stack: &Stack) {
     until("every container has run for ten seconds", || {
         let status = stack.call(["status"]).json(json!({"probe": false})).run();
         let containers = status.data()["containers"].as_array().unwrap();
@@ -126,7 +131,7 @@ fn engine_separate_outlives_a_server_that_is_gone() {
     let own = stack.id("own").unwrap();
     docker_says(["stop", "--time", "1", &own]);
     let status = stack.status().expect(1);
-    assert_eq!(status.data()["connections"], 4, "the tunnel itself goes on: {:#}", status.json);
+    assert_eq!(status.data()["connections"]["registered"], 4, "the tunnel itself goes on: {:#}", status.json);
     assert!(!is_callable(&stack, "mcp-gateway:8080"));
     std::thread::sleep(Duration::from_secs(if rounds() > 3 { 60 } else { 5 }));
     docker_says(["start", &own]);
@@ -204,7 +209,7 @@ fn engine_one_render_and_one_up_move_between_the_settings() {
         assert!(old.iter().zip(&new).all(|(old, new)| old != new), "both are new: {old:?} {new:?}");
         assert_eq!(untouched(&stack), before);
         assert!(is_callable(&stack, proxy));
-        assert_eq!(up.data()["connections"], 4);
+        assert_eq!(up.data()["connections"]["registered"], 4);
         assert_eq!(stack.networks().len(), if namespace == "separate" { 2 } else { 1 }, "{}", up.data());
         // Containers without a published port are out of its reach, and out of the server's sight.
         assert_eq!(reaches(&stack, "cloudflared", "own"), namespace == "shared");
@@ -279,7 +284,7 @@ fn engine_cloudflared_is_asked_where_it_lives() {
     ] {
         stack.write("docker-compose.override.yaml", &more);
         let up = stack.up_ready();
-        assert_eq!(up.data()["connections"], 4, "{port}: {:#}", up.json);
+        assert_eq!(up.data()["connections"]["registered"], 4, "{port}: {:#}", up.json);
         let address = format!("127.0.0.1:{port}");
         for code in ["200", "200", "502"] {
             let path = format!("/standin/call/{code}");
@@ -292,7 +297,7 @@ fn engine_cloudflared_is_asked_where_it_lives() {
     let proxy = stack.id("mcp-gateway").unwrap();
     docker_says(["stop", "--time", "1", &proxy]);
     let status = stack.status().expect(1);
-    assert_eq!(status.data()["connections"], 4, "{:#}", status.json);
+    assert_eq!(status.data()["connections"]["registered"], 4, "{:#}", status.json);
     assert_eq!(status.findings()[0], "service-stopped");
 }
 
@@ -311,7 +316,7 @@ fn engine_the_engines_wait_is_shown() {
         seen.extend(proxy["next_start_seconds"].as_u64());
         assert!(proxy["state"] == "restarting" || proxy["next_start_seconds"].is_null(), "{proxy}");
         // Nothing that lives elsewhere is drawn into it.
-        assert_eq!(status.data()["connections"], 4, "{:#}", status.json);
+        assert_eq!(status.data()["connections"]["registered"], 4, "{:#}", status.json);
         seen.iter().any(|wait| *wait >= 4)
     });
     assert!(seen.iter().all(|wait| *wait <= 60), "{seen:?}");

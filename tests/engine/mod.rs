@@ -8,6 +8,7 @@ mod diagnose;
 mod edge;
 mod faults;
 mod heal;
+mod outage;
 mod start;
 
 use std::os::unix::fs::PermissionsExt;

@@ -16,7 +16,7 @@ pub(crate) const PROXY: &str = "mcp-tunnels-test/mcp-proxy:standin";
 /// Plays cloudflared.
 pub(crate) const CLOUDFLARED: &str = "mcp-tunnels-test/cloudflared:standin";
 /// Base of the sample's image, with its packages inside.
-const PYTHON: &str = "mcp-tunnels-test/python:local";
+pub(crate) const PYTHON: &str = "mcp-tunnels-test/python:local";
 
 /// Proof that there is an engine with the images that the tests need.
 #[derive(Clone, Copy, Debug)]

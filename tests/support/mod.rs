@@ -4,6 +4,7 @@ pub(crate) mod edge;
 pub(crate) mod engine;
 pub(crate) mod golden;
 pub(crate) mod http;
+pub(crate) mod own_engine;
 pub(crate) mod pty;
 mod skipped;
 
