@@ -110,60 +110,63 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
         finding = finding.with(format!("Server: {}", redact::cut(&redact::foreign(software), 64)));
     }
     match rule {
-        RuleId::UpstreamHostRejected => {
-            let maker = hosts::maker(case.status, case.text());
-            if let Some(maker) = maker {
-                finding.cause = maker.cause.to_owned();
-                finding.fix = maker.fix.replace("{host}", &target.tunnel_host);
-                finding = finding.with(format!("the words are those of {}", maker.name));
-            }
-            if case.is_host_proven() {
-                finding = finding.with("the same request with the server's own host name is accepted");
-            }
-        }
+        RuleId::UpstreamHostRejected => with_maker(finding, case),
         RuleId::UpstreamDns if case.is_lookup_late() => {
-            finding.cause =
-                "the DNS of the container engine did not answer in time; it is busy, or waits for the DNS servers \
-                             of its host"
-                    .into();
+            finding.cause = "the DNS of the container engine did not answer in time: it is busy, or waits for the DNS \
+                             servers of its host"
+                .into();
             finding.fix = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} probe \
                            --dir {dir}` again"
                 .into();
+            finding
         }
-        RuleId::UpstreamPath404 => {
-            if let Some(path) = case.pages().next() {
-                finding = finding.with(format!("GET {path} gets a web page"));
-            }
-        }
+        RuleId::UpstreamPath404 => match case.pages().next() {
+            Some(path) => finding.with(format!("GET {path} gets a web page")),
+            None => finding,
+        },
         RuleId::UpstreamWrongScheme => {
-            let scheme = if target.https { "http" } else { "https" };
-            let routes = serde_json::json!({"routes": {
-                &target.name: format!("{scheme}://{}:{}", target.host, target.port)}});
-            finding.fix =
-                format!("`{{helper}} render --dir {{dir}} --json '{routes}'`, then `{{helper}} up --dir {{dir}}`");
+            finding.fix = point_to(target, !target.https, target.port);
+            finding
         }
         RuleId::UpstreamWrongPort => {
             if let Some(port) = case.other_ports().first() {
-                let scheme = if target.https { "https" } else { "http" };
-                let routes =
-                    serde_json::json!({"routes": {&target.name: format!("{scheme}://{}:{port}", target.host)}});
-                finding.fix =
-                    format!("`{{helper}} render --dir {{dir}} --json '{routes}'`, then `{{helper}} up --dir {{dir}}`");
+                finding.fix = point_to(target, target.https, *port);
             }
+            finding
         }
         RuleId::UpstreamBindLoopback => {
             if let Behind::Host { .. } = case.behind {
                 finding.cause = "127.0.0.1 is this host's loopback; the proxy comes from a container".into();
             }
+            finding
         }
         RuleId::UpstreamRefused if case.on_port().is_some_and(|all| all.is_empty()) => {
             let place = match case.behind {
                 Behind::Container { name, .. } => format!("in the container of `{name}`"),
                 _ => "on this host".to_owned(),
             };
-            finding = finding.with(format!("nothing {place} listens on port {}", target.port));
+            finding.with(format!("nothing {place} listens on port {}", target.port))
         }
-        _ => {}
+        _ => finding,
+    }
+}
+
+/// Who refuses the host name, and how that is changed there.
+fn with_maker(mut finding: Finding, case: &Case<'_>) -> Finding {
+    if let Some(maker) = hosts::maker(case.status, case.text()) {
+        finding.cause = maker.cause.to_owned();
+        finding.fix = maker.fix.replace("{host}", &case.target.tunnel_host);
+        finding = finding.with(format!("the words are those of {}", maker.name));
+    }
+    if case.is_host_proven() {
+        finding = finding.with("the same request with the server's own host name is accepted");
     }
     finding
+}
+
+/// The fix that changes scheme and port of a route.
+fn point_to(target: &Target, https: bool, port: u16) -> String {
+    let scheme = if https { "https" } else { "http" };
+    let routes = serde_json::json!({"routes": {&target.name: format!("{scheme}://{}:{port}", target.host)}});
+    format!("`{{helper}} render --dir {{dir}} --json '{routes}'`, then `{{helper}} up --dir {{dir}}`")
 }
