@@ -24,13 +24,10 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            let is_test = name.ends_with("tests.rs") || name.ends_with("/tests");
+            let is_test = name.ends_with("tests.rs") || name.ends_with("/tests") || name == "properties";
             if path.is_dir() && !is_test {
                 walk(&path, root, into);
-            } else if name.ends_with(".rs")
-                && !is_test
-                && !matches!(name.as_str(), "layout.rs" | "properties.rs" | "shape.rs")
-            {
+            } else if name.ends_with(".rs") && !is_test && !matches!(name.as_str(), "layout.rs" | "shape.rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 into.push(Source { path: name, code });

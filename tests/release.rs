@@ -1,5 +1,6 @@
 //! Releases: the order that keeps main installable, the workflow, and the program that the build command makes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -320,4 +321,33 @@ fn asks_for_a_loader(elf: &[u8]) -> bool {
     assert_eq!(&elf[..5], b"\x7fELF\x02", "a 64-bit ELF file");
     let (headers, size, count) = (number(32, 8), number(54, 2), number(56, 2));
     (0..count).any(|i| number(headers + i * size, 4) == INTERPRETER as usize)
+}
+
+/// The fuzzer's crate compiles the helper's rooms in: it has their dependencies, as they are, at the same versions.
+#[test]
+fn the_fuzzer_is_built_with_the_helpers_own_dependencies() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let dependencies = |text: &str| -> Vec<String> {
+        let table = text.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+        table.lines().filter(|line| line.contains(" = ")).map(str::to_owned).collect()
+    };
+    let (own, fuzz) = (dependencies(&read("Cargo.toml")), dependencies(&read("tests/fuzz/Cargo.toml")));
+    for line in fuzz.iter().filter(|line| !line.starts_with("libfuzzer-sys ")) {
+        assert!(own.contains(line), "tests/fuzz/Cargo.toml: {line}");
+    }
+    let versions = |text: &str| -> BTreeMap<String, BTreeSet<String>> {
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for package in text.split("[[package]]").skip(1) {
+            let field = |key: &str| {
+                package.split(&format!("{key} = \"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap()
+            };
+            all.entry(field("name").to_owned()).or_default().insert(field("version").to_owned());
+        }
+        all
+    };
+    let (own, fuzz) = (versions(&read("Cargo.lock")), versions(&read("tests/fuzz/Cargo.lock")));
+    for line in fuzz.iter().filter_map(|(name, versions)| Some((name, versions, own.get(name)?))) {
+        let (name, fuzz, own) = line;
+        assert!(fuzz.is_subset(own), "tests/fuzz/Cargo.lock: {name} {fuzz:?}, Cargo.lock: {own:?}");
+    }
 }

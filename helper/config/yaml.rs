@@ -1,5 +1,7 @@
 //! The only user of serde_yaml, which its author no longer maintains: a successor would go in here.
 
+mod count;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,9 @@ fn require_readable(text: &str) -> Result<(), Fault> {
     if is_too_deep(text) {
         return Err(Fault(format!("it is nested more than {DEEPEST} levels deep")));
     }
+    if text.contains('*') && text.contains('&') && count::is_more_than(text, MOST_VALUES) {
+        return Err(Fault(format!("its aliases repeat so much that it has more than {MOST_VALUES} values")));
+    }
     Ok(())
 }
 
@@ -64,6 +69,8 @@ fn require_readable(text: &str) -> Result<(), Fault> {
 const MOST_DOCUMENTS: usize = 64;
 /// Largest text that is read, in bytes: the reader's time grows faster than the text.
 const LARGEST: usize = 512 << 10;
+/// Values that a text with aliases may have, what an alias repeats counted each time.
+const MOST_VALUES: usize = 100_000;
 /// Deepest nesting of lists and maps in brackets, or behind dashes of one line.
 const DEEPEST: usize = 64;
 

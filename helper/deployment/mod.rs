@@ -130,7 +130,7 @@ impl Deployment {
     }
 
     /// The deployment in a directory whose place is known.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn at(root: &Path) -> Self {
         Self { directory: Directory::new(root.to_path_buf()), home: None }
     }

@@ -97,8 +97,8 @@ impl Upstream {
     /// # Errors
     /// Says what is wrong with `text` and what would be right.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let shown = Self::shown(text);
         let wrong = |why: &str| {
+            let shown = Self::shown(text);
             Err(format!("the upstream `{shown}` {why}; it must be scheme://host:port, such as `http://hello-mcp:9000`"))
         };
         let Some((scheme, rest)) = text.split_once("://") else {

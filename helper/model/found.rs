@@ -105,7 +105,7 @@ impl Found {
     }
 
     /// A compose file alone, without a directory around it.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of_text(text: &str) -> Self {
         let main = sources::parsed(path::COMPOSE, text.to_owned());
         let roots = vec!["/nowhere".to_owned()];

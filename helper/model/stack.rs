@@ -1,6 +1,7 @@
 //! What the services get: one tree in Compose's own form, and questions to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use ipnet::Ipv4Net;
 
@@ -19,6 +20,8 @@ pub(crate) struct Stack {
     profiles: Vec<String>,
     /// Where cloudflared's own configuration file sends calls, by service.
     ingress: BTreeMap<String, String>,
+    /// The service that answers to a host name in small letters: asked for each route, so looked through once.
+    hosts: OnceLock<HashMap<String, String>>,
 }
 
 /// What a container has at a path.
@@ -70,7 +73,7 @@ pub(super) fn names(tree: &Value) -> Vec<String> {
 
 impl Stack {
     pub(super) fn new(tree: Value, roots: Vec<String>) -> Self {
-        Self { tree, roots, profiles: Vec::new(), ingress: BTreeMap::new() }
+        Self { tree, roots, profiles: Vec::new(), ingress: BTreeMap::new(), hosts: OnceLock::new() }
     }
 
     /// With the profiles that are active, separated by commas.
@@ -243,17 +246,21 @@ impl Stack {
         found
     }
 
-    /// Whether a service answers to a host name on the project's networks: by its own name, `container_name`,
-    /// `hostname`, a network alias or its fixed address.
-    fn answers_to(&self, name: &str, host: &str) -> bool {
-        let says = |key: &str| self.text(name, key).is_some_and(|value| value.eq_ignore_ascii_case(host));
+    /// What a service answers to on the project's networks: its own name, `container_name`, `hostname`, network aliases
+    /// and fixed addresses.
+    fn hosts_of(&self, name: &str) -> impl Iterator<Item = String> {
+        let said = ["container_name", "hostname"].into_iter().filter_map(|key| self.text(name, key));
         let joined = self.service(name, "networks").and_then(Value::as_mapping).into_iter().flat_map(|m| m.values());
-        let has_name = joined.into_iter().any(|network| {
+        let on_networks = joined.flat_map(|network| {
             let aliases = at(network, &["aliases"]).map(yaml::texts).unwrap_or_default();
-            let address = at(network, &["ipv4_address"]).and_then(yaml::scalar);
-            aliases.iter().chain(&address).any(|alias| alias.eq_ignore_ascii_case(host))
+            aliases.into_iter().chain(at(network, &["ipv4_address"]).and_then(yaml::scalar))
         });
-        name.eq_ignore_ascii_case(host) || says("container_name") || says("hostname") || has_name
+        std::iter::once(name.to_owned()).chain(said).chain(on_networks)
+    }
+
+    /// Whether a service answers to a host name.
+    fn answers_to(&self, name: &str, host: &str) -> bool {
+        self.hosts_of(name).any(|own| own.eq_ignore_ascii_case(host))
     }
 
     /// The service that a host name means in the `links:` of another one.
@@ -272,11 +279,19 @@ impl Stack {
 
     /// The service that answers to a host name.
     pub(crate) fn service_named(&self, host: &str) -> Option<String> {
-        // Without this, a file of thousands of services and routes takes the square of that.
         if names::is_valid(host) && at(&self.tree, &["services", host]).is_some() {
             return Some(host.to_owned());
         }
-        self.service_names().into_iter().find(|name| self.answers_to(name, host))
+        let hosts = self.hosts.get_or_init(|| {
+            let mut hosts = HashMap::new();
+            for name in self.service_names() {
+                for host in self.hosts_of(&name) {
+                    hosts.entry(host.to_ascii_lowercase()).or_insert_with(|| name.clone());
+                }
+            }
+            hosts
+        });
+        hosts.get(&host.to_ascii_lowercase()).cloned()
     }
 
     /// The service, or what is named in its place, whose network namespace a service lives in.

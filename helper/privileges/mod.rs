@@ -18,6 +18,9 @@ use crate::model::found::{Found, View};
 use crate::os::files;
 use crate::rules::{self, Evidence, Finding, RuleId, Severity, Subject};
 
+/// Facts of which the line is looked for: each costs a pass over the files.
+const MOST_PLACED: usize = 100;
+
 /// All dangerous facts of a deployment.
 #[derive(Debug)]
 pub(crate) struct Privileges {
@@ -41,8 +44,8 @@ impl Privileges {
         }
         let digest = digest(&facts, found, deployment);
         let sources: Vec<(&str, &str)> = found.files().map(|file| (file.name.as_str(), file.text.as_str())).collect();
-        let placed = facts.into_iter().map(|fact| {
-            let place = place::of(&sources, &fact);
+        let placed = facts.into_iter().enumerate().map(|(number, fact)| {
+            let place = if number < MOST_PLACED { place::of(&sources, &fact) } else { None };
             (fact, place)
         });
         Self { facts: placed.collect(), digest }

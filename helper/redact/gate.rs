@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::text::{REDACTED, cut, head};
+use super::text::{REDACTED, cut, head, is_invisible};
 use super::{addresses, known, names, service_keys, shapes};
 
 /// Longest excerpt, in characters.
@@ -86,16 +86,6 @@ fn escaped(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
         if hides(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     Cow::Owned(out)
-}
-
-/// Marks of direction, joiners, fillers, separators, selectors and tags: text can hide in them, or change places.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-    ) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}')
-        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
-        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// At most so many bytes from the beginning, without a word that would be cut in two: half a secret has no name.
@@ -319,6 +309,37 @@ mod tests {
         assert_eq!(evidence("a\u{1b}[31mred\nnext"), "a\\u{1b}[31mred\\nnext");
         assert_eq!(evidence(&"x".repeat(1000)).chars().count(), 300);
         assert_eq!(evidence(&"\u{1}".repeat(1000)).chars().count(), 300);
+    }
+
+    #[test]
+    fn a_broken_byte_in_a_name_gives_no_secret_away() {
+        for (said, name) in [
+            ("Authorization: Bearer s3cr3t", "Authorization"),
+            ("Authorization: Digest username=\"u\", response=\"s3cr3t\"", "Authorization"),
+            ("Authorization: Custom s3cr3t", "Authorization"),
+            ("Proxy-Authorization=Basic s3cr3t", "Authorization"),
+            ("Cookie: a=1; sid=s3cr3t", "Cookie"),
+            ("Set-Cookie: sid=s3cr3t; Path=/", "Cookie"),
+            ("{\"cookie\":[\"s3cr3t\"]}", "cookie"),
+            ("X-Api-Key: s3cr3t", "Key"),
+            ("(b'x-api-key', b's3cr3t')", "key"),
+            ("map[X-Api-Key:[s3cr3t] Accept:[*/*]]", "Key"),
+            ("DB_PASSWORD=s3cr3t ok", "PASSWORD"),
+            ("serve --password s3cr3t --port 80", "password"),
+            ("token: s3cr3t", "token"),
+            ("{\"password\": \"s3cr3t\"}", "password"),
+        ] {
+            let at = said.find(name).unwrap();
+            for broken in ['\u{fffd}', '\0', '\u{7}', '\u{1b}', '\u{200b}', '\u{ad}'] {
+                for place in at..at + name.len() {
+                    let (front, behind) = said.split_at(place);
+                    for text in [format!("{front}{broken}{behind}"), format!("{front}{broken}{}", &behind[1..])] {
+                        assert!(!evidence(&text).contains("s3cr3t"), "{text:?}: {}", evidence(&text));
+                    }
+                }
+            }
+        }
+        assert_eq!(evidence("Gr\u{fffd}\u{fffd}e=5 w\u{fffd}hrend: x"), "Gr\u{fffd}\u{fffd}e=5 w\u{fffd}hrend: x");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `shapes`, `service_keys` and `addresses` what a secret looks like,
-//! `names` what it is called;
+//! `names` and `schemes` what stands in front of it;
 //! `gate` applies them to answers, evidence, diffs and the lines of a log.
 
 mod addresses;
 pub(crate) mod gate;
 pub(crate) mod known;
 pub(crate) mod names;
+mod schemes;
 mod service_keys;
 mod shapes;
 mod text;

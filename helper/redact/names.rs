@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::text::REDACTED;
+use super::schemes;
+use super::text::{REDACTED, is_unseen};
 use super::words::is_secret;
 
 /// Replaces a text that should be a name and is not one.
@@ -25,8 +26,18 @@ pub(crate) fn shown_route(text: &str) -> &str {
     if text.len() <= 253 && text.split('.').all(is_valid) { text } else { INVALID_NAME }
 }
 
-fn is_name(byte: u8) -> bool {
+pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A letter of a name, or what is left of one: a broken byte, or something that nobody sees.
+fn is_letter(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_name) || is_unseen(c)
+}
+
+/// How long the name is that a text begins with, in bytes.
+fn name_length(text: &str) -> usize {
+    text.find(|c| !is_letter(c)).unwrap_or(text.len())
 }
 
 /// A line of a settings file without its value, if it is called like a secret: the whole rest of the line, whatever is in
@@ -38,52 +49,21 @@ pub(crate) fn without_setting(line: &str) -> Cow<'_, str> {
     let value = line[at + 1..].trim();
     let is_reference = value.starts_with('$') && !value.contains(":-");
     let stays = value.is_empty() || is_reference || value.starts_with(['{', '[', '#', '|', '>', '&', '*']);
-    if stays || !name.bytes().all(is_name) || !is_secret(name) {
+    if stays || !name.chars().all(is_letter) || !is_secret(name) {
         return Cow::Borrowed(line);
     }
     Cow::Owned(format!("{} {REDACTED}", &line[..=at]))
 }
 
-/// Replaces the values of secret names, and what follows `Bearer` and `Basic`.
+/// Replaces the values of secret names, and what follows the schemes of HTTP authentication.
 pub(super) fn without_named(text: &str) -> String {
-    without_pairs(&without_flags(&without_assigned(&without_schemes(text)))).into_owned()
+    let text = replaced(text, schemes::credentials(text));
+    without_pairs(&without_flags(&without_assigned(&text))).into_owned()
 }
 
 /// The values behind secret names in any text: a configuration file of an unknown kind.
 pub(crate) fn values(text: &str) -> Vec<String> {
     assigned(text).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
-}
-
-/// Replaces the word behind `Bearer` and `Basic`, however many blanks are between.
-fn without_schemes(text: &str) -> Cow<'_, str> {
-    let lower = text.to_ascii_lowercase();
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    for scheme in ["bearer", "basic"] {
-        for (at, _) in lower.match_indices(scheme) {
-            let behind = &text[at + scheme.len()..];
-            let blank = |c: char| c.is_whitespace() || c == '\u{a0}';
-            let mut gap = behind.len() - behind.trim_start_matches(blank).len();
-            for escaped in ["\\t", "%20", "+"] {
-                if gap == 0 && behind.starts_with(escaped) {
-                    gap = escaped.len();
-                }
-            }
-            let joined = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-            if gap == 0 || joined || behind[..gap].contains('\n') {
-                continue;
-            }
-            let start = at + scheme.len() + gap;
-            let end = text[start..]
-                .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ']' | '}' | ')' | '\\'))
-                .map_or(text.len(), |end| start + end);
-            let word = &lower[start..end];
-            let keyword = matches!(word, "" | "bearer" | "basic" | "auth" | "token" | "authentication" | "[redacted");
-            if !keyword && !text[start..].starts_with(REDACTED) {
-                ranges.push((start, end));
-            }
-        }
-    }
-    replaced(text, ranges)
 }
 
 /// A text with ranges replaced.
@@ -109,8 +89,7 @@ fn replaced(text: &str, mut ranges: Vec<(usize, usize)>) -> Cow<'_, str> {
 fn without_flags(text: &str) -> Cow<'_, str> {
     let mut ranges = Vec::new();
     for (at, _) in text.match_indices("--") {
-        let name = text.as_bytes()[at + 2..].iter().take_while(|b| is_name(**b)).count();
-        let end = at + 2 + name;
+        let end = at + 2 + name_length(&text[at + 2..]);
         if text[..at].ends_with('-') || !is_secret(&text[at + 2..end]) {
             continue;
         }
@@ -132,7 +111,7 @@ fn without_flags(text: &str) -> Cow<'_, str> {
 fn without_pairs(text: &str) -> Cow<'_, str> {
     let mut ranges = Vec::new();
     for (at, quote) in text.match_indices(['"', '\'']) {
-        let name = text[at + 1..].bytes().take_while(|b| is_name(*b)).count();
+        let name = name_length(&text[at + 1..]);
         let end = at + 1 + name;
         let slashes = text[end..].bytes().take_while(|b| *b == b'\\').count();
         if name == 0 || !text[end + slashes..].starts_with(quote) || !is_secret(&text[at + 1..end]) {
@@ -183,7 +162,7 @@ fn assigned(text: &str) -> Vec<(usize, usize)> {
         let before = if sign == "=" || text[at..].starts_with(":=") { before.trim_end_matches(' ') } else { before };
         let before = before.trim_end_matches(['"', '\'']);
         // Longer than any name: what is in front of it is of no interest.
-        let length = before.bytes().rev().take(200).take_while(|b| is_name(*b)).count();
+        let length = before.chars().rev().take(200).take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
         let (front, name) = before.split_at(before.len() - length);
         if !is_secret(name) {
             continue;
@@ -217,8 +196,10 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     let opening = if after[slashes..].starts_with(['"', '\'']) { &after[..=slashes] } else { "" };
     let value = &after[opening.len()..];
     let name = name.to_ascii_lowercase();
-    let is_cookie = name.ends_with("cookie") && !name.ends_with("set-cookie");
-    let is_authorization = name.ends_with("authorization");
+    // A name of which letters are lost may have been any of them.
+    let is_broken = name.contains(is_unseen);
+    let is_cookie = name.ends_with("cookie") && !name.ends_with("set-cookie") || is_broken && assigned;
+    let is_authorization = name.ends_with("authorization") || is_broken;
     let length = if list.is_some() {
         let inside = &value[..value.find(']').unwrap_or(value.len())];
         inside.rfind(['"', '\'']).map_or(inside.len(), |end| inside[..end].trim_end_matches('\\').len())
@@ -235,7 +216,9 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     };
     let found = &value[..length];
     let lower = found.to_ascii_lowercase();
-    let scheme = is_authorization && (lower.starts_with("bearer") || lower.starts_with("basic"));
+    // What follows the scheme is gone.
+    let behind_scheme = ["bearer", "basic"].iter().find_map(|scheme| lower.strip_prefix(scheme)).map(str::trim_start);
+    let scheme = is_authorization && behind_scheme.is_some_and(|rest| rest.is_empty() || rest.starts_with(REDACTED));
     let harmless = found.starts_with(['*', '$'])
         || opening.is_empty() && found.starts_with(['{', '#'])
         || opening.is_empty() && found.starts_with('[') && !found.starts_with(REDACTED)
@@ -246,7 +229,8 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     let strong = ["cookie", "authorization", "api-key", "apikey", "password", "passwd", "passphrase"]
         .iter()
         .any(|end| name.ends_with(end))
-        || name.contains('-');
+        || name.contains('-')
+        || is_broken;
     let next = value[length..].strip_prefix(' ').and_then(|more| more.split(' ').next()).unwrap_or_default();
     let is_prose = found.bytes().all(|b| b.is_ascii_alphabetic())
         && next.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -262,7 +246,7 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
 }
 
 /// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
-fn closing(value: &str, opening: &str) -> usize {
+pub(super) fn closing(value: &str, opening: &str) -> usize {
     let (slashes, quote) = opening.split_at(opening.len() - 1);
     for (at, _) in value.match_indices(quote) {
         let before = value[..at].trim_end_matches('\\');
@@ -280,13 +264,21 @@ fn cookies(value: &str, assigned: bool) -> usize {
         match c {
             '"' if inside => inside = false,
             '"' if last == '=' => inside = true,
-            '"' | '\'' | '\\' if !inside => return at,
+            '"' | '\'' | '\\' if !inside => return before_name(&value[..at]),
             ' ' if assigned && !inside && last != ';' => return at,
             _ => {}
         }
         last = c;
     }
     value.len()
+}
+
+/// Up to the name that a text ends with, where a sign of assignment is behind it: the quote that follows opens its value.
+fn before_name(text: &str) -> usize {
+    let Some(named) = text.trim_end_matches([' ', '\t']).strip_suffix([':', '=']) else { return text.len() };
+    let named = named.trim_end_matches([' ', '\t']);
+    let length = named.chars().rev().take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
+    if length == 0 { text.len() } else { named.len() - length }
 }
 
 /// Up to the end of a value without quotes. A comma, a semicolon or an ampersand ends it where another assignment, or

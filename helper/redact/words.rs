@@ -1,5 +1,7 @@
 //! Which names are names of secrets: passwords, tokens, keys; and which are certainly not.
 
+use super::text::is_unseen;
+
 /// Anywhere in a name.
 const PARTS: &[&str] = &[
     "PASSWORD",
@@ -164,8 +166,12 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a variable, a key, a header or a flag is called like something that must not be shown.
+/// Whether a variable, a key, a header or a flag is called like something that must not be shown. What cannot be seen in
+/// the name is nothing, or stands for a letter.
 pub(crate) fn is_secret(name: &str) -> bool {
+    if name.contains(is_unseen) {
+        return is_secret(&name.replace(is_unseen, "")) || is_nearly_secret(name);
+    }
     let words = words(name);
     let whole = words.concat();
     let counted = whole.ends_with("TOKENS")
@@ -178,6 +184,19 @@ pub(crate) fn is_secret(name: &str) -> bool {
         [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC"].contains(&whole.as_str()),
     };
     last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
+}
+
+/// Whether the word of a secret is in a name of which some letters are lost.
+fn is_nearly_secret(name: &str) -> bool {
+    // Headers of which no word is a secret's come along: `X-Api-Key` is two words here.
+    let letters: Vec<char> = name.chars().filter(|c| c.is_alphanumeric() || is_unseen(*c)).collect();
+    PARTS.iter().chain(ENDINGS).chain(LAST_WORDS).filter(|word| word.len() >= 3).any(|word| {
+        letters.windows(word.len()).any(|part| {
+            let lost = part.iter().filter(|c| is_unseen(**c)).count();
+            let same = |(c, letter): (&char, u8)| is_unseen(*c) || c.eq_ignore_ascii_case(&char::from(letter));
+            (1..=word.len() / 3).contains(&lost) && part.iter().zip(word.bytes()).all(same)
+        })
+    })
 }
 
 /// Whether the value of a variable, a build argument or a label says nothing of a secret, as far as its name tells.

@@ -69,7 +69,9 @@ fn change() -> impl Strategy<Value = Change> {
 fn changed(text: &str, changes: &[Change]) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
     let secrets = secrets();
-    for change in changes {
+    // Last, so that no other change hits one: what is called by a broken name is for the redactor's own tests.
+    let (planted, others): (Vec<_>, Vec<_>) = changes.iter().partition(|change| matches!(change, Change::Plant(..)));
+    for change in others.into_iter().chain(planted) {
         let count = lines.len().max(1);
         match change {
             Change::Drop(at) if !lines.is_empty() => drop(lines.remove(at % count)),

@@ -9,6 +9,10 @@ use std::process::Command;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+#[path = "../../helper/properties/nasty.rs"]
+mod nasty;
+
+use self::nasty::nasty;
 use crate::support::{
     Call, DOMAIN, cases, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
 };
@@ -368,57 +372,6 @@ fn a_file_that_cannot_be_quoted_breaks_no_line_of_the_answer() {
 /// Exit code and answer are checked on every run; more is said where it is said.
 fn few() -> ProptestConfig {
     ProptestConfig { cases: cases(24), failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() }
-}
-
-/// Text with what tends to break things in it.
-fn nasty() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        any::<char>().prop_map(String::from),
-        "[a-z0-9.-]{0,12}",
-        prop::sample::select(vec![
-            "\n",
-            "\r\n",
-            "\0",
-            "\"",
-            "'",
-            "`",
-            "$",
-            "${X}",
-            "$(id)",
-            "\\",
-            "#",
-            " ",
-            "\t",
-            ":",
-            "=",
-            "/",
-            "//",
-            "..",
-            "[::1]",
-            "@",
-            "*",
-            "-",
-            "_",
-            "\u{feff}",
-            "\u{202e}",
-            "ä",
-            "💥",
-            "http://",
-            "https://",
-            "eyJ",
-            "tunnel",
-            "TUNNEL_TOKEN=",
-            "TUNNEL_DOMAIN=",
-            "export ",
-            "anthropic.com",
-            "127.0.0.1",
-            "-----BEGIN ",
-            "{{",
-            "%s",
-        ])
-        .prop_map(str::to_owned),
-    ];
-    prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
