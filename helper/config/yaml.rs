@@ -36,10 +36,13 @@ pub(crate) fn value_of<T: Serialize>(value: &T) -> Result<Value, Error> {
 /// As [`from_text`].
 pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Fault> {
     require_readable(text)?;
-    let documents = serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}')).take(MOST_DOCUMENTS);
     let read =
         |document| Value::deserialize(document).map_err(|e: serde_yaml::Error| Fault(without_scalars(&e.to_string())));
-    documents.map(read).collect()
+    parts(text).map(read).collect()
+}
+
+fn parts(text: &str) -> impl Iterator<Item = serde_yaml::Deserializer<'_>> {
+    serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}')).take(MOST_DOCUMENTS)
 }
 
 /// Reads a YAML text.
@@ -59,7 +62,7 @@ fn require_readable(text: &str) -> Result<(), Fault> {
     if is_too_deep(text) {
         return Err(Fault(format!("it is nested more than {DEEPEST} levels deep")));
     }
-    if text.contains('*') && text.contains('&') && count::is_more_than(text, MOST_VALUES) {
+    if text.contains('*') && text.contains('&') && count::is_more_than(parts(text), MOST_VALUES) {
         return Err(Fault(format!("its aliases repeat so much that it has more than {MOST_VALUES} values")));
     }
     Ok(())

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use self::nasty::nasty;
-use self::targets::{TARGETS, is_label};
+use self::targets::{TARGETS, Target, is_label};
 use crate::config::settings::{AllowedIp, may_dial};
 use crate::config::yaml::{self, Value};
 use crate::deployment::route::RouteName;
@@ -38,27 +38,33 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// Those that can be fed in one process with other tests: a token that was read is a secret from then on, whatever it was,
+/// and `mcp` takes its time.
+fn targets(but: &'static [&'static str]) -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().filter(move |target| target.name != "token" && !but.contains(&target.name))
+}
+
 /// What the fuzzer found once, and what it begins with.
 #[test]
 fn every_input_of_the_fuzzer_holds() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
-    for target in TARGETS {
+    for target in targets(&[]) {
         let folder = seeds.join(target.name);
         let inputs: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!inputs.is_empty(), "{}", folder.display());
         for input in inputs {
-            eprintln!("{}", input.display());
+            eprintln!("{}: {}", target.name, input.display());
             (target.holds)(&std::fs::read(input).unwrap());
         }
     }
 }
 
 proptest! {
-    #![proptest_config(config(1_000))]
+    #![proptest_config(config(200))]
 
     #[test]
     fn every_target_holds_for_any_text(text in nasty()) {
-        for target in TARGETS.iter().filter(|target| target.name != "mcp") {
+        for target in targets(&["mcp"]) {
             eprintln!("{}", target.name);
             (target.holds)(text.as_bytes());
         }

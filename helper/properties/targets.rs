@@ -278,7 +278,6 @@ const FORMS: &[&str] = &[
 
 fn redacted(bytes: &[u8]) {
     let around = text(bytes);
-    assert_eq!(redact::foreign(&redact::foreign(&around)), redact::foreign(&around), "what is redacted stays as it is");
     for form in FORMS {
         let secret = form.replace("{S}", CANARY);
         for said in

@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::text::{REDACTED, cut, head, is_invisible};
+use super::letters::is_invisible;
+use super::text::{REDACTED, cut, head};
 use super::{addresses, known, names, service_keys, shapes};
 
 /// Longest excerpt, in characters.

@@ -8,6 +8,7 @@
 mod addresses;
 pub(crate) mod gate;
 pub(crate) mod known;
+mod letters;
 pub(crate) mod names;
 mod schemes;
 mod service_keys;

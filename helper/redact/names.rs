@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use super::letters::{closing, is_letter, is_name, is_unseen, name_length};
 use super::schemes;
-use super::text::{REDACTED, is_unseen};
+use super::text::REDACTED;
 use super::words::is_secret;
 
 /// Replaces a text that should be a name and is not one.
@@ -24,20 +25,6 @@ pub(crate) fn shown(text: &str) -> &str {
 /// The name of a route as it may be shown: a label, or a whole host name.
 pub(crate) fn shown_route(text: &str) -> &str {
     if text.len() <= 253 && text.split('.').all(is_valid) { text } else { INVALID_NAME }
-}
-
-pub(super) fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
-}
-
-/// A letter of a name, or what is left of one: a broken byte, or something that nobody sees.
-fn is_letter(c: char) -> bool {
-    u8::try_from(c).is_ok_and(is_name) || is_unseen(c)
-}
-
-/// How long the name is that a text begins with, in bytes.
-fn name_length(text: &str) -> usize {
-    text.find(|c| !is_letter(c)).unwrap_or(text.len())
 }
 
 /// A line of a settings file without its value, if it is called like a secret: the whole rest of the line, whatever is in
@@ -216,13 +203,12 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     };
     let found = &value[..length];
     let lower = found.to_ascii_lowercase();
-    // What follows the scheme is gone.
-    let behind_scheme = ["bearer", "basic"].iter().find_map(|scheme| lower.strip_prefix(scheme)).map(str::trim_start);
-    let scheme = is_authorization && behind_scheme.is_some_and(|rest| rest.is_empty() || rest.starts_with(REDACTED));
-    let harmless = found.starts_with(['*', '$'])
+    let scheme = is_authorization && schemes::is_all(&lower);
+    let harmless = is_reference(found)
+        || found.bytes().all(|b| b == b'*')
         || opening.is_empty() && found.starts_with(['{', '#'])
         || opening.is_empty() && found.starts_with('[') && !found.starts_with(REDACTED)
-        || ["", REDACTED, "true", "false", "null", "none"].contains(&lower.as_str())
+        || [REDACTED, "true", "false", "null", "none"].contains(&lower.as_str())
         || name.ends_with("pwd") && found.starts_with('/')
         || scheme;
     // Words behind a colon: `invalid token: signature is wrong`. Behind these names they are not a message.
@@ -231,30 +217,29 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
         .any(|end| name.ends_with(end))
         || name.contains('-')
         || is_broken;
-    let next = value[length..].strip_prefix(' ').and_then(|more| more.split(' ').next()).unwrap_or_default();
-    let is_prose = found.bytes().all(|b| b.is_ascii_alphabetic())
-        && next.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !next.contains('=');
+    let is_prose = is_prose(found, &value[length..]);
     // Nothing was assigned, and the next header follows.
     let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_secret);
+    let is_flag = found.strip_prefix("--").is_some_and(is_secret);
     let is_place = !assigned && name.contains('.') && (!line.starts_with(' ') || name.ends_with(".key"));
-    if harmless || is_header || is_place || !assigned && !strong && opening.is_empty() && is_prose {
+    if harmless || is_header || is_flag || is_place || !assigned && !strong && opening.is_empty() && is_prose {
         return None;
     }
     let start = behind + (line.len() - value.len());
     Some((start, start + length))
 }
 
-/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
-pub(super) fn closing(value: &str, opening: &str) -> usize {
-    let (slashes, quote) = opening.split_at(opening.len() - 1);
-    for (at, _) in value.match_indices(quote) {
-        let before = value[..at].trim_end_matches('\\');
-        if at - before.len() <= slashes.len() {
-            return before.len();
-        }
-    }
-    value.len()
+/// Whether a value is the name of a variable: `$NAME`, `${NAME:-x}`, `$(command)`; `$2b$10$…` is a password.
+fn is_reference(value: &str) -> bool {
+    value.strip_prefix('$').is_some_and(|name| name.starts_with(['{', '(', '$']) || name.bytes().all(is_name))
+}
+
+/// Whether a word and what follows it are the middle of a sentence.
+fn is_prose(word: &str, behind: &str) -> bool {
+    let next = behind.strip_prefix(' ').and_then(|more| more.split(' ').next()).unwrap_or_default();
+    word.bytes().all(|b| b.is_ascii_alphabetic())
+        && next.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !next.contains('=')
 }
 
 /// Up to the end of a header with cookies: its line, the quote around it, or, in `cookie=…`, the last pair.
@@ -387,6 +372,12 @@ mod tests {
             ),
             ("serve --password hunter2 --port 80", "serve --password [redacted] --port 80"),
             (r#"["serve", "--api-key", "flagged", "--port"]"#, r#"["serve", "--api-key", "[redacted]", "--port"]"#),
+            ("TUNNEL_TOKEN= --password hunter2 run", "TUNNEL_TOKEN= --password [redacted] run"),
+            ("Cookie: a=b; sid=c token: 'hunter2' x", "Cookie: [redacted]token: '[redacted]' x"),
+            (
+                "password=$2b$10$abcdefghij password=$DB_PASS token=***",
+                "password=[redacted] password=$DB_PASS token=***",
+            ),
             ("password => hunter2", "password => [redacted]"),
             ("password := \"hunter2\"", "password := \"[redacted]\""),
             ("\"password\" => \"hunter2\",", "\"password\" => \"[redacted]\","),

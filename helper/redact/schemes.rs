@@ -1,7 +1,7 @@
 //! Credentials behind the schemes of HTTP authentication, whatever the header in front of them is called: the name may have
 //! been cut off, or one of its bytes broken.
 
-use super::names::{closing, is_name};
+use super::letters::{closing, is_name};
 use super::text::REDACTED;
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
@@ -39,6 +39,12 @@ pub(super) fn credentials(text: &str) -> Vec<(usize, usize)> {
     each(&LONG_WORD, &|start| Some(word(start)).filter(|end| end - start >= LONG));
     each(&PARAMETERS, &|start| parameters(text, start));
     ranges
+}
+
+/// Whether a header's value, in small letters, is a scheme and nothing that is not redacted.
+pub(super) fn is_all(value: &str) -> bool {
+    let behind = WORD.iter().find_map(|scheme| value.strip_prefix(scheme)).map(str::trim_start);
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(REDACTED))
 }
 
 /// Where what a scheme is followed by begins, however many blanks are between.

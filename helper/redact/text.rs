@@ -1,4 +1,4 @@
-//! Texts cut to size, what cannot be seen of one, and the word that replaces a secret.
+//! Texts cut to size, and the word that replaces a secret.
 
 /// Replaces a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
@@ -32,19 +32,4 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(std::iter::once('…')).collect()
-}
-
-/// Marks of direction, joiners, fillers, separators, selectors and tags: text can hide in them, or change places.
-pub(super) fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-    ) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}')
-        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
-        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// What may stand in place of a letter, or between two: the mark of a broken byte, a control character, something invisible.
-pub(super) fn is_unseen(c: char) -> bool {
-    c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace() || is_invisible(c)
 }

@@ -1,6 +1,6 @@
 //! Which names are names of secrets: passwords, tokens, keys; and which are certainly not.
 
-use super::text::is_unseen;
+use super::letters::is_unseen;
 
 /// Anywhere in a name.
 const PARTS: &[&str] = &[

@@ -10,15 +10,10 @@ use serde::de::{
 /// Bytes of a text that count as one value more.
 const BYTES: usize = 64;
 
-/// Whether a text has more values. What cannot be read has none from there on.
-pub(super) fn is_more_than(text: &str, most: usize) -> bool {
+/// Whether documents have more values. What cannot be read has none from there on.
+pub(super) fn is_more_than<'t>(mut documents: impl Iterator<Item = serde_yaml::Deserializer<'t>>, most: usize) -> bool {
     let left = Cell::new(most);
-    for document in serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}')).take(super::MOST_DOCUMENTS)
-    {
-        if (Counter { left: &left }).deserialize(document).is_err() {
-            break;
-        }
-    }
+    let _ = documents.try_for_each(|document| Counter { left: &left }.deserialize(document));
     left.get() == 0
 }
 
@@ -112,7 +107,9 @@ impl<'de> Visitor<'de> for Counter<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn is_more_than(text: &str, most: usize) -> bool {
+        super::is_more_than(serde_yaml::Deserializer::from_str(text), most)
+    }
 
     #[test]
     fn what_aliases_repeat_counts_each_time() {

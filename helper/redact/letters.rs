@@ -1,0 +1,43 @@
+//! What names and quoted values consist of, and what cannot be seen in them.
+
+/// A letter of a name: of a variable, a header, a flag, a service.
+pub(super) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// A letter of a name, or what is left of one: a broken byte, or something that nobody sees.
+pub(super) fn is_letter(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_name) || is_unseen(c)
+}
+
+/// How long the name is that a text begins with, in bytes.
+pub(super) fn name_length(text: &str) -> usize {
+    text.find(|c| !is_letter(c)).unwrap_or(text.len())
+}
+
+/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
+pub(super) fn closing(value: &str, opening: &str) -> usize {
+    let (slashes, quote) = opening.split_at(opening.len() - 1);
+    for (at, _) in value.match_indices(quote) {
+        let before = value[..at].trim_end_matches('\\');
+        if at - before.len() <= slashes.len() {
+            return before.len();
+        }
+    }
+    value.len()
+}
+
+/// Marks of direction, joiners, fillers, separators, selectors and tags: text can hide in them, or change places.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+    ) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}')
+        || matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// What may stand in place of a letter, or between two: the mark of a broken byte, a control character, something invisible.
+pub(super) fn is_unseen(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace() || is_invisible(c)
+}
