@@ -90,6 +90,10 @@ impl EnvFile {
     /// When Compose would read another value, or refuse the file. The content is as it was then.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, Fault> {
         let before = self.parse();
+        // Places are those of the decoded text.
+        if before.faults.first() == Some(&Fault::Utf16) {
+            return Err(Fault::Utf16);
+        }
         // What Compose reads as this value is left as it is written.
         if self.holds(&before, key, value).is_ok() {
             return Ok(false);
@@ -115,9 +119,9 @@ impl EnvFile {
 
     /// The content with every occurrence of the key changed: an old token in a line without effect is still a secret.
     fn with(&self, before: &Parsed, key: &str, value: &str, way: Way) -> Vec<u8> {
-        let mut bytes = self.bytes.clone();
         let mut places = before.assignments.iter().filter(|a| a.key == key).peekable();
         if places.peek().is_none() {
+            let mut bytes = self.bytes.clone();
             let ending: &[u8] = if bytes.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
             if !bytes.is_empty() && !bytes.ends_with(b"\n") {
                 bytes.extend_from_slice(ending);
@@ -126,10 +130,17 @@ impl EnvFile {
             bytes.extend_from_slice(ending);
             return bytes;
         }
-        for place in places.rev() {
+        let (mut bytes, mut from) = (Vec::new(), 0);
+        for place in places {
             let (span, new) = self.replacement(place, value, way);
-            bytes.splice(span, new.into_bytes());
+            // The rest of a line may have another assignment in it.
+            if span.start >= from {
+                bytes.extend_from_slice(&self.bytes[from..span.start]);
+                bytes.extend_from_slice(new.as_bytes());
+                from = span.end;
+            }
         }
+        bytes.extend_from_slice(&self.bytes[from..]);
         bytes
     }
 

@@ -186,8 +186,8 @@ fn is_key_der(der: &[u8]) -> bool {
 pub(super) fn without_runs(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        if c.is_ascii_alphanumeric() || matches!(c, '+' | '=') {
+    for c in text.chars().map(Some).chain([None]) {
+        if let Some(c) = c.filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '=')) {
             run.push(c);
             continue;
         }
@@ -198,9 +198,7 @@ pub(super) fn without_runs(text: &str) -> String {
             && has(char::is_ascii_digit);
         out.push_str(if looks_secret || is_key_hex(&run) { REDACTED } else { &run });
         run.clear();
-        if c != '\0' {
-            out.push(c);
-        }
+        out.extend(c);
     }
     out
 }
@@ -219,6 +217,12 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
+
+    #[test]
+    fn nothing_is_dropped_without_a_word() {
+        // What is dropped here could have kept the two halves of a secret apart.
+        assert_eq!(without_runs("a\0b\0"), "a\0b\0");
+    }
 
     #[test]
     fn a_token_goes_wherever_it_stands() {

@@ -89,6 +89,11 @@ fn a_file_in_another_encoding_still_says_what_it_says() {
     assert_eq!(file.get(TOKEN).as_deref(), Some("abc"));
     assert_eq!(file.set(TOKEN, "new"), Err(Fault::Utf16));
 
+    // Three bytes in UTF-8, two there.
+    let units = "\u{feff}TUNNEL_TOKEN=\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d} x".encode_utf16();
+    let mut file = EnvFile::new(units.flat_map(u16::to_be_bytes).collect::<Vec<u8>>());
+    assert_eq!(file.set(TOKEN, "new"), Err(Fault::Utf16));
+
     let mut file = EnvFile::new(b"# caf\xe9\nNOTE=\xe9\nTUNNEL_TOKEN=abc\n".as_slice());
     assert_eq!((file.faults(), file.not_utf8()), (vec![], Some(1)));
     assert_eq!(file.set(TOKEN, "new"), Ok(true));
