@@ -1,6 +1,7 @@
 #!/bin/sh
 # `status` of a stack with three routes beside `docker compose ps` (aim: under 0.6 s, most of it the start of the probe's
-# container), and `probe` of ten routes. In one run on one machine, so only the proportions travel.
+# container), `up` of a stack that is up (aim: under 1 s), and `probe` of ten routes (aim: its slowest route and 0.3 s). In
+# one run on one machine, so only the proportions travel.
 #
 # usage: benches/probe.sh [RUNS]     needs hyperfine and docker with an engine and the images of tests/images/build.sh;
 #                                    HELPER names a release binary that is there already
@@ -25,12 +26,19 @@ machine "$(docker --version)"
 
 echo; echo "== probe of ten routes =="
 hyperfine --shell=none --style basic --warmup 2 --runs "$runs" --command-name 'helper probe' "$helper probe --dir $dir"
+slowest=$("$helper" probe --dir "$dir" | tr '{,}' '\n\n\n' | sed -n 's/^"ms"://p' | sort -n | tail -n 1)
+echo "its slowest route: $slowest ms"
 none=
 for n in 4 5 6 7 8 9 10; do none="$none\"r$n\":null,"; done
 "$helper" render --dir "$dir" --json "{\"routes\":{${none%,}}}" >/dev/null
 "$helper" up --dir "$dir" >/dev/null
 echo; echo "== status with three routes (aim: under 0.6 s) =="
 hyperfine --style basic --warmup 2 --runs "$runs" \
-    --command-name 'helper status' "$helper status --dir $dir" \
+    --command-name 'helper status' "XDG_STATE_HOME=/dev/null $helper status --dir $dir" \
+    --command-name 'helper status, answers of the last half minute reused' "$helper status --dir $dir" \
     --command-name 'helper status, servers not asked' "$helper status --dir $dir --json '{\"probe\":false}'" \
     --command-name 'docker compose ps' "cd $dir && docker compose ps"
+echo; echo "== up of a stack that is up (aim: under 1 s) =="
+hyperfine --style basic --warmup 2 --runs "$runs" \
+    --command-name 'helper up' "$helper up --dir $dir" \
+    --command-name 'docker compose up --detach' "cd $dir && docker compose up --detach"

@@ -106,7 +106,7 @@ fn probe_routes(
         };
     }
     let planned = chosen(plan(deployment, gateway, domain.as_str(), &paths, limit), request)?;
-    let containers = stack.containers()?;
+    let containers = stack.first_look().map_or_else(|| stack.containers(), Ok)?;
     let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
     let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
         Some(proxy) => (from_proxy(&stack, proxy, &containers, &planned)?, None),

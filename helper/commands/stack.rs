@@ -1,24 +1,26 @@
 //! `up`, `status` and `restart`.
 
+mod tunnel;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::tunnel::{Calls, Connections};
 use super::kept::{CertificateShort, Kept};
 use super::watch;
 use crate::answer::{self, Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Replica};
-use crate::logs::cloudflared::CONNECTIONS;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::{Acts, Outcome};
 use crate::stack::ended::Ended;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
-use crate::stack::observe::Depth;
+use crate::stack::observe::{Ask, Depth};
 use crate::stack::outcome::{self, Command};
 use crate::stack::wait::{Waited, limit};
 use crate::stack::{self, Refusal, Stack, silence};
@@ -96,27 +98,6 @@ pub(crate) struct StackData {
     elapsed_ms: u64,
 }
 
-/// Connections of cloudflared to the tunnel edge.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub(crate) struct Connections {
-    /// Distinct ones that are registered; `null` where neither cloudflared nor its log can tell (then the health check
-    /// decides).
-    registered: Option<u32>,
-    /// How many there should be.
-    wanted: u32,
-}
-
-/// Calls that came through the tunnel.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct Calls {
-    /// How many.
-    total: u64,
-    /// How many of them cloudflared could not hand on.
-    errors: u64,
-    /// Since when they are counted.
-    since_seconds: u64,
-}
-
 /// The answer of a command that did nothing.
 pub(super) fn refused(
     refusal: Refusal,
@@ -125,12 +106,7 @@ pub(super) fn refused(
     deployment: &Deployment,
     caller: &Caller,
 ) -> Report<StackData> {
-    let data = StackData {
-        ready: Some(false),
-        project: refusal.project,
-        connections: Connections { registered: None, wanted: CONNECTIONS },
-        ..StackData::default()
-    };
+    let data = StackData { ready: Some(false), project: refusal.project, ..StackData::default() };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
     let mut report = Report::new(format!("{what}: {why}"), data);
     report
@@ -280,7 +256,7 @@ pub(crate) fn status(
         let last = watch::watch(&stack, probing, screen, answer)?;
         return Ok(report(&stack, last, Vec::new(), Command::Status, caller));
     }
-    let mut waited = stack.wait(Depth::Live, limit, probing, caller)?;
+    let mut waited = stack.wait(Depth::Live, limit, if probing { Ask::OrReuse } else { Ask::No }, caller)?;
     require_live(&mut waited, limit);
     Ok(report(&stack, waited, Vec::new(), Command::Status, caller))
 }
@@ -319,7 +295,7 @@ fn finish(
     // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
     let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };
-    let mut waited = stack.wait(Depth::Live, patience, true, caller)?;
+    let mut waited = stack.wait(Depth::Live, patience, Ask::Now, caller)?;
     if lost_its_network(&waited.state) {
         bring_back(stack, &mut waited, &mut done, limit, caller)?;
     }
@@ -358,7 +334,7 @@ fn bring_back(
     }
     done.extend(again.done);
     let before = waited.elapsed;
-    *waited = stack.wait(Depth::Live, limit.saturating_sub(before), true, caller)?;
+    *waited = stack.wait(Depth::Live, limit.saturating_sub(before), Ask::Now, caller)?;
     waited.elapsed += before;
     Ok(())
 }
@@ -376,18 +352,14 @@ fn report(
     let before_start = || steps::before_start(stack.deployment, caller);
     let next = outcome::next(command, Some(&state), &state.findings, caller, before_start);
     let skipped = outcome::skipped(&stack.skipped, &state);
-    let agent = state.containers.iter().find(|c| c.service == stack.declared.services.cloudflared);
-    let since_seconds = agent.and_then(|c| c.up_seconds).unwrap_or_default();
     let kept = Kept::read(stack.deployment, caller);
-    let counted = state.metrics.as_ref().and_then(|m| Some((m.requests?, m.errors.unwrap_or_default())));
-    let calls = counted.map(|(total, errors)| Calls { total, errors, since_seconds });
     let data = StackData {
         ready: state.is_ready(),
         project: Some(stack.declared.project.clone()),
+        connections: Connections::of(&state),
+        calls: Calls::of(&state, &stack.declared.services.cloudflared),
         containers: state.containers,
-        connections: Connections { registered: state.connections, wanted: state.wanted },
         protocol: state.protocol,
-        calls,
         routes: state.routes,
         ca: kept.ca,
         server: kept.server,

@@ -5,6 +5,7 @@ pub(crate) mod env_file;
 pub(crate) mod kind;
 pub(crate) mod modes;
 mod origin;
+pub(crate) mod outside;
 mod owner;
 pub(crate) mod replica;
 pub(crate) mod route;

@@ -13,7 +13,7 @@ use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::os::archive;
 use crate::rules::RuleId;
-use crate::stack::observe::Depth;
+use crate::stack::observe::{Ask, Depth};
 use crate::stack::outcome::{self, Command};
 use crate::stack::{Sources, Stack};
 use crate::steps;
@@ -47,7 +47,7 @@ pub(crate) fn run(
         Err(refusal) => (judge::of_files(lint, refusal.findings), None),
         Ok(stack) => {
             call = limit.map(|limit| call::wait(&stack, limit, caller)).transpose()?;
-            let waited = stack.wait(Depth::Full(since), Duration::ZERO, true, caller)?;
+            let waited = stack.wait(Depth::Full(since), Duration::ZERO, Ask::Now, caller)?;
             let mut lint = lint;
             lint.findings.extend(stack.findings.iter().cloned());
             (judge::judge(&stack.declared, &waited.snapshot, waited.state, lint), Some(stack))

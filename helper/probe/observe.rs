@@ -48,6 +48,16 @@ pub(crate) struct Observed {
     pub(crate) metrics: Option<Metrics>,
 }
 
+impl Observed {
+    /// Puts kept answers of servers in containers where none was asked for: one entry a target, in their order.
+    pub(crate) fn with(self, kept: Vec<Option<Seen>>) -> Self {
+        let mut fresh = self.routes.into_iter();
+        let of_container = |seen| (seen, Behind::Container { name: String::new(), listening: None });
+        let routes = kept.into_iter().filter_map(|seen| seen.map(of_container).or_else(|| fresh.next())).collect();
+        Self { routes, metrics: self.metrics }
+    }
+}
+
 /// A probe of a stack's routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Probed {

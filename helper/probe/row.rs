@@ -63,6 +63,9 @@ pub(crate) struct ServerRow {
     /// What became of the session that was opened, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<SessionEnd>,
+    /// How long ago it answered, in seconds: `status` reuses an answer for half a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) asked_seconds_ago: Option<u64>,
 }
 
 /// One attempt in an answer.
@@ -92,17 +95,17 @@ impl ServerRow {
             transport: server.era,
             tools: server.tools,
             session: server.session,
+            asked_seconds_ago: (server.age_ms > 0).then_some(server.age_ms / 1000),
         }
     }
 
-    /// In a few words: `hello 1.30.0, 1 tool`.
+    /// In a few words: `hello 1.30.0, 1 tool`, and when it said so where that was before.
     pub(crate) fn in_words(&self) -> String {
         let name = if self.name.is_empty() { "an MCP server" } else { &self.name };
         let version = if self.version.is_empty() { String::new() } else { format!(" {}", self.version) };
-        match self.tools {
-            Some(n) => format!("{name}{version}, {}", count(n, "tool")),
-            None => format!("{name}{version}"),
-        }
+        let tools = self.tools.map_or_else(String::new, |n| format!(", {}", count(n, "tool")));
+        let age = self.asked_seconds_ago.map_or_else(String::new, |seconds| format!(", asked {seconds} s ago"));
+        format!("{name}{version}{tools}{age}")
     }
 }
 

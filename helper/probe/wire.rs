@@ -166,6 +166,8 @@ pub(crate) struct Server {
     pub(crate) lost: u32,
     /// What became of the session; `None` where there was none.
     pub(crate) session: Option<SessionEnd>,
+    /// How long ago it answered, in milliseconds; zero unless the answer was kept.
+    pub(crate) age_ms: u64,
 }
 
 /// The three ways in which an MCP server is spoken to over HTTP.

@@ -1,13 +1,14 @@
 //! Asking the servers behind the routes, from the proxy's network namespace, and cloudflared for its numbers, from its own.
 
 use super::Stack;
+use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::answer::Error;
 use crate::engine::container::{self, Inspected};
 use crate::model::current;
 use crate::os::process;
 use crate::probe::container::Place;
-use crate::probe::observe::{self as probe, Probed, metrics_addresses, neighbours};
+use crate::probe::observe::{self as probe, Observed, Probed, metrics_addresses, neighbours};
 use crate::probe::target::plan;
 use crate::probe::wire::Metrics;
 
@@ -16,7 +17,11 @@ const PROBE_LIMIT: u64 = 5_000;
 
 /// What is behind the routes of a stack.
 #[derive(Clone, Copy)]
-pub(super) struct Servers<'a>(pub(super) &'a Stack<'a>);
+pub(super) struct Servers<'a> {
+    pub(super) stack: &'a Stack<'a>,
+    /// Whether a recent answer will do.
+    pub(super) reuse: bool,
+}
 
 /// What was answered.
 pub(super) struct Answers {
@@ -38,14 +43,14 @@ impl Servers<'_> {
     /// # Errors
     /// `io` and `tool` from docker.
     pub(super) fn ask(self, inspected: &[Inspected]) -> Result<Answers, Error> {
-        let services = &self.0.declared.services;
+        let services = &self.stack.declared.services;
         let running = |name: &str| inspected.iter().find(|c| c.service() == name && c.status() == "running");
         let (proxy, agent) = (running(&services.proxy), running(&services.cloudflared));
         let lives_with = |proxy: &Inspected| agent.filter(|c| c.shares_network_of() == Some(proxy.id.as_str()));
         let apart = agent.filter(|c| c.shares_network_of().is_none());
         let (probed, metrics) = process::both(
             || proxy.map_or(Ok(None), |proxy| self.ask_from(proxy, lives_with(proxy), inspected)),
-            || apart.map_or(Ok(None), |agent| probe::metrics_of(&self.0.docker, agent)),
+            || apart.map_or(Ok(None), |agent| probe::metrics_of(&self.stack.docker, agent)),
         );
         let probed = probed?;
         let with_proxy = probed.as_ref().and_then(|probed| probed.observed.as_ref().ok()?.metrics.clone());
@@ -59,17 +64,23 @@ impl Servers<'_> {
         agent: Option<&Inspected>,
         inspected: &[Inspected],
     ) -> Result<Option<Probed>, Error> {
-        let Stack { deployment, docker, declared, .. } = self.0;
+        let Stack { deployment, docker, declared, .. } = self.stack;
         let Some(gateway) = &declared.gateway else { return Ok(None) };
         let Ok(Some(domain)) = current::known_domain(deployment) else { return Ok(None) };
         let planned = plan(deployment, gateway, domain.as_str(), &declared.found.paths(), PROBE_LIMIT);
         let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+        let place = self.stack.answers.as_deref();
+        let recent = if self.reuse { Recent::read(place) } else { Recent::default() };
+        let reused: Vec<_> = targets.iter().map(|target| recent.answer(target, proxy, inspected)).collect();
+        let asked: Vec<_> =
+            targets.iter().zip(&reused).filter(|(_, seen)| seen.is_none()).map(|(t, _)| t.clone()).collect();
         let metrics = agent.map(metrics_addresses).unwrap_or_default();
         let look = |inspected: &[Inspected]| {
             let near = neighbours(proxy, inspected);
-            probe::observe(docker, Place::Namespace(&proxy.id), &targets, &metrics, &near)
+            probe::observe(docker, Place::Namespace(&proxy.id), &asked, &metrics, &near)
         };
-        let mut observed = look(inspected)?;
+        let mut observed =
+            if asked.is_empty() && metrics.is_empty() { Ok(Observed::default()) } else { look(inspected)? };
         if !observed.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
             let now = container::of_project(docker, &declared.project)?.unwrap_or_default();
             // A proxy that was restarted meanwhile says nothing about its routes.
@@ -77,6 +88,11 @@ impl Servers<'_> {
                 observed = look(&now)?;
             }
         }
+        let observed = observed.map(|observed| {
+            let answers: Vec<_> = asked.iter().zip(observed.routes.iter().map(|(seen, _)| seen)).collect();
+            recent.keep(place, &answers, proxy, inspected);
+            observed.with(reused)
+        });
         Ok(Some(Probed { planned, observed }))
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod outcome;
 mod reach;
+mod recent;
 pub(crate) mod silence;
 pub(crate) mod snapshot;
 pub(crate) mod wait;
@@ -23,6 +24,7 @@ use crate::check::Verdict;
 use crate::config::gateway::Gateway;
 use crate::deployment::Deployment;
 use crate::deployment::env_file::EnvFile;
+use crate::deployment::outside;
 use crate::engine::client::Docker;
 use crate::engine::container::{self, Inspected, Listed};
 use crate::engine::version;
@@ -85,6 +87,8 @@ pub(crate) struct Stack<'a> {
     /// The engine's clock minus this host's.
     pub(crate) clock_offset: time::Duration,
     first_look: Mutex<Option<Vec<Inspected>>>,
+    /// Where recent answers of servers are kept, if anywhere.
+    answers: Option<PathBuf>,
 }
 
 /// Why there is nothing to work with.
@@ -202,7 +206,9 @@ impl<'a> Stack<'a> {
         findings.extend(this_shell);
         let declared = Declared { project, services, found, gateway, gateway_path };
         let (clock_offset, first_look) = (asked.clock_offset, Mutex::new(Some(containers)));
-        Ok(Ok(Self { deployment, docker, declared, findings, skipped: Vec::new(), clock_offset, first_look }))
+        let answers = outside::place(deployment, caller, "answers").ok().flatten();
+        let skipped = Vec::new();
+        Ok(Ok(Self { deployment, docker, declared, findings, skipped, clock_offset, first_look, answers }))
     }
 
     /// The containers of the project; none where docker cannot list them.

@@ -52,6 +52,8 @@ pub(crate) enum Ask {
     IfSettled,
     /// It does.
     Now,
+    /// The same, and a recent answer will do.
+    OrReuse,
 }
 
 /// Looks at one stack, as often as it is asked to; a log is read once.
@@ -127,8 +129,13 @@ impl<'a> Observer<'a> {
         };
         let containers: Vec<Container> = inspected.iter().map(Container::of).collect();
         let has_settled = containers.iter().all(|c| c.is_running() && c.age(now) >= SETTLED);
-        self.has_asked = ask == Ask::Now || ask == Ask::IfSettled && has_settled;
-        let (servers, has_asked) = (Servers(self.stack), self.has_asked);
+        self.has_asked = match ask {
+            Ask::No => false,
+            Ask::IfSettled => has_settled,
+            Ask::Now | Ask::OrReuse => true,
+        };
+        let servers = Servers { stack: self.stack, reuse: ask == Ask::OrReuse };
+        let has_asked = self.has_asked;
         let (answers, looked) = process::both(
             || has_asked.then(|| servers.ask(&inspected)).transpose(),
             || self.look(&inspected, containers, &mut snapshot),
@@ -169,7 +176,7 @@ impl<'a> Observer<'a> {
     /// # Errors
     /// `io` and `tool` from docker.
     pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        Servers(self.stack).ask(&self.inspected)?.put_into(snapshot);
+        Servers { stack: self.stack, reuse: false }.ask(&self.inspected)?.put_into(snapshot);
         Ok(())
     }
 

@@ -51,15 +51,13 @@ impl Stack<'_> {
     ///
     /// # Errors
     /// `io` and `tool` from docker.
-    pub(crate) fn wait(&self, depth: Depth, limit: Duration, probing: bool, caller: &Caller) -> Result<Waited, Error> {
+    pub(crate) fn wait(&self, depth: Depth, limit: Duration, ask: Ask, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, depth)?;
         let mut printed = String::new();
-        let mut ask = match probing {
-            true if limit.is_zero() => Ask::Now,
-            true => Ask::IfSettled,
-            false => Ask::No,
-        };
+        let probing = ask != Ask::No;
+        // Who waits may wait for a server, too.
+        let mut ask = if probing && !limit.is_zero() { Ask::IfSettled } else { ask };
         loop {
             let mut snapshot = observer.observe(ask)?;
             ask = Ask::No;

@@ -121,11 +121,27 @@ fn engine_probe_finds_what_keeps_the_proxy_from_a_server() {
     assert!(finding(&answer, "other").unwrap()["fix"].as_str().unwrap().contains("http://other:9001"));
 
     // A proxy that does not run is the finding, and nothing is called unreachable because of it.
+    let assert_not_checked = |id: &str, word: &str| {
+        let answer = stack.call(["probe"]).run().expect(1);
+        assert_eq!(answer.findings(), [id], "{word}: {:#}", answer.json);
+        assert!(answer.finding(id)["evidence"].to_string().contains(word), "{word}: {:#}", answer.json);
+        assert!(answer.data()["routes"].as_array().unwrap().iter().all(|row| row["state"] == "not-checked"));
+        assert_eq!(answer.json["skipped"].as_array().unwrap().len(), 9);
+    };
+    stack.compose_ok(&["pause", "mcp-gateway"]);
+    assert_not_checked("service-stopped", "paused");
+    stack.compose_ok(&["unpause", "mcp-gateway"]);
     stack.compose_ok(&["stop", "mcp-gateway"]);
-    let stopped = stack.call(["probe"]).run().expect(1);
-    assert_eq!(stopped.findings(), ["service-stopped"]);
-    assert_eq!(row(&stopped, "fine")["state"], "not-checked");
-    assert_eq!(stopped.json["skipped"].as_array().unwrap().len(), 9);
+    assert_not_checked("service-stopped", "exited");
+    stack.compose_ok(&["up", "--no-start", "--force-recreate", "mcp-gateway"]);
+    assert_not_checked("service-stopped", "created");
+    stack.edit("config/mcp-gateway.yaml", "listen_addr: :8080", "listen_addr: nonsense");
+    stack.compose_ok(&["start", "mcp-gateway"]);
+    until("the engine waits for seconds before the next start", || {
+        let shown = stack.inspect("mcp-gateway");
+        shown["State"]["Status"] == "restarting" && shown["RestartCount"].as_u64() >= Some(5)
+    });
+    assert_not_checked("crash-loop", "restarted");
 }
 
 /// A rule of the host's firewall; gone at the end of the test.
@@ -189,6 +205,14 @@ fn engine_probe_leaves_nothing_when_it_is_killed() {
         .spawn()
         .unwrap();
     until("the probe's container runs", || !ours().is_empty());
+    // It gets neither files nor variables of the deployment, and no rights.
+    let shown: Value = serde_json::from_str(&docker_says(["inspect", &ours()[0]])).unwrap();
+    let (host, config) = (&shown[0]["HostConfig"], &shown[0]["Config"]);
+    assert_eq!((&host["ReadonlyRootfs"], &host["CapDrop"]), (&json!(true), &json!(["ALL"])), "{host}");
+    assert!(host["Memory"].as_u64().unwrap() > 0 && host["PidsLimit"].as_u64().unwrap() > 0, "{host}");
+    assert!(shown[0]["Mounts"].as_array().unwrap().is_empty() && config["User"] == "65532:65532", "{shown}");
+    let variables = config["Env"].as_array().into_iter().flatten().map(|v| v.as_str().unwrap());
+    assert!(variables.clone().all(|variable| variable.starts_with("PATH=")), "{config}");
     assert!(stack.containers().iter().all(|id| !ours().contains(id)), "it counts as one of the project's");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::faults::ROUTES_MAP;
 use super::{chmod, container, route, seconds};
-use crate::support::engine::{CLOUDFLARED, Stack, engine, ready, services, until};
-use crate::support::{helper, token};
+use crate::support::engine::{CLOUDFLARED, Stack, docker_says, engine, ready, services, until};
+use crate::support::{Answer, folder, helper, token};
 
 #[test]
 fn engine_edited_route_is_applied_by_restart() {
@@ -208,5 +208,36 @@ fn engine_restart_covers_every_service_or_only_some() {
     assert_eq!(changed, [false, false, true, false]);
     let unknown = stack.call(["restart"]).json(json!({"services": ["nobody"]})).changes_nothing().run().expect(2);
     assert!(unknown.message().contains("nobody"), "{}", unknown.message());
+    stack.assert_no_token();
+}
+
+#[test]
+fn engine_a_server_is_asked_at_most_twice_a_minute_by_status() {
+    let Some(engine) = engine("answers that are reused") else { return };
+    let stack = Stack::small(engine, "recent", "healthy");
+    stack.up_ready();
+    let state = folder();
+    let own = stack.id("own").unwrap();
+    let asked = || docker_says(["logs", &own]).matches("POST /mcp HTTP").count();
+    let call = |words: &str| stack.call([words]).env("XDG_STATE_HOME", state.path()).run().expect(0);
+    let age = |answer: &Answer| route(answer, "own")["server"]["asked_seconds_ago"].as_u64();
+    let before = asked();
+    assert_eq!(age(&call("status")), None);
+    let once = asked();
+    assert!(once > before, "{before} {once}");
+    let again = call("status");
+    assert!(age(&again).is_some_and(|age| age < 30), "{:#}", again.json);
+    assert!(again.json["summary"].as_str().unwrap().contains(" s ago"), "{:#}", again.json);
+    assert_eq!((&again.data()["ready"], &again.data()["connections"]["registered"]), (&json!(true), &json!(4)));
+    assert_eq!(asked(), once, "the same server in the same life");
+    // A diagnosis, another life of the server, and another path are another question.
+    call("diagnose");
+    let diagnosed = asked();
+    assert!(diagnosed > once);
+    stack.kill("own");
+    assert_eq!(age(&call("status")), None);
+    assert!(asked() > diagnosed);
+    stack.call(["render"]).json(json!({"paths": {"own": "/other"}})).run().expect(0);
+    assert_eq!(age(&call("status")), None);
     stack.assert_no_token();
 }

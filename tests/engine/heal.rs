@@ -69,6 +69,8 @@ struct Times(Vec<(String, Vec<Duration>)>);
 
 impl Times {
     fn add(&mut self, what: String, took: Duration) {
+        // A long run says how far it is.
+        println!("{what:<32} {:.1} s", took.as_secs_f64());
         match self.0.iter_mut().find(|(known, _)| *known == what) {
             Some((_, all)) => all.push(took),
             None => self.0.push((what, vec![took])),

@@ -228,6 +228,9 @@ fn route(route: &Value) -> Vec<String> {
     if let Some(tools) = server["tools"].as_u64() {
         answered.push_str(&format!(", {tools} tool{}", if tools == 1 { "" } else { "s" }));
     }
+    if let Some(seconds) = server["asked_seconds_ago"].as_u64() {
+        answered.push_str(&format!(", asked {seconds} s ago"));
+    }
     let reason = text(&route["reason"]);
     let server = if answered.is_empty() { reason.to_owned() } else { answered };
     vec![text(&route["name"]).into(), state.into(), text(&route["upstream"]).into(), server]

@@ -8,7 +8,7 @@ use crate::deployment::Deployment;
 use crate::rules::RuleId;
 use crate::stack::Stack;
 use crate::stack::judge::StackState;
-use crate::stack::observe::Depth;
+use crate::stack::observe::{Ask, Depth};
 use crate::stack::outcome::{self, Command};
 use crate::steps::{Facts, Live, Progress, StepId, StepState};
 
@@ -63,7 +63,7 @@ fn look(deployment: &Deployment, caller: &Caller) -> Result<StackState, String> 
             return Err(why.unwrap_or_else(|| "docker could not be asked".to_owned()));
         }
     };
-    let waited = stack.wait(Depth::Live, Duration::ZERO, true, &caller).map_err(unseen)?;
+    let waited = stack.wait(Depth::Live, Duration::ZERO, Ask::Now, &caller).map_err(unseen)?;
     Ok(waited.state)
 }
 
