@@ -9,20 +9,19 @@ pub(crate) use self::report::InitData;
 use self::report::{Made, report};
 pub(crate) use self::request::InitRequest;
 use self::standing::Standing;
+use super::kept::token_name;
 use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
 use crate::certs::Purpose;
 use crate::certs::provision::{self, Lives};
-use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::env_file::EnvFile;
 use crate::deployment::scaffold;
-use crate::deployment::token::TokenStateName;
-use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, TokenState, path};
+use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, path};
 use crate::model::current::{self, Current};
 use crate::model::found::Found;
 use crate::os::files::{self, FileEntry};
 use crate::render;
 use crate::render::plan::Mode;
-use crate::rules::RuleId;
 use crate::steps;
 
 /// The command.
@@ -147,17 +146,6 @@ impl Present {
             fault,
         }
     }
-
-    fn token(&self) -> TokenState {
-        TokenState::of(self.env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref())
-    }
-
-    fn token_name(&self) -> TokenStateName {
-        match &self.fault {
-            Some(fault) if fault.id == RuleId::EnvUnreadable => TokenStateName::Unknown,
-            Some(_) | None => self.token().name(),
-        }
-    }
 }
 
 /// What is known without the tunnel's domain.
@@ -182,7 +170,7 @@ fn without_domain(
         files: Vec::new(),
         ca: None,
         server: None,
-        token: present.token_name(),
+        token: token_name(&present.found, deployment, caller),
         routes: current::routes(deployment),
         made_by,
         replica_of: None,

@@ -10,6 +10,7 @@ use crate::deployment::Deployment;
 use crate::deployment::token::TokenStateName;
 use crate::lint::facts::certificate_files;
 use crate::model::current::Current;
+use crate::model::found::Found;
 use crate::model::pair;
 use crate::model::token::{Origin, token_of};
 
@@ -44,8 +45,6 @@ impl Kept {
     pub(super) fn read(deployment: &Deployment, caller: &Caller) -> Self {
         let current = Current::read(deployment);
         let roles = current.found.roles();
-        let token = token_of(&current.found, deployment, caller, roles.agent.as_deref());
-        let is_unseen = current.found.env_fault.is_some() || matches!(token.origin, Origin::Unseen(_));
         let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
         let files = certificate_files(deployment, &pair);
         let short = |file: &File<CertificateFile>| {
@@ -55,7 +54,14 @@ impl Kept {
         Self {
             ca: files.as_ref().and_then(|files| short(&files.ca)),
             server: files.as_ref().and_then(|files| short(&files.server)),
-            token: if is_unseen { TokenStateName::Unknown } else { token.state.name() },
+            token: token_name(&current.found, deployment, caller),
         }
     }
+}
+
+/// The state of the token that cloudflared gets, wherever the stack has it from.
+pub(super) fn token_name(found: &Found, deployment: &Deployment, caller: &Caller) -> TokenStateName {
+    let token = token_of(found, deployment, caller, found.roles().agent.as_deref());
+    let is_unseen = found.env_fault.is_some() || matches!(token.origin, Origin::Unseen(_));
+    if is_unseen { TokenStateName::Unknown } else { token.state.name() }
 }

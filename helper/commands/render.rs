@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::answer::{Error, Next, Report, count};
 use crate::caller::{Caller, quote};
 use crate::deployment::{Deployment, path, scaffold};
-use crate::model::current;
+use crate::lint::routes;
+use crate::model::current::{self, Current};
 use crate::os::files::{Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
@@ -103,6 +104,9 @@ pub(crate) fn run(
     };
     let mut report = Report::new(summary, data).whole(request.verbose);
     report.findings = rendered.findings;
+    if !rendered.blocked && !request.dry_run {
+        report.findings.extend(routes::not_defined_yet(&Current::read(deployment)));
+    }
     report.next.extend(stop);
     report.next.extend(applied);
     Ok(report)

@@ -6,6 +6,6 @@ pub(crate) mod facts;
 mod packages;
 mod proxy;
 mod reach;
-mod routes;
+pub(crate) mod routes;
 pub(crate) mod secrets;
 mod stack;

@@ -33,13 +33,19 @@ pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
                 findings.push(finding(RuleId::ProxyConfigRoutesEmpty).with(format!("`{inside}`")));
             }
             findings.extend(gateway.open_finding());
-            if let Some((key, text)) = gateway.texts().into_iter().find(|(_, text)| text.contains("${")) {
+            if let Some((key, text)) = gateway.texts().into_iter().find(|(_, text)| has_variable(text)) {
                 let said = format!("{key}: {text}");
                 findings.push(finding(RuleId::ProxyConfigVariable).with(said));
             }
             findings.into()
         }
     }
+}
+
+/// Whether a setting contains a variable, which the proxy takes as it is. What else is wrong with it follows from that.
+pub(super) fn has_variable(text: &str) -> bool {
+    text.match_indices('$')
+        .any(|(at, _)| text[at + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
 }
 
 pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
@@ -51,7 +57,9 @@ pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
     ];
     let wrong = named.into_iter().filter_map(|(key, path)| match path {
         None | Some("") => Some(format!("`{}` has no {key}", facts.gateway_path)),
-        Some(path) if !path.starts_with('/') => Some(format!("{key} is `{path}`, a relative path")),
+        Some(path) if !path.starts_with('/') && !has_variable(path) => {
+            Some(format!("{key} is `{path}`, a relative path"))
+        }
         Some(_) => None,
     });
     let wrong: Vec<String> = wrong.collect();
@@ -80,7 +88,7 @@ pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {
             if listen.is_empty() { "there is no listen_addr".to_owned() } else { format!("listen_addr: \"{listen}\"") };
         rules::finding(RuleId::ListenAddrInvalid).about(Subject::file(&facts.gateway_path)).with(said)
     };
-    port.is_none_or(|port| port == 0).then(finding).into()
+    (port.is_none_or(|port| port == 0) && !has_variable(listen)).then(finding).into()
 }
 
 pub(super) fn domains_are_domains(facts: &Facts) -> Outcome {

@@ -4,13 +4,14 @@ use ipnet::Ipv4Net;
 
 use super::directory::capped;
 use super::facts::Facts;
-use crate::answer::{Severity, Skipped, Subject};
+use super::proxy::has_variable;
+use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
 use crate::deployment::modes;
-use crate::deployment::route::{DOCKER_HOST, Scheme};
-use crate::model::current::{self, Target};
+use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
+use crate::model::current::{self, Current, Target};
 use crate::model::stack::FileIn;
 use crate::os::files;
 use crate::rules::{self, RuleId};
@@ -36,6 +37,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         }
         let upstream = match &route.upstream {
             Ok(upstream) => upstream,
+            Err(_) if gateway.routes.get(&route.key).is_some_and(|text| has_variable(text)) => continue,
             Err(why) => {
                 findings.push(finding(RuleId::ProxyConfigUpstream).with(format!("route `{name}`: {why}")));
                 continue;
@@ -52,10 +54,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         let id = format!("upstream:{name}");
         match current::target(upstream, &facts.found, &facts.services.proxy) {
             Target::Service(_) => {}
-            Target::NoService => {
-                let said = format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text());
-                findings.push(finding(RuleId::UpstreamUndefined).with(said));
-            }
+            Target::NoService => findings.push(undefined(&route, upstream)),
             Target::Joined(host) => {
                 let why = format!("`{host}` may be on a network that the proxy joins; only a running Docker can tell");
                 skipped.push(Skipped::new(id, why));
@@ -64,6 +63,26 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         }
     }
     Outcome::of(findings, skipped)
+}
+
+fn undefined(route: &Route, upstream: &Upstream) -> Finding {
+    let name = route.shown();
+    let said = format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text());
+    rules::finding(RuleId::UpstreamUndefined).about(Subject::route(name)).with(said)
+}
+
+/// Routes that were just written and whose service is not defined yet: a warning, because it may come afterwards.
+pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
+    let Some(gateway) = current.gateway.good().filter(|_| current.found.is_known()) else { return Vec::new() };
+    let proxy = current.found.services().proxy;
+    let domain = current.checked_domain().ok().flatten();
+    let routes = gateway.parsed_routes(domain.as_ref());
+    let missing = routes.iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref().ok()?;
+        let is_missing = matches!(current::target(upstream, &current.found, &proxy), Target::NoService);
+        is_missing.then(|| undefined(route, upstream).with_severity(Severity::Warning))
+    });
+    missing.collect()
 }
 
 /// Docker resolves a service's name only on a network that both join.
@@ -125,9 +144,8 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let allowed = gateway.allowed_nets().unwrap_or_default();
     let pools = || POOLS.iter().filter_map(|pool| pool.parse().ok()).collect::<Vec<Ipv4Net>>();
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
-    // An engine may be configured to take its networks from 10.0.0.0/8, too.
+    // An engine may be configured to take networks that name no range from 10.0.0.0/8, too.
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
-    let severity = if may_be { Severity::Warning } else { Severity::Error };
     capped(routes(facts).into_iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
         let Target::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
@@ -135,6 +153,7 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
         };
         // Whatever else the proxy is on: the address is one of a network that both are on.
         let declared = facts.found.subnets_between(&facts.services.proxy, &service);
+        let severity = if may_be && declared.is_empty() { Severity::Warning } else { Severity::Error };
         let own = if declared.is_empty() { pools() } else { declared };
         if allowed.iter().any(|range| own.iter().any(|net| overlaps(range, net))) {
             return None;

@@ -86,7 +86,7 @@ pub(crate) fn token_step(caller: &Caller) -> Next {
 /// The person registers a CA; its fingerprint is in the same answer.
 pub(crate) fn register_step(deployment: &Deployment, certificate: &str) -> Next {
     Next::person(format!(
-        "unless the Console shows the tunnel as Active, register the CA there, on the tunnel's page: Certificates > Add certificate, choose {} or paste it, compare the SHA-256 fingerprint",
+        "unless the Console shows the tunnel as Active, register the CA there: Certificates > Add certificate, choose or paste {}, compare the SHA-256 fingerprint",
         deployment.path(certificate).display()
     ))
 }

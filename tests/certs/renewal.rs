@@ -349,7 +349,7 @@ fn nasty(parent: &Path) -> PathBuf {
 
 /// The commands that a renewal hands out: systemd's and cron's.
 fn schedule(dir: &Path) -> [String; 2] {
-    let answer = kept(dir, json!({"renew_before_days": 1}), 0);
+    let answer = kept(dir, json!({"renew_before_days": 1, "verbose": true}), 0);
     let command = |word: &str| {
         let next = answer.json["next"].as_array().unwrap().iter().find(|n| n["what"].as_str().unwrap().contains(word));
         next.unwrap_or_else(|| panic!("no {word} in {:#}", answer.json["next"]))["command"].as_str().unwrap().to_owned()

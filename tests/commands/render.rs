@@ -646,3 +646,21 @@ fn the_path_of_a_route_is_kept_and_used() {
     }
     assert_eq!(snapshot(&dir), before, "a request that is refused changes nothing");
 }
+
+/// The service of a route may be written afterwards: a warning until then, an error of `check` all the same.
+#[test]
+fn a_route_to_a_service_that_is_not_defined_is_told() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let written = render(&dir, json!({"routes": {"wiki": "http://wiki:8000", "far": "http://10.20.0.9:1"}})).expect(0);
+    assert_eq!(written.findings(), ["upstream-undefined"]);
+    let finding = written.finding("upstream-undefined");
+    assert_eq!((&finding["severity"], &finding["subject"]["name"]), (&json!("warning"), &json!("wiki")));
+    assert_eq!(helper(["check"]).dir(&dir).run().finding("upstream-undefined")["severity"], "error");
+    let over = "services: { wiki: { image: 'busybox@sha256:00' } }\n";
+    std::fs::write(dir.join("docker-compose.override.yaml"), over).unwrap();
+    assert_eq!(render(&dir, json!({})).expect(0).findings(), Vec::<&str>::new());
+    // On a network that the proxy joins any container may have that name.
+    std::fs::remove_file(dir.join("docker-compose.override.yaml")).unwrap();
+    assert_eq!(render(&dir, json!({"networks": ["corp"]})).expect(0).findings(), Vec::<&str>::new());
+}

@@ -97,8 +97,8 @@ fn certs() {
     let machine = Machine::deployed();
     machine.says("certs-check", machine.call("certs check"), 0);
     machine.says("certs-issue-again", machine.call("certs issue"), 0);
-    machine.says("certs-renew-not-due", machine.call("certs renew"), 0);
-    machine.says("certs-renew-forced", request(&machine, "certs renew", json!({"force": true})), 0);
+    machine.says("certs-renew-not-due", request(&machine, "certs renew", json!({"verbose": true})), 0);
+    machine.says("certs-renew-forced", request(&machine, "certs renew", json!({"force": true, "verbose": true})), 0);
     machine.says("certs-rotate-ca-begin", request(&machine, "certs rotate-ca", json!({"step": "begin"})), 0);
     machine.says("certs-rotate-ca-switch", request(&machine, "certs rotate-ca", json!({"step": "switch"})), 0);
     machine.says("certs-rotate-ca-back", request(&machine, "certs rotate-ca", json!({"step": "back"})), 0);

@@ -169,7 +169,8 @@ fn a_directory_made_by_hand_stands_where_it_does() {
         "    environment: [TUNNEL_TOKEN]\n",
         "    environment: [TUNNEL_TOKEN_FILE=/data/tunnel.txt]\n    volumes: ['./data:/data:ro']\n",
     );
-    assert_eq!(host.look(0).data()["step"], "register-ca");
+    let now = host.look(0);
+    assert_eq!((&now.data()["step"], &now.data()["token"]), (&json!("register-ca"), &json!("set")));
     // In a volume it cannot be seen, and is not called missing.
     edit(
         &host.dir.join("docker-compose.yaml"),
@@ -178,6 +179,7 @@ fn a_directory_made_by_hand_stands_where_it_does() {
     );
     let now = host.look(0);
     assert_eq!((steps(&now)[3], now.data()["step"].as_str()), (("token", "unknown", "person"), Some("register-ca")));
+    assert_eq!(now.data()["token"], "unknown");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn what_is_scheduled_survives_an_update() {
         .dir(&dir)
         .env("MCP_TUNNELS_LAUNCHER", "/cache/0.1.0/bin/mcp-tunnels-helper")
         .env("MCP_TUNNELS_STABLE", "/data/mcp-tunnels-helper")
-        .json(json!({"force": true}))
+        .json(json!({"force": true, "verbose": true}))
         .run()
         .expect(0);
     let commands: Vec<&str> =

@@ -10,7 +10,8 @@ use super::conversation::closed;
 use super::{CALL, Line, Prompt, filled, prompt, prompts, root};
 use crate::contract::steps::STEPS;
 use crate::support::edge::fake_docker;
-use crate::support::{Answer, DOMAIN, edit, folder, helper, posix_path, script, skip, token};
+use crate::support::pty::Terminal;
+use crate::support::{Answer, DOMAIN, edit, folder, helper, plain, posix_path, script, skip, token};
 
 const CREATE: &str = "create-docker-mcp-tunnel";
 
@@ -121,6 +122,7 @@ impl Talk {
         );
         let call = helper(Vec::<String>::new()).env("PATH", path.unwrap());
         let call = call.env("MCP_TUNNELS_HELPER", env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
+        let call = call.env("XDG_STATE_HOME", self.parent.path().join("state"));
         call.under(&[wrapper, &["sh", "-c", &text]].concat()).run()
     }
 
@@ -230,4 +232,46 @@ fn the_prompt_to_manage_diagnoses_before_it_restarts() {
     let lines: Vec<String> = prompt.lines().into_iter().map(|line| line.command).collect();
     let place = |word: &str| lines.iter().position(|line| line == word).unwrap();
     assert!(place("diagnose") < place("restart"), "a restart empties the evidence");
+}
+
+/// A stack with privileges is not started before the person ran the command of `next` in a terminal of their own.
+#[test]
+fn privileges_end_in_a_terminal_of_the_persons_own() {
+    let mut talk = Talk::new(CREATE);
+    talk.run("init {\"domain\":\"DOMAIN\"}").expect(0);
+    talk.token_set(&token("healthy")).expect(0);
+    talk.run("render {\"sample\":true}").expect(0);
+    let over = talk.dir().join("docker-compose.override.yaml");
+    fs::write(&over, "services:\n  hello-mcp:\n    pid: host\n").unwrap();
+
+    let refused = talk.run("up").expect(1);
+    let found = refused.finding("compose-privileges");
+    assert_eq!((&found["severity"], &found["subject"]["name"]), (&json!("error"), &json!("hello-mcp")));
+    assert!(found["evidence"][0].as_str().unwrap().contains("pid: host"), "what was found can be shown: {found}");
+    let step = &refused.json["next"][0];
+    let words = shlex::split(step["command"].as_str().unwrap()).unwrap();
+    assert_eq!((step["who"].as_str(), words[1].as_str()), (Some("person"), "allow"), "{step}");
+    assert!(section(&prompt(CREATE), "start").contains("compose-privileges"));
+    // It is no command of Claude's: no line has it, and its shell is refused.
+    assert!(talk.lines.iter().all(|line| line.command != "allow"));
+    helper(["allow"]).dir(talk.dir()).env("CLAUDECODE", "1").run().expect(2);
+    assert_eq!(talk.run("up").expect(1).findings()[0], "compose-privileges");
+
+    let terminal = Terminal::open();
+    let mut command = plain(talk.parent.path());
+    command.env("XDG_STATE_HOME", talk.parent.path().join("state")).args(&words[1..]);
+    let mut child = terminal.spawn(command);
+    terminal.until("the question", |t| t.screen().contains("Type yes"));
+    terminal.type_in("yes\n");
+    assert!(child.wait().unwrap().success(), "{}", terminal.screen());
+    // The step is where it was, and the start goes past that point.
+    assert_eq!(talk.step(), "register-ca");
+    let up = talk.run("up");
+    assert!(up.findings().iter().all(|id| *id != "compose-privileges" || up.finding(id)["severity"] == "note"));
+
+    // What was not allowed in this form is asked again; what is removed is not.
+    fs::write(&over, "services:\n  hello-mcp:\n    pid: host\n    privileged: true\n").unwrap();
+    assert_eq!(talk.run("up").expect(1).findings()[0], "compose-privileges");
+    fs::remove_file(&over).unwrap();
+    assert!(!talk.run("up").findings().contains(&"compose-privileges"));
 }

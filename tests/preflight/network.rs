@@ -18,11 +18,11 @@ fn call(bin: &Path, request: Value) -> Call {
 }
 
 /// The answer for a world.
-fn look(python: &Path, world: &World, request: Value) -> Answer {
+fn look(python: &Path, world: &World, mut request: Value) -> Answer {
+    request["verbose"] = true.into();
     let (running, bin) = (world.start(python), folder());
     let answer = call(bin.path(), request).env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run();
     assert_eq!(answer.data()["test_destinations"], true);
-    // What failed alike for both address families is one row.
     let probes: BTreeSet<_> = answer.data()["network"]
         .as_array()
         .unwrap()
@@ -30,10 +30,36 @@ fn look(python: &Path, world: &World, request: Value) -> Answer {
         .map(|row| (row["target"].as_str(), row["port"].as_u64(), row["transport"].as_str()))
         .collect();
     assert_eq!(probes.len(), 10, "every planned probe has its row: {:#}", answer.json);
-    // What there is to say about a fault comes on top.
-    let most = if grave(&answer).is_empty() { 4096 } else { 6144 };
-    assert!(answer.length < most, "{} bytes: {}", answer.length, answer.json);
     answer
+}
+
+/// Rows that are fine fold into one a purpose; a fault keeps its own.
+#[test]
+fn what_is_fine_is_one_row_a_purpose() {
+    let Some(python) = python(TEST) else { return };
+    let seen = |world: &World, code: i32| {
+        let (running, bin) = (world.start(&python), folder());
+        let call = call(bin.path(), json!({"timeout_ms": 1500}));
+        let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run().expect(code);
+        let rows = answer.data()["network"].as_array().unwrap().iter();
+        let told = |row: &Value| {
+            let more = row["more"].as_u64().unwrap_or(0);
+            format!("{} {} {more}", row["transport"].as_str().unwrap(), row["outcome"].as_str().unwrap())
+        };
+        let rows: Vec<String> = rows.map(told).collect();
+        (answer, rows)
+    };
+    let (answer, rows) = seen(&World::healthy(), 0);
+    assert_eq!(
+        rows,
+        ["dns ok 2", "dns no_address 1", "udp ok 1", "udp no_address 1", "tcp ok 1", "tcp no_address 1", "tls ok 2"]
+    );
+    assert!(answer.length < 3072, "{} bytes: {}", answer.length, answer.json);
+    let mut half = World::healthy();
+    half.tcp = [true, false];
+    let (answer, rows) = seen(&half, 0);
+    assert!(rows.iter().filter(|row| row.starts_with("tcp")).count() > 1, "{rows:?}");
+    assert!(answer.length < 4096, "{} bytes: {}", answer.length, answer.json);
 }
 
 fn rows<'a>(answer: &'a Answer, target: &str, transport: &str) -> Vec<&'a Value> {

@@ -79,7 +79,8 @@ fn network(page: &mut Page, probes: &[Value]) {
     let mut table = Vec::new();
     for (name, rows) in purposes {
         let failed: Vec<&Value> = rows.iter().copied().filter(|row| row["outcome"] != "ok").collect();
-        let answered = format!("{} of {} ok", rows.len() - failed.len(), rows.len());
+        let probes = |rows: &[&Value]| rows.iter().map(|row| 1 + row["more"].as_u64().unwrap_or(0)).sum::<u64>();
+        let answered = format!("{} of {} ok", probes(&rows) - probes(&failed), probes(&rows));
         let slowest = rows.iter().filter(|row| row["outcome"] == "ok").filter_map(|row| row["ms"].as_u64()).max();
         let took = slowest.map_or_else(String::new, |ms| format!("{ms} ms"));
         table.push(vec![name, answered, took, targets(rows.iter().copied())]);
@@ -106,16 +107,19 @@ fn network(page: &mut Page, probes: &[Value]) {
 
 /// Name of the first host, and how many more there are.
 fn targets<'a>(rows: impl Iterator<Item = &'a Value>) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in rows.map(|row| text(&row["target"])) {
+    let (mut names, mut folded): (Vec<&str>, u64) = (Vec::new(), 0);
+    for row in rows {
+        let name = text(&row["target"]);
         if !names.contains(&name) {
             names.push(name);
         }
+        folded = folded.max(row["more"].as_u64().unwrap_or(0));
     }
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    let more = folded.max(names.len().saturating_sub(1) as u64);
+    match (names.first(), more) {
+        (None, _) => String::new(),
+        (Some(first), 0) => (*first).to_owned(),
+        (Some(first), more) => format!("{first} and {more} more"),
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct RenewRequest {
     force: bool,
     /// Life of the new certificate, in days (90).
     server_days: Option<u32>,
+    /// Both ways to schedule it: systemd and cron.
+    verbose: bool,
 }
 
 /// What `certs renew` answers.
@@ -91,7 +93,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     report.findings.extend(ProxyPair::of(deployment).finding());
     // A replica is given its certificates.
     if !report.findings.iter().any(|f| f.severity == Severity::Error) && Replica::of(deployment).is_none() {
-        report.next.extend(schedule(deployment, &target.domain, caller));
+        report.next.extend(schedule(deployment, &target.domain, request.verbose, caller));
     }
     Ok(report)
 }

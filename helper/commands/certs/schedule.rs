@@ -1,22 +1,32 @@
 //! How to have a renewal done every day: a systemd timer, or a line for cron.
 
+use std::path::Path;
+
 use crate::answer::Next;
 use crate::caller::{Caller, quote};
 use crate::deployment::{Deployment, Domain};
 
-/// Both ways. Pasting a command again replaces what it installed before.
-pub(super) fn schedule(deployment: &Deployment, domain: &Domain, caller: &Caller) -> Vec<Next> {
+/// A sign of systemd as the running init: sd_booted(3).
+const SYSTEMD: &str = "/run/systemd/system";
+
+/// The way that fits this host; with `both`, each. Pasting a command again replaces what it installed before.
+pub(super) fn schedule(deployment: &Deployment, domain: &Domain, both: bool, caller: &Caller) -> Vec<Next> {
     let command = caller.scheduled_command(&["certs", "renew"]);
     // The command must be one line of a unit or of a crontab.
     if command.contains('\n') || deployment.root().to_string_lossy().contains('\n') {
         return Vec::new();
     }
     // The first word of a pasted line must be a program, not an assignment or a builtin of one shell.
-    vec![
-        Next::person("to renew every day with systemd: a user timer (if you do not stay logged in, also `loginctl enable-linger`)")
-            .running(units(&command, domain)),
-        Next::person("or every day with cron").running(cron(&command, caller)),
-    ]
+    let has_systemd = Path::new(SYSTEMD).is_dir();
+    let timer = || {
+        Next::person(
+            "to renew every day, a user timer of systemd (if you do not stay logged in, also `loginctl enable-linger`)",
+        )
+        .running(units(&command, domain))
+    };
+    let line = || Next::person("to renew every day, a line for cron").running(cron(&command, caller));
+    let timer = (both || has_systemd).then(timer);
+    timer.into_iter().chain((both || !has_systemd).then(line)).collect()
 }
 
 fn units(command: &str, domain: &Domain) -> String {

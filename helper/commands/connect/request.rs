@@ -19,16 +19,17 @@ impl Request<'_> {
     /// A shell command; the key comes from the shell's ANTHROPIC_API_KEY.
     pub(super) fn curl(&self) -> String {
         let Self { name, url, prompt, model } = self;
-        let body = json!({
-            "model": model,
-            "max_tokens": 1024,
-            "messages": [{ "role": "user", "content": prompt }],
-            "mcp_servers": [{ "type": "url", "url": url, "name": name }],
-            "tools": [{ "type": "mcp_toolset", "mcp_server_name": name }],
-        });
-        let pretty = serde_json::to_string_pretty(&body).unwrap_or_default();
+        // A line for each field: short, and easy to change.
+        let fields = [
+            ("model", json!(model)),
+            ("max_tokens", json!(1024)),
+            ("messages", json!([{ "role": "user", "content": prompt }])),
+            ("mcp_servers", json!([{ "type": "url", "url": url, "name": name }])),
+            ("tools", json!([{ "type": "mcp_toolset", "mcp_server_name": name }])),
+        ];
+        let body = fields.map(|(field, value)| format!("  \"{field}\": {value}")).join(",\n");
         format!(
-            "curl {ENDPOINT} \\\n  -H \"x-api-key: $ANTHROPIC_API_KEY\" \\\n  -H \"anthropic-version: {VERSION}\" \\\n  -H \"anthropic-beta: {BETA}\" \\\n  -H \"content-type: application/json\" \\\n  -d '{pretty}'\n"
+            "curl {ENDPOINT} \\\n  -H \"x-api-key: $ANTHROPIC_API_KEY\" \\\n  -H \"anthropic-version: {VERSION}\" \\\n  -H \"anthropic-beta: {BETA}\" \\\n  -H \"content-type: application/json\" \\\n  -d '{{\n{body}\n}}'\n"
         )
     }
 

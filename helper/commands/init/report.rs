@@ -9,10 +9,10 @@ use super::standing::Standing;
 use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
 use crate::certs::{Files, Judged, Purpose};
-use crate::commands::kept::CertificateShort;
-use crate::deployment::env_file::{self, EnvFile};
+use crate::commands::kept::{CertificateShort, token_name};
+use crate::deployment::env_file::EnvFile;
 use crate::deployment::token::TokenStateName;
-use crate::deployment::{Deployment, Domain, Maker, Replica, TokenState, kind, modes, scaffold};
+use crate::deployment::{Deployment, Domain, Maker, Replica, kind, modes, scaffold};
 use crate::model::current::{self, Current};
 use crate::model::found::Found;
 use crate::os::files::{Action, FileEntry};
@@ -73,7 +73,6 @@ pub(super) fn report(
     only_report: bool,
 ) -> Result<Report<InitData>, Error> {
     let env = scaffold::read_env(deployment)?;
-    let token = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
     let routes = current::routes(deployment);
     let labels = current::route_labels(deployment, domain);
     let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
@@ -108,7 +107,7 @@ pub(super) fn report(
         files: made.files,
         ca: judged.ca.map(|ca| CertificateShort::of(ca, true)),
         server: judged.server.map(|server| CertificateShort::of(server, false)),
-        token: token.name(),
+        token: token_name(&found, deployment, caller),
         routes,
         made_by,
         replica_of: Replica::of(deployment).map(|replica| replica.origin()),

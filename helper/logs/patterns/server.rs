@@ -104,6 +104,13 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamBindLoopback, &["Development Server (http://localhost:"]),
     call(UpstreamBindLoopback, &["Development Server (http://127."]),
     call(UpstreamBindLoopback, &["Server running on [http://127."]),
+    // Phoenix, Quarkus, Actix, Rocket, Gin.
+    call(UpstreamBindLoopback, &["Running ", "Endpoint with ", " at 127.0.0.1:"]),
+    call(UpstreamBindLoopback, &["Listening on: http://localhost:"]),
+    call(UpstreamBindLoopback, &["listening on: 127."]),
+    call(UpstreamBindLoopback, &["Rocket has launched from http://127."]),
+    call(UpstreamBindLoopback, &["Listening and serving HTTP on 127."]),
+    call(UpstreamBindLoopback, &["Listening and serving HTTP on localhost:"]),
     event(Event::Listening, &["Running on http://"]),
     event(Event::Listening, &["Running on https://"]),
     event(Event::Listening, &["Listening on TCP address "]),

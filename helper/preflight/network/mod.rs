@@ -190,6 +190,7 @@ impl Network {
                 }
                 alike
             });
+            rows = Row::fold(rows);
         }
         rows
     }

@@ -1,5 +1,6 @@
 //! One probe in an answer.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 
 use schemars::JsonSchema;
@@ -70,6 +71,9 @@ pub(super) fn words(fault: &io::Error) -> String {
 pub(in crate::preflight) struct Row {
     /// Host name.
     pub(super) target: String,
+    /// How many other targets are folded into this row: fine like it, for the same purpose. None with `verbose`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) more: usize,
     /// Port (of the DNS server, for a lookup).
     pub(super) port: u16,
     /// How it went out.
@@ -102,11 +106,17 @@ pub(in crate::preflight) enum Family {
     Ipv6,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Row {
     /// A probe that has not answered yet.
     pub(super) fn planned(target: &str, port: u16, transport: Transport, family: Option<Family>) -> Self {
         Self {
             target: target.to_owned(),
+            more: 0,
             port,
             transport,
             family,
@@ -121,6 +131,32 @@ impl Row {
     /// Whether it was answered as it should be.
     pub(super) fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
+    }
+
+    /// Whether another row of the same purpose says nothing more: both are fine, or both have no IPv6 address to ask.
+    fn is_like(&self, other: &Self) -> bool {
+        let is_same = (self.transport, self.port) == (other.transport, other.port);
+        let has_none = |row: &Self| row.outcome == Outcome::NoAddress && row.family == Some(Family::Ipv6);
+        is_same && (self.is_ok() && other.is_ok() || has_none(self) && has_none(other))
+    }
+
+    /// Folds rows that are alike into the first of them.
+    pub(super) fn fold(rows: Vec<Self>) -> Vec<Self> {
+        let mut folded: Vec<(Self, BTreeSet<String>)> = Vec::new();
+        for row in rows {
+            let Some((first, targets)) = folded.iter_mut().find(|(first, _)| first.is_like(&row)) else {
+                let targets = BTreeSet::from([row.target.clone()]);
+                folded.push((row, targets));
+                continue;
+            };
+            first.family = first.family.filter(|family| Some(*family) == row.family);
+            first.ms = first.ms.max(row.ms);
+            first.addresses.clear();
+            first.issuer = None;
+            targets.insert(row.target);
+            first.more = targets.len() - 1;
+        }
+        folded.into_iter().map(|(row, _)| row).collect()
     }
 
     /// The probe in a few words, for evidence.
