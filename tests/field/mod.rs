@@ -437,13 +437,15 @@ fn a_log_that_is_near_a_rule_does_not_raise_it() {
     });
 }
 
-/// The text of a function of a file, from its name to its end.
+/// The text of a function or a table of a file, from its name to its end: the closing line at its own depth.
 fn body<'a>(file: &str, text: &'a str, name: &str) -> &'a str {
     let begin = ["fn ", "const "].iter().find_map(|kind| text.find(&format!("{kind}{name}")));
     let begin = begin.unwrap_or_else(|| panic!("{file} has no `{name}`"));
-    let end = text[begin..].match_indices('\n').map(|(at, _)| begin + at + 1);
-    let ends = |at: &usize| ["}\n", "    }\n", "];\n"].iter().any(|end| text[*at..].starts_with(end));
-    &text[begin..end.into_iter().find(ends).unwrap_or(text.len())]
+    let line = text[..begin].rfind('\n').map_or(0, |at| at + 1);
+    let indent: String = text[line..].chars().take_while(|c| *c == ' ').collect();
+    let ends = [format!("\n{indent}}}"), format!("\n{indent}];")];
+    let end = ends.iter().filter_map(|end| text[begin..].find(end.as_str())).min();
+    &text[begin..end.map_or(text.len(), |end| begin + end)]
 }
 
 /// Whether a text names a rule, by its id or as the code does.

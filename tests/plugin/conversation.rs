@@ -133,7 +133,8 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let machine = talk.run_with("preflight", &closed, "");
     talk.bytes = nothing.length;
     if let Some(python) = python("preflight of a clean run") {
-        let edge = World::healthy().start(&python);
+        let world = World::healthy();
+        let edge = world.start(&python);
         let destinations = format!("MCP_TUNNELS_TEST_DESTINATIONS={}", edge.destinations);
         talk.run_with("preflight", &["env", &destinations], "").expect(0);
     }
