@@ -46,6 +46,8 @@ fn main() -> ExitCode {
     if args.get(1).is_some_and(|word| word == probe::inside::WORD) {
         return probe::inside::run();
     }
+    // Every file gets the mode that it is meant to have, at once and not later; a person's own folders get theirs.
+    os::settle::take_umask();
     let mut caller = Caller::from_process();
     let Printed { text, code } = cli::run(&args, &mut caller);
     match print(&text) {

@@ -6,7 +6,8 @@ use super::issue::{Ca, IssueError, NewCa, ServerCertificate};
 use super::judged::Judged;
 use crate::answer::{Error, Finding, Severity};
 use crate::deployment::{Deployment, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path};
-use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::os::batch::Batch;
+use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
 
 /// Lives of new certificates, in days.
@@ -207,7 +208,6 @@ impl Made {
             batch.create(inside, text.as_bytes(), mode)?;
         }
         batch.commit()?;
-        files::sync_dir(deployment, path::DATA);
         Ok(self.contents().into_iter().map(|(inside, ..)| inside).collect())
     }
 }

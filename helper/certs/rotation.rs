@@ -14,7 +14,8 @@ use super::provision::Lives;
 use super::renewal::{self, Renewed};
 use crate::answer::{Error, Finding};
 use crate::deployment::{Deployment, OPEN_MODE, SECRET_MODE, path};
-use crate::os::files::{self, Batch};
+use crate::os::batch::{self, Batch};
+use crate::os::files;
 use crate::rules::{self, RuleId};
 
 /// The server certificate that the old CA signed: the way back if the old CA's key is not on this host.
@@ -182,7 +183,7 @@ impl Rotation<'_> {
             if stage == Stage::Begun {
                 self.keep_old()?;
             }
-            files::replace(self.deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
+            batch::replace(self.deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
             if !self.exists(path::CA_OLD_KEY)? {
                 self.rename(path::CA_KEY, path::CA_OLD_KEY)?;
             }
@@ -203,10 +204,10 @@ impl Rotation<'_> {
     /// interrupted, `switch` or `back` continues from the files.
     fn keep_old(&self) -> Result<(), Error> {
         if let Some(old) = self.certificate(path::TLS_CRT)? {
-            files::replace(self.deployment, OLD_TLS, &old, None, OPEN_MODE)?;
+            batch::replace(self.deployment, OLD_TLS, &old, None, OPEN_MODE)?;
         }
         let ca = files::read(self.deployment, path::CA_CRT)?.unwrap_or_default();
-        files::create(self.deployment, path::CA_OLD_CRT, &ca, OPEN_MODE)
+        batch::create(self.deployment, path::CA_OLD_CRT, &ca, OPEN_MODE)
     }
 
     /// Sets the old CA aside.
@@ -279,7 +280,7 @@ impl Rotation<'_> {
         // The new CA beside the old one again, as it was before the switch.
         if !self.exists(path::CA_NEXT_CRT)? {
             let new = files::read(self.deployment, path::CA_CRT)?.unwrap_or_default();
-            files::create(self.deployment, path::CA_NEXT_CRT, &new, OPEN_MODE)?;
+            batch::create(self.deployment, path::CA_NEXT_CRT, &new, OPEN_MODE)?;
         }
         if !self.exists(path::CA_NEXT_KEY)? {
             self.rename(path::CA_KEY, path::CA_NEXT_KEY)?;
@@ -295,9 +296,9 @@ impl Rotation<'_> {
             (Err(error), None) => return Err(error),
         };
         if let File::Good(file) = File::<CertificateFile>::parse(&certificate) {
-            files::replace(self.deployment, TAKEN_BACK, file.first.fingerprint_sha256().as_bytes(), None, OPEN_MODE)?;
+            batch::replace(self.deployment, TAKEN_BACK, file.first.fingerprint_sha256().as_bytes(), None, OPEN_MODE)?;
         }
-        files::replace(self.deployment, path::TLS_CRT, &certificate, None, OPEN_MODE)?;
+        batch::replace(self.deployment, path::TLS_CRT, &certificate, None, OPEN_MODE)?;
         self.rename(path::CA_OLD_KEY, path::CA_KEY)?;
         self.rename(path::CA_OLD_CRT, path::CA_CRT)?;
         self.remove(OLD_TLS)
@@ -325,22 +326,20 @@ impl Rotation<'_> {
         if !self.exists(from)? {
             return Ok(());
         }
-        let source = self.deployment.path(from);
-        std::fs::rename(&source, self.deployment.path(to)).map_err(|e| Error::io("rename", &source, e))
+        files::rename(self.deployment, from, to)
     }
 
     fn remove(&self, inside: &str) -> Result<(), Error> {
         if !self.exists(inside)? {
             return Ok(());
         }
-        let file = self.deployment.path(inside);
-        std::fs::remove_file(&file).map_err(|e| Error::io("remove", &file, e))
+        files::remove(self.deployment, inside)
     }
 
     /// Takes a file out of the change and keeps it as `NAME.bak-TIME`.
     fn set_aside(&mut self, inside: &str) -> Result<(), Error> {
         if self.exists(inside)? {
-            self.set_aside.push(files::keep_aside(self.deployment, inside, self.purpose.now)?);
+            self.set_aside.push(batch::keep_aside(self.deployment, inside, self.purpose.now)?);
         }
         self.remove(inside)
     }

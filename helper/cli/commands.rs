@@ -14,6 +14,7 @@ use crate::commands::{
     allow, certs, check, connect, down, export, init, logs, probe, render, rules, schema, stack, token,
 };
 use crate::deployment::{Deployment, kind};
+use crate::os::{lock, settle};
 use crate::{diagnose, preflight};
 
 /// One command.
@@ -89,7 +90,7 @@ macro_rules! command {
                     let $call = call;
                     $body
                 });
-                answer::finish($words, result.map_err(|error| call.hinted(error, $caller)), $caller)
+                answer::finish($words, settled(result).map_err(|error| call.hinted(error, $caller)), $caller)
             },
         }
     };
@@ -266,6 +267,15 @@ pub(crate) static COMMANDS: &[Command] = &[
         }))
     ),
 ];
+
+/// What was changed is on disk before the answer says so, also where the command failed later.
+fn settled<D>(result: Result<Report<D>, Error>) -> Result<Report<D>, Error> {
+    let kept = settle::settle();
+    let mut report = result?;
+    kept?;
+    report.skipped.extend(lock::unlocked());
+    Ok(report)
+}
 
 fn is_deployment_here(caller: &Caller) -> bool {
     let here = Deployment::locate(Some(Path::new(".")), caller);

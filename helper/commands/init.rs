@@ -116,7 +116,6 @@ fn make(
         let action = env.action;
         *env = FileEntry::of(deployment, path::ENV, action);
     }
-    files::sync_dir(deployment, "");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::lint::secrets;
 use crate::os::git::{self, GitState};
-use crate::os::{files, prompt};
+use crate::os::{batch, files, prompt};
 use crate::rules::RuleId;
 use crate::steps;
 
@@ -81,8 +81,7 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     let changed = before != TokenState::Set(token.clone());
     scaffold::set(deployment, &mut env, env_file::TOKEN, token.expose())?;
     scaffold::set(deployment, &mut env, env_file::TOKEN_FINGERPRINT, &token.fingerprint())?;
-    files::replace(deployment, path::ENV, env.as_bytes(), Some(SECRET_MODE), SECRET_MODE)?;
-    files::sync_dir(deployment, "");
+    batch::replace(deployment, path::ENV, env.as_bytes(), Some(SECRET_MODE), SECRET_MODE)?;
 
     let rotated = changed && matches!(before, TokenState::Set(_));
     let summary = match (changed, rotated) {
@@ -166,10 +165,8 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     if let GitState::Unknown(why) = &git {
         skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));
     }
-    let mode = files::metadata(deployment, path::ENV).ok().flatten().map(|meta| {
-        use std::os::unix::fs::MetadataExt;
-        format!("{:04o}", meta.mode() & 0o7777)
-    });
+    let mode =
+        files::metadata(deployment, path::ENV).ok().flatten().map(|meta| format!("{:04o}", meta.mode() & 0o7777));
     let summary = match &state {
         _ if !is_known => "the token is not known: .env cannot be read".to_owned(),
         TokenState::Set(token) => format!(".env contains a well-formed token (fingerprint {})", token.fingerprint()),

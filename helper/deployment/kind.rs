@@ -1,6 +1,5 @@
 //! What a directory is: a deployment, the helper's or a person's; empty; or something else, which no command touches.
 
-use std::fs;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -305,15 +304,8 @@ fn is_system(root: &Path, home: Option<&Path>) -> bool {
 
 /// Names in a folder, sorted; those of a folder that is not there: none.
 fn names(deployment: &Deployment, inside: &str) -> Result<Vec<String>, Error> {
-    let place = deployment.path(inside);
-    let entries = match fs::read_dir(&place) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("list", &place, e)),
-    };
     // Bounded: a folder of a million files is not a deployment.
-    let entries = entries.take(2000).filter_map(Result::ok);
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut names = files::names(deployment, inside, 2000)?;
     names.sort();
     Ok(names)
 }

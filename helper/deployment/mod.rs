@@ -13,12 +13,9 @@ pub(crate) mod scaffold;
 pub(crate) mod token;
 
 use std::ffi::OsStr;
-use std::fs::{File, TryLockError};
 use std::ops::Deref;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant};
 
 pub(crate) use domain::Domain;
 pub(crate) use kind::Maker;
@@ -29,8 +26,8 @@ pub(crate) use token::{Token, TokenState};
 use crate::answer::Error;
 use crate::caller::Caller;
 use crate::os::directory::Directory;
-use crate::os::holder;
 use crate::os::litter;
+use crate::os::lock::Lock;
 
 /// Mode of the directory, where the helper creates it: other users of the host cannot reach the keys.
 pub(crate) const DIR_MODE: u32 = 0o700;
@@ -152,38 +149,20 @@ impl Deployment {
         }
     }
 
-    /// Keeps other helpers from writing to this directory until the lock is dropped.
+    /// Keeps other helpers from writing to this directory until the lock is dropped, and removes what killed runs left.
     ///
     /// # Errors
-    /// `busy` when another helper holds it for more than ten seconds.
+    /// As [`Lock::take`].
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        let dir = File::open(self.root()).map_err(|e| Error::io("open", self.root(), e))?;
-        let give_up = Instant::now() + Duration::from_secs(10);
-        loop {
-            match dir.try_lock() {
-                Ok(()) => {
-                    self.sweep();
-                    return Ok(Lock { dir: Some(dir) });
-                }
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::Busy {
-                        dir: self.root().to_path_buf(),
-                        holder: holder::of_flock(&dir).map(|holder| holder.to_string()),
-                    });
-                }
-                // Some network file systems have no locks; two helpers at once are rarer than such a home directory.
-                Err(TryLockError::Error(_)) => return Ok(Lock { dir: None }),
-            }
-        }
+        let lock = Lock::take(self)?;
+        self.sweep();
+        Ok(lock)
     }
 }
 
 /// Files that the helper writes, by their folders: a killed run may have left one of them under a temporary name.
 const WRITTEN: [(&str, &[&str]); 4] = [
-    ("", &[".env", ".gitignore", "docker-compose.yaml"]),
+    ("", &[path::ENV, path::GITIGNORE, path::COMPOSE, path::REPLICA]),
     (path::DATA, &["ca", "tls"]),
     (path::CONFIG, &["mcp-gateway.yaml"]),
     (path::SAMPLE, &[".dockerignore", "Dockerfile", "requirements.txt", "server.py"]),
@@ -201,20 +180,6 @@ impl Deployment {
             let is_ours = |name: &str| if folder == path::DATA { is_pair(name) } else { names.contains(&name) };
             litter::sweep(self, folder, is_ours);
         }
-    }
-}
-
-/// The right to write to the directory; given back when dropped, also by the kernel when the process dies.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    dir: Option<File>,
-}
-
-impl Lock {
-    /// A descriptor of the same lock that children inherit: the lock is held until the last of them has ended.
-    pub(crate) fn inheritable(&self) -> Option<OwnedFd> {
-        // Unlike `File::try_clone`, dup(2) does not set close-on-exec.
-        self.dir.as_ref().and_then(|dir| rustix::io::dup(dir).ok())
     }
 }
 

@@ -1,11 +1,8 @@
 //! Who on this host, and in the containers, may read or write the files of a deployment.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
-
 use super::{Deployment, kind, path};
 use crate::answer::{Error, Finding, Subject};
-use crate::os::files;
+use crate::os::files::{self, Meta};
 use crate::rules::{self, RuleId};
 
 /// Findings about the mode of `.env`.
@@ -14,16 +11,10 @@ use crate::rules::{self, RuleId};
 /// When it cannot be looked at.
 pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
     let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(deployment, &meta, path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
+    Ok(exposure(deployment, meta, path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
 }
 
-fn exposure(
-    deployment: &Deployment,
-    meta: &Metadata,
-    path: &str,
-    readable: RuleId,
-    writable: RuleId,
-) -> Option<Finding> {
+fn exposure(deployment: &Deployment, meta: Meta, path: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
     let rule = match meta.mode() {
         mode if mode & 0o022 != 0 => writable,
         mode if mode & 0o044 != 0 => readable,
@@ -56,7 +47,12 @@ impl Hindrance {
 /// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
 fn feasible(deployment: &Deployment, inside: &str, mut finding: Finding, change: &str) -> Finding {
     let path = deployment.root().join(inside);
-    let Ok(meta) = std::fs::metadata(&path) else { return finding };
+    let meta = if inside.is_empty() {
+        files::directory_itself(deployment)
+    } else {
+        files::metadata(deployment, inside).ok().flatten()
+    };
+    let Some(meta) = meta else { return finding };
     let read_only =
         rustix::fs::statvfs(&path).is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
     match Hindrance::of(read_only, meta.uid(), rustix::process::geteuid().as_raw()) {
@@ -77,7 +73,7 @@ fn feasible(deployment: &Deployment, inside: &str, mut finding: Finding, change:
 
 /// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper made.
 pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
-    let mode = std::fs::metadata(deployment.root()).ok()?.mode() & 0o7777;
+    let mode = files::directory_itself(deployment)?.mode() & 0o7777;
     if mode & 0o077 == 0 {
         return None;
     }
@@ -113,7 +109,7 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
     // The other two are there while the CA is being changed.
     for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
         if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(deployment, &meta, key, RuleId::KeyReadable, RuleId::KeyWritable));
+            found.extend(exposure(deployment, meta, key, RuleId::KeyReadable, RuleId::KeyWritable));
         }
     }
     if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
@@ -145,7 +141,7 @@ pub(crate) fn unreadable(deployment: &Deployment, rule: RuleId, inside: &str, ev
 /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
 pub(crate) fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
     let meta = files::metadata(deployment, inside).ok().flatten()?;
-    (!allows(&meta, user, bit))
+    (!allows(meta, user, bit))
         .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
 }
 
@@ -163,7 +159,7 @@ pub(crate) fn denied_on_the_way<'a>(
 }
 
 /// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
-pub(crate) fn allows(meta: &Metadata, user: (u32, u32), bit: u32) -> bool {
+pub(crate) fn allows(meta: Meta, user: (u32, u32), bit: u32) -> bool {
     let (uid, gid) = user;
     let shift = if meta.uid() == uid {
         6

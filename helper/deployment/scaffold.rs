@@ -4,6 +4,7 @@ use super::env_file::{self, EnvFile};
 use super::token::PLACEHOLDER;
 use super::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
 use crate::answer::{Error, Finding, Subject};
+use crate::os::batch;
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
 
@@ -70,18 +71,18 @@ pub(crate) fn ensure_env_and_gitignore(
     let merged = merged_gitignore(old.as_deref());
     let ignore_action = match (&old, &merged) {
         (None, merged) => {
-            files::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
+            batch::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
             Action::Created
         }
         (Some(_), Some(merged)) => {
-            files::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
+            batch::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
             Action::Updated
         }
         (Some(_), None) => Action::Unchanged,
     };
     match env_action {
-        Action::Created => files::create(deployment, path::ENV, &env, SECRET_MODE)?,
-        Action::Updated => files::replace(deployment, path::ENV, &env, None, SECRET_MODE)?,
+        Action::Created => batch::create(deployment, path::ENV, &env, SECRET_MODE)?,
+        Action::Updated => batch::replace(deployment, path::ENV, &env, None, SECRET_MODE)?,
         Action::Unchanged | Action::Kept => {}
     }
     Ok(vec![

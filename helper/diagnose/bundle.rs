@@ -3,8 +3,6 @@
 //! Versions, states, digests, redacted files and redacted logs. Of keys and of the token only that they are there, with
 //! mode and size; of the person's own server only its digests.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -69,7 +67,7 @@ pub(crate) fn write(
     let entries: Vec<Entry> =
         entries.into_iter().map(|(name, bytes)| Entry { name, mode: SECRET_MODE, bytes }).collect();
     let packed = archive::pack("mcp-tunnel-support", &entries, caller.now).map_err(|e| Error::io("pack", target, e))?;
-    archive::save(target, &packed, SECRET_MODE).map_err(|e| Error::io("write", target, e))?;
+    archive::save(target, &packed, SECRET_MODE)?;
     Ok(Bundle {
         path: target.display().to_string(),
         bytes: packed.len() as u64,
@@ -122,14 +120,14 @@ fn versions(stack: Option<&Stack<'_>>) -> Value {
 
 /// Every file with its mode and size; a digest where it tells nothing of a secret.
 fn directory(deployment: &Deployment, settings: &[String]) -> Value {
-    let root = deployment.root();
     let mut rows = Vec::new();
     for folder in ["", path::CONFIG, path::DATA, path::SAMPLE] {
-        let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
-        for entry in entries.flatten().take(200) {
-            let Ok(meta) = entry.metadata() else { continue };
-            let inside = Path::new(folder).join(entry.file_name());
-            let name = inside.to_string_lossy().into_owned();
+        for name in files::names(deployment, folder, 200).unwrap_or_default() {
+            let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let Ok(Some(meta)) = files::metadata(deployment, &name) else {
+                rows.push(json!({ "path": redact::foreign(&name), "kind": "other" }));
+                continue;
+            };
             let digest =
                 (meta.is_file() && meta.len() < 1 << 20).then(|| digest(deployment, &name, settings)).flatten();
             rows.push(json!({
@@ -143,7 +141,7 @@ fn directory(deployment: &Deployment, settings: &[String]) -> Value {
             }));
         }
     }
-    let mode = fs::metadata(root).map(|meta| format!("{:04o}", meta.mode() & 0o7777)).ok();
+    let mode = files::directory_itself(deployment).map(|meta| format!("{:04o}", meta.mode() & 0o7777));
     json!({ "mode": mode, "entries": rows })
 }
 

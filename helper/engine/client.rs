@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::answer::Error;
-use crate::deployment::Lock;
+use crate::os::lock::Lock;
 use crate::os::process;
 pub(crate) use crate::os::process::{Input, Output};
 

@@ -51,13 +51,8 @@ fn scripts(facts: &Facts, name: &str, context: Option<&str>) -> Option<String> {
     let mounts = facts.found.mounts(name);
     let mounted = mounts.iter().filter_map(|mount| mount.bind()).map(str::to_owned);
     let paths = mounted.chain(context.map(str::to_owned)).flat_map(|path| {
-        let mut below: Vec<String> = std::fs::read_dir(facts.deployment.path(&path))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| format!("{path}/{}", entry.file_name().to_string_lossy()))
-            .take(MOST)
-            .collect();
+        let names = files::names(&facts.deployment, &path, MOST).unwrap_or_default();
+        let mut below: Vec<String> = names.into_iter().map(|name| format!("{path}/{name}")).collect();
         below.sort();
         std::iter::once(path).chain(below)
     });

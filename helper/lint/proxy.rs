@@ -8,6 +8,7 @@ use crate::deployment::modes;
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::Place;
 use crate::model::token::Origin;
+use crate::os::files;
 use crate::rules::{self, RuleId};
 
 /// The configuration, where the stack has a proxy that could read it.
@@ -177,7 +178,7 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
 fn directories(facts: &Facts) -> Vec<Finding> {
     let (cert, key) = &facts.pair;
     let is_dir = |place: &&Place| match place {
-        Place::Inside(path) => std::fs::symlink_metadata(facts.deployment.path(path)).is_ok_and(|meta| meta.is_dir()),
+        Place::Inside(path) => matches!(files::metadata(&facts.deployment, path), Ok(Some(meta)) if meta.is_dir()),
         Place::Unseen(_) | Place::Nowhere => false,
     };
     let finding = |place: &Place| {

@@ -194,7 +194,7 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
             }
             Some(place) => match files::metadata(&facts.deployment, &place).ok().flatten() {
                 None => findings.push(missing(format!("`{place}` does not exist"))),
-                Some(meta) if meta.is_file() && modes::allows(&meta, facts.user, 4) => {}
+                Some(meta) if meta.is_file() && modes::allows(meta, facts.user, 4) => {}
                 Some(_) => findings.push(missing(format!("`{place}` is not readable for the proxy"))),
             },
         },

@@ -155,8 +155,8 @@ fn unreadable(facts: &Facts) -> Option<Finding> {
     let agent = facts.roles.agent.as_deref()?;
     let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
     let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
-    (!modes::allows(&meta, user, 4)).then(|| {
-        let mode = std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777;
+    (!modes::allows(meta, user, 4)).then(|| {
+        let mode = meta.mode() & 0o7777;
         let said = format!("`{place}` has mode {mode:04o}, and `{agent}` runs as user {}", user.0);
         rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place)).with(said)
     })

@@ -134,9 +134,8 @@ fn of_named_files(deployment: &Deployment, compose: &Value, env: &EnvFile, into:
 
 /// The private keys in `data`, those of a CA that is being replaced and copies of them too.
 fn keys(deployment: &Deployment) {
-    let entries = std::fs::read_dir(deployment.path(path::DATA)).into_iter().flatten().flatten();
-    let names = entries.take(2 * MOST).filter_map(|entry| entry.file_name().into_string().ok());
-    for name in names.filter(|name| name.contains(".key")) {
+    let names = files::names(deployment, path::DATA, 2 * MOST).unwrap_or_default();
+    for name in names.into_iter().filter(|name| name.contains(".key")) {
         if let Some(text) = text_of(deployment, &format!("{}/{name}", path::DATA)) {
             guard_key(&text);
         }

@@ -2,9 +2,9 @@
 //! made one may have meant harm.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -13,6 +13,8 @@ use flate2::write::GzEncoder;
 use rustix::fs::OFlags;
 use time::OffsetDateTime;
 
+use super::directory::Directory;
+use super::{batch, litter};
 use crate::answer::Error;
 use crate::caller::Caller;
 
@@ -119,20 +121,12 @@ pub(crate) fn pack(folder: &str, entries: &[Entry], now: OffsetDateTime) -> io::
 /// Writes a new file: whole, with its mode, or not at all.
 ///
 /// # Errors
-/// What the file system says; also when the name was taken meanwhile.
-pub(crate) fn save(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".mcp-tunnel-")
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(target).map_err(|e| e.error)?;
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
+/// `io`; also when the name was taken meanwhile.
+pub(crate) fn save(target: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let folder = Directory::new(target.parent().unwrap_or(Path::new("/")).to_path_buf());
+    // What a killed run left of any archive: it may hold a key.
+    litter::sweep(&folder, "", |name| name.ends_with(".tar.gz") || name.ends_with(".tgz"));
+    batch::create(&folder, &target.file_name().unwrap_or_default().to_string_lossy(), bytes, mode)
 }
 
 /// Reads an archive from disk.
@@ -226,6 +220,8 @@ fn name_in(folder: &str, path: &[u8]) -> Result<String, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;

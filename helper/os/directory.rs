@@ -1,17 +1,42 @@
-//! A directory by its absolute path, and the paths inside it.
+//! A directory by its absolute path, and the way to what lies in it. It is opened once, and every folder below is opened
+//! from there, one name at a time, following no link: a folder that somebody exchanges meanwhile leads nowhere else.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, openat, statat};
+use rustix::io::Errno;
+
+use crate::answer::Error;
+
+/// Opens a folder that need not be readable, where the system can.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const ENTER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 /// Absolute, without `..`. It need not exist yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Directory {
     root: PathBuf,
+    /// Once it was needed and existed.
+    opened: Arc<OnceLock<OwnedFd>>,
 }
+
+impl PartialEq for Directory {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Directory {}
 
 impl Directory {
     /// The directory at an absolute path.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, opened: Arc::default() }
     }
 
     /// Absolute path of the directory.
@@ -19,8 +44,82 @@ impl Directory {
         &self.root
     }
 
-    /// Absolute path of something inside it; the directory itself for an empty name.
+    /// Absolute path of something inside it; the directory itself for an empty name. For people and other programs:
+    /// what the helper itself opens goes through [`Directory::folder`].
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         if inside.is_empty() { self.root.clone() } else { self.root.join(inside) }
+    }
+
+    /// The directory itself, opened for what lies in it; links on the way to it are the person's.
+    fn opened(&self) -> Result<BorrowedFd<'_>, Errno> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened.as_fd());
+        }
+        let opened = open(&self.root, ENTER, Mode::empty())?;
+        Ok(self.opened.get_or_init(|| opened).as_fd())
+    }
+
+    /// A folder inside the directory, opened for what lies in it; `None` if it is not there. Empty for the directory.
+    ///
+    /// # Errors
+    /// `unexpected-file` when it, or a folder on the way, is a link or no folder, or is outside of the directory; `io`
+    /// when it cannot be entered.
+    pub(crate) fn folder(&self, inside: &str) -> Result<Option<OwnedFd>, Error> {
+        self.walk(&parts(self, inside)?)
+    }
+
+    /// The folder in which something lies, opened, and its name there; `None` if there is no such folder, or no name.
+    ///
+    /// # Errors
+    /// As [`Directory::folder`].
+    pub(crate) fn place<'a>(&self, inside: &'a str) -> Result<Option<(OwnedFd, &'a OsStr)>, Error> {
+        let mut parts = parts(self, inside)?;
+        let Some(name) = parts.pop() else { return Ok(None) };
+        Ok(self.walk(&parts)?.map(|folder| (folder, name)))
+    }
+
+    fn walk(&self, parts: &[&OsStr]) -> Result<Option<OwnedFd>, Error> {
+        let failed = |path: &Path, error: Errno| Error::io("look at", path, error.into());
+        let root = match self.opened() {
+            Ok(root) => root,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(failed(&self.root, error)),
+        };
+        let mut at = root.try_clone_to_owned().map_err(|error| Error::io("look at", &self.root, error))?;
+        let mut path = self.root.clone();
+        for part in parts {
+            path.push(part);
+            at = match openat(&at, *part, ENTER | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(below) => below,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(Errno::NOTDIR | Errno::LOOP) => return Err(no_folder(&at, part, path)),
+                Err(error) => return Err(failed(&path, error)),
+            };
+        }
+        Ok(Some(at))
+    }
+}
+
+/// The names on the way to something inside a directory.
+fn parts<'a>(directory: &Directory, inside: &'a str) -> Result<Vec<&'a OsStr>, Error> {
+    let mut parts = Vec::new();
+    for part in Path::new(inside).components() {
+        match part {
+            Component::Normal(part) => parts.push(part),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                let what = "it is outside of the deployment directory".into();
+                return Err(Error::Unexpected { act: "look at", path: directory.root.join(inside), what });
+            }
+        }
+    }
+    Ok(parts)
+}
+
+fn no_folder(above: &OwnedFd, name: &OsStr, path: PathBuf) -> Error {
+    let found = statat(above, name, AtFlags::SYMLINK_NOFOLLOW);
+    match found.map(|found| FileType::from_raw_mode(found.st_mode)) {
+        Ok(FileType::Symlink) => Error::Unexpected { act: "follow", path, what: "it is a symbolic link".into() },
+        Ok(_) | Err(_) => Error::Unexpected { act: "look into", path, what: "it is not a directory".into() },
     }
 }

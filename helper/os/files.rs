@@ -1,16 +1,21 @@
-//! Reading and writing inside the directory: no symbolic link is followed, a file appears whole or not at all.
+//! Reading, listing and renaming inside the directory: no symbolic link is followed by what writes.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, fchmod, fstat, mkdirat, openat, renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
 use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::directory::Directory;
+use super::settle;
 use crate::answer::Error;
 
 /// Largest file that the helper takes for one of its kind, in bytes.
@@ -44,9 +49,9 @@ pub(crate) struct FileEntry {
 impl FileEntry {
     /// An entry for something inside the directory, with the mode that it has on disk now.
     pub(crate) fn of(directory: &Directory, inside: &str, action: Action) -> Self {
-        let path = directory.path(inside);
-        let mode = fs::symlink_metadata(&path).map_or(0, |meta| meta.mode() & 0o7777);
-        Self { path: path.to_string_lossy().into_owned(), action, mode: format!("{mode:04o}") }
+        let meta =
+            if inside.is_empty() { directory_itself(directory) } else { metadata(directory, inside).ok().flatten() };
+        Self::planned(directory, inside, action, meta.map_or(0, |meta| meta.mode() & 0o7777))
     }
 
     /// An entry for a file that a dry run would write with `mode`.
@@ -69,40 +74,89 @@ pub(crate) fn inside(source: &str) -> Option<String> {
     (!source.contains('$') && !source.starts_with('~')).then(|| path.to_string_lossy().into_owned())
 }
 
+/// What the system says of a file or a folder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meta(Stat);
+
+impl Meta {
+    /// Whether it is a regular file.
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind() == FileType::RegularFile
+    }
+
+    /// Whether it is a folder.
+    pub(crate) fn is_dir(&self) -> bool {
+        self.kind() == FileType::Directory
+    }
+
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.0.st_mode)
+    }
+
+    /// Permission bits, and those above them.
+    #[allow(clippy::unnecessary_cast, reason = "16 bits on a Mac")]
+    pub(crate) fn mode(&self) -> u32 {
+        Mode::from_raw_mode(self.0.st_mode).bits() as u32
+    }
+
+    /// Number of the user to whom it belongs.
+    pub(crate) fn uid(&self) -> u32 {
+        self.0.st_uid
+    }
+
+    /// Number of the group.
+    pub(crate) fn gid(&self) -> u32 {
+        self.0.st_gid
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        u64::try_from(self.0.st_size).unwrap_or_default()
+    }
+
+    /// When its content was written.
+    pub(crate) fn modified(&self) -> Option<OffsetDateTime> {
+        let nanoseconds = time::Duration::nanoseconds(self.0.st_mtime_nsec as i64);
+        OffsetDateTime::from_unix_timestamp(self.0.st_mtime).ok()?.checked_add(nanoseconds)
+    }
+}
+
+/// Metadata of the directory itself, `None` if it is not there.
+pub(crate) fn directory_itself(directory: &Directory) -> Option<Meta> {
+    fstat(directory.folder("").ok()??).ok().map(Meta)
+}
+
 /// Metadata of something inside the directory, `None` if it is not there.
 ///
 /// # Errors
-/// `unexpected-file` when it, or a folder on the way to it, is a symbolic link; `io` when it cannot be looked at.
-pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Metadata>, Error> {
-    let mut at = directory.root().to_path_buf();
-    let mut found = None;
-    for part in Path::new(inside).components() {
-        // The one place through which every reader and every writer comes.
-        if !matches!(part, Component::Normal(_) | Component::CurDir) {
-            let what = "it is outside of the deployment directory".into();
-            return Err(Error::Unexpected { act: "look at", path: directory.root().join(inside), what });
+/// `unexpected-file` when it, or a folder on the way to it, is a symbolic link, or such a folder is none; `io` when it
+/// cannot be looked at.
+pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Meta>, Error> {
+    let Some((folder, name)) = directory.place(inside)? else { return Ok(None) };
+    meta_at(directory, inside, &folder, name)
+}
+
+fn meta_at(directory: &Directory, inside: &str, folder: &OwnedFd, name: &OsStr) -> Result<Option<Meta>, Error> {
+    let path = || directory.path(inside);
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(Meta) {
+        Ok(meta) if meta.kind() == FileType::Symlink => {
+            Err(Error::Unexpected { act: "follow", path: path(), what: "it is a symbolic link".into() })
         }
-        at.push(part);
-        match fs::symlink_metadata(&at) {
-            Ok(meta) if meta.is_symlink() => {
-                return Err(Error::Unexpected { act: "follow", path: at, what: "it is a symbolic link".into() });
-            }
-            Ok(meta) => found = Some(meta),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-            Err(e) => return Err(Error::io("look at", &at, e)),
-        }
+        Ok(meta) => Ok(Some(meta)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(Error::io("look at", &path(), error.into())),
     }
-    Ok(found)
 }
 
 /// Where a link inside the directory leads, if that is inside the directory, too. Only readers follow it: what is
 /// written by rename would take the place of the link.
-fn followed(directory: &Directory, inside: &str) -> Option<PathBuf> {
+fn followed(directory: &Directory, inside: &str) -> Option<String> {
     if !Path::new(inside).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return None;
     }
     let root = directory.root().canonicalize().ok()?;
-    directory.path(inside).canonicalize().ok().filter(|real| real.starts_with(&root))
+    let real = directory.path(inside).canonicalize().ok()?;
+    real.strip_prefix(&root).ok()?.to_str().map(str::to_owned)
 }
 
 /// The whole of a file inside the directory, `None` if it is not there. A link that stays inside is followed.
@@ -110,33 +164,70 @@ fn followed(directory: &Directory, inside: &str) -> Option<PathBuf> {
 /// # Errors
 /// `unexpected-file` for a symbolic link, a directory, a device, a pipe or a file beyond 4 MiB; `io` otherwise.
 pub(crate) fn read(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Error> {
-    let path = match metadata(directory, inside) {
-        Ok(Some(_)) => directory.path(inside),
-        Ok(None) => return Ok(None),
-        Err(error) => followed(directory, inside).ok_or(error)?,
+    let error = match read_plain(directory, inside) {
+        Err(error @ Error::Unexpected { act: "follow", .. }) => error,
+        done => return done,
     };
-    // Non-blocking, so that a pipe planted in the directory cannot hang the helper.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&path);
-    let file = match file {
+    // From the directory again, one name at a time: what the link leads to may be exchanged for another link.
+    let real = followed(directory, inside).ok_or(error)?;
+    read_plain(directory, &real)
+}
+
+fn read_plain(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Error> {
+    let path = directory.path(inside);
+    let Some((folder, name)) = directory.place(inside)? else { return Ok(None) };
+    // Before it is opened: opening a device may do something.
+    let Some(meta) = meta_at(directory, inside, &folder, name)? else { return Ok(None) };
+    require_readable(meta, &path)?;
+    // Non-blocking, so that a pipe planted meanwhile cannot hang the helper.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(&folder, name, flags, Mode::empty()) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io("read", &path, e)),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path, error.into())),
     };
-    let meta = file.metadata().map_err(|e| Error::io("read", &path, e))?;
-    let unexpected = |what: &str| Error::Unexpected { act: "read", path: path.clone(), what: what.into() };
-    if meta.is_dir() {
-        return Err(unexpected("it is a directory; Docker makes one when a mounted file is missing at the start"));
-    }
-    if !meta.is_file() {
-        return Err(unexpected("it is not a regular file"));
-    }
-    if meta.len() > LIMIT {
-        return Err(unexpected("it is larger than 4 MiB, so it cannot be what its name says"));
-    }
+    let failed = |e: io::Error| Error::io("read", &path, e);
+    let meta = fstat(&file).map(Meta).map_err(|e| failed(e.into()))?;
+    require_readable(meta, &path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path, e))?;
+    File::from(file).take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
+}
+
+fn require_readable(meta: Meta, path: &Path) -> Result<(), Error> {
+    let what = match meta.kind() {
+        FileType::RegularFile if meta.len() <= LIMIT => return Ok(()),
+        FileType::RegularFile => "it is larger than 4 MiB, so it cannot be what its name says",
+        FileType::Directory => "it is a directory; Docker makes one when a mounted file is missing at the start",
+        _ => "it is not a regular file",
+    };
+    Err(Error::Unexpected { act: "read", path: path.to_path_buf(), what: what.into() })
+}
+
+/// So many names in a folder inside the directory, in no order; those of a folder that is not there: none.
+///
+/// # Errors
+/// As [`Directory::folder`], and `io` when it cannot be listed.
+pub(crate) fn names(directory: &Directory, inside: &str, most: usize) -> Result<Vec<String>, Error> {
+    let failed = |error: Errno| Error::io("list", &directory.path(inside), error.into());
+    let Some(folder) = directory.folder(inside)? else { return Ok(Vec::new()) };
+    let entries = Dir::new(readable(&folder).map_err(failed)?).map_err(failed)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if names.len() == most {
+            break;
+        }
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// A folder opened for its names and its mode.
+fn readable(folder: &OwnedFd) -> Result<OwnedFd, Errno> {
+    openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Like [`read`], as text; invalid UTF-8 is an error that names the file.
@@ -152,224 +243,85 @@ pub(crate) fn read_text(directory: &Directory, inside: &str) -> Result<Option<St
     })
 }
 
-/// Makes a folder, and its parents with the same mode; one that is there keeps its own.
+/// Makes a folder in one that is there; one that is there keeps its mode.
 ///
 /// # Errors
 /// `unexpected-file` when the path is not a folder, `io` when it cannot be created.
 pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result<Action, Error> {
     let path = directory.path(inside);
-    let existing = if inside.is_empty() { fs::metadata(&path).ok() } else { metadata(directory, inside)? };
+    let failed = |act, error: Errno| Error::io(act, &path, error.into());
+    let existing = if inside.is_empty() { directory_itself(directory) } else { metadata(directory, inside)? };
     match existing {
         Some(meta) if meta.is_dir() => {
             let ours = meta.uid() == rustix::process::geteuid().as_raw();
-            if inside.is_empty() && ours && meta.mode() & 0o077 & !mode != 0 && is_empty(&path) {
+            let is_begun = match inside {
                 // Made for this, with the umask's mode: the keys will lie in it.
-                fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("close", &path, e))?;
-            }
-            if !inside.is_empty() && ours && meta.mode() & 0o777 == 0o700 && mode != 0o700 && is_empty(&path) {
+                "" => meta.mode() & 0o077 & !mode != 0,
                 // A run that was killed between the two calls below.
-                fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("open up", &path, e))?;
+                _ => meta.mode() & 0o777 == 0o700 && mode != 0o700,
+            };
+            if ours && is_begun && names(directory, inside, 1).is_ok_and(|names| names.is_empty()) {
+                set_mode(directory, inside, mode)?;
             }
             return Ok(Action::Unchanged);
         }
-        Some(_) => {
-            return Err(Error::Unexpected { act: "write into", path, what: "it is not a directory".into() });
-        }
+        Some(_) => return Err(Error::Unexpected { act: "write into", path, what: "it is not a directory".into() }),
         None => {}
     }
-    if inside.is_empty()
-        && let Some(parent) = path.parent()
-    {
-        // Folders above the directory are the person's: made as `mkdir -p` would.
-        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
-    }
-    match fs::DirBuilder::new().mode(0o700).create(&path) {
+    let made = if inside.is_empty() {
+        let above = path.parent().unwrap_or(Path::new("/"));
+        settle::make_above(above).map_err(|e| Error::io("create", above, e))?;
+        settle::changed(&Directory::new(above.to_path_buf()), "");
+        rustix::fs::mkdir(&path, Mode::RWXU)
+    } else {
+        let Some((folder, name)) = directory.place(inside)? else { return Err(failed("create", Errno::NOENT)) };
+        settle::changed_above(directory, inside);
+        mkdirat(&folder, name, Mode::RWXU)
+    };
+    match made {
         Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(Action::Unchanged),
-        Err(e) => return Err(Error::io("create", &path, e)),
+        Err(Errno::EXIST) => return Ok(Action::Unchanged),
+        Err(error) => return Err(failed("create", error)),
     }
     if mode != 0o700 {
         // The umask must not take from the containers what they have to enter.
-        fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| Error::io("open up", &path, e))?;
+        set_mode(directory, inside, mode)?;
     }
     Ok(Action::Created)
 }
 
-fn is_empty(path: &Path) -> bool {
-    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+/// Sets the mode of a folder.
+fn set_mode(directory: &Directory, inside: &str, mode: u32) -> Result<(), Error> {
+    let failed = |error: Errno| Error::io("set the mode of", &directory.path(inside), error.into());
+    let Some(folder) = directory.folder(inside)? else { return Err(failed(Errno::NOENT)) };
+    let folder = readable(&folder).map_err(failed)?;
+    settle::changed(directory, inside);
+    fchmod(&folder, Mode::from_raw_mode(mode as _)).map_err(failed)
 }
 
-/// A file that is complete under a temporary name, with its final mode.
-fn prepare(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Metadata>) -> Result<tempfile::NamedTempFile, Error> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut temporary = tempfile::Builder::new()
-        .prefix(&format!(".{name}."))
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(|e| Error::io("create", path, e.error_without_path()))?;
-    temporary.write_all(bytes).map_err(|e| Error::io("write", path, e))?;
-    let file = temporary.as_file();
-    if let Some(old) = owner {
-        let uid = (old.uid() != rustix::process::geteuid().as_raw()).then(|| rustix::fs::Uid::from_raw(old.uid()));
-        let gid = (old.gid() != rustix::process::getegid().as_raw()).then(|| rustix::fs::Gid::from_raw(old.gid()));
-        if uid.is_some() || gid.is_some() {
-            // Only root may give a file away; for anyone else the new one is theirs.
-            let _ = rustix::fs::fchown(file, uid, gid);
-        }
-    }
-    if mode != 0o600 {
-        file.set_permissions(Permissions::from_mode(mode)).map_err(|e| Error::io("open up", path, e))?;
-    }
-    Ok(temporary)
-}
-
-trait WithoutPath {
-    /// tempfile wraps errors with the temporary name, which means nothing to a person.
-    fn error_without_path(self) -> io::Error;
-}
-
-impl WithoutPath for io::Error {
-    fn error_without_path(self) -> io::Error {
-        let inner = self.get_ref().and_then(|wrapper| wrapper.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-        inner.map_or_else(|| io::Error::from(self.kind()), io::Error::from_raw_os_error)
-    }
-}
-
-/// Files that belong together: all of them are complete on disk before the first one appears under its name.
-#[derive(Debug)]
-pub(crate) struct Batch<'a> {
-    directory: &'a Directory,
-    prepared: Vec<Prepared>,
-}
-
-#[derive(Debug)]
-struct Prepared {
-    path: PathBuf,
-    temporary: tempfile::NamedTempFile,
-    replaces: bool,
-}
-
-impl<'a> Batch<'a> {
-    /// An empty batch.
-    pub(crate) fn new(directory: &'a Directory) -> Self {
-        Self { directory, prepared: Vec::new() }
-    }
-
-    /// Adds a file that must not be there yet. What appears meanwhile is kept.
-    ///
-    /// # Errors
-    /// `io` when it cannot be written.
-    pub(crate) fn create(&mut self, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-        let path = self.directory.path(inside);
-        metadata(self.directory, inside)?;
-        let temporary = prepare(&path, bytes, mode, None)?;
-        self.prepared.push(Prepared { path, temporary, replaces: false });
-        Ok(())
-    }
-
-    /// Adds a file that replaces what is there by rename. Owner and group stay as they were, and the mode unless `mode`
-    /// is given.
-    ///
-    /// # Errors
-    /// `unexpected-file` for what is not a regular file, `io` when it cannot be written.
-    pub(crate) fn replace(
-        &mut self,
-        inside: &str,
-        bytes: &[u8],
-        mode: Option<u32>,
-        default_mode: u32,
-    ) -> Result<(), Error> {
-        let path = self.directory.path(inside);
-        let old = metadata(self.directory, inside)?;
-        if let Some(meta) = &old
-            && !meta.is_file()
-        {
-            return Err(Error::Unexpected { act: "replace", path, what: "it is not a regular file".into() });
-        }
-        let kept = old.as_ref().map_or(default_mode, |meta| meta.mode() & 0o777);
-        let temporary = prepare(&path, bytes, mode.unwrap_or(kept), old.as_ref())?;
-        self.prepared.push(Prepared { path, temporary, replaces: true });
-        Ok(())
-    }
-
-    /// Lets the files appear, in the order in which they were added.
-    ///
-    /// # Errors
-    /// `io` when one cannot be completed (then none appears) or renamed.
-    pub(crate) fn commit(self) -> Result<(), Error> {
-        // After all of them were written: a journal that commits the first takes the others along.
-        for file in &self.prepared {
-            file.temporary.as_file().sync_data().map_err(|e| Error::io("write", &file.path, e))?;
-        }
-        for Prepared { path, temporary, replaces } in self.prepared {
-            if replaces {
-                temporary.persist(&path).map_err(|e| Error::io("replace", &path, e.error))?;
-            } else {
-                temporary.persist_noclobber(&path).map_err(|e| Error::io("create", &path, e.error))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A batch of one: [`Batch::create`].
+/// Renames a file; what has the new name is replaced.
 ///
 /// # Errors
-/// As [`Batch::create`] and [`Batch::commit`].
-pub(crate) fn create(directory: &Directory, inside: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let mut batch = Batch::new(directory);
-    batch.create(inside, bytes, mode)?;
-    batch.commit()
+/// `io` when it cannot be renamed.
+pub(crate) fn rename(directory: &Directory, from: &str, to: &str) -> Result<(), Error> {
+    let failed = |error: Errno| Error::io("rename", &directory.path(from), error.into());
+    let (Some((old, from_name)), Some((new, to_name))) = (directory.place(from)?, directory.place(to)?) else {
+        return Err(failed(Errno::NOENT));
+    };
+    renameat(&old, from_name, &new, to_name).map_err(failed)?;
+    settle::changed_above(directory, from);
+    settle::changed_above(directory, to);
+    Ok(())
 }
 
-/// A batch of one: [`Batch::replace`].
+/// Removes a file.
 ///
 /// # Errors
-/// As [`Batch::replace`] and [`Batch::commit`].
-pub(crate) fn replace(
-    directory: &Directory,
-    inside: &str,
-    bytes: &[u8],
-    mode: Option<u32>,
-    default_mode: u32,
-) -> Result<(), Error> {
-    let mut batch = Batch::new(directory);
-    batch.replace(inside, bytes, mode, default_mode)?;
-    batch.commit()
-}
-
-/// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says under which name inside the directory.
-///
-/// # Errors
-/// `io` when that cannot be written; the file itself is untouched then.
-pub(crate) fn keep_aside(directory: &Directory, inside: &str, now: OffsetDateTime) -> Result<String, Error> {
-    let stamp = now
-        .format(time::macros::format_description!("[year][month][day]T[hour][minute][second]Z"))
-        .map_err(|e| Error::Internal(e.to_string()))?;
-    let path = directory.path(inside);
-    for attempt in 0..100 {
-        let tail = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-        let name = format!("{inside}.bak-{stamp}{tail}");
-        // A second name for the same file: the first is then replaced by rename, so no moment has neither.
-        match fs::hard_link(&path, directory.path(&name)) {
-            Ok(()) => return Ok(name),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            // A file system without links.
-            Err(_) => {
-                let bytes = read(directory, inside)?.unwrap_or_default();
-                let mode = metadata(directory, inside)?.map_or(0o600, |meta| meta.mode() & 0o777);
-                create(directory, &name, &bytes, mode)?;
-                return Ok(name);
-            }
-        }
-    }
-    Err(Error::Internal(format!("a hundred backups of `{}` in one second", path.display())))
-}
-
-/// Makes sure that new names survive a power cut. Once a folder, after everything in it was written.
-pub(crate) fn sync_dir(directory: &Directory, inside: &str) {
-    // A file system that cannot sync folders keeps its own promises; the files are complete either way.
-    let _ = File::open(directory.path(inside)).and_then(|dir| dir.sync_all());
+/// `io` when it cannot be removed.
+pub(crate) fn remove(directory: &Directory, inside: &str) -> Result<(), Error> {
+    let failed = |error: Errno| Error::io("remove", &directory.path(inside), error.into());
+    let Some((folder, name)) = directory.place(inside)? else { return Err(failed(Errno::NOENT)) };
+    unlinkat(&folder, name, AtFlags::empty()).map_err(failed)?;
+    settle::changed_above(directory, inside);
+    Ok(())
 }

@@ -1,22 +1,48 @@
 //! Files under temporary names that a killed helper left: they may hold a key, and no program reads them again.
 
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::Path;
 
-use super::directory::Directory;
-use super::files;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
-/// Removes them from one folder of the directory. Only while the directory is locked: then no other helper writes one.
+use super::directory::Directory;
+use super::{files, settle};
+
+/// Names in a folder that are looked at.
+const MOST: usize = 10_000;
+
+/// A temporary name for a file, in the same folder.
+pub(super) fn name_for(own: &OsStr, random: &str) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(own);
+    name.push(format!(".{random}.tmp"));
+    name
+}
+
+/// Whether a name has the form of a temporary one.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    of(name).is_some()
+}
+
+/// Removes them from one folder of the directory, but for those that another helper is writing: it has them locked.
 pub(crate) fn sweep(directory: &Directory, folder: &str, is_ours: impl Fn(&str) -> bool) {
-    // A link in the folder's place is not followed.
-    if !folder.is_empty() && !files::metadata(directory, folder).is_ok_and(|meta| meta.is_some_and(|m| m.is_dir())) {
-        return;
-    }
-    for entry in std::fs::read_dir(directory.path(folder)).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_temporary = name.to_str().and_then(of).is_some_and(&is_ours);
-        if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+    let Ok(Some(at)) = directory.folder(folder) else { return };
+    for name in files::names(directory, folder, MOST).unwrap_or_default() {
+        let inside = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let is_own = || {
+            let meta = files::metadata(directory, &inside).ok().flatten();
+            meta.is_some_and(|meta| meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw())
+        };
+        if !of(&name).is_some_and(&is_ours) || !is_own() {
+            continue;
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(file) = openat(&at, &name, flags, Mode::empty()).map(File::from) else { continue };
+        if file.try_lock().is_ok() {
             // One that cannot be removed is tried again by the next run.
-            let _ = std::fs::remove_file(entry.path());
+            let _ = unlinkat(&at, &name, AtFlags::empty());
+            settle::changed(directory, folder);
         }
     }
 }

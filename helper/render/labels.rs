@@ -7,7 +7,7 @@ use crate::deployment::token;
 use crate::deployment::{Deployment, SECRET_MODE, TokenState, path};
 use crate::hash::sha256_hex;
 use crate::model::found::Found;
-use crate::os::files;
+use crate::os::{batch, files};
 
 /// Brings the two lines of `.env` that labels interpolate up to date with what is on disk, so that the next
 /// `docker compose up -d`, typed by whomever, re-creates what a change concerns. Says whether `.env` changed.
@@ -33,7 +33,7 @@ pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
         changed |= scaffold::set(deployment, &mut env, env_file::TOKEN_FINGERPRINT, &token.fingerprint())?;
     }
     if changed {
-        files::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
+        batch::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
     }
     Ok(changed)
 }

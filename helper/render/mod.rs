@@ -20,7 +20,8 @@ use crate::deployment::scaffold;
 use crate::deployment::{Deployment, Domain, OPEN_DIR_MODE, OPEN_MODE, Upstream, path};
 use crate::model::found::Found;
 use crate::model::sources::MAIN_NAMES;
-use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::os::batch::{self, Batch};
+use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
 use labels::refresh_labels;
 use plan::{Fate, Mode, Planned, Rendered, describe};
@@ -242,7 +243,7 @@ fn write(
             Fate::Create => batch.create(file.inside, bytes, OPEN_MODE)?,
             Fate::Update => batch.replace(file.inside, bytes, None, OPEN_MODE)?,
             Fate::KeepAsideAndUpdate => {
-                aside.push(files::keep_aside(deployment, file.inside, now)?);
+                aside.push(batch::keep_aside(deployment, file.inside, now)?);
                 batch.replace(file.inside, bytes, None, OPEN_MODE)?;
             }
             Fate::Leave | Fate::Keep | Fate::Block => {}
@@ -253,9 +254,8 @@ fn write(
     for name in MAIN_NAMES.iter().filter(|name| **name != path::COMPOSE) {
         let exists = found.main.as_ref().is_some_and(|main| main.name == *name) || found.shadowed.contains(name);
         if exists && mode.overwrite {
-            aside.push(files::keep_aside(deployment, name, now)?);
-            let old = deployment.path(name);
-            std::fs::remove_file(&old).map_err(|e| Error::io("move aside", &old, e))?;
+            aside.push(batch::keep_aside(deployment, name, now)?);
+            files::remove(deployment, name)?;
         }
     }
     refresh_labels(deployment)?;

@@ -13,11 +13,11 @@ use super::snapshot::Container;
 use crate::answer::{Error, Finding};
 use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
-use crate::deployment::Lock;
 use crate::engine::client::Output;
 use crate::engine::errors;
 use crate::model::stack::Reach;
 use crate::os::files;
+use crate::os::lock::Lock;
 use crate::rules::{self, RuleId};
 
 /// Pulling and building over a slow line; afterwards something is wrong with it.

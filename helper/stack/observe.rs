@@ -196,7 +196,7 @@ impl<'a> Observer<'a> {
         let config_hash = labels::label_values(self.deployment).ok().and_then(|(hash, _)| hash);
         let written = |inside: &str| {
             let meta = files::metadata(self.deployment, inside).ok().flatten()?;
-            meta.modified().ok().map(OffsetDateTime::from)
+            meta.modified()
         };
         Files {
             config_hash,

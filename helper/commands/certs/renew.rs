@@ -13,6 +13,7 @@ use crate::certs::renewal::{self, Decision, Renewed, Wish};
 use crate::certs::{CertificateInfo, Files, Judged};
 use crate::deployment::{Deployment, OPEN_MODE, Replica, path};
 use crate::model::pair::ProxyPair;
+use crate::os::batch;
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules::RuleId;
 use crate::steps;
@@ -153,8 +154,7 @@ fn renew(
         let why = judged.findings.first().map_or("see the findings", |f| f.title.as_str());
         return Ok(unchanged(deployment, before.server, format!("not renewed: {why}"), reason, judged.findings));
     }
-    files::replace(deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
-    files::sync_dir(deployment, path::DATA);
+    batch::replace(deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
     let life = judged.server.as_ref().map(CertificateInfo::life).unwrap_or_default();
     let data = RenewData { renewed: true, reason, server: judged.server, files: entry(deployment, Action::Updated) };
     let summary = format!("the server certificate is renewed: {life}; the proxy reloads it by itself");

@@ -94,9 +94,6 @@ pub(crate) fn run(
         Some(StepRequest::Finish) => Some(rotation.finish()?),
         Some(StepRequest::Back) => Some(rotation.back(request.to)?),
     };
-    if outcome.is_some() {
-        files::sync_dir(deployment, path::DATA);
-    }
     let (done, findings) = match outcome {
         None => (None, Vec::new()),
         Some(Outcome::Done(what)) => (Some(what), Vec::new()),

@@ -21,8 +21,10 @@ use crate::config::stamp::{Origin, origin};
 use crate::deployment::{DIR_MODE, OPEN_MODE, SECRET_MODE};
 use crate::export::parts::{LeftOut, RouteExport, RouteState, domain, pair};
 use crate::lint::facts::Facts;
+use crate::os::batch::Batch;
 use crate::os::directory::Directory;
-use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::os::files::{self, Action, FileEntry};
+use crate::os::litter;
 use crate::rules::{self, RuleId};
 
 pub(crate) use values::{CHART, VERSION};
@@ -31,6 +33,8 @@ pub(crate) use values::{CHART, VERSION};
 const VALUES: &str = "values.yaml";
 /// The file with the token, if it was asked for.
 const SECRETS: &str = "secrets.yaml";
+/// Names in a folder that are looked at.
+const MOST: usize = 2000;
 /// Scripts are run by name.
 const SCRIPT_MODE: u32 = 0o755;
 
@@ -95,11 +99,11 @@ pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Res
         has_secrets: include_token,
     };
     let text = |name, text, mode| Planned { name, text, mode };
-    let mut files = Vec::new();
+    // The file by which a killed export is known again comes first.
+    let mut files = vec![text(VALUES, values::text(gateway, domain, &routes), OPEN_MODE)];
     if include_token {
         files.push(text(SECRETS, secrets::manifest(facts, &scripts.pair)?, SECRET_MODE));
     }
-    files.push(text(VALUES, values::text(gateway, domain, &routes), OPEN_MODE));
     if let Some(sample) = &sample {
         files.push(text("sample.yaml", sample.manifest()?, OPEN_MODE));
         left_out.extend(sample.edited());
@@ -122,7 +126,9 @@ pub(crate) fn require_room(folder: &Directory) -> Result<(), Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && fs::symlink_metadata(root).is_err() => return Ok(()),
         Err(e) => return Err(Error::io("look at", root, e)),
     }
-    let mut names = fs::read_dir(root).map_err(|e| Error::io("list", root, e))?;
+    let names = files::names(folder, "", MOST)?;
+    // What a killed export left is none of a person's, and is removed by the next.
+    let mut names = names.into_iter().filter(|name| !litter::is_temporary(name));
     let is_export = || {
         let text = files::read_text(folder, VALUES).ok().flatten();
         text.is_some_and(|text| origin(&text) != Origin::Foreign)
@@ -145,6 +151,7 @@ pub(crate) fn write(folder: &Directory, plan: &Plan) -> Result<(Vec<FileEntry>, 
     if fs::symlink_metadata(folder.root()).is_err() {
         files::make_dir(folder, "", DIR_MODE)?;
     }
+    litter::sweep(folder, "", |name| plan.files.iter().any(|file| file.name == name) || name == SECRETS);
     let (mut batch, mut done, mut findings) = (Batch::new(folder), Vec::new(), Vec::new());
     for Planned { name, text, mode } in &plan.files {
         let action = match files::read_text(folder, name) {
@@ -166,7 +173,6 @@ pub(crate) fn write(folder: &Directory, plan: &Plan) -> Result<(Vec<FileEntry>, 
         done.push((name, action));
     }
     batch.commit()?;
-    files::sync_dir(folder, "");
     // Also one that an earlier export left.
     if let Ok(Some(_)) = files::metadata(folder, SECRETS) {
         let place = folder.path(SECRETS);

@@ -75,7 +75,7 @@ pub(crate) fn pack(
     let packed = archive::pack(FOLDER, &entries, caller.now).map_err(|e| Error::io("pack", place, e))?;
     // Certificates alone are public; a deployment has the server's key in it.
     let mode = if scope == Scope::Certificate { OPEN_MODE } else { SECRET_MODE };
-    archive::save(place, &packed, mode).map_err(|e| Error::io("write", place, e))?;
+    archive::save(place, &packed, mode)?;
     Ok(Ok(Packed { entries: entries.into_iter().map(|entry| entry.name).collect(), left_out, findings }))
 }
 

@@ -1,8 +1,6 @@
 //! The files of a deployment directory, each with what speaks against handing it on.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-
+use crate::answer::Error;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, Token, path, scaffold, token};
 use crate::export::parts::LeftOut;
@@ -41,8 +39,8 @@ pub(super) fn walk(deployment: &Deployment, server_key: &str, needed: &[String])
     while let Some((folder, depth)) = open.pop() {
         for name in names(deployment, &folder) {
             let inside = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-            let meta = fs::symlink_metadata(deployment.path(&inside));
-            let is_dir = meta.as_ref().is_ok_and(fs::Metadata::is_dir);
+            let meta = files::metadata(deployment, &inside).ok().flatten();
+            let is_dir = meta.is_some_and(|meta| meta.is_dir());
             if is_passed_over(&name, &inside) {
                 continue;
             }
@@ -53,7 +51,7 @@ pub(super) fn walk(deployment: &Deployment, server_key: &str, needed: &[String])
             } else if is_dir {
                 walk.left_out.push(LeftOut::new(&inside, "it is too deep inside"));
             } else {
-                let mode = meta.as_ref().map_or(0, |meta| meta.mode());
+                let mode = meta.map_or(0, |meta| meta.mode());
                 walk.take(deployment, inside, mode, server_key, needed);
             }
             if walk.is_too_much {
@@ -67,8 +65,7 @@ pub(super) fn walk(deployment: &Deployment, server_key: &str, needed: &[String])
 }
 
 fn names(deployment: &Deployment, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(deployment.path(folder)).into_iter().flatten().take(MOST_NAMES).flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    files::names(deployment, folder, MOST_NAMES).unwrap_or_default()
 }
 
 /// What is not part of a deployment, or is named once for all.
@@ -116,10 +113,11 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     if inside.chars().any(|c| c.is_control() || matches!(c, '\\' | '\u{fffd}')) {
         return Err("its name has characters that no path of a bundle has".into());
     }
-    let meta = fs::symlink_metadata(deployment.path(inside)).map_err(|_| "it cannot be looked at".to_owned())?;
-    if meta.is_symlink() {
-        return Err("a symbolic link".into());
-    }
+    let meta = match files::metadata(deployment, inside) {
+        Ok(Some(meta)) => meta,
+        Err(Error::Unexpected { .. }) => return Err("a symbolic link".into()),
+        Ok(None) | Err(_) => return Err("it cannot be looked at".into()),
+    };
     if !meta.is_file() {
         return Err("neither a file nor a folder".into());
     }

@@ -1,6 +1,6 @@
 //! Writes a bundle into a directory: nothing that a person wrote or changed there is replaced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::unpack::Bundle;
@@ -12,7 +12,9 @@ use crate::deployment::replica::{Manifest, Replica, Scope};
 use crate::deployment::{Deployment, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path, scaffold};
 use crate::hash::sha256_hex;
 use crate::os::archive::Entry;
-use crate::os::files::{self, Action, Batch, FileEntry};
+use crate::os::batch::{self, Batch};
+use crate::os::files::{self, Action, FileEntry};
+use crate::os::litter;
 use crate::render::labels;
 use crate::rules::{self, RuleId};
 
@@ -41,6 +43,7 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
     for entry in &bundle.entries {
         plan.push((entry, action(entry, bundle, before.as_ref(), deployment, is_older)?));
     }
+    sweep(bundle, deployment);
     make_folders(plan.iter().filter(|(_, action)| *action == Action::Created).map(|(entry, _)| *entry), deployment)?;
     let mut batch = Batch::new(deployment);
     for (entry, action) in &plan {
@@ -57,10 +60,8 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
     }
     let manifest = merged(bundle, before, is_older);
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Internal(e.to_string()))?;
-    files::replace(deployment, path::REPLICA, &manifest, None, OPEN_MODE)?;
+    batch::replace(deployment, path::REPLICA, &manifest, None, OPEN_MODE)?;
     labels::refresh_labels(deployment)?;
-    files::sync_dir(deployment, "");
-    files::sync_dir(deployment, path::DATA);
     for (entry, action) in plan {
         let is_edited =
             action == Action::Kept && !is_merged(&entry.name) && !(is_older && is_pair(bundle, &entry.name));
@@ -167,6 +168,19 @@ fn make_folders<'a>(entries: impl Iterator<Item = &'a Entry>, deployment: &Deplo
     Ok(())
 }
 
+/// Removes what a killed run left of the bundle's files, wherever they go.
+fn sweep(bundle: &Bundle, deployment: &Deployment) {
+    let split =
+        |name: &str| name.rsplit_once('/').map_or((String::new(), name.to_owned()), |(f, n)| (f.into(), n.into()));
+    let mut folders: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (folder, name) in bundle.entries.iter().map(|entry| split(&entry.name)) {
+        folders.entry(folder).or_default().insert(name);
+    }
+    for (folder, names) in folders {
+        litter::sweep(deployment, &folder, |name| names.contains(name));
+    }
+}
+
 /// Adds variables that `.env` lacks: those that are there are the person's, the token before all.
 fn complete_env(bundle: &Bundle, deployment: &Deployment) -> Result<(), Error> {
     let given = bundle.entry(path::ENV).map(EnvFile::new);
@@ -178,7 +192,7 @@ fn complete_env(bundle: &Bundle, deployment: &Deployment) -> Result<(), Error> {
             }
         }
         if changed {
-            files::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
+            batch::replace(deployment, path::ENV, env.as_bytes(), None, SECRET_MODE)?;
         }
     }
     scaffold::ensure_env_and_gitignore(deployment, Some(&bundle.domain)).map(drop)
