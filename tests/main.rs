@@ -7,7 +7,6 @@ mod support;
 mod certs;
 mod commands;
 mod contract;
-mod crash;
 mod diagnose;
 mod docs;
 mod engine;

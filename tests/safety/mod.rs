@@ -1,8 +1,14 @@
-//! Bad input, broken files, a full disk, a faulty docker: an answer, never a lost file, never a leaked secret.
+//! Bad input, broken files, a full disk, a kill, a power cut, a faulty docker: an answer, never a lost file, never a
+//! leaked secret.
 
 mod bad_input;
 mod broken_file;
 mod canaries;
+mod crash;
 mod docker_faults;
+#[cfg(target_os = "linux")]
+mod exchanged;
 mod full_disk;
 mod limits;
+mod surroundings;
+mod together;
