@@ -272,7 +272,8 @@ pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
     }
     foreign.extend(compose.iter().filter(|(_, origin)| *origin == Origin::Foreign).map(|(name, _)| (*name).to_owned()));
     foreign.extend(data.iter().filter(|name| !is_data(name)).map(|name| format!("data/{name}")));
-    foreign.extend(config.iter().filter(|name| !path::GATEWAY.ends_with(name.as_str())).map(|n| format!("config/{n}")));
+    let is_config = |name: &str| path::GATEWAY.ends_with(name) || is_kept_aside(name);
+    foreign.extend(config.iter().filter(|name| !is_config(name)).map(|name| format!("config/{name}")));
 
     let best = compose.iter().map(|(_, origin)| *origin).chain([env, gateway]).max().unwrap_or(Origin::None);
     let is_stray = !has_project && foreign.len() == stray;

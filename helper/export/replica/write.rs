@@ -44,16 +44,11 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
         plan.push((entry, action(entry, bundle, before.as_ref(), deployment, is_older)?));
     }
     sweep(bundle, deployment);
-    make_folders(plan.iter().filter(|(_, action)| *action == Action::Created).map(|(entry, _)| *entry), deployment)?;
-    let mut batch = Batch::new(deployment);
-    for (entry, action) in &plan {
-        match action {
-            Action::Created => batch.create(&entry.name, &entry.bytes, mode(entry))?,
-            Action::Updated => batch.replace(&entry.name, &entry.bytes, None, mode(entry))?,
-            Action::Unchanged | Action::Kept => {}
-        }
-    }
-    batch.commit()?;
+    // First what says that this is a deployment: a killed run is then known again by the next.
+    let (first, rest): (Vec<_>, Vec<_>) = plan.iter().partition(|(entry, _)| is_merged(&entry.name));
+    write_files(&first, deployment)?;
+    make_folders(rest.iter().filter(|(_, action)| *action == Action::Created).map(|(entry, _)| *entry), deployment)?;
+    write_files(&rest, deployment)?;
     if bundle.manifest.scope == Scope::Deployment {
         complete_env(bundle, deployment)?;
         written.findings.extend(gone(bundle, before.as_ref(), deployment));
@@ -153,6 +148,18 @@ fn action(
         }),
         (false, false) => Ok(Action::Kept),
     }
+}
+
+fn write_files(plan: &[&(&Entry, Action)], deployment: &Deployment) -> Result<(), Error> {
+    let mut batch = Batch::new(deployment);
+    for (entry, action) in plan {
+        match action {
+            Action::Created => batch.create(&entry.name, &entry.bytes, mode(entry))?,
+            Action::Updated => batch.replace(&entry.name, &entry.bytes, None, mode(entry))?,
+            Action::Unchanged | Action::Kept => {}
+        }
+    }
+    batch.commit()
 }
 
 fn make_folders<'a>(entries: impl Iterator<Item = &'a Entry>, deployment: &Deployment) -> Result<(), Error> {

@@ -59,7 +59,7 @@ pub(super) fn cuts(scenario: &'static Scenario, random: &mut Random) -> Vec<Cut>
     let mut disk = Disk::load(home.path());
     let before = Before::of(&dir);
     let log = scratch.path().join("trace");
-    let trace = format!("trace={}", CHANGES.join(","));
+    let trace = format!("trace=umask,{}", CHANGES.join(","));
     let strace = ["-y", "-xx", "-s", "16777216", "-o", log.to_str().unwrap(), "-e", &trace];
     let printed = scenario.traced(home.path(), &dir, &strace);
     assert!(!printed.is_empty(), "{}", scenario.name);
@@ -70,8 +70,12 @@ pub(super) fn cuts(scenario: &'static Scenario, random: &mut Random) -> Vec<Cut>
         let is_answer = call.name == "write" && call.args[0].starts_with("1<");
         if is_answer {
             let end = Disk::load(home.path()).found(Luck::None, random);
-            assert_eq!(disk.found(Luck::None, random), end, "{}: not all of it is on the disk", scenario.name);
-            assert_eq!(disk.found(Luck::Names, random), end, "{}: not all of it is on the disk", scenario.name);
+            for luck in [Luck::None, Luck::Names] {
+                let found = disk.found(luck, random);
+                let lost: Vec<_> =
+                    end.iter().filter(|file| !found.contains(file)).map(|file| (&file.0, file.2)).collect();
+                assert!(lost.is_empty() && found.len() == end.len(), "{}: not on the disk: {lost:?}", scenario.name);
+            }
         } else {
             disk.replay(&call, home.path());
         }
@@ -97,8 +101,10 @@ impl<'a> Call<'a> {
         assert!(!line.contains("unfinished ...>"), "two threads change files at once: {line:.200}");
         let (_, call) = line.split_once(' ')?;
         let (name, rest) = call.trim_start().split_once('(')?;
-        let (args, result) = rest.rsplit_once(") = ")?;
-        (CHANGES.contains(&name) && !result.starts_with('-')).then(|| Self { name, args: args.split(", ").collect() })
+        let (args, result) = rest.rsplit_once(" = ")?;
+        let args = args.trim_end().strip_suffix(')')?;
+        ((CHANGES.contains(&name) || name == "umask") && !result.starts_with('-'))
+            .then(|| Self { name, args: args.split(", ").collect() })
     }
 
     /// The bytes of a text, or the path of a descriptor.
@@ -164,13 +170,13 @@ impl Node {
     }
 }
 
-/// The first node is the root.
-struct Disk(Vec<Node>);
+/// The first node is the root. The number is the umask.
+struct Disk(Vec<Node>, u32);
 
 impl Disk {
     /// A folder that has been there for long.
     fn load(root: &Path) -> Self {
-        let mut disk = Self(Vec::new());
+        let mut disk = Self(Vec::new(), 0);
         disk.load_below(root);
         disk
     }
@@ -203,7 +209,7 @@ impl Disk {
     }
 
     fn make(&mut self, path: &Path, mode: u32, content: Option<Vec<u8>>) {
-        let id = self.0.len();
+        let (id, mode) = (self.0.len(), mode & !self.1);
         self.0.push(Node { mode, mode_on_disk: mode, content, ..Node::default() });
         self.change(path, |name| Change::Set(name, id));
     }
@@ -215,6 +221,10 @@ impl Disk {
     }
 
     fn replay(&mut self, call: &Call<'_>, home: &Path) {
+        if call.name == "umask" {
+            self.1 = call.octal(0);
+            return;
+        }
         // What lies elsewhere is none of the directory's.
         let own = |path: PathBuf| path.strip_prefix(home).ok().map(Path::to_path_buf);
         let path = match call.name {
