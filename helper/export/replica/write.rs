@@ -15,6 +15,7 @@ use crate::os::archive::Entry;
 use crate::os::batch::{self, Batch};
 use crate::os::files::{self, Action, FileEntry};
 use crate::os::litter;
+use crate::os::settle::settle;
 use crate::render::labels;
 use crate::rules::{self, RuleId};
 
@@ -53,6 +54,8 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
         complete_env(bundle, deployment)?;
         written.findings.extend(gone(bundle, before.as_ref(), deployment));
     }
+    // What it lists is on the disk before it is: otherwise a power cut leaves files that look like a person's.
+    settle()?;
     let manifest = merged(bundle, before, is_older);
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Internal(e.to_string()))?;
     batch::replace(deployment, path::REPLICA, &manifest, None, OPEN_MODE)?;
