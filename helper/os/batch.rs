@@ -32,8 +32,9 @@ struct Temporary {
     inside: String,
     /// Its name now, in the same folder.
     name: OsString,
-    /// Locked, so that nothing takes it for what a killed helper left.
-    file: File,
+    /// Locked, so that nothing takes it for what a killed helper left. Closed before the file is removed: where there
+    /// are no more descriptors, its own is needed for that.
+    file: Option<File>,
     replaces: bool,
     is_kept: bool,
 }
@@ -83,7 +84,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn commit(self) -> Result<(), Error> {
         // After all of them were written: a journal that commits the first takes the others along. With their modes.
         for file in &self.prepared {
-            file.file.sync_all().map_err(|e| Error::io("write", &file.path(), e))?;
+            file.open()?.sync_all().map_err(|e| Error::io("write", &file.path(), e))?;
         }
         self.prepared.into_iter().try_for_each(Temporary::appear)
     }
@@ -105,28 +106,36 @@ impl Temporary {
             };
             let _ = file.try_lock();
             let directory = directory.clone();
-            let made = Self { directory, inside: inside.to_owned(), name, file, replaces, is_kept: false };
             // Unless another helper swept it away before it was locked.
-            if fstat(&made.file).is_ok_and(|found| found.st_nlink > 0) {
+            let is_there = fstat(&file).is_ok_and(|found| found.st_nlink > 0);
+            let inside = inside.to_owned();
+            let made = Self { directory, inside, name, file: Some(file), replaces, is_kept: false };
+            if is_there {
                 return Ok(made);
             }
         }
         Err(failed(io::ErrorKind::AlreadyExists.into()))
     }
 
-    fn filled(mut self, bytes: &[u8], mode: u32, old: Option<Meta>) -> Result<Self, Error> {
+    fn open(&self) -> Result<&File, Error> {
+        let closed = || Error::io("write", &self.path(), io::ErrorKind::NotFound.into());
+        self.file.as_ref().ok_or_else(closed)
+    }
+
+    fn filled(self, bytes: &[u8], mode: u32, old: Option<Meta>) -> Result<Self, Error> {
         let path = self.path();
-        self.file.write_all(bytes).map_err(|e| Error::io("write", &path, e))?;
+        let mut file = self.open()?;
+        file.write_all(bytes).map_err(|e| Error::io("write", &path, e))?;
         if let Some(old) = old {
             let uid = (old.uid() != rustix::process::geteuid().as_raw()).then(|| Uid::from_raw(old.uid()));
             let gid = (old.gid() != rustix::process::getegid().as_raw()).then(|| Gid::from_raw(old.gid()));
             if uid.is_some() || gid.is_some() {
                 // Only root may give a file away; for anyone else the new one is theirs.
-                let _ = fchown(&self.file, uid, gid);
+                let _ = fchown(file, uid, gid);
             }
         }
         if mode != 0o600 {
-            let set = self.file.set_permissions(Permissions::from_mode(mode));
+            let set = file.set_permissions(Permissions::from_mode(mode));
             set.map_err(|e| Error::io("open up", &path, e))?;
         }
         Ok(self)
@@ -157,6 +166,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
+        drop(self.file.take());
         if !self.is_kept
             && let Ok(Some((folder, _))) = self.directory.place(&self.inside)
         {

@@ -85,18 +85,23 @@ impl Directory {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(error) => return Err(failed(&self.root, error)),
         };
-        let mut at = root.try_clone_to_owned().map_err(|error| Error::io("look at", &self.root, error))?;
         let mut path = self.root.clone();
+        let mut at: Option<OwnedFd> = None;
         for part in parts {
             path.push(part);
-            at = match openat(&at, *part, ENTER | OFlags::NOFOLLOW, Mode::empty()) {
+            let above = at.as_ref().map_or(root, OwnedFd::as_fd);
+            let below = match openat(above, *part, ENTER | OFlags::NOFOLLOW, Mode::empty()) {
                 Ok(below) => below,
                 Err(Errno::NOENT) => return Ok(None),
-                Err(Errno::NOTDIR | Errno::LOOP) => return Err(no_folder(&at, part, path)),
+                Err(Errno::NOTDIR | Errno::LOOP) => return Err(no_folder(above, part, path)),
                 Err(error) => return Err(failed(&path, error)),
             };
+            at = Some(below);
         }
-        Ok(Some(at))
+        match at {
+            Some(folder) => Ok(Some(folder)),
+            None => root.try_clone_to_owned().map(Some).map_err(|error| Error::io("look at", &self.root, error)),
+        }
     }
 }
 
@@ -116,7 +121,7 @@ fn parts<'a>(directory: &Directory, inside: &'a str) -> Result<Vec<&'a OsStr>, E
     Ok(parts)
 }
 
-fn no_folder(above: &OwnedFd, name: &OsStr, path: PathBuf) -> Error {
+fn no_folder(above: BorrowedFd<'_>, name: &OsStr, path: PathBuf) -> Error {
     let found = statat(above, name, AtFlags::SYMLINK_NOFOLLOW);
     match found.map(|found| FileType::from_raw_mode(found.st_mode)) {
         Ok(FileType::Symlink) => Error::Unexpected { act: "follow", path, what: "it is a symbolic link".into() },

@@ -58,7 +58,9 @@ pub(crate) fn take_umask() {
 /// Makes a folder above a directory, and those above it, as `mkdir -p` would: they are the person's.
 pub(super) fn make_above(folder: &Path) -> io::Result<()> {
     let missing: Vec<PathBuf> = folder.ancestors().take_while(|at| !at.exists()).map(Path::to_path_buf).collect();
-    let own = UMASK.get().map(|theirs| rustix::process::umask(*theirs));
+    // Keys will lie below: whatever the umask, no other user can exchange them.
+    let closed = Mode::WGRP | Mode::WOTH;
+    let own = UMASK.get().map(|theirs| rustix::process::umask(*theirs | closed));
     let made = std::fs::create_dir_all(folder);
     own.map(rustix::process::umask);
     made?;
