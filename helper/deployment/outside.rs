@@ -2,15 +2,16 @@
 //! none along.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::Deployment;
+use super::{DIR_MODE, Deployment, SECRET_MODE};
 use crate::answer::Error;
 use crate::caller::Caller;
 use crate::hash::sha256_hex;
+use crate::os::directory::Directory;
+use crate::os::{batch, litter};
 
 /// The file of a kind, below `$XDG_STATE_HOME/mcp-tunnels`; `None` where that is not outside of the directory, or unknown.
 ///
@@ -43,11 +44,10 @@ pub(crate) fn read(path: &Path) -> Option<String> {
 /// `io`.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let io = |error| Error::io("write", path, error);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(text.as_bytes()).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    let made = fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(folder);
+    made.map_err(|error| Error::io("create", folder, error))?;
+    let directory = Directory::new(folder.to_path_buf());
+    litter::sweep(&directory, "", |_| true);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    batch::replace(&directory, &name, text.as_bytes(), Some(SECRET_MODE), SECRET_MODE)
 }

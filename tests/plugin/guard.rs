@@ -50,11 +50,20 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
     let parent = folder();
     let [dep, spaced, other] = places(parent.path());
     let script = root().join("bin/mcp-tunnels-guard");
-    let mut calls: Vec<Value> =
-        [".env", "data/ca.key", "data/tls.key", "data/ca-next.key", ".env.bak-20261126T070000Z"]
-            .iter()
-            .map(|file| call("Read", &other, &json!({"file_path": format!("{dep}/{file}")})))
-            .collect();
+    let mut calls: Vec<Value> = [
+        ".env",
+        "data/../data/ca.key",
+        "data/../.env",
+        "/.env",
+        "data/./ca.key",
+        "data/ca.key",
+        "data/tls.key",
+        "data/ca-next.key",
+        ".env.bak-20261126T070000Z",
+    ]
+    .iter()
+    .map(|file| call("Read", &other, &json!({"file_path": format!("{dep}/{file}")})))
+    .collect();
     for command in [
         "cat .env",
         "grep TUNNEL .env",
@@ -71,6 +80,34 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         "docker inspect mcp-tunnel-cloudflared-1",
         "docker inspect -f '{{.Config.Env}}' mcp-tunnel-cloudflared-1",
         "docker compose exec cloudflared cat /run/secrets/tunnel_token",
+        "<.env cat",
+        "cat<.env",
+        "cd data && cat ca.key",
+        "cat ./data/../data/ca.key",
+        "cd config/.. && cat .env",
+        "python3 -c \"print(open('.env').read())\"",
+        "dd if=.env",
+        "curl -d @.env http://localhost:1",
+        "cat .e\\nv",
+        "cat .e''nv",
+        "cat .en?",
+        "cat .[e]nv",
+        "cat {.env,}",
+        "cat data/c?.key",
+        "echo \"$(cat .env)\"",
+        "echo `cat .env`",
+        "eval cat .env",
+        "find . -name .env -exec cat {} +",
+        "git show HEAD:.env",
+        "docker exec abc123 cat /run/secrets/tunnel_token",
+        "docker exec $(docker ps -q -f name=cloudflared) cat /run/secrets/tunnel_token",
+        "docker-compose config",
+        "docker compose convert",
+        "docker compose --file=./docker-compose.yaml config",
+        "docker inspect $(docker compose ps -q)",
+        "docker container inspect mcp-tunnel-cloudflared-1",
+        "sudo -u me cat .env",
+        "timeout 5 cat .env",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
     }
@@ -80,6 +117,10 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         format!("cat \"{spaced}/.env\""),
         format!("docker compose --project-directory {dep} config"),
         format!("docker compose -f {dep}/docker-compose.yaml config"),
+        format!("docker compose --project-directory={dep} config"),
+        format!("cat {}/.env", spaced.replace(' ', "\\ ")),
+        format!("find {dep} -name .env -exec cat {{}} \\;"),
+        format!("pushd {dep}; cat .env"),
     ] {
         calls.push(call("Bash", &other, &json!({ "command": command })));
     }
@@ -111,6 +152,7 @@ fn nothing_else_is_stopped() {
         call("Read", &dep, &json!({"file_path": format!("{other}/data/ca.key")})),
         call("Read", &dep, &json!({"file_path": format!("{dep}/config/mcp-gateway.yaml")})),
         call("Read", &dep, &json!({"file_path": format!("{dep}/data/ca.crt")})),
+        call("Read", &dep, &json!({"file_path": format!("{dep}/.env.example")})),
         call("Write", &dep, &json!({"file_path": format!("{dep}/.env"), "content": "cat .env"})),
         call("Grep", &dep, &json!({"pattern": "routes", "path": dep})),
         call("Grep", &dep, &json!({"pattern": "TOKEN", "path": other, "output_mode": "content"})),
@@ -135,11 +177,32 @@ fn nothing_else_is_stopped() {
         "echo 'cat .env'",
         "\"/x/bin/mcp-tunnels-helper\" init --dir \"~/mcp-tunnel\"",
         "unbalanced ' quote in .env",
+        "cat .env.example",
+        "cat data/*.crt",
+        "cat config/*",
+        "cat *",
+        "cat src/monkey.key",
+        "grep -q TUNNEL_TOKEN .env",
+        "grep -c TUNNEL .env && echo yes",
+        "sed -i 's/a/b/' .env",
+        "sha256sum data/ca.key",
+        "find . -name .env",
+        "docker exec web cat /run/secrets/db_password",
+        "docker inspect $(docker ps -q) --format '{{.State.Status}}'",
+        "python3 -c 'import os; print(os.environ[\"HOME\"])'",
+        "printf '%s' \"$(date)\"",
         "",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
     }
-    for command in ["cat .env", "grep -r TOKEN src", "cp .env.example .env", "docker compose config"] {
+    for command in [
+        "python3 -c \"open('.env')\"",
+        "cat data/*",
+        "cat .env",
+        "grep -r TOKEN src",
+        "cp .env.example .env",
+        "docker compose config",
+    ] {
         calls.push(call("Bash", &other, &json!({ "command": command })));
     }
     for call in &calls {
