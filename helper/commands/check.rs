@@ -64,7 +64,7 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let mut report = Report::new(summary, data);
     let ends_with_ca = facts.certificates.as_ref().is_some_and(Judged::ends_with_ca);
     let start = || Next::helper("start the stack and wait until it is ready", caller.command(&["up"]));
-    let before = steps::before_start(deployment, caller);
+    let before = steps::before_start(&facts, deployment, caller);
     report.next = match before {
         // What a person has not done yet is not a fault to repair.
         Some(step) if step.who == Who::Person => vec![step],

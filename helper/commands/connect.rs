@@ -12,11 +12,11 @@ use self::request::Request;
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::config;
-use crate::deployment::{Deployment, RouteName, TokenState, scaffold};
+use crate::deployment::{Deployment, RouteName, TokenState};
 use crate::engine::{client::Docker, container};
 use crate::lint::secrets;
+use crate::model::current::Current;
 use crate::model::token::{AgentToken, Origin, token_of};
-use crate::model::{current, found::Found};
 use crate::rules::{self, RuleId, Subject};
 use crate::steps;
 
@@ -105,8 +105,9 @@ pub(crate) fn run(
         model: checked_model(request.model.as_deref().unwrap_or(MODEL))?,
         language: request.language.unwrap_or_default(),
     };
-    let domain = current::require_domain(deployment)?;
-    let routes = current::routes(deployment);
+    let current = Current::read(deployment);
+    let domain = current.require_domain(deployment)?;
+    let routes = current.routes();
     if routes.is_empty() {
         return Err(Error::Directory {
             message: format!("`{}` has no routes", deployment.root().display()),
@@ -114,18 +115,18 @@ pub(crate) fn run(
                 .into(),
         });
     }
-    let found = Found::read(deployment);
+    let found = &current.found;
     let (calls, mut findings) = calls(routes, &found.paths(), &wanted, domain.as_str());
     if calls.is_empty() {
         findings = findings.into_iter().map(|finding| finding.with_severity(Severity::Error)).collect();
     }
-    let token = token_of(&found, deployment, caller, found.roles().agent.as_deref());
+    let token = token_of(found, deployment, caller, found.roles().agent.as_deref());
     findings.extend(found.env_fault.clone().or_else(|| match token.origin {
         // What is not seen is not missing.
         Origin::Unseen(_) => None,
         _ => secrets::state_finding(&token.state),
     }));
-    let (running, unknown) = match is_running(deployment) {
+    let (running, unknown) = match is_running(deployment, &current) {
         Ok(running) => (Some(running), None),
         Err(why) => (None, Some(Skipped::new("containers", why))),
     };
@@ -225,11 +226,12 @@ fn summary(calls: &[RouteCall], token: &AgentToken, running: Option<bool>) -> St
 }
 
 /// Whether a container of the stack runs, or why that is not known.
-fn is_running(deployment: &Deployment) -> Result<bool, String> {
+fn is_running(deployment: &Deployment, current: &Current) -> Result<bool, String> {
     let unread = |error: Error| error.to_string();
-    let found = Found::read(deployment);
-    let env = scaffold::read_env(deployment).map_err(unread)?;
-    let project = found.project(deployment, env.as_ref()).ok_or("the name of the Compose project is not known")?;
+    if let Some(fault) = &current.found.env_fault {
+        return Err(fault.evidence.first().map_or_else(|| fault.title.clone(), |evidence| evidence.text.clone()));
+    }
+    let project = current.found.project(deployment).ok_or("the name of the Compose project is not known")?;
     let docker = Docker::find(deployment.root(), Vec::new(), false).ok_or("docker is not installed")?;
     let containers = container::of_project(&docker, &project).map_err(unread)?.map_err(|finding| finding.title)?;
     Ok(containers.iter().any(|container| container.status() == "running"))

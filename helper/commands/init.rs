@@ -14,10 +14,9 @@ use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
 use crate::certs::Purpose;
 use crate::certs::provision::{self, Lives};
-use crate::deployment::env_file::EnvFile;
 use crate::deployment::scaffold;
 use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, path};
-use crate::model::current::{self, Current};
+use crate::model::current::{Current, NoDomain};
 use crate::model::found::Found;
 use crate::os::files::{self, FileEntry};
 use crate::render;
@@ -35,11 +34,15 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         return from::run(deployment, request, bundle, caller);
     }
     let look = deployment.require_room(request.into_other_project)?;
-    let present = Present::read(deployment);
-    if let Some(fault) = &present.fault {
-        return Ok(without_domain(deployment, look.maker(), &present, Some(fault), request.verbose, caller));
-    }
-    let known = present.domain.clone();
+    let current = Current::read(deployment);
+    let known = match current.checked_domain().map_err(NoDomain::finding) {
+        Ok(known) if current.found.env_fault.is_none() => known,
+        domain => {
+            // Nothing can be written: `.env` cannot be read, or the domain is mistyped.
+            let fault = current.found.env_fault.clone().or(domain.err());
+            return Ok(without_domain(deployment, look.maker(), &current, fault, request.verbose, caller));
+        }
+    };
     let domain = match (&request.domain, known) {
         (Some(asked), Some(known)) if *asked != known => {
             return Err(Error::OtherDomain {
@@ -51,7 +54,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         (Some(asked), _) => asked.clone(),
         (None, Some(known)) => known,
         (None, None) if settings.is_empty() => {
-            return Ok(without_domain(deployment, look.maker(), &present, None, request.verbose, caller));
+            return Ok(without_domain(deployment, look.maker(), &current, None, request.verbose, caller));
         }
         (None, None) => {
             return Err(Error::request(
@@ -80,7 +83,8 @@ fn make(
     let action = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
     // Whoever was first while this one waited for the lock has decided.
-    if let Some(known) = current::known_domain(deployment)?
+    let current = Current::read(deployment);
+    if let Some(known) = current.known_domain()?
         && known != *domain
     {
         return Err(Error::OtherDomain {
@@ -92,7 +96,7 @@ fn make(
     made.files.push(FileEntry::of(deployment, "", action));
     made.files.extend(scaffold::ensure_env_and_gitignore(deployment, Some(domain))?);
 
-    let routes = current::route_labels(deployment, domain);
+    let routes = current.labels(domain);
     let purpose = Purpose { domain, routes: &routes, now: caller.now };
     let issued = provision::issue(deployment, purpose, Lives::default())?;
     made.files.extend(issued.files);
@@ -100,13 +104,15 @@ fn make(
 
     // Settings, or a stack that is there already and may have lost a file.
     let has_stack = files::read(deployment, path::GATEWAY).ok().flatten().is_some();
-    let faults = Found::read(deployment).faults();
+    // With `.env` as it is now.
+    let found = Found::read(deployment);
+    let faults = found.faults();
     if !faults.is_empty() {
         // Nothing sensible can be written beside a compose file that cannot be read.
         made.findings.extend(faults);
     } else if !settings.is_empty() || has_stack {
         let mode = Mode { verbose, ..Mode::default() };
-        let rendered = render::render(deployment, domain, settings, mode, caller.now)?;
+        let rendered = render::render(deployment, found, domain, settings, mode, caller.now)?;
         made.files.extend(rendered.files);
         made.findings.extend(rendered.findings);
         made.diffs.extend(rendered.diffs);
@@ -119,58 +125,30 @@ fn make(
     Ok(())
 }
 
-/// What the files of a directory say before anything is written.
-struct Present {
-    env: Option<EnvFile>,
-    found: Found,
-    domain: Option<Domain>,
-    /// Why the proxy's configuration cannot be used.
-    gateway_fault: Option<Finding>,
-    /// Why nothing can be written: the domain is mistyped, or `.env` cannot be read.
-    fault: Option<Finding>,
-}
-
-impl Present {
-    fn read(deployment: &Deployment) -> Self {
-        let current = Current::read(deployment);
-        let (domain, fault) = match current.checked_domain() {
-            Ok(domain) => (domain, current.found.env_fault.clone()),
-            Err(fault) => (None, current.found.env_fault.clone().or_else(|| Some(fault.finding()))),
-        };
-        Self {
-            env: current.found.env().cloned(),
-            gateway_fault: current.gateway_fault(),
-            found: current.found,
-            domain,
-            fault,
-        }
-    }
-}
-
 /// What is known without the tunnel's domain.
 fn without_domain(
     deployment: &Deployment,
     made_by: Option<Maker>,
-    present: &Present,
-    fault: Option<&Finding>,
+    current: &Current,
+    fault: Option<Finding>,
     verbose: bool,
     caller: &Caller,
 ) -> Report<InitData> {
     let root = deployment.root().display();
-    let standing = Standing::live(deployment, caller);
-    let summary = match (fault, made_by) {
+    let standing = Standing::live(current, deployment, caller);
+    let summary = match (&fault, made_by) {
         (None, None) => format!("{root} has no deployment yet; {}", standing.in_words()),
         (None, Some(_)) => format!("{root} does not name its tunnel; {}", standing.in_words()),
         (Some(fault), _) => format!("nothing was written in {root}: {}", fault.title),
     };
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
-        domain: present.domain.clone(),
+        domain: current.checked_domain().ok().flatten(),
         files: Vec::new(),
         ca: None,
         server: None,
-        token: token_name(&present.found, deployment, caller),
-        routes: current::routes(deployment),
+        token: token_name(&current.found, deployment, caller),
+        routes: current.routes(),
         made_by,
         replica_of: None,
         step: standing.progress.step(),
@@ -178,14 +156,14 @@ fn without_domain(
         diffs: Vec::new(),
     };
     let mut report = Report::new(summary, data);
-    report.findings.extend(fault.cloned());
-    report.findings.extend(present.env.as_ref().and_then(scaffold::env_fault));
-    report.findings.extend(present.found.faults());
-    report.findings.extend(present.gateway_fault.clone());
-    report.next = match fault {
-        Some(_) => vec![steps::again(deployment, caller)],
-        None => steps::next(&standing.progress, deployment, caller),
+    report.next = match &fault {
+        Some(_) => vec![steps::again(current, caller)],
+        None => steps::next(&standing.progress, current, deployment, caller),
     };
+    report.findings.extend(fault);
+    report.findings.extend(current.found.env().and_then(scaffold::env_fault));
+    report.findings.extend(current.found.faults());
+    report.findings.extend(current.gateway_fault());
     report.skipped = standing.skipped;
     report
 }

@@ -42,8 +42,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Reads them from where the stack has them. What cannot be seen is left out.
-    pub(super) fn read(deployment: &Deployment, caller: &Caller) -> Self {
-        let current = Current::read(deployment);
+    pub(super) fn of(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
         let roles = current.found.roles();
         let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
         let files = certificate_files(deployment, &pair);

@@ -13,7 +13,7 @@ use crate::config::settings::McpPath;
 use crate::deployment::{Deployment, Upstream};
 use crate::engine::container::Inspected;
 use crate::engine::version;
-use crate::model::current::{self, Current};
+use crate::model::current::Current;
 use crate::probe::container::{Place, sweep};
 use crate::probe::observe::{Observed, neighbours, observe};
 use crate::probe::row::{RouteRow, in_one_sentence, rows};
@@ -91,8 +91,8 @@ fn probe_routes(
             return Ok(report);
         }
     };
-    let domain = current::require_domain(deployment)?;
-    let Some(gateway) = &stack.declared.gateway else {
+    let domain = stack.declared.require_domain(deployment)?;
+    let Some(gateway) = stack.declared.gateway.good() else {
         return Err(Error::Directory {
             message: format!("`{}` has no proxy configuration that can be read", deployment.root().display()),
             hint: "run `mcp-tunnels-helper check` to see what is wrong with it".into(),
@@ -223,9 +223,10 @@ fn probe_url(
         ));
     }
     let (upstream, path) = split(url)?;
-    let domain = current::known_domain(deployment).ok().flatten();
+    let current = Current::read(deployment);
+    let domain = current.known_domain().ok().flatten();
     let domain = domain.map_or_else(|| "abcd1234.tunnel.anthropic.com".to_owned(), |domain| domain.to_string());
-    let planned = unnamed_route(deployment, &upstream, path.as_ref(), &domain, limit);
+    let planned = unnamed_route(deployment, current.gateway.good(), &upstream, path.as_ref(), &domain, limit);
     let (observed, engine) = from_own_network(deployment, &planned, caller)?;
     let observed = observed.as_ref().map_err(String::as_str);
     let (mut rows, mut findings) = apart(rows(&[planned], observed, &domain, request.verbose));
@@ -257,14 +258,14 @@ fn probe_url(
 /// An upstream as a route whose name is its URL.
 fn unnamed_route(
     deployment: &Deployment,
+    gateway: Option<&Gateway>,
     upstream: &Upstream,
     path: Option<&McpPath>,
     domain: &str,
     limit: u64,
 ) -> Planned {
-    let gateway = gateway_of(deployment);
-    let allowed = gateway.as_ref().map_or(Allowed::Private, target::allowed);
-    let trust = match &gateway {
+    let allowed = gateway.map_or(Allowed::Private, target::allowed);
+    let trust = match gateway {
         Some(gateway) => target::trust(deployment, gateway).unwrap_or_default(),
         None => Trust { ca_pem: None, public: true },
     };
@@ -286,10 +287,6 @@ fn from_own_network(
     sweep(&docker)?;
     let targets: Vec<Target> = planned.target.clone().into_iter().collect();
     Ok((observe(&docker, Place::OwnNetwork, &targets, &[], &[])?, engine))
-}
-
-fn gateway_of(deployment: &Deployment) -> Option<Gateway> {
-    Current::read(deployment).gateway.good().cloned()
 }
 
 /// `scheme://host:port`, and a path behind it.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::{Error, Next, Report, count};
+use crate::answer::{Error, Finding, Next, Report, count};
 use crate::caller::{Caller, quote};
-use crate::deployment::{Deployment, path, scaffold};
+use crate::deployment::{Deployment, path};
 use crate::lint::routes;
-use crate::model::current::{self, Current};
+use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::render;
 use crate::render::plan::{Diff, Mode};
@@ -62,12 +62,13 @@ pub(crate) fn run(
 ) -> Result<Report<RenderData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
-    if let Err(error) = scaffold::read_env(deployment) {
-        return Ok(without_env(deployment, request, &error));
+    let current = Current::read(deployment);
+    if let Some(fault) = &current.found.env_fault {
+        return Ok(without_env(&current, request, fault.clone()));
     }
-    let domain = current::require_domain(deployment)?;
+    let domain = current.require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
-    let rendered = render::render(deployment, &domain, &request.settings(), mode, caller.now)?;
+    let rendered = render::render(deployment, current.found, &domain, &request.settings(), mode, caller.now)?;
     let changed: Vec<&str> = rendered
         .files
         .iter()
@@ -84,8 +85,10 @@ pub(crate) fn run(
     } else {
         format!("wrote {} ({routes}); run `up` to apply it", changed.join(", "))
     };
-    let written = !rendered.blocked && !request.dry_run && !changed.is_empty();
-    let applied = if written { apply(deployment, &rendered.files, caller) } else { Vec::new() };
+    // The files as they are now.
+    let current = (!rendered.blocked && !request.dry_run).then(|| Current::read(deployment));
+    let written = current.as_ref().filter(|_| !changed.is_empty());
+    let applied = written.map(|current| apply(current, deployment, &rendered.files, caller)).unwrap_or_default();
     let stop = rendered.replaces.as_ref().filter(|old| old.must_be_stopped && request.overwrite).map(|old| {
         let command = match old.project() {
             Some(project) => format!("docker compose -p {} down --remove-orphans", quote(project.as_ref())),
@@ -104,30 +107,27 @@ pub(crate) fn run(
     };
     let mut report = Report::new(summary, data).whole(request.verbose);
     report.findings = rendered.findings;
-    if !rendered.blocked && !request.dry_run {
-        report.findings.extend(routes::not_defined_yet(&Current::read(deployment)));
-    }
+    report.findings.extend(current.iter().flat_map(routes::not_defined_yet));
     report.next.extend(stop);
     report.next.extend(applied);
     Ok(report)
 }
 
 /// How what was written takes effect: a first stack has the steps before its start, another is started again.
-fn apply(deployment: &Deployment, files: &[FileEntry], caller: &Caller) -> Vec<Next> {
+fn apply(current: &Current, deployment: &Deployment, files: &[FileEntry], caller: &Caller) -> Vec<Next> {
     let is_stack = |file: &FileEntry| file.action == Action::Created && file.path.ends_with(path::COMPOSE);
     if files.iter().any(is_stack) {
-        return steps::of_files(deployment, caller);
+        return steps::of_files(current, deployment, caller);
     }
     let up = || Next::helper("start the stack, or apply the change to the running one", caller.command(&["up"]));
-    vec![steps::before_start(deployment, caller).unwrap_or_else(up)]
+    vec![steps::before_start(current, deployment, caller).unwrap_or_else(up)]
 }
 
 /// Without the domain and the labels in `.env` nothing is written.
-fn without_env(deployment: &Deployment, request: &RenderRequest, error: &Error) -> Report<RenderData> {
-    let finding = scaffold::unreadable_env(error);
+fn without_env(current: &Current, request: &RenderRequest, finding: Finding) -> Report<RenderData> {
     let data = RenderData {
         files: Vec::new(),
-        routes: current::routes(deployment),
+        routes: current.routes(),
         paths: BTreeMap::new(),
         networks: Vec::new(),
         replaces: None,

@@ -15,6 +15,7 @@ use crate::answer::{self, Error, Finding, Next, Report, Severity};
 use crate::caller::Caller;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Replica};
+use crate::model::current::Current;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::{Acts, Outcome};
@@ -109,9 +110,8 @@ pub(super) fn refused(
     let data = StackData { ready: Some(false), project: refusal.project, ..StackData::default() };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
     let mut report = Report::new(format!("{what}: {why}"), data);
-    report
-        .next
-        .push(outcome::next(command, None, &refusal.findings, caller, || steps::before_start(deployment, caller)));
+    let before_start = || steps::before_start(&Current::read(deployment), deployment, caller);
+    report.next.push(outcome::next(command, None, &refusal.findings, caller, before_start));
     report.findings = refusal.findings;
     report.skipped = refusal.skipped;
     report
@@ -132,7 +132,7 @@ pub(crate) fn up(deployment: &Deployment, request: UpRequest, caller: &mut Calle
         Ok(stack) => stack,
         Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, deployment, caller)),
     };
-    labels::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment, &stack.declared.found)?;
     let mut acts = Acts::new(&stack, lock);
     acts.revive()?;
     acts.bring_up()?;
@@ -148,7 +148,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
         Ok(opened) => opened,
         Err(refusal) => return Ok(refused(refusal, "nothing was started", Command::Up, deployment, caller)),
     };
-    labels::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment, &stack.declared.found)?;
     let mut acts = Acts::new(&stack, lock);
     acts.revive()?;
     acts.bring_up_without_agent()?;
@@ -218,7 +218,7 @@ pub(crate) fn restart(
             format!("its services are {}", names.join(", ")),
         ));
     }
-    labels::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment, &stack.declared.found)?;
     let mut acts = Acts::new(&stack, lock);
     acts.restart(request.services.as_ref())?;
     finish(&stack, acts, limit, Command::Restart, caller)
@@ -349,10 +349,10 @@ fn report(
 ) -> Report<StackData> {
     let Waited { state, elapsed, .. } = waited;
     let summary = outcome::summary(command, Some(&state), &state.findings);
-    let before_start = || steps::before_start(stack.deployment, caller);
+    let before_start = || steps::before_start(&stack.declared, stack.deployment, caller);
     let next = outcome::next(command, Some(&state), &state.findings, caller, before_start);
     let skipped = outcome::skipped(&stack.skipped, &state);
-    let kept = Kept::read(stack.deployment, caller);
+    let kept = Kept::of(&stack.declared, stack.deployment, caller);
     let data = StackData {
         ready: state.is_ready(),
         project: Some(stack.declared.project.clone()),

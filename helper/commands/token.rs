@@ -13,6 +13,7 @@ use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
 use crate::lint::secrets;
+use crate::model::current::Current;
 use crate::os::git::{self, GitState};
 use crate::os::{batch, files, prompt};
 use crate::rules::RuleId;
@@ -99,9 +100,10 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
     };
     let mut report = Report::new(summary, data);
     report.findings.extend(secrets::shadow(&token, caller));
-    report.next = match rotated && steps::before_start(deployment, caller).is_none() {
+    let current = Current::read(deployment);
+    report.next = match rotated && steps::before_start(&current, deployment, caller).is_none() {
         true => vec![Next::helper("restart the stack to apply the new token", caller.command(&["restart"]))],
-        false => steps::of_files(deployment, caller),
+        false => steps::of_files(&current, deployment, caller),
     };
     Ok(report)
 }

@@ -85,6 +85,7 @@ pub(super) fn watch(
         }
         drop(out);
         thread::sleep(PAUSE);
+        stack.deployment.look_again();
     }
 }
 

@@ -155,6 +155,8 @@ impl Deployment {
     /// As [`Lock::take`].
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = Lock::take(self)?;
+        // Another helper may have written until now.
+        self.look_again();
         self.sweep();
         Ok(lock)
     }

@@ -13,9 +13,9 @@ use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::os::archive;
 use crate::rules::RuleId;
+use crate::stack::Stack;
 use crate::stack::observe::{Ask, Depth};
 use crate::stack::outcome::{self, Command};
-use crate::stack::{Sources, Stack};
 use crate::steps;
 
 /// Diagnoses the deployment.
@@ -43,7 +43,7 @@ pub(crate) fn run(
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
     let lint = checks::judge(&facts);
     let mut call = None;
-    let (diagnosis, stack) = match Stack::of(deployment, Sources::of(&facts), caller)? {
+    let (diagnosis, stack) = match Stack::of(deployment, facts.current.clone(), caller)? {
         Err(refusal) => (judge::of_files(lint, refusal.findings), None),
         Ok(stack) => {
             call = limit.map(|limit| call::wait(&stack, limit, caller)).transpose()?;
@@ -53,7 +53,7 @@ pub(crate) fn run(
             (judge::judge(&stack.declared, &waited.snapshot, waited.state, lint), Some(stack))
         }
     };
-    let mut report = report(diagnosis, call, deployment, caller);
+    let mut report = report(diagnosis, call, &facts, caller);
     if let Some(target) = &target {
         let packed = bundle::write(target, deployment, &facts, stack.as_ref(), &report, caller)?;
         report.data.bundle = Some(packed);
@@ -62,12 +62,7 @@ pub(crate) fn run(
 }
 
 /// The answer.
-fn report(
-    diagnosis: Diagnosis,
-    call: Option<call::Waited>,
-    deployment: &Deployment,
-    caller: &Caller,
-) -> Report<DiagnoseData> {
+fn report(diagnosis: Diagnosis, call: Option<call::Waited>, facts: &Facts, caller: &Caller) -> Report<DiagnoseData> {
     let Diagnosis { mut findings, mut skipped, signals, extent, state } = diagnosis;
     let mut sentence = String::new();
     // Within a severity and a layer the order stays: what is merely a risk goes last.
@@ -84,7 +79,7 @@ fn report(
     });
     let is_broken = findings.iter().any(|f| f.severity == Severity::Error && f.id.rule().blocks);
     let summary = if sentence.is_empty() { of_stack } else { format!("{sentence}; {of_stack}") };
-    let before_start = || steps::before_start(deployment, caller);
+    let before_start = || steps::before_start(facts, &facts.deployment, caller);
     let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller, before_start);
     let data = DiagnoseData {
         healthy: state.as_ref().is_some_and(|state| state.ready) && !is_broken,

@@ -1,16 +1,15 @@
 //! What the checks of a deployment look at, read once.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use crate::answer::Error;
-use crate::caller::{Caller, Services};
+use crate::caller::Caller;
 use crate::certs::file::File;
 use crate::certs::{Files, Judged, Purpose};
-use crate::config::gateway::Gateway;
 use crate::deployment::env_file::EnvFile;
-use crate::deployment::{Deployment, Domain, path};
+use crate::deployment::{Deployment, path};
 use crate::model::compose::{self, Asked};
-use crate::model::current::{self, Current, GatewayFile, NoDomain};
+use crate::model::current::{self, Current};
 use crate::model::found::Found;
 use crate::model::pair::{self, Place};
 use crate::model::roles::Roles;
@@ -24,26 +23,16 @@ use crate::privileges::{Privileges, consent};
 pub(crate) struct Facts {
     pub(crate) deployment: Deployment,
     pub(super) caller: Caller,
-    /// The tunnel's domain.
-    pub(crate) domain: Option<Domain>,
-    /// Texts in a domain's place that are not domains.
-    pub(super) no_domains: Vec<NoDomain>,
+    /// What the directory says; what the services get, as Compose says where it answers.
+    pub(crate) current: Current,
     /// cloudflared's token.
     pub(crate) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
-    /// The compose files, and what the services get.
-    pub(crate) found: Found,
     /// What Compose makes of them.
     pub(super) asked: Asked,
     /// Who is who.
     pub(crate) roles: Roles,
-    /// What the services are called.
-    pub(crate) services: Services,
-    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
-    pub(crate) gateway_path: String,
-    /// The proxy's configuration.
-    pub(crate) gateway: GatewayFile,
     /// Where the server certificate and its key lie.
     pub(crate) pair: (Place, Place),
     pub(crate) certificates: Option<Judged>,
@@ -53,6 +42,14 @@ pub(crate) struct Facts {
     pub(super) is_allowed: bool,
     /// User and group that the proxy runs as.
     pub(super) user: (u32, u32),
+}
+
+impl Deref for Facts {
+    type Target = Current;
+
+    fn deref(&self) -> &Current {
+        &self.current
+    }
 }
 
 impl Facts {
@@ -71,11 +68,9 @@ impl Facts {
         let roles = found.roles();
         let token = token::token_of(&found, deployment, caller, roles.agent.as_deref());
         let current = Current::of(deployment, found);
-        let labels = current.labels();
-        let Current { found, services, gateway_path, gateway, domain, no_domains } = current;
-        let pair = pair::places(deployment, &found, roles.proxy.as_deref(), gateway.good());
-        let certificates = domain.as_ref().and_then(|domain| {
-            let purpose = Purpose { domain, routes: &labels, now: caller.now };
+        let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
+        let certificates = current.domain.as_ref().and_then(|domain| {
+            let purpose = Purpose { domain, routes: &current.labels(domain), now: caller.now };
             Some(Judged::new(certificate_files(deployment, &pair)?, purpose))
         });
         let git = git::state(deployment, path::ENV);
@@ -83,23 +78,18 @@ impl Facts {
             GitState::NoRepository | GitState::Unknown(_) => git.clone(),
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
-        let user = current::proxy_user(&found, &services.proxy);
-        let privileges = Privileges::of(&found, deployment);
+        let user = current::proxy_user(&current.found, &current.services.proxy);
+        let privileges = Privileges::of(&current.found, deployment);
         let is_allowed = !privileges.facts.is_empty() && consent::is_given(deployment, &privileges.digest, caller);
         Self {
             deployment: deployment.clone(),
             caller: caller.clone(),
-            domain,
-            no_domains,
+            current,
             token,
             git,
             git_key,
-            found,
             asked,
             roles,
-            services,
-            gateway_path,
-            gateway,
             pair,
             certificates,
             privileges,
@@ -118,14 +108,9 @@ impl Facts {
         &self.privileges
     }
 
-    /// The routes as an answer may show them, as far as the configuration can be read.
-    pub(crate) fn routes(&self) -> BTreeMap<String, String> {
-        self.gateway.good().map(Gateway::shown_routes).unwrap_or_default()
-    }
-
     /// Name of the Compose project.
     pub(crate) fn project(&self) -> Option<String> {
-        self.found.project(&self.deployment, self.env())
+        self.found.project(&self.deployment)
     }
 
     /// Whether there is a stack without Anthropic's proxy: then nothing is derived from one.

@@ -145,7 +145,7 @@ fn unset(finding: Finding, name: &str) -> Finding {
 
 /// A value that only this shell has is gone after a reboot, and for cron.
 pub(super) fn variables_stay(facts: &Facts) -> Outcome {
-    let passed = environment::passed(&facts.deployment, &facts.found, facts.env(), &facts.caller);
+    let passed = environment::passed(&facts.deployment, &facts.found, &facts.caller);
     environment::finding(&passed).into()
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Asked {
 /// Asks Compose, and puts what it says in place of what the files say. Their secrets are known to the redactor by now;
 /// those of the variables that are handed on are made known before it runs.
 pub(crate) fn resolve(found: &mut Found, deployment: &Deployment, caller: &Caller) -> Asked {
-    let passed = environment::passed(deployment, found, found.env(), caller);
+    let passed = environment::passed(deployment, found, caller);
     environment::guard(&passed);
     found.merge(&|name| {
         let value = passed.iter().find(|(passed, _)| passed == name).map(|(_, value)| value);

@@ -16,7 +16,7 @@ use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
 
 /// The proxy's configuration as it was found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum GatewayFile {
     /// No such file, or no mount that would show it to the proxy.
     Missing(String),
@@ -61,8 +61,8 @@ impl NoDomain {
     }
 }
 
-/// What a directory says.
-#[derive(Debug)]
+/// What a directory says. A command reads it once, and once more after it has written.
+#[derive(Clone, Debug)]
 pub(crate) struct Current {
     /// The compose files.
     pub(crate) found: Found,
@@ -84,6 +84,13 @@ impl Current {
         Self::of(deployment, Found::read(deployment))
     }
 
+    /// Compose files and a configuration of the proxy, without a directory around them.
+    #[cfg(test)]
+    pub(crate) fn of_texts(found: Found, gateway: &str) -> Self {
+        let (services, gateway, gateway_path) = (found.services(), parsed(gateway), path::GATEWAY.to_owned());
+        Self { found, services, gateway_path, gateway, domain: None, no_domains: Vec::new() }
+    }
+
     /// Reads what the services' files lead to.
     pub(crate) fn of(deployment: &Deployment, found: Found) -> Self {
         let services = found.services();
@@ -97,12 +104,14 @@ impl Current {
         self.gateway.good().map(Gateway::shown_routes).unwrap_or_default()
     }
 
-    /// Names of the routes that stand in front of the domain, for the certificate.
-    pub(crate) fn labels(&self) -> Vec<String> {
-        match (self.gateway.good(), &self.domain) {
-            (Some(gateway), Some(domain)) => labels(gateway.routes.keys(), domain),
-            (None, _) | (_, None) => Vec::new(),
-        }
+    /// Names of the routes in front of the domain, for the certificate; a key may also be a whole host name.
+    pub(crate) fn labels(&self, domain: &Domain) -> Vec<String> {
+        let suffix = format!(".{domain}");
+        let names = self.gateway.good().into_iter().flat_map(|gateway| gateway.routes.keys());
+        names
+            .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
+            .filter(|name| RouteName::parse(name).is_ok())
+            .collect()
     }
 
     /// The domain, or the text in its place: in `.env` before all, because Compose and the helper start there.
@@ -126,6 +135,17 @@ impl Current {
         self.checked_domain().map_err(|fault| Error::Directory {
             message: format!("{} in `{}` is not a tunnel's domain: {}", fault.setting, fault.file, fault.why),
             hint: "correct the domain there and run the command again".into(),
+        })
+    }
+
+    /// Like [`Self::known_domain`], for commands that need one.
+    ///
+    /// # Errors
+    /// `directory` when the directory does not say which tunnel it is for.
+    pub(crate) fn require_domain(&self, deployment: &Deployment) -> Result<Domain, Error> {
+        self.known_domain()?.ok_or_else(|| Error::Directory {
+            message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
+            hint: "run `init` with the domain first".into(),
         })
     }
 
@@ -254,26 +274,6 @@ pub(crate) fn compose_file_missing(gateway: Option<&Gateway>) -> Finding {
     finding
 }
 
-/// The routes of a directory, as an answer may show them; empty where none can be read.
-pub(crate) fn routes(deployment: &Deployment) -> BTreeMap<String, String> {
-    Current::read(deployment).routes()
-}
-
-/// Names of the routes that stand in front of the domain, for the certificate.
-pub(crate) fn route_labels(deployment: &Deployment, domain: &Domain) -> Vec<String> {
-    let current = Current::read(deployment);
-    current.gateway.good().map(|gateway| labels(gateway.routes.keys(), domain)).unwrap_or_default()
-}
-
-/// The labels among the keys of `routes`; a key may also be a whole host name.
-fn labels<'a>(names: impl Iterator<Item = &'a String>, domain: &Domain) -> Vec<String> {
-    let suffix = format!(".{domain}");
-    names
-        .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
-        .filter(|name| RouteName::parse(name).is_ok())
-        .collect()
-}
-
 /// User and group of both images.
 pub(crate) const IMAGE_USER: (u32, u32) = (65532, 65532);
 
@@ -320,23 +320,4 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target 
         }
         Host::Label(_) => Target::NoService,
     }
-}
-
-/// The domain that a directory belongs to.
-///
-/// # Errors
-/// As [`Current::known_domain`].
-pub(crate) fn known_domain(deployment: &Deployment) -> Result<Option<Domain>, Error> {
-    Current::read(deployment).known_domain()
-}
-
-/// Like [`known_domain`], for commands that need one.
-///
-/// # Errors
-/// `directory` when the directory does not say which tunnel it is for.
-pub(crate) fn require_domain(deployment: &Deployment) -> Result<Domain, Error> {
-    known_domain(deployment)?.ok_or_else(|| Error::Directory {
-        message: format!("`{}` does not say which tunnel it is for", deployment.root().display()),
-        hint: "run `init` with the domain first".into(),
-    })
 }

@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::config::stamp::{Origin, origin};
 use crate::config::yaml::{self, Value};
 use crate::deployment::Deployment;
-use crate::deployment::env_file::{self, EnvFile};
+use crate::deployment::env_file;
 use crate::engine::client::Passed;
 use crate::model::found::Found;
 use crate::model::sources::ComposeFile;
@@ -18,7 +18,8 @@ use crate::rules::{self, RuleId};
 const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "UID", "USER"];
 
 /// The variables to hand on.
-pub(crate) fn passed(deployment: &Deployment, found: &Found, env: Option<&EnvFile>, caller: &Caller) -> Passed {
+pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) -> Passed {
+    let env = found.env();
     let mut names = Names::default();
     found.files().for_each(|file| names.read(file));
     if names.is_foreign {

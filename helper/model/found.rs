@@ -309,8 +309,8 @@ impl Found {
     }
 
     /// Name of the Compose project, as Compose finds it with a clean shell. `None` when it depends on a variable.
-    pub(crate) fn project(&self, deployment: &Deployment, env: Option<&EnvFile>) -> Option<String> {
-        let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
+    pub(crate) fn project(&self, deployment: &Deployment) -> Option<String> {
+        let set = self.env().and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
         if let Some(name) = set.or_else(|| self.name()) {
             return names::is_valid(&name).then_some(name);
         }

@@ -74,11 +74,7 @@ pub(crate) enum ProxyPair {
 
 impl ProxyPair {
     /// Finds out from the files of a directory, without Compose.
-    pub(crate) fn of(deployment: &Deployment) -> Self {
-        Self::in_files(deployment, &Current::read(deployment))
-    }
-
-    fn in_files(deployment: &Deployment, current: &Current) -> Self {
+    pub(crate) fn of(deployment: &Deployment, current: &Current) -> Self {
         let found = &current.found;
         let Some(main) = &found.main else { return Self::Standard };
         for file in found.files() {

@@ -146,6 +146,7 @@ impl Temporary {
     }
 
     fn appear(mut self) -> Result<(), Error> {
+        self.directory.forget(&self.inside);
         let act = if self.replaces { "replace" } else { "create" };
         let failed = |path: &Path, e: io::Error| Error::io(act, path, e);
         let path = self.path();

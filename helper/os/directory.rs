@@ -1,10 +1,11 @@
 //! A directory by its absolute path, and the way to what lies in it. It is opened once, and every folder below is opened
 //! from there, one name at a time, following no link: a folder that somebody exchanges meanwhile leads nowhere else.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, openat, statat};
 use rustix::io::Errno;
@@ -18,11 +19,16 @@ const ENTER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXE
 const ENTER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 /// Absolute, without `..`. It need not exist yet.
+///
+/// A file of it is read once, so that all that a command says is of one state of the directory. What this process writes
+/// is read back; what others write is seen after [`Directory::look_again`].
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     root: PathBuf,
     /// Once it was needed and existed.
     opened: Arc<OnceLock<OwnedFd>>,
+    /// Files that were read, by path inside.
+    read: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
 impl PartialEq for Directory {
@@ -36,7 +42,7 @@ impl Eq for Directory {}
 impl Directory {
     /// The directory at an absolute path.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, opened: Arc::default() }
+        Self { root, opened: Arc::default(), read: Arc::default() }
     }
 
     /// Absolute path of the directory.
@@ -48,6 +54,31 @@ impl Directory {
     /// what the helper itself opens goes through [`Directory::folder`].
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         if inside.is_empty() { self.root.clone() } else { self.root.join(inside) }
+    }
+
+    /// Forgets what was read. Under the lock, because another helper may have written until then, and before each new
+    /// look of a command that waits.
+    pub(crate) fn look_again(&self) {
+        self.read().clear();
+    }
+
+    /// The content of a file as it was read before.
+    pub(super) fn known(&self, inside: &str) -> Option<Vec<u8>> {
+        self.read().get(inside).cloned()
+    }
+
+    /// Keeps the content of a file.
+    pub(super) fn learn(&self, inside: &str, bytes: &[u8]) {
+        self.read().insert(inside.to_owned(), bytes.to_vec());
+    }
+
+    /// Forgets one file, which is written or gone.
+    pub(super) fn forget(&self, inside: &str) {
+        self.read().remove(inside);
+    }
+
+    fn read(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory itself, opened for what lies in it; links on the way to it are the person's.

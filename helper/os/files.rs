@@ -179,6 +179,9 @@ fn read_plain(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Er
     // Before it is opened: opening a device may do something.
     let Some(meta) = meta_at(directory, inside, &folder, name)? else { return Ok(None) };
     require_readable(meta, &path)?;
+    if let Some(bytes) = directory.known(inside) {
+        return Ok(Some(bytes));
+    }
     // Non-blocking, so that a pipe planted meanwhile cannot hang the helper.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match openat(&folder, name, flags, Mode::empty()) {
@@ -191,6 +194,7 @@ fn read_plain(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Er
     require_readable(meta, &path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
     File::from(file).take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    directory.learn(inside, &bytes);
     Ok(Some(bytes))
 }
 
@@ -308,6 +312,8 @@ pub(crate) fn rename(directory: &Directory, from: &str, to: &str) -> Result<(), 
     let (Some((old, from_name)), Some((new, to_name))) = (directory.place(from)?, directory.place(to)?) else {
         return Err(failed(Errno::NOENT));
     };
+    directory.forget(from);
+    directory.forget(to);
     renameat(&old, from_name, &new, to_name).map_err(failed)?;
     settle::changed_above(directory, from);
     settle::changed_above(directory, to);
@@ -321,6 +327,7 @@ pub(crate) fn rename(directory: &Directory, from: &str, to: &str) -> Result<(), 
 pub(crate) fn remove(directory: &Directory, inside: &str) -> Result<(), Error> {
     let failed = |error: Errno| Error::io("remove", &directory.path(inside), error.into());
     let Some((folder, name)) = directory.place(inside)? else { return Err(failed(Errno::NOENT)) };
+    directory.forget(inside);
     unlinkat(&folder, name, AtFlags::empty()).map_err(failed)?;
     settle::changed_above(directory, inside);
     Ok(())

@@ -17,7 +17,6 @@ use crate::deployment::route::Host;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
 use crate::model::current::Current;
-use crate::model::found::Found;
 use crate::steps;
 
 /// What counts for the host's checks.
@@ -78,22 +77,24 @@ impl Deployed {
     /// Reading errors of the files that everything else hangs on.
     pub(super) fn read(deployment: &Deployment, caller: &Caller) -> Result<Self, Error> {
         let mut this = Self::none(Some(deployment));
-        this.next = steps::after_preflight(deployment, caller);
+        let current = Current::read(deployment);
+        this.next = steps::after_preflight(&current, deployment, caller);
         if !deployment.exists()? {
             return Ok(this);
         }
+        // What cannot be read is an error here: everything else hangs on it.
         let env = scaffold::read_env(deployment)?;
         if env.as_ref().is_some_and(|env| env.faults().contains(&Fault::Utf16)) {
             return Err(Error::Env { path: deployment.path(path::ENV), why: Fault::Utf16.to_string() });
         }
-        let found = Found::read(deployment);
+        let found = &current.found;
         this.has_env = env.is_some();
         this.is_deployment = env.is_some() || found.main.is_some();
         this.token = env.as_ref().map(|env| TokenState::of(env.get(env_file::TOKEN).as_deref()));
         let Some(main) = &found.main else { return Ok(this) };
         this.services = found.services();
         let (proxy, cloudflared) = (this.services.proxy.as_str(), this.services.cloudflared.as_str());
-        this.project = found.project(deployment, env.as_ref());
+        this.project = found.project(deployment);
         let image = |service: &str| found.text(service, "image");
         let asked: Vec<String> = [image(proxy), image(cloudflared)].into_iter().flatten().collect();
         if main.value.is_ok() && !asked.is_empty() {
@@ -111,7 +112,6 @@ impl Deployed {
             let bare = mounts.filter(|mount| mount.bind().is_some() && !mount.is_labelled);
             this.unlabelled.extend(bare.map(|mount| format!("{service}: {}", mount.target)));
         }
-        let current = Current::of(deployment, found);
         if let Some(gateway) = current.gateway.good() {
             this.note_upstreams(gateway);
         }

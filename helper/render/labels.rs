@@ -14,13 +14,12 @@ use crate::os::{batch, files};
 ///
 /// # Errors
 /// Reading and writing errors.
-pub(crate) fn refresh_labels(deployment: &Deployment) -> Result<bool, Error> {
+pub(crate) fn refresh_labels(deployment: &Deployment, found: &Found) -> Result<bool, Error> {
     let Some(mut env) = scaffold::read_env(deployment)? else { return Ok(false) };
     // Compose refuses it as a whole, which is a finding; no label is interpolated from it.
     if !env.faults().is_empty() {
         return Ok(false);
     }
-    let found = Found::read(deployment);
     // Without the labels in the file the lines would do nothing: a stack made by hand keeps its `.env` as it is.
     if !found.main.as_ref().is_some_and(|main| main.text.contains(env_file::CONFIG_HASH)) {
         return Ok(false);

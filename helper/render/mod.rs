@@ -27,18 +27,19 @@ use labels::refresh_labels;
 use plan::{Fate, Mode, Planned, Rendered, describe};
 use sources::{Sources, Unusable};
 
-/// Renders the stack: reads what is there, applies the settings, writes what differs and is not a person's.
+/// Renders the stack: takes what is there, applies the settings, writes what differs and is not a person's.
 ///
 /// # Errors
 /// `request` for settings that the proxy or Compose would refuse, reading and writing errors.
 pub(crate) fn render(
     deployment: &Deployment,
+    found: Found,
     domain: &Domain,
     settings: &Settings,
     mode: Mode,
     now: OffsetDateTime,
 ) -> Result<Rendered, Error> {
-    let sources = Sources::read(deployment)?;
+    let sources = Sources::read(deployment, found)?;
     let current = match sources.gateway() {
         Some(Err(Unusable::Fault(fault))) if !mode.overwrite => return Ok(faulty(deployment, &fault)),
         gateway => gateway.and_then(Result::ok),
@@ -258,6 +259,7 @@ fn write(
             files::remove(deployment, name)?;
         }
     }
-    refresh_labels(deployment)?;
+    // The files as they are now.
+    refresh_labels(deployment, &Found::read(deployment))?;
     Ok(aside)
 }

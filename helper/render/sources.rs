@@ -33,13 +33,12 @@ pub(super) enum Unusable {
 impl Sources {
     /// # Errors
     /// Reading errors, and `directory` for a link where a file of ours may have to be moved aside.
-    pub(super) fn read(deployment: &Deployment) -> Result<Self, Error> {
+    pub(super) fn read(deployment: &Deployment, found: Found) -> Result<Self, Error> {
         // What is only read may be a link; what may be moved aside may not.
         for name in MAIN_NAMES {
             files::metadata(deployment, name)?;
             files::read(deployment, name)?;
         }
-        let found = Found::read(deployment);
         let env = scaffold::read_env(deployment)?;
         let is_foreign = found.main.is_some() && !found.is_ours();
         let no_env = EnvFile::new("");

@@ -237,7 +237,7 @@ pub(super) fn replaced(
         lost.extend(lost_files(found, &services.proxy, gateway));
     }
     lost.extend(overridden(found));
-    let old = found.project(deployment, env);
+    let old = found.project(deployment);
     // `.env` has the last word on the name of the new one, too.
     let set = env.and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
     let new = set.unwrap_or_else(|| compose::project_name(domain));

@@ -15,6 +15,7 @@ use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
 use crate::engine::client::Output;
 use crate::engine::errors;
+use crate::model::current::Current;
 use crate::model::stack::Reach;
 use crate::os::files;
 use crate::os::lock::Lock;
@@ -260,7 +261,7 @@ impl Stack<'_> {
 
     /// Removes the network of a separate cloudflared that lives with the proxy again; one in use stays.
     fn remove_left_over_network(&self) -> Result<Option<String>, Error> {
-        let Declared { found, services, project, .. } = &self.declared;
+        let Declared { project, current: Current { found, services, .. } } = &self.declared;
         if found.reaches(&services.cloudflared, &services.proxy) != Reach::Shared {
             return Ok(None);
         }

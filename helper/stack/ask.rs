@@ -5,7 +5,6 @@ use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::answer::Error;
 use crate::engine::container::{self, Inspected};
-use crate::model::current;
 use crate::os::process;
 use crate::probe::container::Place;
 use crate::probe::observe::{self as probe, Observed, Probed, metrics_addresses, neighbours};
@@ -65,8 +64,8 @@ impl Servers<'_> {
         inspected: &[Inspected],
     ) -> Result<Option<Probed>, Error> {
         let Stack { deployment, docker, declared, .. } = self.stack;
-        let Some(gateway) = &declared.gateway else { return Ok(None) };
-        let Ok(Some(domain)) = current::known_domain(deployment) else { return Ok(None) };
+        let Some(gateway) = declared.gateway.good() else { return Ok(None) };
+        let Ok(Some(domain)) = declared.known_domain() else { return Ok(None) };
         let planned = plan(deployment, gateway, domain.as_str(), &declared.found.paths(), PROBE_LIMIT);
         let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
         let place = self.stack.answers.as_deref();

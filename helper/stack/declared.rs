@@ -1,24 +1,25 @@
 //! What the deployment's files say should run.
 
-use crate::caller::Services;
-use crate::config::gateway::Gateway;
+use std::ops::Deref;
+
 use crate::deployment::Upstream;
-use crate::model::current::{Target, target};
-use crate::model::found::Found;
+use crate::model::current::{Current, Target, target};
 
 /// The files, read once.
 #[derive(Debug)]
 pub(crate) struct Declared {
     /// Name of the Compose project.
     pub(crate) project: String,
-    /// Names of the proxy's and cloudflared's services.
-    pub(crate) services: Services,
-    /// The compose files.
-    pub(crate) found: Found,
-    /// The proxy's configuration, if it can be read.
-    pub(crate) gateway: Option<Gateway>,
-    /// Where that is, as a path inside the directory.
-    pub(crate) gateway_path: String,
+    /// What the directory says.
+    pub(crate) current: Current,
+}
+
+impl Deref for Declared {
+    type Target = Current;
+
+    fn deref(&self) -> &Current {
+        &self.current
+    }
 }
 
 /// A route, and where it leads.
@@ -37,7 +38,7 @@ pub(crate) struct DeclaredRoute<'a> {
 impl Declared {
     /// The routes.
     pub(crate) fn routes(&self) -> Vec<DeclaredRoute<'_>> {
-        let routes = self.gateway.iter().flat_map(|gateway| &gateway.routes);
+        let routes = self.gateway.good().into_iter().flat_map(|gateway| &gateway.routes);
         routes
             .map(|(name, text)| {
                 let upstream = Upstream::parse(text).ok();

@@ -18,12 +18,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::answer::{Error, Finding, Skipped};
-use crate::caller::{Caller, Services};
+use crate::caller::Caller;
 use crate::certs::{audit, handshake};
 use crate::check::Verdict;
-use crate::config::gateway::Gateway;
 use crate::deployment::Deployment;
-use crate::deployment::env_file::EnvFile;
 use crate::deployment::outside;
 use crate::engine::client::Docker;
 use crate::engine::container::{self, Inspected, Listed};
@@ -32,46 +30,12 @@ use crate::lint::checks;
 use crate::lint::facts::Facts;
 use crate::model::current::{self, Current};
 use crate::model::environment;
-use crate::model::found::Found;
 use crate::model::sources::ComposeFile;
 use crate::os::process;
 use crate::preflight;
 use crate::probe::container::sweep;
 use crate::rules::{self, Layer, RuleId, Severity};
 use declared::Declared;
-
-/// What a directory says of its stack, as far as Compose and the proxy need it.
-pub(crate) struct Sources {
-    env: Option<EnvFile>,
-    found: Found,
-    services: Services,
-    gateway: Option<Gateway>,
-    gateway_path: String,
-}
-
-impl Sources {
-    /// Reads the files, and nothing but them.
-    ///
-    /// # Errors
-    /// Reading errors.
-    pub(crate) fn read(deployment: &Deployment) -> Result<Self, Error> {
-        let Current { found, services, gateway, gateway_path, .. } = Current::read(deployment);
-        // One that cannot be read is a finding of the checks.
-        let env = found.env().cloned();
-        Ok(Self { env, found, services, gateway: gateway.good().cloned(), gateway_path })
-    }
-
-    /// Those that the checks have read.
-    pub(crate) fn of(facts: &Facts) -> Self {
-        Self {
-            env: facts.env().cloned(),
-            found: facts.found.clone(),
-            services: facts.services.clone(),
-            gateway: facts.gateway.good().cloned(),
-            gateway_path: facts.gateway_path.clone(),
-        }
-    }
-}
 
 /// A stack that can be worked with.
 pub(crate) struct Stack<'a> {
@@ -109,11 +73,11 @@ impl<'a> Stack<'a> {
     /// `directory`, `io` and `tool`.
     pub(crate) fn open(deployment: &'a Deployment, caller: &mut Caller) -> Result<Result<Self, Refusal>, Error> {
         deployment.require_begun()?;
-        let sources = Sources::read(deployment)?;
-        if let Ok(Some(domain)) = current::known_domain(deployment) {
+        let current = Current::read(deployment);
+        if let Ok(Some(domain)) = current.known_domain() {
             caller.domain = Some(domain.to_string());
         }
-        Self::of(deployment, sources, caller)
+        Self::of(deployment, current, caller)
     }
 
     /// The same to start something: nothing is started that the checks know to be broken.
@@ -146,7 +110,6 @@ impl<'a> Stack<'a> {
         let snapshot = caller.clone();
         let facts = Facts::gather(deployment, &snapshot)?;
         caller.domain = facts.domain.as_ref().map(ToString::to_string);
-        let sources = Sources::of(&facts);
         let mut verdict = checks::judge(&facts);
         let keeps_from_edge = |f: &Finding| f.layer == Layer::Edge && f.severity == Severity::Error;
         let has_token = !verdict.findings.iter().any(keeps_from_edge);
@@ -155,11 +118,11 @@ impl<'a> Stack<'a> {
             shake_hands(&facts, &mut verdict);
         }
         if verdict.is_fatal() {
-            caller.services = sources.services;
+            caller.services = facts.services.clone();
             let (findings, skipped) = (verdict.findings, verdict.skipped);
             return Ok(Err(Refusal { findings, skipped, project: facts.project() }));
         }
-        Ok(Self::of(deployment, sources, caller)?.map(|mut stack| {
+        Ok(Self::of(deployment, facts.current, caller)?.map(|mut stack| {
             stack.findings.extend(verdict.findings);
             stack.findings.extend(preflight::disk::before_start());
             stack.skipped = verdict.skipped;
@@ -173,22 +136,21 @@ impl<'a> Stack<'a> {
     /// `io` and `tool` from docker.
     pub(crate) fn of(
         deployment: &'a Deployment,
-        sources: Sources,
+        current: Current,
         caller: &mut Caller,
     ) -> Result<Result<Self, Refusal>, Error> {
-        caller.services = sources.services.clone();
-        let project = sources.found.project(deployment, sources.env.as_ref());
-        if let Some(finding) = sources.unreadable(project.as_deref()) {
+        caller.services = current.services.clone();
+        let project = current.found.project(deployment);
+        if let Some(finding) = unreadable(&current, project.as_deref()) {
             return Ok(Err(Refusal { findings: vec![finding], project, ..Refusal::default() }));
         }
-        let passed = environment::passed(deployment, &sources.found, sources.env.as_ref(), caller);
+        let passed = environment::passed(deployment, &current.found, caller);
         environment::guard(&passed);
         let this_shell = environment::finding(&passed);
         let Some(docker) = Docker::find(deployment.root(), passed, caller.progress) else {
             let findings = vec![rules::finding(RuleId::DockerMissing)];
             return Ok(Err(Refusal { findings, project, ..Refusal::default() }));
         };
-        let Sources { found, services, gateway, gateway_path, .. } = sources;
         let project = project.unwrap_or_default();
         let asked = ask_all(&docker, caller.var("DOCKER_HOST"), &project)?;
         let mut findings = asked.findings;
@@ -204,7 +166,7 @@ impl<'a> Stack<'a> {
             return refused(vec![conflict], project);
         }
         findings.extend(this_shell);
-        let declared = Declared { project, services, found, gateway, gateway_path };
+        let declared = Declared { project, current };
         let (clock_offset, first_look) = (asked.clock_offset, Mutex::new(Some(containers)));
         let answers = outside::place(deployment, caller, "answers").ok().flatten();
         let skipped = Vec::new();
@@ -269,19 +231,17 @@ fn shake_hands(facts: &Facts, verdict: &mut Verdict) {
     }
 }
 
-impl Sources {
-    /// Why Compose could not read the files, as far as that needs no Compose.
-    fn unreadable(&self, project: Option<&str>) -> Option<Finding> {
-        let Some(main) = &self.found.main else {
-            return Some(current::compose_file_missing(self.gateway.as_ref()));
-        };
-        if let Some(finding) = [Some(main), self.found.over.as_ref()].into_iter().flatten().find_map(ComposeFile::fault)
-        {
-            return Some(finding);
-        }
-        let text = "the project's name depends on a variable, or on a folder name without ASCII letters";
-        project.is_none().then(|| rules::finding(RuleId::ComposeYamlInvalid).with(text))
+/// Why Compose could not read the files, as far as that needs no Compose.
+fn unreadable(current: &Current, project: Option<&str>) -> Option<Finding> {
+    let Some(main) = &current.found.main else {
+        return Some(current::compose_file_missing(current.gateway.good()));
+    };
+    if let Some(finding) = [Some(main), current.found.over.as_ref()].into_iter().flatten().find_map(ComposeFile::fault)
+    {
+        return Some(finding);
     }
+    let text = "the project's name depends on a variable, or on a folder name without ASCII letters";
+    project.is_none().then(|| rules::finding(RuleId::ComposeYamlInvalid).with(text))
 }
 
 /// Containers of a project that another directory made.

@@ -77,6 +77,7 @@ impl Stack<'_> {
                 return Ok(Waited { snapshot, state, elapsed });
             }
             thread::sleep(PAUSE);
+            self.deployment.look_again();
         }
     }
 }
@@ -101,6 +102,7 @@ impl Stack<'_> {
                 let _ = writeln!(io::stderr(), "{:>4}s  {}", elapsed.as_secs(), state.progress());
             }
             thread::sleep(PAUSE);
+            self.deployment.look_again();
         }
     }
 }

@@ -45,9 +45,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads the files, generated or written by hand; the running stack is not looked at.
-    pub(crate) fn read(deployment: &Deployment, caller: &Caller) -> Self {
-        let current = Current::read(deployment);
+    /// What the files say, generated or written by hand; the running stack is not looked at.
+    pub(crate) fn of(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
         let roles = current.found.roles();
         let token = token_of(&current.found, deployment, caller, roles.agent.as_deref());
         let is_unread = current.found.env_fault.is_some();
@@ -56,11 +55,11 @@ impl Facts {
         let names_tunnel = !matches!(domain, Ok(None));
         let is_mistyped = domain.is_err();
         let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
-        let labels = current.labels();
         let has_certificates = match domain.ok().flatten() {
             None => Some(false),
             Some(domain) => certificate_files(deployment, &pair).map(|files| {
-                Judged::new(files, Purpose { domain: &domain, routes: &labels, now: caller.now }).is_good()
+                let routes = current.labels(&domain);
+                Judged::new(files, Purpose { domain: &domain, routes: &routes, now: caller.now }).is_good()
             }),
         };
         Self {

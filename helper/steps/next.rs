@@ -5,13 +5,13 @@ use super::{Progress, StepId};
 use crate::answer::Next;
 use crate::caller::Caller;
 use crate::deployment::{Deployment, path};
-use crate::model::current;
+use crate::model::current::Current;
 
 /// The step to do now. A step that only the Console shows is followed by the next one.
-pub(crate) fn next(progress: &Progress, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+pub(crate) fn next(progress: &Progress, current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
     let mut next = Vec::new();
     for id in progress.open() {
-        next.push(of_step(id, deployment, caller));
+        next.push(of_step(id, current, deployment, caller));
         if id != StepId::RegisterCa {
             break;
         }
@@ -20,28 +20,28 @@ pub(crate) fn next(progress: &Progress, deployment: &Deployment, caller: &Caller
 }
 
 /// The same as far as the files tell.
-pub(crate) fn of_files(deployment: &Deployment, caller: &Caller) -> Vec<Next> {
-    next(&Progress::of(&Facts::read(deployment, caller)), deployment, caller)
+pub(crate) fn of_files(current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+    next(&Progress::of(&Facts::of(current, deployment, caller)), current, deployment, caller)
 }
 
 /// The same on a host in which `preflight` has just found no fault.
-pub(crate) fn after_preflight(deployment: &Deployment, caller: &Caller) -> Vec<Next> {
-    let facts = Facts { is_host_checked: true, ..Facts::read(deployment, caller) };
-    next(&Progress::of(&facts), deployment, caller)
+pub(crate) fn after_preflight(current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
+    let facts = Facts { is_host_checked: true, ..Facts::of(current, deployment, caller) };
+    next(&Progress::of(&facts), current, deployment, caller)
 }
 
 /// The step without which `up` would refuse; `None` where it would not.
-pub(crate) fn before_start(deployment: &Deployment, caller: &Caller) -> Option<Next> {
-    let progress = Progress::of(&Facts::read(deployment, caller));
+pub(crate) fn before_start(current: &Current, deployment: &Deployment, caller: &Caller) -> Option<Next> {
+    let progress = Progress::of(&Facts::of(current, deployment, caller));
     let id = progress.open().find(|id| *id != StepId::RegisterCa)?;
-    (id < StepId::Start).then(|| of_step(id, deployment, caller))
+    (id < StepId::Start).then(|| of_step(id, current, deployment, caller))
 }
 
-fn of_step(id: StepId, deployment: &Deployment, caller: &Caller) -> Next {
+fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Caller) -> Next {
     match id {
         StepId::Preflight => Next::helper("check this host and its network", caller.command(&["preflight"])),
         StepId::CreateTunnel => Next::person(CREATE_TUNNEL),
-        StepId::Directory => match init(deployment, caller) {
+        StepId::Directory => match init(current, caller) {
             Some(command) => Next::helper("make what is missing", command),
             None => Next::person(NAME_TUNNEL),
         },
@@ -63,15 +63,15 @@ const NAME_TUNNEL: &str = "run `init --domain` with the domain that the Console 
 const CHOOSE: &str = "choose what Claude may call: `render --sample` for the sample server, `render --route NAME=http://HOST:PORT` for a server of your own";
 
 /// `init` for the tunnel that the directory names.
-fn init(deployment: &Deployment, caller: &Caller) -> Option<String> {
-    let domain = current::known_domain(deployment).ok()??;
+fn init(current: &Current, caller: &Caller) -> Option<String> {
+    let domain = current.known_domain().ok()??;
     let request = serde_json::json!({ "domain": domain }).to_string();
     Some(caller.command(&["init", "--json", &request]))
 }
 
 /// Findings are fixed first; then `init` again.
-pub(crate) fn again(deployment: &Deployment, caller: &Caller) -> Next {
-    let command = init(deployment, caller).unwrap_or_else(|| caller.command(&["init"]));
+pub(crate) fn again(current: &Current, caller: &Caller) -> Next {
+    let command = init(current, caller).unwrap_or_else(|| caller.command(&["init"]));
     Next::person("fix the findings in order, then run this again").running(command)
 }
 

@@ -6,6 +6,7 @@ use super::*;
 use crate::answer::Next;
 use crate::caller::Caller;
 use crate::deployment::Deployment;
+use crate::model::current::Current;
 
 /// Every combination of what can be seen.
 fn all() -> Vec<Facts> {
@@ -104,10 +105,11 @@ fn the_step_is_the_first_that_is_open_and_the_order_is_one() {
 fn next_names_the_step_and_nothing_that_must_wait_or_was_made_up() {
     let caller = Caller::with_env(&[]);
     let deployment = Deployment::at(Path::new("/nowhere/mcp-tunnel"));
+    let current = Current::read(&deployment);
     let runs = |step: &Next, word: &str| step.command.as_ref().is_some_and(|c| c.split(' ').any(|w| w == word));
     for facts in all() {
         let progress = Progress::of(&facts);
-        let next = next(&progress, &deployment, &caller);
+        let next = next(&progress, &current, &deployment, &caller);
         let what = next.iter().map(|step| step.command.as_deref().unwrap_or_default()).collect::<Vec<_>>().join("\n");
         assert!(!what.contains("abcd1234") && !what.contains("sample"), "{facts:?}: {what}");
         assert_eq!(next.is_empty(), progress.step() == StepId::Done, "{facts:?}");

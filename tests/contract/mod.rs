@@ -4,5 +4,6 @@ pub(crate) mod advice;
 mod answers;
 mod envelope;
 mod place;
+mod reads;
 pub(crate) mod steps;
 mod terminal;

@@ -12,8 +12,7 @@ use crate::certs::judged::Horizon;
 use crate::certs::rotation::Stage;
 use crate::certs::{CertificateInfo, Files, Judged};
 use crate::deployment::{Deployment, modes};
-use crate::model::current;
-use crate::model::found::Found;
+use crate::model::current::{self, Current};
 use crate::model::pair::ProxyPair;
 use crate::rules::{self, RuleId};
 use crate::steps;
@@ -105,9 +104,9 @@ pub(crate) fn run(
 ) -> Result<Report<CheckData>, Error> {
     deployment.require()?;
     // What the compose files do not say is taken to be as the helper writes it.
-    let found = Found::read(deployment);
-    caller.services = found.services();
-    let target = Target::of(deployment, caller)?;
+    let current = Current::read(deployment);
+    caller.services = current.services.clone();
+    let target = Target::of(&current, deployment, caller)?;
     let default = Horizon::default();
     let horizon = Horizon {
         fail: request.fail_within_days.unwrap_or(default.fail),
@@ -118,9 +117,9 @@ pub(crate) fn run(
     let handshakes = rehearse(&judged.facts);
     rows.extend(handshakes.0.iter().map(|(host, verdict)| RequirementRow::handshake(host, verdict)));
     add_handshakes(&mut judged, &handshakes);
-    rows.extend(add_access(&mut judged, deployment, &found));
+    rows.extend(add_access(&mut judged, deployment, &current));
     judged.findings.extend(Stage::of(deployment)?.finding());
-    judged.findings.extend(ProxyPair::of(deployment).finding().map(|f| f.with_severity(Severity::Warning)));
+    judged.findings.extend(ProxyPair::of(deployment, &current).finding().map(|f| f.with_severity(Severity::Warning)));
 
     let summary = summary(&judged, &rows);
     let next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
@@ -154,10 +153,10 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
 }
 
 /// Adds who may do what with the files.
-fn add_access(judged: &mut Judged, deployment: &Deployment, found: &Found) -> [RequirementRow; 2] {
+fn add_access(judged: &mut Judged, deployment: &Deployment, current: &Current) -> [RequirementRow; 2] {
     judged.findings.extend(modes::open_directory(deployment));
     let keys = modes::key_modes(deployment);
-    let user = current::proxy_user(found, &found.services().proxy);
+    let user = current::proxy_user(&current.found, &current.services.proxy);
     let proxy = Vec::from_iter(modes::unreadable_certificates(deployment, user));
     let rows = [
         RequirementRow::access("key-modes", "only their owner can read ca.key, or write either key", &keys),

@@ -9,6 +9,7 @@ use crate::caller::Caller;
 use crate::certs::CertificateInfo;
 use crate::certs::provision::{self, Issued, Lives};
 use crate::deployment::{Deployment, modes, path};
+use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::steps;
 
@@ -42,7 +43,8 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     deployment.require()?;
     deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
-    let target = Target::of(deployment, caller)?;
+    let current = Current::read(deployment);
+    let target = Target::of(&current, deployment, caller)?;
     let Issued { files, judged } = provision::issue(deployment, target.purpose(), lives)?;
     let created = files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match &judged.server {
@@ -64,7 +66,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     report.skipped = judged.skipped;
     if created > 0 {
         report.next.push(steps::register_step(deployment, path::CA_CRT));
-        report.next.extend(steps::before_start(deployment, caller));
+        report.next.extend(steps::before_start(&current, deployment, caller));
     }
     Ok(report)
 }

@@ -10,7 +10,7 @@ use crate::answer::Error;
 use crate::caller::Caller;
 use crate::certs::Purpose;
 use crate::deployment::{Deployment, Domain};
-use crate::model::current;
+use crate::model::current::Current;
 
 /// What the certificates of a deployment have to serve.
 struct Target<'a> {
@@ -20,13 +20,13 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads domain and routes.
+    /// Domain and routes, as the directory says.
     ///
     /// # Errors
-    /// `directory` if the directory does not say which tunnel it is for; reading errors.
-    fn of(deployment: &Deployment, caller: &'a Caller) -> Result<Self, Error> {
-        let domain = current::require_domain(deployment)?;
-        let routes = current::route_labels(deployment, &domain);
+    /// `directory` if it does not say which tunnel it is for.
+    fn of(current: &Current, deployment: &Deployment, caller: &'a Caller) -> Result<Self, Error> {
+        let domain = current.require_domain(deployment)?;
+        let routes = current.labels(&domain);
         Ok(Self { domain, routes, caller })
     }
 

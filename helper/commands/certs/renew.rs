@@ -12,6 +12,7 @@ use crate::certs::provision::{self, Lives};
 use crate::certs::renewal::{self, Decision, Renewed, Wish};
 use crate::certs::{CertificateInfo, Files, Judged};
 use crate::deployment::{Deployment, OPEN_MODE, Replica, path};
+use crate::model::current::Current;
 use crate::model::pair::ProxyPair;
 use crate::os::batch;
 use crate::os::files::{self, Action, FileEntry};
@@ -73,7 +74,8 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     deployment.require()?;
     deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
-    let target = Target::of(deployment, caller)?;
+    let current = Current::read(deployment);
+    let target = Target::of(&current, deployment, caller)?;
     // A link or a directory in its place must not be renamed over.
     files::read(deployment, path::TLS_CRT)?;
     let judged = Judged::new(Files::read(deployment), target.purpose());
@@ -91,7 +93,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
         Decision::Renew { reason } => renew(deployment, judged, &target, wish, reason)?,
     };
     // A renewal of a file that the proxy does not read keeps nothing alive.
-    report.findings.extend(ProxyPair::of(deployment).finding());
+    report.findings.extend(ProxyPair::of(deployment, &current).finding());
     // A replica is given its certificates.
     if !report.findings.iter().any(|f| f.severity == Severity::Error) && Replica::of(deployment).is_none() {
         report.next.extend(schedule(deployment, &target.domain, request.verbose, caller));

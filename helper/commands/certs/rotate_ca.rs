@@ -11,6 +11,7 @@ use crate::certs::file::{CertificateFile, File};
 use crate::certs::provision::Lives;
 use crate::certs::rotation::{self, BackTo, Outcome, Rotation, Stage};
 use crate::deployment::{Deployment, Replica, path};
+use crate::model::current::Current;
 use crate::os::files::{self, Action, FileEntry};
 use crate::steps;
 
@@ -84,7 +85,7 @@ pub(crate) fn run(
             hint: "change the CA there, then apply what `mcp-tunnels-helper export --to replica --out FILE.tar.gz` makes there with `init --from FILE.tar.gz`".into(),
         });
     }
-    let target = Target::of(deployment, caller)?;
+    let target = Target::of(&Current::read(deployment), deployment, caller)?;
     let before = contents(deployment)?;
     let mut rotation = Rotation { deployment, purpose: target.purpose(), lives, set_aside: Vec::new() };
     let outcome = match request.step {

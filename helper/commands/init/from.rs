@@ -9,7 +9,7 @@ use crate::deployment::{DIR_MODE, Deployment, path};
 use crate::export::replica::project::{Elsewhere, elsewhere};
 use crate::export::replica::unpack::Bundle;
 use crate::export::replica::write;
-use crate::model::current;
+use crate::model::current::Current;
 use crate::os::archive;
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules;
@@ -76,7 +76,7 @@ pub(super) fn run(
 
 /// The directory must be empty, a replica of this tunnel, or a person's own beginning of one.
 fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
-    if let Some(known) = current::known_domain(deployment)?.filter(|known| *known != bundle.domain) {
+    if let Some(known) = Current::read(deployment).known_domain()?.filter(|known| *known != bundle.domain) {
         return Err(Error::OtherDomain {
             dir: deployment.root().to_path_buf(),
             existing: known.to_string(),

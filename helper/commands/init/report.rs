@@ -10,11 +10,9 @@ use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
 use crate::certs::{Files, Judged, Purpose};
 use crate::commands::kept::{CertificateShort, token_name};
-use crate::deployment::env_file::EnvFile;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Domain, Maker, Replica, kind, modes, scaffold};
-use crate::model::current::{self, Current};
-use crate::model::found::Found;
+use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::render::plan::Diff;
 use crate::rules::{self, RuleId};
@@ -72,17 +70,16 @@ pub(super) fn report(
     caller: &Caller,
     only_report: bool,
 ) -> Result<Report<InitData>, Error> {
-    let env = scaffold::read_env(deployment)?;
-    let routes = current::routes(deployment);
-    let labels = current::route_labels(deployment, domain);
+    // The files as they are now.
+    let current = Current::read(deployment);
+    let labels = current.labels(domain);
     let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
-    let found = Found::read(deployment);
     let standing = match only_report {
-        true => Standing::live(deployment, caller),
-        false => Standing::of_files(deployment, caller),
+        true => Standing::live(&current, deployment, caller),
+        false => Standing::of_files(&current, deployment, caller),
     };
     let made_by = kind::look(deployment)?.maker();
-    let findings = findings(deployment, domain, env.as_ref(), &found, &judged, made.findings);
+    let findings = findings(deployment, domain, &current, &judged, made.findings);
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
     let what = match (broken, only_report, created) {
@@ -95,11 +92,11 @@ pub(super) fn report(
     let mut next = Vec::new();
     if broken {
         // Where something is broken, the later steps would be refused.
-        next.push(steps::again(deployment, caller));
+        next.push(steps::again(&current, caller));
         let has_token = standing.progress.state(StepId::Token) == StepState::Done;
         next.extend((!has_token).then(|| steps::token_step(caller)));
     } else {
-        next = steps::next(&standing.progress, deployment, caller);
+        next = steps::next(&standing.progress, &current, deployment, caller);
     }
     let data = InitData {
         dir: deployment.root().to_string_lossy().into_owned(),
@@ -107,8 +104,8 @@ pub(super) fn report(
         files: made.files,
         ca: judged.ca.map(|ca| CertificateShort::of(ca, true)),
         server: judged.server.map(|server| CertificateShort::of(server, false)),
-        token: token_name(&found, deployment, caller),
-        routes,
+        token: token_name(&current.found, deployment, caller),
+        routes: current.routes(),
         made_by,
         replica_of: Replica::of(deployment).map(|replica| replica.origin()),
         step: standing.progress.step(),
@@ -127,21 +124,20 @@ pub(super) fn report(
 fn findings(
     deployment: &Deployment,
     domain: &Domain,
-    env: Option<&EnvFile>,
-    found: &Found,
+    current: &Current,
     judged: &Judged,
     made: Vec<Finding>,
 ) -> Vec<Finding> {
     // Issuing judged the certificates without the routes: its findings count only where the present audit has none.
     let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
-    findings.extend(env.and_then(scaffold::env_fault));
+    findings.extend(current.found.env().and_then(scaffold::env_fault));
     findings.extend(modes::open_directory(deployment));
     findings.extend(modes::foreign_data(deployment));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
-    for fault in found.faults().into_iter().chain(Current::read(deployment).gateway_fault()) {
+    for fault in current.found.faults().into_iter().chain(current.gateway_fault()) {
         if !findings.iter().any(|f| f.id == fault.id) {
             findings.push(fault);
         }

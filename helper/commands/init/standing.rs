@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::answer::{Error, Skipped};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
+use crate::model::current::Current;
 use crate::rules::RuleId;
 use crate::stack::Stack;
 use crate::stack::judge::StackState;
@@ -23,17 +24,18 @@ pub(super) struct Standing {
 
 impl Standing {
     /// As far as the files tell.
-    pub(super) fn of_files(deployment: &Deployment, caller: &Caller) -> Self {
-        Self { progress: Progress::of(&Facts::read(deployment, caller)), stack: None, skipped: Vec::new() }
+    pub(super) fn of_files(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
+        Self { progress: Progress::of(&Facts::of(current, deployment, caller)), stack: None, skipped: Vec::new() }
     }
 
     /// Looks at the running stack, too, where there may be one.
-    pub(super) fn live(deployment: &Deployment, caller: &Caller) -> Self {
-        let mut facts = Facts::read(deployment, caller);
-        if Progress::of(&facts).state(StepId::Configure) != StepState::Done {
-            return Self::of_files(deployment, caller);
+    pub(super) fn live(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
+        let mut facts = Facts::of(current, deployment, caller);
+        let progress = Progress::of(&facts);
+        if progress.state(StepId::Configure) != StepState::Done {
+            return Self { progress, stack: None, skipped: Vec::new() };
         }
-        let (stack, skipped) = match look(deployment, caller) {
+        let (stack, skipped) = match look(current, deployment, caller) {
             Ok(state) => {
                 facts.live = live(&state);
                 let is_there = !state.has(RuleId::StackStopped);
@@ -53,10 +55,11 @@ impl Standing {
 }
 
 /// The running stack, its servers asked once, or why it cannot be seen.
-fn look(deployment: &Deployment, caller: &Caller) -> Result<StackState, String> {
+fn look(current: &Current, deployment: &Deployment, caller: &Caller) -> Result<StackState, String> {
     let unseen = |error: Error| error.to_string();
     let mut caller = caller.clone();
-    let stack = match Stack::open(deployment, &mut caller).map_err(unseen)? {
+    caller.domain = current.known_domain().ok().flatten().map(|domain| domain.to_string());
+    let stack = match Stack::of(deployment, current.clone(), &mut caller).map_err(unseen)? {
         Ok(stack) => stack,
         Err(refusal) => {
             let why = refusal.findings.into_iter().next().map(|finding| finding.title);

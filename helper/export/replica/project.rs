@@ -62,6 +62,6 @@ fn name(bundle: &Bundle, deployment: &Deployment) -> Option<String> {
     let named = set.or(over).or_else(|| of_file(found.main.as_ref())).or_else(|| MAIN_NAMES.iter().find_map(of_entry));
     match named {
         Some(name) => names::is_valid(&name).then_some(name),
-        None => found.project(deployment, None),
+        None => found.project(deployment),
     }
 }

@@ -11,6 +11,7 @@ use crate::deployment::env_file::EnvFile;
 use crate::deployment::replica::{Manifest, Replica, Scope};
 use crate::deployment::{Deployment, OPEN_DIR_MODE, OPEN_MODE, SECRET_MODE, path, scaffold};
 use crate::hash::sha256_hex;
+use crate::model::found::Found;
 use crate::os::archive::Entry;
 use crate::os::batch::{self, Batch};
 use crate::os::files::{self, Action, FileEntry};
@@ -59,7 +60,7 @@ pub(crate) fn write(bundle: &Bundle, judged: &Judged, deployment: &Deployment) -
     let manifest = merged(bundle, before, is_older);
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::Internal(e.to_string()))?;
     batch::replace(deployment, path::REPLICA, &manifest, None, OPEN_MODE)?;
-    labels::refresh_labels(deployment)?;
+    labels::refresh_labels(deployment, &Found::read(deployment))?;
     for (entry, action) in plan {
         let is_edited =
             action == Action::Kept && !is_merged(&entry.name) && !(is_older && is_pair(bundle, &entry.name));

@@ -49,7 +49,7 @@ struct Ground<'a> {
 
 /// Whether every route works, as far as it can be seen.
 pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> bool {
-    let Some(gateway) = &view.declared.gateway else { return false };
+    let Some(gateway) = view.declared.gateway.good() else { return false };
     let ground = Ground { view, gateway, proxy: view.proxy.filter(|_| proxy_up) };
     let probed = view.snapshot.probed.as_ref().filter(|_| ground.proxy.is_some());
     let mut rows = probed.map(|probed| {

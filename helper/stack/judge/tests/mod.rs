@@ -17,10 +17,10 @@ use time::macros::datetime;
 use super::{StackState, judge};
 use crate::answer::{Finding, Severity, Who};
 use crate::caller::Caller;
-use crate::config::gateway::Gateway;
 use crate::engine::container::Endpoint;
 use crate::logs::Logs;
 use crate::logs::matcher::Writer;
+use crate::model::current::Current;
 use crate::model::found::Found;
 use crate::stack::declared::Declared;
 use crate::stack::outcome::{self, Command};
@@ -195,14 +195,7 @@ impl Fixture {
     /// What the files say.
     pub(crate) fn declared(&self) -> Declared {
         let found = Found::of_text(&self.compose);
-        let services = found.services();
-        Declared {
-            project: "mcp-tunnel-abcd1234".into(),
-            services,
-            found,
-            gateway: Gateway::parse(&self.gateway).ok(),
-            gateway_path: "config/mcp-gateway.yaml".into(),
-        }
+        Declared { project: "mcp-tunnel-abcd1234".into(), current: Current::of_texts(found, &self.gateway) }
     }
 
     /// What is seen, with the logs read.
