@@ -124,7 +124,8 @@ impl Caller {
         line
     }
 
-    /// Fills `{helper}`, `{dir}`, `{domain}`, `{proxy}`, `{cloudflared}`, `{group}` and `{logs}` in a text of the rule table.
+    /// Fills `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` in a text of the rule table, and the gaps that no
+    /// case filled.
     pub(crate) fn fill(&self, template: &str) -> String {
         if !template.contains('{') {
             return template.to_owned();
@@ -132,12 +133,13 @@ impl Caller {
         let dir = self.dir.as_deref().unwrap_or(Path::new("~/mcp-tunnel"));
         template
             .replace("{logs}", "`docker compose logs SERVICE` in {dir}")
+            .replace("{group}", "docker")
+            .replace("{digest}", "DIGEST")
             .replace("{helper}", &quote(self.launcher.as_os_str()))
             .replace("{dir}", &if self.dir.is_some() { quote(dir.as_os_str()) } else { "~/mcp-tunnel".into() })
             .replace("{domain}", self.domain.as_deref().unwrap_or("abcd1234.tunnel.anthropic.com"))
             .replace("{proxy}", &self.services.proxy)
             .replace("{cloudflared}", &self.services.cloudflared)
-            .replace("{group}", "docker")
     }
 }
 

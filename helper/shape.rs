@@ -135,6 +135,21 @@ fn no_sentence_is_read_back() {
     assert!(wrong.is_empty(), "carry the fact in a field, a kind or an id instead: {wrong:#?}");
 }
 
+/// Where a code writes a fix of its own: a row of a table, or `rules::Remedy`, has the sentence.
+fn own_fixes(code: &str) -> Vec<&str> {
+    let assigned = code.match_indices(".fix =").map(|(at, _)| &code[at + ".fix =".len()..]);
+    assigned.map(str::trim_start).filter(|rest| rest.starts_with('"') || rest.starts_with("format!")).collect()
+}
+
+#[test]
+fn every_fix_is_in_a_table() {
+    let all = sources();
+    let wrong: Vec<&str> =
+        all.iter().filter(|source| !own_fixes(&source.code).is_empty()).map(|source| source.path.as_str()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(own_fixes("a.fix =\n    format!(\"x\"); b.fix = row.fix; c.fix = \"y\".into();").len(), 2);
+}
+
 #[test]
 fn the_shape_is_read_as_it_is_written() {
     let code = "fn a() {\n    x();\n}\n\nimpl B {\n    pub(crate) const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\nfn e() {}\n";

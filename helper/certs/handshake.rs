@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Server
 
 use super::audit::{Facts, Verdict};
 use crate::answer::{Finding, Severity};
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// The moment at which certificates are judged, for both sides.
 #[derive(Debug)]
@@ -34,13 +34,12 @@ impl Handshakes {
             Verdict::Fail(why) => Some((host, why)),
             Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Skip(_) => None,
         })?;
-        let mut finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
-        if let Some(cause) = others.iter().find(|f| f.severity == Severity::Error) {
+        let finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
+        Some(match others.iter().find(|f| f.severity == Severity::Error) {
             // What ends the cause ends this one; the row's own fix is for a handshake that nothing explains.
-            finding.fix = format!("fix `{}` first", cause.id);
-            finding = finding.caused_by(cause.id);
-        }
-        Some(finding)
+            Some(cause) => finding.with_remedy(Remedy::CauseFirst { cause: cause.id }).caused_by(cause.id),
+            None => finding,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Deployment, kind, path};
 use crate::answer::{Error, Finding, Subject};
 use crate::os::files::{self, Meta};
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// Findings about the mode of `.env`.
 ///
@@ -45,7 +45,7 @@ impl Hindrance {
 }
 
 /// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
-fn feasible(deployment: &Deployment, inside: &str, mut finding: Finding, change: &str) -> Finding {
+fn feasible(deployment: &Deployment, inside: &str, finding: Finding, change: &str) -> Finding {
     let path = deployment.root().join(inside);
     let meta = if inside.is_empty() {
         files::directory_itself(deployment)
@@ -56,19 +56,10 @@ fn feasible(deployment: &Deployment, inside: &str, mut finding: Finding, change:
     let read_only =
         rustix::fs::statvfs(&path).is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
     match Hindrance::of(read_only, meta.uid(), rustix::process::geteuid().as_raw()) {
-        None => {}
-        Some(Hindrance::ReadOnly) => {
-            finding.fix = "its file system is mounted read-only: mount it writable, or copy the deployment to a \
-                           directory of your own on one that is"
-                .into();
-        }
-        Some(Hindrance::Owner(owner)) => {
-            let template =
-                format!("run `sudo chmod {change} {{file|{{dir}}}}`, or ask its owner, user {owner}, to change it");
-            finding.fix = rules::filled(&template, finding.subject.as_ref());
-        }
+        None => finding,
+        Some(Hindrance::ReadOnly) => finding.with_remedy(Remedy::ReadOnly),
+        Some(Hindrance::Owner(owner)) => finding.with_remedy(Remedy::OtherOwner { change, owner }),
     }
-    finding
 }
 
 /// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper made.
@@ -77,16 +68,11 @@ pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
     if mode & 0o077 == 0 {
         return None;
     }
-    let mut finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
-    if kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
-        finding = feasible(deployment, "", finding, "700");
-    } else {
-        finding.fix =
-            "move the deployment into a directory of its own that only you can enter; close this one only if \
-                       nothing else needs it"
-                .into();
-    }
-    Some(finding)
+    let finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
+    Some(match kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
+        true => feasible(deployment, "", finding, "700"),
+        false => finding.with_remedy(Remedy::SharedDirectory),
+    })
 }
 
 /// The finding about files in `data` that are not certificates or keys.
@@ -116,9 +102,10 @@ pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
         && meta.mode() & 0o022 != 0
     {
         let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
-        let mut finding = rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY)).with(text);
         // The proxy, another user, reads this one.
-        finding.fix = "run `chmod go-w {dir}/data/tls.key`".into();
+        let finding =
+            rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY)).with_remedy(Remedy::KeyOfProxy);
+        let finding = finding.with(text);
         found.push(feasible(deployment, path::TLS_KEY, finding, "go-w"));
     }
     found

@@ -14,7 +14,7 @@ use super::errors;
 use crate::answer::{Error, Finding};
 use crate::caller::quote;
 use crate::redact::{self, names};
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
 const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -314,16 +314,11 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
 
 /// The finding about a container of this project that another folder made.
 pub(crate) fn project_conflict(project: &str, container: &str, folder: &Path) -> Finding {
-    let mut finding = rules::finding(RuleId::ProjectConflict)
+    let (quoted_folder, quoted_project) = (quote(folder.as_os_str()), quote(project.as_ref()));
+    rules::finding(RuleId::ProjectConflict)
         .with(format!("project {project}"))
-        .with(format!("container {container} belongs to {}", folder.display()));
-    finding.fix = format!(
-        "stop that stack first: `{{helper}} down --dir {}`; if its directory was moved or deleted: \
-         `docker compose -p {} down --remove-orphans`",
-        quote(folder.as_os_str()),
-        quote(project.as_ref())
-    );
-    finding
+        .with(format!("container {container} belongs to {}", folder.display()))
+        .with_remedy(Remedy::OtherFolder { folder: &quoted_folder, project: &quoted_project })
 }
 
 /// The containers of a Compose project, one-off ones left out.

@@ -12,7 +12,7 @@ use super::client::{Docker, Output, Passed};
 use super::errors;
 use crate::answer::{Error, Finding, Severity};
 use crate::os::process;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Gap, RuleId};
 
 /// A client that hangs this long for a version will not answer at all.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -110,7 +110,7 @@ pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&
 
 /// Tells apart why the engine cannot be used; `endpoint` is where the client looks without DOCKER_HOST.
 pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
-    let mut finding = errors::finding(said, RuleId::DockerFailed);
+    let finding = errors::finding(said, RuleId::DockerFailed);
     if let (RuleId::DockerDaemonDown, Some(host)) = (finding.id, docker_host) {
         let nowhere = rules::finding(RuleId::DockerHostNowhere);
         return finding.evidence.into_iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
@@ -123,9 +123,9 @@ pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&s
         (RuleId::DockerPermission, Some(socket)) => {
             let Ok(meta) = std::fs::metadata(socket) else { return finding };
             let group = group(meta.gid()).unwrap_or_else(|| meta.gid().to_string());
-            finding.fix = finding.fix.replace("{group}", &group);
             let mode = meta.mode() & 0o7777;
-            finding.with(format!("{} belongs to the group {group}, mode {mode:04o}", socket.display()))
+            let text = format!("{} belongs to the group {group}, mode {mode:04o}", socket.display());
+            finding.fill(Gap::Group, &group).with(text)
         }
         _ => finding,
     }

@@ -9,7 +9,7 @@ use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::Place;
 use crate::model::token::Origin;
 use crate::os::files;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// The configuration, where the stack has a proxy that could read it.
 fn config(facts: &Facts) -> Option<&Gateway> {
@@ -184,12 +184,8 @@ fn directories(facts: &Facts) -> Vec<Finding> {
     let finding = |place: &Place| {
         let Place::Inside(inside) = place else { return None };
         let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
-        let mut finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(inside)).with(text);
-        finding.fix = format!(
-            "`{{helper}} down --dir {{dir}}`, remove the directory `{inside}`, `{{helper}} certs issue --dir {{dir}}`, \
-             then `{{helper}} up --dir {{dir}}`"
-        );
-        Some(finding)
+        let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(inside)).with(text);
+        Some(finding.with_remedy(Remedy::DirectoryInstead { path: inside }))
     };
     [cert, key].into_iter().filter(is_dir).filter_map(finding).collect()
 }

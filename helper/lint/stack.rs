@@ -17,7 +17,7 @@ use crate::model::stack::Reach;
 use crate::model::token::Origin;
 use crate::os::files;
 use crate::redact::names;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -136,11 +136,7 @@ fn unset(finding: Finding, name: &str) -> Finding {
     if name == env_file::TOKEN {
         return finding;
     }
-    let fix = format!(
-        "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the variable \
-         TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal of your own"
-    );
-    Finding { cause: format!("`{name}` has no value"), fix, ..finding }
+    finding.with_remedy(Remedy::UnsetVariable { name })
 }
 
 /// A value that only this shell has is gone after a reboot, and for cron.

@@ -10,10 +10,7 @@ use super::programs::Found;
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Severity, Subject, count};
-use crate::rules::{self, RuleId};
-
-const ENDED: &str = "its program ended of itself; the code and the last lines that it printed are in the evidence";
-const FIX_ENDED: &str = "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run `docker compose logs SERVICE` in {dir}";
+use crate::rules::{self, Remedy, RuleId};
 
 /// One container that ended, how its log tells, and what it ended of.
 struct Ended {
@@ -131,7 +128,7 @@ fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
 pub(super) fn stopped(service: &str) -> Finding {
     let finding = rules::finding(RuleId::ServiceStopped);
     let finding = if service.is_empty() { finding } else { finding.about(Subject::service(service)) };
-    Finding { cause: ENDED.into(), fix: FIX_ENDED.to_owned(), ..finding }
+    finding.with_remedy(Remedy::Ended)
 }
 
 /// A container that ended once with a code that says that it failed.

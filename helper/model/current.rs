@@ -13,7 +13,7 @@ use crate::deployment::env_file;
 use crate::deployment::route::Host;
 use crate::deployment::{Deployment, Domain, RouteName, Upstream, path};
 use crate::os::files::{self, inside};
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// The proxy's configuration as it was found.
 #[derive(Clone, Debug)]
@@ -266,12 +266,11 @@ fn domain(
 
 /// The finding about a compose file that is not there. With routes it can be written again.
 pub(crate) fn compose_file_missing(gateway: Option<&Gateway>) -> Finding {
-    let mut finding = rules::finding(RuleId::ComposeFileMissing);
-    if gateway.is_some_and(|gateway| !gateway.routes.is_empty()) {
-        finding.fix =
-            "run `{helper} render --dir {dir}`, which writes it for the routes of the proxy's configuration".into();
+    let finding = rules::finding(RuleId::ComposeFileMissing);
+    match gateway {
+        Some(gateway) if !gateway.routes.is_empty() => finding.with_remedy(Remedy::HasRoutes),
+        Some(_) | None => finding,
     }
-    finding
 }
 
 /// User and group of both images.

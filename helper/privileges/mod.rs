@@ -16,7 +16,7 @@ use crate::deployment::Deployment;
 use crate::hash::sha256_hex;
 use crate::model::found::{Found, View};
 use crate::os::files;
-use crate::rules::{self, Evidence, Finding, RuleId, Severity, Subject};
+use crate::rules::{self, Evidence, Finding, Gap, RuleId, Severity, Subject};
 
 /// Facts of which the line is looked for: each costs a pass over the files.
 const MOST_PLACED: usize = 100;
@@ -64,8 +64,8 @@ impl Privileges {
                 evidence.whose = Some(file.clone());
                 evidence.line = u64::try_from(*line).ok();
             }
-            let mut finding = rules::finding(RuleId::ComposePrivileges).about(subject).with(evidence);
-            finding.fix = finding.fix.replace("DIGEST", &self.digest);
+            let finding = rules::finding(RuleId::ComposePrivileges).about(subject).with(evidence);
+            let finding = finding.fill(Gap::Digest, &self.digest);
             if is_allowed { finding.with_severity(Severity::Note).with("a person allowed it") } else { finding }
         };
         self.facts.iter().map(finding).collect()

@@ -6,7 +6,7 @@ use super::state::{Behind, State};
 use super::wire::{Got, Seen, Server, Step, Target, Try};
 use crate::answer::count;
 use crate::redact;
-use crate::rules::{self, Finding, RuleId, Severity, Subject};
+use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
 
 /// The verdict about one route.
 #[derive(Clone, Debug)]
@@ -74,12 +74,10 @@ fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> Ve
         entry.path == target.path && matches!(&entry.got, Got::Http(http) if matches!(http.status, 300..=399))
     });
     let rule = if redirects { RuleId::UpstreamSlash307 } else { RuleId::UpstreamPathOther };
-    let mut finding = finding(rule, target, &reason);
-    let paths = serde_json::json!({"paths": {&target.name: &server.path}});
-    finding.fix = format!(
-        "`{{helper}} render --dir {{dir}} --json '{paths}'`, and call the URL that `{{helper}} connect --dir {{dir}}` shows"
-    );
-    finding.severity = if kept { Severity::Error } else { Severity::Warning };
+    let request = serde_json::json!({"paths": {&target.name: &server.path}});
+    let severity = if kept { Severity::Error } else { Severity::Warning };
+    let finding =
+        finding(rule, target, &reason).with_remedy(Remedy::OtherPath { request: &request }).with_severity(severity);
     let state = if kept { State::Refused } else { State::Callable };
     Verdict { state, reason: Some(reason), finding: Some(finding) }
 }
@@ -98,6 +96,12 @@ fn needs_credential(target: &Target, seen: &Seen) -> Verdict {
     Verdict { state: State::NeedsCredential, reason: None, finding: Some(finding) }
 }
 
+/// The request of `render` that sends a route to its server under another scheme or port.
+fn url(target: &Target, https: bool, port: u16) -> serde_json::Value {
+    let scheme = if https { "https" } else { "http" };
+    serde_json::json!({"routes": {&target.name: format!("{scheme}://{}:{port}", target.host)}})
+}
+
 /// Fills in the evidence and what this case tells of the fix.
 fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     let target = case.target;
@@ -111,35 +115,22 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     }
     match rule {
         RuleId::UpstreamHostRejected => with_maker(finding, case),
-        RuleId::UpstreamDns if case.is_lookup_late() => {
-            finding.cause = "the DNS of the container engine did not answer in time: it is busy, or waits for the DNS \
-                             servers of its host"
-                .into();
-            finding.fix = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} probe \
-                           --dir {dir}` again"
-                .into();
-            finding
-        }
+        RuleId::UpstreamDns if case.is_lookup_late() => finding.with_remedy(Remedy::LateLookup),
         RuleId::UpstreamPath404 => match case.pages().next() {
             Some(path) => finding.with(format!("GET {path} gets a web page")),
             None => finding,
         },
         RuleId::UpstreamWrongScheme => {
-            finding.fix = point_to(target, !target.https, target.port);
-            finding
+            finding.with_remedy(Remedy::OtherUrl { request: &url(target, !target.https, target.port) })
         }
-        RuleId::UpstreamWrongPort => {
-            if let Some(port) = case.other_ports().first() {
-                finding.fix = point_to(target, target.https, *port);
-            }
-            finding
-        }
-        RuleId::UpstreamBindLoopback => {
-            if let Behind::Host { .. } = case.behind {
-                finding.cause = "127.0.0.1 is this host's loopback; the proxy comes from a container".into();
-            }
-            finding
-        }
+        RuleId::UpstreamWrongPort => match case.other_ports().first() {
+            Some(port) => finding.with_remedy(Remedy::OtherUrl { request: &url(target, target.https, *port) }),
+            None => finding,
+        },
+        RuleId::UpstreamBindLoopback => match case.behind {
+            Behind::Host { .. } => finding.with_remedy(Remedy::LoopbackOfHost),
+            _ => finding,
+        },
         RuleId::UpstreamRefused if case.on_port().is_some_and(|all| all.is_empty()) => {
             let place = match case.behind {
                 Behind::Container { name, .. } => format!("in the container of `{name}`"),
@@ -162,11 +153,4 @@ fn with_maker(mut finding: Finding, case: &Case<'_>) -> Finding {
         finding = finding.with("the same request with the server's own host name is accepted");
     }
     finding
-}
-
-/// The fix that changes scheme and port of a route.
-fn point_to(target: &Target, https: bool, port: u16) -> String {
-    let scheme = if https { "https" } else { "http" };
-    let routes = serde_json::json!({"routes": {&target.name: format!("{scheme}://{}:{port}", target.host)}});
-    format!("`{{helper}} render --dir {{dir}} --json '{routes}'`, then `{{helper}} up --dir {{dir}}`")
 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::columns::{Layer, Severity};
+use super::remedy::{Gap, Remedy};
 use super::table::RuleId;
 use crate::caller::quote;
 use crate::redact::{self, names};
@@ -211,6 +212,21 @@ impl Finding {
             self.fix = filled(rule.fix, Some(&subject));
         }
         self.subject = Some(subject);
+        self
+    }
+
+    /// Takes the words of a case in which the row's own do not help.
+    pub(crate) fn with_remedy(mut self, remedy: Remedy<'_>) -> Self {
+        if let Some(fix) = remedy.fix() {
+            self.fix = filled(&fix, self.subject.as_ref());
+        }
+        self.cause = remedy.cause().map_or(self.cause, Into::into);
+        self
+    }
+
+    /// Fills a gap of the row's fix.
+    pub(crate) fn fill(mut self, gap: Gap, value: &str) -> Self {
+        self.fix = self.fix.replace(gap.as_str(), value);
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod finding;
+mod remedy;
 mod table;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ pub(crate) use columns::{Cure, Layer, Severity};
 pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
+pub(crate) use remedy::{Gap, Remedy};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {

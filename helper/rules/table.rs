@@ -477,7 +477,7 @@ rules! {
         title: "{subject|the stack} asks for privileges on this host",
         symptom: "`up` and `restart` start nothing until a person has allowed the privileges",
         cause: "with what the evidence names, a container can read or change this machine, not only its own files",
-        fix: "remove what the evidence names; if it is wanted, a person runs `{helper} allow --dir {dir}` in a terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"DIGEST\"}'`)",
+        fix: "remove what the evidence names; if it is wanted, a person runs `{helper} allow --dir {dir}` in a terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
         cure: Cure::Allow,
     }
     ComposeFilesOutside = "compose-files-outside" {

@@ -12,7 +12,7 @@ use crate::deployment::{Deployment, Domain, RouteName, Token, path};
 use crate::hash::sha256_hex;
 use crate::os::archive::{self, Entry};
 use crate::redact;
-use crate::rules::RuleId;
+use crate::rules::{Remedy, RuleId};
 
 /// A bundle whose files are what it says they are.
 pub(crate) struct Bundle {
@@ -97,7 +97,7 @@ impl Bundle {
             let mut findings = judged.findings.clone();
             if self.manifest.scope == Scope::Certificate {
                 for finding in findings.iter_mut().filter(|f| f.id == RuleId::ProxyCertMismatch) {
-                    finding.fix = "the key has changed there: make a whole bundle with `mcp-tunnels-helper export --to replica --out FILE.tar.gz` and apply that".into();
+                    *finding = finding.clone().with_remedy(Remedy::OtherKey);
                 }
             }
             findings

@@ -20,7 +20,7 @@ use crate::model::current::Target;
 use crate::probe::row::{self, RouteRow};
 use crate::probe::state::State;
 use crate::redact::names;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Gap, Remedy, RuleId};
 
 /// What waiting does not change, once a server answers so.
 const SETTLED_FAULTS: [RuleId; 11] = [
@@ -219,15 +219,14 @@ fn judge_upstream(ground: &Ground<'_>, route: &DeclaredRoute<'_>, state: &mut St
 fn down(name: &str, neighbour_of: Option<&str>) -> Finding {
     let finding = rules::finding(RuleId::UpstreamDown);
     // Starting this stack does not start what belongs to another.
-    let mut finding = finding.about(neighbour_of.map_or_else(|| Subject::service(name), Subject::route));
+    let finding = finding.about(neighbour_of.map_or_else(|| Subject::service(name), Subject::route));
     let name = quote(OsStr::new(name));
     let logs = if neighbour_of.is_none() {
         format!("`docker compose logs {name}` in {{dir}}")
     } else {
         format!("`docker logs {name}`")
     };
-    finding.fix = finding.fix.replace("{logs}", &logs);
-    finding
+    finding.fill(Gap::Logs, &logs)
 }
 
 /// Whether the container of a server runs.
@@ -271,12 +270,8 @@ fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, stat
             return Upstream::Up;
         }
         let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
-        let mut finding = about(RuleId::UpstreamDns, service).with(text);
-        finding.fix = format!(
-            "give `{service}` a network of `{{proxy}}`'s: without `networks:` a service is on `default`, and with it \
-             `default` must be named too (`networks: [default, …]`); then `{{helper}} up --dir {{dir}}`"
-        );
-        state.findings.push(finding);
+        let finding = about(RuleId::UpstreamDns, service).with(text);
+        state.findings.push(finding.with_remedy(Remedy::NoCommonNetwork));
         return Upstream::Down;
     }
     let ranges = gateway.allowed_ips();

@@ -1,0 +1,136 @@
+//! Cases that their row's own fix does not end: the fix, and where it is another one the cause. The places in their texts
+//! are those of `table`; what the case itself tells is in its fields.
+
+use serde_json::Value;
+
+/// A case that takes other words than its row's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Remedy<'a> {
+    /// A compose file is missing, and the proxy's configuration has the routes that it needs.
+    HasRoutes,
+    /// A mode is wrong on a file system that is mounted read-only.
+    ReadOnly,
+    /// A mode is wrong, and this user owns the file; `change` is chmod's first argument.
+    OtherOwner { change: &'a str, owner: u32 },
+    /// A directory is open that the helper did not make, or that holds other files, too.
+    SharedDirectory,
+    /// Others can write the server's key, which the proxy must go on reading.
+    KeyOfProxy,
+    /// Nothing sets the variable of a person's own that the token comes from.
+    UnsetVariable { name: &'a str },
+    /// A server on this host is bound to its loopback.
+    LoopbackOfHost,
+    /// A name was not looked up in time.
+    LateLookup,
+    /// A container ended of itself.
+    Ended,
+    /// A directory is in the place of a certificate or key.
+    DirectoryInstead { path: &'a str },
+    /// Another finding explains this one.
+    CauseFirst { cause: super::RuleId },
+    /// The certificates of a bundle are for another key.
+    OtherKey,
+    /// A stack of the same name was made in another folder; both are quoted for a shell.
+    OtherFolder { folder: &'a str, project: &'a str },
+    /// A service is on no network of the proxy's.
+    NoCommonNetwork,
+    /// The server answers at another path; the request keeps it.
+    OtherPath { request: &'a Value },
+    /// The server answers to another scheme, or at another port; the request names it.
+    OtherUrl { request: &'a Value },
+}
+
+impl Remedy<'_> {
+    /// The cause, where it is another than the row's.
+    pub(super) fn cause(&self) -> Option<String> {
+        Some(match self {
+            Self::UnsetVariable { name } => format!("`{name}` has no value"),
+            Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
+            Self::LateLookup => "the DNS of the container engine did not answer in time: it is busy, or waits for the \
+                                 DNS servers of its host"
+                .into(),
+            Self::Ended => {
+                "its program ended of itself; the code and the last lines that it printed are in the evidence".into()
+            }
+            _ => return None,
+        })
+    }
+
+    /// The fix, where it is another than the row's.
+    pub(super) fn fix(&self) -> Option<String> {
+        Some(match self {
+            Self::LoopbackOfHost => return None,
+            Self::UnsetVariable { name } => format!(
+                "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
+                 variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
+                 of your own"
+            ),
+            Self::HasRoutes => {
+                "run `{helper} render --dir {dir}`, which writes it for the routes of the proxy's configuration".into()
+            }
+            Self::ReadOnly => "its file system is mounted read-only: mount it writable, or copy the deployment to a \
+                               directory of your own on one that is"
+                .into(),
+            Self::OtherOwner { change, owner } => {
+                format!("run `sudo chmod {change} {{file|{{dir}}}}`, or ask its owner, user {owner}, to change it")
+            }
+            Self::SharedDirectory => "move the deployment into a directory of its own that only you can enter; close \
+                                      this one only if nothing else needs it"
+                .into(),
+            Self::LateLookup => "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
+                                 probe --dir {dir}` again"
+                .into(),
+            Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
+            Self::Ended => {
+                "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
+                            `docker compose logs SERVICE` in {dir}"
+                    .into()
+            }
+            Self::DirectoryInstead { path } => format!(
+                "`{{helper}} down --dir {{dir}}`, remove the directory `{path}`, `{{helper}} certs issue --dir \
+                 {{dir}}`, then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::CauseFirst { cause } => format!("fix `{cause}` first"),
+            Self::OtherKey => "the key has changed there: make a whole bundle with `mcp-tunnels-helper export --to \
+                               replica --out FILE.tar.gz` and apply that"
+                .into(),
+            Self::OtherFolder { folder, project } => format!(
+                "stop that stack first: `{{helper}} down --dir {folder}`; if its directory was moved or deleted: \
+                 `docker compose -p {project} down --remove-orphans`"
+            ),
+            Self::NoCommonNetwork => "give {subject|it} a network of `{proxy}`'s: without `networks:` a service is on \
+                                      `default`, and with it `default` must be named too (`networks: [default, …]`); \
+                                      then `{helper} up --dir {dir}`"
+                .into(),
+            Self::OtherPath { request } => format!(
+                "`{{helper}} render --dir {{dir}} --json '{request}'`, and call the URL that `{{helper}} connect --dir \
+                 {{dir}}` shows"
+            ),
+            Self::OtherUrl { request } => {
+                format!("`{{helper}} render --dir {{dir}} --json '{request}'`, then `{{helper}} up --dir {{dir}}`")
+            }
+        })
+    }
+}
+
+/// A gap in a row's fix that a case may fill; `Caller::fill` has the usual words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// The group that may use Docker's socket.
+    Group,
+    /// How the log of a server is read.
+    Logs,
+    /// The digest of the privileges that a stack asks for.
+    Digest,
+}
+
+impl Gap {
+    /// As it is written in the table.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "{group}",
+            Self::Logs => "{logs}",
+            Self::Digest => "{digest}",
+        }
+    }
+}
