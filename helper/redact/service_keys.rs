@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::text::{REDACTED, continued};
 
@@ -99,8 +99,10 @@ const BEGINNINGS: &[(&str, usize)] = &[
 
 static BEGINNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let texts = BEGINNINGS.iter().map(|(text, _)| text);
-    let kind = aho_corasick::MatchKind::LeftmostLongest;
-    AhoCorasick::builder().ascii_case_insensitive(true).match_kind(kind).build(texts).ok()
+    // An automaton that is made in a tenth of the time of a DFA: most answers are short.
+    let builder = &mut AhoCorasick::builder();
+    let builder = builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
+    builder.ascii_case_insensitive(true).build(texts).ok()
 });
 
 /// Replaces what follows the beginning of a well-known service's key.
