@@ -135,7 +135,7 @@ impl Ca {
     /// No randomness.
     pub(crate) fn create(now: OffsetDateTime, days: u32) -> Result<NewCa, IssueError> {
         let key = KeyPair::generate()?;
-        let pem = SecretPem(key.serialize_pem());
+        let pem = SecretPem(pem::encode("PRIVATE KEY", &key.serialize_der()));
         let new = Self::certify(key, None, None, now, days)?;
         Ok(NewCa { key: Some(pem), ..new })
     }
@@ -232,7 +232,7 @@ impl Ca {
             Some(key) => (key.signing().map_err(IssueError::ServerKey)?, key.kind().clone(), None),
             None => {
                 let key = KeyPair::generate()?;
-                let pem = SecretPem(key.serialize_pem());
+                let pem = SecretPem(pem::encode("PRIVATE KEY", &key.serialize_der()));
                 (key, KeyKind::EcdsaP256, Some(pem))
             }
         };

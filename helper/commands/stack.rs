@@ -202,13 +202,8 @@ pub(crate) fn restart(
     let stack = match Stack::open_checked(deployment, caller)? {
         Ok(stack) => stack,
         Err(refusal) => {
-            return Ok(refused(
-                refusal,
-                "nothing was restarted; what runs keeps running",
-                Command::Restart,
-                deployment,
-                caller,
-            ));
+            let what = "nothing was restarted; what runs keeps running";
+            return Ok(refused(refusal, what, Command::Restart, deployment, caller));
         }
     };
     if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
