@@ -168,7 +168,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["upstream-firewalled", "upstream-wrong-port", "upstream-wrong-scheme"],
     ),
     by(
-        "tests/commands/probe.rs",
+        "tests/commands/servers.rs",
         "engine_probe_tells_real_servers_apart",
         "",
         &["upstream-web-page", "upstream-path-other"],
