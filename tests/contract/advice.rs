@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
+use crate::engine::advice::STATES;
 use crate::support::pty::Terminal;
 use crate::support::{Answer, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
 
@@ -159,10 +160,7 @@ fn tried() -> Vec<(&'static str, Tried)> {
         ),
         ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
         ("compose-privileges", Elsewhere("a_person_runs_the_command_that_allows_privileges: it asks on a terminal")),
-        (
-            "namespace-not-applied",
-            Elsewhere("engine_one_render_and_one_up_move_between_the_settings: only containers show it"),
-        ),
+        ("namespace-not-applied", Engine),
         ("image-not-found", Elsewhere(LOG)),
         ("edge-quic-unsupported", Elsewhere(LOG)),
         ("edge-mtu", Elsewhere(LOG)),
@@ -181,7 +179,11 @@ fn every_cure_of_the_table_is_tried_or_has_its_reason() {
     let listed: BTreeSet<String> = tried().iter().map(|(id, _)| (*id).to_owned()).collect();
     assert_eq!(rows, listed);
     for (id, tried) in tried() {
-        assert!(!matches!(tried, Tried::Elsewhere("")), "{id}: no reason");
+        match tried {
+            Tried::Elsewhere(reason) => assert!(!reason.is_empty(), "{id}: no reason"),
+            Tried::Engine => assert!(STATES.iter().any(|(state, _)| *state == id), "{id}: no state of a stack"),
+            Tried::Files(_) => {}
+        }
     }
 }
 

@@ -7,9 +7,9 @@ use crate::support::edit;
 use crate::support::engine::{Stack, docker_says, engine, ready};
 
 /// The finding that shows a state which a command of the helper ends, and how a stack that is ready comes into it.
-type State = (&'static str, fn(&Stack));
+pub(crate) type State = (&'static str, fn(&Stack));
 
-const STATES: [State; 10] = [
+pub(crate) const STATES: [State; 10] = [
     ("stack-stopped", |stack| {
         stack.down().expect(0);
     }),

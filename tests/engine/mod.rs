@@ -1,6 +1,6 @@
 //! The stack on a real Docker engine, with containers that play the proxy and cloudflared.
 
-mod advice;
+pub(crate) mod advice;
 mod bundle;
 mod call;
 mod changes;
