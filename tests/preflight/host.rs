@@ -105,7 +105,7 @@ fn docker_in_every_state_in_which_it_cannot_be_used() {
         (denied, "docker-permission"),
         (new_api, "engine-too-old"),
         (old_api, "docker-client-old"),
-        ("an error never seen before", "docker-failed"),
+        ("an error that was never seen before", "docker-failed"),
     ] {
         let rig = Rig::new(&format!(
             "version*) echo '{{\"Client\":{{\"Version\":\"28.2.2\"}},\"Server\":null}}'; echo '{said}' >&2; exit 1 ;;\n\

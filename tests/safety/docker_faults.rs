@@ -88,7 +88,7 @@ fn daemon_that_cannot_be_asked() {
         (newer_down, "docker-daemon-down"),
         (denied, "docker-permission"),
         (newer, "docker-permission"),
-        ("an error never seen before", "docker-failed"),
+        ("an error that was never seen before", "docker-failed"),
     ] {
         let rig = Rig::new()
             .docker(&format!("case \"$1\" in compose) echo 2.40.3 ;; *) echo; echo '{text}' >&2; exit 1 ;; esac\n"));
