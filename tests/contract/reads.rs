@@ -1,6 +1,6 @@
 //! Every command reads a file of the deployment once: all that an answer says is of one state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::support::edge::fake_docker;
@@ -28,37 +28,45 @@ const COMMANDS: [&[&str]; 18] = [
     &["preflight", "--offline"],
 ];
 
+/// The paths that a call names: strace shows the folder behind a descriptor as `5</folder>`.
+fn paths(call: &str) -> Vec<String> {
+    let arguments = call.split_once('(').map_or("", |(_, rest)| rest);
+    let mut found = Vec::new();
+    let mut folder = None;
+    for argument in arguments.split(", ") {
+        if let Some(name) = argument.strip_prefix('"').and_then(|rest| rest.split('"').next()) {
+            let base = folder.take().filter(|_| !name.starts_with('/'));
+            found.push(base.map_or_else(|| name.to_owned(), |base: String| format!("{base}/{name}")));
+        } else {
+            folder = argument.split_once('<').and_then(|(_, rest)| Some(rest.split_once('>')?.0.to_owned()));
+        }
+    }
+    found
+}
+
 /// Files below `dir` that the traced process opened for reading more than once in one state: the lock, and what the
 /// process itself writes, begin a new one.
 fn read_again(trace: &str, dir: &Path) -> BTreeSet<String> {
     let calls: Vec<(&str, &str)> = trace.lines().filter_map(|line| line.split_once(' ')).collect();
     let helper = calls.first().map_or("", |(process, _)| process);
     // Programs that the helper starts read for themselves.
-    let programs: BTreeSet<&str> =
-        calls.iter().skip(1).filter(|(_, call)| call.trim().starts_with("execve")).map(|c| c.0).collect();
+    let started = calls.iter().skip(1).filter(|(_, call)| call.trim().starts_with("execve"));
+    let programs: BTreeSet<&str> = started.map(|(process, _)| *process).collect();
     let root = format!("{}/", dir.display());
-    let mut opened: BTreeMap<String, usize> = BTreeMap::new();
+    let mut opened: BTreeSet<String> = BTreeSet::new();
     let mut again = BTreeSet::new();
     for (process, call) in calls {
         if process != helper && programs.contains(process) {
             continue;
         }
-        let paths: Vec<&str> = call.split('"').skip(1).step_by(2).collect();
-        let is_refused = call.contains(") = -1");
+        let named = paths(call);
+        let reads = !call.contains(") = -1") && !call.contains("O_CREAT") && !call.contains("O_DIRECTORY");
         match call.trim().split('(').next() {
-            Some("flock") => opened.clear(),
-            Some("rename" | "renameat" | "renameat2" | "linkat") => {
-                opened.retain(|path, _| !paths.contains(&path.as_str()));
-            }
-            Some("openat") if !is_refused && !call.contains("O_CREAT") => {
-                let file = paths.first().filter(|path| path.starts_with(&root) && !Path::new(path).is_dir());
-                let times = file.map(|path| opened.entry((*path).to_owned()).or_default());
-                if let (Some(file), Some(times)) = (file, times) {
-                    *times += 1;
-                    if *times > 1 {
-                        again.insert((*file).to_owned());
-                    }
-                }
+            Some("flock") if call.contains(&format!("<{}>", dir.display())) => opened.clear(),
+            Some("rename" | "renameat" | "renameat2" | "linkat") => opened.retain(|path| !named.contains(path)),
+            Some("openat") if reads => {
+                let files = named.into_iter().filter(|path| path.starts_with(&root) && !Path::new(path).is_dir());
+                again.extend(files.filter(|path| !opened.insert(path.clone())));
             }
             _ => {}
         }
@@ -79,6 +87,7 @@ fn no_command_reads_a_file_of_the_deployment_twice() {
         strace.to_str().unwrap(),
         "-f",
         "-qq",
+        "-y",
         "-e",
         "trace=openat,rename,renameat,renameat2,linkat,flock,execve",
         "-e",
@@ -107,18 +116,20 @@ fn no_command_reads_a_file_of_the_deployment_twice() {
 
 #[test]
 fn a_second_reading_is_seen_and_a_reading_back_is_none() {
-    let open = |what: &str| format!("1 openat(AT_FDCWD, \"/d/.env\", {what}\n");
-    let (read, created) = (open("O_RDONLY|O_NOFOLLOW) = 3"), open("O_RDWR|O_CREAT|O_EXCL, 0600) = 3"));
+    let open = |what: &str| format!("1 openat(3</d>, \".env\", {what}\n");
+    let (read, created) = (open("O_RDONLY|O_NOFOLLOW) = 4</d/.env>"), open("O_RDWR|O_CREAT|O_EXCL, 0600) = 4"));
     let execve = "1 execve(\"/helper\", [\"helper\"], 0x1) = 0\n".to_owned();
     for (between, is_seen) in [
         ("", true),
         ("2 execve(\"/bin/git\", [\"git\"], 0x1) = 0\n", true),
-        ("1 flock(3, LOCK_EX|LOCK_NB) = 0\n", false),
-        ("1 rename(\"/d/..env.a1b2c3.tmp\", \"/d/.env\") = 0\n", false),
+        ("1 flock(3</d>, LOCK_EX|LOCK_NB) = 0\n", false),
+        ("1 flock(5</d/.env.x>, LOCK_EX|LOCK_NB) = 0\n", true),
+        ("1 renameat(3</d>, \"..env.a1b2c3.tmp\", 3</d>, \".env\") = 0\n", false),
     ] {
         let trace = [&execve, &read, &created, between, &read].concat();
         assert_eq!(!read_again(&trace, Path::new("/d")).is_empty(), is_seen, "{between}");
     }
-    let by_git = format!("{execve}2 execve(\"/bin/git\", [\"git\"], 0x1) = 0\n{0}{0}", read.replacen('1', "2", 1));
+    let of_git = read.replacen('1', "2", 1);
+    let by_git = format!("{execve}2 execve(\"/bin/git\", [\"git\"], 0x1) = 0\n{of_git}{of_git}");
     assert_eq!(read_again(&by_git, Path::new("/d")), BTreeSet::new());
 }
