@@ -1,4 +1,9 @@
 //! The facts that the requirements are judged by, and what a requirement is.
+//!
+//! Requirements are not [`crate::check::Check`]s, whose outcome is findings: `certs check` shows what was found for each
+//! requirement, also for one that is met; several requirements share one finding, one may be explained by another, and the
+//! days ahead decide how severe it is. `judged` makes the findings of all of them together, and `lint` takes those as one
+//! check.
 
 use time::OffsetDateTime;
 
@@ -20,7 +25,7 @@ pub(crate) struct Purpose<'a> {
 
 /// Everything that the tests of the requirements read.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub(crate) struct CertFacts {
     /// The four files.
     pub(crate) files: Files,
     /// The server's certificate where it is not the first in `tls.crt`: the one that `tls.key` belongs to.
@@ -39,7 +44,7 @@ pub(crate) struct Facts {
     pub(crate) fail_within_days: u32,
 }
 
-impl Facts {
+impl CertFacts {
     /// Verifies the signatures; nothing is judged yet, and nothing fails.
     pub(crate) fn gather(files: Files, purpose: Purpose<'_>, fail_within_days: u32) -> Self {
         let mut facts = Self {
@@ -138,7 +143,7 @@ pub(crate) struct Requirement {
     /// What ends a failure of this row, where that is not what the rule's row says.
     pub(crate) fix: Option<&'static str>,
     /// The test.
-    pub(crate) test: fn(&Facts) -> Verdict,
+    pub(crate) test: fn(&CertFacts) -> Tested,
 }
 
 impl Requirement {
@@ -148,7 +153,7 @@ impl Requirement {
         of: Of,
         rule: RuleId,
         requirement: &'static str,
-        test: fn(&Facts) -> Verdict,
+        test: fn(&CertFacts) -> Tested,
     ) -> Self {
         Self {
             id,
@@ -197,7 +202,7 @@ impl Requirement {
 
 /// The outcome of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Tested {
     /// Met; what was found.
     Pass(String),
     /// Not met, and the tunnel still works; what was found.
@@ -208,7 +213,7 @@ pub(crate) enum Verdict {
     Skip(String),
 }
 
-impl Verdict {
+impl Tested {
     pub(super) fn pass(found: impl Into<String>) -> Self {
         Self::Pass(found.into())
     }
@@ -249,14 +254,14 @@ impl Verdict {
 
 /// One requirement with its verdict.
 #[derive(Clone)]
-pub(crate) struct Row {
+pub(crate) struct Checked {
     /// The requirement.
     pub(crate) of: &'static Requirement,
     /// The outcome.
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: Tested,
 }
 
-impl std::fmt::Debug for Row {
+impl std::fmt::Debug for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {:?}", self.of.id, self.verdict)
     }

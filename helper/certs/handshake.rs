@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
-use super::audit::{Facts, Verdict};
+use super::audit::{CertFacts, Tested};
 use crate::answer::{Finding, Severity};
 use crate::rules::{self, Remedy, RuleId};
 
@@ -25,14 +25,14 @@ impl TimeProvider for At {
 
 /// The handshakes with every route's host name.
 #[derive(Debug)]
-pub(crate) struct Handshakes(pub(crate) Vec<(String, Verdict)>);
+pub(crate) struct Handshakes(pub(crate) Vec<(String, Tested)>);
 
 impl Handshakes {
     /// The finding about the first that failed, explained by a finding about the certificates if there is one.
     pub(crate) fn finding(&self, others: &[Finding]) -> Option<Finding> {
         let (host, why) = self.0.iter().find_map(|(host, verdict)| match verdict {
-            Verdict::Fail(why) => Some((host, why)),
-            Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Skip(_) => None,
+            Tested::Fail(why) => Some((host, why)),
+            Tested::Pass(_) | Tested::Warn(_) | Tested::Skip(_) => None,
         })?;
         let finding = rules::finding(RuleId::TlsHandshake).with(format!("{host}: {why}"));
         Some(match others.iter().find(|f| f.severity == Severity::Error) {
@@ -44,7 +44,7 @@ impl Handshakes {
 }
 
 /// Shakes hands with every route's host name, or with any one if there is no route yet.
-pub(crate) fn rehearse(facts: &Facts) -> Handshakes {
+pub(crate) fn rehearse(facts: &CertFacts) -> Handshakes {
     let any = ["any-route".to_owned()];
     let routes = if facts.routes.is_empty() { &any[..] } else { &facts.routes };
     let rehearsal = Rehearsal::prepare(facts);
@@ -68,14 +68,14 @@ impl Rehearsal {
     /// # Errors
     /// Why there can be no handshake: something is wrong (`Fail`), or missing, or of a kind that rustls on ring cannot use
     /// (`Skip`).
-    fn prepare(facts: &Facts) -> Result<Self, Verdict> {
+    fn prepare(facts: &CertFacts) -> Result<Self, Tested> {
         let files = &facts.files;
         let (Some(ca), Some(server), Some(key)) = (files.ca.good(), files.server.good(), files.server_key.good())
         else {
-            return Err(Verdict::skip("a certificate or the server key is missing or cannot be read"));
+            return Err(Tested::skip("a certificate or the server key is missing or cannot be read"));
         };
         if let Err(fault) = &key.loads {
-            return Err(Verdict::skip(format!("the server key cannot be loaded here: {fault}")));
+            return Err(Tested::skip(format!("the server key cannot be loaded here: {fault}")));
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let seconds = u64::try_from(facts.now.unix_timestamp()).unwrap_or_default();
@@ -84,14 +84,14 @@ impl Rehearsal {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from(ca.first.der.clone()))
-            .map_err(|e| Verdict::fail(format!("the client rejects the CA certificate as a trust anchor: {e}")))?;
+            .map_err(|e| Tested::fail(format!("the client rejects the CA certificate as a trust anchor: {e}")))?;
         let verifier: Arc<dyn ServerCertVerifier> =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .build()
-                .map_err(|e| Verdict::fail(e.to_string()))?;
+                .map_err(|e| Tested::fail(e.to_string()))?;
         let client = ClientConfig::builder_with_details(provider.clone(), now.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|e| Verdict::skip(e.to_string()))?
+            .map_err(|e| Tested::skip(e.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
@@ -101,31 +101,31 @@ impl Rehearsal {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.key.pkcs8().to_vec()));
         let server = ServerConfig::builder_with_details(provider, now)
             .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|e| Verdict::skip(e.to_string()))?
+            .map_err(|e| Tested::skip(e.to_string()))?
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(|e| match e {
-                rustls::Error::InconsistentKeys(_) => Verdict::fail("the key does not belong to the certificate"),
-                other => Verdict::skip(format!("rustls cannot use the server's key or certificate: {other}")),
+                rustls::Error::InconsistentKeys(_) => Tested::fail("the key does not belong to the certificate"),
+                other => Tested::skip(format!("rustls cannot use the server's key or certificate: {other}")),
             })?;
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
 
     /// Shakes hands as Claude's side would for this host name.
-    fn shake(&self, host: &str) -> Verdict {
+    fn shake(&self, host: &str) -> Tested {
         match self.run(host) {
-            Ok(suite) => Verdict::pass(suite),
+            Ok(suite) => Tested::pass(suite),
             Err(rustls::Error::InvalidCertificate(why)) => {
                 use rustls::CertificateError as Why;
                 match why {
                     Why::UnsupportedSignatureAlgorithmContext { .. }
                     | Why::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                        Verdict::skip("rustls on ring cannot verify the CA's kind of signature")
+                        Tested::skip("rustls on ring cannot verify the CA's kind of signature")
                     }
-                    why => Verdict::fail(format!("the client rejects the certificate: {why}")),
+                    why => Tested::fail(format!("the client rejects the certificate: {why}")),
                 }
             }
-            Err(other) => Verdict::fail(other.to_string()),
+            Err(other) => Tested::fail(other.to_string()),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::audit::{Facts, Of, Optional, Purpose, Row, Verdict};
+use super::audit::{CertFacts, Checked, Of, Optional, Purpose, Tested};
 use super::file::{CertificateFile, File, Files};
 use super::pem;
 use super::rows::audit;
@@ -110,9 +110,9 @@ pub(crate) struct Judged {
     /// How many requirements are met.
     pub(crate) met: usize,
     /// Every requirement.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<Checked>,
     /// What was judged.
-    pub(crate) facts: Facts,
+    pub(crate) facts: CertFacts,
 }
 
 impl Judged {
@@ -123,7 +123,7 @@ impl Judged {
 
     /// Judges files for a purpose and the days ahead.
     pub(crate) fn within(files: Files, purpose: Purpose<'_>, horizon: Horizon) -> Self {
-        let facts = Facts::gather(files, purpose, horizon.fail);
+        let facts = CertFacts::gather(files, purpose, horizon.fail);
         let rows = audit(&facts);
         let ca = facts.ca().map(|d| CertificateInfo::of(d, facts.now));
         let server = facts.server().map(|d| CertificateInfo::of(d, facts.now));
@@ -187,14 +187,14 @@ fn ending(rule: RuleId, file: &str, info: Option<&CertificateInfo>, horizon: Hor
 }
 
 /// The note about harmless text in `ca.crt`; a secret in it fails a requirement.
-fn other_text(facts: &Facts) -> Option<Finding> {
+fn other_text(facts: &CertFacts) -> Option<Finding> {
     let file = facts.files.ca.good().filter(|file| file.other_text > 0 && !file.holds_secret)?;
     let text = format!("`data/ca.crt`: {} beside the certificate", count(file.other_text as i64, "byte"));
     Some(rules::finding(RuleId::CaExtraText).with_severity(Severity::Note).with(text))
 }
 
 /// What could not be tested, without what a deployment may be without.
-fn skips(rows: &[Row], facts: &Facts) -> Vec<Skipped> {
+fn skips(rows: &[Checked], facts: &CertFacts) -> Vec<Skipped> {
     let missing = |optional| match optional {
         Optional::CaKey => facts.files.ca_key.is_absent(),
         Optional::Routes => facts.routes.is_empty(),
@@ -202,14 +202,14 @@ fn skips(rows: &[Row], facts: &Facts) -> Vec<Skipped> {
     let asked = rows.iter().filter(|row| !row.of.optional.is_some_and(missing));
     asked
         .filter_map(|row| match &row.verdict {
-            Verdict::Skip(reason) => Some(Skipped::new(row.of.id, reason.clone())),
-            Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Fail(_) => None,
+            Tested::Skip(reason) => Some(Skipped::new(row.of.id, reason.clone())),
+            Tested::Pass(_) | Tested::Warn(_) | Tested::Fail(_) => None,
         })
         .collect()
 }
 
 /// The finding about a signature or pair of keys that this helper cannot verify, unless another finding explains why.
-fn unproven(rows: &[Row], facts: &Facts, findings: &[Finding]) -> Option<Finding> {
+fn unproven(rows: &[Checked], facts: &CertFacts, findings: &[Finding]) -> Option<Finding> {
     if findings.iter().any(|f| f.severity == Severity::Error) {
         return None;
     }
@@ -217,26 +217,26 @@ fn unproven(rows: &[Row], facts: &Facts, findings: &[Finding]) -> Option<Finding
     let proofs = rows.iter().filter(|row| row.of.is_proof);
     let mut asked = proofs.filter(|row| row.of.optional != Some(Optional::CaKey) || ca_key_is_readable);
     asked.find_map(|row| match &row.verdict {
-        Verdict::Skip(why) => Some(rules::finding(RuleId::CertsNotVerifiable).with(format!("{}: {why}", row.of.id))),
-        Verdict::Pass(_) | Verdict::Warn(_) | Verdict::Fail(_) => None,
+        Tested::Skip(why) => Some(rules::finding(RuleId::CertsNotVerifiable).with(format!("{}: {why}", row.of.id))),
+        Tested::Pass(_) | Tested::Warn(_) | Tested::Fail(_) => None,
     })
 }
 
 /// One finding a rule, with what was found for each requirement that is not met.
-fn findings(rows: &[Row], facts: &Facts) -> Vec<Finding> {
+fn findings(rows: &[Checked], facts: &CertFacts) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     for row in rows {
         let (severity, what) = match &row.verdict {
-            Verdict::Fail(what) => (Severity::Error, what),
-            Verdict::Warn(what) => (Severity::Warning, what),
-            Verdict::Pass(_) | Verdict::Skip(_) => continue,
+            Tested::Fail(what) => (Severity::Error, what),
+            Tested::Warn(what) => (Severity::Warning, what),
+            Tested::Pass(_) | Tested::Skip(_) => continue,
         };
         if row.of.is_date && is_in_date(row, facts) {
             // It fails at the horizon only, which has a finding of its own.
             continue;
         }
         let explained = row.of.explained_by.and_then(|id| rows.iter().find(|r| r.of.id == id));
-        let explained = explained.filter(|other| matches!(other.verdict, Verdict::Fail(_)));
+        let explained = explained.filter(|other| matches!(other.verdict, Tested::Fail(_)));
         let rule = explained.unwrap_or(row).of.rule;
         let text = format!("{} ({}): {what}", row.of.of.as_str(), row.of.requirement);
         match found.iter_mut().find(|f| f.id == rule) {
@@ -254,7 +254,7 @@ fn findings(rows: &[Row], facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the certificate of a row is in date now.
-fn is_in_date(row: &Row, facts: &Facts) -> bool {
+fn is_in_date(row: &Checked, facts: &CertFacts) -> bool {
     let details = match row.of.of {
         Of::Ca => facts.ca(),
         Of::Server | Of::Pair => facts.server(),

@@ -2,7 +2,7 @@
 //! reference.
 
 use super::audit::Of::{Ca, Pair, Server};
-use super::audit::{Facts, Optional, Requirement, Row, Verdict};
+use super::audit::{CertFacts, Checked, Optional, Requirement, Tested};
 use super::file::File;
 use super::judge::{
     belongs, ca, ca_file, ca_key_signs, constraints, dates, existing, hash, key_ids, list, names_allowed, not_swapped,
@@ -23,59 +23,58 @@ const fn row(
     of: super::audit::Of,
     rule: RuleId,
     requirement: &'static str,
-    test: fn(&Facts) -> Verdict,
+    test: fn(&CertFacts) -> Tested,
 ) -> Requirement {
     Requirement::new(id, of, rule, requirement, test)
 }
 
 /// Every requirement's verdict, in the table's order.
-pub(crate) fn audit(facts: &Facts) -> Vec<Row> {
-    REQUIREMENTS.iter().map(|of| Row { of, verdict: (of.test)(facts) }).collect()
+pub(crate) fn audit(facts: &CertFacts) -> Vec<Checked> {
+    REQUIREMENTS.iter().map(|of| Checked { of, verdict: (of.test)(facts) }).collect()
 }
 
 /// Every requirement. Order: what must exist before what is in it, the CA before the server, the pair last.
 pub(crate) static REQUIREMENTS: &[Requirement] = &[
     row("ca-present", Ca, CaMissing, "there is a CA certificate", |f| present(&f.files.ca)),
     row("ca-readable", Ca, CaUnusable, "ca.crt is a certificate in PEM form", |f| match &f.files.ca {
-        File::Good(_) => Verdict::pass("PEM certificate"),
-        File::Faulty(fault) => Verdict::fail(fault.to_string()),
-        File::Unreadable(why) => Verdict::fail(why.clone()),
-        File::Absent => Verdict::skip("there is no ca.crt"),
+        File::Good(_) => Tested::pass("PEM certificate"),
+        File::Faulty(fault) => Tested::fail(fault.to_string()),
+        File::Unreadable(why) => Tested::fail(why.clone()),
+        File::Absent => Tested::skip("there is no ca.crt"),
     }),
     row("ca-single", Ca, CaUnfit, "ca.crt contains exactly one certificate", |f| {
-        ca_file(f, |c| Verdict::of(c.certificates() == 1, count(c.certificates(), "certificate")))
+        ca_file(f, |c| Tested::of(c.certificates() == 1, count(c.certificates(), "certificate")))
     }),
     row("ca-no-key-material", Ca, CaUnfit, "ca.crt contains no private key", |f| {
-        ca_file(f, |c| Verdict::of(c.private_keys == 0, count(c.private_keys, "private key block")))
+        ca_file(f, |c| Tested::of(c.private_keys == 0, count(c.private_keys, "private key block")))
     }),
     // Not documented: the file is registered in the Console and mounted into the proxy.
     row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password beside its certificate", |f| {
         ca_file(f, |c| match (c.other_text, c.holds_secret) {
-            (0, _) => Verdict::pass("nothing beside the certificate"),
-            (n, false) => Verdict::pass(format!("{} of other text", count(n, "byte"))),
-            (n, true) => Verdict::fail(format!(
-                "{} of other text; a part of it looks like a token or password",
-                count(n, "byte")
-            )),
+            (0, _) => Tested::pass("nothing beside the certificate"),
+            (n, false) => Tested::pass(format!("{} of other text", count(n, "byte"))),
+            (n, true) => {
+                Tested::fail(format!("{} of other text; a part of it looks like a token or password", count(n, "byte")))
+            }
         })
     }),
     row("ca-size", Ca, CaUnfit, "ca.crt is at most 8 kB", |f| {
-        ca_file(f, |c| Verdict::of(c.size <= LARGEST_CA_FILE, format!("{} bytes", c.size)))
+        ca_file(f, |c| Tested::of(c.size <= LARGEST_CA_FILE, format!("{} bytes", c.size)))
     }),
     row("ca-basic-constraints", Ca, CaUnfit, "basicConstraints says CA:TRUE", |f| {
         ca(f, |c| constraints(c, |ca, _| ca))
     }),
     row("ca-basic-constraints-critical", Ca, CaUnfit, "basicConstraints is marked critical", |f| {
         ca(f, |c| match c.basic_constraints {
-            Extension::Absent | Extension::Broken(_) => Verdict::skip("no readable basicConstraints"),
+            Extension::Absent | Extension::Broken(_) => Tested::skip("no readable basicConstraints"),
             Extension::Present { .. } => constraints(c, |_, critical| critical),
         })
     }),
     row("ca-subject-key-id", Ca, CaUnfit, "subjectKeyIdentifier is present", |f| {
-        ca(f, |c| existing(&c.subject_key_id, "subjectKeyIdentifier", |id| Verdict::pass(hex(id, ":"))))
+        ca(f, |c| existing(&c.subject_key_id, "subjectKeyIdentifier", |id| Tested::pass(hex(id, ":"))))
     }),
     row("ca-key-usage", Ca, CaUnfit, "keyUsage has keyCertSign", |f| {
-        ca(f, |c| existing(&c.key_usage, "keyUsage", |u| Verdict::of(u.contains(&"keyCertSign"), list(u))))
+        ca(f, |c| existing(&c.key_usage, "keyUsage", |u| Tested::of(u.contains(&"keyCertSign"), list(u))))
     }),
     // Not documented; Go, openssl and webpki refuse what a CA issues outside of its constraints.
     row("ca-name-constraints", Ca, CaNameConstraints, "nameConstraints, if any, allow the tunnel's host names", |f| {
@@ -89,10 +88,10 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     // Not documented; a self-signed certificate whose signature fails is damaged, and every verifier refuses it.
     row("ca-self-signature", Ca, CaUnfit, "a self-signed CA certificate has a valid signature of its own key", |f| {
         ca(f, |c| match &f.ca_self_signature {
-            None => Verdict::pass(format!("not self-signed: issued by {}", shown(&c.issuer))),
-            Some(Signature::Good) => Verdict::pass("self-signed, the signature is valid"),
-            Some(Signature::Bad) => Verdict::fail("names itself as issuer, but its key did not make the signature"),
-            Some(Signature::Unknown(what)) => Verdict::skip(what.clone()),
+            None => Tested::pass(format!("not self-signed: issued by {}", shown(&c.issuer))),
+            Some(Signature::Good) => Tested::pass("self-signed, the signature is valid"),
+            Some(Signature::Bad) => Tested::fail("names itself as issuer, but its key did not make the signature"),
+            Some(Signature::Unknown(what)) => Tested::skip(what.clone()),
         })
     })
     .proof(),
@@ -122,8 +121,8 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     // Go's `tls.X509KeyPair` takes the first certificate for the server's, RFC 8446 §4.4.2 wants it there.
     row("server-first", Server, ProxyCertOrder, "the server's certificate is the first in tls.crt", |f| {
         server(f, |c| match f.server_is_misplaced() {
-            false => Verdict::pass("it is the first"),
-            true => Verdict::fail(format!("another certificate comes before that of {}", shown(&c.subject))),
+            false => Tested::pass("it is the first"),
+            true => Tested::fail(format!("another certificate comes before that of {}", shown(&c.subject))),
         })
     }),
     row(
@@ -135,16 +134,16 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     ),
     row("server-key-not-encrypted", Server, ProxyKeyEncrypted, "tls.key has no passphrase", |f| {
         match &f.files.server_key {
-            File::Good(_) => Verdict::pass("no passphrase"),
-            File::Faulty(fault @ PemFault::EncryptedKey) => Verdict::fail(fault.to_string()),
-            File::Faulty(_) | File::Unreadable(_) | File::Absent => Verdict::skip("no readable tls.key"),
+            File::Good(_) => Tested::pass("no passphrase"),
+            File::Faulty(fault @ PemFault::EncryptedKey) => Tested::fail(fault.to_string()),
+            File::Faulty(_) | File::Unreadable(_) | File::Absent => Tested::skip("no readable tls.key"),
         }
     }),
     row("server-authority-key-id", Server, TlsKeyId, "authorityKeyIdentifier is present", |f| {
         server(f, |c| {
             existing(&c.authority_key_id, "authorityKeyIdentifier", |id| match id {
-                Some(id) => Verdict::pass(hex(id, ":")),
-                None => Verdict::fail("authorityKeyIdentifier has issuer and serial number only, no key identifier"),
+                Some(id) => Tested::pass(hex(id, ":")),
+                None => Tested::fail("authorityKeyIdentifier has issuer and serial number only, no key identifier"),
             })
         })
     })
@@ -162,9 +161,9 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     .about(Optional::Routes),
     row("server-extended-key-usage", Server, TlsUnsupportedCert, "extendedKeyUsage is absent or has serverAuth", |f| {
         server(f, |c| match &c.extended_key_usage {
-            Extension::Absent => Verdict::pass("absent"),
+            Extension::Absent => Tested::pass("absent"),
             found @ (Extension::Broken(_) | Extension::Present { .. }) => {
-                existing(found, "extendedKeyUsage", |u| Verdict::of(u.iter().any(|u| u == "serverAuth"), list(u)))
+                existing(found, "extendedKeyUsage", |u| Tested::of(u.iter().any(|u| u == "serverAuth"), list(u)))
             }
         })
     }),
@@ -204,7 +203,7 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     .proof(),
     row("pair-ca-key", Pair, CaKeyMismatch, "ca.key, if it is on this host, belongs to ca.crt", |f| {
         ca(f, |c| match f.files.ca_key {
-            File::Absent => Verdict::skip("there is no ca.key; only renewal needs it"),
+            File::Absent => Tested::skip("there is no ca.key; only renewal needs it"),
             File::Unreadable(_) | File::Faulty(_) | File::Good(_) => belongs(&f.files.ca_key, "ca.key", c),
         })
     })

@@ -11,7 +11,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use super::audit::{Facts, Purpose, Row, Verdict};
+use super::audit::{CertFacts, Checked, Purpose, Tested};
 use super::file::{CertificateFile, Content, File, Files};
 use super::issue::{Ca, IssueError};
 use super::key::{Key, KeyFault, KeyKind};
@@ -48,14 +48,14 @@ impl Set {
         }
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self) -> Vec<Checked> {
         self.rows_at(NOW, 0)
     }
 
-    fn rows_at(&self, now: OffsetDateTime, fail_within_days: u32) -> Vec<Row> {
+    fn rows_at(&self, now: OffsetDateTime, fail_within_days: u32) -> Vec<Checked> {
         let routes = ["hello".to_owned(), "files".to_owned()];
         let purpose = Purpose { domain: &domain(), routes: &routes, now };
-        audit(&Facts::gather(self.files(), purpose, fail_within_days))
+        audit(&CertFacts::gather(self.files(), purpose, fail_within_days))
     }
 
     fn files(&self) -> Files {
@@ -72,15 +72,15 @@ impl Set {
     }
 }
 
-fn failed(rows: &[Row]) -> Vec<&'static str> {
+fn failed(rows: &[Checked]) -> Vec<&'static str> {
     rows.iter().filter(|r| r.verdict.ok() == Some(false)).map(|r| r.of.id).collect()
 }
 
-fn skipped(rows: &[Row]) -> Vec<&'static str> {
+fn skipped(rows: &[Checked]) -> Vec<&'static str> {
     rows.iter().filter(|r| r.verdict.ok().is_none()).map(|r| r.of.id).collect()
 }
 
-fn text<'a>(rows: &'a [Row], id: &str) -> &'a str {
+fn text<'a>(rows: &'a [Checked], id: &str) -> &'a str {
     rows.iter().find(|r| r.of.id == id).unwrap().verdict.text()
 }
 
@@ -755,7 +755,7 @@ fn weak_hashes_small_keys_and_intermediates_of_openssl() {
     let rows = registered.rows_at(now, 0);
     assert_eq!(failed(&rows), [""; 0]);
     assert!(
-        matches!(&rows.iter().find(|r| r.of.id == "ca-self-signature").unwrap().verdict, Verdict::Pass(t) if t.contains("CN=root"))
+        matches!(&rows.iter().find(|r| r.of.id == "ca-self-signature").unwrap().verdict, Tested::Pass(t) if t.contains("CN=root"))
     );
     assert!(Details::read(b"junk".to_vec()).is_err());
 }

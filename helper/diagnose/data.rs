@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::call::CallData;
 use crate::answer::Error;
-use crate::logs::verdict::Verdict;
+use crate::logs::verdict::LogVerdict;
 use crate::probe::state::State;
 use crate::redact;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
@@ -104,7 +104,7 @@ pub(crate) struct Source {
 
 impl Signals {
     /// What was seen of a stack outweighs what its logs say.
-    pub(super) fn of_stack(verdict: &Verdict, state: &StackState) -> Self {
+    pub(super) fn of_stack(verdict: &LogVerdict, state: &StackState) -> Self {
         let is_callable = |route: &RouteState| match route.state {
             State::NotChecked => None,
             state => Some(state.is_callable()),
@@ -126,7 +126,7 @@ impl Signals {
         }
     }
 
-    pub(super) fn of(verdict: &Verdict) -> Self {
+    pub(super) fn of(verdict: &LogVerdict) -> Self {
         let sources = verdict.sources.iter().take(12);
         let connected = verdict.registered.map(|registered| registered > 0);
         let callable = verdict.last_call;

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::logs::Logs;
 use crate::logs::encoding::Decoded;
 use crate::logs::input::{Extent, Patient, scan};
-use crate::logs::verdict::Verdict;
+use crate::logs::verdict::LogVerdict;
 use crate::rules;
 
 /// Standard input that never ends is left after so many seconds.
@@ -98,7 +98,7 @@ fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Opt
     Ok((extent, cut))
 }
 
-fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Caller) -> Report<DiagnoseData> {
+fn report(verdict: LogVerdict, extent: Extent, cut: Option<Skipped>, caller: &Caller) -> Report<DiagnoseData> {
     let data = DiagnoseData {
         healthy: verdict.healthy,
         signals: Signals::of(&verdict),
@@ -120,7 +120,7 @@ fn report(verdict: Verdict, extent: Extent, cut: Option<Skipped>, caller: &Calle
     report
 }
 
-fn summary(verdict: &Verdict, extent: Extent) -> String {
+fn summary(verdict: &LogVerdict, extent: Extent) -> String {
     let lines = count(extent.lines, "line");
     match rules::root(&verdict.findings) {
         _ if extent.bytes == 0 => "the log is empty".to_owned(),
@@ -141,7 +141,7 @@ fn summary(verdict: &Verdict, extent: Extent) -> String {
 }
 
 /// What the log shows to work, in the words of `status`.
-fn works(verdict: &Verdict) -> String {
+fn works(verdict: &LogVerdict) -> String {
     let connected = match verdict.registered {
         Some(n @ 1..) => format!("connected ({n} of {})", count(verdict.wanted, "edge connection")),
         _ => String::new(),
@@ -155,7 +155,7 @@ fn works(verdict: &Verdict) -> String {
     }
 }
 
-fn next(verdict: &Verdict, extent: Extent, caller: &Caller) -> Option<Next> {
+fn next(verdict: &LogVerdict, extent: Extent, caller: &Caller) -> Option<Next> {
     match rules::root(&verdict.findings) {
         Some(f) if f.severity < Severity::Note => Some(Next::person(caller.fill(&f.fix))),
         _ if verdict.healthy => None,

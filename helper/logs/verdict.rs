@@ -16,7 +16,7 @@ use crate::rules::{self, RuleId};
 
 /// What a log adds up to.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct LogVerdict {
     /// What is wrong, unordered.
     pub(crate) findings: Vec<Finding>,
     /// Whether a call was answered, or a tunnel is registered without one error line that nothing explains; and nothing
@@ -48,8 +48,8 @@ pub(crate) struct Verdict {
 
 impl Logs {
     /// What the log adds up to.
-    pub(crate) fn verdict(&self) -> Verdict {
-        let mut verdict = Verdict { undated: self.undated, last: self.last, ..Verdict::default() };
+    pub(crate) fn verdict(&self) -> LogVerdict {
+        let mut verdict = LogVerdict { undated: self.undated, last: self.last, ..LogVerdict::default() };
         let named_proxy = self.streams.iter().any(|s| s.kind == Kind::Of(Writer::Proxy) && !s.name.is_empty());
         let mut findings = Vec::new();
         self.judge_engine(&mut findings);
@@ -131,7 +131,7 @@ impl Logs {
         self.streams.iter().filter(move |s| s.agent.is_seen() && (!named || s.may_be_agent()))
     }
 
-    fn judge_agents(&self, findings: &mut Vec<Finding>, verdict: &mut Verdict) {
+    fn judge_agents(&self, findings: &mut Vec<Finding>, verdict: &mut LogVerdict) {
         verdict.wanted = CONNECTIONS;
         for stream in self.agents() {
             let quote = |fault: &Fault| quote(&stream.name, fault);
@@ -220,7 +220,7 @@ impl Logs {
         }
     }
 
-    fn describe(&self, verdict: &mut Verdict) {
+    fn describe(&self, verdict: &mut LogVerdict) {
         let routes: usize = self.streams.iter().map(|s| s.routes.len()).sum();
         verdict.routes = u32::try_from(routes).unwrap_or(u32::MAX);
         let of_a_call = |f: &Fault| {

@@ -13,7 +13,7 @@ use crate::caller::Caller;
 
 /// Everything that was gathered.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(super) struct HostFacts {
     pub(super) caller: Caller,
     /// Time that `preflight` may take.
     pub(super) limit: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Facts {
     pub(super) network: Network,
 }
 
-impl Facts {
+impl HostFacts {
     /// Where the shell sends docker.
     pub(super) fn docker_host(&self) -> Option<String> {
         self.caller.var("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned())

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::deployed::Deployed;
-use super::facts::Facts;
+use super::facts::HostFacts;
 use super::network::{Plan, probes};
 use super::parallel::{Tasks, remaining};
 use super::tools::Questions;
@@ -24,7 +24,7 @@ const FILES: Duration = Duration::from_millis(1000);
 
 /// Asks everything at once, the network only with a plan. Whether all had answered by the deadline.
 pub(super) fn gather(
-    facts: &mut Facts,
+    facts: &mut HostFacts,
     docker: Option<Docker>,
     deployment: Option<Deployment>,
     plan: Option<&Plan>,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) use report::{PreflightData, PreflightRequest};
 
 use self::deployed::Deployed;
-use self::facts::{Fact, Facts};
+use self::facts::{Fact, HostFacts};
 use self::host::Host;
 use self::network::judge::{self, Context};
 use self::network::probes;
@@ -67,7 +67,7 @@ pub(crate) fn run(
 
     let folder = deployed.root.clone().filter(|_| deployed.is_deployment).unwrap_or_else(|| PathBuf::from("/"));
     let docker = Docker::find(&folder, Passed::new(), false);
-    let mut facts = Facts {
+    let mut facts = HostFacts {
         caller: caller.clone(),
         limit,
         tools: Tools::of(docker.as_ref()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::Facts;
+use super::facts::HostFacts;
 use super::host::data::HostData;
 use super::network::row::Row;
 use super::tools::Tool;
@@ -46,7 +46,7 @@ pub(crate) struct PreflightData {
 }
 
 pub(super) fn report(
-    facts: &Facts,
+    facts: &HostFacts,
     verdict: Verdict,
     request: PreflightRequest,
     started: Instant,
@@ -94,7 +94,7 @@ pub(super) fn report(
 }
 
 /// The same command with the time that a slow machine needs.
-fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
+fn longer(facts: &HostFacts, request: PreflightRequest, who: &str) -> Next {
     let offline = if request.offline { "\"offline\":true," } else { "" };
     let again = format!("{{{offline}\"timeout_ms\":{PATIENT}}}");
     let what = format!("give {who} more time to answer; if it still does not answer, start Docker");
@@ -102,7 +102,7 @@ fn longer(facts: &Facts, request: PreflightRequest, who: &str) -> Next {
 }
 
 /// What to do now.
-fn next(facts: &Facts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
+fn next(facts: &HostFacts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     let caller = &facts.caller;
     if has_errors {
         let again =

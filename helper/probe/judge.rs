@@ -10,7 +10,7 @@ use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
 
 /// The verdict about one route.
 #[derive(Clone, Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct RouteVerdict {
     /// Whether it can be called.
     pub(crate) state: State,
     /// What is wrong, in a few words whose subject is the server: "refuses connections on port 9000".
@@ -20,7 +20,7 @@ pub(crate) struct Verdict {
 }
 
 /// Judges one route. `kept` says that a person chose the path; otherwise it is only the usual one.
-pub(crate) fn judge(target: &Target, seen: &Seen, behind: &Behind, kept: bool) -> Verdict {
+pub(crate) fn judge(target: &Target, seen: &Seen, behind: &Behind, kept: bool) -> RouteVerdict {
     if let Some(server) = &seen.server {
         return judge_server(target, seen, server, kept);
     }
@@ -44,11 +44,11 @@ pub(crate) fn judge(target: &Target, seen: &Seen, behind: &Behind, kept: bool) -
     };
     let case = Case { target, seen, behind, got, http, status: status(got).unwrap_or_default() };
     let Some(answer) = ANSWERS.iter().find(|answer| (answer.when)(&case)) else {
-        return Verdict { state: State::NotChecked, reason: None, finding: None };
+        return RouteVerdict { state: State::NotChecked, reason: None, finding: None };
     };
     let reason = (answer.reason)(&case);
     let finding = complete(finding(answer.rule, target, &reason), answer.rule, &case);
-    Verdict { state: answer.state, reason: Some(reason), finding: Some(finding) }
+    RouteVerdict { state: answer.state, reason: Some(reason), finding: Some(finding) }
 }
 
 fn finding(rule: RuleId, target: &Target, reason: &str) -> Finding {
@@ -59,15 +59,15 @@ fn finding(rule: RuleId, target: &Target, reason: &str) -> Finding {
     finding
 }
 
-fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> Verdict {
+fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> RouteVerdict {
     if server.lost > 0 {
         let reason =
             format!("forgets sessions: {} of {} in one session failed", server.lost, count(server.asked, "request"));
         let finding = finding(RuleId::UpstreamSessionLost, target, &reason);
-        return Verdict { state: State::Refused, reason: Some(reason), finding: Some(finding) };
+        return RouteVerdict { state: State::Refused, reason: Some(reason), finding: Some(finding) };
     }
     if server.path == target.path {
-        return Verdict { state: State::Callable, reason: None, finding: None };
+        return RouteVerdict { state: State::Callable, reason: None, finding: None };
     }
     let reason = format!("answers at {}, not at {}", server.path, target.path);
     let redirects = seen.tries.iter().any(|entry| {
@@ -79,10 +79,10 @@ fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> Ve
     let finding =
         finding(rule, target, &reason).with_remedy(Remedy::OtherPath { request: &request }).with_severity(severity);
     let state = if kept { State::Refused } else { State::Callable };
-    Verdict { state, reason: Some(reason), finding: Some(finding) }
+    RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
 }
 
-fn needs_credential(target: &Target, seen: &Seen) -> Verdict {
+fn needs_credential(target: &Target, seen: &Seen) -> RouteVerdict {
     let challenge = seen.tries.iter().find_map(|entry| match &entry.got {
         Got::Http(http) if http.status == 401 => http.challenge.clone(),
         _ => None,
@@ -93,7 +93,7 @@ fn needs_credential(target: &Target, seen: &Seen) -> Verdict {
     if let Some(scheme) = challenge {
         finding = finding.with(format!("WWW-Authenticate: {}", redact::cut(&redact::foreign(&scheme), 64)));
     }
-    Verdict { state: State::NeedsCredential, reason: None, finding: Some(finding) }
+    RouteVerdict { state: State::NeedsCredential, reason: None, finding: Some(finding) }
 }
 
 /// The request of `render` that sends a route to its server under another scheme or port.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::judge::{Verdict, judge};
+use super::judge::{RouteVerdict, judge};
 use super::observe::Observed;
 use super::state::State;
 use super::target::Planned;
@@ -193,7 +193,7 @@ fn unchecked(route: &Planned, domain: &str, why: impl AsRef<str>) -> RouteRow {
     }
 }
 
-fn row(route: &Planned, seen: &Seen, verdict: &Verdict, host: &str, path: &str, verbose: bool) -> RouteRow {
+fn row(route: &Planned, seen: &Seen, verdict: &RouteVerdict, host: &str, path: &str, verbose: bool) -> RouteRow {
     let path = seen.server.as_ref().filter(|_| verdict.state.is_callable()).map_or(path, |server| &server.path);
     let shown = match verdict.state {
         _ if verbose => usize::MAX,

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::client::try_route;
-use super::judge::{Verdict, judge};
+use super::judge::{RouteVerdict, judge};
 use super::state::Behind;
 use super::wire::{Allowed, Target, Trust};
 use crate::rules::RuleId;
@@ -45,7 +45,7 @@ fn mcp() -> String {
     http("application/json", r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"tools":[]}}"#)
 }
 
-fn asked(port: u16, trust: Option<Trust>) -> Verdict {
+fn asked(port: u16, trust: Option<Trust>) -> RouteVerdict {
     let target = Target {
         name: "wiki".into(),
         https: trust.is_some(),
@@ -61,7 +61,7 @@ fn asked(port: u16, trust: Option<Trust>) -> Verdict {
     judge(&target, &try_route(&target), &Behind::default(), false)
 }
 
-fn rule(verdict: &Verdict) -> Option<RuleId> {
+fn rule(verdict: &RouteVerdict) -> Option<RuleId> {
     verdict.finding.as_ref().map(|finding| finding.id)
 }
 

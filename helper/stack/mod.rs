@@ -225,7 +225,7 @@ fn shake_hands(facts: &Facts, verdict: &mut Verdict) {
     let handshakes = handshake::rehearse(&judged.facts);
     verdict.findings.extend(handshakes.finding(&judged.findings));
     for (host, outcome) in &handshakes.0 {
-        if let audit::Verdict::Skip(why) = outcome {
+        if let audit::Tested::Skip(why) = outcome {
             verdict.skipped.push(Skipped::new(format!("{HANDSHAKE}:{host}"), why.clone()));
         }
     }

@@ -25,7 +25,7 @@ pub(crate) enum Live {
 
 /// What is seen of a deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct StepFacts {
     /// `preflight` has just found nothing that keeps the tunnel from working.
     pub(crate) is_host_checked: bool,
     /// The tunnel's domain is known, or mistyped.
@@ -44,7 +44,7 @@ pub(crate) struct Facts {
     pub(crate) live: Live,
 }
 
-impl Facts {
+impl StepFacts {
     /// What the files say, generated or written by hand; the running stack is not looked at.
     pub(crate) fn of(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
         let roles = current.found.roles();

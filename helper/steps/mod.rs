@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::answer::Who;
 
 pub(crate) use cures::{cure, cures, new_ca, restart_step};
-pub(crate) use facts::{Facts, Live};
+pub(crate) use facts::{Live, StepFacts};
 pub(crate) use next::{after_preflight, again, before_start, next, of_files, register_step, token_step};
 
 /// A step, by its stable name.
@@ -88,7 +88,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Judges what was seen.
-    pub(crate) fn of(facts: &Facts) -> Self {
+    pub(crate) fn of(facts: &StepFacts) -> Self {
         Self { states: ORDER.map(|(id, ..)| state(id, facts)) }
     }
 
@@ -145,7 +145,7 @@ impl Progress {
     }
 }
 
-fn state(id: StepId, facts: &Facts) -> StepState {
+fn state(id: StepId, facts: &StepFacts) -> StepState {
     let done = |is_done| if is_done { StepState::Done } else { StepState::Todo };
     let seen = |is_done: Option<bool>| is_done.map_or(StepState::Unknown, done);
     let is_ready = matches!(facts.live, Live::Ready { .. });

@@ -1,6 +1,6 @@
 //! What `next` says of the steps, the same in every command.
 
-use super::facts::Facts;
+use super::facts::StepFacts;
 use super::{Progress, StepId};
 use crate::answer::Next;
 use crate::caller::Caller;
@@ -21,18 +21,18 @@ pub(crate) fn next(progress: &Progress, current: &Current, deployment: &Deployme
 
 /// The same as far as the files tell.
 pub(crate) fn of_files(current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
-    next(&Progress::of(&Facts::of(current, deployment, caller)), current, deployment, caller)
+    next(&Progress::of(&StepFacts::of(current, deployment, caller)), current, deployment, caller)
 }
 
 /// The same on a host in which `preflight` has just found no fault.
 pub(crate) fn after_preflight(current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
-    let facts = Facts { is_host_checked: true, ..Facts::of(current, deployment, caller) };
+    let facts = StepFacts { is_host_checked: true, ..StepFacts::of(current, deployment, caller) };
     next(&Progress::of(&facts), current, deployment, caller)
 }
 
 /// The step without which `up` would refuse; `None` where it would not.
 pub(crate) fn before_start(current: &Current, deployment: &Deployment, caller: &Caller) -> Option<Next> {
-    let progress = Progress::of(&Facts::of(current, deployment, caller));
+    let progress = Progress::of(&StepFacts::of(current, deployment, caller));
     let id = progress.open().find(|id| *id != StepId::RegisterCa)?;
     (id < StepId::Start).then(|| of_step(id, current, deployment, caller))
 }

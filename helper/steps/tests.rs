@@ -9,64 +9,71 @@ use crate::deployment::Deployment;
 use crate::model::current::Current;
 
 /// Every combination of what can be seen.
-fn all() -> Vec<Facts> {
+fn all() -> Vec<StepFacts> {
     let (both, three) = ([false, true], [None, Some(false), Some(true)]);
     let live = [Live::Unknown, Live::Down, Live::Ready { answered: false }, Live::Ready { answered: true }];
-    let mut all = vec![Facts::default()];
-    let mut vary = |values: &[&dyn Fn(&mut Facts)]| {
-        let each = |facts: &Facts| values.iter().map(|set| with(*facts, set)).collect::<Vec<_>>();
+    let mut all = vec![StepFacts::default()];
+    let mut vary = |values: &[&dyn Fn(&mut StepFacts)]| {
+        let each = |facts: &StepFacts| values.iter().map(|set| with(*facts, set)).collect::<Vec<_>>();
         all = all.iter().flat_map(each).collect();
     };
-    fn with(mut facts: Facts, set: &dyn Fn(&mut Facts)) -> Facts {
+    fn with(mut facts: StepFacts, set: &dyn Fn(&mut StepFacts)) -> StepFacts {
         set(&mut facts);
         facts
     }
-    vary(&both.map(|v| move |f: &mut Facts| f.is_host_checked = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&both.map(|v| move |f: &mut Facts| f.names_tunnel = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&three.map(|v| move |f: &mut Facts| f.has_token = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&three.map(|v| move |f: &mut Facts| f.has_certificates = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&both.map(|v| move |f: &mut Facts| f.has_routes = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&both.map(|v| move |f: &mut Facts| f.has_stack = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&both.map(|v| move |f: &mut Facts| f.is_broken = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
-    vary(&live.map(|v| move |f: &mut Facts| f.live = v).each_ref().map(|f| f as &dyn Fn(&mut Facts)));
+    vary(
+        &both.map(|v| move |f: &mut StepFacts| f.is_host_checked = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)),
+    );
+    vary(&both.map(|v| move |f: &mut StepFacts| f.names_tunnel = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
+    vary(&three.map(|v| move |f: &mut StepFacts| f.has_token = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
+    vary(
+        &three
+            .map(|v| move |f: &mut StepFacts| f.has_certificates = v)
+            .each_ref()
+            .map(|f| f as &dyn Fn(&mut StepFacts)),
+    );
+    vary(&both.map(|v| move |f: &mut StepFacts| f.has_routes = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
+    vary(&both.map(|v| move |f: &mut StepFacts| f.has_stack = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
+    vary(&both.map(|v| move |f: &mut StepFacts| f.is_broken = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
+    vary(&live.map(|v| move |f: &mut StepFacts| f.live = v).each_ref().map(|f| f as &dyn Fn(&mut StepFacts)));
     assert_eq!(all.len(), 2_usize.pow(5) * 9 * 4);
     all
 }
 
 /// A deployment of which all but the last part is done.
-fn made() -> Facts {
-    Facts {
+fn made() -> StepFacts {
+    StepFacts {
         names_tunnel: true,
         has_token: Some(true),
         has_certificates: Some(true),
         has_routes: true,
         has_stack: true,
-        ..Facts::default()
+        ..StepFacts::default()
     }
 }
 
 #[test]
 fn each_resume_point_has_its_step() {
-    let begun = Facts { has_token: Some(false), has_certificates: Some(false), ..Facts::default() };
+    let begun = StepFacts { has_token: Some(false), has_certificates: Some(false), ..StepFacts::default() };
     let down = Live::Down;
     for (facts, step) in [
         (begun, StepId::Preflight),
-        (Facts { is_host_checked: true, ..begun }, StepId::CreateTunnel),
-        (Facts { names_tunnel: true, ..begun }, StepId::Directory),
+        (StepFacts { is_host_checked: true, ..begun }, StepId::CreateTunnel),
+        (StepFacts { names_tunnel: true, ..begun }, StepId::Directory),
         // The token came first.
-        (Facts { has_token: Some(true), ..begun }, StepId::Directory),
-        (Facts { has_token: Some(false), has_routes: false, ..made() }, StepId::Token),
-        (Facts { has_token: Some(false), ..made() }, StepId::Token),
-        (Facts { has_routes: false, live: down, ..made() }, StepId::RegisterCa),
-        (Facts { live: down, ..made() }, StepId::RegisterCa),
+        (StepFacts { has_token: Some(true), ..begun }, StepId::Directory),
+        (StepFacts { has_token: Some(false), has_routes: false, ..made() }, StepId::Token),
+        (StepFacts { has_token: Some(false), ..made() }, StepId::Token),
+        (StepFacts { has_routes: false, live: down, ..made() }, StepId::RegisterCa),
+        (StepFacts { live: down, ..made() }, StepId::RegisterCa),
         (made(), StepId::RegisterCa),
-        (Facts { has_certificates: Some(false), ..made() }, StepId::Directory),
-        (Facts { is_broken: true, ..made() }, StepId::Directory),
-        (Facts { live: Live::Ready { answered: false }, ..made() }, StepId::Call),
-        (Facts { live: Live::Ready { answered: true }, ..made() }, StepId::Done),
+        (StepFacts { has_certificates: Some(false), ..made() }, StepId::Directory),
+        (StepFacts { is_broken: true, ..made() }, StepId::Directory),
+        (StepFacts { live: Live::Ready { answered: false }, ..made() }, StepId::Call),
+        (StepFacts { live: Live::Ready { answered: true }, ..made() }, StepId::Done),
         // A file that cannot be seen is not a missing one.
         (
-            Facts { has_token: None, has_certificates: None, live: Live::Ready { answered: true }, ..made() },
+            StepFacts { has_token: None, has_certificates: None, live: Live::Ready { answered: true }, ..made() },
             StepId::Done,
         ),
     ] {
@@ -74,8 +81,8 @@ fn each_resume_point_has_its_step() {
     }
     // What follows the question whether the CA is registered.
     for (facts, step) in [
-        (Facts { has_routes: false, has_stack: false, ..made() }, StepId::Upstream),
-        (Facts { has_stack: false, ..made() }, StepId::Configure),
+        (StepFacts { has_routes: false, has_stack: false, ..made() }, StepId::Upstream),
+        (StepFacts { has_stack: false, ..made() }, StepId::Configure),
         (made(), StepId::Start),
     ] {
         assert_eq!(Progress::of(&facts).open().nth(1), Some(step), "{facts:?}");

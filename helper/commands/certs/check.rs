@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Target;
 use crate::answer::{Error, Finding, Report, Severity, Skipped, count};
 use crate::caller::Caller;
-use crate::certs::audit::{Of, Row, Verdict};
+use crate::certs::audit::{Checked, Of, Tested};
 use crate::certs::handshake::{Handshakes, rehearse};
 use crate::certs::judged::Horizon;
 use crate::certs::rotation::Stage;
@@ -60,7 +60,7 @@ pub(crate) struct CheckData {
 }
 
 impl RequirementRow {
-    fn of(row: &Row) -> Self {
+    fn of(row: &Checked) -> Self {
         Self {
             id: row.of.id.to_owned(),
             of: row.of.of.as_str(),
@@ -70,7 +70,7 @@ impl RequirementRow {
         }
     }
 
-    fn handshake(host: &str, verdict: &Verdict) -> Self {
+    fn handshake(host: &str, verdict: &Tested) -> Self {
         Self {
             id: format!("handshake:{host}"),
             of: Of::Pair.as_str(),
@@ -127,7 +127,7 @@ pub(crate) fn run(
     let readable = judged.ca.is_some() && judged.server.is_some();
     // What cannot be tested because a file cannot be read is said once, by the row of that file.
     rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
-    let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Verdict::Fail(_)));
+    let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Tested::Fail(_)));
     let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
     let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
         .whole(request.verbose);
@@ -142,7 +142,7 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
     judged.findings.extend(handshakes.finding(&judged.findings));
     let readable = judged.ca.is_some() && judged.server.is_some();
     for (host, verdict) in &handshakes.0 {
-        let Verdict::Skip(why) = verdict else { continue };
+        let Tested::Skip(why) = verdict else { continue };
         if readable {
             judged.skipped.push(Skipped::new(format!("handshake:{host}"), why.clone()));
         }

@@ -11,7 +11,7 @@ use crate::stack::Stack;
 use crate::stack::judge::StackState;
 use crate::stack::observe::{Ask, Depth};
 use crate::stack::outcome::{self, Command};
-use crate::steps::{Facts, Live, Progress, StepId, StepState};
+use crate::steps::{Live, Progress, StepFacts, StepId, StepState};
 
 /// How far each step is, and what was seen of the running stack.
 pub(super) struct Standing {
@@ -25,12 +25,12 @@ pub(super) struct Standing {
 impl Standing {
     /// As far as the files tell.
     pub(super) fn of_files(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
-        Self { progress: Progress::of(&Facts::of(current, deployment, caller)), stack: None, skipped: Vec::new() }
+        Self { progress: Progress::of(&StepFacts::of(current, deployment, caller)), stack: None, skipped: Vec::new() }
     }
 
     /// Looks at the running stack, too, where there may be one.
     pub(super) fn live(current: &Current, deployment: &Deployment, caller: &Caller) -> Self {
-        let mut facts = Facts::of(current, deployment, caller);
+        let mut facts = StepFacts::of(current, deployment, caller);
         let progress = Progress::of(&facts);
         if progress.state(StepId::Configure) != StepState::Done {
             return Self { progress, stack: None, skipped: Vec::new() };

@@ -12,7 +12,7 @@ use crate::deployment::{TokenState, path};
 use crate::engine::container;
 use crate::lint::secrets;
 use crate::os::git::GitState;
-use crate::preflight::facts::Facts;
+use crate::preflight::facts::HostFacts;
 use crate::preflight::{disk, shell};
 use crate::rules;
 use crate::rules::RuleId;
@@ -23,7 +23,7 @@ const CLOCK_TOLERANCE: i64 = 60;
 const CLOCK_BROKEN: i64 = 24 * 3600;
 
 /// The checks of the machine.
-pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
+pub(in crate::preflight) const CHECKS: &[Check<HostFacts>] = &[
     Check { id: "directory", test: directory_is_fit },
     Check { id: RuleId::GitNotIgnored.as_str(), test: git_leaves_it_out },
     Check { id: "engine-facts", test: engine_is_known },
@@ -38,7 +38,7 @@ pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
     Check { id: RuleId::ProjectConflict.as_str(), test: project_is_ours },
 ];
 
-fn directory_is_fit(facts: &Facts) -> Outcome {
+fn directory_is_fit(facts: &HostFacts) -> Outcome {
     let Some(root) = &facts.deployed.root else { return Outcome::Pass };
     let Some(place) = &facts.host.place else {
         return Outcome::Skip("the file system did not answer in time".into());
@@ -64,7 +64,7 @@ fn judge_place(root: &Path, place: &Place) -> Vec<Finding> {
     findings
 }
 
-fn git_leaves_it_out(facts: &Facts) -> Outcome {
+fn git_leaves_it_out(facts: &HostFacts) -> Outcome {
     if !facts.deployed.has_env {
         return Outcome::Pass;
     }
@@ -82,7 +82,7 @@ fn git_leaves_it_out(facts: &Facts) -> Outcome {
 }
 
 /// One row for all the checks below that hang on what the engine says about itself.
-fn engine_is_known(facts: &Facts) -> Outcome {
+fn engine_is_known(facts: &HostFacts) -> Outcome {
     if facts.tools.engine_info().is_none() {
         return Outcome::Skip(
             "without an answer to `docker info`, SELinux, user namespaces, CPU, disk, clock, Docker networks and other stacks of this name were not checked"
@@ -92,7 +92,7 @@ fn engine_is_known(facts: &Facts) -> Outcome {
     Outcome::Pass
 }
 
-fn mounts_have_labels(facts: &Facts) -> Outcome {
+fn mounts_have_labels(facts: &HostFacts) -> Outcome {
     // The engine labels containers only when it was started with SELinux support; without, nothing is denied.
     let bare = &facts.deployed.unlabelled;
     let is_denied = facts.tools.has_option("selinux") && facts.host.selinux != Some(false) && !bare.is_empty();
@@ -100,13 +100,13 @@ fn mounts_have_labels(facts: &Facts) -> Outcome {
     is_denied.then_some(finding).into()
 }
 
-fn users_are_whose_they_seem(facts: &Facts) -> Outcome {
+fn users_are_whose_they_seem(facts: &HostFacts) -> Outcome {
     let options = [("rootless", "the engine is rootless"), ("userns", "the engine remaps user namespaces")];
     let found = options.into_iter().filter(|(word, _)| facts.tools.has_option(word));
     found.map(|(_, text)| rules::finding(RuleId::UserNamespace).with(text)).collect::<Vec<_>>().into()
 }
 
-fn shell_is_plain(facts: &Facts) -> Outcome {
+fn shell_is_plain(facts: &HostFacts) -> Outcome {
     let mut findings = Vec::new();
     let mut names = shell::set(&facts.caller, &shell::COMPOSE);
     // With a token to compare it with, the finding about it says more.
@@ -120,7 +120,7 @@ fn shell_is_plain(facts: &Facts) -> Outcome {
     findings.into()
 }
 
-fn no_proxy_is_counted_on(facts: &Facts) -> Outcome {
+fn no_proxy_is_counted_on(facts: &HostFacts) -> Outcome {
     let finding = shell::http_proxy(&facts.caller).map(|proxy| {
         let names = shell::set(&facts.caller, &shell::PROXY);
         rules::finding(RuleId::ProxyNotUsed).with(format!("{}: {proxy}", names.join(", ")))
@@ -128,7 +128,7 @@ fn no_proxy_is_counted_on(facts: &Facts) -> Outcome {
     finding.into()
 }
 
-fn ranges_are_apart(facts: &Facts) -> Outcome {
+fn ranges_are_apart(facts: &HostFacts) -> Outcome {
     let upstreams = &facts.deployed.upstreams;
     // Without an engine, `engine-facts` reports it.
     if upstreams.is_empty() || facts.tools.engine_info().is_none() {
@@ -156,7 +156,7 @@ fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
     inside(one, other.network()) || inside(other, one.network())
 }
 
-fn images_are_for_this_cpu(facts: &Facts) -> Outcome {
+fn images_are_for_this_cpu(facts: &HostFacts) -> Outcome {
     let Some(info) = facts.tools.engine_info() else { return Outcome::Pass };
     let engine = match info["Architecture"].as_str().unwrap_or_default() {
         "x86_64" => "amd64",
@@ -183,7 +183,7 @@ fn images_are_for_this_cpu(facts: &Facts) -> Outcome {
     }
 }
 
-fn images_have_room(facts: &Facts) -> Outcome {
+fn images_have_room(facts: &HostFacts) -> Outcome {
     if facts.tools.engine_info().is_none() {
         return Outcome::Pass;
     }
@@ -193,7 +193,7 @@ fn images_have_room(facts: &Facts) -> Outcome {
     }
 }
 
-fn clock_is_right(facts: &Facts) -> Outcome {
+fn clock_is_right(facts: &HostFacts) -> Outcome {
     let offsets = [facts.tools.clock_offset.map(|offset| ("the engine", offset)), facts.network.clock_offset()];
     let off: Vec<(&str, i64)> =
         offsets.into_iter().flatten().filter(|(_, offset)| offset.abs() > CLOCK_TOLERANCE).collect();
@@ -211,7 +211,7 @@ fn clock_is_right(facts: &Facts) -> Outcome {
     finding.into()
 }
 
-fn project_is_ours(facts: &Facts) -> Outcome {
+fn project_is_ours(facts: &HostFacts) -> Outcome {
     let Some(project) = &facts.deployed.project else { return Outcome::Pass };
     let Some(containers) = &facts.tools.containers else {
         return match facts.tools.engine_info() {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::preflight::facts::Facts;
+use crate::preflight::facts::HostFacts;
 use crate::preflight::shell;
 
 /// The machine in an answer.
@@ -48,7 +48,7 @@ struct DirectoryData {
 
 impl HostData {
     /// The machine as it is answered.
-    pub(in crate::preflight) fn of(facts: &Facts) -> Self {
+    pub(in crate::preflight) fn of(facts: &HostFacts) -> Self {
         let host = &facts.host;
         let mut variables = shell::set(&facts.caller, &shell::DOCKER);
         variables.extend(shell::set(&facts.caller, &shell::COMPOSE));

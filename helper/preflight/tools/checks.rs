@@ -6,11 +6,11 @@ use super::Engine;
 use crate::answer::{Finding, Severity, Skipped};
 use crate::check::{Check, Outcome};
 use crate::engine::version;
-use crate::preflight::facts::Facts;
+use crate::preflight::facts::HostFacts;
 use crate::rules::{self, RuleId};
 
 /// The checks of the tools.
-pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
+pub(in crate::preflight) const CHECKS: &[Check<HostFacts>] = &[
     Check { id: "docker", test: docker_is_there },
     Check { id: "podman", test: engine_is_docker },
     Check { id: "engine", test: engine_answers },
@@ -23,11 +23,11 @@ pub(in crate::preflight) const CHECKS: &[Check<Facts>] = &[
 /// Below this limit silence says nothing: a slow machine takes as long for a healthy engine.
 const SILENCE_COUNTS: std::time::Duration = std::time::Duration::from_secs(2);
 
-fn docker_is_there(facts: &Facts) -> Outcome {
+fn docker_is_there(facts: &HostFacts) -> Outcome {
     facts.tools.docker.is_none().then(|| rules::finding(RuleId::DockerMissing)).into()
 }
 
-fn engine_is_docker(facts: &Facts) -> Outcome {
+fn engine_is_docker(facts: &HostFacts) -> Outcome {
     let tools = &facts.tools;
     if tools.docker.is_none() || !tools.is_podman() {
         return Outcome::Pass;
@@ -46,7 +46,7 @@ fn engine_is_docker(facts: &Facts) -> Outcome {
     finding.into()
 }
 
-fn engine_answers(facts: &Facts) -> Outcome {
+fn engine_answers(facts: &HostFacts) -> Outcome {
     let tools = &facts.tools;
     if tools.docker.is_none() {
         return Outcome::Skip("without docker nothing can be asked".into());
@@ -67,7 +67,7 @@ fn engine_answers(facts: &Facts) -> Outcome {
     }
 }
 
-fn compose_is_fit(facts: &Facts) -> Outcome {
+fn compose_is_fit(facts: &HostFacts) -> Outcome {
     let tools = &facts.tools;
     match tools.compose.as_ref().filter(|said| !said.timed_out) {
         _ if tools.docker.is_none() => Outcome::Pass,
@@ -82,7 +82,7 @@ fn compose_is_fit(facts: &Facts) -> Outcome {
     }
 }
 
-fn engine_is_here(facts: &Facts) -> Outcome {
+fn engine_is_here(facts: &HostFacts) -> Outcome {
     let host = facts.docker_host();
     if facts.tools.docker.is_none() || !facts.tools.is_remote(host.as_deref()) {
         return Outcome::Pass;
@@ -91,7 +91,7 @@ fn engine_is_here(facts: &Facts) -> Outcome {
     rules::finding(RuleId::EngineRemote).with(format!("docker asks {endpoint}")).into()
 }
 
-fn git_is_there(facts: &Facts) -> Outcome {
+fn git_is_there(facts: &HostFacts) -> Outcome {
     match &facts.tools.git {
         None => Outcome::Skip("`git --version` did not answer in time".into()),
         Some(None) => rules::finding(RuleId::GitMissing).into(),
@@ -99,7 +99,7 @@ fn git_is_there(facts: &Facts) -> Outcome {
     }
 }
 
-fn openssl_is_there(facts: &Facts) -> Outcome {
+fn openssl_is_there(facts: &HostFacts) -> Outcome {
     match &facts.tools.openssl {
         None => Outcome::Skip("`openssl version` did not answer in time".into()),
         Some(None) => rules::finding(RuleId::OpensslMissing).into(),
