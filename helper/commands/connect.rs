@@ -16,7 +16,7 @@ use crate::deployment::{Deployment, RouteName, TokenState};
 use crate::engine::{client::Docker, container};
 use crate::lint::secrets;
 use crate::model::current::Current;
-use crate::model::token::{AgentToken, Origin, token_of};
+use crate::model::token::{AgentToken, TokenOrigin, token_of};
 use crate::rules::{self, RuleId, Subject};
 use crate::steps;
 
@@ -123,7 +123,7 @@ pub(crate) fn run(
     let token = token_of(found, deployment, caller, found.roles().agent.as_deref());
     findings.extend(found.env_fault.clone().or_else(|| match token.origin {
         // What is not seen is not missing.
-        Origin::Unseen(_) => None,
+        TokenOrigin::Unseen(_) => None,
         _ => secrets::state_finding(&token.state),
     }));
     let (running, unknown) = match is_running(deployment, &current) {
@@ -169,7 +169,7 @@ fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Vec<Next>
 
 /// Whether cloudflared has a token, as far as it can be seen.
 fn has_token(token: &AgentToken) -> bool {
-    matches!(token.state, TokenState::Set(_)) || matches!(token.origin, Origin::Unseen(_))
+    matches!(token.state, TokenState::Set(_)) || matches!(token.origin, TokenOrigin::Unseen(_))
 }
 
 fn checked_model(model: &str) -> Result<&str, Error> {

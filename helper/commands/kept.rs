@@ -12,7 +12,7 @@ use crate::lint::facts::certificate_files;
 use crate::model::current::Current;
 use crate::model::found::Found;
 use crate::model::pair;
-use crate::model::token::{Origin, token_of};
+use crate::model::token::{TokenOrigin, token_of};
 
 /// A certificate in short; `certs check` has all of it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -61,6 +61,6 @@ impl Kept {
 /// The state of the token that cloudflared gets, wherever the stack has it from.
 pub(super) fn token_name(found: &Found, deployment: &Deployment, caller: &Caller) -> TokenStateName {
     let token = token_of(found, deployment, caller, found.roles().agent.as_deref());
-    let is_unseen = found.env_fault.is_some() || matches!(token.origin, Origin::Unseen(_));
+    let is_unseen = found.env_fault.is_some() || matches!(token.origin, TokenOrigin::Unseen(_));
     if is_unseen { TokenStateName::Unknown } else { token.state.name() }
 }

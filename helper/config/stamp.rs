@@ -7,7 +7,7 @@ const HASH: &str = "# content-sha256: ";
 
 /// Who wrote the present content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Authorship {
     /// The helper, unchanged since.
     Ours,
     /// The helper, edited since.
@@ -34,10 +34,10 @@ fn content_hash(text: &str) -> String {
 }
 
 /// Tells who wrote a text.
-pub(crate) fn origin(text: &str) -> Origin {
-    let Some(line) = text.lines().take(10).find(|line| line.starts_with(HASH)) else { return Origin::Foreign };
+pub(crate) fn origin(text: &str) -> Authorship {
+    let Some(line) = text.lines().take(10).find(|line| line.starts_with(HASH)) else { return Authorship::Foreign };
     let rest: String = text.split_inclusive('\n').filter(|l| l.trim_end() != line.trim_end()).collect();
-    if line.trim_end().strip_prefix(HASH) == Some(&content_hash(&rest)) { Origin::Ours } else { Origin::Edited }
+    if line.trim_end().strip_prefix(HASH) == Some(&content_hash(&rest)) { Authorship::Ours } else { Authorship::Edited }
 }
 
 /// The text of an unedited file after a change of the helper's own, with the hash of what it is now.
@@ -57,16 +57,16 @@ mod tests {
     #[test]
     fn an_edit_anywhere_is_seen_and_line_endings_are_not() {
         let text = stamp("About.", "a: 1\nb: 2\n");
-        assert_eq!(origin(&text), Origin::Ours);
-        assert_eq!(origin(&text.replace('\n', "\r\n")), Origin::Ours);
-        assert_eq!(origin(&text.replace("b: 2", "b: 3")), Origin::Edited);
-        assert_eq!(origin(&text.replace("About", "Mine")), Origin::Edited);
-        assert_eq!(origin(&format!("# mine\n{text}")), Origin::Edited);
-        assert_eq!(origin("a: 1\n"), Origin::Foreign);
+        assert_eq!(origin(&text), Authorship::Ours);
+        assert_eq!(origin(&text.replace('\n', "\r\n")), Authorship::Ours);
+        assert_eq!(origin(&text.replace("b: 2", "b: 3")), Authorship::Edited);
+        assert_eq!(origin(&text.replace("About", "Mine")), Authorship::Edited);
+        assert_eq!(origin(&format!("# mine\n{text}")), Authorship::Edited);
+        assert_eq!(origin("a: 1\n"), Authorship::Foreign);
         assert_eq!(restamp(&text), text);
-        assert_eq!(origin(&restamp(&text.replace("b: 2", "b: 3"))), Origin::Ours);
+        assert_eq!(origin(&restamp(&text.replace("b: 2", "b: 3"))), Authorship::Ours);
         let script = stamp_below("#!/bin/sh\n", "", "exit 0\n");
-        assert!(script.starts_with("#!/bin/sh\n# ") && origin(&script) == Origin::Ours, "{script}");
-        assert_eq!(origin(&script.replace("exit 0", "exit 1")), Origin::Edited);
+        assert!(script.starts_with("#!/bin/sh\n# ") && origin(&script) == Authorship::Ours, "{script}");
+        assert_eq!(origin(&script.replace("exit 0", "exit 1")), Authorship::Edited);
     }
 }

@@ -6,7 +6,7 @@ use crate::answer::{Finding, Skipped, Subject};
 use crate::check::Outcome;
 use crate::deployment::{modes, path, scaffold};
 use crate::model::mounts::Source;
-use crate::model::token::Origin;
+use crate::model::token::TokenOrigin;
 use crate::os::git::GitState;
 use crate::rules::{self, RuleId};
 
@@ -26,9 +26,13 @@ pub(super) fn env_is_readable(facts: &Facts) -> Outcome {
 /// A stack that takes its token from somewhere else needs no `.env`.
 pub(super) fn env_is_there(facts: &Facts) -> Outcome {
     let is_needed = match &facts.token.origin {
-        Origin::Env(_) | Origin::Unset(_) | Origin::Nowhere => true,
-        Origin::Shell(_) => facts.found.is_ours(),
-        Origin::File(_) | Origin::Written | Origin::Command | Origin::SetUp | Origin::Unseen(_) => false,
+        TokenOrigin::Env(_) | TokenOrigin::Unset(_) | TokenOrigin::Nowhere => true,
+        TokenOrigin::Shell(_) => facts.found.is_ours(),
+        TokenOrigin::File(_)
+        | TokenOrigin::Written
+        | TokenOrigin::Command
+        | TokenOrigin::SetUp
+        | TokenOrigin::Unseen(_) => false,
     };
     (is_needed && facts.env().is_none() && facts.found.env_fault.is_none())
         .then(|| rules::finding(RuleId::EnvMissing))

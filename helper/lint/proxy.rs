@@ -7,7 +7,7 @@ use crate::config::gateway::{self, Gateway};
 use crate::deployment::modes;
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::Place;
-use crate::model::token::Origin;
+use crate::model::token::TokenOrigin;
 use crate::os::files;
 use crate::rules::{self, Remedy, RuleId};
 
@@ -132,7 +132,7 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     let pair = pair.iter().flatten();
     let mut denied = pair.filter_map(|path| modes::denied_on_the_way(&facts.deployment, facts.user, path));
     // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
-    let is_set_up = facts.token.origin == Origin::SetUp;
+    let is_set_up = facts.token.origin == TokenOrigin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };
     findings.extend(denied.next().map(|(path, text)| {
         modes::unreadable(&facts.deployment, RuleId::ProxyKeyDenied, path, text).with_severity(severity)

@@ -14,7 +14,7 @@ use crate::model::current::{self, ids};
 use crate::model::environment;
 use crate::model::sources::ComposeFile;
 use crate::model::stack::Reach;
-use crate::model::token::Origin;
+use crate::model::token::TokenOrigin;
 use crate::os::files;
 use crate::redact::names;
 use crate::rules::{self, Remedy, RuleId};
@@ -109,19 +109,19 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
     let token = &facts.token;
     let mut findings = Vec::new();
     match (&token.state, &token.origin) {
-        (_, Origin::Unseen(why)) => return Outcome::Skip(why.clone()),
-        (TokenState::Set(_), Origin::SetUp) => {
+        (_, TokenOrigin::Unseen(why)) => return Outcome::Skip(why.clone()),
+        (TokenState::Set(_), TokenOrigin::SetUp) => {
             let finding = rules::finding(RuleId::TokenShellOnly).with("`data/tunnel-token` holds it");
             findings.push(finding);
         }
         // Without `.env` there is one finding, and that is it.
-        (_, Origin::Env(_) | Origin::Unset(_) | Origin::Nowhere) if facts.env().is_none() => {}
-        (state, Origin::Unset(name)) => {
+        (_, TokenOrigin::Env(_) | TokenOrigin::Unset(_) | TokenOrigin::Nowhere) if facts.env().is_none() => {}
+        (state, TokenOrigin::Unset(name)) => {
             findings.extend(secrets::state_finding(state).map(|finding| unset(finding, name)));
         }
         (state, _) => findings.extend(secrets::state_finding(state)),
     }
-    if let (TokenState::Set(set), Origin::Env(_)) = (&token.state, &token.origin) {
+    if let (TokenState::Set(set), TokenOrigin::Env(_)) = (&token.state, &token.origin) {
         findings.extend(secrets::shadow(set, &facts.caller));
     }
     findings.extend(unreadable(facts));
@@ -147,7 +147,7 @@ pub(super) fn variables_stay(facts: &Facts) -> Outcome {
 
 /// A secret from a file keeps the file's mode.
 fn unreadable(facts: &Facts) -> Option<Finding> {
-    let Origin::File(place) = &facts.token.origin else { return None };
+    let TokenOrigin::File(place) = &facts.token.origin else { return None };
     let agent = facts.roles.agent.as_deref()?;
     let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
     let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::answer::{Finding, Subject};
 use crate::caller::Caller;
-use crate::config::stamp::{Origin, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::config::yaml::{self, Value};
 use crate::deployment::Deployment;
 use crate::deployment::env_file;
@@ -71,7 +71,7 @@ impl Names {
             Ok(value) => of_compose(value),
             Err(_) => interpolated(&file.text),
         };
-        if origin(&file.text) == Origin::Foreign {
+        if origin(&file.text) == Authorship::Foreign {
             self.is_foreign = true;
             self.foreign.extend(named);
         } else {

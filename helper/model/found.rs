@@ -12,7 +12,7 @@ use super::{merge, paths};
 use crate::answer::Finding;
 use crate::caller::Services;
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE};
-use crate::config::stamp::{Origin, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path, scaffold};
@@ -236,7 +236,7 @@ impl Found {
 
     /// Whether the main file is one that `render` writes, edited or not.
     pub(crate) fn is_ours(&self) -> bool {
-        self.main.as_ref().is_some_and(|file| file.name == path::COMPOSE && origin(&file.text) != Origin::Foreign)
+        self.main.as_ref().is_some_and(|file| file.name == path::COMPOSE && origin(&file.text) != Authorship::Foreign)
     }
 
     /// What the files say each for itself, the override first.

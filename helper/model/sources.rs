@@ -2,7 +2,7 @@
 
 use super::{merge, paths};
 use crate::answer::{Finding, Subject};
-use crate::config::stamp::{Origin, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path};
@@ -71,7 +71,7 @@ impl Chosen {
             if let Some(main) = files.next() {
                 let (over, further): (_, Vec<_>) = (files.next(), files.collect());
                 let is_ours = |file: &ComposeFile| file.name == path::COMPOSE;
-                let leaves_out = |text: String| origin(&text) != Origin::Foreign;
+                let leaves_out = |text: String| origin(&text) != Authorship::Foreign;
                 let is_elsewhere = !is_ours(&main)
                     && !over.iter().chain(&further).any(is_ours)
                     && files::read_text(deployment, path::COMPOSE).ok().flatten().is_some_and(leaves_out);

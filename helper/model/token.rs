@@ -10,7 +10,7 @@ use crate::os::files;
 
 /// Where a token comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum TokenOrigin {
     /// A variable of `.env`.
     Env(String),
     /// A variable that only the calling shell has.
@@ -35,7 +35,7 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct AgentToken {
     pub(crate) state: TokenState,
-    pub(crate) origin: Origin,
+    pub(crate) origin: TokenOrigin,
 }
 
 /// Finds the token that `agent` gets, in cloudflared's own order: flags before variables, the token before a file.
@@ -43,30 +43,30 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
     let state = |text: Option<&str>| TokenState::of(text);
     let given = |text: Option<String>, origin| AgentToken { state: state(text.as_deref()), origin };
     let in_env = || found.env().and_then(|env| env.get(env_file::TOKEN));
-    let Some(agent) = agent else { return given(in_env(), Origin::Env(env_file::TOKEN.into())) };
+    let Some(agent) = agent else { return given(in_env(), TokenOrigin::Env(env_file::TOKEN.into())) };
     if let Some(token) = found.flag(agent, "token") {
-        return given(Some(token), Origin::Command);
+        return given(Some(token), TokenOrigin::Command);
     }
     if found.environment(agent).contains_key(env_file::TOKEN) {
         let value = found.environment(agent).remove(env_file::TOKEN).flatten();
-        let Some(variable) = variable(found, agent) else { return given(value, Origin::Written) };
+        let Some(variable) = variable(found, agent) else { return given(value, TokenOrigin::Written) };
         return of_variable(found, deployment, caller, variable, value);
     }
     let Some(file) = found.flag(agent, "token-file").or_else(|| found.variable(agent, "TUNNEL_TOKEN_FILE")) else {
-        return given(None, Origin::Nowhere);
+        return given(None, TokenOrigin::Nowhere);
     };
     match found.file_in(agent, &file) {
         FileIn::Variable(name) => of_variable(found, deployment, caller, name, None),
-        FileIn::Text(text) => given(Some(text), Origin::Written),
+        FileIn::Text(text) => given(Some(text), TokenOrigin::Written),
         FileIn::Host(place) => match files::inside(&place) {
             Some(place) => {
                 let text = files::read_text(deployment, &place).ok().flatten();
-                given(text, Origin::File(place))
+                given(text, TokenOrigin::File(place))
             }
-            None => given(None, Origin::Unseen(format!("`{place}` is outside of the directory"))),
+            None => given(None, TokenOrigin::Unseen(format!("`{place}` is outside of the directory"))),
         },
-        FileIn::Volume(name) => given(None, Origin::Unseen(format!("`{file}` is in the volume {name}"))),
-        FileIn::Image => given(None, Origin::Unseen(format!("nothing is mounted at `{file}`"))),
+        FileIn::Volume(name) => given(None, TokenOrigin::Unseen(format!("`{file}` is in the volume {name}"))),
+        FileIn::Image => given(None, TokenOrigin::Unseen(format!("nothing is mounted at `{file}`"))),
     }
 }
 
@@ -83,16 +83,16 @@ fn of_variable(
     let set_up = || files::read_text(deployment, path::SETUP_TOKEN).ok().flatten();
     let is_set = in_env.is_some();
     let (text, origin) = if is_set {
-        (filled.filter(own).or(in_env), Origin::Env(name))
+        (filled.filter(own).or(in_env), TokenOrigin::Env(name))
     } else if let Some(value) = in_shell() {
-        (filled.filter(own).or(Some(value)), Origin::Shell(name))
+        (filled.filter(own).or(Some(value)), TokenOrigin::Shell(name))
     } else if let Some(text) = set_up() {
-        (Some(text), Origin::SetUp)
+        (Some(text), TokenOrigin::SetUp)
     } else if found.env().is_some_and(|env| env.get(&name).is_some()) {
-        (None, Origin::Env(name))
+        (None, TokenOrigin::Env(name))
     } else {
         // A default of the compose file, where it has one.
-        (filled.filter(own), Origin::Unset(name))
+        (filled.filter(own), TokenOrigin::Unset(name))
     };
     AgentToken { state: TokenState::of(text.as_deref()), origin }
 }

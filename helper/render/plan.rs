@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::takeover::Replaced;
 use crate::answer::{Finding, Severity, count};
-use crate::config::stamp::{Origin, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::deployment::{Deployment, OPEN_MODE};
 use crate::os::files::{Action, FileEntry};
 use crate::redact::{self, names};
@@ -85,11 +85,11 @@ impl Planned {
             return Fate::Leave;
         }
         match origin(existing) {
-            Origin::Ours => Fate::Update,
-            Origin::Edited | Origin::Foreign if self.theirs => Fate::Keep,
-            Origin::Edited | Origin::Foreign if mode.overwrite => Fate::KeepAsideAndUpdate,
-            Origin::Edited | Origin::Foreign if self.wanted => Fate::Block,
-            Origin::Edited | Origin::Foreign => Fate::Keep,
+            Authorship::Ours => Fate::Update,
+            Authorship::Edited | Authorship::Foreign if self.theirs => Fate::Keep,
+            Authorship::Edited | Authorship::Foreign if mode.overwrite => Fate::KeepAsideAndUpdate,
+            Authorship::Edited | Authorship::Foreign if self.wanted => Fate::Block,
+            Authorship::Edited | Authorship::Foreign => Fate::Keep,
         }
     }
 

@@ -5,7 +5,7 @@ use super::plan::{Fate, Mode, Planned};
 use crate::answer::{Error, Finding};
 use crate::config::images::ImageRef;
 use crate::config::sample::{self, DOCKERFILE, SERVER};
-use crate::config::stamp::{Origin, origin, restamp};
+use crate::config::stamp::{Authorship, origin, restamp};
 use crate::deployment::Deployment;
 use crate::os::files;
 use crate::rules::{self, RuleId, Subject};
@@ -32,10 +32,12 @@ pub(super) fn plan(
     for file in &mut plan {
         let Some(existing) = &file.existing else { continue };
         match origin(existing) {
-            Origin::Ours if file.wanted => file.desired = restamp(&sample::with_base(existing, python)),
-            Origin::Ours => file.desired.clone_from(existing),
-            Origin::Edited | Origin::Foreign if file.wanted => file.desired = sample::with_base(existing, python),
-            Origin::Edited | Origin::Foreign => file.theirs = true,
+            Authorship::Ours if file.wanted => file.desired = restamp(&sample::with_base(existing, python)),
+            Authorship::Ours => file.desired.clone_from(existing),
+            Authorship::Edited | Authorship::Foreign if file.wanted => {
+                file.desired = sample::with_base(existing, python)
+            }
+            Authorship::Edited | Authorship::Foreign => file.theirs = true,
         }
     }
     Ok((plan, Some(rules::finding(RuleId::SampleOfMcp1).about(Subject::file(older)))))

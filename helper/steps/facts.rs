@@ -6,7 +6,7 @@ use crate::deployment::{Deployment, TokenState};
 use crate::lint::facts::certificate_files;
 use crate::model::current::Current;
 use crate::model::pair;
-use crate::model::token::{Origin, token_of};
+use crate::model::token::{TokenOrigin, token_of};
 
 /// What is seen of the running stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl StepFacts {
         let roles = current.found.roles();
         let token = token_of(&current.found, deployment, caller, roles.agent.as_deref());
         let is_unread = current.found.env_fault.is_some();
-        let is_unseen = is_unread || matches!(token.origin, Origin::Unseen(_));
+        let is_unseen = is_unread || matches!(token.origin, TokenOrigin::Unseen(_));
         let domain = current.checked_domain();
         let names_tunnel = !matches!(domain, Ok(None));
         let is_mistyped = domain.is_err();

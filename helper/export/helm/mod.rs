@@ -17,7 +17,7 @@ use std::path::Path;
 
 use crate::answer::{Error, Finding, Subject};
 use crate::config::gateway::Gateway;
-use crate::config::stamp::{Origin, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::deployment::{DIR_MODE, OPEN_MODE, SECRET_MODE};
 use crate::export::parts::{LeftOut, RouteExport, RouteState, domain, pair};
 use crate::lint::facts::Facts;
@@ -131,7 +131,7 @@ pub(crate) fn require_room(folder: &Directory) -> Result<(), Error> {
     let mut names = names.into_iter().filter(|name| !litter::is_temporary(name));
     let is_export = || {
         let text = files::read_text(folder, VALUES).ok().flatten();
-        text.is_some_and(|text| origin(&text) != Origin::Foreign)
+        text.is_some_and(|text| origin(&text) != Authorship::Foreign)
     };
     if names.next().is_some() && !is_export() { Err(taken(root, "is not empty and holds no export")) } else { Ok(()) }
 }
@@ -160,7 +160,7 @@ pub(crate) fn write(folder: &Directory, plan: &Plan) -> Result<(Vec<FileEntry>, 
                 Action::Created
             }
             Ok(Some(old)) if old == *text => Action::Unchanged,
-            Ok(Some(old)) if origin(&old) == Origin::Ours => {
+            Ok(Some(old)) if origin(&old) == Authorship::Ours => {
                 batch.replace(name, text.as_bytes(), Some(*mode), *mode)?;
                 Action::Updated
             }

@@ -6,7 +6,7 @@ use super::values::NAMESPACE;
 use crate::answer::Error;
 use crate::config::images::{self, ImageRef};
 use crate::config::sample::{self, DOCKERFILE, REQUIREMENTS, SERVER, SERVICE, URL};
-use crate::config::stamp::{Origin, origin, stamp};
+use crate::config::stamp::{Authorship, origin, stamp};
 use crate::config::yaml;
 use crate::export::parts::LeftOut;
 use crate::lint::facts::Facts;
@@ -30,7 +30,7 @@ impl Sample {
         let text = |inside| files::read_text(&facts.deployment, inside).ok().flatten();
         let dockerfile = text(DOCKERFILE)?;
         let image = sample::base_image(&dockerfile).unwrap_or_else(|| ImageRef::known(images::PYTHON));
-        let is_built_otherwise = origin(&dockerfile) != Origin::Ours;
+        let is_built_otherwise = origin(&dockerfile) != Authorship::Ours;
         Some(Self { image, server: text(SERVER)?, requirements: text(REQUIREMENTS)?, is_built_otherwise })
     }
 

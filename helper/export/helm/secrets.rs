@@ -12,7 +12,7 @@ use crate::deployment::replica::Pair;
 use crate::deployment::{TokenState, env_file, path};
 use crate::export::parts::unseen;
 use crate::lint::facts::Facts;
-use crate::model::token::{AgentToken, Origin};
+use crate::model::token::{AgentToken, TokenOrigin};
 use crate::os::files;
 
 /// Where a script takes the token from.
@@ -35,16 +35,16 @@ impl Source {
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
         match &token.origin {
-            Origin::Env(name) | Origin::Unset(name) if is_name(name) => Self::Variable(name.clone()),
-            Origin::Nowhere => Self::Variable(env_file::TOKEN.into()),
-            Origin::SetUp => Self::File(path::SETUP_TOKEN.into()),
-            Origin::File(inside) => Self::File(inside.clone()),
-            Origin::Env(_)
-            | Origin::Unset(_)
-            | Origin::Shell(_)
-            | Origin::Written
-            | Origin::Command
-            | Origin::Unseen(_) => Self::Input,
+            TokenOrigin::Env(name) | TokenOrigin::Unset(name) if is_name(name) => Self::Variable(name.clone()),
+            TokenOrigin::Nowhere => Self::Variable(env_file::TOKEN.into()),
+            TokenOrigin::SetUp => Self::File(path::SETUP_TOKEN.into()),
+            TokenOrigin::File(inside) => Self::File(inside.clone()),
+            TokenOrigin::Env(_)
+            | TokenOrigin::Unset(_)
+            | TokenOrigin::Shell(_)
+            | TokenOrigin::Written
+            | TokenOrigin::Command
+            | TokenOrigin::Unseen(_) => Self::Input,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::FOLDER;
 use super::walk::{Walk, walk};
 use crate::answer::{Error, Finding, Subject};
 use crate::caller::Caller;
-use crate::config::stamp::{Origin as Written, origin};
+use crate::config::stamp::{Authorship, origin};
 use crate::config::{gateway::Gateway, sample};
 use crate::deployment::replica::{FORMAT, Manifest, Origin, Pair, Replica, Scope};
 use crate::deployment::route::Host;
@@ -146,7 +146,7 @@ fn too_much(facts: &Facts) -> Error {
 fn apart(facts: &Facts, gateway: &Gateway) -> Vec<Finding> {
     let sample_is_ours = || {
         let text = files::read_text(&facts.deployment, sample::SERVER).ok().flatten();
-        text.is_some_and(|text| origin(&text) == Written::Ours)
+        text.is_some_and(|text| origin(&text) == Authorship::Ours)
     };
     let mut findings = Vec::new();
     for route in gateway.parsed_routes(facts.domain.as_ref()) {
