@@ -16,6 +16,7 @@ use crate::caller::Caller;
 use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Replica};
 use crate::model::current::Current;
+use crate::os::process;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::{Acts, Outcome};
@@ -290,11 +291,13 @@ fn finish(
     // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
     let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };
-    let mut waited = stack.wait(Depth::Live, patience, Ask::Now, caller)?;
+    let wait = || stack.wait(Depth::Live, patience, Ask::Now, caller);
+    let (removed, waited) = process::both(|| stack.remove_left_over_network(), wait);
+    let mut waited = waited?;
     if lost_its_network(&waited.state) {
         bring_back(stack, &mut waited, &mut done, limit, caller)?;
     }
-    stack.remove_left_over(&waited.state, &mut done)?;
+    done.extend(stack.remove_left_over_sample(&waited.state)?.into_iter().chain(removed?));
     if let Some(failure) = failed {
         outcome::add_failure(&mut waited.state, failure, is_consequence);
     }

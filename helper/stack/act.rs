@@ -14,6 +14,7 @@ use crate::answer::{Error, Finding};
 use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
 use crate::engine::client::Output;
+use crate::engine::container::Inspected;
 use crate::engine::errors;
 use crate::model::current::Current;
 use crate::model::stack::Reach;
@@ -38,6 +39,8 @@ pub(crate) struct Acts<'a> {
     pub(crate) failed: Option<Finding>,
     /// How containers had ended before the first act.
     ended: Vec<Ended>,
+    /// The containers before the first act, if they were just looked at.
+    before: Option<Vec<Inspected>>,
 }
 
 /// What came of a series of acts.
@@ -54,9 +57,9 @@ pub(crate) struct Outcome {
 impl<'a> Acts<'a> {
     /// Nothing done yet.
     pub(crate) fn new(stack: &'a Stack<'a>, lock: Lock) -> Self {
-        // What was seen before is over.
-        drop(stack.first_look());
-        Self { stack, lock, done: Vec::new(), failed: None, ended: Vec::new() }
+        // Once something is done it is over.
+        let before = stack.first_look();
+        Self { stack, lock, done: Vec::new(), failed: None, ended: Vec::new(), before }
     }
 
     /// Waiting writes nothing: gives the lock back.
@@ -93,17 +96,25 @@ impl<'a> Acts<'a> {
         Ok(self.stack.containers()?.iter().map(Container::of).collect())
     }
 
-    fn programs(&self) -> Result<(Option<Container>, Option<Container>), Error> {
+    /// The containers before the first act.
+    fn containers_before(&mut self) -> Result<Vec<Container>, Error> {
+        match self.before.take() {
+            Some(seen) => Ok(seen.iter().map(Container::of).collect()),
+            None => self.containers(),
+        }
+    }
+
+    /// The proxy and cloudflared.
+    fn programs(&self, all: &[Container]) -> (Option<Container>, Option<Container>) {
         let services = &self.stack.declared.services;
-        let all = self.containers()?;
         let find = |name: &str| all.iter().find(|c| c.service == name).cloned();
-        Ok((find(&services.proxy), find(&services.cloudflared)))
+        (find(&services.proxy), find(&services.cloudflared))
     }
 
     /// Restarts what is in a crash loop: its cause may have been fixed since, and the restart policy takes up to a
     /// minute to find out. Compose refuses to work on a container in that state.
     pub(crate) fn revive(&mut self) -> Result<(), Error> {
-        let containers = self.containers()?;
+        let containers = self.containers_before()?;
         self.ended = self.stack.ended(&containers)?;
         if containers.iter().all(|c| c.restarts == 0 && c.status != "restarting") {
             return Ok(());
@@ -163,11 +174,14 @@ impl<'a> Acts<'a> {
 
     /// Brings cloudflared back to the proxy, if it lost its network. Compose does not, or only together with the proxy.
     pub(crate) fn bring_cloudflared_back(&mut self) -> Result<(), Error> {
-        let (Some(proxy), Some(cloudflared)) = self.programs()? else { return Ok(()) };
-        if !proxy.is_running() {
+        let seen = self.stack.containers()?;
+        let (proxy, cloudflared) = self.programs(&seen.iter().map(Container::of).collect::<Vec<_>>());
+        let (Some(proxy), Some(cloudflared)) = (proxy, cloudflared) else { return Ok(()) };
+        let Some(orphan) = orphan(&proxy, &cloudflared).filter(|_| proxy.is_running()) else {
+            // Nothing more is done: this is what the waiting begins with.
+            self.stack.look_again_with(seen);
             return Ok(());
-        }
-        let Some(orphan) = orphan(&proxy, &cloudflared) else { return Ok(()) };
+        };
         let service = cloudflared.service.as_str();
         match orphan {
             Orphan::NeverStarted => self.compose(&["up", "--detach", "--no-deps", service], STOP)?,
@@ -178,7 +192,7 @@ impl<'a> Acts<'a> {
         }
         self.done.push(format!("brought {service} back to {}", proxy.service));
         // That it could not be started before was a consequence of the proxy's own end.
-        let (_, after) = self.programs()?;
+        let (_, after) = self.programs(&self.containers()?);
         let is_back = after.is_some_and(|c| c.is_running() && super::judge::orphan(&proxy, &c).is_none());
         if is_back && self.failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning) {
             self.failed = None;
@@ -203,7 +217,7 @@ impl<'a> Acts<'a> {
 
     /// Restarts every service of the project, or `only` some: those that `up` did not start anew, cloudflared last.
     pub(crate) fn restart(&mut self, only: Option<&BTreeSet<String>>) -> Result<(), Error> {
-        let before = self.containers()?;
+        let before = self.containers_before()?;
         self.ended = self.stack.ended(&before)?;
         if only.is_none() {
             self.bring_up()?;
@@ -224,7 +238,7 @@ impl<'a> Acts<'a> {
         }
         // Compose restarts cloudflared together with the proxy, unless the file keeps it from that or is not ours.
         let old = after.iter().find(|c| c.service == cloudflared);
-        let is_new = self.programs()?.1.zip(old).is_some_and(|(new, old)| new.started != old.started);
+        let is_new = self.programs(&self.containers()?).1.zip(old).is_some_and(|(new, old)| new.started != old.started);
         if first.contains(&proxy) && is_new {
             self.done.push(format!("restarted {cloudflared}"));
         } else if !last.is_empty() && (only.is_some() || old.is_some_and(|c| c.network_of.is_none())) {
@@ -249,18 +263,12 @@ impl<'a> Acts<'a> {
 }
 
 impl Stack<'_> {
-    /// Removes what the files no longer have, of what was ours.
+    /// Removes the network of a separate cloudflared that lives with the proxy again; one in use stays. Returns what was
+    /// done.
     ///
     /// # Errors
     /// `io` when docker cannot be started.
-    pub(crate) fn remove_left_over(&self, state: &StackState, done: &mut Vec<String>) -> Result<(), Error> {
-        done.extend(self.remove_left_over_sample(state)?);
-        done.extend(self.remove_left_over_network()?);
-        Ok(())
-    }
-
-    /// Removes the network of a separate cloudflared that lives with the proxy again; one in use stays.
-    fn remove_left_over_network(&self) -> Result<Option<String>, Error> {
+    pub(crate) fn remove_left_over_network(&self) -> Result<Option<String>, Error> {
         let Declared { project, current: Current { found, services, .. } } = &self.declared;
         if found.reaches(&services.cloudflared, &services.proxy) != Reach::Shared {
             return Ok(None);
@@ -275,8 +283,12 @@ impl Stack<'_> {
         Ok(removed.success.then(|| "removed the network of a separate cloudflared".to_owned()))
     }
 
-    /// Removes the sample's container when the files no longer have the service; others are the person's.
-    fn remove_left_over_sample(&self, state: &StackState) -> Result<Option<String>, Error> {
+    /// Removes the sample's container when the files no longer have the service; others are the person's. Returns what was
+    /// done.
+    ///
+    /// # Errors
+    /// `io` when docker cannot be started.
+    pub(crate) fn remove_left_over_sample(&self, state: &StackState) -> Result<Option<String>, Error> {
         let Some((name, id)) = state.leftovers.iter().find(|(name, _)| name == sample::SERVICE) else {
             return Ok(None);
         };

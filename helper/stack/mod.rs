@@ -181,9 +181,16 @@ impl<'a> Stack<'a> {
         Ok(container::of_project(&self.docker, &self.declared.project)?.unwrap_or_default())
     }
 
-    /// The containers as they were when the stack was opened: once, and not after something was done to them.
+    /// The containers as they were just seen, when the stack was opened or after the last act: once.
     pub(crate) fn first_look(&self) -> Option<Vec<Inspected>> {
         self.first_look.lock().ok()?.take()
+    }
+
+    /// Hands on what was just seen to whoever looks next.
+    fn look_again_with(&self, containers: Vec<Inspected>) {
+        if let Ok(mut look) = self.first_look.lock() {
+            *look = Some(containers);
+        }
     }
 }
 
