@@ -12,7 +12,7 @@ use crate::redact::names;
 
 /// Why a YAML text cannot be used: the reader's words, with line and column where it knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault(pub(crate) String);
+pub(crate) struct YamlFault(pub(crate) String);
 
 /// A value as YAML text, in the order of its fields.
 ///
@@ -34,10 +34,11 @@ pub(crate) fn value_of<T: Serialize>(value: &T) -> Result<Value, Error> {
 ///
 /// # Errors
 /// As [`from_text`].
-pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Fault> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Value>, YamlFault> {
     require_readable(text)?;
-    let read =
-        |document| Value::deserialize(document).map_err(|e: serde_yaml::Error| Fault(without_scalars(&e.to_string())));
+    let read = |document| {
+        Value::deserialize(document).map_err(|e: serde_yaml::Error| YamlFault(without_scalars(&e.to_string())))
+    };
     parts(text).map(read).collect()
 }
 
@@ -49,21 +50,25 @@ fn parts(text: &str) -> impl Iterator<Item = serde_yaml::Deserializer<'_>> {
 ///
 /// # Errors
 /// What the reader stumbled over.
-pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, YamlFault> {
     require_readable(text)?;
     // Go's reader skips a byte order mark, which Windows editors write.
-    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| Fault(without_scalars(&e.to_string())))
+    serde_yaml::from_str(text.trim_start_matches('\u{feff}')).map_err(|e| YamlFault(without_scalars(&e.to_string())))
 }
 
-fn require_readable(text: &str) -> Result<(), Fault> {
+fn require_readable(text: &str) -> Result<(), YamlFault> {
     if text.len() > LARGEST {
-        return Err(Fault(format!("it has {} KiB; more than {} KiB are not read", text.len() >> 10, LARGEST >> 10)));
+        return Err(YamlFault(format!(
+            "it has {} KiB; more than {} KiB are not read",
+            text.len() >> 10,
+            LARGEST >> 10
+        )));
     }
     if is_too_deep(text) {
-        return Err(Fault(format!("it is nested more than {DEEPEST} levels deep")));
+        return Err(YamlFault(format!("it is nested more than {DEEPEST} levels deep")));
     }
     if text.contains('*') && text.contains('&') && count::is_more_than(parts(text), MOST_VALUES) {
-        return Err(Fault(format!("its aliases repeat so much that it has more than {MOST_VALUES} values")));
+        return Err(YamlFault(format!("its aliases repeat so much that it has more than {MOST_VALUES} values")));
     }
     Ok(())
 }

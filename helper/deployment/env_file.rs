@@ -6,7 +6,7 @@ mod parse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-pub(crate) use parse::Fault;
+pub(crate) use parse::EnvFault;
 use parse::{Assignment, Parsed, Quote};
 
 /// The tunnel's domain.
@@ -73,7 +73,7 @@ impl EnvFile {
     }
 
     /// Why Compose refuses the file; the first one is what it would name.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
+    pub(crate) fn faults(&self) -> Vec<EnvFault> {
         self.parse().faults
     }
 
@@ -88,11 +88,11 @@ impl EnvFile {
     ///
     /// # Errors
     /// When Compose would read another value, or refuse the file. The content is as it was then.
-    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, Fault> {
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, EnvFault> {
         let before = self.parse();
         // Places are those of the decoded text.
-        if before.faults.first() == Some(&Fault::Utf16) {
-            return Err(Fault::Utf16);
+        if before.faults.first() == Some(&EnvFault::Utf16) {
+            return Err(EnvFault::Utf16);
         }
         // What Compose reads as this value is left as it is written.
         if self.holds(&before, key, value).is_ok() {
@@ -110,7 +110,7 @@ impl EnvFile {
                 Err(why) => fault = fault.or(Some(why)),
             }
         }
-        Err(fault.unwrap_or_else(|| Fault::NotReadBack { key: key.to_owned() }))
+        Err(fault.unwrap_or_else(|| EnvFault::NotReadBack { key: key.to_owned() }))
     }
 
     fn parse(&self) -> Parsed {
@@ -160,7 +160,7 @@ impl EnvFile {
     }
 
     /// Whether Compose reads this value from this content, and everything else as before.
-    fn holds(&self, before: &Parsed, key: &str, value: &str) -> Result<(), Fault> {
+    fn holds(&self, before: &Parsed, key: &str, value: &str) -> Result<(), EnvFault> {
         let after = self.parse();
         if let Some(fault) = after.faults.first() {
             return Err(fault.clone());
@@ -176,7 +176,7 @@ impl EnvFile {
             return Ok(());
         }
         // A value that cannot be set in a file that is broken elsewhere: that is what has to be corrected.
-        Err(before.faults.first().cloned().unwrap_or_else(|| Fault::NotReadBack { key: key.to_owned() }))
+        Err(before.faults.first().cloned().unwrap_or_else(|| EnvFault::NotReadBack { key: key.to_owned() }))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Unusable {
     /// It cannot be read: why.
     Unreadable(String),
     /// It is not YAML.
-    Yaml(yaml::Fault),
+    Yaml(yaml::YamlFault),
 }
 
 /// One compose file.
@@ -106,7 +106,7 @@ pub(super) fn parsed(name: &str, text: String) -> ComposeFile {
     // Compose merges the documents of one file.
     let value = yaml::documents(&text).and_then(|documents| {
         documents.into_iter().try_fold(Value::Null, |all, mut value| {
-            value.apply_merge().map_err(|e| yaml::Fault(e.to_string()))?;
+            value.apply_merge().map_err(|e| yaml::YamlFault(e.to_string()))?;
             Ok(if all.is_null() { value } else { merge::merge(all, value) })
         })
     });

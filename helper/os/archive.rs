@@ -41,7 +41,7 @@ pub(crate) struct Entry {
 
 /// Why an archive is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum ArchiveFault {
     /// It cannot be decompressed, or is not an archive.
     #[error("it is not a complete .tar.gz file")]
     Broken,
@@ -157,64 +157,64 @@ pub(crate) fn open(path: &Path, folder: &str) -> Result<Vec<Entry>, Error> {
 ///
 /// # Errors
 /// The first thing that no archive of ours has.
-pub(crate) fn unpack(packed: impl Read, folder: &str) -> Result<Vec<Entry>, Fault> {
+pub(crate) fn unpack(packed: impl Read, folder: &str) -> Result<Vec<Entry>, ArchiveFault> {
     let mut plain = Vec::new();
     // To the very end, where the checksum is; one byte more than is allowed tells that there is more.
-    GzDecoder::new(packed).take(LARGEST as u64 + 1).read_to_end(&mut plain).map_err(|_| Fault::Broken)?;
+    GzDecoder::new(packed).take(LARGEST as u64 + 1).read_to_end(&mut plain).map_err(|_| ArchiveFault::Broken)?;
     if plain.len() > LARGEST {
-        return Err(Fault::Bomb);
+        return Err(ArchiveFault::Bomb);
     }
     let mut archive = tar::Archive::new(plain.as_slice());
     let mut entries: Vec<Entry> = Vec::new();
     let mut names = BTreeSet::new();
-    for entry in archive.entries().map_err(|_| Fault::Broken)? {
-        let mut entry = entry.map_err(|_| Fault::Broken)?;
+    for entry in archive.entries().map_err(|_| ArchiveFault::Broken)? {
+        let mut entry = entry.map_err(|_| ArchiveFault::Broken)?;
         let kind = entry.header().entry_type();
         if kind.is_dir() {
             continue;
         }
         if !kind.is_file() {
-            return Err(Fault::Special);
+            return Err(ArchiveFault::Special);
         }
         if entries.len() >= MOST_FILES {
-            return Err(Fault::Many);
+            return Err(ArchiveFault::Many);
         }
         let size = usize::try_from(entry.size()).unwrap_or(usize::MAX);
         if size > LARGEST_FILE {
-            return Err(Fault::Large);
+            return Err(ArchiveFault::Large);
         }
         let name = name_in(folder, &entry.path_bytes())?;
         if !names.insert(name.to_lowercase()) {
-            return Err(Fault::Twice);
+            return Err(ArchiveFault::Twice);
         }
-        let mode = entry.header().mode().map_err(|_| Fault::Broken)?;
+        let mode = entry.header().mode().map_err(|_| ArchiveFault::Broken)?;
         let mut bytes = Vec::with_capacity(size);
-        entry.read_to_end(&mut bytes).map_err(|_| Fault::Broken)?;
+        entry.read_to_end(&mut bytes).map_err(|_| ArchiveFault::Broken)?;
         if bytes.len() != size {
-            return Err(Fault::Broken);
+            return Err(ArchiveFault::Broken);
         }
         entries.push(Entry { name, mode, bytes });
     }
     // A file cannot be a folder, too.
     let is_folder = |name: &str| names.iter().any(|other| other.strip_prefix(name).is_some_and(|r| r.starts_with('/')));
     if names.iter().any(|name| is_folder(name)) {
-        return Err(Fault::Twice);
+        return Err(ArchiveFault::Twice);
     }
-    if entries.is_empty() { Err(Fault::Broken) } else { Ok(entries) }
+    if entries.is_empty() { Err(ArchiveFault::Broken) } else { Ok(entries) }
 }
 
 /// A path inside the folder: plain names, joined by single slashes.
-fn name_in(folder: &str, path: &[u8]) -> Result<String, Fault> {
-    let path = std::str::from_utf8(path).map_err(|_| Fault::Path)?;
+fn name_in(folder: &str, path: &[u8]) -> Result<String, ArchiveFault> {
+    let path = std::str::from_utf8(path).map_err(|_| ArchiveFault::Path)?;
     let inside = path.strip_prefix("./").unwrap_or(path).strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
-    let inside = inside.ok_or(Fault::Path)?;
+    let inside = inside.ok_or(ArchiveFault::Path)?;
     let is_plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
     let is_odd = |c: char| c.is_control() || matches!(c, '\\' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let fits = inside.len() <= LONGEST_NAME && inside.split('/').count() <= DEEPEST;
     if fits && inside.split('/').all(is_plain) && !inside.contains(is_odd) {
         Ok(inside.to_owned())
     } else {
-        Err(Fault::Path)
+        Err(ArchiveFault::Path)
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
         let all = [entry("a", b"1"), entry("b/c", b""), entry(&long, &[7; 5000])];
         let packed = pack("f", &all, NOW).unwrap();
         assert!(unpack(packed.as_slice(), "f").unwrap() == all);
-        assert!(matches!(unpack(packed.as_slice(), "other"), Err(Fault::Path)));
+        assert!(matches!(unpack(packed.as_slice(), "other"), Err(ArchiveFault::Path)));
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
     fn paths_that_lead_elsewhere_are_refused() {
         for name in ["f/../x", "/f/x", "x", "f/", "f", "f//x", "f/./x", "f/a/../../x", "../f/x", "f/a\\b", "f/a\nb"] {
             let packed = raw(&[(name, tar::EntryType::Regular, b"x")]);
-            assert!(matches!(unpack(packed.as_slice(), "f"), Err(Fault::Path)), "{name}");
+            assert!(matches!(unpack(packed.as_slice(), "f"), Err(ArchiveFault::Path)), "{name}");
         }
         assert!(unpack(raw(&[("./f/x", tar::EntryType::Regular, b"x")]).as_slice(), "f").is_ok());
     }
@@ -276,7 +276,10 @@ mod tests {
         use tar::EntryType::{Block, Char, Directory, Fifo, GNUSparse, Link, Regular, Symlink};
         for kind in [Symlink, Link, Char, Block, Fifo, GNUSparse] {
             let packed = raw(&[("f/ok", Regular, b""), ("f/x", kind, b"")]);
-            assert!(matches!(unpack(packed.as_slice(), "f"), Err(Fault::Special | Fault::Broken)), "{kind:?}");
+            assert!(
+                matches!(unpack(packed.as_slice(), "f"), Err(ArchiveFault::Special | ArchiveFault::Broken)),
+                "{kind:?}"
+            );
         }
         assert!(unpack(raw(&[("f/d/", Directory, b""), ("f/d/x", Regular, b"")]).as_slice(), "f").is_ok());
     }
@@ -286,18 +289,18 @@ mod tests {
         let bomb = vec![0; LARGEST + 1];
         let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
         gz.write_all(&bomb).unwrap();
-        assert!(matches!(unpack(gz.finish().unwrap().as_slice(), "f"), Err(Fault::Bomb)));
+        assert!(matches!(unpack(gz.finish().unwrap().as_slice(), "f"), Err(ArchiveFault::Bomb)));
         let large = pack("f", &[entry("a", &bomb[..=LARGEST_FILE])], NOW).unwrap();
-        assert!(matches!(unpack(large.as_slice(), "f"), Err(Fault::Large)));
+        assert!(matches!(unpack(large.as_slice(), "f"), Err(ArchiveFault::Large)));
         let many: Vec<Entry> = (0..=MOST_FILES).map(|n| entry(&n.to_string(), b"")).collect();
-        assert!(matches!(unpack(pack("f", &many, NOW).unwrap().as_slice(), "f"), Err(Fault::Many)));
+        assert!(matches!(unpack(pack("f", &many, NOW).unwrap().as_slice(), "f"), Err(ArchiveFault::Many)));
     }
 
     #[test]
     fn a_name_is_there_once() {
         for (one, other) in [("a", "a"), ("a", "A"), ("a", "a/b"), ("B/c", "b")] {
             let packed = pack("f", &[entry(one, b"1"), entry(other, b"2")], NOW).unwrap();
-            assert!(matches!(unpack(packed.as_slice(), "f"), Err(Fault::Twice)), "{one} {other}");
+            assert!(matches!(unpack(packed.as_slice(), "f"), Err(ArchiveFault::Twice)), "{one} {other}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::compose::Choices;
 use crate::config::gateway::Gateway;
 use crate::config::settings::Protocol;
 use crate::config::yaml;
-use crate::deployment::env_file::{self, Fault};
+use crate::deployment::env_file::{self, EnvFault};
 use crate::deployment::route::Host;
 use crate::deployment::scaffold;
 use crate::deployment::{Deployment, TokenState, Upstream, path};
@@ -84,8 +84,8 @@ impl Deployed {
         }
         // What cannot be read is an error here: everything else hangs on it.
         let env = scaffold::read_env(deployment)?;
-        if env.as_ref().is_some_and(|env| env.faults().contains(&Fault::Utf16)) {
-            return Err(Error::Env { path: deployment.path(path::ENV), why: Fault::Utf16.to_string() });
+        if env.as_ref().is_some_and(|env| env.faults().contains(&EnvFault::Utf16)) {
+            return Err(Error::Env { path: deployment.path(path::ENV), why: EnvFault::Utf16.to_string() });
         }
         let found = &current.found;
         this.has_env = env.is_some();

@@ -7,7 +7,7 @@ use super::interpolate::{self, BadTemplate};
 
 /// Why Compose refuses the whole file. No variant holds a value; lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum EnvFault {
     /// A quote that is opened and never closed: everything behind it is swallowed.
     #[error("line {line}: the quote that opens the value of `{key}` is never closed")]
     OpenQuote {
@@ -59,7 +59,7 @@ pub(crate) enum Fault {
     },
 }
 
-impl Fault {
+impl EnvFault {
     /// Line of the file, counted from 1, where there is one.
     pub(crate) fn line(&self) -> Option<usize> {
         match self {
@@ -105,7 +105,7 @@ pub(super) struct Parsed {
     /// In the order of the file. Behind a fault, which Compose does not get past, those of the lines that follow.
     pub(super) assignments: Vec<Assignment>,
     /// In the order of the file.
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<EnvFault>,
 }
 
 /// Line of a byte, counted from 1.
@@ -118,7 +118,7 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed {
     match utf16(bytes) {
         Some(text) => {
             let mut parsed = Reader::new(text.as_bytes()).read();
-            parsed.faults.insert(0, Fault::Utf16);
+            parsed.faults.insert(0, EnvFault::Utf16);
             parsed
         }
         None => Reader::new(bytes).read(),
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn statement(&mut self) -> Result<(), Fault> {
+    fn statement(&mut self) -> Result<(), EnvFault> {
         let rest = &self.bytes[self.at..];
         if rest.strip_prefix(b"export").is_some_and(|r| r.first().is_some_and(|b| b"\t\n\x0c\r ".contains(b))) {
             self.at += b"export".len();
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
         }
         let (start, line) = (self.at, line_of(self.bytes, self.at));
         if start == self.bytes.len() {
-            return Err(Fault::BadLine { line });
+            return Err(EnvFault::BadLine { line });
         }
         let mut end = start;
         let terminator = loop {
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
                 c if is_blank(c) || c.is_alphanumeric() => {}
                 character => {
                     self.at = self.line_end(end);
-                    return Err(Fault::BadName { line: line_of(self.bytes, end), character });
+                    return Err(EnvFault::BadName { line: line_of(self.bytes, end), character });
                 }
             }
             end += length;
@@ -243,11 +243,11 @@ impl<'a> Reader<'a> {
             // What ends without a line break is the value of the empty name, which no environment takes.
             None => {
                 self.at = end;
-                Err(Fault::BadLine { line })
+                Err(EnvFault::BadLine { line })
             }
             Some(sign) if key.contains(' ') || (key.is_empty() && sign != '\n') => {
                 self.at = self.line_end(end);
-                Err(Fault::BadLine { line })
+                Err(EnvFault::BadLine { line })
             }
             // A bare name: Compose takes its value from the shell.
             Some('\n') => {
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, key: String, line: usize) -> Result<(), Fault> {
+    fn value(&mut self, key: String, line: usize) -> Result<(), EnvFault> {
         let behind_sign = self.at;
         self.skip(is_blank);
         let start = self.at;
@@ -275,20 +275,20 @@ impl<'a> Reader<'a> {
             let end = start + trim_end(&self.bytes[start..self.line_end(start)]).len();
             self.at = self.line_end(start);
             self.push(key.clone(), self.bytes[start + 1..end].to_vec(), start..end, Quote::Open);
-            return Err(Fault::OpenQuote { line, key });
+            return Err(EnvFault::OpenQuote { line, key });
         };
         let span = start..start + 1 + close + 1;
         self.at = span.end;
         if quote == Quote::Double {
             return self.interpolated(key, &interpolate::unescape(&content), line, span, quote);
         }
-        let fault = content.contains(&0).then(|| Fault::Nul { line, key: key.clone() });
+        let fault = content.contains(&0).then(|| EnvFault::Nul { line, key: key.clone() });
         self.push(key, content, span, quote);
         fault.map_or(Ok(()), Err)
     }
 
     /// Without quotes: up to ` #` or the end of the line. A tab in front of `#` is part of the value.
-    fn plain(&mut self, key: String, line: usize, behind_sign: usize) -> Result<(), Fault> {
+    fn plain(&mut self, key: String, line: usize, behind_sign: usize) -> Result<(), EnvFault> {
         let start = self.at;
         let end = self.line_end(start);
         self.at = (end + 1).min(self.bytes.len());
@@ -308,12 +308,12 @@ impl<'a> Reader<'a> {
         line: usize,
         span: Range<usize>,
         quote: Quote,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), EnvFault> {
         let result = interpolate::substitute(text, &|name| self.values.get(name).cloned());
         let (value, fault) = match result {
-            Ok(value) if value.contains(&0) => (value, Some(Fault::Nul { line, key: key.clone() })),
+            Ok(value) if value.contains(&0) => (value, Some(EnvFault::Nul { line, key: key.clone() })),
             Ok(value) => (value, None),
-            Err(BadTemplate) => (text.to_vec(), Some(Fault::BadTemplate { line, key: key.clone() })),
+            Err(BadTemplate) => (text.to_vec(), Some(EnvFault::BadTemplate { line, key: key.clone() })),
         };
         self.push(key, value, span, quote);
         fault.map_or(Ok(()), Err)

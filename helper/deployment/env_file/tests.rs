@@ -13,7 +13,7 @@ fn get(text: &str) -> Option<String> {
     EnvFile::new(text).get(TOKEN)
 }
 
-fn set(text: &str, value: &str) -> Result<String, Fault> {
+fn set(text: &str, value: &str) -> Result<String, EnvFault> {
     let mut file = EnvFile::new(text);
     file.set(TOKEN, value)?;
     Ok(String::from_utf8(file.bytes).unwrap())
@@ -59,21 +59,21 @@ fn values_are_read_as_compose_reads_them() {
 
 #[test]
 fn what_compose_refuses_is_a_fault_with_its_line() {
-    let name = |line, character| Fault::BadName { line, character };
+    let name = |line, character| EnvFault::BadName { line, character };
     let key = || TOKEN.to_owned();
     for (text, fault) in [
-        ("A=1\n\nTUNNEL_TOKEN=\"abc\nB=2\n", Fault::OpenQuote { line: 3, key: key() }),
-        ("A=1\nnot one\nC=3\n", Fault::BadLine { line: 2 }),
-        ("B C=2\n", Fault::BadLine { line: 1 }),
-        ("A=1\nexport ", Fault::BadLine { line: 2 }),
-        ("A=1\n=2\n", Fault::BadLine { line: 2 }),
-        ("A=1\nB", Fault::BadLine { line: 2 }),
-        ("TUNNEL_TOKEN='a\0b'\n", Fault::Nul { line: 1, key: key() }),
+        ("A=1\n\nTUNNEL_TOKEN=\"abc\nB=2\n", EnvFault::OpenQuote { line: 3, key: key() }),
+        ("A=1\nnot one\nC=3\n", EnvFault::BadLine { line: 2 }),
+        ("B C=2\n", EnvFault::BadLine { line: 1 }),
+        ("A=1\nexport ", EnvFault::BadLine { line: 2 }),
+        ("A=1\n=2\n", EnvFault::BadLine { line: 2 }),
+        ("A=1\nB", EnvFault::BadLine { line: 2 }),
+        ("TUNNEL_TOKEN='a\0b'\n", EnvFault::Nul { line: 1, key: key() }),
         ("A='1'\nB(=2\n", name(2, '(')),
         ("A='1''2'\n", name(1, '\'')),
         ("A=\"1\n2\"3\"\n", name(2, '"')),
-        ("TUNNEL_TOKEN=${B\n", Fault::BadTemplate { line: 1, key: key() }),
-        ("TUNNEL_TOKEN=\"a\n${1}\"\n", Fault::BadTemplate { line: 1, key: key() }),
+        ("TUNNEL_TOKEN=${B\n", EnvFault::BadTemplate { line: 1, key: key() }),
+        ("TUNNEL_TOKEN=\"a\n${1}\"\n", EnvFault::BadTemplate { line: 1, key: key() }),
     ] {
         assert_eq!(EnvFile::new(text).faults().first(), Some(&fault), "{text:?}");
     }
@@ -85,14 +85,14 @@ fn what_compose_refuses_is_a_fault_with_its_line() {
 fn a_file_in_another_encoding_still_says_what_it_says() {
     let units = "\u{feff}A=1\nTUNNEL_TOKEN=abc\n".encode_utf16();
     let mut file = EnvFile::new(units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
-    assert_eq!(file.faults(), [Fault::Utf16]);
+    assert_eq!(file.faults(), [EnvFault::Utf16]);
     assert_eq!(file.get(TOKEN).as_deref(), Some("abc"));
-    assert_eq!(file.set(TOKEN, "new"), Err(Fault::Utf16));
+    assert_eq!(file.set(TOKEN, "new"), Err(EnvFault::Utf16));
 
     // Three bytes in UTF-8, two there.
     let units = "\u{feff}TUNNEL_TOKEN=\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d} x".encode_utf16();
     let mut file = EnvFile::new(units.flat_map(u16::to_be_bytes).collect::<Vec<u8>>());
-    assert_eq!(file.set(TOKEN, "new"), Err(Fault::Utf16));
+    assert_eq!(file.set(TOKEN, "new"), Err(EnvFault::Utf16));
 
     let mut file = EnvFile::new(b"# caf\xe9\nNOTE=\xe9\nTUNNEL_TOKEN=abc\n".as_slice());
     assert_eq!((file.faults(), file.not_utf8()), (vec![], Some(1)));
@@ -127,8 +127,8 @@ fn everything_but_the_value_stays_byte_for_byte() {
 
 #[test]
 fn nothing_is_set_that_would_not_be_read_back() {
-    assert_eq!(set("A(=1\n", "new"), Err(Fault::BadName { line: 1, character: '(' }));
-    assert_eq!(set("A=\"1\n", "new"), Err(Fault::OpenQuote { line: 1, key: "A".into() }));
+    assert_eq!(set("A(=1\n", "new"), Err(EnvFault::BadName { line: 1, character: '(' }));
+    assert_eq!(set("A=\"1\n", "new"), Err(EnvFault::OpenQuote { line: 1, key: "A".into() }));
     for value in ["two\nlines", " blank ", "a # b", "${X", "$X", "\"", "a\"b'c"] {
         let mut file = EnvFile::new("TUNNEL_TOKEN=old # c\nB=2\n");
         let before = file.clone();

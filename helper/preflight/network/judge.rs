@@ -1,7 +1,7 @@
 //! What the probes mean, all of them together: one blocked transport is a loss, both are the end.
 
 use super::row::{Family, Outcome, Row, Transport};
-use super::tls::Fault;
+use super::tls::TlsFault;
 use super::{EDGE, Network, Place, REGIONS};
 use crate::answer::{Finding, Severity};
 use crate::check::Verdict;
@@ -85,12 +85,12 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
         let issuer = seen.issuer.as_deref().unwrap_or("no named issuer");
         match &seen.fault {
             None => {}
-            Some(Fault::Untrusted) => inspected.push((host, issuer)),
-            Some(Fault::OtherName(names)) => {
+            Some(TlsFault::Untrusted) => inspected.push((host, issuer)),
+            Some(TlsFault::OtherName(names)) => {
                 portal.push(format!("{host} shows a certificate for {names}, issued by {issuer}"));
             }
-            Some(Fault::NotTls) => portal.push(format!("{host} answers on port 443, and not with TLS")),
-            Some(Fault::NotInDate) => {
+            Some(TlsFault::NotTls) => portal.push(format!("{host} answers on port 443, and not with TLS")),
+            Some(TlsFault::NotInDate) => {
                 clock.push(format!("the certificate of {host} is not in date by this host's clock"))
             }
         }

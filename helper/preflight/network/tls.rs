@@ -24,7 +24,7 @@ const HEADERS: Duration = Duration::from_millis(700);
 
 /// What is wrong with who answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::preflight) enum Fault {
+pub(in crate::preflight) enum TlsFault {
     /// The certificate leads to no publicly trusted CA.
     Untrusted,
     /// It is another host's: these names.
@@ -43,7 +43,7 @@ pub(in crate::preflight) struct Seen {
     pub(super) ms: Option<u64>,
     /// Name of the certificate's issuer.
     pub(super) issuer: Option<String>,
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<TlsFault>,
     /// What else was seen.
     pub(super) detail: Option<String>,
     /// The server's clock minus this host's, in seconds.
@@ -66,7 +66,7 @@ impl Seen {
 #[derive(Debug, Default)]
 struct Noted {
     issuer: Option<String>,
-    fault: Option<Fault>,
+    fault: Option<TlsFault>,
 }
 
 /// Takes every certificate, and notes what a careful client would have said. Nothing secret is ever sent behind it.
@@ -89,14 +89,14 @@ impl ServerCertVerifier for Witness {
             ParsedCertificate::try_from(end_entity).is_ok_and(|leaf| verify_server_name(&leaf, name).is_err());
         let fault = match self.judge.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
             Ok(_) => None,
-            Err(_) if misnamed => Some(Fault::OtherName(names(end_entity))),
+            Err(_) if misnamed => Some(TlsFault::OtherName(names(end_entity))),
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. },
-            )) => Some(Fault::NotInDate),
-            Err(_) => Some(Fault::Untrusted),
+            )) => Some(TlsFault::NotInDate),
+            Err(_) => Some(TlsFault::Untrusted),
         };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         *noted = Noted { issuer: issuer(end_entity), fault };
@@ -224,7 +224,7 @@ fn shake(
             let plain = matches!(tls, Some(rustls::Error::InvalidMessage(_)));
             let mut seen = Seen::failed(&fault);
             if plain {
-                (seen.fault, seen.detail) = (Some(Fault::NotTls), Some("the peer did not speak TLS".into()));
+                (seen.fault, seen.detail) = (Some(TlsFault::NotTls), Some("the peer did not speak TLS".into()));
             } else if fault.kind() == io::ErrorKind::UnexpectedEof || fault.kind() == io::ErrorKind::ConnectionReset {
                 seen.detail = Some("the connection is cut during the TLS handshake".into());
             } else if seen.outcome == Outcome::Timeout {
