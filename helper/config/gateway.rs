@@ -302,7 +302,7 @@ impl Gateway {
             Change::Set(request) => {
                 rules.tls = request.tls.over(rules.tls).filter(|tls| *tls != UpstreamTls::default());
                 if let Some(file) = rules.tls.as_ref().and_then(|tls| tls.ca_file.as_ref())
-                    && data_file(file).is_none()
+                    && !data_file(file).is_some_and(super::settings::is_plain_name)
                 {
                     return Err(Error::request(
                         format!("`upstream.tls.ca_file` is `{file}`, which the proxy's container does not have"),

@@ -142,6 +142,11 @@ impl Timeout {
     }
 }
 
+/// Whether a name needs no care wherever it is written.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    name.len() <= 255 && name.chars().all(|c| c.is_alphanumeric() || "-._~/@+ ".contains(c))
+}
+
 /// Path of an MCP endpoint: from its slash, without query, of characters that need no escaping anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct McpPath(String);

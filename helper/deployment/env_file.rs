@@ -6,6 +6,7 @@ mod parse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+pub(crate) use interpolate::Room;
 pub(crate) use parse::EnvFault;
 use parse::{Assignment, Parsed, Quote};
 
@@ -30,10 +31,11 @@ impl std::fmt::Debug for EnvFile {
     }
 }
 
-/// A text with its variables replaced, as Compose does it in a compose file; `None` where it would refuse it.
-pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+/// A text with its variables replaced, as Compose does it in a compose file; `None` where it would refuse it, or where the
+/// values do not fit.
+pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>, room: &Room) -> Option<String> {
     let bytes = |name: &str| lookup(name).map(String::into_bytes);
-    let filled = interpolate::substitute(text.as_bytes(), &bytes).ok()?;
+    let filled = interpolate::substitute(text.as_bytes(), &bytes, room).ok()?;
     Some(String::from_utf8_lossy(&filled).into_owned())
 }
 
@@ -63,7 +65,7 @@ impl EnvFile {
     pub(crate) fn interpolate(&self, text: &str) -> Option<String> {
         let values = self.values();
         let lookup = |name: &str| values.get(name).map(|value| value.clone().into_bytes());
-        let value = interpolate::substitute(text.as_bytes(), &lookup).ok()?;
+        let value = interpolate::substitute(text.as_bytes(), &lookup, &Room::default()).ok()?;
         Some(String::from_utf8_lossy(&value).into_owned())
     }
 

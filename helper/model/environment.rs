@@ -33,7 +33,8 @@ pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) ->
             names.foreign.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
         }
     }
-    let set = |name: &String| env.and_then(|env| env.get(name)).is_some_and(|value| !value.is_empty());
+    let values = env.map(env_file::EnvFile::values).unwrap_or_default();
+    let set = |name: &String| values.get(name).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
     names
         .filter(|name| !name.starts_with("COMPOSE_") && name != "PATH")

@@ -14,7 +14,7 @@ use crate::caller::Services;
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET, PROXY_SERVICE};
 use crate::config::stamp::{Authorship, origin};
 use crate::config::yaml::{self, Value, at};
-use crate::deployment::env_file::EnvFile;
+use crate::deployment::env_file::{self, EnvFile, Room};
 use crate::deployment::{Deployment, path, scaffold};
 use crate::os::files::{self, inside};
 use crate::redact::names;
@@ -169,8 +169,9 @@ impl Found {
     pub(super) fn merge(&mut self, shell: &dyn Fn(&str) -> Option<String>) {
         let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
         let lookup = |name: &str| env.get(name).cloned().or_else(|| shell(name));
+        let room = Room::default();
         let filled = |value: &Value, lookup: &dyn Fn(&str) -> Option<String>| {
-            merge::interpolate(value.clone(), &|text| crate::deployment::env_file::interpolated(text, lookup))
+            merge::interpolate(value.clone(), &|text| env_file::interpolated(text, lookup, &room))
         };
         let pulled: Vec<Value> = self
             .pulled
@@ -181,7 +182,8 @@ impl Found {
                 let more: Vec<_> = more.collect();
                 let lookup =
                     |name: &str| lookup(name).or_else(|| more.iter().find_map(|values| values.get(name).cloned()));
-                merge::named_variables(paths::moved(filled(&pulled.said, &lookup), &pulled.reference.folder), &lookup)
+                let said = paths::moved(filled(&pulled.said, &lookup), &pulled.reference.folder);
+                merge::named_variables(said, &lookup, &room)
             })
             .collect();
         let named: Vec<Value> =
@@ -194,8 +196,9 @@ impl Found {
             let at = self.pulled.iter().position(|file| file.file.name == path && !file.reference.is_part)?;
             Some(pulled[at].clone())
         });
-        let mut tree = merge::named_variables(tree, &lookup);
-        merge::add_variables(&mut tree, &|path| Some(self.env_file(path)?.values()));
+        let mut tree = merge::named_variables(tree, &lookup, &room);
+        let files = self.env_files.iter().filter_map(|(path, file)| Some((path.clone(), file.as_ref()?.values())));
+        merge::add_variables(&mut tree, &files.collect(), &room);
         self.stack = self.stack_of(tree);
         self.parts = pulled.into_iter().chain(named).collect();
         self.view = View::Files;

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::config::yaml::{self, Value, at};
+use crate::deployment::env_file::Room;
+use crate::os::files::inside;
 
 /// Lists of a service that Compose replaces as a whole.
 const REPLACED: [&str; 3] = ["command", "entrypoint", "test"];
@@ -127,7 +129,7 @@ pub(super) fn interpolate(value: Value, fill: &dyn Fn(&str) -> Option<String>) -
 }
 
 /// Gives variables that an `environment:` only names the values that they have outside.
-pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<String>) -> Value {
+pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<String>, room: &Room) -> Value {
     for name in super::stack::names(&tree) {
         let environment =
             tree.get_mut("services").and_then(|s| s.get_mut(name.as_str())).and_then(|s| s.get_mut("environment"));
@@ -135,7 +137,8 @@ pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<S
         let mut spelt = spelt_out("environment", std::mem::replace(slot, Value::Null));
         if let Some(map) = spelt.as_mapping_mut() {
             for (key, value) in map.iter_mut().filter(|(_, value)| value.is_null()) {
-                *value = yaml::scalar(key).and_then(|key| lookup(&key)).map_or(Value::Null, Value::from);
+                let given = yaml::scalar(key).filter(|_| !room.is_empty()).and_then(|key| lookup(&key));
+                *value = given.filter(|given| room.take(given.len())).map_or(Value::Null, Value::from);
             }
         }
         *slot = spelt;
@@ -162,12 +165,14 @@ fn listed(files: &Value) -> Vec<(String, bool)> {
 }
 
 /// Puts the variables of `env_file:` under those of `environment:`; of several files the last one wins.
-pub(super) fn add_variables(tree: &mut Value, file: &dyn Fn(&str) -> Option<BTreeMap<String, String>>) {
+pub(super) fn add_variables(tree: &mut Value, files: &BTreeMap<String, BTreeMap<String, String>>, room: &Room) {
     for name in super::stack::names(tree) {
-        let Some(files) = at(tree, &["services", &name, "env_file"]).cloned() else { continue };
+        let Some(named) = at(tree, &["services", &name, "env_file"]) else { continue };
         let mut variables = BTreeMap::new();
-        for (path, _) in listed(&files) {
-            variables.extend(file(&path).unwrap_or_default());
+        for values in listed(named).iter().filter_map(|(path, _)| files.get(&inside(path)?)) {
+            // Each service has its own copy.
+            let fits = |(name, value): &(&String, &String)| room.take(name.len() + value.len() + VARIABLE);
+            variables.extend(values.iter().take_while(fits).map(|(name, value)| (name.clone(), value.clone())));
         }
         let Some(service) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) else {
             continue;
@@ -179,6 +184,9 @@ pub(super) fn add_variables(tree: &mut Value, file: &dyn Fn(&str) -> Option<BTre
         }
     }
 }
+
+/// What a variable takes beside its letters, in bytes.
+const VARIABLE: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -84,9 +84,8 @@ fn text_of(deployment: &Deployment, inside: &str) -> Option<String> {
 /// The values of a file in the format of `.env`.
 fn of_env_file(text: &str, into: &mut BTreeSet<String>) {
     let env = EnvFile::new(text.to_owned());
-    for name in env.keys().iter().filter(|name| !ours(name)) {
-        let value = env.get(name).unwrap_or_default();
-        if is_secret(name) || !is_harmless(name) && known::is_random(&value) {
+    for (name, value) in env.values().into_iter().filter(|(name, _)| !ours(name)) {
+        if is_secret(&name) || !is_harmless(&name) && known::is_random(&value) {
             into.insert(value);
         }
     }

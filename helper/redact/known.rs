@@ -1,7 +1,8 @@
 //! Secrets that this process has seen: its own, and those of the deployment's files. They go wherever they stand, and
 //! whatever was done to them on the way: cut, wrapped, escaped, encoded as base64 or hex.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 use base64::Engine;
@@ -19,6 +20,8 @@ const PIECE: usize = 10;
 const RANDOM: usize = 16;
 /// Bytes whose pieces are remembered of one value: an RSA key of 8192 bits in PEM has 6.4 kB.
 const MOST: usize = 8 << 10;
+/// Pieces that are remembered of all values: what comes behind a thousand secrets goes whole only.
+const MOST_PIECES: usize = 1 << 18;
 
 /// Process-wide on purpose: the gate must know a secret even where the code that read it failed before it could hand it
 /// on.
@@ -27,8 +30,9 @@ static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
 #[derive(Default)]
 struct Known {
     values: HashSet<String>,
-    /// Replaced as they stand, the longest first, so that a secret that contains another goes as a whole.
-    whole: Vec<String>,
+    /// Replaced as they stand, by their first bytes, the longest first, so that a secret that contains another goes as a
+    /// whole.
+    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, String)>>,
     /// Hashes of all pieces of random values.
     pieces: HashSet<u64>,
     /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
@@ -82,22 +86,29 @@ impl Known {
         if !self.values.insert(secret.to_owned()) {
             return;
         }
-        if is_random(secret) {
+        if is_random(secret) && self.pieces.len() < MOST_PIECES {
             let secret = head(secret, MOST);
             for form in std::iter::once(secret.to_owned()).chain(encoded(secret)) {
                 self.add_pieces(&form);
             }
         }
-        let before = self.whole.len();
-        self.whole.push(secret.to_owned());
-        self.whole.extend(escaped(secret));
-        if !is_random(secret) {
-            self.whole.extend(encoded(secret).into_iter().filter(|form| form.len() >= LONG));
+        let encoded = if is_random(secret) { Vec::new() } else { encoded(secret) };
+        let encoded = encoded.into_iter().filter(|form| form.len() >= LONG);
+        for form in std::iter::once(secret.to_owned()).chain(escaped(secret)).chain(encoded) {
+            if let Some(beginning) = form.as_bytes().first_chunk() {
+                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form));
+            }
         }
-        if self.whole.len() > before {
-            self.whole.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-            self.whole.dedup();
-        }
+    }
+
+    /// The end of the longest secret that stands at a place of a text.
+    fn end_of(&self, text: &str, at: usize) -> Option<usize> {
+        let rest = &text.as_bytes()[at..];
+        let all = self.whole.get(rest.first_chunk::<SHORTEST>()?)?;
+        let stands = |secret: &str| {
+            rest.starts_with(secret.as_bytes()) && (secret.len() >= LONG || is_own_word(text, at, secret))
+        };
+        all.iter().find(|(_, secret)| stands(secret)).map(|(Reverse(length), _)| at + length)
     }
 
     fn add_pieces(&mut self, text: &str) {
@@ -209,18 +220,22 @@ fn escaped(secret: &str) -> BTreeSet<String> {
 /// The text without known secrets as they stand, or as they are escaped; `None` if it has none.
 pub(super) fn without_whole(text: &str) -> Option<String> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    let mut out: Option<String> = None;
-    for secret in &known.as_ref()?.whole {
-        let now = out.as_deref().unwrap_or(text);
-        if now.contains(secret.as_str()) {
-            let clean =
-                if secret.len() < LONG { without_word(now, secret) } else { now.replace(secret.as_str(), REDACTED) };
-            if clean != now {
-                out = Some(clean);
-            }
+    let known = known.as_ref()?;
+    let mut clean: Option<String> = None;
+    // Where the last secret ends; one that begins within it may end behind it.
+    let mut over = 0;
+    for at in 0..text.len() {
+        let Some(end) = known.end_of(text, at) else { continue };
+        let clean = clean.get_or_insert_default();
+        if at >= over {
+            clean.push_str(&text[over..at]);
+            clean.push_str(REDACTED);
         }
+        over = over.max(end);
     }
-    out
+    let mut clean = clean?;
+    clean.push_str(&text[over..]);
+    Some(clean)
 }
 
 /// The text without words that hold a piece of a random secret, or of what it is encoded as; `None` if it has none.
@@ -265,23 +280,11 @@ pub(super) fn without_pieces(text: &str) -> Option<String> {
     Some(clean)
 }
 
-/// Replaces a short secret where it is a word of its own: `test` goes, `latest` and `test-mcp` stay.
-fn without_word(text: &str, word: &str) -> String {
+/// Whether a short secret is a word of its own: `test` is, in `latest` and `test-mcp` it is not.
+fn is_own_word(text: &str, at: usize, word: &str) -> bool {
     let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    let (opens, closes) = (word.starts_with(joins), word.ends_with(joins));
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for (at, _) in text.match_indices(word) {
-        let end = at + word.len();
-        if opens && continued(&text[..at]).ends_with(joins) || closes && text[end..].starts_with(joins) {
-            continue;
-        }
-        out.push_str(&text[from..at]);
-        out.push_str(REDACTED);
-        from = end;
-    }
-    out.push_str(&text[from..]);
-    out
+    !(word.starts_with(joins) && continued(&text[..at]).ends_with(joins)
+        || word.ends_with(joins) && text[at + word.len()..].starts_with(joins))
 }
 
 #[cfg(test)]
@@ -297,6 +300,13 @@ mod tests {
             redact("qzxw a\\nqzxw, x=qzxw; qzxws qzxw-mcp qz"),
             "[redacted] a\\n[redacted], x=[redacted]; qzxws qzxw-mcp qz"
         );
+    }
+
+    #[test]
+    fn secrets_that_overlap_go_as_one() {
+        guard("overlapping-one");
+        guard("one-that-goes-on");
+        assert_eq!(redact("an overlapping-one-that-goes-on, overlapping-one"), "an [redacted], [redacted]");
     }
 
     #[test]

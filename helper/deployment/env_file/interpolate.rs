@@ -1,8 +1,40 @@
 //! `$NAME` and its relatives in a value of `.env`, and the escapes of double quotes, as compose-go has them.
 
-/// `${` that begins none of the forms that Compose knows.
+use std::cell::Cell;
+
+/// Why variables cannot be put into a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BadTemplate;
+pub(super) enum Unusable {
+    /// `${` that begins none of the forms that Compose knows.
+    BadTemplate,
+    /// There is no room for the values.
+    TooLong,
+}
+
+/// Bytes that variables may still add to texts: references to references double with each line.
+#[derive(Debug)]
+pub(crate) struct Room(Cell<usize>);
+
+impl Default for Room {
+    /// As much as a file of settings has at most.
+    fn default() -> Self {
+        Self(Cell::new(1 << 20))
+    }
+}
+
+impl Room {
+    /// Takes so many bytes. What did not fit leaves no room.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// Whether nothing more fits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.get() == 0
+    }
+}
 
 /// Deepest nesting of defaults that is followed; people do not write deeper ones.
 const DEEPEST: usize = 32;
@@ -11,15 +43,27 @@ const DEEPEST: usize = 32;
 ///
 /// # Errors
 /// Where Compose refuses the text.
-pub(super) fn substitute(text: &[u8], lookup: &dyn Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<u8>, BadTemplate> {
-    substitute_within(text, lookup, DEEPEST)
+pub(super) fn substitute(
+    text: &[u8],
+    lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
+    room: &Room,
+) -> Result<Vec<u8>, Unusable> {
+    if room.is_empty() && text.contains(&b'$') {
+        return Err(Unusable::TooLong);
+    }
+    substitute_within(text, lookup, room, DEEPEST)
 }
 
 fn substitute_within(
     text: &[u8],
     lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
+    room: &Room,
     depth: usize,
-) -> Result<Vec<u8>, BadTemplate> {
+) -> Result<Vec<u8>, Unusable> {
+    let put = |out: &mut Vec<u8>, value: &[u8]| {
+        out.extend_from_slice(value);
+        if room.take(value.len()) { Ok(()) } else { Err(Unusable::TooLong) }
+    };
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.iter().position(|b| *b == b'$') {
@@ -31,14 +75,14 @@ fn substitute_within(
                 rest = &rest[1..];
             }
             Some(b'{') => {
-                let (value, behind) = braced(&rest[1..], lookup, depth)?;
-                out.extend_from_slice(&value);
+                let (value, behind) = braced(&rest[1..], lookup, room, depth)?;
+                put(&mut out, &value)?;
                 rest = behind;
             }
             _ => match name(rest) {
                 "" => out.push(b'$'),
                 name => {
-                    out.extend(lookup(name).unwrap_or_default());
+                    put(&mut out, &lookup(name).unwrap_or_default())?;
                     rest = &rest[name.len()..];
                 }
             },
@@ -59,24 +103,25 @@ fn name(text: &[u8]) -> &str {
 fn braced<'a>(
     text: &'a [u8],
     lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
+    room: &Room,
     depth: usize,
-) -> Result<(Vec<u8>, &'a [u8]), BadTemplate> {
+) -> Result<(Vec<u8>, &'a [u8]), Unusable> {
     let name = name(text);
     let behind = &text[name.len()..];
     if name.is_empty() || depth == 0 {
-        return Err(BadTemplate);
+        return Err(Unusable::BadTemplate);
     }
     if let Some(rest) = behind.strip_prefix(b"}") {
         return Ok((lookup(name).unwrap_or_default(), rest));
     }
     let (colon, behind) = behind.strip_prefix(b":").map_or((false, behind), |rest| (true, rest));
-    let (&sign, argument) = behind.split_first().ok_or(BadTemplate)?;
-    let end = closing(argument).ok_or(BadTemplate)?;
+    let (&sign, argument) = behind.split_first().ok_or(Unusable::BadTemplate)?;
+    let end = closing(argument).ok_or(Unusable::BadTemplate)?;
     let (argument, rest) = (&argument[..end], &argument[end + 1..]);
     let value = lookup(name);
     // With a colon an empty value counts as none.
     let present = value.as_ref().is_some_and(|value| !colon || !value.is_empty());
-    let other = || substitute_within(argument, lookup, depth - 1);
+    let other = || substitute_within(argument, lookup, room, depth - 1);
     let value = match sign {
         b'-' if present => value.unwrap_or_default(),
         b'-' => other()?,
@@ -87,7 +132,7 @@ fn braced<'a>(
             other()?;
             value.unwrap_or_default()
         }
-        _ => return Err(BadTemplate),
+        _ => return Err(Unusable::BadTemplate),
     };
     Ok((value, rest))
 }

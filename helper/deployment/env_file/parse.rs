@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::interpolate::{self, BadTemplate};
+use super::interpolate::{self, Room, Unusable};
 
 /// Why Compose refuses the whole file. No variant holds a value; lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,14 @@ pub(crate) enum EnvFault {
         /// Name of the variable.
         key: String,
     },
+    /// References to references, until no process could hold the value.
+    #[error("line {line}: the value of `{key}` is too long once its variables are put in")]
+    TooLong {
+        /// Where the value begins.
+        line: usize,
+        /// Name of the variable.
+        key: String,
+    },
     /// Written by a Windows editor or by `>` of PowerShell.
     #[error("line 1: the file is UTF-16, Compose reads UTF-8 only")]
     Utf16,
@@ -64,7 +72,7 @@ impl EnvFault {
     pub(crate) fn line(&self) -> Option<usize> {
         match self {
             Self::OpenQuote { line, .. } | Self::BadName { line, .. } | Self::BadLine { line } => Some(*line),
-            Self::BadTemplate { line, .. } | Self::Nul { line, .. } => Some(*line),
+            Self::BadTemplate { line, .. } | Self::Nul { line, .. } | Self::TooLong { line, .. } => Some(*line),
             Self::Utf16 => Some(1),
             Self::NotReadBack { .. } => None,
         }
@@ -170,12 +178,15 @@ struct Reader<'a> {
     parsed: Parsed,
     /// What interpolation sees: the values so far.
     values: BTreeMap<String, Vec<u8>>,
+    room: Room,
+    /// A place of the file, and its line: lines are counted on from there.
+    counted: (usize, usize),
 }
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
-        Self { bytes, at, parsed: Parsed::default(), values: BTreeMap::new() }
+        Self { bytes, at, parsed: Parsed::default(), values: BTreeMap::new(), room: Room::default(), counted: (0, 1) }
     }
 
     fn read(mut self) -> Parsed {
@@ -194,6 +205,13 @@ impl<'a> Reader<'a> {
             }
             self.at += length;
         }
+    }
+
+    /// Line of a byte that is not in front of the last one asked for.
+    fn line(&mut self, at: usize) -> usize {
+        let (from, line) = self.counted;
+        self.counted = (at, line + line_of(&self.bytes[from..], at - from) - 1);
+        self.counted.1
     }
 
     /// Where the current line ends.
@@ -219,7 +237,7 @@ impl<'a> Reader<'a> {
             self.at += b"export".len();
             self.skip(is_blank);
         }
-        let (start, line) = (self.at, line_of(self.bytes, self.at));
+        let (start, line) = (self.at, self.line(self.at));
         if start == self.bytes.len() {
             return Err(EnvFault::BadLine { line });
         }
@@ -232,7 +250,7 @@ impl<'a> Reader<'a> {
                 c if is_blank(c) || c.is_alphanumeric() => {}
                 character => {
                     self.at = self.line_end(end);
-                    return Err(EnvFault::BadName { line: line_of(self.bytes, end), character });
+                    return Err(EnvFault::BadName { line: self.line(end), character });
                 }
             }
             end += length;
@@ -309,11 +327,12 @@ impl<'a> Reader<'a> {
         span: Range<usize>,
         quote: Quote,
     ) -> Result<(), EnvFault> {
-        let result = interpolate::substitute(text, &|name| self.values.get(name).cloned());
+        let result = interpolate::substitute(text, &|name| self.values.get(name).cloned(), &self.room);
         let (value, fault) = match result {
             Ok(value) if value.contains(&0) => (value, Some(EnvFault::Nul { line, key: key.clone() })),
             Ok(value) => (value, None),
-            Err(BadTemplate) => (text.to_vec(), Some(EnvFault::BadTemplate { line, key: key.clone() })),
+            Err(Unusable::BadTemplate) => (text.to_vec(), Some(EnvFault::BadTemplate { line, key: key.clone() })),
+            Err(Unusable::TooLong) => (text.to_vec(), Some(EnvFault::TooLong { line, key: key.clone() })),
         };
         self.push(key, value, span, quote);
         fault.map_or(Ok(()), Err)

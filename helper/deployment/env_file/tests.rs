@@ -82,6 +82,15 @@ fn what_compose_refuses_is_a_fault_with_its_line() {
 }
 
 #[test]
+fn references_to_references_do_not_grow_for_ever() {
+    let mut text = "V0=0123456789\n".to_owned();
+    (0..60).for_each(|n| writeln!(text, "V{}=${{V{n}}}$V{n}", n + 1).unwrap());
+    let env = EnvFile::new(text);
+    assert!(env.values().values().map(String::len).sum::<usize>() < 8 << 20);
+    assert!(matches!(env.faults().first(), Some(EnvFault::TooLong { line: 12.., .. })), "{:?}", env.faults().first());
+}
+
+#[test]
 fn a_file_in_another_encoding_still_says_what_it_says() {
     let units = "\u{feff}A=1\nTUNNEL_TOKEN=abc\n".encode_utf16();
     let mut file = EnvFile::new(units.flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
