@@ -142,8 +142,10 @@ fn subject(Found { stream, fault }: &Found<'_>) -> Option<Subject> {
 fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
     let has = |rule: RuleId| calls.iter().any(|other| other.fault.rule == Some(rule));
     match found.fault.rule {
-        // The exception says what the status only tells.
-        Some(RuleId::UpstreamFailed) => has(RuleId::UpstreamTraceback) || has(RuleId::UpstreamLifespan),
+        // The exception says what the status only tells; behind another program than Anthropic's proxy it tells nothing.
+        Some(RuleId::UpstreamFailed) => {
+            has(RuleId::UpstreamTraceback) || has(RuleId::UpstreamLifespan) || replaces_proxy(found.stream)
+        }
         Some(RuleId::UpstreamForbidden | RuleId::UpstreamBadRequest) => {
             has(RuleId::UpstreamHostRejected) || has(RuleId::UpstreamOriginRejected)
         }
@@ -204,10 +206,15 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Seen) -> Option<Finding> {
     Some(about(rules::finding(RuleId::UpstreamSessionLost), service(stream)).with(evidence))
 }
 
+/// Whether the service that is called like Anthropic's proxy is another program.
+fn replaces_proxy(stream: &Stream) -> bool {
+    stream.other_proxy.is_some() && stream.kind == Kind::Of(Writer::Proxy) && !stream.known
+}
+
 /// Another program in the place of Anthropic's proxy. Where that prints, too (`with_proxy`), it is a server behind it.
 pub(super) fn other_proxy(stream: &Stream, with_proxy: bool) -> Option<Finding> {
     let (number, text) = stream.other_proxy.as_ref()?;
-    if with_proxy || stream.kind != Kind::Of(Writer::Proxy) || stream.known {
+    if with_proxy || !replaces_proxy(stream) {
         return None;
     }
     let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };

@@ -273,6 +273,8 @@ mod tests {
             ("Cookie: a=1; sid=abc", "Cookie: [redacted]"),
             ("Cookie: a=\"1\"; sid=abc", "Cookie: [redacted]"),
             (r"curl -H 'Cookie: a=1; sid=abc' x", r"curl -H 'Cookie: [redacted]' x"),
+            ("Cookie: sid=abc; Path=/ https://\u{fffd}:", "Cookie: [redacted]"),
+            ("Cookie: --sid=abc \u{fffd}", "Cookie: [redacted]"),
             ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
             ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
             (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),

@@ -122,7 +122,7 @@ fn without_pairs(text: &str) -> Cow<'_, str> {
         let value = &value[opening.len()..];
         let length = closing(value, opening);
         // `["--password", "--host"]`, `["password", "token"]`: names again.
-        if length > 0 && !value.starts_with(REDACTED) && !value.starts_with('-') && !is_secret(&value[..length]) {
+        if length > 0 && !value.starts_with(REDACTED) && !value.starts_with('-') && !is_next_name(&value[..length]) {
             let start = value.as_ptr() as usize - text.as_ptr() as usize;
             ranges.push((start, start + length));
         }
@@ -219,14 +219,19 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
         || is_broken;
     let is_prose = is_prose(found, &value[length..]);
     // Nothing was assigned, and the next header follows.
-    let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_secret);
-    let is_flag = found.strip_prefix("--").is_some_and(is_secret);
+    let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_next_name);
+    let is_flag = found.strip_prefix("--").is_some_and(is_next_name);
     let is_place = !assigned && name.contains('.') && (!line.starts_with(' ') || name.ends_with(".key"));
     if harmless || is_header || is_flag || is_place || !assigned && !strong && opening.is_empty() && is_prose {
         return None;
     }
     let start = behind + (line.len() - value.len());
     Some((start, start + length))
+}
+
+/// Whether what is in a value's place is another secret's name, and nothing but that.
+fn is_next_name(text: &str) -> bool {
+    text.chars().all(is_letter) && is_secret(text)
 }
 
 /// Whether a value is the name of a variable: `$NAME`, `${NAME:-x}`, `$(command)`; `$2b$10$…` is a password.

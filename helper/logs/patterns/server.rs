@@ -194,11 +194,14 @@ pub(crate) static SERVER: &[Pattern] = &[
     // A database beside the servers, while it starts and stops.
     noise(&["the database system is starting up"]),
     noise(&["the database system is shutting down"]),
-    // Programs that stand where Anthropic's proxy should.
+    // Programs in the place of Anthropic's proxy.
     event(Event::OtherProxy, &["/docker-entrypoint.sh: ", "nginx"]),
     event(Event::OtherProxy, &["nginx/1."]),
     event(Event::OtherProxy, &["nginx: [emerg]"]),
     event(Event::OtherProxy, &["start worker process"]),
+    event(Event::OtherProxy, &["haproxy version is "]),
+    event(Event::OtherProxy, &["initializing epoch ", "hot restart version="]),
+    event(Event::OtherProxy, &["AH00094: Command line: 'httpd"]),
     event(Event::OtherProxy, &["mcp_proxy."]),
     event(Event::OtherProxy, &["starting server on port "]),
     event(Event::OtherProxy, &["\"logger\":\"http.log\""]),
