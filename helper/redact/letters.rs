@@ -15,6 +15,12 @@ pub(super) fn name_length(text: &str) -> usize {
     text.find(|c| !is_letter(c)).unwrap_or(text.len())
 }
 
+/// The name that a text ends with. What is longer than any name is of no interest.
+pub(super) fn name_before(text: &str) -> &str {
+    let length = text.chars().rev().take(200).take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
+    &text[text.len() - length..]
+}
+
 /// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
 pub(super) fn closing(value: &str, opening: &str) -> usize {
     let (slashes, quote) = opening.split_at(opening.len() - 1);

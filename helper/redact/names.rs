@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::letters::{closing, is_letter, is_name, is_unseen, name_length};
+use super::letters::{is_letter, is_name, is_unseen, name_before, name_length};
 use super::schemes;
 use super::text::REDACTED;
-use super::words::is_secret;
+use super::words::{end_of_quoted, is_next_name, is_secret};
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -120,7 +120,7 @@ fn without_pairs(text: &str) -> Cow<'_, str> {
         }
         let opening = &value[..=slashes];
         let value = &value[opening.len()..];
-        let length = closing(value, opening);
+        let length = end_of_quoted(value, opening);
         // `["--password", "--host"]`, `["password", "token"]`: names again.
         if length > 0 && !value.starts_with(REDACTED) && !value.starts_with('-') && !is_next_name(&value[..length]) {
             let start = value.as_ptr() as usize - text.as_ptr() as usize;
@@ -148,9 +148,8 @@ fn assigned(text: &str) -> Vec<(usize, usize)> {
         let quoted = before.len() < at;
         let before = if sign == "=" || text[at..].starts_with(":=") { before.trim_end_matches(' ') } else { before };
         let before = before.trim_end_matches(['"', '\'']);
-        // Longer than any name: what is in front of it is of no interest.
-        let length = before.chars().rev().take(200).take_while(|c| is_letter(*c)).map(char::len_utf8).sum::<usize>();
-        let (front, name) = before.split_at(before.len() - length);
+        let name = name_before(before);
+        let front = &before[..before.len() - name.len()];
         if !is_secret(name) {
             continue;
         }
@@ -193,7 +192,7 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     } else if printed.is_some() {
         value.find(']').unwrap_or(value.len())
     } else if !(opening.is_empty() || name.ends_with("set-cookie") && value.contains(';')) {
-        closing(value, opening)
+        end_of_quoted(value, opening)
     } else if is_cookie {
         cookies(value, assigned)
     } else if is_authorization && !assigned {
@@ -227,11 +226,6 @@ fn value(text: &str, behind: usize, name: &str, assigned: bool) -> Option<(usize
     }
     let start = behind + (line.len() - value.len());
     Some((start, start + length))
-}
-
-/// Whether what is in a value's place is another secret's name, and nothing but that.
-fn is_next_name(text: &str) -> bool {
-    text.chars().all(is_letter) && is_secret(text)
 }
 
 /// Whether a value is the name of a variable: `$NAME`, `${NAME:-x}`, `$(command)`; `$2b$10$…` is a password.
