@@ -55,10 +55,12 @@ impl Servers {
         );
         fs::write(scratch.join("nginx.conf"), config).unwrap();
         let mut command = Command::new("sh");
-        // It listens before it leaves the foreground.
+        // It listens before it writes its number.
         command.args([
             "-c",
-            "\"$0\" -c \"$1/nginx.conf\" && echo listening && cat >/dev/null; kill \"$(cat \"$1/pid\")\"",
+            "\"$0\" -c \"$1/nginx.conf\" -g 'daemon off;' & \
+             until [ -s \"$1/pid\" ]; do kill -0 $! || exit; sleep 0.05; done; \
+             echo listening; cat >/dev/null; kill $!; wait",
         ]);
         command.arg(nginx).arg(scratch);
         self.start(command);
