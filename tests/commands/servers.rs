@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
@@ -22,10 +23,13 @@ impl Servers {
     /// Starts a program that prints a line once it listens.
     fn start(&mut self, mut command: Command) {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
         self.0.push(child);
-        assert_eq!(line.trim(), "listening");
+        let (done, first) = mpsc::channel();
+        std::thread::spawn(move || done.send(said.lines().next()));
+        let line =
+            first.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{command:?} is not listening"));
+        assert_eq!(line.unwrap().unwrap(), "listening");
     }
 
     /// Python servers on one address: kind and port, with certificate and key where it is to speak TLS.
