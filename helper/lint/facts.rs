@@ -56,7 +56,7 @@ impl Facts {
     /// Reads what the checks need, Compose's view of the files included; decides nothing.
     ///
     /// # Errors
-    /// `directory` when there is none.
+    /// `directory` without a deployment.
     pub(crate) fn gather(deployment: &Deployment, caller: &Caller) -> Result<Self, Error> {
         deployment.require()?;
         let mut found = Found::read(deployment);

@@ -90,7 +90,7 @@ impl Chosen {
     }
 }
 
-/// Reads one file; `None` where there is none.
+/// Reads one file; `None` where it does not exist.
 pub(super) fn read(deployment: &Deployment, name: &str) -> Option<ComposeFile> {
     Some(match files::read_text(deployment, name) {
         Ok(None) => return None,

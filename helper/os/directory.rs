@@ -1,5 +1,5 @@
 //! A directory by its absolute path, and the way to what lies in it. It is opened once, and every folder below is opened
-//! from there, one name at a time, following no link: a folder that somebody exchanges meanwhile leads nowhere else.
+//! from there, one name at a time, following no link: a folder that is exchanged meanwhile leads nowhere else.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -129,7 +129,7 @@ pub(crate) fn directory_itself(directory: &Directory) -> Option<Meta> {
 /// Metadata of something inside the directory, `None` if it is not there.
 ///
 /// # Errors
-/// `unexpected-file` when it, or a folder on the way to it, is a symbolic link, or such a folder is none; `io` when it
+/// `unexpected-file` when it, or a folder on the way to it, is a symbolic link, or such a folder is not a folder; `io` when it
 /// cannot be looked at.
 pub(crate) fn metadata(directory: &Directory, inside: &str) -> Result<Option<Meta>, Error> {
     let Some((folder, name)) = directory.place(inside)? else { return Ok(None) };

@@ -281,7 +281,7 @@ impl Program {
 
 /// Names a Linux program of the same release, for a helper of another system (macOS). Set by the launcher.
 const LINUX_PROGRAM: &str = "MCP_TUNNELS_LINUX_PROGRAM";
-/// Why there is none, in the launcher's words.
+/// Why it is missing, in the launcher's words.
 const LINUX_MISSING: &str = "MCP_TUNNELS_LINUX_MISSING";
 
 fn missing() -> String {

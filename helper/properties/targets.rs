@@ -50,7 +50,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "mcp", holds: mcp },
 ];
 
-/// A secret that looks like none: only what stands in front of it gives it away.
+/// A secret that does not look like one: only what precedes it gives it away.
 const CANARY: &str = "kq7xw2zv9m";
 
 /// The input as text. A fuzzer learns the canary from what it is compared with.

@@ -52,7 +52,7 @@ pub(crate) fn excerpt(text: &str, around: &str) -> String {
     if clean.chars().count() <= EVIDENCE || before <= EVIDENCE / 2 {
         return cut(&clean, EVIDENCE);
     }
-    // Whole words only: half a word is not evidence, and might be half a secret whose name is cut off.
+    // Whole words only: half a word is not evidence, and might be half a secret whose name is missing.
     let is_gap = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '{');
     let begin = clean.char_indices().nth(EVIDENCE / 4).map_or(clean.len(), |(end, _)| end);
     let begin = clean[..begin].rfind(is_gap).unwrap_or_default();

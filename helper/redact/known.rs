@@ -101,14 +101,14 @@ impl Known {
         }
     }
 
-    /// The end of the longest secret that stands at a place of a text.
+    /// The end of the longest secret at a place of a text.
     fn end_of(&self, text: &str, at: usize) -> Option<usize> {
         let rest = &text.as_bytes()[at..];
         let all = self.whole.get(rest.first_chunk::<SHORTEST>()?)?;
-        let stands = |secret: &str| {
+        let matches = |secret: &str| {
             rest.starts_with(secret.as_bytes()) && (secret.len() >= LONG || is_own_word(text, at, secret))
         };
-        all.iter().find(|(_, secret)| stands(secret)).map(|(Reverse(length), _)| at + length)
+        all.iter().find(|(_, secret)| matches(secret)).map(|(Reverse(length), _)| at + length)
     }
 
     fn add_pieces(&mut self, text: &str) {

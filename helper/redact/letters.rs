@@ -5,7 +5,7 @@ pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// A letter of a name, or what is left of one: a broken byte, or something that nobody sees.
+/// A letter of a name, or what is left of one: a broken byte, or something invisible.
 pub(super) fn is_letter(c: char) -> bool {
     u8::try_from(c).is_ok_and(is_name) || is_unseen(c)
 }

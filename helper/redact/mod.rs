@@ -2,7 +2,7 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `shapes`, `service_keys` and `addresses` what a secret looks like,
-//! `names` and `schemes` what stands in front of it;
+//! `names` and `schemes` what precedes it;
 //! `gate` applies them to answers, evidence, diffs and the lines of a log.
 
 mod addresses;

@@ -1,5 +1,5 @@
 //! Credentials behind the schemes of HTTP authentication, whatever the header in front of them is called: the name may have
-//! been cut off, or one of its bytes broken.
+//! been truncated, or one of its bytes broken.
 
 use super::letters::{closing, is_name};
 use super::text::REDACTED;
@@ -61,7 +61,7 @@ fn behind(text: &str, at: usize, scheme: &str) -> Option<usize> {
     (gap > 0 && !joined && !behind[..gap].contains('\n')).then_some(at + scheme.len() + gap)
 }
 
-/// The end of `name="value", name=value`; `None` where there is none.
+/// The end of `name="value", name=value`; `None` without one.
 fn parameters(text: &str, start: usize) -> Option<usize> {
     let mut end = None;
     let mut at = start;

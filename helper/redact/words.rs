@@ -186,7 +186,7 @@ pub(super) fn end_of_quoted(value: &str, opening: &str) -> usize {
 }
 
 /// Whether a variable, a key, a header or a flag is called like something that must not be shown. What cannot be seen in
-/// the name is nothing, or stands for a letter.
+/// the name is nothing, or replaces a letter.
 pub(crate) fn is_secret(name: &str) -> bool {
     if name.contains(is_unseen) {
         return is_secret(&name.replace(is_unseen, "")) || is_nearly_secret(name);

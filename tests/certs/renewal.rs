@@ -575,7 +575,7 @@ fn a_renewal_of_a_file_that_the_proxy_may_not_read_is_no_success() {
         let dir = living(parent.path(), json!({"server_days": 20}));
         change(&dir);
         let answer = renew(&dir, json!({})).expect(1);
-        assert_eq!(answer.data()["renewed"], true, "{name}: it may be the right one all the same");
+        assert_eq!(answer.data()["renewed"], true, "{name}: it may still be the right one");
         assert_eq!(answer.finding("proxy-pair-unknown")["severity"], "error", "{name}");
         assert!(!answer.json["next"].to_string().contains("cron"), "{name}");
         let again = kept(&dir, json!({}), 1);

@@ -375,7 +375,7 @@ fn pasted(command: &str, stdin: &str) -> Value {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
     let out = child.wait_with_output().unwrap();
-    // A command that reports a problem was understood all the same.
+    // A command that reports a problem was still understood.
     assert!(
         matches!(out.status.code(), Some(0 | 1)),
         "{command}\n{}{}",
@@ -423,8 +423,8 @@ fn every_path_works_and_every_command_works_as_pasted() {
         assert_eq!(set["data"]["state"], "set", "{name:?}");
         std::fs::remove_file(dir.join("data/tls.crt")).unwrap();
         let broken = helper(["init"]).dir(&dir).run().json;
-        let mended = pasted(&command(&broken, " init "), "");
-        assert_eq!(mended["data"]["dir"], dir.to_str().unwrap(), "{name:?}");
+        let fixed = pasted(&command(&broken, " init "), "");
+        assert_eq!(fixed["data"]["dir"], dir.to_str().unwrap(), "{name:?}");
         helper(["render"]).dir(&dir).json(json!({"sample": true})).run().expect(0);
         assert_eq!(tree(&dir), layout(), "{name:?}");
     }

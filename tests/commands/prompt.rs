@@ -56,7 +56,7 @@ fn a_key_that_ends_the_prompt_restores_the_echo_in_every_shell() {
             hidden(&terminal);
             terminal.type_in("eyJhIjoi");
             terminal.type_in(key);
-            terminal.until("the shell goes on", |t| t.screen().contains("ended with"));
+            terminal.until("the shell continues", |t| t.screen().contains("ended with"));
             assert!(terminal.echoes(), "{program}: {}", terminal.screen());
             let screen = terminal.screen();
             assert!(screen.contains(&format!("ended with {code}")) && !screen.contains("eyJ"), "{program}: {screen}");

@@ -457,7 +457,7 @@ fn a_stack_made_by_hand_is_left_alone_until_it_may_be_taken_over_with_its_routes
         assert!(name == COMPOSE || !dir.join(name).exists(), "{name} would still hide ours");
         assert!(compose(&dir)["services"]["mcp-gateway"].is_object());
         helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
-        // `init` on it goes on from there.
+        // `init` on it continues from there.
         helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
     }
 }
@@ -647,7 +647,7 @@ fn the_path_of_a_route_is_kept_and_used() {
     assert_eq!(snapshot(&dir), before, "a request that is refused changes nothing");
 }
 
-/// The service of a route may be written afterwards: a warning until then, an error of `check` all the same.
+/// The service of a route may be written afterwards: a warning until then, an error of `check` in any case.
 #[test]
 fn a_route_to_a_service_that_is_not_defined_is_told() {
     let parent = folder();

@@ -138,7 +138,7 @@ fn an_older_sample_that_a_person_edited_goes_on_with_what_it_needs() {
         assert_eq!(sample_files(&dir), before, "{edited}");
         let subject = json!({"kind": "file", "name": format!("hello-mcp/{edited}")});
         assert_eq!(answer.finding("sample-of-mcp-1")["subject"], subject);
-        // What a request asks for is done all the same.
+        // What a request asks for is still done.
         let other = json!({"images": {"python": "python:other@sha256:0000000000000000000000000000000000000000000000000000000000000001"}});
         let asked = render(other.clone());
         if edited == "Dockerfile" {
@@ -267,7 +267,7 @@ fn engine_sample_in_its_container() {
     stack.up_ready();
     assert_eq!(stack.id("hello-mcp"), built, "once is enough");
 
-    // A package that does not exist: said, and what runs goes on.
+    // A package that does not exist: said, and what runs keeps running.
     let unknown = format!("mcp-tunnels-test-nobody==1.0 --hash=sha256:{}", "0".repeat(64));
     stack.write("hello-mcp/requirements.txt", &format!("{requirements}{unknown}\n"));
     let failed = stack.up(60).expect(1);

@@ -383,7 +383,7 @@ fn what_git_tracks_is_taken_out_of_its_index_by_the_command_of_its_finding() {
     assert!(!helper(["check"]).dir(&dir).run().findings().contains(&"git-tracked"));
 }
 
-/// Both commands of the fix: the one that asks in a terminal, and the one that takes the digest where there is none.
+/// Both commands of the fix: the one that asks in a terminal, and the one that takes the digest without one.
 #[test]
 fn a_person_runs_the_command_that_allows_privileges() {
     for has_terminal in [true, false] {

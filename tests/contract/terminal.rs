@@ -1,4 +1,4 @@
-//! What a person sees at a terminal, and who gets JSON all the same.
+//! What a person sees at a terminal, and who still gets JSON.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -88,7 +88,7 @@ fn status_is_watched_at_a_terminal_and_nowhere_else() {
     command.args(["status", "--watch", "--dir"]).arg(&dir).env("TERM", "xterm").env("PATH", bin.path());
     let mut child = terminal.spawn(command);
     terminal.until("three pictures", |t| t.screen().matches("\u{1b}[H\u{1b}[J").count() >= 3);
-    assert!(child.try_wait().unwrap().is_none(), "it goes on until it is interrupted");
+    assert!(child.try_wait().unwrap().is_none(), "it continues until it is interrupted");
     child.kill().unwrap();
     child.wait().unwrap();
     let screen = terminal.screen();

@@ -78,7 +78,7 @@ fn since_leaves_out_what_is_older() {
     let later = of("2099-01-01T00:00:00Z");
     assert_eq!((later.data()["healthy"].clone(), later.findings().len()), (json!(false), 0));
     assert_eq!(later.data()["lines"], lost.lines().count());
-    // Lines without a moment are read all the same, and it says so.
+    // Lines without a moment are read too, and it says so.
     let answer = helper(["diagnose"])
         .json(json!({"logs": "-", "since": "15m"}))
         .stdin("Provided Tunnel token is not valid.\n")

@@ -82,7 +82,7 @@ fn engine_routes_list_in_a_running_stack() {
     stack.up_ready();
     stack.edit("config/mcp-gateway.yaml", ROUTES_MAP, ROUTES_LIST);
 
-    // What runs goes on: a configuration that is known to be broken is not applied.
+    // What runs keeps running: a configuration that is known to be broken is not applied.
     let before = stack.ids(["cloudflared", "mcp-gateway"]);
     let refused = stack.call(["restart"]).json(json!({"wait_seconds": 60})).run().expect(1);
     refused.finding("proxy-config-routes-list");

@@ -133,7 +133,7 @@ fn engine_separate_outlives_a_server_that_is_gone() {
     let own = stack.id("own").unwrap();
     docker_says(["stop", "--time", "1", &own]);
     let status = stack.status().expect(1);
-    assert_eq!(status.data()["connections"]["registered"], 4, "the tunnel itself goes on: {:#}", status.json);
+    assert_eq!(status.data()["connections"]["registered"], 4, "the tunnel itself keeps running: {:#}", status.json);
     assert!(!is_callable(&stack, "mcp-gateway:8080"));
     std::thread::sleep(Duration::from_secs(if rounds() > 3 { 60 } else { 5 }));
     docker_says(["start", &own]);

@@ -283,7 +283,7 @@ fn engine_an_image_that_cannot_be_pulled() {
     let up = stack.up(240).expect(1);
     assert_eq!(up.findings()[0], "registry-unreachable", "{:#}", up.json);
     assert!(seconds(&up) < 60, "{}", up.data());
-    assert_eq!(stack.ids(["cloudflared", "mcp-gateway", "own"]), before, "what runs goes on");
+    assert_eq!(stack.ids(["cloudflared", "mcp-gateway", "own"]), before, "what runs keeps running");
     assert!(stack.ask("own").0);
     stack.assert_no_token();
 }

@@ -490,7 +490,7 @@ fn every_rule_of_the_table_is_raised_and_has_a_near_miss() {
             // A table of the file's cases, or what the test calls, may name it.
             let is_named = names(own, rule) || names(&without_tests(&whole), rule);
             assert!(is_named, "`{test}` of {file} does not raise `{rule}`");
-            assert!(raised.insert((*rule).to_owned()), "`{rule}` has a fixture, and stands in ELSEWHERE as well");
+            assert!(raised.insert((*rule).to_owned()), "`{rule}` has a fixture, and is in ELSEWHERE as well");
             spared.insert((*rule).to_owned());
         }
     }

@@ -290,7 +290,7 @@ fn claude_gets_by_without_execute_bits() {
     assert_eq!(seen["calls"][1]["allowed"], true);
     let output = seen["calls"][1]["output"].as_str().unwrap();
     assert!(output.contains("{\"schema\":1,"), "{output}");
-    // What the person is to paste works all the same.
+    // What the person is to paste still works.
     assert!(!output.contains(&format!("{} token set", plugin.join("bin/mcp-tunnels-helper").display())));
 }
 

@@ -203,7 +203,7 @@ fn dns_that_fails_in_every_way() {
         assert_eq!(outcome(&answer, SRV, "dns"), outcome_of_it);
         assert_eq!(answer.findings()[0], "edge-dns-failed", "{:#}", answer.json);
         assert!(evidence(&answer, "edge-dns-failed").contains(said), "{:#}", answer.json);
-        // What could not be sent is a row all the same, and no fault of its own.
+        // What could not be sent is a row too, and no fault of its own.
         assert_eq!(outcome(&answer, REGIONS[0], "udp"), "no_address");
         assert!(!answer.findings().contains(&"edge-unreachable"));
         assert_eq!(grave(&answer).len(), 1, "{:#}", answer.json);

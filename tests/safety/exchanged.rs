@@ -1,4 +1,4 @@
-//! A folder of the directory that somebody exchanges for a link at every moment: nothing is read or written elsewhere.
+//! A folder of the directory that is exchanged for a link at every moment: nothing is read or written elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Every command in every hostile surrounding: what stands in a file's place, what the process was given, what docker
+//! Every command in every hostile surrounding: what is in a file's place, what the process was given, what docker
 //! does. The commands are those of `schema`, so that a new one is among them by itself.
 
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ use crate::support::{
     DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, posix_path, script, snapshot, token, tree,
 };
 
-/// What no answer may show: it stands in files outside of the directory, or comes from a docker that talks.
+/// What no answer may show: it is in files outside of the directory, or comes from a docker that talks.
 const CANARY: &str = "hunter2-canary-elsewhere";
 
 /// Longest answer, in bytes, of a command that is not made to print much.
@@ -241,7 +241,7 @@ fn whatever_the_process_was_given() {
         command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(inner.get_program()).args(inner.get_args());
         command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let end = end(command.current_dir_of(&inner), Duration::from_secs(60), &what);
-        // With nowhere to write an answer to, or too little to start, there is none.
+        // With nowhere to write an answer to, or too little to start, no answer comes.
         if !(given == "no large file" || given == "little memory" && end.stdout.is_empty()) {
             answer(&end, name, &what);
         }
@@ -286,7 +286,7 @@ fn modes_do_not_depend_on_the_umask() {
         let (files, of_parent) = of(umask);
         assert_eq!((files, of_parent), (usual.0.clone(), above), "umask {umask}");
     }
-    // Nothing can be made in a folder that nobody may enter.
+    // Nothing can be made in a folder that cannot be entered.
     let parent = folder();
     let dir = parent.path().join("mcp-tunnel");
     let init = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true}));

@@ -130,7 +130,7 @@ impl Page {
         }
     }
 
-    /// Rows of cells, the last of which wraps. Without headings where there are none.
+    /// Rows of cells, the last of which wraps. Headings only where there are some.
     pub(super) fn table(&mut self, headings: &[&str], rows: Vec<Vec<String>>) {
         let mut rows: Vec<Vec<String>> =
             rows.into_iter().map(|row| row.iter().map(|cell| plain(&cell.replace('\n', " "))).collect()).collect();

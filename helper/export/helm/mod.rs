@@ -127,7 +127,7 @@ pub(crate) fn require_room(folder: &Directory) -> Result<(), Error> {
         Err(e) => return Err(Error::io("look at", root, e)),
     }
     let names = files::names(folder, "", MOST)?;
-    // What a killed export left is none of a person's, and is removed by the next.
+    // What a killed export left is not a person's, and is removed by the next.
     let mut names = names.into_iter().filter(|name| !litter::is_temporary(name));
     let is_export = || {
         let text = files::read_text(folder, VALUES).ok().flatten();

@@ -64,7 +64,7 @@ pub(super) struct Tools {
     openssl: Option<Program>,
 }
 
-/// Where a program is and the first line that it prints; `None` if there is none.
+/// Where a program is and the first line that it prints; `None` if it is not installed.
 type Program = Option<(PathBuf, String)>;
 
 /// The answer to one question.

@@ -195,7 +195,7 @@ impl Scenario {
         if dir.join("data/tls.crt").exists() {
             let answer = run(dir, "certs check {}");
             let ids = answer.findings();
-            // The proxy reloads its pair at any moment. The CA's is used by the helper only, which goes on with the change.
+            // The proxy reloads its pair at any moment. The CA's is used by the helper only, which continues the change.
             let is_changing = ids.contains(&"certs-rotation-open");
             assert!(!ids.contains(&"proxy-cert-mismatch"), "{what}: {ids:?}");
             assert!(is_changing || !ids.contains(&"ca-key-mismatch"), "{what}: {ids:?}");
