@@ -15,7 +15,7 @@ use crate::engine::container::Inspected;
 use crate::engine::version;
 use crate::model::current::Current;
 use crate::probe::container::{Place, sweep};
-use crate::probe::observe::{Observed, neighbours, observe};
+use crate::probe::observe::{Observed, observe};
 use crate::probe::row::{RouteRow, in_one_sentence, rows};
 use crate::probe::state::State;
 use crate::probe::target::{self, Planned, USUAL_PATHS, plan};
@@ -109,7 +109,14 @@ fn probe_routes(
     let containers = stack.first_look().map_or_else(|| stack.containers(), Ok)?;
     let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
     let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
-        Some(proxy) => (from_proxy(&stack, proxy, &containers, &planned)?, None),
+        Some(proxy) => {
+            let targets: Vec<Target> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+            let observed = match targets.is_empty() {
+                true => Ok(Observed::default()),
+                false => stack.ask_from(proxy, &containers, &targets, &[])?,
+            };
+            (observed, None)
+        }
         None => {
             let finding = not_running(&stack.declared.services.proxy, proxy);
             (Err(format!("`{}` is not running", stack.declared.services.proxy)), Some(finding))
@@ -123,29 +130,6 @@ fn probe_routes(
     report.next = next(&rows, caller);
     report.data.routes = rows;
     Ok(report)
-}
-
-/// Tries the routes from the proxy's network namespace; once more if the proxy was restarted meanwhile.
-fn from_proxy(
-    stack: &Stack<'_>,
-    proxy: &Inspected,
-    containers: &[Inspected],
-    planned: &[Planned],
-) -> Result<Result<Observed, String>, Error> {
-    let targets: Vec<Target> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
-    if targets.is_empty() {
-        return Ok(Ok(Observed::default()));
-    }
-    let neighbours = neighbours(proxy, containers);
-    let look = || observe(&stack.docker, Place::Namespace(&proxy.id), &targets, &[], &neighbours);
-    let first = look()?;
-    let fine = |observed: &Observed| observed.routes.iter().all(|(seen, _)| seen.server.is_some());
-    if first.as_ref().is_ok_and(fine) {
-        return Ok(first);
-    }
-    let now = stack.containers()?;
-    let is_same = now.iter().any(|c| c.id == proxy.id && c.life() == proxy.life() && c.status() == "running");
-    if is_same { Ok(first) } else { look() }
 }
 
 fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {

@@ -4,12 +4,12 @@ use super::Stack;
 use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::answer::Error;
-use crate::engine::container::{self, Inspected};
+use crate::engine::container::Inspected;
 use crate::os::process;
 use crate::probe::container::Place;
 use crate::probe::observe::{self as probe, Observed, Probed, metrics_addresses, neighbours};
 use crate::probe::target::plan;
-use crate::probe::wire::Metrics;
+use crate::probe::wire::{Metrics, Target};
 
 /// Time for asking the server behind one route, in milliseconds.
 const PROBE_LIMIT: u64 = 5_000;
@@ -32,6 +32,32 @@ impl Answers {
     pub(super) fn put_into(self, snapshot: &mut Snapshot) {
         snapshot.probed = self.probed;
         snapshot.metrics = self.metrics;
+    }
+}
+
+impl Stack<'_> {
+    /// Asks servers from the network namespace of a running proxy, and an agent that lives in it for its numbers. Once more
+    /// where something did not answer and the proxy was restarted meanwhile: that says nothing about the servers.
+    ///
+    /// # Errors
+    /// `io` and `tool` from docker.
+    pub(crate) fn ask_from(
+        &self,
+        proxy: &Inspected,
+        containers: &[Inspected],
+        targets: &[Target],
+        metrics: &[String],
+    ) -> Result<Result<Observed, String>, Error> {
+        let look = |containers: &[Inspected]| {
+            probe::observe(&self.docker, Place::Namespace(&proxy.id), targets, metrics, &neighbours(proxy, containers))
+        };
+        let first = look(containers)?;
+        if first.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
+            return Ok(first);
+        }
+        let now = self.containers()?;
+        let is_same = |c: &Inspected| c.id == proxy.id && c.life() == proxy.life() && c.status() == "running";
+        if now.iter().any(is_same) { Ok(first) } else { look(&now) }
     }
 }
 
@@ -63,7 +89,7 @@ impl Servers<'_> {
         agent: Option<&Inspected>,
         inspected: &[Inspected],
     ) -> Result<Option<Probed>, Error> {
-        let Stack { deployment, docker, declared, .. } = self.stack;
+        let Stack { deployment, declared, .. } = self.stack;
         let Some(gateway) = declared.gateway.good() else { return Ok(None) };
         let Ok(Some(domain)) = declared.known_domain() else { return Ok(None) };
         let planned = plan(deployment, gateway, domain.as_str(), &declared.found.paths(), PROBE_LIMIT);
@@ -74,19 +100,10 @@ impl Servers<'_> {
         let asked: Vec<_> =
             targets.iter().zip(&reused).filter(|(_, seen)| seen.is_none()).map(|(t, _)| t.clone()).collect();
         let metrics = agent.map(metrics_addresses).unwrap_or_default();
-        let look = |inspected: &[Inspected]| {
-            let near = neighbours(proxy, inspected);
-            probe::observe(docker, Place::Namespace(&proxy.id), &asked, &metrics, &near)
+        let observed = match asked.is_empty() && metrics.is_empty() {
+            true => Ok(Observed::default()),
+            false => self.stack.ask_from(proxy, inspected, &asked, &metrics)?,
         };
-        let mut observed =
-            if asked.is_empty() && metrics.is_empty() { Ok(Observed::default()) } else { look(inspected)? };
-        if !observed.as_ref().is_ok_and(|seen| seen.routes.iter().all(|(seen, _)| seen.server.is_some())) {
-            let now = container::of_project(docker, &declared.project)?.unwrap_or_default();
-            // A proxy that was restarted meanwhile says nothing about its routes.
-            if now.iter().any(|c| c.id == proxy.id && c.life() != proxy.life() && c.status() == "running") {
-                observed = look(&now)?;
-            }
-        }
         let observed = observed.map(|observed| {
             let answers: Vec<_> = asked.iter().zip(observed.routes.iter().map(|(seen, _)| seen)).collect();
             recent.keep(place, &answers, proxy, inspected);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::engine::{
     Engine, PROXY, Removed, Stack, bridge, docker, docker_says, engine, images, services, unique, until,
 };
-use crate::support::{Answer, deployment, folder, helper, skip};
+use crate::support::{Answer, deployment, folder, helper, script, skip, which};
 
 /// A free port that no other test of this process gets, nor a connection that goes out.
 pub(super) fn free_port() -> u16 {
@@ -81,6 +81,37 @@ pub(super) fn assert_nothing_left(names: &[&str]) {
 /// A service that runs the stand-in's server, bound to an address.
 fn bound(name: &str, address: &str) -> String {
     services(&[(name, "")]).replace("\":9000\"", &format!("\"{address}\"")).replace("services:\n", "")
+}
+
+/// A proxy that is restarted while its servers are asked says nothing about them: they are asked once more, and only then.
+#[test]
+fn engine_probe_asks_again_where_the_proxy_was_restarted_meanwhile() {
+    let Some(engine) = engine("a restart during the probe") else { return };
+    let stack = proxy_alone(engine, "again", &json!({"own": "http://own:9000"}), &services(&[("own", "")]));
+    let proxy = stack.id("mcp-gateway").unwrap();
+    let parent = folder();
+    let (docker, marks) = (which("docker").unwrap(), parent.path().join("marks"));
+    let path = format!("{}:{}", parent.path().display(), std::env::var("PATH").unwrap());
+    for (restarts, command, asked, state) in [
+        (true, "probe", 2, "callable"),
+        (true, "status", 2, "callable"),
+        (false, "probe", 1, "not-checked"),
+        (false, "status", 1, "not-checked"),
+    ] {
+        std::fs::write(&marks, "").unwrap();
+        let docker = docker.display();
+        let restart = if restarts { format!("{docker} restart {proxy} >/dev/null;") } else { String::new() };
+        // The first attempt ends without an answer.
+        let wrapper = format!(
+            "#!/bin/sh\ncase \"$*\" in *\"--network container:{proxy}\"*)\n echo x >>{0}\n \
+             [ $(wc -l <{0}) -gt 1 ] || {{ {restart} exit 1; }} ;;\nesac\nexec {docker} \"$@\"\n",
+            marks.display()
+        );
+        script(parent.path(), "docker", &wrapper);
+        let answer = stack.call([command]).env("PATH", &path).run();
+        assert_eq!(row(&answer, "own")["state"], state, "{command}: {:#}", answer.json);
+        assert_eq!(std::fs::read_to_string(&marks).unwrap().lines().count(), asked, "{command}, restarts: {restarts}");
+    }
 }
 
 #[test]
