@@ -276,6 +276,7 @@ mod tests {
             ("Cookie: sid=abc; Path=/ https://\u{fffd}:", "Cookie: [redacted]"),
             ("Cookie: --sid=abc \u{fffd}", "Cookie: [redacted]"),
             ("TUNNEL_TOKEN=' token: 'abc' x", "TUNNEL_TOKEN='[redacted]' x"),
+            ("Digest x=\" Authorization: Digest username=\"u\", response=\"abc\" x", "Digest [redacted] x"),
             ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
             ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
             (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),

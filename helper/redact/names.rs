@@ -53,7 +53,7 @@ pub(crate) fn values(text: &str) -> Vec<String> {
     assigned(text).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
 }
 
-/// A text with ranges replaced.
+/// A text with ranges replaced. Those that overlap are one: what a first name takes for its value may begin another's.
 fn replaced(text: &str, mut ranges: Vec<(usize, usize)>) -> Cow<'_, str> {
     if ranges.is_empty() {
         return Cow::Borrowed(text);
@@ -65,8 +65,8 @@ fn replaced(text: &str, mut ranges: Vec<(usize, usize)>) -> Cow<'_, str> {
         if start >= from {
             out.push_str(&text[from..start]);
             out.push_str(REDACTED);
-            from = end;
         }
+        from = from.max(end);
     }
     out.push_str(&text[from..]);
     Cow::Owned(out)
@@ -139,11 +139,7 @@ fn without_assigned(text: &str) -> Cow<'_, str> {
 /// Byte ranges of the values behind secret names.
 fn assigned(text: &str) -> Vec<(usize, usize)> {
     let mut ranges = Vec::new();
-    let mut from = 0;
     for (at, sign) in text.match_indices(['=', ':']) {
-        if at < from {
-            continue;
-        }
         let before = text[..at].trim_end_matches(['\\', '"', '\'']);
         let quoted = before.len() < at;
         let before = if sign == "=" || text[at..].starts_with(":=") { before.trim_end_matches(' ') } else { before };
@@ -162,7 +158,6 @@ fn assigned(text: &str) -> Vec<(usize, usize)> {
         }
         if let Some((start, end)) = value(text, at + 1 + usize::from(operator), name, assigned) {
             ranges.push((start, end));
-            from = end;
         }
     }
     ranges
