@@ -23,13 +23,13 @@ fn sources(folder: &Path, above: &[String], into: &mut BTreeMap<Module, String>)
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let mut module = above.to_vec();
         if path.is_dir() {
-            if stem == "properties" {
+            if matches!(stem.as_str(), "properties" | "tests") {
                 continue;
             }
             module.push(stem);
             sources(&path, &module, into);
         } else if path.extension().is_some_and(|e| e == "rs") {
-            if path.ends_with("helper/layout.rs") {
+            if path.ends_with("helper/layout.rs") || stem == "tests" {
                 continue;
             }
             if !matches!(stem.as_str(), "mod" | "main") {
