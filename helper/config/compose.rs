@@ -29,6 +29,9 @@ pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
 /// Loopback only: nothing but what lives in cloudflared's own network namespace gets there.
 const METRICS: &str = "127.0.0.1:20241";
 const SECRET: &str = "tunnel_token";
+/// Four processors, in microseconds of each 100 ms. Engines refuse `cpus` above what the host has, and where the kernel
+/// cannot limit at all; this they accept or pass over.
+const CPU_QUOTA: u32 = 400_000;
 /// Key of the network that the proxy and a separate cloudflared are on, and nothing else.
 pub(crate) const TUNNEL_NETWORK: &str = "tunnel";
 /// Where the file keeps what Compose has no place for.
@@ -147,7 +150,8 @@ fn service(image: &str, profile: Profile) -> Service {
         security_opt: vec!["no-new-privileges:true"],
         cap_drop: vec!["ALL"],
         pids_limit: hardened.then_some(256),
-        mem_limit: hardened.then_some("512m"),
+        mem_limit: if hardened { "512m" } else { "2g" },
+        cpu_quota: CPU_QUOTA,
         logging: Logging { driver: "json-file", options: [("max-size", "10m"), ("max-file", "3")].into() },
         ..Service::default()
     }

@@ -1,6 +1,7 @@
 //! The commands on the deployment directory, one file a command.
 
 mod check;
+mod confinement;
 mod connect;
 mod init;
 mod logs;

@@ -4,6 +4,7 @@ pub(crate) mod advice;
 mod bundle;
 mod call;
 mod changes;
+mod confined;
 mod diagnose;
 mod edge;
 mod faults;

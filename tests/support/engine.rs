@@ -116,6 +116,11 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Seconds of Unix time.
+pub(crate) fn now() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
 /// A name that no other run of these tests uses on the same engine.
 pub(crate) fn unique(label: &str) -> String {
     format!("{label}-{}", std::process::id())
@@ -278,6 +283,15 @@ impl Stack {
         let filter = format!("label=com.docker.compose.project={}", self.project);
         let list = docker_says(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
         list.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// How many containers were made for the project since then, in seconds of Unix time.
+    pub(crate) fn created_since(&self, then: u64) -> usize {
+        let (then, now) = (then.to_string(), (now() + 1).to_string());
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let window = ["events", "--since", &then, "--until", &now];
+        let events = window.into_iter().chain(["--filter", "event=create", "--filter", &filter, "--format", "{{.ID}}"]);
+        docker_says(events).lines().count()
     }
 
     /// Networks of the project.

@@ -83,8 +83,8 @@ pub(super) struct Service {
     pub(super) tmpfs: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pids_limit: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mem_limit: Option<&'static str>,
+    pub(super) mem_limit: &'static str,
+    pub(super) cpu_quota: u32,
     pub(super) logging: Logging,
 }
 

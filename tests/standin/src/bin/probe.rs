@@ -1,6 +1,7 @@
 //! Looks around inside containers that have no shell, for tests.
 //!
 //! - `probe cat PATH`: the file, or why it cannot be read.
+//! - `probe write PATH`: makes an empty file, or says why it cannot.
 //! - `probe http HOST:PORT METHOD PATH HOSTHEADER [BODY]`: status line, header fields and body of the answer.
 //! - `probe mcp HOST:PORT PATH HOSTHEADER TOOL ARGUMENTS`: initializes an MCP session over streamable HTTP, calls the
 //!   tool and prints its result as one line of JSON.
@@ -22,13 +23,14 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["cat", path] => cat(path),
+        ["write", path] => std::fs::write(path, "").map_err(|error| errno_text(&error)),
         ["http", address, method, path, host] => request(address, method, path, host, None),
         ["http", address, method, path, host, body] => request(address, method, path, host, Some(body)),
         ["mcp", address, path, host, tool, arguments] => mcp(address, path, host, tool, arguments),
         ["serve", address, text] => serve(address, text, None),
         ["serve", address, text, status] => serve(address, text, Some(status)),
         _ => {
-            eprintln!("usage: probe cat|http|mcp|serve …");
+            eprintln!("usage: probe cat|write|http|mcp|serve …");
             return ExitCode::from(2);
         }
     };
