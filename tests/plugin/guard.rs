@@ -28,6 +28,14 @@ fn call(tool: &str, cwd: &str, input: &Value) -> Value {
     json!({"session_id": "x", "cwd": cwd, "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input})
 }
 
+/// The same behind a command that is long enough to be taken apart in another way; of Bash only.
+fn behind_a_long_one(call: &Value) -> Option<Value> {
+    let command = call["tool_input"]["command"].as_str().filter(|command| command.len() < 1000)?;
+    let mut long = call.clone();
+    long["tool_input"]["command"] = format!("true {}; {command}", "\"one\" two_words 'three  four' ".repeat(30)).into();
+    Some(long)
+}
+
 /// Why the hook denies a call, or nothing.
 fn denial(script: &Path, call: &Value) -> Option<String> {
     let mut command = Command::new(posix("sh"));
@@ -132,8 +140,8 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
     ] {
         calls.push(call("Grep", &other, &input));
     }
-    for call in &calls {
-        let reason = denial(&script, call).unwrap_or_else(|| panic!("not stopped: {call}"));
+    for call in calls.iter().cloned().chain(calls.iter().filter_map(behind_a_long_one)) {
+        let reason = denial(&script, &call).unwrap_or_else(|| panic!("not stopped: {call}"));
         assert!(reason.contains("`mcp-tunnels-helper "), "{reason}");
     }
     // Without the helper it stays out of the way.
@@ -205,7 +213,45 @@ fn nothing_else_is_stopped() {
     ] {
         calls.push(call("Bash", &other, &json!({ "command": command })));
     }
-    for call in &calls {
-        assert_eq!(denial(&script, call), None, "{call}");
+    for call in calls.iter().cloned().chain(calls.iter().filter_map(behind_a_long_one)) {
+        assert_eq!(denial(&script, &call), None, "{call}");
+    }
+}
+
+#[test]
+fn the_longest_command_is_looked_through_in_no_time() {
+    let parent = folder();
+    let [dep, ..] = places(parent.path());
+    let script = root().join("bin/mcp-tunnels-guard");
+    let all = |one: &str| format!("echo x; cat {}; cat .env", one.repeat(8500 / one.len()));
+    for command in [
+        all("word "),
+        all("'a' "),
+        all("\"a\" "),
+        all("a/b.c=d,e:f "),
+        all("x.key "),
+        all("\\ "),
+        all("\\\\"),
+        all("  \n"),
+        all("print(os.environ[\"A\"], 'k')\n"),
+        all("$(x) `y` "),
+        all("x;"),
+        all("x"),
+    ] {
+        let call = call("Bash", &dep, &json!({ "command": command }));
+        assert_eq!(denial(&script, &call).is_some(), call.to_string().len() < 10_000, "{call}");
+        // The processor time of the hook alone, however busy the machine is.
+        let mut timed = Command::new(posix("sh"));
+        timed.args(["-c", "sh \"$0\" >/dev/null; times"]).arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = timed.spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(call.to_string().as_bytes());
+        let out = child.wait_with_output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let seconds = |time: &str| {
+            let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
+            minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+        };
+        let used: f64 = text.lines().nth(1).unwrap().split(' ').map(seconds).sum();
+        assert!(used < 0.25, "{used} s for {}…", &command[..40]);
     }
 }
