@@ -7,7 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, ConnectionCommon, RootCertStore, ServerConfig, ServerConnection};
 
 use super::audit::{CertFacts, Tested};
 use crate::answer::{Finding, Severity};
@@ -134,30 +134,13 @@ impl Rehearsal {
             .map_err(|_| rustls::Error::General(format!("{host} is not a host name")))?;
         let mut client = ClientConnection::new(self.client.clone(), name)?;
         let mut server = ServerConnection::new(self.server.clone())?;
-        let mut bytes = Vec::new();
         // A TLS 1.3 handshake takes three flights; the bound is for a defect, not for a slow peer.
         for _ in 0..16 {
             if !client.is_handshaking() && !server.is_handshaking() {
                 break;
             }
-            bytes.clear();
-            while client.wants_write() {
-                client.write_tls(&mut bytes).map_err(|e| rustls::Error::General(e.to_string()))?;
-            }
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                server.read_tls(&mut rest).map_err(|e| rustls::Error::General(e.to_string()))?;
-                server.process_new_packets()?;
-            }
-            bytes.clear();
-            while server.wants_write() {
-                server.write_tls(&mut bytes).map_err(|e| rustls::Error::General(e.to_string()))?;
-            }
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                client.read_tls(&mut rest).map_err(|e| rustls::Error::General(e.to_string()))?;
-                client.process_new_packets()?;
-            }
+            flight(&mut client, &mut server)?;
+            flight(&mut server, &mut client)?;
         }
         if client.is_handshaking() || server.is_handshaking() {
             return Err(rustls::Error::General("the handshake did not end".into()));
@@ -165,4 +148,19 @@ impl Rehearsal {
         let suite = client.negotiated_cipher_suite().map_or_else(String::new, |s| format!("{:?}", s.suite()));
         Ok(format!("TLS 1.3, {suite}"))
     }
+}
+
+/// Everything that one side has to send, read by the other.
+fn flight<A, B>(from: &mut ConnectionCommon<A>, to: &mut ConnectionCommon<B>) -> Result<(), rustls::Error> {
+    let broken = |e: std::io::Error| rustls::Error::General(e.to_string());
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).map_err(broken)?;
+    }
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        to.read_tls(&mut rest).map_err(broken)?;
+        to.process_new_packets()?;
+    }
+    Ok(())
 }

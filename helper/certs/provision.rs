@@ -66,7 +66,7 @@ impl From<IssueError> for Error {
 }
 
 /// What is to be made.
-enum Plan {
+enum IssuePlan {
     /// Nothing is missing, or the present findings say why nothing can be made.
     Nothing,
     /// Something is missing that cannot be made.
@@ -97,14 +97,14 @@ pub(crate) fn issue(deployment: &Deployment, purpose: Purpose<'_>, lives: Lives)
     }
     let mut present = Judged::new(Files::read(deployment), purpose);
     let made = match plan(&mut present, purpose, lives)? {
-        Plan::Nothing => return Ok(Issued { files: entries(deployment, &[]), judged: present }),
-        Plan::Refuse(finding) => {
+        IssuePlan::Nothing => return Ok(Issued { files: entries(deployment, &[]), judged: present }),
+        IssuePlan::Refuse(finding) => {
             if present.finding(finding.id).is_none() {
                 present.findings.push(finding);
             }
             return Ok(Issued { files: entries(deployment, &[]), judged: present });
         }
-        Plan::Make(made) => made,
+        IssuePlan::Make(made) => made,
     };
     let mut judged = Judged::new(made.beside(present.facts.files), purpose);
     if made.server.as_ref().is_some_and(|server| server.shortened) {
@@ -120,10 +120,10 @@ pub(crate) fn ends_first(ca: &super::judged::CertificateInfo) -> Finding {
     rules::finding(RuleId::CaEndsFirst).with(format!("`data/ca.crt` ends on {}", ca.not_after))
 }
 
-fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Plan, Error> {
+fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<IssuePlan, Error> {
     let files = &present.facts.files;
     if !files.ca.is_absent() && !files.server.is_absent() {
-        return Ok(Plan::Nothing);
+        return Ok(IssuePlan::Nothing);
     }
     let mut prevented = false;
     for finding in present.findings.iter_mut().filter(|f| f.id.rule().blocks_signing) {
@@ -132,18 +132,18 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Plan
         prevented = true;
     }
     if prevented || files.server.fault().is_some() {
-        return Ok(Plan::Nothing);
+        return Ok(IssuePlan::Nothing);
     }
     if !files.server.is_absent() && files.server_key.is_absent() {
         let text = "`data/tls.crt` exists, `data/tls.key` does not";
-        return Ok(Plan::Refuse(rules::finding(RuleId::ProxyCertMissing).with(text)));
+        return Ok(IssuePlan::Refuse(rules::finding(RuleId::ProxyCertMissing).with(text)));
     }
     let mut made = Made::default();
     let loaded;
     let ca = match (files.ca.good(), files.ca_key.good()) {
         (None, None) if files.server.good().is_some() => {
             let text = "`data/tls.crt` exists, `data/ca.crt` and `data/ca.key` do not";
-            return Ok(Plan::Refuse(rules::finding(RuleId::CaMissing).with(text)));
+            return Ok(IssuePlan::Refuse(rules::finding(RuleId::CaMissing).with(text)));
         }
         (None, None) => Some(made.ca.insert(Ca::create(purpose.now, lives.ca)?).ca()),
         (None, Some(key)) => {
@@ -159,19 +159,19 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Plan
     if files.server.is_absent() {
         let Some(ca) = ca else {
             if let Some(replica) = &files.replica {
-                return Ok(Plan::Refuse(replica.finding(Severity::Error)));
+                return Ok(IssuePlan::Refuse(replica.finding(Severity::Error)));
             }
             let text = "`data/ca.crt` exists, `data/ca.key` does not";
-            return Ok(Plan::Refuse(rules::finding(RuleId::CaKeyNeeded).with(text)));
+            return Ok(IssuePlan::Refuse(rules::finding(RuleId::CaKeyNeeded).with(text)));
         };
         let key = files.server_key.good();
         if key.is_none() && !files.server_key.is_absent() {
             // A requirement says what is wrong with it.
-            return Ok(Plan::Nothing);
+            return Ok(IssuePlan::Nothing);
         }
         made.server = Some(ca.issue(purpose.domain, key.map(|file| &file.key), purpose.now, lives.server)?);
     }
-    Ok(Plan::Make(Box::new(made)))
+    Ok(IssuePlan::Make(Box::new(made)))
 }
 
 impl Made {

@@ -94,7 +94,7 @@ pub(crate) enum BackTo {
 
 /// Whether a step was made.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum StepOutcome {
     /// What was done, in words.
     Done(&'static str),
     /// Nothing was changed, for these reasons.
@@ -119,10 +119,12 @@ impl Rotation<'_> {
     ///
     /// # Errors
     /// `request` if the step does not fit the stage; `certificate`, reading and writing errors.
-    pub(crate) fn begin(&self) -> Result<Outcome, Error> {
+    pub(crate) fn begin(&self) -> Result<StepOutcome, Error> {
         match Stage::of(self.deployment)? {
             Stage::Idle | Stage::Beginning => {}
-            Stage::Begun if self.exists(path::CA_NEXT_KEY)? => return Ok(Outcome::Done("the new CA was made before")),
+            Stage::Begun if self.exists(path::CA_NEXT_KEY)? => {
+                return Ok(StepOutcome::Done("the new CA was made before"));
+            }
             Stage::Begun => {
                 return Err(refuse(
                     "`data/ca-next.crt` exists and its key `data/ca-next.key` does not",
@@ -154,14 +156,14 @@ impl Rotation<'_> {
         };
         batch.create(path::CA_NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
         batch.commit()?;
-        Ok(Outcome::Done("the new CA is made; nothing uses it yet"))
+        Ok(StepOutcome::Done("the new CA is made; nothing uses it yet"))
     }
 
     /// Lets the new CA sign the server certificate.
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(crate) fn switch(&self) -> Result<Outcome, Error> {
+    pub(crate) fn switch(&self) -> Result<StepOutcome, Error> {
         let stage = Stage::of(self.deployment)?;
         match stage {
             Stage::Idle => return Err(refuse("there is no new CA to switch to", "make one with {\"step\":\"begin\"}")),
@@ -171,14 +173,14 @@ impl Rotation<'_> {
                     "complete it with {\"step\":\"begin\"}, then register data/ca-next.crt",
                 ));
             }
-            Stage::Switched => return Ok(Outcome::Done("the switch was made before")),
+            Stage::Switched => return Ok(StepOutcome::Done("the switch was made before")),
             Stage::Begun | Stage::Switching => {}
         }
         if self.exists(path::CA_NEXT_KEY)? {
             let files = Files::read_with(self.deployment, CaFiles::NEXT);
             let Renewed { made, judged } = renewal::renew(files, CaFiles::NEXT, self.purpose, self.lives.server)?;
             if judged.has_errors() {
-                return Ok(Outcome::NotDone(judged.findings));
+                return Ok(StepOutcome::NotDone(judged.findings));
             }
             if stage == Stage::Begun {
                 self.keep_old()?;
@@ -197,7 +199,7 @@ impl Rotation<'_> {
         // Replaces the old certificate, of which `ca-old.crt` is the copy; its absence says that the switch is complete.
         self.rename(path::CA_NEXT_CRT, path::CA_CRT)?;
         self.remove(TAKEN_BACK)?;
-        Ok(Outcome::Done("the new CA signs the server certificate now"))
+        Ok(StepOutcome::Done("the new CA signs the server certificate now"))
     }
 
     /// Keeps the old CA's certificate and the server certificate that it signed. From here on it is a switch: if it is
@@ -214,9 +216,9 @@ impl Rotation<'_> {
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(crate) fn finish(&mut self) -> Result<Outcome, Error> {
+    pub(crate) fn finish(&mut self) -> Result<StepOutcome, Error> {
         match Stage::of(self.deployment)? {
-            Stage::Idle => return Ok(Outcome::Done("there is nothing to finish")),
+            Stage::Idle => return Ok(StepOutcome::Done("there is nothing to finish")),
             Stage::Beginning | Stage::Begun => {
                 return Err(refuse(
                     "the new CA is not in use yet",
@@ -233,29 +235,29 @@ impl Rotation<'_> {
         self.remove(TAKEN_BACK)?;
         // Last, because its presence is the stage.
         self.set_aside(path::CA_OLD_CRT)?;
-        Ok(Outcome::Done("the change of the CA is complete"))
+        Ok(StepOutcome::Done("the change of the CA is complete"))
     }
 
     /// Takes the last step back, or all of them.
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub(crate) fn back(&mut self, to: Option<BackTo>) -> Result<Outcome, Error> {
+    pub(crate) fn back(&mut self, to: Option<BackTo>) -> Result<StepOutcome, Error> {
         match Stage::of(self.deployment)? {
             Stage::Idle => {
                 self.remove(OLD_TLS)?;
-                return Ok(Outcome::Done("there is nothing to take back"));
+                return Ok(StepOutcome::Done("there is nothing to take back"));
             }
             Stage::Beginning | Stage::Begun => {
                 if to == Some(BackTo::Begun) || (to.is_none() && self.was_taken_back()?) {
                     self.remove(OLD_TLS)?;
-                    return Ok(Outcome::Done("the old CA is in use already"));
+                    return Ok(StepOutcome::Done("the old CA is in use already"));
                 }
             }
             Stage::Switching | Stage::Switched => {
                 self.take_switch_back()?;
                 if to != Some(BackTo::Idle) {
-                    return Ok(Outcome::Done("the old CA signs the server certificate again; the new one is kept"));
+                    return Ok(StepOutcome::Done("the old CA signs the server certificate again; the new one is kept"));
                 }
             }
         }
@@ -263,7 +265,7 @@ impl Rotation<'_> {
         self.set_aside(path::CA_NEXT_CRT)?;
         self.remove(OLD_TLS)?;
         self.remove(TAKEN_BACK)?;
-        Ok(Outcome::Done("the new CA is set aside; if it is registered, revoke it in the Console"))
+        Ok(StepOutcome::Done("the new CA is set aside; if it is registered, revoke it in the Console"))
     }
 
     /// From the new CA to the old one, which signs the server certificate again.

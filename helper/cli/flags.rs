@@ -17,22 +17,22 @@ use crate::answer::request::Flag;
 pub(crate) struct Field {
     name: String,
     about: String,
-    kind: Kind,
+    kind: FieldKind,
     /// Whether `null` is a value.
     nullable: bool,
 }
 
 /// What a field takes.
 #[derive(Debug, PartialEq)]
-enum Kind {
+enum FieldKind {
     Switch,
     Number,
     Text,
     /// One of these, each with what it means.
     Choice(Vec<(String, String)>),
-    List(Box<Kind>),
+    List(Box<FieldKind>),
     /// Name to value, with the names where they are fixed.
-    Map(Box<Kind>, Vec<String>),
+    Map(Box<FieldKind>, Vec<String>),
     Object(Vec<Field>),
 }
 
@@ -80,16 +80,16 @@ fn without_null<'a>(schema: &'a Value, root: &'a Value) -> (&'a Value, bool) {
     (schema, is_null(&schema["type"]))
 }
 
-fn kind(schema: &Value, root: &Value) -> Option<Kind> {
+fn kind(schema: &Value, root: &Value) -> Option<FieldKind> {
     if let Some(variants) = schema["oneOf"].as_array() {
         let choice = |v: &Value| {
             Some((v["const"].as_str()?.to_owned(), v["description"].as_str().unwrap_or_default().to_owned()))
         };
-        return variants.iter().map(choice).collect::<Option<Vec<_>>>().map(Kind::Choice);
+        return variants.iter().map(choice).collect::<Option<Vec<_>>>().map(FieldKind::Choice);
     }
     if let Some(values) = schema["enum"].as_array() {
         let choice = |v: &Value| Some((v.as_str()?.to_owned(), String::new()));
-        return values.iter().filter(|v| !v.is_null()).map(choice).collect::<Option<Vec<_>>>().map(Kind::Choice);
+        return values.iter().filter(|v| !v.is_null()).map(choice).collect::<Option<Vec<_>>>().map(FieldKind::Choice);
     }
     let name = match &schema["type"] {
         Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null")?.as_str()?,
@@ -97,24 +97,26 @@ fn kind(schema: &Value, root: &Value) -> Option<Kind> {
     };
     let item = |schema: &Value| kind(without_null(schema, root).0, root).map(Box::new);
     match name {
-        "boolean" => Some(Kind::Switch),
-        "integer" | "number" => Some(Kind::Number),
-        "string" => Some(Kind::Text),
-        "array" => item(&schema["items"]).map(Kind::List),
+        "boolean" => Some(FieldKind::Switch),
+        "integer" | "number" => Some(FieldKind::Number),
+        "string" => Some(FieldKind::Text),
+        "array" => item(&schema["items"]).map(FieldKind::List),
         "object" if schema["additionalProperties"].is_object() => {
-            item(&schema["additionalProperties"]).map(|item| Kind::Map(item, Vec::new()))
+            item(&schema["additionalProperties"]).map(|item| FieldKind::Map(item, Vec::new()))
         }
         "object" => {
             let fields = properties(schema, root);
-            let is_plain = |kind: &Kind| matches!(kind, Kind::Switch | Kind::Number | Kind::Text | Kind::Choice(_));
+            let is_plain = |kind: &FieldKind| {
+                matches!(kind, FieldKind::Switch | FieldKind::Number | FieldKind::Text | FieldKind::Choice(_))
+            };
             match fields.as_slice() {
                 [first, rest @ ..]
                     if !rest.is_empty() && is_plain(&first.kind) && rest.iter().all(|f| f.kind == first.kind) =>
                 {
                     let names = fields.iter().map(|field| field.name.clone()).collect();
-                    Some(Kind::Map(Box::new(fields.into_iter().next()?.kind), names))
+                    Some(FieldKind::Map(Box::new(fields.into_iter().next()?.kind), names))
                 }
-                _ => Some(Kind::Object(fields)),
+                _ => Some(FieldKind::Object(fields)),
             }
         }
         _ => None,
@@ -133,7 +135,7 @@ impl Field {
     /// Name of the flag; the fields of an object have flags of their own.
     fn flag(&self, prefix: &str) -> String {
         let own = match self.kind {
-            Kind::List(_) | Kind::Map(..) => singular(&self.name),
+            FieldKind::List(_) | FieldKind::Map(..) => singular(&self.name),
             _ => self.name.replace('_', "-"),
         };
         if prefix.is_empty() { own } else { format!("{prefix}-{own}") }
@@ -141,13 +143,13 @@ impl Field {
 
     /// Whether its flag takes entries, which an empty value removes.
     pub(crate) fn is_map(&self) -> bool {
-        matches!(self.kind, Kind::Map(..))
+        matches!(self.kind, FieldKind::Map(..))
     }
 
     /// Adds the flags of this field.
     pub(crate) fn args(&self, prefix: &str, into: &mut Vec<Arg>) {
         let flag = self.flag(prefix);
-        if let Kind::Object(fields) = &self.kind {
+        if let FieldKind::Object(fields) = &self.kind {
             for field in fields {
                 field.args(&flag, into);
             }
@@ -155,7 +157,7 @@ impl Field {
         }
         let arg = Arg::new(flag.clone()).long(flag).help(self.about.clone()).help_heading("Fields of the request");
         into.push(match &self.kind {
-            Kind::Switch => arg
+            FieldKind::Switch => arg
                 .num_args(0..=1)
                 .require_equals(true)
                 .default_missing_value("true")
@@ -165,22 +167,22 @@ impl Field {
                     self.nullable,
                 ))
                 .hide_possible_values(true),
-            Kind::Number => arg.value_name("NUMBER").allow_negative_numbers(true),
-            Kind::Text | Kind::Object(_) => arg.value_name("TEXT"),
-            Kind::Choice(values) => {
+            FieldKind::Number => arg.value_name("NUMBER").allow_negative_numbers(true),
+            FieldKind::Text | FieldKind::Object(_) => arg.value_name("TEXT"),
+            FieldKind::Choice(values) => {
                 let name = values.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join("|");
                 arg.value_name(name).value_parser(choices(values, self.nullable)).hide_possible_values(true)
             }
-            Kind::List(_) => arg.value_name("TEXT").action(ArgAction::Append),
-            Kind::Map(_, names) if names.is_empty() => arg.value_name("NAME=VALUE").action(ArgAction::Append),
-            Kind::Map(_, names) => arg.value_name(format!("{}=VALUE", names.join("|"))).action(ArgAction::Append),
+            FieldKind::List(_) => arg.value_name("TEXT").action(ArgAction::Append),
+            FieldKind::Map(_, names) if names.is_empty() => arg.value_name("NAME=VALUE").action(ArgAction::Append),
+            FieldKind::Map(_, names) => arg.value_name(format!("{}=VALUE", names.join("|"))).action(ArgAction::Append),
         });
     }
 
     /// The JSON text of this field, if a flag gave it.
     fn text(&self, prefix: &str, matches: &ArgMatches) -> Result<Option<String>, Error> {
         let flag = self.flag(prefix);
-        if let Kind::Object(fields) = &self.kind {
+        if let FieldKind::Object(fields) = &self.kind {
             let mut given = Vec::new();
             for field in fields {
                 if let Some(text) = field.text(&flag, matches)? {
@@ -198,12 +200,14 @@ impl Field {
         let Some(values) = matches.get_many::<String>(&flag) else { return Ok(None) };
         let values: Vec<&String> = values.collect();
         let text = match &self.kind {
-            Kind::List(_) if self.nullable && matches!(values.as_slice(), [only] if only.is_empty()) => "null".into(),
-            Kind::List(item) => {
+            FieldKind::List(_) if self.nullable && matches!(values.as_slice(), [only] if only.is_empty()) => {
+                "null".into()
+            }
+            FieldKind::List(item) => {
                 let items: Result<Vec<String>, Error> = values.iter().map(|v| value(item, v, false, &flag)).collect();
                 format!("[{}]", items?.join(","))
             }
-            Kind::Map(item, names) => {
+            FieldKind::Map(item, names) => {
                 let entry = |given: &&String| {
                     let shown = if names.is_empty() { "NAME".into() } else { names.join("|") };
                     let (name, text) = given.split_once('=').ok_or_else(|| {
@@ -248,13 +252,13 @@ fn quoted(text: &str) -> String {
 }
 
 /// One value as JSON text.
-fn value(kind: &Kind, text: &str, nullable: bool, flag: &str) -> Result<String, Error> {
+fn value(kind: &FieldKind, text: &str, nullable: bool, flag: &str) -> Result<String, Error> {
     match kind {
         _ if text.is_empty() && nullable => Ok("null".into()),
-        Kind::Switch if matches!(text, "true" | "false") => Ok(text.into()),
-        Kind::Switch => Err(Error::Usage(format!("`--{flag}` takes true or false"))),
+        FieldKind::Switch if matches!(text, "true" | "false") => Ok(text.into()),
+        FieldKind::Switch => Err(Error::Usage(format!("`--{flag}` takes true or false"))),
         // A float is left to the type of the request, which names what it expects.
-        Kind::Number => match text.parse::<serde_json::Number>() {
+        FieldKind::Number => match text.parse::<serde_json::Number>() {
             Ok(number) => Ok(number.to_string()),
             Err(_) => Err(Error::Usage(format!("`--{flag}` takes a number, not `{text}`"))),
         },

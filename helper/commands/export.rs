@@ -11,7 +11,7 @@ use crate::config::gateway::Gateway;
 use crate::deployment::replica::{Replica, Scope};
 use crate::deployment::{Deployment, Domain, TokenState};
 use crate::export::helm;
-use crate::export::parts::{LeftOut, RouteExport, RouteState};
+use crate::export::parts::{ExportState, LeftOut, RouteExport};
 use crate::export::replica::pack;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
@@ -234,9 +234,9 @@ fn to_helm(
     let (files, more) = helm::write(folder, &plan)?;
     findings.extend(more);
     let changed = files.iter().filter(|file| matches!(file.action, Action::Created | Action::Updated)).count();
-    let lost = plan.routes.iter().filter(|route| route.state == RouteState::NotPortable).count();
+    let lost = plan.routes.iter().filter(|route| route.state == ExportState::NotPortable).count();
     let lost = if lost > 0 { format!("; {} cannot go along", count(lost, "route")) } else { String::new() };
-    let carried = plan.routes.iter().filter(|route| route.state != RouteState::NotPortable).count();
+    let carried = plan.routes.iter().filter(|route| route.state != ExportState::NotPortable).count();
     let summary = match changed {
         0 => format!("the export in {} is up to date ({}){lost}", data.out, count(carried, "route")),
         n => format!(

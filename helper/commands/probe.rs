@@ -17,9 +17,9 @@ use crate::model::current::Current;
 use crate::probe::container::{Place, sweep};
 use crate::probe::observe::{Observed, observe};
 use crate::probe::row::{RouteRow, in_one_sentence, rows};
-use crate::probe::state::State;
-use crate::probe::target::{self, Planned, USUAL_PATHS, plan};
-use crate::probe::wire::{Allowed, Target, Trust};
+use crate::probe::state::Callability;
+use crate::probe::target::{self, NAME, Planned, USUAL_PATHS, plan};
+use crate::probe::wire::{Allowed, ProbeTarget, Trust};
 use crate::rules::{self, Finding, RuleId, Severity, Subject};
 use crate::stack::Stack;
 
@@ -110,7 +110,7 @@ fn probe_routes(
     let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
     let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
         Some(proxy) => {
-            let targets: Vec<Target> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
+            let targets: Vec<ProbeTarget> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
             let observed = match targets.is_empty() {
                 true => Ok(Observed::default()),
                 false => stack.ask_from(proxy, &containers, &targets, &[])?,
@@ -123,7 +123,7 @@ fn probe_routes(
         }
     };
     let observed = observed.as_ref().map_err(String::as_str);
-    let (rows, findings) = apart(rows(&planned, observed, domain.as_str(), request.verbose));
+    let (rows, findings) = apart(rows(&planned, observed, request.verbose));
     let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default()).whole(request.verbose);
     report.findings = state.into_iter().chain(findings).collect();
     report.skipped = skipped(&rows);
@@ -182,7 +182,7 @@ fn apart(rows: Vec<(RouteRow, Option<Finding>)>) -> (Vec<RouteRow>, Vec<Finding>
 
 fn skipped(rows: &[RouteRow]) -> Vec<Skipped> {
     let of = |row: &RouteRow| Skipped::new(format!("probe:{}", row.name), row.reason.clone().unwrap_or_default());
-    rows.iter().filter(|row| row.state == State::NotChecked).map(of).collect()
+    rows.iter().filter(|row| row.state == Callability::NotChecked).map(of).collect()
 }
 
 fn next(rows: &[RouteRow], caller: &Caller) -> Vec<Next> {
@@ -213,15 +213,7 @@ fn probe_url(
     let planned = unnamed_route(deployment, current.gateway.good(), &upstream, path.as_ref(), &domain, limit);
     let (observed, engine) = from_own_network(deployment, &planned, caller)?;
     let observed = observed.as_ref().map_err(String::as_str);
-    let (mut rows, mut findings) = apart(rows(&[planned], observed, &domain, request.verbose));
-    // It has no name yet.
-    for finding in &mut findings {
-        finding.fix = finding.fix.replace(&format!("\"{upstream}\":"), "\"NAME\":");
-        finding.subject = None;
-    }
-    for row in &mut rows {
-        row.url = row.url.replacen("https://new-route.", "https://NAME.", 1);
-    }
+    let (rows, findings) = apart(rows(&[planned], observed, request.verbose));
     let mut report = Report::new(in_one_sentence(&rows, "could"), ProbeData::default()).whole(request.verbose);
     report.skipped = skipped(&rows);
     report.findings = engine;
@@ -229,7 +221,7 @@ fn probe_url(
     if let [row] = rows.as_slice()
         && row.state.is_callable()
     {
-        let routes = serde_json::json!({"routes": {"NAME": upstream.to_string()}}).to_string();
+        let routes = serde_json::json!({"routes": {NAME: upstream.to_string()}}).to_string();
         let what = "make it a route; replace NAME by a name of your own";
         report.next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
     }
@@ -253,10 +245,15 @@ fn unnamed_route(
         Some(gateway) => target::trust(deployment, gateway).unwrap_or_default(),
         None => Trust { ca_pem: None, public: true },
     };
-    let name = upstream.to_string();
     let chosen = path.map_or(USUAL_PATHS[0], McpPath::as_str);
-    let target = target::target(&name, upstream, format!("new-route.{domain}"), chosen, allowed, trust, limit);
-    Planned { upstream: name.clone(), name, is_kept: path.is_some(), target: Ok(target) }
+    let target = target::target(None, upstream, format!("new-route.{domain}"), chosen, allowed, trust, limit);
+    Planned {
+        name: upstream.to_string(),
+        host: format!("{NAME}.{domain}"),
+        upstream: upstream.to_string(),
+        is_kept: path.is_some(),
+        target: Ok(target),
+    }
 }
 
 /// Tries a route without a proxy. Returns also what is wrong with the engine.
@@ -269,7 +266,7 @@ fn from_own_network(
     let (docker, engine) = version::find(folder, Vec::new(), caller.var("DOCKER_HOST"), caller.progress)?;
     let Some(docker) = docker else { return Ok((Err("the Docker engine cannot be used".to_owned()), engine)) };
     sweep(&docker)?;
-    let targets: Vec<Target> = planned.target.clone().into_iter().collect();
+    let targets: Vec<ProbeTarget> = planned.target.clone().into_iter().collect();
     Ok((observe(&docker, Place::OwnNetwork, &targets, &[], &[])?, engine))
 }
 

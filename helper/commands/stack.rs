@@ -19,7 +19,7 @@ use crate::model::current::Current;
 use crate::os::process;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
-use crate::stack::act::{Acts, Outcome};
+use crate::stack::act::{Acted, Acts};
 use crate::stack::ended::Ended;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 use crate::stack::observe::{Ask, Depth};
@@ -155,7 +155,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     acts.bring_up_without_agent()?;
     // One that runs already keeps running, in the network of a proxy that may be a new one.
     acts.bring_cloudflared_back()?;
-    let Outcome { done, failed, ended } = acts.finish()?;
+    let Acted { done, failed, ended } = acts.finish()?;
     let mut waited = stack.wait_for_calls(if failed.is_some() { Duration::ZERO } else { limit }, caller)?;
     let agent = &stack.declared.services.cloudflared;
     let is_of_agent = |f: &Finding| {
@@ -287,7 +287,7 @@ fn finish(
     command: Command,
     caller: &Caller,
 ) -> Result<Report<StackData>, Error> {
-    let Outcome { mut done, failed, ended } = acts.finish()?;
+    let Acted { mut done, failed, ended } = acts.finish()?;
     // A proxy that crashes makes Compose fail; what is wrong with it is in its log, not in Compose's words.
     let is_consequence = failed.as_ref().is_some_and(|f| f.id == RuleId::NetnsOwnerNotRunning);
     let patience = if failed.is_some() && !is_consequence { Duration::ZERO } else { limit };

@@ -24,7 +24,7 @@ pub(crate) enum Maker {
 
 /// What a directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum DirectoryKind {
     /// It does not exist, or has nothing in it that says anything.
     Empty,
     /// A deployment, complete or begun.
@@ -41,7 +41,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: DirectoryKind,
     /// What is in it beside a deployment's own files.
     pub(crate) foreign: Vec<String>,
     /// Whether the helper made `.env`, which it does first.
@@ -52,14 +52,14 @@ impl Look {
     /// Who made the deployment, if there is one.
     pub(crate) fn maker(&self) -> Option<Maker> {
         match self.kind {
-            Kind::Deployment(maker) => Some(maker),
-            Kind::Empty | Kind::Stray(_) | Kind::Other(_) | Kind::System => None,
+            DirectoryKind::Deployment(maker) => Some(maker),
+            DirectoryKind::Empty | DirectoryKind::Stray(_) | DirectoryKind::Other(_) | DirectoryKind::System => None,
         }
     }
 
     /// Whether the helper made the directory itself, so that its mode is the helper's to judge.
     pub(crate) fn is_ours_alone(&self) -> bool {
-        self.kind == Kind::Deployment(Maker::Helper) && self.foreign.is_empty() && self.env_is_ours
+        self.kind == DirectoryKind::Deployment(Maker::Helper) && self.foreign.is_empty() && self.env_is_ours
     }
 }
 
@@ -187,12 +187,12 @@ impl Deployment {
         let look = look(self)?;
         match &look.kind {
             // For an empty directory the advice does no harm.
-            Kind::Deployment(_) | Kind::Empty => Ok(look),
-            Kind::Stray(what) | Kind::Other(what) => Err(unusable(
+            DirectoryKind::Deployment(_) | DirectoryKind::Empty => Ok(look),
+            DirectoryKind::Stray(what) | DirectoryKind::Other(what) => Err(unusable(
                 &format!("`{}` is not a deployment directory; it holds {what}", self.root().display()),
                 "name the deployment directory with `--dir`",
             )),
-            Kind::System => Err(self.system()),
+            DirectoryKind::System => Err(self.system()),
         }
     }
 
@@ -202,7 +202,7 @@ impl Deployment {
     /// `directory` when it is not there, or holds no deployment.
     pub(crate) fn require_begun(&self) -> Result<Look, Error> {
         let look = self.require()?;
-        if look.kind == Kind::Empty {
+        if look.kind == DirectoryKind::Empty {
             return Err(unusable(
                 &format!("`{}` is not a deployment directory: it is empty", self.root().display()),
                 "create a deployment there with `init`, or name another directory with `--dir`",
@@ -219,13 +219,13 @@ impl Deployment {
         self.exists()?;
         let look = look(self)?;
         match &look.kind {
-            Kind::Empty | Kind::Stray(_) | Kind::Deployment(_) => Ok(look),
-            Kind::Other(_) if into_other => Ok(look),
-            Kind::Other(what) => Err(unusable(
+            DirectoryKind::Empty | DirectoryKind::Stray(_) | DirectoryKind::Deployment(_) => Ok(look),
+            DirectoryKind::Other(_) if into_other => Ok(look),
+            DirectoryKind::Other(what) => Err(unusable(
                 &format!("`{}` holds {what}; nothing was written", self.root().display()),
                 "use a separate directory with `--dir`, or leave `--dir` out for `~/mcp-tunnel`; `init` with {\"into_other_project\":true} creates the deployment there anyway",
             )),
-            Kind::System => Err(self.system()),
+            DirectoryKind::System => Err(self.system()),
         }
     }
 
@@ -247,7 +247,7 @@ fn unusable(message: &str, hint: &str) -> Error {
 /// `io` when it cannot be listed.
 pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
     if is_system(deployment.root(), deployment.home.as_deref()) {
-        return Ok(Look { kind: Kind::System, foreign: Vec::new(), env_is_ours: false });
+        return Ok(Look { kind: DirectoryKind::System, foreign: Vec::new(), env_is_ours: false });
     }
     let names = names(deployment, "")?;
     let mut foreign: Vec<String> = names.iter().filter(|name| !is_known(name)).cloned().collect();
@@ -280,12 +280,12 @@ pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
     // Certificates of these names, or a file that cannot be read, may as well be another project's.
     let weak = if foreign.is_empty() { keys.max(best) } else { Origin::None };
     let kind = match (best, weak) {
-        _ if is_setup => Kind::Deployment(Maker::Setup),
-        (Origin::Ours, _) => Kind::Deployment(Maker::Helper),
-        (Origin::Tunnel, _) | (_, Origin::Tunnel | Origin::Unknown) => Kind::Deployment(Maker::Hand),
-        _ if foreign.is_empty() => Kind::Empty,
-        _ if is_stray => Kind::Stray(describe(&names, &foreign)),
-        _ => Kind::Other(describe(&names, &foreign)),
+        _ if is_setup => DirectoryKind::Deployment(Maker::Setup),
+        (Origin::Ours, _) => DirectoryKind::Deployment(Maker::Helper),
+        (Origin::Tunnel, _) | (_, Origin::Tunnel | Origin::Unknown) => DirectoryKind::Deployment(Maker::Hand),
+        _ if foreign.is_empty() => DirectoryKind::Empty,
+        _ if is_stray => DirectoryKind::Stray(describe(&names, &foreign)),
+        _ => DirectoryKind::Other(describe(&names, &foreign)),
     };
     Ok(Look { kind, foreign, env_is_ours: origin::is_our_env(deployment) })
 }

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::call::CallData;
 use crate::answer::Error;
 use crate::logs::verdict::LogVerdict;
-use crate::probe::state::State;
+use crate::probe::state::Callability;
 use crate::redact;
 use crate::stack::judge::{ContainerState, RouteState, StackState};
 
@@ -90,12 +90,12 @@ pub(crate) struct Signals {
     pub(super) last_call: Option<bool>,
     /// Who printed: name and role (`proxy`, `cloudflared`, `server`, `unknown`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<LogSource>,
 }
 
 /// One program in a log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Source {
+pub(crate) struct LogSource {
     /// Its service, as far as the prefix tells.
     name: String,
     /// Its role.
@@ -106,11 +106,11 @@ impl Signals {
     /// What was seen of a stack outweighs what its logs say.
     pub(super) fn of_stack(verdict: &LogVerdict, state: &StackState) -> Self {
         let is_callable = |route: &RouteState| match route.state {
-            State::NotChecked => None,
+            Callability::NotChecked => None,
             state => Some(state.is_callable()),
         };
         let is_applied =
-            |route: &RouteState| if route.state == State::NotApplied { Some(false) } else { route.configured };
+            |route: &RouteState| if route.state == Callability::NotApplied { Some(false) } else { route.configured };
         let connected = state.connections.map(|n| n > 0).or(state.ready.then_some(true));
         Self {
             connected,
@@ -143,7 +143,7 @@ impl Signals {
             edge: verdict.edge,
             routes: verdict.routes,
             last_call: verdict.last_call,
-            sources: sources.map(|(name, role)| Source { name: redact::cut(name, 80), role }).collect(),
+            sources: sources.map(|(name, role)| LogSource { name: redact::cut(name, 80), role }).collect(),
         }
     }
 }

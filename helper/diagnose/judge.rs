@@ -7,7 +7,7 @@ use super::stale;
 use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
 use crate::check::Verdict as Lint;
 use crate::logs::input::Extent;
-use crate::model::current::Target;
+use crate::model::current::RouteTarget;
 use crate::rules::{self, RuleId};
 use crate::stack::declared::Declared;
 use crate::stack::judge::StackState;
@@ -56,7 +56,7 @@ impl Concerned {
         let needed = BTreeSet::from([services.proxy.clone(), services.cloudflared.clone()]);
         let mut concerned = Self { needed, down: BTreeSet::new() };
         for route in declared.routes() {
-            let Some(Target::Service(service)) = &route.target else { continue };
+            let Some(RouteTarget::Service(service)) = &route.target else { continue };
             concerned.needed.insert(service.clone());
             if state.routes.iter().any(|seen| seen.name == route.name && seen.is_down()) {
                 concerned.down.insert(service.clone());

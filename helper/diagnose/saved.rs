@@ -1,6 +1,7 @@
 //! A saved log: a file or a pipe.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::logs::input::{Extent, Patient, scan};
 use crate::logs::verdict::LogVerdict;
 use crate::rules;
 
-/// Standard input that never ends is left after so many seconds.
-const STDIN_TIMEOUT_SECONDS: u32 = 60;
+/// A pipe that never ends is left after so many seconds.
+const PIPE_TIMEOUT_SECONDS: u32 = 60;
 
 /// Diagnoses the log that the request names.
 ///
@@ -38,7 +39,7 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
     let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
     let (extent, cut) = if source == "-" {
-        read_stdin(request, &mut logs)?
+        read_pipe(std::io::stdin(), Path::new("standard input"), request, &mut logs)?
     } else {
         read_file(&named(source, caller), request, &mut logs)?
     };
@@ -74,24 +75,27 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
         // A named pipe, or a shell's `<(…)`: it may never end, and opening one without a writer blocks for ever.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-        rustix::stdio::dup2_stdin(pipe).map_err(|e| failed(e.into()))?;
-        return read_stdin(request, logs);
+        return read_pipe(pipe, path, request, logs);
     }
     let file = File::open(path).map_err(failed)?;
     Ok((scan(Decoded::new(file), logs, |_| false).map_err(failed)?, None))
 }
 
-fn read_stdin(request: &DiagnoseRequest, logs: &mut Logs) -> Result<(Extent, Option<Skipped>), Error> {
-    let seconds = request.max_seconds.unwrap_or(STDIN_TIMEOUT_SECONDS);
+fn read_pipe(
+    pipe: impl AsFd,
+    path: &Path,
+    request: &DiagnoseRequest,
+    logs: &mut Logs,
+) -> Result<(Extent, Option<Skipped>), Error> {
+    let seconds = request.max_seconds.unwrap_or(PIPE_TIMEOUT_SECONDS);
     if !(1..=3600).contains(&seconds) {
         return Err(Error::request(
             format!("`max_seconds` is {seconds}; it must be 1 to 3600"),
-            format!("leave it out for {STDIN_TIMEOUT_SECONDS}"),
+            format!("leave it out for {PIPE_TIMEOUT_SECONDS}"),
         ));
     }
-    let mut input = Patient::new(Duration::from_secs(seconds.into()));
-    let extent = scan(Decoded::new(&mut input), logs, |_| false)
-        .map_err(|e| Error::io("read", Path::new("standard input"), e))?;
+    let mut input = Patient::new(pipe, Duration::from_secs(seconds.into()));
+    let extent = scan(Decoded::new(&mut input), logs, |_| false).map_err(|e| Error::io("read", path, e))?;
     let cut = input.is_late().then(|| {
         Skipped::new("input", format!("the log did not end within {seconds} s; what came later was not read"))
     });

@@ -7,7 +7,7 @@ use crate::logs::Logs;
 use crate::logs::fault::Fault;
 use crate::logs::matcher::Writer;
 use crate::logs::patterns::Effect;
-use crate::model::current::Target;
+use crate::model::current::RouteTarget;
 use crate::rules::RuleId;
 use crate::stack::declared::{Declared, DeclaredRoute};
 use crate::stack::snapshot::{Container, Snapshot};
@@ -41,7 +41,7 @@ pub(super) fn drop_stale(declared: &Declared, snapshot: &Snapshot, logs: &mut Lo
         logs.forget_before(seconds(started), |fault| fault.rule.is_some_and(|rule| OF_PROXY.contains(&rule)));
     }
     for route in declared.routes() {
-        let Some(Target::Service(service)) = &route.target else { continue };
+        let Some(RouteTarget::Service(service)) = &route.target else { continue };
         let Some(server) = running(service) else { continue };
         let Some(started) = server.started else { continue };
         logs.forget_before(seconds(started), |fault| is_about(fault, &route, server));

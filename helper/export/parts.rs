@@ -7,13 +7,13 @@ use crate::answer::Error;
 use crate::deployment::Domain;
 use crate::deployment::replica::Pair;
 use crate::lint::facts::Facts;
-use crate::model::pair::Place;
+use crate::model::pair::PairFile;
 use crate::redact;
 
 /// How far a route can go to a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum RouteState {
+pub(crate) enum ExportState {
     /// It is written as it is, and leads to the same server.
     Carried,
     /// It is written as it is, and leads to a Service that has to be made in the release's namespace.
@@ -30,7 +30,7 @@ pub(crate) struct RouteExport {
     /// Where it leads on this host.
     pub(crate) upstream: String,
     /// How far it can go.
-    pub(crate) state: RouteState,
+    pub(crate) state: ExportState,
     /// Why it cannot go as it is, and what to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instead: Option<String>,
@@ -79,10 +79,10 @@ pub(crate) fn domain(facts: &Facts) -> Result<&Domain, Error> {
 /// # Errors
 /// `directory` where they cannot be seen from this host.
 pub(crate) fn pair(facts: &Facts) -> Result<Pair, Error> {
-    let place = |place: &Place| match place {
-        Place::Inside(inside) => Ok(inside.clone()),
-        Place::Unseen(why) => Err(unseen(why)),
-        Place::Nowhere => Err(unseen("no mount shows it to the proxy")),
+    let place = |place: &PairFile| match place {
+        PairFile::Inside(inside) => Ok(inside.clone()),
+        PairFile::Unseen(why) => Err(unseen(why)),
+        PairFile::Nowhere => Err(unseen("no mount shows it to the proxy")),
     };
     Ok(Pair { certificate: place(&facts.pair.0)?, key: place(&facts.pair.1)? })
 }

@@ -5,7 +5,7 @@ use super::secrets;
 use crate::answer::{Finding, Skipped, Subject};
 use crate::check::Outcome;
 use crate::deployment::{modes, path, scaffold};
-use crate::model::mounts::Source;
+use crate::model::mounts::Mounted;
 use crate::model::token::TokenOrigin;
 use crate::os::git::GitState;
 use crate::rules::{self, RuleId};
@@ -74,7 +74,7 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
     // The proxy's own files have findings of their own.
     let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
     let wrong = mounts.filter_map(|(service, mount)| {
-        let Source::Bind(source) = &mount.source else { return None };
+        let Mounted::Bind(source) = &mount.source else { return None };
         if known.contains(&source.as_str()) || source.contains('$') || source.starts_with('~') {
             return None;
         }

@@ -11,7 +11,7 @@ use crate::deployment::{Deployment, path};
 use crate::model::compose::{self, Asked};
 use crate::model::current::{self, Current};
 use crate::model::found::Found;
-use crate::model::pair::{self, Place};
+use crate::model::pair::{self, PairFile};
 use crate::model::roles::Roles;
 use crate::model::token::{self, AgentToken};
 use crate::os::files;
@@ -34,7 +34,7 @@ pub(crate) struct Facts {
     /// Who is who.
     pub(crate) roles: Roles,
     /// Where the server certificate and its key lie.
-    pub(crate) pair: (Place, Place),
+    pub(crate) pair: (PairFile, PairFile),
     pub(crate) certificates: Option<Judged>,
     /// What the stack may do to this host only when a person wants it.
     privileges: Privileges,
@@ -120,17 +120,17 @@ impl Facts {
 }
 
 /// The certificates and keys, those of the server from where the proxy has them; `None` where they cannot be seen.
-pub(crate) fn certificate_files(deployment: &Deployment, (cert, key): &(Place, Place)) -> Option<Files> {
+pub(crate) fn certificate_files(deployment: &Deployment, (cert, key): &(PairFile, PairFile)) -> Option<Files> {
     let mut files = Files::read(deployment);
     match cert {
-        Place::Inside(place) => files.server = File::read(deployment, place),
-        Place::Unseen(_) => return None,
-        Place::Nowhere => files.server = File::Absent,
+        PairFile::Inside(place) => files.server = File::read(deployment, place),
+        PairFile::Unseen(_) => return None,
+        PairFile::Nowhere => files.server = File::Absent,
     }
     match key {
-        Place::Inside(place) => files.server_key = File::read(deployment, place),
-        Place::Unseen(_) => return None,
-        Place::Nowhere => files.server_key = File::Absent,
+        PairFile::Inside(place) => files.server_key = File::read(deployment, place),
+        PairFile::Unseen(_) => return None,
+        PairFile::Nowhere => files.server_key = File::Absent,
     }
     Some(files)
 }

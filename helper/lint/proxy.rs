@@ -6,7 +6,7 @@ use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
 use crate::deployment::modes;
 use crate::model::current::{GatewayFile, NoDomain};
-use crate::model::pair::Place;
+use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
 use crate::os::files;
 use crate::rules::{self, Remedy, RuleId};
@@ -124,9 +124,9 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     }
     let mut findings = Vec::new();
     let (cert, key) = &facts.pair;
-    let place = |place: &Place| match place {
-        Place::Inside(path) => Some(path.clone()),
-        Place::Unseen(_) | Place::Nowhere => None,
+    let place = |place: &PairFile| match place {
+        PairFile::Inside(path) => Some(path.clone()),
+        PairFile::Unseen(_) | PairFile::Nowhere => None,
     };
     let pair = [place(key), place(cert)];
     let pair = pair.iter().flatten();
@@ -150,15 +150,15 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let (cert, key) = &facts.pair;
-    let named = |place: &Place| match place {
-        Place::Unseen(why) => Some(why.clone()),
-        Place::Inside(_) | Place::Nowhere => None,
+    let named = |place: &PairFile| match place {
+        PairFile::Unseen(why) => Some(why.clone()),
+        PairFile::Inside(_) | PairFile::Nowhere => None,
     };
     if let Some(why) = named(cert).or_else(|| named(key)) {
         return Outcome::Skip(why);
     }
     let mut findings: Vec<Finding> = directories(facts);
-    if matches!(cert, Place::Nowhere) || matches!(key, Place::Nowhere) {
+    if matches!(cert, PairFile::Nowhere) || matches!(key, PairFile::Nowhere) {
         let said = "nothing is mounted where tls.cert_file and tls.key_file point";
         findings.push(rules::finding(RuleId::ProxyCertMissing).about(Subject::file(&facts.gateway_path)).with(said));
         return findings.into();
@@ -177,12 +177,12 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
 /// A stack that mounts the pair file by file gets directories in their place when it is started too early.
 fn directories(facts: &Facts) -> Vec<Finding> {
     let (cert, key) = &facts.pair;
-    let is_dir = |place: &&Place| match place {
-        Place::Inside(path) => matches!(files::metadata(&facts.deployment, path), Ok(Some(meta)) if meta.is_dir()),
-        Place::Unseen(_) | Place::Nowhere => false,
+    let is_dir = |place: &&PairFile| match place {
+        PairFile::Inside(path) => matches!(files::metadata(&facts.deployment, path), Ok(Some(meta)) if meta.is_dir()),
+        PairFile::Unseen(_) | PairFile::Nowhere => false,
     };
-    let finding = |place: &Place| {
-        let Place::Inside(inside) = place else { return None };
+    let finding = |place: &PairFile| {
+        let PairFile::Inside(inside) = place else { return None };
         let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
         let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(inside)).with(text);
         Some(finding.with_remedy(Remedy::DirectoryInstead { path: inside }))

@@ -11,7 +11,7 @@ use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
 use crate::deployment::modes;
 use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
-use crate::model::current::{self, Current, Target};
+use crate::model::current::{self, Current, RouteTarget};
 use crate::model::stack::FileIn;
 use crate::os::files;
 use crate::rules::{self, RuleId};
@@ -53,13 +53,15 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         }
         let id = format!("upstream:{name}");
         match current::target(upstream, &facts.found, &facts.services.proxy) {
-            Target::Service(_) => {}
-            Target::NoService => findings.push(undefined(&route, upstream)),
-            Target::Joined(host) => {
+            RouteTarget::Service(_) => {}
+            RouteTarget::NoService => findings.push(undefined(&route, upstream)),
+            RouteTarget::Joined(host) => {
                 let why = format!("`{host}` may be on a network that the proxy joins; only a running Docker can tell");
                 skipped.push(Skipped::new(id, why));
             }
-            Target::Outside(why) | Target::Unknown(why) => skipped.push(Skipped::new(id, format!("{upstream}: {why}"))),
+            RouteTarget::Outside(why) | RouteTarget::Unknown(why) => {
+                skipped.push(Skipped::new(id, format!("{upstream}: {why}")))
+            }
         }
     }
     Outcome::of(findings, skipped)
@@ -79,7 +81,7 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
     let routes = gateway.parsed_routes(domain.as_ref());
     let missing = routes.iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
-        let is_missing = matches!(current::target(upstream, &current.found, &proxy), Target::NoService);
+        let is_missing = matches!(current::target(upstream, &current.found, &proxy), RouteTarget::NoService);
         is_missing.then(|| undefined(route, upstream).with_severity(Severity::Warning))
     });
     missing.collect()
@@ -97,7 +99,9 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     }
     capped(routes(facts).into_iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
-        let Target::Service(service) = current::target(upstream, found, &facts.services.proxy) else { return None };
+        let RouteTarget::Service(service) = current::target(upstream, found, &facts.services.proxy) else {
+            return None;
+        };
         let theirs = found.networks(&service);
         if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
             return None;
@@ -148,7 +152,7 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
     capped(routes(facts).into_iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
-        let Target::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
+        let RouteTarget::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
             return None;
         };
         // Whatever else the proxy is on: the address is one of a network that both are on.

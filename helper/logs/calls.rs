@@ -19,7 +19,7 @@ pub(crate) struct Passed {
 
 /// A line about a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct CallLine {
     /// When.
     pub(crate) at: Option<i64>,
     /// HTTP status of the answer; `None` while the line says only that the call began.
@@ -39,7 +39,7 @@ pub(crate) struct Loss {
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Meaning {
     /// Nothing: a probe, a health check, a client that begins another session.
     Nothing,
     /// A call passed.
@@ -56,7 +56,7 @@ pub(crate) struct Calls {
     /// The last one that came to the proxy.
     pub(crate) called: Option<Passed>,
     /// The last line about one, whatever became of it.
-    pub(crate) last: Option<Seen>,
+    pub(crate) last: Option<CallLine>,
     /// Paths on which a call passed.
     paths: Vec<String>,
     starts: u32,
@@ -111,7 +111,7 @@ impl Calls {
         if status.is_none() {
             self.called = Some(Passed { at: line.at });
         }
-        let last = self.last.get_or_insert_with(Seen::default);
+        let last = self.last.get_or_insert_with(CallLine::default);
         (last.at, last.status) = (line.at, status);
         last.text.clear();
         last.text.push_str(line.text);
@@ -123,9 +123,9 @@ impl Calls {
     }
 
     /// Takes the answer to a call.
-    pub(crate) fn take(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) -> Answer {
+    pub(crate) fn take(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) -> Meaning {
         if is_probe(access) {
-            return Answer::Nothing;
+            return Meaning::Nothing;
         }
         let (route, post) = (access.route(), access.method == "POST");
         let mcp = post || route.contains("/mcp") || route.contains("/sse");
@@ -140,22 +140,22 @@ impl Calls {
                 if !served && self.paths.len() < MOST_PATHS {
                     self.paths.push(route.to_owned());
                 }
-                Answer::Passed
+                Meaning::Passed
             }
             // It answered there before: the session is gone, not the path.
             400 | 404 if post && (served || self.announced) => {
                 self.lose(number, line);
-                Answer::Nothing
+                Meaning::Nothing
             }
             // The older transport, tried by a client that then finds the other one.
-            404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Answer::Nothing,
-            404 if post || route == "/sse" => Answer::Failed(&answers::NOT_FOUND),
-            406 if !post && self.passed.is_some() => Answer::Nothing,
-            406 if mcp => Answer::Failed(&answers::NOT_ACCEPTABLE),
-            405 if !post => Answer::Nothing,
-            301 | 302 | 307 | 308 if post => Answer::Failed(answers::redirect(route, line.text)),
-            400..=599 if mcp => Answer::Failed(refused_by(access.status).unwrap_or(&answers::BAD_REQUEST)),
-            _ => Answer::Nothing,
+            404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Meaning::Nothing,
+            404 if post || route == "/sse" => Meaning::Failed(&answers::NOT_FOUND),
+            406 if !post && self.passed.is_some() => Meaning::Nothing,
+            406 if mcp => Meaning::Failed(&answers::NOT_ACCEPTABLE),
+            405 if !post => Meaning::Nothing,
+            301 | 302 | 307 | 308 if post => Meaning::Failed(answers::redirect(route, line.text)),
+            400..=599 if mcp => Meaning::Failed(refused_by(access.status).unwrap_or(&answers::BAD_REQUEST)),
+            _ => Meaning::Nothing,
         }
     }
 
@@ -195,8 +195,8 @@ mod tests {
             let line = Line::parse(text);
             let access = Access::read(line.text).unwrap();
             rules.push(match calls.take(&access, 1, &line) {
-                Answer::Failed(pattern) => pattern.rule,
-                Answer::Nothing | Answer::Passed => None,
+                Meaning::Failed(pattern) => pattern.rule,
+                Meaning::Nothing | Meaning::Passed => None,
             });
         }
         (rules, calls.lost_sessions(false).map_or(0, |(count, _)| count))

@@ -6,7 +6,7 @@ use super::kind::writer_of;
 use super::life::{self, Kept};
 use super::matcher::Writer;
 use super::patterns::Effect;
-use super::programs::Found;
+use super::programs::StreamFault;
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Severity, Subject, count};
@@ -38,7 +38,7 @@ fn cause(stream: &Stream) -> Option<RuleId> {
 }
 
 /// Adds what is found of ends.
-pub(super) fn judge(logs: &Logs, calls: &[Found<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn judge(logs: &Logs, calls: &[StreamFault<'_>], findings: &mut Vec<Finding>) {
     let looping = loops(logs, calls, findings);
     for stream in &logs.streams {
         if looping.iter().any(|ended| same(&ended.service, &stream.name)) {
@@ -74,7 +74,7 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// The containers that are started over and over.
-fn loops(logs: &Logs, calls: &[Found<'_>], findings: &[Finding]) -> Vec<Ended> {
+fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<Ended> {
     let mut looping: Vec<Ended> = Vec::new();
     let fatal_agents =
         logs.agents().flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));

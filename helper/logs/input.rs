@@ -1,6 +1,7 @@
 //! A stream of log lines of any size in constant memory.
 
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
@@ -166,16 +167,17 @@ pub(crate) fn scan(
     }
 }
 
-/// Standard input, waited for until a moment and not a moment longer.
-pub(crate) struct Patient {
+/// A pipe, waited for until a moment and not a moment longer.
+pub(crate) struct Patient<F> {
+    pipe: F,
     until: Instant,
     late: bool,
 }
 
-impl Patient {
+impl<F: AsFd> Patient<F> {
     /// Waits at most so long in all.
-    pub(crate) fn new(limit: Duration) -> Self {
-        Self { until: Instant::now() + limit, late: false }
+    pub(crate) fn new(pipe: F, limit: Duration) -> Self {
+        Self { pipe, until: Instant::now() + limit, late: false }
     }
 
     /// Whether the time was up before the end was there.
@@ -184,10 +186,9 @@ impl Patient {
     }
 }
 
-impl Read for &mut Patient {
+impl<F: AsFd> Read for &mut Patient<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let stdin = io::stdin();
         loop {
             let left = self.until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -195,11 +196,11 @@ impl Read for &mut Patient {
                 return Ok(0);
             }
             let wait = Timespec::try_from(left).map_err(io::Error::other)?;
-            let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+            let mut watched = [PollFd::new(&self.pipe, PollFlags::IN)];
             match poll(&mut watched, Some(&wait)) {
                 Ok(0) => {}
                 // Past the lock and the buffer of `Stdin`: `poll` would not see what it holds back.
-                Ok(_) => return Ok(rustix::io::read(&stdin, buffer)?),
+                Ok(_) => return Ok(rustix::io::read(&self.pipe, buffer)?),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

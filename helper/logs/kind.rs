@@ -4,7 +4,7 @@ use super::matcher::Writer;
 
 /// What is known of who prints here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum WriterKind {
     /// One program of ours.
     Of(Writer),
     /// A container whose name says nothing.
@@ -14,23 +14,23 @@ pub(crate) enum Kind {
 }
 
 /// Who prints under a name, as far as the name tells.
-pub(super) fn kind_of(name: &str) -> Kind {
+pub(super) fn kind_of(name: &str) -> WriterKind {
     let name = name.to_ascii_lowercase();
     if name.contains("cloudflared") {
-        Kind::Of(Writer::Agent)
+        WriterKind::Of(Writer::Agent)
     } else if name.contains("mcp-proxy") || name.contains("mcp-gateway") || name.contains("mcp_proxy") {
-        Kind::Of(Writer::Proxy)
+        WriterKind::Of(Writer::Proxy)
     } else if name.contains("hello-mcp") {
-        Kind::Of(Writer::Server)
+        WriterKind::Of(Writer::Server)
     } else {
-        Kind::Unknown
+        WriterKind::Unknown
     }
 }
 
 /// Whose a service is by its name, where that is not a server.
 pub(super) fn writer_of(service: &str) -> Option<Writer> {
     match kind_of(service) {
-        Kind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
+        WriterKind::Of(writer @ (Writer::Agent | Writer::Proxy)) => Some(writer),
         _ => None,
     }
 }

@@ -93,7 +93,7 @@ impl Logs {
     pub(crate) fn know(&mut self, name: &str, writer: Writer) {
         let at = self.stream(Some(name));
         if at > 0 {
-            (self.streams[at].kind, self.streams[at].known) = (kind::Kind::Of(writer), true);
+            (self.streams[at].kind, self.streams[at].known) = (kind::WriterKind::Of(writer), true);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the proxy and the servers complain of.
 
 use super::fault::Fault;
-use super::kind::Kind;
+use super::kind::WriterKind;
 use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::Effect;
@@ -12,14 +12,14 @@ use crate::rules::{self, RuleId};
 
 /// A fault with the stream that it is in.
 #[derive(Clone, Copy)]
-pub(super) struct Found<'a> {
+pub(super) struct StreamFault<'a> {
     pub(super) stream: &'a Stream,
     pub(super) fault: &'a Fault,
 }
 
 /// What the whole log shows to work.
 #[derive(Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct Working {
     /// A call passed.
     pub(super) passed: bool,
     /// cloudflared is registered.
@@ -85,8 +85,8 @@ fn layer_of(writer: Writer) -> Layer {
 }
 
 /// What is wrong now.
-pub(super) fn judge(calls: &[Found<'_>], seen: Seen, findings: &mut Vec<Finding>) {
-    for found @ Found { stream, fault } in calls {
+pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec<Finding>) {
+    for found @ StreamFault { stream, fault } in calls {
         let Some(rule) = fault.rule.filter(|_| !is_explained(found, calls, seen)) else { continue };
         let evidence = quote(&stream.name, fault);
         if let Some(known) = findings.iter_mut().find(|f| f.id == rule) {
@@ -129,7 +129,7 @@ fn about(finding: Finding, subject: Option<Subject>) -> Finding {
 }
 
 /// What a fault is about: the service that printed it; where the proxy speaks of what is behind it, the route.
-fn subject(Found { stream, fault }: &Found<'_>) -> Option<Subject> {
+fn subject(StreamFault { stream, fault }: &StreamFault<'_>) -> Option<Subject> {
     let behind = fault.rule.is_some_and(|rule| rule.rule().layer == Layer::Upstream);
     if fault.writer == Writer::Proxy && behind {
         let (route, _) = fault.subject.split_once('.').filter(|_| !fault.subject.contains("://"))?;
@@ -139,7 +139,7 @@ fn subject(Found { stream, fault }: &Found<'_>) -> Option<Subject> {
 }
 
 /// Whether another fault of the same log says more of the same.
-fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
+fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Working) -> bool {
     let has = |rule: RuleId| calls.iter().any(|other| other.fault.rule == Some(rule));
     match found.fault.rule {
         // The exception says what the status only tells; behind another program than Anthropic's proxy it tells nothing.
@@ -157,8 +157,9 @@ fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
         // The line that pip ends with says less than the reason.
         Some(RuleId::PipNoIndex) => has(RuleId::PackageTls),
         Some(RuleId::UnexplainedError) => {
-            let own =
-                |other: &&Found<'_>| other.stream.name == found.stream.name && other.fault.effect == Effect::Fatal;
+            let own = |other: &&StreamFault<'_>| {
+                other.stream.name == found.stream.name && other.fault.effect == Effect::Fatal
+            };
             calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= 3)
         }
         _ => false,
@@ -166,7 +167,7 @@ fn is_explained(found: &Found<'_>, calls: &[Found<'_>], seen: Seen) -> bool {
 }
 
 /// Whether the container ended with this error.
-pub(super) fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
+pub(super) fn ended_with(StreamFault { stream, fault }: &StreamFault<'_>) -> bool {
     let is_last = |kept: &Kept| match kept.number {
         0 => fault.text.contains(&kept.read().1),
         number => (fault.number..=fault.latest).contains(&number),
@@ -177,7 +178,7 @@ pub(super) fn ended_with(Found { stream, fault }: &Found<'_>) -> bool {
 }
 
 /// How severe a fault is here; `None` where it is not a fault yet.
-fn severity(found: &Found<'_>) -> Option<Severity> {
+fn severity(found: &StreamFault<'_>) -> Option<Severity> {
     let fault = found.fault;
     let rule = fault.rule?;
     Some(match rule {
@@ -194,7 +195,7 @@ fn severity(found: &Found<'_>) -> Option<Severity> {
 }
 
 /// Sessions that a server lost, again and again.
-pub(super) fn lost_sessions(stream: &Stream, seen: Seen) -> Option<Finding> {
+pub(super) fn lost_sessions(stream: &Stream, seen: Working) -> Option<Finding> {
     let (count, loss) = stream.calls.lost_sessions(seen.passed)?;
     // One client that comes back late, to a stack that works.
     if count == 1 && seen.registered {
@@ -208,7 +209,7 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Seen) -> Option<Finding> {
 
 /// Whether the service that is called like Anthropic's proxy is another program.
 fn replaces_proxy(stream: &Stream) -> bool {
-    stream.other_proxy.is_some() && stream.kind == Kind::Of(Writer::Proxy) && !stream.known
+    stream.other_proxy.is_some() && stream.kind == WriterKind::Of(Writer::Proxy) && !stream.known
 }
 
 /// Another program in the place of Anthropic's proxy. Where that prints, too (`with_proxy`), it is a server behind it.

@@ -6,7 +6,7 @@ use super::access::Access;
 use super::calls::Calls;
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
-use super::kind::{Kind, kind_of};
+use super::kind::{WriterKind, kind_of};
 use super::level;
 use super::life::Life;
 use super::line::{Line, field};
@@ -27,7 +27,7 @@ pub(crate) struct Stream {
     /// The container's name without its number; empty for bare lines.
     pub(crate) name: String,
     /// Who prints here.
-    pub(crate) kind: Kind,
+    pub(crate) kind: WriterKind,
     /// Whether that is certain, and not read from the name or the lines.
     pub(crate) known: bool,
     /// What is wrong.
@@ -64,7 +64,7 @@ impl Stream {
         Self {
             name: name.to_owned(),
             known: false,
-            kind: if name.is_empty() { Kind::Bare } else { kind_of(name) },
+            kind: if name.is_empty() { WriterKind::Bare } else { kind_of(name) },
             faults: Faults::default(),
             agent: Agent::default(),
             routes: BTreeSet::new(),
@@ -85,7 +85,7 @@ impl Stream {
     /// Whether it is known to be cloudflared, by what was said of it or by its name; bare lines may be its, too.
     pub(crate) fn may_be_agent(&self) -> bool {
         let kind = if self.known { self.kind } else { kind_of(&self.name) };
-        self.name.is_empty() || kind == Kind::Of(Writer::Agent)
+        self.name.is_empty() || kind == WriterKind::Of(Writer::Agent)
     }
 
     /// The container ended with a code, as line `number` says.
@@ -96,7 +96,7 @@ impl Stream {
 
     /// Whether any line was one of a program that is known.
     pub(crate) fn is_recognized(&self) -> bool {
-        self.agent.is_seen() || self.has_proxy || self.has_server || matches!(self.kind, Kind::Of(_))
+        self.agent.is_seen() || self.has_proxy || self.has_server || matches!(self.kind, WriterKind::Of(_))
     }
 
     /// What ended the program, or what it continues with in vain.
@@ -152,7 +152,10 @@ impl Stream {
 
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
-        let serves = matches!(self.kind, Kind::Of(Writer::Server | Writer::Proxy) | Kind::Unknown | Kind::Bare);
+        let serves = matches!(
+            self.kind,
+            WriterKind::Of(Writer::Server | Writer::Proxy) | WriterKind::Unknown | WriterKind::Bare
+        );
         if serves
             && !line.console
             && let Some(access) = Access::read(line.text)
@@ -160,18 +163,18 @@ impl Stream {
             self.answered(&access, Writer::Server, "", number, line);
             return true;
         }
-        let bare_agent = self.kind == Kind::Bare && line.console;
+        let bare_agent = self.kind == WriterKind::Bare && line.console;
         if !level::is_error(line.text) {
             return false;
         }
-        if self.kind == Kind::Of(Writer::Agent) || bare_agent || line.console {
+        if self.kind == WriterKind::Of(Writer::Agent) || bare_agent || line.console {
             self.life.complain(number, line);
             let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
             self.agent.unexplained(&symptom, &mut self.faults);
             return true;
         }
         // Among bare lines it may be docker's: the caller judges it.
-        if self.kind == Kind::Bare && !self.has_server && !self.has_proxy {
+        if self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
             return false;
         }
         self.unexplained(number, line);
@@ -181,8 +184,8 @@ impl Stream {
     /// An error line of a program that no row explains.
     pub(crate) fn unexplained(&mut self, number: u64, line: &Line<'_>) {
         let writer = match self.kind {
-            Kind::Of(writer) => writer,
-            Kind::Bare | Kind::Unknown => Writer::Server,
+            WriterKind::Of(writer) => writer,
+            WriterKind::Bare | WriterKind::Unknown => Writer::Server,
         };
         self.life.complain(number, line);
         self.faults.record(&symptom(&UNEXPLAINED, writer, "", number, line, true));
@@ -200,7 +203,7 @@ impl Stream {
     /// Whose line it is, what it means, and whether only this program prints it.
     fn pattern(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> Option<(Writer, &'static Pattern, bool)> {
         let of = |writer| reading.pattern(writer).map(|pattern| (writer, pattern));
-        if let Kind::Of(writer) = self.kind {
+        if let WriterKind::Of(writer) = self.kind {
             let own = of(writer).map(|(writer, pattern)| (writer, pattern, true));
             // Under the proxy's name another program may print.
             let foreign = || {
@@ -216,17 +219,18 @@ impl Stream {
         let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
         // What ends either of them is the proxy's where nothing tells whose line it is.
-        let both = candidates[1].filter(|(_, pattern)| self.kind == Kind::Bare && pattern.effect == Effect::Fatal);
+        let both =
+            candidates[1].filter(|(_, pattern)| self.kind == WriterKind::Bare && pattern.effect == Effect::Fatal);
         let tell_tale = tell_tale.filter(|(writer, _)| *writer != Writer::Server || both.is_none());
         let found = tell_tale.or(agent).or_else(|| candidates.into_iter().flatten().next());
         let Some((writer, pattern)) = found else {
-            let writer = if self.kind == Kind::Bare { Writer::Proxy } else { Writer::Server };
+            let writer = if self.kind == WriterKind::Bare { Writer::Proxy } else { Writer::Server };
             return of(Writer::Container).map(|(_, pattern)| (writer, pattern, false));
         };
         let sure = tell_tale.is_some() || agent.is_some();
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        if self.kind == Kind::Unknown && sure && !traceback && !is_container_pattern(pattern) {
-            self.kind = Kind::Of(writer);
+        if self.kind == WriterKind::Unknown && sure && !traceback && !is_container_pattern(pattern) {
+            self.kind = WriterKind::Of(writer);
         }
         Some((writer, pattern, sure))
     }
@@ -271,7 +275,7 @@ impl Stream {
                 self.pip_was_last = true;
             }
             // Among bare lines it may be Compose 1's own.
-            Event::Traceback if self.kind != Kind::Bare || self.has_server => self.traceback = TRACEBACK,
+            Event::Traceback if self.kind != WriterKind::Bare || self.has_server => self.traceback = TRACEBACK,
             Event::OtherProxy => {
                 self.other_proxy.get_or_insert_with(|| (number, text.to_owned()));
                 if level::is_error(text) {
@@ -308,15 +312,15 @@ impl Stream {
 
     /// A server answered a call.
     fn answered(&mut self, access: &Access<'_>, writer: Writer, subject: &str, number: u64, line: &Line<'_>) {
-        use super::calls::Answer;
-        self.has_server |= self.kind != Kind::Bare || access.method == "POST";
+        use super::calls::Meaning;
+        self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
         match self.calls.take(access, number, line) {
-            Answer::Nothing => {}
-            Answer::Passed => {
+            Meaning::Nothing => {}
+            Meaning::Passed => {
                 self.life.serves();
                 self.faults.heal(|f| f.writer == Writer::Server && f.rule != Some(RuleId::UnexplainedError));
             }
-            Answer::Failed(pattern) => {
+            Meaning::Failed(pattern) => {
                 let subject = if subject.is_empty() { access.route() } else { subject };
                 self.faults.record(&symptom(pattern, writer, subject, number, line, true));
             }

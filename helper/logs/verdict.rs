@@ -2,13 +2,13 @@
 
 use super::Logs;
 use super::calls::Passed;
-use super::cloudflared::{CONNECTIONS, Case};
+use super::cloudflared::{CONNECTIONS, LogFacts};
 use super::ends;
 use super::fault::Fault;
-use super::kind::{Kind, writer_of};
+use super::kind::{WriterKind, writer_of};
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
-use super::programs::{self, Found, Seen};
+use super::programs::{self, StreamFault, Working};
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
@@ -50,24 +50,24 @@ impl Logs {
     /// What the log adds up to.
     pub(crate) fn verdict(&self) -> LogVerdict {
         let mut verdict = LogVerdict { undated: self.undated, last: self.last, ..LogVerdict::default() };
-        let named_proxy = self.streams.iter().any(|s| s.kind == Kind::Of(Writer::Proxy) && !s.name.is_empty());
+        let named_proxy = self.streams.iter().any(|s| s.kind == WriterKind::Of(Writer::Proxy) && !s.name.is_empty());
         let mut findings = Vec::new();
         self.judge_engine(&mut findings);
         self.judge_agents(&mut findings, &mut verdict);
-        let calls: Vec<Found<'_>> = self
+        let calls: Vec<StreamFault<'_>> = self
             .streams
             .iter()
-            .flat_map(|stream| stream.faults.open().map(move |fault| Found { stream, fault }))
+            .flat_map(|stream| stream.faults.open().map(move |fault| StreamFault { stream, fault }))
             .filter(|found| matches!(found.fault.writer, Writer::Proxy | Writer::Server))
             // What several programs could have said counts as the proxy's only if the proxy is not elsewhere.
             .filter(|found| found.fault.sure || found.fault.is_anyones() || found.stream.has_proxy || !named_proxy)
             // Bare lines around an error of docker's are its own: the traceback of Compose 1.
             .filter(|found| {
-                let bare = found.stream.kind == Kind::Bare && !found.stream.is_recognized();
+                let bare = found.stream.kind == WriterKind::Bare && !found.stream.is_recognized();
                 !(bare && self.engine.open().next().is_some() && found.fault.rule == Some(RuleId::UnexplainedError))
             })
             .collect();
-        let seen = Seen {
+        let seen = Working {
             passed: self.streams.iter().any(|s| s.calls.passed.is_some()),
             registered: verdict.registered.is_some_and(|registered| registered > 0),
         };
@@ -136,7 +136,7 @@ impl Logs {
         for stream in self.agents() {
             let quote = |fault: &Fault| quote(&stream.name, fault);
             let with_proxy = self.streams.iter().any(|s| s.has_proxy);
-            let case = Case { faults: &stream.faults, last: self.last, with_proxy, quote: &quote };
+            let case = LogFacts { faults: &stream.faults, last: self.last, with_proxy, quote: &quote };
             let mut found = stream.agent.judge(&case);
             // A call that came to the proxy later than it was out of reach: it is back.
             let called = self.streams.iter().filter_map(|s| s.calls.called).filter_map(|Passed { at }| at).max();
@@ -149,7 +149,7 @@ impl Logs {
                     finding.severity = Severity::Note;
                 }
             }
-            let ended = |fault: &Fault| programs::ended_with(&Found { stream, fault });
+            let ended = |fault: &Fault| programs::ended_with(&StreamFault { stream, fault });
             if stream.faults.open().any(ended) {
                 let own = found.iter_mut().filter(|f| f.id == RuleId::UnexplainedError);
                 own.for_each(|f| f.severity = Severity::Error);
@@ -236,10 +236,12 @@ impl Logs {
             .filter(|s| !s.name.is_empty())
             .map(|s| {
                 let role = match s.kind {
-                    Kind::Of(Writer::Agent) => "cloudflared",
-                    Kind::Of(Writer::Proxy) => "proxy",
-                    Kind::Of(Writer::Server) => "server",
-                    Kind::Of(Writer::Engine | Writer::Container) | Kind::Unknown | Kind::Bare => "unknown",
+                    WriterKind::Of(Writer::Agent) => "cloudflared",
+                    WriterKind::Of(Writer::Proxy) => "proxy",
+                    WriterKind::Of(Writer::Server) => "server",
+                    WriterKind::Of(Writer::Engine | Writer::Container) | WriterKind::Unknown | WriterKind::Bare => {
+                        "unknown"
+                    }
                 };
                 (s.name.clone(), role)
             })
@@ -249,7 +251,7 @@ impl Logs {
     /// The names under which the proxy and cloudflared print, where the log tells.
     pub(crate) fn services(&self) -> (Option<&str>, Option<&str>) {
         let name = |writer| {
-            let stream = self.streams.iter().find(|s| s.kind == Kind::Of(writer) && !s.name.is_empty());
+            let stream = self.streams.iter().find(|s| s.kind == WriterKind::Of(writer) && !s.name.is_empty());
             stream.map(|s| s.name.as_str())
         };
         (name(Writer::Proxy), name(Writer::Agent))

@@ -290,7 +290,7 @@ pub(crate) fn ids(user: &str) -> (u32, u32) {
 
 /// Where a route leads, as far as the files tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum RouteTarget {
     /// A service of this project.
     Service(String),
     /// A container on a Docker network that the proxy joins from outside the project.
@@ -304,19 +304,23 @@ pub(crate) enum Target {
 }
 
 /// Locates an upstream.
-pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> Target {
+pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> RouteTarget {
     if let Some(service) = found.service_seen_by(proxy, upstream.host_text()) {
-        return Target::Service(service);
+        return RouteTarget::Service(service);
     }
     match upstream.host() {
-        Host::Engine => Target::Outside("it is a process on this host, which Docker does not show"),
-        Host::Address(_) => Target::Outside("it is an address outside of this project, which Docker does not show"),
-        Host::Name(_) => Target::Outside("it is a name outside of this project, which Docker does not show"),
-        Host::Label("localhost") => Target::Unknown("it is the proxy's own container"),
-        Host::Label(_) if !found.external_networks(proxy).is_empty() => Target::Joined(upstream.host_text().to_owned()),
-        Host::Label(_) if found.includes_others() => {
-            Target::Unknown("the compose file includes others, whose services are not looked at")
+        Host::Engine => RouteTarget::Outside("it is a process on this host, which Docker does not show"),
+        Host::Address(_) => {
+            RouteTarget::Outside("it is an address outside of this project, which Docker does not show")
         }
-        Host::Label(_) => Target::NoService,
+        Host::Name(_) => RouteTarget::Outside("it is a name outside of this project, which Docker does not show"),
+        Host::Label("localhost") => RouteTarget::Unknown("it is the proxy's own container"),
+        Host::Label(_) if !found.external_networks(proxy).is_empty() => {
+            RouteTarget::Joined(upstream.host_text().to_owned())
+        }
+        Host::Label(_) if found.includes_others() => {
+            RouteTarget::Unknown("the compose file includes others, whose services are not looked at")
+        }
+        Host::Label(_) => RouteTarget::NoService,
     }
 }

@@ -7,7 +7,7 @@ use super::mounts::spellings;
 use super::roles::Roles;
 use super::secrets;
 use super::sources::{self, Chosen, ComposeFile, MOST_FILES, Pulled};
-use super::stack::{FileIn, Stack};
+use super::stack::{ComposeStack, FileIn};
 use super::{merge, paths};
 use crate::answer::Finding;
 use crate::caller::Services;
@@ -56,15 +56,15 @@ pub(crate) struct Found {
     env_files: BTreeMap<String, Option<EnvFile>>,
     /// Absolute path of the directory, in its spellings.
     roots: Vec<String>,
-    stack: Stack,
+    stack: ComposeStack,
     /// Whose words the services are.
     pub(crate) view: View,
 }
 
 impl Deref for Found {
-    type Target = Stack;
+    type Target = ComposeStack;
 
-    fn deref(&self) -> &Stack {
+    fn deref(&self) -> &ComposeStack {
         &self.stack
     }
 }
@@ -91,7 +91,7 @@ impl Found {
             env_fault,
             parts: Vec::new(),
             env_files: BTreeMap::new(),
-            stack: Stack::new(Value::Null, roots.clone()),
+            stack: ComposeStack::new(Value::Null, roots.clone()),
             roots,
             view: View::Files,
         };
@@ -121,7 +121,7 @@ impl Found {
             env_fault: None,
             parts: Vec::new(),
             env_files: BTreeMap::new(),
-            stack: Stack::new(Value::Null, roots.clone()),
+            stack: ComposeStack::new(Value::Null, roots.clone()),
             roots,
             view: View::Files,
         };
@@ -150,9 +150,9 @@ impl Found {
         self.stack.set_ingress(ingress);
     }
 
-    fn stack_of(&self, tree: Value) -> Stack {
+    fn stack_of(&self, tree: Value) -> ComposeStack {
         let active = self.env.as_ref().and_then(|env| env.get("COMPOSE_PROFILES")).unwrap_or_default();
-        Stack::new(tree, self.roots.clone()).with_profiles(&active)
+        ComposeStack::new(tree, self.roots.clone()).with_profiles(&active)
     }
 
     /// What each file says, for itself.

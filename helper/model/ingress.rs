@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stack::{FileIn, Stack};
+use super::stack::{ComposeStack, FileIn};
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::Deployment;
 use crate::os::files;
@@ -12,7 +12,7 @@ const DEFAULTS: [&str; 3] =
     ["/etc/cloudflared/config.yml", "/etc/cloudflared/config.yaml", "/home/nonroot/.cloudflared/config.yml"];
 
 /// The address of every service that has such a file in the directory.
-pub(super) fn read(stack: &Stack, deployment: &Deployment) -> BTreeMap<String, String> {
+pub(super) fn read(stack: &ComposeStack, deployment: &Deployment) -> BTreeMap<String, String> {
     let runs_tunnel = |name: &String| stack.command(name).iter().any(|word| word == "tunnel");
     let names = stack.service_names().into_iter().filter(runs_tunnel).filter(|name| stack.url(name).is_none());
     names

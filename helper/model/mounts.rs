@@ -7,7 +7,7 @@ use crate::os::files::inside;
 
 /// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum Mounted {
     /// A path of the host: inside the directory relative to it, otherwise as it is written.
     Bind(String),
     /// A named volume.
@@ -19,7 +19,7 @@ pub(crate) enum Source {
 /// One entry of `volumes:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
-    pub(crate) source: Source,
+    pub(crate) source: Mounted,
     /// Absolute path in the container.
     pub(crate) target: String,
     /// Whether SELinux hosts give it a label.
@@ -33,7 +33,7 @@ impl Mount {
             Value::String(text) => short(text)?,
             map => long(map)?,
         };
-        if let Source::Bind(path) = &mut mount.source {
+        if let Mounted::Bind(path) = &mut mount.source {
             *path = within(path, roots);
         }
         Some(mount)
@@ -42,8 +42,8 @@ impl Mount {
     /// The path on the host, for a bind mount.
     pub(crate) fn bind(&self) -> Option<&str> {
         match &self.source {
-            Source::Bind(path) => Some(path),
-            Source::Volume(_) | Source::Other => None,
+            Mounted::Bind(path) => Some(path),
+            Mounted::Volume(_) | Mounted::Other => None,
         }
     }
 }
@@ -73,12 +73,12 @@ pub(super) fn short(text: &str) -> Option<Mount> {
     });
     let first = parts.next()?.to_owned();
     let Some(target) = parts.next() else {
-        return Some(Mount { source: Source::Other, target: first, is_labelled: false });
+        return Some(Mount { source: Mounted::Other, target: first, is_labelled: false });
     };
     let is_labelled = parts.next().unwrap_or_default().split(',').any(|option| matches!(option, "z" | "Z"));
     // A bare word is a named volume.
     let is_path = first.starts_with(['.', '/', '~', '$']);
-    let source = if is_path { Source::Bind(first) } else { Source::Volume(first) };
+    let source = if is_path { Mounted::Bind(first) } else { Mounted::Volume(first) };
     Some(Mount { source, target: target.trim_end_matches('/').to_owned(), is_labelled })
 }
 
@@ -86,9 +86,9 @@ fn long(map: &Value) -> Option<Mount> {
     let said = |key: &str| at(map, &[key]).and_then(yaml::scalar);
     let target = said("target")?.trim_end_matches('/').to_owned();
     let source = match (said("type").as_deref(), said("source")) {
-        (Some("bind"), Some(path)) => Source::Bind(path),
-        (Some("volume"), Some(name)) => Source::Volume(name),
-        _ => Source::Other,
+        (Some("bind"), Some(path)) => Mounted::Bind(path),
+        (Some("volume"), Some(name)) => Mounted::Volume(name),
+        _ => Mounted::Other,
     };
     let is_labelled = at(map, &["bind", "selinux"]).and_then(yaml::scalar).is_some();
     Some(Mount { source, target, is_labelled })
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn volumes_are_read_in_both_spellings() {
-        let bind = |path: &str| Source::Bind(path.into());
+        let bind = |path: &str| Mounted::Bind(path.into());
         for (text, source, target, is_labelled) in [
             ("./data:/data:ro", bind("data"), "/data", false),
             ("/d/conf:/etc/x/:ro,z", bind("conf"), "/etc/x", true),
@@ -109,11 +109,11 @@ mod tests {
             ("/elsewhere:/x", bind("/elsewhere"), "/x", false),
             ("../up:/x", bind("../up"), "/x", false),
             ("${D:-./data}:/data", bind("${D:-./data}"), "/data", false),
-            ("named:/data", Source::Volume("named".into()), "/data", false),
-            ("/only", Source::Other, "/only", false),
+            ("named:/data", Mounted::Volume("named".into()), "/data", false),
+            ("/only", Mounted::Other, "/only", false),
             ("{type: bind, source: /d/a, target: /a, bind: {selinux: z}}", bind("a"), "/a", true),
-            ("{type: volume, source: v, target: /a}", Source::Volume("v".into()), "/a", false),
-            ("{type: tmpfs, target: /a}", Source::Other, "/a", false),
+            ("{type: volume, source: v, target: /a}", Mounted::Volume("v".into()), "/a", false),
+            ("{type: tmpfs, target: /a}", Mounted::Other, "/a", false),
         ] {
             let value: Value = yaml::from_text(text).unwrap();
             assert_eq!(

@@ -12,7 +12,7 @@ use crate::rules::{self, RuleId};
 
 /// Where a file that the proxy reads is on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum PairFile {
     /// A path inside the directory; symbolic links are followed.
     Inside(String),
     /// It cannot be seen from here: why.
@@ -28,11 +28,11 @@ pub(crate) fn places(
     found: &Found,
     proxy: Option<&str>,
     gateway: Option<&Gateway>,
-) -> (Place, Place) {
+) -> (PairFile, PairFile) {
     let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
     let place = |named: Option<&String>, layout: &str| match (proxy, named) {
         (Some(proxy), Some(named)) if named.starts_with('/') => on_this_host(deployment, found.file_in(proxy, named)),
-        _ => Place::Inside(layout.to_owned()),
+        _ => PairFile::Inside(layout.to_owned()),
     };
     (
         place(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT),
@@ -40,17 +40,17 @@ pub(crate) fn places(
     )
 }
 
-fn on_this_host(deployment: &Deployment, file: FileIn) -> Place {
+fn on_this_host(deployment: &Deployment, file: FileIn) -> PairFile {
     match file {
         FileIn::Host(place) => match files::inside(&place) {
-            Some(place) => Place::Inside(linked(deployment, &place).unwrap_or(place)),
-            None => Place::Unseen(format!("`{place}` is outside of the directory")),
+            Some(place) => PairFile::Inside(linked(deployment, &place).unwrap_or(place)),
+            None => PairFile::Unseen(format!("`{place}` is outside of the directory")),
         },
-        FileIn::Text(_) | FileIn::Variable(_) => Place::Unseen("it is handed over by the compose file".into()),
+        FileIn::Text(_) | FileIn::Variable(_) => PairFile::Unseen("it is handed over by the compose file".into()),
         FileIn::Volume(name) => {
-            Place::Unseen(format!("it is in the volume `{name}`, which this host's paths do not show"))
+            PairFile::Unseen(format!("it is in the volume `{name}`, which this host's paths do not show"))
         }
-        FileIn::Image => Place::Nowhere,
+        FileIn::Image => PairFile::Nowhere,
     }
 }
 
@@ -108,10 +108,10 @@ impl ProxyPair {
         let (cert, key) = places(deployment, found, Some(&proxy), Some(gateway));
         for (place, standard) in [(cert, path::TLS_CRT), (key, path::TLS_KEY)] {
             match place {
-                Place::Inside(place) if is_same(deployment, &place, standard) => {}
-                Place::Inside(place) => return Self::Other(place),
-                Place::Unseen(why) => return Self::Unknown(why),
-                Place::Nowhere => return Self::Unknown("no mount shows the pair to the proxy".into()),
+                PairFile::Inside(place) if is_same(deployment, &place, standard) => {}
+                PairFile::Inside(place) => return Self::Other(place),
+                PairFile::Unseen(why) => return Self::Unknown(why),
+                PairFile::Nowhere => return Self::Unknown("no mount shows the pair to the proxy".into()),
             }
         }
         Self::Standard

@@ -1,6 +1,6 @@
 //! Who is who in a stack, by evidence: image, configuration, who dials whom. A service's name proves nothing.
 
-use super::stack::{FileIn, Reach, Stack};
+use super::stack::{ComposeStack, FileIn, Reach};
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET};
 use crate::config::images;
 
@@ -16,7 +16,7 @@ pub(crate) struct Roles {
 /// Where Anthropic publishes the proxy.
 const REGISTRY: &str = "anthropic-public-registry/";
 
-impl Stack {
+impl ComposeStack {
     /// Finds the roles.
     pub(crate) fn roles(&self) -> Roles {
         let names: Vec<String> = self.service_names().into_iter().collect();
@@ -86,7 +86,7 @@ mod tests {
 
     fn roles(services: &str) -> (Option<String>, Option<String>) {
         let tree = yaml::from_text(&format!("services:\n{services}")).unwrap();
-        let Roles { proxy, agent } = Stack::new(tree, vec!["/d".into()]).roles();
+        let Roles { proxy, agent } = ComposeStack::new(tree, vec!["/d".into()]).roles();
         (proxy, agent)
     }
 

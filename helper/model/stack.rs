@@ -5,14 +5,14 @@ use std::sync::OnceLock;
 
 use ipnet::Ipv4Net;
 
-use super::mounts::{Mount, Source};
+use super::mounts::{Mount, Mounted};
 use crate::config::compose::words;
 use crate::config::yaml::{self, Value, at};
 use crate::redact::names;
 
 /// The services with all that belongs to them.
 #[derive(Clone, Debug)]
-pub(crate) struct Stack {
+pub(crate) struct ComposeStack {
     tree: Value,
     /// Absolute path of the directory, in its spellings.
     roots: Vec<String>,
@@ -71,7 +71,7 @@ pub(super) fn names(tree: &Value) -> Vec<String> {
     services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
 }
 
-impl Stack {
+impl ComposeStack {
     pub(super) fn new(tree: Value, roots: Vec<String>) -> Self {
         Self { tree, roots, profiles: Vec::new(), ingress: BTreeMap::new(), hosts: OnceLock::new() }
     }
@@ -185,11 +185,13 @@ impl Stack {
             mounts.iter().filter_map(|mount| Some((mount, below(mount)?))).max_by_key(|(m, _)| m.target.len());
         match deepest {
             None => FileIn::Image,
-            Some((Mount { source: Source::Volume(volume), .. }, _)) => FileIn::Volume(volume.clone()),
-            Some((Mount { source: Source::Other, .. }, _)) => FileIn::Volume("without a name".into()),
-            Some((Mount { source: Source::Bind(source), .. }, rest)) if rest.is_empty() => FileIn::Host(source.clone()),
-            Some((Mount { source: Source::Bind(source), .. }, rest)) if source.is_empty() => FileIn::Host(rest),
-            Some((Mount { source: Source::Bind(source), .. }, rest)) => {
+            Some((Mount { source: Mounted::Volume(volume), .. }, _)) => FileIn::Volume(volume.clone()),
+            Some((Mount { source: Mounted::Other, .. }, _)) => FileIn::Volume("without a name".into()),
+            Some((Mount { source: Mounted::Bind(source), .. }, rest)) if rest.is_empty() => {
+                FileIn::Host(source.clone())
+            }
+            Some((Mount { source: Mounted::Bind(source), .. }, rest)) if source.is_empty() => FileIn::Host(rest),
+            Some((Mount { source: Mounted::Bind(source), .. }, rest)) => {
                 FileIn::Host(format!("{}/{rest}", source.trim_end_matches('/')))
             }
         }

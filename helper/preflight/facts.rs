@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::deployed::Deployed;
-use super::host::{self, Host};
+use super::host::{self, HostState};
 use super::network::{self, Network};
 use super::tools::{self, Tools};
 use crate::caller::Caller;
@@ -19,7 +19,7 @@ pub(super) struct HostFacts {
     pub(super) limit: Duration,
     pub(super) deployed: Deployed,
     pub(super) tools: Tools,
-    pub(super) host: Host,
+    pub(super) host: HostState,
     pub(super) network: Network,
 }
 
@@ -46,27 +46,27 @@ impl HostFacts {
 
 /// What one thread found.
 pub(super) enum Fact {
-    Tools(tools::Answer),
-    Host(host::Answer),
-    Network(network::Answer),
+    Tools(tools::ToolAnswer),
+    Host(host::HostAnswer),
+    Network(network::NetworkAnswer),
     /// A route leads to this address: in words, and the address.
     Upstream(String, Ipv4Addr),
 }
 
-impl From<tools::Answer> for Fact {
-    fn from(answer: tools::Answer) -> Self {
+impl From<tools::ToolAnswer> for Fact {
+    fn from(answer: tools::ToolAnswer) -> Self {
         Self::Tools(answer)
     }
 }
 
-impl From<host::Answer> for Fact {
-    fn from(answer: host::Answer) -> Self {
+impl From<host::HostAnswer> for Fact {
+    fn from(answer: host::HostAnswer) -> Self {
         Self::Host(answer)
     }
 }
 
-impl From<network::Answer> for Fact {
-    fn from(answer: network::Answer) -> Self {
+impl From<network::NetworkAnswer> for Fact {
+    fn from(answer: network::NetworkAnswer) -> Self {
         Self::Network(answer)
     }
 }

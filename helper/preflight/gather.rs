@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::deployed::Deployed;
 use super::facts::HostFacts;
-use super::network::{Plan, probes};
+use super::network::{ProbePlan, probes};
 use super::parallel::{Tasks, remaining};
 use super::tools::Questions;
 use super::{host, tools};
@@ -27,7 +27,7 @@ pub(super) fn gather(
     facts: &mut HostFacts,
     docker: Option<Docker>,
     deployment: Option<Deployment>,
-    plan: Option<&Plan>,
+    plan: Option<&ProbePlan>,
     deadline: Instant,
 ) -> bool {
     let (deployed, caller) = (&facts.deployed, &facts.caller);

@@ -19,7 +19,7 @@ pub(crate) use report::{PreflightData, PreflightRequest};
 
 use self::deployed::Deployed;
 use self::facts::{Fact, HostFacts};
-use self::host::Host;
+use self::host::HostState;
 use self::network::judge::{self, Context};
 use self::network::probes;
 use self::parallel::{Tasks, remaining};
@@ -71,7 +71,7 @@ pub(crate) fn run(
         caller: caller.clone(),
         limit,
         tools: Tools::of(docker.as_ref()),
-        host: Host::default(),
+        host: HostState::default(),
         network,
         deployed,
     };

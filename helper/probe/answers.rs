@@ -1,14 +1,14 @@
 //! What an answer of a route's server means: one row an answer.
 
 use super::hosts;
-use super::state::{Behind, State};
-use super::wire::{Got, Http, Listener, Seen, Step, Target, TlsFault, Try};
+use super::state::{Behind, Callability};
+use super::wire::{Got, Http, Listener, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::redact;
 use crate::rules::RuleId;
 
 /// All that a row looks at.
 pub(super) struct Case<'a> {
-    pub(super) target: &'a Target,
+    pub(super) target: &'a ProbeTarget,
     pub(super) seen: &'a Seen,
     pub(super) behind: &'a Behind,
     /// What the server answered at the path that Claude calls.
@@ -18,10 +18,10 @@ pub(super) struct Case<'a> {
 }
 
 /// One answer of a server.
-pub(super) struct Answer {
+pub(super) struct AnswerRow {
     pub(super) when: fn(&Case<'_>) -> bool,
     pub(super) rule: RuleId,
-    pub(super) state: State,
+    pub(super) state: Callability,
     pub(super) reason: fn(&Case<'_>) -> String,
 }
 
@@ -85,174 +85,174 @@ impl Case<'_> {
 }
 
 /// In the order of the layers; the first row that fits counts.
-pub(super) static ANSWERS: &[Answer] = &[
-    Answer {
+pub(super) static ANSWERS: &[AnswerRow] = &[
+    AnswerRow {
         when: |c| *c.got == Got::NameUnknown,
         rule: RuleId::UpstreamDns,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| format!("is not known by the name {} in the proxy's network", c.target.host),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.is_lookup_late(),
         rule: RuleId::UpstreamDns,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| format!("could not be looked up by the name {} within {}", c.target.host, limit(c)),
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::NotAllowed,
         rule: RuleId::UpstreamIpRejected,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| {
             let all: Vec<String> = c.seen.addresses.iter().take(3).map(ToString::to_string).collect();
             format!("has the address {}, which the proxy may not dial", all.join(", "))
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.got, Got::Refused | Got::Timeout) && c.is_loopback_only(),
         rule: RuleId::UpstreamBindLoopback,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| format!("listens on 127.0.0.1:{} only", c.port()),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.got, Got::Refused | Got::Timeout | Got::Unreachable) && is_connect(c) && c.is_open(),
         rule: RuleId::UpstreamFirewalled,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| format!("listens on port {}, and a firewall keeps the proxy from it", c.port()),
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::Refused && !c.other_ports().is_empty(),
         rule: RuleId::UpstreamWrongPort,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| {
             let ports: Vec<String> = c.other_ports().iter().take(3).map(ToString::to_string).collect();
             format!("listens on port {}, not on {}", ports.join(", "), c.port())
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::Refused,
         rule: RuleId::UpstreamRefused,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| format!("refuses connections on port {}", c.port()),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.got, Got::Timeout | Got::Unreachable),
         rule: RuleId::UpstreamTimeout,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| match c.got {
             Got::Unreachable => "cannot be reached: no route to its address".to_owned(),
             _ if is_connect(c) => format!("does not accept connections on port {} within {}", c.port(), limit(c)),
             _ => format!("accepts the connection and does not answer within {}", limit(c)),
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::WrongScheme,
         rule: RuleId::UpstreamWrongScheme,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| {
             let (speaks, says) = if c.target.https { ("plain HTTP", "https") } else { ("TLS", "http") };
             format!("speaks {speaks}, and the route says {says}")
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::Tls(TlsFault::NoAnchor),
         rule: RuleId::UpstreamTls,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |_| "has a certificate, and the proxy has nothing to check it against".to_owned(),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.got, Got::Tls(_)),
         rule: RuleId::UpstreamTlsFailed,
-        state: State::Unreachable,
+        state: Callability::Unreachable,
         reason: |c| match c.got {
             Got::Tls(fault) => tls_reason(fault, &c.target.host),
             _ => String::new(),
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| c.http.is_some_and(|http| is_redirect_to_https(http) && !c.target.https),
         rule: RuleId::UpstreamWrongScheme,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("redirects http to https ({})", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.http_is(&[400, 403]) && c.text().to_ascii_lowercase().contains("invalid origin"),
         rule: RuleId::UpstreamOriginRejected,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("rejects the caller's origin ({})", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.status == 421 || c.is_host_proven() || hosts::maker(c.status, c.text()).is_some(),
         rule: RuleId::UpstreamHostRejected,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("rejects the tunnel's host name ({})", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.status == 403,
         rule: RuleId::UpstreamForbidden,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("forbids the request at {} (403)", c.target.path),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.status, 300..=399),
         rule: RuleId::UpstreamSlash307,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| {
             let to = c.http.and_then(|http| http.location.clone()).unwrap_or_default();
             format!("redirects {} to {} ({})", c.target.path, redact::cut(&redact::foreign(&to), 64), c.status)
         },
     },
-    Answer {
+    AnswerRow {
         when: |c| c.http.is_some_and(is_page) || c.pages().any(|path| path == c.target.path),
         rule: RuleId::UpstreamWebPage,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("answers {} with a web page", c.target.path),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.http_is(&[404, 410]),
         rule: RuleId::UpstreamPath404,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("has no MCP endpoint at {} ({})", c.target.path, c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.status == 405,
         rule: RuleId::UpstreamMethod,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("accepts no POST at {} (405)", c.target.path),
     },
-    Answer {
+    AnswerRow {
         when: |c| c.http_is(&[406, 415]),
         rule: RuleId::UpstreamNotAcceptable,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("refuses the media types that MCP clients send ({})", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.status, 500..=599) || c.status == 429,
         rule: RuleId::UpstreamFailed,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("fails with {}", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |c| *c.got == Got::Closed,
         rule: RuleId::UpstreamFailed,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |_| "closes the connection without an answer".to_owned(),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.got, Got::NotHttp(_)),
         rule: RuleId::UpstreamNotMcp,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("does not speak HTTP on port {}", c.port()),
     },
-    Answer {
+    AnswerRow {
         when: |c| matches!(c.status, 400..=499),
         rule: RuleId::UpstreamBadRequest,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("refuses MCP's requests ({})", c.status),
     },
-    Answer {
+    AnswerRow {
         when: |_| true,
         rule: RuleId::UpstreamNotMcp,
-        state: State::Refused,
+        state: Callability::Refused,
         reason: |c| format!("does not answer as an MCP server at {}", c.target.path),
     },
 ];

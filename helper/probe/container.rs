@@ -56,14 +56,11 @@ pub(crate) enum Place<'a> {
     OwnNetwork,
 }
 
-/// What it got, or why it could not run: then nothing was checked.
-pub(crate) type Outcome = Result<Told, String>;
-
 /// Runs the program at the given place and returns its answer.
 ///
 /// # Errors
 /// `io` when docker cannot be started.
-pub(crate) fn run(docker: &Docker, place: Place<'_>, ask: &Ask) -> Result<Outcome, Error> {
+pub(crate) fn run(docker: &Docker, place: Place<'_>, ask: &Ask) -> Result<Result<Told, String>, Error> {
     let program = match Program::find() {
         Ok(program) => program,
         Err(why) => return Ok(Err(why)),
@@ -95,7 +92,7 @@ fn run_in(
     network: &str,
     deadline: u64,
     ask: &Ask,
-) -> Result<Outcome, Error> {
+) -> Result<Result<Told, String>, Error> {
     let label = format!("{DEADLINE}={deadline}");
     let mut args = vec!["run", "--rm", "--interactive", "--name", name, "--label", &label, "--network", network];
     for label in NOT_COMPOSE {

@@ -1,9 +1,12 @@
 //! The verdict about a route, from what was seen of its server. Pure; [`super::inside`] looks.
 
+use serde_json::{Value, json};
+
 use super::answers::{ANSWERS, Case, status, text};
 use super::hosts;
-use super::state::{Behind, State};
-use super::wire::{Got, Seen, Server, Step, Target, Try};
+use super::state::{Behind, Callability};
+use super::target::NAME;
+use super::wire::{Got, ProbeTarget, Seen, Server, Step, Try};
 use crate::answer::count;
 use crate::redact;
 use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
@@ -12,7 +15,7 @@ use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
 #[derive(Clone, Debug)]
 pub(crate) struct RouteVerdict {
     /// Whether it can be called.
-    pub(crate) state: State,
+    pub(crate) state: Callability,
     /// What is wrong, in a few words whose subject is the server: "refuses connections on port 9000".
     pub(crate) reason: Option<String>,
     /// The same as a finding.
@@ -20,7 +23,7 @@ pub(crate) struct RouteVerdict {
 }
 
 /// Judges one route. `kept` says that a person chose the path; otherwise it is only the usual one.
-pub(crate) fn judge(target: &Target, seen: &Seen, behind: &Behind, kept: bool) -> RouteVerdict {
+pub(crate) fn judge(target: &ProbeTarget, seen: &Seen, behind: &Behind, kept: bool) -> RouteVerdict {
     if let Some(server) = &seen.server {
         return judge_server(target, seen, server, kept);
     }
@@ -44,45 +47,49 @@ pub(crate) fn judge(target: &Target, seen: &Seen, behind: &Behind, kept: bool) -
     };
     let case = Case { target, seen, behind, got, http, status: status(got).unwrap_or_default() };
     let Some(answer) = ANSWERS.iter().find(|answer| (answer.when)(&case)) else {
-        return RouteVerdict { state: State::NotChecked, reason: None, finding: None };
+        return RouteVerdict { state: Callability::NotChecked, reason: None, finding: None };
     };
     let reason = (answer.reason)(&case);
     let finding = complete(finding(answer.rule, target, &reason), answer.rule, &case);
     RouteVerdict { state: answer.state, reason: Some(reason), finding: Some(finding) }
 }
 
-fn finding(rule: RuleId, target: &Target, reason: &str) -> Finding {
-    let mut finding = rules::finding(rule).about(Subject::route(target.name.clone()));
+fn finding(rule: RuleId, target: &ProbeTarget, reason: &str) -> Finding {
+    let mut finding = rules::finding(rule);
+    finding.subject = target.route.clone().map(Subject::route);
     // It was tried; where only a log says so, it may be milder.
     finding.severity = Severity::Error;
-    finding.title = format!("`{}` {reason}", target.name);
+    finding.title = format!("`{}` {reason}", target.shown_name());
     finding
 }
 
-fn judge_server(target: &Target, seen: &Seen, server: &Server, kept: bool) -> RouteVerdict {
+fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) -> RouteVerdict {
     if server.lost > 0 {
         let reason =
             format!("forgets sessions: {} of {} in one session failed", server.lost, count(server.asked, "request"));
         let finding = finding(RuleId::UpstreamSessionLost, target, &reason);
-        return RouteVerdict { state: State::Refused, reason: Some(reason), finding: Some(finding) };
+        return RouteVerdict { state: Callability::Refused, reason: Some(reason), finding: Some(finding) };
     }
     if server.path == target.path {
-        return RouteVerdict { state: State::Callable, reason: None, finding: None };
+        return RouteVerdict { state: Callability::Callable, reason: None, finding: None };
     }
     let reason = format!("answers at {}, not at {}", server.path, target.path);
     let redirects = seen.tries.iter().any(|entry| {
         entry.path == target.path && matches!(&entry.got, Got::Http(http) if matches!(http.status, 300..=399))
     });
     let rule = if redirects { RuleId::UpstreamSlash307 } else { RuleId::UpstreamPathOther };
-    let request = serde_json::json!({"paths": {&target.name: &server.path}});
+    let request = match &target.route {
+        Some(name) => json!({"paths": {name: &server.path}}),
+        None => json!({"routes": {NAME: target.url()}, "paths": {NAME: &server.path}}),
+    };
     let severity = if kept { Severity::Error } else { Severity::Warning };
     let finding =
         finding(rule, target, &reason).with_remedy(Remedy::OtherPath { request: &request }).with_severity(severity);
-    let state = if kept { State::Refused } else { State::Callable };
+    let state = if kept { Callability::Refused } else { Callability::Callable };
     RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
 }
 
-fn needs_credential(target: &Target, seen: &Seen) -> RouteVerdict {
+fn needs_credential(target: &ProbeTarget, seen: &Seen) -> RouteVerdict {
     let challenge = seen.tries.iter().find_map(|entry| match &entry.got {
         Got::Http(http) if http.status == 401 => http.challenge.clone(),
         _ => None,
@@ -93,13 +100,12 @@ fn needs_credential(target: &Target, seen: &Seen) -> RouteVerdict {
     if let Some(scheme) = challenge {
         finding = finding.with(format!("WWW-Authenticate: {}", redact::cut(&redact::foreign(&scheme), 64)));
     }
-    RouteVerdict { state: State::NeedsCredential, reason: None, finding: Some(finding) }
+    RouteVerdict { state: Callability::NeedsCredential, reason: None, finding: Some(finding) }
 }
 
 /// The request of `render` that sends a route to its server under another scheme or port.
-fn url(target: &Target, https: bool, port: u16) -> serde_json::Value {
-    let scheme = if https { "https" } else { "http" };
-    serde_json::json!({"routes": {&target.name: format!("{scheme}://{}:{port}", target.host)}})
+fn url(target: &ProbeTarget, https: bool, port: u16) -> Value {
+    json!({"routes": {target.route.as_deref().unwrap_or(NAME): target.url_at(https, port)}})
 }
 
 /// Fills in the evidence and what this case tells of the fix.

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use super::container::{self, Outcome, Place};
+use super::container::{self, Place};
 use super::sockets;
 use super::state::Behind;
 use super::target::Planned;
-use super::wire::{Ask, Got, Listener, Metrics, Seen, Step, Target};
+use super::wire::{Ask, Got, Listener, Metrics, ProbeTarget, Seen, Step};
 use crate::answer::Error;
 use crate::engine::client::Docker;
 use crate::engine::container::Inspected;
@@ -101,7 +101,7 @@ pub(crate) fn metrics_of(docker: &Docker, agent: &Inspected) -> Result<Option<Me
 pub(crate) fn observe(
     docker: &Docker,
     place: Place<'_>,
-    targets: &[Target],
+    targets: &[ProbeTarget],
     metrics: &[String],
     neighbours: &[Neighbour],
 ) -> Result<Result<Observed, String>, Error> {
@@ -157,7 +157,7 @@ fn is_of_this_host(address: Ipv4Addr) -> bool {
 /// The listening sockets of a container, without those of Docker's own DNS; `None` where they cannot be seen.
 fn sockets_of(docker: &Docker, id: &str) -> Result<Option<Vec<Listener>>, Error> {
     let ask = Ask { deadline_ms: SLACK, sockets: true, ..Ask::default() };
-    let told: Outcome = container::run(docker, Place::Namespace(id), &ask)?;
+    let told = container::run(docker, Place::Namespace(id), &ask)?;
     let of_docker = |l: &Listener| l.address == IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
     Ok(told.ok().and_then(|told| told.listening).map(|all| all.into_iter().filter(|l| !of_docker(l)).collect()))
 }

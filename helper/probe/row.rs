@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::judge::{RouteVerdict, judge};
 use super::observe::Observed;
-use super::state::State;
+use super::state::Callability;
 use super::target::Planned;
-use super::wire::{Era, Got, Seen, Server, SessionEnd, Step, TlsFault, Try};
+use super::wire::{Era, Got, ProbeTarget, Seen, Server, SessionEnd, Step, TlsFault, Try};
 use crate::answer::count;
 use crate::redact;
 use crate::rules::Finding;
@@ -29,7 +29,7 @@ pub(crate) struct RouteRow {
     /// Where it leads.
     pub(crate) upstream: String,
     /// Whether Claude can call it.
-    pub(crate) state: State,
+    pub(crate) state: Callability,
     /// The MCP server, if one answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<ServerRow>,
@@ -156,7 +156,6 @@ fn in_words(got: &Got) -> String {
 pub(crate) fn rows(
     planned: &[Planned],
     observed: Result<&Observed, &str>,
-    domain: &str,
     verbose: bool,
 ) -> Vec<(RouteRow, Option<Finding>)> {
     let mut seen = observed.map(|observed| observed.routes.iter());
@@ -166,25 +165,24 @@ pub(crate) fn rows(
             (Ok(target), Ok(seen)) => match seen.next() {
                 Some((seen, behind)) => {
                     let verdict = judge(target, seen, behind, route.is_kept);
-                    let row = row(route, seen, &verdict, &target.tunnel_host, &target.path, verbose);
+                    let row = row(route, target, seen, &verdict, verbose);
                     (row, verdict.finding)
                 }
-                None => (unchecked(route, domain, "the probe did not say anything about it"), None),
+                None => (unchecked(route, "the probe did not say anything about it"), None),
             },
-            (Err(why), _) => (unchecked(route, domain, why), None),
-            (Ok(_), Err(why)) => (unchecked(route, domain, *why), None),
+            (Err(why), _) => (unchecked(route, why), None),
+            (Ok(_), Err(why)) => (unchecked(route, *why), None),
         })
         .collect()
 }
 
-fn unchecked(route: &Planned, domain: &str, why: impl AsRef<str>) -> RouteRow {
-    let host = route.target.as_ref().map_or_else(|_| format!("{}.{domain}", route.name), |t| t.tunnel_host.clone());
+fn unchecked(route: &Planned, why: impl AsRef<str>) -> RouteRow {
     let path = route.target.as_ref().map_or(super::target::USUAL_PATHS[0], |target| &target.path);
     RouteRow {
         name: route.name.clone(),
-        url: format!("https://{host}{path}"),
+        url: format!("https://{}{path}", route.host),
         upstream: route.upstream.clone(),
-        state: State::NotChecked,
+        state: Callability::NotChecked,
         server: None,
         reason: Some(redact::evidence(why.as_ref())),
         addresses: Vec::new(),
@@ -193,22 +191,23 @@ fn unchecked(route: &Planned, domain: &str, why: impl AsRef<str>) -> RouteRow {
     }
 }
 
-fn row(route: &Planned, seen: &Seen, verdict: &RouteVerdict, host: &str, path: &str, verbose: bool) -> RouteRow {
-    let path = seen.server.as_ref().filter(|_| verdict.state.is_callable()).map_or(path, |server| &server.path);
+fn row(route: &Planned, target: &ProbeTarget, seen: &Seen, verdict: &RouteVerdict, verbose: bool) -> RouteRow {
+    let server = seen.server.as_ref().filter(|_| verdict.state.is_callable());
+    let path = server.map_or(&target.path, |server| &server.path);
     let shown = match verdict.state {
         _ if verbose => usize::MAX,
-        State::Callable => 0,
+        Callability::Callable => 0,
         _ => SHOWN,
     };
     RouteRow {
         name: route.name.clone(),
-        url: format!("https://{host}{path}"),
+        url: format!("https://{}{path}", route.host),
         upstream: route.upstream.clone(),
         state: verdict.state,
         server: seen.server.as_ref().map(ServerRow::of),
         reason: verdict.reason.clone(),
         addresses: seen.addresses.clone(),
-        tried: seen.tries.iter().take(shown).map(|entry| TryRow::of(entry, host)).collect(),
+        tried: seen.tries.iter().take(shown).map(|entry| TryRow::of(entry, &target.tunnel_host)).collect(),
         ms: Some(seen.ms),
     }
 }
@@ -219,16 +218,16 @@ pub(crate) fn in_one_sentence(rows: &[RouteRow], can: &str) -> String {
     let callable: Vec<String> = list(&|row| {
         let server = row.server.as_ref().map(ServerRow::in_words);
         row.state.is_callable().then(|| match (row.state, server) {
-            (State::NeedsCredential, _) => format!("{} (with a credential)", row.name),
+            (Callability::NeedsCredential, _) => format!("{} (with a credential)", row.name),
             (_, Some(server)) => format!("{} ({server})", row.name),
             (_, None) => row.name.clone(),
         })
     });
     let failing: Vec<String> = list(&|row| {
-        let fails = matches!(row.state, State::Refused | State::Unreachable | State::NotApplied);
+        let fails = matches!(row.state, Callability::Refused | Callability::Unreachable | Callability::NotApplied);
         fails.then(|| format!("{}: it {}", row.name, row.reason.as_deref().unwrap_or("does not answer")))
     });
-    let unchecked: Vec<String> = list(&|row| (row.state == State::NotChecked).then(|| row.name.clone()));
+    let unchecked: Vec<String> = list(&|row| (row.state == Callability::NotChecked).then(|| row.name.clone()));
     let mut parts = Vec::new();
     if !callable.is_empty() {
         parts.push(format!("Claude {can} call {}", callable.join(", ")));

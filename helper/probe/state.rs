@@ -8,7 +8,7 @@ use super::wire::Listener;
 /// Whether Claude can call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
+pub(crate) enum Callability {
     /// An MCP server answered a real MCP request.
     Callable,
     /// A server answered and wants a credential.
@@ -23,7 +23,7 @@ pub(crate) enum State {
     NotChecked,
 }
 
-impl State {
+impl Callability {
     /// Whether Claude's call would be answered.
     pub(crate) fn is_callable(self) -> bool {
         matches!(self, Self::Callable | Self::NeedsCredential)

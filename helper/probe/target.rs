@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::wire::{Allowed, Target, Trust};
+use super::wire::{Allowed, ProbeTarget, Trust};
 use crate::config::gateway::{Gateway, data_file};
 use crate::deployment::route::Scheme;
 use crate::deployment::{Deployment, Upstream, path};
@@ -12,17 +12,22 @@ use crate::redact::names;
 /// Path of the MCP endpoint where none is kept, first; then the others that are usual.
 pub(crate) const USUAL_PATHS: [&str; 4] = ["/mcp", "/mcp/", "/sse", "/"];
 
+/// What a server is called in requests and URLs that is not a route yet.
+pub(crate) const NAME: &str = "NAME";
+
 /// One route to try.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
-    /// Its key in `routes`.
+    /// Its key in `routes`; the upstream of a server that is not a route yet.
     pub(crate) name: String,
+    /// Host name that Claude calls, as it may be shown.
+    pub(crate) host: String,
     /// Its value, as written.
     pub(crate) upstream: String,
     /// Whether a person chose its path.
     pub(crate) is_kept: bool,
     /// What is asked, or why it cannot be.
-    pub(crate) target: Result<Target, String>,
+    pub(crate) target: Result<ProbeTarget, String>,
 }
 
 /// The routes of a configuration. `domain` is the tunnel's, `paths` are those that are kept.
@@ -38,17 +43,19 @@ pub(crate) fn plan(
     let one = |(name, text): (&String, &String)| {
         let label = name.strip_suffix(&suffix).unwrap_or(name);
         let kept = paths.get(label).or_else(|| paths.get(name));
+        let host = if label.contains('.') { label.to_owned() } else { format!("{label}{suffix}") };
+        let shown = names::shown_route(&host).to_owned();
         let target = Upstream::parse(text).and_then(|upstream| {
             let trust = match upstream.scheme() {
                 Scheme::Http => Trust::default(),
                 Scheme::Https => trust.clone()?,
             };
-            let host = if label.contains('.') { label.to_owned() } else { format!("{label}{suffix}") };
             let chosen = kept.map_or(USUAL_PATHS[0], String::as_str);
-            Ok(target(name, &upstream, host, chosen, allowed(gateway), trust, limit_ms))
+            Ok(target(Some(name.clone()), &upstream, host, chosen, allowed(gateway), trust, limit_ms))
         });
         Planned {
             name: names::shown_route(name).to_owned(),
+            host: shown,
             upstream: Upstream::shown(text),
             is_kept: kept.is_some(),
             target,
@@ -59,16 +66,16 @@ pub(crate) fn plan(
 
 /// One target.
 pub(crate) fn target(
-    name: &str,
+    route: Option<String>,
     upstream: &Upstream,
     tunnel_host: String,
     chosen: &str,
     allowed: Allowed,
     trust: Trust,
     limit_ms: u64,
-) -> Target {
-    Target {
-        name: name.to_owned(),
+) -> ProbeTarget {
+    ProbeTarget {
+        route,
         https: upstream.scheme() == Scheme::Https,
         host: upstream.host_text().to_owned(),
         port: upstream.port(),
@@ -78,6 +85,23 @@ pub(crate) fn target(
         allowed,
         trust,
         limit_ms,
+    }
+}
+
+impl ProbeTarget {
+    /// `scheme://host:port`.
+    pub(super) fn url(&self) -> String {
+        self.url_at(self.https, self.port)
+    }
+
+    /// The same host under another scheme or port.
+    pub(super) fn url_at(&self, https: bool, port: u16) -> String {
+        format!("{}://{}:{port}", if https { "https" } else { "http" }, self.host)
+    }
+
+    /// The route, or the URL of a server that is not one yet.
+    pub(super) fn shown_name(&self) -> String {
+        self.route.clone().unwrap_or_else(|| self.url())
     }
 }
 

@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
 use super::state::Behind;
-use super::wire::{Allowed, Target, Trust};
+use super::wire::{Allowed, ProbeTarget, Trust};
 use crate::rules::RuleId;
 
 /// Answers every request with these bytes, over TLS where a configuration is given; returns its port.
@@ -46,8 +46,8 @@ fn mcp() -> String {
 }
 
 fn asked(port: u16, trust: Option<Trust>) -> RouteVerdict {
-    let target = Target {
-        name: "wiki".into(),
+    let target = ProbeTarget {
+        route: Some("wiki".into()),
         https: trust.is_some(),
         host: "localhost".into(),
         port,

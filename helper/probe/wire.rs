@@ -14,7 +14,7 @@ pub(crate) struct Ask {
     /// Time that the program may run at all, in milliseconds.
     pub(crate) deadline_ms: u64,
     /// Routes to try, all at once.
-    pub(crate) routes: Vec<Target>,
+    pub(crate) routes: Vec<ProbeTarget>,
     /// Whether the listening sockets of the network namespace are wanted.
     pub(crate) sockets: bool,
     /// Where cloudflared may serve its metrics, `host:port`, tried in order.
@@ -25,12 +25,12 @@ pub(crate) struct Ask {
     pub(crate) wait_ms: u64,
 }
 
-/// One route.
+/// One server to try.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Target {
-    /// Name of the route.
-    pub(crate) name: String,
+pub(crate) struct ProbeTarget {
+    /// Name of its route; `None` if it is not a route yet.
+    pub(crate) route: Option<String>,
     /// Whether the proxy speaks TLS to it.
     pub(crate) https: bool,
     /// Host of the upstream.
@@ -132,8 +132,6 @@ pub(crate) struct Metrics {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Seen {
-    /// Name of the route.
-    pub(crate) name: String,
     /// Addresses of the host's name.
     pub(crate) addresses: Vec<Ipv4Addr>,
     /// Everything that was tried, in order.

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use self::nasty::nasty;
-use self::targets::{TARGETS, Target, is_label};
+use self::targets::{Property, TARGETS, is_label};
 use crate::config::settings::{AllowedIp, may_dial};
 use crate::config::yaml::{self, Value};
 use crate::deployment::route::RouteName;
@@ -40,7 +40,7 @@ fn config(cases: u32) -> ProptestConfig {
 
 /// Those that can be fed in one process with other tests: a token that was read is a secret from then on, whatever it was,
 /// and `mcp` takes its time.
-fn targets(but: &'static [&'static str]) -> impl Iterator<Item = &'static Target> {
+fn targets(but: &'static [&'static str]) -> impl Iterator<Item = &'static Property> {
     TARGETS.iter().filter(move |target| target.name != "token" && !but.contains(&target.name))
 }
 

@@ -27,7 +27,7 @@ use crate::probe::wire::Ask;
 use crate::redact;
 
 /// What is fed with bytes.
-pub(crate) struct Target {
+pub(crate) struct Property {
     /// Its name, and that of the folder in `tests/fuzz/seeds/` with its inputs.
     pub(crate) name: &'static str,
     /// Panics where the bytes break a promise.
@@ -35,19 +35,19 @@ pub(crate) struct Target {
 }
 
 /// All of them.
-pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "request", holds: request },
-    Target { name: "domain", holds: domain },
-    Target { name: "route", holds: route },
-    Target { name: "upstream", holds: upstream },
-    Target { name: "token", holds: token },
-    Target { name: "env", holds: env },
-    Target { name: "pem", holds: pem },
-    Target { name: "gateway", holds: gateway },
-    Target { name: "compose", holds: compose },
-    Target { name: "log", holds: log },
-    Target { name: "redact", holds: redacted },
-    Target { name: "mcp", holds: mcp },
+pub(crate) const TARGETS: &[Property] = &[
+    Property { name: "request", holds: request },
+    Property { name: "domain", holds: domain },
+    Property { name: "route", holds: route },
+    Property { name: "upstream", holds: upstream },
+    Property { name: "token", holds: token },
+    Property { name: "env", holds: env },
+    Property { name: "pem", holds: pem },
+    Property { name: "gateway", holds: gateway },
+    Property { name: "compose", holds: compose },
+    Property { name: "log", holds: log },
+    Property { name: "redact", holds: redacted },
+    Property { name: "mcp", holds: mcp },
 ];
 
 /// A secret that does not look like one: only what precedes it gives it away.

@@ -45,7 +45,7 @@ pub(crate) struct Acts<'a> {
 
 /// What came of a series of acts.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Acted {
     /// What was done to which service.
     pub(crate) done: Vec<String>,
     /// Why the first act that failed did.
@@ -66,12 +66,12 @@ impl<'a> Acts<'a> {
     ///
     /// # Errors
     /// `io` and `tool` from docker.
-    pub(crate) fn finish(mut self) -> Result<Outcome, Error> {
+    pub(crate) fn finish(mut self) -> Result<Acted, Error> {
         if !self.ended.is_empty() {
             let now = self.containers()?;
             self.ended.retain(|ended| ended.is_past(&now));
         }
-        Ok(Outcome { done: self.done, failed: self.failed, ended: self.ended })
+        Ok(Acted { done: self.done, failed: self.failed, ended: self.ended })
     }
 
     /// A later failure may follow from the first, and does not replace it.

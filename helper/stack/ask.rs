@@ -9,7 +9,7 @@ use crate::os::process;
 use crate::probe::container::Place;
 use crate::probe::observe::{self as probe, Observed, Probed, metrics_addresses, neighbours};
 use crate::probe::target::plan;
-use crate::probe::wire::{Metrics, Target};
+use crate::probe::wire::{Metrics, ProbeTarget};
 
 /// Time for asking the server behind one route, in milliseconds.
 const PROBE_LIMIT: u64 = 5_000;
@@ -45,7 +45,7 @@ impl Stack<'_> {
         &self,
         proxy: &Inspected,
         containers: &[Inspected],
-        targets: &[Target],
+        targets: &[ProbeTarget],
         metrics: &[String],
     ) -> Result<Result<Observed, String>, Error> {
         let look = |containers: &[Inspected]| {

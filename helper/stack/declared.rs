@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use crate::deployment::Upstream;
-use crate::model::current::{Current, Target, target};
+use crate::model::current::{Current, RouteTarget, target};
 
 /// The files, read once.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct DeclaredRoute<'a> {
     /// The value, unless the proxy would refuse it.
     pub(crate) upstream: Option<Upstream>,
     /// Where it leads, as far as the files tell.
-    pub(crate) target: Option<Target>,
+    pub(crate) target: Option<RouteTarget>,
 }
 
 impl Declared {

@@ -19,7 +19,7 @@ use crate::engine::errors;
 use crate::logs::Logs;
 use crate::logs::line::stamped_at;
 use crate::logs::matcher::Writer;
-use crate::model::current::Target;
+use crate::model::current::RouteTarget;
 use crate::os::{files, process};
 use crate::render::labels;
 
@@ -105,21 +105,7 @@ impl<'a> Observer<'a> {
     /// `io` and `tool` from docker, reading errors of the directory.
     pub(crate) fn observe(&mut self, ask: Ask) -> Result<Snapshot, Error> {
         let (listed, now) = self.list()?;
-        let mut snapshot = Snapshot {
-            now,
-            containers: Ok(Vec::new()),
-            logs: self.logs.clone(),
-            printed: BTreeMap::new(),
-            last_lines: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            neighbours: BTreeMap::new(),
-            images: BTreeMap::new(),
-            engine_platform: None,
-            probed: None,
-            metrics: None,
-            files: self.files(),
-            unread: BTreeMap::new(),
-        };
+        let mut snapshot = Snapshot::empty(now, self.logs.clone(), self.files());
         let inspected = match listed {
             Ok(inspected) => inspected,
             Err(finding) => {
@@ -321,9 +307,9 @@ impl<'a> Observer<'a> {
         let declared = self.declared;
         for route in declared.routes() {
             match &route.target {
-                Some(Target::Service(service)) => self.try_port(&route, service, inspected, snapshot),
-                Some(Target::Joined(_)) => self.list_neighbours(snapshot)?,
-                Some(Target::Outside(_) | Target::Unknown(_) | Target::NoService) | None => {}
+                Some(RouteTarget::Service(service)) => self.try_port(&route, service, inspected, snapshot),
+                Some(RouteTarget::Joined(_)) => self.list_neighbours(snapshot)?,
+                Some(RouteTarget::Outside(_) | RouteTarget::Unknown(_) | RouteTarget::NoService) | None => {}
             }
         }
         Ok(())

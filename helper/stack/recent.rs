@@ -12,14 +12,14 @@ use time::OffsetDateTime;
 use crate::deployment::outside;
 use crate::engine::container::Inspected;
 use crate::hash::sha256_hex;
-use crate::probe::wire::{Seen, Target};
+use crate::probe::wire::{ProbeTarget, Seen};
 
 /// Longest age of an answer that is reused, in milliseconds.
 const FRESH: i64 = 30_000;
 
 /// One answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Answer {
+struct KeptAnswer {
     /// When it was given, Unix time in milliseconds.
     at: i64,
     /// Digest of what was asked.
@@ -31,14 +31,14 @@ struct Answer {
 
 /// The answers about one deployment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Recent(Vec<Answer>);
+pub(super) struct Recent(Vec<KeptAnswer>);
 
 /// Id and start of a container.
 fn life(container: &Inspected) -> String {
     format!("{} {}", container.id, container.life())
 }
 
-fn digest(target: &Target) -> String {
+fn digest(target: &ProbeTarget) -> String {
     sha256_hex(&serde_json::to_vec(target).unwrap_or_default())
 }
 
@@ -55,7 +55,7 @@ impl Recent {
     }
 
     /// The answer to the same question, if it is fresh and its server is the one that gave it.
-    pub(super) fn answer(&self, target: &Target, proxy: &Inspected, containers: &[Inspected]) -> Option<Seen> {
+    pub(super) fn answer(&self, target: &ProbeTarget, proxy: &Inspected, containers: &[Inspected]) -> Option<Seen> {
         self.answer_at(now(), &digest(target), proxy, containers)
     }
 
@@ -75,7 +75,7 @@ impl Recent {
     pub(super) fn keep(
         mut self,
         path: Option<&Path>,
-        answers: &[(&Target, &Seen)],
+        answers: &[(&ProbeTarget, &Seen)],
         proxy: &Inspected,
         containers: &[Inspected],
     ) {
@@ -88,7 +88,7 @@ impl Recent {
             let server = containers.iter().find(|c| seen.server.is_some() && is_behind(seen, proxy, c));
             if let Some(server) = server {
                 let lives = [life(proxy), life(server)];
-                self.0.push(Answer { at, target, lives, seen: (*seen).clone() });
+                self.0.push(KeptAnswer { at, target, lives, seen: (*seen).clone() });
             }
         }
         if let Ok(text) = serde_json::to_string(&self) {
@@ -131,7 +131,7 @@ mod tests {
             |server: Option<Server>| Seen { addresses: vec!["10.0.0.3".parse().unwrap()], server, ..Seen::default() };
         let kept = |seen: Seen| {
             let lives = ["proxy 1".to_owned(), "own 1".to_owned()];
-            Recent(vec![Answer { at: 1_000, target: "t".into(), lives, seen }])
+            Recent(vec![KeptAnswer { at: 1_000, target: "t".into(), lives, seen }])
         };
         let recent = kept(seen(Some(Server::default())));
         let own = [proxy.clone(), server("running", "1", "lan")];

@@ -54,6 +54,27 @@ pub(crate) struct Snapshot {
     pub(crate) unread: BTreeMap<String, &'static str>,
 }
 
+impl Snapshot {
+    /// Nothing but the files, and what the logs added up to before.
+    pub(crate) fn empty(now: OffsetDateTime, logs: Logs, files: Files) -> Self {
+        Self {
+            now,
+            containers: Ok(Vec::new()),
+            logs,
+            printed: BTreeMap::new(),
+            last_lines: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            images: BTreeMap::new(),
+            engine_platform: None,
+            probed: None,
+            metrics: None,
+            files,
+            unread: BTreeMap::new(),
+        }
+    }
+}
+
 /// What of the files is compared with what runs.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Files {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::Served;
 use crate::answer::{Error, Finding, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::certs::audit::{Checked, Of, Tested};
@@ -106,7 +106,7 @@ pub(crate) fn run(
     // What the compose files do not say is taken to be as the helper writes it.
     let current = Current::read(deployment);
     caller.services = current.services.clone();
-    let target = Target::of(&current, deployment, caller)?;
+    let target = Served::of(&current, deployment, caller)?;
     let default = Horizon::default();
     let horizon = Horizon {
         fail: request.fail_within_days.unwrap_or(default.fail),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::Served;
 use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::certs::CertificateInfo;
@@ -44,7 +44,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
     let current = Current::read(deployment);
-    let target = Target::of(&current, deployment, caller)?;
+    let target = Served::of(&current, deployment, caller)?;
     let Issued { files, judged } = provision::issue(deployment, target.purpose(), lives)?;
     let created = files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match &judged.server {

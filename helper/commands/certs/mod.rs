@@ -13,13 +13,13 @@ use crate::deployment::{Deployment, Domain};
 use crate::model::current::Current;
 
 /// What the certificates of a deployment have to serve.
-struct Target<'a> {
+struct Served<'a> {
     domain: Domain,
     routes: Vec<String>,
     caller: &'a Caller,
 }
 
-impl<'a> Target<'a> {
+impl<'a> Served<'a> {
     /// Domain and routes, as the directory says.
     ///
     /// # Errors

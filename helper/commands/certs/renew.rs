@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::Served;
 use super::schedule::schedule;
 use crate::answer::{Error, Finding, Report, Severity};
 use crate::caller::Caller;
@@ -75,7 +75,7 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     deployment.require_own(caller)?;
     let _lock = deployment.lock()?;
     let current = Current::read(deployment);
-    let target = Target::of(&current, deployment, caller)?;
+    let target = Served::of(&current, deployment, caller)?;
     // A link or a directory in its place must not be renamed over.
     files::read(deployment, path::TLS_CRT)?;
     let judged = Judged::new(Files::read(deployment), target.purpose());
@@ -145,7 +145,7 @@ fn ends_with_ca(deployment: &Deployment, judged: Judged, finding: Finding, calle
 fn renew(
     deployment: &Deployment,
     before: Judged,
-    target: &Target<'_>,
+    target: &Served<'_>,
     wish: Wish,
     reason: String,
 ) -> Result<Report<RenewData>, Error> {

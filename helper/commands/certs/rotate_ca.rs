@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
+use super::Served;
 use crate::answer::{Error, Next, Report};
 use crate::caller::Caller;
 use crate::certs::CertificateInfo;
 use crate::certs::file::{CertificateFile, File};
 use crate::certs::provision::Lives;
-use crate::certs::rotation::{self, BackTo, Outcome, Rotation, Stage};
+use crate::certs::rotation::{self, BackTo, Rotation, Stage, StepOutcome};
 use crate::deployment::{Deployment, Replica, path};
 use crate::model::current::Current;
 use crate::os::files::{self, Action, FileEntry};
@@ -85,7 +85,7 @@ pub(crate) fn run(
             hint: "change the CA there, then apply what `mcp-tunnels-helper export --to replica --out FILE.tar.gz` makes there with `init --from FILE.tar.gz`".into(),
         });
     }
-    let target = Target::of(&Current::read(deployment), deployment, caller)?;
+    let target = Served::of(&Current::read(deployment), deployment, caller)?;
     let before = contents(deployment)?;
     let mut rotation = Rotation { deployment, purpose: target.purpose(), lives, set_aside: Vec::new() };
     let outcome = match request.step {
@@ -97,8 +97,8 @@ pub(crate) fn run(
     };
     let (done, findings) = match outcome {
         None => (None, Vec::new()),
-        Some(Outcome::Done(what)) => (Some(what), Vec::new()),
-        Some(Outcome::NotDone(findings)) => (Some("the switch was not made"), findings),
+        Some(StepOutcome::Done(what)) => (Some(what), Vec::new()),
+        Some(StepOutcome::NotDone(findings)) => (Some("the switch was not made"), findings),
     };
     let mut report = report(deployment, &before, done, &rotation.set_aside, caller)?;
     report.findings = findings;

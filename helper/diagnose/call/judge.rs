@@ -33,7 +33,7 @@ pub(crate) struct Line {
 
 /// What was seen since the wait began.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct CallFacts {
     /// Names of the two programs.
     pub(crate) services: Services,
     /// Addresses of the proxy, from which a server is called.
@@ -61,7 +61,7 @@ pub(crate) struct Course {
     named_by_proxy: bool,
 }
 
-impl Seen {
+impl CallFacts {
     /// The numbers at the beginning; zero where cloudflared began anew since.
     fn base(&self) -> Option<Metrics> {
         let (before, now) = (self.before.clone()?, self.now.as_ref()?);
@@ -130,7 +130,7 @@ fn is_reason(finding: &Finding) -> bool {
 ///
 /// # Errors
 /// `internal` when the patterns cannot be prepared.
-pub(crate) fn judge(seen: &Seen) -> Result<Course, Error> {
+pub(crate) fn judge(seen: &CallFacts) -> Result<Course, Error> {
     let logs = seen.logs()?;
     let (requests, errors) = (seen.counted(|m| m.requests), seen.counted(|m| m.errors));
     let mut course = Course { requests, errors, ..Course::default() };

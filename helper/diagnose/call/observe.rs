@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::data::{CallData, Possibility, Waited};
-use super::judge::{Course, Line, Seen, judge};
+use super::judge::{CallFacts, Course, Line, judge};
 use crate::answer::{Error, Skipped};
 use crate::caller::Caller;
 use crate::engine::client::Docker;
@@ -100,7 +100,7 @@ fn say(caller: &Caller, seconds: u64, text: &str) {
 }
 
 /// Takes the numbers that have come in; whether any have. The first are those of the beginning.
-fn take_numbers(news: &Receiver<Option<Metrics>>, seen: &mut Seen) -> bool {
+fn take_numbers(news: &Receiver<Option<Metrics>>, seen: &mut CallFacts) -> bool {
     let mut any = false;
     for read in news.try_iter() {
         any = true;
@@ -123,7 +123,7 @@ pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller
     let (Some(proxy), Some(agent)) = (runs(&services.proxy), runs(&services.cloudflared)) else {
         return Ok(not_waited("the proxy or cloudflared does not run, so no call can arrive"));
     };
-    let mut seen = Seen { services: services.clone(), ..Seen::default() };
+    let mut seen = CallFacts { services: services.clone(), ..CallFacts::default() };
     seen.proxy_addresses = proxy.endpoints().into_iter().filter_map(|endpoint| endpoint.address).collect();
     let now = OffsetDateTime::now_utc() + version::clock_offset(&stack.docker);
     let begun = now.format(&Rfc3339).unwrap_or_default();
@@ -150,7 +150,7 @@ pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller
 
 fn watch(
     reader: &mut Reader<'_>,
-    seen: &mut Seen,
+    seen: &mut CallFacts,
     numbers: &Receiver<Option<Metrics>>,
     limit: Duration,
     (started, caller): (Instant, &Caller),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::data::{Reached, Suspect};
-use super::judge::{Course, Line, Seen, judge};
+use super::judge::{CallFacts, Course, Line, judge};
 use crate::probe::wire::Metrics;
 use crate::rules::RuleId;
 
@@ -33,14 +33,14 @@ fn numbers(requests: u64, errors: u64, open: u64) -> Option<Metrics> {
     })
 }
 
-fn seen(before: Option<Metrics>, now: Option<Metrics>, lines: &[(&str, &str)]) -> Seen {
+fn seen(before: Option<Metrics>, now: Option<Metrics>, lines: &[(&str, &str)]) -> CallFacts {
     let line = |(service, text): &(&str, &str)| Line {
         service: (*service).to_owned(),
         at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000),
         text: (*text).to_owned(),
     };
     let proxy_addresses = vec!["172.18.0.2".parse().unwrap()];
-    Seen { proxy_addresses, before, now, lines: lines.iter().map(line).collect(), ..Seen::default() }
+    CallFacts { proxy_addresses, before, now, lines: lines.iter().map(line).collect(), ..CallFacts::default() }
 }
 
 fn course(now: Option<Metrics>, lines: &[(&str, &str)]) -> Course {

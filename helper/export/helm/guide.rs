@@ -5,7 +5,7 @@ use super::scripts::Scripts;
 use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
 use crate::caller::quote;
 use crate::config::stamp::stamp_below;
-use crate::export::parts::{LeftOut, RouteExport, RouteState};
+use crate::export::parts::{ExportState, LeftOut, RouteExport};
 
 /// The text.
 pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[LeftOut]) -> String {
@@ -36,9 +36,9 @@ fn table(routes: &[RouteExport]) -> String {
     let mut text = "| route | upstream here | in the cluster |\n|---|---|---|\n".to_owned();
     for route in routes {
         let state = match route.state {
-            RouteState::Carried => "as it is",
-            RouteState::NeedsService => "**needs a Service**",
-            RouteState::NotPortable => "**not written**",
+            ExportState::Carried => "as it is",
+            ExportState::NeedsService => "**needs a Service**",
+            ExportState::NotPortable => "**not written**",
         };
         let instead = route.instead.as_ref().map(|instead| format!(": {instead}")).unwrap_or_default();
         text.push_str(&format!("| {} | {} | {state}{} |\n", cell(&route.name), cell(&route.upstream), cell(&instead)));

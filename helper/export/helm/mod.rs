@@ -19,7 +19,7 @@ use crate::answer::{Error, Finding, Subject};
 use crate::config::gateway::Gateway;
 use crate::config::stamp::{Authorship, origin};
 use crate::deployment::{DIR_MODE, OPEN_MODE, SECRET_MODE};
-use crate::export::parts::{LeftOut, RouteExport, RouteState, domain, pair};
+use crate::export::parts::{ExportState, LeftOut, RouteExport, domain, pair};
 use crate::lint::facts::Facts;
 use crate::os::batch::Batch;
 use crate::os::directory::Directory;
@@ -46,7 +46,7 @@ struct Planned {
 }
 
 /// What an export would write, and what it says of the routes and settings.
-pub(crate) struct Plan {
+pub(crate) struct HelmPlan {
     files: Vec<Planned>,
     /// Every route.
     pub(crate) routes: Vec<RouteExport>,
@@ -54,19 +54,19 @@ pub(crate) struct Plan {
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-impl Plan {
+impl HelmPlan {
     /// Whether a route goes along: without one the proxy does not start.
     pub(crate) fn has_route(&self) -> bool {
-        self.routes.iter().any(|route| route.state != RouteState::NotPortable)
+        self.routes.iter().any(|route| route.state != ExportState::NotPortable)
     }
 
     /// The findings about routes and settings.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let about = |route: &RouteExport| {
             let rule = match route.state {
-                RouteState::Carried => return None,
-                RouteState::NeedsService => RuleId::ExportRouteNeedsService,
-                RouteState::NotPortable => RuleId::ExportRouteNotPortable,
+                ExportState::Carried => return None,
+                ExportState::NeedsService => RuleId::ExportRouteNeedsService,
+                ExportState::NotPortable => RuleId::ExportRouteNotPortable,
             };
             let said = route.instead.clone().unwrap_or_default();
             Some(rules::finding(rule).about(Subject::route(&route.name)).with(said))
@@ -84,7 +84,7 @@ impl Plan {
 ///
 /// # Errors
 /// `request` when a token is to be included and is missing; `directory` for a configuration that cannot be written.
-pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Result<Plan, Error> {
+pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Result<HelmPlan, Error> {
     let domain = domain(facts)?;
     let sample = sample::Sample::of(facts);
     let routes = routes::judge(facts, gateway, domain, sample.is_some());
@@ -93,7 +93,7 @@ pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Res
         domain,
         dir: facts.deployment.root(),
         pair: pair(facts)?,
-        token: secrets::Source::of(&facts.token),
+        token: secrets::TokenSource::of(&facts.token),
         services: routes.iter().filter_map(|route| route.service.as_deref()).collect(),
         has_sample: sample.is_some(),
         has_secrets: include_token,
@@ -111,7 +111,7 @@ pub(crate) fn plan(facts: &Facts, gateway: &Gateway, include_token: bool) -> Res
     files.push(text("apply.sh", scripts.apply(), SCRIPT_MODE));
     files.push(text("renew.sh", scripts.renew(), SCRIPT_MODE));
     files.push(text("README.md", guide::text(&scripts, &routes, &left_out), OPEN_MODE));
-    Ok(Plan { files, routes, left_out })
+    Ok(HelmPlan { files, routes, left_out })
 }
 
 /// A folder for an export: a new one, an empty one, or one that holds an earlier export.
@@ -147,7 +147,7 @@ fn taken(root: &Path, what: &str) -> Error {
 ///
 /// # Errors
 /// Reading and writing errors.
-pub(crate) fn write(folder: &Directory, plan: &Plan) -> Result<(Vec<FileEntry>, Vec<Finding>), Error> {
+pub(crate) fn write(folder: &Directory, plan: &HelmPlan) -> Result<(Vec<FileEntry>, Vec<Finding>), Error> {
     if fs::symlink_metadata(folder.root()).is_err() {
         files::make_dir(folder, "", DIR_MODE)?;
     }

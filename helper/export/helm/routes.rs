@@ -5,19 +5,19 @@ use crate::config::gateway::{Gateway, Route};
 use crate::config::sample;
 use crate::deployment::route::{Host, Scheme};
 use crate::deployment::{Domain, Upstream};
-use crate::export::parts::{RouteExport, RouteState};
+use crate::export::parts::{ExportState, RouteExport};
 use crate::lint::facts::Facts;
-use crate::model::current::{Target, target};
+use crate::model::current::{RouteTarget, target};
 use crate::redact;
 
 /// Judges every route.
 pub(super) fn judge(facts: &Facts, gateway: &Gateway, domain: &Domain, has_sample: bool) -> Vec<RouteExport> {
     let judge = |route: Route| {
         let (state, instead, service) = match one(facts, gateway, &route, has_sample) {
-            Ok(Way::Carried) => (RouteState::Carried, None, None),
-            Ok(Way::PublicOnly(why)) => (RouteState::Carried, Some(why), None),
-            Ok(Way::Service(name, why)) => (RouteState::NeedsService, Some(why), Some(name)),
-            Err(why) => (RouteState::NotPortable, Some(why), None),
+            Ok(Way::Carried) => (ExportState::Carried, None, None),
+            Ok(Way::PublicOnly(why)) => (ExportState::Carried, Some(why), None),
+            Ok(Way::Service(name, why)) => (ExportState::NeedsService, Some(why), Some(name)),
+            Err(why) => (ExportState::NotPortable, Some(why), None),
         };
         let upstream = gateway.routes.get(&route.key).map(|text| Upstream::shown(text)).unwrap_or_default();
         RouteExport { name: route.shown().to_owned(), upstream, state, instead, service, key: route.key }
@@ -55,25 +55,25 @@ fn one(facts: &Facts, gateway: &Gateway, route: &Route, has_sample: bool) -> Res
     }
     let note = private_ca(gateway, &upstream)?;
     let way = match (upstream.host(), target(&upstream, &facts.found, &facts.services.proxy)) {
-        (_, Target::Service(_)) if has_sample && upstream.to_string() == sample::URL => Way::Carried,
-        (Host::Label(name), Target::Service(_)) if is_service_name(name) => {
+        (_, RouteTarget::Service(_)) if has_sample && upstream.to_string() == sample::URL => Way::Carried,
+        (Host::Label(name), RouteTarget::Service(_)) if is_service_name(name) => {
             let why = format!(
                 "make a Service `{name}` with port {port} in the namespace {NAMESPACE}, or write {scheme}://{name}.NAMESPACE:{port} for one in another namespace"
             );
             Way::Service(name.to_owned(), why)
         }
-        (_, Target::Service(service)) => {
+        (_, RouteTarget::Service(service)) => {
             return Err(format!(
                 "`{host}` is a name of the Compose service `{service}` and cannot be one of a Service; write {in_cluster}"
             ));
         }
-        (_, Target::Joined(_)) => {
+        (_, RouteTarget::Joined(_)) => {
             return Err(format!("`{host}` is a container on a Docker network of this host; write {in_cluster}"));
         }
-        (_, Target::NoService | Target::Unknown(_)) => {
+        (_, RouteTarget::NoService | RouteTarget::Unknown(_)) => {
             return Err(format!("nothing on this host says what `{host}` is; write {in_cluster}"));
         }
-        (_, Target::Outside(_)) => Way::Carried,
+        (_, RouteTarget::Outside(_)) => Way::Carried,
     };
     Ok(match (way, note) {
         (Way::Carried, Some(note)) => Way::PublicOnly(note),

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::fill::fill;
-use super::secrets::Source;
+use super::secrets::TokenSource;
 use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
 use crate::caller::quote;
 use crate::config::stamp::stamp_below;
@@ -17,7 +17,7 @@ pub(super) struct Scripts<'a> {
     /// The deployment directory.
     pub(super) dir: &'a Path,
     pub(super) pair: Pair,
-    pub(super) token: Source,
+    pub(super) token: TokenSource,
     /// Services that routes need in the namespace.
     pub(super) services: Vec<&'a str>,
     pub(super) has_sample: bool,
@@ -90,25 +90,25 @@ impl Scripts<'_> {
     fn token_says(&self) -> &'static str {
         match (self.has_secrets, &self.token) {
             (true, _) => "The token is in secrets.yaml: delete that file when this has worked.",
-            (false, Source::Variable(_)) => {
+            (false, TokenSource::Variable(_)) => {
                 "The token goes from the deployment's .env to kubectl through a pipe: into no argument, variable or file."
             }
-            (false, Source::File(_)) => {
+            (false, TokenSource::File(_)) => {
                 "The token goes from its file in the deployment to kubectl through a pipe: into no argument or variable."
             }
-            (false, Source::Input) => "The token is read from standard input: `pass show tunnel | ./apply.sh`.",
+            (false, TokenSource::Input) => "The token is read from standard input: `pass show tunnel | ./apply.sh`.",
         }
     }
 
     /// Defines `token`, which prints the token without a newline, and stops where it is missing.
     fn token(&self) -> String {
         let print = match &self.token {
-            Source::Variable(name) => format!(
+            TokenSource::Variable(name) => format!(
                 r#"sed -n "s/^[[:space:]]*\(export[[:space:]]\{{1,\}}\)\{{0,1\}}{name}[[:space:]]*[=:][[:space:]]*[\"']\{{0,1\}}\([A-Za-z0-9+\/=]*\).*/\2/p" "$deployment/.env" |
         tail -n 1 | tr -d '\n'"#
             ),
-            Source::File(inside) => format!("tr -d '\\r\\n' <\"$deployment\"/{}", quote(inside.as_ref())),
-            Source::Input => {
+            TokenSource::File(inside) => format!("tr -d '\\r\\n' <\"$deployment\"/{}", quote(inside.as_ref())),
+            TokenSource::Input => {
                 return "token() { tr -d '\\r\\n'; }\n[ ! -t 0 ] || fail \"pipe the token into this script\"\n".into();
             }
         };

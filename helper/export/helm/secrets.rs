@@ -17,7 +17,7 @@ use crate::os::files;
 
 /// Where a script takes the token from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum TokenSource {
     /// This variable of `.env`.
     Variable(String),
     /// A file of the deployment with nothing else in it.
@@ -26,7 +26,7 @@ pub(super) enum Source {
     Input,
 }
 
-impl Source {
+impl TokenSource {
     /// From where cloudflared gets it here.
     pub(super) fn of(token: &AgentToken) -> Self {
         let is_name = |name: &str| {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::config::gateway::Gateway;
 use crate::config::stamp::stamp;
 use crate::deployment::Domain;
-use crate::export::parts::{RouteExport, RouteState};
+use crate::export::parts::{ExportState, RouteExport};
 
 /// Where Anthropic publishes the chart.
 pub(crate) const CHART: &str = "oci://us-docker.pkg.dev/anthropic-public-registry/charts/mcp-tunnel";
@@ -39,7 +39,7 @@ const NAMES: [&str; 15] = [
 
 /// The file. `listen_addr` and `tls` are the chart's own.
 pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -> String {
-    let carried = routes.iter().filter(|route| route.state != RouteState::NotPortable);
+    let carried = routes.iter().filter(|route| route.state != ExportState::NotPortable);
     let upstream_of = |route: &RouteExport| gateway.routes.get(&route.key).cloned().unwrap_or_default();
     let routes: Map<String, Value> = carried.map(|route| (route.key.clone(), json!(upstream_of(route)))).collect();
     let mut config = Map::new();

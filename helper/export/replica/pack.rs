@@ -17,7 +17,7 @@ use crate::deployment::{OPEN_MODE, SECRET_MODE, path};
 use crate::export::parts::{LeftOut, domain, pair};
 use crate::hash::sha256_hex;
 use crate::lint::facts::Facts;
-use crate::model::current::{Target, target};
+use crate::model::current::{RouteTarget, target};
 use crate::os::archive::{self, Entry, LARGEST, MOST_FILES};
 use crate::os::files;
 use crate::rules::{self, RuleId};
@@ -153,11 +153,13 @@ fn apart(facts: &Facts, gateway: &Gateway) -> Vec<Finding> {
         let Ok(upstream) = &route.upstream else { continue };
         let what = match (upstream.host(), target(upstream, &facts.found, &facts.services.proxy)) {
             // It keeps no sessions.
-            (_, Target::Service(_)) if upstream.to_string() == sample::URL && sample_is_ours() => continue,
-            (_, Target::Service(service)) => format!("every host runs the service `{service}`"),
-            (_, Target::Joined(container)) => format!("every host needs the container `{container}` and its network"),
+            (_, RouteTarget::Service(_)) if upstream.to_string() == sample::URL && sample_is_ours() => continue,
+            (_, RouteTarget::Service(service)) => format!("every host runs the service `{service}`"),
+            (_, RouteTarget::Joined(container)) => {
+                format!("every host needs the container `{container}` and its network")
+            }
             (Host::Engine, _) => format!("every host needs the process that listens on port {}", upstream.port()),
-            (_, Target::Outside(_) | Target::NoService | Target::Unknown(_)) => continue,
+            (_, RouteTarget::Outside(_) | RouteTarget::NoService | RouteTarget::Unknown(_)) => continue,
         };
         findings.push(rules::finding(RuleId::ReplicaUpstreamApart).about(Subject::route(route.shown())).with(what));
     }

@@ -36,7 +36,7 @@ const OF_QUIC: [RuleId; 5] = [
 ];
 
 /// What is known besides the state: the faults of the log, its last moment, and how a fault is quoted.
-pub(crate) struct Case<'a> {
+pub(crate) struct LogFacts<'a> {
     pub(crate) faults: &'a Faults,
     /// Moment of the last line that was read.
     pub(crate) last: Option<i64>,
@@ -45,7 +45,7 @@ pub(crate) struct Case<'a> {
     pub(crate) quote: &'a dyn Fn(&Fault) -> Evidence,
 }
 
-impl Case<'_> {
+impl LogFacts<'_> {
     fn fault(&self, rule: Option<RuleId>) -> Option<&Fault> {
         self.faults.find(rule).filter(|f| f.writer == Writer::Agent)
     }
@@ -69,7 +69,7 @@ impl Case<'_> {
 
 impl Agent {
     /// What is wrong with it now.
-    pub(crate) fn judge(&self, case: &Case<'_>) -> Vec<Finding> {
+    pub(crate) fn judge(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let unexplained = |f: &&Fault| f.rule == Some(RuleId::UnexplainedError);
         let ends = case.open().filter(|f| matches!(f.effect, Effect::Fatal | Effect::Call));
@@ -107,7 +107,7 @@ impl Agent {
     }
 
     /// Registrations that fail without a reason.
-    fn refused(&self, case: &Case<'_>) -> Option<Finding> {
+    fn refused(&self, case: &LogFacts<'_>) -> Option<Finding> {
         let refusals = self.quick_refusals + self.slow_refusals;
         let hidden = case.fault(None);
         let line = hidden.map(case.quote);
@@ -129,7 +129,7 @@ impl Agent {
         })
     }
 
-    fn why_nothing(&self, case: &Case<'_>, unexplained: bool) -> Vec<Finding> {
+    fn why_nothing(&self, case: &LogFacts<'_>, unexplained: bool) -> Vec<Finding> {
         if let Some(finding) = case.proven(RuleId::TokenRejected) {
             return vec![finding];
         }
@@ -167,7 +167,7 @@ impl Agent {
     }
 
     /// Whether UDP or TCP looks blocked. What is only suspected comes back, to be said last.
-    fn blocked(&self, case: &Case<'_>, lost: bool, found: &mut Vec<Finding>) -> Vec<Finding> {
+    fn blocked(&self, case: &LogFacts<'_>, lost: bool, found: &mut Vec<Finding>) -> Vec<Finding> {
         let (quic, tcp) = (case.proven(RuleId::EdgeQuicBlocked), case.proven(RuleId::EdgeTcpBlocked));
         // Where no name is found, nothing was tried.
         let nameless = case.fault(Some(RuleId::EdgeDnsFailed)).is_some() && quic.is_none() && tcp.is_none();
@@ -200,7 +200,7 @@ impl Agent {
     }
 
     /// It was registered before.
-    fn after_a_loss(&self, case: &Case<'_>, lost: bool, found: &mut Vec<Finding>) {
+    fn after_a_loss(&self, case: &LogFacts<'_>, lost: bool, found: &mut Vec<Finding>) {
         if !lost {
             return;
         }
@@ -219,7 +219,7 @@ impl Agent {
         found.push(line.into_iter().fold(finding.with(text), Finding::with));
     }
 
-    fn why_fewer(&self, case: &Case<'_>) -> Vec<Finding> {
+    fn why_fewer(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let (up, wanted) = (self.registered(), self.wanted());
         let lost = self.connections.values().filter(|c| c.lost).count();
         let failed = case.open().find(|f| matches!(f.effect, Effect::Attempt | Effect::Lost));
@@ -243,7 +243,7 @@ impl Agent {
     }
 
     /// It works now. What is still worth saying.
-    fn what_was(&self, case: &Case<'_>) -> Vec<Finding> {
+    fn what_was(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.losses > 0 {
             let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note);

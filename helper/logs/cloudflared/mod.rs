@@ -3,5 +3,5 @@
 mod judge;
 mod state;
 
-pub(crate) use judge::Case;
+pub(crate) use judge::LogFacts;
 pub(crate) use state::{Agent, CONNECTIONS};

@@ -1,7 +1,7 @@
 use super::*;
 
-fn stack(text: &str) -> Stack {
-    Stack::new(yaml::from_text(text).unwrap(), vec!["/d".into()])
+fn stack(text: &str) -> ComposeStack {
+    ComposeStack::new(yaml::from_text(text).unwrap(), vec!["/d".into()])
 }
 
 #[test]

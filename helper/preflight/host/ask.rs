@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{Answer, Place};
+use super::{DirectoryFacts, HostAnswer};
 use crate::deployment::{Deployment, path};
 use crate::os::git;
 use crate::preflight::facts::Fact;
@@ -24,23 +24,23 @@ pub(in crate::preflight) fn start(
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default().to_lowercase();
         let selinux = fs::read_to_string("/sys/fs/selinux/enforce").ok().map(|text| text.trim() == "1");
         let in_container = Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists();
-        tasks.send(Answer::Kernel { is_wsl: kernel.contains("microsoft"), in_container, selinux });
+        tasks.send(HostAnswer::Kernel { is_wsl: kernel.contains("microsoft"), in_container, selinux });
     });
-    tasks.spawn(move |tasks| tasks.send(Answer::Place(look_at(deployment.root(), home.as_deref()))));
+    tasks.spawn(move |tasks| tasks.send(HostAnswer::DirectoryFacts(look_at(deployment.root(), home.as_deref()))));
     if ask_git {
         tasks.spawn(move |tasks| {
-            tasks.send(Answer::Git(git::state_within(&for_git, path::ENV, remaining(deadline))));
+            tasks.send(HostAnswer::Git(git::state_within(&for_git, path::ENV, remaining(deadline))));
         });
     }
 }
 
-fn look_at(root: &Path, home: Option<&Path>) -> Place {
+fn look_at(root: &Path, home: Option<&Path>) -> DirectoryFacts {
     let there = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let real = there.canonicalize().unwrap_or_else(|_| there.to_path_buf());
     let whole = root.strip_prefix(there).map_or_else(|_| real.clone(), |rest| real.join(rest));
     let synced_by = synced_by(&whole, home);
     if !real.is_dir() {
-        return Place { refusal: Some("it is not a directory".into()), real, keeps_modes: None, synced_by };
+        return DirectoryFacts { refusal: Some("it is not a directory".into()), real, keeps_modes: None, synced_by };
     }
     // A file without a name, or one whose name is gone at once: what the file system really does, and nothing stays.
     let (refusal, keeps_modes) = match tempfile::tempfile_in(&real) {
@@ -53,7 +53,7 @@ fn look_at(root: &Path, home: Option<&Path>) -> Place {
             (None, Some(sticks))
         }
     };
-    Place { real, refusal, keeps_modes, synced_by }
+    DirectoryFacts { real, refusal, keeps_modes, synced_by }
 }
 
 /// The service that copies a folder to a cloud, by the names and marks that its client gives to folders.

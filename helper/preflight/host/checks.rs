@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
-use super::Place;
+use super::DirectoryFacts;
 use crate::answer::{Finding, Severity, Subject};
 use crate::check::{Check, Outcome};
 use crate::deployment::{TokenState, path};
@@ -46,7 +46,7 @@ fn directory_is_fit(facts: &HostFacts) -> Outcome {
     judge_place(root, place).into()
 }
 
-fn judge_place(root: &Path, place: &Place) -> Vec<Finding> {
+fn judge_place(root: &Path, place: &DirectoryFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let at = place.real.display();
     if let Some(why) = &place.refusal {
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_file_system_without_modes_is_found() {
         let ids = |keeps_modes| {
-            let place = Place { real: "/mnt/c/tunnel".into(), refusal: None, keeps_modes, synced_by: None };
+            let place = DirectoryFacts { real: "/mnt/c/tunnel".into(), refusal: None, keeps_modes, synced_by: None };
             judge_place(&place.real, &place).iter().map(|finding| finding.id).collect::<Vec<_>>()
         };
         assert_eq!(ids(Some(false)), [RuleId::DirectoryWithoutModes]);

@@ -10,18 +10,18 @@ use crate::os::git::GitState;
 
 /// What was gathered. `None` is what had not answered at the deadline.
 #[derive(Debug, Default)]
-pub(super) struct Host {
+pub(super) struct HostState {
     is_wsl: bool,
     in_container: bool,
     /// Content of SELinux's switch: whether it enforces.
     selinux: Option<bool>,
-    place: Option<Place>,
+    place: Option<DirectoryFacts>,
     git: Option<GitState>,
 }
 
 /// The directory, or the part of its path that exists.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct DirectoryFacts {
     /// The directory itself, or the nearest one above it that exists.
     real: PathBuf,
     /// Why nothing can be written there.
@@ -33,21 +33,21 @@ pub(super) struct Place {
 }
 
 /// The answer to one question.
-pub(super) enum Answer {
+pub(super) enum HostAnswer {
     Kernel { is_wsl: bool, in_container: bool, selinux: Option<bool> },
-    Place(Place),
+    DirectoryFacts(DirectoryFacts),
     Git(GitState),
 }
 
-impl Host {
+impl HostState {
     /// Notes an answer.
-    pub(super) fn note(&mut self, answer: Answer) {
+    pub(super) fn note(&mut self, answer: HostAnswer) {
         match answer {
-            Answer::Kernel { is_wsl, in_container, selinux } => {
+            HostAnswer::Kernel { is_wsl, in_container, selinux } => {
                 (self.is_wsl, self.in_container, self.selinux) = (is_wsl, in_container, selinux);
             }
-            Answer::Place(place) => self.place = Some(place),
-            Answer::Git(state) => self.git = Some(state),
+            HostAnswer::DirectoryFacts(place) => self.place = Some(place),
+            HostAnswer::Git(state) => self.git = Some(state),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
 
-use super::row::{Outcome, words};
+use super::row::{NetworkOutcome, words};
 use super::socket::{random, wait_until};
 use crate::preflight::parallel::remaining;
 
@@ -16,8 +16,8 @@ const SERVER_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// What a lookup found.
 #[derive(Clone, Debug)]
-pub(in crate::preflight) struct Found {
-    pub(super) outcome: Outcome,
+pub(in crate::preflight) struct Resolved {
+    pub(super) outcome: NetworkOutcome,
     /// Addresses, for A and AAAA.
     pub(super) addresses: Vec<IpAddr>,
     /// Names, for SRV.
@@ -26,21 +26,21 @@ pub(in crate::preflight) struct Found {
     pub(super) detail: Option<String>,
 }
 
-impl Found {
-    fn nothing(outcome: Outcome, detail: impl Into<Option<String>>) -> Self {
+impl Resolved {
+    fn nothing(outcome: NetworkOutcome, detail: impl Into<Option<String>>) -> Self {
         Self { outcome, addresses: Vec::new(), targets: Vec::new(), detail: detail.into() }
     }
 }
 
 /// Looks a name up with each of the servers in turn, until one knows.
-pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: Instant) -> Found {
+pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: Instant) -> Resolved {
     let Ok(query) = query(name, kind) else {
-        return Found::nothing(Outcome::NoAddress, Some(format!("`{name}` is not a DNS name")));
+        return Resolved::nothing(NetworkOutcome::NoAddress, Some(format!("`{name}` is not a DNS name")));
     };
     if servers.is_empty() {
-        return Found::nothing(Outcome::NoAddress, None);
+        return Resolved::nothing(NetworkOutcome::NoAddress, None);
     }
-    let mut last = Found::nothing(Outcome::Timeout, None);
+    let mut last = Resolved::nothing(NetworkOutcome::Timeout, None);
     // The second round is for packets that were lost.
     for round in 0..2 {
         for (at, server) in servers.iter().enumerate() {
@@ -50,18 +50,18 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
                 return last;
             }
             match ask(&query, *server, until, deadline) {
-                Ok(found) if matches!(found.outcome, Outcome::Ok | Outcome::NoAddress) => return found,
+                Ok(found) if matches!(found.outcome, NetworkOutcome::Ok | NetworkOutcome::NoAddress) => return found,
                 Ok(found) => last = found,
                 Err(fault) => {
-                    let found = Found::nothing(Outcome::of(&fault), detail(&fault));
+                    let found = Resolved::nothing(NetworkOutcome::of(&fault), detail(&fault));
                     // Silence says less than anything else that a server said before.
-                    if found.outcome != Outcome::Timeout || last.outcome == Outcome::Timeout {
+                    if found.outcome != NetworkOutcome::Timeout || last.outcome == NetworkOutcome::Timeout {
                         last = found;
                     }
                 }
             }
         }
-        if !matches!(last.outcome, Outcome::Timeout) {
+        if !matches!(last.outcome, NetworkOutcome::Timeout) {
             break;
         }
     }
@@ -70,7 +70,8 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
 
 /// What the outcome alone does not say.
 fn detail(fault: &io::Error) -> Option<String> {
-    let said = fault.kind() == io::ErrorKind::PermissionDenied || Outcome::of(fault) == Outcome::Unexpected;
+    let said =
+        fault.kind() == io::ErrorKind::PermissionDenied || NetworkOutcome::of(fault) == NetworkOutcome::Unexpected;
     said.then(|| words(fault))
 }
 
@@ -82,7 +83,7 @@ fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> 
 }
 
 /// Waits for a datagram until `until`; once there is one, the rest of it may take until `deadline`.
-fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> io::Result<Found> {
+fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> io::Result<Resolved> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(server)?;
@@ -95,14 +96,14 @@ fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> i
         })?;
         match read(query, &buffer[..length]) {
             // Another query's, or forged.
-            Answer::Foreign => {}
-            Answer::Cut => return over_tcp(query, server, deadline),
-            Answer::Whole(found) => return Ok(found),
+            Datagram::Foreign => {}
+            Datagram::Cut => return over_tcp(query, server, deadline),
+            Datagram::Whole(found) => return Ok(found),
         }
     }
 }
 
-fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Found> {
+fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Resolved> {
     let mut stream = TcpStream::connect_timeout(&server, remaining(until).max(Duration::from_millis(1)))?;
     let mut message = u16::try_from(query.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     message.extend_from_slice(query);
@@ -113,10 +114,11 @@ fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Foun
     let mut answer = vec![0; u16::from_be_bytes(length).into()];
     read_until(&mut stream, &mut answer, until)?;
     Ok(match read(query, &answer) {
-        Answer::Whole(found) => found,
-        Answer::Cut | Answer::Foreign => {
-            Found::nothing(Outcome::Unexpected, Some(format!("{server}: an answer over TCP that makes no sense")))
-        }
+        Datagram::Whole(found) => found,
+        Datagram::Cut | Datagram::Foreign => Resolved::nothing(
+            NetworkOutcome::Unexpected,
+            Some(format!("{server}: an answer over TCP that makes no sense")),
+        ),
     })
 }
 
@@ -137,25 +139,28 @@ fn read_until(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::
 }
 
 /// What a datagram is to a query.
-enum Answer {
+enum Datagram {
     /// The answer.
-    Whole(Found),
+    Whole(Resolved),
     /// Its beginning.
     Cut,
     /// None.
     Foreign,
 }
 
-fn read(query: &[u8], bytes: &[u8]) -> Answer {
+fn read(query: &[u8], bytes: &[u8]) -> Datagram {
     let Ok(packet) = Packet::parse(bytes) else {
         let ours = bytes.get(..2) == query.get(..2);
         return if ours {
-            Answer::Whole(Found::nothing(Outcome::Unexpected, Some("an answer that makes no sense".to_owned())))
+            Datagram::Whole(Resolved::nothing(
+                NetworkOutcome::Unexpected,
+                Some("an answer that makes no sense".to_owned()),
+            ))
         } else {
-            Answer::Foreign
+            Datagram::Foreign
         };
     };
-    let Ok(asked) = Packet::parse(query) else { return Answer::Foreign };
+    let Ok(asked) = Packet::parse(query) else { return Datagram::Foreign };
     let same = |question: &Question<'_>| {
         asked.questions.first().is_some_and(|q| {
             q.qtype == question.qtype && q.qname.to_string().eq_ignore_ascii_case(&question.qname.to_string())
@@ -163,10 +168,10 @@ fn read(query: &[u8], bytes: &[u8]) -> Answer {
     };
     let ours = packet.id() == asked.id() && packet.has_flags(PacketFlag::RESPONSE);
     if !ours || packet.questions.first().is_some_and(|question| !same(question)) {
-        return Answer::Foreign;
+        return Datagram::Foreign;
     }
     if packet.has_flags(PacketFlag::TRUNCATION) {
-        return Answer::Cut;
+        return Datagram::Cut;
     }
     let (mut addresses, mut targets) = (Vec::new(), Vec::new());
     // Whatever name they belong to: a CNAME in front of them changes it.
@@ -182,12 +187,12 @@ fn read(query: &[u8], bytes: &[u8]) -> Answer {
     targets.dedup();
     let known = !addresses.is_empty() || !targets.is_empty();
     let (outcome, detail) = match packet.rcode() {
-        RCODE::NoError if known => (Outcome::Ok, None),
-        RCODE::NoError => (Outcome::NoAddress, None),
-        RCODE::NameError => (Outcome::NoAddress, Some("NXDOMAIN".to_owned())),
-        RCODE::ServerFailure => (Outcome::Unexpected, Some("SERVFAIL".to_owned())),
-        RCODE::Refused => (Outcome::Unexpected, Some("REFUSED".to_owned())),
-        other => (Outcome::Unexpected, Some(format!("{other:?}"))),
+        RCODE::NoError if known => (NetworkOutcome::Ok, None),
+        RCODE::NoError => (NetworkOutcome::NoAddress, None),
+        RCODE::NameError => (NetworkOutcome::NoAddress, Some("NXDOMAIN".to_owned())),
+        RCODE::ServerFailure => (NetworkOutcome::Unexpected, Some("SERVFAIL".to_owned())),
+        RCODE::Refused => (NetworkOutcome::Unexpected, Some("REFUSED".to_owned())),
+        other => (NetworkOutcome::Unexpected, Some(format!("{other:?}"))),
     };
-    Answer::Whole(Found { outcome, addresses, targets, detail })
+    Datagram::Whole(Resolved { outcome, addresses, targets, detail })
 }

@@ -1,8 +1,8 @@
 //! What the probes mean, all of them together: one blocked transport is a loss, both are the end.
 
-use super::row::{Family, Outcome, Row, Transport};
+use super::row::{Family, NetworkOutcome, Row, Transport};
 use super::tls::TlsFault;
-use super::{EDGE, Network, Place, REGIONS};
+use super::{EDGE, Network, REGIONS, RowId};
 use crate::answer::{Finding, Severity};
 use crate::check::Verdict;
 use crate::config::settings::Protocol;
@@ -57,11 +57,11 @@ pub(crate) fn judge(network: &Network, context: &Context, verdict: &mut Verdict)
 
 /// A host without any way out, where everything else would say so once more.
 fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
-    let nowhere = |row: &Row| matches!(row.outcome, Outcome::Unreachable | Outcome::NoAddress);
+    let nowhere = |row: &Row| matches!(row.outcome, NetworkOutcome::Unreachable | NetworkOutcome::NoAddress);
     let mut rows = network.rows.iter().map(|(_, row)| row);
-    let is_down = rows.clone().all(nowhere) && rows.any(|row| row.outcome == Outcome::Unreachable);
+    let is_down = rows.clone().all(nowhere) && rows.any(|row| row.outcome == NetworkOutcome::Unreachable);
     if is_down {
-        let srv = network.row(Place::Srv).map(Row::in_words).unwrap_or_default();
+        let srv = network.row(RowId::Srv).map(Row::in_words).unwrap_or_default();
         verdict.findings.push(rules::finding(RuleId::NetworkDown).with(srv).with(resolvers(network)));
     }
     is_down
@@ -119,20 +119,20 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
 
 /// Whether the edge's names are found; at least one region is needed to go on.
 fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
-    let regions = (0..REGIONS.len()).filter(|region| network.is_ok(Place::Region(*region, Family::Ipv4))).count();
-    let srv = network.is_ok(Place::Srv);
+    let regions = (0..REGIONS.len()).filter(|region| network.is_ok(RowId::Region(*region, Family::Ipv4))).count();
+    let srv = network.is_ok(RowId::Srv);
     if srv && regions > 0 {
         return true;
     }
-    let failed = [Place::Srv, Place::Region(0, Family::Ipv4), Place::Region(1, Family::Ipv4)]
+    let failed = [RowId::Srv, RowId::Region(0, Family::Ipv4), RowId::Region(1, Family::Ipv4)]
         .into_iter()
         .filter_map(|place| network.row(place))
         .filter(|row| !row.is_ok());
     let finding = rules::finding(RuleId::EdgeDnsFailed).with(resolvers(network));
     let mut finding = failed.take(1).fold(finding, |finding, row| finding.with(row.in_words()));
     let unnamed = |at: usize| {
-        let row = network.row(Place::Server(at));
-        row.is_some_and(|row| row.outcome == Outcome::NoAddress || row.addresses.is_empty())
+        let row = network.row(RowId::Server(at));
+        row.is_some_and(|row| row.outcome == NetworkOutcome::NoAddress || row.addresses.is_empty())
     };
     known.nothing_is_named = (0..Network::tls_hosts().len()).all(unnamed);
     if known.nothing_is_named {
@@ -147,10 +147,10 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
 /// networks have no IPv6 unless it is turned on, so IPv4 decides.
 fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let reaches =
-        |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(Place::Edge(region, transport, family)));
+        |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(RowId::Edge(region, transport, family)));
     let rows = |transport, only: &dyn Fn(&Row) -> bool| -> Vec<String> {
         (0..REGIONS.len())
-            .filter_map(|region| network.row(Place::Edge(region, transport, Family::Ipv4)))
+            .filter_map(|region| network.row(RowId::Edge(region, transport, Family::Ipv4)))
             .filter(|row| only(row))
             .map(Row::in_words)
             .collect()
@@ -197,7 +197,7 @@ fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdi
     }
     let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
     if (udp || tcp) && !over_ipv6 {
-        let row = network.row(Place::Edge(0, Transport::Tcp, Family::Ipv6));
+        let row = network.row(RowId::Edge(0, Transport::Tcp, Family::Ipv6));
         verdict.findings.push(rules::finding(RuleId::EdgeNoIpv6).with(row.map(Row::in_words).unwrap_or_default()));
     }
 }
@@ -223,7 +223,7 @@ fn intercepted(network: &Network, context: &Context, (udp, tcp): (bool, bool)) -
 /// What is needed beside the tunnel itself.
 fn servers(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let silent: Vec<(usize, &Row)> = (0..Network::tls_hosts().len())
-        .filter_map(|at| Some((at, network.row(Place::Server(at))?)))
+        .filter_map(|at| Some((at, network.row(RowId::Server(at))?)))
         // A certificate that is not what it should be is said already.
         .filter(|(at, row)| {
             let fault = network.servers.get(*at).and_then(|seen| seen.as_ref()?.fault.as_ref());
@@ -261,7 +261,7 @@ impl Network {
     /// How the edge can be reached, in a few words; `None` when it cannot.
     pub(in crate::preflight) fn in_words(&self) -> Option<&'static str> {
         let reaches =
-            |transport| (0..REGIONS.len()).any(|region| self.is_ok(Place::Edge(region, transport, Family::Ipv4)));
+            |transport| (0..REGIONS.len()).any(|region| self.is_ok(RowId::Edge(region, transport, Family::Ipv4)));
         match (reaches(Transport::Udp), reaches(Transport::Tcp)) {
             (true, true) => Some("UDP and TCP 7844"),
             (true, false) => Some("UDP 7844"),

@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use self::destinations::{API, Destinations, EDGE_SRV, EDGE_TLS, REGIONS, REGISTRIES};
-use self::row::{Family, Outcome, Row, Transport};
+use self::row::{Family, NetworkOutcome, Row, Transport};
 use crate::answer::Error;
 use crate::caller::Caller;
 
@@ -29,11 +29,11 @@ const EDGE: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 /// What is to be probed, and what came of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Network {
-    rows: Vec<(Place, Row)>,
+    rows: Vec<(RowId, Row)>,
     /// The DNS servers that were asked.
     resolvers: Vec<SocketAddr>,
     /// What answered on port 443, in the order of [`Network::tls_hosts`].
-    servers: Vec<Option<tls::Seen>>,
+    servers: Vec<Option<tls::Handshake>>,
     /// Who issued the certificate that an edge showed, where cloudflared would not accept it.
     foreign_edge: Option<String>,
     /// Whether a test chose the destinations.
@@ -42,7 +42,7 @@ pub(super) struct Network {
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RowId {
     /// The edge's SRV record.
     Srv,
     /// Addresses of a region's name.
@@ -54,19 +54,19 @@ pub(super) enum Place {
 }
 
 /// What one probe found.
-pub(super) enum Answer {
+pub(super) enum NetworkAnswer {
     /// A name was looked up in so many milliseconds.
-    Named(Place, dns::Found, Option<u64>),
+    Named(RowId, dns::Resolved, Option<u64>),
     /// The name has no address, so nothing could be sent.
-    NoAddress(Place, Option<String>),
+    NoAddress(RowId, Option<String>),
     /// This address is tried.
-    Tries(Place, IpAddr),
+    Tries(RowId, IpAddr),
     /// A port answered so, after so many milliseconds.
-    Probed(Place, Outcome, Option<u64>, Option<String>),
+    Probed(RowId, NetworkOutcome, Option<u64>, Option<String>),
     /// A server on port 443 shook hands.
-    Server(usize, tls::Seen),
+    Server(usize, tls::Handshake),
     /// The edge showed a certificate.
-    Edge(Place, tls::Seen),
+    Edge(RowId, tls::Handshake),
 }
 
 impl Network {
@@ -76,18 +76,18 @@ impl Network {
 
     fn planned(to: &Destinations, resolvers: Vec<SocketAddr>, is_test: bool) -> Self {
         let dns = resolvers.first().map_or(53, SocketAddr::port);
-        let mut rows = vec![(Place::Srv, Row::planned(EDGE_SRV, dns, Transport::Dns, None))];
+        let mut rows = vec![(RowId::Srv, Row::planned(EDGE_SRV, dns, Transport::Dns, None))];
         for (at, region) in REGIONS.into_iter().enumerate() {
             let row = |family| Row::planned(region, dns, Transport::Dns, Some(family));
-            rows.extend(FAMILIES.map(|family| (Place::Region(at, family), row(family))));
+            rows.extend(FAMILIES.map(|family| (RowId::Region(at, family), row(family))));
         }
         for (at, region) in REGIONS.into_iter().enumerate() {
             for transport in EDGE {
                 let row = |family| Row::planned(region, to.edge_port, transport, Some(family));
-                rows.extend(FAMILIES.map(|family| (Place::Edge(at, transport, family), row(family))));
+                rows.extend(FAMILIES.map(|family| (RowId::Edge(at, transport, family), row(family))));
             }
         }
-        let server = |(at, host)| (Place::Server(at), Row::planned(host, to.tls_port, Transport::Tls, None));
+        let server = |(at, host)| (RowId::Server(at), Row::planned(host, to.tls_port, Transport::Tls, None));
         rows.extend(Self::tls_hosts().into_iter().enumerate().map(server));
         Self { rows, resolvers, servers: vec![None; Self::tls_hosts().len()], foreign_edge: None, is_test }
     }
@@ -97,34 +97,34 @@ impl Network {
         !self.resolvers.is_empty()
     }
 
-    fn row(&self, place: Place) -> Option<&Row> {
+    fn row(&self, place: RowId) -> Option<&Row> {
         self.rows.iter().find(|(at, _)| *at == place).map(|(_, row)| row)
     }
 
-    fn is_ok(&self, place: Place) -> bool {
+    fn is_ok(&self, place: RowId) -> bool {
         self.row(place).is_some_and(Row::is_ok)
     }
 
     /// Notes what a probe found.
-    pub(super) fn note(&mut self, answer: Answer) {
+    pub(super) fn note(&mut self, answer: NetworkAnswer) {
         match answer {
-            Answer::Named(place, found, ms) => self.change(place, |row| {
+            NetworkAnswer::Named(place, found, ms) => self.change(place, |row| {
                 row.outcome = found.outcome;
-                row.ms = ms.filter(|_| found.outcome != Outcome::Timeout);
+                row.ms = ms.filter(|_| found.outcome != NetworkOutcome::Timeout);
                 row.detail = found.detail;
                 let addresses = found.addresses.iter().map(ToString::to_string).collect();
                 row.addresses = if found.targets.is_empty() { addresses } else { found.targets };
             }),
-            Answer::NoAddress(place, detail) => {
-                self.change(place, |row| (row.outcome, row.detail) = (Outcome::NoAddress, detail));
+            NetworkAnswer::NoAddress(place, detail) => {
+                self.change(place, |row| (row.outcome, row.detail) = (NetworkOutcome::NoAddress, detail));
             }
-            Answer::Tries(place, address) => self.change(place, |row| row.addresses = vec![address.to_string()]),
-            Answer::Probed(place, outcome, ms, detail) => self.change(place, |row| {
+            NetworkAnswer::Tries(place, address) => self.change(place, |row| row.addresses = vec![address.to_string()]),
+            NetworkAnswer::Probed(place, outcome, ms, detail) => self.change(place, |row| {
                 (row.outcome, row.detail) = (outcome, detail);
-                row.ms = ms.filter(|_| outcome != Outcome::Timeout);
+                row.ms = ms.filter(|_| outcome != NetworkOutcome::Timeout);
             }),
-            Answer::Server(at, seen) => {
-                self.change(Place::Server(at), |row| {
+            NetworkAnswer::Server(at, seen) => {
+                self.change(RowId::Server(at), |row| {
                     (row.outcome, row.ms) = (seen.outcome, seen.ms);
                     (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
                 });
@@ -132,7 +132,7 @@ impl Network {
                     *server = Some(seen);
                 }
             }
-            Answer::Edge(place, seen) => {
+            NetworkAnswer::Edge(place, seen) => {
                 let is_own = |issuer: &String| issuer.contains(EDGE_TLS.1);
                 if seen.fault.is_some() && seen.issuer.as_ref().is_some_and(|issuer| !is_own(issuer)) {
                     self.foreign_edge.clone_from(&seen.issuer);
@@ -142,7 +142,7 @@ impl Network {
         }
     }
 
-    fn change(&mut self, place: Place, change: impl FnOnce(&mut Row)) {
+    fn change(&mut self, place: RowId, change: impl FnOnce(&mut Row)) {
         if let Some((_, row)) = self.rows.iter_mut().find(|(at, _)| *at == place) {
             change(row);
         }
@@ -152,11 +152,11 @@ impl Network {
     pub(super) fn settle(&mut self) {
         for region in 0..REGIONS.len() {
             for family in FAMILIES {
-                let named = self.is_ok(Place::Region(region, family));
+                let named = self.is_ok(RowId::Region(region, family));
                 for transport in EDGE {
-                    self.change(Place::Edge(region, transport, family), |row| {
+                    self.change(RowId::Edge(region, transport, family), |row| {
                         if !named && row.addresses.is_empty() {
-                            row.outcome = Outcome::NoAddress;
+                            row.outcome = NetworkOutcome::NoAddress;
                         }
                     });
                 }
@@ -207,7 +207,7 @@ impl Network {
 
 /// Where to probe, ready to go.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct ProbePlan {
     to: Destinations,
     roots: Arc<RootCertStore>,
 }
@@ -216,7 +216,7 @@ pub(super) struct Plan {
 ///
 /// # Errors
 /// `request` when a test's destinations cannot be read.
-pub(super) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(Plan, Network), Error> {
+pub(super) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(ProbePlan, Network), Error> {
     let (to, is_test) = Destinations::of(caller)?;
     let resolvers = match &to.resolvers {
         Some(resolvers) => resolvers.clone(),
@@ -235,5 +235,5 @@ pub(super) fn plan(caller: &Caller, own_dns: &[IpAddr]) -> Result<(Plan, Network
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
     let network = Network::planned(&to, resolvers, is_test);
-    Ok((Plan { to, roots: Arc::new(roots) }, network))
+    Ok((ProbePlan { to, roots: Arc::new(roots) }, network))
 }

@@ -9,8 +9,8 @@ use rustls::RootCertStore;
 use simple_dns::TYPE;
 
 use super::destinations::{EDGE_SRV, EDGE_TLS, REGIONS};
-use super::row::{Family, Outcome, Transport, words};
-use super::{Answer, EDGE, FAMILIES, Network, Place, Plan, dns, quic, tls};
+use super::row::{Family, NetworkOutcome, Transport, words};
+use super::{EDGE, FAMILIES, Network, NetworkAnswer, ProbePlan, RowId, dns, quic, tls};
 use crate::preflight::facts::Fact;
 use crate::preflight::parallel::{Tasks, remaining};
 
@@ -21,7 +21,7 @@ const TRIES: usize = 2;
 const EDGE_HANDSHAKE: Duration = Duration::from_millis(700);
 
 /// Starts every probe at once.
-pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &Plan, network: &Network, limit: Duration) {
+pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &ProbePlan, network: &Network, limit: Duration) {
     let begun = Instant::now();
     let deadline = begun + limit;
     // What a name leads to must still be probed.
@@ -31,7 +31,7 @@ pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &Plan, network: &Ne
     tasks.spawn(move |tasks| {
         let started = Instant::now();
         let found = dns::look_up(EDGE_SRV, TYPE::SRV, &for_srv, names_by);
-        tasks.send(Answer::Named(Place::Srv, found, ms(started)));
+        tasks.send(NetworkAnswer::Named(RowId::Srv, found, ms(started)));
     });
     for region in 0..REGIONS.len() {
         for family in FAMILIES {
@@ -48,20 +48,20 @@ pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &Plan, network: &Ne
 fn probe_server(
     tasks: &Tasks<Fact>,
     (at, host): (usize, &str),
-    plan: &Plan,
+    plan: &ProbePlan,
     resolvers: &[SocketAddr],
     (names_by, deadline): (Instant, Instant),
 ) {
     let mut found = dns::look_up(host, TYPE::A, resolvers, names_by);
-    if found.outcome != Outcome::Ok {
+    if found.outcome != NetworkOutcome::Ok {
         found = dns::look_up(host, TYPE::AAAA, resolvers, names_by);
     }
     let Some(address) = found.addresses.first().copied() else {
-        return tasks.send(Answer::NoAddress(Place::Server(at), found.detail));
+        return tasks.send(NetworkAnswer::NoAddress(RowId::Server(at), found.detail));
     };
-    tasks.send(Answer::Tries(Place::Server(at), address));
+    tasks.send(NetworkAnswer::Tries(RowId::Server(at), address));
     let address = SocketAddr::new(address, plan.to.tls_port);
-    tasks.send(Answer::Server(at, tls::look(host, address, &plan.roots, true, deadline)));
+    tasks.send(NetworkAnswer::Server(at, tls::look(host, address, &plan.roots, true, deadline)));
 }
 
 /// Looks up the names behind routes with this host's resolver, which the Docker daemon's own DNS asks in the end.
@@ -92,7 +92,7 @@ fn ms(started: Instant) -> Option<u64> {
 fn probe_region(
     tasks: &Tasks<Fact>,
     (region, family): (usize, Family),
-    plan: &Plan,
+    plan: &ProbePlan,
     resolvers: &[SocketAddr],
     (names_by, deadline): (Instant, Instant),
 ) {
@@ -105,45 +105,46 @@ fn probe_region(
     let ms = ms(started);
     let addresses: Vec<SocketAddr> =
         found.addresses.iter().take(TRIES).map(|address| SocketAddr::new(*address, plan.to.edge_port)).collect();
-    tasks.send(Answer::Named(Place::Region(region, family), found, ms));
+    tasks.send(NetworkAnswer::Named(RowId::Region(region, family), found, ms));
     for transport in EDGE {
-        let place = Place::Edge(region, transport, family);
+        let place = RowId::Edge(region, transport, family);
         if addresses.is_empty() {
-            tasks.send(Answer::NoAddress(place, None));
+            tasks.send(NetworkAnswer::NoAddress(place, None));
             continue;
         }
         let (addresses, roots) = (addresses.clone(), Arc::clone(&plan.roots));
         tasks.spawn(move |tasks| {
             let reached = probe_edge(tasks, place, &addresses, deadline);
             if let Some(address) = reached.filter(|_| transport == Transport::Tcp) {
-                tasks.send(Answer::Edge(place, edge_certificate(address, &roots, deadline)));
+                tasks.send(NetworkAnswer::Edge(place, edge_certificate(address, &roots, deadline)));
             }
         });
     }
 }
 
 /// Tries the addresses one after the other, each with its share of the time. Returns the one that answered.
-fn probe_edge(tasks: &Tasks<Fact>, place: Place, addresses: &[SocketAddr], deadline: Instant) -> Option<SocketAddr> {
+fn probe_edge(tasks: &Tasks<Fact>, place: RowId, addresses: &[SocketAddr], deadline: Instant) -> Option<SocketAddr> {
     for (at, address) in addresses.iter().copied().enumerate() {
-        tasks.send(Answer::Tries(place, address.ip()));
+        tasks.send(NetworkAnswer::Tries(place, address.ip()));
         let started = Instant::now();
         let share = remaining(deadline) / u32::try_from(addresses.len() - at).unwrap_or(1);
         let until = started + share;
         let tried = match place {
-            Place::Edge(_, Transport::Udp, _) => quic::probe(address, until),
-            Place::Edge(..) | Place::Srv | Place::Region(..) | Place::Server(_) => connect(address, until),
+            RowId::Edge(_, Transport::Udp, _) => quic::probe(address, until),
+            RowId::Edge(..) | RowId::Srv | RowId::Region(..) | RowId::Server(_) => connect(address, until),
         };
         let ms = ms(started);
         let (outcome, detail) = match tried {
             Ok((outcome, versions)) => (outcome, (!versions.is_empty()).then(|| offered(&versions))),
             Err(fault) => {
-                let outcome = Outcome::of(&fault);
-                let says_more = fault.kind() == io::ErrorKind::PermissionDenied || outcome == Outcome::Unexpected;
+                let outcome = NetworkOutcome::of(&fault);
+                let says_more =
+                    fault.kind() == io::ErrorKind::PermissionDenied || outcome == NetworkOutcome::Unexpected;
                 (outcome, says_more.then(|| words(&fault)))
             }
         };
-        tasks.send(Answer::Probed(place, outcome, ms, detail));
-        if outcome == Outcome::Ok {
+        tasks.send(NetworkAnswer::Probed(place, outcome, ms, detail));
+        if outcome == NetworkOutcome::Ok {
             return Some(address);
         }
     }
@@ -151,13 +152,13 @@ fn probe_edge(tasks: &Tasks<Fact>, place: Place, addresses: &[SocketAddr], deadl
 }
 
 /// The certificate behind an open port: cloudflared does not accept a firewall that opens TLS there.
-fn edge_certificate(address: SocketAddr, roots: &Arc<RootCertStore>, deadline: Instant) -> tls::Seen {
+fn edge_certificate(address: SocketAddr, roots: &Arc<RootCertStore>, deadline: Instant) -> tls::Handshake {
     tls::look(EDGE_TLS.0, address, roots, false, deadline.min(Instant::now() + EDGE_HANDSHAKE))
 }
 
-fn connect(address: SocketAddr, until: Instant) -> io::Result<(Outcome, Vec<u32>)> {
+fn connect(address: SocketAddr, until: Instant) -> io::Result<(NetworkOutcome, Vec<u32>)> {
     TcpStream::connect_timeout(&address, remaining(until).max(Duration::from_millis(1)))?;
-    Ok((Outcome::Ok, Vec::new()))
+    Ok((NetworkOutcome::Ok, Vec::new()))
 }
 
 fn offered(versions: &[u32]) -> String {

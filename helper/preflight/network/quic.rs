@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::row::Outcome;
+use super::row::NetworkOutcome;
 use super::socket::{random, wait_until};
 use crate::preflight::parallel::remaining;
 
@@ -19,7 +19,7 @@ const PAUSES: [u64; 5] = [200, 300, 500, 1000, 2000];
 ///
 /// # Errors
 /// What the system said when it could not be sent, or ICMP's answer.
-pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(Outcome, Vec<u32>)> {
+pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(NetworkOutcome, Vec<u32>)> {
     let socket = match server {
         SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
         SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
@@ -41,19 +41,19 @@ pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(Outcom
             });
             match received {
                 Ok(length) => match versions(&buffer[..length], ids) {
-                    Some(versions) => return Ok((Outcome::Ok, versions)),
+                    Some(versions) => return Ok((NetworkOutcome::Ok, versions)),
                     // Not the end: an answer may still come behind a stray datagram.
                     None => strange = true,
                 },
-                Err(fault) if matches!(Outcome::of(&fault), Outcome::Timeout) => break,
+                Err(fault) if matches!(NetworkOutcome::of(&fault), NetworkOutcome::Timeout) => break,
                 Err(fault) => return Err(fault),
             }
         }
         if strange {
-            return Ok((Outcome::Unexpected, Vec::new()));
+            return Ok((NetworkOutcome::Unexpected, Vec::new()));
         }
     }
-    Ok((Outcome::Timeout, Vec::new()))
+    Ok((NetworkOutcome::Timeout, Vec::new()))
 }
 
 /// A long header (RFC 8999, section 5.1) of an unknown version, padded.

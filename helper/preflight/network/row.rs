@@ -23,7 +23,7 @@ pub(in crate::preflight) enum Transport {
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::preflight) enum Outcome {
+pub(in crate::preflight) enum NetworkOutcome {
     /// Answered as it should.
     Ok,
     /// Not answered in time.
@@ -38,7 +38,7 @@ pub(in crate::preflight) enum Outcome {
     Unexpected,
 }
 
-impl Outcome {
+impl NetworkOutcome {
     /// What an error of the system means.
     pub(super) fn of(fault: &io::Error) -> Self {
         match fault.kind() {
@@ -82,7 +82,7 @@ pub(in crate::preflight) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) family: Option<Family>,
     /// What came of it.
-    pub(super) outcome: Outcome,
+    pub(super) outcome: NetworkOutcome,
     /// Milliseconds until then; `null` where nothing was sent, or nothing came.
     pub(super) ms: Option<u64>,
     /// What a lookup found, the first two; the address that did not answer. All of them with `verbose`.
@@ -120,7 +120,7 @@ impl Row {
             port,
             transport,
             family,
-            outcome: Outcome::Timeout,
+            outcome: NetworkOutcome::Timeout,
             ms: None,
             addresses: Vec::new(),
             issuer: None,
@@ -130,13 +130,13 @@ impl Row {
 
     /// Whether it was answered as it should be.
     pub(super) fn is_ok(&self) -> bool {
-        self.outcome == Outcome::Ok
+        self.outcome == NetworkOutcome::Ok
     }
 
     /// Whether another row of the same purpose says nothing more: both are fine, or both have no IPv6 address to ask.
     fn is_like(&self, other: &Self) -> bool {
         let is_same = (self.transport, self.port) == (other.transport, other.port);
-        let has_none = |row: &Self| row.outcome == Outcome::NoAddress && row.family == Some(Family::Ipv6);
+        let has_none = |row: &Self| row.outcome == NetworkOutcome::NoAddress && row.family == Some(Family::Ipv6);
         is_same && (self.is_ok() && other.is_ok() || has_none(self) && has_none(other))
     }
 
@@ -162,12 +162,12 @@ impl Row {
     /// The probe in a few words, for evidence.
     pub(super) fn in_words(&self) -> String {
         let outcome = match self.outcome {
-            Outcome::Ok => "ok",
-            Outcome::Timeout => "no answer",
-            Outcome::Refused => "refused",
-            Outcome::Unreachable => "no way to it",
-            Outcome::NoAddress => "no address",
-            Outcome::Unexpected => "an unexpected answer",
+            NetworkOutcome::Ok => "ok",
+            NetworkOutcome::Timeout => "no answer",
+            NetworkOutcome::Refused => "refused",
+            NetworkOutcome::Unreachable => "no way to it",
+            NetworkOutcome::NoAddress => "no address",
+            NetworkOutcome::Unexpected => "an unexpected answer",
         };
         let transport = match self.transport {
             Transport::Dns => "DNS",

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
-use super::row::{Outcome, words};
+use super::row::{NetworkOutcome, words};
 use super::socket::wait_until;
 use crate::preflight::parallel::remaining;
 use crate::redact;
@@ -37,8 +37,8 @@ pub(in crate::preflight) enum TlsFault {
 
 /// What was seen of a server.
 #[derive(Clone, Debug)]
-pub(in crate::preflight) struct Seen {
-    pub(super) outcome: Outcome,
+pub(in crate::preflight) struct Handshake {
+    pub(super) outcome: NetworkOutcome,
     /// Milliseconds to the end of the handshake.
     pub(super) ms: Option<u64>,
     /// Name of the certificate's issuer.
@@ -50,13 +50,17 @@ pub(in crate::preflight) struct Seen {
     pub(super) clock_offset: Option<i64>,
 }
 
-impl Seen {
+impl Handshake {
     fn failed(fault: &io::Error) -> Self {
-        let outcome = Outcome::of(fault);
+        let outcome = NetworkOutcome::of(fault);
         let detail = match outcome {
-            Outcome::Refused if fault.kind() == io::ErrorKind::PermissionDenied => Some(words(fault)),
-            Outcome::Unexpected => Some(words(fault)),
-            Outcome::Ok | Outcome::Timeout | Outcome::Refused | Outcome::Unreachable | Outcome::NoAddress => None,
+            NetworkOutcome::Refused if fault.kind() == io::ErrorKind::PermissionDenied => Some(words(fault)),
+            NetworkOutcome::Unexpected => Some(words(fault)),
+            NetworkOutcome::Ok
+            | NetworkOutcome::Timeout
+            | NetworkOutcome::Refused
+            | NetworkOutcome::Unreachable
+            | NetworkOutcome::NoAddress => None,
         };
         Self { outcome, ms: None, issuer: None, fault: None, detail, clock_offset: None }
     }
@@ -192,8 +196,8 @@ pub(super) fn look(
     roots: &Arc<RootCertStore>,
     clock: bool,
     deadline: Instant,
-) -> Seen {
-    shake(host, address, roots, clock, deadline).unwrap_or_else(|fault| Seen::failed(&fault))
+) -> Handshake {
+    shake(host, address, roots, clock, deadline).unwrap_or_else(|fault| Handshake::failed(&fault))
 }
 
 fn shake(
@@ -202,7 +206,7 @@ fn shake(
     roots: &Arc<RootCertStore>,
     clock: bool,
     deadline: Instant,
-) -> io::Result<Seen> {
+) -> io::Result<Handshake> {
     let started = Instant::now();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let judge = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(&provider)).build();
@@ -222,12 +226,12 @@ fn shake(
         if let Err(fault) = client.complete_io(&mut stream) {
             let tls = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             let plain = matches!(tls, Some(rustls::Error::InvalidMessage(_)));
-            let mut seen = Seen::failed(&fault);
+            let mut seen = Handshake::failed(&fault);
             if plain {
                 (seen.fault, seen.detail) = (Some(TlsFault::NotTls), Some("the peer did not speak TLS".into()));
             } else if fault.kind() == io::ErrorKind::UnexpectedEof || fault.kind() == io::ErrorKind::ConnectionReset {
                 seen.detail = Some("the connection is cut during the TLS handshake".into());
-            } else if seen.outcome == Outcome::Timeout {
+            } else if seen.outcome == NetworkOutcome::Timeout {
                 seen.detail = Some("connected, then silence".into());
             }
             return Ok(seen);
@@ -238,8 +242,8 @@ fn shake(
     stream.deadline = deadline.min(Instant::now() + HEADERS);
     let date = if clock { date(host, &mut client, &mut stream) } else { None };
     let clock_offset = date.map(|date| (date - OffsetDateTime::now_utc()).whole_seconds());
-    let outcome = if noted.fault.is_none() { Outcome::Ok } else { Outcome::Unexpected };
-    Ok(Seen { outcome, ms, issuer: noted.issuer, fault: noted.fault, detail: None, clock_offset })
+    let outcome = if noted.fault.is_none() { NetworkOutcome::Ok } else { NetworkOutcome::Unexpected };
+    Ok(Handshake { outcome, ms, issuer: noted.issuer, fault: noted.fault, detail: None, clock_offset })
 }
 
 /// The `Date` of the answer to a request for nothing.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-use super::{Answer, Program, Questions, SOCKET, client, clock_offset, json, ranges};
+use super::{Program, Questions, SOCKET, ToolAnswer, client, clock_offset, json, ranges};
 use crate::engine::client::Docker;
 use crate::os::process::{self, Output};
 use crate::preflight::disk;
@@ -24,11 +24,11 @@ pub(in crate::preflight) fn start(
 ) {
     tasks.spawn(move |tasks| {
         let Some(found) = program("git", "--version", deadline) else { return };
-        tasks.send(Answer::Git(found));
+        tasks.send(ToolAnswer::Git(found));
     });
     tasks.spawn(move |tasks| {
         let Some(found) = program("openssl", "version", deadline) else { return };
-        tasks.send(Answer::Openssl(found));
+        tasks.send(ToolAnswer::Openssl(found));
     });
     let Some(docker) = docker else { return };
     let run = |job: Question| {
@@ -39,21 +39,21 @@ pub(in crate::preflight) fn start(
     run(Box::new(move |docker, tasks, deadline| client_and_endpoint(docker, tasks, deadline, has_host)));
     run(Box::new(engine));
     run(Box::new(|docker, tasks, deadline| {
-        tasks.send(Answer::Compose(ask(docker, &["compose", "version", "--short"], deadline)));
+        tasks.send(ToolAnswer::Compose(ask(docker, &["compose", "version", "--short"], deadline)));
     }));
     if wants_networks {
         run(Box::new(bridge_networks));
     }
     if let Some((project, folder)) = project {
         run(Box::new(move |docker, tasks, deadline| {
-            tasks.send(Answer::Containers(containers_of_others(docker, &project, &folder, deadline)));
+            tasks.send(ToolAnswer::Containers(containers_of_others(docker, &project, &folder, deadline)));
         }));
     }
     run(Box::new(move |docker, tasks, deadline| {
         let mut args = vec!["image", "inspect"];
         args.extend(images.iter().map(String::as_str));
         // Images that are missing make the exit code 1; the others are still printed.
-        tasks.send(Answer::Images(super::images(&ask(docker, &args, deadline).stdout, &images)));
+        tasks.send(ToolAnswer::Images(super::images(&ask(docker, &args, deadline).stdout, &images)));
     }));
 }
 
@@ -74,7 +74,7 @@ fn program(name: &str, words: &str, deadline: Instant) -> Option<Program> {
 fn client_and_endpoint(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant, has_host: bool) {
     let said = ask(docker, &["version", "--format", "{{json .}}"], deadline);
     let context = client(&said, "Context");
-    tasks.send(Answer::Client(said));
+    tasks.send(ToolAnswer::Client(said));
     // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
     let endpoint = if has_host {
         None
@@ -85,7 +85,7 @@ fn client_and_endpoint(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant, 
         said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     };
     if let Some(endpoint) = endpoint.filter(|text| text.contains("://")) {
-        tasks.send(Answer::Endpoint(endpoint));
+        tasks.send(ToolAnswer::Endpoint(endpoint));
     }
 }
 
@@ -96,7 +96,7 @@ fn engine(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
     let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
     // A disk that hangs takes this thread along, and no more.
     let disk = json(&said).and_then(|info| disk::of_engine(&info));
-    tasks.send(Answer::Engine(said, offset, disk));
+    tasks.send(ToolAnswer::Engine(said, offset, disk));
 }
 
 fn bridge_networks(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
@@ -105,7 +105,7 @@ fn bridge_networks(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
     let mut args = vec!["network", "inspect"];
     args.extend(ids.split_whitespace());
     if list.success && args.len() > 2 {
-        tasks.send(Answer::Networks(ranges(&ask(docker, &args, deadline).stdout)));
+        tasks.send(ToolAnswer::Networks(ranges(&ask(docker, &args, deadline).stdout)));
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Tools {
 type Program = Option<(PathBuf, String)>;
 
 /// The answer to one question.
-pub(super) enum Answer {
+pub(super) enum ToolAnswer {
     Git(Program),
     Openssl(Program),
     Client(Output),
@@ -162,19 +162,19 @@ impl Tools {
     }
 
     /// Notes an answer.
-    pub(super) fn note(&mut self, answer: Answer) {
+    pub(super) fn note(&mut self, answer: ToolAnswer) {
         match answer {
-            Answer::Git(found) => self.git = Some(found),
-            Answer::Openssl(found) => self.openssl = Some(found),
-            Answer::Client(said) => self.version = Some(said),
-            Answer::Endpoint(endpoint) => self.endpoint = Some(endpoint),
-            Answer::Engine(said, offset, disk) => {
+            ToolAnswer::Git(found) => self.git = Some(found),
+            ToolAnswer::Openssl(found) => self.openssl = Some(found),
+            ToolAnswer::Client(said) => self.version = Some(said),
+            ToolAnswer::Endpoint(endpoint) => self.endpoint = Some(endpoint),
+            ToolAnswer::Engine(said, offset, disk) => {
                 (self.info, self.clock_offset, self.disk) = (Some(said), offset, disk);
             }
-            Answer::Compose(said) => self.compose = Some(said),
-            Answer::Networks(found) => self.networks = found,
-            Answer::Containers(found) => self.containers = found,
-            Answer::Images(found) => self.images = found,
+            ToolAnswer::Compose(said) => self.compose = Some(said),
+            ToolAnswer::Networks(found) => self.networks = found,
+            ToolAnswer::Containers(found) => self.containers = found,
+            ToolAnswer::Images(found) => self.images = found,
         }
     }
 

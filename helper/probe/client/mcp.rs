@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::http::{self, Reply, Request, Security};
 use super::messages::{
-    Outcome, Place, client_info, described, initialize, initialized, listing, next_event, path_of, posted,
+    PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, path_of, posted,
     read_response, response_in, rpc_error, status,
 };
-use crate::probe::wire::{Era, Got, Server, SessionEnd, Step, Target, Try};
+use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, Try};
 
 /// The era without sessions.
 const MODERN: &str = "2026-07-28";
@@ -39,7 +39,7 @@ pub(super) enum Met {
 /// One route's client: it notes everything that it tries.
 #[derive(Debug)]
 pub(super) struct Client<'a> {
-    target: &'a Target,
+    target: &'a ProbeTarget,
     addresses: Vec<Ipv4Addr>,
     deadline: Instant,
     turn: usize,
@@ -47,7 +47,7 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(target: &'a Target, addresses: Vec<Ipv4Addr>, deadline: Instant) -> Self {
+    pub(super) fn new(target: &'a ProbeTarget, addresses: Vec<Ipv4Addr>, deadline: Instant) -> Self {
         Self { target, addresses, deadline, turn: 0, tries: Vec::new() }
     }
 
@@ -55,7 +55,7 @@ impl<'a> Client<'a> {
         Instant::now() >= self.deadline
     }
 
-    fn note(&mut self, step: Step, place: Place<'_>, got: &Got, begun: Instant) {
+    fn note(&mut self, step: Step, place: PathOnHost<'_>, got: &Got, begun: Instant) {
         let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (path, host) = (place.path.to_owned(), place.host.to_owned());
         self.tries.push(Try { step, path, host, got: got.clone(), ms });
@@ -85,10 +85,16 @@ impl<'a> Client<'a> {
         Err(last)
     }
 
-    fn send(&mut self, step: Step, place: Place<'_>, request: &Request<'_>, deadline: Instant) -> Result<Reply, Got> {
+    fn send(
+        &mut self,
+        step: Step,
+        place: PathOnHost<'_>,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<Reply, Got> {
         let begun = Instant::now();
         let tcp = self.connect(deadline).inspect_err(|got| {
-            let nowhere = Place { path: "", host: "" };
+            let nowhere = PathOnHost { path: "", host: "" };
             self.note(Step::Connect, nowhere, got, begun);
         })?;
         http::send(tcp, self.security(), request, deadline).inspect_err(|got| self.note(step, place, got, begun))
@@ -98,16 +104,16 @@ impl<'a> Client<'a> {
     fn post(
         &mut self,
         step: Step,
-        place: Place<'_>,
+        place: PathOnHost<'_>,
         headers: &[(&'static str, String)],
         message: &Value,
         deadline: Instant,
-    ) -> Outcome {
+    ) -> RpcAnswer {
         let begun = Instant::now();
         let request = posted(place, headers, message);
         let mut reply = match self.send(step, place, &request, deadline) {
             Ok(reply) => reply,
-            Err(got) => return Outcome::of(got),
+            Err(got) => return RpcAnswer::of(got),
         };
         let outcome = read_response(&mut reply, &message["id"]);
         self.note(step, place, &outcome.got, begun);
@@ -115,7 +121,7 @@ impl<'a> Client<'a> {
     }
 
     /// Whether an MCP server answers at a place. A `brief` look asks for nothing but who it is.
-    pub(super) fn meet(&mut self, place: Place<'_>, brief: bool) -> Met {
+    pub(super) fn meet(&mut self, place: PathOnHost<'_>, brief: bool) -> Met {
         let met = self.meet_modern(place, brief);
         let first = match met {
             Met::Other(got) if goes_on(&got) && !self.is_late() => got,
@@ -139,7 +145,7 @@ impl<'a> Client<'a> {
         Met::Other(if got == Got::Timeout { first } else { got })
     }
 
-    fn meet_modern(&mut self, place: Place<'_>, brief: bool) -> Met {
+    fn meet_modern(&mut self, place: PathOnHost<'_>, brief: bool) -> Met {
         // A server of the other era may leave an unknown method without any answer.
         let half = self.deadline.saturating_duration_since(Instant::now()) / 2;
         let discover = self.modern(Step::Discover, place, "server/discover", json!({}), Instant::now() + half);
@@ -162,7 +168,14 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn modern(&mut self, step: Step, place: Place<'_>, method: &str, mut params: Value, deadline: Instant) -> Outcome {
+    fn modern(
+        &mut self,
+        step: Step,
+        place: PathOnHost<'_>,
+        method: &str,
+        mut params: Value,
+        deadline: Instant,
+    ) -> RpcAnswer {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": MODERN,
             "io.modelcontextprotocol/clientInfo": client_info(),
@@ -173,7 +186,7 @@ impl<'a> Client<'a> {
         self.post(step, place, &headers, &message, deadline)
     }
 
-    fn meet_sessions(&mut self, place: Place<'_>, brief: bool) -> Met {
+    fn meet_sessions(&mut self, place: PathOnHost<'_>, brief: bool) -> Met {
         let opened = self.post(Step::Initialize, place, &[], &initialize(), self.deadline);
         let Some(protocol) = opened.result["protocolVersion"].as_str() else { return other(opened.got) };
         let mut server = described(&opened.result, place.path, protocol.to_owned(), Era::Initialize);
@@ -200,7 +213,7 @@ impl<'a> Client<'a> {
 
     /// Asks again and again in one session, each time over a new connection: each of them may reach another worker.
     /// Connections that are open at once would not do: one worker tends to accept all of those.
-    fn ask_again(&mut self, place: Place<'_>, headers: &[(&'static str, String)], server: &mut Server) {
+    fn ask_again(&mut self, place: PathOnHost<'_>, headers: &[(&'static str, String)], server: &mut Server) {
         let is_lost = |got: &Got| matches!(status(got), Some(400 | 404));
         let first = self.tries.iter().rev().find(|entry| entry.step == Step::Tools && entry.host == place.host);
         server.asked = 1;
@@ -217,7 +230,12 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn end_session(&mut self, place: Place<'_>, headers: &[(&'static str, String)], server: &mut Server) -> SessionEnd {
+    fn end_session(
+        &mut self,
+        place: PathOnHost<'_>,
+        headers: &[(&'static str, String)],
+        server: &mut Server,
+    ) -> SessionEnd {
         // With several workers only one of them knows the session; a server without DELETE may answer 404, too.
         for missed in 0..ASKED {
             let begun = Instant::now();
@@ -240,7 +258,7 @@ impl<'a> Client<'a> {
         SessionEnd::Failed
     }
 
-    fn meet_stream(&mut self, place: Place<'_>) -> Met {
+    fn meet_stream(&mut self, place: PathOnHost<'_>) -> Met {
         let begun = Instant::now();
         let headers = vec![("Accept", "text/event-stream".to_owned())];
         let request = Request { method: "GET", path: place.path, host: place.host, headers, body: None };
@@ -260,7 +278,7 @@ impl<'a> Client<'a> {
         self.note(Step::Stream, place, &Got::Ok, begun);
         stream.wait_until(self.deadline);
         let path = path_of(&endpoint).unwrap_or(endpoint);
-        let endpoint = Place { path: &path, host: place.host };
+        let endpoint = PathOnHost { path: &path, host: place.host };
         let result = self.over_stream(&mut stream, endpoint, &initialize());
         let Ok(result) = result else { return result.map_or_else(other, |_| Met::Challenge) };
         let protocol = result["protocolVersion"].as_str().unwrap_or_default().to_owned();
@@ -274,7 +292,7 @@ impl<'a> Client<'a> {
     }
 
     /// Posts to the endpoint of the old transport; the response comes over the stream.
-    fn over_stream(&mut self, stream: &mut Reply, endpoint: Place<'_>, message: &Value) -> Result<Value, Got> {
+    fn over_stream(&mut self, stream: &mut Reply, endpoint: PathOnHost<'_>, message: &Value) -> Result<Value, Got> {
         let step = if message["method"] == "initialize" { Step::Initialize } else { Step::Tools };
         let posted = self.post(step, endpoint, &[], message, self.deadline);
         let accepted = posted.got == Got::Ok || matches!(&posted.got, Got::Http(http) if http.status == 202);
@@ -295,7 +313,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn count_tools(&mut self, mut ask: impl FnMut(&mut Self, Value) -> Outcome) -> Option<u64> {
+    fn count_tools(&mut self, mut ask: impl FnMut(&mut Self, Value) -> RpcAnswer) -> Option<u64> {
         let mut count = 0;
         let mut params = json!({});
         for _ in 0..PAGES {
@@ -310,7 +328,7 @@ impl<'a> Client<'a> {
     }
 
     /// Whether the server speaks the other scheme than the route says: TLS behind `http`, plain HTTP behind `https`.
-    pub(super) fn speaks_other_scheme(&mut self, place: Place<'_>) -> bool {
+    pub(super) fn speaks_other_scheme(&mut self, place: PathOnHost<'_>) -> bool {
         let other = if self.target.https { Security::Plain } else { Security::Tls(&self.target.host, None) };
         let begun = Instant::now();
         let request = posted(place, &[], &initialize());

@@ -11,19 +11,19 @@ const SESSIONS: &str = "2025-11-25";
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct PathOnHost<'a> {
     pub(super) path: &'a str,
     pub(super) host: &'a str,
 }
 
 /// What a JSON-RPC request brought.
-pub(super) struct Outcome {
+pub(super) struct RpcAnswer {
     pub(super) got: Got,
     pub(super) result: Value,
     pub(super) session: Option<String>,
 }
 
-impl Outcome {
+impl RpcAnswer {
     pub(super) fn of(got: Got) -> Self {
         Self { got, result: Value::Null, session: None }
     }
@@ -55,7 +55,7 @@ pub(super) fn listing(params: Value) -> Value {
     json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": params})
 }
 
-pub(super) fn posted<'r>(place: Place<'r>, headers: &[(&'static str, String)], message: &Value) -> Request<'r> {
+pub(super) fn posted<'r>(place: PathOnHost<'r>, headers: &[(&'static str, String)], message: &Value) -> Request<'r> {
     let mut all = vec![("Accept", "application/json, text/event-stream".to_owned())];
     all.extend_from_slice(headers);
     Request { method: "POST", path: place.path, host: place.host, headers: all, body: Some(message.to_string()) }
@@ -102,7 +102,7 @@ pub(super) fn next_event<T>(stream: &mut Reply, pick: impl Fn(&sse::Event) -> Op
     }
 }
 
-pub(super) fn read_response(reply: &mut Reply, id: &Value) -> Outcome {
+pub(super) fn read_response(reply: &mut Reply, id: &Value) -> RpcAnswer {
     let session = reply.header("mcp-session-id").map(str::to_owned);
     let response = if reply.content_type() == "text/event-stream" {
         next_event(reply, |event| response_in(&event.data, id))
@@ -117,10 +117,10 @@ pub(super) fn read_response(reply: &mut Reply, id: &Value) -> Outcome {
                 401 => Got::Http(Box::new(reply.as_http())),
                 status => rpc_error(status, &response["error"]),
             };
-            Outcome { got, result: Value::Null, session }
+            RpcAnswer { got, result: Value::Null, session }
         }
-        Some(mut response) => Outcome { got: Got::Ok, result: response["result"].take(), session },
-        None => Outcome { got: Got::Http(Box::new(reply.as_http())), result: Value::Null, session },
+        Some(mut response) => RpcAnswer { got: Got::Ok, result: response["result"].take(), session },
+        None => RpcAnswer { got: Got::Http(Box::new(reply.as_http())), result: Value::Null, session },
     }
 }
 

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use self::http::{Request, Security};
 use self::mcp::{Client, Met};
-use self::messages::{Place, redirected};
-use super::wire::{Got, Http, Metrics, Seen, Step, Target, TlsFault, Try};
+use self::messages::{PathOnHost, redirected};
+use super::wire::{Got, Http, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::os::process;
 
 /// Tries a route; never longer than its limit.
-pub(super) fn try_route(target: &Target) -> Seen {
+pub(super) fn try_route(target: &ProbeTarget) -> Seen {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(target.limit_ms);
-    let mut seen = Seen { name: target.name.clone(), ..Seen::default() };
+    let mut seen = Seen::default();
     let ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let below = |got: Got, ms: u64| Try { step: Step::Lookup, path: String::new(), host: String::new(), got, ms };
     match look_up(&target.host, deadline) {
@@ -44,8 +44,8 @@ pub(super) fn try_route(target: &Target) -> Seen {
 }
 
 /// Asks at the path that Claude calls; where that is not an MCP endpoint, finds out what is wrong.
-fn search(target: &Target, client: &mut Client<'_>) -> Met {
-    let asked = Place { path: &target.path, host: &target.tunnel_host };
+fn search(target: &ProbeTarget, client: &mut Client<'_>) -> Met {
+    let asked = PathOnHost { path: &target.path, host: &target.tunnel_host };
     let got = match client.meet(asked, false) {
         Met::Other(got) => got,
         met => return met,
@@ -66,7 +66,7 @@ fn search(target: &Target, client: &mut Client<'_>) -> Met {
     // Whether it is the host name is tried, whatever the words of the refusal.
     let own = [format!("localhost:{}", target.port), format!("{}:{}", target.host, target.port)];
     for host in own.iter().filter(|_| matches!(status, 400..=499 if !matches!(status, 405 | 406 | 429))) {
-        if client.is_late() || !matches!(client.meet(Place { path: &target.path, host }, true), Met::Other(_)) {
+        if client.is_late() || !matches!(client.meet(PathOnHost { path: &target.path, host }, true), Met::Other(_)) {
             break;
         }
     }
@@ -74,7 +74,7 @@ fn search(target: &Target, client: &mut Client<'_>) -> Met {
 }
 
 /// The first of the usual paths at which an MCP server answers; the one that a redirect names comes first.
-fn other_path(target: &Target, client: &mut Client<'_>, http: Option<&Http>) -> Option<Met> {
+fn other_path(target: &ProbeTarget, client: &mut Client<'_>, http: Option<&Http>) -> Option<Met> {
     let mut paths: Vec<String> = http.and_then(redirected).into_iter().collect();
     paths.extend(target.other_paths.iter().cloned());
     let mut asked = vec![target.path.clone()];
@@ -82,7 +82,7 @@ fn other_path(target: &Target, client: &mut Client<'_>, http: Option<&Http>) -> 
         if client.is_late() || asked.contains(&path) {
             continue;
         }
-        let met = client.meet(Place { path: &path, host: &target.tunnel_host }, false);
+        let met = client.meet(PathOnHost { path: &path, host: &target.tunnel_host }, false);
         // What wants a credential everywhere says nothing about paths.
         if matches!(met, Met::Server(_)) {
             return Some(met);
@@ -206,8 +206,8 @@ mod tests {
 
     #[test]
     fn a_server_that_is_slow_at_first_is_not_said_to_be_at_another_path() {
-        let target = Target {
-            name: "cold".into(),
+        let target = ProbeTarget {
+            route: None,
             https: false,
             host: "127.0.0.1".into(),
             port: cold_server(),

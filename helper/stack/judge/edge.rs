@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::super::snapshot::{Container, Printed};
 use super::state::{StackState, View};
 use crate::answer::{Finding, Layer, Severity, Skipped};
-use crate::logs::cloudflared::Case;
+use crate::logs::cloudflared::LogFacts;
 use crate::logs::fault::Fault;
 use crate::logs::{self, stream::Stream};
 use crate::rules::{self, RuleId};
@@ -117,7 +117,7 @@ fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
     let quote = |fault: &Fault| logs::quote("", fault);
     let is_cause =
         |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != RuleId::EdgeNotRegistered;
-    let case = Case { faults: &stream.faults, last: stream.last, with_proxy: true, quote: &quote };
+    let case = LogFacts { faults: &stream.faults, last: stream.last, with_proxy: true, quote: &quote };
     let judged = stream.agent.judge(&case);
     let causes: Vec<Finding> = judged.into_iter().filter(is_cause).collect();
     if causes.is_empty() && stream.agent.complaint().is_none() && age < FIRST_CONTACT {

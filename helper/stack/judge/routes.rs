@@ -16,9 +16,9 @@ use crate::config::settings::may_dial;
 use crate::deployment;
 use crate::deployment::route::Host;
 use crate::logs::stream::Stream;
-use crate::model::current::Target;
+use crate::model::current::RouteTarget;
 use crate::probe::row::{self, RouteRow};
-use crate::probe::state::State;
+use crate::probe::state::Callability;
 use crate::redact::names;
 use crate::rules::{self, Gap, Remedy, RuleId};
 
@@ -54,7 +54,7 @@ pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> 
     let probed = view.snapshot.probed.as_ref().filter(|_| ground.proxy.is_some());
     let mut rows = probed.map(|probed| {
         let observed = probed.observed.as_ref().map_err(String::as_str);
-        row::rows(&probed.planned, observed, "", false).into_iter()
+        row::rows(&probed.planned, observed, false).into_iter()
     });
     let (mut all, mut probed) = (true, Vec::new());
     for route in view.declared.routes() {
@@ -97,16 +97,16 @@ fn judge_route(
     }
     if let Some(row) = row {
         state.skipped.retain(|skipped| skipped.id != route_id(route.name));
-        if row.state == State::NotChecked && upstream != Upstream::Down {
+        if row.state == Callability::NotChecked && upstream != Upstream::Down {
             state.skipped.push(Skipped::new(route_id(route.name), row.reason.clone().unwrap_or_default()));
         }
     }
     let answered = match (row, upstream) {
-        _ if is_unread => State::NotApplied,
-        (Some(row), Upstream::Down) if row.state == State::NotChecked => State::Unreachable,
+        _ if is_unread => Callability::NotApplied,
+        (Some(row), Upstream::Down) if row.state == Callability::NotChecked => Callability::Unreachable,
         (Some(row), _) => row.state,
-        (None, Upstream::Down) => State::Unreachable,
-        (None, _) => State::NotChecked,
+        (None, Upstream::Down) => Callability::Unreachable,
+        (None, _) => Callability::NotChecked,
     };
     let shown = RouteState {
         name: names::shown_route(route.name).to_owned(),
@@ -132,7 +132,7 @@ fn not_configured(ground: &Ground<'_>, route: &str, configured: Option<bool>) ->
 
 /// Whether the container behind a route fails its own health check.
 fn is_unhealthy(view: &View<'_>, route: &DeclaredRoute<'_>) -> bool {
-    let Some(Target::Service(service)) = &route.target else { return false };
+    let Some(RouteTarget::Service(service)) = &route.target else { return false };
     view.container(service).is_some_and(|c| c.health.as_deref() == Some("unhealthy"))
 }
 
@@ -196,18 +196,18 @@ impl Upstream {
 fn judge_upstream(ground: &Ground<'_>, route: &DeclaredRoute<'_>, state: &mut StackState) -> Upstream {
     let (view, name, text) = (ground.view, route.name, route.text);
     match &route.target {
-        Some(Target::Service(service)) => match judge_server(view, name, service, state) {
+        Some(RouteTarget::Service(service)) => match judge_server(view, name, service, state) {
             Upstream::Up => judge_way(ground, route, service, state),
             other => other,
         },
-        Some(Target::Joined(host)) => judge_joined(view, name, host, state),
-        Some(Target::NoService) => {
+        Some(RouteTarget::Joined(host)) => judge_joined(view, name, host, state),
+        Some(RouteTarget::NoService) => {
             state.gave_up = true;
             let finding = rules::finding(RuleId::UpstreamUndefined).about(Subject::route(name));
             state.findings.push(finding.with(format!("route `{name}` leads to {text}")));
             Upstream::Down
         }
-        Some(Target::Outside(why) | Target::Unknown(why)) => {
+        Some(RouteTarget::Outside(why) | RouteTarget::Unknown(why)) => {
             state.skipped.push(Skipped::new(route_id(name), format!("{text}: {why}")));
             Upstream::Unseen
         }

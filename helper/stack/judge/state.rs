@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::probe::row::ServerRow;
-use crate::probe::state::State;
+use crate::probe::state::Callability;
 use crate::probe::wire::Metrics;
 use crate::rules::{self, RuleId};
 use crate::stack::declared::Declared;
@@ -49,7 +49,7 @@ pub(crate) struct RouteState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
     /// Whether Claude can call it.
-    pub(crate) state: State,
+    pub(crate) state: Callability,
     /// The MCP server that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) server: Option<ServerRow>,
@@ -122,7 +122,7 @@ impl StackState {
 
     /// Whether everything that makes the tunnel ready was tried, and is so; `None` where something was not tried.
     pub(crate) fn is_ready(&self) -> Option<bool> {
-        let unchecked = self.routes.iter().any(|route| route.state == State::NotChecked);
+        let unchecked = self.routes.iter().any(|route| route.state == Callability::NotChecked);
         if self.ready && unchecked { None } else { Some(self.ready) }
     }
 

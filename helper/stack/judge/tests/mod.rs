@@ -96,21 +96,8 @@ pub(crate) const AGENT_START: [&str; 2] = [
 impl Fixture {
     /// Everything runs, four connections, one route; the proxy was started a moment before cloudflared.
     pub(crate) fn live() -> Self {
-        let snapshot = Snapshot {
-            now: NOW,
-            containers: Ok(Vec::new()),
-            logs: Logs::new(None).unwrap(),
-            printed: BTreeMap::new(),
-            last_lines: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            neighbours: BTreeMap::new(),
-            images: BTreeMap::new(),
-            engine_platform: None,
-            probed: None,
-            metrics: None,
-            files: Files { config_written: Some(STARTED - Duration::from_secs(60)), ..Files::default() },
-            unread: BTreeMap::new(),
-        };
+        let files = Files { config_written: Some(STARTED - Duration::from_secs(60)), ..Files::default() };
+        let snapshot = Snapshot::empty(NOW, Logs::new(None).unwrap(), files);
         let live = Self { compose: COMPOSE.into(), gateway: GATEWAY.into(), snapshot, texts: BTreeMap::new() };
         let connections: Vec<String> = (0..4).map(registered).collect();
         live.with(container("mcp-gateway", "aa"))
