@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
 use super::state::Behind;
-use super::wire::{Allowed, ProbeTarget, Trust};
+use super::wire::{Allowed, ProbeTarget, Seen, Server, Trust};
 use crate::rules::RuleId;
 
 /// Answers every request with these bytes, over TLS where a configuration is given; returns its port.
@@ -46,7 +46,12 @@ fn mcp() -> String {
 }
 
 fn asked(port: u16, trust: Option<Trust>) -> RouteVerdict {
-    let target = ProbeTarget {
+    let target = wiki(port, trust);
+    judge(&target, &try_route(&target), &Behind::default(), false)
+}
+
+fn wiki(port: u16, trust: Option<Trust>) -> ProbeTarget {
+    ProbeTarget {
         route: Some("wiki".into()),
         https: trust.is_some(),
         host: "localhost".into(),
@@ -57,8 +62,7 @@ fn asked(port: u16, trust: Option<Trust>) -> RouteVerdict {
         allowed: Allowed::Anything,
         trust: trust.unwrap_or_default(),
         limit_ms: 3000,
-    };
-    judge(&target, &try_route(&target), &Behind::default(), false)
+    }
 }
 
 fn rule(verdict: &RouteVerdict) -> Option<RuleId> {
@@ -75,6 +79,27 @@ fn a_program_that_is_not_an_mcp_server_is_told_from_one() {
     }
     let verdict = asked(serve(mcp(), None), None);
     assert_eq!(rule(&verdict), None, "{verdict:?}");
+}
+
+#[test]
+fn a_server_that_is_not_a_route_yet_is_called_name_in_the_request_that_makes_it_one() {
+    let port = serve(http("application/json", "{}"), None);
+    let target = ProbeTarget { route: None, ..wiki(port, Some(Trust { ca_pem: None, public: true })) };
+    let own_path = ProbeTarget { route: None, path: "/other".into(), ..wiki(port, None) };
+    let server = Server { path: "/mcp".into(), ..Server::default() };
+    for (target, seen, request) in [
+        (&target, try_route(&target), format!(r#"{{"routes":{{"NAME":"http://localhost:{port}"}}}}"#)),
+        (
+            &own_path,
+            Seen { server: Some(server), ..Seen::default() },
+            format!(r#"{{"routes":{{"NAME":"http://localhost:{port}"}},"paths":{{"NAME":"/mcp"}}}}"#),
+        ),
+    ] {
+        let finding = judge(target, &seen, &Behind::default(), false).finding.unwrap();
+        assert!(finding.fix.contains(&format!("--json '{request}'")), "{}", finding.fix);
+        assert_eq!(finding.subject, None);
+        assert!(finding.title.starts_with(&format!("`{}` ", target.url())), "{}", finding.title);
+    }
 }
 
 /// A server with a certificate of its own for these names, and that certificate.

@@ -320,7 +320,7 @@ fn mcp(bytes: &[u8]) {
     let ask: Ask = serde_json::from_value(json!({
         "deadline_ms": 400,
         "routes": [{
-            "name": "x", "https": false, "host": "127.0.0.1", "port": port, "tunnel_host": "x.example.com", "path": "/mcp",
+            "route": "x", "https": false, "host": "127.0.0.1", "port": port, "tunnel_host": "x.example.com", "path": "/mcp",
             "other_paths": ["/"], "allowed": "anything", "trust": {}, "limit_ms": 300,
         }],
         "metrics": [format!("127.0.0.1:{port}")],
