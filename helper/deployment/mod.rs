@@ -156,7 +156,7 @@ impl Deployment {
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = Lock::take(self)?;
         // Another helper may have written until now.
-        self.look_again();
+        self.keep_unchanged();
         self.sweep();
         Ok(lock)
     }

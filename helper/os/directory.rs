@@ -7,10 +7,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, open, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, openat, statat};
 use rustix::io::Errno;
+use time::{Duration, OffsetDateTime};
 
 use crate::answer::Error;
+
+/// A file system notes the time of a change at best this exactly: two changes within it may look like one. Linux counts
+/// in ticks of up to 10 ms; one that shows no fractions counts in seconds, FAT in two of them.
+const TICK: Duration = Duration::milliseconds(20);
+const COARSE_TICK: Duration = Duration::seconds(2);
 
 /// Opens a folder that need not be readable, where the system can.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -21,14 +27,56 @@ const ENTER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 /// Absolute, without `..`. It need not exist yet.
 ///
 /// A file of it is read once, so that all that a command says is of one state of the directory. What this process writes
-/// is read back; what others write is seen after [`Directory::look_again`].
+/// is read back; what others write is seen after [`Directory::look_again`] and [`Directory::keep_unchanged`].
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     root: PathBuf,
     /// Once it was needed and existed.
     opened: Arc<OnceLock<OwnedFd>>,
     /// Files that were read, by path inside.
-    read: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    read: Arc<Mutex<BTreeMap<String, Known>>>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+struct Known {
+    bytes: Vec<u8>,
+    version: Version,
+    /// This host's clock before it was read.
+    at: OffsetDateTime,
+}
+
+/// What tells one content of a name from the next: a file that takes its place has another number, one that is written
+/// into another time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    number: u64,
+    size: i64,
+    /// Of the content, and of the file.
+    changed: [(i64, i64); 2],
+}
+
+impl Version {
+    #[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, reason = "the fields differ by system")]
+    fn of(stat: &Stat) -> Self {
+        let changed = [(stat.st_mtime, stat.st_mtime_nsec), (stat.st_ctime, stat.st_ctime_nsec)];
+        Self {
+            device: stat.st_dev as u64,
+            number: stat.st_ino as u64,
+            size: stat.st_size as i64,
+            changed: changed.map(|(seconds, nanoseconds)| (seconds as i64, nanoseconds as i64)),
+        }
+    }
+
+    /// Whether another change after `at` would have had the same time.
+    fn is_fresh(&self, at: OffsetDateTime) -> bool {
+        self.changed.iter().any(|(seconds, nanoseconds)| {
+            let tick = if *nanoseconds == 0 { COARSE_TICK } else { TICK };
+            let changed = OffsetDateTime::from_unix_timestamp(*seconds).ok();
+            changed.is_none_or(|changed| at - tick < changed + Duration::nanoseconds(*nanoseconds))
+        })
+    }
 }
 
 impl PartialEq for Directory {
@@ -56,20 +104,31 @@ impl Directory {
         if inside.is_empty() { self.root.clone() } else { self.root.join(inside) }
     }
 
-    /// Forgets what was read. Under the lock, because another helper may have written until then, and before each new
-    /// look of a command that waits.
+    /// Forgets what was read, before each new look of a command that waits.
     pub(crate) fn look_again(&self) {
         self.read().clear();
     }
 
-    /// The content of a file as it was read before.
-    pub(super) fn known(&self, inside: &str) -> Option<Vec<u8>> {
-        self.read().get(inside).cloned()
+    /// Forgets the files that are not as they were read, or may not be. Under the lock, because another helper may have
+    /// written until then.
+    pub(crate) fn keep_unchanged(&self) {
+        let is_same = |inside: &str, known: &Known| {
+            let Ok(Some((folder, name))) = self.place(inside) else { return false };
+            let now = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            now.is_ok_and(|stat| Version::of(&stat) == known.version) && !known.version.is_fresh(known.at)
+        };
+        self.read().retain(|inside, known| is_same(inside, known));
     }
 
-    /// Keeps the content of a file.
-    pub(super) fn learn(&self, inside: &str, bytes: &[u8]) {
-        self.read().insert(inside.to_owned(), bytes.to_vec());
+    /// The content of a file as it was read before.
+    pub(super) fn known(&self, inside: &str) -> Option<Vec<u8>> {
+        self.read().get(inside).map(|known| known.bytes.clone())
+    }
+
+    /// Keeps the content of a file that was opened at `at`, when it was as `stat` says.
+    pub(super) fn learn(&self, inside: &str, bytes: &[u8], stat: &Stat, at: OffsetDateTime) {
+        let known = Known { bytes: bytes.to_vec(), version: Version::of(stat), at };
+        self.read().insert(inside.to_owned(), known);
     }
 
     /// Forgets one file, which is written or gone.
@@ -77,7 +136,7 @@ impl Directory {
         self.read().remove(inside);
     }
 
-    fn read(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+    fn read(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,5 +216,60 @@ fn no_folder(above: BorrowedFd<'_>, name: &OsStr, path: PathBuf) -> Error {
     match found.map(|found| FileType::from_raw_mode(found.st_mode)) {
         Ok(FileType::Symlink) => Error::Unexpected { act: "follow", path, what: "it is a symbolic link".into() },
         Ok(_) | Err(_) => Error::Unexpected { act: "look into", path, what: "it is not a directory".into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::os::files;
+
+    #[test]
+    fn what_was_read_is_kept_only_while_the_file_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let write = |path: &Path, text: &str| fs::write(path, text).unwrap();
+        let exchange = |path: &Path| {
+            write(&path.with_extension("new"), "two");
+            fs::rename(path.with_extension("new"), path).unwrap();
+        };
+        let changes: [(&str, &dyn Fn(), bool); 5] = [
+            ("nothing", &|| {}, true),
+            ("other bytes", &|| write(&path, "two"), false),
+            ("the same bytes", &|| write(&path, "one"), false),
+            ("another file", &|| exchange(&path), false),
+            ("no file", &|| fs::remove_file(&path).unwrap(), false),
+        ];
+        for (what, change, is_kept) in changes {
+            write(&path, "one");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let directory = Directory::new(folder.path().to_path_buf());
+            assert_eq!(files::read(&directory, "a").unwrap().unwrap(), b"one");
+            change();
+            directory.keep_unchanged();
+            assert_eq!(directory.known("a").is_some(), is_kept, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_change_within_the_tick_of_the_clock_may_be_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "one").unwrap();
+        let meta = fs::metadata(&path).unwrap();
+        let version = Version::of(&rustix::fs::stat(&path).unwrap());
+        let changed =
+            OffsetDateTime::from_unix_timestamp(meta.ctime()).unwrap() + Duration::nanoseconds(meta.ctime_nsec());
+        assert!(version.is_fresh(changed + Duration::milliseconds(19)));
+        assert!(!version.is_fresh(changed + Duration::milliseconds(21)));
+        // A clock that was set back, or is another host's.
+        assert!(version.is_fresh(changed - Duration::HOUR));
+        let coarse = Version { changed: [(meta.ctime(), 0); 2], ..version };
+        let whole = OffsetDateTime::from_unix_timestamp(meta.ctime()).unwrap();
+        assert!(coarse.is_fresh(whole + Duration::milliseconds(1900)));
+        assert!(!coarse.is_fresh(whole + Duration::milliseconds(2100)));
     }
 }

@@ -182,6 +182,7 @@ fn read_plain(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Er
     if let Some(bytes) = directory.known(inside) {
         return Ok(Some(bytes));
     }
+    let at = OffsetDateTime::now_utc();
     // Non-blocking, so that a pipe planted meanwhile cannot hang the helper.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match openat(&folder, name, flags, Mode::empty()) {
@@ -194,7 +195,7 @@ fn read_plain(directory: &Directory, inside: &str) -> Result<Option<Vec<u8>>, Er
     require_readable(meta, &path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
     File::from(file).take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
-    directory.learn(inside, &bytes);
+    directory.learn(inside, &bytes, &meta.0, at);
     Ok(Some(bytes))
 }
 
