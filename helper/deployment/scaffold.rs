@@ -4,7 +4,7 @@ use super::env_file::{self, EnvFile};
 use super::token::PLACEHOLDER;
 use super::{Deployment, Domain, OPEN_MODE, SECRET_MODE, path};
 use crate::answer::{Error, Finding, Subject};
-use crate::os::batch;
+use crate::os::batch::Batch;
 use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
 
@@ -69,22 +69,29 @@ pub(crate) fn ensure_env_and_gitignore(
     // `.gitignore` first, so that git never sees `.env` without it.
     let old = files::read(deployment, path::GITIGNORE)?;
     let merged = merged_gitignore(old.as_deref());
+    let mut batch = Batch::new(deployment);
     let ignore_action = match (&old, &merged) {
         (None, merged) => {
-            batch::create(deployment, path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
+            batch.create(path::GITIGNORE, merged.as_deref().unwrap_or_default(), OPEN_MODE)?;
             Action::Created
         }
         (Some(_), Some(merged)) => {
-            batch::replace(deployment, path::GITIGNORE, merged, None, OPEN_MODE)?;
+            batch.replace(path::GITIGNORE, merged, None, OPEN_MODE)?;
             Action::Updated
         }
         (Some(_), None) => Action::Unchanged,
     };
     match env_action {
-        Action::Created => batch::create(deployment, path::ENV, &env, SECRET_MODE)?,
-        Action::Updated => batch::replace(deployment, path::ENV, &env, None, SECRET_MODE)?,
+        // A new one has no token yet.
+        Action::Created => batch.create(path::ENV, &env, SECRET_MODE)?,
+        Action::Updated => {
+            batch.commit()?;
+            batch = Batch::new(deployment);
+            batch.replace(path::ENV, &env, None, SECRET_MODE)?;
+        }
         Action::Unchanged | Action::Kept => {}
     }
+    batch.commit()?;
     Ok(vec![
         FileEntry::of(deployment, path::GITIGNORE, ignore_action),
         FileEntry::of(deployment, path::ENV, env_action),

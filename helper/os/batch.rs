@@ -138,6 +138,7 @@ impl Temporary {
             let set = file.set_permissions(Permissions::from_mode(mode));
             set.map_err(|e| Error::io("open up", &path, e))?;
         }
+        begin_writing(file);
         Ok(self)
     }
 
@@ -176,6 +177,18 @@ impl Drop for Temporary {
         }
     }
 }
+
+/// Starts what the sync in [`Batch::commit`] waits for. ext4 gives a file its blocks as late as it can: then every sync
+/// of a batch finds blocks of its own to note, and its journal commits once a file. Given out before, they are all in the
+/// first commit (7 commits for the files of `init`, 3 with this; Linux 6.18).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn begin_writing(file: &File) {
+    // "Not needed" writes out what is dirty, without waiting; a file system that cannot waits in the sync.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn begin_writing(_: &File) {}
 
 /// Six letters and digits.
 fn random() -> io::Result<String> {
