@@ -72,7 +72,7 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
     }
     let failed = |e: std::io::Error| Error::io("read", path, e);
     if !meta.is_file() {
-        // A named pipe, or a shell's `<(…)`: it may never end, and opening one without a writer blocks for ever.
+        // A named pipe, or a shell's `<(…)`: it may never end, and opening one without a writer blocks forever.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
         return read_pipe(pipe, path, request, logs);

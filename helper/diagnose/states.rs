@@ -51,7 +51,7 @@ fn proxy(line: &str) -> Fixture {
     live().prints("mcp-gateway", &[line])
 }
 
-/// What the proxy said of a server that was started anew since.
+/// What the proxy said about a server that was restarted since.
 fn refused_before(line: String) -> Fixture {
     live().prints("mcp-gateway", &[line]).change("own", |c| c.started = Some(NOW - Duration::from_secs(60)))
 }

@@ -217,7 +217,7 @@ impl Inspected {
         &self.state.error
     }
 
-    /// Whether its last end was the kernel's doing, for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         self.state.oom_killed
     }

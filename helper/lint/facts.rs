@@ -31,7 +31,7 @@ pub(crate) struct Facts {
     pub(super) git_key: Option<GitState>,
     /// What Compose makes of them.
     pub(super) asked: Asked,
-    /// Who is who.
+    /// The roles of the services.
     pub(crate) roles: Roles,
     /// Where the server certificate and its key lie.
     pub(crate) pair: (PairFile, PairFile),

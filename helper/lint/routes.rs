@@ -90,7 +90,7 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
 /// Docker resolves a service's name only on a network that both join.
 pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     let found = &facts.found;
-    // Who lives in another's namespace has that one's networks.
+    // A service in another's network namespace has that one's networks.
     let owner = |name: &str| found.lives_in(name).unwrap_or_else(|| name.to_owned());
     let proxy = owner(&facts.services.proxy);
     let own = found.networks(&proxy);

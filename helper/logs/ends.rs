@@ -124,7 +124,7 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
     looping
 }
 
-/// A container that ended of itself: to start it alone changes nothing.
+/// A container that exited by itself: starting it alone changes nothing.
 pub(super) fn stopped(service: &str) -> Finding {
     let finding = rules::finding(RuleId::ServiceStopped);
     let finding = if service.is_empty() { finding } else { finding.about(Subject::service(service)) };

@@ -19,7 +19,7 @@ const LONGEST: usize = 256;
 /// Of a longer line, what is handed on before and behind a text: a secret there may have its name as far away.
 const CONTEXT: usize = 8 << 10;
 
-/// Who takes the lines.
+/// Receives the lines of a log.
 pub(crate) trait Sink {
     /// Takes a line: its number, counted from one, and its bytes.
     fn take(&mut self, number: u64, line: &[u8]);

@@ -1,8 +1,8 @@
-//! Who prints, as far as a name tells.
+//! The program that prints, as far as a name tells.
 
 use super::matcher::Writer;
 
-/// What is known of who prints here.
+/// What is known about the program that prints here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriterKind {
     /// One program of ours.
@@ -13,7 +13,7 @@ pub(crate) enum WriterKind {
     Bare,
 }
 
-/// Who prints under a name, as far as the name tells.
+/// The program that prints under a name, as far as the name tells.
 pub(super) fn kind_of(name: &str) -> WriterKind {
     let name = name.to_ascii_lowercase();
     if name.contains("cloudflared") {

@@ -42,7 +42,7 @@ pub(crate) struct Life {
     complaint: Option<Kept>,
     /// The lines of the life that ended last: the error among them first.
     ended: Vec<Kept>,
-    /// Ends of itself, with a code that says so.
+    /// Exits by itself, with a code that says so.
     pub(crate) failures: u32,
     /// Ends with code 0.
     pub(crate) successes: u32,

@@ -11,7 +11,7 @@ use crate::answer::Error;
 /// Texts at most; sixteen machine words.
 const MOST: usize = 1024;
 
-/// Who wrote a line, and with it the table that it is read by.
+/// The program that wrote a line: it decides with which table the line is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writer {
     /// The docker client, the daemon and Compose.

@@ -58,7 +58,7 @@ pub(crate) struct Logs {
     since: Option<i64>,
     /// Moment of the last line with a time stamp.
     last: Option<i64>,
-    /// Lines that could not be left out, for want of a time stamp.
+    /// Lines that could not be left out because they have no time stamp.
     undated: u64,
     /// Lines of calls that passed can change something.
     routine: bool,

@@ -26,7 +26,7 @@ const TRACEBACK: u32 = 200;
 pub(crate) struct Stream {
     /// The container's name without its number; empty for bare lines.
     pub(crate) name: String,
-    /// Who prints here.
+    /// The program that prints here.
     pub(crate) kind: WriterKind,
     /// Whether that is certain, and not read from the name or the lines.
     pub(crate) known: bool,
@@ -191,7 +191,7 @@ impl Stream {
         self.faults.record(&symptom(&UNEXPLAINED, writer, "", number, line, true));
     }
 
-    /// A line that says nothing of itself.
+    /// A line that means nothing on its own.
     fn printed(&mut self, line: &Line<'_>) {
         if self.pip_was_last && !line.text.trim().is_empty() {
             self.pip_was_last = false;

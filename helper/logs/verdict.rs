@@ -42,7 +42,7 @@ pub(crate) struct LogVerdict {
     pub(crate) recognized: bool,
     /// Moment of the last line with a time, in seconds since 1970.
     pub(crate) last: Option<i64>,
-    /// Lines that were read for want of a time, though older ones were not wanted.
+    /// Lines that were read because they have no time stamp, although older ones were not wanted.
     pub(crate) undated: u64,
 }
 

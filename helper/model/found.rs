@@ -19,7 +19,7 @@ use crate::deployment::{Deployment, path, scaffold};
 use crate::os::files::{self, inside};
 use crate::redact::names;
 
-/// Who says what the services get.
+/// Where the facts about the services come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     /// The files, merged here.
@@ -298,7 +298,7 @@ impl Found {
             && (!self.outside.is_empty() || self.pulled.iter().any(|pulled| pulled.file.value.is_err()))
     }
 
-    /// Who is who; where a stack has no such service, what the helper's own files call it.
+    /// The roles of the services; where a stack has no such service, its name in the helper's own files.
     pub(crate) fn services(&self) -> Services {
         let Roles { proxy, agent } = self.roles();
         let cloudflared = agent.unwrap_or_else(|| CLOUDFLARED_SERVICE.into());

@@ -1,4 +1,4 @@
-//! Who is who in a stack, by evidence: image, configuration, who dials whom. A service's name proves nothing.
+//! The roles of a stack's services, by evidence: image, configuration, which dials which. A service's name proves nothing.
 
 use super::stack::{ComposeStack, FileIn, Reach};
 use crate::config::compose::{CLOUDFLARED_SERVICE, CONFIG_TARGET};

@@ -19,7 +19,7 @@ use crate::os::process;
 
 /// What children that are killed at the limit, and the answer, may still take. The promise is 250 ms in all.
 const GRACE: Duration = Duration::from_millis(100);
-/// Reading a few small files takes a millisecond; a dead network drive takes for ever.
+/// Reading a few small files takes a millisecond; a dead network drive never answers.
 const FILES: Duration = Duration::from_millis(1000);
 
 /// Asks everything at once, the network only with a plan. Whether all had answered by the deadline.

@@ -148,7 +148,7 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     }
 }
 
-/// Who refuses the host name, and how that is changed there.
+/// Which software refuses the host name, and how to change it there.
 fn with_maker(mut finding: Finding, case: &Case<'_>) -> Finding {
     if let Some(maker) = hosts::maker(case.status, case.text()) {
         finding.cause = maker.cause.to_owned();

@@ -14,7 +14,7 @@ use crate::answer::count;
 use crate::redact;
 use crate::rules::Finding;
 
-/// What a server says of itself is shown up to this many characters.
+/// A server's own texts are shown up to this many characters.
 const LONGEST_TEXT: usize = 64;
 /// Attempts that are shown of a route unless all are asked for.
 const SHOWN: usize = 6;

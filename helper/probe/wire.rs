@@ -112,7 +112,7 @@ impl Listener {
     }
 }
 
-/// What cloudflared says of itself: `/ready` and `/metrics`, since its start.
+/// What cloudflared reports about itself: `/ready` and `/metrics`, since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Metrics {

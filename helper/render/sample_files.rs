@@ -28,7 +28,7 @@ pub(super) fn plan(
     let Some(older) = plan.iter().filter(kept).find(|file| sdk(file) == Some(1)).map(|file| file.inside) else {
         return Ok((plan, None));
     };
-    // Also with `overwrite`: what a person's server needs is no less theirs than the server.
+    // Also with `overwrite`: what a person's server needs is theirs, too.
     for file in &mut plan {
         let Some(existing) = &file.existing else { continue };
         match origin(existing) {

@@ -22,7 +22,7 @@ pub(crate) enum Remedy<'a> {
     LoopbackOfHost,
     /// A name was not looked up in time.
     LateLookup,
-    /// A container ended of itself.
+    /// A container exited by itself.
     Ended,
     /// A directory is in the place of a certificate or key.
     DirectoryInstead { path: &'a str },
@@ -50,7 +50,7 @@ impl Remedy<'_> {
                                  DNS servers of its host"
                 .into(),
             Self::Ended => {
-                "its program ended of itself; the code and the last lines that it printed are in the evidence".into()
+                "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
             }
             _ => return None,
         })

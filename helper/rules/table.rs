@@ -796,7 +796,7 @@ rules! {
         title: "cloudflared is not where the compose file puts it",
         symptom: "`docker inspect` shows another network mode or other networks than the file",
         cause: "the file was changed after the containers were created: `namespace`, `networks` or `network_mode`",
-        fix: "run `{helper} up --dir {dir}`: it creates them anew",
+        fix: "run `{helper} up --dir {dir}`, which re-creates them",
         cure: Cure::Up,
     }
     OutOfMemory = "out-of-memory" {

@@ -43,14 +43,14 @@ pub(crate) struct Acts<'a> {
     before: Option<Vec<Inspected>>,
 }
 
-/// What came of a series of acts.
+/// The result of a series of acts.
 #[derive(Default)]
 pub(crate) struct Acted {
     /// What was done to which service.
     pub(crate) done: Vec<String>,
     /// Why the first act that failed did.
     pub(crate) failed: Option<Finding>,
-    /// How the containers that were started anew had ended.
+    /// How the containers that were started again had ended.
     pub(crate) ended: Vec<Ended>,
 }
 
@@ -215,7 +215,7 @@ impl<'a> Acts<'a> {
         left
     }
 
-    /// Restarts every service of the project, or `only` some: those that `up` did not start anew, cloudflared last.
+    /// Restarts every service of the project, or `only` some: those that `up` did not start again, cloudflared last.
     pub(crate) fn restart(&mut self, only: Option<&BTreeSet<String>>) -> Result<(), Error> {
         let before = self.containers_before()?;
         self.ended = self.stack.ended(&before)?;

@@ -22,7 +22,7 @@ const BEFORE_END: Duration = Duration::from_secs(60);
 /// Lines that are kept.
 const KEPT: usize = 3;
 
-/// How a container ended before this command started it anew.
+/// How a container ended before this command started it again.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Ended {
     /// Name of its service.
@@ -31,12 +31,12 @@ pub(crate) struct Ended {
     pub(crate) restarts: u32,
     /// Exit code; `null` where it had been revived, which forgets it.
     pub(crate) exit_code: Option<i64>,
-    /// Whether the kernel ended it for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub(crate) out_of_memory: bool,
     /// What it printed last in the life that ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) last_lines: Vec<Evidence>,
-    /// Id and start of the container, to tell whether it was started anew.
+    /// Id and start of the container, to tell whether it was started again.
     #[serde(skip)]
     life: (String, Option<OffsetDateTime>),
 }

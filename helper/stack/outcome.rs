@@ -8,7 +8,7 @@ use crate::caller::Caller;
 use crate::rules::{Cure, RuleId, root, weight};
 use crate::steps::{self, restart_step};
 
-/// Who is answered.
+/// The command that is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// `up`.

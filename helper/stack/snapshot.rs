@@ -149,7 +149,7 @@ pub(crate) struct Container {
     pub(crate) restarts: u32,
     /// Exit code of the last life.
     pub(crate) exit_code: i64,
-    /// Whether the kernel ended it for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub(crate) out_of_memory: bool,
     /// The engine's error about its start.
     pub(crate) error: String,

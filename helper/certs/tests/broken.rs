@@ -115,7 +115,7 @@ fn broken_certificates_are_named_for_what_is_broken() {
 #[test]
 fn weak_and_foreign_parts_are_named() {
     let (a, b) = (Set::issued(), Set::issued());
-    // Same name, another key: what a CA made anew looks like.
+    // Same name, another key: what a re-created CA looks like.
     let rows = Set { ca: b.ca.clone(), ca_key: b.ca_key.clone(), ..a.clone() }.rows();
     assert_eq!(failed(&rows), ["pair-signed-by-ca", "pair-key-ids"]);
     assert!(text(&rows, "pair-signed-by-ca").contains("made anew"));

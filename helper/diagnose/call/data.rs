@@ -91,7 +91,7 @@ pub(crate) struct CallData {
     pub(super) reached: Option<Reached>,
     /// How long was waited.
     pub(super) waited_ms: u64,
-    /// Calls that cloudflared counted meanwhile; `null` where it was not asked.
+    /// Calls that cloudflared counted during the wait; `null` where it was not asked.
     pub(super) requests: Option<u64>,
     /// How many of them it could not hand on, or whose caller hung up.
     pub(super) errors: Option<u64>,

@@ -62,7 +62,7 @@ pub(crate) struct Course {
 }
 
 impl CallFacts {
-    /// The numbers at the beginning; zero where cloudflared began anew since.
+    /// The numbers at the beginning; zero where cloudflared was restarted since.
     fn base(&self) -> Option<Metrics> {
         let (before, now) = (self.before.clone()?, self.now.as_ref()?);
         let is_new = now.requests < before.requests;

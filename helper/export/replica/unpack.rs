@@ -16,7 +16,7 @@ use crate::rules::{Remedy, RuleId};
 
 /// A bundle whose files are what it says they are.
 pub(crate) struct Bundle {
-    /// What it says of itself.
+    /// What it says about itself.
     pub(crate) manifest: Manifest,
     /// The tunnel's domain.
     pub(crate) domain: Domain,

@@ -133,7 +133,7 @@ impl Agent {
         self.seen
     }
 
-    /// Whether it ended of itself and was started again.
+    /// Whether it exited by itself and was started again.
     pub(crate) fn is_revived(&self) -> bool {
         self.revived > 0
     }
@@ -204,7 +204,7 @@ impl Agent {
     fn begin(&mut self, at: Option<i64>, faults: &mut Faults) {
         // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
         let died = self.ended && self.stopped.is_none();
-        // A log that was pasted twice begins anew at an earlier moment.
+        // A log that was pasted twice begins again at an earlier moment.
         let later = self.ended_at.or(self.latest).zip(at).is_none_or(|(end, start)| start >= end);
         let revived = self.revived + u32::from(died && later);
         faults.forget(|f| f.writer == Writer::Agent && !(died && f.effect == Effect::Fatal));

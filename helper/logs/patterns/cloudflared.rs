@@ -120,7 +120,7 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     // In a network namespace that has lost its owner nothing but the loopback is left.
     attempt(EdgeNetworkUnreachable, &["network is unreachable"]),
     lost(&["there are no free edge addresses left"]).tells(&[NoAddresses]),
-    // Who answers there, and when.
+    // Which server answers there, and when.
     attempt(ClockSkew, &["certificate has expired or is not yet valid"]),
     attempt(EdgeTlsIntercepted, &["certificate signed by unknown authority"]),
     attempt(EdgeTlsIntercepted, &["not quic.cftunnel.com"]),

@@ -88,7 +88,7 @@ pub(crate) enum Tell {
     Weak,
     /// Counts only where the line, behind its level, begins with the first text.
     Start,
-    /// Counts only in a line that reports a failure: the word alone is also in what docker says of itself.
+    /// Counts only in a line that reports a failure: the word alone is also in what docker prints about itself.
     Failure,
     /// Counts only in the output of a build.
     Build,

@@ -20,7 +20,7 @@ pub(in crate::preflight) enum Transport {
     Tls,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::preflight) enum NetworkOutcome {
@@ -81,7 +81,7 @@ pub(in crate::preflight) struct Row {
     /// `ipv4` or `ipv6`, where both were tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) family: Option<Family>,
-    /// What came of it.
+    /// The result.
     pub(super) outcome: NetworkOutcome,
     /// Milliseconds until then; `null` where nothing was sent, or nothing came.
     pub(super) ms: Option<u64>,

@@ -1,4 +1,4 @@
-//! Who answers: a handshake that takes any certificate, and remembers what is wrong with it.
+//! Which server answers: a handshake that accepts any certificate, and records what is wrong with it.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +22,7 @@ use crate::redact;
 /// An answer to the one request that follows the handshake is worth this much time, and no more.
 const HEADERS: Duration = Duration::from_millis(700);
 
-/// What is wrong with who answered.
+/// What is wrong with the server that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::preflight) enum TlsFault {
     /// The certificate leads to no publicly trusted CA.

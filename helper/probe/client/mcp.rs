@@ -120,7 +120,7 @@ impl<'a> Client<'a> {
         outcome
     }
 
-    /// Whether an MCP server answers at a place. A `brief` look asks for nothing but who it is.
+    /// Whether an MCP server answers at a place. A `brief` look asks for its name only.
     pub(super) fn meet(&mut self, place: PathOnHost<'_>, brief: bool) -> Met {
         let met = self.meet_modern(place, brief);
         let first = match met {

@@ -61,7 +61,7 @@ pub(super) fn posted<'r>(place: PathOnHost<'r>, headers: &[(&'static str, String
     Request { method: "POST", path: place.path, host: place.host, headers: all, body: Some(message.to_string()) }
 }
 
-/// What an MCP server says of itself. Texts are bounded here and redacted where they are shown.
+/// What an MCP server reports about itself. Texts are bounded here and redacted where they are shown.
 pub(super) fn described(result: &Value, path: &str, protocol: String, era: Era) -> Server {
     let info = match &result["_meta"]["io.modelcontextprotocol/serverInfo"] {
         Value::Null => &result["serverInfo"],

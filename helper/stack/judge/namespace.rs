@@ -14,7 +14,7 @@ use crate::rules::{self, RuleId};
 pub(crate) enum Orphan {
     /// It could not be started because the proxy was not running then; no restart policy tries again. Started by `up`.
     NeverStarted,
-    /// Its namespace belonged to a container that is gone. Created anew by `up`.
+    /// Its namespace belonged to a container that is gone. `up` creates it again.
     OfAnotherContainer,
     /// The proxy was started after it. Only a restart helps.
     LeftBehind,
