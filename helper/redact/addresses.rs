@@ -1,56 +1,44 @@
 //! E-mail addresses, and logins in URLs.
 
-use super::text::REDACTED;
+use super::text::Range;
 
-/// Replaces e-mail addresses, and names and passwords in front of a URL's host.
-pub(super) fn without_addresses(text: &str) -> String {
-    let text = &without_logins(text);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find('@') {
-        let (before, after) = (&rest[..at], &rest[at + 1..]);
-        let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+/// E-mail addresses, and names and passwords in front of a URL's host.
+pub(super) fn ranges(text: &str) -> Vec<Range> {
+    let mut ranges = logins(text);
+    let logins = ranges.len();
+    let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
+    for (at, _) in text.match_indices('@') {
+        let (before, after) = (&text[..at], &text[at + 1..]);
         let local = before.len() - before.trim_end_matches(is_local).len();
         let domain = after.find(|c: char| !(c.is_ascii_alphanumeric() || ".-".contains(c))).unwrap_or(after.len());
         let top = after[..domain].trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
-        if local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic()) {
-            out.push_str(&before[..before.len() - local]);
-            out.push_str(REDACTED);
-            rest = &after[domain..];
-        } else {
-            out.push_str(&rest[..=at]);
-            rest = after;
+        let is_address = local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic());
+        // What is behind a login is the host, which is needed.
+        if is_address && ranges[..logins].binary_search_by_key(&at, |(_, end)| *end).is_err() {
+            ranges.push((at - local, at + 1 + domain));
         }
     }
-    out.push_str(rest);
-    out
+    ranges
 }
 
-/// Replaces the text between a URL's `://` and the last `@` of the same word: a password may hold `/` and `@`.
-pub(super) fn without_logins(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
+/// What is between a URL's `://` and the last `@` of the same word, in order: a password may hold `/` and `@`.
+fn logins(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for (at, _) in text.match_indices("://") {
         let web = ["http", "https"].iter().any(|scheme| {
-            let tail = rest.as_bytes()[..at].rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let tail = text.as_bytes()[..at].rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
             tail.eq_ignore_ascii_case(scheme.as_bytes())
         });
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
+        let after = &text[at + 3..];
         let word =
             after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).unwrap_or(after.len());
         let word = after[..word].find("://").unwrap_or(word);
-        let login = after[..word].rfind('@').filter(|at| *at > 0 && !after[at + 1..].starts_with("sha256:"));
-        rest = match login {
-            Some(at) if is_login(&after[..at], web) => {
-                out.push_str(REDACTED);
-                &after[at..]
-            }
-            Some(_) | None => after,
-        };
+        // The digest of an image is no host.
+        let word = after[..word].find("@sha256:").unwrap_or(word);
+        let login = after[..word].rfind('@').filter(|at| *at > 0);
+        ranges.extend(login.filter(|end| is_login(&after[..*end], web)).map(|end| (at + 3, at + 3 + end)));
     }
-    out.push_str(rest);
-    out
+    ranges
 }
 
 /// Whether a text in front of an `@` is a name and a password, and not a host with a path: `host:8080/@scope`.

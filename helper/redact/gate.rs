@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::letters::is_invisible;
-use super::text::{REDACTED, cut, head};
+use super::text::{REDACTED, Range, cut, head, merged, replaced};
 use super::{addresses, known, names, service_keys, shapes};
 
 /// Longest excerpt, in characters.
@@ -19,25 +19,17 @@ const SHORTEST_TOKEN: usize = 20;
 
 /// Replaces tokens, JWTs, private keys and every known secret, whole or in pieces.
 pub(crate) fn redact(text: &str) -> Cow<'_, str> {
-    let mut out = Cow::Borrowed(text);
-    // Whole secrets first; pieces last, or what is left between two of them would no longer look like a token.
-    for step in [known::without_whole, shapes::without_keys_and_tokens, known::without_pieces] {
-        if let Some(clean) = step(&out) {
-            out = Cow::Owned(clean);
-        }
-    }
-    // One secret that was found in two ways.
-    let twice = REDACTED.repeat(2);
-    while out.contains(&twice) {
-        out = Cow::Owned(out.replace(&twice, REDACTED));
-    }
-    out
+    replaced(text, &merged(secrets(text)))
+}
+
+/// What is a secret wherever it stands.
+fn secrets(text: &str) -> Vec<Range> {
+    [known::ranges, shapes::keys_and_tokens].iter().flat_map(|ranges| ranges(text)).collect()
 }
 
 /// Whether a part of a text has the form of a secret, known or not.
 pub(crate) fn has_secret_form(text: &str) -> bool {
-    shapes::without_keys_and_tokens(text).is_some()
-        || service_keys::without_service_keys(&shapes::without_runs(text)) != text
+    [shapes::keys_and_tokens, service_keys::ranges, shapes::runs].iter().any(|ranges| !ranges(text).is_empty())
 }
 
 /// Foreign text as evidence: a [`foreign`] text of at most 300 characters.
@@ -69,11 +61,21 @@ pub(crate) fn foreign(text: &str) -> String {
     escaped(&cleaned(text), |_| false).into_owned()
 }
 
-/// All that is known of secrets, applied to foreign text.
-fn cleaned(text: &str) -> String {
-    // Names first: what they stand in front of may be a token that a beginning of it would give away.
-    let named = names::without_named(&redact(text));
-    addresses::without_addresses(&service_keys::without_service_keys(&shapes::without_runs(&named)))
+/// All that is known of secrets, applied to foreign text. Each is looked for in the text as it is: what one of them takes
+/// may be the name, the quote or the scheme by which another is found.
+fn cleaned(text: &str) -> Cow<'_, str> {
+    let mut ranges = secrets(text);
+    for more in [names::ranges, addresses::ranges, service_keys::ranges] {
+        ranges.extend(more(text));
+    }
+    let mut ranges = merged(ranges);
+    // Between them only: where a run is a name with its value, the name stays.
+    let mut from = 0;
+    for (start, end) in ranges.clone().into_iter().chain([(text.len(), text.len())]) {
+        ranges.extend(shapes::runs(&text[from..start]).into_iter().map(|(a, b)| (from + a, from + b)));
+        from = end;
+    }
+    replaced(text, &merged(ranges))
 }
 
 /// Escapes control characters, but those that are kept, and what cannot be seen.
@@ -276,7 +278,7 @@ mod tests {
             ("Cookie: sid=abc; Path=/ https://\u{fffd}:", "Cookie: [redacted]"),
             ("Cookie: --sid=abc \u{fffd}", "Cookie: [redacted]"),
             ("TUNNEL_TOKEN=' token: 'abc' x", "TUNNEL_TOKEN='[redacted]' x"),
-            ("Digest x=\" Authorization: Digest username=\"u\", response=\"abc\" x", "Digest [redacted] x"),
+            ("Digest x=\" Authorization: Digest username=\"u\", response=\"abc\" x", "Digest [redacted]"),
             ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
             ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
             (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
@@ -380,9 +382,9 @@ mod tests {
     #[test]
     fn strict_spares_paths_and_digests() {
         let text = "failed to read `/home/Ann/Project9/mcp-tunnel/data/ca.crt` sha256:6b599ca3e974349ead3286d178da61d291961182ec3fe9c505e1dd02c8ac31b0";
-        assert_eq!(shapes::without_runs(text), text);
+        assert_eq!(evidence(text), text);
         assert_eq!(
-            shapes::without_runs("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
+            evidence("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
             "unexpected argument '[redacted]'"
         );
     }

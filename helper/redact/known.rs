@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::text::{REDACTED, continued, head};
+use super::text::{Range, continued, head};
 
 /// Shorter values are not hidden, whatever their names say, in bytes.
 pub(crate) const SHORTEST: usize = 4;
@@ -126,8 +126,8 @@ impl Known {
     }
 
     /// Byte ranges of pieces of random secrets, in order.
-    fn found(&self, text: &str) -> Vec<(usize, usize)> {
-        let mut found: Vec<(usize, usize)> = Vec::new();
+    fn found(&self, text: &str) -> Vec<Range> {
+        let mut found: Vec<Range> = Vec::new();
         if self.pieces.is_empty() {
             return found;
         }
@@ -217,67 +217,42 @@ fn escaped(secret: &str) -> BTreeSet<String> {
     forms
 }
 
-/// The text without known secrets as they stand, or as they are escaped; `None` if it has none.
-pub(super) fn without_whole(text: &str) -> Option<String> {
+/// Known secrets as they stand, or as they are escaped; words that hold a piece of a random one, or of what it is encoded
+/// as.
+pub(super) fn ranges(text: &str) -> Vec<Range> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    let known = known.as_ref()?;
-    let mut clean: Option<String> = None;
-    // Where the last secret ends; one that begins within it may end behind it.
-    let mut over = 0;
-    for at in 0..text.len() {
-        let Some(end) = known.end_of(text, at) else { continue };
-        let clean = clean.get_or_insert_default();
-        if at >= over {
-            clean.push_str(&text[over..at]);
-            clean.push_str(REDACTED);
-        }
-        over = over.max(end);
+    let Some(known) = known.as_ref() else { return Vec::new() };
+    let whole = (0..text.len()).filter_map(|at| Some((at, known.end_of(text, at)?)));
+    let mut ranges: Vec<Range> = whole.collect();
+    let mut from = 0;
+    for piece in known.found(text) {
+        let word = word_around(text, piece, from);
+        from = word.1;
+        ranges.push(word);
     }
-    let mut clean = clean?;
-    clean.push_str(&text[over..]);
-    Some(clean)
+    ranges
 }
 
-/// The text without words that hold a piece of a random secret, or of what it is encoded as; `None` if it has none.
-pub(super) fn without_pieces(text: &str) -> Option<String> {
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    let found = known.as_ref()?.found(text);
-    if found.is_empty() {
-        return None;
-    }
+/// A piece with the rest of its word, as far as `from`: letters at its ends that belong to no whole piece.
+fn word_around(text: &str, (mut start, mut end): Range, from: usize) -> Range {
     let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'=');
     let bytes = text.as_bytes();
-    let mut clean = String::with_capacity(text.len());
-    let mut from = 0;
-    for (start, end) in found {
-        // The rest of the word: letters at its ends that belong to no whole piece.
-        let front = if joins(&bytes[start]) {
-            bytes[from.min(start)..start].iter().rev().take_while(|b| joins(b)).count()
-        } else {
-            0
-        };
-        let back = if joins(&bytes[end - 1]) { bytes[end..].iter().take_while(|b| joins(b)).count() } else { 0 };
-        let (mut start, mut end) = (start - front, end + back);
-        if end <= from {
-            continue;
-        }
-        start = start.max(from);
+    if joins(&bytes[start]) {
+        let front = bytes[from.min(start)..start].iter().rev().take_while(|b| joins(b)).count();
+        start -= front;
         // The letter of an escaped line break stays.
-        start += usize::from(front > 0 && text[..start].ends_with('\\'));
-        while !text.is_char_boundary(start) {
-            start += 1;
-        }
-        while !text.is_char_boundary(end) {
-            end += 1;
-        }
-        if start > from || from == 0 {
-            clean.push_str(&text[from..start]);
-            clean.push_str(REDACTED);
-        }
-        from = end;
+        start += usize::from(front > 0 && bytes[..start].ends_with(b"\\"));
     }
-    clean.push_str(&text[from..]);
-    Some(clean)
+    if joins(&bytes[end - 1]) {
+        end += bytes[end..].iter().take_while(|b| joins(b)).count();
+    }
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    (start, end)
 }
 
 /// Whether a short secret is a word of its own: `test` is, in `latest` and `test-mcp` it is not.
@@ -290,6 +265,7 @@ fn is_own_word(text: &str, at: usize, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::gate::redact;
+    use super::super::text::REDACTED;
     use super::*;
 
     #[test]

@@ -21,12 +21,27 @@ pub(super) fn name_before(text: &str) -> &str {
     &text[text.len() - length..]
 }
 
-/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote.
-pub(super) fn closing(value: &str, opening: &str) -> usize {
-    let (slashes, quote) = opening.split_at(opening.len() - 1);
+/// What quotes are made of: those of JSON inside of JSON have backslashes.
+pub(super) const QUOTES: [char; 4] = ['"', '\'', '`', '\\'];
+
+/// What parts words of one line.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() && !matches!(c, '\n' | '\r')
+}
+
+/// The quote that a text begins with, and the backslashes in front of it; empty without one.
+pub(super) fn opening(text: &str) -> &str {
+    let slashes = text.bytes().take_while(|b| *b == b'\\').count();
+    if text[slashes..].starts_with(['"', '\'']) { &text[..=slashes] } else { "" }
+}
+
+/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote, and no letter behind it.
+pub(super) fn end_of_quoted(value: &str, opening: &str) -> usize {
+    let Some(quote) = opening.chars().next_back() else { return 0 };
     for (at, _) in value.match_indices(quote) {
         let before = value[..at].trim_end_matches('\\');
-        if at - before.len() <= slashes.len() {
+        let in_word = value[at + 1..].starts_with(|c: char| c.is_alphanumeric());
+        if at - before.len() < opening.len() && !in_word {
             return before.len();
         }
     }

@@ -2,7 +2,7 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `shapes`, `service_keys` and `addresses` what a secret looks like,
-//! `names` and `schemes` what precedes it;
+//! `names`, `values` and `schemes` what precedes it. Each says which bytes of a text go, and all of them read the same text.
 //! `gate` applies them to answers, evidence, diffs and the lines of a log.
 
 mod addresses;
@@ -14,6 +14,7 @@ mod schemes;
 mod service_keys;
 mod shapes;
 mod text;
+mod values;
 mod words;
 
 pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};

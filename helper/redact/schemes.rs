@@ -1,21 +1,23 @@
 //! Credentials behind the schemes of HTTP authentication, whatever the header in front of them is called: the name may have
 //! been truncated, or one of its bytes broken.
 
-use super::letters::{closing, is_name};
-use super::text::REDACTED;
+use super::letters::{end_of_quoted, is_blank, name_length, opening};
+use super::text::{REDACTED, Range};
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
 const WORD: [&str; 2] = ["bearer", "basic"];
 /// Schemes with one long word behind them: shorter ones are prose (RFC 4559, RFC 9449, RFC 9635).
 const LONG_WORD: [&str; 4] = ["negotiate", "ntlm", "dpop", "gnap"];
+/// What may stand around a credential.
+const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;
 /// Schemes with parameters behind them (RFC 7616, RFC 7486, RFC 7804, RFC 8292, RFC 9577, and those of AWS and Hawk).
 const PARAMETERS: [&str; 8] =
     ["digest", "hoba", "scram-sha-1", "scram-sha-256", "vapid", "privatetoken", "aws4-hmac-sha256", "hawk"];
 
-/// Byte ranges of the credentials, in no order.
-pub(super) fn credentials(text: &str) -> Vec<(usize, usize)> {
+/// The credentials.
+pub(super) fn credentials(text: &str) -> Vec<Range> {
     let lower = text.to_ascii_lowercase();
     let mut ranges = Vec::new();
     let mut each = |schemes: &[&str], end: &dyn Fn(usize) -> Option<usize>| {
@@ -26,65 +28,74 @@ pub(super) fn credentials(text: &str) -> Vec<(usize, usize)> {
             }
         }
     };
-    let word = |start: usize| {
-        let length = text[start..]
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ']' | '}' | ')' | '\\'));
-        length.map_or(text.len(), |length| start + length)
-    };
-    let is_keyword =
-        |word: &str| matches!(word, "" | "bearer" | "basic" | "auth" | "token" | "authentication" | "[redacted");
-    let is_credential =
-        |start: usize, end: usize| !is_keyword(&lower[start..end]) && !text[start..].starts_with(REDACTED);
-    each(&WORD, &|start| Some(word(start)).filter(|end| is_credential(start, *end)));
-    each(&LONG_WORD, &|start| Some(word(start)).filter(|end| end - start >= LONG));
+    each(&WORD, &|start| {
+        let end = word(text, start);
+        let is_keyword = ["", "bearer", "basic", "auth", "token", "authentication"].contains(&&lower[start..end]);
+        (!is_keyword && &text[start..end] != REDACTED).then_some(end)
+    });
+    each(&LONG_WORD, &|start| Some(word(text, start)).filter(|end| end - start >= LONG));
     each(&PARAMETERS, &|start| parameters(text, start));
     ranges
 }
 
-/// Whether a header's value, in small letters, is a scheme and nothing that is not redacted.
-pub(super) fn is_all(value: &str) -> bool {
-    let behind = WORD.iter().find_map(|scheme| value.strip_prefix(scheme)).map(str::trim_start);
-    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(REDACTED))
+/// Whether a header's value that begins at `start` is a scheme, and what is behind it nothing, or among the credentials.
+pub(super) fn is_all(value: &str, start: usize, credentials: &[Range]) -> bool {
+    WORD.iter().any(|scheme| {
+        let named = value.get(..scheme.len()).is_some_and(|front| front.eq_ignore_ascii_case(scheme));
+        let rest = if named { &value[scheme.len()..] } else { return false };
+        let found =
+            || behind(value, 0, scheme).is_some_and(|at| credentials.iter().any(|(from, _)| *from == start + at));
+        let is_gone = || rest.trim_start().starts_with(REDACTED) && word(rest.trim_start(), 0) == REDACTED.len();
+        rest.is_empty() || is_gone() || found()
+    })
 }
 
-/// Where what a scheme is followed by begins, however many blanks are between.
+/// Where what a scheme is followed by begins, however many blanks are between, and a quote.
 fn behind(text: &str, at: usize, scheme: &str) -> Option<usize> {
     let behind = &text[at + scheme.len()..];
-    let blank = |c: char| c.is_whitespace() || c == '\u{a0}';
-    let mut gap = behind.len() - behind.trim_start_matches(blank).len();
+    let mut gap = behind.len() - behind.trim_start_matches(is_blank).len();
     for escaped in ["\\t", "%20", "+"] {
         if gap == 0 && behind.starts_with(escaped) {
             gap = escaped.len();
         }
     }
     let joined = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    (gap > 0 && !joined && !behind[..gap].contains('\n')).then_some(at + scheme.len() + gap)
+    let rest = &behind[gap..];
+    let opened = if rest.starts_with(REDACTED) { 0 } else { rest.len() - rest.trim_start_matches(OPENING).len() };
+    (gap > 0 && !joined).then_some(at + scheme.len() + gap + opened)
+}
+
+/// The end of a credential of one word.
+fn word(text: &str, start: usize) -> usize {
+    let redacted = if text[start..].starts_with(REDACTED) { REDACTED.len() } else { 0 };
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ']' | '}' | ')' | '\\' | '>');
+    let rest = &text[start + redacted..];
+    start + redacted + rest.find(ends).unwrap_or(rest.len())
 }
 
 /// The end of `name="value", name=value`; `None` without one.
 fn parameters(text: &str, start: usize) -> Option<usize> {
+    let blanks = |at: usize| at + text[at..].len() - text[at..].trim_start().len();
     let mut end = None;
     let mut at = start;
     loop {
-        let name = text[at..].bytes().take_while(|byte| is_name(*byte)).count();
-        let value = at + name + 1;
-        if name == 0 || text.as_bytes().get(value - 1) != Some(&b'=') {
+        let name = name_length(&text[at..]);
+        let sign = blanks(at + name);
+        if name == 0 || !text[sign..].starts_with('=') {
             return end;
         }
-        let slashes = text[value..].bytes().take_while(|byte| *byte == b'\\').count();
-        let is_quoted = text[value + slashes..].starts_with(['"', '\'']);
-        let over = if is_quoted {
-            let opening = &text[value..=value + slashes];
-            let length = closing(&text[value + opening.len()..], opening);
-            (value + 2 * opening.len() + length).min(text.len())
-        } else {
+        let value = blanks(sign + 1);
+        let opening = opening(&text[value..]);
+        let over = if opening.is_empty() {
             let length = text[value..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\'));
             length.map_or(text.len(), |length| value + length)
+        } else {
+            let length = end_of_quoted(&text[value + opening.len()..], opening);
+            (value + 2 * opening.len() + length).min(text.len())
         };
         end = Some(over);
-        let rest = text[over..].trim_start_matches([' ', '\t']);
-        let Some(rest) = rest.strip_prefix(',') else { return end };
-        at = text.len() - rest.trim_start_matches([' ', '\t']).len();
+        let Some(rest) = text[over..].trim_start().strip_prefix(',') else { return end };
+        at = text.len() - rest.trim_start().len();
     }
 }
 

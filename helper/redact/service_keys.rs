@@ -1,11 +1,10 @@
 //! The keys of well-known services, by how they begin.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::text::{REDACTED, continued};
+use super::text::{Range, continued};
 
 /// How the keys of well-known services begin, in any case of letters, and how many letters follow at least.
 const BEGINNINGS: &[(&str, usize)] = &[
@@ -105,11 +104,10 @@ static BEGINNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     builder.ascii_case_insensitive(true).build(texts).ok()
 });
 
-/// Replaces what follows the beginning of a well-known service's key.
-pub(super) fn without_service_keys(text: &str) -> Cow<'_, str> {
-    let Some(beginning) = BEGINNING.as_ref() else { return Cow::Borrowed(text) };
-    let mut out = String::new();
-    let mut from = 0;
+/// What follows the beginning of a well-known service's key.
+pub(super) fn ranges(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    let Some(beginning) = BEGINNING.as_ref() else { return ranges };
     for found in beginning.find_iter(text) {
         let (start, end) = (found.start(), found.end());
         let inside_word = continued(&text[..start]).ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -118,27 +116,21 @@ pub(super) fn without_service_keys(text: &str) -> Cow<'_, str> {
         let belongs =
             |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+' | b'=') || in_path && b == b'/';
         let run = text.as_bytes()[end..].iter().take_while(|b| belongs(**b)).count();
-        if start < from || inside_word && !in_path || run < least {
+        if ranges.last().is_some_and(|(_, last)| start < *last) || inside_word && !in_path || run < least {
             continue;
         }
         // Prose behind `sk-` or `hf_` has no digits.
         let key = &text[end..end + run];
-        if least >= 16 && !key.bytes().any(|b| b.is_ascii_digit()) {
-            continue;
+        if least < 16 || key.bytes().any(|b| b.is_ascii_digit()) {
+            ranges.push((end, end + run));
         }
-        out.push_str(&text[from..end]);
-        out.push_str(REDACTED);
-        from = end + run;
     }
-    if from == 0 {
-        return Cow::Borrowed(text);
-    }
-    out.push_str(&text[from..]);
-    Cow::Owned(out)
+    ranges
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::replaced;
     use super::*;
 
     #[test]
@@ -155,7 +147,8 @@ mod tests {
             "https://hooks.slack.com/services/T000/B000/abcdefgh",
             "SG.abcdefghijklmnopqrstuv.0123456789abcdefghijklmnop",
         ] {
-            let clean = without_service_keys(&format!("x {key} y")).into_owned();
+            let said = format!("x {key} y");
+            let clean = replaced(&said, &ranges(&said)).into_owned();
             assert!(clean.ends_with("[redacted] y") && clean.len() < key.len() + 14, "{clean}");
         }
         for text in [
@@ -165,7 +158,7 @@ mod tests {
             "/api_org_chart/x",
             "npm_config_registry_of_mine",
         ] {
-            assert_eq!(without_service_keys(text), text);
+            assert_eq!(ranges(text), [], "{text}");
         }
     }
 }

@@ -1,12 +1,10 @@
 //! What a secret looks like: tunnel tokens and JWTs, private keys, long runs of random letters. No names and no knowledge of
 //! the deployment.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::text::{REDACTED, continued};
+use super::text::{Range, continued};
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";
@@ -20,52 +18,31 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=' | b'.')
 }
 
-/// The text without tokens, JWTs and private keys; `None` if it has none.
-pub(super) fn without_keys_and_tokens(text: &str) -> Option<String> {
-    let mut out = Cow::Borrowed(text);
-    if out.contains(KEY_END) {
-        out = Cow::Owned(without_keys(&out));
-    }
-    if out.contains(TOKEN_START) {
-        out = Cow::Owned(without_tokens(&out));
-    }
-    if out.len() >= SHORTEST_KEY && out.contains('M') {
-        out = without_bare_keys(out);
-    }
-    match out {
-        Cow::Owned(clean) if clean != text => Some(clean),
-        Cow::Owned(_) | Cow::Borrowed(_) => None,
-    }
+/// Tokens, JWTs and private keys.
+pub(super) fn keys_and_tokens(text: &str) -> Vec<Range> {
+    [keys, tokens, bare_keys].iter().flat_map(|ranges| ranges(text)).collect()
 }
 
-/// Replaces every run of base64 that begins like a token and is too long to be a word.
-fn without_tokens(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    // Where the base64 ends, counted from the end of the text: found once for all that begins within it.
-    let mut left = text.len();
-    while let Some(at) = rest.find(TOKEN_START) {
-        if rest.len() - at <= left {
-            left = rest.len() - at - rest[at..].bytes().take_while(|b| is_base64(*b)).count();
-        }
-        let run = rest.len() - at - left;
-        // In the middle of other base64 it is chance: one certificate in four hundred has it. A dot it never has, and
-        // never words behind it.
-        let before = continued(&rest[..at]);
-        let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/'));
-        let is_token = run >= 20 && (begins || is_json(&rest[at..at + run])) || is_jwt(&rest[at..at + run]);
-        out.push_str(&rest[..at]);
-        if !is_token {
-            // Another may begin within it.
-            out.push_str(TOKEN_START);
-            rest = &rest[at + TOKEN_START.len()..];
+/// Every run of base64 that begins like a token and is too long to be a word.
+fn tokens(text: &str) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    // Where the base64 ends: found once for all that begins within it.
+    let mut end = 0;
+    for (at, _) in text.match_indices(TOKEN_START) {
+        if at >= end {
+            end = at + text[at..].bytes().take_while(|b| is_base64(*b)).count();
+        } else if ranges.last().is_some_and(|(_, last)| at < *last) {
             continue;
         }
-        out.push_str(REDACTED);
-        rest = &rest[at + run..];
+        let run = &text[at..end];
+        // In the middle of other base64 it is chance: one certificate in four hundred has it. A dot it never has, and
+        // never words behind it.
+        let begins = !continued(&text[..at]).ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/'));
+        if run.len() >= 20 && (begins || is_json(run)) || is_jwt(run) {
+            ranges.push((at, end));
+        }
     }
-    out.push_str(rest);
-    out
+    ranges
 }
 
 /// Whether the first bytes are text when decoded: those of JSON are, those of a certificate are not.
@@ -86,35 +63,28 @@ fn is_jwt(run: &str) -> bool {
     parts.next().is_some_and(|n| n > 6) && parts.next().is_some_and(|n| n > 1) && parts.next().is_some()
 }
 
-/// Replaces PEM private keys, also those of which only one end is there.
-fn without_keys(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(label) = rest.find(KEY_END) {
-        let begin = rest[..label].rfind(KEY_BEGIN);
-        let end = rest[..label].rfind(MARK_END);
-        let behind = &rest[label + KEY_END.len()..];
-        match (begin, end) {
+/// PEM private keys, also those of which only one end is there.
+fn keys(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    let mut from = 0;
+    while let Some(found) = text[from..].find(KEY_END) {
+        let label = from + found;
+        let begin = text[from..label].rfind(KEY_BEGIN).map(|at| from + at);
+        let end = text[from..label].rfind(MARK_END).map(|at| from + at);
+        let behind = label + KEY_END.len();
+        let range = match (begin, end) {
             // An END: what is in front of it is the key.
-            (None, Some(end)) => {
-                out.push_str(&rest[..body_in_front(&rest[..end])]);
-                out.push_str(REDACTED);
-                rest = behind;
-            }
-            (Some(begin), Some(end)) if begin < end => {
-                out.push_str(&rest[..begin]);
-                out.push_str(REDACTED);
-                rest = behind;
-            }
+            (None, Some(end)) => (from + body_in_front(&text[from..end]), behind),
+            (Some(begin), Some(end)) if begin < end => (begin, behind),
             (begin, _) => {
-                out.push_str(&rest[..begin.unwrap_or(label)]);
-                out.push_str(REDACTED);
-                rest = behind.find(KEY_END).map_or("", |end| &behind[end + KEY_END.len()..]);
+                let over = text[behind..].find(KEY_END).map_or(text.len(), |end| behind + end + KEY_END.len());
+                (begin.unwrap_or(label), over)
             }
-        }
+        };
+        ranges.push(range);
+        from = range.1;
     }
-    out.push_str(rest);
-    out
+    ranges
 }
 
 /// Where the base64 begins that ends with a text: whole lines of one word, real or escaped line breaks between them, and
@@ -140,10 +110,9 @@ fn body_in_front(text: &str) -> usize {
     }
 }
 
-/// Replaces keys as base64 of their DER, without the two lines around it.
-fn without_bare_keys(text: Cow<'_, str>) -> Cow<'_, str> {
-    let mut out = String::new();
-    let mut from = 0;
+/// Keys as base64 of their DER, without the two lines around it.
+fn bare_keys(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'M', &bytes[at..]) {
@@ -154,17 +123,11 @@ fn without_bare_keys(text: Cow<'_, str>) -> Cow<'_, str> {
         }
         let run = bytes[start..].iter().take_while(|b| is_base64(**b)).count();
         if run >= SHORTEST_KEY && decoded(&text[start..start + run], 16).is_some_and(|der| is_key_der(&der)) {
-            out.push_str(&text[from..start]);
-            out.push_str(REDACTED);
-            from = start + run;
+            ranges.push((start, start + run));
         }
         at = at.max(start + run);
     }
-    if from == 0 {
-        return text;
-    }
-    out.push_str(&text[from..]);
-    Cow::Owned(out)
+    ranges
 }
 
 /// Whether DER begins like a private key of any kind: a sequence whose first element is the version 0 or 1 (RFC 5958,
@@ -179,36 +142,31 @@ fn is_key_der(der: &[u8]) -> bool {
     matches!(der.get(1 + length..), Some([0x02, 0x01, 0x00 | 0x01, ..]))
 }
 
-/// Also replaces what merely looks like a secret: long runs that mix capitals, small letters and digits, keys in hex.
+/// What merely looks like a secret: long runs that mix capitals, small letters and digits, keys in hex. Hex digests and
+/// paths stay readable.
 ///
-/// For text that quotes a caller's own words (usage errors, request errors), where a token may have been pasted
-/// without its beginning. Hex digests and paths stay readable.
-pub(super) fn without_runs(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut run = String::new();
-    for c in text.chars().map(Some).chain([None]) {
-        if let Some(c) = c.filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '=')) {
-            run.push(c);
-            continue;
+/// For foreign text, where a token may have been pasted without its beginning.
+pub(super) fn runs(text: &str) -> Vec<Range> {
+    let belongs = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'=');
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    for run in text.as_bytes().split(|b| !belongs(b)) {
+        let has = |f: fn(&u8) -> bool| run.iter().any(f);
+        let looks_secret =
+            run.len() >= 32 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+        if looks_secret || is_key_hex(run) {
+            ranges.push((at, at + run.len()));
         }
-        let has = |f: fn(&char) -> bool| run.chars().any(|c| f(&c));
-        let looks_secret = run.len() >= 32
-            && has(char::is_ascii_uppercase)
-            && has(char::is_ascii_lowercase)
-            && has(char::is_ascii_digit);
-        out.push_str(if looks_secret || is_key_hex(&run) { REDACTED } else { &run });
-        run.clear();
-        out.extend(c);
+        at += run.len() + 1;
     }
-    out
+    ranges
 }
 
 /// The DER of a private key in hex, without separators.
-fn is_key_hex(run: &str) -> bool {
+fn is_key_hex(run: &[u8]) -> bool {
     let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
     let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
-    run.len() >= 90
-        && run.as_bytes()[..14].chunks(2).map(byte).collect::<Option<Vec<u8>>>().is_some_and(|der| is_key_der(&der))
+    run.len() >= 90 && run[..14].chunks(2).map(byte).collect::<Option<Vec<u8>>>().is_some_and(|der| is_key_der(&der))
 }
 
 #[cfg(test)]
@@ -217,12 +175,6 @@ mod tests {
     use super::*;
 
     const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
-
-    #[test]
-    fn nothing_is_dropped_without_a_word() {
-        // What is dropped here could have kept the two halves of a secret apart.
-        assert_eq!(without_runs("a\0b\0"), "a\0b\0");
-    }
 
     #[test]
     fn a_token_goes_wherever_it_stands() {
@@ -258,6 +210,6 @@ mod tests {
         let request = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAu1SU1LfVLPHCozMxH2Mo";
         assert_eq!(redact(request), request, "a public key");
         let hex: String = STANDARD_NO_PAD.decode(body).unwrap().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(without_runs(&format!("key {hex} b")), "key [redacted] b");
+        assert_eq!(runs(&format!("key {hex} b")), [(4, 4 + hex.len())]);
     }
 }

@@ -1,7 +1,42 @@
 //! Texts cut to size, and the word that replaces a secret.
 
+use std::borrow::Cow;
+
 /// Replaces a secret.
 pub(crate) const REDACTED: &str = "[redacted]";
+
+/// Bytes of a text that go: where they begin, and where what stays begins.
+pub(super) type Range = (usize, usize);
+
+/// Ranges in order, those that overlap or touch as one.
+pub(super) fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
+    ranges.retain(|(start, end)| start < end);
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let joined = next.0 <= last.1;
+        if joined {
+            last.1 = last.1.max(next.1);
+        }
+        joined
+    });
+    ranges
+}
+
+/// A text with merged ranges replaced.
+pub(super) fn replaced<'a>(text: &'a str, ranges: &[Range]) -> Cow<'a, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end) in ranges {
+        out.push_str(&text[from..*start]);
+        out.push_str(REDACTED);
+        from = *end;
+    }
+    out.push_str(&text[from..]);
+    Cow::Owned(out)
+}
 
 /// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.
 pub(super) fn continued(before: &str) -> &str {

@@ -1,6 +1,6 @@
 //! Which names are names of secrets: passwords, tokens, keys; and which are certainly not.
 
-use super::letters::{closing, is_letter, is_unseen, name_before};
+use super::letters::is_unseen;
 
 /// Anywhere in a name.
 const PARTS: &[&str] = &[
@@ -166,25 +166,6 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether what is in a value's place is another secret's name, and nothing but that.
-pub(super) fn is_next_name(text: &str) -> bool {
-    text.chars().all(is_letter) && is_secret(text)
-}
-
-/// Up to the quote that closes a value. Where the quote was left open, the next one opens the value of the next name.
-pub(super) fn end_of_quoted(value: &str, opening: &str) -> usize {
-    let opens_next =
-        |front: &str| front.trim_end().strip_suffix([':', '=']).is_some_and(|front| is_secret(name_before(front)));
-    let mut end = closing(value, opening);
-    while opens_next(&value[..end])
-        && let Some(quote) = value[end..].find(['"', '\''])
-    {
-        let behind = end + quote + 1;
-        end = behind + closing(&value[behind..], opening);
-    }
-    end
-}
-
 /// Whether a variable, a key, a header or a flag is called like something that must not be shown. What cannot be seen in
 /// the name is nothing, or replaces a letter.
 pub(crate) fn is_secret(name: &str) -> bool {
@@ -200,7 +181,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
     }
     let last = match words.as_slice() {
         [.., before, last] => LAST_WORDS.contains(&last.as_str()) && !NOT_SECRET_BEFORE_KEY.contains(&before.as_str()),
-        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC"].contains(&whole.as_str()),
+        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC", "BEARER", "JWT"].contains(&whole.as_str()),
     };
     last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
 }
