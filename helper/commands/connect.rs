@@ -142,8 +142,8 @@ pub(crate) fn run(
 /// What holds for every call.
 const NOTES: [&str; 3] = [
     "only Claude can call the tunnel's host names; curl and browsers get no answer, which is expected",
-    "the API key must belong to the workspace of the tunnel; if it reaches several, add the header `anthropic-workspace-id: ID` with the tunnel's workspace",
-    "the tunnel does not authenticate to the MCP server; if it requires a token, pass `authorization_token` in the server's entry",
+    "the API key must belong to the tunnel's workspace; one that reaches several needs the header `anthropic-workspace-id: ID`",
+    "if the MCP server requires a token, pass `authorization_token` in the server's entry; the tunnel adds none",
 ];
 
 /// What the request asks for, checked.
@@ -153,7 +153,7 @@ struct Wanted<'a> {
     language: Language,
 }
 
-/// What keeps a call from working comes first; otherwise the call is the person's.
+/// What keeps a call from working, or what tells why it failed: the call itself is the person's, as `data` says.
 fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Vec<Next> {
     if !has_token(token) {
         return vec![steps::token_step(caller)];
@@ -161,10 +161,7 @@ fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Vec<Next>
     if running == Some(false) {
         return vec![Next::helper("start the stack and wait until it is ready", caller.command(&["up"]))];
     }
-    vec![
-        Next::person("make the call: the clicks in the Console, or the request in a shell of your own"),
-        Next::helper("if it fails, find out why", caller.command(&["diagnose"])),
-    ]
+    vec![Next::helper("if the call fails, find out why", caller.command(&["diagnose"]))]
 }
 
 /// Whether cloudflared has a token, as far as it can be seen.

@@ -42,7 +42,7 @@ pub(crate) struct DiagnoseData {
     pub(super) lines: u64,
     /// Bytes that were read.
     pub(super) bytes: u64,
-    /// The deployment's containers.
+    /// The deployment's containers; left out where a call was answered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) containers: Vec<ContainerState>,
     /// The call that was waited for.

@@ -81,15 +81,12 @@ fn report(diagnosis: Diagnosis, call: Option<call::Waited>, facts: &Facts, calle
     let summary = if sentence.is_empty() { of_stack } else { format!("{sentence}; {of_stack}") };
     let before_start = || steps::before_start(facts, &facts.deployment, caller);
     let next = outcome::next(Command::Diagnose, state.as_ref(), &findings, caller, before_start);
-    let data = DiagnoseData {
-        healthy: state.as_ref().is_some_and(|state| state.ready) && !is_broken,
-        signals,
-        lines: extent.lines,
-        bytes: extent.bytes,
-        containers: state.map(|state| state.containers).unwrap_or_default(),
-        call,
-        bundle: None,
-    };
+    let healthy = state.as_ref().is_some_and(|state| state.ready) && !is_broken;
+    // That a call was answered says more than its containers.
+    let answered = call.as_ref().is_some_and(call::CallData::is_answered);
+    let containers = state.map(|state| state.containers).filter(|_| !answered).unwrap_or_default();
+    let data =
+        DiagnoseData { healthy, signals, lines: extent.lines, bytes: extent.bytes, containers, call, bundle: None };
     let mut report = Report::new(summary, data);
     report.next.push(next);
     report.findings = findings;

@@ -2076,8 +2076,8 @@ rules! {
         docs: TROUBLE,
         title: "the tunnel edge is unreachable over IPv6",
         symptom: "IPv6 probes fail",
-        cause: "this host or its network has no IPv6; cloudflared uses IPv4 by default",
-        fix: "nothing to do",
+        cause: "this host has IPv6, and the edge does not answer over it; cloudflared uses IPv4 by default",
+        fix: "nothing to do while cloudflared uses IPv4; otherwise allow outbound port 7844 to 2606:4700:a0::/44",
     }
     EdgeDnsFailed = "edge-dns-failed" {
         layer: Edge,
@@ -2397,8 +2397,8 @@ rules! {
         docs: CONSOLE,
         title: "no call from Claude arrived at cloudflared",
         symptom: "`diagnose` with `wait_for_call_seconds` ends without a call",
-        cause: "no call was made, or it was made where this tunnel is not: a tunnel without a registered CA is not Active, and a call in another workspace or organisation, or to another subdomain, goes elsewhere",
-        fix: "check in the Console that this tunnel is Active and that its certificate is {dir}/data/ca.crt, in the workspace of the call, and that the call's host is `ROUTE.{domain}`; then run `{helper} diagnose --dir {dir} --wait-for-call-seconds 300` and call again",
+        cause: "no call was made meanwhile, or it went elsewhere: a tunnel that is not Active, another workspace or another subdomain",
+        fix: "check what is listed as `possible`, in that order; then run `{helper} diagnose --dir {dir} --wait-for-call-seconds 300` and call again",
         cure: Cure::Look,
     }
     CallNotAnswered = "call-not-answered" {

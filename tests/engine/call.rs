@@ -34,14 +34,17 @@ fn waiting(stack: &Stack) -> Vec<String> {
     list.split_whitespace().filter(in_namespace).map(str::to_owned).collect()
 }
 
-/// Diagnoses and waits; `call` is made once the wait has begun: one container follows cloudflared's numbers.
+/// Diagnoses and waits; `call` is made meanwhile.
 fn wait_while(stack: &Stack, seconds: u32, call: impl FnOnce()) -> Answer {
+    let request = json!({"wait_for_call_seconds": seconds});
+    while_followed(stack, || stack.call(["diagnose"]).json(request).changes_nothing().run(), call)
+}
+
+/// `call` is made once `wait` has begun: one container follows cloudflared's numbers.
+pub(crate) fn while_followed<T: Send>(stack: &Stack, wait: impl FnOnce() -> T + Send, call: impl FnOnce()) -> T {
     let before = waiting(stack);
     thread::scope(|scope| {
-        let diagnosed = scope.spawn(|| {
-            let request = json!({"wait_for_call_seconds": seconds});
-            stack.call(["diagnose"]).json(request).changes_nothing().run()
-        });
+        let diagnosed = scope.spawn(wait);
         until("cloudflared's numbers are followed", || {
             let first: Vec<String> = waiting(stack).into_iter().filter(|id| !before.contains(id)).collect();
             thread::sleep(Duration::from_millis(700));
@@ -53,7 +56,7 @@ fn wait_while(stack: &Stack, seconds: u32, call: impl FnOnce()) -> Answer {
 }
 
 /// A call that comes through the tunnel: to a host and a path, or only counted.
-pub(super) fn bring(stack: &Stack, what: &str) {
+pub(crate) fn bring(stack: &Stack, what: &str) {
     let path = format!("/standin/call/{what}");
     let (answered, text) = stack.probe("cloudflared", &["http", "127.0.0.1:20241", "POST", &path, "x"]);
     assert!(answered, "{text}");

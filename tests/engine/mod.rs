@@ -2,7 +2,7 @@
 
 pub(crate) mod advice;
 mod bundle;
-mod call;
+pub(crate) mod call;
 mod changes;
 mod confined;
 mod diagnose;

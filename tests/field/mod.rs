@@ -312,8 +312,8 @@ const ELSEWHERE: &[Elsewhere] = &[
     ),
     by(
         "tests/preflight/network.rs",
+        "ipv6_that_is_there_and_blocked_is_noted",
         "everything_answers",
-        "packets_that_are_dropped_in_a_namespace",
         &["edge-no-ipv6"],
     ),
     by(

@@ -9,18 +9,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{CALL, Line, Prompt, prompt, root};
+use crate::engine::call::{bring, while_followed};
 use crate::support::edge::{World, python};
 use crate::support::engine::{Removed, Stack, docker_says, engine, images, services, unique};
 use crate::support::{Answer, folder, helper, skip, token};
 
 /// What Claude may read of a run from nothing to the end of the prompt, in bytes: nothing went wrong, and no detour.
-const CLEAN_RUN: usize = 12_500;
+const CLEAN_RUN: usize = 12_000;
+
+/// The end of a summary about images of these tests.
+const UNPINNED: &str = "; but an image is not pinned by digest";
 
 /// A prompt whose lines are taken one by one, and the deployment that they work on.
 struct Talk<'a> {
     prompt: Prompt,
     stack: &'a Stack,
     network: String,
+    /// How long is waited for a call.
+    seconds: u32,
     taken: BTreeSet<String>,
     /// Bytes of the answers so far.
     bytes: usize,
@@ -28,7 +34,7 @@ struct Talk<'a> {
 
 impl<'a> Talk<'a> {
     fn new(name: &str, stack: &'a Stack, network: &str) -> Self {
-        Self { prompt: prompt(name), stack, network: network.to_owned(), taken: BTreeSet::new(), bytes: 0 }
+        Self { prompt: prompt(name), stack, network: network.to_owned(), seconds: 1, taken: BTreeSet::new(), bytes: 0 }
     }
 
     fn line(&mut self, begin: &str) -> Line {
@@ -57,7 +63,7 @@ impl<'a> Talk<'a> {
             ("UPSTREAM", "http://own:9000".into()),
             ("NAME", "own".into()),
             ("STEP", "begin".into()),
-            ("SECONDS", "1".into()),
+            ("SECONDS", self.seconds.to_string()),
             ("FILE", self.stack.dir.with_file_name("report.tar.gz").display().to_string()),
         ]
         .iter()
@@ -65,8 +71,11 @@ impl<'a> Talk<'a> {
         let answer = shell(self.stack, &text, wrapper, stdin);
         assert_eq!(answer.json["command"], line.command.as_str());
         // The images of these tests have no digest; those of a clean run have one.
-        let unpinned = answer.json["findings"].as_array().into_iter().flatten().filter(|f| f["id"] == "image-unpinned");
-        let bytes = answer.length - unpinned.map(|finding| finding.to_string().len()).sum::<usize>();
+        let unpinned = |value: &&Value| value.to_string().contains("image-unpinned");
+        let list = |name: &str| answer.json[name].as_array().into_iter().flatten();
+        let lines: Vec<&Value> = list("findings").chain(list("next")).filter(unpinned).collect();
+        let summary = if answer.json["summary"].as_str().unwrap().ends_with(UNPINNED) { UNPINNED.len() } else { 0 };
+        let bytes = answer.length - summary - lines.into_iter().map(|value| value.to_string().len()).sum::<usize>();
         self.bytes += bytes;
         eprintln!("{begin}: {bytes} bytes");
         answer
@@ -134,8 +143,9 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let nothing = talk.run("init").expect(0);
     assert_eq!(nothing.data()["domain"], Value::Null);
     let machine = talk.run_with("preflight", &closed, "");
-    talk.bytes = nothing.length;
+    // Where something answers, it is what Claude reads.
     if let Some(python) = python("preflight of a clean run") {
+        talk.bytes = nothing.length;
         let world = World::healthy();
         let edge = world.start(&python);
         let destinations = format!("MCP_TUNNELS_TEST_DESTINATIONS={}", edge.destinations);
@@ -184,8 +194,14 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     for key in ["console", "curl"] {
         assert!(!route[key].is_null(), "{key}");
     }
-    // Not tried yet is a normal answer.
-    talk.run("diagnose {\"wait_for_call_seconds\":SECONDS}").expect(0);
+    // Not tried yet is a normal answer; then Claude calls.
+    assert_eq!(stack.call(["init"]).run().expect(0).data()["step"], "call");
+    talk.aside("diagnose {\"wait_for_call_seconds\":SECONDS}").expect(0);
+    talk.seconds = 60;
+    let host = format!("echo.{}/mcp", stack.domain);
+    let wait = || talk.run("diagnose {\"wait_for_call_seconds\":SECONDS}").expect(0);
+    let called = while_followed(&stack, wait, || bring(&stack, &host));
+    assert_eq!(called.data()["call"]["reached"], "answered", "{:#}", called.json);
     let renew = talk.run("certs renew").expect(0);
     assert_eq!(renew.data()["renewed"], false);
     assert!(renew.json["next"][0]["command"].as_str().unwrap().contains(" certs renew "), "{:#}", renew.json);
@@ -193,9 +209,9 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     eprintln!("a clean run: {} bytes of answers", talk.bytes);
     assert!(talk.bytes <= CLEAN_RUN, "{} bytes of answers", talk.bytes);
 
-    // A resumed run: all is there, and it is live.
+    // A resumed run: all is there, live and called.
     let resumed = talk.run("init").expect(0);
-    assert_eq!(resumed.data()["step"], "call", "{:#}", resumed.json);
+    assert_eq!(resumed.data()["step"], "done", "{:#}", resumed.json);
 
     // A server of one's own, in the override file and with a network to join.
     let own = services(&[("own", "")]);

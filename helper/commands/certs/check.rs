@@ -11,7 +11,7 @@ use crate::certs::handshake::{Handshakes, rehearse};
 use crate::certs::judged::Horizon;
 use crate::certs::rotation::Stage;
 use crate::certs::{CertificateInfo, Files, Judged};
-use crate::deployment::{Deployment, modes};
+use crate::deployment::{Deployment, modes, path};
 use crate::model::current::{self, Current};
 use crate::model::pair::ProxyPair;
 use crate::rules::{self, RuleId};
@@ -122,12 +122,17 @@ pub(crate) fn run(
     judged.findings.extend(ProxyPair::of(deployment, &current).finding().map(|f| f.with_severity(Severity::Warning)));
 
     let summary = summary(&judged, &rows);
-    let next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
+    let mut next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
     let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
     let readable = judged.ca.is_some() && judged.server.is_some();
-    // What cannot be tested because a file cannot be read is said once, by the row of that file.
-    rows.retain(|row| request.verbose || row.ok == Some(false) || (readable && row.ok.is_none()));
+    // What cannot be tested because a file cannot be read is said once, by the row of that file; that there are no routes
+    // by the summary.
+    let is_told = !readable || (target.routes.is_empty() && met + 1 == of);
+    rows.retain(|row| request.verbose || row.ok == Some(false) || (row.ok.is_none() && !is_told));
     let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Tested::Fail(_)));
+    if next.is_empty() && !judged.has_errors() {
+        next.push(steps::register_step(deployment, path::CA_CRT));
+    }
     let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
     let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
         .whole(request.verbose);

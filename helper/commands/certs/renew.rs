@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::kept::CertificateShort;
 use super::Served;
 use super::schedule::schedule;
 use crate::answer::{Error, Finding, Report, Severity};
@@ -41,7 +42,7 @@ pub(crate) struct RenewData {
     /// Why, or why not.
     reason: String,
     /// The server certificate that is in place now.
-    server: Option<CertificateInfo>,
+    server: Option<CertificateShort>,
     /// The file.
     files: Vec<FileEntry>,
 }
@@ -109,6 +110,10 @@ fn entry(deployment: &Deployment, action: Action) -> Vec<FileEntry> {
     }
 }
 
+fn short(server: CertificateInfo) -> CertificateShort {
+    CertificateShort::of(server, false)
+}
+
 fn unchanged(
     deployment: &Deployment,
     server: Option<CertificateInfo>,
@@ -116,7 +121,8 @@ fn unchanged(
     reason: String,
     findings: Vec<Finding>,
 ) -> Report<RenewData> {
-    let data = RenewData { renewed: false, reason, server, files: entry(deployment, Action::Unchanged) };
+    let data =
+        RenewData { renewed: false, reason, server: server.map(short), files: entry(deployment, Action::Unchanged) };
     let mut report = Report::new(summary, data);
     report.findings = findings;
     report
@@ -158,7 +164,12 @@ fn renew(
     }
     batch::replace(deployment, path::TLS_CRT, made.certificate.as_bytes(), None, OPEN_MODE)?;
     let life = judged.server.as_ref().map(CertificateInfo::life).unwrap_or_default();
-    let data = RenewData { renewed: true, reason, server: judged.server, files: entry(deployment, Action::Updated) };
+    let data = RenewData {
+        renewed: true,
+        reason,
+        server: judged.server.map(short),
+        files: entry(deployment, Action::Updated),
+    };
     let summary = format!("the server certificate is renewed: {life}; the proxy reloads it by itself");
     let mut report = Report::new(summary, data);
     if made.shortened {

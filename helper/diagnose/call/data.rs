@@ -103,6 +103,13 @@ pub(crate) struct CallData {
     pub(super) possible: Vec<Possibility>,
 }
 
+impl CallData {
+    /// Whether a server answered the call.
+    pub(in super::super) fn is_answered(&self) -> bool {
+        self.reached == Some(Reached::Answered)
+    }
+}
+
 /// What became of the wait.
 pub(in super::super) struct Waited {
     /// For the answer.

@@ -196,9 +196,9 @@ fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdi
         verdict.findings.push(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
     }
     let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
-    if (udp || tcp) && !over_ipv6 {
-        let row = network.row(RowId::Edge(0, Transport::Tcp, Family::Ipv6));
-        verdict.findings.push(rules::finding(RuleId::EdgeNoIpv6).with(row.map(Row::in_words).unwrap_or_default()));
+    let sent = network.row(RowId::Edge(0, Transport::Tcp, Family::Ipv6)).filter(|row| !row.has_no_ipv6());
+    if let Some(row) = sent.filter(|_| (udp || tcp) && !over_ipv6) {
+        verdict.findings.push(rules::finding(RuleId::EdgeNoIpv6).with(row.in_words()));
     }
 }
 

@@ -164,8 +164,8 @@ impl Network {
         }
     }
 
-    /// The rows as they are answered. Unless all is asked for: two addresses of a name, what worked says no more, and what
-    /// failed alike for both address families is said once.
+    /// The rows as they are answered. Unless all is asked for: two addresses of a name, what worked says no more, what
+    /// failed alike for both address families is said once, and IPv6 that is not there is not said beside IPv4.
     pub(super) fn rows(&self, verbose: bool) -> Vec<Row> {
         let mut rows: Vec<Row> = self.rows.iter().map(|(_, row)| row.clone()).collect();
         for row in rows.iter_mut().filter(|_| !verbose) {
@@ -190,6 +190,9 @@ impl Network {
                 }
                 alike
             });
+            // With IPv4 that works.
+            let works: Vec<Transport> = rows.iter().filter(|row| row.is_ok()).map(|row| row.transport).collect();
+            rows.retain(|row| !(row.has_no_ipv6() && works.contains(&row.transport)));
             rows = Row::fold(rows);
         }
         rows

@@ -133,11 +133,15 @@ impl Row {
         self.outcome == NetworkOutcome::Ok
     }
 
-    /// Whether another row of the same purpose says nothing more: both are fine, or both have no IPv6 address to ask.
+    /// Whether this host or the name has no IPv6: nothing was sent, and cloudflared does not need it.
+    pub(super) fn has_no_ipv6(&self) -> bool {
+        self.family == Some(Family::Ipv6)
+            && matches!(self.outcome, NetworkOutcome::NoAddress | NetworkOutcome::Unreachable)
+    }
+
+    /// Whether another row of the same purpose says nothing more: both are fine.
     fn is_like(&self, other: &Self) -> bool {
-        let is_same = (self.transport, self.port) == (other.transport, other.port);
-        let has_none = |row: &Self| row.outcome == NetworkOutcome::NoAddress && row.family == Some(Family::Ipv6);
-        is_same && (self.is_ok() && other.is_ok() || has_none(self) && has_none(other))
+        (self.transport, self.port) == (other.transport, other.port) && self.is_ok() && other.is_ok()
     }
 
     /// Folds rows that are alike into the first of them.
