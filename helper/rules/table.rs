@@ -1,4 +1,4 @@
-//! The troubleshooting table: one row a finding, plain data.
+//! The troubleshooting table: one row a finding, plain data. `[where to look, severity, where to read on]`, then its texts.
 //!
 //! In `cause` and `fix`, `{helper}`, `{dir}`, `{domain}`, `{proxy}` and `{cloudflared}` stand for the launcher, the
 //! deployment directory, its domain and the names of its services. In `title` and `fix`, `{subject|words}` becomes the
@@ -41,16 +41,16 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// The columns that most rows leave as they are.
-    const fn of(id: RuleId) -> Self {
+    const fn of(id: RuleId, layer: Layer, severity: Severity, docs: &'static str) -> Self {
         Self {
             id,
-            layer: Host,
-            severity: Error,
+            layer,
+            severity,
+            docs,
             title: "",
             symptom: "",
             cause: "",
             fix: "",
-            docs: "",
             blocks: true,
             blocks_signing: false,
             cure: Cure::ByHand,
@@ -60,7 +60,7 @@ impl Rule {
 }
 
 macro_rules! rules {
-    ($($name:ident = $id:literal { $($key:ident : $value:expr),* $(,)? })*) => {
+    ($($name:ident = $id:literal [$layer:ident, $severity:ident, $docs:ident] { $($key:ident : $value:expr),* $(,)? })*) => {
         /// Id of a rule: a row of the table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum RuleId {
@@ -77,7 +77,7 @@ macro_rules! rules {
         /// All rows, in the order of [`RuleId`].
         pub(crate) static RULES: &[Rule] = &[$(Rule {
             $($key: $value,)*
-            ..Rule::of($name)
+            ..Rule::of($name, $layer, $severity, $docs)
         }),*];
     };
 }
@@ -170,403 +170,271 @@ const ENDS_AGENT: &[RuleId] = &[
 ];
 
 rules! {
-    DockerMissing = "docker-missing" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DockerMissing = "docker-missing" [Host, Error, DOCKER] {
         title: "Docker is not installed",
         symptom: "`docker: command not found`",
         cause: "there is no program `docker` on PATH",
         fix: "install Docker Engine (Linux) or Docker Desktop (macOS, Windows with WSL), then run this command again",
     }
-    DockerDaemonDown = "docker-daemon-down" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DockerDaemonDown = "docker-daemon-down" [Host, Error, DOCKER] {
         title: "the Docker daemon is not reachable",
         symptom: "`Cannot connect to the Docker daemon`",
         cause: "the daemon is not running, or DOCKER_HOST or the Docker context names another place",
         fix: "start Docker (`sudo systemctl start docker`, or open Docker Desktop); `docker context ls` shows which engine the client uses",
     }
-    DockerPermission = "docker-permission" {
-        layer: Host,
-        severity: Error,
-        docs: POSTINSTALL,
+    DockerPermission = "docker-permission" [Host, Error, POSTINSTALL] {
         title: "this user is not allowed to use the Docker daemon",
         symptom: "`permission denied while trying to connect to the Docker daemon socket`",
         cause: "the daemon's socket belongs to root and the group `docker`, and this user is not in that group",
         fix: "run `sudo usermod -aG {group} \"$USER\"`, then log out and in again (`newgrp {group}` for this shell only)",
     }
-    DockerFailed = "docker-failed" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DockerFailed = "docker-failed" [Host, Error, DOCKER] {
         title: "a docker command failed",
         symptom: "docker prints an error that is not one of the known ones",
         cause: "docker printed an error that this helper does not know; it is quoted in the evidence",
         fix: "run the docker command by hand to see its whole output, fix what it reports, then run this command again",
     }
-    ComposeMissing = "compose-missing" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE,
+    ComposeMissing = "compose-missing" [Host, Error, COMPOSE] {
         title: "Docker Compose v2 is not installed",
         symptom: "`docker: 'compose' is not a docker command`, `unknown shorthand flag: 'd' in -d`, `docker: unknown command: docker compose`",
         cause: "many Linux distributions ship the Compose plugin as a package of its own",
         fix: "install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu)",
     }
-    ComposeV1 = "compose-v1" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE,
+    ComposeV1 = "compose-v1" [Host, Error, COMPOSE] {
         title: "Docker Compose v1 (`docker-compose`) is used, which no longer works",
         symptom: "`docker-compose version 1.29`, `KeyError: 'ContainerConfig'`, `Not supported URL scheme http+docker`, `Version … is unsupported`",
         cause: "v1 has had no updates since 2023: it breaks with newer engines and Python packages, and it cuts cloudflared off whenever the proxy is restarted",
         fix: "use Compose v2: install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu), and type `docker compose` with a space; v1 may stay beside it",
     }
-    ComposeTooOld = "compose-too-old" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE,
+    ComposeTooOld = "compose-too-old" [Host, Error, COMPOSE] {
         title: "Docker Compose is too old",
         symptom: "`docker compose version` says less than 2.17",
         cause: "before 2.17, a restart of the proxy leaves cloudflared in a dead network namespace",
         fix: "update the Compose plugin to 2.26 or newer",
     }
-    ComposeOld = "compose-old" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE,
+    ComposeOld = "compose-old" [Host, Warning, COMPOSE] {
         title: "this version of Docker Compose is untested",
         symptom: "`docker compose version` says 2.17 to 2.25",
         cause: "the token is passed as a Compose secret that is read from `.env`; that was tested with 2.26 and newer",
         fix: "update the Compose plugin to 2.26 or newer",
         blocks: false,
     }
-    DockerHostNowhere = "docker-host-nowhere" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DockerHostNowhere = "docker-host-nowhere" [Host, Error, DOCKER] {
         title: "no Docker engine answers at DOCKER_HOST",
         symptom: "every docker command fails, although Docker runs",
         cause: "DOCKER_HOST in this shell overrides the Docker context and the default socket",
         fix: "run `unset DOCKER_HOST` and remove it from the shell's start-up files; or start the engine that it names",
     }
-    DockerClientOld = "docker-client-old" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DockerClientOld = "docker-client-old" [Host, Error, DOCKER] {
         title: "the docker client is too old for its engine",
         symptom: "`client version … is too old. Minimum supported API version is …`",
         cause: "client and engine were installed from different sources, and the engine no longer supports the client's API version",
         fix: "update the docker client: the package `docker-ce-cli` (Docker's repository), or Docker Desktop",
     }
-    EngineTooOld = "engine-too-old" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    EngineTooOld = "engine-too-old" [Host, Error, DOCKER] {
         title: "the Docker engine is too old",
         symptom: "an engine before 20.10, or `client version … is too new. Maximum supported API version is …`",
         cause: "this stack needs Docker Engine 20.10 or newer; `host.docker.internal` works on Linux from that version on",
         fix: "update Docker Engine or Docker Desktop",
     }
-    PodmanEngine = "podman-engine" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    PodmanEngine = "podman-engine" [Host, Error, DOCKER] {
         title: "`docker` is Podman",
         symptom: "`Emulate Docker CLI using podman`, or an engine that calls itself Podman",
         cause: "the shared network namespace and the Compose secret that this stack depends on were not tested with Podman",
         fix: "install Docker Engine or Docker Desktop; where both are installed, remove the package `podman-docker` or unset DOCKER_HOST so that `docker` is Docker's",
     }
-    EngineRemote = "engine-remote" {
-        layer: Host,
-        severity: Warning,
-        docs: DOCKER,
+    EngineRemote = "engine-remote" [Host, Warning, DOCKER] {
         title: "the Docker engine runs on another machine",
         symptom: "mounted files are empty directories in the containers",
         cause: "Compose mounts `data/` and `config/` by path, and the engine resolves the path on its own disk",
         fix: "run the helper on the engine's machine, or switch to a local engine (`docker context use default`, `unset DOCKER_HOST`)",
     }
-    DiskLow = "disk-low" {
-        layer: Host,
-        severity: Warning,
-        docs: DOCKER,
+    DiskLow = "disk-low" [Host, Warning, DOCKER] {
         title: "little disk space is left for images",
         symptom: "`no space left on device` while an image is pulled or built",
         cause: "the stack's images and the sample's build need several hundred MiB on the engine's disk",
         fix: "free disk space: `docker system df` shows what uses it; `docker image prune` and `docker builder prune` remove what is unused",
     }
-    GitMissing = "git-missing" {
-        layer: Host,
-        severity: Note,
-        docs: SECURITY,
+    GitMissing = "git-missing" [Host, Note, SECURITY] {
         title: "git is not installed",
         symptom: "`git: command not found`",
         cause: "only git can tell whether a repository around the deployment directory would commit the token",
         fix: "nothing to do if the directory is not in a git repository",
     }
-    OpensslMissing = "openssl-missing" {
-        layer: Host,
-        severity: Note,
-        docs: QUICKSTART,
+    OpensslMissing = "openssl-missing" [Host, Note, QUICKSTART] {
         title: "openssl is not installed",
         symptom: "`openssl: command not found`",
         cause: "the quickstart makes certificates with openssl; the helper makes them itself",
         fix: "nothing to do",
     }
-    DirectoryNotWritable = "directory-not-writable" {
-        layer: Host,
-        severity: Error,
-        docs: QUICKSTART,
+    DirectoryNotWritable = "directory-not-writable" [Host, Error, QUICKSTART] {
         title: "the deployment directory is not writable",
         symptom: "`permission denied`, `read-only file system`",
         cause: "it belongs to another user (files made with sudo belong to root), or its file system is mounted read-only",
         fix: "choose another directory with `--dir`",
     }
-    DirectoryWithoutModes = "directory-without-modes" {
-        layer: Host,
-        severity: Error,
-        docs: SECURITY,
+    DirectoryWithoutModes = "directory-without-modes" [Host, Error, SECURITY] {
         title: "the file system of the deployment directory does not keep file modes",
         symptom: "`chmod 600` has no effect; on WSL everything below /mnt/c is `rwxrwxrwx`",
         cause: "FAT, exFAT, most network shares and Windows drives have no POSIX modes, so every user of this host could read the CA's key and the token",
         fix: "choose a directory on the system's own disk with `--dir` (in WSL: below your Linux home, not below /mnt)",
     }
-    DirectorySynced = "directory-synced" {
-        layer: Host,
-        severity: Warning,
-        docs: SECURITY,
+    DirectorySynced = "directory-synced" [Host, Warning, SECURITY] {
         title: "the deployment directory is synchronised to a cloud",
         symptom: "Dropbox, OneDrive, iCloud, Google Drive, Nextcloud or Syncthing take it along",
         cause: "the sync service would copy the CA's key and the token off this host, and could restore an old file under the running stack",
         fix: "choose a directory outside the synchronised folder with `--dir`, or exclude this one from synchronisation",
     }
-    SelinuxLabels = "selinux-labels" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    SelinuxLabels = "selinux-labels" [Host, Warning, COMPOSE_FILE] {
         title: "SELinux will block the containers' access to mounted files",
         symptom: "`permission denied` in the proxy's log, although every mode is right",
         cause: "the engine labels its containers, and these mounts do not request a matching label",
         fix: "add `z` to the mount's options (`./data:/data:ro,z`, or `bind: { selinux: z }`)",
     }
-    UserNamespace = "user-namespace" {
-        layer: Host,
-        severity: Note,
-        docs: DOCKER,
+    UserNamespace = "user-namespace" [Host, Note, DOCKER] {
         title: "the engine maps user ids",
         symptom: "a file's owner inside a container differs from the one outside",
         cause: "the engine is rootless or remaps user namespaces, so user 65532 of the containers is another user on this host",
         fix: "nothing to do while `data/` is 0755 and the server's key 0644, as the helper makes them; do not chown them to 65532",
     }
-    ShellVariables = "shell-variables" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    ShellVariables = "shell-variables" [Host, Warning, COMPOSE_FILE] {
         title: "variables of this shell change what `docker compose` does",
         symptom: "commands typed by hand start other services, another project or another tunnel than the helper does",
         cause: "Compose reads them before the files; the helper runs Compose without them, a command typed by hand does not",
         fix: "`unset` them, and remove them from the shell's start-up files",
     }
-    ProxyNotUsed = "proxy-not-used" {
-        layer: Host,
-        severity: Note,
-        docs: TROUBLE,
+    ProxyNotUsed = "proxy-not-used" [Host, Note, TROUBLE] {
         title: "cloudflared ignores the HTTP proxy of this host",
         symptom: "everything else reaches the internet, and the tunnel does not",
         cause: "cloudflared dials the tunnel edge directly on port 7844; HTTP_PROXY and HTTPS_PROXY do not apply to it",
         fix: "if the edge is unreachable, ask for outbound TCP and UDP 7844 to 198.41.192.0/19; an HTTP proxy cannot carry it",
     }
-    NetworkOverlap = "network-overlap" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    NetworkOverlap = "network-overlap" [Host, Warning, COMPOSE_FILE] {
         title: "a Docker network overlaps the address of a server behind a route",
         symptom: "calls of that route time out, and the server can be reached from elsewhere",
         cause: "the engine routes packets for these addresses into its own network instead of out of this host",
         fix: "remove the Docker network if it is unused (`docker network rm NAME`), or give the engine other ranges (`default-address-pools` in daemon.json)",
     }
-    ClockWrong = "clock-wrong" {
-        layer: Host,
-        severity: Warning,
-        docs: TROUBLE,
+    ClockWrong = "clock-wrong" [Host, Warning, TROUBLE] {
         title: "the clock is wrong",
         symptom: "`certificate has expired or is not yet valid`, and certificates that were made just now are refused",
         cause: "this host's clock is off, or (Docker Desktop, WSL) the engine's virtual machine lost time while the computer slept",
         fix: "set the clock (`sudo timedatectl set-ntp true`; in WSL `sudo hwclock -s`), or restart Docker Desktop if only the engine's clock is off",
     }
-    ProjectConflict = "project-conflict" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ProjectConflict = "project-conflict" [Host, Error, COMPOSE_FILE] {
         title: "a stack of the same project name runs from another directory",
         symptom: "containers change or vanish when a stack in another folder is started",
         cause: "Compose identifies a stack by its project name only: starting this one would replace the containers of the other",
         fix: "stop the stack of the other directory first: `{helper} down --dir NAME`; if that directory was moved or deleted, `docker compose -p PROJECT down --remove-orphans`",
     }
-    ComposeFileMissing = "compose-file-missing" {
-        layer: Host,
-        severity: Error,
-        docs: QUICKSTART,
+    ComposeFileMissing = "compose-file-missing" [Host, Error, QUICKSTART] {
         title: "there is no compose file",
         symptom: "`no configuration file provided: not found`",
         cause: "set-up was not finished, or `--dir` names the wrong directory",
         fix: "run `{helper} init --dir {dir}` to see which step is next",
         cure: Cure::Look,
     }
-    ComposeProfileInactive = "compose-profile-inactive" {
-        layer: Files,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeProfileInactive = "compose-profile-inactive" [Files, Error, COMPOSE_FILE] {
         title: "{subject|a service} belongs to a profile that a plain `up` does not start",
         symptom: "`no such service`, or cloudflared starts without the proxy",
         cause: "cloudflared is started without a profile, and needs the service",
         fix: "remove `profiles:` from the service, or name the profile in `.env` (`COMPOSE_PROFILES=NAME`), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ComposeFileShadowed = "compose-file-shadowed" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeFileShadowed = "compose-file-shadowed" [Host, Error, COMPOSE_FILE] {
         title: "another compose file hides docker-compose.yaml",
         symptom: "changes to docker-compose.yaml have no effect; Compose warns `Found multiple config files`",
         cause: "Compose prefers compose.yaml, compose.yml and docker-compose.yml to docker-compose.yaml",
         fix: "move the other file away; put services of your own into docker-compose.override.yaml",
     }
-    ComposeFileElsewhere = "compose-file-elsewhere" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeFileElsewhere = "compose-file-elsewhere" [Host, Error, COMPOSE_FILE] {
         title: "`.env` makes Compose read another compose file",
         symptom: "`docker compose` starts other services than the ones in this directory's file",
         cause: "COMPOSE_FILE in `.env` overrides every file name",
         fix: "remove COMPOSE_FILE from `.env`; put services of your own into docker-compose.override.yaml",
     }
-    ComposeYamlInvalid = "compose-yaml-invalid" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeYamlInvalid = "compose-yaml-invalid" [Host, Error, COMPOSE_FILE] {
         title: "{subject|a compose file} is invalid",
         symptom: "`yaml: line …`, or `additional properties … not allowed`",
         cause: "usually a tab, a wrong indentation, a duplicate key or a misspelt key",
         fix: "fix the line in the evidence; `docker compose config -q` in {dir} checks the file",
     }
-    ComposeFileUnreadable = "compose-file-unreadable" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeFileUnreadable = "compose-file-unreadable" [Host, Error, COMPOSE_FILE] {
         title: "{subject|a compose file} cannot be read",
         symptom: "it is a symbolic link, a directory or not UTF-8, belongs to another user, or is not there",
         cause: "only plain files in the deployment directory are read, so that no link leads to files elsewhere",
         fix: "put a plain UTF-8 file in its place that you can read: for a link, a copy of its target",
     }
-    ComposeConfigInvalid = "compose-config-invalid" {
-        layer: Files,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeConfigInvalid = "compose-config-invalid" [Files, Error, COMPOSE_FILE] {
         title: "Compose refuses {subject|the compose files}",
         symptom: "`docker compose up` fails before it starts anything",
         cause: "a key, a name or a file that the compose files use does not exist, or a variable without a default has no value",
         fix: "correct what the evidence names; `docker compose config -q` in {dir} checks the files",
     }
-    ComposePrivileges = "compose-privileges" {
-        layer: Files,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposePrivileges = "compose-privileges" [Files, Error, COMPOSE_FILE] {
         title: "{subject|the stack} asks for privileges on this host",
         symptom: "`up` and `restart` start nothing until a person has allowed the privileges",
         cause: "with what the evidence names, a container can read or change this machine, not only its own files",
         fix: "remove what the evidence names; if it is wanted, a person runs `{helper} allow --dir {dir}` in a terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
         cure: Cure::Allow,
     }
-    ComposeFilesOutside = "compose-files-outside" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    ComposeFilesOutside = "compose-files-outside" [Files, Warning, COMPOSE_FILE] {
         title: "the compose files use files outside the deployment directory",
         symptom: "services that are defined elsewhere",
         cause: "`include` or `extends` names a path outside {dir}; those files are not read here, so what they define is not checked",
         fix: "move the files in the evidence into {dir}, or check them yourself",
         blocks: false,
     }
-    ComposeNameInvalid = "compose-name-invalid" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeNameInvalid = "compose-name-invalid" [Host, Error, COMPOSE_FILE] {
         title: "a service has a name that Compose refuses",
         symptom: "`additional properties … not allowed`, or `services must be a mapping`",
         cause: "a service's name has letters, digits, `.`, `_` and `-` only, at most 63 of them; any other text there is not shown and not used",
         fix: "rename the service in the file that the evidence names",
     }
-    ComposeServiceUndefined = "compose-service-undefined" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeServiceUndefined = "compose-service-undefined" [Host, Error, COMPOSE_FILE] {
         title: "the compose file refers to a service that it does not define",
         symptom: "`depends on undefined service`",
         cause: "a service was renamed in one place only (`mcp-gateway` and `mcp-proxy` are two common names of the proxy)",
         fix: "use the same name in `services`, `network_mode` and `depends_on`",
     }
-    ComposeNetmodeConflict = "compose-netmode-conflict" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeNetmodeConflict = "compose-netmode-conflict" [Host, Error, COMPOSE_FILE] {
         title: "cloudflared has network settings that conflict with its network mode",
         symptom: "`conflicting options: … and the network mode`",
         cause: "cloudflared uses the proxy's network namespace, so it cannot have `dns`, `extra_hosts`, `ports` or `networks` of its own",
         fix: "move these settings from `{cloudflared}` to `{proxy}`",
     }
-    ComposeEnvInvalid = "compose-env-invalid" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeEnvInvalid = "compose-env-invalid" [Host, Error, COMPOSE_FILE] {
         title: "Compose cannot read `.env`",
         symptom: "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`",
         cause: "Compose rejects the whole file because of one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
         fix: "fix the line in the evidence in an editor, and save the file as UTF-8; if the value of TUNNEL_TOKEN is at fault, run `{helper} token set --dir {dir}` in a terminal of your own",
         cure: Cure::ByHandThen,
     }
-    DataShared = "data-shared" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    DataShared = "data-shared" [Files, Warning, SECURITY] {
         title: "`data` holds files that are not the tunnel's",
         symptom: "`data` contains more than keys and certificates",
         cause: "the whole folder is mounted into the proxy's container, which can read everything in it",
         fix: "move those files out of `data`, or the deployment into a directory of its own",
     }
-    EnvUnreadable = "env-unreadable" {
-        layer: Files,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    EnvUnreadable = "env-unreadable" [Files, Error, COMPOSE_FILE] {
         title: "`.env` cannot be read",
         symptom: "`permission denied`, or `.env` is a directory or a symbolic link",
         cause: "the token and the domain are in it, and neither Compose nor the helper gets them from something that is not a plain, readable file in this directory",
         fix: "put a regular file in its place that you can read and write",
     }
-    DomainMalformed = "domain-malformed" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
+    DomainMalformed = "domain-malformed" [Files, Error, QUICKSTART] {
         title: "the tunnel's domain is mistyped",
         symptom: "no host name of the tunnel is found",
         cause: "what is written there cannot be a host name",
         fix: "correct it in the file that the evidence names: the Console shows the domain under Connection, for example `abcd1234.tunnel.anthropic.com`",
     }
-    EnvEncoding = "env-encoding" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    EnvEncoding = "env-encoding" [Files, Warning, COMPOSE_FILE] {
         title: "`.env` is not UTF-8",
         symptom: "letters such as `é` show up as `�`",
         cause: "the file was saved as Latin-1 or Windows-1252; Compose passes such bytes on as they are",
         fix: "save `.env` as UTF-8 in an editor",
     }
-    ComposeVarUnset = "compose-var-unset" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeVarUnset = "compose-var-unset" [Host, Error, COMPOSE_FILE] {
         title: "Compose finds no TUNNEL_TOKEN",
         symptom: "`The \"TUNNEL_TOKEN\" variable is not set. Defaulting to a blank string`",
         cause: "neither the shell nor `.env` beside the compose file sets it, or Compose was run from another directory",
@@ -574,142 +442,97 @@ rules! {
         cure: Cure::Token,
         caused_by: &[&[TokenMissing]],
     }
-    ComposeFailed = "compose-failed" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    ComposeFailed = "compose-failed" [Host, Error, TROUBLE] {
         title: "docker compose failed",
         symptom: "docker compose prints an error that is not one of the known ones",
         cause: "Compose printed an error that this helper does not know; it is quoted in the evidence",
         fix: "fix what the evidence names, then run this command again",
     }
-    BuildFailed = "build-failed" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    BuildFailed = "build-failed" [Host, Error, TROUBLE] {
         title: "the image of {subject|a service} could not be built",
         symptom: "`failed to solve`, or pip's `No matching distribution found`",
         cause: "a step of the build failed; the lines above the one in the evidence say why",
         fix: "run `docker compose build --progress plain` in {dir} to see the whole step, fix what it names, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ImageNotFound = "image-not-found" {
-        layer: Host,
-        severity: Error,
-        docs: REFERENCE,
+    ImageNotFound = "image-not-found" [Host, Error, REFERENCE] {
         title: "an image does not exist in its registry",
         symptom: "`manifest unknown`, `not found`",
         cause: "the digest was truncated or mistyped, or the image was removed",
         fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
         cure: Cure::Render,
     }
-    ImageRefInvalid = "image-ref-invalid" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ImageRefInvalid = "image-ref-invalid" [Host, Error, COMPOSE_FILE] {
         title: "an image reference is malformed",
         symptom: "`invalid reference format`",
         cause: "the digest was truncated, the line contains a blank, or a variable in `image:` is empty",
         fix: "fix the `image:` line, or run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
         cure: Cure::ByHandThen,
     }
-    RegistryDenied = "registry-denied" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    RegistryDenied = "registry-denied" [Host, Error, TROUBLE] {
         title: "a registry denies the pull",
         symptom: "`denied: Permission … denied on resource`, `error getting credentials`",
         cause: "the images are public; stale credentials or a missing credential helper for that registry cause the refusal",
         fix: "run `docker logout us-docker.pkg.dev`, and remove the registry from `credHelpers` in ~/.docker/config.json",
     }
-    RegistryRateLimit = "registry-rate-limit" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    RegistryRateLimit = "registry-rate-limit" [Host, Error, TROUBLE] {
         title: "the registry's pull limit is reached",
         symptom: "`toomanyrequests: You have reached your pull rate limit`",
         cause: "Docker Hub limits pulls by IP address, and a company often shares one",
         fix: "run `docker login`, wait an hour, or name a mirror in `images`",
     }
-    RegistryUnreachable = "registry-unreachable" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    RegistryUnreachable = "registry-unreachable" [Host, Error, TROUBLE] {
         title: "the Docker daemon cannot reach a registry",
         symptom: "`Get \"https://…/v2/\": dial tcp …`, `lookup … server misbehaving`, a TLS handshake that times out, `certificate signed by unknown authority`",
         cause: "the daemon pulls images, not this shell: its DNS, its proxy settings and its trusted CAs decide",
         fix: "by the words of the evidence: `lookup` or `no such host` is DNS (set `\"dns\"` in the engine's daemon.json to a resolver that answers, and restart Docker); `x509` is a company CA that the daemon does not trust; `timeout` or `refused` is a firewall (give the daemon the company's proxy, systemd drop-in `http-proxy.conf`, or name a mirror in `images`)",
     }
-    DiskFull = "disk-full" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    DiskFull = "disk-full" [Host, Error, DOCKER] {
         title: "the engine's disk is full",
         symptom: "`no space left on device`, `disk quota exceeded`",
         cause: "images, build caches and container logs have filled the disk that Docker stores them on",
         fix: "free disk space: `docker system df` shows what uses it, `docker system prune` removes what is unused; then run this command again",
     }
-    PlatformMismatch = "platform-mismatch" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    PlatformMismatch = "platform-mismatch" [Host, Error, TROUBLE] {
         title: "the image of {subject|a service} is built for another CPU architecture",
         symptom: "`exec format error`, `no matching manifest for linux/arm64`",
         cause: "the pinned image has no build for this machine's architecture",
         fix: "name an image for this architecture in `images`, or install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`)",
     }
-    PortConflict = "port-conflict" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    PortConflict = "port-conflict" [Host, Error, TROUBLE] {
         title: "a published port is already in use",
         symptom: "`port is already allocated`, `address already in use`",
         cause: "the compose file publishes it with `ports:`; the tunnel needs no published port",
         fix: "remove `ports:` from the service in the evidence",
     }
-    NameConflict = "name-conflict" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    NameConflict = "name-conflict" [Host, Error, TROUBLE] {
         title: "a container name is already in use",
         symptom: "`Conflict. The container name … is already in use`",
         cause: "the compose file sets `container_name:`, and a container of another stack has that name",
         fix: "remove `container_name:` from the compose file, or remove the old container if you no longer need it (`docker rm -f NAME`)",
     }
-    MountTypeMismatch = "mount-type-mismatch" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    MountTypeMismatch = "mount-type-mismatch" [Host, Error, TROUBLE] {
         title: "a directory is mounted where a file is expected",
         symptom: "`Are you trying to mount a directory onto a file`",
         cause: "the file was missing at an earlier start, and Docker created a directory of its name",
         fix: "if the path in the evidence is an empty directory on this host: `{helper} down --dir {dir}`, remove it, write the file again (`{helper} render --dir {dir}` with the routes), `{helper} up --dir {dir}`; if it is a file here, the engine's virtual machine does not see it: move the deployment below your home, or share the folder with the VM",
         cure: Cure::ByHandThen,
     }
-    NetworkMissing = "network-missing" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    NetworkMissing = "network-missing" [Host, Error, COMPOSE_FILE] {
         title: "a Docker network that the proxy joins does not exist",
         symptom: "`network … declared as external, but could not be found`",
         cause: "`networks` names it, and it was never created or was removed",
         fix: "start the stack that owns it, or create it (`docker network create NAME`); `{helper} render --dir {dir} --json '{\"networks\":[]}'` stops using it",
         cure: Cure::ByHandThen,
     }
-    StackStopped = "stack-stopped" {
-        layer: Host,
-        severity: Error,
-        docs: QUICKSTART,
+    StackStopped = "stack-stopped" [Host, Error, QUICKSTART] {
         title: "the stack is not running",
         symptom: "no containers, or all of them exited",
         cause: "it was not started yet, or it was stopped",
         fix: "run `{helper} up --dir {dir}`",
         cure: Cure::Up,
     }
-    ServiceStopped = "service-stopped" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    ServiceStopped = "service-stopped" [Host, Error, TROUBLE] {
         title: "{subject|a container of the stack} is not running",
         symptom: "`Exited` or `Created` in `docker compose ps`, or the service is missing there",
         cause: "it was stopped by hand, or it exited and its restart policy does not start it again",
@@ -717,49 +540,34 @@ rules! {
         cure: Cure::Up,
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, ENDS_CONTAINER],
     }
-    ServiceUnhealthy = "service-unhealthy" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    ServiceUnhealthy = "service-unhealthy" [Host, Warning, COMPOSE_FILE] {
         title: "the health check of {subject|a container} fails",
         symptom: "`(unhealthy)` in `docker compose ps`",
         cause: "the program runs, and the command of its `healthcheck:` fails; its last output is in the evidence",
         fix: "fix what the check reports, or the check itself, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ComposeOrphans = "compose-orphans" {
-        layer: Host,
-        severity: Note,
-        docs: COMPOSE_FILE,
+    ComposeOrphans = "compose-orphans" [Host, Note, COMPOSE_FILE] {
         title: "a container runs for a service that the files no longer define",
         symptom: "`Found orphan containers`",
         cause: "the service was renamed or removed; Compose leaves its container running",
         fix: "if the container is not needed, run `docker compose up -d --remove-orphans` in {dir}",
     }
-    ImageAbsent = "image-absent" {
-        layer: Host,
-        severity: Note,
-        docs: DOCKER,
+    ImageAbsent = "image-absent" [Host, Note, DOCKER] {
         title: "an image of the stack is not on this host yet",
         symptom: "the first start pulls it",
         cause: "the first start pulls it",
         fix: "run `{helper} up --dir {dir}`, which pulls it",
         cure: Cure::Up,
     }
-    NotLive = "not-live" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    NotLive = "not-live" [Host, Error, TROUBLE] {
         title: "the tunnel did not become ready in time",
         symptom: "`up` or `restart` ends before everything is there",
         cause: "the evidence lists what is still missing; other findings may explain it",
         fix: "run `{helper} diagnose --dir {dir}`, and fix what it finds, the first finding first",
         cure: Cure::Look,
     }
-    CrashLoop = "crash-loop" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    CrashLoop = "crash-loop" [Host, Error, TROUBLE] {
         title: "{subject|a container} is in a restart loop",
         symptom: "`Restarting (N)` in `docker compose ps`",
         cause: "the program in it ends right after its start; what it printed last is in the evidence",
@@ -767,10 +575,7 @@ rules! {
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[UpstreamCaMissing], ENDS_CONTAINER],
         cure: Cure::ByHandThen,
     }
-    NetnsOwnerNotRunning = "netns-owner-not-running" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    NetnsOwnerNotRunning = "netns-owner-not-running" [Host, Error, TROUBLE] {
         title: "cloudflared could not start because the proxy was not running",
         symptom: "cloudflared is `Created` and logs nothing; `Container … is restarting, wait until the container is running`",
         cause: "cloudflared uses the proxy's network namespace, so it does not start while the proxy is down, and Docker does not try again",
@@ -778,10 +583,7 @@ rules! {
         cure: Cure::Up,
         caused_by: &[ENDS_PROXY, &[UpstreamCaMissing, PlatformMismatch, OutOfMemory, ImageNotFound, RegistryUnreachable, PortConflict, NameConflict]],
     }
-    ProxyNetnsOrphaned = "proxy-netns-orphaned" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyNetnsOrphaned = "proxy-netns-orphaned" [Host, Error, TROUBLE] {
         title: "cloudflared lost its network: the proxy restarted without it",
         symptom: "everything is `Up`, and every call fails; cloudflared says `network is unreachable`",
         cause: "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which has no network",
@@ -789,304 +591,208 @@ rules! {
         cure: Cure::Restart,
         caused_by: &[ENDS_PROXY, &[OutOfMemory]],
     }
-    NamespaceNotApplied = "namespace-not-applied" {
-        layer: Host,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    NamespaceNotApplied = "namespace-not-applied" [Host, Warning, COMPOSE_FILE] {
         title: "cloudflared is not where the compose file puts it",
         symptom: "`docker inspect` shows another network mode or other networks than the file",
         cause: "the file was changed after the containers were created: `namespace`, `networks` or `network_mode`",
         fix: "run `{helper} up --dir {dir}`, which re-creates them",
         cure: Cure::Up,
     }
-    OutOfMemory = "out-of-memory" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    OutOfMemory = "out-of-memory" [Host, Error, TROUBLE] {
         title: "{subject|a container} was killed because it ran out of memory",
         symptom: "`OOMKilled` in `docker inspect`, exit code 137, `JavaScript heap out of memory`",
         cause: "it used more than its limit, or the machine had none left",
         fix: "raise the service's `mem_limit` in docker-compose.override.yaml, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory",
     }
-    UnexplainedError = "unexplained-error" {
-        layer: Host,
-        severity: Warning,
-        docs: TROUBLE,
+    UnexplainedError = "unexplained-error" [Host, Warning, TROUBLE] {
         title: "{subject|a program} reports an error that the helper does not know",
         symptom: "an `ERR`, `error` or `Error:` line in a log",
         cause: "the line in the evidence is the program's own; no row of this table explains it",
         fix: "read the line and the ones around it; search for its words together with the program's name; fix what it names, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    WslIntegration = "wsl-integration" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    WslIntegration = "wsl-integration" [Host, Error, DOCKER] {
         title: "Docker Desktop is not connected to this WSL distribution",
         symptom: "`The command 'docker' could not be found in this WSL 2 distro`",
         cause: "Docker Desktop puts its command into a distribution only where the WSL integration is on",
         fix: "turn on Docker Desktop > Settings > Resources > WSL integration for this distribution, then open a new terminal",
     }
-    BuildxMissing = "buildx-missing" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    BuildxMissing = "buildx-missing" [Host, Error, DOCKER] {
         title: "Docker's builder (buildx) is missing or too old",
         symptom: "`the buildx component is missing or broken`, `compose build requires buildx 0.17 or later`",
         cause: "Compose builds the sample's image with the buildx plugin, which many Linux distributions ship as a package of its own",
         fix: "install or update buildx: `docker-buildx-plugin` (Docker's repository) or `docker-buildx` (Debian, Ubuntu, Arch); `docker buildx version` shows it",
     }
-    BuildOutOfMemory = "build-out-of-memory" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    BuildOutOfMemory = "build-out-of-memory" [Host, Error, TROUBLE] {
         title: "a build was killed because the memory ran out",
         symptom: "`failed to solve: … exit code: 137`, `signal: killed`",
         cause: "the machine, or Docker's virtual machine, has too little memory for this build step",
         fix: "give the machine (macOS, Windows: Docker Desktop > Settings > Resources) more memory or swap, or stop other containers, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    BuildTls = "build-tls-inspected" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    BuildTls = "build-tls-inspected" [Host, Error, TROUBLE] {
         title: "a build does not trust the package index's certificate",
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN`, `SSL certificate problem` in a build step",
         cause: "a company firewall opens TLS and shows its own certificate; the image that is built does not know that CA",
         fix: "copy the company's CA into the image before the step that fails (`COPY company-ca.crt /usr/local/share/ca-certificates/` and `RUN update-ca-certificates`; pip also takes `PIP_CERT`, Node `NODE_EXTRA_CA_CERTS`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    BuildDns = "build-dns" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    BuildDns = "build-dns" [Host, Error, DOCKER] {
         title: "names do not resolve inside a build",
         symptom: "`Temporary failure in name resolution`, `Could not resolve host`, `EAI_AGAIN` in a build step",
         cause: "a build uses the engine's resolver, which does not answer or is not reachable from a container",
         fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; `docker run --rm alpine nslookup pypi.org` tries it",
     }
-    BuildPackages = "build-packages" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    BuildPackages = "build-packages" [Host, Error, TROUBLE] {
         title: "a build cannot install its packages",
         symptom: "`No matching distribution found for …` in a build step",
         cause: "the index has no such package or version for this Python and CPU, or the build does not reach the index",
         fix: "check name and version in requirements.txt; behind a company mirror put `PIP_INDEX_URL=https://your-mirror/simple` into `.env`, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EnvFileMissing = "env-file-missing" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    EnvFileMissing = "env-file-missing" [Host, Error, COMPOSE_FILE] {
         title: "a file that `env_file` or Compose names does not exist",
         symptom: "`env file … not found`, `Couldn't find env file`",
         cause: "Compose reads it before it starts anything; it was never made, has another name, or Compose was run from another directory",
         fix: "create the file that the evidence names (`.env` of the helper's stack: `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}`), or remove it from `env_file:`",
         cure: Cure::ByHandThen,
     }
-    ComposeVariableMissing = "compose-variable-missing" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ComposeVariableMissing = "compose-variable-missing" [Host, Error, COMPOSE_FILE] {
         title: "a variable that the compose file requires is not set",
         symptom: "`required variable … is missing a value`, `environment variable … required by … is not set`",
         cause: "the file names it as `${NAME:?…}` or as the source of a secret, and neither `.env` nor the shell sets it",
         fix: "put `NAME=value` for the variable in the evidence into `.env` beside the compose file, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    NetworkAlias = "network-alias" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    NetworkAlias = "network-alias" [Host, Error, COMPOSE_FILE] {
         title: "a service has a network alias on a network that knows none",
         symptom: "`network-scoped alias is supported only for containers in user defined networks`",
         cause: "the service joins Docker's default bridge (`network_mode: bridge`), and only networks that Compose makes support an alias",
         fix: "remove `network_mode: bridge` (or `aliases:`) from the service, so that it joins the project's own network, then run `up` again",
     }
-    CredentialHelper = "credential-helper" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    CredentialHelper = "credential-helper" [Host, Error, DOCKER] {
         title: "docker's credential helper does not work",
         symptom: "`error getting credentials - err: exec: \"docker-credential-desktop\"…`, `docker-credential-desktop.exe`",
         cause: "`credsStore` in ~/.docker/config.json names a credential helper that is not installed here, or that WSL cannot run",
         fix: "remove the line `\"credsStore\"` from ~/.docker/config.json (the images are public, no login is needed), then run the command again",
     }
-    RegistryForbidden = "registry-forbidden" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    RegistryForbidden = "registry-forbidden" [Host, Error, TROUBLE] {
         title: "a registry answers 403 to this network",
         symptom: "`403 Forbidden`, `error parsing HTTP 403 response body`",
         cause: "the registry or a proxy in front of it refuses this address or region; the images themselves are public",
         fix: "pull through another network or a mirror that is allowed here (name it in `images`), or ask for access to the registry in the evidence; `docker logout` rules out an old login",
     }
-    RootlessIds = "rootless-ids" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    RootlessIds = "rootless-ids" [Host, Error, DOCKER] {
         title: "the rootless engine has too few user ids for an image",
         symptom: "`failed to Lchown … (try increasing the number of subordinate IDs in /etc/subuid and /etc/subgid)`",
         cause: "a rootless engine maps users of an image to ids from /etc/subuid and /etc/subgid, and the image has one beyond that range",
         fix: "give your user 65536 ids in /etc/subuid and /etc/subgid (`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"`), then restart the rootless engine",
     }
-    ImageLayer = "image-layer" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    ImageLayer = "image-layer" [Host, Error, DOCKER] {
         title: "an image could not be unpacked",
         symptom: "`failed to register layer`, `failed to extract layer`, `failed to mount overlay`",
         cause: "the engine's storage refuses it: a file system without overlay support (in LXC, on ZFS or NFS), missing rights of a rootless engine, or a download that was cut",
         fix: "read the last words of the evidence; `docker system df` and `docker info --format '{{.Driver}}'` show disk and storage driver; in LXC allow nesting and fuse-overlayfs; then pull again",
     }
-    EngineAppArmor = "engine-apparmor" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    EngineAppArmor = "engine-apparmor" [Host, Error, DOCKER] {
         title: "AppArmor keeps the engine from starting containers",
         symptom: "`unable to apply apparmor profile`, `AppArmor enabled on system but the docker-default profile could not be loaded`",
         cause: "the engine cannot load or set its profile: an engine older than the kernel's AppArmor, missing AppArmor tools, or an engine inside an LXC container",
         fix: "update Docker Engine and install the package `apparmor` (and restart Docker); inside LXC set `lxc.apparmor.profile = unconfined` or turn on nesting for that container",
     }
-    EngineCgroups = "engine-cgroups" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    EngineCgroups = "engine-cgroups" [Host, Error, DOCKER] {
         title: "the engine cannot set up control groups (cgroups)",
         symptom: "`cgroup mountpoint does not exist`, `error while starting unit \"docker-….scope\"`",
         cause: "the host uses another version of cgroups than the engine expects, or does not mount them (old engine on a new systemd, WSL, LXC)",
         fix: "update Docker Engine to 20.10 or newer; where cgroups are not mounted, mount them (`sudo mkdir -p /sys/fs/cgroup/systemd && sudo mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd`) or reboot",
     }
-    EngineKernel = "engine-kernel-modules" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    EngineKernel = "engine-kernel-modules" [Host, Error, DOCKER] {
         title: "the running kernel lacks a module that container networks need",
         symptom: "`failed to add the host (veth…) <=> sandbox (veth…) pair interfaces: operation not supported`",
         cause: "the kernel was updated and the modules of the running one are gone, or it was built without veth or bridge",
         fix: "reboot into the updated kernel; if that changes nothing, install the kernel's further modules (Raspberry Pi: `sudo apt install linux-modules-extra-raspi`)",
     }
-    EngineSeccomp = "engine-seccomp" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    EngineSeccomp = "engine-seccomp" [Host, Error, DOCKER] {
         title: "the engine's seccomp profile blocks a system call that the image needs",
         symptom: "`pthread_create failed: Operation not permitted`, `failed to create new OS thread (… errno=1)`, `can't start new thread`",
         cause: "Docker before 20.10.10 answers the newer system call clone3 with an error, so programs cannot start a thread",
         fix: "update Docker Engine to 20.10.10 or newer (`docker version` shows it) and libseccomp with it, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ThreadLimit = "thread-limit" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    ThreadLimit = "thread-limit" [Host, Error, TROUBLE] {
         title: "a program may not start more threads",
         symptom: "`failed to create new OS thread (… errno=11)`, `Resource temporarily unavailable`",
         cause: "the container's `pids_limit`, the user's limit or the machine's is reached",
         fix: "raise `pids_limit` of the service (or the limit in the engine's settings), or find what starts so many threads; then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    SnapDocker = "docker-snap" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    SnapDocker = "docker-snap" [Host, Error, DOCKER] {
         title: "Docker comes from snap and cannot use this directory",
         symptom: "paths below /var/snap/docker, `error while creating mount source path …: read-only file system`",
         cause: "snap's Docker sees only files below your home directory, and none in hidden folders",
         fix: "move the deployment to a folder below your home without a dot in its name (`--dir ~/mcp-tunnel`), or install Docker Engine from Docker's repository in place of the snap",
     }
-    MountNotShared = "mount-not-shared" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    MountNotShared = "mount-not-shared" [Host, Error, DOCKER] {
         title: "the engine's virtual machine does not see a mounted folder",
         symptom: "`Mounts denied`, `is not shared from the host`, `error mounting \"/Volumes/…\"`",
         cause: "on macOS and Windows the engine runs in a VM (Docker Desktop, colima, Rancher Desktop, OrbStack), and only shared folders exist there; macOS also asks before it shares Documents, Desktop or another disk",
         fix: "move the deployment below your home (`~/mcp-tunnel`), or share the folder with the VM: Docker Desktop > Settings > Resources > File sharing, `colima start --mount /path:w`, or macOS System Settings > Privacy & Security > Files and Folders",
     }
-    MountSource = "mount-source" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    MountSource = "mount-source" [Host, Error, COMPOSE_FILE] {
         title: "the engine cannot use a folder that a service mounts",
         symptom: "`error while creating mount source path`, `bind source path does not exist`",
         cause: "the path in `volumes:` does not exist for the engine, and it may not make it",
         fix: "check the path in the evidence: it must exist on the engine's machine and be readable for the engine; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EntrypointUnusable = "entrypoint-unusable" {
-        layer: Host,
-        severity: Error,
-        docs: TROUBLE,
+    EntrypointUnusable = "entrypoint-unusable" [Host, Error, TROUBLE] {
         title: "a container's command cannot be run",
         symptom: "`exec …: no such file or directory`, `executable file not found in $PATH`, `permission denied`",
         cause: "the file is not in the image, is not executable, or has Windows line endings (CRLF), so that its first line names an interpreter `sh\\r` that does not exist",
         fix: "check that the file is there, is executable (`chmod +x`) and has LF line endings (`sed -i 's/\\r$//' FILE`), rebuild the image, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    IptablesBroken = "iptables-broken" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    IptablesBroken = "iptables-broken" [Host, Error, DOCKER] {
         title: "Docker's firewall rules are gone or cannot be set",
         symptom: "`iptables: No chain/target/match by that name`, `can't initialize iptables table`",
         cause: "something flushed Docker's iptables chains (a firewall reload), or the kernel lacks a table that the engine needs (`raw` since engine 28)",
         fix: "`sudo systemctl restart docker` makes the chains again; where a table is missing, load its module (`sudo modprobe iptable_raw iptable_nat`) or update the kernel; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    AddressPools = "address-pools" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    AddressPools = "address-pools" [Host, Error, DOCKER] {
         title: "Docker has no free range of addresses for the stack's network",
         symptom: "`all predefined address pools have been fully subnetted`, `Pool overlaps with other one on this address space`",
         cause: "every range that the engine may use is taken by other Docker networks, or overlaps with a network of the host (a VPN)",
         fix: "`docker network prune` removes networks that nothing uses; or give the engine more ranges (`default-address-pools` in daemon.json) and restart Docker",
     }
-    PortPrivileged = "port-privileged" {
-        layer: Host,
-        severity: Error,
-        docs: DOCKER,
+    PortPrivileged = "port-privileged" [Host, Error, DOCKER] {
         title: "the engine may not publish a low port",
         symptom: "`cannot expose privileged port`, `bind: permission denied`",
         cause: "a rootless engine may not open ports below 1024",
         fix: "remove `ports:` (the tunnel needs none), or publish a port of 1024 or higher",
     }
-    DependencyFailed = "dependency-failed" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    DependencyFailed = "dependency-failed" [Host, Error, COMPOSE_FILE] {
         title: "a service was not started because one that it depends on is unhealthy or ended",
         symptom: "`dependency failed to start: container … is unhealthy`",
         cause: "`depends_on` waits for the health check (or the end) of the container in the evidence, and that failed",
         fix: "read the log of the container in the evidence (`docker compose logs SERVICE`) and its check (`docker inspect --format '{{json .State.Health}}' CONTAINER`); fix what it says, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ContainerReadOnly = "container-read-only" {
-        layer: Host,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    ContainerReadOnly = "container-read-only" [Host, Error, COMPOSE_FILE] {
         title: "a program writes to a read-only file system",
         symptom: "`Read-only file system`, `EROFS`",
         cause: "its service has `read_only: true`, or the folder is mounted with `:ro`",
         fix: "give the program a place to write: `tmpfs: [/tmp]` or a volume for the path in the evidence, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    GitTracked = "git-tracked" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    GitTracked = "git-tracked" [Files, Error, SECURITY] {
         title: "git tracks a file that holds a secret",
         symptom: "`git ls-files` lists it",
         cause: "the file was added before it was ignored",
         fix: "run `git -C {dir} rm --cached -f {file|FILE}` and commit; if the repository was ever pushed, rotate the token in the Console",
         blocks: false,
     }
-    GitNotIgnored = "git-not-ignored" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    GitNotIgnored = "git-not-ignored" [Files, Warning, SECURITY] {
         title: "git would commit a file that holds a secret",
         symptom: "`git status` lists it as untracked",
         cause: "no .gitignore excludes it",
@@ -1094,70 +800,49 @@ rules! {
         blocks: false,
         cure: Cure::Init,
     }
-    VariableOfShell = "variable-of-shell" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    VariableOfShell = "variable-of-shell" [Files, Warning, COMPOSE_FILE] {
         title: "a variable of the compose files is set only in this shell",
         symptom: "the stack starts from this terminal, and not from cron or after a reboot",
         cause: "the compose files name it, `.env` does not set it, and a shell that cron starts does not have it",
         fix: "add it to `.env` in {dir}, in an editor if it is a secret",
         blocks: false,
     }
-    TokenShadowed = "token-shadowed" {
-        layer: Files,
-        severity: Warning,
-        docs: CONSOLE,
+    TokenShadowed = "token-shadowed" [Files, Warning, CONSOLE] {
         title: "TUNNEL_TOKEN of this shell differs from `.env`",
         symptom: "after a rotation the old token stays in use when Compose is run by hand",
         cause: "`docker compose` typed by hand prefers the shell's variable to `.env`, so the old token stays in use after a rotation; the helper runs Compose without it",
         fix: "run `unset TUNNEL_TOKEN`, and remove it from the shell's start-up files",
         blocks: false,
     }
-    DirectoryOpen = "directory-open" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    DirectoryOpen = "directory-open" [Files, Warning, SECURITY] {
         title: "other users of this host can enter the deployment directory",
         symptom: "`ls -ld` shows more than `drwx------`",
         cause: "the container's user has to read `data/tls.key`, so only the closed directory around it keeps other users out",
         fix: "run `chmod 700 {dir}`",
         blocks: false,
     }
-    EnvMissing = "env-missing" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
+    EnvMissing = "env-missing" [Files, Error, QUICKSTART] {
         title: "there is no `.env`",
         symptom: "`The TUNNEL_TOKEN variable is not set`",
         cause: "Compose reads the domain and the token from it",
         fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}` in a terminal of your own",
         cure: Cure::Init,
     }
-    EnvReadable = "env-readable" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    EnvReadable = "env-readable" [Files, Warning, SECURITY] {
         title: "other users can read `.env`, which holds the token",
         symptom: "`.env` has a mode wider than 0600",
         cause: "it was created or copied with the default file mode",
         fix: "run `chmod 600 {dir}/.env`",
         blocks: false,
     }
-    EnvWritable = "env-writable" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    EnvWritable = "env-writable" [Files, Error, SECURITY] {
         title: "other users can write `.env`",
         symptom: "`.env` is writable for its group or everyone",
         cause: "whoever can write it can connect this stack to another tunnel",
         fix: "run `chmod 600 {dir}/.env`, and check its contents",
         blocks: false,
     }
-    KeyReadable = "key-readable" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    KeyReadable = "key-readable" [Files, Warning, SECURITY] {
         title: "other users can read the CA's private key",
         symptom: "`data/ca.key` has a mode wider than 0600",
         cause: "whoever has it can issue certificates that Anthropic accepts for this tunnel",
@@ -1165,107 +850,74 @@ rules! {
         blocks: false,
         cure: Cure::ByHandThen,
     }
-    KeyWritable = "key-writable" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    KeyWritable = "key-writable" [Files, Error, SECURITY] {
         title: "other users can replace a private key",
         symptom: "a key in `data/` is writable for its group or everyone",
         cause: "whoever can write it decides which certificates this host issues and presents",
         fix: "run `chmod 600 {file|{dir}/data/ca.key}`",
         blocks: false,
     }
-    DomainMismatch = "domain-mismatch" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
+    DomainMismatch = "domain-mismatch" [Files, Error, QUICKSTART] {
         title: "the files name different tunnel domains",
         symptom: "`no route for host` for every call, or `bad certificate`",
         cause: "`.env`, the proxy's `tunnel_domain` and the certificate must all name the domain that the Console shows",
         fix: "put the Console's domain into the file in the evidence; use one directory for each tunnel",
     }
-    DomainUnusual = "domain-unusual" {
-        layer: Files,
-        severity: Warning,
-        docs: QUICKSTART,
+    DomainUnusual = "domain-unusual" [Files, Warning, QUICKSTART] {
         title: "the domain does not look like a tunnel domain",
         symptom: "the CA cannot be registered, or calls from Claude never arrive",
         cause: "a tunnel domain looks like `abcd1234.tunnel.anthropic.com`; everything in the directory is made for this one",
         fix: "compare it with the Domain that the Console shows under Connection; if it is right, go on; if it is wrong, set up the right one in a new directory (`--dir`)",
     }
-    EditKept = "edit-kept" {
-        layer: Files,
-        severity: Note,
-        docs: REFERENCE,
+    EditKept = "edit-kept" [Files, Note, REFERENCE] {
         title: "an edited file was kept",
         symptom: "`render` leaves it as it is",
         cause: "it differs from what the helper wrote, and already contains what was asked for",
         fix: "nothing to do: the edit stays",
     }
-    SampleOfMcp1 = "sample-of-mcp-1" {
-        layer: Files,
-        severity: Note,
-        docs: QUICKSTART,
+    SampleOfMcp1 = "sample-of-mcp-1" [Files, Note, QUICKSTART] {
         title: "the sample stays on version 1 of the MCP package, because {subject|an edited file} needs it",
         symptom: "`render` leaves the sample's files as they are",
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
         fix: "nothing to do: it keeps working as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EditNotReplaced = "edit-not-replaced" {
-        layer: Files,
-        severity: Warning,
-        docs: REFERENCE,
+    EditNotReplaced = "edit-not-replaced" [Files, Warning, REFERENCE] {
         title: "{subject|a file} was edited here, so its new version was not written",
         symptom: "the file is as it was, and does not say what the export or the bundle says",
         cause: "the helper replaces only what it wrote itself",
         fix: "move the file aside, run the command again, and put your change into the new version",
         blocks: false,
     }
-    ExportHoldsToken = "export-holds-token" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    ExportHoldsToken = "export-holds-token" [Files, Warning, SECURITY] {
         title: "an export contains the tunnel's token in clear",
         symptom: "`secrets.yaml` is beside `values.yaml`",
         cause: "whoever reads that file can connect to the tunnel in your name; base64 hides nothing",
         fix: "keep the file off shared disks, git and chats; apply it, then delete it; without `include_token` the token goes from `.env` to the cluster and into no file",
         blocks: false,
     }
-    ExportSettingLeftOut = "export-setting-left-out" {
-        layer: Files,
-        severity: Note,
-        docs: HELM,
+    ExportSettingLeftOut = "export-setting-left-out" [Files, Note, HELM] {
         title: "the export leaves out what the chart's pages do not name",
         symptom: "`data.left_out` of the answer names it",
         cause: "a value that the chart does not know is ignored or refused by it; nothing is guessed",
         fix: "read `left_out`, and set what you need with what the chart offers for it",
         blocks: false,
     }
-    ReplicaLeftOut = "replica-left-out" {
-        layer: Files,
-        severity: Note,
-        docs: SECURITY,
+    ReplicaLeftOut = "replica-left-out" [Files, Note, SECURITY] {
         title: "files stay behind that the replica may need",
         symptom: "`data.left_out` of the answer names them",
         cause: "private keys, hidden files, links and what is too large are not packed",
         fix: "copy what a service of the replica needs by hand, except the CA's key",
         blocks: false,
     }
-    ReplicaHasToken = "replica-has-token" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    ReplicaHasToken = "replica-has-token" [Files, Error, SECURITY] {
         title: "{subject|a file} contains the token, so no bundle was made",
         symptom: "the tunnel's token is in a compose file, in the proxy's configuration or in a comment",
         cause: "a replica without this file would not start, and with it the bundle would give the token away",
         fix: "move the token into `.env` as the value of TUNNEL_TOKEN, remove it from that file, and run the command again",
         blocks: false,
     }
-    ReplicaFileGone = "replica-file-gone" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    ReplicaFileGone = "replica-file-gone" [Files, Warning, SECURITY] {
         title: "{subject|a file} came with an earlier bundle, and the new one does not have it",
         symptom: "the file is still there, and Compose and the containers use it as before",
         cause: "it was deleted or renamed in the deployment that the replica was made from; nothing here is deleted",
@@ -1273,107 +925,74 @@ rules! {
         blocks: false,
         cure: Cure::ByHandThen,
     }
-    ReplicaUpdateOlder = "replica-update-older" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    ReplicaUpdateOlder = "replica-update-older" [Files, Warning, SECURITY] {
         title: "the certificate in the bundle ends before the one that is in place",
         symptom: "`init --from` leaves `data/tls.crt` as it is",
         cause: "the bundle is an older one, or this replica was updated already",
         fix: "make a new update where the CA's key is, with `mcp-tunnels-helper export --to replica --only certificate --out FILE`",
         blocks: false,
     }
-    EditBlocksChange = "edit-blocks-change" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    EditBlocksChange = "edit-blocks-change" [Files, Error, REFERENCE] {
         title: "the change was not made, because a file was edited by hand",
         symptom: "`render` leaves all files as they are",
         cause: "the helper does not overwrite a person's edits",
         fix: "make the change in that file by hand (the diff shows it), or repeat the command with \"overwrite\": true, which keeps the old file beside the new one",
     }
-    ForeignDeployment = "foreign-deployment" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ForeignDeployment = "foreign-deployment" [Files, Error, REFERENCE] {
         title: "this stack was written by hand, so `render` does not change it",
         symptom: "`render` writes nothing",
         cause: "the helper checks, starts and diagnoses a stack made by hand, and does not rewrite it unasked",
         fix: "edit routes in the stack's own configuration and run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ForeignReplaced = "foreign-replaced" {
-        layer: Files,
-        severity: Warning,
-        docs: REFERENCE,
+    ForeignReplaced = "foreign-replaced" [Files, Warning, REFERENCE] {
         title: "the helper's stack takes the place of one that was written by hand",
         symptom: "services of the old file are missing, or the old stack still runs beside the new one",
         cause: "the new stack has a project name of its own, and none of the old file's other services",
         fix: "stop the old stack (the command is in `next`), and copy the services that are still needed from the old file, which is kept as `NAME.bak-TIME`, into docker-compose.override.yaml",
     }
-    ConfigNotApplied = "config-not-applied" {
-        layer: Files,
-        severity: Warning,
-        docs: REFERENCE,
+    ConfigNotApplied = "config-not-applied" [Files, Warning, REFERENCE] {
         title: "the proxy runs with an older configuration",
         symptom: "a new route answers `No route configured for host`",
         cause: "the proxy reads its configuration only when it starts",
         fix: "run `{helper} restart --dir {dir}`",
         cure: Cure::Restart,
     }
-    TokenNotApplied = "token-not-applied" {
-        layer: Files,
-        severity: Warning,
-        docs: CONSOLE,
+    TokenNotApplied = "token-not-applied" [Files, Warning, CONSOLE] {
         title: "cloudflared runs with another token than `.env` holds",
         symptom: "after a rotation the tunnel stays on the old token, or goes down",
         cause: "Compose copies the token into the container when it creates it; a plain restart keeps the old one",
         fix: "run `{helper} restart --dir {dir}`",
         cure: Cure::Restart,
     }
-    ImageUnpinned = "image-unpinned" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    ImageUnpinned = "image-unpinned" [Files, Warning, SECURITY] {
         title: "an image is not pinned by digest",
         symptom: "another image may run after the next pull",
         cause: "a tag can be moved to another image at any time",
         fix: "append `@sha256:…` to the reference; `docker image inspect --format '{{.RepoDigests}}' IMAGE` shows the digest",
         blocks: false,
     }
-    NetworkModeMissing = "network-mode-missing" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    NetworkModeMissing = "network-mode-missing" [Files, Error, REFERENCE] {
         title: "cloudflared cannot reach the proxy: they share no network",
         symptom: "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`",
         cause: "cloudflared dials localhost, and the proxy listens there only inside its own network namespace",
         fix: "add `network_mode: \"service:{proxy}\"` to the service `{cloudflared}`, or put both on one network and write `--url http://{proxy}:8080`",
     }
-    DependsOnPlain = "depends-on-plain" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    DependsOnPlain = "depends-on-plain" [Files, Warning, COMPOSE_FILE] {
         title: "a restart of the proxy will disconnect cloudflared",
         symptom: "calls fail after `docker compose restart {proxy}`",
         cause: "a `depends_on` list replaces the rule by which Compose restarts cloudflared together with the proxy",
         fix: "write `depends_on: { {proxy}: { condition: service_started, restart: true } }`, or remove `depends_on`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) makes cloudflared independent of the proxy's restarts",
         blocks: false,
     }
-    TokenInClear = "token-in-clear" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    TokenInClear = "token-in-clear" [Files, Warning, SECURITY] {
         title: "`docker inspect` shows the token",
         symptom: "TUNNEL_TOKEN is in the service's environment",
         cause: "the token is in the service's environment, which everyone with access to Docker and every tool that dumps container settings can read",
         fix: "pass the token as a Compose secret: `secrets: { tunnel_token: { environment: TUNNEL_TOKEN } }` at the top level, the secret in the service, and TUNNEL_TOKEN_FILE=/run/secrets/tunnel_token in place of the variable",
         blocks: false,
     }
-    TokenInFile = "token-in-file" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    TokenInFile = "token-in-file" [Files, Error, SECURITY] {
         title: "the token is written in the compose file",
         symptom: "a value that begins with `eyJ` in the file",
         cause: "compose files are shared and committed",
@@ -1381,60 +1000,42 @@ rules! {
         blocks: false,
         cure: Cure::ByHandThen,
     }
-    PortsPublished = "ports-published" {
-        layer: Files,
-        severity: Warning,
-        docs: SECURITY,
+    PortsPublished = "ports-published" [Files, Warning, SECURITY] {
         title: "a service of the stack publishes a port",
         symptom: "`ports:` in the compose file",
         cause: "the tunnel needs no inbound port: cloudflared dials out, and upstreams are reached inside Docker's network",
         fix: "remove `ports:` from the service in the evidence",
         blocks: false,
     }
-    ProxyConfigMissing = "proxy-config-missing" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigMissing = "proxy-config-missing" [Files, Error, REFERENCE] {
         title: "the proxy's configuration file is missing",
         symptom: "`open /etc/mcp-gateway/config.yaml: no such file or directory`",
         cause: "it was not written yet, or it is mounted at a path where the proxy's image does not look",
         fix: "run `{helper} init --dir {dir}` to see which step is next; in a compose file of your own, mount it at /etc/mcp-gateway/config.yaml",
         cure: Cure::Look,
     }
-    ProxyConfigTls = "proxy-config-tls" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigTls = "proxy-config-tls" [Files, Error, REFERENCE] {
         title: "the proxy's configuration does not name its certificate and key",
         symptom: "the proxy exits: `tls.cert_file is required`",
         cause: "`tls.cert_file` and `tls.key_file` are required, and are absolute paths in the proxy's container",
         fix: "set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ListenLoopback = "listen-loopback" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ListenLoopback = "listen-loopback" [Files, Error, REFERENCE] {
         title: "the proxy listens on loopback, where cloudflared cannot reach it",
         symptom: "`Unable to reach the origin service … connect: connection refused`",
         cause: "cloudflared is outside of the proxy's network namespace, and a `listen_addr` on 127.0.0.1 is open inside it only",
         fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`; or let cloudflared live with the proxy: `{helper} render --dir {dir} --json '{\"namespace\":\"shared\"}'` and `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyNameShared = "proxy-name-shared" {
-        layer: Files,
-        severity: Warning,
-        docs: COMPOSE_FILE,
+    ProxyNameShared = "proxy-name-shared" [Files, Warning, COMPOSE_FILE] {
         title: "cloudflared may reach another stack's proxy: the name that it dials is not unique on its networks",
         symptom: "calls end in `no route for host` now and then",
         cause: "Docker gives every service its name on each network that it joins, and two stacks on one network may both have a `{proxy}`",
         fix: "take `{cloudflared}` off that network; or give the proxy a name of its own there (`aliases:`) and write it in `--url`",
         blocks: false,
     }
-    NamespaceShared = "namespace-shared" {
-        layer: Files,
-        severity: Note,
-        docs: SECURITY,
+    NamespaceShared = "namespace-shared" [Files, Note, SECURITY] {
         title: "cloudflared reaches every server that the proxy reaches",
         symptom: "servers without a published port are open to cloudflared, past the proxy's routes and address checks",
         cause: "it lives in the proxy's network namespace, which is on the servers' networks",
@@ -1442,223 +1043,154 @@ rules! {
         cure: Cure::ByHandThen,
         blocks: false,
     }
-    ListenAddrInvalid = "listen-addr-invalid" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ListenAddrInvalid = "listen-addr-invalid" [Files, Error, REFERENCE] {
         title: "`listen_addr` names no port",
         symptom: "the proxy exits: `missing port in address`",
         cause: "`listen_addr` is `:PORT` or `HOST:PORT`",
         fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigConflict = "proxy-config-conflict" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigConflict = "proxy-config-conflict" [Files, Error, REFERENCE] {
         title: "two settings of the proxy's configuration exclude each other",
         symptom: "the proxy exits after its start",
         cause: "`upstream.allowed_ips` lists what may be dialled, and `disable_ip_validation: true` allows everything",
         fix: "remove `disable_ip_validation`, or `allowed_ips`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigVariable = "proxy-config-variable" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigVariable = "proxy-config-variable" [Files, Error, REFERENCE] {
         title: "the proxy's configuration contains a variable",
         symptom: "`no route for host`, or a file named `${…}` that does not exist",
         cause: "the proxy reads `${…}` as it is; only Compose replaces variables, and only in compose files",
         fix: "write the value in place of the variable, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigIsDir = "proxy-config-is-dir" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyConfigIsDir = "proxy-config-is-dir" [Files, Error, TROUBLE] {
         title: "the proxy's configuration file is a directory",
         symptom: "`read /etc/mcp-gateway/config.yaml: is a directory`",
         cause: "the file was missing when the stack started, and Docker created a directory of its name",
         fix: "run `{helper} down --dir {dir}`, remove the empty directory, write the routes again (`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    MountMissing = "mount-missing" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    MountMissing = "mount-missing" [Files, Error, TROUBLE] {
         title: "the source of a mount is missing, or is an empty directory",
         symptom: "no message at all; later `is a directory`, `can't find '__main__' module`, or a file that is not there",
         cause: "when the source of a bind mount is missing, Docker creates an empty directory of its name, owned by root",
         fix: "stop the stack, remove the directory if Docker created one, put the file there, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigDenied = "proxy-config-denied" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyConfigDenied = "proxy-config-denied" [Files, Error, TROUBLE] {
         title: "the proxy cannot read its configuration: permission denied",
         symptom: "`open /etc/mcp-gateway/config.yaml: permission denied`",
         cause: "the container runs as user 65532; on SELinux hosts the mount also needs a label (`:z`)",
         fix: "run `chmod a+rX {file|FILE}`",
     }
-    ProxyConfigYaml = "proxy-config-yaml" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigYaml = "proxy-config-yaml" [Files, Error, REFERENCE] {
         title: "the proxy's configuration is not valid YAML",
         symptom: "`yaml: line N: …`",
         cause: "usually a tab or a wrong indentation",
         fix: "fix the line in the evidence, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigRoutesList = "proxy-config-routes-list" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigRoutesList = "proxy-config-routes-list" [Files, Error, REFERENCE] {
         title: "`routes` is a list, and the proxy expects a map",
         symptom: "`cannot unmarshal !!seq into map[string]string`",
         cause: "each route is one line `name: scheme://host:port`, without a dash",
         fix: "write `routes:` and below it `  echo: http://hello-mcp:9000`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigType = "proxy-config-type" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigType = "proxy-config-type" [Files, Error, REFERENCE] {
         title: "a field of the proxy's configuration has the wrong type or name",
         symptom: "`cannot unmarshal !!… into …`, `field … not found`",
         cause: "",
         fix: "fix the field in the evidence, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyConfigUpstream = "proxy-config-upstream" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigUpstream = "proxy-config-upstream" [Files, Error, REFERENCE] {
         title: "the upstream of a route is not `scheme://host:port`",
         symptom: "`invalid upstream (must be scheme://host:port)`",
         cause: "the proxy accepts no path (not even `/`) and requires a port",
         fix: "write `http://host:9000`; the path belongs into the URL that Claude calls",
     }
-    ProxyConfigRoutesEmpty = "proxy-config-routes-empty" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyConfigRoutesEmpty = "proxy-config-routes-empty" [Files, Error, REFERENCE] {
         title: "the proxy's configuration has no routes",
         symptom: "every call answers `No route configured for host`",
         cause: "`routes` is missing or empty",
         fix: "run `{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`",
     }
-    RouteNameInvalid = "route-name-invalid" {
-        layer: Files,
-        severity: Warning,
-        docs: REFERENCE,
+    RouteNameInvalid = "route-name-invalid" [Files, Warning, REFERENCE] {
         title: "a route's name is not a valid host name label",
         symptom: "the route never answers",
         cause: "a route's name becomes the label in front of the domain: lower-case letters, digits and `-`; the wildcard certificate covers one label only",
         fix: "rename the route",
     }
-    ProxyKeyDenied = "proxy-key-denied" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyKeyDenied = "proxy-key-denied" [Files, Error, TROUBLE] {
         title: "the proxy cannot read the server key: permission denied",
         symptom: "`open /data/tls.key: permission denied`",
         cause: "the container runs as user 65532, and only the owner can read the key",
         fix: "run `chmod a+rX {file|{dir}/data/tls.key}`; the closed directory around it keeps other users of this host out",
     }
-    ProxyCertMissing = "proxy-cert-missing" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
+    ProxyCertMissing = "proxy-cert-missing" [Files, Error, QUICKSTART] {
         title: "the server certificate or its key is missing",
         symptom: "`open /data/tls.crt: no such file or directory`",
         cause: "certificates were not issued yet, or one of the two files was removed",
         fix: "run `{helper} certs issue --dir {dir}`; if the certificate is there and its key is lost, move the certificate away first",
         cure: Cure::Issue,
     }
-    ProxyCertMismatch = "proxy-cert-mismatch" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyCertMismatch = "proxy-cert-mismatch" [Files, Error, TROUBLE] {
         title: "the server certificate does not match its key",
         symptom: "`tls: private key does not match public key`",
         cause: "one of the two files was replaced and the other was not",
         fix: "run `{helper} certs renew --dir {dir}`, which issues one for the key that exists",
         cure: Cure::Renew,
     }
-    ProxyCertSwapped = "proxy-cert-swapped" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyCertSwapped = "proxy-cert-swapped" [Files, Error, TROUBLE] {
         title: "certificate and key files are swapped",
         symptom: "`failed to find certificate PEM data in certificate input, but did find a private key`",
         cause: "data/tls.crt contains a key, and data/tls.key a certificate",
         fix: "swap the two files",
     }
-    ProxyCertEmpty = "proxy-cert-empty" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyCertEmpty = "proxy-cert-empty" [Files, Error, TROUBLE] {
         title: "a certificate file has no usable content",
         symptom: "`tls: failed to find any PEM data`",
         cause: "it is empty, truncated, DER instead of PEM, or a signing request instead of a certificate",
         fix: "move the file in the evidence away, then run `{helper} certs issue --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    ProxyCertOrder = "proxy-cert-order" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyCertOrder = "proxy-cert-order" [Files, Error, TROUBLE] {
         title: "the certificates in data/tls.crt are in the wrong order",
         symptom: "`tls: private key does not match public key`",
         cause: "a TLS server takes the first certificate of the file for its own, and another one comes first",
         fix: "run `{helper} certs renew --dir {dir}`, or move the server's certificate to the top of data/tls.crt",
         cure: Cure::Renew,
     }
-    ProxyPairUnknown = "proxy-pair-unknown" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyPairUnknown = "proxy-pair-unknown" [Files, Error, REFERENCE] {
         title: "data/tls.crt may not be the certificate that the proxy reads",
         symptom: "the certificate is renewed, and calls still fail with `expired certificate`",
         cause: "the proxy's configuration and mounts name another file, or do not tell which; that file is not checked and not renewed",
         fix: "mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`; otherwise renew the proxy's own file by hand",
         blocks: false,
     }
-    ProxyKeyEncrypted = "proxy-key-encrypted" {
-        layer: Files,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyKeyEncrypted = "proxy-key-encrypted" [Files, Error, TROUBLE] {
         title: "the server key is encrypted with a passphrase",
         symptom: "`tls: failed to parse private key`",
         cause: "the proxy cannot ask for a passphrase when it starts",
         fix: "run `openssl pkey -in data/tls.key -out data/tls.key.plain`, then put that file in its place",
     }
-    CaMissing = "ca-missing" {
-        layer: Files,
-        severity: Error,
-        docs: QUICKSTART,
+    CaMissing = "ca-missing" [Files, Error, QUICKSTART] {
         title: "the CA certificate data/ca.crt is missing",
         symptom: "there is no `data/ca.crt`",
         cause: "certificates were not issued yet, or the file was removed",
         fix: "restore the registered ca.crt; if data/ca.key is there, `{helper} certs issue --dir {dir}` makes it again; if both are lost, move data/tls.crt away too, run it, and register the new CA",
         cure: Cure::ByHandThen,
     }
-    CaUnusable = "ca-unusable" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaUnusable = "ca-unusable" [Files, Error, REFERENCE] {
         title: "data/ca.crt is not a usable certificate",
         symptom: "the Console refuses the file",
         cause: "it is empty, truncated, or of another kind",
         fix: "restore the registered certificate as data/ca.crt",
         blocks_signing: true,
     }
-    CaUnfit = "ca-unfit" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaUnfit = "ca-unfit" [Files, Error, REFERENCE] {
         title: "the CA certificate does not meet the tunnel's requirements",
         symptom: "the Console refuses it, or every call fails with `tls handshake failed`",
         cause: "the Console and the tunnel accept only certificates that meet every documented requirement",
@@ -1666,10 +1198,7 @@ rules! {
         blocks_signing: true,
         cure: Cure::RotateCa,
     }
-    CaNameConstraints = "ca-name-constraints" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaNameConstraints = "ca-name-constraints" [Files, Error, REFERENCE] {
         title: "the CA's name constraints rule out the tunnel's host names",
         symptom: "every call fails with `tls handshake failed`",
         cause: "clients reject every certificate that this CA issues for these names",
@@ -1677,20 +1206,14 @@ rules! {
         blocks_signing: true,
         cure: Cure::RotateCa,
     }
-    CaExtraText = "ca-extra-text" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    CaExtraText = "ca-extra-text" [Files, Error, SECURITY] {
         title: "data/ca.crt contains more than the CA certificate",
         symptom: "text before or after the certificate block",
         cause: "the file is registered in the Console and mounted into the proxy; a token or password in it is exposed",
         fix: "keep only the lines from BEGIN CERTIFICATE to END CERTIFICATE in data/ca.crt; replace the token or password if there was one",
         blocks: false,
     }
-    CaExpired = "ca-expired" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaExpired = "ca-expired" [Files, Error, REFERENCE] {
         title: "the CA certificate is expired or not yet valid",
         symptom: "every call fails with `tls handshake failed`",
         cause: "its validity has ended or has not begun; a wrong clock looks the same",
@@ -1698,39 +1221,27 @@ rules! {
         blocks_signing: true,
         cure: Cure::RotateCa,
     }
-    CaEndsFirst = "ca-ends-first" {
-        layer: Tls,
-        severity: Warning,
-        docs: REFERENCE,
+    CaEndsFirst = "ca-ends-first" [Tls, Warning, REFERENCE] {
         title: "the server certificate expires early, because its CA does",
         symptom: "it is valid for fewer days than were asked for",
         cause: "a certificate is worthless after the end of the CA that signed it",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA, to be registered beside the old one (a tunnel holds two)",
         cure: Cure::ByHandThen,
     }
-    CaExpiresSoon = "ca-expires-soon" {
-        layer: Tls,
-        severity: Warning,
-        docs: REFERENCE,
+    CaExpiresSoon = "ca-expires-soon" [Tls, Warning, REFERENCE] {
         title: "the CA certificate expires soon",
         symptom: "every call will fail with `tls handshake failed`",
         cause: "every certificate that it signed stops working with it",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a new CA beside it; no call is lost in the change",
         cure: Cure::RotateCa,
     }
-    CertsNotVerifiable = "certs-not-verifiable" {
-        layer: Tls,
-        severity: Warning,
-        docs: REFERENCE,
+    CertsNotVerifiable = "certs-not-verifiable" [Tls, Warning, REFERENCE] {
         title: "the helper cannot verify these certificates",
         symptom: "requirements are skipped",
         cause: "this helper's verifier does not support their kind of key or signature (ECDSA P-521, RSA over 4096 bits and the like)",
         fix: "call a route from Claude to be sure, or use ECDSA P-256, as `certs issue` does",
     }
-    TlsHandshake = "tls-handshake" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsHandshake = "tls-handshake" [Tls, Error, REFERENCE] {
         title: "a TLS handshake with these certificates fails",
         symptom: "every call fails with `tls handshake failed`",
         cause: "a client that trusts only data/ca.crt rejects data/tls.crt",
@@ -1747,78 +1258,54 @@ rules! {
         ]],
         cure: Cure::ByHandThen,
     }
-    CertsRotationOpen = "certs-rotation-open" {
-        layer: Files,
-        severity: Note,
-        docs: CONSOLE,
+    CertsRotationOpen = "certs-rotation-open" [Files, Note, CONSOLE] {
         title: "a change of the CA is in progress",
         symptom: "files `ca-next` or `ca-old` in `data/`",
         cause: "its next step waits for the Console or for traffic",
         fix: "run `{helper} certs rotate-ca --dir {dir}`, which shows the state and the next step",
         cure: Cure::Look,
     }
-    CaKeyMissing = "ca-key-missing" {
-        layer: Files,
-        severity: Note,
-        docs: SECURITY,
+    CaKeyMissing = "ca-key-missing" [Files, Note, SECURITY] {
         title: "the CA's private key is not on this host",
         symptom: "there is no `data/ca.key`",
         cause: "it was moved to a safer place, or lost; the running stack does not need it",
         fix: "bring data/ca.key back before the server certificate is renewed",
     }
-    CaKeyNeeded = "ca-key-needed" {
-        layer: Files,
-        severity: Error,
-        docs: SECURITY,
+    CaKeyNeeded = "ca-key-needed" [Files, Error, SECURITY] {
         title: "issuing a server certificate needs the CA's private key, which is not here",
         symptom: "there is no `data/ca.key`",
         cause: "the registered CA's key is elsewhere, or lost",
         fix: "bring data/ca.key back and run this command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call",
         cure: Cure::ByHandThen,
     }
-    ReplicaCannotSign = "replica-cannot-sign" {
-        layer: Files,
-        severity: Note,
-        docs: SECURITY,
+    ReplicaCannotSign = "replica-cannot-sign" [Files, Note, SECURITY] {
         title: "this directory is a replica: its certificate is renewed elsewhere",
         symptom: "`replica.json` is there, `data/ca.key` is not",
         cause: "the CA's key stays in the deployment that the replica was made from, so that a stolen replica cannot sign",
         fix: "renew there with `mcp-tunnels-helper certs renew`, make the update there with `mcp-tunnels-helper export --to replica --only certificate --out FILE`, copy FILE here, and apply it with `{helper} init --dir {dir} --from FILE`",
     }
-    CaKeyUnusable = "ca-key-unusable" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaKeyUnusable = "ca-key-unusable" [Files, Error, REFERENCE] {
         title: "`data/ca.key` cannot sign",
         symptom: "no certificate can be issued or renewed; the running stack is not affected",
         cause: "it is encrypted with a passphrase, damaged, or a kind of key that the helper cannot use",
         fix: "put the CA's unencrypted key into data/ca.key before the next renewal (`openssl pkey -in KEY -out data/ca.key` removes a passphrase)",
         blocks_signing: true,
     }
-    CaKeyMismatch = "ca-key-mismatch" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    CaKeyMismatch = "ca-key-mismatch" [Files, Error, REFERENCE] {
         title: "data/ca.key does not match data/ca.crt",
         symptom: "certificates issued with it are not trusted",
         cause: "one of the two files was replaced",
         fix: "restore the file that belongs to the registered CA",
         blocks_signing: true,
     }
-    ServerUnfit = "server-unfit" {
-        layer: Files,
-        severity: Error,
-        docs: REFERENCE,
+    ServerUnfit = "server-unfit" [Files, Error, REFERENCE] {
         title: "the server certificate does not meet the tunnel's requirements",
         symptom: "every call fails with `tls handshake failed`",
         cause: "its key is too weak or of another kind, or its signature's hash is weaker than SHA-256",
         fix: "run `{helper} certs renew --dir {dir}`; where the key is the fault, move data/tls.crt and data/tls.key away and run `{helper} certs issue --dir {dir}`",
         cure: Cure::Renew,
     }
-    TokenMissing = "token-missing" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    TokenMissing = "token-missing" [Edge, Error, CONSOLE] {
         title: "the tunnel token is missing",
         symptom: "`\"cloudflared tunnel run\" requires the ID or name of the tunnel`, exit code 255",
         cause: "TUNNEL_TOKEN in `.env` is empty or absent",
@@ -1826,39 +1313,27 @@ rules! {
         cure: Cure::Token,
         caused_by: &[&[EnvMissing, ComposeConfigInvalid]],
     }
-    TokenPlaceholder = "token-placeholder" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    TokenPlaceholder = "token-placeholder" [Edge, Error, CONSOLE] {
         title: "the tunnel token is not set yet",
         symptom: "`Provided Tunnel token is not valid.`, exit code 255",
         cause: "`.env` still contains the placeholder",
         fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own",
         cure: Cure::Token,
     }
-    TokenMalformed = "token-malformed" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    TokenMalformed = "token-malformed" [Edge, Error, CONSOLE] {
         title: "TUNNEL_TOKEN is not a tunnel token",
         symptom: "`Provided Tunnel token is not valid.`, exit code 255",
         cause: "",
         fix: "copy the token from the Console again: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in a terminal of your own",
         cure: Cure::Token,
     }
-    TokenFileUnreadable = "token-file-unreadable" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    TokenFileUnreadable = "token-file-unreadable" [Edge, Error, TROUBLE] {
         title: "cloudflared cannot read its token file",
         symptom: "`Failed to read token file`",
         cause: "TUNNEL_TOKEN_FILE names a file that is not in the container, or that user 65532 cannot read",
         fix: "mount the token where TUNNEL_TOKEN_FILE says, readable for user 65532; a Compose secret with `environment: TUNNEL_TOKEN` does both",
     }
-    TokenShellOnly = "token-shell-only" {
-        layer: Edge,
-        severity: Warning,
-        docs: QUICKSTART,
+    TokenShellOnly = "token-shell-only" [Edge, Warning, QUICKSTART] {
         title: "the tunnel's token reaches Compose through the shell only",
         symptom: "after a reboot, or from cron: `The TUNNEL_TOKEN variable is not set`",
         cause: "the set-up program wrote the token to data/tunnel-token, and the compose file takes it from a variable of the shell",
@@ -1866,20 +1341,14 @@ rules! {
         blocks: false,
         cure: Cure::ByHandThen,
     }
-    TokenRegionConflict = "token-region-conflict" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    TokenRegionConflict = "token-region-conflict" [Edge, Error, TROUBLE] {
         title: "a region is set, and the token names its own endpoint",
         symptom: "`region provided with a token that has an endpoint`",
         cause: "`--region` or TUNNEL_REGION cannot be combined with a token that contains an endpoint",
         fix: "remove `--region` and TUNNEL_REGION, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    TokenRejected = "token-rejected" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    TokenRejected = "token-rejected" [Edge, Error, CONSOLE] {
         title: "the tunnel edge rejects the token",
         symptom: "`Unauthorized: Invalid tunnel secret`; over QUIC only `control stream encountered a failure while serving`",
         cause: "the token was rotated, the tunnel was archived, or the token belongs to another tunnel",
@@ -1887,20 +1356,14 @@ rules! {
         cure: Cure::Token,
         caused_by: &[&[TokenNotApplied]],
     }
-    EdgeRegistrationTimeout = "edge-registration-timeout" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeRegistrationTimeout = "edge-registration-timeout" [Edge, Warning, TROUBLE] {
         title: "registrations at the tunnel edge time out",
         symptom: "`control stream encountered a failure while serving` about five seconds after each dial",
         cause: "the edge is slow, or a middlebox passes the handshake and stalls the rest",
         fix: "wait a minute; if it continues, use TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EdgeNotRegistered = "edge-not-registered" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeNotRegistered = "edge-not-registered" [Edge, Error, TROUBLE] {
         title: "cloudflared has no connection to the tunnel edge",
         symptom: "no `Registered tunnel connection` in its log",
         cause: "its log does not say why; its last error line is in the evidence",
@@ -1908,10 +1371,7 @@ rules! {
         caused_by: &[&[ProxyNetnsOrphaned, NetnsOwnerNotRunning], ENDS_AGENT],
         cure: Cure::ByHandThen,
     }
-    EdgePartial = "edge-partial" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgePartial = "edge-partial" [Edge, Warning, TROUBLE] {
         title: "cloudflared has fewer edge connections than it wants",
         symptom: "fewer than four `Registered tunnel connection`",
         cause: "some paths to the edge are blocked, or it is still connecting; calls work over the other connections",
@@ -1919,19 +1379,13 @@ rules! {
         caused_by: &[&[EdgeConnLost]],
         cure: Cure::Look,
     }
-    EdgeFewAddresses = "edge-few-addresses" {
-        layer: Edge,
-        severity: Note,
-        docs: TROUBLE,
+    EdgeFewAddresses = "edge-few-addresses" [Edge, Note, TROUBLE] {
         title: "DNS returns fewer edge addresses than cloudflared wants connections",
         symptom: "`You requested 4 HA connections but I can give you at most 2`",
         cause: "the resolver returns only a part of the records; the existing connections carry every call",
         fix: "nothing to do while calls work; another resolver (`dns:` of the service `{proxy}`) may return all of them",
     }
-    EdgeConnLost = "edge-conn-lost" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeConnLost = "edge-conn-lost" [Edge, Warning, TROUBLE] {
         title: "connections to the tunnel edge were lost",
         symptom: "`Lost connection with the edge`, `failed to accept QUIC stream: timeout: no recent network activity`",
         cause: "the network was interrupted, the machine slept, or the edge is under maintenance; cloudflared reconnects by itself",
@@ -1939,66 +1393,45 @@ rules! {
         caused_by: &[&[ProxyNetnsOrphaned]],
         cure: Cure::ByHandThen,
     }
-    EdgeUnreachable = "edge-unreachable" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeUnreachable = "edge-unreachable" [Edge, Error, TROUBLE] {
         title: "outbound UDP and TCP 7844 are blocked",
         symptom: "cloudflared never gets a connection: its QUIC and TCP attempts on port 7844 all fail",
         cause: "a firewall on this host or on the way blocks both; the tunnel uses no other port, and cloudflared uses no HTTP proxy for it",
         fix: "allow outbound TCP 7844 (and UDP 7844, which is faster) to 198.41.192.0/19 and 2606:4700:a0::/44; `{helper} preflight` shows what is open; with TCP alone, `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` skips the attempt over UDP",
         cure: Cure::ByHandThen,
     }
-    EdgeNetworkUnreachable = "edge-network-unreachable" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeNetworkUnreachable = "edge-network-unreachable" [Edge, Error, TROUBLE] {
         title: "the container has no route to the network",
         symptom: "`network is unreachable` from the first attempt on",
         cause: "the host had no network yet when it started (after a boot), its Docker network is `internal: true`, or the addresses are of a family (IPv6) that this host has no route for",
         fix: "check that the host itself reaches the internet (`ip route` shows a default route); after a boot without network the restart policy `unless-stopped` brings cloudflared back; otherwise give the service `{proxy}` a network that is not internal, or set `--edge-ip-version 4` in cloudflared's command",
     }
-    EdgeNoAddresses = "edge-no-addresses" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeNoAddresses = "edge-no-addresses" [Edge, Error, TROUBLE] {
         title: "DNS returns no usable address of the tunnel edge",
         symptom: "`there are no free edge addresses left to resolve to`",
         cause: "the resolver returns one address family only and this host has the other, or something rewrites the answers",
         fix: "fix the resolver, or add `--edge-ip-version 4` to cloudflared's command",
     }
-    EdgeEgressDeniedLocally = "edge-egress-denied-locally" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeEgressDeniedLocally = "edge-egress-denied-locally" [Edge, Error, TROUBLE] {
         title: "a firewall on this host rejects the packets to the edge",
         symptom: "`sendmsg: operation not permitted`",
         cause: "iptables, nftables, ufw or a security profile of this machine blocks outbound UDP 7844",
         fix: "allow outbound UDP and TCP 7844 in this machine's firewall; or use TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EdgeTlsIntercepted = "edge-tls-intercepted" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeTlsIntercepted = "edge-tls-intercepted" [Edge, Error, TROUBLE] {
         title: "TLS to the tunnel edge is intercepted",
         symptom: "`certificate signed by unknown authority` or a broken TLS handshake on port 7844",
         cause: "a firewall or proxy that inspects TLS terminates the connection itself",
         fix: "exempt 198.41.192.0/19 port 7844 (names under argotunnel.com and cftunnel.com) from TLS inspection",
     }
-    ClockSkew = "clock-skew" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    ClockSkew = "clock-skew" [Edge, Error, TROUBLE] {
         title: "this machine's clock and the edge's certificate disagree",
         symptom: "`certificate has expired or is not yet valid: current time …`",
         cause: "the clock is wrong (a virtual machine that slept, no time service); if it is right, an inspecting proxy presents an old certificate",
         fix: "compare `date -u` with the real time and start the time service (macOS, Windows: restart Docker Desktop); if the clock is right, exempt port 7844 from TLS inspection",
     }
-    EdgeQuicBlocked = "edge-quic-blocked" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeQuicBlocked = "edge-quic-blocked" [Edge, Warning, TROUBLE] {
         title: "outbound UDP 7844 looks blocked",
         symptom: "`failed to dial to edge with quic: timeout: no recent network activity`",
         cause: "a firewall drops it; cloudflared falls back to HTTP/2 over TCP by itself, which takes two minutes or more",
@@ -2006,211 +1439,145 @@ rules! {
         caused_by: &[&[EdgeUnreachable, ProxyNetnsOrphaned]],
         cure: Cure::ByHandThen,
     }
-    EdgeTcpBlocked = "edge-tcp-blocked" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeTcpBlocked = "edge-tcp-blocked" [Edge, Warning, TROUBLE] {
         title: "outbound TCP 7844 looks blocked",
         symptom: "`DialContext error: dial tcp …:7844: i/o timeout`",
         cause: "a firewall drops or rejects it",
         fix: "allow outbound TCP 7844 to 198.41.192.0/19",
         caused_by: &[&[EdgeUnreachable, ProxyNetnsOrphaned]],
     }
-    NetworkDown = "network-down" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    NetworkDown = "network-down" [Edge, Error, TROUBLE] {
         title: "this host has no internet connection",
         symptom: "`network is unreachable` for every address",
         cause: "there is no network link, no default route, or a firewall on this host rejects everything",
         fix: "connect the host, then run this command again; `ip route` (macOS: `netstat -rn`) shows whether there is a default route",
     }
-    CaptivePortal = "captive-portal" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    CaptivePortal = "captive-portal" [Edge, Error, TROUBLE] {
         title: "a captive portal intercepts connections",
         symptom: "a sign-in page of the hotel, the guest network or the company",
         cause: "the network answers every connection itself until a person signs in",
         fix: "open any page in a browser, sign in to the network, then run this command again",
     }
-    TlsInspected = "tls-inspected" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    TlsInspected = "tls-inspected" [Edge, Warning, TROUBLE] {
         title: "a proxy on the way inspects TLS connections",
         symptom: "`certificate signed by unknown authority` from docker, pip or cloudflared",
         cause: "the certificates come from a private CA: a company firewall or a virus scanner decrypts the traffic",
         fix: "add that CA to the Docker daemon's trust store for pulls and builds; ask for port 7844 to 198.41.192.0/19 to be exempted, because cloudflared accepts no other certificate there",
     }
-    RegistryBlocked = "registry-blocked" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    RegistryBlocked = "registry-blocked" [Edge, Warning, TROUBLE] {
         title: "an image registry is unreachable from this host",
         symptom: "`docker compose up` fails while it pulls",
         cause: "a firewall, DNS or a proxy blocks it; the Docker daemon's own network settings decide in the end",
         fix: "allow outbound TCP 443 to the registry, give the daemon the company's proxy, or name a mirror in `images`",
     }
-    ApiUnreachable = "api-unreachable" {
-        layer: Edge,
-        severity: Note,
-        docs: TROUBLE,
+    ApiUnreachable = "api-unreachable" [Edge, Note, TROUBLE] {
         title: "Anthropic's API is unreachable from this host",
         symptom: "curl and SDK calls from this host fail",
         cause: "the tunnel does not need it; the requests that `connect` prints do, wherever they run",
         fix: "allow outbound TCP 443 to api.anthropic.com, or call from another machine",
     }
-    EdgeRegionUnreachable = "edge-region-unreachable" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeRegionUnreachable = "edge-region-unreachable" [Edge, Warning, TROUBLE] {
         title: "one of the two regions of the tunnel edge is unreachable",
         symptom: "two of four connections, again and again",
         cause: "a firewall rule covers a part of the edge's addresses, or the region is down",
         fix: "allow the whole of 198.41.192.0/19; calls work over the other region meanwhile",
     }
-    EdgeNoIpv6 = "edge-no-ipv6" {
-        layer: Edge,
-        severity: Note,
-        docs: TROUBLE,
+    EdgeNoIpv6 = "edge-no-ipv6" [Edge, Note, TROUBLE] {
         title: "the tunnel edge is unreachable over IPv6",
         symptom: "IPv6 probes fail",
         cause: "this host has IPv6, and the edge does not answer over it; cloudflared uses IPv4 by default",
         fix: "nothing to do while cloudflared uses IPv4; otherwise allow outbound port 7844 to 2606:4700:a0::/44",
     }
-    EdgeDnsFailed = "edge-dns-failed" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeDnsFailed = "edge-dns-failed" [Edge, Error, TROUBLE] {
         title: "DNS does not resolve the tunnel edge",
         symptom: "`Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com`",
         cause: "Docker forwards queries to this host's resolver, which fails or filters the name",
         fix: "fix the resolver, or add `dns: [1.1.1.1, 8.8.8.8]` to the service `{proxy}` (cloudflared shares its namespace)",
     }
-    CloudflaredUsage = "cloudflared-usage" {
-        layer: Edge,
-        severity: Error,
-        docs: REFERENCE,
+    CloudflaredUsage = "cloudflared-usage" [Edge, Error, REFERENCE] {
         title: "cloudflared does not understand its command",
         symptom: "`Incorrect Usage: flag provided but not defined`, `No help topic for …`",
         cause: "the image is too old for a flag (`--token` came in 2022.3, `--token-file` in 2025.4), or the command is misspelt or lacks `run`",
         fix: "pull the image again or name a newer one (`{helper} render --dir {dir} --json '{\"images\":null}'` takes the pinned one); the command is `tunnel --no-autoupdate run --url http://localhost:8080`",
         cure: Cure::ByHandThen,
     }
-    CloudflaredOriginCert = "cloudflared-origin-cert" {
-        layer: Edge,
-        severity: Error,
-        docs: REFERENCE,
+    CloudflaredOriginCert = "cloudflared-origin-cert" [Edge, Error, REFERENCE] {
         title: "cloudflared looks for an origin certificate, which this kind of tunnel does not use",
         symptom: "`You need to specify the origin certificate path`, `Error locating origin cert`",
         cause: "it was started with a tunnel's name or id, or without a token; an Anthropic tunnel is run by its token alone",
         fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    CloudflaredCredentials = "cloudflared-credentials" {
-        layer: Edge,
-        severity: Error,
-        docs: REFERENCE,
+    CloudflaredCredentials = "cloudflared-credentials" [Edge, Error, REFERENCE] {
         title: "cloudflared looks for a credentials file, which this kind of tunnel does not use",
         symptom: "`couldn't read tunnel credentials from …`, `tunnel credentials file … doesn't exist`",
         cause: "it was started with a tunnel's name or id; an Anthropic tunnel is run by its token alone, without a credentials file",
         fix: "remove name, id and `credentials-file` from the command of `{cloudflared}` and give it the token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    LegacyTunnel = "legacy-tunnel" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    LegacyTunnel = "legacy-tunnel" [Edge, Error, CONSOLE] {
         title: "cloudflared runs an old kind of tunnel that the edge refuses",
         symptom: "`you are using Cloudflare Tunnel in a (legacy) way that is no longer supported`",
         cause: "it was started without a token, in the way of before 2021",
         fix: "create the tunnel in the Console and run it by its token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    QuickTunnel = "quick-tunnel" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    QuickTunnel = "quick-tunnel" [Edge, Error, CONSOLE] {
         title: "cloudflared opened a throwaway tunnel instead of yours",
         symptom: "`Requesting new quick Tunnel on trycloudflare.com`",
         cause: "its command has `--url` but neither `run` nor a token, so it made a tunnel of its own, which Claude does not know",
         fix: "give it the token: `{helper} token set --dir {dir}`; its command is `tunnel --no-autoupdate run --url http://localhost:8080`; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EdgeQuicUnsupported = "edge-quic-unsupported" {
-        layer: Edge,
-        severity: Error,
-        docs: TROUBLE,
+    EdgeQuicUnsupported = "edge-quic-unsupported" [Edge, Error, TROUBLE] {
         title: "this host's kernel cannot do what QUIC needs",
         symptom: "`recvmmsg: function not implemented`",
         cause: "an old or reduced kernel (a NAS, a small VM, gVisor) lacks a system call that cloudflared's QUIC uses",
         fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` (in a stack of your own: TUNNEL_TRANSPORT_PROTOCOL=http2), then `{helper} restart --dir {dir}`",
         cure: Cure::Render,
     }
-    EdgeMtu = "edge-mtu" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgeMtu = "edge-mtu" [Edge, Warning, TROUBLE] {
         title: "packets of QUIC are too large for the network",
         symptom: "`message too long`, `A message sent on a datagram socket was larger than …`",
         cause: "a VPN or the Docker network has an MTU below 1280, and QUIC packets are not fragmented",
         fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more",
         cure: Cure::Render,
     }
-    EdgePostQuantum = "edge-post-quantum" {
-        layer: Edge,
-        severity: Warning,
-        docs: TROUBLE,
+    EdgePostQuantum = "edge-post-quantum" [Edge, Warning, TROUBLE] {
         title: "connections with post-quantum keys fail",
         symptom: "`You are hitting an error while using the experimental post-quantum tunnels feature`",
         cause: "something on the way drops the larger handshake of post-quantum key exchange, or the release of cloudflared is old",
         fix: "update cloudflared and remove `--post-quantum` from its command; if some connections still fail, use HTTP/2: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    EdgeRegistrationRefused = "edge-registration-refused" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    EdgeRegistrationRefused = "edge-registration-refused" [Edge, Error, CONSOLE] {
         title: "the tunnel's edge refuses the registration",
         symptom: "`Register tunnel error from server side`",
         cause: "the edge gives the reason in the evidence: too many connections of this tunnel, an account that is limited, or a fault of its own",
         fix: "stop other hosts that run the same tunnel if it has too many connections; otherwise wait five minutes, then `{helper} restart --dir {dir}`; if it stays so, create a new tunnel in the Console",
         cure: Cure::ByHandThen,
     }
-    NoIngressUrl = "no-ingress-url" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    NoIngressUrl = "no-ingress-url" [Routing, Error, REFERENCE] {
         title: "cloudflared does not know the address of the proxy",
         symptom: "`No ingress rules were defined`, and every call answers 503",
         cause: "its command lacks `--url http://localhost:8080`",
         fix: "add `--url http://localhost:8080` behind `run` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    OriginUrlInvalid = "origin-url-invalid" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    OriginUrlInvalid = "origin-url-invalid" [Routing, Error, REFERENCE] {
         title: "cloudflared's `--url` is invalid",
         symptom: "`Error validating origin URL`",
         cause: "it is not a URL with a scheme",
         fix: "write `--url http://localhost:8080` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    MetricsPort = "metrics-port" {
-        layer: Routing,
-        severity: Error,
-        docs: TROUBLE,
+    MetricsPort = "metrics-port" [Routing, Error, TROUBLE] {
         title: "cloudflared cannot open its metrics port",
         symptom: "`Error opening metrics server listener`",
         cause: "another process in the same network namespace uses the port of `--metrics`",
         fix: "remove `--metrics` from the command of `{cloudflared}`, or choose another port",
     }
-    ProxyUnreachable = "proxy-unreachable" {
-        layer: Routing,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyUnreachable = "proxy-unreachable" [Routing, Error, TROUBLE] {
         title: "cloudflared cannot reach the proxy",
         symptom: "`Unable to reach the origin service … 127.0.0.1:8080: connect: connection refused`",
         cause: "the proxy is down, listens on another port, or is in another network namespace",
@@ -2218,10 +1585,7 @@ rules! {
         caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetworkModeMissing, ListenMismatch, OutOfMemory, ServiceStopped]],
         cure: Cure::Look,
     }
-    ProxyNoAnswer = "proxy-no-answer" {
-        layer: Routing,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyNoAnswer = "proxy-no-answer" [Routing, Error, TROUBLE] {
         title: "the proxy's port is answered by something other than the proxy",
         symptom: "`Unable to reach the origin service … EOF`, or a timeout",
         cause: "another program listens on that port in the proxy's network namespace, or the proxy hangs",
@@ -2229,10 +1593,7 @@ rules! {
         caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetworkModeMissing, ListenMismatch]],
         cure: Cure::ByHandThen,
     }
-    ProxyWrongScheme = "proxy-wrong-scheme" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyWrongScheme = "proxy-wrong-scheme" [Routing, Error, REFERENCE] {
         title: "cloudflared uses https for the proxy's plain port",
         symptom: "`Unable to reach the origin service … first record does not look like a TLS handshake`",
         cause: "`--url` says https; the listener is plain, and the inner TLS runs inside of it",
@@ -2240,28 +1601,19 @@ rules! {
         caused_by: &[&[ListenMismatch]],
         cure: Cure::ByHandThen,
     }
-    ProxyPortTaken = "proxy-port-taken" {
-        layer: Routing,
-        severity: Error,
-        docs: TROUBLE,
+    ProxyPortTaken = "proxy-port-taken" [Routing, Error, TROUBLE] {
         title: "the proxy's port is already in use",
         symptom: "`listen tcp :8080: bind: address already in use`",
         cause: "two programs listen in one network namespace: `network_mode: host`, or another service that shares the proxy's namespace listens on the same port",
         fix: "give the other program another port, or change `listen_addr` and cloudflared's `--url` together",
     }
-    ProxyMissing = "proxy-missing" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    ProxyMissing = "proxy-missing" [Routing, Error, REFERENCE] {
         title: "this stack has no Anthropic proxy",
         symptom: "every call fails: cloudflared connects, and what it dials (nginx, Caddy, another `mcp-proxy`, a server) cannot end the tunnel's TLS",
         cause: "calls from Claude carry TLS inside the tunnel, and only Anthropic's proxy ends it; no service runs its image or mounts its configuration",
         fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init --dir NEW` writes a stack with it into a new directory; keep the other program as a server behind a route",
     }
-    NoRoute = "no-route" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    NoRoute = "no-route" [Routing, Error, REFERENCE] {
         title: "the proxy has no route for the host name that was called",
         symptom: "`no route for host`; the caller sees `No route configured for host`",
         cause: "the name in front of the domain is not in `routes`, `tunnel_domain` belongs to another tunnel, or the configuration was edited after the proxy started",
@@ -2269,19 +1621,13 @@ rules! {
         caused_by: &[&[ConfigNotApplied, DomainMismatch, ProxyConfigRoutesEmpty, RouteNotConfigured]],
         cure: Cure::ByHandThen,
     }
-    ListenMismatch = "listen-mismatch" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    ListenMismatch = "listen-mismatch" [Routing, Error, REFERENCE] {
         title: "cloudflared dials another port than the proxy listens on",
         symptom: "`Unable to reach the origin service`",
         cause: "the proxy's `listen_addr` and cloudflared's `--url` name different ports, or `--url` says https: the proxy's listener is plain",
         fix: "use 8080 in both: `listen_addr: \":8080\"` and `--url http://localhost:8080`",
     }
-    RouteNotConfigured = "route-not-configured" {
-        layer: Routing,
-        severity: Error,
-        docs: REFERENCE,
+    RouteNotConfigured = "route-not-configured" [Routing, Error, REFERENCE] {
         title: "the running proxy does not serve a route of its configuration file",
         symptom: "no `route configured` line for it since the proxy's start",
         cause: "the file was edited after the proxy started, or the proxy stopped before it read this route",
@@ -2289,30 +1635,21 @@ rules! {
         cure: Cure::Restart,
         caused_by: &[&[ConfigNotApplied]],
     }
-    TlsUnknownCa = "tls-unknown-ca" {
-        layer: Tls,
-        severity: Error,
-        docs: CONSOLE,
+    TlsUnknownCa = "tls-unknown-ca" [Tls, Error, CONSOLE] {
         title: "the tunnel does not trust the CA of the server certificate",
         symptom: "`remote error: tls: unknown certificate authority`",
         cause: "data/tls.crt was signed by another CA than data/ca.crt, or data/ca.crt is not registered for this tunnel (never, revoked, or registered for another one)",
         fix: "compare the fingerprint of data/ca.crt with the one in the Console and register the file there if they differ; if data/tls.crt was signed by another CA, then run `{helper} certs renew --dir {dir} --json '{\"force\":true}'`",
         cure: Cure::ByHandThen,
     }
-    TlsKeyId = "tls-key-id" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsKeyId = "tls-key-id" [Tls, Error, REFERENCE] {
         title: "the server certificate lacks its CA's key identifier",
         symptom: "calls fail with `tls handshake failed`, although the CA signed the certificate",
         cause: "the tunnel requires an authorityKeyIdentifier that equals the CA's subjectKeyIdentifier",
         fix: "run `{helper} certs renew --dir {dir}`, which issues one that has it, for the same key",
         cure: Cure::Renew,
     }
-    TlsBadCert = "tls-bad-cert" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsBadCert = "tls-bad-cert" [Tls, Error, REFERENCE] {
         title: "the server certificate does not cover the tunnel's host names",
         symptom: "`remote error: tls: bad certificate`",
         cause: "its subjectAltName lacks `<route>.<domain>`; a common name does not count, and a wildcard covers one label",
@@ -2320,40 +1657,28 @@ rules! {
         cure: Cure::Renew,
         caused_by: &[&[ServerUnfit, DomainMismatch]],
     }
-    TlsExpired = "tls-expired" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsExpired = "tls-expired" [Tls, Error, REFERENCE] {
         title: "the server certificate is expired or not yet valid",
         symptom: "`remote error: tls: expired certificate`",
         cause: "its validity has ended or has not begun; a wrong clock looks the same",
         fix: "check this machine's clock; then run `{helper} certs renew --dir {dir}`: the proxy reloads the certificate by itself",
         cure: Cure::Renew,
     }
-    TlsExpiresSoon = "tls-expires-soon" {
-        layer: Tls,
-        severity: Warning,
-        docs: REFERENCE,
+    TlsExpiresSoon = "tls-expires-soon" [Tls, Warning, REFERENCE] {
         title: "the server certificate expires soon",
         symptom: "calls will fail with `expired certificate`",
         cause: "it was issued for 90 days unless another period was asked for",
         fix: "run `{helper} certs renew --dir {dir}`: same CA, same key, and the proxy reloads the certificate by itself",
         cure: Cure::Renew,
     }
-    TlsUnsupportedCert = "tls-unsupported-cert" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsUnsupportedCert = "tls-unsupported-cert" [Tls, Error, REFERENCE] {
         title: "the server certificate is not valid for servers",
         symptom: "`remote error: tls: unsupported certificate`",
         cause: "its extendedKeyUsage lacks serverAuth",
         fix: "run `{helper} certs renew --dir {dir}`, which issues one that has it, for the same key",
         cure: Cure::Renew,
     }
-    TlsRejectedOpaque = "tls-rejected-opaque" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsRejectedOpaque = "tls-rejected-opaque" [Tls, Error, REFERENCE] {
         title: "the caller rejects the server certificate without a readable reason",
         symptom: "`local error: tls: bad record MAC`",
         cause: "some clients send their alert unencrypted: the CA is not registered, the name does not match, or the certificate is expired",
@@ -2361,10 +1686,7 @@ rules! {
         caused_by: &[&[TlsExpired, ServerUnfit, TlsUnknownCa, CaExpired, CaUnfit]],
         cure: Cure::Look,
     }
-    TlsOtherAlert = "tls-other-alert" {
-        layer: Tls,
-        severity: Error,
-        docs: REFERENCE,
+    TlsOtherAlert = "tls-other-alert" [Tls, Error, REFERENCE] {
         title: "the caller ends the TLS handshake with an alert",
         symptom: "`remote error: tls: …`",
         cause: "the alert's name is in the evidence",
@@ -2372,87 +1694,60 @@ rules! {
         caused_by: &[&[TlsExpired, ServerUnfit, TlsUnknownCa, CaExpired, CaUnfit]],
         cure: Cure::Look,
     }
-    CurlWrongVersion = "curl-wrong-version" {
-        layer: Tls,
-        severity: Note,
-        docs: TROUBLE,
+    CurlWrongVersion = "curl-wrong-version" [Tls, Note, TROUBLE] {
         title: "the proxy's port was called with TLS by hand",
         symptom: "`curl: (35) … wrong version number`",
         cause: "the proxy's listener is a plain WebSocket, and TLS runs inside of it; tunnel host names answer only Claude",
         fix: "nothing to fix: test from Claude (`{helper} connect --dir {dir}`)",
         cure: Cure::Look,
     }
-    ProxyReachesNothing = "proxy-reaches-nothing" {
-        layer: Routing,
-        severity: Note,
-        docs: CONSOLE,
+    ProxyReachesNothing = "proxy-reaches-nothing" [Routing, Note, CONSOLE] {
         title: "no call from Claude has arrived yet",
         symptom: "the tunnel is missing from the agent picker, or a call from Claude fails and nothing is in the logs",
         cause: "a tunnel without a registered CA is not Active and cannot be picked, and a call through another tunnel, workspace or organisation never arrives here",
         fix: "check in the Console that this tunnel is Active (Certificates) and that the call uses its domain; then call it once",
     }
-    CallNotReceived = "call-not-received" {
-        layer: Routing,
-        severity: Warning,
-        docs: CONSOLE,
+    CallNotReceived = "call-not-received" [Routing, Warning, CONSOLE] {
         title: "no call from Claude arrived at cloudflared",
         symptom: "`diagnose` with `wait_for_call_seconds` ends without a call",
         cause: "no call was made meanwhile, or it went elsewhere: a tunnel that is not Active, another workspace or another subdomain",
         fix: "check what is listed as `possible`, in that order; then run `{helper} diagnose --dir {dir} --wait-for-call-seconds 300` and call again",
         cure: Cure::Look,
     }
-    CallNotAnswered = "call-not-answered" {
-        layer: Routing,
-        severity: Error,
-        docs: TROUBLE,
+    CallNotAnswered = "call-not-answered" [Routing, Error, TROUBLE] {
         title: "a call from Claude was not answered",
         symptom: "the call reaches this host and Claude reports an error or a timeout",
         cause: "no line of the proxy or of a server proves why: the TLS handshake inside the tunnel, the route's name, or the server's address may be wrong, or the server logs no calls",
         fix: "run `{helper} certs check --dir {dir}` and `{helper} probe --dir {dir}`, fix what they find, then call again",
         cure: Cure::Look,
     }
-    SetupAuth = "setup-auth" {
-        layer: Edge,
-        severity: Error,
-        docs: CONSOLE,
+    SetupAuth = "setup-auth" [Edge, Error, CONSOLE] {
         title: "the organisation has reached its limit of tunnels",
         symptom: "`Organization already has the maximum of 10 non-archived Tunnels`",
         cause: "an organisation can have ten tunnels that are not archived",
         fix: "archive an unused tunnel in the Console (this cannot be undone), then create the new one",
     }
-    UpstreamUndefined = "upstream-undefined" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamUndefined = "upstream-undefined" [Upstream, Error, REFERENCE] {
         title: "the host of {subject|a route} does not exist",
         symptom: "`dial tcp: lookup …: no such host`",
         cause: "no service of the compose files, and no container on the networks that the proxy joins, has that name",
         fix: "define the service in docker-compose.override.yaml, correct the name, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`",
     }
-    UpstreamNetwork = "upstream-network" {
-        layer: Upstream,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    UpstreamNetwork = "upstream-network" [Upstream, Error, COMPOSE_FILE] {
         title: "the server of {subject|a route} is on no network of the proxy",
         symptom: "`dial tcp: lookup …: no such host`, although the service runs",
         cause: "Docker resolves a service's name only on networks that both sides join",
         fix: "let both join one network: add the server's network under `networks:` of `{proxy}`, or the other way round, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamHostUnmapped = "upstream-host-unmapped" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamHostUnmapped = "upstream-host-unmapped" [Upstream, Error, REFERENCE] {
         title: "{subject|a route} uses host.docker.internal, which the proxy does not know",
         symptom: "`dial tcp: lookup host.docker.internal: no such host`",
         cause: "only Docker Desktop resolves that name by itself; an engine on Linux needs an entry in the proxy's service",
         fix: "add `extra_hosts: [\"host.docker.internal:host-gateway\"]` to the service `{proxy}`, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamDown = "upstream-down" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamDown = "upstream-down" [Upstream, Error, TROUBLE] {
         title: "{subject|the server behind a route} is not running",
         symptom: "`connect: connection refused` in the proxy's log",
         cause: "its container is stopped, restarting or unhealthy",
@@ -2460,29 +1755,20 @@ rules! {
         caused_by: &[ENDS_SERVER, &[OutOfMemory, PlatformMismatch]],
         cure: Cure::ByHandThen,
     }
-    UpstreamIpRejected = "upstream-ip-rejected" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamIpRejected = "upstream-ip-rejected" [Upstream, Error, REFERENCE] {
         title: "the proxy refuses the address behind {subject|a route}",
         symptom: "`IP validation failed: … is not a private address`",
         cause: "it dials RFC 1918 addresses only, or those in `allowed_ips`; localhost is the proxy's own container",
         fix: "run the server as a service in docker-compose.override.yaml, or list every range in `allowed_ips` (it replaces the default)",
     }
-    UpstreamRefused = "upstream-refused" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamRefused = "upstream-refused" [Upstream, Error, TROUBLE] {
         title: "the server behind {subject|a route} refuses connections",
         symptom: "`dial tcp …: connect: connection refused` in the proxy's log",
         cause: "it is down, listens on another port, or is bound to 127.0.0.1 of its own container",
         fix: "read the server's own log; make it listen on 0.0.0.0 and on the route's port",
         caused_by: &[ENDS_SERVER, &[UpstreamDown, OutOfMemory]],
     }
-    UpstreamDns = "upstream-dns" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamDns = "upstream-dns" [Upstream, Error, TROUBLE] {
         title: "the proxy cannot resolve the host name of {subject|a route}",
         symptom: "`dial tcp: lookup …: no such host`",
         cause: "the name is misspelt, its container is not running, or it is on another Docker network",
@@ -2490,10 +1776,7 @@ rules! {
         caused_by: &[&[UpstreamUndefined], ENDS_SERVER, &[UpstreamDown]],
         cure: Cure::ByHandThen,
     }
-    UpstreamTimeout = "upstream-timeout" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamTimeout = "upstream-timeout" [Upstream, Error, TROUBLE] {
         title: "the server behind {subject|a route} does not answer in time",
         symptom: "`i/o timeout`, `context deadline exceeded` or `no route to host` towards an upstream",
         cause: "a firewall on its host drops the packets, it is on another network, or it hangs",
@@ -2501,373 +1784,253 @@ rules! {
         caused_by: &[&[UpstreamDown], ENDS_SERVER],
         cure: Cure::ByHandThen,
     }
-    UpstreamFailed = "upstream-failed" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamFailed = "upstream-failed" [Upstream, Error, TROUBLE] {
         title: "the server behind {subject|a route} answers calls with an error",
         symptom: "`upstream request failed` in the proxy's log, or `500 Internal Server Error` in the server's",
         cause: "the fault is in the server, or something between it and the proxy ends the connection",
         fix: "read the server's own log of that moment, and fix what it reports",
     }
-    RootlessHostInternal = "rootless-host-internal" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    RootlessHostInternal = "rootless-host-internal" [Upstream, Warning, TROUBLE] {
         title: "a server on the host is unreachable through host.docker.internal",
         symptom: "`connection refused` or a timeout for `host.docker.internal`",
         cause: "it is bound to 127.0.0.1 of the host, which containers cannot reach; a rootless engine does not lead to the host's loopback at all",
         fix: "bind it to the address of Docker's bridge (or to 0.0.0.0 behind a firewall), or run it as a service in docker-compose.override.yaml",
     }
-    UpstreamBindLoopback = "upstream-bind-loopback" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamBindLoopback = "upstream-bind-loopback" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} is bound to loopback",
         symptom: "`Uvicorn running on http://127.0.0.1:…`",
         cause: "127.0.0.1 is the loopback of its own container or host; the proxy connects from outside",
         fix: "make it listen on 0.0.0.0: `FastMCP(…, host=\"0.0.0.0\")`, or `--host 0.0.0.0` of uvicorn",
     }
-    UpstreamHostRejected = "upstream-host-rejected" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamHostRejected = "upstream-host-rejected" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} rejects the tunnel's host name",
         symptom: "`421 Misdirected Request`, `Invalid Host header`, `Invalid Host: …`, `Blocked request. This host … is not allowed`, `DisallowedHost`",
         cause: "its DNS-rebinding protection, or an allow list of hosts, does not include the tunnel's names; for Python's SDK the address that the server was created for counts, whatever address its socket is bound to",
         fix: "allow `*.{domain}` where the server is created: Python `FastMCP(…, host=\"0.0.0.0\")` or `TransportSecuritySettings(allowed_hosts=[…])` (mcp 2: `run(…, host=\"0.0.0.0\")`), TypeScript `allowedHosts`, Go `DisableLocalhostProtection`, Rust `allowed_hosts`, Vite `server.allowedHosts`, Django `ALLOWED_HOSTS`",
     }
-    UpstreamOriginRejected = "upstream-origin-rejected" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamOriginRejected = "upstream-origin-rejected" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} rejects the caller's origin",
         symptom: "`Invalid Origin header`",
         cause: "its DNS-rebinding protection lists other origins",
         fix: "add the origin in the evidence to `allowed_origins` of its transport security settings",
     }
-    UpstreamPath404 = "upstream-path-404" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamPath404 = "upstream-path-404" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} serves nothing at the path that was called",
         symptom: "`404 Not Found` for POST, and no call on `/mcp` that passed",
         cause: "the URL in Claude has no path, or another one than the server's",
         fix: "use the path that the server serves: `mcp` for FastMCP's streamable HTTP; `{helper} connect --dir {dir}` shows the whole URL",
         cure: Cure::Look,
     }
-    UpstreamSlash307 = "upstream-slash-307" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamSlash307 = "upstream-slash-307" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} redirects to another path",
         symptom: "`307 Temporary Redirect` for `/mcp` or `/mcp/`",
         cause: "the path in Claude differs from the server's by a slash at the end, and not every client follows the redirect",
         fix: "use the path of the redirect's `Location` in Claude: with or without the slash at the end",
     }
-    UpstreamNotHttp = "upstream-not-http" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamNotHttp = "upstream-not-http" [Upstream, Warning, TROUBLE] {
         title: "the MCP server's port receives something other than HTTP",
         symptom: "`Invalid HTTP request received` on every call",
         cause: "the route says https and the server speaks plain HTTP, or a port scan connects",
         fix: "write `http://` in the route",
     }
-    UpstreamPortInUse = "upstream-port-in-use" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamPortInUse = "upstream-port-in-use" [Upstream, Error, TROUBLE] {
         title: "the port of {subject|the MCP server} is already in use",
         symptom: "`address already in use`, `EADDRINUSE`, `Port … is already in use`",
         cause: "another program in the same network namespace listens on it",
         fix: "give one of the two another port, and change the route with it",
     }
-    UpstreamStdio = "upstream-stdio" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamStdio = "upstream-stdio" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} speaks over standard input, not HTTP",
         symptom: "`running on stdio`; or it restarts over and over with exit code 0 and prints nothing",
         cause: "it waits for MCP on its standard input, which a container does not have; nothing listens on a port",
         fix: "start it with its HTTP transport (Python `mcp.run(transport=\"streamable-http\")`, many servers `--transport http`), or put a bridge from HTTP to stdio in front of it; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamScriptMissing = "upstream-script-missing" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamScriptMissing = "upstream-script-missing" [Upstream, Error, TROUBLE] {
         title: "the program of {subject|the MCP server} is not in its container",
         symptom: "`can't open file …`, `can't find '__main__' module`",
         cause: "the file was missing when the stack started, and Docker created a directory of its name",
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamTraceback = "upstream-traceback" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamTraceback = "upstream-traceback" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} fails with an exception",
         symptom: "`Traceback (most recent call last)`, before each start or at a call",
         cause: "the line in the evidence is the last one of the traceback",
         fix: "fix what it names in the server's code or settings, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    McpSdkV2 = "mcp-sdk-v2" {
-        layer: Upstream,
-        severity: Error,
-        docs: QUICKSTART,
+    McpSdkV2 = "mcp-sdk-v2" [Upstream, Error, QUICKSTART] {
         title: "the server needs version 1 of the MCP package, and version 2 is installed",
         symptom: "`ModuleNotFoundError: No module named 'mcp.server.fastmcp'`",
         cause: "`pip install mcp` without a version installs 2.x since July 2026, where FastMCP has another name",
         fix: "pin the version (`pip install 'mcp<2'`), or port the server to version 2 (`MCPServer`)",
     }
-    McpV2Ctor = "mcp-v2-ctor" {
-        layer: Upstream,
-        severity: Error,
-        docs: QUICKSTART,
+    McpV2Ctor = "mcp-v2-ctor" [Upstream, Error, QUICKSTART] {
         title: "host and port are passed to the constructor of MCPServer",
         symptom: "`got an unexpected keyword argument 'host'`",
         cause: "since version 2 of the MCP package they belong to `run()`",
         fix: "write `mcp.run(transport=\"streamable-http\", host=\"0.0.0.0\", port=9000)`",
     }
-    McpV1Run = "mcp-v1-run" {
-        layer: Upstream,
-        severity: Error,
-        docs: QUICKSTART,
+    McpV1Run = "mcp-v1-run" [Upstream, Error, QUICKSTART] {
         title: "host and port are passed to `run()` of {subject|the MCP server}, which does not take them",
         symptom: "`FastMCP.run() got an unexpected keyword argument 'host'`",
         cause: "in version 1 of the MCP package they belong to the constructor",
         fix: "write `FastMCP(\"hello-server\", host=\"0.0.0.0\", port=9000)` and `mcp.run(transport=\"streamable-http\")`",
     }
-    PipNoIndex = "pip-no-index" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    PipNoIndex = "pip-no-index" [Upstream, Error, TROUBLE] {
         title: "the container of {subject|the MCP server} cannot install its packages",
         symptom: "`No matching distribution found for …`",
         cause: "it cannot reach the package index: DNS, a proxy, or no network at all",
         fix: "install the packages when the image is built, or pass PIP_INDEX_URL or HTTPS_PROXY to the container",
     }
-    UpstreamTls = "upstream-tls" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamTls = "upstream-tls" [Upstream, Error, REFERENCE] {
         title: "an https route has no CA to trust",
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
         fix: "put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
         cure: Cure::ByHandThen,
     }
-    UpstreamCaMissing = "upstream-ca-missing" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamCaMissing = "upstream-ca-missing" [Upstream, Error, REFERENCE] {
         title: "the CA file for https upstreams is missing",
         symptom: "`open /data/…: no such file or directory`",
         cause: "`upstream.tls.ca_file` names a file that the proxy's container does not have or cannot read",
         fix: "copy it into `data/`, readable for everyone (chmod 644), and name it `/data/NAME`",
     }
-    UpstreamPortDenied = "upstream-port-denied" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamPortDenied = "upstream-port-denied" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} may not open its port",
         symptom: "`listen EACCES: permission denied`, `bind: permission denied`",
         cause: "it runs as a user other than root and its port is below 1024",
         fix: "let it listen on a port of 1024 or higher, and name that port in the route",
     }
-    UpstreamFileDenied = "upstream-file-denied" {
-        layer: Upstream,
-        severity: Error,
-        docs: COMPOSE_FILE,
+    UpstreamFileDenied = "upstream-file-denied" [Upstream, Error, COMPOSE_FILE] {
         title: "{subject|the MCP server} may not read or write a file that it needs",
         symptom: "`[Errno 13] Permission denied`, `EACCES: permission denied`, `Failed to initialize cache`",
         cause: "the service runs as a user (`user:` or the image's) that the file's mode or owner shuts out",
         fix: "let that user in: `chmod a+r` on the file in the evidence (and `a+x` on its folders), or another `user:` for the service; then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamModuleMissing = "upstream-module-missing" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamModuleMissing = "upstream-module-missing" [Upstream, Error, TROUBLE] {
         title: "a module or program of {subject|the MCP server} is not in its image",
         symptom: "`Cannot find module …`, `ModuleNotFoundError`, `Missing script`, `sh: …: not found`",
         cause: "the image was built without it: a dependency that is not listed, a build step that did not run, or a mount that hides the files",
         fix: "add what the evidence names to the image (package.json, requirements.txt, the build step), build it again, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    PackageTls = "package-tls-inspected" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    PackageTls = "package-tls-inspected" [Upstream, Error, TROUBLE] {
         title: "the MCP server's container does not trust the package index's certificate",
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN` from pip, uv or npm",
         cause: "a company firewall opens TLS and shows its own certificate; the container does not know that CA",
         fix: "install at build time, in an image that contains the company's CA (`PIP_CERT`, `NODE_EXTRA_CA_CERTS` or `update-ca-certificates`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamLifespan = "upstream-lifespan" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamLifespan = "upstream-lifespan" [Upstream, Error, TROUBLE] {
         title: "the session manager of {subject|the MCP server} was never started, so every call fails",
         symptom: "`RuntimeError: Task group is not initialized. Make sure to use run().`, 500 for every call",
         cause: "the MCP application is mounted in another ASGI application, which does not run its lifespan",
         fix: "pass the lifespan of the MCP application to the outer one: `Starlette(…, lifespan=mcp_app.lifespan)` with fastmcp, or run `mcp.session_manager.run()` in the outer lifespan; then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
-    UpstreamNeedsCredential = "upstream-needs-credential" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamNeedsCredential = "upstream-needs-credential" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} asks for a credential (401)",
         symptom: "`401 Unauthorized` for calls",
         cause: "the tunnel reaches the server; the call from Claude has no `Authorization` header, or a wrong one: the tunnel does not add any",
         fix: "pass `authorization_token` with the MCP server in the request to Claude, or connect it by OAuth; or turn authentication off in the server, which then anyone in the workspace may call",
     }
-    UpstreamForbidden = "upstream-forbidden" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamForbidden = "upstream-forbidden" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} refuses calls (403)",
         symptom: "`403 Forbidden` for calls",
         cause: "an access rule of the server: a host or origin that it does not allow, an address, or a credential without the right",
         fix: "look for the reason in the server's log at that moment; allow the tunnel's host name (`*.{domain}`) and the proxy's address in the server's settings",
     }
-    UpstreamMethod = "upstream-method-405" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamMethod = "upstream-method-405" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} does not take calls at this path (405)",
         symptom: "`405 Method Not Allowed` for POST",
         cause: "the path is the older SSE endpoint or an ordinary page; calls of streamable HTTP are POST",
         fix: "use the server's streamable HTTP path (usually `mcp`) in Claude, or switch the server from the SSE transport to streamable HTTP",
     }
-    UpstreamNotAcceptable = "upstream-not-acceptable" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamNotAcceptable = "upstream-not-acceptable" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} got requests whose Accept header it refuses (406); no call was seen to work",
         symptom: "`406 Not Acceptable`",
         cause: "it answers only callers that accept both application/json and text/event-stream, as Claude does; a browser, a monitor or curl without that header gets 406",
         fix: "call it from Claude once; by hand add `-H 'Accept: application/json, text/event-stream'`; a health check belongs on another path",
     }
-    UpstreamBadRequest = "upstream-bad-request" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamBadRequest = "upstream-bad-request" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} rejects calls as malformed (400 and its like)",
         symptom: "`400 Bad Request`, `413`, `415` or `429` for calls, and none that passed",
         cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
         fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
     }
-    UpstreamSessionLost = "upstream-session-lost" {
-        layer: Upstream,
-        severity: Warning,
-        docs: TROUBLE,
+    UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} loses sessions",
         symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
         cause: "several workers or replicas each keep sessions of their own, and a call lands on one that does not know its session; or sessions end while the client still uses them",
         fix: "run one worker (`--workers 1`, one replica), send a session always to the same one, or make the server stateless (`stateless_http=True` in Python)",
     }
-    UpstreamFirewalled = "upstream-firewalled" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE] {
         title: "a firewall keeps the proxy from the server behind a route",
         symptom: "the server answers on its own host, and the proxy's connections time out",
         cause: "the server's port is open on its host, and packets from Docker's networks are dropped or rejected",
         fix: "allow the port from Docker's networks on that host (for example `sudo ufw allow from 172.16.0.0/12 to any port PORT proto tcp`), or run the server as a service in docker-compose.override.yaml",
     }
-    UpstreamWrongPort = "upstream-wrong-port" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamWrongPort = "upstream-wrong-port" [Upstream, Error, TROUBLE] {
         title: "the server behind a route listens on another port",
         symptom: "`connect: connection refused`, while the server's log says that it is listening",
         cause: "the port in the route is not the one that the server listens on inside its container; published ports do not count there",
         fix: "write the server's own port in the route",
     }
-    UpstreamWrongScheme = "upstream-wrong-scheme" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamWrongScheme = "upstream-wrong-scheme" [Upstream, Error, REFERENCE] {
         title: "the scheme of a route is not the one that its server speaks",
         symptom: "`http: server gave HTTP response to HTTPS client`, `wrong version number`, or `400 The plain HTTP request was sent to HTTPS port`",
         cause: "`http` in a route is plain HTTP and `https` is TLS; the proxy does not try the other one",
         fix: "write the scheme that the server speaks in the route",
     }
-    UpstreamTlsFailed = "upstream-tls-failed" {
-        layer: Upstream,
-        severity: Error,
-        docs: REFERENCE,
+    UpstreamTlsFailed = "upstream-tls-failed" [Upstream, Error, REFERENCE] {
         title: "the proxy cannot verify the certificate of an https upstream",
         symptom: "`x509: …` in the proxy's log for every call of one route",
         cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is not in date",
         fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
     }
-    UpstreamWebPage = "upstream-web-page" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamWebPage = "upstream-web-page" [Upstream, Error, TROUBLE] {
         title: "a web page is at the path of a route",
         symptom: "`200 OK` with `text/html`",
         cause: "the route leads to a web server or to the front of an application, not to its MCP endpoint",
         fix: "point the route to the port of the MCP server, or keep the path of its endpoint with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
     }
-    UpstreamNotMcp = "upstream-not-mcp" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamNotMcp = "upstream-not-mcp" [Upstream, Error, TROUBLE] {
         title: "what is behind a route is not an MCP server",
         symptom: "an answer that is neither JSON-RPC nor a known refusal",
         cause: "another program listens on this port",
         fix: "point the route to the MCP server's host and port; `{helper} probe --dir {dir} --json '{\"url\":\"http://HOST:PORT\"}'` tries one before it is a route",
     }
-    UpstreamPathOther = "upstream-path-other" {
-        layer: Upstream,
-        severity: Error,
-        docs: TROUBLE,
+    UpstreamPathOther = "upstream-path-other" [Upstream, Error, TROUBLE] {
         title: "the MCP server answers at another path",
         symptom: "`404 Not Found` or a page at the path that Claude calls",
         cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the usual one",
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
     }
-    ExportRouteNotPortable = "export-route-not-portable" {
-        layer: Upstream,
-        severity: Warning,
-        docs: HELM,
+    ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM] {
         title: "the route {subject|NAME} cannot go to a cluster as it is",
         symptom: "`values.yaml` has no such route",
         cause: "its upstream is a name or an address that only this host knows, or the proxy could not verify it there",
         fix: "run the server in the cluster or give it an address there, then add the route to `values.yaml` as the evidence says",
         blocks: false,
     }
-    ExportRouteNeedsService = "export-route-needs-service" {
-        layer: Upstream,
-        severity: Warning,
-        docs: HELM,
+    ExportRouteNeedsService = "export-route-needs-service" [Upstream, Warning, HELM] {
         title: "the route {subject|NAME} needs a Service in the cluster",
         symptom: "calls of this route fail while the namespace has no Service of that name",
         cause: "a name without dots is a Compose service here, and a Service of the release's namespace there",
         fix: "make a Service of that name and port in the release's namespace, or write `http://NAME.NAMESPACE:PORT` in `values.yaml`",
         blocks: false,
     }
-    ReplicaUpstreamApart = "replica-upstream-apart" {
-        layer: Upstream,
-        severity: Note,
-        docs: SECURITY,
+    ReplicaUpstreamApart = "replica-upstream-apart" [Upstream, Note, SECURITY] {
         title: "every host has a server of its own behind the route {subject|NAME}",
         symptom: "a client loses its MCP session, or sees other data, from one call to the next",
         cause: "calls may arrive at any replica, and nothing documented keeps a session with one",
         fix: "let the server keep no sessions and no data of its own, or lead the routes of all hosts to one server by its address",
         blocks: false,
     }
-    AllowedIpsOpen = "allowed-ips-open" {
-        layer: Upstream,
-        severity: Warning,
-        docs: SECURITY,
+    AllowedIpsOpen = "allowed-ips-open" [Upstream, Warning, SECURITY] {
         title: "the proxy may dial any address",
         symptom: "`0.0.0.0/0` in `allowed_ips`, or `disable_ip_validation: true`",
         cause: "a route, or a DNS answer, could lead it to any host on the internet or to cloud metadata",

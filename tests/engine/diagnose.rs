@@ -44,10 +44,6 @@ fn root<'a>(answer: &'a Answer, id: &str) -> &'a Value {
     finding
 }
 
-fn evidence(answer: &Answer, id: &str) -> String {
-    answer.finding(id)["evidence"].to_string()
-}
-
 fn fix<'a>(answer: &'a Answer, id: &str) -> &'a str {
     answer.finding(id)["fix"].as_str().unwrap()
 }
@@ -91,7 +87,7 @@ fn engine_diagnose_what_runs_and_what_was_changed_under_it() {
     let called = diagnose(&stack).expect(1);
     root(&called, "config-not-applied");
     assert_eq!(called.finding("no-route")["consequence_of"], "config-not-applied");
-    assert!(evidence(&called, "no-route").contains(&format!("mine.{}", stack.domain)));
+    assert!(called.evidence("no-route").contains(&format!("mine.{}", stack.domain)));
     stack.restart_ready();
     healthy(&diagnose(&stack));
 
@@ -129,7 +125,7 @@ fn engine_diagnose_a_proxy_that_cannot_start() {
     until("the proxy was restarted", || stack.inspect("mcp-gateway")["RestartCount"].as_u64() > Some(1));
     let denied = diagnose(&stack).expect(1);
     root(&denied, "proxy-key-denied");
-    let said = evidence(&denied, "proxy-key-denied");
+    let said = denied.evidence("proxy-key-denied");
     assert!(said.contains("mode 0600") && said.contains("permission denied"), "{said}");
     assert_eq!(said.matches("permission denied").count(), 1, "said once: {said}");
     assert_eq!(denied.finding("crash-loop")["consequence_of"], "proxy-key-denied");
@@ -252,11 +248,11 @@ fn engine_diagnose_servers_that_do_not_answer() {
         ("out-of-memory", "`eater`"),
     ] {
         assert_eq!(own.finding(id)["severity"], "warning", "{:#}", own.json);
-        assert!(evidence(&own, id).contains(service), "{}", evidence(&own, id));
+        assert!(own.evidence(id).contains(service), "{}", own.evidence(id));
     }
-    assert!(evidence(&own, "platform-mismatch").contains("the image is for linux/"), "{:#}", own.json);
+    assert!(own.evidence("platform-mismatch").contains("the image is for linux/"), "{:#}", own.json);
 
-    assert!(evidence(&own, "platform-mismatch").contains("exec format error"), "{:#}", own.json);
+    assert!(own.evidence("platform-mismatch").contains("exec format error"), "{:#}", own.json);
     assert_eq!(own.finding("platform-mismatch")["severity"], "warning");
     // One was killed, another ended: neither explains the other.
     assert_eq!(own.finding("service-stopped")["consequence_of"], Value::Null, "{:#}", own.json);
@@ -265,11 +261,11 @@ fn engine_diagnose_servers_that_do_not_answer() {
     let failing = lead_to("http://loops:9000").expect(1);
     let down = failing.finding("upstream-down");
     assert_eq!((&down["severity"], &down["consequence_of"]), (&json!("error"), &Value::Null), "{down}");
-    assert!(evidence(&failing, "upstream-down").contains("listen tcp nowhere"), "{down}");
+    assert!(failing.evidence("upstream-down").contains("listen tcp nowhere"), "{down}");
     assert!(fix(&failing, "upstream-down").contains("logs loops"), "{down}");
     assert!(next(&failing).contains("logs loops"), "{}", next(&failing));
     let sick = lead_to("http://sick:9000").expect(1);
-    assert!(evidence(&sick, "upstream-down").contains("running, unhealthy"), "{:#}", sick.json);
+    assert!(sick.evidence("upstream-down").contains("running, unhealthy"), "{:#}", sick.json);
     assert!(!sick.findings().contains(&"service-unhealthy"), "said once: {:#}", sick.json);
     let starved = lead_to("http://eater:9000").expect(1);
     assert_eq!(starved.finding("out-of-memory")["severity"], "error");
@@ -278,17 +274,17 @@ fn engine_diagnose_servers_that_do_not_answer() {
     assert_eq!(alien.finding("platform-mismatch")["severity"], "error");
     assert_eq!(alien.finding("upstream-down")["consequence_of"], "platform-mismatch");
     let apart = lead_to("http://far:9000").expect(1);
-    assert!(evidence(&apart, "upstream-dns").contains("on no network together"), "{:#}", apart.json);
+    assert!(apart.evidence("upstream-dns").contains("on no network together"), "{:#}", apart.json);
     assert!(next(&apart).contains("let both join one network"), "{}", next(&apart));
     let refused = lead_to("http://own:9999").expect(1);
-    assert!(evidence(&refused, "upstream-refused").contains("port 9999 (service `own`)"), "{:#}", refused.json);
+    assert!(refused.evidence("upstream-refused").contains("port 9999 (service `own`)"), "{:#}", refused.json);
     let status = stack.status().expect(1);
     assert_eq!((&status.data()["ready"], status.findings().contains(&"upstream-refused")), (&json!(false), true));
     stack.edit("config/mcp-gateway.yaml", "http://own:9999", "http://own:9000");
     stack.edit("config/mcp-gateway.yaml", "routes:", "upstream:\n  allowed_ips: [10.255.0.0/24]\nroutes:");
     stack.compose_ok(&["restart", "--timeout", "0", "mcp-gateway", "cloudflared"]);
     let rejected = diagnose(&stack).expect(1);
-    let said = evidence(&rejected, "upstream-ip-rejected");
+    let said = rejected.evidence("upstream-ip-rejected");
     assert!(said.contains("service `own` has the address") && said.contains("10.255.0.0/24"), "{said}");
     stack.assert_no_token();
 }
@@ -374,7 +370,7 @@ fn engine_diagnose_stacks_made_by_hand() {
             root(&changed, "config-not-applied");
             assert_eq!(changed.finding("route-not-configured")["consequence_of"], "config-not-applied");
             changed.finding("token-not-applied");
-            assert!(evidence(&changed, "config-not-applied").contains("config/mcp-proxy.yaml"), "{:#}", changed.json);
+            assert!(changed.evidence("config-not-applied").contains("config/mcp-proxy.yaml"), "{:#}", changed.json);
             stack.restart_ready();
             healthy(&diagnose(&stack));
             assert!(stack.ask("two").0);
@@ -396,7 +392,7 @@ fn engine_diagnose_stacks_made_by_hand() {
             let stack = started("dmode", "service:mcp-proxy", "service:hello");
             let answer = diagnose(&stack).expect(1);
             root(&answer, "network-mode-missing");
-            assert!(evidence(&answer, "network-mode-missing").contains("service:hello"), "{:#}", answer.json);
+            assert!(answer.evidence("network-mode-missing").contains("service:hello"), "{:#}", answer.json);
             assert!(next(&answer).contains("`network_mode: \"service:mcp-proxy\"`"), "{}", next(&answer));
         });
         scope.spawn(|| {
@@ -408,7 +404,7 @@ fn engine_diagnose_stacks_made_by_hand() {
             until("the proxy was restarted", || stack.inspect("mcp-proxy")["RestartCount"].as_u64() > Some(1));
             let answer = diagnose(&stack).expect(1);
             root(&answer, "proxy-cert-missing");
-            assert!(evidence(&answer, "proxy-cert-missing").contains("`data/tls.key` is a directory"));
+            assert!(answer.evidence("proxy-cert-missing").contains("`data/tls.key` is a directory"));
             assert_eq!(answer.finding("crash-loop")["consequence_of"], "proxy-cert-missing");
             let advice = fix(&answer, "proxy-cert-missing");
             assert!(advice.contains("remove the directory `data/tls.key`"), "{advice}");
@@ -429,7 +425,7 @@ fn engine_diagnose_what_was_never_started() {
     for id in ["token-in-file", "token-in-clear", "depends-on-plain", "ports-published", "image-unpinned"] {
         answer.finding(id);
     }
-    assert!(evidence(&answer, "image-absent").contains("cloudflared:latest"), "{:#}", answer.json);
+    assert!(answer.evidence("image-absent").contains("cloudflared:latest"), "{:#}", answer.json);
     // They endanger the token; that nothing runs is another matter, and what the summary says.
     assert!(answer.json["summary"].as_str().unwrap().contains("the stack is not running"), "{:#}", answer.json);
     assert!(next(&answer).contains(" up "), "{}", next(&answer));

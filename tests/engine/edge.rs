@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{container, evidence, route, seconds};
+use super::{container, route, seconds};
 use crate::support::edge::{World, python};
 use crate::support::engine::{Stack, docker_says, engine, ready, services, until};
 
@@ -104,7 +104,7 @@ fn engine_edge_that_refuses_the_token() {
     stack.call(["render"]).json(json!({"protocol": "http2"})).run().expect(0);
     let up = stack.up(240).expect(1);
     assert_eq!(up.findings()[0], "token-rejected", "{:#}", up.json);
-    assert!(evidence(&up, "token-rejected").contains("Unauthorized: Invalid tunnel secret"), "{:#}", up.json);
+    assert!(up.evidence("token-rejected").contains("Unauthorized: Invalid tunnel secret"), "{:#}", up.json);
     assert!(seconds(&up) < 60, "{}", up.data());
 
     stack.set_token("healthy again");
@@ -141,6 +141,6 @@ fn engine_edge_behind_a_firewall() {
     assert_eq!(up.json["summary"], "the tunnel is not ready: outbound UDP and TCP 7844 are blocked");
     // This host is let out, and the container is not.
     let up = again(&World::healthy());
-    assert!(evidence(&up, "edge-not-registered").contains("this host itself reaches the edge over UDP and TCP 7844"));
+    assert!(up.evidence("edge-not-registered").contains("this host itself reaches the edge over UDP and TCP 7844"));
     stack.assert_no_token();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{chmod, container, evidence, route, row, seconds};
+use super::{chmod, container, route, row, seconds};
 use crate::support::engine::{PROXY, PYTHON, Stack, docker_says, engine, ready, services, until};
 use crate::support::token;
 
@@ -22,7 +22,7 @@ fn engine_unreadable_key_is_refused_before_and_named_after_a_start() {
     until("the proxy was restarted", || stack.inspect("mcp-gateway")["RestartCount"].as_u64() > Some(0));
     let status = stack.status().expect(1);
     assert_eq!(status.findings()[0], "proxy-key-denied", "{:#}", status.json);
-    assert!(evidence(&status, "proxy-key-denied").contains("open /data/tls.key: permission denied"));
+    assert!(status.evidence("proxy-key-denied").contains("open /data/tls.key: permission denied"));
     assert_eq!(status.finding("crash-loop")["consequence_of"], "proxy-key-denied");
     assert_eq!(status.finding("netns-owner-not-running")["consequence_of"], "proxy-key-denied");
     assert!(status.json["summary"].as_str().unwrap().contains("server key"), "{}", status.json["summary"]);
@@ -52,7 +52,7 @@ fn engine_routes_list_leaves_cloudflared_in_created_until_restart() {
     assert_eq!(stack.state("cloudflared"), "created");
     let status = stack.status().expect(1);
     assert_eq!(status.findings()[0], "proxy-config-routes-list", "{:#}", status.json);
-    assert!(evidence(&status, "proxy-config-routes-list").contains("cannot unmarshal !!seq"), "{:#}", status.json);
+    assert!(status.evidence("proxy-config-routes-list").contains("cannot unmarshal !!seq"), "{:#}", status.json);
     assert_eq!(status.finding("crash-loop")["consequence_of"], "proxy-config-routes-list");
     assert_eq!(status.finding("netns-owner-not-running")["consequence_of"], "proxy-config-routes-list");
     assert_eq!(container(&status, "cloudflared")["state"], "created");
@@ -116,7 +116,7 @@ fn engine_what_only_the_proxy_refuses_ends_the_wait_early() {
     let up = stack.up(240).expect(1);
     assert!(seconds(&up) < 60, "{}", up.data());
     assert_eq!(up.findings()[0], "crash-loop", "{:#}", up.json);
-    assert!(evidence(&up, "crash-loop").contains("listen tcp nowhere"), "{:#}", up.json);
+    assert!(up.evidence("crash-loop").contains("listen tcp nowhere"), "{:#}", up.json);
     stack.assert_no_token();
 }
 
@@ -227,7 +227,7 @@ fn engine_crashing_server_is_named_without_waiting_for_it() {
     let up = stack.up(240).expect(1);
     assert!(seconds(&up) < 60, "{}", up.data());
     assert_eq!(up.findings()[0], "upstream-down", "{:#}", up.json);
-    let said = evidence(&up, "upstream-down");
+    let said = up.evidence("upstream-down");
     assert!(said.contains("own") && said.contains("listen tcp nowhere"), "{said}");
     assert_eq!(route(&up, "own")["upstream_up"], false);
     stack.assert_no_token();

@@ -34,10 +34,6 @@ fn container<'a>(answer: &'a Answer, service: &str) -> &'a Value {
 }
 
 /// The evidence of a finding as one text.
-fn evidence(answer: &Answer, id: &str) -> String {
-    answer.finding(id)["evidence"].to_string()
-}
-
 /// What was waited for, in seconds.
 fn seconds(answer: &Answer) -> u64 {
     answer.data()["elapsed_ms"].as_u64().unwrap() / 1000

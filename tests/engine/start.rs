@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{chmod, container, evidence, quickstart, route, seconds};
+use super::{chmod, container, quickstart, route, seconds};
 use crate::support::engine::{PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until};
 use crate::support::{folder, helper, snapshot, token};
 
@@ -140,7 +140,7 @@ fn engine_joined_network() {
 
     docker_says(["stop", &server]);
     let status = stack.status().expect(1);
-    assert!(evidence(&status, "upstream-down").contains(&server), "{:#}", status.json);
+    assert!(status.evidence("upstream-down").contains(&server), "{:#}", status.json);
     stack.assert_no_token();
     // The network is the person's: `down` leaves it, the stack's containers leave the network.
     stack.down().expect(0);

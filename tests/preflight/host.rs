@@ -49,16 +49,6 @@ impl Rig {
     }
 }
 
-fn evidence(answer: &Answer, id: &str) -> String {
-    answer.finding(id)["evidence"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e.as_str().unwrap())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 fn tool<'a>(answer: &'a Answer, name: &str) -> &'a Value {
     answer.data()["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == name).unwrap()
 }
@@ -114,7 +104,7 @@ fn docker_in_every_state_in_which_it_cannot_be_used() {
         ));
         let answer = rig.run().expect(1);
         assert_eq!(answer.findings(), [id], "one fault, one finding: {:#}", answer.json);
-        assert!(evidence(&answer, id).contains(&said[..30]), "{:#}", answer.json);
+        assert!(answer.evidence(id).contains(&said[..30]), "{:#}", answer.json);
         assert_eq!(tool(&answer, "docker")["version"], "28.2.2", "the client's version is still known");
         assert_eq!(tool(&answer, "engine")["version"], Value::Null);
         let skipped = answer.json["skipped"].as_array().unwrap();
@@ -123,7 +113,7 @@ fn docker_in_every_state_in_which_it_cannot_be_used() {
         if id == "docker-daemon-down" {
             let answer = rig.call().env("DOCKER_HOST", "unix:///nowhere.sock").run().expect(1);
             assert_eq!(answer.findings(), ["docker-host-nowhere"], "{:#}", answer.json);
-            assert!(evidence(&answer, "docker-host-nowhere").contains("DOCKER_HOST=unix:///nowhere.sock"));
+            assert!(answer.evidence("docker-host-nowhere").contains("DOCKER_HOST=unix:///nowhere.sock"));
             assert_eq!(answer.data()["host"]["variables"], json!(["DOCKER_HOST"]));
         }
     }
@@ -149,7 +139,7 @@ fn the_group_to_join_is_the_socket_s() {
     let finding = answer.finding("docker-permission");
     assert!(finding["fix"].as_str().unwrap().contains(&format!("usermod -aG {group} ")), "{finding}");
     assert!(
-        evidence(&answer, "docker-permission").contains(&format!("belongs to the group {group}, mode 0660")),
+        answer.evidence("docker-permission").contains(&format!("belongs to the group {group}, mode 0660")),
         "{finding}"
     );
 }
@@ -234,7 +224,7 @@ fn an_engine_that_is_elsewhere_or_of_another_kind() {
     }
     // A clock that stood still while the computer slept.
     let answer = with("", ",\"SystemTime\":\"2026-01-01T00:00:00.5Z\"").run().expect(1);
-    assert!(evidence(&answer, "clock-wrong").contains("that of the engine"), "{:#}", answer.json);
+    assert!(answer.evidence("clock-wrong").contains("that of the engine"), "{:#}", answer.json);
     assert!(answer.data()["host"]["engine_clock_offset_s"].as_i64().unwrap() < -1000);
     // A CPU without a build.
     let answer = Rig::new(
@@ -269,7 +259,7 @@ fn variables_of_the_shell() {
     let call = rig.call().env("TUNNEL_TOKEN", &secret).env("COMPOSE_FILE", "x.yaml").env("COMPOSE_PROJECT_NAME", "y");
     let answer = call.secret(&secret).run().expect(0);
     assert_eq!(answer.findings(), ["shell-variables"]);
-    assert_eq!(evidence(&answer, "shell-variables"), "set: COMPOSE_FILE, COMPOSE_PROJECT_NAME, TUNNEL_TOKEN");
+    assert_eq!(answer.evidence("shell-variables"), "set: COMPOSE_FILE, COMPOSE_PROJECT_NAME, TUNNEL_TOKEN");
     // A proxy is a note, and its password stays hidden.
     let call = rig.call().env("HTTPS_PROXY", "http://me:hunter2@proxy.corp:3128").secret("hunter2");
     let answer = call.run().expect(0);
@@ -300,7 +290,7 @@ fn a_directory_that_will_not_do() {
         let dir = rig.parent.path().join(name).join("mcp-tunnel");
         std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
         let answer = at(&dir).expect(0);
-        assert!(evidence(&answer, "directory-synced").contains(expected), "{:#}", answer.json);
+        assert!(answer.evidence("directory-synced").contains(expected), "{:#}", answer.json);
         // Through a link, too.
         let link = rig.parent.path().join(format!("{expected}-link"));
         std::os::unix::fs::symlink(dir.parent().unwrap(), &link).unwrap();
@@ -308,7 +298,7 @@ fn a_directory_that_will_not_do() {
     }
     let marked = rig.parent.path().join("synced");
     std::fs::create_dir_all(marked.join(".stfolder")).unwrap();
-    assert!(evidence(&at(&marked.join("x")), "directory-synced").contains("Syncthing"));
+    assert!(at(&marked.join("x")).evidence("directory-synced").contains("Syncthing"));
     std::fs::write(rig.parent.path().join("file"), "").unwrap();
     let refused = at(&rig.parent.path().join("file"));
     assert!(refused.json.to_string().contains("not a directory"), "{:#}", refused.json);
@@ -362,7 +352,7 @@ fn a_disk_that_is_full_or_read_only() {
     std::fs::create_dir(&dir).unwrap();
     let answer = within(&format!("mount -t tmpfs -o ro tmpfs {}", dir.display())).expect(1);
     assert_eq!(answer.findings(), ["directory-not-writable"], "{:#}", answer.json);
-    assert!(evidence(&answer, "directory-not-writable").contains("read-only file system"), "{:#}", answer.json);
+    assert!(answer.evidence("directory-not-writable").contains("read-only file system"), "{:#}", answer.json);
 }
 
 #[test]
@@ -377,7 +367,7 @@ fn up_says_that_the_disk_is_nearly_full() {
     let mount = "mount -t tmpfs -o size=10m tmpfs /var/lib/docker && exec \"$0\" \"$@\"";
     let call = helper(["up"]).dir(&dir).env("PATH", path.unwrap()).under(&["unshare", "--mount", "sh", "-c", mount]);
     let answer = call.run().expect(1);
-    assert!(evidence(&answer, "disk-low").contains("10 MiB are free in /var/lib/docker"), "{:#}", answer.json);
+    assert!(answer.evidence("disk-low").contains("10 MiB are free in /var/lib/docker"), "{:#}", answer.json);
 }
 
 #[test]
@@ -418,11 +408,11 @@ fn a_deployment_s_own_settings_count() {
     helper(["render"]).dir(&dir).json(routes).run().expect(0);
     let answer = rig.run().expect(1);
     assert_eq!(
-        evidence(&answer, "network-overlap"),
+        answer.evidence("network-overlap"),
         "route `far` leads to 10.20.3.4, and the Docker network `foreign` has 10.20.0.0/16"
     );
     assert!(
-        evidence(&answer, "project-conflict").contains("container other-1 belongs to /somewhere/else"),
+        answer.evidence("project-conflict").contains("container other-1 belongs to /somewhere/else"),
         "{:#}",
         answer.json
     );
@@ -436,7 +426,7 @@ fn a_deployment_s_own_settings_count() {
     let answer = rig.run();
     // A host whose own SELinux is permissive denies nothing.
     if !Path::new("/sys/fs/selinux/enforce").exists() {
-        assert!(evidence(&answer, "selinux-labels").contains("mcp-gateway: /data"), "{:#}", answer.json);
+        assert!(answer.evidence("selinux-labels").contains("mcp-gateway: /data"), "{:#}", answer.json);
     }
 }
 
@@ -447,7 +437,7 @@ fn images_of_another_cpu_are_found_before_the_start() {
         "us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013"
     );
     let answer = Rig::new(&inspect).run().expect(1);
-    assert!(evidence(&answer, "platform-mismatch").contains("is for arm64, the engine is amd64"), "{:#}", answer.json);
+    assert!(answer.evidence("platform-mismatch").contains("is for arm64, the engine is amd64"), "{:#}", answer.json);
 }
 
 #[test]
@@ -494,7 +484,7 @@ fn the_real_engine() {
     let _removed = Removed("network", name.clone());
     helper(["render"]).dir(&dir).json(json!({"routes": {"far": "http://10.213.77.9:80"}})).run().expect(0);
     let answer = call().run();
-    assert!(evidence(&answer, "network-overlap").contains(&name), "{:#}", answer.json);
+    assert!(answer.evidence("network-overlap").contains(&name), "{:#}", answer.json);
     // An address without an answer.
     let nowhere = parent.path().join("none.sock");
     let answer = call().env("DOCKER_HOST", format!("unix://{}", nowhere.display())).run().expect(1);

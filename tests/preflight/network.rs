@@ -76,16 +76,6 @@ fn grave(answer: &Answer) -> Vec<&str> {
     findings.iter().filter(|f| f["severity"] != "note").map(|f| f["id"].as_str().unwrap()).collect()
 }
 
-fn evidence(answer: &Answer, id: &str) -> String {
-    answer.finding(id)["evidence"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| e.as_str().unwrap())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 const TEST: &str = "preflight and the network";
 
 #[test]
@@ -194,7 +184,7 @@ fn both_blocked_is_an_error_and_one_region_a_warning() {
     (world.udp, world.tcp) = ([Some("quic"), None], [true, false]);
     let answer = look(&python, &world, json!({})).expect(0);
     assert_eq!(grave(&answer), ["edge-region-unreachable"], "{:#}", answer.json);
-    assert!(evidence(&answer, "edge-region-unreachable").contains(REGIONS[1]));
+    assert!(answer.evidence("edge-region-unreachable").contains(REGIONS[1]));
 }
 
 #[test]
@@ -213,12 +203,12 @@ fn dns_that_fails_in_every_way() {
         let answer = bad("*", mode, 3000).expect(1);
         assert_eq!(outcome(&answer, SRV, "dns"), outcome_of_it);
         assert_eq!(answer.findings()[0], "edge-dns-failed", "{:#}", answer.json);
-        assert!(evidence(&answer, "edge-dns-failed").contains(said), "{:#}", answer.json);
+        assert!(answer.evidence("edge-dns-failed").contains(said), "{:#}", answer.json);
         // What could not be sent is a row too, and no fault of its own.
         assert_eq!(outcome(&answer, REGIONS[0], "udp"), "no_address");
         assert!(!answer.findings().contains(&"edge-unreachable"));
         assert_eq!(grave(&answer).len(), 1, "{:#}", answer.json);
-        assert!(evidence(&answer, "edge-dns-failed").contains("api.anthropic.com, us-docker.pkg.dev"));
+        assert!(answer.evidence("edge-dns-failed").contains("api.anthropic.com, us-docker.pkg.dev"));
     }
     let answer = bad("*", "silent", 1500).expect(1);
     assert_eq!((outcome(&answer, SRV, "dns"), &rows(&answer, SRV, "dns")[0]["ms"]), ("timeout", &Value::Null));
@@ -262,7 +252,7 @@ fn an_inspecting_proxy_is_named() {
         let answer = look(&python, &world, json!({})).expect(0);
         assert_eq!(grave(&answer), ["tls-inspected"], "{:#}", answer.json);
         assert!(
-            evidence(&answer, "tls-inspected").contains("issuer: Corp Inspection CA (Test Ltd)"),
+            answer.evidence("tls-inspected").contains("issuer: Corp Inspection CA (Test Ltd)"),
             "{:#}",
             answer.json
         );
@@ -278,7 +268,7 @@ fn a_firewall_that_opens_tls_to_the_edge_is_named() {
     world.edge_issuer = "Corp Inspection CA";
     let answer = look(&python, &world, json!({})).expect(0);
     assert_eq!(grave(&answer), ["edge-tls-intercepted"], "{:#}", answer.json);
-    assert!(evidence(&answer, "edge-tls-intercepted").contains("Corp Inspection CA"), "{:#}", answer.json);
+    assert!(answer.evidence("edge-tls-intercepted").contains("Corp Inspection CA"), "{:#}", answer.json);
     // Nothing else is left.
     world.udp = [None; 2];
     let answer = look(&python, &world, json!({})).expect(1);
@@ -299,10 +289,11 @@ fn a_captive_portal_explains_the_rest() {
     let answer = look(&python, &world, json!({})).expect(1);
     assert_eq!(answer.findings()[0], "captive-portal", "{:#}", answer.json);
     assert!(
-        evidence(&answer, "captive-portal")
+        answer
+            .evidence("captive-portal")
             .contains("shows a certificate for portal.example, issued by Portal (Test Ltd)")
     );
-    assert!(evidence(&answer, "captive-portal").contains("not with TLS"));
+    assert!(answer.evidence("captive-portal").contains("not with TLS"));
     assert_eq!(answer.finding("edge-unreachable")["consequence_of"], "captive-portal");
 }
 
@@ -326,13 +317,13 @@ fn a_clock_that_is_off_is_found_by_a_server_s() {
     world.tls[0].behaviour = "600";
     let answer = look(&python, &world, json!({})).expect(0);
     assert_eq!(grave(&answer), ["clock-wrong"], "{:#}", answer.json);
-    assert!(evidence(&answer, "clock-wrong").contains("behind that of api.anthropic.com"), "{:#}", answer.json);
+    assert!(answer.evidence("clock-wrong").contains("behind that of api.anthropic.com"), "{:#}", answer.json);
     world.tls[0].behaviour = "-200000";
     let answer = look(&python, &world, json!({})).expect(1);
-    assert!(evidence(&answer, "clock-wrong").contains("ahead of that of api.anthropic.com"));
+    assert!(answer.evidence("clock-wrong").contains("ahead of that of api.anthropic.com"));
     (world.tls[0].behaviour, world.tls[0].expired) = ("0", true);
     let answer = look(&python, &world, json!({})).expect(0);
-    assert!(evidence(&answer, "clock-wrong").contains("not in date"), "{:#}", answer.json);
+    assert!(answer.evidence("clock-wrong").contains("not in date"), "{:#}", answer.json);
 }
 
 #[test]
@@ -351,7 +342,7 @@ network\ inspect*) echo '[{"Name":"taken","IPAM":{"Config":[{"Subnet":"172.29.0.
     script(bin.path(), "docker", &fake_docker(network));
     let answer = call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run().expect(0);
     assert_eq!(
-        evidence(&answer, "network-overlap"),
+        answer.evidence("network-overlap"),
         "route `wiki` leads to wiki.corp.example at 172.29.3.4, and the Docker network `taken` has 172.29.0.0/16"
     );
 }
@@ -457,7 +448,7 @@ fn packets_that_are_dropped_in_a_namespace() {
     // A filter on this very host says so to who sends.
     let answer = space.run(&world, "|udp dport 7844 drop;", json!({"timeout_ms": 1500})).expect(0);
     assert_eq!(outcome(&answer, REGIONS[0], "udp"), "refused");
-    assert!(evidence(&answer, "edge-quic-blocked").contains("a firewall on this host"), "{:#}", answer.json);
+    assert!(answer.evidence("edge-quic-blocked").contains("a firewall on this host"), "{:#}", answer.json);
     let answer = space.run(&world, "|tcp dport 7844 reject with icmpx admin-prohibited;", json!({"timeout_ms": 1500}));
     assert_eq!(outcome(&answer, REGIONS[0], "tcp"), "unreachable", "{:#}", answer.json);
 }

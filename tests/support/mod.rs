@@ -371,6 +371,12 @@ impl Answer {
             .unwrap_or_else(|| panic!("no finding `{id}` in {}", self.json))
     }
 
+    /// The evidence of one finding, a line each.
+    pub(crate) fn evidence(&self, id: &str) -> String {
+        let lines = self.finding(id)["evidence"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// The command's own facts.
     pub(crate) fn data(&self) -> &Value {
         &self.json["data"]

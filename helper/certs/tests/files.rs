@@ -121,3 +121,16 @@ fn secrets_do_not_print() {
     assert_eq!(format!("{:?}", made.key), "Some(SecretPem(..))");
     assert_eq!(format!("{:?}", made.ca), format!("Ca(until {})", datetime!(2026-11-24 12:34:56 UTC)));
 }
+
+#[test]
+fn the_halves_of_a_key_must_belong_together() {
+    let set = Set::issued();
+    let other = KeyPair::generate().unwrap();
+    let key = Key::parse(set.tls_key.as_bytes()).unwrap();
+    let der = KeyPair::from_pem(&set.tls_key).unwrap().serialize_der();
+    let at = der.len() - 65;
+    assert_eq!(key.public_key().unwrap(), &der[at..]);
+    let mixed = [&der[..at], other.public_key_raw()].concat();
+    let mixed = Key::parse(pem::encode("PRIVATE KEY", &mixed).as_bytes()).unwrap();
+    assert_eq!(mixed.signing().unwrap_err(), KeyFault::Inconsistent);
+}

@@ -1,7 +1,6 @@
 //! Unit tests of this module: the four files as text, and what the audit says of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod broken;
 mod files;
 mod issued;
 mod openssl;
@@ -10,20 +9,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::KeyPair;
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use super::audit::{CertFacts, Checked, Purpose, Tested};
+use super::audit::{CertFacts, Checked, Purpose};
 use super::der;
 use super::file::{CertificateFile, Content, File, Files};
 use super::issue::{Ca, IssueError};
 use super::key::{Key, KeyFault, KeyKind};
 use super::pem::{self, PemFault};
 use super::rows::{REQUIREMENTS, audit};
-use super::x509::{Details, Extension, Signature};
+use super::x509::{Extension, Signature};
 use crate::deployment::Domain;
 
 const NOW: OffsetDateTime = datetime!(2026-11-23 12:34:56.789 UTC);
@@ -84,10 +80,6 @@ fn failed(rows: &[Checked]) -> Vec<&'static str> {
 
 fn skipped(rows: &[Checked]) -> Vec<&'static str> {
     rows.iter().filter(|r| r.verdict.ok().is_none()).map(|r| r.of.id).collect()
-}
-
-fn text<'a>(rows: &'a [Checked], id: &str) -> &'a str {
-    rows.iter().find(|r| r.of.id == id).unwrap().verdict.text()
 }
 
 fn fault(text: impl AsRef<[u8]>) -> PemFault {

@@ -1,4 +1,4 @@
-//! Beside openssl: it accepts what is issued, and its own certificates and keys are read.
+//! Beside openssl: a CA and keys of its making are read, and what they sign is accepted.
 
 use super::*;
 
@@ -16,50 +16,6 @@ fn openssl(folder: &Path, line: &str) -> String {
     let output = Command::new("openssl").args(line.split_whitespace()).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-fn openssl_takes_what_is_issued() {
-    let Some(folder) = openssl_folder() else { return };
-    let path = folder.path();
-    let write = |set: &Set| {
-        fs::write(path.join("ca.crt"), &set.ca).unwrap();
-        fs::write(path.join("tls.crt"), &set.tls).unwrap();
-        fs::write(path.join("tls.key"), &set.tls_key).unwrap();
-    };
-    let verify = || {
-        let at = NOW.unix_timestamp();
-        openssl(
-            path,
-            &format!(
-                "verify -x509_strict -attime {at} -purpose sslserver -verify_hostname hello.{DOMAIN} -CAfile ca.crt tls.crt"
-            ),
-        );
-    };
-    write(&Set::issued());
-    verify();
-    openssl(path, "pkey -in tls.key -check -noout");
-    assert!(
-        openssl(path, "x509 -in tls.crt -noout -ext authorityKeyIdentifier,subjectAltName")
-            .contains(&format!("DNS:*.{DOMAIN}"))
-    );
-    // A long domain: no subject at all.
-    let long = Domain::parse(&format!("{}.{}.anthropic.com", "a".repeat(60), "b".repeat(60))).unwrap();
-    let ca = Ca::create(NOW, 3650).unwrap();
-    let server = ca.ca.issue(&long, None, NOW, 90).unwrap();
-    write(&Set {
-        ca: ca.certificate,
-        tls: server.certificate,
-        tls_key: server.key.unwrap().expose().into(),
-        ..Set::default()
-    });
-    openssl(
-        path,
-        &format!(
-            "verify -x509_strict -attime {} -purpose sslserver -verify_hostname x.{long} -CAfile ca.crt tls.crt",
-            NOW.unix_timestamp()
-        ),
-    );
 }
 
 #[test]
@@ -191,83 +147,4 @@ fn keys_in_every_form_of_openssl() {
     openssl(path, "ec -in key -no_public -out half");
     let half = Key::parse(&read("half")).unwrap();
     assert_eq!((half.public_key(), half.signing().unwrap_err()), (None, KeyFault::NoPublicHalf));
-}
-
-#[test]
-fn weak_hashes_small_keys_and_intermediates_of_openssl() {
-    let Some(folder) = openssl_folder() else { return };
-    let path = folder.path();
-    fs::write(
-        path.join("ca.ext"),
-        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n",
-    )
-    .unwrap();
-    fs::write(path.join("tls.ext"), format!("subjectAltName=DNS:*.{DOMAIN}\nauthorityKeyIdentifier=keyid\n")).unwrap();
-    let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
-    let run = |ca_key: &str, hash: &str| {
-        openssl(path, &format!("genpkey {ca_key} -out ca.key"));
-        openssl(path, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out tls.key");
-        openssl(path, "req -new -key ca.key -subj /CN=root -out ca.csr");
-        openssl(path, &format!("x509 -req -in ca.csr -signkey ca.key -extfile ca.ext -out ca.crt -days 90 {hash}"));
-        openssl(path, "req -new -key tls.key -subj /CN=leaf -out tls.csr");
-        openssl(
-            path,
-            &format!(
-                "x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile tls.ext -out tls.crt -days 30 {hash}"
-            ),
-        );
-        let set = Set { ca: read("ca.crt"), ca_key: read("ca.key"), tls: read("tls.crt"), tls_key: read("tls.key") };
-        let now = CertificateFile::parse(set.ca.as_bytes()).unwrap().first.not_before + Duration::days(1);
-        (set.rows_at(now, 0), set, now)
-    };
-    let rsa = "-algorithm RSA -pkeyopt rsa_keygen_bits:2048";
-    assert_eq!(failed(&run(rsa, "-sha256").0), [""; 0]);
-    assert_eq!(failed(&run(rsa, "-sha1").0), ["ca-signature-hash", "server-signature-hash"]);
-    assert_eq!(skipped(&run(rsa, "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest").0), [""; 0]);
-    let (rows, ..) = run(rsa, "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max");
-    assert_eq!((failed(&rows), skipped(&rows)), (vec![], vec!["ca-self-signature", "pair-signed-by-ca"]));
-    let (rows, ..) = run(rsa, "-md5");
-    assert_eq!(failed(&rows), ["ca-signature-hash", "server-signature-hash"]);
-    assert!(text(&rows, "pair-signed-by-ca").contains("MD5"), "{rows:#?}");
-    let (rows, ..) = run("-algorithm RSA -pkeyopt rsa_keygen_bits:1024", "-sha256");
-    assert_eq!(failed(&rows), ["ca-key-strength"]);
-    assert_eq!(failed(&run("-algorithm ED25519", "").0), ["ca-key-strength"]);
-    assert_eq!(failed(&run("-algorithm EC -pkeyopt ec_paramgen_curve:P-224", "").0), ["ca-key-strength"]);
-    let (rows, ..) = run("-algorithm EC -pkeyopt ec_paramgen_curve:P-521", "-sha512");
-    assert_eq!(
-        (failed(&rows), skipped(&rows)),
-        (vec![], vec!["ca-self-signature", "ca-key-usable", "pair-signed-by-ca"])
-    );
-    // A chain: root, intermediate (signed like a CA), leaf.
-    let (_, root, _) = run(rsa, "-sha256");
-    for name in ["ca.crt", "ca.key"] {
-        fs::rename(path.join(name), path.join(format!("root-{name}"))).unwrap();
-    }
-    let (_, inner, now) = run(rsa, "-sha256");
-    openssl(path, "req -new -key ca.key -subj /CN=between -out between.csr");
-    openssl(
-        path,
-        "x509 -req -in between.csr -CA root-ca.crt -CAkey root-ca.key -CAcreateserial -extfile ca.ext -out ca.crt -days 30",
-    );
-    openssl(
-        path,
-        "x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile tls.ext -out tls.crt -days 20",
-    );
-    let chain = Set {
-        ca: root.ca,
-        ca_key: root.ca_key,
-        tls: format!("{}{}", read("tls.crt"), read("ca.crt")),
-        tls_key: inner.tls_key,
-    };
-    let rows = chain.rows_at(now, 0);
-    assert_eq!(failed(&rows), ["pair-signed-by-ca", "pair-key-ids"]);
-    assert!(text(&rows, "pair-signed-by-ca").contains("an intermediate that is in tls.crt too"));
-    // An intermediate as the registered CA is not a fault.
-    let registered = Set { ca: read("ca.crt"), ca_key: read("ca.key"), tls: read("tls.crt"), ..chain };
-    let rows = registered.rows_at(now, 0);
-    assert_eq!(failed(&rows), [""; 0]);
-    assert!(
-        matches!(&rows.iter().find(|r| r.of.id == "ca-self-signature").unwrap().verdict, Tested::Pass(t) if t.contains("CN=root"))
-    );
-    assert!(Details::read(b"junk".to_vec()).is_err());
 }
