@@ -34,7 +34,9 @@ fn is_in(address: u32, base: u32, prefix: u8) -> bool {
     prefix == 0 || address >> (32 - u32::from(prefix)) == base >> (32 - u32::from(prefix))
 }
 
-fn config(cases: u32) -> ProptestConfig {
+/// So many cases, and ten times as many in `.ci/run --long`.
+pub(crate) fn config(cases: u32) -> ProptestConfig {
+    let cases = if std::env::var_os("MCP_TUNNELS_LONG").is_some() { cases * 10 } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -88,7 +88,7 @@ fn engine_slow_edge_is_waited_for_unless_told_not_to() {
 fn engine_many_calls_at_once_start_one_stack() {
     let Some(engine) = engine("many calls at once") else { return };
     let stack = Stack::small(engine, "many", "healthy");
-    let number = if std::env::var_os("MCP_TUNNELS_LONG").is_some() { 50 } else { 12 };
+    let number = if crate::support::is_long() { 50 } else { 12 };
     let before = crate::support::engine::now();
     let answers: Vec<_> = std::thread::scope(|scope| {
         let call = || stack.call(["up"]).json(json!({"wait_seconds": 60})).run();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{bundle, init_from, listed};
-use crate::support::{cases, deployment, folder, sha256, token, tree};
+use crate::support::{deployment, folder, sha256, token, tree};
 
 /// An entry of an archive, as raw as a header can be.
 struct Raw {
@@ -165,7 +165,7 @@ fn a_pair_that_does_not_fit_is_a_finding_and_nothing_is_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(24)))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// One byte of the archive, or of what it holds, is another one: it is refused, or it makes a sound replica.
     #[test]

@@ -14,7 +14,7 @@ mod nasty;
 
 use self::nasty::nasty;
 use crate::support::{
-    Call, DOMAIN, cases, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
+    Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
 };
 
 /// Everything that some command reads or writes.
@@ -371,7 +371,7 @@ fn a_file_that_cannot_be_quoted_breaks_no_line_of_the_answer() {
 
 /// Exit code and answer are checked on every run; more is said where it is said.
 fn few() -> ProptestConfig {
-    ProptestConfig { cases: cases(24), failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() }
+    ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 60, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod broken_file;
+mod campaign;
 mod canaries;
 mod crash;
 mod docker_faults;
@@ -12,3 +13,4 @@ mod full_disk;
 mod limits;
 mod surroundings;
 mod together;
+mod whose;

@@ -5,14 +5,16 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
-use super::crash::chosen;
+use super::campaign::{Laid, chosen, each, each_at_once};
 use crate::support::{
-    DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, posix_path, script, snapshot, token, tree,
+    DOMAIN, deployment, folder, helper, is_long, is_root, plain, posix, posix_path, script, snapshot, token, tree,
+    which,
 };
 
 /// What no answer may show: it is in files outside of the directory, or comes from a docker that talks.
@@ -42,7 +44,7 @@ const PLACES: [&str; 16] = [
 ];
 
 /// Every command with a request with which it goes as far as it can; a new one is asked for nothing.
-fn commands(parent: &Path) -> Vec<(String, Value)> {
+pub(super) fn commands(parent: &Path) -> Vec<(String, Value)> {
     let schema = helper(["schema"]).run().expect(0);
     let names: Vec<String> = schema.data()["commands"].as_object().unwrap().keys().cloned().collect();
     let with_request = |name: String| {
@@ -63,16 +65,16 @@ fn commands(parent: &Path) -> Vec<(String, Value)> {
 }
 
 /// How a run ended.
-struct End {
-    code: i32,
+pub(super) struct End {
+    pub(super) code: i32,
     stdout: String,
 }
 
 /// Runs a command within its time, in a group of its own; nothing of it is left afterwards.
-fn end(mut command: Command, limit: Duration, what: &str) -> End {
+pub(super) fn end(mut command: Command, limit: Duration, what: &str) -> End {
     use std::os::unix::process::CommandExt;
     let input = tempfile::tempfile().unwrap();
-    std::io::Write::write_all(&mut &input, token("healthy").as_bytes()).unwrap();
+    std::io::Write::write_all(&mut &input, token("another").as_bytes()).unwrap();
     std::io::Seek::rewind(&mut &input).unwrap();
     let output = tempfile::NamedTempFile::new().unwrap();
     command.stdin(input).stdout(output.reopen().unwrap()).stderr(Stdio::null()).process_group(0);
@@ -93,7 +95,7 @@ fn end(mut command: Command, limit: Duration, what: &str) -> End {
 }
 
 /// What holds for every answer, and the answer.
-fn answer(end: &End, name: &str, what: &str) -> Value {
+pub(super) fn answer(end: &End, name: &str, what: &str) -> Value {
     let line = end.stdout.lines().last().unwrap_or_default();
     let answer: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{what}: {e}: {:?}", end.stdout));
     assert!((0..=2).contains(&end.code), "{what}: {}", end.code);
@@ -105,7 +107,7 @@ fn answer(end: &End, name: &str, what: &str) -> Value {
 }
 
 /// A call of a command on a directory, where docker is in `bin` or nowhere.
-fn call(name: &str, request: &Value, dir: &Path, bin: Option<&Path>) -> Command {
+pub(super) fn call(name: &str, request: &Value, dir: &Path, bin: Option<&Path>) -> Command {
     let mut command = plain(dir.parent().unwrap());
     command.env("PATH", bin.unwrap_or(Path::new("/nonexistent")));
     if name != "token set" {
@@ -113,6 +115,22 @@ fn call(name: &str, request: &Value, dir: &Path, bin: Option<&Path>) -> Command 
     }
     command.args(name.split(' ')).arg("--dir").arg(dir);
     command
+}
+
+/// No temporary file, no empty file, no answer in a file.
+pub(super) fn nothing_is_left(dir: &Path, what: &str) {
+    for (path, _, content) in snapshot(dir) {
+        assert!(!path.to_string_lossy().ends_with(".tmp"), "{what}: {} is left over", path.display());
+        assert!(path.is_dir() || !content.is_empty(), "{what}: {} is empty", path.display());
+        assert!(!content.starts_with(b"{\"schema\":1,"), "{what}: an answer is in {}", path.display());
+    }
+}
+
+/// Gives a folder and all that is in it to a user.
+pub(super) fn own(folder: &Path, user: u32) {
+    for path in snapshot(folder).into_iter().map(|(path, ..)| path).chain([folder.to_path_buf()]) {
+        std::os::unix::fs::lchown(path, Some(user), Some(user)).unwrap();
+    }
 }
 
 /// What can stand in the place of a file or a folder. `outside` holds a file and a folder that nothing may touch.
@@ -159,20 +177,22 @@ fn whatever_stands_in_the_place_of_a_file() {
             cases.extend(commands.iter().map(|(name, request)| (place, kind, name, request)));
         }
     }
-    for (place, kind, name, request) in chosen("whatever_stands_in_the_place_of_a_file", cases) {
+    deployment(parent.path());
+    let ready = Laid::of(parent.path());
+    each(&chosen("whatever_stands_in_the_place_of_a_file", cases), |(place, kind, name, request)| {
         let parent = folder();
-        let (dir, outside) = (deployment(parent.path()), outside(parent.path()));
+        let (dir, outside) = (ready.lay_out(parent.path()), outside(parent.path()));
         let at = dir.join(place);
         let _ = if at.is_dir() { std::fs::rename(&at, parent.path().join("aside")) } else { std::fs::remove_file(&at) };
         if !plant(kind, &at, &outside) {
-            continue;
+            return;
         }
         let what = format!("{kind} as {place}, {name}");
         let before = (snapshot(&outside), at.symlink_metadata().unwrap().file_type());
         let said = answer(&end(call(name, request, &dir, None), Duration::from_secs(60), &what), name, &what);
         assert_eq!(snapshot(&outside), before.0, "{what}: {said}");
         // A second name of a file is the person's own file: it is read, and replaced by a new one.
-        assert!(kind == "hard link" || at.symlink_metadata().unwrap().file_type() == before.1, "{what}: {said}");
+        assert!(*kind == "hard link" || at.symlink_metadata().unwrap().file_type() == before.1, "{what}: {said}");
         // What is not as it should be is never called fine by what looks at all of it.
         let needed = [
             "data",
@@ -184,9 +204,9 @@ fn whatever_stands_in_the_place_of_a_file() {
             "data/tls.crt",
             "data/tls.key",
         ];
-        let normal = needed.contains(&place);
-        assert!(name != "check" || !normal || said["findings"] != json!([]), "{what}: {said}");
-    }
+        let normal = needed.contains(place);
+        assert!(*name != "check" || !normal || said["findings"] != json!([]), "{what}: {said}");
+    });
 }
 
 #[test]
@@ -206,11 +226,12 @@ fn what_is_no_folder_holds_no_keys() {
 }
 
 /// What a process can be given.
-const GIVEN: [(&str, &str); 13] = [
+const GIVEN: [(&str, &str); 15] = [
     ("umask 000", "umask 000"),
     ("umask 777", "umask 777"),
     ("no standard input", "exec <&-"),
     ("no standard error", "exec 2>&-"),
+    ("no standard output", "exec >&-"),
     ("no descriptor but the output", "exec <&- 2>&-"),
     ("no home", "unset HOME"),
     ("a home that is none", "HOME=nowhere; export HOME"),
@@ -220,7 +241,11 @@ const GIVEN: [(&str, &str); 13] = [
     ("no large file", "trap '' XFSZ; ulimit -f 0"),
     ("a small stack", "ulimit -s 256"),
     ("little memory", "ulimit -v 65536"),
+    (ALONE, "ulimit -u 1 2>&- || ulimit -p 1"),
 ];
+
+/// Root is not counted, so it becomes another user for this.
+const ALONE: &str = "no process but its own";
 
 #[test]
 fn whatever_the_process_was_given() {
@@ -230,30 +255,54 @@ fn whatever_the_process_was_given() {
     for given in GIVEN {
         cases.extend(commands.iter().map(|(name, request)| (given, name, request)));
     }
-    for ((given, shell), name, request) in chosen("whatever_the_process_was_given", cases) {
+    deployment(parent.path());
+    let ready = Laid::of(parent.path());
+    each(&chosen("whatever_the_process_was_given", cases), |((given, shell), name, request)| {
         let parent = folder();
-        let dir = deployment(parent.path());
+        let dir = ready.lay_out(parent.path());
         let keys =
             || snapshot(&dir.join("data")).into_iter().filter(|(path, ..)| path.to_string_lossy().ends_with(".key"));
         let (before, what) = (keys().collect::<Vec<_>>(), format!("{given}, {name}"));
         let inner = call(name, request, &dir, None);
         let mut command = Command::new(posix("sh"));
-        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]).arg(inner.get_program()).args(inner.get_args());
+        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\"")]);
+        let mut program = inner.get_program().into();
+        if *given == ALONE && is_root() {
+            let Some(own) = as_another(&mut command, parent.path(), &inner) else { return };
+            program = own;
+        }
+        command.arg(program).args(inner.get_args());
         command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let end = end(command.current_dir_of(&inner), Duration::from_secs(60), &what);
         // With nowhere to write an answer to, or too little to start, no answer comes.
-        if !(given == "no large file" || given == "little memory" && end.stdout.is_empty()) {
+        let is_silent = ["no large file", "no standard output"].contains(given);
+        if !(is_silent || *given == "little memory" && end.stdout.is_empty()) {
             answer(&end, name, &what);
         }
+        assert!((0..=2).contains(&end.code) || end.stdout.is_empty(), "{what}: {}", end.code);
         let after = keys().collect::<Vec<_>>();
         assert!(before.iter().all(|key| after.contains(key)), "{what}: a key is gone");
-        for (path, _, content) in snapshot(&dir) {
-            assert!(!path.to_string_lossy().ends_with(".tmp"), "{what}: {} is left over", path.display());
-            assert!(path.is_dir() || !content.is_empty(), "{what}: {} is empty", path.display());
-            assert!(!content.starts_with(b"{\"schema\":1,"), "{what}: an answer is in {}", path.display());
-        }
+        nothing_is_left(&dir, &what);
         helper(["certs", "check"]).dir(&dir).path(&[]).run().expect(0);
-    }
+    });
+}
+
+/// Has a shell of root's become another user, whose the folder is from then on, and gives back the program in it, which
+/// that user can reach. No two runs have the same one, because a user's processes are counted together. `None` where
+/// there is no setpriv.
+fn as_another(shell: &mut Command, folder: &Path, inner: &Command) -> Option<PathBuf> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let setpriv = which("setpriv")?;
+    let user = 400_000_000 + std::process::id() % 100_000 * 1000 + NEXT.fetch_add(1, Ordering::Relaxed) % 1000;
+    own(folder, user);
+    let script: Vec<_> = shell.get_args().map(ToOwned::to_owned).collect();
+    let user = user.to_string();
+    *shell = Command::new(setpriv);
+    shell.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(posix("sh")).args(script);
+    let program = folder.join("program");
+    let linked = std::fs::hard_link(inner.get_program(), &program);
+    linked.or_else(|_| std::fs::copy(inner.get_program(), &program).map(drop)).unwrap();
+    Some(program)
 }
 
 trait WithFolder {
@@ -314,14 +363,16 @@ fn whatever_docker_does() {
     for docker in DOCKERS {
         cases.extend(commands.iter().map(|(name, request)| (docker, name, request)));
     }
-    // They wait for what never comes, most of them.
     let mut cases = chosen("whatever_docker_does", cases);
-    if std::env::var_os("MCP_TUNNELS_LONG").is_none() {
+    if !is_long() {
         cases.truncate(8);
     }
-    for ((docker, text), name, request) in cases {
+    deployment(parent.path());
+    let ready = Laid::of(parent.path());
+    // They wait for what never comes, most of them.
+    each_at_once(&cases, if is_long() { 12 } else { 2 }, |((docker, text), name, request)| {
         let parent = folder();
-        let dir = deployment(parent.path());
+        let dir = ready.lay_out(parent.path());
         let bin = parent.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         let path = posix_path().into_string().unwrap();
@@ -330,6 +381,5 @@ fn whatever_docker_does() {
         let said = answer(&end(call(name, request, &dir, Some(&bin)), Duration::from_secs(150), &what), name, &what);
         let starts = ["up", "restart"].contains(&name.as_str());
         assert!(!starts || said["status"] != "ok", "{what}: {said}");
-        chmod(&bin, 0o700);
-    }
+    });
 }

@@ -47,9 +47,9 @@ pub(crate) fn real_tools_required() -> bool {
     std::env::var_os("MCP_TUNNELS_REQUIRE_REAL").is_some()
 }
 
-/// So many cases of a property test, ten times as many in a long campaign (`.ci/run --long`).
-pub(crate) fn cases(usual: u32) -> u32 {
-    if std::env::var_os("MCP_TUNNELS_LONG").is_some() { usual * 10 } else { usual }
+/// Whether the campaigns run whole (`.ci/run --long`).
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("MCP_TUNNELS_LONG").is_some()
 }
 
 /// Where a program is, if it is there.

@@ -232,7 +232,7 @@ fn plain_value() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::properties::config(10_000))]
 
     /// What was set is read back, and nothing else changes; or nothing changes at all.
     #[test]

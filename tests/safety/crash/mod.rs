@@ -6,54 +6,11 @@ mod scenario;
 
 use scenario::{SCENARIOS, run};
 
-use crate::support::{folder, real_tools_required, skip, which};
-
-/// How many points are tried where real tools must be there (`.ci/run`), and where they need not. `.ci/run --long` tries
-/// all of them.
-const SAMPLE: [usize; 2] = [60, 5];
+use super::campaign::{Random, chosen, each};
+use crate::support::{folder, skip, which};
 
 /// What a file system may answer at any time.
 const ERRORS: [&str; 3] = ["error=ENOSPC", "error=EIO", "error=EROFS"];
-
-/// Picks so many as the seed says: xorshift, which is the same everywhere.
-fn sample<T>(all: Vec<T>, random: &mut Random, number: usize) -> Vec<T> {
-    let mut left = all;
-    let mut picked = Vec::new();
-    while picked.len() < number && !left.is_empty() {
-        let at = random.below(left.len());
-        picked.push(left.swap_remove(at));
-    }
-    picked
-}
-
-struct Random(u64);
-
-impl Random {
-    fn of_seed() -> (Self, u64) {
-        let seed = std::env::var("MCP_TUNNELS_TEST_SEED").map_or(20_261_126, |seed| seed.parse().unwrap());
-        (Self(seed | 1), seed)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % most as u64).unwrap()
-    }
-}
-
-/// As many of these as this run is to try, and says so.
-pub(super) fn chosen<T>(test: &str, all: Vec<T>) -> Vec<T> {
-    let (mut random, seed) = Random::of_seed();
-    let (total, number) = match (std::env::var_os("MCP_TUNNELS_LONG"), real_tools_required()) {
-        (Some(_), _) => (all.len(), all.len()),
-        (None, true) => (all.len(), SAMPLE[0]),
-        (None, false) => (all.len(), SAMPLE[1]),
-    };
-    let picked = sample(all, &mut random, number);
-    println!("{test}: {} of {total} points, MCP_TUNNELS_TEST_SEED={seed}", picked.len());
-    picked
-}
 
 /// Strikes with each of these at every point of every scenario, or at a sample of them.
 fn strike(test: &str, blows: &[&str]) {
@@ -65,9 +22,7 @@ fn strike(test: &str, blows: &[&str]) {
     let all: Vec<_> = points.flat_map(|(s, point)| blows.iter().map(move |blow| (s, point.clone(), *blow))).collect();
     // What `.ci/run --long` promises.
     assert!(all.len() >= 500, "{} points", all.len());
-    for (scenario, point, blow) in chosen(test, all) {
-        scenario.hit_at(&point, blow);
-    }
+    each(&chosen(test, all), |(scenario, point, blow)| scenario.hit_at(point, blow));
 }
 
 #[test]
@@ -88,9 +43,7 @@ fn a_run_without_power_is_completed_by_the_next() {
     }
     let (mut random, _) = Random::of_seed();
     let cuts = SCENARIOS.iter().flat_map(|scenario| power::cuts(scenario, &mut random)).collect();
-    for cut in chosen(test, cuts) {
-        cut.judge();
-    }
+    each(&chosen(test, cuts), power::Cut::judge);
 }
 
 #[test]

@@ -8,34 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::Random;
 use super::scenario::{Before, CHANGES, Scenario};
-use crate::support::{chmod, folder, mode};
-
-/// What a folder holds after a cut: path, content (nothing for a folder), mode.
-type Found = Vec<(PathBuf, Option<Vec<u8>>, u32)>;
+use crate::safety::campaign::{Laid, Random, memory};
+use crate::support::{folder, mode};
 
 /// A state in which a cut may leave the directory.
 pub(super) struct Cut {
     scenario: &'static Scenario,
     what: String,
     before: Before,
-    found: Found,
+    found: Laid,
 }
 
 impl Cut {
     /// Makes it, and requires that a plain run leaves all in order.
     pub(super) fn judge(&self) {
-        let home = folder();
-        for (path, content, _) in &self.found {
-            match content {
-                None => std::fs::create_dir(home.path().join(path)).unwrap(),
-                Some(content) => std::fs::write(home.path().join(path), content).unwrap(),
-            }
-        }
-        for (path, _, mode) in self.found.iter().rev() {
-            chmod(&home.path().join(path), *mode);
-        }
+        let home = memory();
+        self.found.lay_out(home.path());
         self.scenario.judge(&home.path().join("d"), &self.before, &self.what);
     }
 }
@@ -54,7 +43,7 @@ enum Luck {
 /// Every state in which a cut may leave the directory, as far as a few throws find them. Whenever the answer is out, all
 /// must be on the disk.
 pub(super) fn cuts(scenario: &'static Scenario, random: &mut Random) -> Vec<Cut> {
-    let (home, scratch) = (folder(), folder());
+    let (home, scratch) = (memory(), folder());
     let dir = scenario.prepared(home.path());
     let mut disk = Disk::load(home.path());
     let before = Before::of(&dir);
@@ -83,7 +72,7 @@ pub(super) fn cuts(scenario: &'static Scenario, random: &mut Random) -> Vec<Cut>
             let found = disk.found(luck, random);
             if seen.insert(found.clone()) {
                 let what = format!("{}, power cut after {} {}, {luck:?}", scenario.name, call.name, seen.len());
-                cuts.push(Cut { scenario, what, before: before.clone(), found });
+                cuts.push(Cut { scenario, what, before: before.clone(), found: Laid(found) });
             }
         }
     }
@@ -277,13 +266,20 @@ impl Disk {
         }
     }
 
-    fn found(&self, luck: Luck, random: &mut Random) -> Found {
+    fn found(&self, luck: Luck, random: &mut Random) -> Vec<(PathBuf, Option<Vec<u8>>, u32)> {
         let mut found = Vec::new();
         self.found_below(0, Path::new(""), luck, random, &mut found);
         found
     }
 
-    fn found_below(&self, id: usize, path: &Path, luck: Luck, random: &mut Random, found: &mut Found) {
+    fn found_below(
+        &self,
+        id: usize,
+        path: &Path,
+        luck: Luck,
+        random: &mut Random,
+        found: &mut Vec<(PathBuf, Option<Vec<u8>>, u32)>,
+    ) {
         let node = &self.0[id];
         let number = match luck {
             Luck::None => 0,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
+use crate::safety::campaign::{Laid, memory};
 use crate::support::{Answer, folder, helper, mode, plain, sha256, snapshot, token, which};
 
 /// System calls that change files; of `openat` only those that create.
@@ -112,8 +114,20 @@ pub(super) fn run(dir: &Path, step: &str) -> Answer {
 }
 
 impl Scenario {
-    /// The directory, made ready in this folder.
+    /// The directory, made ready in this folder: once for each scenario, from then on copied.
     pub(super) fn prepared(&self, parent: &Path) -> PathBuf {
+        static READY: Mutex<BTreeMap<&str, Laid>> = Mutex::new(BTreeMap::new());
+        let ready = READY.lock().unwrap().get(self.name).cloned();
+        if let Some(ready) = ready {
+            ready.lay_out(parent);
+            return parent.join("d");
+        }
+        let dir = self.prepare(parent);
+        READY.lock().unwrap().insert(self.name, Laid::of(parent));
+        dir
+    }
+
+    fn prepare(&self, parent: &Path) -> PathBuf {
         let own = parent.join("d");
         let mut dir = own.clone();
         for step in self.before {
@@ -143,7 +157,7 @@ impl Scenario {
 
     /// Every call that changes something, as a call's name and how many of that name came before it in its thread.
     pub(super) fn points(&self) -> Vec<(String, usize)> {
-        let (home, scratch) = (folder(), folder());
+        let (home, scratch) = (memory(), folder());
         let dir = self.prepared(home.path());
         let log = scratch.path().join("trace");
         let trace = format!("trace={}", CHANGES.join(","));
@@ -175,7 +189,7 @@ impl Scenario {
 
     /// Does that to it there (`signal=KILL`), and requires that a plain run afterwards leaves all in order.
     pub(super) fn hit_at(&self, (call, when): &(String, usize), blow: &str) {
-        let home = folder();
+        let home = memory();
         let dir = self.prepared(home.path());
         let what = format!("{}, {blow} at {call} {when}", self.name);
         let before = Before::of(&dir);
