@@ -8,8 +8,11 @@ use super::campaign::{Laid, chosen, each};
 use super::surroundings::{answer, call, commands, end, nothing_is_left, own};
 use crate::support::{chmod, deployment, folder, is_root, snapshot, token};
 
-/// Where a directory is not safe, and what makes it so: of the folder above it and of itself.
-const PLACES: [(&str, fn(&Path, &Path)); 5] = [
+/// Makes a directory unsafe: the folder above it, and itself.
+type Unsafe = fn(&Path, &Path);
+
+/// Where a directory is not safe.
+const PLACES: [(&str, Unsafe); 5] = [
     ("of another owner", |_, dir| own(dir, STRANGER)),
     ("below the folder of another owner", |above, dir| {
         own(above, STRANGER);
