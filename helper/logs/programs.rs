@@ -212,12 +212,25 @@ fn replaces_proxy(stream: &Stream) -> bool {
     stream.other_proxy.is_some() && stream.kind == WriterKind::Of(Writer::Proxy) && !stream.known
 }
 
-/// Another program in the place of Anthropic's proxy. Where that prints, too (`with_proxy`), it is a server behind it.
-pub(super) fn other_proxy(stream: &Stream, with_proxy: bool) -> Option<Finding> {
-    let (number, text) = stream.other_proxy.as_ref()?;
-    if with_proxy || !replaces_proxy(stream) {
+/// Another program in the place of Anthropic's proxy, or a server that cloudflared dials itself. Where the proxy prints,
+/// too, it is a server behind it.
+pub(super) fn without_proxy<'a>(streams: &'a [Stream], agents: impl Iterator<Item = &'a Stream>) -> Option<Finding> {
+    if streams.iter().any(|stream| stream.has_proxy) {
         return None;
     }
-    let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };
+    let replaced = streams.iter().filter(|stream| replaces_proxy(stream)).find_map(|stream| {
+        let (number, text) = stream.other_proxy.as_ref()?;
+        let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };
+        Some((stream, evidence))
+    });
+    let is_behind = |stream: &Stream| stream.has_server || stream.listening || stream.other_proxy.is_some();
+    let dialled = |agent: &'a Stream| {
+        let behind = streams.iter().filter(|stream| is_behind(stream));
+        behind.filter_map(|stream| {
+            let line = agent.agent.dials(&stream.name)?;
+            Some((stream, Evidence::of(&agent.name, line.trim())))
+        })
+    };
+    let (stream, evidence) = replaced.or_else(|| agents.flat_map(dialled).next())?;
     Some(about(rules::finding(RuleId::ProxyMissing), service(stream)).with(evidence))
 }

@@ -73,8 +73,7 @@ impl Logs {
         };
         programs::judge(&calls, seen, &mut findings);
         findings.extend(self.streams.iter().filter_map(|stream| programs::lost_sessions(stream, seen)));
-        let with_proxy = self.streams.iter().any(|s| s.has_proxy);
-        findings.extend(self.streams.iter().filter_map(|stream| programs::other_proxy(stream, with_proxy)));
+        findings.extend(programs::without_proxy(&self.streams, self.agents()));
         self.judge_silence(&mut findings);
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);

@@ -161,7 +161,7 @@ pub(crate) fn next(
             return step;
         }
         if command == Command::Diagnose {
-            return Next::person(format!("follow the `fix` of `{}`, then run this again", f.id));
+            return Next::person(caller.fill(&f.fix));
         }
         if !ready || weight(f, findings) == Severity::Error {
             let what = "follow the `fix` of the first finding, then run this again";

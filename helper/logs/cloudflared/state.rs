@@ -42,6 +42,8 @@ pub(crate) struct Agent {
     /// Whether it was started with the proxy's URL.
     pub(super) url: Option<bool>,
     pub(super) remote: bool,
+    /// What it dials, host names, each with the line that says so: its `--url`, or the ingress rules from the edge.
+    pub(super) dials: Vec<(String, String)>,
     /// Its token is an argument, as the dashboard of another kind of tunnel prints it.
     pub(super) token_given: bool,
     /// It speaks as releases before 2022.8 did, when a configuration was a file.
@@ -123,6 +125,14 @@ impl Agent {
         if self.starts > 0 { self.wanted() } else { named.min(self.wanted()) }
     }
 
+    /// The line that says that it dials this service, whose name may have the project in front.
+    pub(crate) fn dials(&self, service: &str) -> Option<&str> {
+        let is_it = |host: &str| {
+            service.strip_suffix(host).is_some_and(|front| front.is_empty() || front.ends_with(['-', '_']))
+        };
+        self.dials.iter().find(|(host, _)| is_it(host)).map(|(_, line)| line.as_str())
+    }
+
     /// How they are made, `quic` or `http2`.
     pub(crate) fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
@@ -165,8 +175,13 @@ impl Agent {
                 let ways = ["url:", "unix-socket:", "hello-world:", "bastion:", "config:", "cred-file:", "origincert:"];
                 self.token_given = text.contains("token:");
                 self.url = Some(ways.iter().any(|way| text.contains(way)));
+                self.dial(text, "url:");
             }
-            Event::RemoteConfig => self.remote = true,
+            Event::RemoteConfig => {
+                self.remote = true;
+                self.dials.clear();
+                self.dial(text, "service");
+            }
             Event::AtMost => {
                 let number = text.split("at most ").nth(1).map(|rest| rest.trim_start());
                 let digits = number.and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
@@ -217,6 +232,18 @@ impl Agent {
             ended_at: self.ended_at,
             ..Self::default()
         };
+    }
+
+    /// Takes the hosts of the URLs behind a name, the first of them at most.
+    fn dial(&mut self, text: &str, name: &str) {
+        let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let urls = text.split(name).skip(1).filter_map(|rest| {
+            let (scheme, rest) = rest.split_once("://")?;
+            scheme.ends_with("http").then_some(rest).or_else(|| scheme.ends_with("https").then_some(rest))
+        });
+        let hosts = urls.map(|rest| rest.split(|c| !is_host(c)).next().unwrap_or_default());
+        self.dials
+            .extend(hosts.filter(|host| !host.is_empty()).take(MOST.into()).map(|host| (host.into(), text.into())));
     }
 
     /// A connection is registered.
