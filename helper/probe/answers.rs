@@ -6,6 +6,9 @@ use super::wire::{Got, Http, Listener, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::redact;
 use crate::rules::RuleId;
 
+/// A resolver that took this many milliseconds for its error has waited for an answer.
+const WAITED: u64 = 2_000;
+
 /// All that a row looks at.
 pub(super) struct Case<'a> {
     pub(super) target: &'a ProbeTarget,
@@ -50,10 +53,15 @@ impl Case<'_> {
         text(self.got)
     }
 
-    /// Whether the name's server did not answer in time.
+    /// Whether the lookup of the name used up the time, or so much of it that the server had too little.
     pub(super) fn is_lookup_late(&self) -> bool {
-        let is_lookup = |entry: &Try| entry.step == Step::Lookup && entry.got == Got::Timeout;
-        self.seen.tries.iter().any(is_lookup)
+        let used_up = |entry: &Try| match entry.got {
+            Got::Timeout => true,
+            // The resolver has waited, too, before it gave up.
+            Got::NoAnswer => entry.ms >= WAITED,
+            _ => *self.got == Got::Timeout && entry.ms > self.target.limit_ms / 2,
+        };
+        self.seen.lookup().is_some_and(used_up)
     }
 
     /// Paths at which a GET under the tunnel's host name gets a web page.
@@ -96,7 +104,13 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         when: |c| c.is_lookup_late(),
         rule: RuleId::UpstreamDns,
         state: Callability::Unreachable,
-        reason: |c| format!("could not be looked up by the name {} within {}", c.target.host, limit(c)),
+        reason: |c| found_late(c.target, c.seen),
+    },
+    AnswerRow {
+        when: |c| *c.got == Got::NoAnswer,
+        rule: RuleId::UpstreamDns,
+        state: Callability::Unreachable,
+        reason: |c| format!("cannot be looked up: no DNS server answers for the name {}", c.target.host),
     },
     AnswerRow {
         when: |c| *c.got == Got::NotAllowed,
@@ -275,11 +289,26 @@ pub(super) fn text(got: &Got) -> &str {
     }
 }
 
-fn limit(c: &Case<'_>) -> String {
-    match c.target.limit_ms {
-        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
-        ms => format!("{ms} ms"),
+/// How long the lookup of the name took, of a name that was found late or not at all.
+pub(super) fn found_late(target: &ProbeTarget, seen: &Seen) -> String {
+    let name = &target.host;
+    match seen.lookup() {
+        Some(Try { got: Got::Timeout, .. }) | None => {
+            format!("could not be looked up by the name {name} within {}", spell(target.limit_ms))
+        }
+        Some(Try { got: Got::NoAnswer, ms, .. }) => {
+            format!("could not be looked up by the name {name} within {}", spell(ms / 1000 * 1000))
+        }
+        Some(Try { ms, .. }) => format!("is found by the name {name} only after {}", spell(*ms)),
     }
+}
+
+fn limit(c: &Case<'_>) -> String {
+    spell(c.target.limit_ms)
+}
+
+fn spell(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
 
 fn is_connect(c: &Case<'_>) -> bool {

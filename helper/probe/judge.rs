@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{ANSWERS, Case, status, text};
+use super::answers::{ANSWERS, Case, found_late, status, text};
 use super::hosts;
 use super::state::{Behind, Callability};
 use super::target::NAME;
@@ -71,7 +71,7 @@ fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) 
         return RouteVerdict { state: Callability::Refused, reason: Some(reason), finding: Some(finding) };
     }
     if server.path == target.path {
-        return RouteVerdict { state: Callability::Callable, reason: None, finding: None };
+        return callable(target, seen);
     }
     let reason = format!("answers at {}, not at {}", server.path, target.path);
     let redirects = seen.tries.iter().any(|entry| {
@@ -87,6 +87,16 @@ fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) 
         finding(rule, target, &reason).with_remedy(Remedy::OtherPath { request: &request }).with_severity(severity);
     let state = if kept { Callability::Refused } else { Callability::Callable };
     RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
+}
+
+/// A call is answered, if late where each new connection waits for DNS.
+fn callable(target: &ProbeTarget, seen: &Seen) -> RouteVerdict {
+    let reason = seen.is_found_late().then(|| found_late(target, seen));
+    let finding = reason.as_deref().map(|reason| {
+        let finding = finding(RuleId::UpstreamDns, target, reason);
+        finding.with_remedy(Remedy::LateLookup).with_severity(Severity::Warning)
+    });
+    RouteVerdict { state: Callability::Callable, reason, finding }
 }
 
 fn needs_credential(target: &ProbeTarget, seen: &Seen) -> RouteVerdict {
@@ -122,6 +132,7 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     match rule {
         RuleId::UpstreamHostRejected => with_maker(finding, case),
         RuleId::UpstreamDns if case.is_lookup_late() => finding.with_remedy(Remedy::LateLookup),
+        RuleId::UpstreamDns if *case.got == Got::NoAnswer => finding.with_remedy(Remedy::SilentDns),
         RuleId::UpstreamPath404 => match case.pages().next() {
             Some(path) => finding.with(format!("GET {path} gets a web page")),
             None => finding,

@@ -126,6 +126,7 @@ fn in_words(got: &Got) -> String {
     match got {
         Got::Ok => "ok".into(),
         Got::NameUnknown => "name unknown".into(),
+        Got::NoAnswer => "no answer from DNS".into(),
         Got::NotAllowed => "address not allowed".into(),
         Got::Refused => "connection refused".into(),
         Got::Timeout => "timeout".into(),

@@ -10,9 +10,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
-use super::state::Behind;
-use super::wire::{Allowed, ProbeTarget, Seen, Server, Trust};
-use crate::rules::RuleId;
+use super::state::{Behind, Callability};
+use super::wire::{Allowed, Got, ProbeTarget, Seen, Server, Step, Trust, Try};
+use crate::rules::{self, RuleId, Severity};
 
 /// Answers every request with these bytes, over TLS where a configuration is given; returns its port.
 fn serve(answer: String, tls: Option<Arc<ServerConfig>>) -> u16 {
@@ -100,6 +100,44 @@ fn a_server_that_is_not_a_route_yet_is_called_name_in_the_request_that_makes_it_
         assert_eq!(finding.subject, None);
         assert!(finding.title.starts_with(&format!("`{}` ", target.url())), "{}", finding.title);
     }
+}
+
+/// A DNS that is slow or silent is not one that does not know the name, and its time is not the server's.
+#[test]
+fn a_late_lookup_is_no_unknown_name_and_no_silent_server() {
+    let target = wiki(80, None);
+    let entry = |step: Step, got: Got, ms: u64| {
+        let path = if step == Step::Discover { "/mcp".to_owned() } else { String::new() };
+        let host = if step == Step::Discover { target.tunnel_host.clone() } else { String::new() };
+        Try { step, path, host, got, ms }
+    };
+    let verdict = |lookup: (Got, u64), after: Option<(Got, u64)>| {
+        let mut tries = vec![entry(Step::Lookup, lookup.0, lookup.1)];
+        tries.extend(after.clone().map(|(got, ms)| entry(Step::Discover, got, ms)));
+        let server =
+            after.filter(|(got, _)| *got == Got::Ok).map(|_| Server { path: "/mcp".into(), ..Server::default() });
+        let verdict = judge(&target, &Seen { tries, server, ..Seen::default() }, &Behind::default(), false);
+        let finding = verdict.finding.clone();
+        (verdict.state, rule(&verdict), finding.map(|finding| (finding.severity, finding.cause)))
+    };
+    let row = rules::finding(RuleId::UpstreamDns).cause;
+    let says = |cause: &str| Some((Severity::Error, cause.to_owned()));
+    let unknown = verdict((Got::NameUnknown, 4), None);
+    assert_eq!(unknown, (Callability::Unreachable, Some(RuleId::UpstreamDns), says(&row)));
+    let late = verdict((Got::Timeout, 3000), None);
+    let (_, _, Some((Severity::Error, cause))) = &late else { panic!("{late:?}") };
+    assert!(late.1 == Some(RuleId::UpstreamDns) && *cause != row, "{late:?}");
+    // The resolver waited itself; or the server had what the lookup left of the time.
+    assert_eq!(verdict((Got::NoAnswer, 2500), None), late);
+    assert_eq!(verdict((Got::Ok, 2600), Some((Got::Timeout, 400))), late);
+    let silent = verdict((Got::NoAnswer, 3), None);
+    assert!(silent.1 == late.1 && silent != late && silent != unknown, "{silent:?}");
+    // The server's own silence, and a late lookup of a server that answers.
+    assert_eq!(verdict((Got::Ok, 30), Some((Got::Timeout, 2900))).1, Some(RuleId::UpstreamTimeout));
+    let slow = verdict((Got::Ok, 2000), Some((Got::Ok, 10)));
+    assert_eq!((slow.0, slow.1), (Callability::Callable, Some(RuleId::UpstreamDns)));
+    assert_eq!(slow.2, Some((Severity::Warning, cause.clone())));
+    assert_eq!(verdict((Got::Ok, 400), Some((Got::Ok, 10))), (Callability::Callable, None, None));
 }
 
 /// A server with a certificate of its own for these names, and that certificate.

@@ -142,6 +142,21 @@ pub(crate) struct Seen {
     pub(crate) ms: u64,
 }
 
+impl Seen {
+    /// The lookup of the name, which comes first.
+    pub(crate) fn lookup(&self) -> Option<&Try> {
+        self.tries.iter().find(|entry| entry.step == Step::Lookup)
+    }
+
+    /// Whether the name was found, and so late that every new connection of the proxy waits for it.
+    pub(crate) fn is_found_late(&self) -> bool {
+        self.lookup().is_some_and(|entry| entry.got == Got::Ok && entry.ms >= LATE_LOOKUP)
+    }
+}
+
+/// A lookup takes milliseconds on a sound engine; one that takes this many is told.
+const LATE_LOOKUP: u64 = 1_500;
+
 /// An MCP server that answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -236,6 +251,8 @@ pub(crate) enum Got {
     Ok,
     /// Nothing knows the name.
     NameUnknown,
+    /// No DNS server answered whether the name is known.
+    NoAnswer,
     /// None of its addresses may be dialled.
     NotAllowed,
     /// Connection refused.

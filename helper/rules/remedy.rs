@@ -22,8 +22,14 @@ pub(crate) enum Remedy<'a> {
     LoopbackOfHost,
     /// A name was not looked up in time.
     LateLookup,
+    /// No DNS server answered whether a name is known.
+    SilentDns,
     /// A container exited by itself.
     Ended,
+    /// The registry does not have an image that a setting names; the request goes back to the built-in one.
+    OwnImage { request: &'a Value },
+    /// The registry does not have an image that a person's own file names.
+    OtherImage,
     /// A directory is in the place of a certificate or key.
     DirectoryInstead { path: &'a str },
     /// Another finding explains this one.
@@ -40,14 +46,28 @@ pub(crate) enum Remedy<'a> {
     OtherUrl { request: &'a Value },
 }
 
+const CHECK_DNS: &str = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
+    probe --dir {dir}` again";
+
+const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
+    --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
+    otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host";
+
+const JOIN_NETWORK: &str = "give {subject|it} a network of `{proxy}`'s: without `networks:` a service is on \
+    `default`, and with it `default` must be named too (`networks: [default, …]`); \
+    then `{helper} up --dir {dir}`";
+
 impl Remedy<'_> {
     /// The cause, where it is another than the row's.
     pub(super) fn cause(&self) -> Option<String> {
         Some(match self {
             Self::UnsetVariable { name } => format!("`{name}` has no value"),
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
-            Self::LateLookup => "the DNS of the container engine did not answer in time: it is busy, or waits for the \
-                                 DNS servers of its host"
+            Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
+                                 the DNS servers of its host"
+                .into(),
+            Self::SilentDns => "no container on the proxy's networks has this name, and the DNS servers that the \
+                                engine asks for all others do not answer"
                 .into(),
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
@@ -77,15 +97,21 @@ impl Remedy<'_> {
             Self::SharedDirectory => "move the deployment into a directory of its own that only you can enter; close \
                                       this one only if nothing else needs it"
                 .into(),
-            Self::LateLookup => "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
-                                 probe --dir {dir}` again"
-                .into(),
+            Self::LateLookup => CHECK_DNS.into(),
+            Self::SilentDns => NAME_OR_DNS.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
             Self::Ended => {
                 "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
                             `docker compose logs SERVICE` in {dir}"
                     .into()
             }
+            Self::OwnImage { request } => format!(
+                "run `{{helper}} render --dir {{dir}} --json '{request}'` to use the built-in image, or name one that \
+                 exists in its place; then run `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::OtherImage => "correct the name or the digest in `image:` of {subject|the service} in the compose \
+                                 file, then run `{helper} up --dir {dir}`"
+                .into(),
             Self::DirectoryInstead { path } => format!(
                 "`{{helper}} down --dir {{dir}}`, remove the directory `{path}`, `{{helper}} certs issue --dir \
                  {{dir}}`, then `{{helper}} up --dir {{dir}}`"
@@ -98,10 +124,7 @@ impl Remedy<'_> {
                 "stop that stack first: `{{helper}} down --dir {folder}`; if its directory was moved or deleted: \
                  `docker compose -p {project} down --remove-orphans`"
             ),
-            Self::NoCommonNetwork => "give {subject|it} a network of `{proxy}`'s: without `networks:` a service is on \
-                                      `default`, and with it `default` must be named too (`networks: [default, …]`); \
-                                      then `{helper} up --dir {dir}`"
-                .into(),
+            Self::NoCommonNetwork => JOIN_NETWORK.into(),
             Self::OtherPath { request } => format!(
                 "`{{helper}} render --dir {{dir}} --json '{request}'`, and call the URL that `{{helper}} connect --dir \
                  {{dir}}` shows"

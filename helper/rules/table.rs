@@ -459,7 +459,7 @@ rules! {
         title: "an image does not exist in its registry",
         symptom: "`manifest unknown`, `not found`",
         cause: "the digest was truncated or mistyped, or the image was removed",
-        fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
+        fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in images, then `{helper} up --dir {dir}`; correct an image of your own in your compose file",
         cure: Cure::Render,
     }
     ImageRefInvalid = "image-ref-invalid" [Host, Error, COMPOSE_FILE] {
@@ -1331,7 +1331,8 @@ rules! {
         title: "cloudflared cannot read its token file",
         symptom: "`Failed to read token file`",
         cause: "TUNNEL_TOKEN_FILE names a file that is not in the container, or that user 65532 cannot read",
-        fix: "mount the token where TUNNEL_TOKEN_FILE says, readable for user 65532; a Compose secret with `environment: TUNNEL_TOKEN` does both",
+        fix: "mount the token where TUNNEL_TOKEN_FILE says, readable for user 65532; a Compose secret with `environment: TUNNEL_TOKEN` does both; if the compose file has it already, Compose made the container while no token was set: `{helper} down --dir {dir}`, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
     }
     TokenShellOnly = "token-shell-only" [Edge, Warning, QUICKSTART] {
         title: "the tunnel's token reaches Compose through the shell only",

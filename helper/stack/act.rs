@@ -9,6 +9,7 @@ use super::Stack;
 use super::declared::Declared;
 use super::ended::Ended;
 use super::judge::{Orphan, StackState, orphan};
+use super::pull;
 use super::snapshot::Container;
 use crate::answer::{Error, Finding};
 use crate::config::compose::TUNNEL_NETWORK;
@@ -81,7 +82,8 @@ impl<'a> Acts<'a> {
         } else if output.timed_out {
             rules::finding(RuleId::ComposeFailed).with(format!("`docker {act}` did not finish in time"))
         } else {
-            errors::finding(&output.text(), RuleId::ComposeFailed)
+            let printed = output.text();
+            pull::owned(errors::finding(&printed, RuleId::ComposeFailed), &printed, &self.stack.declared)
         };
         self.failed.get_or_insert(failure);
     }

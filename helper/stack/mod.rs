@@ -7,6 +7,7 @@ pub(crate) mod ended;
 pub(crate) mod judge;
 pub(crate) mod observe;
 pub(crate) mod outcome;
+mod pull;
 mod reach;
 mod recent;
 pub(crate) mod silence;

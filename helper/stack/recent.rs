@@ -85,7 +85,9 @@ impl Recent {
         for (target, seen) in answers {
             let target = digest(target);
             self.0.retain(|kept| kept.target != target);
-            let server = containers.iter().find(|c| seen.server.is_some() && is_behind(seen, proxy, c));
+            // A slow DNS is not the server's, and may be over in a moment.
+            let is_kept = seen.server.is_some() && !seen.is_found_late();
+            let server = containers.iter().find(|c| is_kept && is_behind(seen, proxy, c));
             if let Some(server) = server {
                 let lives = [life(proxy), life(server)];
                 self.0.push(KeptAnswer { at, target, lives, seen: (*seen).clone() });

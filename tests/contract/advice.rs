@@ -10,23 +10,38 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
-use crate::engine::advice::STATES;
+use crate::engine::advice::{OF_THEIR_OWN, STATES};
 use crate::support::pty::Terminal;
-use crate::support::{Answer, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
+use crate::support::{Answer, Call, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
 
-/// The first command of a finding's fix, as it is printed: one of the helper, otherwise the first text in backticks.
-pub(crate) fn command(answer: &Answer, id: &str) -> String {
-    let fix = answer.finding(id)["fix"].as_str().unwrap();
-    let mut quoted = fix.split('`').skip(1).step_by(2);
-    let first = quoted.clone().next();
-    let ours = quoted.find(|text| text.starts_with(env!("CARGO_BIN_EXE_mcp-tunnels-helper")));
-    let shell = first.filter(|text| ["chmod ", "git "].iter().any(|tool| text.starts_with(tool)));
-    shell.or(ours).unwrap_or_else(|| panic!("{id}: no command in {fix}")).to_owned()
+/// The texts in backticks of a finding's fix.
+fn quoted<'a>(answer: &'a Answer, id: &str) -> impl Iterator<Item = &'a str> {
+    answer.finding(id)["fix"].as_str().unwrap().split('`').skip(1).step_by(2)
 }
 
-/// Runs a printed command of the helper from another folder. The answer keeps all promises of an answer.
+/// The commands of the helper in a finding's fix, as they are printed.
+pub(crate) fn commands(answer: &Answer, id: &str) -> Vec<String> {
+    let ours = |text: &&str| text.starts_with(env!("CARGO_BIN_EXE_mcp-tunnels-helper"));
+    quoted(answer, id).filter(ours).map(str::to_owned).collect()
+}
+
+/// The first command of a finding's fix, as it is printed: of the shell where the fix begins with it, otherwise of the
+/// helper.
+fn command(answer: &Answer, id: &str) -> String {
+    let shell = |text: &&str| ["chmod ", "git "].iter().any(|tool| text.starts_with(tool));
+    let first = quoted(answer, id).next().filter(shell).map(str::to_owned);
+    let first = first.or_else(|| commands(answer, id).into_iter().next());
+    first.unwrap_or_else(|| panic!("{id}: no command in {}", answer.finding(id)["fix"]))
+}
+
+/// A printed command of the helper, typed in another folder.
+pub(crate) fn typed(command: &str, dir: &Path) -> Call {
+    helper(Vec::<String>::new()).dir(dir).under(&["sh", "-c", command]).cwd("/")
+}
+
+/// Runs it. The answer keeps all promises of an answer.
 pub(crate) fn run(command: &str, dir: &Path, stdin: &str) -> Answer {
-    helper(Vec::<String>::new()).dir(dir).under(&["sh", "-c", command]).cwd("/").stdin(stdin).run()
+    typed(command, dir).stdin(stdin).run()
 }
 
 /// Runs any other printed command from another folder.
@@ -78,8 +93,6 @@ fn replace_line(dir: &Path, key: &str, value: &str) {
 /// Every row that one command of the helper ends.
 fn tried() -> Vec<(&'static str, Tried)> {
     use Tried::{Elsewhere, Engine, Files};
-    const LOG: &str =
-        "raised by a container's or Compose's own words; a saved log says it, and no command changes that";
     vec![
         ("stack-stopped", Engine),
         ("service-stopped", Engine),
@@ -90,8 +103,8 @@ fn tried() -> Vec<(&'static str, Tried)> {
             "netns-owner-not-running",
             Elsewhere("engine::engine_routes_list_leaves_cloudflared_in_created_until_restart"),
         ),
-        ("route-not-configured", Elsewhere("diagnose_live: the same restart as config-not-applied")),
-        ("image-absent", Elsewhere("`up` pulls it, which takes a registry; diagnose_live raises it")),
+        ("route-not-configured", Engine),
+        ("image-absent", Engine),
         ("env-missing", Files(|dir| std::fs::remove_file(dir.join(".env")).unwrap())),
         (
             "git-not-ignored",
@@ -102,7 +115,7 @@ fn tried() -> Vec<(&'static str, Tried)> {
                 ));
             }),
         ),
-        ("compose-var-unset", Elsewhere(LOG)),
+        ("compose-var-unset", Engine),
         ("token-missing", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", ""))),
         ("token-placeholder", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE"))),
         ("token-malformed", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=eyJub3QiOiJvbmUifQ=="))),
@@ -161,9 +174,9 @@ fn tried() -> Vec<(&'static str, Tried)> {
         ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
         ("compose-privileges", Elsewhere("a_person_runs_the_command_that_allows_privileges: it asks on a terminal")),
         ("namespace-not-applied", Engine),
-        ("image-not-found", Elsewhere(LOG)),
-        ("edge-quic-unsupported", Elsewhere(LOG)),
-        ("edge-mtu", Elsewhere(LOG)),
+        ("image-not-found", Engine),
+        ("edge-quic-unsupported", Engine),
+        ("edge-mtu", Engine),
     ]
 }
 
@@ -181,7 +194,10 @@ fn every_cure_of_the_table_is_tried_or_has_its_reason() {
     for (id, tried) in tried() {
         match tried {
             Tried::Elsewhere(reason) => assert!(!reason.is_empty(), "{id}: no reason"),
-            Tried::Engine => assert!(STATES.iter().any(|(state, _)| *state == id), "{id}: no state of a stack"),
+            Tried::Engine => {
+                let is_shown = STATES.iter().any(|(state, _)| *state == id) || OF_THEIR_OWN.contains(&id);
+                assert!(is_shown, "{id}: no state of a stack");
+            }
             Tried::Files(_) => {}
         }
     }

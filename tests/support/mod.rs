@@ -4,8 +4,10 @@ pub(crate) mod edge;
 pub(crate) mod engine;
 pub(crate) mod golden;
 pub(crate) mod http;
+pub(crate) mod namespace;
 pub(crate) mod own_engine;
 pub(crate) mod pty;
+pub(crate) mod registry;
 mod skipped;
 
 pub(crate) use skipped::skip;

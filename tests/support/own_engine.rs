@@ -79,6 +79,11 @@ impl OwnEngine {
         let _ = daemon.wait();
     }
 
+    /// A process in its network.
+    pub(crate) fn namespace(&self) -> u32 {
+        self.namespace.id()
+    }
+
     /// `DOCKER_HOST` of it.
     pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.folder.path().join("socket").display())

@@ -9,6 +9,7 @@ use crate::rules::RuleId::*;
 pub(crate) const HIDDEN_REJECTION: &str = "control stream encountered a failure while serving";
 
 /// Advice for a proxy that cloudflared does not find by its name.
+const SILENT_DNS: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise check the load of the engine's host and the DNS servers in its `/etc/resolv.conf`: the engine's DNS gave no answer in time, and calls are answered again once it does";
 const PROXY_NAME: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
 
 /// The first that fits counts.
@@ -61,6 +62,8 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     noise(&["Unable to reach the origin service", "context canceled"]),
     call(ProxyUnreachable, &["Unable to reach the origin service", "connect: "]).tells(&[Own]),
     // By its name, on a network: Docker's DNS does not know a container that does not run.
+    call(ProxyUnreachable, &["Unable to reach the origin service", ": lookup ", "i/o timeout"]).tells(&[Own]).fix(SILENT_DNS),
+    call(ProxyUnreachable, &["Unable to reach the origin service", ": lookup ", "server misbehaving"]).tells(&[Own]).fix(SILENT_DNS),
     call(ProxyUnreachable, &["Unable to reach the origin service", ": lookup "]).tells(&[Own]).fix(PROXY_NAME),
     // Windows.
     call(ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]).tells(&[Own]),

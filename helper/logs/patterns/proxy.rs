@@ -5,6 +5,8 @@ use super::pattern::Tell::Own;
 use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
+const SILENT_DNS: &str = "if it is the name of a container, start that or correct the name (`{helper} check --dir {dir}` compares them): the engine's DNS passes on what it does not know; otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host: none of them answered in time";
+
 /// The first that fits counts.
 #[rustfmt::skip]
 pub(crate) static PROXY: &[Pattern] = &[
@@ -59,9 +61,10 @@ pub(crate) static PROXY: &[Pattern] = &[
     call(UpstreamNotHttp, &["server gave HTTP response to HTTPS client"]),
     call(UpstreamNotHttp, &["tls: first record does not look like a TLS handshake"]),
     call(UpstreamDns, &[": lookup ", "no such host"]),
-    call(UpstreamDns, &[": lookup ", "server misbehaving"]),
-    call(UpstreamDns, &[": lookup ", "i/o timeout"]),
-    call(UpstreamDns, &[": lookup ", "Temporary failure in name resolution"]),
+    // Not that the name is unknown: no DNS server said anything of it.
+    call(UpstreamDns, &[": lookup ", "server misbehaving"]).fix(SILENT_DNS),
+    call(UpstreamDns, &[": lookup ", "i/o timeout"]).fix(SILENT_DNS),
+    call(UpstreamDns, &[": lookup ", "Temporary failure in name resolution"]).fix(SILENT_DNS),
     call(UpstreamRefused, &["connect: connection refused"]),
     call(UpstreamTimeout, &["i/o timeout"]),
     call(UpstreamTimeout, &["context deadline exceeded"]),

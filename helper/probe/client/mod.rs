@@ -6,9 +6,11 @@ mod messages;
 mod sse;
 mod tls;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use dns_lookup::{AddrFamily, AddrInfoHints, LookupErrorKind, SockType, getaddrinfo};
 
 use self::http::{Request, Security};
 use self::mcp::{Client, Met};
@@ -100,16 +102,25 @@ fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
     let (send, answer) = mpsc::channel();
     let name = host.to_owned();
     // The resolver has timeouts of its own; a thread that is late is left behind.
-    let ask = move || send.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+    let ask = move || send.send(resolve(&name));
     // Without a thread nothing is sent, which is not an answer within the time.
     let _ = process::spawn(ask);
-    let found = match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(found) => found.map_err(|_| Got::NameUnknown)?,
-        Err(_) => return Err(Got::Timeout),
+    answer.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or(Err(Got::Timeout))
+}
+
+/// What the resolver says of a name: that it is unknown only where a DNS server said so.
+fn resolve(host: &str) -> Result<Vec<Ipv4Addr>, Got> {
+    let hints = AddrInfoHints {
+        address: AddrFamily::Inet.into(),
+        socktype: SockType::Stream.into(),
+        ..AddrInfoHints::default()
     };
+    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|fault| match fault.kind() {
+        LookupErrorKind::NoName | LookupErrorKind::NoData => Got::NameUnknown,
+        _ => Got::NoAnswer,
+    })?;
     let mut addresses: Vec<Ipv4Addr> = found
-        .into_iter()
-        .filter_map(|address| match address.ip() {
+        .filter_map(|entry| match entry.ok()?.sockaddr.ip() {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         })

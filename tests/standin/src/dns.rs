@@ -34,11 +34,16 @@ pub fn ipv4(host: &str) -> Result<Vec<Ipv4Addr>, String> {
     }
 }
 
-/// One query, with one repetition: the answer's code and its A records.
+/// Go's defaults: two attempts of five seconds, each on a socket of its own, so that the answer to the first is lost.
 fn ask(server: &str, host: &str) -> std::io::Result<(u8, Vec<Ipv4Addr>)> {
+    ask_once(server, host).or_else(|_| ask_once(server, host))
+}
+
+/// One query: the answer's code and its A records.
+fn ask_once(server: &str, host: &str) -> std::io::Result<(u8, Vec<Ipv4Addr>)> {
     let socket = UdpSocket::bind(if server.contains(':') { "[::]:0" } else { "0.0.0.0:0" })?;
     socket.connect((server, 53))?;
-    socket.set_read_timeout(Some(Duration::from_secs(4)))?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     // Identity, "recursion desired", one question.
     let mut query = vec![0x5a, 0x17, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in host.trim_end_matches('.').split('.') {
@@ -48,10 +53,7 @@ fn ask(server: &str, host: &str) -> std::io::Result<(u8, Vec<Ipv4Addr>)> {
     query.extend([0, 0, 1, 0, 1]);
     let mut answer = [0; 1500];
     socket.send(&query)?;
-    let length = socket.recv(&mut answer).or_else(|_| {
-        socket.send(&query)?;
-        socket.recv(&mut answer)
-    })?;
+    let length = socket.recv(&mut answer)?;
     Ok((answer[3] & 15, addresses(&answer[..length], query.len()).unwrap_or_default()))
 }
 

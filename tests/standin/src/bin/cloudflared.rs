@@ -11,22 +11,23 @@
 //! | `drop` | all four register; five seconds later connection 2 is lost and never comes back |
 //! | `flap` | all four register; five seconds later connection 1 is lost, and is back after three more |
 //! | `blocked` | UDP to the edge is dropped: every dial runs into its timeout |
+//! | `noquic` | the kernel lacks a system call of QUIC's; after five attempts all four register over HTTP/2 |
 //! | anything else | all four register: 0 and 1 at once, 2 and 3 a second apart |
 //!
 //! A call is brought in over the metrics port: `POST /standin/call/HOST/PATH` sends the first request of an MCP client to
 //! `--url`, as if it had come through the tunnel; `POST /standin/call/CODE` only counts one.
 //!
 //! Whatever the script, a network namespace without a default route loses all connections, as it does when the
-//! container that owns the namespace has died.
+//! container that owns the namespace has died; and where the MTU of that route is below 1280, no packet of QUIC fits.
 
-use mcp_tunnels_standin::{clock, encoding, errno_text, go_error, http, on_stop};
+use mcp_tunnels_standin::{clock, dns, encoding, errno_text, go_error, http, on_stop};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -339,24 +340,31 @@ fn bring(origin: &str, host: &str, path: &str, log: &Log, calls: &Mutex<Calls>) 
     let count = |change: fn(&mut Calls)| change(&mut calls.lock().unwrap_or_else(PoisonError::into_inner));
     count(|calls| (calls.requests, calls.open) = (calls.requests + 1, calls.open + 1));
     let address = origin.trim_start_matches("http://");
-    let resolved = address.to_socket_addrs().ok().and_then(|mut found| found.find(|address| address.is_ipv4()));
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {},
         "protocolVersion": "2025-06-18", "clientInfo": {"name": "standin", "version": "1"}}});
     let fields = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")];
-    let answer = resolved
-        .ok_or_else(|| io::ErrorKind::NotFound.into())
-        .and_then(|address| http::call(address, "POST", path, host, &fields, Some(&message.to_string())));
+    let answer = resolve(address).and_then(|found| {
+        let answer = http::call(found, "POST", path, host, &fields, Some(&message.to_string()));
+        answer.map_err(|error| format!("dial tcp {found}: {}", errno_text(&error)))
+    });
     if let Err(error) = answer {
         count(|calls| calls.errors += 1);
         let reason = format!(
             "Unable to reach the origin service. The service may be down or it may not be responding to traffic from \
-             cloudflared: dial tcp {address}: {}",
-            errno_text(&error)
+             cloudflared: {error}"
         );
         let fields = [("connIndex", json!(0)), ("event", json!(1)), ("originService", json!(origin))];
         log.line(3, "", Some(&reason), &fields);
     }
     count(|calls| calls.open -= 1);
+}
+
+/// The origin's address, or Go's words.
+fn resolve(origin: &str) -> Result<SocketAddr, String> {
+    let (host, port) = origin.rsplit_once(':').unwrap_or((origin, "80"));
+    let port = port.parse().map_err(|_| format!("dial tcp: lookup tcp/{port}: unknown port"))?;
+    let found = dns::ipv4(host).map_err(|error| format!("dial tcp: {error}"))?;
+    Ok(SocketAddr::new(found[0].into(), port))
 }
 
 fn serve_metrics(address: Option<&str>, log: &Log, connections: &Connections, connector: &str, origin: &str) {
@@ -448,8 +456,24 @@ fn metrics(up: usize, calls: &Mutex<Calls>) -> String {
 
 /// Whether the namespace still has a way out.
 fn online() -> bool {
+    way_out().is_some()
+}
+
+/// The interface of the default route.
+fn way_out() -> Option<String> {
     let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-    routes.lines().skip(1).any(|line| line.split_whitespace().nth(1) == Some("00000000"))
+    let mut routes = routes.lines().skip(1).map(str::split_whitespace);
+    routes.find_map(|mut words| words.next().filter(|_| words.next() == Some("00000000")).map(str::to_owned))
+}
+
+/// Why no packet of QUIC leaves, as its system call says it.
+fn fault_of_quic(script: &str) -> Option<&'static str> {
+    let mtu = way_out().and_then(|name| fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok());
+    match mtu.and_then(|text| text.trim().parse::<u32>().ok()) {
+        _ if script.starts_with("noquic") => Some("sendmmsg: function not implemented"),
+        Some(..1280) => Some("sendmsg: message too long"),
+        _ => None,
+    }
 }
 
 /// The address that a packet to the edge would carry: no packet is sent.
@@ -502,7 +526,9 @@ impl Edge {
     fn play(&self, script: &str) -> ! {
         let word =
             ["revoked", "two", "slow", "drop", "flap", "blocked"].into_iter().find(|word| script.starts_with(word));
+        let fault = fault_of_quic(script).filter(|_| self.protocol == "quic");
         let finished = match word {
+            _ if fault.is_some() => self.without_quic(fault.unwrap_or_default()),
             Some("revoked") => self.revoked(),
             Some("blocked") => self.blocked(),
             Some("two") => self.register_all(2),
@@ -619,6 +645,23 @@ impl Edge {
             }
             wait = (wait * 2).min(64);
         }
+    }
+
+    /// No packet leaves: after five attempts the real one tries HTTP/2.
+    fn without_quic(&self, fault: &str) -> bool {
+        let fields = self.fields(0);
+        for wait in [1, 2, 4, 8, 16] {
+            self.dial(0);
+            let error = format!("INTERNAL_ERROR (local): write udp [::]:54321->{}:7844: {fault}", SERVERS[0].0);
+            let error = format!("failed to dial to edge with quic: {error}");
+            self.log.error("Failed to dial a quic connection", &error, &fields);
+            self.retry(wait, 0);
+            if !self.pause(wait * 500) {
+                return false;
+            }
+        }
+        self.log.info("Switching to fallback protocol http2", &fields);
+        Self { protocol: "http2".into(), ..self.clone() }.register_all(4)
     }
 
     fn blocked(&self) -> bool {
