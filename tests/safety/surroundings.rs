@@ -142,7 +142,7 @@ fn plant(kind: &str, at: &Path, outside: &Path) -> bool {
         "link to a file" => symlink(outside.join("file"), at).unwrap(),
         "link to a folder" => symlink(outside.join("folder"), at).unwrap(),
         "link to nothing" => symlink(outside.join("nothing"), at).unwrap(),
-        "hard link" => std::fs::hard_link(outside.join("file"), at).unwrap(),
+        "hard link" => std::fs::hard_link(outside.join("own"), at).unwrap(),
         "pipe" => assert!(Command::new(posix("mkfifo")).arg(at).status().unwrap().success()),
         "device" => {
             let made = Command::new(posix("mknod")).arg(at).args(["c", "1", "5"]).stderr(Stdio::null()).status();
@@ -159,6 +159,8 @@ fn plant(kind: &str, at: &Path, outside: &Path) -> bool {
 fn outside(parent: &Path) -> PathBuf {
     let outside = parent.join("outside");
     std::fs::create_dir_all(outside.join("folder")).unwrap();
+    // A second name makes it a file of the directory, of which a diff may show what it replaces.
+    std::fs::write(outside.join("own"), "own: [own\n").unwrap();
     for file in
         ["file", "folder/mcp-gateway.yaml", "folder/ca.crt", "folder/tls.crt", "folder/ca.key", "folder/server.py"]
     {
