@@ -2,7 +2,7 @@
 
 use super::hosts;
 use super::state::{Behind, Callability};
-use super::wire::{Got, Http, Listener, ProbeTarget, Seen, Step, TlsFault, Try};
+use super::wire::{Got, Http, LONGEST_LOOKUP, Listener, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::redact;
 use crate::rules::RuleId;
 
@@ -294,7 +294,7 @@ pub(super) fn found_late(target: &ProbeTarget, seen: &Seen) -> String {
     let name = &target.host;
     match seen.lookup() {
         Some(Try { got: Got::Timeout, .. }) | None => {
-            format!("could not be looked up by the name {name} within {}", spell(target.limit_ms))
+            format!("could not be looked up by the name {name} within {}", spell(target.limit_ms.min(LONGEST_LOOKUP)))
         }
         Some(Try { got: Got::NoAnswer, ms, .. }) => {
             format!("could not be looked up by the name {name} within {}", spell(ms / 1000 * 1000))

@@ -156,6 +156,9 @@ impl Seen {
 
 /// A lookup takes milliseconds on a sound engine; one that takes this many is told.
 const LATE_LOOKUP: u64 = 1_500;
+/// Milliseconds that the proxy's resolver (Go's) waits for an answer; it asks once more, and takes no later answer to the
+/// first question.
+pub(crate) const LONGEST_LOOKUP: u64 = 5_000;
 
 /// An MCP server that answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,9 +26,14 @@ pub(super) fn stack(engine: Engine, label: &str, namespace: &str) -> Stack {
     stack
 }
 
+/// Where cloudflared reaches the proxy under a setting.
+pub(super) fn proxy_of(namespace: &str) -> &'static str {
+    if namespace == "shared" { "localhost:8080" } else { "mcp-gateway:8080" }
+}
+
 /// Whether a call that came to cloudflared would be answered: it has a connection, and the way from it to the server
 /// is open.
-fn is_callable(stack: &Stack, proxy: &str) -> bool {
+pub(super) fn is_callable(stack: &Stack, proxy: &str) -> bool {
     stack.id("cloudflared").is_some_and(|id| callable_in(&|args| docker(args.iter().copied()), &id, stack, proxy))
 }
 
@@ -42,13 +47,21 @@ pub(super) fn callable_in(docker: &dyn Fn(&[&str]) -> Output, agent: &str, stack
     asks(["127.0.0.1:20241", "GET", "/ready", "x"]) && asks([proxy, "GET", "/hello", &host])
 }
 
-/// How long until the route is callable again.
-pub(super) fn recovery(stack: &Stack, since: Instant) -> Duration {
-    while !is_callable(stack, "mcp-gateway:8080") {
-        assert!(since.elapsed() < LIMIT, "not callable within {LIMIT:?}: {:#}", stack.status().json);
+/// How long until the route is callable again, if that is within the limit.
+fn recovers(stack: &Stack, namespace: &str, since: Instant) -> Option<Duration> {
+    while !is_callable(stack, proxy_of(namespace)) {
+        if since.elapsed() > LIMIT {
+            return None;
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
-    since.elapsed()
+    Some(since.elapsed())
+}
+
+/// The same where it must be.
+pub(super) fn recovery(stack: &Stack, namespace: &str, since: Instant) -> Duration {
+    let took = recovers(stack, namespace, since);
+    took.unwrap_or_else(|| panic!("not callable within {LIMIT:?}: {:#}", stack.status().json))
 }
 
 /// Waits until the engine has reset the back-off of each.
@@ -64,31 +77,37 @@ fn rounds() -> u32 {
     std::env::var("MCP_TUNNELS_HEAL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
 }
 
-/// Times of recovery by what was done.
-struct Times(Vec<(String, Vec<Duration>)>);
+/// Times of recovery by what was done; none where it took a command.
+struct Times(&'static str, Vec<(String, Vec<Option<Duration>>)>);
 
 impl Times {
-    fn add(&mut self, what: String, took: Duration) {
+    fn add(&mut self, what: &str, took: Option<Duration>) {
         // A long run says how far it is.
-        println!("{what:<32} {:.1} s", took.as_secs_f64());
-        match self.0.iter_mut().find(|(known, _)| *known == what) {
+        let told = took.map_or("not within the limit".into(), |took| format!("{:.1} s", took.as_secs_f64()));
+        println!("{}: {what:<32} {told}", self.0);
+        match self.1.iter_mut().find(|(known, _)| known == what) {
             Some((_, all)) => all.push(took),
-            None => self.0.push((what, vec![took])),
+            None => self.1.push((what.to_owned(), vec![took])),
         }
     }
+}
 
-    fn print(&mut self) {
-        for (what, all) in &mut self.0 {
-            all.sort();
-            let (median, worst) = (all[all.len() / 2], all[all.len() - 1]);
-            println!(
-                "{what:<32} {:>3} times, median {:.1} s, longest {:.1} s",
-                all.len(),
-                median.as_secs_f64(),
-                worst.as_secs_f64()
-            );
+impl Drop for Times {
+    fn drop(&mut self) {
+        for (what, all) in &mut self.1 {
+            let mut healed: Vec<f64> = all.iter().flatten().map(Duration::as_secs_f64).collect();
+            healed.sort_by(f64::total_cmp);
+            let times = match healed.as_slice() {
+                [] => String::new(),
+                [.., worst] => format!(", median {:.1} s, longest {worst:.1} s", healed[healed.len() / 2]),
+            };
+            println!("{}: {what:<32} healed {:>3} of {:>3} times{times}", self.0, healed.len(), all.len());
         }
     }
+}
+
+fn restart(stack: &Stack, service: &str) {
+    docker_says(["restart", "--time", "1", &stack.id(service).unwrap()]);
 }
 
 #[test]
@@ -97,27 +116,26 @@ fn engine_separate_heals_by_itself() {
     let stack = stack(engine, "heal", "separate");
     stack.up_ready();
     let before = stack.ids(PROGRAMS);
-    let mut times = Times(Vec::new());
+    let mut times = Times("separate", Vec::new());
     for _ in 0..rounds() {
         settle(&stack);
         for service in PROGRAMS {
             let since = Instant::now();
             stack.strike(&[service]);
-            times.add(format!("SIGKILL {service}"), recovery(&stack, since));
+            times.add(&format!("SIGKILL {service}"), Some(recovery(&stack, "separate", since)));
         }
         settle(&stack);
         let since = Instant::now();
         stack.strike(&PROGRAMS);
-        times.add("SIGKILL all at once".into(), recovery(&stack, since));
+        times.add("SIGKILL all at once", Some(recovery(&stack, "separate", since)));
         for service in PROGRAMS {
-            let id = stack.id(service).unwrap();
             let since = Instant::now();
-            docker_says(["restart", "--time", "1", &id]);
-            times.add(format!("docker restart {service}"), recovery(&stack, since));
+            restart(&stack, service);
+            times.add(&format!("docker restart {service}"), Some(recovery(&stack, "separate", since)));
         }
         assert!(is_callable(&stack, "mcp-gateway:8080"));
     }
-    times.print();
+    drop(times);
     assert_eq!(stack.ids(PROGRAMS), before, "the same containers");
     let status = stack.status_within(30).expect(0);
     assert_eq!(status.data()["ready"], true, "{:#}", status.json);
@@ -125,53 +143,96 @@ fn engine_separate_heals_by_itself() {
 }
 
 #[test]
-fn engine_separate_outlives_a_server_that_is_gone() {
+fn engine_a_server_that_is_gone_is_outlived() {
     let Some(engine) = engine("a server that is gone") else { return };
-    let stack = stack(engine, "gone", "separate");
-    stack.up_ready();
-    let others = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
-    let own = stack.id("own").unwrap();
-    docker_says(["stop", "--time", "1", &own]);
-    let status = stack.status().expect(1);
-    assert_eq!(status.data()["connections"]["registered"], 4, "the tunnel itself keeps running: {:#}", status.json);
-    assert!(!is_callable(&stack, "mcp-gateway:8080"));
-    std::thread::sleep(Duration::from_secs(if rounds() > 3 { 60 } else { 5 }));
-    docker_says(["start", &own]);
-    let took = recovery(&stack, Instant::now());
-    println!("server back after being gone      {:.1} s", took.as_secs_f64());
-    let now = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
-    assert_eq!(now, others, "nothing else was started anew");
+    let outlives = |namespace: &str| {
+        let stack = stack(engine, &format!("gone{namespace}"), namespace);
+        stack.up_ready();
+        let others = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
+        let own = stack.id("own").unwrap();
+        docker_says(["stop", "--time", "1", &own]);
+        let status = stack.status().expect(1);
+        assert_eq!(status.data()["connections"]["registered"], 4, "the tunnel itself keeps running: {:#}", status.json);
+        assert!(!is_callable(&stack, proxy_of(namespace)));
+        std::thread::sleep(Duration::from_secs(if rounds() > 3 { 60 } else { 5 }));
+        docker_says(["start", &own]);
+        let took = recovery(&stack, namespace, Instant::now());
+        println!("{namespace}: server back after being gone     {:.1} s", took.as_secs_f64());
+        let now = ["mcp-gateway", "cloudflared"].map(|name| stack.inspect(name)["State"]["StartedAt"].clone());
+        assert_eq!(now, others, "nothing else was started anew");
+    };
+    std::thread::scope(|scope| ["separate", "shared"].map(|n| scope.spawn(move || outlives(n))).map(|_| ()));
 }
 
+/// What does not own the namespace comes back by itself; what ends the proxy is healed by a command, which is named.
 #[test]
-fn engine_shared_does_not_heal_from_the_proxys_death() {
+fn engine_shared_heals_from_every_death_but_the_proxys() {
     let Some(engine) = engine("deaths under `shared`") else { return };
-    let stack = stack(engine, "sharedheal", "shared");
-    stack.up_ready();
-    let callable = || is_callable(&stack, "localhost:8080");
-    assert!(callable());
-    // What does not own the namespace comes back by itself.
-    for service in ["cloudflared", "own"] {
-        settle(&stack);
-        let since = Instant::now();
-        stack.strike(&[service]);
-        until("callable again", callable);
-        println!("shared: SIGKILL {service:<17} {:.1} s", since.elapsed().as_secs_f64());
-    }
-    settle(&stack);
-    stack.kill("mcp-gateway");
-    std::thread::sleep(LIMIT);
-    assert!(!callable(), "it came back by itself: say so in README and docs");
-    let status = stack.status().expect(1);
-    let finding = status.finding("proxy-netns-orphaned");
-    assert!(finding["fix"].as_str().unwrap().contains("\"namespace\":\"separate\""), "{finding}");
-    // The finding's own words.
-    stack.call(["render"]).json(json!({"namespace": "separate"})).run().expect(0);
-    stack.up_ready();
-    assert!(is_callable(&stack, "mcp-gateway:8080"));
-    settle(&stack);
-    stack.strike(&["mcp-gateway"]);
-    recovery(&stack, Instant::now());
+    let ready_stack = |label: &str| {
+        let stack = stack(engine, label, "shared");
+        stack.up_ready();
+        assert!(is_callable(&stack, "localhost:8080"));
+        stack
+    };
+    let heals = |label: &str| {
+        let stack = ready_stack(label);
+        let mut times = Times("shared", Vec::new());
+        for _ in 0..rounds() {
+            settle(&stack);
+            for service in ["cloudflared", "own"] {
+                let since = Instant::now();
+                stack.strike(&[service]);
+                times.add(&format!("SIGKILL {service}"), Some(recovery(&stack, "shared", since)));
+            }
+            for service in ["cloudflared", "own"] {
+                let since = Instant::now();
+                restart(&stack, service);
+                times.add(&format!("docker restart {service}"), Some(recovery(&stack, "shared", since)));
+            }
+        }
+    };
+    let is_lost = |label: &str, what: &str, ends: fn(&Stack)| {
+        let stack = ready_stack(label);
+        let mut times = Times("shared", Vec::new());
+        for _ in 0..rounds().div_ceil(3) {
+            settle(&stack);
+            let since = Instant::now();
+            ends(&stack);
+            let took = recovers(&stack, "shared", since);
+            times.add(what, took);
+            let status = stack.status();
+            if took.is_none() {
+                let lost = ["proxy-netns-orphaned", "netns-owner-not-running", "service-stopped"];
+                let root = status.findings().first().copied().unwrap_or_default().to_owned();
+                assert!(status.code == 1 && lost.contains(&root.as_str()), "{what}: {:#}", status.json);
+                let fix = status.finding(&root)["fix"].as_str().unwrap();
+                assert!(root == "service-stopped" || fix.contains("\"namespace\":\"separate\""), "{what}: {fix}");
+            }
+            stack.up_ready();
+            assert!(is_callable(&stack, "localhost:8080"), "`up` heals it");
+        }
+        (stack, times.1.iter().all(|(_, all)| all.iter().all(Option::is_none)))
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| heals("sharedheal"));
+        scope.spawn(|| {
+            let kill = |stack: &Stack| stack.strike(&["mcp-gateway"]);
+            let (stack, always) = is_lost("sharedkill", "SIGKILL mcp-gateway", kill);
+            assert!(always, "it came back by itself: say so in README and docs");
+            // The finding's own words.
+            stack.call(["render"]).json(json!({"namespace": "separate"})).run().expect(0);
+            stack.up_ready();
+            settle(&stack);
+            stack.strike(&["mcp-gateway"]);
+            recovery(&stack, "separate", Instant::now());
+        });
+        scope.spawn(|| {
+            let (_, always) =
+                is_lost("sharedrestart", "docker restart mcp-gateway", |stack| restart(stack, "mcp-gateway"));
+            assert!(always, "it came back by itself: say so in README and docs");
+        });
+        scope.spawn(|| is_lost("sharedall", "SIGKILL all at once", |stack| stack.strike(&PROGRAMS)));
+    });
 }
 
 /// Whether a container answers on a port of another, dialled by its address.

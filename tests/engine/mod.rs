@@ -6,6 +6,7 @@ pub(crate) mod call;
 mod changes;
 mod confined;
 mod diagnose;
+mod dns;
 mod edge;
 mod faults;
 mod heal;

@@ -15,7 +15,7 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupErrorKind, SockType, getaddrin
 use self::http::{Request, Security};
 use self::mcp::{Client, Met};
 use self::messages::{PathOnHost, redirected};
-use super::wire::{Got, Http, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
+use super::wire::{Got, Http, LONGEST_LOOKUP, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::os::process;
 
 /// Tries a route; never longer than its limit.
@@ -25,7 +25,7 @@ pub(super) fn try_route(target: &ProbeTarget) -> Seen {
     let mut seen = Seen::default();
     let ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let below = |got: Got, ms: u64| Try { step: Step::Lookup, path: String::new(), host: String::new(), got, ms };
-    match look_up(&target.host, deadline) {
+    match look_up(&target.host, deadline.min(begun + Duration::from_millis(LONGEST_LOOKUP))) {
         Err(got) => seen.tries.push(below(got, ms())),
         Ok(addresses) => {
             let allowed: Vec<Ipv4Addr> =
