@@ -1,5 +1,6 @@
 //! All texts of the pattern tables in one automaton, so that a line is looked through once.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -43,8 +44,9 @@ impl Matcher {
     /// When the texts make no automaton, which they do in every test.
     fn new() -> Result<Self, BuildError> {
         let mut texts: Vec<&'static str> = Vec::new();
+        let mut numbers: HashMap<&'static str, usize> = HashMap::new();
         let mut number = |text: &'static str| {
-            texts.iter().position(|known| *known == text).unwrap_or_else(|| {
+            *numbers.entry(text).or_insert_with(|| {
                 texts.push(text);
                 texts.len() - 1
             })
