@@ -53,12 +53,14 @@ impl EnvFile {
     /// The value that Compose takes: the last assignment wins. Where Compose refuses the file, what the line says.
     /// Bytes that are not UTF-8 are shown as U+FFFD.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
-        self.values().remove(key)
+        let last = self.parse().assignments.into_iter().rev().find(|a| *a.key == *key)?;
+        Some(String::from_utf8_lossy(&last.value).into_owned())
     }
 
     /// Every variable with the value that Compose takes.
     pub(crate) fn values(&self) -> BTreeMap<String, String> {
-        self.parse().assignments.into_iter().map(|a| (a.key, String::from_utf8_lossy(&a.value).into_owned())).collect()
+        let shown = |a: Assignment| (a.key.to_string(), String::from_utf8_lossy(&a.value).into_owned());
+        self.parse().assignments.into_iter().map(shown).collect()
     }
 
     /// A text of a compose file with the variables of this file put in; `None` where Compose refuses it.
@@ -71,7 +73,7 @@ impl EnvFile {
 
     /// Names of all variables that the file sets.
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.parse().assignments.into_iter().map(|a| a.key).collect()
+        self.parse().assignments.into_iter().map(|a| a.key.to_string()).collect()
     }
 
     /// Why Compose refuses the file; the first one is what it would name.
@@ -97,13 +99,13 @@ impl EnvFile {
             return Err(EnvFault::Utf16);
         }
         // What Compose reads as this value is left as it is written.
-        if self.holds(&before, key, value).is_ok() {
+        if self.holds(self, &before, key, value).is_ok() {
             return Ok(false);
         }
         let mut fault = None;
         for way in [Way::Bare, Way::AsBefore, Way::Quoted, Way::RestOfLine] {
             let candidate = Self::new(self.with(&before, key, value, way));
-            match candidate.holds(&before, key, value) {
+            match candidate.holds(self, &before, key, value) {
                 Ok(()) => {
                     let changed = candidate != *self;
                     *self = candidate;
@@ -121,7 +123,7 @@ impl EnvFile {
 
     /// The content with every occurrence of the key changed: an old token in a line without effect is still a secret.
     fn with(&self, before: &Parsed, key: &str, value: &str, way: Way) -> Vec<u8> {
-        let mut places = before.assignments.iter().filter(|a| a.key == key).peekable();
+        let mut places = before.assignments.iter().filter(|a| *a.key == *key).peekable();
         if places.peek().is_none() {
             let mut bytes = self.bytes.clone();
             let ending: &[u8] = if bytes.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
@@ -161,20 +163,27 @@ impl EnvFile {
         (span, format!("{quote}{value}{quote}"))
     }
 
-    /// Whether Compose reads this value from this content, and everything else as before.
-    fn holds(&self, before: &Parsed, key: &str, value: &str) -> Result<(), EnvFault> {
+    /// Whether Compose reads this value from this content, and everything else as in the original.
+    fn holds(&self, original: &Self, before: &Parsed, key: &str, value: &str) -> Result<(), EnvFault> {
         let after = self.parse();
         if let Some(fault) = after.faults.first() {
             return Err(fault.clone());
         }
-        fn others<'p>(parsed: &'p Parsed, key: &'p str) -> impl Iterator<Item = (&'p str, &'p [u8])> {
-            parsed.assignments.iter().filter(move |a| a.key != key).map(|a| (a.key.as_str(), a.raw.as_slice()))
+        fn others<'p>(
+            file: &'p EnvFile,
+            parsed: &'p Parsed,
+            key: &'p str,
+        ) -> impl Iterator<Item = (&'p str, &'p [u8])> {
+            let others = parsed.assignments.iter().filter(move |a| *a.key != *key);
+            others.map(|a| (&*a.key, &file.bytes[a.span.clone()]))
         }
-        let mut read = after.assignments.iter().filter(|a| a.key == key).peekable();
+        let mut read = after.assignments.iter().filter(|a| *a.key == *key).peekable();
         // As it is written, too: a `$NAME` that comes behind it may be empty today.
-        let written = |raw: &[u8]| ["", "\"", "'"].iter().any(|q| raw == format!("{q}{value}{q}").as_bytes());
-        let is_set = read.peek().is_some() && read.all(|a| a.value == value.as_bytes() && written(&a.raw));
-        if is_set && others(before, key).eq(others(&after, key)) {
+        let written = |span: &Range<usize>| {
+            ["", "\"", "'"].iter().any(|q| self.bytes[span.clone()] == *format!("{q}{value}{q}").as_bytes())
+        };
+        let is_set = read.peek().is_some() && read.all(|a| *a.value == *value.as_bytes() && written(&a.span));
+        if is_set && others(original, before, key).eq(others(self, &after, key)) {
             return Ok(());
         }
         // A value that cannot be set in a file that is broken elsewhere: that is what has to be corrected.

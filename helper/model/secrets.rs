@@ -42,7 +42,7 @@ pub(crate) fn learn<'a>(
     // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
     let domain = env.get(env_file::DOMAIN).unwrap_or_default();
     values.retain(|value| !services.contains(value) && value.trim() != domain.trim());
-    values.iter().for_each(|value| guard(value));
+    values.into_iter().for_each(|value| guard(&value));
     if let Some(text) = text_of(deployment, path::GATEWAY) {
         learn_settings(&text);
     }

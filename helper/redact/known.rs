@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{PoisonError, RwLock};
 
 use base64::Engine;
@@ -29,10 +30,11 @@ static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
 
 #[derive(Default)]
 struct Known {
-    values: HashSet<String>,
+    /// Hashes of all of them.
+    values: HashSet<u64>,
     /// Replaced as they stand, by their first bytes, the longest first, so that a secret that contains another goes as a
     /// whole.
-    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, String)>>,
+    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, Box<str>)>>,
     /// Hashes of all pieces of random values.
     pieces: HashSet<u64>,
     /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
@@ -83,7 +85,9 @@ fn remember(secret: &str) {
 
 impl Known {
     fn add(&mut self, secret: &str) {
-        if !self.values.insert(secret.to_owned()) {
+        let mut hasher = DefaultHasher::new();
+        secret.hash(&mut hasher);
+        if !self.values.insert(hasher.finish()) {
             return;
         }
         if is_random(secret) && self.pieces.len() < MOST_PIECES {
@@ -96,7 +100,7 @@ impl Known {
         let encoded = encoded.into_iter().filter(|form| form.len() >= LONG);
         for form in std::iter::once(secret.to_owned()).chain(escaped(secret)).chain(encoded) {
             if let Some(beginning) = form.as_bytes().first_chunk() {
-                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form));
+                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form.into()));
             }
         }
     }

@@ -19,7 +19,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{OnceLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use rustix::process::{Pid, Signal, kill_process};
@@ -106,6 +106,8 @@ pub(crate) struct Answer {
     pub(crate) length: usize,
     /// Standard error.
     pub(crate) stderr: String,
+    /// Most memory that it had at once, in KiB, as far as the system tells.
+    pub(crate) peak: u64,
 }
 
 /// Begins a call of the helper.
@@ -231,15 +233,19 @@ impl Call {
         let (done, over) = mpsc::channel::<()>();
         let limit = self.limit.unwrap_or(Duration::from_secs(600));
         let watchdog = std::thread::spawn(move || {
-            let hangs = over.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-            if hangs {
-                let _ = kill_process(id, Signal::KILL);
+            let (begun, mut peak) = (Instant::now(), 0);
+            while over.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+                peak = memory(id).unwrap_or(0).max(peak);
+                if begun.elapsed() > limit {
+                    let _ = kill_process(id, Signal::KILL);
+                    return Err(peak);
+                }
             }
-            hangs
+            Ok(peak)
         });
         let out = child.wait_with_output().unwrap();
         drop(done);
-        assert!(!watchdog.join().unwrap(), "it was not done within {limit:?}");
+        let peak = watchdog.join().unwrap().unwrap_or_else(|peak| panic!("not done within {limit:?}; {peak} KiB"));
         feeder.join().unwrap();
         let stdout = String::from_utf8(out.stdout).expect("standard output is UTF-8");
         let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
@@ -248,6 +254,7 @@ impl Call {
             json: one_object(&stdout),
             length: stdout.len(),
             stderr,
+            peak,
         };
         self.check(&answer, &stdout);
         if let (Some(before), Some(dir)) = (before, &self.dir) {
@@ -394,6 +401,16 @@ impl Answer {
         assert_eq!(self.code, code, "{:#}\n{}", self.json, self.stderr);
         self
     }
+}
+
+/// Between two looks at a process.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The most memory that a process had so far, in KiB (proc(5)).
+fn memory(id: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", id.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// Lines of the certificates, as far as they are certificates.

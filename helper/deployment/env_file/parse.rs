@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::interpolate::{self, Room, Unusable};
 
@@ -83,12 +84,10 @@ impl EnvFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
     /// Name of the variable.
-    pub(super) key: String,
+    pub(super) key: Rc<str>,
     /// The value that Compose takes.
-    pub(super) value: Vec<u8>,
-    /// The value as it is written, quotes included.
-    pub(super) raw: Vec<u8>,
-    /// Where it is written.
+    pub(super) value: Rc<[u8]>,
+    /// Where it is written, quotes included.
     pub(super) span: Range<usize>,
     /// What is around it.
     pub(super) quote: Quote,
@@ -177,7 +176,7 @@ struct Reader<'a> {
     at: usize,
     parsed: Parsed,
     /// What interpolation sees: the values so far.
-    values: BTreeMap<String, Vec<u8>>,
+    values: BTreeMap<Rc<str>, Rc<[u8]>>,
     room: Room,
     /// A place of the file, and its line: lines are counted on from there.
     counted: (usize, usize),
@@ -327,7 +326,8 @@ impl<'a> Reader<'a> {
         span: Range<usize>,
         quote: Quote,
     ) -> Result<(), EnvFault> {
-        let result = interpolate::substitute(text, &|name| self.values.get(name).cloned(), &self.room);
+        let result =
+            interpolate::substitute(text, &|name| self.values.get(name).map(|value| value.to_vec()), &self.room);
         let (value, fault) = match result {
             Ok(value) if value.contains(&0) => (value, Some(EnvFault::Nul { line, key: key.clone() })),
             Ok(value) => (value, None),
@@ -339,9 +339,9 @@ impl<'a> Reader<'a> {
     }
 
     fn push(&mut self, key: String, value: Vec<u8>, span: Range<usize>, quote: Quote) {
-        self.values.insert(key.clone(), value.clone());
-        let raw = self.bytes[span.clone()].to_vec();
-        self.parsed.assignments.push(Assignment { key, value, raw, span, quote });
+        let (key, value) = (Rc::<str>::from(key), Rc::<[u8]>::from(value));
+        self.values.insert(Rc::clone(&key), Rc::clone(&value));
+        self.parsed.assignments.push(Assignment { key, value, span, quote });
     }
 }
 
