@@ -4,6 +4,7 @@ mod interpolate;
 mod parse;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 pub(crate) use interpolate::Room;
@@ -93,19 +94,19 @@ impl EnvFile {
     /// # Errors
     /// When Compose would read another value, or refuse the file. The content is as it was then.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<bool, EnvFault> {
-        let before = self.parse();
+        let before = self.about(key);
         // Places are those of the decoded text.
         if before.faults.first() == Some(&EnvFault::Utf16) {
             return Err(EnvFault::Utf16);
         }
         // What Compose reads as this value is left as it is written.
-        if self.holds(self, &before, key, value).is_ok() {
+        if self.holds(&before, key, value).is_ok() {
             return Ok(false);
         }
         let mut fault = None;
         for way in [Way::Bare, Way::AsBefore, Way::Quoted, Way::RestOfLine] {
             let candidate = Self::new(self.with(&before, key, value, way));
-            match candidate.holds(self, &before, key, value) {
+            match candidate.holds(&before, key, value) {
                 Ok(()) => {
                     let changed = candidate != *self;
                     *self = candidate;
@@ -121,10 +122,17 @@ impl EnvFile {
         parse::parse(&self.bytes)
     }
 
+    fn about(&self, key: &str) -> About {
+        let Parsed { assignments, faults } = self.parse();
+        let mut others = DefaultHasher::new();
+        let is_other = |a: &&Assignment| *a.key != *key;
+        assignments.iter().filter(is_other).for_each(|a| (&a.key, &self.bytes.get(a.span.clone())).hash(&mut others));
+        About { places: assignments.into_iter().filter(|a| *a.key == *key).collect(), others: others.finish(), faults }
+    }
+
     /// The content with every occurrence of the key changed: an old token in a line without effect is still a secret.
-    fn with(&self, before: &Parsed, key: &str, value: &str, way: Way) -> Vec<u8> {
-        let mut places = before.assignments.iter().filter(|a| *a.key == *key).peekable();
-        if places.peek().is_none() {
+    fn with(&self, before: &About, key: &str, value: &str, way: Way) -> Vec<u8> {
+        if before.places.is_empty() {
             let mut bytes = self.bytes.clone();
             let ending: &[u8] = if bytes.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
             if !bytes.is_empty() && !bytes.ends_with(b"\n") {
@@ -135,7 +143,7 @@ impl EnvFile {
             return bytes;
         }
         let (mut bytes, mut from) = (Vec::new(), 0);
-        for place in places {
+        for place in &before.places {
             let (span, new) = self.replacement(place, value, way);
             // The rest of a line may have another assignment in it.
             if span.start >= from {
@@ -163,32 +171,32 @@ impl EnvFile {
         (span, format!("{quote}{value}{quote}"))
     }
 
-    /// Whether Compose reads this value from this content, and everything else as in the original.
-    fn holds(&self, original: &Self, before: &Parsed, key: &str, value: &str) -> Result<(), EnvFault> {
-        let after = self.parse();
+    /// Whether Compose reads this value from this content, and everything else as before.
+    fn holds(&self, before: &About, key: &str, value: &str) -> Result<(), EnvFault> {
+        let after = self.about(key);
         if let Some(fault) = after.faults.first() {
             return Err(fault.clone());
         }
-        fn others<'p>(
-            file: &'p EnvFile,
-            parsed: &'p Parsed,
-            key: &'p str,
-        ) -> impl Iterator<Item = (&'p str, &'p [u8])> {
-            let others = parsed.assignments.iter().filter(move |a| *a.key != *key);
-            others.map(|a| (&*a.key, &file.bytes[a.span.clone()]))
-        }
-        let mut read = after.assignments.iter().filter(|a| *a.key == *key).peekable();
         // As it is written, too: a `$NAME` that comes behind it may be empty today.
         let written = |span: &Range<usize>| {
             ["", "\"", "'"].iter().any(|q| self.bytes[span.clone()] == *format!("{q}{value}{q}").as_bytes())
         };
-        let is_set = read.peek().is_some() && read.all(|a| *a.value == *value.as_bytes() && written(&a.span));
-        if is_set && others(original, before, key).eq(others(self, &after, key)) {
+        let is_set = |a: &Assignment| *a.value == *value.as_bytes() && written(&a.span);
+        if !after.places.is_empty() && after.places.iter().all(is_set) && before.others == after.others {
             return Ok(());
         }
         // A value that cannot be set in a file that is broken elsewhere: that is what has to be corrected.
         Err(before.faults.first().cloned().unwrap_or_else(|| EnvFault::NotReadBack { key: key.to_owned() }))
     }
+}
+
+/// What a file says of one variable.
+struct About {
+    /// Where it is set.
+    places: Vec<Assignment>,
+    /// Hash of what the file says of all others.
+    others: u64,
+    faults: Vec<EnvFault>,
 }
 
 /// How a value is written into a line that has one; the first way that reads back is taken.
