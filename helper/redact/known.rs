@@ -34,7 +34,7 @@ struct Known {
     values: HashSet<u64>,
     /// Replaced as they stand, by their first bytes, the longest first, so that a secret that contains another goes as a
     /// whole.
-    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, Box<str>)>>,
+    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, String)>>,
     /// Hashes of all pieces of random values.
     pieces: HashSet<u64>,
     /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
@@ -100,7 +100,7 @@ impl Known {
         let encoded = encoded.into_iter().filter(|form| form.len() >= LONG);
         for form in std::iter::once(secret.to_owned()).chain(escaped(secret)).chain(encoded) {
             if let Some(beginning) = form.as_bytes().first_chunk() {
-                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form.into()));
+                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form));
             }
         }
     }
