@@ -1,6 +1,7 @@
 //! Properties of everything that reads free text, thousands of cases each, in the process. Those of `.env` that need its
 //! grammar are in `deployment/env_file/tests.rs`.
 
+mod compose;
 mod nasty;
 mod targets;
 

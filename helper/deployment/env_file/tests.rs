@@ -339,17 +339,43 @@ fn compose_reads_env_in_the_same_way() {
             assert_eq!(ours.get(key).as_ref(), theirs.get(key), "{key}: {line:?}");
         }
     }
-    for text in odd.into_iter().take(alone) {
-        let text = format!("{FIRST}{text}\nLAST=1\n");
-        let env = EnvFile::new(text.clone());
-        let keys: Vec<String> = env.values().into_keys().filter(|key| !key.contains(['[', '"'])).collect();
-        match compose_reads(folder.path(), text.as_bytes(), &keys) {
-            None => assert_ne!(env.faults(), [], "{text:?}"),
-            Some(theirs) => {
-                assert_eq!(env.faults(), [], "{text:?}");
-                for key in keys {
-                    assert_eq!(env.get(&key).as_ref(), theirs.get(&key), "{key} of {text:?}");
-                }
+    let odd = odd.into_iter().take(alone).map(|text| format!("{FIRST}{text}\nLAST=1\n").into_bytes());
+    odd.chain(of_the_fuzzer(alone)).for_each(|bytes| is_read_alike(folder.path(), &bytes));
+}
+
+/// What the fuzzer begins with, and some of what it found where it ran.
+fn of_the_fuzzer(most: usize) -> impl Iterator<Item = Vec<u8>> {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let files = move |folder: &str, most| {
+        let entries = std::fs::read_dir(fuzz.join(folder)).into_iter().flatten();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().take(most).map(|file| std::fs::read(file).unwrap())
+    };
+    files("seeds/env", usize::MAX).chain(files("corpus/env", most))
+}
+
+fn is_read_alike(folder: &Path, bytes: &[u8]) {
+    let env = EnvFile::new(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let keys: Vec<String> = env.values().into_keys().collect();
+    // Compose obeys some of its own, and not every name is one in YAML.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    if keys.iter().any(|key| key.starts_with("COMPOSE_") || key.starts_with("DOCKER_")) {
+        return;
+    }
+    let mut keys: Vec<String> = keys
+        .into_iter()
+        .filter(|key| key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.chars().all(is_plain))
+        .collect();
+    // A list may not be empty.
+    keys.push("NOT_SET".to_owned());
+    match compose_reads(folder, bytes, &keys) {
+        None => assert_ne!(env.faults(), [], "{text:?}"),
+        Some(theirs) => {
+            assert_eq!(env.faults(), [], "{text:?}");
+            for key in keys.iter().filter(|_| env.not_utf8().is_none()) {
+                assert_eq!(env.get(key).as_ref(), theirs.get(key), "{key} of {text:?}");
             }
         }
     }
