@@ -468,17 +468,3 @@ fn without_docker_the_files_are_diagnosed() {
     chmod(&dir.join("data/tls.key"), 0o600);
     call().finding("proxy-key-denied");
 }
-
-#[test]
-fn a_docker_that_hangs_is_left() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let bin = parent.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let sleep = crate::support::posix("sleep");
-    script(&bin, "docker", &format!("#!/bin/sh\nexec {} 120\n", sleep.display()));
-    let began = Instant::now();
-    let answer = helper(["diagnose"]).dir(&dir).path(&[&bin]).changes_nothing().run().expect(1);
-    root(&answer, "docker-daemon-down");
-    assert!(began.elapsed() < Duration::from_secs(60), "the limit is the feature: {:?}", began.elapsed());
-}

@@ -372,7 +372,7 @@ fn whatever_docker_does() {
     deployment(parent.path());
     let ready = Laid::of(parent.path());
     // They wait for what never comes, most of them.
-    each_at_once(&cases, if is_long() { 12 } else { 2 }, |((docker, text), name, request)| {
+    each_at_once(&cases, 12, |((docker, text), name, request)| {
         let parent = folder();
         let dir = ready.lay_out(parent.path());
         let bin = parent.path().join("bin");
