@@ -1541,7 +1541,7 @@ rules! {
         title: "packets of QUIC are too large for the network",
         symptom: "`message too long`, `A message sent on a datagram socket was larger than …`",
         cause: "a VPN or the Docker network has an MTU below 1280, and QUIC packets are not fragmented",
-        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more",
+        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more, then run `{helper} down --dir {dir}` and `{helper} up --dir {dir}`: a network that exists keeps its MTU",
         cure: Cure::Render,
     }
     EdgePostQuantum = "edge-post-quantum" [Edge, Warning, TROUBLE] {

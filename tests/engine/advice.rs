@@ -138,17 +138,18 @@ fn engine_where_quic_cannot_work_the_fix_leads_to_http2() {
         assert_eq!(cured.data()["protocol"], "http2", "{:#}", cured.json);
         assert!(!cured.findings().contains(&id), "{:#}", cured.json);
         stack.assert_no_token();
-        stack
+        (stack, commands(&broken, id))
     };
     std::thread::scope(|scope| {
         scope.spawn(|| comes_up("adquic", "noquic", &services(&[("own", "")]), "edge-quic-unsupported"));
         scope.spawn(|| {
-            let stack = comes_up("admtu", "healthy", &narrow(1200), "edge-mtu");
-            // A network that exists keeps its MTU.
+            let (stack, printed) = comes_up("admtu", "healthy", &narrow(1200), "edge-mtu");
+            // The other way, which is the person's: a network that exists keeps its MTU.
             stack.call(["render"]).json(json!({"protocol": null})).run().expect(0);
             stack.write("docker-compose.override.yaml", &narrow(1280));
-            assert!(stack.down().code < 2);
-            let up = stack.up_ready();
+            let [_, _, down, up] = &printed[..] else { panic!("{printed:?}") };
+            assert!(run(down, &stack.dir, "").code < 2);
+            let up = ready(run(up, &stack.dir, ""));
             assert!(!up.findings().contains(&"edge-mtu"), "{:#}", up.json);
             assert_eq!(up.data()["protocol"], "quic", "{:#}", up.json);
         });
