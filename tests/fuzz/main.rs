@@ -40,9 +40,9 @@ mod targets;
 
 use std::sync::LazyLock;
 
-use targets::{TARGETS, Target};
+use targets::{Property, TARGETS};
 
-static TARGET: LazyLock<&Target> = LazyLock::new(|| {
+static TARGET: LazyLock<&Property> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("FUZZ_TARGET is one of {names:?}"))
