@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::text::{Range, continued, head};
+use super::text::{Range, continued, head, merged};
 
 /// Shorter values are not hidden, whatever their names say, in bytes.
 pub(crate) const SHORTEST: usize = 4;
@@ -227,9 +227,15 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let Some(known) = known.as_ref() else { return Vec::new() };
     let whole = (0..text.len()).filter_map(|at| Some((at, known.end_of(text, at)?)));
-    let mut ranges: Vec<Range> = whole.collect();
+    let mut ranges = merged(whole.collect());
     let mut from = 0;
-    for piece in known.found(text) {
+    // A piece of what goes as a whole takes no name along that it is written to: `key=…`.
+    let whole = ranges.clone();
+    let is_within = |(start, end): Range| {
+        let before = whole.partition_point(|(begin, _)| *begin <= start);
+        before.checked_sub(1).is_some_and(|at| end <= whole[at].1)
+    };
+    for piece in known.found(text).into_iter().filter(|piece| !is_within(*piece)) {
         let word = word_around(text, piece, from);
         from = word.1;
         ranges.push(word);
@@ -242,7 +248,8 @@ fn word_around(text: &str, (mut start, mut end): Range, from: usize) -> Range {
     let joins = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'=');
     let bytes = text.as_bytes();
     if joins(&bytes[start]) {
-        let front = bytes[from.min(start)..start].iter().rev().take_while(|b| joins(b)).count();
+        // In front a sign is no padding: a name is written before it.
+        let front = bytes[from.min(start)..start].iter().rev().take_while(|b| joins(b) && **b != b'=').count();
         start -= front;
         // The letter of an escaped line break stays.
         start += usize::from(front > 0 && bytes[..start].ends_with(b"\\"));
@@ -318,6 +325,10 @@ mod tests {
             assert!(!left(PIECE), "{form}: {clean}");
         }
         assert_eq!(redact("Zk7Qp2xLw and its like"), "Zk7Qp2xLw and its like");
+        // The name that it is written to is no part of it.
+        for value in [secret, &secret[3..20]] {
+            assert_eq!(redact(&format!("key={value} failed")), format!("key={REDACTED} failed"));
+        }
     }
 
     #[test]

@@ -171,8 +171,13 @@ fn is_key_hex(run: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::redact;
+    use super::super::text::{merged, replaced};
     use super::*;
+
+    /// By shape alone: what other tests of this process know as secrets plays no part.
+    fn redact(text: &str) -> String {
+        replaced(text, &merged(keys_and_tokens(text))).into_owned()
+    }
 
     const TOKEN: &str = "eyJhIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzIjoic2VjcmV0In0=";
 
