@@ -27,7 +27,7 @@ pub(crate) struct TokenRequest {}
 /// What `token set` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SetData {
-    /// What was given.
+    /// What was given, `missing` for empty input; where it is not `set`, `.env` was not changed.
     state: TokenStateName,
     /// First twelve hex digits of the token's SHA-256.
     fingerprint: Option<String>,
@@ -112,7 +112,12 @@ fn refused(fault: Malformed) -> Report<SetData> {
     let state = TokenState::from(fault).name();
     let data = SetData { state, fingerprint: None, tunnel_id: None, changed: false };
     let mut report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
-    report.findings.push(secrets::finding_for(&fault));
+    // The row's words are about the token in `.env`, which is as it was.
+    let mut finding = secrets::finding_for(&fault);
+    finding.title = "the input is not a tunnel token, so `.env` was not changed".to_owned();
+    finding.cause = fault.to_string();
+    finding.evidence.clear();
+    report.findings.push(finding);
     report
 }
 

@@ -883,9 +883,9 @@ rules! {
         cure: Cure::ByHandThen,
     }
     EditNotReplaced = "edit-not-replaced" [Files, Warning, REFERENCE] {
-        title: "{subject|a file} was edited here, so its new version was not written",
+        title: "{subject|a file} was changed or made here, so its new version was not written",
         symptom: "the file is as it was, and does not say what the export or the bundle says",
-        cause: "the helper replaces only what it wrote itself",
+        cause: "an export or a bundle replaces only what an earlier one wrote; an edit, a file of your own and what `render` changed in a replica are kept",
         fix: "move the file aside, run the command again, and put your change into the new version",
         blocks: false,
     }

@@ -117,6 +117,10 @@ fn whatever_is_pasted_instead_of_a_token_is_told_apart_and_nothing_is_written() 
         assert_eq!(refused.findings(), [format!("token-{state}")], "{text}");
         let summary = refused.json["summary"].as_str().unwrap();
         assert!(summary.contains("nothing was written") && summary.contains(words), "{text}: {summary}");
+        // Of `.env`, which may hold a good token, it says nothing else than that it stays.
+        let finding = &refused.json["findings"][0];
+        assert_eq!(finding["title"], "the input is not a tunnel token, so `.env` was not changed", "{text}");
+        assert!(finding["cause"].as_str().unwrap().contains(words), "{text}: {finding}");
     }
 }
 

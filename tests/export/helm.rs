@@ -66,6 +66,24 @@ fn it_holds_what_the_pages_name_and_no_secret() {
     // What a `sample.yaml` of another image would be is not pinned.
     let sample = std::fs::read_to_string(out.join("sample.yaml")).unwrap();
     assert!(sample.contains("@sha256:") && sample.contains("--require-hashes"), "{sample}");
+    // What `apply.sh` makes can be removed again, the sample only where it goes along.
+    let removes = |out: &Path| {
+        let guide = std::fs::read_to_string(out.join("README.md")).unwrap();
+        let line = |text: &str| guide.lines().any(|line| line == text);
+        assert!(line("helm uninstall mcp-tunnel --namespace mcp-tunnel"), "{guide}");
+        assert!(line("kubectl --namespace mcp-tunnel delete secret mcp-tunnel-token mcp-tunnel-cert"), "{guide}");
+        assert!(guide.contains("kubectl delete namespace mcp-tunnel"), "{guide}");
+        line("kubectl delete -f sample.yaml")
+    };
+    assert!(removes(&out));
+    helper(["render"])
+        .dir(&dir)
+        .json(json!({"routes": {"lan": "http://10.1.2.3:80"}, "sample": false}))
+        .run()
+        .expect(0);
+    let bare = parent.path().join("bare");
+    export(&dir, json!({"to": "helm", "out": bare})).run().expect(0);
+    assert!(!bare.join("sample.yaml").exists() && !removes(&bare));
 }
 
 #[test]

@@ -201,6 +201,8 @@ fn a_changed_route_arrives_and_edits_of_that_host_stay() {
     let answer = init_from(&other, &second).run().expect(0);
     assert_eq!(answer.finding("edit-not-replaced")["subject"]["name"], "hello-mcp/server.py");
     assert_eq!(answer.finding("replica-file-gone")["subject"]["name"], "gone.txt");
+    let summary = answer.json["summary"].as_str().unwrap();
+    assert!(summary.contains("not up to date") && summary.contains("1 file "), "{summary}");
     assert_eq!(read(&other, "config/mcp-gateway.yaml"), read(&dir, "config/mcp-gateway.yaml"));
     assert!(String::from_utf8(read(&other, "hello-mcp/server.py")).unwrap().contains("there"));
     assert!(std::fs::read_to_string(other.join(".env")).unwrap().contains(&token("healthy")));
@@ -208,6 +210,16 @@ fn a_changed_route_arrives_and_edits_of_that_host_stay() {
     let env = std::fs::read_to_string(other.join(".env")).unwrap();
     let hash = crate::support::sha256(&read(&other, "config/mcp-gateway.yaml"));
     assert!(env.contains(&hash), "{env}");
+    // What `render` changed here is kept, too, also where nothing else is to be written.
+    helper(["render"]).dir(&other).json(json!({"routes": {"two": "http://10.1.2.4:80"}})).run().expect(0);
+    let before = read(&other, "config/mcp-gateway.yaml");
+    let answer = init_from(&other, &second).run().expect(0);
+    let kept = answer.json["findings"].as_array().unwrap().iter().filter(|f| f["id"] == "edit-not-replaced");
+    let kept: Vec<&str> = kept.map(|f| f["subject"]["name"].as_str().unwrap()).collect();
+    assert!(kept.contains(&"config/mcp-gateway.yaml"), "{kept:?}");
+    let summary = answer.json["summary"].as_str().unwrap();
+    assert!(summary.contains("not up to date") && summary.contains(&format!("{} files ", kept.len())), "{summary}");
+    assert_eq!(read(&other, "config/mcp-gateway.yaml"), before);
 }
 
 #[test]

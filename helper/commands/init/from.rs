@@ -12,7 +12,7 @@ use crate::export::replica::write;
 use crate::model::current::Current;
 use crate::os::archive;
 use crate::os::files::{self, Action, FileEntry};
-use crate::rules;
+use crate::rules::{self, RuleId};
 
 /// The command.
 ///
@@ -57,21 +57,31 @@ pub(super) fn run(
     let mut all = vec![FileEntry::of(deployment, "", existed)];
     all.extend(written.files);
     let changed = all.iter().filter(|file| matches!(file.action, Action::Created | Action::Updated)).count();
+    let kept = written.findings.iter().filter(|finding| finding.id == RuleId::EditNotReplaced).count();
     let made = Made { files: all, findings: written.findings, ..Made::default() };
     let mut report = report(deployment, &bundle.domain, made, caller, false)?;
-    report.summary = match (bundle.manifest.scope, changed) {
-        (_, 0) => format!("the replica of {} is up to date", bundle.domain),
-        (Scope::Certificate, _) => {
-            format!(
-                "the certificate of this replica of {} is updated; the proxy takes it without a restart",
-                bundle.domain
-            )
-        }
-        (Scope::Deployment, n) => format!("this replica of {} is written ({})", bundle.domain, count(n, "file")),
-    };
+    report.summary = summary(&bundle, changed, kept);
     report.skipped.extend(skipped);
     report.next.push(Next::person("delete the bundle on both hosts once the replica works: it holds the server's key"));
     Ok(report)
+}
+
+/// What was done; a replica in which files were kept does not say what the bundle says.
+fn summary(bundle: &Bundle, changed: usize, kept: usize) -> String {
+    let domain = &bundle.domain;
+    let done = match (bundle.manifest.scope, changed, kept) {
+        (_, 0, 0) => return format!("the replica of {domain} is up to date"),
+        (_, 0, _) => format!("nothing of this replica of {domain} was changed"),
+        (Scope::Certificate, ..) => {
+            format!("the certificate of this replica of {domain} is updated; the proxy takes it without a restart")
+        }
+        (Scope::Deployment, n, _) => format!("this replica of {domain} is written ({})", count(n, "file")),
+    };
+    match kept {
+        0 => done,
+        1 => format!("{done}; it is not up to date: 1 file that differs from the bundle was kept"),
+        n => format!("{done}; it is not up to date: {n} files that differ from the bundle were kept"),
+    }
 }
 
 /// The directory must be empty, a replica of this tunnel, or a person's own beginning of one.

@@ -16,6 +16,7 @@ pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[Le
         include_str!("guide.md"),
         &[
             ("@SAMPLE@", if scripts.has_sample { sample } else { "" }),
+            ("@REMOVE_SAMPLE@", if scripts.has_sample { "kubectl delete -f sample.yaml\n" } else { "" }),
             ("@SECRETS@", if scripts.has_secrets { secrets } else { "" }),
             ("@DOMAIN@", scripts.domain.as_str()),
             ("@CHART@", CHART),
