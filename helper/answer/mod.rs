@@ -262,6 +262,12 @@ fn limit(findings: &mut Vec<Finding>, skipped: &mut Vec<Skipped>) {
 
 /// The envelope of an error.
 pub(crate) fn failure(command: &str, error: &Error) -> Failure {
+    let hint = match error {
+        Error::Usage(_) if !command.is_empty() => {
+            format!("run `mcp-tunnels-helper {command} --help`, or `mcp-tunnels-helper schema` for every request")
+        }
+        error => error.hint(),
+    };
     Failure {
         schema: SCHEMA,
         command: command.to_owned(),
@@ -269,7 +275,7 @@ pub(crate) fn failure(command: &str, error: &Error) -> Failure {
         error: ErrorText {
             code: error.code(),
             message: redact::cut(&redact::foreign(&error.to_string()), 1000),
-            hint: redact::cut(&redact::foreign(&error.hint()), 1000),
+            hint: redact::cut(&redact::foreign(&hint), 1000),
         },
     }
 }

@@ -104,17 +104,26 @@ fn explain(error: &serde_json::Error) -> Error {
         return Error::request(format!("{unknown}: this command takes no fields"), "leave `--json` out");
     }
     let begins = |words: &[&str]| words.iter().any(|word| bare.starts_with(word));
-    let fields = "`mcp-tunnels-helper schema` shows the fields of every request";
+    let fields = "`mcp-tunnels-helper schema` shows the fields of every request".to_owned();
     let (message, hint) = if !error.is_data() {
-        (whole.as_str(), "fix the JSON at that place; in a shell, put it in single quotes: --json '{…}'")
+        (whole.as_str(), "fix the JSON at that place; in a shell, put it in single quotes: --json '{…}'".to_owned())
     } else if begins(&OF_VALUES) {
         (whole.as_str(), fields)
     } else if begins(&OF_FIELDS) {
-        (bare, fields)
+        (bare, nearest(bare).map_or(fields.clone(), |name| format!("did you mean `{name}`? {fields}")))
     } else {
-        (bare, "correct that value, then run the command again")
+        (bare, "correct that value, then run the command again".to_owned())
     };
     Error::request(format!("the request cannot be used: {message}"), hint)
+}
+
+/// The known name that an unknown one is close to: serde puts each between backquotes, the unknown one first.
+fn nearest(message: &str) -> Option<&str> {
+    let (unknown, known) = message.rsplit_once("`, expected ")?;
+    let unknown = unknown.split_once('`')?.1;
+    // Longer than any name: comparing takes time.
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|_| unknown.len() <= 64).collect();
+    similar::get_close_matches(unknown, &known, 1, 0.6).pop()
 }
 
 /// A setting in a request: left out it stays, `null` puts it back to its default, a value sets it.
@@ -255,7 +264,10 @@ mod tests {
         assert_eq!(none.hint(), "leave `--json` out");
         for (text, placed, hint) in [
             (r#"{"routes":{"a":"x","a":"y"}}"#, false, "correct that value"),
-            (r#"{"rotes":{}}"#, false, "schema"),
+            (r#"{"rotes":{}}"#, false, "did you mean `routes`? `mcp-tunnels-helper schema`"),
+            (r#"{"Level":"x"}"#, false, "did you mean `level`?"),
+            (r#"{"nonsense":1}"#, false, "`mcp-tunnels-helper schema` shows"),
+            (r#"{"`, expected `x`":1}"#, false, "schema"),
             (r#"{"level":5}"#, true, "schema"),
             (r#"{"level":}"#, true, "single quotes"),
             (r#"{"level":"x""#, true, "single quotes"),

@@ -141,9 +141,18 @@ impl Field {
         if prefix.is_empty() { own } else { format!("{prefix}-{own}") }
     }
 
-    /// Whether its flag takes entries, which an empty value removes.
-    pub(crate) fn is_map(&self) -> bool {
-        matches!(self.kind, FieldKind::Map(..))
+    /// Whether its flag takes the routes of the proxy.
+    pub(crate) fn takes_routes(&self) -> bool {
+        matches!(self.kind, FieldKind::Map(..)) && self.name == "routes"
+    }
+
+    /// Its help: what is `null` in the JSON is an empty value here, and a list is a flag that repeats.
+    fn help(&self) -> String {
+        let about = self.about.replace("`null`", "an empty VALUE");
+        match self.kind {
+            FieldKind::List(_) | FieldKind::Map(..) => format!("{about} Repeat it for several."),
+            _ => about,
+        }
     }
 
     /// Adds the flags of this field.
@@ -155,7 +164,7 @@ impl Field {
             }
             return;
         }
-        let arg = Arg::new(flag.clone()).long(flag).help(self.about.clone()).help_heading("Fields of the request");
+        let arg = Arg::new(flag.clone()).long(flag).help(self.help()).help_heading("Fields of the request");
         into.push(match &self.kind {
             FieldKind::Switch => arg
                 .num_args(0..=1)

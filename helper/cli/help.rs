@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::commands::{COMMANDS, Command, GROUPS};
 use super::flags;
 use crate::answer::Report;
+use crate::answer::text::wrap;
 use crate::config::images;
 
 const NAME: &str = "mcp-tunnels-helper";
@@ -78,8 +79,8 @@ pub(crate) fn parser(args: &[OsString], width: usize) -> clap::Command {
             fields.iter().for_each(|field| field.args("", &mut args));
             command = command.args(args);
             if helped {
-                let removes = if fields.iter().any(flags::Field::is_map) { REMOVES } else { "" };
-                command = command.after_help(format!("{removes}{}", after(row)));
+                let removes = if fields.iter().any(flags::Field::takes_routes) { REMOVES } else { "" };
+                command = command.after_help(format!("{removes}{}", after(row, width)));
             }
         }
         command
@@ -138,7 +139,7 @@ fn base() -> clap::Command {
 }
 
 /// What the answer holds, and an example.
-fn after(row: &Command) -> String {
+fn after(row: &Command, width: usize) -> String {
     let schema = (row.answer)();
     let root = schema.as_value();
     let at = root["properties"]["data"]["$ref"].as_str().and_then(|at| at.rsplit('/').next()).unwrap_or_default();
@@ -152,7 +153,9 @@ fn after(row: &Command) -> String {
     let widest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut text = String::from("Answer, in `data`:\n");
     for (name, about) in fields {
-        text.push_str(&format!("  {name:widest$}  {about}\n"));
+        let lines = wrap(about, width.saturating_sub(widest + 4).max(20));
+        let indent = " ".repeat(widest + 4);
+        text.push_str(&format!("  {name:widest$}  {}\n", lines.join(&format!("\n{indent}"))));
     }
     text.push_str(&format!("\nExample:\n  {}", format!("{NAME} {} {}", row.words, row.example).trim_end()));
     text

@@ -5,7 +5,7 @@ mod flags;
 mod help;
 mod output;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::ArgMatches;
@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Status, text};
-use crate::caller::{Caller, Screen};
+use crate::caller::{Caller, Screen, quote};
 use commands::{COMMANDS, Call};
 use output::{Form, Streams};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
         }
         Err(error) => {
             let words = said(args);
-            answer::finish::<()>(&words, Err(Error::Usage(usage(&error, &words))), caller)
+            answer::finish::<()>(&words, Err(Error::Usage(usage(&error, &words, args))), caller)
         }
     };
     let (value, status) = answer;
@@ -75,7 +75,7 @@ fn plain(text: &str) -> Printed {
 }
 
 /// What is wrong with the arguments, in one line.
-fn usage(error: &clap::Error, words: &str) -> String {
+fn usage(error: &clap::Error, words: &str, args: &[OsString]) -> String {
     let verbs = || {
         let verbs = COMMANDS.iter().filter_map(|c| c.words.strip_prefix(words)?.strip_prefix(' '));
         verbs.map(|verb| format!("`{verb}`")).collect::<Vec<_>>().join(", ")
@@ -102,7 +102,26 @@ fn usage(error: &clap::Error, words: &str) -> String {
         None if error.kind() == ErrorKind::InvalidSubcommand && !words.is_empty() => {
             format!("{message}; the verbs of `{words}` are {}", verbs())
         }
+        None if error.kind() == ErrorKind::UnknownArgument && !is_flag(error) => {
+            format!("{message}{}", as_flags(words, args))
+        }
         None => message,
+    }
+}
+
+fn is_flag(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.starts_with('-'))
+}
+
+/// How to say by flags what was said by words: commands take no words beside their own.
+fn as_flags(words: &str, args: &[OsString]) -> String {
+    let Some(row) = COMMANDS.iter().find(|row| row.words == words) else { return String::new() };
+    let said: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).filter(|arg| !arg.starts_with('-')).collect();
+    let is_said = |row: &&commands::Command| said.ends_with(&row.words.split(' ').collect::<Vec<_>>());
+    match COMMANDS.iter().filter(is_said).max_by_key(|row| row.words.len()) {
+        Some(asked) if words == "schema" => format!("; did you mean `--command {}`?", quote(OsStr::new(asked.words))),
+        _ if row.example.is_empty() => String::new(),
+        _ => format!("; `{words}` takes flags, such as `{}`", row.example),
     }
 }
 

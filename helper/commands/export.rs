@@ -27,7 +27,7 @@ use crate::steps;
 pub(crate) struct ExportRequest {
     /// For whom.
     to: Option<To>,
-    /// With `helm` a new folder, or one of an earlier export; with `replica` a new file that ends in `.tar.gz`.
+    /// With `helm` a new folder, or one of an earlier export; with `replica` a new file that ends in `.tar.gz` or `.tgz`.
     out: Option<String>,
     /// With `replica`: only this, for a replica that is there already.
     only: Option<Only>,

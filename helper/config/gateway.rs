@@ -321,9 +321,16 @@ impl Gateway {
     /// `request`, naming the route and what would be right.
     pub(crate) fn require_sound(&self, asked: &Settings) -> Result<(), Error> {
         if self.routes.is_empty() {
+            let removes = matches!(asked.sample, Change::Reset | Change::Set(false))
+                || asked.routes.0.values().any(Option::is_none);
+            let another = "add another route in the same request, such as {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}; `down` stops the tunnel and keeps the route";
             return Err(Error::request(
                 "there would be no route, and the proxy does not start without one",
-                "add one, such as {\"routes\":{\"echo\":\"http://hello-mcp:9000\"}}, or {\"sample\":true} for the sample server",
+                if removes {
+                    another
+                } else {
+                    "add one, such as {\"routes\":{\"echo\":\"http://hello-mcp:9000\"}}, or {\"sample\":true} for the sample server"
+                },
             ));
         }
         for (name, text) in &self.routes {

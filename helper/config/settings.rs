@@ -327,23 +327,23 @@ macro_rules! request_with_settings {
             routes: $crate::answer::request::UniqueMap<Option<$crate::deployment::Upstream>>,
             /// Route → path of its MCP endpoint where it is not `/mcp`; `null` forgets it.
             paths: $crate::answer::request::UniqueMap<Option<$crate::config::settings::McpPath>>,
-            /// `true` adds the sample server and the route `echo` to it, `false` removes both.
+            /// `true` adds the sample server and the route `echo` to it, `false` removes both; a new deployment has neither unless asked.
             sample: $crate::answer::request::Change<bool>,
-            /// What the proxy may dial, in place of the private ranges of RFC 1918.
+            /// What the proxy may dial, in place of the private ranges of RFC 1918; the list replaces the earlier one.
             allowed_ips: $crate::answer::request::Change<Vec<$crate::config::settings::AllowedIp>>,
             /// Trust for `https://` upstreams.
             upstream: $crate::answer::request::Change<$crate::config::settings::UpstreamRequest>,
-            /// Existing Docker networks that the proxy also joins.
+            /// Existing Docker networks that the proxy also joins; the list replaces the earlier one.
             networks: $crate::answer::request::Change<Vec<$crate::config::settings::NetworkName>>,
-            /// How cloudflared reaches the edge.
+            /// How cloudflared reaches the edge; `auto` unless set.
             protocol: $crate::answer::request::Change<$crate::config::settings::Protocol>,
-            /// Where cloudflared lives: in the proxy's network namespace, or on a network with it.
+            /// Where cloudflared lives: in the proxy's network namespace, or on a network with it; `shared` unless set.
             namespace: $crate::answer::request::Change<$crate::config::settings::Namespace>,
-            /// How much the proxy prints.
+            /// How much the proxy prints; `info` unless set.
             log_level: $crate::answer::request::Change<$crate::config::settings::LogLevel>,
-            /// Grace for requests in flight when the proxy stops.
+            /// Grace for requests in flight when the proxy stops; `30s` unless set.
             shutdown_timeout: $crate::answer::request::Change<$crate::config::settings::Timeout>,
-            /// How strictly the containers are confined.
+            /// How strictly the containers are confined; `default` unless set.
             profile: $crate::answer::request::Change<$crate::config::settings::Profile>,
             /// Other images than the built-in table's.
             images: $crate::answer::request::Change<$crate::config::settings::ImagesRequest>,

@@ -21,8 +21,8 @@ pub(crate) struct DiagnoseRequest {
     pub(crate) logs: Option<String>,
     /// Leave out what was printed before: a moment (`2026-11-22T20:45:00Z`) or an age (`90s`, `15m`, `2h`, `1d`).
     pub(crate) since: Option<String>,
-    /// Also write a support bundle to this path, a `.tar.gz` that must not exist: versions, digests, redacted files and
-    /// logs of the deployment, never a key or a token.
+    /// Also write a support bundle to this path, a `.tar.gz` or `.tgz` that must not exist: versions, digests, redacted
+    /// files and logs of the deployment, never a key or a token.
     pub(crate) bundle: Option<String>,
     /// Wait at most so many seconds (1 to 3600) while you call the tunnel from Claude, and say how far the call
     /// came.

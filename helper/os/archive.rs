@@ -77,11 +77,11 @@ pub(crate) fn place(target: &str, caller: &Caller) -> PathBuf {
 /// An archive never replaces a file, and goes where there is a folder. `field` is the request's name for it.
 ///
 /// # Errors
-/// `request` for a target that exists, is no `.tar.gz`, or lies in no folder.
+/// `request` for a target that exists, is no `.tar.gz` or `.tgz`, or lies in no folder.
 pub(crate) fn require_new(field: &str, target: &str, caller: &Caller) -> Result<PathBuf, Error> {
     if !(target.ends_with(".tar.gz") || target.ends_with(".tgz")) {
         return Err(Error::request(
-            format!("`{field}` is not the name of a .tar.gz file"),
+            format!("`{field}` is not the name of a .tar.gz or .tgz file"),
             "name a file that does not exist yet, such as `mcp-tunnel.tar.gz`",
         ));
     }

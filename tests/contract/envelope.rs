@@ -105,6 +105,56 @@ fn what_is_no_command_is_a_usage_error_in_json() {
 }
 
 #[test]
+fn a_usage_error_names_the_help_of_its_command_and_the_flag_for_a_word() {
+    for (args, help, message) in [
+        (&["init", "--domian", "x"][..], "init", "--domain"),
+        (&["init", "--route", "wiki"], "init", "NAME=VALUE"),
+        (&["certs"], "certs", "`renew`"),
+        (&["certs", "renew", "--nonsense"], "certs renew", ""),
+        (&["schema", "connect"], "schema", "`--command connect`"),
+        (&["schema", "certs", "check"], "schema", "`--command 'certs check'`"),
+        (&["rules", "no-route"], "rules", "`--id token-placeholder`"),
+    ] {
+        let refused = helper(args.iter().copied()).run().expect(2);
+        let hint = refused.json["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains(&format!("`mcp-tunnels-helper {help} --help`")), "{args:?}: {hint}");
+        assert!(refused.message().contains(message), "{args:?}: {}", refused.message());
+    }
+    let unknown = helper(["nonsense"]).run().expect(2);
+    assert!(unknown.json["error"]["hint"].as_str().unwrap().contains("`mcp-tunnels-helper --help`"));
+    let field = helper(["render"]).json(json!({"allowed_ip": []})).run().expect(2);
+    assert!(field.json["error"]["hint"].as_str().unwrap().contains("did you mean `allowed_ips`?"), "{:#}", field.json);
+}
+
+#[test]
+fn help_says_defaults_and_what_repeats_and_keeps_its_indent() {
+    let home = folder();
+    let help = |words: &[&str]| {
+        let run = plain(home.path()).args(words).arg("--help").output().unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [&["init"][..], &["render"]] {
+        let text = line(&help(words));
+        for flag in ["`auto`", "`shared`", "`info`", "`30s`", "`default`"] {
+            assert!(text.contains(&format!("; {flag} unless set.")), "{words:?} {flag}: {text}");
+        }
+        assert!(text.contains("an empty VALUE removes the route. Repeat it"), "{text}");
+        assert_eq!(text.matches("the list replaces the earlier one. Repeat it").count(), 2, "{text}");
+    }
+    assert!(!help(&["probe"]).contains("removes the route"));
+    for words in commands() {
+        let text = help(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let answer = text.split_once("Answer, in `data`:\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let is_name = |line: &str| {
+            let (name, rest) = line.trim_start().split_once(' ').unwrap_or((line.trim(), " "));
+            rest.starts_with(' ') && name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '0'..='9'))
+        };
+        assert!(answer.lines().all(|line| line.starts_with("     ") || is_name(line)), "{words:?}: {text}");
+    }
+}
+
+#[test]
 fn an_unknown_field_is_named_with_the_known_ones() {
     let parent = folder();
     let dir = deployment(parent.path());

@@ -194,7 +194,7 @@ fn plain(text: &str) -> String {
 
 /// Lines of at most so many columns. A word that is longer, and what is between backquotes, stays whole: a command that
 /// breaks cannot be copied.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in words(text) {

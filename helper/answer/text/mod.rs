@@ -8,8 +8,8 @@ mod tests;
 
 use serde_json::Value;
 
-pub(crate) use layout::Style;
 use layout::{Page, Tone};
+pub(crate) use layout::{Style, wrap};
 
 /// Lays out an answer: summary, the command's own facts, findings, what was not checked, what to do next.
 pub(crate) fn render(answer: &Value, style: Style) -> String {

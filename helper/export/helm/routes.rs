@@ -68,7 +68,9 @@ fn one(facts: &Facts, gateway: &Gateway, route: &Route, has_sample: bool) -> Res
             ));
         }
         (_, RouteTarget::Joined(_)) => {
-            return Err(format!("`{host}` is a container on a Docker network of this host; write {in_cluster}"));
+            return Err(format!(
+                "no service of the Compose project is `{host}`, and whether a container on a joined Docker network has that name is not known; write {in_cluster}"
+            ));
         }
         (_, RouteTarget::NoService | RouteTarget::Unknown(_)) => {
             return Err(format!("nothing on this host says what `{host}` is; write {in_cluster}"));
