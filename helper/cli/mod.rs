@@ -117,7 +117,10 @@ fn is_flag(error: &clap::Error) -> bool {
 fn as_flags(words: &str, args: &[OsString]) -> String {
     let Some(row) = COMMANDS.iter().find(|row| row.words == words) else { return String::new() };
     let said: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).filter(|arg| !arg.starts_with('-')).collect();
-    let is_said = |row: &&commands::Command| said.ends_with(&row.words.split(' ').collect::<Vec<_>>());
+    let is_said = |other: &&commands::Command| {
+        let verbs: Vec<&str> = other.words.split(' ').collect();
+        other.words != words && said.windows(verbs.len()).any(|said| *said == verbs)
+    };
     match COMMANDS.iter().filter(is_said).max_by_key(|row| row.words.len()) {
         Some(asked) if words == "schema" => format!("; did you mean `--command {}`?", quote(OsStr::new(asked.words))),
         _ if row.example.is_empty() => String::new(),

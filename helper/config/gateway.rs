@@ -321,17 +321,8 @@ impl Gateway {
     /// `request`, naming the route and what would be right.
     pub(crate) fn require_sound(&self, asked: &Settings) -> Result<(), Error> {
         if self.routes.is_empty() {
-            let removes = matches!(asked.sample, Change::Reset | Change::Set(false))
-                || asked.routes.0.values().any(Option::is_none);
-            let another = "add another route in the same request, such as {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}; `down` stops the tunnel and keeps the route";
-            return Err(Error::request(
-                "there would be no route, and the proxy does not start without one",
-                if removes {
-                    another
-                } else {
-                    "add one, such as {\"routes\":{\"echo\":\"http://hello-mcp:9000\"}}, or {\"sample\":true} for the sample server"
-                },
-            ));
+            let message = "there would be no route, and the proxy does not start without one";
+            return Err(Error::request(message, asked.first_route()));
         }
         for (name, text) in &self.routes {
             // A route that the request does not mention is `check`'s business.

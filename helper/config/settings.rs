@@ -299,6 +299,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What adds a route where the request leaves none: not what it just took away.
+    pub(crate) fn first_route(&self) -> &'static str {
+        let is_sample_gone = matches!(self.sample, Change::Reset | Change::Set(false));
+        if is_sample_gone || self.routes.0.values().any(Option::is_none) {
+            return "add another one in the same request, such as {\"routes\":{\"NAME\":\"http://HOST:PORT\"}}; `down` stops the tunnel and keeps the route";
+        }
+        "add one, such as {\"routes\":{\"echo\":\"http://hello-mcp:9000\"}}, or {\"sample\":true} for the sample server"
+    }
+
     /// Whether the request says anything about the stack.
     pub(crate) fn is_empty(&self) -> bool {
         self.routes.0.is_empty()

@@ -476,6 +476,21 @@ fn init_on_a_stack_made_by_hand_replaces_none_of_it() {
 }
 
 #[test]
+fn the_last_route_stays_and_its_hint_is_not_what_was_taken_away() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    for request in [json!({"sample": false}), json!({"sample": null}), json!({"routes": {"echo": null}})] {
+        let answer = helper(["render"]).dir(&dir).json(request.clone()).run();
+        if answer.code == 0 {
+            assert!(!answer.data()["routes"].as_object().unwrap().is_empty(), "{request}");
+            continue;
+        }
+        let hint = answer.json["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("\"routes\"") && !hint.contains("sample") && !hint.contains("hello-mcp"), "{hint}");
+    }
+}
+
+#[test]
 fn the_override_file_is_never_written() {
     let parent = folder();
     let dir = deployment(parent.path());

@@ -112,6 +112,7 @@ fn a_usage_error_names_the_help_of_its_command_and_the_flag_for_a_word() {
         (&["certs"], "certs", "`renew`"),
         (&["certs", "renew", "--nonsense"], "certs renew", ""),
         (&["schema", "connect"], "schema", "`--command connect`"),
+        (&["schema", "connect", "--output", "json"], "schema", "`--command connect`"),
         (&["schema", "certs", "check"], "schema", "`--command 'certs check'`"),
         (&["rules", "no-route"], "rules", "`--id token-placeholder`"),
     ] {
