@@ -108,6 +108,30 @@ pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
         .into()
 }
 
+/// cloudflared dials out, to Cloudflare's edge: from the networks of the service whose namespace it lives in.
+pub(super) fn agent_gets_out(facts: &Facts) -> Outcome {
+    let Some(agent) = facts.roles.agent.as_deref().filter(|_| facts.found.is_known()) else { return Outcome::Pass };
+    let found = &facts.found;
+    let owner = found.lives_in(agent).unwrap_or_else(|| agent.to_owned());
+    let owner = found.lives_in(&owner).unwrap_or(owner);
+    let networks = found.networks(&owner);
+    if !found.service_names().contains(&owner) || networks.is_empty() || !networks.iter().all(|n| found.is_internal(n))
+    {
+        return Outcome::Pass;
+    }
+    let names = networks.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let place = if owner == agent { String::new() } else { format!(", in whose network namespace `{agent}` lives,") };
+    let said = format!("`{owner}`{place} joins {names} only, with `internal: true`");
+    rules::finding(RuleId::NetworkInternal).about(Subject::service(owner)).with(said).into()
+}
+
+/// The services that every call passes have a container.
+pub(super) fn tunnel_has_containers(facts: &Facts) -> Outcome {
+    let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
+    let none = [agent, proxy].into_iter().filter(|name| facts.found.has_no_replica(name));
+    none.map(|name| rules::finding(RuleId::ReplicasZero).about(Subject::service(name))).collect::<Vec<_>>().into()
+}
+
 /// What listens on loopback is reached from its own network namespace only.
 pub(super) fn proxy_listens_where_it_is_dialled(facts: &Facts) -> Outcome {
     let (Some((agent, proxy)), Some(gateway)) = (both(facts), facts.gateway.good()) else { return Outcome::Pass };

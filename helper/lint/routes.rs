@@ -1,5 +1,7 @@
 //! Checks of the routes: where they lead, and whether the proxy may go there.
 
+use std::collections::BTreeSet;
+
 use ipnet::Ipv4Net;
 
 use super::directory::capped;
@@ -14,7 +16,7 @@ use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
 use crate::model::current::{self, Current, RouteTarget};
 use crate::model::stack::FileIn;
 use crate::os::files;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// The configuration, where the stack has a proxy that could read it.
 fn config(facts: &Facts) -> Option<&Gateway> {
@@ -45,7 +47,9 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         };
         if let Some(why) = gateway.refusal(upstream) {
             let said = format!("route `{name}` leads to {upstream}, {why}");
-            findings.push(finding(RuleId::UpstreamIpRejected).with(said));
+            let refused = finding(RuleId::UpstreamIpRejected).with(said);
+            let is_own = upstream.is_own_loopback();
+            findings.push(if is_own { refused.with_remedy(Remedy::LoopbackOfProxy) } else { refused });
             continue;
         }
         if !facts.found.is_known() {
@@ -87,6 +91,55 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
     missing.collect()
 }
 
+/// The routes that lead to a service of the files, with that.
+fn to_services(facts: &Facts) -> impl Iterator<Item = (Route, u16, String)> {
+    let routes = if facts.found.is_known() { routes(facts) } else { Vec::new() };
+    routes.into_iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref().ok()?;
+        let RouteTarget::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
+            return None;
+        };
+        let port = upstream.port();
+        Some((route, port, service))
+    })
+}
+
+/// A server without a container answers no call. Its profile may be active in a shell that the files do not show.
+pub(super) fn servers_are_started(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    let mut seen = BTreeSet::from([facts.services.proxy.clone()]);
+    let servers = to_services(facts).filter(|(_, _, service)| seen.insert(service.clone()));
+    capped(servers.filter_map(|(route, _, service)| {
+        let said = format!("route `{}` leads to it", route.shown());
+        if found.has_no_replica(&service) {
+            return Some(rules::finding(RuleId::ReplicasZero).about(Subject::service(service)).with(said));
+        }
+        let waits = found.is_started(&facts.services.proxy) && !found.is_started(&service);
+        let profiles = || found.service(&service, "profiles").map(yaml::texts).unwrap_or_default().join(", ");
+        waits.then(|| {
+            let said = format!("{said}; its profiles: {}", profiles());
+            let finding = rules::finding(RuleId::ComposeProfileInactive).with_severity(Severity::Warning);
+            finding.about(Subject::service(&service)).with(said)
+        })
+    }))
+}
+
+/// A container reaches another one at the port that its program listens on, not at the one that the host publishes.
+pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    capped(to_services(facts).filter_map(|(route, port, service)| {
+        let port = port.to_string();
+        let exposed = found.service(&service, "expose").map(yaml::texts).unwrap_or_default();
+        let listens = found.mappings(&service).any(|(_, container)| container == port)
+            || exposed.contains(&port)
+            || found.command(&service).iter().any(|word| word.contains(&port));
+        let (_, container) = found.mappings(&service).find(|(host, _)| *host == port).filter(|_| !listens)?;
+        let name = route.shown();
+        let said = format!("route `{name}` names port {port}, which `{service}` publishes for its port {container}");
+        Some(rules::finding(RuleId::UpstreamHostPort).about(Subject::route(name)).with(said))
+    }))
+}
+
 /// Docker resolves a service's name only on a network that both join.
 pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -106,7 +159,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
         if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
             return None;
         }
-        let list = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         let said = format!("`{service}` joins {}; `{proxy}` joins {}", list(&theirs), list(&own));
         Some(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown())).with(said))
     }))

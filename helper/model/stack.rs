@@ -119,6 +119,13 @@ impl ComposeStack {
         profiles.is_empty() || profiles.iter().any(is_active)
     }
 
+    /// Whether the files ask for no container of a service: `scale: 0`, `deploy.replicas: 0`.
+    pub(crate) fn has_no_replica(&self, name: &str) -> bool {
+        let scale = self.service(name, "scale");
+        let count = scale.or_else(|| at(self.service(name, "deploy")?, &["replicas"])).and_then(yaml::scalar);
+        count.is_some_and(|count| count == "0")
+    }
+
     /// The words that a service runs with: `entrypoint` and `command`.
     pub(crate) fn command(&self, name: &str) -> Vec<String> {
         ["entrypoint", "command"].into_iter().filter_map(|key| self.service(name, key)).flat_map(words).collect()
@@ -225,6 +232,11 @@ impl ComposeStack {
             Some(list) => yaml::texts(list).into_iter().collect(),
             None => BTreeSet::from(["default".to_owned()]),
         }
+    }
+
+    /// Whether a network of the files leads nowhere but to the containers on it.
+    pub(crate) fn is_internal(&self, network: &str) -> bool {
+        self.top(&["networks", network, "internal"]).and_then(yaml::scalar).is_some_and(|text| text == "true")
     }
 
     /// Docker networks from outside the project that a service joins.
@@ -340,13 +352,19 @@ impl ComposeStack {
 
     /// Whether a service publishes a port of the host, given as the host's.
     fn publishes(&self, name: &str, port: &str) -> bool {
-        self.ports(name).iter().any(|entry| match yaml::scalar(entry) {
-            Some(text) => {
-                let text = text.split('/').next().unwrap_or_default().to_owned();
-                let parts: Vec<&str> = text.rsplit(':').collect();
-                parts.get(1).is_some_and(|published| *published == port)
-            }
-            None => at(entry, &["published"]).and_then(yaml::scalar).as_deref() == Some(port),
+        self.mappings(name).any(|(host, _)| host == port)
+    }
+
+    /// The published ports of a service: the host's, and the container's behind it.
+    pub(crate) fn mappings(&self, name: &str) -> impl Iterator<Item = (String, String)> {
+        self.ports(name).iter().filter_map(|entry| {
+            let Some(text) = yaml::scalar(entry) else {
+                let said = |key: &str| at(entry, &[key]).and_then(yaml::scalar);
+                return Some((said("published")?, said("target")?));
+            };
+            let mut parts = text.split('/').next().unwrap_or_default().rsplit(':');
+            let container = parts.next()?;
+            Some((parts.next()?.to_owned(), container.to_owned()))
         })
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Remedy<'a> {
     UnsetVariable { name: &'a str },
     /// A server on this host is bound to its loopback.
     LoopbackOfHost,
+    /// A route leads to the loopback of the proxy's own container.
+    LoopbackOfProxy,
     /// A name was not looked up in time.
     LateLookup,
     /// No DNS server answered whether a name is known.
@@ -48,6 +50,10 @@ pub(crate) enum Remedy<'a> {
 
 const CHECK_DNS: &str = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
     probe --dir {dir}` again";
+
+const NAME_THE_SERVER: &str = "write the server's service into the route, `http://SERVICE:PORT` with the port that it \
+    listens on in its container (a service that shares the proxy's network namespace first loses its `network_mode`); \
+    for a process on this host `http://host.docker.internal:PORT`; then run `{helper} up --dir {dir}`";
 
 const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
     --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
@@ -97,6 +103,7 @@ impl Remedy<'_> {
             Self::SharedDirectory => "move the deployment into a directory of its own that only you can enter; close \
                                       this one only if nothing else needs it"
                 .into(),
+            Self::LoopbackOfProxy => NAME_THE_SERVER.into(),
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),

@@ -337,8 +337,22 @@ rules! {
     ComposeProfileInactive = "compose-profile-inactive" [Files, Error, COMPOSE_FILE] {
         title: "{subject|a service} belongs to a profile that a plain `up` does not start",
         symptom: "`no such service`, or cloudflared starts without the proxy",
-        cause: "cloudflared is started without a profile, and needs the service",
+        cause: "the tunnel or a route needs the service, and Compose starts it only while its profile is active",
         fix: "remove `profiles:` from the service, or name the profile in `.env` (`COMPOSE_PROFILES=NAME`), then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    ReplicasZero = "replicas-zero" [Files, Error, COMPOSE_FILE] {
+        title: "the compose files ask for no container of {subject|a service}",
+        symptom: "the service is in the compose file, and `docker compose ps -a` does not list it",
+        cause: "`scale: 0` or `deploy.replicas: 0` in the service",
+        fix: "remove `scale:` or `deploy.replicas:` from the service, or set it to 1, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    NetworkInternal = "network-internal" [Files, Error, COMPOSE_FILE] {
+        title: "cloudflared is only on internal networks, which do not lead to Cloudflare's edge",
+        symptom: "`network is unreachable` or a timeout at each attempt to connect to the edge",
+        cause: "Docker gives a network with `internal: true` no way out of the host, and cloudflared dials out",
+        fix: "add a network without `internal: true` to the service in the evidence (`networks: [default, …]`, next to those that it has), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ComposeFileShadowed = "compose-file-shadowed" [Host, Error, COMPOSE_FILE] {
@@ -636,6 +650,12 @@ rules! {
         cause: "a company firewall opens TLS and shows its own certificate; the image that is built does not know that CA",
         fix: "copy the company's CA into the image before the step that fails (`COPY company-ca.crt /usr/local/share/ca-certificates/` and `RUN update-ca-certificates`; pip also takes `PIP_CERT`, Node `NODE_EXTRA_CA_CERTS`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
+    }
+    EngineDnsSilent = "engine-dns-silent" [Host, Warning, DOCKER] {
+        title: "a DNS server that the engine asks for its containers does not answer",
+        symptom: "`[resolver] failed to query external DNS server` in the log of dockerd",
+        cause: "the engine's own DNS passes on every name that is not a container's, and the server in the evidence was silent or not reachable",
+        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; a single such line beside calls that work is harmless",
     }
     BuildDns = "build-dns" [Host, Error, DOCKER] {
         title: "names do not resolve inside a build",
@@ -1741,6 +1761,13 @@ rules! {
         fix: "let both join one network: add the server's network under `networks:` of `{proxy}`, or the other way round, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
+    UpstreamHostPort = "upstream-host-port" [Upstream, Error, REFERENCE] {
+        title: "{subject|a route} names the port that the host publishes, not the container's",
+        symptom: "`connect: connection refused` in the proxy's log, although the server answers at that port of this host",
+        cause: "`ports: \"HOST:CONTAINER\"` is for callers from outside of Docker; the proxy comes from another container, and there only the container's port exists",
+        fix: "write the container's port, which the evidence names, into the route, then run `{helper} up --dir {dir}`; the server needs no `ports:` for the tunnel",
+        cure: Cure::ByHandThen,
+    }
     UpstreamHostUnmapped = "upstream-host-unmapped" [Upstream, Error, REFERENCE] {
         title: "{subject|a route} uses host.docker.internal, which the proxy does not know",
         symptom: "`dial tcp: lookup host.docker.internal: no such host`",
@@ -1759,8 +1786,8 @@ rules! {
     UpstreamIpRejected = "upstream-ip-rejected" [Upstream, Error, REFERENCE] {
         title: "the proxy refuses the address behind {subject|a route}",
         symptom: "`IP validation failed: … is not a private address`",
-        cause: "it dials RFC 1918 addresses only, or those in `allowed_ips`; localhost is the proxy's own container",
-        fix: "run the server as a service in docker-compose.override.yaml, or list every range in `allowed_ips` (it replaces the default)",
+        cause: "it dials RFC 1918 addresses only, or those in `upstream.allowed_ips`; localhost is the proxy's own container",
+        fix: "run the server as a service in docker-compose.override.yaml, or list every range in `upstream.allowed_ips` of the proxy's configuration (it replaces the default)",
     }
     UpstreamRefused = "upstream-refused" [Upstream, Error, TROUBLE] {
         title: "the server behind {subject|a route} refuses connections",
