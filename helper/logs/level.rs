@@ -37,6 +37,10 @@ const BEGINNINGS: &[&str] = &[
     "Cannot ",
     "Could not ",
     "Unable to ",
+    "PHP Fatal error: ",
+    "PHP Parse error: ",
+    "Fatal Python error: ",
+    "node: bad option: ",
     "app crashed",
     "Child exited: code=1",
     "Child stderr: npm error",
@@ -90,9 +94,32 @@ fn untagged(text: &str) -> &str {
     }
 }
 
+/// How programs end that write no level: argparse and clap behind their name, Elixir, Ruby and uv.
+fn is_last_word(text: &str) -> bool {
+    let capital = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
+    let of_program = text.split_once(": error: ").is_some_and(|(name, _)| {
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+        !name.is_empty() && name.chars().all(part) && severity(&name.to_ascii_uppercase()).is_none()
+    });
+    of_program
+        || text.strip_prefix("× ").is_some_and(capital)
+        || text.strip_prefix("** (").is_some_and(|rest| capital(rest) && rest.contains(") "))
+        || text.ends_with("Error)") && text.contains(":in ")
+}
+
+/// Whether Node says its version, as it does behind the exception that ended it.
+pub(crate) fn is_end_of_node(text: &str) -> bool {
+    let version = text.trim_end().strip_prefix("Node.js v");
+    version.is_some_and(|version| version.split('.').count() == 3 && version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
 pub(crate) fn is_error(text: &str) -> bool {
     let text = untagged(text);
+    // uv indents it.
+    if is_last_word(text.trim_start_matches(' ')) {
+        return true;
+    }
     if text.starts_with([' ', '\t']) {
         // A piece of a stack, a table or a box.
         return false;
@@ -180,6 +207,12 @@ mod tests {
             "[nodemon] app crashed - waiting for file changes before starting...",
             "[supergateway] Child exited: code=1, signal=null",
             "[error] boom",
+            "server.py: error: the following arguments are required: --api-key",
+            "PHP Fatal error:  Uncaught Error: Class \"Mcp\\Server\" not found in /app/server.php:5",
+            "  × Failed to download and build `cryptography==43.0.0`",
+            "** (Mix) Could not start application my_mcp",
+            "/app/server.rb:3:in 'Kernel#require': cannot load such file -- mcp (LoadError)",
+            "node: bad option: --experimental-foo",
         ] {
             assert!(is_error(line), "{line}");
         }
@@ -206,6 +239,12 @@ mod tests {
             "[nodemon] starting `node server.js`",
             "[info] failed to none",
             "exec python server.py",
+            "info: error: none",
+            "tests passed: error: 0 of 12",
+            "× 3 workers",
+            "** (press CTRL+C to quit)",
+            "errors are raised as (LoadError)",
+            "Node.js v22.11.0",
             "",
         ] {
             assert!(!is_error(line), "{line}");

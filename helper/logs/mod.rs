@@ -165,7 +165,9 @@ impl Logs {
         if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) {
             return;
         }
-        self.failed_start = self.starts;
+        if pattern.effect != Effect::Call {
+            self.failed_start = self.starts;
+        }
         let symptom = Symptom { pattern, writer: Writer::Engine, subject: "", number, line, sure: true };
         self.engine.record(&symptom);
     }

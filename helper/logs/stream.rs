@@ -56,6 +56,8 @@ pub(crate) struct Stream {
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
     traceback: u32,
+    /// The last line that reports an error which a server outlives.
+    outlived: Option<(u64, String)>,
 }
 
 impl Stream {
@@ -79,6 +81,7 @@ impl Stream {
             last: None,
             pip_was_last: false,
             traceback: 0,
+            outlived: None,
         }
     }
 
@@ -135,6 +138,7 @@ impl Stream {
                 self.agent.step(event, line.text, line.at, &mut self.faults);
             }
             (_, Effect::Event(event)) => self.step(event, number, line),
+            (_, Effect::Noise) if level::is_error(line.text) => self.outlived = Some((number, line.text.to_owned())),
             (_, Effect::Noise) => {}
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
@@ -161,6 +165,10 @@ impl Stream {
             && let Some(access) = Access::read(line.text)
         {
             self.answered(&access, Writer::Server, "", number, line);
+            return true;
+        }
+        if let Some((number, text)) = self.outlived.take_if(|_| level::is_end_of_node(line.text)) {
+            self.unexplained(number, &Line::of(None, line.at, &text));
             return true;
         }
         let bare_agent = self.kind == WriterKind::Bare && line.console;
@@ -289,6 +297,7 @@ impl Stream {
 
     /// The program says that it began well.
     fn began(&mut self, writer: Writer, at: Option<i64>) {
+        self.outlived = None;
         self.life.start();
         self.faults.started(writer, at);
     }

@@ -9,6 +9,7 @@ use crate::rules::RuleId::*;
 /// Looked up after the program's own table.
 pub(crate) static CONTAINER: &[Pattern] = &[
     fatal(PlatformMismatch, &["exec format error"]),
+    fatal(PlatformMismatch, &[": Exec format error"]),
     // Engines before 20.10.10 answer clone3 with EPERM (moby/moby#42680).
     fatal(EngineSeccomp, &["pthread_create failed: Operation not permitted"]),
     fatal(EngineSeccomp, &["pthread_create: Operation not permitted"]),

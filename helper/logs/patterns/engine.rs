@@ -2,7 +2,7 @@
 //! Desktop, colima and snap's Docker.
 
 use super::pattern::Tell::{Build, Failure, Start, Weak};
-use super::pattern::{Pattern, attempt, fatal, noise};
+use super::pattern::{Pattern, attempt, call, fatal, noise};
 use crate::rules::RuleId::*;
 
 /// Advice for a daemon that does not start.
@@ -284,6 +284,10 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(NetnsOwnerNotRunning, &["No such container"]),
     fatal(SetupAuth, &["maximum of 10 non-archived"]),
     attempt(CurlWrongVersion, &["wrong version number", "curl: "]),
+    // dockerd's journal, of the names that containers look up.
+    call(EngineDnsSilent, &["[resolver] failed to query "]),
+    call(EngineDnsSilent, &["[resolver] failed to read from DNS server"]),
+    call(EngineDnsSilent, &["[resolver] connect failed"]),
     fatal(DockerDaemonDown, &["failed to start daemon: "]).tells(&[Weak]).fix(READ_JOURNAL),
     fatal(BuildFailed, &["failed to solve"]).tells(&[Weak]),
     fatal(BuildFailed, &["returned a non-zero code"]).tells(&[Weak]),
