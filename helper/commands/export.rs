@@ -113,6 +113,12 @@ impl ExportRequest {
                 "leave it out, and run `token set` on the other host",
             ));
         }
+        if self.include_token && caller.var("CLAUDECODE").is_some() {
+            return Err(Error::request(
+                "`include_token` writes the token into a file that Claude Code could read",
+                "run the command in a terminal of your own, or leave it out: then the token enters no file",
+            ));
+        }
         let place = match to {
             To::Helm => archive::place(out, caller),
             To::Replica => archive::require_new("out", out, caller)?,

@@ -107,7 +107,9 @@ fn next(facts: &HostFacts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     if has_errors {
         let again =
             Next::person("fix the findings in order, then run this again").running(caller.command(&["preflight"]));
-        return vec![again];
+        // What the Console asks for does not wait for this host.
+        let meanwhile = facts.deployed.next.iter().filter(|_| !facts.deployed.is_deployment).cloned();
+        return [again].into_iter().chain(meanwhile).collect();
     }
     let udp_blocked = verdict.findings.iter().any(|f| f.id == RuleId::EdgeQuicBlocked);
     let uses_http2 = facts.deployed.protocol == Some(Protocol::Http2);

@@ -165,6 +165,8 @@ fn state(id: StepId, facts: &StepFacts) -> StepState {
         StepId::Upstream => done(facts.has_routes),
         StepId::Configure => done(facts.has_routes && facts.has_stack && !facts.is_broken),
         StepId::Start => match facts.live {
+            // Nothing runs that no file describes.
+            Live::Unknown if !facts.has_stack => StepState::Todo,
             Live::Unknown => StepState::Unknown,
             Live::Down => StepState::Todo,
             Live::Ready { .. } => StepState::Done,

@@ -47,7 +47,11 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
         },
         StepId::Token => token_step(caller),
         StepId::RegisterCa => register_step(deployment, path::CA_CRT),
-        StepId::Upstream => Next::person(CHOOSE),
+        StepId::Upstream => Next::person(format!(
+            "choose what Claude may call: `{}` for the sample server, `{}` for a server of your own",
+            caller.command(&["render", "--sample"]),
+            caller.command(&["render", "--route", "NAME=http://HOST:PORT"])
+        )),
         StepId::Configure => Next::helper("write what is missing", caller.command(&["render"])),
         StepId::Start => Next::helper("start the stack and wait until it is ready", caller.command(&["up"])),
         StepId::Call | StepId::Done => {
@@ -59,8 +63,6 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
 const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token; then run `init --domain` with that domain";
 
 const NAME_TUNNEL: &str = "run `init --domain` with the domain that the Console shows under Connection";
-
-const CHOOSE: &str = "choose what Claude may call: `render --sample` for the sample server, `render --route NAME=http://HOST:PORT` for a server of your own";
 
 /// `init` for the tunnel that the directory names.
 fn init(current: &Current, caller: &Caller) -> Option<String> {
@@ -83,10 +85,10 @@ pub(crate) fn token_step(caller: &Caller) -> Next {
     .running(caller.command(&["token", "set"]))
 }
 
-/// The person registers a CA; its fingerprint is in the same answer.
+/// The person registers a CA, whether the tunnel is Active with another one or not; its fingerprint is in the same answer.
 pub(crate) fn register_step(deployment: &Deployment, certificate: &str) -> Next {
     Next::person(format!(
-        "unless the Console shows the tunnel as Active, register the CA there: Certificates > Add certificate, choose or paste {}, compare the SHA-256 fingerprint",
+        "unless the Console lists this CA's fingerprint under Certificates, add it there: Add certificate, choose or paste {}, compare the SHA-256 fingerprint",
         deployment.path(certificate).display()
     ))
 }

@@ -250,6 +250,9 @@ fn the_token_is_included_only_when_asked_and_then_loudly() {
     let dir = deployment(parent.path());
     let out = parent.path().join("helm");
     let request = json!({"to": "helm", "out": out, "include_token": true});
+    // A model must not have it written to a file that it could read.
+    export(&dir, request.clone()).env("CLAUDECODE", "1").changes_nothing().run().expect(2);
+    assert!(!out.exists());
     let answer = export(&dir, request).changes_nothing().run().expect(0);
     assert_eq!(answer.finding("export-holds-token")["severity"], "warning");
     assert_eq!(mode(&out.join("secrets.yaml")), 0o600);
