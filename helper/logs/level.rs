@@ -113,6 +113,11 @@ pub(crate) fn is_end_of_node(text: &str) -> bool {
     version.is_some_and(|version| version.split('.').count() == 3 && version.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// Whether the line is of what Node prints between an exception and its version.
+pub(crate) fn is_of_stack(text: &str) -> bool {
+    text.trim().is_empty() || text.starts_with([' ', '\t', '}']) || text.starts_with("Emitted 'error' event")
+}
+
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
 pub(crate) fn is_error(text: &str) -> bool {
     let text = untagged(text);

@@ -156,6 +156,13 @@ impl Stream {
 
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
+        if let Some((number, text)) = self.outlived.take_if(|_| level::is_end_of_node(line.text)) {
+            self.unexplained(number, &Line::of(None, line.at, &text));
+            return true;
+        }
+        if !level::is_of_stack(line.text) {
+            self.outlived = None;
+        }
         let serves = matches!(
             self.kind,
             WriterKind::Of(Writer::Server | Writer::Proxy) | WriterKind::Unknown | WriterKind::Bare
@@ -165,10 +172,6 @@ impl Stream {
             && let Some(access) = Access::read(line.text)
         {
             self.answered(&access, Writer::Server, "", number, line);
-            return true;
-        }
-        if let Some((number, text)) = self.outlived.take_if(|_| level::is_end_of_node(line.text)) {
-            self.unexplained(number, &Line::of(None, line.at, &text));
             return true;
         }
         let bare_agent = self.kind == WriterKind::Bare && line.console;
