@@ -17,9 +17,6 @@ use crate::support::{Answer, folder, helper, skip, token};
 /// What Claude may read of a run from nothing to the end of the prompt, in bytes: nothing went wrong, and no detour.
 const CLEAN_RUN: usize = 12_000;
 
-/// The end of a summary about images of these tests.
-const UNPINNED: &str = "; but an image is not pinned by digest";
-
 /// A prompt whose lines are taken one by one, and the deployment that they work on.
 struct Talk<'a> {
     prompt: Prompt,
@@ -70,16 +67,26 @@ impl<'a> Talk<'a> {
         .fold(text, |text, (name, value)| text.replace(name, value));
         let answer = shell(self.stack, &text, wrapper, stdin);
         assert_eq!(answer.json["command"], line.command.as_str());
-        // The images of these tests have no digest; those of a clean run have one.
-        let unpinned =
-            |value: &&Value| value["id"] == "image-unpinned" || value["what"].to_string().contains("@sha256:");
-        let list = |name: &str| answer.json[name].as_array().into_iter().flatten();
-        let lines: Vec<&Value> = list("findings").chain(list("next")).filter(unpinned).collect();
-        let summary = if answer.json["summary"].as_str().unwrap().ends_with(UNPINNED) { UNPINNED.len() } else { 0 };
-        let bytes = answer.length - summary - lines.into_iter().map(|value| value.to_string().len()).sum::<usize>();
+        let bytes = self.counted(&answer.json);
         self.bytes += bytes;
         eprintln!("{begin}: {bytes} bytes");
         answer
+    }
+
+    /// The length of an answer where a person has the plugin and the deployment, and images with digests.
+    fn counted(&self, answer: &Value) -> usize {
+        let mut answer = answer.clone();
+        for list in ["findings", "next"] {
+            answer[list].as_array_mut().into_iter().for_each(|list| {
+                list.retain(|one| one["id"] != "image-unpinned" && !one["what"].to_string().contains("@sha256:"));
+            });
+        }
+        let text = answer.to_string().replace("; but an image is not pinned by digest", "");
+        let places = [
+            (self.stack.dir.display().to_string(), "/home/user/mcp-tunnel"),
+            (root().display().to_string(), "/home/user/.claude/plugins/cache/mcp-tunnels/mcp-tunnels/0.1.0"),
+        ];
+        places.into_iter().fold(text, |text, (here, there)| text.replace(&here, there)).len()
     }
 
     /// A line that a clean run does not have: what it answers is not counted.
@@ -146,7 +153,7 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let machine = talk.run_with("preflight", &closed, "");
     // Where something answers, it is what Claude reads.
     if let Some(python) = python("preflight of a clean run") {
-        talk.bytes = nothing.length;
+        talk.bytes = talk.counted(&nothing.json);
         let world = World::healthy();
         let edge = world.start(&python);
         let destinations = format!("MCP_TUNNELS_TEST_DESTINATIONS={}", edge.destinations);
