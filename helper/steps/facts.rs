@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::certs::{Judged, Purpose};
+use crate::config::gateway::Tls;
 use crate::deployment::{Deployment, TokenState};
 use crate::lint::facts::certificate_files;
 use crate::model::current::Current;
@@ -38,6 +39,8 @@ pub(crate) struct StepFacts {
     pub(crate) has_routes: bool,
     /// There is a compose file.
     pub(crate) has_stack: bool,
+    /// The proxy's configuration names no certificate or no key: the proxy would not start.
+    pub(crate) lacks_pair: bool,
     /// A file of the deployment cannot be used.
     pub(crate) is_broken: bool,
     /// The running stack.
@@ -62,6 +65,8 @@ impl StepFacts {
                 Judged::new(files, Purpose { domain: &domain, routes: &routes, now: caller.now }).is_good()
             }),
         };
+        let is_named = |path: &Option<String>| path.as_deref().is_some_and(|path| !path.is_empty());
+        let names_pair = |tls: &Tls| is_named(&tls.cert_file) && is_named(&tls.key_file);
         Self {
             is_host_checked: false,
             names_tunnel,
@@ -69,6 +74,7 @@ impl StepFacts {
             has_certificates,
             has_routes: !current.routes().is_empty(),
             has_stack: current.found.main.is_some(),
+            lacks_pair: current.gateway.good().is_some_and(|gateway| !gateway.tls.as_ref().is_some_and(names_pair)),
             is_broken: is_mistyped
                 || is_unread
                 || !current.found.faults().is_empty()

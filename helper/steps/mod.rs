@@ -163,7 +163,7 @@ fn state(id: StepId, facts: &StepFacts) -> StepState {
         StepId::RegisterCa if facts.has_certificates == Some(false) => StepState::Todo,
         StepId::RegisterCa => StepState::Unknown,
         StepId::Upstream => done(facts.has_routes),
-        StepId::Configure => done(facts.has_routes && facts.has_stack && !facts.is_broken),
+        StepId::Configure => done(facts.has_routes && facts.has_stack && !facts.lacks_pair && !facts.is_broken),
         StepId::Start => match facts.live {
             // Nothing runs that no file describes.
             Live::Unknown if !facts.has_stack => StepState::Todo,

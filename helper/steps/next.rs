@@ -52,6 +52,10 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             caller.command(&["render", "--sample"]),
             caller.command(&["render", "--route", "NAME=http://HOST:PORT"])
         )),
+        // A file that is there is completed by whoever wrote it; `render` writes what is not.
+        StepId::Configure if current.gateway.good().is_some() && current.found.main.is_some() => {
+            Next::helper("find what the configuration lacks", caller.command(&["check"]))
+        }
         StepId::Configure => Next::helper("write what is missing", caller.command(&["render"])),
         StepId::Start => Next::helper("start the stack and wait until it is ready", caller.command(&["up"])),
         StepId::Call | StepId::Done => {

@@ -159,6 +159,24 @@ fn a_directory_made_by_hand_stands_where_it_does() {
     let all = ["create-tunnel", "directory", "token", "upstream", "configure"];
     let now = host.look(0);
     assert_eq!((now.data()["step"].as_str(), done(&now)), (Some("register-ca"), all.to_vec()));
+    // A configuration that names no certificate.
+    let config = host.dir.join("config/mcp-proxy.yaml");
+    let written = fs::read_to_string(&config).unwrap();
+    let bare: String = written
+        .lines()
+        .filter(|line| !line.contains("tls") && !line.contains("_file:"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&config, bare).unwrap();
+    let now = host.look(0);
+    assert_eq!(
+        (steps(&now)[6], now.json["next"][1]["what"].as_str()),
+        (("configure", "todo", "helper"), Some("find what the configuration lacks")),
+        "{:#}",
+        now.json
+    );
+    assert!(!now.json["summary"].as_str().unwrap().contains("set up"), "{}", now.json["summary"]);
+    fs::write(&config, written).unwrap();
     // The token in a file of its own.
     let text = fs::read_to_string(host.dir.join(".env")).unwrap().replace(&token("healthy"), "");
     fs::write(host.dir.join(".env"), text).unwrap();

@@ -82,8 +82,12 @@ pub(super) fn report(
     let findings = findings(deployment, domain, &current, &judged, made.findings);
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     let created = made.files.iter().filter(|f| matches!(f.action, Action::Created | Action::Updated)).count();
+    let is_todo = |id| standing.progress.state(id) == StepState::Todo;
+    // A deployment without routes is one that waits for the choice of a server.
+    let has_gap = is_todo(StepId::Directory) || is_todo(StepId::Configure) && !is_todo(StepId::Upstream);
     let what = match (broken, only_report, created) {
-        (true, ..) => "the deployment is not complete".to_owned(),
+        (true, ..) => INCOMPLETE.to_owned(),
+        (false, true, _) if has_gap => INCOMPLETE.to_owned(),
         (false, true, _) => "the deployment is set up".to_owned(),
         (false, false, 0) => "nothing to change".to_owned(),
         (false, false, n) => format!("{} written", count(n, "file")),
@@ -119,6 +123,9 @@ pub(super) fn report(
     report.next = next;
     Ok(report)
 }
+
+/// What a summary says of a deployment that lacks a part.
+const INCOMPLETE: &str = "the deployment is not complete";
 
 /// Findings about what is there now, and those about what was made that are not among them.
 fn findings(
