@@ -136,6 +136,9 @@ fn summary(verdict: &LogVerdict, extent: Extent) -> String {
         }
         Some(f) if f.severity == Severity::Warning && verdict.works => format!("{}; but {}", works(verdict), f.title),
         Some(f) if f.severity == Severity::Warning => format!("{}; no answered call is in the log", f.title),
+        _ if verdict.healthy && verdict.edge == Some("stopped") => {
+            format!("healthy until cloudflared was stopped: {}; no fault in {lines}", works(verdict))
+        }
         _ if verdict.healthy => format!("healthy: {}; no fault in {lines}", works(verdict)),
         _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),
         _ => format!(
