@@ -223,7 +223,7 @@ pub(super) fn signed(facts: &CertFacts, ca: &Details, server: &Details) -> Teste
             Tested::fail("it names this CA and its key, but the signature does not verify: tls.crt is damaged")
         }
         Some(Signature::Bad) | None => Tested::fail(format!(
-            "issued by a CA of the same name, {}, but this one's key did not sign it; was ca.crt made anew?",
+            "issued by a CA of the same name, {}, but this one's key did not sign it; was ca.crt replaced?",
             shown(&ca.subject)
         )),
     }

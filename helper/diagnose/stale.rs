@@ -1,4 +1,4 @@
-//! What a log says of something that was started anew, or replaced, since: it is over, and no evidence.
+//! What a log says of something that was restarted or replaced since: it is over, and no evidence.
 
 use time::OffsetDateTime;
 

@@ -113,7 +113,7 @@ fn is_number(line: &str) -> bool {
     (1..=5).contains(&digits) && !line[digits..].starts_with(|c: char| c.is_alphanumeric())
 }
 
-/// Whether an unquoted value is what somebody says: `invalid token: signature is wrong`.
+/// Whether an unquoted value is part of a sentence: `invalid token: signature is wrong`.
 fn is_message(found: &str, behind: &str, front: &Behind<'_>, kind: &Kind) -> bool {
     let is_word = found.trim_end_matches([':', ',', '.', ';']).bytes().all(|b| b.is_ascii_alphabetic());
     if front.path {

@@ -1,4 +1,4 @@
-//! How containers ended of themselves, read before `up` or `restart` starts them anew: with a new container its exit code
+//! How containers ended by themselves, read before `up` or `restart` restarts them: with a new container its exit code
 //! and its log are gone.
 
 use std::time::Duration;
