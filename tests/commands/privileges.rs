@@ -119,7 +119,10 @@ fn a_stack_with_privileges_is_not_started_and_says_where_they_stand() {
             let answer = rig.call(word).json(json!({"wait_seconds": 0})).run().expect(1);
             assert!(has_privileges(&answer), "{said}: {:#}", answer.json);
             let next = &answer.json["next"][0];
-            assert!(next["who"] == "person" && next["command"].as_str().unwrap().contains(" allow "), "{next}");
+            // Where no engine runs there is no socket either, and a missing source is to be fixed first.
+            let is_first = !answer.findings().contains(&"mount-missing");
+            let command = next["command"].as_str().unwrap();
+            assert!(next["who"] == "person" && (command.contains(" allow ") || !is_first), "{said}: {next}");
             assert!(!rig.started(), "{said}");
         }
     }
