@@ -37,7 +37,8 @@ impl Answers {
 
 impl Stack<'_> {
     /// Asks servers from the network namespace of a running proxy, and an agent that lives in it for its numbers. Once more
-    /// where something did not answer and the proxy was restarted meanwhile: that says nothing about the servers.
+    /// where nothing could be asked, or something did not answer and the proxy was restarted meanwhile: that says nothing
+    /// about the servers.
     ///
     /// # Errors
     /// `io` and `tool` from docker.
@@ -57,7 +58,7 @@ impl Stack<'_> {
         }
         let now = self.containers()?;
         let is_same = |c: &Inspected| c.id == proxy.id && c.life() == proxy.life() && c.status() == "running";
-        if now.iter().any(is_same) { Ok(first) } else { look(&now) }
+        if first.is_ok() && now.iter().any(is_same) { Ok(first) } else { look(&now) }
     }
 }
 

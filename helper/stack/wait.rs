@@ -39,11 +39,18 @@ pub(crate) struct Waited {
     pub(crate) elapsed: Duration,
 }
 
-/// Whether another look can change anything.
-fn is_over(state: &StackState, elapsed: Duration, limit: Duration) -> bool {
+/// Who waits asks servers so often before silence is their answer: a machine that is busy for a moment is not a fault.
+const ASKS: u32 = 3;
+
+/// Whether another look can change anything, after the servers were asked so often.
+fn is_over(state: &StackState, asks: u32, elapsed: Duration, limit: Duration) -> bool {
     // A glance at a container that was just revived would call it healthy, or broken, by chance.
     let limit = if state.recently_restarted { limit.max(SETTLED + PAUSE) } else { limit };
-    state.gave_up || state.ready && state.pending.is_empty() || elapsed >= limit
+    let is_done = match state.is_worth_asking_again {
+        true => asks >= ASKS,
+        false => state.ready && state.pending.is_empty(),
+    };
+    state.gave_up || is_done || elapsed >= limit
 }
 
 impl Stack<'_> {
@@ -54,7 +61,7 @@ impl Stack<'_> {
     pub(crate) fn wait(&self, depth: Depth, limit: Duration, ask: Ask, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, depth)?;
-        let mut printed = String::new();
+        let (mut printed, mut asks) = (String::new(), 0);
         let probing = ask != Ask::No;
         // Who waits may wait for a server, too.
         let mut ask = if probing && !limit.is_zero() { Ask::IfSettled } else { ask };
@@ -63,8 +70,10 @@ impl Stack<'_> {
             ask = Ask::No;
             let mut state = judge(&self.declared, &snapshot);
             // The servers are asked once all that they need is there, and in the end in any case.
-            if probing && !observer.has_asked() && is_over(&state, started.elapsed(), limit) {
+            asks += u32::from(observer.has_asked());
+            if probing && !observer.has_asked() && is_over(&state, asks, started.elapsed(), limit) {
                 observer.probe(&mut snapshot)?;
+                asks += 1;
                 state = judge(&self.declared, &snapshot);
             }
             let elapsed = started.elapsed();
@@ -73,7 +82,7 @@ impl Stack<'_> {
                 // A closed terminal is not an error.
                 let _ = writeln!(io::stderr(), "{:>4}s  {printed}", elapsed.as_secs());
             }
-            if is_over(&state, elapsed, limit) {
+            if is_over(&state, asks, elapsed, limit) {
                 return Ok(Waited { snapshot, state, elapsed });
             }
             thread::sleep(PAUSE);
@@ -83,8 +92,8 @@ impl Stack<'_> {
 }
 
 impl Stack<'_> {
-    /// Asks the servers behind the routes until all of them answer, or time is up; whether there is a tunnel does not
-    /// count.
+    /// Asks the servers behind the routes until all of them answer, one of them never will, or time is up; whether there
+    /// is a tunnel does not count.
     ///
     /// # Errors
     /// `io` and `tool` from docker.
@@ -95,7 +104,7 @@ impl Stack<'_> {
             let snapshot = observer.observe(Ask::Now)?;
             let state = judge(&self.declared, &snapshot);
             let elapsed = started.elapsed();
-            if state.is_callable() || elapsed >= limit {
+            if state.is_callable() || state.gave_up_route || elapsed >= limit {
                 return Ok(Waited { snapshot, state, elapsed });
             }
             if caller.progress {
@@ -119,18 +128,26 @@ mod tests {
         let connecting = StackState { pending, ..ready.clone() };
         let gave_up = StackState { gave_up: true, ..StackState::default() };
         let revived = StackState { recently_restarted: true, ..StackState::default() };
-        for (state, elapsed, limit, over) in [
-            (&ready, 0, 240, true),
-            (&waiting, 239, 240, false),
-            (&waiting, 240, 240, true),
-            (&connecting, 1, 240, false),
-            (&connecting, 0, 0, true),
-            (&gave_up, 0, 240, true),
-            (&revived, 4, 0, false),
-            (&revived, 6, 0, true),
-            (&revived, 6, 240, false),
+        let silent = StackState { is_worth_asking_again: true, ..StackState::default() };
+        let unasked = StackState { ready: true, ..silent.clone() };
+        for (state, asks, elapsed, limit, over) in [
+            (&ready, 1, 0, 240, true),
+            (&waiting, 1, 239, 240, false),
+            (&waiting, 1, 240, 240, true),
+            (&connecting, 1, 1, 240, false),
+            (&connecting, 1, 0, 0, true),
+            (&gave_up, 1, 0, 240, true),
+            (&revived, 1, 4, 0, false),
+            (&revived, 1, 6, 0, true),
+            (&revived, 1, 6, 240, false),
+            (&silent, 1, 5, 240, false),
+            (&silent, 3, 15, 240, true),
+            (&unasked, 2, 5, 240, false),
+            (&unasked, 3, 5, 240, true),
+            (&unasked, 1, 1, 0, true),
         ] {
-            assert_eq!(is_over(state, seconds(elapsed), seconds(limit)), over, "{state:?} {elapsed} {limit}");
+            let found = is_over(state, asks, seconds(elapsed), seconds(limit));
+            assert_eq!(found, over, "{state:?} {asks} {elapsed} {limit}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -83,34 +84,53 @@ fn bound(name: &str, address: &str) -> String {
     services(&[(name, "")]).replace("\":9000\"", &format!("\"{address}\"")).replace("services:\n", "")
 }
 
-/// A proxy that is restarted while its servers are asked says nothing about them: they are asked once more, and only then.
+/// Counts the attempts to ask from a proxy's network; the first `failing` of them end without an answer, after a command.
+/// One that only says that the image is missing is not an attempt.
+fn failing_docker(at: &Path, proxy: &str, failing: usize, after: &str) -> String {
+    let (docker, marks) = (which("docker").unwrap(), at.join("marks"));
+    std::fs::write(&marks, "").unwrap();
+    let wrapper = format!(
+        "#!/bin/sh\ncase \"$*\" in *\"--network container:{proxy}\"*) ;; *) exec {docker} \"$@\" ;; esac\n\
+         if [ $(wc -l <{marks}) -lt {failing} ]; then echo x >>{marks}; {after}\n exit 1; fi\n\
+         {docker} \"$@\"; code=$?\n[ $code = 125 ] || echo x >>{marks}\nexit $code\n",
+        docker = docker.display(),
+        marks = marks.display()
+    );
+    script(at, "docker", &wrapper);
+    format!("{}:{}", at.display(), std::env::var("PATH").unwrap())
+}
+
+/// An attempt that brought no answer, and a proxy that was restarted meanwhile, say nothing about the servers: they are
+/// asked once more; `up`, which waits, asks three times.
 #[test]
-fn engine_probe_asks_again_where_the_proxy_was_restarted_meanwhile() {
-    let Some(engine) = engine("a restart during the probe") else { return };
-    let stack = proxy_alone(engine, "again", &json!({"own": "http://own:9000"}), &services(&[("own", "")]));
+fn engine_probe_asks_again_where_nothing_was_asked() {
+    let Some(engine) = engine("a probe that fails") else { return };
+    let stack = Stack::small(engine, "again", "healthy");
+    stack.up_ready();
     let proxy = stack.id("mcp-gateway").unwrap();
     let parent = folder();
-    let (docker, marks) = (which("docker").unwrap(), parent.path().join("marks"));
-    let path = format!("{}:{}", parent.path().display(), std::env::var("PATH").unwrap());
-    for (restarts, command, asked, state) in [
-        (true, "probe", 2, "callable"),
-        (true, "status", 2, "callable"),
-        (false, "probe", 1, "not-checked"),
-        (false, "status", 1, "not-checked"),
+    let restart = format!("docker restart {proxy} >/dev/null;");
+    for (command, failing, after, attempts, state) in [
+        ("up", 5, "", 6, "callable"),
+        ("up", 9, "", 6, "not-checked"),
+        ("probe", 1, restart.as_str(), 2, "callable"),
+        ("status", 1, restart.as_str(), 2, "callable"),
+        ("probe", 1, "", 2, "callable"),
+        ("status", 1, "", 2, "callable"),
+        ("probe", 9, "", 2, "not-checked"),
+        ("status", 9, "", 2, "not-checked"),
     ] {
-        std::fs::write(&marks, "").unwrap();
-        let docker = docker.display();
-        let restart = if restarts { format!("{docker} restart {proxy} >/dev/null;") } else { String::new() };
-        // The first attempt ends without an answer.
-        let wrapper = format!(
-            "#!/bin/sh\ncase \"$*\" in *\"--network container:{proxy}\"*)\n echo x >>{0}\n \
-             [ $(wc -l <{0}) -gt 1 ] || {{ {restart} exit 1; }} ;;\nesac\nexec {docker} \"$@\"\n",
-            marks.display()
-        );
-        script(parent.path(), "docker", &wrapper);
+        let path = failing_docker(parent.path(), &proxy, failing, after);
         let answer = stack.call([command]).env("PATH", &path).run();
-        assert_eq!(row(&answer, "own")["state"], state, "{command}: {:#}", answer.json);
-        assert_eq!(std::fs::read_to_string(&marks).unwrap().lines().count(), asked, "{command}, restarts: {restarts}");
+        let made = std::fs::read_to_string(parent.path().join("marks")).unwrap().lines().count();
+        assert_eq!(row(&answer, "own")["state"], state, "{command} {failing}: {:#}", answer.json);
+        assert_eq!(made, attempts, "{command} {failing}: {:#}", answer.json);
+        if state == "not-checked" {
+            assert!(answer.json["skipped"].to_string().contains("own"), "{:#}", answer.json);
+            assert_ne!(answer.data()["ready"], true, "{:#}", answer.json);
+        }
+        // An answer that was kept would be given again.
+        stack.compose_ok(&["restart", "own"]);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::probe::state::Callability;
 use crate::redact::names;
 use crate::rules::{self, Gap, Remedy, RuleId};
 
-/// What waiting does not change, once a server answers so.
+/// What neither waiting nor asking again changes, once a server answers so.
 const SETTLED_FAULTS: [RuleId; 11] = [
     RuleId::UpstreamIpRejected,
     RuleId::UpstreamBindLoopback,
@@ -56,6 +56,7 @@ pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> 
         let observed = probed.observed.as_ref().map_err(String::as_str);
         row::rows(&probed.planned, observed, false).into_iter()
     });
+    state.is_worth_asking_again = probed.is_some_and(|probed| probed.observed.is_err());
     let (mut all, mut probed) = (true, Vec::new());
     for route in view.declared.routes() {
         let (row, fault) = rows.as_mut().and_then(Iterator::next).unzip();
@@ -90,7 +91,10 @@ fn judge_route(
         if row.is_some_and(|row| !row.state.is_callable()) {
             let snapshot = ground.view.snapshot;
             let is_young = snapshot.all().iter().any(|c| c.age(snapshot.now) < STARTING);
-            state.gave_up |= SETTLED_FAULTS.contains(&fault.id) || !is_young;
+            let is_settled = SETTLED_FAULTS.contains(&fault.id);
+            state.gave_up_route |= is_settled;
+            state.gave_up |= is_settled;
+            state.is_worth_asking_again |= !is_settled && !is_young;
             upstream = Upstream::Down;
         }
         state.findings.push(fault);

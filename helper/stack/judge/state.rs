@@ -83,6 +83,10 @@ pub(crate) struct StackState {
     pub(crate) skipped: Vec<Skipped>,
     /// Waiting longer is in vain.
     pub(crate) gave_up: bool,
+    /// The same of what is behind a route.
+    pub(crate) gave_up_route: bool,
+    /// Servers could not be asked, or one of them did not answer this once: asking again may tell otherwise.
+    pub(crate) is_worth_asking_again: bool,
     /// A container that ended before has run for too short a time to tell whether it stays.
     pub(crate) recently_restarted: bool,
     /// What is on its way, in words, and needs nothing but time.
