@@ -16,7 +16,7 @@ use crate::engine::version;
 use crate::model::current::Current;
 use crate::probe::container::{Place, sweep};
 use crate::probe::observe::{Observed, observe};
-use crate::probe::row::{RouteRow, in_one_sentence, rows};
+use crate::probe::row::{RouteRow, Tunnel, in_one_sentence, rows};
 use crate::probe::state::Callability;
 use crate::probe::target::{self, NAME, Planned, USUAL_PATHS, plan};
 use crate::probe::wire::{Allowed, ProbeTarget, Trust};
@@ -124,7 +124,7 @@ fn probe_routes(
     };
     let observed = observed.as_ref().map_err(String::as_str);
     let (rows, findings) = apart(rows(&planned, observed, request.verbose));
-    let mut report = Report::new(in_one_sentence(&rows, "can"), ProbeData::default()).whole(request.verbose);
+    let mut report = Report::new(in_one_sentence(&rows, Tunnel::There), ProbeData::default()).whole(request.verbose);
     report.findings = state.into_iter().chain(findings).collect();
     report.skipped = skipped(&rows);
     report.next = next(&rows, caller);
@@ -214,7 +214,7 @@ fn probe_url(
     let (observed, engine) = from_own_network(deployment, &planned, caller)?;
     let observed = observed.as_ref().map_err(String::as_str);
     let (rows, findings) = apart(rows(&[planned], observed, request.verbose));
-    let mut report = Report::new(in_one_sentence(&rows, "could"), ProbeData::default()).whole(request.verbose);
+    let mut report = Report::new(in_one_sentence(&rows, Tunnel::Missing), ProbeData::default()).whole(request.verbose);
     report.skipped = skipped(&rows);
     report.findings = engine;
     report.findings.extend(findings);

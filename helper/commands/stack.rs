@@ -17,6 +17,7 @@ use crate::deployment::token::TokenStateName;
 use crate::deployment::{Deployment, Replica};
 use crate::model::current::Current;
 use crate::os::process;
+use crate::probe::row::Tunnel;
 use crate::render::labels;
 use crate::rules::{self, Layer, RuleId};
 use crate::stack::act::{Acted, Acts};
@@ -167,7 +168,7 @@ fn rehearse(deployment: &Deployment, limit: Duration, caller: &mut Caller) -> Re
     let is_ready = state.is_callable();
     // There is no tunnel that could be ready.
     state.ready = false;
-    let calls = state.calls.clone().unwrap_or_else(|| "no route could be asked".to_owned()).replace("can ", "could ");
+    let calls = state.calls(Tunnel::Missing).unwrap_or_else(|| "no route could be asked".to_owned());
     let missing = if has_token { "cloudflared is not started" } else { "missing: token, registration of the CA" };
     let shaken = if stack.skipped.iter().any(|skipped| skipped.id.starts_with(stack::HANDSHAKE)) {
         "; the certificate's TLS handshake was not checked"

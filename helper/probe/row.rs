@@ -213,8 +213,21 @@ fn row(route: &Planned, target: &ProbeTarget, seen: &Seen, verdict: &RouteVerdic
     }
 }
 
-/// Which routes Claude can call and which not, in one sentence without its end. `can` is `can`, or `could`.
-pub(crate) fn in_one_sentence(rows: &[RouteRow], can: &str) -> String {
+/// Whether there is a tunnel that Claude's call comes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tunnel {
+    /// Claude can call.
+    There,
+    /// Claude could call.
+    Missing,
+}
+
+/// Which routes Claude can call and which not, in one sentence without its end.
+pub(crate) fn in_one_sentence(rows: &[RouteRow], tunnel: Tunnel) -> String {
+    let (can, cannot) = match tunnel {
+        Tunnel::There => ("can", "cannot"),
+        Tunnel::Missing => ("could", "could not"),
+    };
     let list = |wanted: &dyn Fn(&&RouteRow) -> Option<String>| rows.iter().filter_map(|row| wanted(&row)).collect();
     let callable: Vec<String> = list(&|row| {
         let server = row.server.as_ref().map(ServerRow::in_words);
@@ -234,8 +247,7 @@ pub(crate) fn in_one_sentence(rows: &[RouteRow], can: &str) -> String {
         parts.push(format!("Claude {can} call {}", callable.join(", ")));
     }
     if !failing.is_empty() {
-        let not = if callable.is_empty() { format!("Claude {can}not call ") } else { "not ".to_owned() };
-        let not = not.replace("couldnot", "could not");
+        let not = if callable.is_empty() { format!("Claude {cannot} call ") } else { "not ".to_owned() };
         parts.push(format!("{not}{}", failing.join(", ")));
     }
     if !unchecked.is_empty() {

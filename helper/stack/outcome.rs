@@ -5,6 +5,7 @@ use super::declared::route_id;
 use super::judge::StackState;
 use crate::answer::{Finding, Next, Severity, Skipped, Subject, count};
 use crate::caller::Caller;
+use crate::probe::row::Tunnel;
 use crate::rules::{Cure, RuleId, root, weight};
 use crate::steps::{self, restart_step};
 
@@ -67,7 +68,7 @@ pub(crate) fn summary(command: Command, state: Option<&StackState>, findings: &[
         return live(state, when, cause, findings);
     }
     let is_only_routes = state.connections.is_some_and(|n| n > 0) && cause.is_some_and(is_of_route);
-    if let (Some(calls), true) = (&state.calls, is_only_routes) {
+    if let (Some(calls), true) = (state.calls(Tunnel::There), is_only_routes) {
         return format!("the tunnel is connected{when}: {calls}");
     }
     match cause {
@@ -104,7 +105,7 @@ fn live(state: &StackState, when: &str, cause: Option<&Finding>, findings: &[Fin
     };
     // What was not checked is never called ready.
     let word = if state.is_ready() == Some(true) { "ready" } else { "connected" };
-    let calls = state.calls.clone().unwrap_or_else(|| {
+    let calls = state.calls(Tunnel::There).unwrap_or_else(|| {
         let routes: Vec<String> = state.routes.iter().map(|route| format!("`{}`", route.name)).collect();
         format!("whether Claude can call {} was not checked", routes.join(", "))
     });

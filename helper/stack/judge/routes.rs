@@ -65,7 +65,7 @@ pub(super) fn judge(view: &View<'_>, proxy_up: bool, state: &mut StackState) -> 
         probed.extend(row.map(|row| RouteRow { state: route.state, ..row }));
         state.routes.push(route);
     }
-    state.calls = (!probed.is_empty()).then(|| row::in_one_sentence(&probed, "can"));
+    state.asked = probed;
     all
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::{Finding, Severity, Skipped, Subject};
-use crate::probe::row::ServerRow;
+use crate::probe::row::{RouteRow, ServerRow, Tunnel, in_one_sentence};
 use crate::probe::state::Callability;
 use crate::probe::wire::Metrics;
 use crate::rules::{self, RuleId};
@@ -91,8 +91,8 @@ pub(crate) struct StackState {
     pub(crate) recently_restarted: bool,
     /// What is on its way, in words, and needs nothing but time.
     pub(crate) pending: Vec<String>,
-    /// Which routes Claude can call and which not, in one sentence, where they were asked.
-    pub(crate) calls: Option<String>,
+    /// The routes with what their servers answered, where they were asked.
+    pub(crate) asked: Vec<RouteRow>,
     /// cloudflared's own numbers, where it gave them.
     #[serde(skip)]
     pub(crate) metrics: Option<Metrics>,
@@ -104,6 +104,11 @@ impl StackState {
     /// Whether cloudflared has counted no request since its start: what a server logged as a call was our own.
     pub(crate) fn is_uncalled(&self) -> bool {
         self.metrics.as_ref().is_some_and(|metrics| metrics.requests == Some(0))
+    }
+
+    /// Which routes Claude can call and which not, in one sentence; `None` where none was asked.
+    pub(crate) fn calls(&self, tunnel: Tunnel) -> Option<String> {
+        (!self.asked.is_empty()).then(|| in_one_sentence(&self.asked, tunnel))
     }
 
     /// A word of progress for a terminal.
