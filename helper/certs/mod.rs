@@ -1,9 +1,10 @@
 //! Certificates: the four files, what they must be, and how they are issued, judged and changed.
 //!
 //! From bytes to a verdict: `pem`, `der`, `key`, `x509` parse; `file` holds the four files; `audit` gathers the facts, `judge` has the
-//! tests, `rows` the requirements; `judged` is the verdict, `handshake` tries it.
+//! tests, `rows` the requirements; `judged` is the verdict, `handshake` tries it; `client` is for servers elsewhere.
 
 pub(crate) mod audit;
+pub(crate) mod client;
 mod der;
 pub(crate) mod file;
 pub(crate) mod handshake;

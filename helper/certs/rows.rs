@@ -86,7 +86,7 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     }),
     row("ca-signature-hash", Ca, CaUnfit, "the CA certificate is signed with SHA-256 or stronger", |f| ca(f, hash)),
     // Not documented; a self-signed certificate whose signature fails is damaged, and every verifier refuses it.
-    row("ca-self-signature", Ca, CaUnfit, "a self-signed CA certificate has a valid signature of its own key", |f| {
+    row("ca-self-signature", Ca, CaUnfit, "a self-signed CA certificate is signed by its own key", |f| {
         ca(f, |c| match &f.ca_self_signature {
             None => Tested::pass(format!("not self-signed: issued by {}", shown(&c.issuer))),
             Some(Signature::Good) => Tested::pass("self-signed, the signature is valid"),

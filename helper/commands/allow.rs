@@ -63,7 +63,7 @@ pub(crate) fn run(
     if caller.var("CLAUDECODE").is_some() {
         return Err(Error::request(
             "`allow` does not run inside Claude Code: a person decides what this stack may do to the host",
-            "run the same command in a terminal of your own",
+            "run the same command in your own terminal",
         ));
     }
     deployment.require_begun()?;

@@ -116,7 +116,7 @@ impl ExportRequest {
         if self.include_token && caller.var("CLAUDECODE").is_some() {
             return Err(Error::request(
                 "`include_token` writes the token into a file that Claude Code could read",
-                "run the command in a terminal of your own, or leave it out: then the token enters no file",
+                "run the command in your own terminal, or leave it out: then the token enters no file",
             ));
         }
         let place = match to {

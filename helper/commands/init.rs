@@ -65,7 +65,9 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
     };
     let only_report = request.domain.is_none() && settings.is_empty();
     let mut made = Made { verbose: request.verbose, ..Made::default() };
-    if !only_report {
+    if only_report {
+        made.current = Some(current);
+    } else {
         make(deployment, &domain, &settings, request.verbose, caller, &mut made)?;
     }
     report(deployment, &domain, made, caller, only_report)
@@ -83,7 +85,7 @@ fn make(
     let action = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
     // Whoever was first while this one waited for the lock has decided.
-    let current = Current::read(deployment);
+    let (current, writes) = (Current::read(deployment), deployment.writes());
     if let Some(known) = current.known_domain()?
         && known != *domain
     {
@@ -105,7 +107,7 @@ fn make(
     // Settings, or a stack that is there already and may have lost a file.
     let has_stack = files::read(deployment, path::GATEWAY).ok().flatten().is_some();
     // With `.env` as it is now.
-    let found = Found::read(deployment);
+    let found = if deployment.writes() == writes { current.found.clone() } else { Found::read(deployment) };
     let faults = found.faults();
     if !faults.is_empty() {
         // Nothing sensible can be written beside a compose file that cannot be read.
@@ -122,6 +124,7 @@ fn make(
         let action = env.action;
         *env = FileEntry::of(deployment, path::ENV, action);
     }
+    made.current = (deployment.writes() == writes).then_some(current);
     Ok(())
 }
 

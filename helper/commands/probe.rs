@@ -222,7 +222,7 @@ fn probe_url(
         && row.state.is_callable()
     {
         let routes = serde_json::json!({"routes": {NAME: upstream.to_string()}}).to_string();
-        let what = "make it a route; replace NAME by a name of your own";
+        let what = "make it a route; replace NAME with a name of your choice";
         report.next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
     }
     report.data.routes = rows;

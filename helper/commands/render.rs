@@ -62,13 +62,13 @@ pub(crate) fn run(
 ) -> Result<Report<RenderData>, Error> {
     deployment.require()?;
     let _lock = deployment.lock()?;
-    let current = Current::read(deployment);
+    let (current, writes) = (Current::read(deployment), deployment.writes());
     if let Some(fault) = &current.found.env_fault {
         return Ok(without_env(&current, request, fault.clone()));
     }
     let domain = current.require_domain(deployment)?;
     let mode = Mode { dry_run: request.dry_run, overwrite: request.overwrite, verbose: request.verbose };
-    let rendered = render::render(deployment, current.found, &domain, &request.settings(), mode, caller.now)?;
+    let rendered = render::render(deployment, current.found.clone(), &domain, &request.settings(), mode, caller.now)?;
     let changed: Vec<&str> = rendered
         .files
         .iter()
@@ -86,7 +86,8 @@ pub(crate) fn run(
         format!("wrote {} ({routes}); run `up` to apply it", changed.join(", "))
     };
     // The files as they are now.
-    let current = (!rendered.blocked && !request.dry_run).then(|| Current::read(deployment));
+    let current = if deployment.writes() == writes { current } else { Current::read(deployment) };
+    let current = (!rendered.blocked && !request.dry_run).then_some(current);
     let written = current.as_ref().filter(|_| !changed.is_empty());
     let applied = written.map(|current| apply(current, deployment, &rendered.files, caller)).unwrap_or_default();
     let stop = rendered.replaces.as_ref().filter(|old| old.must_be_stopped && request.overwrite).map(|old| {

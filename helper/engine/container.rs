@@ -17,7 +17,7 @@ use crate::redact::{self, names};
 use crate::rules::{self, Remedy, RuleId};
 
 /// `docker inspect` of a handful of containers takes tens of milliseconds.
-const INSPECT_TIMEOUT: Duration = Duration::from_secs(30);
+const INSPECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, openat, statat};
@@ -35,6 +36,8 @@ pub(crate) struct Directory {
     opened: Arc<OnceLock<OwnedFd>>,
     /// Files that were read, by path inside.
     read: Arc<Mutex<BTreeMap<String, Known>>>,
+    /// How often this process wrote or removed a file of it.
+    writes: Arc<AtomicUsize>,
 }
 
 /// A file that was read.
@@ -90,7 +93,7 @@ impl Eq for Directory {}
 impl Directory {
     /// The directory at an absolute path.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, opened: Arc::default(), read: Arc::default() }
+        Self { root, opened: Arc::default(), read: Arc::default(), writes: Arc::default() }
     }
 
     /// Absolute path of the directory.
@@ -133,7 +136,14 @@ impl Directory {
 
     /// Forgets one file, which is written or gone.
     pub(super) fn forget(&self, inside: &str) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.read().remove(inside);
+    }
+
+    /// How often this process wrote or removed a file: what was made of the files is as good as before while it is the
+    /// same and the lock is held.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
     }
 
     fn read(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {

@@ -60,6 +60,8 @@ pub(crate) fn guard_named(secret: &str) {
 /// Whether a value looks like drawn by chance, so that a piece of it cannot stand in innocent text: one word with
 /// digits and letters of both cases, or long lower-case hex and the like.
 pub(crate) fn is_random(value: &str) -> bool {
+    // What a value of megabytes is shows at its beginning.
+    let value = head(value, MOST);
     let count = |f: fn(&u8) -> bool| value.bytes().filter(f).count();
     let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
     let mixed = count(u8::is_ascii_uppercase) > 0 && count(u8::is_ascii_lowercase) > 0;

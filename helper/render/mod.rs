@@ -146,7 +146,7 @@ fn plan_files(
         true => sample_files::plan(deployment, &python, rebase, mode)?,
         false => (Vec::new(), None),
     };
-    let stamped = "It takes effect when the proxy is started anew: `mcp-tunnels-helper restart`.";
+    let stamped = "It takes effect when the proxy restarts: `mcp-tunnels-helper restart`.";
     plan.push(Planned {
         inside: path::GATEWAY,
         desired: stamp(stamped, &gateway.to_yaml()?),
@@ -167,7 +167,7 @@ fn plan_files(
     let lacks_host = needs_host && main.is_some_and(|file| !file.text.contains(DOCKER_HOST));
     plan.push(Planned {
         inside: path::COMPOSE,
-        desired: stamp("Services and changes of your own belong into docker-compose.override.yaml.", &compose),
+        desired: stamp("Your own services and changes belong in docker-compose.override.yaml.", &compose),
         existing: files::read_text(deployment, path::COMPOSE)?,
         wanted: sources.is_foreign() || before != choices || lacks_host || main.is_some_and(|file| file.value.is_err()),
         theirs: false,

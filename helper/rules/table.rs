@@ -197,7 +197,7 @@ rules! {
     ComposeMissing = "compose-missing" [Host, Error, COMPOSE] {
         title: "Docker Compose v2 is not installed",
         symptom: "`docker: 'compose' is not a docker command`, `unknown shorthand flag: 'd' in -d`, `docker: unknown command: docker compose`",
-        cause: "many Linux distributions ship the Compose plugin as a package of its own",
+        cause: "many Linux distributions ship the Compose plugin as a separate package",
         fix: "install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu)",
     }
     ComposeV1 = "compose-v1" [Host, Error, COMPOSE] {
@@ -281,7 +281,7 @@ rules! {
     }
     DirectorySynced = "directory-synced" [Host, Warning, SECURITY] {
         title: "the deployment directory is synchronised to a cloud",
-        symptom: "Dropbox, OneDrive, iCloud, Google Drive, Nextcloud or Syncthing take it along",
+        symptom: "Dropbox, OneDrive, iCloud, Google Drive, Nextcloud or Syncthing copies it",
         cause: "the sync service would copy the CA's key and the token off this host, and could restore an old file under the running stack",
         fix: "choose a directory outside the synchronised folder with `--dir`, or exclude this one from synchronisation",
     }
@@ -322,10 +322,10 @@ rules! {
         fix: "set the clock (`sudo timedatectl set-ntp true`; in WSL `sudo hwclock -s`), or restart Docker Desktop if only the engine's clock is off",
     }
     ProjectConflict = "project-conflict" [Host, Error, COMPOSE_FILE] {
-        title: "a stack of the same project name runs from another directory",
+        title: "another directory runs a stack with the same project name",
         symptom: "containers change or vanish when a stack in another folder is started",
-        cause: "Compose identifies a stack by its project name only: starting this one would replace the containers of the other",
-        fix: "stop the stack of the other directory first: `{helper} down --dir NAME`; if that directory was moved or deleted, `docker compose -p PROJECT down --remove-orphans`",
+        cause: "Compose identifies a stack by its project name only: starting this one would replace the other one's containers",
+        fix: "stop the other directory's stack first: `{helper} down --dir NAME`; if that directory was moved or deleted, `docker compose -p PROJECT down --remove-orphans`",
     }
     ComposeFileMissing = "compose-file-missing" [Host, Error, QUICKSTART] {
         title: "there is no compose file",
@@ -342,16 +342,16 @@ rules! {
         cure: Cure::ByHandThen,
     }
     ReplicasZero = "replicas-zero" [Files, Error, COMPOSE_FILE] {
-        title: "the compose files ask for no container of {subject|a service}",
+        title: "the compose files set {subject|a service} to zero containers",
         symptom: "the service is in the compose file, and `docker compose ps -a` does not list it",
         cause: "`scale: 0` or `deploy.replicas: 0` in the service",
         fix: "remove `scale:` or `deploy.replicas:` from the service, or set it to 1, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     NetworkInternal = "network-internal" [Files, Error, COMPOSE_FILE] {
-        title: "cloudflared is only on internal networks, which do not lead to Cloudflare's edge",
+        title: "cloudflared is only on internal networks, which do not reach Cloudflare's edge",
         symptom: "`network is unreachable` or a timeout at each attempt to connect to the edge",
-        cause: "Docker gives a network with `internal: true` no way out of the host, and cloudflared dials out",
+        cause: "a network with `internal: true` has no way out of the host, and cloudflared must dial out",
         fix: "add a network without `internal: true` to the service in the evidence (`networks: [default, …]`, next to those that it has), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -359,13 +359,13 @@ rules! {
         title: "another compose file hides docker-compose.yaml",
         symptom: "changes to docker-compose.yaml have no effect; Compose warns `Found multiple config files`",
         cause: "Compose prefers compose.yaml, compose.yml and docker-compose.yml to docker-compose.yaml",
-        fix: "move the other file away; put services of your own into docker-compose.override.yaml",
+        fix: "move the other file away; put your own services into docker-compose.override.yaml",
     }
     ComposeFileElsewhere = "compose-file-elsewhere" [Host, Error, COMPOSE_FILE] {
         title: "`.env` makes Compose read another compose file",
         symptom: "`docker compose` starts other services than the ones in this directory's file",
         cause: "COMPOSE_FILE in `.env` overrides every file name",
-        fix: "remove COMPOSE_FILE from `.env`; put services of your own into docker-compose.override.yaml",
+        fix: "remove COMPOSE_FILE from `.env`; put your own services into docker-compose.override.yaml",
     }
     ComposeYamlInvalid = "compose-yaml-invalid" [Host, Error, COMPOSE_FILE] {
         title: "{subject|a compose file} is invalid",
@@ -387,9 +387,9 @@ rules! {
     }
     ComposePrivileges = "compose-privileges" [Files, Error, COMPOSE_FILE] {
         title: "{subject|the stack} asks for privileges on this host",
-        symptom: "`up` and `restart` start nothing until a person has allowed the privileges",
+        symptom: "`up` and `restart` start nothing until a person allows the privileges",
         cause: "with what the evidence names, a container can read or change this machine, not only its own files",
-        fix: "remove what the evidence names; if it is wanted, a person runs `{helper} allow --dir {dir}` in a terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
+        fix: "remove what the evidence names; if you want it, run `{helper} allow --dir {dir}` in your own terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
         cure: Cure::Allow,
     }
     ComposeFilesOutside = "compose-files-outside" [Files, Warning, COMPOSE_FILE] {
@@ -400,9 +400,9 @@ rules! {
         blocks: false,
     }
     ComposeNameInvalid = "compose-name-invalid" [Host, Error, COMPOSE_FILE] {
-        title: "a service has a name that Compose refuses",
+        title: "a service has an invalid name",
         symptom: "`additional properties … not allowed`, or `services must be a mapping`",
-        cause: "a service's name has letters, digits, `.`, `_` and `-` only, at most 63 of them; any other text there is not shown and not used",
+        cause: "a service's name consists of letters, digits, `.`, `_` and `-`, at most 63 of them; any other text there is neither shown nor used",
         fix: "rename the service in the file that the evidence names",
     }
     ComposeServiceUndefined = "compose-service-undefined" [Host, Error, COMPOSE_FILE] {
@@ -414,21 +414,21 @@ rules! {
     ComposeNetmodeConflict = "compose-netmode-conflict" [Host, Error, COMPOSE_FILE] {
         title: "cloudflared has network settings that conflict with its network mode",
         symptom: "`conflicting options: … and the network mode`",
-        cause: "cloudflared uses the proxy's network namespace, so it cannot have `dns`, `extra_hosts`, `ports` or `networks` of its own",
+        cause: "cloudflared uses the proxy's network namespace, so it cannot have its own `dns`, `extra_hosts`, `ports` or `networks`",
         fix: "move these settings from `{cloudflared}` to `{proxy}`",
     }
     ComposeEnvInvalid = "compose-env-invalid" [Host, Error, COMPOSE_FILE] {
         title: "Compose cannot read `.env`",
         symptom: "`failed to read .env`, `unterminated quoted value`, `unexpected character in variable name`",
         cause: "Compose rejects the whole file because of one line: a quote that is not closed, text behind a closing quote, a line that is not NAME=value, or UTF-16 instead of UTF-8",
-        fix: "fix the line in the evidence in an editor, and save the file as UTF-8; if the value of TUNNEL_TOKEN is at fault, run `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "fix the line in the evidence in an editor, and save the file as UTF-8; if the value of TUNNEL_TOKEN is at fault, run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::ByHandThen,
     }
     DataShared = "data-shared" [Files, Warning, SECURITY] {
-        title: "`data` holds files that are not the tunnel's",
+        title: "`data` contains files that do not belong to the tunnel",
         symptom: "`data` contains more than keys and certificates",
         cause: "the whole folder is mounted into the proxy's container, which can read everything in it",
-        fix: "move those files out of `data`, or the deployment into a directory of its own",
+        fix: "move those files out of `data`, or move the deployment into its own directory",
     }
     EnvUnreadable = "env-unreadable" [Files, Error, COMPOSE_FILE] {
         title: "`.env` cannot be read",
@@ -452,7 +452,7 @@ rules! {
         title: "Compose finds no TUNNEL_TOKEN",
         symptom: "`The \"TUNNEL_TOKEN\" variable is not set. Defaulting to a blank string`",
         cause: "neither the shell nor `.env` beside the compose file sets it, or Compose was run from another directory",
-        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Token,
         caused_by: &[&[TokenMissing]],
     }
@@ -473,7 +473,7 @@ rules! {
         title: "an image does not exist in its registry",
         symptom: "`manifest unknown`, `not found`",
         cause: "the digest was truncated or mistyped, or the image was removed",
-        fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in images, then `{helper} up --dir {dir}`; correct an image of your own in your compose file",
+        fix: "run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in images, then `{helper} up --dir {dir}`; for an image in your own compose file, correct it there",
         cure: Cure::Render,
     }
     ImageRefInvalid = "image-ref-invalid" [Host, Error, COMPOSE_FILE] {
@@ -516,7 +516,7 @@ rules! {
     PortConflict = "port-conflict" [Host, Error, TROUBLE] {
         title: "a published port is already in use",
         symptom: "`port is already allocated`, `address already in use`",
-        cause: "the compose file publishes it with `ports:`; the tunnel needs no published port",
+        cause: "the compose file publishes it with `ports:`, which the tunnel does not need",
         fix: "remove `ports:` from the service in the evidence",
     }
     NameConflict = "name-conflict" [Host, Error, TROUBLE] {
@@ -528,7 +528,7 @@ rules! {
     MountTypeMismatch = "mount-type-mismatch" [Host, Error, TROUBLE] {
         title: "a directory is mounted where a file is expected",
         symptom: "`Are you trying to mount a directory onto a file`",
-        cause: "the file was missing at an earlier start, and Docker created a directory of its name",
+        cause: "the file was missing at an earlier start, and Docker created a directory with that name",
         fix: "if the path in the evidence is an empty directory on this host: `{helper} down --dir {dir}`, remove it, write the file again (`{helper} render --dir {dir}` with the routes), `{helper} up --dir {dir}`; if it is a file here, the engine's virtual machine does not see it: move the deployment below your home, or share the folder with the VM",
         cure: Cure::ByHandThen,
     }
@@ -576,7 +576,7 @@ rules! {
     }
     NotLive = "not-live" [Host, Error, TROUBLE] {
         title: "the tunnel did not become ready in time",
-        symptom: "`up` or `restart` ends before everything is there",
+        symptom: "`up` or `restart` ends before everything is ready",
         cause: "the evidence lists what is still missing; other findings may explain it",
         fix: "run `{helper} diagnose --dir {dir}`, and fix what it finds, the first finding first",
         cure: Cure::Look,
@@ -601,12 +601,12 @@ rules! {
         title: "cloudflared lost its network: the proxy restarted without it",
         symptom: "everything is `Up`, and every call fails; cloudflared says `network is unreachable`",
         cause: "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which has no network",
-        fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it); `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` give cloudflared a network of its own, where this cannot happen again",
+        fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it); `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on another network, where this cannot happen again",
         cure: Cure::Restart,
         caused_by: &[ENDS_PROXY, &[OutOfMemory]],
     }
     NamespaceNotApplied = "namespace-not-applied" [Host, Warning, COMPOSE_FILE] {
-        title: "cloudflared is not where the compose file puts it",
+        title: "cloudflared runs in another network than the compose file says",
         symptom: "`docker inspect` shows another network mode or other networks than the file",
         cause: "the file was changed after the containers were created: `namespace`, `networks` or `network_mode`",
         fix: "run `{helper} up --dir {dir}`, which re-creates them",
@@ -634,7 +634,7 @@ rules! {
     BuildxMissing = "buildx-missing" [Host, Error, DOCKER] {
         title: "Docker's builder (buildx) is missing or too old",
         symptom: "`the buildx component is missing or broken`, `compose build requires buildx 0.17 or later`",
-        cause: "Compose builds the sample's image with the buildx plugin, which many Linux distributions ship as a package of its own",
+        cause: "Compose builds the sample's image with the buildx plugin, which many Linux distributions ship as a separate package",
         fix: "install or update buildx: `docker-buildx-plugin` (Docker's repository) or `docker-buildx` (Debian, Ubuntu, Arch); `docker buildx version` shows it",
     }
     BuildOutOfMemory = "build-out-of-memory" [Host, Error, TROUBLE] {
@@ -685,7 +685,7 @@ rules! {
         cure: Cure::ByHandThen,
     }
     NetworkAlias = "network-alias" [Host, Error, COMPOSE_FILE] {
-        title: "a service has a network alias on a network that knows none",
+        title: "a service sets a network alias on a network that does not support aliases",
         symptom: "`network-scoped alias is supported only for containers in user defined networks`",
         cause: "the service joins Docker's default bridge (`network_mode: bridge`), and only networks that Compose makes support an alias",
         fix: "remove `network_mode: bridge` (or `aliases:`) from the service, so that it joins the project's own network, then run `up` again",
@@ -697,7 +697,7 @@ rules! {
         fix: "remove the line `\"credsStore\"` from ~/.docker/config.json (the images are public, no login is needed), then run the command again",
     }
     RegistryForbidden = "registry-forbidden" [Host, Error, TROUBLE] {
-        title: "a registry answers 403 to this network",
+        title: "a registry answers 403 Forbidden",
         symptom: "`403 Forbidden`, `error parsing HTTP 403 response body`",
         cause: "the registry or a proxy in front of it refuses this address or region; the images themselves are public",
         fix: "pull through another network or a mirror that is allowed here (name it in `images`), or ask for access to the registry in the evidence; `docker logout` rules out an old login",
@@ -740,7 +740,7 @@ rules! {
         cure: Cure::ByHandThen,
     }
     ThreadLimit = "thread-limit" [Host, Error, TROUBLE] {
-        title: "a program may not start more threads",
+        title: "a program has reached its limit of threads",
         symptom: "`failed to create new OS thread (… errno=11)`, `Resource temporarily unavailable`",
         cause: "the container's `pids_limit`, the user's limit or the machine's is reached",
         fix: "raise `pids_limit` of the service (or the limit in the engine's settings), or find what starts so many threads; then `{helper} restart --dir {dir}`",
@@ -776,14 +776,14 @@ rules! {
         title: "Docker's firewall rules are gone or cannot be set",
         symptom: "`iptables: No chain/target/match by that name`, `can't initialize iptables table`",
         cause: "something flushed Docker's iptables chains (a firewall reload), or the kernel lacks a table that the engine needs (`raw` since engine 28)",
-        fix: "`sudo systemctl restart docker` makes the chains again; where a table is missing, load its module (`sudo modprobe iptable_raw iptable_nat`) or update the kernel; then `{helper} up --dir {dir}`",
+        fix: "run `sudo systemctl restart docker`, which restores the chains; where a table is missing, load its module (`sudo modprobe iptable_raw iptable_nat`) or update the kernel; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     AddressPools = "address-pools" [Host, Error, DOCKER] {
-        title: "Docker has no free range of addresses for the stack's network",
+        title: "Docker has no free address range for the stack's network",
         symptom: "`all predefined address pools have been fully subnetted`, `Pool overlaps with other one on this address space`",
         cause: "every range that the engine may use is taken by other Docker networks, or overlaps with a network of the host (a VPN)",
-        fix: "`docker network prune` removes networks that nothing uses; or give the engine more ranges (`default-address-pools` in daemon.json) and restart Docker",
+        fix: "remove unused networks (`docker network prune`), or give the engine more ranges (`default-address-pools` in daemon.json) and restart Docker",
     }
     PortPrivileged = "port-privileged" [Host, Error, DOCKER] {
         title: "the engine may not publish a low port",
@@ -845,7 +845,7 @@ rules! {
         title: "there is no `.env`",
         symptom: "`The TUNNEL_TOKEN variable is not set`",
         cause: "Compose reads the domain and the token from it",
-        fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Init,
     }
     EnvReadable = "env-readable" [Files, Warning, SECURITY] {
@@ -858,14 +858,14 @@ rules! {
     EnvWritable = "env-writable" [Files, Error, SECURITY] {
         title: "other users can write `.env`",
         symptom: "`.env` is writable for its group or everyone",
-        cause: "whoever can write it can connect this stack to another tunnel",
+        cause: "anyone who can write it can connect this stack to another tunnel",
         fix: "run `chmod 600 {dir}/.env`, and check its contents",
         blocks: false,
     }
     KeyReadable = "key-readable" [Files, Warning, SECURITY] {
         title: "other users can read the CA's private key",
         symptom: "`data/ca.key` has a mode wider than 0600",
-        cause: "whoever has it can issue certificates that Anthropic accepts for this tunnel",
+        cause: "anyone who has it can issue certificates that Anthropic accepts for this tunnel",
         fix: "run `chmod 600 {file|{dir}/data/ca.key}`; if someone may have read it, change to a new CA with `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`",
         blocks: false,
         cure: Cure::ByHandThen,
@@ -873,7 +873,7 @@ rules! {
     KeyWritable = "key-writable" [Files, Error, SECURITY] {
         title: "other users can replace a private key",
         symptom: "a key in `data/` is writable for its group or everyone",
-        cause: "whoever can write it decides which certificates this host issues and presents",
+        cause: "anyone who can write it decides which certificates this host issues and presents",
         fix: "run `chmod 600 {file|{dir}/data/ca.key}`",
         blocks: false,
     }
@@ -899,46 +899,46 @@ rules! {
         title: "the sample stays on version 1 of the MCP package, because {subject|an edited file} needs it",
         symptom: "`render` leaves the sample's files as they are",
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
-        fix: "nothing to do: it keeps working as it is. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
+        fix: "nothing to do: it keeps working. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     EditNotReplaced = "edit-not-replaced" [Files, Warning, REFERENCE] {
         title: "{subject|a file} was changed or made here, so its new version was not written",
-        symptom: "the file is as it was, and does not say what the export or the bundle says",
-        cause: "an export or a bundle replaces only what an earlier one wrote; an edit, a file of your own and what `render` changed in a replica are kept",
+        symptom: "the file is unchanged and differs from the export or the bundle",
+        cause: "an export or a bundle replaces only what an earlier one wrote; your edits, your own files and what `render` changed in a replica are kept",
         fix: "move the file aside, run the command again, and put your change into the new version",
         blocks: false,
     }
     ExportHoldsToken = "export-holds-token" [Files, Warning, SECURITY] {
-        title: "an export contains the tunnel's token in clear",
+        title: "an export contains the tunnel's token in plain text",
         symptom: "`secrets.yaml` is beside `values.yaml`",
-        cause: "whoever reads that file can connect to the tunnel in your name; base64 hides nothing",
+        cause: "anyone who reads that file can connect to the tunnel in your name; base64 does not protect it",
         fix: "keep the file off shared disks, git and chats; apply it, then delete it; without `include_token` the token goes from `.env` to the cluster and into no file",
         blocks: false,
     }
     ExportSettingLeftOut = "export-setting-left-out" [Files, Note, HELM] {
-        title: "the export leaves out what the chart's pages do not name",
+        title: "the export omits settings that the chart does not document",
         symptom: "`data.left_out` of the answer names it",
-        cause: "a value that the chart does not know is ignored or refused by it; nothing is guessed",
-        fix: "read `left_out`, and set what you need with what the chart offers for it",
+        cause: "the chart ignores or refuses a value that it does not know, and the helper does not guess",
+        fix: "read `left_out`, and configure what you need in the chart's own way",
         blocks: false,
     }
     ReplicaLeftOut = "replica-left-out" [Files, Note, SECURITY] {
-        title: "files stay behind that the replica may need",
+        title: "the bundle omits files that the replica may need",
         symptom: "`data.left_out` of the answer names them",
-        cause: "private keys, hidden files, links and what is too large are not packed",
-        fix: "copy what a service of the replica needs by hand, except the CA's key",
+        cause: "private keys, hidden files, links and files that are too large are not packed",
+        fix: "copy the files that the replica's services need by hand, but never the CA's key",
         blocks: false,
     }
     ReplicaHasToken = "replica-has-token" [Files, Error, SECURITY] {
-        title: "{subject|a file} contains the token, so no bundle was made",
+        title: "{subject|a file} contains the token, so no bundle was created",
         symptom: "the tunnel's token is in a compose file, in the proxy's configuration or in a comment",
-        cause: "a replica without this file would not start, and with it the bundle would give the token away",
+        cause: "without this file the replica would not start, and with it the bundle would contain the token",
         fix: "move the token into `.env` as the value of TUNNEL_TOKEN, remove it from that file, and run the command again",
         blocks: false,
     }
     ReplicaFileGone = "replica-file-gone" [Files, Warning, SECURITY] {
-        title: "{subject|a file} came with an earlier bundle, and the new one does not have it",
+        title: "{subject|a file} is from an earlier bundle, and the new one does not contain it",
         symptom: "the file is still there, and Compose and the containers use it as before",
         cause: "it was deleted or renamed in the deployment that the replica was made from; nothing here is deleted",
         fix: "delete the file if no service of this host needs it, then run `{helper} restart --dir {dir}`",
@@ -946,29 +946,29 @@ rules! {
         cure: Cure::ByHandThen,
     }
     ReplicaUpdateOlder = "replica-update-older" [Files, Warning, SECURITY] {
-        title: "the certificate in the bundle ends before the one that is in place",
+        title: "the certificate in the bundle expires before the one in use",
         symptom: "`init --from` leaves `data/tls.crt` as it is",
-        cause: "the bundle is an older one, or this replica was updated already",
-        fix: "make a new update where the CA's key is, with `mcp-tunnels-helper export --to replica --only certificate --out FILE`",
+        cause: "the bundle is older, or this replica was already updated",
+        fix: "create a new update on the host with the CA's key: `mcp-tunnels-helper export --to replica --only certificate --out FILE`",
         blocks: false,
     }
     EditBlocksChange = "edit-blocks-change" [Files, Error, REFERENCE] {
         title: "the change was not made, because a file was edited by hand",
         symptom: "`render` leaves all files as they are",
         cause: "the helper does not overwrite a person's edits",
-        fix: "make the change in that file by hand (the diff shows it), or repeat the command with \"overwrite\": true, which keeps the old file beside the new one",
+        fix: "edit that file yourself (the diff shows the change), or repeat the command with \"overwrite\": true, which keeps the old file beside the new one",
     }
     ForeignDeployment = "foreign-deployment" [Files, Error, REFERENCE] {
         title: "this stack was written by hand, so `render` does not change it",
         symptom: "`render` writes nothing",
-        cause: "the helper checks, starts and diagnoses a stack made by hand, and does not rewrite it unasked",
+        cause: "the helper checks, starts and diagnoses a handmade stack, but does not rewrite it unless you ask",
         fix: "edit routes in the stack's own configuration and run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ForeignReplaced = "foreign-replaced" [Files, Warning, REFERENCE] {
-        title: "the helper's stack takes the place of one that was written by hand",
+        title: "the helper's stack replaces one that was written by hand",
         symptom: "services of the old file are missing, or the old stack still runs beside the new one",
-        cause: "the new stack has a project name of its own, and none of the old file's other services",
+        cause: "the new stack has another project name and none of the old file's other services",
         fix: "stop the old stack (the command is in `next`), and copy the services that are still needed from the old file, which is kept as `NAME.bak-TIME`, into docker-compose.override.yaml",
     }
     ConfigNotApplied = "config-not-applied" [Files, Warning, REFERENCE] {
@@ -1031,7 +1031,7 @@ rules! {
         title: "the proxy's configuration file is missing",
         symptom: "`open /etc/mcp-gateway/config.yaml: no such file or directory`",
         cause: "it was not written yet, or it is mounted at a path where the proxy's image does not look",
-        fix: "run `{helper} init --dir {dir}` to see which step is next; in a compose file of your own, mount it at /etc/mcp-gateway/config.yaml",
+        fix: "run `{helper} init --dir {dir}` to see which step is next; in your own compose file, mount it at /etc/mcp-gateway/config.yaml",
         cure: Cure::Look,
     }
     ProxyConfigTls = "proxy-config-tls" [Files, Error, REFERENCE] {
@@ -1045,20 +1045,20 @@ rules! {
         title: "the proxy listens on loopback, where cloudflared cannot reach it",
         symptom: "`Unable to reach the origin service … connect: connection refused`",
         cause: "cloudflared is outside of the proxy's network namespace, and a `listen_addr` on 127.0.0.1 is open inside it only",
-        fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`; or let cloudflared live with the proxy: `{helper} render --dir {dir} --json '{\"namespace\":\"shared\"}'` and `{helper} up --dir {dir}`",
+        fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`; or put cloudflared into the proxy's namespace: `{helper} render --dir {dir} --json '{\"namespace\":\"shared\"}'` and `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ProxyNameShared = "proxy-name-shared" [Files, Warning, COMPOSE_FILE] {
         title: "cloudflared may reach another stack's proxy: the name that it dials is not unique on its networks",
-        symptom: "calls end in `no route for host` now and then",
+        symptom: "some calls fail with `no route for host`",
         cause: "Docker gives every service its name on each network that it joins, and two stacks on one network may both have a `{proxy}`",
-        fix: "take `{cloudflared}` off that network; or give the proxy a name of its own there (`aliases:`) and write it in `--url`",
+        fix: "remove `{cloudflared}` from that network, or give the proxy a unique name there (`aliases:`) and write that name in `--url`",
         blocks: false,
     }
     NamespaceShared = "namespace-shared" [Files, Note, SECURITY] {
         title: "cloudflared reaches every server that the proxy reaches",
         symptom: "servers without a published port are open to cloudflared, past the proxy's routes and address checks",
-        cause: "it lives in the proxy's network namespace, which is on the servers' networks",
+        cause: "it shares the proxy's network namespace, which is on the servers' networks",
         fix: "nothing to do unless you want them apart: `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on a network with the proxy alone",
         cure: Cure::ByHandThen,
         blocks: false,
@@ -1087,14 +1087,14 @@ rules! {
     ProxyConfigIsDir = "proxy-config-is-dir" [Files, Error, TROUBLE] {
         title: "the proxy's configuration file is a directory",
         symptom: "`read /etc/mcp-gateway/config.yaml: is a directory`",
-        cause: "the file was missing when the stack started, and Docker created a directory of its name",
+        cause: "the file was missing when the stack started, and Docker created a directory with that name",
         fix: "run `{helper} down --dir {dir}`, remove the empty directory, write the routes again (`{helper} render --dir {dir} --json '{\"routes\":{\"NAME\":\"http://HOST:PORT\"}}'`), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     MountMissing = "mount-missing" [Files, Error, TROUBLE] {
         title: "the source of a mount is missing, or is an empty directory",
         symptom: "no message at all; later `is a directory`, `can't find '__main__' module`, or a file that is not there",
-        cause: "when the source of a bind mount is missing, Docker creates an empty directory of its name, owned by root",
+        cause: "when the source of a bind mount is missing, Docker creates an empty directory with that name, owned by root",
         fix: "stop the stack, remove the directory if Docker created one, put the file there, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -1129,7 +1129,7 @@ rules! {
         title: "the upstream of a route is not `scheme://host:port`",
         symptom: "`invalid upstream (must be scheme://host:port)`",
         cause: "the proxy accepts no path (not even `/`) and requires a port",
-        fix: "write `http://host:9000`; the path belongs into the URL that Claude calls",
+        fix: "write `http://host:9000`; the path belongs in the URL that Claude calls",
     }
     ProxyConfigRoutesEmpty = "proxy-config-routes-empty" [Files, Error, REFERENCE] {
         title: "the proxy's configuration has no routes",
@@ -1140,7 +1140,7 @@ rules! {
     RouteNameInvalid = "route-name-invalid" [Files, Warning, REFERENCE] {
         title: "a route's name is not a valid host name label",
         symptom: "the route never answers",
-        cause: "a route's name becomes the label in front of the domain: lower-case letters, digits and `-`; the wildcard certificate covers one label only",
+        cause: "a route's name becomes the label in front of the domain: lower-case letters, digits and `-`; the wildcard certificate covers only one label",
         fix: "rename the route",
     }
     ProxyKeyDenied = "proxy-key-denied" [Files, Error, TROUBLE] {
@@ -1244,7 +1244,7 @@ rules! {
     CaEndsFirst = "ca-ends-first" [Tls, Warning, REFERENCE] {
         title: "the server certificate expires early, because its CA does",
         symptom: "it is valid for fewer days than were asked for",
-        cause: "a certificate is worthless after the end of the CA that signed it",
+        cause: "a certificate is invalid once the CA that signed it has expired",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA, to be registered beside the old one (a tunnel holds two)",
         cure: Cure::ByHandThen,
     }
@@ -1279,7 +1279,7 @@ rules! {
         cure: Cure::ByHandThen,
     }
     CertsRotationOpen = "certs-rotation-open" [Files, Note, CONSOLE] {
-        title: "a change of the CA is in progress",
+        title: "a CA change is in progress",
         symptom: "files `ca-next` or `ca-old` in `data/`",
         cause: "its next step waits for the Console or for traffic",
         fix: "run `{helper} certs rotate-ca --dir {dir}`, which shows the state and the next step",
@@ -1289,20 +1289,20 @@ rules! {
         title: "the CA's private key is not on this host",
         symptom: "there is no `data/ca.key`",
         cause: "it was moved to a safer place, or lost; the running stack does not need it",
-        fix: "bring data/ca.key back before the server certificate is renewed",
+        fix: "restore data/ca.key before you renew the server certificate",
     }
     CaKeyNeeded = "ca-key-needed" [Files, Error, SECURITY] {
         title: "issuing a server certificate needs the CA's private key, which is not here",
         symptom: "there is no `data/ca.key`",
         cause: "the registered CA's key is elsewhere, or lost",
-        fix: "bring data/ca.key back and run this command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call",
+        fix: "restore data/ca.key and run this command again; if it is lost, `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` changes to a new CA without losing a call",
         cure: Cure::ByHandThen,
     }
     ReplicaCannotSign = "replica-cannot-sign" [Files, Note, SECURITY] {
-        title: "this directory is a replica: its certificate is renewed elsewhere",
+        title: "this directory is a replica: another host renews its certificate",
         symptom: "`replica.json` is there, `data/ca.key` is not",
         cause: "the CA's key stays in the deployment that the replica was made from, so that a stolen replica cannot sign",
-        fix: "renew there with `mcp-tunnels-helper certs renew`, make the update there with `mcp-tunnels-helper export --to replica --only certificate --out FILE`, copy FILE here, and apply it with `{helper} init --dir {dir} --from FILE`",
+        fix: "on the first host run `mcp-tunnels-helper certs renew` and `mcp-tunnels-helper export --to replica --only certificate --out FILE`, copy FILE here, and apply it with `{helper} init --dir {dir} --from FILE`",
     }
     CaKeyUnusable = "ca-key-unusable" [Files, Error, REFERENCE] {
         title: "`data/ca.key` cannot sign",
@@ -1329,7 +1329,7 @@ rules! {
         title: "the tunnel token is missing",
         symptom: "`\"cloudflared tunnel run\" requires the ID or name of the tunnel`, exit code 255",
         cause: "TUNNEL_TOKEN in `.env` is empty or absent",
-        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Token,
         caused_by: &[&[EnvMissing, ComposeConfigInvalid]],
     }
@@ -1337,14 +1337,14 @@ rules! {
         title: "the tunnel token is not set yet",
         symptom: "`Provided Tunnel token is not valid.`, exit code 255",
         cause: "`.env` still contains the placeholder",
-        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Token,
     }
     TokenMalformed = "token-malformed" [Edge, Error, CONSOLE] {
         title: "TUNNEL_TOKEN is not a tunnel token",
         symptom: "`Provided Tunnel token is not valid.`, exit code 255",
         cause: "",
-        fix: "copy the token from the Console again: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in a terminal of your own",
+        fix: "copy the token from the Console again: one line, no quotes, it begins with `eyJ`; then run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Token,
     }
     TokenFileUnreadable = "token-file-unreadable" [Edge, Error, TROUBLE] {
@@ -1355,10 +1355,10 @@ rules! {
         cure: Cure::ByHandThen,
     }
     TokenShellOnly = "token-shell-only" [Edge, Warning, QUICKSTART] {
-        title: "the tunnel's token reaches Compose through the shell only",
+        title: "Compose gets the tunnel's token only from the shell",
         symptom: "after a reboot, or from cron: `The TUNNEL_TOKEN variable is not set`",
         cause: "the set-up program wrote the token to data/tunnel-token, and the compose file takes it from a variable of the shell",
-        fix: "run `{helper} token set --dir {dir}` in a terminal of your own: it keeps the token in `.env`",
+        fix: "run `{helper} token set --dir {dir}` in your own terminal: it keeps the token in `.env`",
         blocks: false,
         cure: Cure::ByHandThen,
     }
@@ -1373,7 +1373,7 @@ rules! {
         title: "the tunnel edge rejects the token",
         symptom: "`Unauthorized: Invalid tunnel secret`; over QUIC only `control stream encountered a failure while serving`",
         cause: "the token was rotated, the tunnel was archived, or the token belongs to another tunnel",
-        fix: "copy the current token from the Console, run `{helper} token set --dir {dir}` in a terminal of your own, then `{helper} restart --dir {dir}`",
+        fix: "copy the current token from the Console, run `{helper} token set --dir {dir}` in your own terminal, then `{helper} restart --dir {dir}`",
         cure: Cure::Token,
         caused_by: &[&[TokenNotApplied]],
     }
@@ -1539,26 +1539,26 @@ rules! {
     LegacyTunnel = "legacy-tunnel" [Edge, Error, CONSOLE] {
         title: "cloudflared runs an old kind of tunnel that the edge refuses",
         symptom: "`you are using Cloudflare Tunnel in a (legacy) way that is no longer supported`",
-        cause: "it was started without a token, in the way of before 2021",
+        cause: "it was started without a token, as was usual before 2021",
         fix: "create the tunnel in the Console and run it by its token: `{helper} token set --dir {dir}`, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     QuickTunnel = "quick-tunnel" [Edge, Error, CONSOLE] {
-        title: "cloudflared opened a throwaway tunnel instead of yours",
+        title: "cloudflared opened a temporary tunnel instead of yours",
         symptom: "`Requesting new quick Tunnel on trycloudflare.com`",
-        cause: "its command has `--url` but neither `run` nor a token, so it made a tunnel of its own, which Claude does not know",
+        cause: "its command has `--url` but neither `run` nor a token, so it opened a temporary tunnel that Claude does not know",
         fix: "give it the token: `{helper} token set --dir {dir}`; its command is `tunnel --no-autoupdate run --url http://localhost:8080`; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     EdgeQuicUnsupported = "edge-quic-unsupported" [Edge, Error, TROUBLE] {
-        title: "this host's kernel cannot do what QUIC needs",
+        title: "this host's kernel lacks a system call that QUIC needs",
         symptom: "`recvmmsg: function not implemented`",
-        cause: "an old or reduced kernel (a NAS, a small VM, gVisor) lacks a system call that cloudflared's QUIC uses",
-        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` (in a stack of your own: TUNNEL_TRANSPORT_PROTOCOL=http2), then `{helper} restart --dir {dir}`",
+        cause: "the kernel is old or reduced (a NAS, a small VM, gVisor)",
+        fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` (in your own compose file: TUNNEL_TRANSPORT_PROTOCOL=http2), then `{helper} restart --dir {dir}`",
         cure: Cure::Render,
     }
     EdgeMtu = "edge-mtu" [Edge, Warning, TROUBLE] {
-        title: "packets of QUIC are too large for the network",
+        title: "QUIC packets are too large for the network",
         symptom: "`message too long`, `A message sent on a datagram socket was larger than …`",
         cause: "a VPN or the Docker network has an MTU below 1280, and QUIC packets are not fragmented",
         fix: "use HTTP/2 instead: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`; or raise the MTU of the VPN or of the Docker network to 1280 or more, then run `{helper} down --dir {dir}` and `{helper} up --dir {dir}`: a network that exists keeps its MTU",
@@ -1567,15 +1567,15 @@ rules! {
     EdgePostQuantum = "edge-post-quantum" [Edge, Warning, TROUBLE] {
         title: "connections with post-quantum keys fail",
         symptom: "`You are hitting an error while using the experimental post-quantum tunnels feature`",
-        cause: "something on the way drops the larger handshake of post-quantum key exchange, or the release of cloudflared is old",
+        cause: "a device on the way drops the larger handshake of post-quantum key exchange, or the release of cloudflared is old",
         fix: "update cloudflared and remove `--post-quantum` from its command; if some connections still fail, use HTTP/2: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     EdgeRegistrationRefused = "edge-registration-refused" [Edge, Error, CONSOLE] {
         title: "the tunnel's edge refuses the registration",
         symptom: "`Register tunnel error from server side`",
-        cause: "the edge gives the reason in the evidence: too many connections of this tunnel, an account that is limited, or a fault of its own",
-        fix: "stop other hosts that run the same tunnel if it has too many connections; otherwise wait five minutes, then `{helper} restart --dir {dir}`; if it stays so, create a new tunnel in the Console",
+        cause: "the edge gives the reason in the evidence: too many connections of this tunnel, a limited account, or an internal error",
+        fix: "stop other hosts that run the same tunnel if it has too many connections; otherwise wait five minutes, then `{helper} restart --dir {dir}`; if that does not help, create a new tunnel in the Console",
         cure: Cure::ByHandThen,
     }
     NoIngressUrl = "no-ingress-url" [Routing, Error, REFERENCE] {
@@ -1630,8 +1630,8 @@ rules! {
     }
     ProxyMissing = "proxy-missing" [Routing, Error, REFERENCE] {
         title: "this stack has no Anthropic proxy",
-        symptom: "every call fails: cloudflared connects, and what it dials (nginx, Caddy, another `mcp-proxy`, a server) cannot end the tunnel's TLS",
-        cause: "calls from Claude carry TLS inside the tunnel, and only Anthropic's proxy ends it; no service runs its image or mounts its configuration",
+        symptom: "every call fails: cloudflared connects, and what it dials (nginx, Caddy, another `mcp-proxy`, a server) cannot terminate the tunnel's TLS",
+        cause: "calls from Claude carry TLS inside the tunnel, and only Anthropic's proxy terminates it; no service here runs its image or mounts its configuration",
         fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init --dir NEW` writes a stack with it into a new directory; keep the other program as a server behind a route",
     }
     NoRoute = "no-route" [Routing, Error, REFERENCE] {
@@ -1764,7 +1764,7 @@ rules! {
     UpstreamHostPort = "upstream-host-port" [Upstream, Error, REFERENCE] {
         title: "{subject|a route} names the port that the host publishes, not the container's",
         symptom: "`connect: connection refused` in the proxy's log, although the server answers at that port of this host",
-        cause: "`ports: \"HOST:CONTAINER\"` is for callers from outside of Docker; the proxy comes from another container, and there only the container's port exists",
+        cause: "`ports: \"HOST:CONTAINER\"` publishes a port to callers outside Docker; the proxy calls from another container, where only the container's port exists",
         fix: "write the container's port, which the evidence names, into the route, then run `{helper} up --dir {dir}`; the server needs no `ports:` for the tunnel",
         cure: Cure::ByHandThen,
     }
@@ -1877,7 +1877,7 @@ rules! {
     UpstreamScriptMissing = "upstream-script-missing" [Upstream, Error, TROUBLE] {
         title: "the program of {subject|the MCP server} is not in its container",
         symptom: "`can't open file …`, `can't find '__main__' module`",
-        cause: "the file was missing when the stack started, and Docker created a directory of its name",
+        cause: "the file was missing when the stack started, and Docker created a directory with that name",
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -1913,7 +1913,7 @@ rules! {
         fix: "install the packages when the image is built, or pass PIP_INDEX_URL or HTTPS_PROXY to the container",
     }
     UpstreamTls = "upstream-tls" [Upstream, Error, REFERENCE] {
-        title: "an https route has no CA to trust",
+        title: "an https route has no trusted CA",
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
         fix: "put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
@@ -1960,7 +1960,7 @@ rules! {
         cure: Cure::ByHandThen,
     }
     UpstreamNeedsCredential = "upstream-needs-credential" [Upstream, Warning, TROUBLE] {
-        title: "{subject|the MCP server} asks for a credential (401)",
+        title: "{subject|the MCP server} requires a credential (401)",
         symptom: "`401 Unauthorized` for calls",
         cause: "the tunnel reaches the server; the call from Claude has no `Authorization` header, or a wrong one: the tunnel does not add any",
         fix: "pass `authorization_token` with the MCP server in the request to Claude, or connect it by OAuth; or turn authentication off in the server, which then anyone in the workspace may call",
@@ -1972,19 +1972,19 @@ rules! {
         fix: "look for the reason in the server's log at that moment; allow the tunnel's host name (`*.{domain}`) and the proxy's address in the server's settings",
     }
     UpstreamMethod = "upstream-method-405" [Upstream, Error, TROUBLE] {
-        title: "{subject|the MCP server} does not take calls at this path (405)",
+        title: "{subject|the MCP server} does not accept calls at this path (405)",
         symptom: "`405 Method Not Allowed` for POST",
         cause: "the path is the older SSE endpoint or an ordinary page; calls of streamable HTTP are POST",
         fix: "use the server's streamable HTTP path (usually `mcp`) in Claude, or switch the server from the SSE transport to streamable HTTP",
     }
     UpstreamNotAcceptable = "upstream-not-acceptable" [Upstream, Warning, TROUBLE] {
-        title: "{subject|the MCP server} got requests whose Accept header it refuses (406); no call was seen to work",
+        title: "{subject|the MCP server} refuses requests because of their Accept header (406); no call has succeeded",
         symptom: "`406 Not Acceptable`",
         cause: "it answers only callers that accept both application/json and text/event-stream, as Claude does; a browser, a monitor or curl without that header gets 406",
         fix: "call it from Claude once; by hand add `-H 'Accept: application/json, text/event-stream'`; a health check belongs on another path",
     }
     UpstreamBadRequest = "upstream-bad-request" [Upstream, Warning, TROUBLE] {
-        title: "{subject|the MCP server} rejects calls as malformed (400 and its like)",
+        title: "{subject|the MCP server} rejects calls as malformed (400 or similar)",
         symptom: "`400 Bad Request`, `413`, `415` or `429` for calls, and none that passed",
         cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
         fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
@@ -1992,7 +1992,7 @@ rules! {
     UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} loses sessions",
         symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
-        cause: "several workers or replicas each keep sessions of their own, and a call lands on one that does not know its session; or sessions end while the client still uses them",
+        cause: "several workers or replicas each keep their own sessions, and a call reaches one that does not know its session; or sessions end while the client still uses them",
         fix: "run one worker (`--workers 1`, one replica), send a session always to the same one, or make the server stateless (`stateless_http=True` in Python)",
     }
     UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE] {
@@ -2008,7 +2008,7 @@ rules! {
         fix: "write the server's own port in the route",
     }
     UpstreamWrongScheme = "upstream-wrong-scheme" [Upstream, Error, REFERENCE] {
-        title: "the scheme of a route is not the one that its server speaks",
+        title: "a route has the wrong scheme for its server",
         symptom: "`http: server gave HTTP response to HTTPS client`, `wrong version number`, or `400 The plain HTTP request was sent to HTTPS port`",
         cause: "`http` in a route is plain HTTP and `https` is TLS; the proxy does not try the other one",
         fix: "write the scheme that the server speaks in the route",
@@ -2020,13 +2020,13 @@ rules! {
         fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
     }
     UpstreamWebPage = "upstream-web-page" [Upstream, Error, TROUBLE] {
-        title: "a web page is at the path of a route",
+        title: "a route leads to a web page",
         symptom: "`200 OK` with `text/html`",
-        cause: "the route leads to a web server or to the front of an application, not to its MCP endpoint",
+        cause: "the upstream is a web server or the front end of an application, not its MCP endpoint",
         fix: "point the route to the port of the MCP server, or keep the path of its endpoint with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
     }
     UpstreamNotMcp = "upstream-not-mcp" [Upstream, Error, TROUBLE] {
-        title: "what is behind a route is not an MCP server",
+        title: "the server behind a route is not an MCP server",
         symptom: "an answer that is neither JSON-RPC nor a known refusal",
         cause: "another program listens on this port",
         fix: "point the route to the MCP server's host and port; `{helper} probe --dir {dir} --json '{\"url\":\"http://HOST:PORT\"}'` tries one before it is a route",
@@ -2034,11 +2034,11 @@ rules! {
     UpstreamPathOther = "upstream-path-other" [Upstream, Error, TROUBLE] {
         title: "the MCP server answers at another path",
         symptom: "`404 Not Found` or a page at the path that Claude calls",
-        cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the usual one",
+        cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the most common one",
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
     }
     ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM] {
-        title: "the route {subject|NAME} cannot go to a cluster as it is",
+        title: "the route {subject|NAME} does not work in a cluster",
         symptom: "`values.yaml` has no such route",
         cause: "its upstream is a name or an address that only this host knows, or the proxy could not verify it there",
         fix: "run the server in the cluster or give it an address there, then add the route to `values.yaml` as the evidence says",
@@ -2046,16 +2046,16 @@ rules! {
     }
     ExportRouteNeedsService = "export-route-needs-service" [Upstream, Warning, HELM] {
         title: "the route {subject|NAME} needs a Service in the cluster",
-        symptom: "calls of this route fail while the namespace has no Service of that name",
-        cause: "a name without dots is a Compose service here, and a Service of the release's namespace there",
-        fix: "make a Service of that name and port in the release's namespace, or write `http://NAME.NAMESPACE:PORT` in `values.yaml`",
+        symptom: "calls of this route fail until the namespace has a Service with that name",
+        cause: "a name without dots is a Compose service here, and there it must be a Service in the release's namespace",
+        fix: "create a Service with that name and port in the release's namespace, or write `http://NAME.NAMESPACE:PORT` in `values.yaml`",
         blocks: false,
     }
     ReplicaUpstreamApart = "replica-upstream-apart" [Upstream, Note, SECURITY] {
-        title: "every host has a server of its own behind the route {subject|NAME}",
+        title: "each host runs its own server behind the route {subject|NAME}",
         symptom: "a client loses its MCP session, or sees other data, from one call to the next",
-        cause: "calls may arrive at any replica, and nothing documented keeps a session with one",
-        fix: "let the server keep no sessions and no data of its own, or lead the routes of all hosts to one server by its address",
+        cause: "calls may arrive at any replica, and no document says that a session stays with one",
+        fix: "make the server stateless, or point the routes of all hosts to the address of one server",
         blocks: false,
     }
     AllowedIpsOpen = "allowed-ips-open" [Upstream, Warning, SECURITY] {

@@ -20,7 +20,7 @@ pub(crate) fn restart_step(caller: &Caller) -> Next {
 
 /// The person decides about the privileges that the stack asks for.
 fn allow_step(caller: &Caller) -> Next {
-    Next::person("read what the stack asks for, and allow it in a terminal of your own only if you want it")
+    Next::person("read what the stack asks for, and allow it in your own terminal only if you want it")
         .running(caller.command(&["allow"]))
 }
 

@@ -48,7 +48,7 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
         StepId::Token => token_step(caller),
         StepId::RegisterCa => register_step(deployment, path::CA_CRT),
         StepId::Upstream => Next::person(format!(
-            "choose what Claude may call: `{}` for the sample server, `{}` for a server of your own",
+            "choose what Claude may call: `{}` for the sample server, `{}` for your own server",
             caller.command(&["render", "--sample"]),
             caller.command(&["render", "--route", "NAME=http://HOST:PORT"])
         )),
@@ -83,10 +83,8 @@ pub(crate) fn again(current: &Current, caller: &Caller) -> Next {
 
 /// The person sets the token.
 pub(crate) fn token_step(caller: &Caller) -> Next {
-    Next::person(
-        "set the token in a terminal of your own, never in a chat (Console: Connection > Token, eye icon, copy)",
-    )
-    .running(caller.command(&["token", "set"]))
+    Next::person("set the token in your own terminal, never in a chat (Console: Connection > Token, eye icon, copy)")
+        .running(caller.command(&["token", "set"]))
 }
 
 /// The person registers a CA, whether the tunnel is Active with another one or not; its fingerprint is in the same answer.

@@ -1,23 +1,18 @@
 //! `certs issue`: makes what is missing, to the documented requirements, and replaces nothing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::workshop::no_openssl;
-use crate::support::{DOMAIN, chmod, folder, helper, is_root, mode, openssl, skip, which};
+use crate::support::{
+    DOMAIN, chmod, folder, helper, is_root, mode, of_another_ca, openssl, skip, which, without_routes,
+};
 
 const FILES: [&str; 4] = ["ca.crt", "ca.key", "tls.crt", "tls.key"];
-
-/// A directory with certificates and nothing else.
-fn fresh(parent: &Path) -> PathBuf {
-    let dir = parent.join("mcp-tunnel");
-    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
-    dir
-}
 
 fn bytes(dir: &Path) -> BTreeMap<&'static str, Vec<u8>> {
     FILES.into_iter().filter_map(|name| Some((name, std::fs::read(dir.join("data").join(name)).ok()?))).collect()
@@ -54,7 +49,7 @@ fn what_is_issued_has_the_profile_of_the_documentation() {
         return;
     }
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let data = dir.join("data");
     let name = |file: &str, which: &str| {
         openssl(&data, &["x509", "-in", file, "-noout", which, "-nameopt", "RFC2253"]).trim().to_owned()
@@ -113,7 +108,7 @@ fn lives_are_as_long_as_asked_and_begin_an_hour_back() {
         (json!({"server_days": 3650, "ca_days": 36500}), 3650, 36500),
     ] {
         let parent = folder();
-        let dir = fresh(parent.path());
+        let dir = without_routes(parent.path());
         remove(&dir, &FILES);
         let now = OffsetDateTime::now_utc();
         let answer = helper(["certs", "issue"]).dir(&dir).json(request).run().expect(0);
@@ -134,7 +129,7 @@ fn lives_are_as_long_as_asked_and_begin_an_hour_back() {
 #[test]
 fn a_server_certificate_ends_no_later_than_its_ca() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     remove(&dir, &FILES);
     let request = json!({"server_days": 90, "ca_days": 40});
     let answer = helper(["certs", "issue"]).dir(&dir).json(request).run().expect(0);
@@ -145,7 +140,7 @@ fn a_server_certificate_ends_no_later_than_its_ca() {
 #[test]
 fn days_that_no_certificate_can_have_are_refused() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     remove(&dir, &FILES);
     for (request, word) in [
         (json!({"server_days": 0}), "between 1 and 3650"),
@@ -167,7 +162,7 @@ fn days_that_no_certificate_can_have_are_refused() {
 #[test]
 fn a_second_issue_changes_nothing() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let answer = helper(["certs", "issue"]).dir(&dir).json(json!({"server_days": 5})).changes_nothing().run().expect(0);
     assert_eq!(created(&answer.json), Vec::<String>::new());
     assert_eq!(answer.data()["server"]["days_left"], 89, "other days replace nothing");
@@ -190,7 +185,7 @@ fn without_a_directory_or_a_domain_nothing_is_issued() {
 #[test]
 fn a_lost_ca_certificate_comes_back_from_its_key_and_the_server_certificate_stays_valid() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let data = dir.join("data");
     let tool = which("openssl").is_some();
     let identity = |dir: &Path| {
@@ -220,7 +215,7 @@ fn a_lost_server_certificate_is_issued_for_the_key_that_is_there() {
         return;
     }
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let data = dir.join("data");
     let old = bytes(&dir);
     remove(&dir, &["tls.crt"]);
@@ -255,7 +250,7 @@ fn swap(one: &'static str, other: &'static str) -> Box<dyn Fn(&Path)> {
 fn other(names: &'static [&'static str]) -> Box<dyn Fn(&Path)> {
     Box::new(move |dir| {
         let parent = folder();
-        let foreign = fresh(parent.path());
+        let foreign = of_another_ca(parent.path());
         for name in names {
             std::fs::copy(foreign.join("data").join(name), dir.join("data").join(name)).unwrap();
         }
@@ -305,7 +300,7 @@ fn every_half_finished_state_is_completed_or_named_and_nothing_is_replaced() {
     ];
     for (name, breaks, code, findings, made) in cases {
         let parent = folder();
-        let dir = fresh(parent.path());
+        let dir = without_routes(parent.path());
         breaks(&dir);
         let before = bytes(&dir);
         let answer = helper(["certs", "issue"]).dir(&dir).run();
@@ -349,7 +344,7 @@ fn a_ca_of_the_documented_openssl_commands_is_taken_up() {
     ];
     for key in keys {
         let parent = folder();
-        let dir = fresh(parent.path());
+        let dir = without_routes(parent.path());
         let data = dir.join("data");
         remove(&dir, &FILES);
         openssl(&data, key);
@@ -390,7 +385,7 @@ fn the_certificate_in_the_answer_is_the_one_on_disk_whatever_letters_it_has() {
         return;
     }
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let data = dir.join("data");
     remove(&dir, &FILES);
     openssl(&data, &["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ca.key"]);
@@ -424,7 +419,7 @@ fn the_certificate_in_the_answer_is_the_one_on_disk_whatever_letters_it_has() {
 #[test]
 fn a_key_in_the_certificate_file_never_reaches_the_answer() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let files = bytes(&dir);
     let key = String::from_utf8(files["ca.key"].clone()).unwrap();
     let mixed = [files["ca.crt"].clone(), files["ca.key"].clone()].concat();
@@ -450,7 +445,7 @@ fn what_is_shown_is_the_certificate_and_nothing_that_is_pasted_around_it() {
     for (name, text, secret) in about {
         for before in [false, true] {
             let parent = folder();
-            let dir = fresh(parent.path());
+            let dir = without_routes(parent.path());
             let file = dir.join("data/ca.crt");
             let pem = std::fs::read_to_string(&file).unwrap();
             let both = if before { format!("{text}\n{pem}") } else { format!("{pem}{text}\n") };
@@ -489,7 +484,7 @@ fn what_is_shown_is_the_certificate_and_nothing_that_is_pasted_around_it() {
 #[test]
 fn a_directory_that_may_not_be_written_is_an_error_that_names_it() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     remove(&dir, &["tls.crt", "tls.key"]);
     chmod(&dir.join("data"), 0o555);
     let call = helper(["certs", "issue"]).dir(&dir).changes_nothing();

@@ -7,9 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::workshop::{BASIC, SKI, USAGE, Workshop, living, no_openssl, with_routes};
-use crate::support::{
-    Answer, DOMAIN, chmod, folder, helper, is_root, mode, openssl, plain, script, skip, snapshot, which,
-};
+use crate::support::{Answer, DOMAIN, chmod, folder, helper, is_root, mode, openssl, script, skip, snapshot, which};
 
 fn renew(dir: &Path, request: Value) -> Answer {
     helper(["certs", "renew"]).dir(dir).json(request).run()
@@ -641,24 +639,4 @@ fn no_certificate_command_needs_docker() {
         assert_eq!(answer.json["skipped"], json!([]), "{verb}");
     }
     assert_eq!(helper(["certs", "check"]).dir(&dir).run().data()["server"]["days_left"], 89);
-}
-
-#[test]
-fn a_run_beside_another_does_no_harm() {
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let home = folder();
-    let runs: Vec<_> = (0..6)
-        .map(|_| {
-            let mut command = plain(home.path());
-            command.args(["certs", "renew", "--json", "{\"force\":true}", "--dir"]).arg(&dir);
-            command.stdout(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    for run in runs {
-        let out = run.wait_with_output().unwrap();
-        let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
-        assert!(out.status.success(), "{answer:#}");
-    }
-    helper(["certs", "check"]).dir(&dir).run().expect(0);
 }

@@ -1,9 +1,10 @@
 //! The four certificate files, and the makers of them: openssl by profile, rcgen, mkcert.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::support::{DOMAIN, chmod, folder, helper, openssl, skip, which};
+use crate::support::{DOMAIN, chmod, folder, helper, laid_out, openssl, skip, which};
 
 /// The content of `data/`; `None` is a file that is not there.
 #[derive(Clone, Debug, Default)]
@@ -122,16 +123,15 @@ const QUICKSTART: Profile = Profile {
     options: "-sha256",
 };
 
-/// A folder in which openssl works, with the keys made so far.
+/// A folder in which openssl works.
 pub(crate) struct Workshop {
     folder: tempfile::TempDir,
-    keys: RefCell<BTreeSet<String>>,
     serial: Cell<u32>,
 }
 
 impl Workshop {
     pub(crate) fn new() -> Self {
-        Self { folder: folder(), keys: RefCell::default(), serial: Cell::new(0x1000) }
+        Self { folder: folder(), serial: Cell::new(0x1000) }
     }
 
     fn path(&self) -> &Path {
@@ -150,12 +150,17 @@ impl Workshop {
         std::fs::write(self.path().join(name), content).unwrap();
     }
 
-    /// The file of a key, which is made once for each role, and that of its public half.
+    /// The file of a key, which is made once for each role in a run of the tests, and that of its public half.
     pub(crate) fn key(&self, role: &str, kind: &str) -> (String, String) {
+        static MADE: Mutex<BTreeMap<String, [Vec<u8>; 2]>> = Mutex::new(BTreeMap::new());
         let role = if kind == "RSA 8192" { "any" } else { role };
         let name = format!("{role}-{}", kind.replace(' ', "-"));
         let public = format!("{name}.pub");
-        if self.keys.borrow_mut().insert(name.clone()) {
+        let made = MADE.lock().unwrap().get(&name).cloned();
+        if let Some([private, shown]) = made {
+            self.write(&name, private);
+            self.write(&public, shown);
+        } else {
             let how = match kind.split_once(' ') {
                 // Five small primes instead of two large ones: seconds instead of a minute, and as large a modulus.
                 Some(("RSA", "8192")) => {
@@ -167,6 +172,7 @@ impl Workshop {
             };
             self.run(&format!("genpkey -quiet {how} -out {name}"));
             self.run(&format!("pkey -in {name} -pubout -out {public}"));
+            MADE.lock().unwrap().insert(name.clone(), [self.read(&name), self.read(&public)]);
         }
         (name, public)
     }
@@ -283,10 +289,10 @@ pub(crate) fn hosts() -> [String; 2] {
 
 /// A deployment with two routes.
 pub(crate) fn with_routes(parent: &Path) -> PathBuf {
-    let dir = parent.join("mcp-tunnel");
-    let request = json!({"domain": DOMAIN, "routes": {"hello": "http://hello:9000", "files": "http://files:9000"}});
-    helper(["init"]).dir(&dir).json(request).run().expect(0);
-    dir
+    laid_out("two routes", parent, |parent| {
+        let request = json!({"domain": DOMAIN, "routes": {"hello": "http://hello:9000", "files": "http://files:9000"}});
+        helper(["init"]).dir(parent.join("mcp-tunnel")).json(request).run().expect(0);
+    })
 }
 
 /// A deployment whose certificates have these lives.

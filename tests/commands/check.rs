@@ -10,7 +10,7 @@ use rcgen::{
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use crate::support::{Answer, DOMAIN, chmod, deployment, edit, folder, helper, skip, token, which};
+use crate::support::{Answer, DOMAIN, chmod, deployment, edit, folder, helper, of_another_ca, skip, token, which};
 
 const COMPOSE: &str = "docker-compose.yaml";
 const GATEWAY: &str = "config/mcp-gateway.yaml";
@@ -456,7 +456,7 @@ fn what_is_wrong_with_the_certificates_is_found() {
     };
     let foreign: fn(&Path, &str) = |dir, name| {
         let parent = folder();
-        let other: PathBuf = deployment(parent.path());
+        let other: PathBuf = of_another_ca(parent.path());
         std::fs::copy(other.join("data").join(name), dir.join("data").join(name)).unwrap();
     };
     require(vec![

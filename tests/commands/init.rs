@@ -91,20 +91,6 @@ fn one_call_writes_the_whole_deployment_with_the_modes_of_the_table() {
 }
 
 #[test]
-fn the_modes_do_not_depend_on_the_umask() {
-    for umask in ["000", "022", "027", "077"] {
-        let parent = folder();
-        let dir = parent.path().join("mcp-tunnel");
-        let wrapper = format!("umask {umask}; exec \"$0\" \"$@\"");
-        helper(["init"]).dir(&dir).json(whole()).under(&["sh", "-c", &wrapper]).run().expect(0);
-        assert_eq!(tree(&dir), layout(), "umask {umask}");
-        helper(["token", "set"]).dir(&dir).stdin(token("x")).under(&["sh", "-c", &wrapper]).run().expect(0);
-        helper(["render"]).dir(&dir).json(json!({"log_level": "debug"})).under(&["sh", "-c", &wrapper]).run().expect(0);
-        assert_eq!(tree(&dir), layout(), "umask {umask}, after changes");
-    }
-}
-
-#[test]
 fn the_answer_fits_into_four_kilobytes() {
     let home = folder();
     let dir = home.path().join("mcp-tunnel");
@@ -331,34 +317,6 @@ fn with_sudo_and_no_directory_both_candidates_are_named() {
     assert!(!home.path().join("mcp-tunnel").exists());
     let dir = home.path().join("named");
     helper(["init"]).dir(&dir).env("SUDO_USER", "daemon").json(whole()).run().expect(0);
-}
-
-#[test]
-fn eight_inits_at_once_make_one_deployment() {
-    let parent = folder();
-    let dir = parent.path().join("mcp-tunnel");
-    let answers: Vec<_> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..8)
-            .map(|_| {
-                let dir = dir.clone();
-                scope.spawn(move || helper(["init"]).dir(dir).json(whole()).run().expect(0).json)
-            })
-            .collect();
-        all.into_iter().map(|one| one.join().unwrap()).collect()
-    });
-    assert_eq!(tree(&dir), layout());
-    let first = &answers[0]["data"];
-    for answer in &answers {
-        assert_eq!(answer["data"]["ca"]["fingerprint_sha256"], first["ca"]["fingerprint_sha256"]);
-        assert_eq!(answer["data"]["server"]["fingerprint_sha256"], first["server"]["fingerprint_sha256"]);
-    }
-    let created = answers
-        .iter()
-        .flat_map(|answer| actions(answer, &dir))
-        .filter(|(path, action)| path == "data/ca.key" && action == "created")
-        .count();
-    assert_eq!(created, 1);
-    helper(["init"]).dir(&dir).json(whole()).changes_nothing().run().expect(0);
 }
 
 /// Runs a command of an answer as a person would who pastes it, from another folder.

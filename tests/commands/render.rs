@@ -6,16 +6,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::golden::golden;
-use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which};
+use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which, without_routes};
 
 const COMPOSE: &str = "docker-compose.yaml";
 const GATEWAY: &str = "config/mcp-gateway.yaml";
-
-fn fresh(parent: &Path) -> PathBuf {
-    let dir = parent.join("mcp-tunnel");
-    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
-    dir
-}
 
 fn render(dir: &Path, request: Value) -> Answer {
     helper(["render"]).dir(dir).json(request).run()
@@ -67,7 +61,7 @@ fn what_is_rendered_is_what_was_looked_at() {
         ("everything", everything()),
     ] {
         let parent = folder();
-        let dir = fresh(parent.path());
+        let dir = without_routes(parent.path());
         std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
         render(&dir, request).expect(0);
         golden(&format!("{name}/docker-compose.yaml"), &read(&dir, COMPOSE));
@@ -82,7 +76,7 @@ fn the_same_request_gives_the_same_bytes_and_the_second_time_changes_nothing() {
     let all: Vec<_> = parents
         .iter()
         .map(|parent| {
-            let dir = fresh(parent.path());
+            let dir = without_routes(parent.path());
             std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
             render(&dir, everything()).expect(0);
             let again = helper(["render"]).dir(&dir).json(everything()).changes_nothing().run().expect(0);
@@ -191,7 +185,7 @@ fn what_the_proxy_or_compose_would_refuse_is_refused_and_nothing_changes() {
 #[test]
 fn routes_are_added_and_taken_out_by_running_it_again() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let steps = [
         (json!({"routes": {"b": "http://10.0.0.1:1"}}), json!({"b": "http://10.0.0.1:1"})),
         (json!({"routes": {"a": "HTTP://Server:2"}}), json!({"a": "http://server:2", "b": "http://10.0.0.1:1"})),
@@ -224,7 +218,7 @@ fn routes_are_added_and_taken_out_by_running_it_again() {
 #[test]
 fn null_puts_every_setting_back() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
     render(&dir, json!({"sample": true})).expect(0);
     let before = snapshot(&dir);
@@ -261,7 +255,7 @@ fn null_puts_every_setting_back() {
 #[test]
 fn settings_that_a_request_does_not_mention_stay() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
     render(&dir, everything()).expect(0);
     let before = (read(&dir, GATEWAY), read(&dir, COMPOSE));
@@ -391,7 +385,7 @@ fn a_dry_run_writes_nothing_and_shows_what_would_be_written() {
     }
     // An empty directory too, and a long diff is cut unless all of it is asked for.
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let long =
         helper(["render"]).dir(&dir).json(json!({"sample": true, "dry_run": true})).changes_nothing().run().expect(0);
     assert!(long.length < 4096, "{}", long.length);
@@ -631,7 +625,7 @@ fn a_configuration_that_cannot_be_read_is_kept_and_named() {
 #[test]
 fn the_path_of_a_route_is_kept_and_used() {
     let parent = folder();
-    let dir = fresh(parent.path());
+    let dir = without_routes(parent.path());
     let routes = json!({"wiki": "http://wiki:8000", "docs": "http://docs:8000"});
     render(&dir, json!({"routes": routes, "paths": {"wiki": "/sse", "docs": "/api/mcp"}})).expect(0);
     assert_eq!(compose(&dir)["x-mcp-tunnels"]["paths"], json!({"wiki": "/sse", "docs": "/api/mcp"}));

@@ -12,7 +12,9 @@ use time::{Duration, OffsetDateTime};
 use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
 use crate::engine::advice::{OF_THEIR_OWN, STATES};
 use crate::support::pty::Terminal;
-use crate::support::{Answer, Call, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
+use crate::support::{
+    Answer, Call, chmod, deployment, folder, helper, of_another_ca, posix, posix_path, skip, token, which,
+};
 
 /// The texts in backticks of a finding's fix.
 fn quoted<'a>(answer: &'a Answer, id: &str) -> impl Iterator<Item = &'a str> {
@@ -125,7 +127,7 @@ fn tried() -> Vec<(&'static str, Tried)> {
             "proxy-cert-mismatch",
             Files(|dir| {
                 let parent = folder();
-                let other = deployment(parent.path()).join("data/tls.key");
+                let other = of_another_ca(parent.path()).join("data/tls.key");
                 std::fs::copy(other, dir.join("data/tls.key")).unwrap();
             }),
         ),

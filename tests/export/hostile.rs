@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{bundle, init_from, listed};
-use crate::support::{deployment, folder, sha256, token, tree};
+use crate::support::{deployment, folder, of_another_ca, sha256, token, tree};
 
 /// An entry of an archive, as raw as a header can be.
 struct Raw {
@@ -154,7 +154,7 @@ fn a_pair_that_does_not_fit_is_a_finding_and_nothing_is_written() {
     let archive = bundle(&dir, parent.path(), "b.tar.gz");
     let other = parent.path().join("elsewhere");
     std::fs::create_dir(&other).unwrap();
-    let stranger = deployment(&other);
+    let stranger = of_another_ca(&other);
     let theirs = |name: &str| file(name, std::fs::read(stranger.join(name)).unwrap());
     for name in ["data/tls.crt", "data/ca.crt", "data/tls.key"] {
         let place = parent.path().join("odd.tar.gz");

@@ -1,10 +1,9 @@
 //! Campaigns of thousands of cases: a sample of them in the gate, all of them in `.ci/run --long`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{chmod, folder, is_long, real_tools_required, snapshot};
+use crate::support::{folder, is_long, real_tools_required};
 
 /// How many cases are tried where real tools must be there (`.ci/run`), and where they need not.
 const SAMPLE: [usize; 2] = [60, 5];
@@ -57,39 +56,6 @@ pub(super) fn each_at_once<T: Sync>(all: &[T], at_once: usize, try_one: impl Fn(
     std::thread::scope(|scope| (0..at_once).for_each(|_| drop(scope.spawn(work))));
     let failed = failed.into_inner();
     assert_eq!(failed, 0, "{failed} of {} cases failed; each has its own message above", all.len());
-}
-
-/// What a folder holds: path, content (nothing for a folder), mode; a folder stands before what is in it.
-#[derive(Clone)]
-pub(super) struct Laid(pub(super) Vec<(PathBuf, Option<Vec<u8>>, u32)>);
-
-impl Laid {
-    /// Reads it from a folder without links.
-    pub(super) fn of(home: &Path) -> Self {
-        let relative = |path: &Path| path.strip_prefix(home).unwrap().to_path_buf();
-        let one = |(path, mode, content): (PathBuf, u32, Vec<u8>)| {
-            (relative(&path), path.is_file().then_some(content), mode & 0o7777)
-        };
-        Self(snapshot(home).into_iter().map(one).collect())
-    }
-
-    /// Makes it in an empty folder; gives back the first of what is there.
-    pub(super) fn lay_out(&self, home: &Path) -> PathBuf {
-        for (path, content, mode) in &self.0 {
-            match content {
-                None => std::fs::create_dir(home.join(path)).unwrap(),
-                Some(content) => {
-                    std::fs::write(home.join(path), content).unwrap();
-                    chmod(&home.join(path), *mode);
-                }
-            }
-        }
-        // What is in a folder is made before it is closed.
-        for (path, _, mode) in self.0.iter().rev().filter(|(_, content, _)| content.is_none()) {
-            chmod(&home.join(path), *mode);
-        }
-        self.0.first().map_or_else(|| home.to_path_buf(), |(path, ..)| home.join(path))
-    }
 }
 
 /// A folder in memory, where there is one: nothing waits for a disk that no power is cut from.

@@ -1,6 +1,5 @@
-//! What the system does not give: threads and memory, and a lock that another process holds.
+//! What the system does not give: threads and memory, and folders and logs of any size.
 
-use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -48,23 +47,6 @@ fn without_a_thread_it_answers_or_says_why() {
     // Whether the address space ends between two threads, and how often, hangs on the machine: it is only reported.
     eprintln!("{answered} answers, {starved} without a thread");
     assert!(answered > 0);
-}
-
-#[test]
-fn a_held_lock_names_the_process_and_its_command() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let held = File::open(&dir).unwrap();
-    held.lock().unwrap();
-    let answer = helper(["render"]).dir(&dir).changes_nothing().run().expect(2);
-    assert_eq!(answer.json["error"]["code"], "busy");
-    if cfg!(target_os = "linux") {
-        let (id, program) = (std::process::id().to_string(), std::env::current_exe().unwrap());
-        let program = program.file_name().unwrap().to_str().unwrap();
-        assert!(answer.message().contains(&id) && answer.message().contains(program), "{}", answer.message());
-    }
-    drop(held);
-    helper(["render"]).dir(&dir).run().expect(0);
 }
 
 /// Whatever the files of a deployment contain, a model can read the answer.

@@ -13,4 +13,5 @@ mod full_disk;
 mod limits;
 mod surroundings;
 mod together;
+mod waits;
 mod whose;

@@ -1,5 +1,5 @@
-//! Every command in every hostile surrounding: what is in a file's place, what the process was given, what docker
-//! does. The commands are those of `schema`, so that a new one is among them by itself.
+//! Every command in every hostile surrounding: what is in a file's place, what the process was given. The
+//! commands are those of `schema`, so that a new one is among them by itself.
 
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -11,14 +11,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
-use super::campaign::{Laid, chosen, each, each_at_once};
-use crate::support::{
-    DOMAIN, deployment, folder, helper, is_long, is_root, plain, posix, posix_path, script, snapshot, token, tree,
-    which,
-};
+use super::campaign::{chosen, each};
+use crate::support::{DOMAIN, Laid, deployment, folder, helper, is_root, plain, posix, snapshot, token, tree, which};
 
 /// What no answer may show: it is in files outside of the directory, or comes from a docker that talks.
-const CANARY: &str = "hunter2-canary-elsewhere";
+pub(super) const CANARY: &str = "hunter2-canary-elsewhere";
 
 /// Longest answer, in bytes, of a command that is not made to print much.
 const LONGEST: usize = 64_000;
@@ -329,6 +326,8 @@ fn modes_do_not_depend_on_the_umask() {
         init.under(&["sh", "-c", &line]).path(&[]).run().expect(0);
         let set = helper(["token", "set"]).dir(&dir).stdin(token("healthy"));
         set.under(&["sh", "-c", &line]).path(&[]).run().expect(0);
+        let render = helper(["render"]).dir(&dir).json(json!({"log_level": "debug"}));
+        render.under(&["sh", "-c", &line]).path(&[]).run().expect(0);
         (tree(&dir), crate::support::mode(&parent.path().join("above")))
     };
     let usual = of("022");
@@ -345,43 +344,4 @@ fn modes_do_not_depend_on_the_umask() {
     let token = helper(["token", "set"]).dir(&dir).stdin(token("healthy"));
     token.under(&["sh", "-c", "umask 777; exec \"$0\" \"$@\""]).path(&[]).run().expect(0);
     assert_eq!(tree(&dir), usual.0);
-}
-
-/// Dockers that do harm. Each ends by itself after a while, should the helper leave it behind.
-const DOCKERS: [(&str, &str); 6] = [
-    ("prints without end", "exec timeout 40 yes 'Error response from daemon: boom'"),
-    ("prints a gigabyte and fails", "yes 'level=error msg=boom' | head -c 1000000000; exit 1"),
-    ("never ends", "exec sleep 40"),
-    ("forks", "for n in 1 2 3 4 5 6 7 8; do (trap '' TERM HUP; sleep 40) & done; sleep 40"),
-    ("prints secrets", "echo 'Bearer CANARY password=CANARY' >&2; echo '{\"Env\":[\"SECRET_TOKEN=CANARY\"]}'; exit 1"),
-    ("ends at once", "kill -9 $$"),
-];
-
-#[test]
-fn whatever_docker_does() {
-    let parent = folder();
-    let commands = commands(parent.path());
-    let mut cases = Vec::new();
-    for docker in DOCKERS {
-        cases.extend(commands.iter().map(|(name, request)| (docker, name, request)));
-    }
-    let mut cases = chosen("whatever_docker_does", cases);
-    if !is_long() {
-        cases.truncate(8);
-    }
-    deployment(parent.path());
-    let ready = Laid::of(parent.path());
-    // They wait for what never comes, most of them.
-    each_at_once(&cases, 12, |((docker, text), name, request)| {
-        let parent = folder();
-        let dir = ready.lay_out(parent.path());
-        let bin = parent.path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        let path = posix_path().into_string().unwrap();
-        script(&bin, "docker", &format!("#!/bin/sh\nPATH='{path}'\n{}\n", text.replace("CANARY", CANARY)));
-        let what = format!("a docker that {docker}, {name}");
-        let said = answer(&end(call(name, request, &dir, Some(&bin)), Duration::from_secs(150), &what), name, &what);
-        let starts = ["up", "restart"].contains(&name.as_str());
-        assert!(!starts || said["status"] != "ok", "{what}: {said}");
-    });
 }

@@ -64,6 +64,9 @@ fn fifty_first_runs_make_one_deployment() {
         .collect();
     assert_eq!(authorities.len(), 1, "{authorities:?}");
     assert!(!authorities.contains("null"));
+    let files = answers.iter().flat_map(|a| a["data"]["files"].as_array().into_iter().flatten());
+    let is_key = |file: &&Value| file["path"].as_str().unwrap().ends_with("data/ca.key") && file["action"] == "created";
+    assert_eq!(files.filter(is_key).count(), 1);
     is_coherent(&dir);
 }
 

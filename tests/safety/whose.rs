@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::campaign::{Laid, chosen, each};
+use super::campaign::{chosen, each};
 use super::surroundings::{answer, call, commands, end, nothing_is_left, own};
-use crate::support::{chmod, deployment, folder, is_root, snapshot, token};
+use crate::support::{Laid, chmod, deployment, folder, is_root, snapshot, token};
 
 /// Makes a directory unsafe: the folder above it, and itself.
 type Unsafe = fn(&Path, &Path);

@@ -4,12 +4,14 @@ pub(crate) mod edge;
 pub(crate) mod engine;
 pub(crate) mod golden;
 pub(crate) mod http;
+mod laid;
 pub(crate) mod namespace;
 pub(crate) mod own_engine;
 pub(crate) mod pty;
 pub(crate) mod registry;
 mod skipped;
 
+pub(crate) use laid::{Laid, deployment, laid_out, of_another_ca, without_routes};
 pub(crate) use skipped::skip;
 
 use std::collections::BTreeSet;
@@ -458,14 +460,6 @@ pub(crate) fn script(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A deployment made by `init` with the sample, and a token that the stand-in's edge accepts.
-pub(crate) fn deployment(parent: &Path) -> PathBuf {
-    let dir = parent.join("mcp-tunnel");
-    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(0);
-    helper(["token", "set"]).dir(&dir).stdin(token("healthy")).run().expect(0);
-    dir
 }
 
 /// The helper with a clean environment, for tests that look at the bytes themselves.

@@ -98,7 +98,7 @@ fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
     }
     Err(Error::Directory {
         message: format!(
-            "`{}` has a CA key, so it is a deployment of its own and cannot become a replica; nothing was written",
+            "`{}` has a CA key, so it is an independent deployment and cannot become a replica; nothing was written",
             deployment.root().display()
         ),
         hint: "name a new directory with `--dir`".into(),

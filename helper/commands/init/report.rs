@@ -57,6 +57,8 @@ pub(super) struct Made {
     pub(super) diffs: Vec<Diff>,
     /// Whether the answer has every detail.
     pub(super) verbose: bool,
+    /// What the directory says, where nothing was written since it was read.
+    pub(super) current: Option<Current>,
 }
 
 /// The answer.
@@ -70,8 +72,7 @@ pub(super) fn report(
     caller: &Caller,
     only_report: bool,
 ) -> Result<Report<InitData>, Error> {
-    // The files as they are now.
-    let current = Current::read(deployment);
+    let current = made.current.unwrap_or_else(|| Current::read(deployment));
     let labels = current.labels(domain);
     let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
     let standing = match only_report {

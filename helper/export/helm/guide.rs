@@ -11,7 +11,7 @@ use crate::export::parts::{ExportState, LeftOut, RouteExport};
 pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[LeftOut]) -> String {
     let sample = "| `sample.yaml` | the sample server: ConfigMap, Deployment, Service; its pod installs the pinned packages from PyPI when it starts |\n";
     let secrets =
-        "| `secrets.yaml` | both Secrets, **with the token in clear**: delete it when `apply.sh` has worked |\n";
+        "| `secrets.yaml` | both Secrets, **with the token in plain text**: delete it when `apply.sh` has worked |\n";
     let filled = fill(
         include_str!("guide.md"),
         &[

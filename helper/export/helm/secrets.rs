@@ -75,6 +75,6 @@ pub(super) fn manifest(facts: &Facts, pair: &Pair) -> Result<String, Error> {
     };
     let token = secret(TOKEN_SECRET, json!({ "tunnel-token": data(token.expose().as_bytes()) }))?;
     let pair = json!({ "tls.crt": data(&file(&pair.certificate)?), "tls.key": data(&file(&pair.key)?) });
-    let about = "The tunnel's token and the server's key in clear: keep it to yourself, apply it, delete it.";
+    let about = "The tunnel's token and the server's key in plain text: show it to no one, apply it, delete it.";
     Ok(stamp(about, &format!("{token}---\n{}", secret(CERT_SECRET, pair)?)))
 }

@@ -64,7 +64,7 @@ fn of_compose(facts: &Facts) -> Vec<LeftOut> {
     }
     let own = [facts.services.proxy.as_str(), facts.services.cloudflared.as_str(), sample::SERVICE];
     for service in facts.found.service_names().into_iter().filter(|name| !own.contains(&name.as_str())) {
-        let why = "a service of your own: run it in the cluster as a Deployment with a Service";
+        let why = "your own service: run it in the cluster as a Deployment with a Service";
         all.push(LeftOut::new(format!("service {}", names::shown(&service)), why));
     }
     all

@@ -103,7 +103,7 @@ fn certificates(facts: &Facts, pair: &Pair) -> Result<Vec<Entry>, Error> {
         if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY") {
             return Err(Error::Directory {
                 message: format!("`{name}` holds a private key beside the certificate; nothing was written"),
-                hint: "keep keys in files of their own; `certs check` names the fault".into(),
+                hint: "keep keys in separate files; `certs check` names the fault".into(),
             });
         }
         Ok(Entry { name: name.to_owned(), mode: OPEN_MODE, bytes })
@@ -137,7 +137,7 @@ fn too_much(facts: &Facts) -> Error {
             facts.deployment.root().display(),
             LARGEST >> 20
         ),
-        hint: "keep sources and data of your own servers outside of the deployment directory, and give the stack images of them"
+        hint: "keep the sources and data of your own servers outside the deployment directory, and give the stack their images"
             .into(),
     }
 }

@@ -5,17 +5,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConnection, RootCertStore};
 use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
 use super::row::{NetworkOutcome, words};
 use super::socket::wait_until;
+use crate::certs::client::{Judge, Shown, client};
 use crate::preflight::parallel::remaining;
 use crate::redact;
 
@@ -80,20 +81,12 @@ struct Witness {
     noted: Mutex<Noted>,
 }
 
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let misnamed =
-            ParsedCertificate::try_from(end_entity).is_ok_and(|leaf| verify_server_name(&leaf, name).is_err());
-        let fault = match self.judge.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+impl Judge for Witness {
+    fn judge(&self, (leaf, others, name): Shown<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+        let misnamed = ParsedCertificate::try_from(leaf).is_ok_and(|parsed| verify_server_name(&parsed, name).is_err());
+        let fault = match self.judge.verify_server_cert(leaf, others, name, &[], now) {
             Ok(_) => None,
-            Err(_) if misnamed => Some(TlsFault::OtherName(names(end_entity))),
+            Err(_) if misnamed => Some(TlsFault::OtherName(names(leaf))),
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
@@ -103,30 +96,8 @@ impl ServerCertVerifier for Witness {
             Err(_) => Some(TlsFault::Untrusted),
         };
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        *noted = Noted { issuer: issuer(end_entity), fault };
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls12_signature(message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.judge.verify_tls13_signature(message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        *noted = Noted { issuer: issuer(leaf), fault };
+        Ok(())
     }
 }
 
@@ -209,17 +180,10 @@ fn shake(
 ) -> io::Result<Handshake> {
     let started = Instant::now();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let judge = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(&provider)).build();
+    let judge = WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), provider).build();
     let judge = judge.map_err(io::Error::other)?;
     let witness = Arc::new(Witness { judge, noted: Mutex::default() });
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::<Witness>::clone(&witness))
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let mut client = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let mut client = client(host, Arc::<Witness>::clone(&witness)).map_err(io::Error::other)?;
     let stream = TcpStream::connect_timeout(&address, remaining(deadline).max(Duration::from_millis(1)))?;
     let mut stream = Bounded { stream, deadline };
     while client.is_handshaking() {

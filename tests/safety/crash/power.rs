@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::scenario::{Before, CHANGES, Scenario};
-use crate::safety::campaign::{Laid, Random, memory};
-use crate::support::{folder, mode};
+use crate::safety::campaign::{Random, memory};
+use crate::support::{Laid, folder, mode};
 
 /// A state in which a cut may leave the directory.
 pub(super) struct Cut {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 
-use crate::safety::campaign::{Laid, memory};
-use crate::support::{Answer, folder, helper, mode, plain, sha256, snapshot, token, which};
+use crate::safety::campaign::memory;
+use crate::support::{Answer, folder, helper, laid_out, mode, plain, sha256, snapshot, token, which};
 
 /// System calls that change files; of `openat` only those that create.
 pub(super) const CHANGES: [&str; 19] = [
@@ -116,18 +115,11 @@ pub(super) fn run(dir: &Path, step: &str) -> Answer {
 impl Scenario {
     /// The directory, made ready in this folder: once for each scenario, from then on copied.
     pub(super) fn prepared(&self, parent: &Path) -> PathBuf {
-        static READY: Mutex<BTreeMap<&str, Laid>> = Mutex::new(BTreeMap::new());
-        let ready = READY.lock().unwrap().get(self.name).cloned();
-        if let Some(ready) = ready {
-            ready.lay_out(parent);
-            return parent.join("d");
-        }
-        let dir = self.prepare(parent);
-        READY.lock().unwrap().insert(self.name, Laid::of(parent));
-        dir
+        laid_out(self.name, parent, |parent| self.prepare(parent));
+        parent.join("d")
     }
 
-    fn prepare(&self, parent: &Path) -> PathBuf {
+    fn prepare(&self, parent: &Path) {
         let own = parent.join("d");
         let mut dir = own.clone();
         for step in self.before {
@@ -138,7 +130,6 @@ impl Scenario {
                 (None, step) => drop(run(&dir, step).expect(0)),
             }
         }
-        own
     }
 
     /// The command under strace, which does with its system calls what these arguments say; gives back what it printed.
