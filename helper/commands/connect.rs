@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::config;
 use crate::deployment::{Deployment, RouteName, TokenState};
 use crate::engine::{client::Docker, container};
-use crate::lint::secrets;
+use crate::lint::tokens;
 use crate::model::current::Current;
 use crate::model::token::{AgentToken, TokenOrigin, token_of};
 use crate::rules::{self, RuleId, Subject};
@@ -124,7 +124,7 @@ pub(crate) fn run(
     findings.extend(found.env_fault.clone().or_else(|| match token.origin {
         // What is not seen is not missing.
         TokenOrigin::Unseen(_) => None,
-        _ => secrets::state_finding(&token.state),
+        _ => tokens::finding(found, &token, found.roles().agent.as_deref()),
     }));
     let (running, unknown) = match is_running(deployment, &current) {
         Ok(running) => (Some(running), None),

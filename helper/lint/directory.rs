@@ -32,6 +32,7 @@ pub(super) fn env_is_there(facts: &Facts) -> Outcome {
         | TokenOrigin::Written
         | TokenOrigin::Command
         | TokenOrigin::SetUp
+        | TokenOrigin::NotThere { .. }
         | TokenOrigin::Unseen(_) => false,
     };
     (is_needed && facts.env().is_none() && facts.found.env_fault.is_none())

@@ -1,5 +1,6 @@
 //! `check`'s judgement of a deployment on disk: facts, then a table of checks.
 
+mod absent;
 pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
@@ -9,3 +10,4 @@ mod reach;
 pub(crate) mod routes;
 pub(crate) mod secrets;
 mod stack;
+pub(crate) mod tokens;

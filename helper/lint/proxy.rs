@@ -1,5 +1,6 @@
 //! Checks of the proxy's configuration and of the files that it names.
 
+use super::absent;
 use super::facts::Facts;
 use crate::answer::{Finding, Severity, Subject};
 use crate::check::Outcome;
@@ -23,9 +24,12 @@ pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
     let inside = &facts.gateway_path;
     let finding = |rule| rules::finding(rule).about(Subject::file(inside));
     match &facts.gateway {
-        GatewayFile::Missing(why) => finding(RuleId::ProxyConfigMissing).with(why).into(),
+        GatewayFile::Missing(why) => absent::config(facts, finding(RuleId::ProxyConfigMissing), why).into(),
         GatewayFile::Unseen(why) => Outcome::Skip(why.clone()),
-        GatewayFile::Directory => finding(RuleId::ProxyConfigIsDir).with(format!("`{inside}` is a directory")).into(),
+        GatewayFile::Directory => {
+            let said = format!("`{inside}` is a directory");
+            absent::config(facts, finding(RuleId::ProxyConfigIsDir), &said).into()
+        }
         GatewayFile::Unreadable(why) => finding(RuleId::ProxyConfigDenied).with(why).into(),
         GatewayFile::Faulty(fault) => gateway::gateway_fault(fault, inside).into(),
         GatewayFile::Good(gateway) => {
@@ -157,10 +161,8 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
     if let Some(why) = named(cert).or_else(|| named(key)) {
         return Outcome::Skip(why);
     }
-    let mut findings: Vec<Finding> = directories(facts);
+    let mut findings: Vec<Finding> = absent::pair(facts).map_or_else(|| directories(facts), |finding| vec![finding]);
     if matches!(cert, PairFile::Nowhere) || matches!(key, PairFile::Nowhere) {
-        let said = "nothing is mounted where tls.cert_file and tls.key_file point";
-        findings.push(rules::finding(RuleId::ProxyCertMissing).about(Subject::file(&facts.gateway_path)).with(said));
         return findings.into();
     }
     let Some(judged) = &facts.certificates else { return Outcome::Skip("the tunnel's domain is not known".into()) };

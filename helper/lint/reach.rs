@@ -4,8 +4,9 @@ use super::facts::Facts;
 use crate::answer::Subject;
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
+use crate::model::address;
 use crate::model::stack::Reach;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// The service whose namespace cloudflared is to share, if no service has that name.
 pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
@@ -81,12 +82,31 @@ pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
     };
     let Some(gateway) = facts.gateway.good() else { return Outcome::Pass };
     let listen = gateway.listen_addr.as_deref().unwrap_or_default();
-    let port = listen.rsplit_once(':').map(|(_, port)| port);
-    let dialled = facts.found.dials(agent).map(|(_, port)| port);
+    let (host, port) = address::host_and_port(&url);
+    let reach = facts.found.reaches(agent, proxy);
+    let is_on_host = facts.found.text(proxy, "network_mode").as_deref() == Some("host");
+    let listening = listen.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty());
     // A published port is the host's, not the container's.
-    let is_other = facts.found.reaches(agent, proxy) != Reach::HostPort && dialled.as_deref() != port;
-    let wrong = !url.starts_with("http://") || port.is_some_and(|port| !port.is_empty()) && is_other;
-    wrong.then(|| rules::finding(RuleId::ListenMismatch).with(format!("listen_addr: \"{listen}\", --url {url}"))).into()
+    let is_other_port = (reach != Reach::HostPort || is_on_host) && listening.is_some_and(|own| own != port);
+    let is_one_namespace = reach == Reach::Shared || reach == Reach::HostPort && is_on_host;
+    let dialled = facts.found.service_seen_by(agent, &host);
+    let is_other_service = dialled.is_some_and(|name| name != proxy && facts.found.lives_in(&name).is_none());
+    let is_missed = is_one_namespace && listening.is_some() && (is_other_service || !address::meets(listen, &host));
+    let is_plain = address::scheme(&url) == "http";
+    if is_plain && !is_other_port && !is_missed {
+        return Outcome::Pass;
+    }
+    let host = if is_one_namespace && !host.starts_with("127.") { "localhost" } else { host.as_str() };
+    let right = format!("http://{host}:{}", if is_other_port { listening.unwrap_or_default() } else { port.as_str() });
+    let or_listen = (is_plain && !is_other_service).then_some((facts.gateway_path.as_str(), port.as_str()));
+    let place = match (facts.found.flag(agent, "url"), facts.found.variable(agent, "TUNNEL_URL")) {
+        (Some(_), _) => "`--url`",
+        (None, Some(_)) => "`TUNNEL_URL`",
+        (None, None) => "the configuration file",
+    };
+    let remedy = Remedy::Dial { url: &right, agent, place, or_listen };
+    let finding = rules::finding(RuleId::ListenMismatch).about(Subject::service(agent)).with_remedy(remedy);
+    finding.with(format!("listen_addr: \"{listen}\" in `{}`; `{agent}` dials {url}", facts.gateway_path)).into()
 }
 
 /// `cloudflared tunnel --url` without `run` opens a tunnel of its own, whatever token it is given.

@@ -2,22 +2,20 @@
 
 use super::directory::capped;
 use super::facts::Facts;
-use super::{reach, secrets};
-use crate::answer::{Finding, Subject, count};
+use super::{reach, secrets, tokens};
+use crate::answer::{Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
-use crate::deployment::modes;
 use crate::deployment::{Token, TokenState, env_file};
 use crate::model::compose::Asked;
-use crate::model::current::{self, ids};
+use crate::model::current;
 use crate::model::environment;
 use crate::model::sources::ComposeFile;
 use crate::model::stack::Reach;
 use crate::model::token::TokenOrigin;
-use crate::os::files;
 use crate::redact::names;
-use crate::rules::{self, Remedy, RuleId};
+use crate::rules::{self, RuleId};
 
 pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -116,46 +114,19 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
         }
         // Without `.env` there is one finding, and that is it.
         (_, TokenOrigin::Env(_) | TokenOrigin::Unset(_) | TokenOrigin::Nowhere) if facts.env().is_none() => {}
-        (state, TokenOrigin::Unset(name)) => {
-            findings.extend(secrets::state_finding(state).map(|finding| unset(finding, name)));
-        }
-        (state, _) => findings.extend(secrets::state_finding(state)),
+        _ => findings.extend(tokens::finding(&facts.found, token, facts.roles.agent.as_deref())),
     }
     if let (TokenState::Set(set), TokenOrigin::Env(_)) = (&token.state, &token.origin) {
         findings.extend(secrets::shadow(set, &facts.caller));
     }
-    findings.extend(unreadable(facts));
+    findings.extend(tokens::unreadable(facts));
     findings.into()
-}
-
-/// A token that comes from a variable of the person's own, which nothing sets.
-fn unset(finding: Finding, name: &str) -> Finding {
-    let finding = finding.about(Subject::Variable { name: name.to_owned() });
-    let finding = finding
-        .with(format!("the compose files take the token from `{name}`, which neither `.env` nor this shell sets"));
-    if name == env_file::TOKEN {
-        return finding;
-    }
-    finding.with_remedy(Remedy::UnsetVariable { name })
 }
 
 /// A value that only this shell has is gone after a reboot, and for cron.
 pub(super) fn variables_stay(facts: &Facts) -> Outcome {
     let passed = environment::passed(&facts.deployment, &facts.found, &facts.caller);
     environment::finding(&passed).into()
-}
-
-/// A secret from a file keeps the file's mode.
-fn unreadable(facts: &Facts) -> Option<Finding> {
-    let TokenOrigin::File(place) = &facts.token.origin else { return None };
-    let agent = facts.roles.agent.as_deref()?;
-    let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
-    let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
-    (!modes::allows(meta, user, 4)).then(|| {
-        let mode = meta.mode() & 0o7777;
-        let said = format!("`{place}` has mode {mode:04o}, and `{agent}` runs as user {}", user.0);
-        rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place)).with(said)
-    })
 }
 
 pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {

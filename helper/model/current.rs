@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::absence::{Candidate, Question};
 use super::found::Found;
 use super::secrets;
 use super::stack::FileIn;
@@ -13,7 +14,7 @@ use crate::deployment::env_file;
 use crate::deployment::route::Host;
 use crate::deployment::{Deployment, Domain, RouteName, Upstream, path};
 use crate::os::files::{self, inside};
-use crate::rules::{self, Remedy, RuleId};
+use crate::rules::{self, Absence, Remedy, RuleId};
 
 /// The proxy's configuration as it was found.
 #[derive(Clone, Debug)]
@@ -72,6 +73,8 @@ pub(crate) struct Current {
     pub(crate) gateway_path: String,
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,
+    /// Where in its container the proxy reads its configuration, and why there is none.
+    pub(crate) absent: Option<(String, Absence)>,
     /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
     /// Texts in a domain's place that are not domains.
@@ -88,7 +91,7 @@ impl Current {
     #[cfg(test)]
     pub(crate) fn of_texts(found: Found, gateway: &str) -> Self {
         let (services, gateway, gateway_path) = (found.services(), parsed(gateway), path::GATEWAY.to_owned());
-        Self { found, services, gateway_path, gateway, domain: None, no_domains: Vec::new() }
+        Self { found, services, gateway_path, gateway, absent: None, domain: None, no_domains: Vec::new() }
     }
 
     /// Reads what the services' files lead to.
@@ -96,7 +99,8 @@ impl Current {
         let services = found.services();
         let (gateway_path, gateway) = gateway(deployment, &found);
         let (domain, no_domains) = domain(deployment, &found, &services, gateway.good(), &gateway_path);
-        Self { found, services, gateway_path, gateway, domain, no_domains }
+        let absent = absence(deployment, &found);
+        Self { found, services, gateway_path, gateway, absent, domain, no_domains }
     }
 
     /// The routes as an answer may show them; empty where none can be read.
@@ -200,11 +204,26 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
             ours,
             GatewayFile::Unseen(format!("`{target}` is in the volume {name}, which this host's paths do not show")),
         ),
+        FileIn::Image if !found.is_stock(&proxy) => {
+            (ours, GatewayFile::Unseen(format!("`{target}` may be in the image of `{proxy}`; no mount shows it")))
+        }
         FileIn::Image => {
             let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
             (ours, GatewayFile::Missing(format!("`{name}` mounts nothing at {target}")))
         }
     }
+}
+
+/// Why the proxy finds no configuration in its container.
+fn absence(deployment: &Deployment, found: &Found) -> Option<(String, Absence)> {
+    let proxy = found.roles().proxy?;
+    let path = found.gateway_target(&proxy);
+    let is_config = |file: &Candidate<'_>| {
+        Gateway::parse(file.text).is_ok_and(|gateway| gateway.listen_addr.is_some() && !gateway.routes.is_empty())
+    };
+    let question = Question { deployment, found, service: &proxy, path: &path, is_it: &is_config };
+    let why = question.answer()?;
+    Some((path, why))
 }
 
 /// Reads a configuration after its secrets are known: from then on nothing that quotes it shows one.

@@ -139,6 +139,15 @@ impl Found {
         self.named().chain(self.pulled.iter().map(|pulled| &pulled.file))
     }
 
+    /// File and line that have a word, if it stands in one line of all.
+    pub(crate) fn line_of(&self, word: &str) -> Option<(String, usize)> {
+        let lines = self.files().flat_map(|file| file.text.lines().enumerate().map(move |line| (file, line)));
+        let is_code = |line: &str| !line.trim_start().starts_with('#');
+        let mut having = lines.filter(|(_, (_, line))| is_code(line) && line.contains(word));
+        let (file, (at, _)) = having.next()?;
+        having.next().is_none().then(|| (file.name.clone(), at + 1))
+    }
+
     /// The files that Compose is given, in the order in which it merges them.
     fn named(&self) -> impl Iterator<Item = &ComposeFile> {
         self.main.iter().chain(&self.over).chain(&self.further)

@@ -1,9 +1,12 @@
 //! What a deployment is: its files as they are found, and what its containers get.
 
+pub(crate) mod absence;
+pub(crate) mod address;
 pub(crate) mod compose;
 pub(crate) mod current;
 pub(crate) mod environment;
 pub(crate) mod found;
+mod handed;
 mod ingress;
 mod merge;
 pub(crate) mod mounts;

@@ -31,7 +31,12 @@ pub(crate) fn places(
 ) -> (PairFile, PairFile) {
     let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
     let place = |named: Option<&String>, layout: &str| match (proxy, named) {
-        (Some(proxy), Some(named)) if named.starts_with('/') => on_this_host(deployment, found.file_in(proxy, named)),
+        (Some(proxy), Some(named)) if named.starts_with('/') => match found.file_in(proxy, named) {
+            FileIn::Image if !found.is_stock(proxy) => {
+                PairFile::Unseen(format!("`{named}` may be in the image of `{proxy}`; no mount shows it"))
+            }
+            file => on_this_host(deployment, file),
+        },
         _ => PairFile::Inside(layout.to_owned()),
     };
     (

@@ -42,6 +42,16 @@ impl ComposeStack {
         Some(last.split(':').next().unwrap_or_default().to_owned())
     }
 
+    /// Whether a container has nothing but its stock image and what the files hand to it: an image of a person's own may
+    /// hold any file, as may what another service's volumes show.
+    pub(crate) fn is_stock(&self, name: &str) -> bool {
+        let adds = |key: &str| self.service(name, key).is_some();
+        let image = self.text(name, "image").unwrap_or_default();
+        let is_known = image.contains(REGISTRY) || images::is_proxy(&image);
+        (is_known || self.image_name(name).as_deref() == Some("cloudflared"))
+            && !["build", "volumes_from", "extends"].into_iter().any(adds)
+    }
+
     fn has_token(&self, name: &str) -> bool {
         let environment = self.environment(name);
         ["TUNNEL_TOKEN", "TUNNEL_TOKEN_FILE"].iter().any(|variable| environment.contains_key(*variable))

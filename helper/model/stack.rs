@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use ipnet::Ipv4Net;
 
+use super::address::{host_and_port, is_loopback};
 use super::mounts::{Mount, Mounted};
 use crate::config::compose::words;
 use crate::config::yaml::{self, Value, at};
@@ -52,19 +53,6 @@ pub(crate) enum Reach {
     Not,
 }
 
-/// Host and port of a URL; port 80 where it names none.
-pub(crate) fn host_and_port(url: &str) -> (String, String) {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "80"));
-    (host.to_owned(), port.to_owned())
-}
-
-/// Whether a host is the container that dials it.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "[::1]")
-}
-
 /// Names of all services, whatever they are.
 pub(super) fn names(tree: &Value) -> Vec<String> {
     let services = at(tree, &["services"]).and_then(Value::as_mapping);
@@ -90,6 +78,11 @@ impl ComposeStack {
     /// All of it, in Compose's form.
     pub(crate) fn tree(&self) -> &Value {
         &self.tree
+    }
+
+    /// Absolute path of the directory, in its spellings.
+    pub(super) fn roots(&self) -> &[String] {
+        &self.roots
     }
 
     /// A top-level key.
@@ -177,7 +170,7 @@ impl ComposeStack {
 
     /// What the container of a service has at a path.
     pub(crate) fn file_in(&self, name: &str, path: &str) -> FileIn {
-        if let Some(handed) = self.handed(name, "configs", path).or_else(|| self.handed(name, "secrets", path)) {
+        if let Some(handed) = self.handed(name, path) {
             return handed;
         }
         let below = |mount: &Mount| {
@@ -202,24 +195,6 @@ impl ComposeStack {
                 FileIn::Host(format!("{}/{rest}", source.trim_end_matches('/')))
             }
         }
-    }
-
-    /// A `configs:` or `secrets:` entry of a service that shows at a path.
-    fn handed(&self, name: &str, kind: &str, path: &str) -> Option<FileIn> {
-        let folder = if kind == "secrets" { "/run/secrets/" } else { "/" };
-        let entries = self.service(name, kind).and_then(Value::as_sequence)?;
-        let source = entries.iter().find_map(|entry| {
-            let source = yaml::scalar(entry).or_else(|| at(entry, &["source"]).and_then(yaml::scalar))?;
-            let target = at(entry, &["target"]).and_then(yaml::scalar).unwrap_or_else(|| source.clone());
-            let target = if target.starts_with('/') { target } else { format!("{folder}{target}") };
-            (target == path).then_some(source)
-        })?;
-        let said = |key: &str| self.top(&[kind, &source, key]).and_then(yaml::scalar);
-        if let Some(file) = said("file") {
-            return Some(FileIn::Host(super::mounts::within(&file, &self.roots)));
-        }
-        let variable = said("environment").map(FileIn::Variable);
-        Some(variable.or_else(|| said("content").map(FileIn::Text)).unwrap_or(FileIn::Volume(source)))
     }
 
     /// The networks that a service joins; none where it lives in another's namespace.

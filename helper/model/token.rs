@@ -1,12 +1,14 @@
 //! The token that cloudflared gets, wherever it comes from.
 
+use super::absence::{Candidate, Question};
 use super::found::Found;
 use super::stack::FileIn;
 use crate::caller::Caller;
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::{Deployment, TokenState, path};
+use crate::deployment::{Deployment, Token, TokenState, path};
 use crate::os::files;
+use crate::rules::Absence;
 
 /// Where a token comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,15 @@ pub(crate) enum TokenOrigin {
     Command,
     /// What Anthropic's set-up program left, for a variable that nothing sets.
     SetUp,
+    /// A file that cloudflared's container does not have, as the files prove.
+    NotThere {
+        /// What names it.
+        setting: &'static str,
+        /// Its path in the container.
+        path: String,
+        /// Why it is not there.
+        why: Absence,
+    },
     /// It cannot be seen from here: why.
     Unseen(String),
     /// cloudflared is given none.
@@ -52,9 +63,13 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
         let Some(variable) = variable(found, agent) else { return given(value, TokenOrigin::Written) };
         return of_variable(found, deployment, caller, variable, value);
     }
-    let Some(file) = found.flag(agent, "token-file").or_else(|| found.variable(agent, "TUNNEL_TOKEN_FILE")) else {
-        return given(None, TokenOrigin::Nowhere);
-    };
+    let flag = found.flag(agent, "token-file").map(|file| (TOKEN_FLAG, file));
+    let variable = || Some((TOKEN_FILE, found.variable(agent, TOKEN_FILE)?));
+    let Some((setting, file)) = flag.or_else(variable) else { return given(None, TokenOrigin::Nowhere) };
+    let question = Question { deployment, found, service: agent, path: &file, is_it: &is_token };
+    if let Some(why) = question.answer() {
+        return given(None, TokenOrigin::NotThere { setting, path: file, why });
+    }
     match found.file_in(agent, &file) {
         FileIn::Variable(name) => of_variable(found, deployment, caller, name, None),
         FileIn::Text(text) => given(Some(text), TokenOrigin::Written),
@@ -68,6 +83,17 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
         FileIn::Volume(name) => given(None, TokenOrigin::Unseen(format!("`{file}` is in the volume {name}"))),
         FileIn::Image => given(None, TokenOrigin::Unseen(format!("nothing is mounted at `{file}`"))),
     }
+}
+
+/// A variable of cloudflared's that names the file with its token.
+pub(crate) const TOKEN_FILE: &str = "TUNNEL_TOKEN_FILE";
+/// The flag that does the same.
+const TOKEN_FLAG: &str = "--token-file";
+
+/// Whether a file holds a token and nothing else. Only what looks like one is parsed: what is parsed is kept secret.
+fn is_token(file: &Candidate<'_>) -> bool {
+    let text = file.text.trim();
+    text.starts_with("eyJ") && !text.contains(char::is_whitespace) && Token::parse(text).is_ok()
 }
 
 fn of_variable(

@@ -17,8 +17,9 @@ use crate::config::yaml::{self, Value, at, texts};
 use crate::config::{gateway, sample};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, Domain, path};
+use crate::model::address;
 use crate::model::found::{self, Found};
-use crate::model::stack::{self, FileIn};
+use crate::model::stack::FileIn;
 use crate::os::directory::Directory;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
@@ -141,7 +142,7 @@ fn namespace(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Namespace {
         return Namespace::Shared;
     }
     match setting(files, cloudflared, &["--url", "-url"], "TUNNEL_URL", env) {
-        Some(url) if !stack::is_loopback(&stack::host_and_port(&url).0) => Namespace::Separate,
+        Some(url) if !address::is_loopback(&address::host_and_port(&url).0) => Namespace::Separate,
         Some(_) | None => Namespace::Shared,
     }
 }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::absence::Absent;
 use super::columns::{Layer, Severity};
 use super::remedy::{Gap, Remedy};
 use super::table::RuleId;
@@ -107,6 +108,13 @@ impl<T: AsRef<str>> From<T> for Evidence {
     }
 }
 
+impl From<Absent<'_>> for Evidence {
+    fn from(absent: Absent<'_>) -> Self {
+        let (whose, line) = absent.line.map(|(file, line)| (file.to_owned(), line as u64)).unzip();
+        Self { whose, line, text: absent.said(), ..Self::default() }
+    }
+}
+
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clock = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
@@ -188,6 +196,9 @@ pub(crate) struct Finding {
     pub(crate) evidence: Vec<Evidence>,
     /// Where to read on.
     pub(crate) docs: &'static str,
+    /// Whether the fix is of this case alone, so that the act of its row's `cure` does not end it.
+    #[serde(skip)]
+    pub(crate) has_own_fix: bool,
     /// Id of the finding that explains this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consequence_of: Option<RuleId>,
@@ -219,6 +230,7 @@ impl Finding {
     pub(crate) fn with_remedy(mut self, remedy: Remedy<'_>) -> Self {
         if let Some(fix) = remedy.fix() {
             self.fix = filled(&fix, self.subject.as_ref());
+            self.has_own_fix = true;
         }
         self.cause = remedy.cause().map_or(self.cause, Into::into);
         self
@@ -298,6 +310,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         fix: filled(rule.fix, None),
         evidence: Vec::new(),
         docs: rule.docs,
+        has_own_fix: false,
         consequence_of: None,
     }
 }

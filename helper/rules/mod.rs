@@ -1,5 +1,6 @@
 //! Rules: what a finding can be. `table` holds the rows; ids are checked by the compiler.
 
+mod absence;
 mod columns;
 mod finding;
 mod remedy;
@@ -11,6 +12,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+pub(crate) use absence::{Absence, Absent, path as shown_path};
 pub(crate) use columns::{Cure, Layer, Severity};
 pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,

@@ -32,6 +32,14 @@ pub(crate) enum Remedy<'a> {
     OwnImage { request: &'a Value },
     /// The registry does not have an image that a person's own file names.
     OtherImage,
+    /// A container does not have a file that its program reads.
+    Absent(super::absence::Absent<'a>),
+    /// The token that a file or the compose file itself holds is none.
+    TokenElsewhere { place: &'a str },
+    /// The file with the token is closed to cloudflared's user.
+    ClosedToken,
+    /// What the compose file makes of the variable is no token; the variable's own value is one.
+    TokenSpoilt { name: &'a str, service: &'a str, file: &'a str },
     /// A directory is in the place of a certificate or key.
     DirectoryInstead { path: &'a str },
     /// Another finding explains this one.
@@ -40,6 +48,9 @@ pub(crate) enum Remedy<'a> {
     OtherKey,
     /// A stack of the same name was made in another folder; both are quoted for a shell.
     OtherFolder { folder: &'a str, project: &'a str },
+    /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
+    /// would do as well.
+    Dial { url: &'a str, agent: &'a str, place: &'a str, or_listen: Option<(&'a str, &'a str)> },
     /// A service is on no network of the proxy's.
     NoCommonNetwork,
     /// The server answers at another path; the request keeps it.
@@ -86,11 +97,6 @@ impl Remedy<'_> {
     pub(super) fn fix(&self) -> Option<String> {
         Some(match self {
             Self::LoopbackOfHost => return None,
-            Self::UnsetVariable { name } => format!(
-                "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
-                 variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
-                 of your own"
-            ),
             Self::HasRoutes => {
                 "run `{helper} render --dir {dir}`, which writes it for the routes of the proxy's configuration".into()
             }
@@ -139,6 +145,39 @@ impl Remedy<'_> {
             Self::OtherUrl { request } => {
                 format!("`{{helper}} render --dir {{dir}} --json '{request}'`, then `{{helper}} up --dir {{dir}}`")
             }
+            _ => return self.of_files(),
+        })
+    }
+
+    /// The fix of a case that files show.
+    fn of_files(&self) -> Option<String> {
+        Some(match self {
+            Self::Absent(absent) => absent.fix(),
+            Self::TokenElsewhere { place } => format!(
+                "copy the token from the Console (Connection, eye icon) and put it into {place}, where cloudflared gets it \
+                 from: one line, no quotes; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::ClosedToken => "run `chmod a+r {file|FILE}`, and keep its folder closed to others; or put the token into \
+                                  `.env` and make the secret of it there (`secrets: { NAME: { environment: TUNNEL_TOKEN } }`); \
+                                  then `{helper} up --dir {dir}`"
+                .into(),
+            Self::TokenSpoilt { name, service, file } => format!(
+                "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
+                 quotes behind the `=` and nothing around it; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::Dial { url, agent, place, or_listen } => {
+                let or = or_listen.map(|(file, port)| format!(", or write `listen_addr: \":{port}\"` into `{file}`"));
+                format!(
+                    "write {url} into {place} of `{agent}`{}; then `{{helper}} up --dir {{dir}}`",
+                    or.unwrap_or_default()
+                )
+            }
+            Self::UnsetVariable { name } => format!(
+                "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
+                 variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
+                 of your own"
+            ),
+            _ => return None,
         })
     }
 }

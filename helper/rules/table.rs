@@ -1643,9 +1643,9 @@ rules! {
         cure: Cure::ByHandThen,
     }
     ListenMismatch = "listen-mismatch" [Routing, Error, REFERENCE] {
-        title: "cloudflared dials another port than the proxy listens on",
+        title: "cloudflared dials another address than the proxy listens on",
         symptom: "`Unable to reach the origin service`",
-        cause: "the proxy's `listen_addr` and cloudflared's `--url` name different ports, or `--url` says https: the proxy's listener is plain",
+        cause: "the proxy's `listen_addr` and cloudflared's `--url` name different ports or addresses, or `--url` says https: the proxy's listener is plain",
         fix: "use 8080 in both: `listen_addr: \":8080\"` and `--url http://localhost:8080`",
     }
     RouteNotConfigured = "route-not-configured" [Routing, Error, REFERENCE] {

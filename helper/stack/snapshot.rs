@@ -12,7 +12,7 @@ use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::engine::container::{Endpoint, Inspected};
 use crate::logs::Logs;
-use crate::model::stack::host_and_port;
+use crate::model::address::host_and_port;
 use crate::probe::observe::Probed;
 use crate::probe::wire::Metrics;
 use crate::redact;

@@ -26,6 +26,9 @@ fn allow_step(caller: &Caller) -> Next {
 
 /// The command that ends a fault, where one does.
 pub(crate) fn cure(finding: &Finding, caller: &Caller) -> Option<Next> {
+    if finding.has_own_fix {
+        return None;
+    }
     let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
     match finding.id.rule().cure {
         Cure::Up => helper("start the stack", &["up"]),

@@ -54,6 +54,7 @@ impl StepFacts {
         let token = token_of(&current.found, deployment, caller, roles.agent.as_deref());
         let is_unread = current.found.env_fault.is_some();
         let is_unseen = is_unread || matches!(token.origin, TokenOrigin::Unseen(_));
+        let is_gone = matches!(token.origin, TokenOrigin::NotThere { .. });
         let domain = current.checked_domain();
         let names_tunnel = !matches!(domain, Ok(None));
         let is_mistyped = domain.is_err();
@@ -70,13 +71,14 @@ impl StepFacts {
         Self {
             is_host_checked: false,
             names_tunnel,
-            has_token: (!is_unseen).then_some(matches!(token.state, TokenState::Set(_))),
+            has_token: (!is_unseen && !is_gone).then_some(matches!(token.state, TokenState::Set(_))),
             has_certificates,
             has_routes: !current.routes().is_empty(),
             has_stack: current.found.main.is_some(),
             lacks_pair: current.gateway.good().is_some_and(|gateway| !gateway.tls.as_ref().is_some_and(names_pair)),
             is_broken: is_mistyped
                 || is_unread
+                || is_gone
                 || !current.found.faults().is_empty()
                 || current.gateway_fault().is_some(),
             live: Live::Unknown,

@@ -421,6 +421,11 @@ fn deployments_of_the_field_are_judged_as_what_they_are() {
         found.retain(|id| id != "token-in-clear (warning)");
         found.sort();
         assert_eq!(found, texts(&case["expected"]), "{name} ({}): {:#}", case["what"], answer.json["findings"]);
+        let fixes = answer.json["findings"].as_array().unwrap().iter().map(|f| f["fix"].as_str().unwrap());
+        let fixes = fixes.collect::<Vec<_>>().join("\n");
+        for words in case["fix"].as_array().into_iter().flatten() {
+            assert!(fixes.contains(words.as_str().unwrap()), "{name}: {words} is not in\n{fixes}");
+        }
     });
 }
 

@@ -44,6 +44,7 @@ impl TokenSource {
             | TokenOrigin::Shell(_)
             | TokenOrigin::Written
             | TokenOrigin::Command
+            | TokenOrigin::NotThere { .. }
             | TokenOrigin::Unseen(_) => Self::Input,
         }
     }

@@ -1,0 +1,100 @@
+//! What is wrong with the token that cloudflared gets, told by where it comes from.
+
+use super::facts::Facts;
+use super::secrets;
+use crate::answer::{Finding, Subject};
+use crate::deployment::{TokenState, env_file, modes, path};
+use crate::model::current::ids;
+use crate::model::found::Found;
+use crate::model::token::{AgentToken, TokenOrigin};
+use crate::os::files;
+use crate::redact::names;
+use crate::rules::{self, Absent, Remedy, RuleId};
+
+/// The finding about a token that is none, with the act that ends it where the stack has it from.
+pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) -> Option<Finding> {
+    let compose = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
+    let agent = agent.unwrap_or_default();
+    if let TokenOrigin::NotThere { setting, path, why } = &token.origin {
+        let line = found.line_of(setting);
+        let line = line.as_ref().map(|(file, line)| (file.as_str(), *line));
+        let setting = format!("`{setting}`");
+        let absent = Absent {
+            service: agent,
+            file: compose,
+            setting: Some(&setting),
+            line,
+            path,
+            what: "the token",
+            also: None,
+            is_reloaded: false,
+            variable: has_token(found, env_file::TOKEN).then_some(env_file::TOKEN),
+            then: "up",
+            why,
+        };
+        let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::service(agent));
+        return Some(finding.with_remedy(Remedy::Absent(absent)).with(absent));
+    }
+    let finding = secrets::state_finding(&token.state)?;
+    let elsewhere = |finding: Finding, place: &str| finding.with_remedy(Remedy::TokenElsewhere { place });
+    Some(match &token.origin {
+        TokenOrigin::Unset(name) => unset(finding, name),
+        TokenOrigin::Env(name) if has_token(found, name) => {
+            let said =
+                format!("`{name}` in `.env` is a token, and the `environment` of `{agent}` makes something else of it");
+            let remedy = Remedy::TokenSpoilt { name, service: agent, file: compose };
+            finding.about(Subject::service(agent)).with(said).with_remedy(remedy)
+        }
+        TokenOrigin::Env(name) if name != env_file::TOKEN => {
+            let name = names::shown(name);
+            elsewhere(finding.about(Subject::Variable { name: name.to_owned() }), &format!("`{name}=` in `.env`"))
+        }
+        TokenOrigin::Shell(name) => {
+            let name = names::shown(name);
+            let place = format!("`{name}`, which this shell exports,");
+            elsewhere(finding.about(Subject::Variable { name: name.to_owned() }), &place)
+        }
+        TokenOrigin::File(place) => {
+            let shown = format!("`{}`", rules::shown_path(place));
+            elsewhere(finding.about(Subject::file(place)).with(&shown), &shown)
+        }
+        TokenOrigin::Written => elsewhere(finding, &format!("the `environment` of `{agent}`")),
+        TokenOrigin::Command => elsewhere(finding, &format!("`--token` of `{agent}`")),
+        TokenOrigin::Env(_)
+        | TokenOrigin::SetUp
+        | TokenOrigin::NotThere { .. }
+        | TokenOrigin::Unseen(_)
+        | TokenOrigin::Nowhere => finding,
+    })
+}
+
+/// Whether `.env` has a token in a variable.
+fn has_token(found: &Found, name: &str) -> bool {
+    let own = found.env().and_then(|env| env.get(name));
+    matches!(TokenState::of(own.as_deref()), TokenState::Set(_))
+}
+
+/// A token that comes from a variable of the person's own, which nothing sets.
+fn unset(finding: Finding, name: &str) -> Finding {
+    let finding = finding.about(Subject::Variable { name: name.to_owned() });
+    let finding = finding
+        .with(format!("the compose files take the token from `{name}`, which neither `.env` nor this shell sets"));
+    if name == env_file::TOKEN {
+        return finding;
+    }
+    finding.with_remedy(Remedy::UnsetVariable { name })
+}
+
+/// A secret from a file keeps the file's mode, as a bind mount does.
+pub(super) fn unreadable(facts: &Facts) -> Option<Finding> {
+    let TokenOrigin::File(place) = &facts.token.origin else { return None };
+    let agent = facts.roles.agent.as_deref()?;
+    let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
+    let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
+    (!modes::allows(meta, user, 4)).then(|| {
+        let mode = meta.mode() & 0o7777;
+        let said = format!("`{place}` has mode {mode:04o}, and `{agent}` runs as user {}", user.0);
+        let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place));
+        finding.with_remedy(Remedy::ClosedToken).with(said)
+    })
+}
