@@ -123,18 +123,18 @@ impl Rotation<'_> {
         match Stage::of(self.deployment)? {
             Stage::Idle | Stage::Beginning => {}
             Stage::Begun if self.exists(path::CA_NEXT_KEY)? => {
-                return Ok(StepOutcome::Done("the new CA was made before"));
+                return Ok(StepOutcome::Done("the new CA already exists"));
             }
             Stage::Begun => {
                 return Err(refuse(
                     "`data/ca-next.crt` exists and its key `data/ca-next.key` does not",
-                    "bring data/ca-next.key back, or set the certificate aside with {\"step\":\"back\"} and begin again",
+                    "restore data/ca-next.key, or set the certificate aside with {\"step\":\"back\"} and begin again",
                 ));
             }
             Stage::Switching | Stage::Switched => {
                 return Err(refuse(
-                    "a change of the CA is in progress",
-                    "complete it with {\"step\":\"finish\"}, or take it back with {\"step\":\"back\"}",
+                    "a CA change is in progress",
+                    "complete it with {\"step\":\"finish\"}, or undo it with {\"step\":\"back\"}",
                 ));
             }
         }
@@ -173,7 +173,7 @@ impl Rotation<'_> {
                     "complete it with {\"step\":\"begin\"}, then register data/ca-next.crt",
                 ));
             }
-            Stage::Switched => return Ok(StepOutcome::Done("the switch was made before")),
+            Stage::Switched => return Ok(StepOutcome::Done("the switch was already made")),
             Stage::Begun | Stage::Switching => {}
         }
         if self.exists(path::CA_NEXT_KEY)? {
@@ -193,7 +193,7 @@ impl Rotation<'_> {
         } else if stage == Stage::Begun {
             return Err(refuse(
                 "the new CA's key `data/ca-next.key` is not on this host, and it must sign the server certificate",
-                "bring data/ca-next.key back and run the step again",
+                "restore data/ca-next.key and run the step again",
             ));
         }
         // Replaces the old certificate, of which `ca-old.crt` is the copy; its absence says that the switch is complete.
@@ -235,7 +235,7 @@ impl Rotation<'_> {
         self.remove(TAKEN_BACK)?;
         // Last, because its presence is the stage.
         self.set_aside(path::CA_OLD_CRT)?;
-        Ok(StepOutcome::Done("the change of the CA is complete"))
+        Ok(StepOutcome::Done("the CA change is complete"))
     }
 
     /// Takes the last step back, or all of them.
@@ -246,7 +246,7 @@ impl Rotation<'_> {
         match Stage::of(self.deployment)? {
             Stage::Idle => {
                 self.remove(OLD_TLS)?;
-                return Ok(StepOutcome::Done("there is nothing to take back"));
+                return Ok(StepOutcome::Done("there is nothing to undo"));
             }
             Stage::Beginning | Stage::Begun => {
                 if to == Some(BackTo::Begun) || (to.is_none() && self.was_taken_back()?) {
@@ -276,7 +276,7 @@ impl Rotation<'_> {
         if !(self.exists(path::CA_OLD_KEY)? || old_tls.is_some() || unmoved) {
             return Err(refuse(
                 "there is no way back: neither the old CA's key nor the certificate that it signed is on this host",
-                "bring the old CA's key back as data/ca-old.key, or complete the change with {\"step\":\"finish\"}",
+                "restore the old CA's key as data/ca-old.key, or complete the change with {\"step\":\"finish\"}",
             ));
         }
         // The new CA beside the old one again, as it was before the switch.

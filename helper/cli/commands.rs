@@ -141,7 +141,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     command!(
         "certs check",
-        "Checks every documented requirement, and makes a TLS handshake a route",
+        "Checks every documented requirement, and makes a TLS handshake for each route",
         "--fail-within-days 14",
         certs::check::CheckRequest => certs::check::CheckData,
         |r, d, caller| certs::check::run(&d, r, caller)
@@ -218,7 +218,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     command!(
         "logs",
-        "Prints the containers' logs, redacted, as lines of text (one object a line with `--output json`)",
+        "Prints the containers' logs, redacted, as lines of text (one JSON object per line with `--output json`)",
         "--service cloudflared --since 15m",
         logs::LogsRequest => logs::LogsData,
         free |r, call, caller| {

@@ -63,7 +63,7 @@ impl Domain {
             return Err(format!("the domain has a port; {right}"));
         }
         if name.contains('*') {
-            return Err(format!("the domain has a wildcard; the certificate gets one by itself; {right}"));
+            return Err(format!("the domain has a wildcard; the certificate adds one; {right}"));
         }
         if name.len() > Self::LONGEST {
             return Err(format!(

@@ -140,7 +140,7 @@ pub(super) fn agent_gets_out(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let names = networks.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let place = if owner == agent { String::new() } else { format!(", in whose network namespace `{agent}` lives,") };
+    let place = if owner == agent { String::new() } else { format!(", whose network namespace `{agent}` shares,") };
     let said = format!("`{owner}`{place} joins {names} only, with `internal: true`");
     rules::finding(RuleId::NetworkInternal).about(Subject::service(owner)).with(said).into()
 }

@@ -164,7 +164,7 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     thread::Builder::new().spawn(work).map(drop).map_err(|e| {
         let why = e.to_string();
         let why = why.split(" (os error").next().unwrap_or_default();
-        io::Error::new(e.kind(), format!("the system has no thread left ({why}); see `ulimit -u` and `ulimit -v`"))
+        io::Error::new(e.kind(), format!("the system has no threads left ({why}); see `ulimit -u` and `ulimit -v`"))
     })
 }
 

@@ -98,7 +98,7 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         when: |c| *c.got == Got::NameUnknown,
         rule: RuleId::UpstreamDns,
         state: Callability::Unreachable,
-        reason: |c| format!("is not known by the name {} in the proxy's network", c.target.host),
+        reason: |c| format!("is unknown by the name {} in the proxy's network", c.target.host),
     },
     AnswerRow {
         when: |c| c.is_lookup_late(),
@@ -336,7 +336,7 @@ fn tls_reason(fault: &TlsFault, host: &str) -> String {
         TlsFault::NotYetValid => "has a certificate that is not valid yet".to_owned(),
         TlsFault::NoAnchor => "has a certificate, and the proxy has nothing to check it against".to_owned(),
         TlsFault::NotTls => "does not finish the TLS handshake".to_owned(),
-        TlsFault::ClientCertificate => "wants a client certificate, and the proxy has none".to_owned(),
+        TlsFault::ClientCertificate => "requires a client certificate, which the proxy does not have".to_owned(),
         TlsFault::Other(why) => format!("fails the TLS handshake: {}", redact::cut(&redact::foreign(why), 64)),
     }
 }

@@ -22,8 +22,8 @@ static MAKERS: &[Maker] = &[
         name: "the MCP SDK for Python",
         statuses: &[421],
         words: &["invalid host header"],
-        cause: "the server was made for 127.0.0.1, so its protection against DNS rebinding accepts local host names only, whatever address its socket is bound to",
-        fix: "make the server with `host=\"0.0.0.0\"` (mcp 1.x: `FastMCP(…, host=\"0.0.0.0\")`; mcp 2: `run(…, host=\"0.0.0.0\")`), or allow the name: `TransportSecuritySettings(allowed_hosts=[\"{host}\", \"127.0.0.1:*\", \"localhost:*\"])`",
+        cause: "the server was created for 127.0.0.1, so its protection against DNS rebinding accepts local host names only, whatever address its socket is bound to",
+        fix: "create the server with `host=\"0.0.0.0\"` (mcp 1.x: `FastMCP(…, host=\"0.0.0.0\")`; mcp 2: `run(…, host=\"0.0.0.0\")`), or allow the name: `TransportSecuritySettings(allowed_hosts=[\"{host}\", \"127.0.0.1:*\", \"localhost:*\"])`",
     },
     Maker {
         name: "the MCP SDK for Go",

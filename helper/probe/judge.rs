@@ -104,7 +104,7 @@ fn needs_credential(target: &ProbeTarget, seen: &Seen) -> RouteVerdict {
         Got::Http(http) if http.status == 401 => http.challenge.clone(),
         _ => None,
     });
-    let reason = "answers and wants a credential (401)".to_owned();
+    let reason = "answers and requires a credential (401)".to_owned();
     let mut finding = finding(RuleId::UpstreamNeedsCredential, target, &reason);
     finding.severity = Severity::Note;
     if let Some(scheme) = challenge {

@@ -140,7 +140,7 @@ fn in_words(got: &Got) -> String {
             TlsFault::NotYetValid => "TLS: certificate not yet valid".into(),
             TlsFault::NoAnchor => "TLS: nothing to check the certificate against".into(),
             TlsFault::NotTls => "TLS: not TLS".into(),
-            TlsFault::ClientCertificate => "TLS: client certificate wanted".into(),
+            TlsFault::ClientCertificate => "TLS: client certificate required".into(),
             TlsFault::Other(_) => "TLS: handshake failed".into(),
         },
         Got::NotHttp(_) => "not HTTP".into(),

@@ -3,6 +3,7 @@
 mod check;
 mod confinement;
 mod connect;
+mod directory;
 mod init;
 mod logs;
 mod namespace;

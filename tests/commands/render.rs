@@ -1,6 +1,6 @@
 //! `render`: the same request gives the same bytes, and what a person wrote is never lost.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -8,23 +8,24 @@ use serde_json::{Value, json};
 use crate::support::golden::golden;
 use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which, without_routes};
 
-const COMPOSE: &str = "docker-compose.yaml";
-const GATEWAY: &str = "config/mcp-gateway.yaml";
+pub(super) const COMPOSE: &str = "docker-compose.yaml";
 
-fn render(dir: &Path, request: Value) -> Answer {
+pub(super) const GATEWAY: &str = "config/mcp-gateway.yaml";
+
+pub(super) fn render(dir: &Path, request: Value) -> Answer {
     helper(["render"]).dir(dir).json(request).run()
 }
 
-fn read(dir: &Path, file: &str) -> String {
+pub(super) fn read(dir: &Path, file: &str) -> String {
     std::fs::read_to_string(dir.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-fn routes(dir: &Path) -> Value {
+pub(super) fn routes(dir: &Path) -> Value {
     let value: serde_yaml::Value = serde_yaml::from_str(&read(dir, GATEWAY)).unwrap();
     serde_json::to_value(&value["routes"]).unwrap()
 }
 
-fn compose(dir: &Path) -> Value {
+pub(super) fn compose(dir: &Path) -> Value {
     serde_json::to_value(serde_yaml::from_str::<serde_yaml::Value>(&read(dir, COMPOSE)).unwrap()).unwrap()
 }
 
@@ -316,7 +317,7 @@ fn a_route_and_an_unknown_key_added_by_hand_survive() {
 }
 
 /// `(NAME, content)` of every `NAME.bak-TIME` in a folder.
-fn backups(dir: &Path) -> Vec<(String, String)> {
+pub(super) fn backups(dir: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -393,80 +394,6 @@ fn a_dry_run_writes_nothing_and_shows_what_would_be_written() {
     let all = json!({"sample": true, "dry_run": true, "verbose": true});
     let all = helper(["render"]).dir(&dir).json(all).changes_nothing().run().expect(0);
     assert!(!all.data()["diffs"].to_string().contains("more lines"));
-}
-
-const QUICKSTART: &str = "services:
-  mcp-proxy:
-    image: us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013
-    volumes:
-      - ./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro
-      - ./data:/data:ro
-  cloudflared:
-    image: cloudflare/cloudflared:2026.3.0
-    network_mode: \"service:mcp-proxy\"
-    command: tunnel --no-autoupdate run --url http://localhost:8080
-    environment: [TUNNEL_TOKEN]
-";
-
-const QUICKSTART_PROXY: &str = "listen_addr: \":8080\"
-log_level: warn
-tunnel_domain: abcd1234.tunnel.anthropic.com
-tls: {cert_file: /data/tls.crt, key_file: /data/tls.key}
-routes:
-  wiki: http://10.1.2.3:8000
-  api: http://10.1.2.4:8000
-upstream: {allowed_ips: [10.1.0.0/16]}
-";
-
-fn quickstart(parent: &Path, name: &str) -> PathBuf {
-    let dir = parent.join("by-hand");
-    std::fs::create_dir_all(dir.join("config")).unwrap();
-    std::fs::write(dir.join(".env"), format!("TUNNEL_DOMAIN={DOMAIN}\n")).unwrap();
-    std::fs::write(dir.join(name), QUICKSTART).unwrap();
-    std::fs::write(dir.join("config/mcp-proxy.yaml"), QUICKSTART_PROXY).unwrap();
-    dir
-}
-
-#[test]
-fn a_stack_made_by_hand_is_left_alone_until_it_may_be_taken_over_with_its_routes() {
-    for name in ["docker-compose.yaml", "compose.yaml", "docker-compose.yml"] {
-        let parent = folder();
-        let dir = quickstart(parent.path(), name);
-        for request in [json!({}), json!({"sample": true}), json!({"routes": {"x": "http://10.1.0.1:1"}})] {
-            let refused = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
-            assert!(refused.findings().contains(&"foreign-deployment"), "{name}: {:?}", refused.findings());
-        }
-        let dry = json!({"overwrite": true, "dry_run": true});
-        helper(["render"]).dir(&dir).json(dry).changes_nothing().run().expect(0);
-        let request = json!({"overwrite": true, "routes": {"new": "http://10.1.2.5:1"}});
-        let answer = render(&dir, request).expect(0);
-        let carried =
-            json!({"api": "http://10.1.2.4:8000", "new": "http://10.1.2.5:1", "wiki": "http://10.1.2.3:8000"});
-        assert_eq!(*answer.data().get("routes").unwrap(), carried, "{name}");
-        assert_eq!(routes(&dir), carried);
-        let config = read(&dir, GATEWAY);
-        assert!(config.contains("log_level: warn") && config.contains("10.1.0.0/16"), "{config}");
-        assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
-        assert_eq!(backups(&dir), [(name.to_owned(), QUICKSTART.to_owned())]);
-        assert!(name == COMPOSE || !dir.join(name).exists(), "{name} would still hide ours");
-        assert!(compose(&dir)["services"]["mcp-gateway"].is_object());
-        helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
-        // `init` on it continues from there.
-        helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
-    }
-}
-
-#[test]
-fn init_on_a_stack_made_by_hand_replaces_none_of_it() {
-    let parent = folder();
-    let dir = quickstart(parent.path(), COMPOSE);
-    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run();
-    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
-    assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
-    let refused = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(1);
-    assert!(refused.findings().contains(&"foreign-deployment"));
-    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
-    assert!(!dir.join(GATEWAY).exists() && !dir.join("hello-mcp").exists());
 }
 
 #[test]

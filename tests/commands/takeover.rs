@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::render::{COMPOSE, GATEWAY, backups, compose as rendered, read, render, routes};
 use crate::support::{Answer, DOMAIN, folder, helper, plain};
 
 const PROXY: &str = "listen_addr: \":8080\"
@@ -181,4 +182,78 @@ fn no_fix_of_a_warning_is_a_take_over() {
     for rule in rules["data"]["rules"].as_array().unwrap().iter().filter(|rule| rule["severity"] != "error") {
         assert!(!rule["fix"].as_str().unwrap().contains("overwrite"), "{rule}");
     }
+}
+
+const QUICKSTART: &str = "services:
+  mcp-proxy:
+    image: us-docker.pkg.dev/anthropic-public-registry/images/mcp-proxy@sha256:efb27b299d627e4134815663cb8896641eeaee025d734c0f695582b4df38f013
+    volumes:
+      - ./config/mcp-proxy.yaml:/etc/mcp-gateway/config.yaml:ro
+      - ./data:/data:ro
+  cloudflared:
+    image: cloudflare/cloudflared:2026.3.0
+    network_mode: \"service:mcp-proxy\"
+    command: tunnel --no-autoupdate run --url http://localhost:8080
+    environment: [TUNNEL_TOKEN]
+";
+
+const QUICKSTART_PROXY: &str = "listen_addr: \":8080\"
+log_level: warn
+tunnel_domain: abcd1234.tunnel.anthropic.com
+tls: {cert_file: /data/tls.crt, key_file: /data/tls.key}
+routes:
+  wiki: http://10.1.2.3:8000
+  api: http://10.1.2.4:8000
+upstream: {allowed_ips: [10.1.0.0/16]}
+";
+
+fn quickstart(parent: &Path, name: &str) -> PathBuf {
+    let dir = parent.join("by-hand");
+    std::fs::create_dir_all(dir.join("config")).unwrap();
+    std::fs::write(dir.join(".env"), format!("TUNNEL_DOMAIN={DOMAIN}\n")).unwrap();
+    std::fs::write(dir.join(name), QUICKSTART).unwrap();
+    std::fs::write(dir.join("config/mcp-proxy.yaml"), QUICKSTART_PROXY).unwrap();
+    dir
+}
+
+#[test]
+fn a_stack_made_by_hand_is_left_alone_until_it_may_be_taken_over_with_its_routes() {
+    for name in ["docker-compose.yaml", "compose.yaml", "docker-compose.yml"] {
+        let parent = folder();
+        let dir = quickstart(parent.path(), name);
+        for request in [json!({}), json!({"sample": true}), json!({"routes": {"x": "http://10.1.0.1:1"}})] {
+            let refused = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
+            assert!(refused.findings().contains(&"foreign-deployment"), "{name}: {:?}", refused.findings());
+        }
+        let dry = json!({"overwrite": true, "dry_run": true});
+        helper(["render"]).dir(&dir).json(dry).changes_nothing().run().expect(0);
+        let request = json!({"overwrite": true, "routes": {"new": "http://10.1.2.5:1"}});
+        let answer = render(&dir, request).expect(0);
+        let carried =
+            json!({"api": "http://10.1.2.4:8000", "new": "http://10.1.2.5:1", "wiki": "http://10.1.2.3:8000"});
+        assert_eq!(*answer.data().get("routes").unwrap(), carried, "{name}");
+        assert_eq!(routes(&dir), carried);
+        let config = read(&dir, GATEWAY);
+        assert!(config.contains("log_level: warn") && config.contains("10.1.0.0/16"), "{config}");
+        assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
+        assert_eq!(backups(&dir), [(name.to_owned(), QUICKSTART.to_owned())]);
+        assert!(name == COMPOSE || !dir.join(name).exists(), "{name} would still hide ours");
+        assert!(rendered(&dir)["services"]["mcp-gateway"].is_object());
+        helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
+        // `init` on it continues from there.
+        helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
+    }
+}
+
+#[test]
+fn init_on_a_stack_made_by_hand_replaces_none_of_it() {
+    let parent = folder();
+    let dir = quickstart(parent.path(), COMPOSE);
+    helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run();
+    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
+    assert_eq!(read(&dir, "config/mcp-proxy.yaml"), QUICKSTART_PROXY);
+    let refused = helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN, "sample": true})).run().expect(1);
+    assert!(refused.findings().contains(&"foreign-deployment"));
+    assert_eq!(read(&dir, COMPOSE), QUICKSTART);
+    assert!(!dir.join(GATEWAY).exists() && !dir.join("hello-mcp").exists());
 }

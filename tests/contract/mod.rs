@@ -5,5 +5,7 @@ mod answers;
 mod envelope;
 mod place;
 mod reads;
+mod secrets;
 pub(crate) mod steps;
 mod terminal;
+mod usage;

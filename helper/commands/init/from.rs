@@ -71,7 +71,7 @@ fn summary(bundle: &Bundle, changed: usize, kept: usize) -> String {
     let domain = &bundle.domain;
     let done = match (bundle.manifest.scope, changed, kept) {
         (_, 0, 0) => return format!("the replica of {domain} is up to date"),
-        (_, 0, _) => format!("nothing of this replica of {domain} was changed"),
+        (_, 0, _) => format!("this replica of {domain} was not changed"),
         (Scope::Certificate, ..) => {
             format!("the certificate of this replica of {domain} is updated; the proxy takes it without a restart")
         }

@@ -135,7 +135,7 @@ impl Agent {
         }
         if let Some(finding) = case.proven(RuleId::EdgeNetworkUnreachable).filter(|_| self.ever) {
             let orphaned = finding.evidence.into_iter().fold(rules::finding(RuleId::ProxyNetnsOrphaned), Finding::with);
-            return vec![orphaned.with("it was registered before: the network went away under it")];
+            return vec![orphaned.with("it was registered before, then it lost its network")];
         }
         let mut found: Vec<Finding> = self.refused(case).into_iter().collect();
         let no_addresses = case.open().find(|f| f.tells(Tell::NoAddresses));
@@ -249,7 +249,7 @@ impl Agent {
             let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note);
             let text = match self.losses {
                 1 => "one was lost in this life, and is back".to_owned(),
-                many => format!("{many} losses in this life, and all of them are back"),
+                many => format!("{many} losses since its start, all reconnected"),
             };
             found.push(finding.with(text));
         }

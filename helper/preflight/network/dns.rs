@@ -115,10 +115,9 @@ fn over_tcp(query: &[u8], server: SocketAddr, until: Instant) -> io::Result<Reso
     read_until(&mut stream, &mut answer, until)?;
     Ok(match read(query, &answer) {
         Datagram::Whole(found) => found,
-        Datagram::Cut | Datagram::Foreign => Resolved::nothing(
-            NetworkOutcome::Unexpected,
-            Some(format!("{server}: an answer over TCP that makes no sense")),
-        ),
+        Datagram::Cut | Datagram::Foreign => {
+            Resolved::nothing(NetworkOutcome::Unexpected, Some(format!("{server}: an invalid answer over TCP")))
+        }
     })
 }
 

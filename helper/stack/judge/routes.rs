@@ -273,7 +273,7 @@ fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, stat
         if server.id == proxy.id || server.network_of.as_ref() == Some(&proxy.id) {
             return Upstream::Up;
         }
-        let text = format!("route `{name}`: service `{service}` and the proxy are on no network together");
+        let text = format!("route `{name}`: service `{service}` and the proxy share no network");
         let finding = about(RuleId::UpstreamDns, service).with(text);
         state.findings.push(finding.with_remedy(Remedy::NoCommonNetwork));
         return Upstream::Down;
