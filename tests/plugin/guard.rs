@@ -28,7 +28,7 @@ fn call(tool: &str, cwd: &str, input: &Value) -> Value {
     json!({"session_id": "x", "cwd": cwd, "hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input})
 }
 
-/// The same behind a command that is long enough to be taken apart in another way; of Bash only.
+/// The same behind a long command; of Bash only.
 fn behind_a_long_one(call: &Value) -> Option<Value> {
     let command = call["tool_input"]["command"].as_str().filter(|command| command.len() < 1000)?;
     let mut long = call.clone();
@@ -116,6 +116,11 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         "docker container inspect mcp-tunnel-cloudflared-1",
         "sudo -u me cat .env",
         "timeout 5 cat .env",
+        "cat .env 2>&1",
+        "grep -v \"a \\\"b\\\"\" .env",
+        "cat > x <<'EOF'\ntext\nEOF\ncat .env",
+        "bash <<EOF\ncat .env\nEOF",
+        "docker compose exec cloudflared cat /proc/1/environ",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
     }
@@ -199,6 +204,9 @@ fn nothing_else_is_stopped() {
         "docker inspect $(docker ps -q) --format '{{.State.Status}}'",
         "python3 -c 'import os; print(os.environ[\"HOME\"])'",
         "printf '%s' \"$(date)\"",
+        "ls -la 2>&1 .env",
+        "cat > notes.md <<'EOF'\nRun docker compose config\nor cat .env.\nEOF\nls",
+        "git commit -m \"$(cat <<'EOF'\nDo not cat .env\nEOF\n)\"",
         "",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
@@ -237,9 +245,15 @@ fn the_longest_command_is_looked_through_in_no_time() {
         all("$(x) `y` "),
         all("x;"),
         all("x"),
+        all("<"),
+        all("$("),
+        all("cat a*; "),
+        all("cat a/ca.key; "),
+        all("docker inspect $x; "),
+        all("cat <<a\n"),
     ] {
         let call = call("Bash", &dep, &json!({ "command": command }));
-        assert_eq!(denial(&script, &call).is_some(), call.to_string().len() < 10_000, "{call}");
+        assert_eq!(denial(&script, &call).is_some(), call.to_string().len() < 10_000 && !command.contains("<<a"), "{call}");
         // The processor time of the hook alone, however busy the machine is.
         let mut timed = Command::new(posix("sh"));
         timed.args(["-c", "sh \"$0\" >/dev/null; times"]).arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -252,6 +266,6 @@ fn the_longest_command_is_looked_through_in_no_time() {
             minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
         };
         let used: f64 = text.lines().nth(1).unwrap().split(' ').map(seconds).sum();
-        assert!(used < 0.25, "{used} s for {}…", &command[..40]);
+        assert!(used < 0.06, "{used} s for {}…", &command[..40]);
     }
 }
