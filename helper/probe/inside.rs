@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::client::network::{Network, Tcp};
 use super::client::{read_metrics, try_route};
 use super::sockets;
 use super::wire::{Ask, Metrics, Told};
@@ -41,7 +42,7 @@ pub(crate) fn run() -> ExitCode {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         let _ = closed.send(None);
     });
-    if watched.and_then(|()| process::spawn(move || done.send(Some(Box::new(answer(&ask)))))).is_err() {
+    if watched.and_then(|()| process::spawn(move || done.send(Some(Box::new(answer(&Tcp, &ask)))))).is_err() {
         return ExitCode::from(FAILED);
     }
     match told.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
@@ -55,31 +56,31 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// All that was asked, at once.
-pub(crate) fn answer(ask: &Ask) -> Told {
+pub(crate) fn answer(network: &dyn Network, ask: &Ask) -> Told {
     std::thread::scope(|scope| {
         let thread = || std::thread::Builder::new();
-        let metrics = thread().spawn_scoped(scope, || metrics(ask));
-        let routes = ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(target))));
+        let metrics = thread().spawn_scoped(scope, || metrics(network, ask));
+        let routes = ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(network, target))));
         let routes: Vec<_> = routes.collect();
         // What got no thread is asked when the others have their answers.
         let routes = routes
             .into_iter()
-            .filter_map(|(target, thread)| thread.map_or_else(|_| Some(try_route(target)), |thread| thread.join().ok()))
+            .filter_map(|(target, thread)| thread.map_or_else(|_| Some(try_route(network, target)), |thread| thread.join().ok()))
             .collect();
         let listening = ask.sockets.then(sockets::listening).flatten();
         let metrics = match metrics {
             Ok(thread) => thread.join().unwrap_or_default(),
-            Err(_) => self::metrics(ask),
+            Err(_) => self::metrics(network, ask),
         };
         Told { routes, listening, metrics }
     })
 }
 
 /// cloudflared's numbers; where some are known, the first others within the time, otherwise the last.
-fn metrics(ask: &Ask) -> Option<Metrics> {
+fn metrics(network: &dyn Network, ask: &Ask) -> Option<Metrics> {
     let until = Instant::now() + Duration::from_millis(ask.wait_ms.min(LONGEST_RUN));
     loop {
-        let read = read_metrics(&ask.metrics, METRICS);
+        let read = read_metrics(network, &ask.metrics, METRICS);
         let is_news = ask.known.is_none() || read.is_some() && read != ask.known;
         if is_news || Instant::now() >= until {
             return read;

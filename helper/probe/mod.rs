@@ -5,7 +5,7 @@
 //! has one row for each) into a state and a finding, without any I/O.
 
 mod answers;
-mod client;
+pub(crate) mod client;
 pub(crate) mod container;
 mod hosts;
 pub(crate) mod inside;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::client::network::Tcp;
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
 use super::state::{Behind, Callability};
@@ -47,7 +48,7 @@ fn mcp() -> String {
 
 fn asked(port: u16, trust: Option<Trust>) -> RouteVerdict {
     let target = wiki(port, trust);
-    judge(&target, &try_route(&target), &Behind::default(), false)
+    judge(&target, &try_route(&Tcp, &target), &Behind::default(), false)
 }
 
 fn wiki(port: u16, trust: Option<Trust>) -> ProbeTarget {
@@ -88,7 +89,7 @@ fn a_server_that_is_not_a_route_yet_is_called_name_in_the_request_that_makes_it_
     let own_path = ProbeTarget { route: None, path: "/other".into(), ..wiki(port, None) };
     let server = Server { path: "/mcp".into(), ..Server::default() };
     for (target, seen, request) in [
-        (&target, try_route(&target), format!(r#"{{"routes":{{"NAME":"http://localhost:{port}"}}}}"#)),
+        (&target, try_route(&Tcp, &target), format!(r#"{{"routes":{{"NAME":"http://localhost:{port}"}}}}"#)),
         (
             &own_path,
             Seen { server: Some(server), ..Seen::default() },

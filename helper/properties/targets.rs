@@ -1,10 +1,9 @@
 //! Everything that reads what others wrote, each with what holds of it for any bytes. The property tests and the fuzzer of
 //! `tests/fuzz/` share them.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{self, Cursor, Read, Write};
+use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -22,6 +21,7 @@ use crate::logs::encoding::Decoded;
 use crate::logs::input::scan;
 use crate::model::found::Found;
 use crate::privileges::Privileges;
+use crate::probe::client::network::{Connection, Network};
 use crate::probe::inside;
 use crate::probe::wire::Ask;
 use crate::redact;
@@ -317,43 +317,63 @@ fn redacted(bytes: &[u8]) {
     assert!(!value.to_string().contains("PRIVATE KEY-----"), "{value}");
 }
 
-/// Servers on the loopback that say the same to everybody; several, because closed connections block their ports.
-static SERVERS: LazyLock<(Vec<u16>, &'static Mutex<Vec<u8>>)> = LazyLock::new(|| {
-    let said: &'static Mutex<Vec<u8>> = Box::leak(Box::new(Mutex::new(Vec::new())));
-    let ports = (0..8).map(|_| {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
-                let _ = stream.read(&mut [0; 4096]);
-                let answer = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let _ = stream.write_all(&answer);
-            }
-        });
-        port
-    });
-    (ports.collect(), said)
-});
+/// Servers in memory: the answers are parted by a NUL, each connection gets the next one, and the last one is repeated.
+struct Answers<'a> {
+    bytes: &'a [u8],
+    /// Connections so far to each of the two ports: they are asked at once.
+    turns: [AtomicUsize; 2],
+}
+
+/// An answer that comes a half of what is left at a time.
+struct Answer(Cursor<Vec<u8>>);
+
+impl Network for Answers<'_> {
+    fn connect(&self, to: SocketAddrV4, _: Duration) -> io::Result<Box<dyn Connection>> {
+        let turn = self.turns[usize::from(to.port() % 2)].fetch_add(1, Ordering::Relaxed);
+        let all = || self.bytes.split(|byte| *byte == 0);
+        let answer = all().nth(turn).or_else(|| all().next_back()).unwrap_or_default();
+        Ok(Box::new(Answer(Cursor::new(answer.to_vec()))))
+    }
+}
+
+impl Connection for Answer {
+    fn limit(&self, _: Duration) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Answer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.0.get_ref().len() - usize::try_from(self.0.position()).unwrap_or_default();
+        let next = left.div_ceil(2).min(buffer.len());
+        self.0.read(&mut buffer[..next])
+    }
+}
+
+impl Write for Answer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 fn mcp(bytes: &[u8]) {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let (ports, said) = &*SERVERS;
-    *said.lock().unwrap_or_else(PoisonError::into_inner) = bytes.to_vec();
-    let port = ports[NEXT.fetch_add(1, Ordering::Relaxed) % ports.len()];
     let ask: Ask = serde_json::from_value(json!({
-        "deadline_ms": 400,
+        "deadline_ms": 4000,
         "routes": [{
-            "route": "x", "https": false, "host": "127.0.0.1", "port": port, "tunnel_host": "x.example.com", "path": "/mcp",
-            "other_paths": ["/"], "allowed": "anything", "trust": {}, "limit_ms": 300,
+            "route": "x", "https": false, "host": "127.0.0.1", "port": 8000, "tunnel_host": "x.example.com",
+            "path": "/mcp", "other_paths": ["/"], "allowed": "anything", "trust": {}, "limit_ms": 3000,
         }],
-        "metrics": [format!("127.0.0.1:{port}")],
+        "metrics": ["127.0.0.1:8001"],
     }))
     .expect("a request of ours");
-    let told = inside::answer(&ask);
+    let told = inside::answer(&Answers { bytes, turns: [AtomicUsize::new(0), AtomicUsize::new(0)] }, &ask);
     assert_eq!(told.routes.len(), 1);
     let seen = &told.routes[0];
-    assert!(seen.server.is_some() || seen.tries.iter().any(|tried| tried.ms <= 400), "{seen:?}");
+    assert!(seen.server.is_some() || seen.tries.iter().any(|tried| tried.ms <= 4000), "{seen:?}");
     // It goes to the helper as one line.
     let line = serde_json::to_string(&told).expect("our own types can be written");
     assert!(!line.contains('\n') && line.len() < 64 << 10, "{} bytes", line.len());

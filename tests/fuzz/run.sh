@@ -40,8 +40,7 @@ sample_of() { # target
     env) echo 60000 ;;
     upstream | token | gateway | redact) echo 40000 ;;
     pem | compose) echo 20000 ;;
-    log) echo 8000 ;;
-    *) echo 3000 ;;
+    *) echo 8000 ;;
     esac
 }
 # What libFuzzer counts depends on where the program lies in memory.

@@ -1,11 +1,12 @@
 //! One HTTP/1.1 exchange over a connection of its own, every step within a deadline.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::SocketAddrV4;
+use std::time::Instant;
 
 use rustls::{ClientConnection, StreamOwned};
 
+use super::network::{Connection, Network, Timed};
 use super::tls;
 use crate::probe::wire::{Got, Http, TlsFault, Trust};
 
@@ -40,37 +41,6 @@ pub(super) struct Request<'a> {
     pub(super) body: Option<String>,
 }
 
-/// A TCP stream on which nothing takes longer than until the deadline.
-struct Timed {
-    tcp: TcpStream,
-    deadline: Instant,
-}
-
-impl Timed {
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.tcp.set_read_timeout(Some(self.left()?))?;
-        self.tcp.read(buffer)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tcp.set_write_timeout(Some(self.left()?))?;
-        self.tcp.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.tcp.flush()
-    }
-}
-
 enum Stream {
     Plain(Timed),
     Tls(Box<StreamOwned<ClientConnection, Timed>>),
@@ -101,18 +71,16 @@ impl Write for Stream {
     }
 }
 
-/// Opens a TCP connection.
+/// Opens a connection.
 ///
 /// # Errors
 /// What came instead.
-pub(super) fn connect(address: Ipv4Addr, port: u16, deadline: Instant) -> Result<TcpStream, Got> {
+pub(super) fn connect(network: &dyn Network, to: SocketAddrV4, deadline: Instant) -> Result<Box<dyn Connection>, Got> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {
         return Err(Got::Timeout);
     }
-    let tcp = TcpStream::connect_timeout(&SocketAddr::from((address, port)), left).map_err(|e| got(&e))?;
-    let _ = tcp.set_nodelay(true);
-    Ok(tcp)
+    network.connect(to, left).map_err(|e| got(&e))
 }
 
 fn got(error: &io::Error) -> Got {
@@ -157,12 +125,12 @@ enum Framing {
 /// # Errors
 /// What came instead of an HTTP answer.
 pub(super) fn send(
-    tcp: TcpStream,
+    connection: Box<dyn Connection>,
     security: Security<'_>,
     request: &Request<'_>,
     deadline: Instant,
 ) -> Result<Reply, Got> {
-    let timed = Timed { tcp, deadline };
+    let timed = Timed { connection, deadline };
     let mut stream = match security {
         Security::Plain => Stream::Plain(timed),
         Security::Tls(host, trust) => {

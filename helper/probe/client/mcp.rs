@@ -1,7 +1,7 @@
 //! MCP over HTTP, all three eras: `server/discover` (2026-07-28), `initialize` with sessions (2025-03-26 to 2025-11-25)
 //! and HTTP with server-sent events (2024-11-05).
 
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use super::messages::{
     PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, path_of, posted,
     read_response, response_in, rpc_error, status,
 };
+use super::network::{Connection, Network};
 use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, Try};
 
 /// The era without sessions.
@@ -37,8 +38,8 @@ pub(super) enum Met {
 }
 
 /// One route's client: it notes everything that it tries.
-#[derive(Debug)]
 pub(super) struct Client<'a> {
+    network: &'a dyn Network,
     target: &'a ProbeTarget,
     addresses: Vec<Ipv4Addr>,
     deadline: Instant,
@@ -47,8 +48,13 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(target: &'a ProbeTarget, addresses: Vec<Ipv4Addr>, deadline: Instant) -> Self {
-        Self { target, addresses, deadline, turn: 0, tries: Vec::new() }
+    pub(super) fn new(
+        network: &'a dyn Network,
+        target: &'a ProbeTarget,
+        addresses: Vec<Ipv4Addr>,
+        deadline: Instant,
+    ) -> Self {
+        Self { network, target, addresses, deadline, turn: 0, tries: Vec::new() }
     }
 
     pub(super) fn is_late(&self) -> bool {
@@ -66,16 +72,16 @@ impl<'a> Client<'a> {
     }
 
     /// A connection to the next of the addresses that takes one, as a proxy with several of them has it.
-    fn connect(&mut self, deadline: Instant) -> Result<TcpStream, Got> {
+    fn connect(&mut self, deadline: Instant) -> Result<Box<dyn Connection>, Got> {
         let mut last = Got::Unreachable;
         let all = self.addresses.len();
         for at in 0..all {
-            let address = self.addresses[(self.turn + at) % all];
+            let address = SocketAddrV4::new(self.addresses[(self.turn + at) % all], self.target.port);
             let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(all - at).unwrap_or(1);
-            match http::connect(address, self.target.port, Instant::now() + share) {
-                Ok(tcp) => {
+            match http::connect(self.network, address, Instant::now() + share) {
+                Ok(connection) => {
                     self.turn = (self.turn + at + 1) % all;
-                    return Ok(tcp);
+                    return Ok(connection);
                 }
                 // A refusal says more than silence.
                 Err(got) if got == Got::Refused || last != Got::Refused => last = got,
@@ -93,11 +99,11 @@ impl<'a> Client<'a> {
         deadline: Instant,
     ) -> Result<Reply, Got> {
         let begun = Instant::now();
-        let tcp = self.connect(deadline).inspect_err(|got| {
+        let connection = self.connect(deadline).inspect_err(|got| {
             let nowhere = PathOnHost { path: "", host: "" };
             self.note(Step::Connect, nowhere, got, begun);
         })?;
-        http::send(tcp, self.security(), request, deadline).inspect_err(|got| self.note(step, place, got, begun))
+        http::send(connection, self.security(), request, deadline).inspect_err(|got| self.note(step, place, got, begun))
     }
 
     /// Posts one JSON-RPC message and reads the response to it. `headers` come on top of those of every request.
@@ -332,8 +338,8 @@ impl<'a> Client<'a> {
         let other = if self.target.https { Security::Plain } else { Security::Tls(&self.target.host, None) };
         let begun = Instant::now();
         let request = posted(place, &[], &initialize());
-        let Ok(tcp) = self.connect(self.deadline) else { return false };
-        let speaks = http::send(tcp, other, &request, self.deadline).is_ok();
+        let Ok(connection) = self.connect(self.deadline) else { return false };
+        let speaks = http::send(connection, other, &request, self.deadline).is_ok();
         if speaks {
             self.note(Step::Connect, place, &Got::WrongScheme, begun);
         }

@@ -3,10 +3,11 @@
 mod http;
 mod mcp;
 mod messages;
+pub(crate) mod network;
 mod sse;
 mod tls;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,12 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupErrorKind, SockType, getaddrin
 use self::http::{Request, Security};
 use self::mcp::{Client, Met};
 use self::messages::{PathOnHost, redirected};
+use self::network::Network;
 use super::wire::{Got, Http, LONGEST_LOOKUP, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::os::process;
 
 /// Tries a route; never longer than its limit.
-pub(super) fn try_route(target: &ProbeTarget) -> Seen {
+pub(super) fn try_route(network: &dyn Network, target: &ProbeTarget) -> Seen {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(target.limit_ms);
     let mut seen = Seen::default();
@@ -33,7 +35,7 @@ pub(super) fn try_route(target: &ProbeTarget) -> Seen {
             seen.addresses = addresses;
             seen.tries.push(below(if allowed.is_empty() { Got::NotAllowed } else { Got::Ok }, ms()));
             if !allowed.is_empty() {
-                let mut client = Client::new(target, allowed, deadline);
+                let mut client = Client::new(network, target, allowed, deadline);
                 if let Met::Server(server) = search(target, &mut client) {
                     seen.server = Some(*server);
                 }
@@ -130,22 +132,23 @@ fn resolve(host: &str) -> Result<Vec<Ipv4Addr>, Got> {
 }
 
 /// cloudflared's numbers, from the first address that serves them.
-pub(super) fn read_metrics(addresses: &[String], limit: Duration) -> Option<Metrics> {
+pub(super) fn read_metrics(network: &dyn Network, addresses: &[String], limit: Duration) -> Option<Metrics> {
     let deadline = Instant::now() + limit;
-    addresses.iter().filter_map(|address| address.parse().ok()).find_map(|address| metrics_at(address, deadline))
+    let mut parsed = addresses.iter().filter_map(|address| address.parse().ok());
+    parsed.find_map(|address| metrics_at(network, address, deadline))
 }
 
-fn metrics_at(address: SocketAddr, deadline: Instant) -> Option<Metrics> {
+fn metrics_at(network: &dyn Network, address: SocketAddr, deadline: Instant) -> Option<Metrics> {
     let host = address.to_string();
-    let address_v4 = match address.ip() {
-        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST,
-        IpAddr::V4(v4) => v4,
-        IpAddr::V6(_) => return None,
+    let to = match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddrV4::new(Ipv4Addr::LOCALHOST, v4.port()),
+        SocketAddr::V4(v4) => v4,
+        SocketAddr::V6(_) => return None,
     };
     let get = |path: &str| {
-        let tcp = http::connect(address_v4, address.port(), deadline).ok()?;
+        let connection = http::connect(network, to, deadline).ok()?;
         let request = Request { method: "GET", path, host: &host, headers: Vec::new(), body: None };
-        let mut reply = http::send(tcp, Security::Plain, &request, deadline).ok()?;
+        let mut reply = http::send(connection, Security::Plain, &request, deadline).ok()?;
         reply.whole();
         Some(String::from_utf8_lossy(&reply.body).into_owned())
     };
@@ -189,6 +192,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::super::wire::{Allowed, Trust};
+    use super::network::Tcp;
     use super::*;
 
     /// A server that leaves its first request without an answer, knows no `initialize`, and answers `server/discover`.
@@ -229,7 +233,7 @@ mod tests {
             trust: Trust::default(),
             limit_ms: 2000,
         };
-        let seen = try_route(&target);
+        let seen = try_route(&Tcp, &target);
         assert_eq!(seen.server.as_ref().map(|server| server.path.as_str()), Some("/mcp"), "{seen:#?}");
     }
 

@@ -1,0 +1,74 @@
+//! What connections are opened over: the network of the container, or answers that are there already.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddrV4, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Opens connections.
+pub(crate) trait Network: Sync {
+    /// Opens one within the time.
+    ///
+    /// # Errors
+    /// Those of `TcpStream::connect_timeout`.
+    fn connect(&self, to: SocketAddrV4, within: Duration) -> io::Result<Box<dyn Connection>>;
+}
+
+/// Bytes both ways.
+pub(crate) trait Connection: Read + Write {
+    /// No read and no write that follows takes longer.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn limit(&self, each: Duration) -> io::Result<()>;
+}
+
+/// That of the system.
+pub(crate) struct Tcp;
+
+impl Network for Tcp {
+    fn connect(&self, to: SocketAddrV4, within: Duration) -> io::Result<Box<dyn Connection>> {
+        let tcp = TcpStream::connect_timeout(&to.into(), within)?;
+        let _ = tcp.set_nodelay(true);
+        Ok(Box::new(tcp))
+    }
+}
+
+impl Connection for TcpStream {
+    fn limit(&self, each: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(each))?;
+        self.set_write_timeout(Some(each))
+    }
+}
+
+/// A connection on which nothing takes longer than until the deadline.
+pub(super) struct Timed {
+    pub(super) connection: Box<dyn Connection>,
+    pub(super) deadline: Instant,
+}
+
+impl Timed {
+    fn limited(&mut self) -> io::Result<&mut dyn Connection> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.connection.limit(left)?;
+        Ok(&mut *self.connection)
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.limited()?.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.limited()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.connection.flush()
+    }
+}
