@@ -3,6 +3,7 @@
 mod interpolate;
 mod parse;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -25,6 +26,9 @@ pub(crate) const TOKEN_FINGERPRINT: &str = "MCP_TUNNEL_TOKEN_FINGERPRINT";
 pub(crate) struct EnvFile {
     bytes: Vec<u8>,
 }
+
+/// Variables of such a file with their values.
+pub(crate) type Variables<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 
 impl std::fmt::Debug for EnvFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,22 +63,30 @@ impl EnvFile {
     }
 
     /// Every variable with the value that Compose takes.
-    pub(crate) fn values(&self) -> BTreeMap<String, String> {
-        let shown = |a: Assignment| (a.key.to_string(), String::from_utf8_lossy(&a.value).into_owned());
-        self.parse().assignments.into_iter().map(shown).collect()
+    pub(crate) fn values(&self) -> Variables<'_> {
+        self.assignments().collect()
+    }
+
+    /// Every assignment, in the order of the file.
+    pub(crate) fn assignments(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        let shown = |value| match value {
+            Cow::Borrowed(value) => String::from_utf8_lossy(value),
+            Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
+        };
+        self.parse().assignments.into_iter().map(move |a| (a.key, shown(a.value)))
     }
 
     /// A text of a compose file with the variables of this file put in; `None` where Compose refuses it.
     pub(crate) fn interpolate(&self, text: &str) -> Option<String> {
-        let values = self.values();
-        let lookup = |name: &str| values.get(name).map(|value| value.clone().into_bytes());
+        let values = if text.contains('$') { self.values() } else { BTreeMap::new() };
+        let lookup = |name: &str| values.get(name).map(|value| value.as_bytes().to_vec());
         let value = interpolate::substitute(text.as_bytes(), &lookup, &Room::default()).ok()?;
         Some(String::from_utf8_lossy(&value).into_owned())
     }
 
     /// Names of all variables that the file sets.
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.parse().assignments.into_iter().map(|a| a.key.to_string()).collect()
+        self.parse().assignments.into_iter().map(|a| a.key.into_owned()).collect()
     }
 
     /// Why Compose refuses the file; the first one is what it would name.
@@ -118,20 +130,20 @@ impl EnvFile {
         Err(fault.unwrap_or_else(|| EnvFault::NotReadBack { key: key.to_owned() }))
     }
 
-    fn parse(&self) -> Parsed {
+    fn parse(&self) -> Parsed<'_> {
         parse::parse(&self.bytes)
     }
 
-    fn about(&self, key: &str) -> About {
+    fn about(&self, key: &str) -> About<'_> {
         let Parsed { assignments, faults } = self.parse();
         let mut others = DefaultHasher::new();
-        let is_other = |a: &&Assignment| *a.key != *key;
+        let is_other = |a: &&Assignment<'_>| *a.key != *key;
         assignments.iter().filter(is_other).for_each(|a| (&a.key, &self.bytes.get(a.span.clone())).hash(&mut others));
         About { places: assignments.into_iter().filter(|a| *a.key == *key).collect(), others: others.finish(), faults }
     }
 
     /// The content with every occurrence of the key changed: an old token in a line without effect is still a secret.
-    fn with(&self, before: &About, key: &str, value: &str, way: Way) -> Vec<u8> {
+    fn with(&self, before: &About<'_>, key: &str, value: &str, way: Way) -> Vec<u8> {
         if before.places.is_empty() {
             let mut bytes = self.bytes.clone();
             let ending: &[u8] = if bytes.windows(2).any(|pair| pair == b"\r\n") { b"\r\n" } else { b"\n" };
@@ -156,7 +168,7 @@ impl EnvFile {
         bytes
     }
 
-    fn replacement(&self, place: &Assignment, value: &str, way: Way) -> (Range<usize>, String) {
+    fn replacement(&self, place: &Assignment<'_>, value: &str, way: Way) -> (Range<usize>, String) {
         let quote = match (way, place.quote) {
             (Way::AsBefore, Quote::Double) | (Way::Quoted, _) => "\"",
             (Way::AsBefore, Quote::Single) => "'",
@@ -172,7 +184,7 @@ impl EnvFile {
     }
 
     /// Whether Compose reads this value from this content, and everything else as before.
-    fn holds(&self, before: &About, key: &str, value: &str) -> Result<(), EnvFault> {
+    fn holds(&self, before: &About<'_>, key: &str, value: &str) -> Result<(), EnvFault> {
         let after = self.about(key);
         if let Some(fault) = after.faults.first() {
             return Err(fault.clone());
@@ -181,7 +193,7 @@ impl EnvFile {
         let written = |span: &Range<usize>| {
             ["", "\"", "'"].iter().any(|q| self.bytes[span.clone()] == *format!("{q}{value}{q}").as_bytes())
         };
-        let is_set = |a: &Assignment| *a.value == *value.as_bytes() && written(&a.span);
+        let is_set = |a: &Assignment<'_>| *a.value == *value.as_bytes() && written(&a.span);
         if !after.places.is_empty() && after.places.iter().all(is_set) && before.others == after.others {
             return Ok(());
         }
@@ -191,9 +203,9 @@ impl EnvFile {
 }
 
 /// What a file says of one variable.
-struct About {
+struct About<'a> {
     /// Where it is set.
-    places: Vec<Assignment>,
+    places: Vec<Assignment<'a>>,
     /// Hash of what the file says of all others.
     others: u64,
     faults: Vec<EnvFault>,

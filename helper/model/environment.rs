@@ -34,7 +34,7 @@ pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) ->
         }
     }
     let values = env.map(env_file::EnvFile::values).unwrap_or_default();
-    let set = |name: &String| values.get(name).is_some_and(|value| !value.is_empty());
+    let set = |name: &String| values.get(name.as_str()).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
     names
         .filter(|name| !name.starts_with("COMPOSE_") && name != "PATH")

@@ -177,7 +177,7 @@ impl Found {
     /// Puts the files together, with `shell` for the variables that `.env` does not set.
     pub(super) fn merge(&mut self, shell: &dyn Fn(&str) -> Option<String>) {
         let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
-        let lookup = |name: &str| env.get(name).cloned().or_else(|| shell(name));
+        let lookup = |name: &str| env.get(name).map(ToString::to_string).or_else(|| shell(name));
         let room = Room::default();
         let filled = |value: &Value, lookup: &dyn Fn(&str) -> Option<String>| {
             merge::interpolate(value.clone(), &|text| env_file::interpolated(text, lookup, &room))
@@ -189,8 +189,9 @@ impl Found {
                 let more =
                     pulled.reference.env_files.iter().filter_map(|path| self.env_file(path)).map(EnvFile::values);
                 let more: Vec<_> = more.collect();
-                let lookup =
-                    |name: &str| lookup(name).or_else(|| more.iter().find_map(|values| values.get(name).cloned()));
+                let lookup = |name: &str| {
+                    lookup(name).or_else(|| more.iter().find_map(|values| values.get(name).map(ToString::to_string)))
+                };
                 let said = paths::moved(filled(&pulled.said, &lookup), &pulled.reference.folder);
                 merge::named_variables(said, &lookup, &room)
             })

@@ -1,10 +1,11 @@
 //! The compose files as one tree, as far as that is possible without Compose: its rules of merging, `extends` within
 //! the files that were read, and the variables of `.env`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::config::yaml::{self, Value, at};
-use crate::deployment::env_file::Room;
+use crate::deployment::env_file::{Room, Variables};
 use crate::os::files::inside;
 
 /// Lists of a service that Compose replaces as a whole.
@@ -165,14 +166,14 @@ fn listed(files: &Value) -> Vec<(String, bool)> {
 }
 
 /// Puts the variables of `env_file:` under those of `environment:`; of several files the last one wins.
-pub(super) fn add_variables(tree: &mut Value, files: &BTreeMap<String, BTreeMap<String, String>>, room: &Room) {
+pub(super) fn add_variables(tree: &mut Value, files: &BTreeMap<String, Variables<'_>>, room: &Room) {
     for name in super::stack::names(tree) {
         let Some(named) = at(tree, &["services", &name, "env_file"]) else { continue };
         let mut variables = BTreeMap::new();
         for values in listed(named).iter().filter_map(|(path, _)| files.get(&inside(path)?)) {
             // Each service has its own copy.
-            let fits = |(name, value): &(&String, &String)| room.take(name.len() + value.len() + VARIABLE);
-            variables.extend(values.iter().take_while(fits).map(|(name, value)| (name.clone(), value.clone())));
+            let fits = |(name, value): &(&Cow<'_, str>, &Cow<'_, str>)| room.take(name.len() + value.len() + VARIABLE);
+            variables.extend(values.iter().take_while(fits).map(|(name, value)| (name.to_string(), value.to_string())));
         }
         let Some(service) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) else {
             continue;

@@ -25,10 +25,16 @@ pub(crate) fn learn<'a>(
     compose: impl Iterator<Item = (&'a str, Option<&'a Value>)>,
     services: &BTreeSet<String>,
 ) {
+    let env = EnvFile::new(text_of(deployment, path::ENV).unwrap_or_default());
+    // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
+    let domain = env.get(env_file::DOMAIN).unwrap_or_default();
+    let keep = |value: &str| {
+        if !services.contains(value) && value.trim() != domain.trim() {
+            guard(value);
+        }
+    };
+    of_env_file(&env, &mut |value| keep(value));
     let mut values = BTreeSet::new();
-    let env = text_of(deployment, path::ENV).unwrap_or_default();
-    of_env_file(&env, &mut values);
-    let env = EnvFile::new(env);
     for (text, value) in compose {
         match value {
             Some(value) => {
@@ -39,10 +45,7 @@ pub(crate) fn learn<'a>(
             None => values.extend(names::values(text)),
         }
     }
-    // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
-    let domain = env.get(env_file::DOMAIN).unwrap_or_default();
-    values.retain(|value| !services.contains(value) && value.trim() != domain.trim());
-    values.into_iter().for_each(|value| guard(&value));
+    values.iter().for_each(|value| keep(value));
     if let Some(text) = text_of(deployment, path::GATEWAY) {
         learn_settings(&text);
     }
@@ -81,21 +84,20 @@ fn text_of(deployment: &Deployment, inside: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The values of a file in the format of `.env`.
-fn of_env_file(text: &str, into: &mut BTreeSet<String>) {
-    let env = EnvFile::new(text.to_owned());
-    for (name, value) in env.values().into_iter().filter(|(name, _)| !ours(name)) {
+/// The values of a file in the format of `.env`: there may be a hundred thousand.
+fn of_env_file(env: &EnvFile, take: &mut dyn FnMut(&str)) {
+    for (name, value) in env.assignments().filter(|(name, _)| !ours(name)) {
         if is_secret(&name) || !is_harmless(&name) && known::is_random(&value) {
-            into.insert(value);
+            take(&value);
         }
     }
     // As they are written, quotes and all; and where Compose cannot read the file, its error quotes a line of it.
     let faulty = !env.faults().is_empty();
-    for line in text.lines() {
+    for line in String::from_utf8_lossy(env.as_bytes()).lines() {
         let Some((name, value)) = line.split_once(['=', ':']) else { continue };
         let name = name.trim().trim_start_matches("export ").trim();
         if !ours(name) && (is_secret(name) || faulty && !is_harmless(name)) {
-            into.insert(value.trim().to_owned());
+            take(value.trim());
         }
     }
 }
@@ -110,7 +112,7 @@ fn of_named_files(deployment: &Deployment, compose: &Value, env: &EnvFile, into:
     });
     let env_files = env_files.filter_map(|file| yaml::scalar(file).or_else(|| yaml::scalar(at(file, &["path"])?)));
     for text in env_files.take(MOST).filter_map(|file| text_of(deployment, &inside(&file)?)) {
-        of_env_file(&text, into);
+        of_env_file(&EnvFile::new(text), &mut |value| into.extend([value.to_owned()]));
     }
     let each = |kind: &str| at(compose, &[kind]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
     for secret in each("secrets").take(MOST) {
@@ -301,12 +303,15 @@ secrets:
 
     #[test]
     fn a_file_that_compose_cannot_read_is_known_line_by_line() {
-        let mut values = BTreeSet::new();
-        of_env_file("TZ=UTC\nA='x'\nB=\"never closed\nC=value of c\n", &mut values);
+        let of = |text: &str| {
+            let mut values = BTreeSet::new();
+            of_env_file(&EnvFile::new(text), &mut |value| values.extend([value.to_owned()]));
+            values
+        };
+        let values = of("TZ=UTC\nA='x'\nB=\"never closed\nC=value of c\n");
         assert!(values.contains("\"never closed") && values.contains("value of c"), "{values:?}");
         assert!(!values.contains("UTC"), "{values:?}");
-        let mut values = BTreeSet::new();
-        of_env_file("TZ=UTC\nDB_PASSWORD='it is'\nMODE=open\n", &mut values);
+        let values = of("TZ=UTC\nDB_PASSWORD='it is'\nMODE=open\n");
         assert_eq!(values, ["it is", "'it is'"].map(str::to_owned).into());
     }
 }

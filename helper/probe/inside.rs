@@ -60,12 +60,15 @@ pub(crate) fn answer(network: &dyn Network, ask: &Ask) -> Told {
     std::thread::scope(|scope| {
         let thread = || std::thread::Builder::new();
         let metrics = thread().spawn_scoped(scope, || metrics(network, ask));
-        let routes = ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(network, target))));
+        let routes =
+            ask.routes.iter().map(|target| (target, thread().spawn_scoped(scope, || try_route(network, target))));
         let routes: Vec<_> = routes.collect();
         // What got no thread is asked when the others have their answers.
         let routes = routes
             .into_iter()
-            .filter_map(|(target, thread)| thread.map_or_else(|_| Some(try_route(network, target)), |thread| thread.join().ok()))
+            .filter_map(|(target, thread)| {
+                thread.map_or_else(|_| Some(try_route(network, target)), |thread| thread.join().ok())
+            })
             .collect();
         let listening = ask.sockets.then(sockets::listening).flatten();
         let metrics = match metrics {

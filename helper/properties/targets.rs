@@ -150,8 +150,8 @@ fn token(bytes: &[u8]) {
 
 fn env(bytes: &[u8]) {
     const KEY: &str = "TUNNEL_TOKEN";
-    let mut file = EnvFile::new(bytes);
-    let (before, faults) = (file.values(), file.faults());
+    let (was, mut file) = (EnvFile::new(bytes), EnvFile::new(bytes));
+    let (before, faults) = (was.values(), was.faults());
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     assert!(faults.iter().all(|fault| fault.line().is_none_or(|line| (1..=lines).contains(&line))), "{faults:?}");
     let _ = (file.not_utf8(), file.keys());

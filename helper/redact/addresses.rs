@@ -30,9 +30,10 @@ fn logins(text: &str) -> Vec<Range> {
             tail.eq_ignore_ascii_case(scheme.as_bytes())
         });
         let after = &text[at + 3..];
-        let word =
-            after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>')).unwrap_or(after.len());
-        let word = after[..word].find("://").unwrap_or(word);
+        // First what is nearest: thousands of them may be one word.
+        let word = after.find("://").unwrap_or(after.len());
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>');
+        let word = after[..word].find(is_end).unwrap_or(word);
         // The digest of an image is no host.
         let word = after[..word].find("@sha256:").unwrap_or(word);
         let login = after[..word].rfind('@').filter(|at| *at > 0);

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::escapes::Plain;
 use super::letters::is_invisible;
 use super::text::{REDACTED, Range, cut, head, merged, replaced};
 use super::{addresses, known, names, service_keys, shapes};
@@ -64,9 +65,14 @@ pub(crate) fn foreign(text: &str) -> String {
 /// All that is known of secrets, applied to foreign text. Each is looked for in the text as it is: what one of them takes
 /// may be the name, the quote or the scheme by which another is found.
 fn cleaned(text: &str) -> Cow<'_, str> {
+    let named = |text: &str| {
+        let all = [names::ranges, addresses::ranges, service_keys::ranges];
+        all.into_iter().flat_map(|ranges| ranges(text)).collect::<Vec<_>>()
+    };
     let mut ranges = secrets(text);
-    for more in [names::ranges, addresses::ranges, service_keys::ranges] {
-        ranges.extend(more(text));
+    ranges.extend(named(text));
+    if let Some(plain) = Plain::of(text) {
+        ranges.extend(named(&plain.text).into_iter().map(|range| plain.place(range)));
     }
     let mut ranges = merged(ranges);
     // Between them only: where a run is a name with its value, the name stays.

@@ -1,20 +1,17 @@
 //! Secrets that this process has seen: its own, and those of the deployment's files. They go wherever they stand, and
 //! whatever was done to them on the way: cut, wrapped, escaped, encoded as base64 or hex.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::text::{Range, continued, head, merged};
+use super::text::{Range, head, merged};
+pub(crate) use super::whole::SHORTEST;
+use super::whole::{LONG, Whole};
 
-/// Shorter values are not hidden, whatever their names say, in bytes.
-pub(crate) const SHORTEST: usize = 4;
-/// From this length on a value cannot stand in innocent text by chance, in bytes.
-const LONG: usize = 8;
 /// A piece of a random secret that is recognised by itself, in bytes: 50 bits of base64.
 const PIECE: usize = 10;
 /// Random values are at least so long, in bytes.
@@ -23,6 +20,9 @@ const RANDOM: usize = 16;
 const MOST: usize = 8 << 10;
 /// Pieces that are remembered of all values: what comes behind a thousand secrets goes whole only.
 const MOST_PIECES: usize = 1 << 18;
+/// Escaped and encoded forms that are remembered of all values, in bytes: what comes behind ten thousand secrets goes as it
+/// stands only.
+const MOST_FORMS: usize = 4 << 20;
 
 /// Process-wide on purpose: the gate must know a secret even where the code that read it failed before it could hand it
 /// on.
@@ -32,9 +32,8 @@ static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
 struct Known {
     /// Hashes of all of them.
     values: HashSet<u64>,
-    /// Replaced as they stand, by their first bytes, the longest first, so that a secret that contains another goes as a
-    /// whole.
-    whole: HashMap<[u8; SHORTEST], BTreeSet<(Reverse<usize>, String)>>,
+    /// Replaced as they stand: a secret that contains another goes as a whole.
+    whole: Whole,
     /// Hashes of all pieces of random values.
     pieces: HashSet<u64>,
     /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
@@ -98,23 +97,17 @@ impl Known {
                 self.add_pieces(&form);
             }
         }
+        self.whole.add(secret);
+        if self.whole.size() > MOST_FORMS {
+            return;
+        }
         let encoded = if is_random(secret) { Vec::new() } else { encoded(secret) };
         let encoded = encoded.into_iter().filter(|form| form.len() >= LONG);
-        for form in std::iter::once(secret.to_owned()).chain(escaped(secret)).chain(encoded) {
-            if let Some(beginning) = form.as_bytes().first_chunk() {
-                self.whole.entry(*beginning).or_default().insert((Reverse(form.len()), form));
-            }
-        }
-    }
-
-    /// The end of the longest secret at a place of a text.
-    fn end_of(&self, text: &str, at: usize) -> Option<usize> {
-        let rest = &text.as_bytes()[at..];
-        let all = self.whole.get(rest.first_chunk::<SHORTEST>()?)?;
-        let matches = |secret: &str| {
-            rest.starts_with(secret.as_bytes()) && (secret.len() >= LONG || is_own_word(text, at, secret))
-        };
-        all.iter().find(|(_, secret)| matches(secret)).map(|(Reverse(length), _)| at + length)
+        escaped(secret)
+            .into_iter()
+            .chain(encoded)
+            .filter(|form| form.len() >= SHORTEST)
+            .for_each(|form| self.whole.add(&form));
     }
 
     fn add_pieces(&mut self, text: &str) {
@@ -226,9 +219,15 @@ fn escaped(secret: &str) -> BTreeSet<String> {
 /// Known secrets as they stand, or as they are escaped; words that hold a piece of a random one, or of what it is encoded
 /// as.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let is_stale = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.whole.is_stale());
+    let mut known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    if is_stale(&known) {
+        drop(known);
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(|known| known.whole.sort());
+        known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    }
     let Some(known) = known.as_ref() else { return Vec::new() };
-    let whole = (0..text.len()).filter_map(|at| Some((at, known.end_of(text, at)?)));
+    let whole = (0..text.len()).filter_map(|at| Some((at, known.whole.end_of(text, at)?)));
     let mut ranges = merged(whole.collect());
     let mut from = 0;
     // A piece of what goes as a whole takes no name along that it is written to: `key=…`.
@@ -266,13 +265,6 @@ fn word_around(text: &str, (mut start, mut end): Range, from: usize) -> Range {
         end += 1;
     }
     (start, end)
-}
-
-/// Whether a short secret is a word of its own: `test` is, in `latest` and `test-mcp` it is not.
-fn is_own_word(text: &str, at: usize, word: &str) -> bool {
-    let joins = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    !(word.starts_with(joins) && continued(&text[..at]).ends_with(joins)
-        || word.ends_with(joins) && text[at + word.len()..].starts_with(joins))
 }
 
 #[cfg(test)]

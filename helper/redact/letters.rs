@@ -1,5 +1,7 @@
 //! What names and quoted values consist of, and what cannot be seen in them.
 
+use super::text::head;
+
 /// A letter of a name: of a variable, a header, a flag, a service.
 pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
@@ -35,8 +37,27 @@ pub(super) fn opening(text: &str) -> &str {
     if text[slashes..].starts_with(['"', '\'']) { &text[..=slashes] } else { "" }
 }
 
+/// What ends a value and what is around it.
+pub(super) const CLOSING: [char; 5] = [')', '}', ']', ',', ';'];
+
+/// What is read of a text to find where a value ends, in bytes: thousands of names may stand in front of the same end.
+pub(super) const LONGEST: usize = 4 << 10;
+
+/// The end of a value by a function that looks for it. What does not end soon goes to its last byte.
+pub(super) fn near(value: &str, end: impl Fn(&str) -> usize) -> usize {
+    let read = head(value, LONGEST);
+    let length = end(read);
+    let is_open = read.len() < value.len() && read[length..].chars().all(|c| is_blank(c) || CLOSING.contains(&c));
+    if is_open { value.len() } else { length }
+}
+
+/// The end of a value with a quote in front of it.
+pub(super) fn closed(value: &str, opening: &str) -> usize {
+    near(value, |value| end_of_quoted(value, opening))
+}
+
 /// Up to the quote that closes what `opening` opened: as many backslashes, the same quote, and no letter behind it.
-pub(super) fn end_of_quoted(value: &str, opening: &str) -> usize {
+fn end_of_quoted(value: &str, opening: &str) -> usize {
     let Some(quote) = opening.chars().next_back() else { return 0 };
     for (at, _) in value.match_indices(quote) {
         let before = value[..at].trim_end_matches('\\');

@@ -1,20 +1,24 @@
 //! The redactor: no token, no key and no password of the deployment leaves the process, and foreign text is quoted in a
 //! form that can neither hide nor move anything.
 //!
-//! `known` are the secrets that this process has seen, `shapes`, `service_keys` and `addresses` what a secret looks like,
-//! `names`, `values` and `schemes` what precedes it. Each says which bytes of a text go, and all of them read the same text.
+//! `known` are the secrets that this process has seen, `whole` how they are found, `shapes`, `service_keys` and `addresses`
+//! what a secret looks like, `names`, `pairs`, `values` and `schemes` what precedes it. Each says which bytes of a text go,
+//! and all of them read the same text, those of names also without its `escapes`.
 //! `gate` applies them to answers, evidence, diffs and the lines of a log.
 
 mod addresses;
+mod escapes;
 pub(crate) mod gate;
 pub(crate) mod known;
 mod letters;
 pub(crate) mod names;
+mod pairs;
 mod schemes;
 mod service_keys;
 mod shapes;
 mod text;
 mod values;
+mod whole;
 mod words;
 
 pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};

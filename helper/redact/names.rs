@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::letters::{QUOTES, end_of_quoted, is_blank, is_letter, is_name, name_before, name_length, opening};
+use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
+use super::pairs;
 use super::schemes;
-use super::text::{REDACTED, Range};
-use super::values::{Behind, end_of_line, is_reference, value, word};
+use super::text::{REDACTED, Range, head};
+use super::values::{Behind, begins_line, end_of_line, is_reference, value, word};
 use super::words::is_secret;
 
 /// Replaces a text that should be a name and is not one.
@@ -47,7 +48,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = schemes::credentials(text);
     ranges.extend(assigned(text, &ranges));
     ranges.extend(behind_flags(text));
-    ranges.extend(in_pairs(text));
+    ranges.extend(pairs::ranges(text));
     ranges
 }
 
@@ -68,51 +69,13 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let gap = text[end..].trim_start_matches(QUOTES).trim_start_matches(|c| is_blank(c) || c == ',');
         let opening = opening(gap);
         let value = &gap[opening.len()..];
-        let length = if opening.is_empty() { word(value) } else { end_of_quoted(value, opening) };
+        let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
         let found = &value[..length];
         let is_flag = found.starts_with("--") || found.starts_with('-') && found.len() == 2;
         let is_empty = found.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
         if gap.len() + end < text.len() && !is_flag && !is_empty && !is_reference(found) {
             let start = text.len() - value.len();
             ranges.push((start, start + length));
-        }
-    }
-    ranges
-}
-
-/// The other half of pairs: `("x-api-key", "…")`, `(b'x-api-key', b'…')`, and `{"name":"x-api-key","value":"…"}`, with or
-/// without quotes.
-fn in_pairs(text: &str) -> Vec<Range> {
-    let mut ranges = Vec::new();
-    for (at, _) in text.match_indices(',') {
-        let before = text[..at].trim_end();
-        let named = before.trim_end_matches(QUOTES);
-        let name = name_before(named);
-        let is_quoted = named.len() < before.len() && named[..named.len() - name.len()].ends_with(QUOTES);
-        if !is_quoted || !is_secret(name) {
-            continue;
-        }
-        let after = text[at + 1..].trim_start();
-        // Prefixes of Python.
-        let after = after.strip_prefix(['b', 'u', 'r']).filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(after);
-        let opening = opening(after);
-        let value = &after[opening.len()..];
-        let length = end_of_quoted(value, opening);
-        // A sign behind it makes it the next name.
-        let is_name = value[length..].trim_start_matches(QUOTES).trim_start().starts_with([':', '=']);
-        if !opening.is_empty() && &value[..length] != REDACTED && !value.starts_with("--") && !is_name {
-            let start = text.len() - value.len();
-            ranges.push((start, start + length));
-        }
-    }
-    for (at, word) in text.match_indices("alue") {
-        let Some(front) = text[..at].strip_suffix(['v', 'V']) else { continue };
-        let named =
-            front.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';') || QUOTES.contains(&c));
-        let behind = text[at + word.len()..].trim_start_matches(QUOTES).trim_start_matches(is_blank);
-        if named.len() < front.len() && behind.starts_with([':', '=']) && is_secret(name_before(named)) {
-            let (start, end) = (text.len() - behind.len() + 1, end_of_line(text, at));
-            ranges.extend(value(&text[start..end.max(start)], start, &Behind::pair(name_before(named)), &[]));
         }
     }
     ranges
@@ -140,7 +103,9 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let front = &named[..named.len() - name.len()];
         let is_element = || {
             front.ends_with('<')
-                && text[at + 1..].split_once("</").is_some_and(|(value, _)| !value.contains(char::is_whitespace))
+                && head(&text[at + 1..], LONGEST)
+                    .split_once("</")
+                    .is_some_and(|(value, _)| !value.contains(char::is_whitespace))
         };
         let is_message = front.ends_with("${") && text[at + 1..].starts_with('?');
         if !is_secret(name) || is_message || sign == ">" && !is_element() {
@@ -153,6 +118,7 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
             assigned: quoted || sign != ":" || operator,
             // The message of an error stands behind a path, too: `/run/secrets/tunnel_token: permission denied`.
             path: front.ends_with('/') || name.ends_with(".key"),
+            begins: !quoted && begins_line(front),
         };
         let start = at + 1 + usize::from(operator);
         ranges.extend(value(&text[start..line_end], start, &behind, credentials));

@@ -1,7 +1,7 @@
 //! Credentials behind the schemes of HTTP authentication, whatever the header in front of them is called: the name may have
 //! been truncated, or one of its bytes broken.
 
-use super::letters::{end_of_quoted, is_blank, name_length, opening};
+use super::letters::{closed, is_blank, name_length, opening};
 use super::text::{REDACTED, Range};
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
@@ -90,7 +90,7 @@ fn parameters(text: &str, start: usize) -> Option<usize> {
             let length = text[value..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\'));
             length.map_or(text.len(), |length| value + length)
         } else {
-            let length = end_of_quoted(&text[value + opening.len()..], opening);
+            let length = closed(&text[value + opening.len()..], opening);
             (value + 2 * opening.len() + length).min(text.len())
         };
         end = Some(over);

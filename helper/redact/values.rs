@@ -1,8 +1,10 @@
 //! Where the value behind a secret's name begins and ends.
 
-use super::letters::{QUOTES, end_of_quoted, is_blank, is_letter, is_name, is_unseen, name_length, opening};
+use super::letters::{
+    CLOSING, LONGEST, QUOTES, closed, is_blank, is_letter, is_name, is_unseen, name_length, near, opening,
+};
 use super::schemes;
-use super::text::{REDACTED, Range};
+use super::text::{REDACTED, Range, head, tail};
 use super::words::is_secret;
 
 /// What a value stands behind.
@@ -12,12 +14,14 @@ pub(super) struct Behind<'a> {
     pub(super) assigned: bool,
     /// The name may be that of a file.
     pub(super) path: bool,
+    /// Nothing stands in front of the name in its line: the line is a setting.
+    pub(super) begins: bool,
 }
 
 impl<'a> Behind<'a> {
     /// `name`, `value`.
     pub(super) fn pair(name: &'a str) -> Self {
-        Self { name, assigned: true, path: false }
+        Self { name, assigned: true, path: false, begins: false }
     }
 }
 
@@ -28,6 +32,8 @@ struct Kind {
     authorization: bool,
     /// No message stands behind it.
     strong: bool,
+    /// It may have several words.
+    phrase: bool,
 }
 
 impl Kind {
@@ -40,9 +46,26 @@ impl Kind {
             cookie: name.ends_with("cookie") && !set_cookie || broken && assigned,
             set_cookie,
             authorization: name.ends_with("authorization") || broken,
+            phrase: ["password", "passwd", "passphrase", "passwort", "kennwort"].iter().any(|end| name.ends_with(end)),
             strong: strong.iter().any(|end| name.ends_with(end)) || name.contains('-') || broken,
         }
     }
+}
+
+/// Whether a name behind this text is the first word of its line, or of what a program of a stack printed.
+pub(super) fn begins_line(front: &str) -> bool {
+    let read = tail(front, 200);
+    let line = match read.rsplit_once(['\n', '\r']) {
+        Some((_, line)) => line,
+        None if read.len() < front.len() => return false,
+        None => read,
+    };
+    let said = line.rsplit_once("| ").map_or(line, |(program, said)| {
+        let program = program.trim();
+        if program.bytes().all(is_name) && !program.is_empty() { said } else { line }
+    });
+    let said = said.trim_start_matches(|c| is_blank(c) || matches!(c, '-' | '+' | '#'));
+    matches!(said.trim_end(), "" | "export")
 }
 
 /// Where the line ends in which a place is.
@@ -63,20 +86,23 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     if value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0) {
         return None;
     }
-    let length = if list.is_some() {
-        items(value, opening)
-    } else if !(opening.is_empty() || kind.set_cookie && value.contains(';')) {
-        end_of_quoted(value, opening)
+    let mut length = if list.is_some() {
+        near(value, |value| items(value, opening))
+    } else if !(opening.is_empty() || kind.set_cookie && head(value, LONGEST).contains(';')) {
+        closed(value, opening)
     } else if kind.cookie {
-        cookies(value, front.assigned)
+        near(value, |value| cookies(value, front.assigned))
     } else if kind.authorization && !front.assigned {
         value.len()
     } else {
-        word(value)
+        near(value, word)
     };
     let start = behind + (line.len() - value.len());
     let found = &value[..length];
     let message = opening.is_empty() && !front.assigned && is_message(found, &value[length..], front, &kind);
+    if opening.is_empty() && list.is_none() && !kind.cookie && length > 0 {
+        length += more_words(&value[length..], found, front, &kind);
+    }
     // Nothing was assigned, and the next header or flag follows.
     let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_next_name);
     let is_flag = found.strip_prefix("--").is_some_and(is_next_name);
@@ -99,6 +125,35 @@ fn items(value: &str, opening: &str) -> usize {
     let end = value.match_indices(']').map(|(at, _)| at).find(ends).unwrap_or(value.len());
     let items = value[..end].trim_end_matches(is_blank);
     if opening.is_empty() { items.len() } else { items.trim_end_matches(QUOTES).len() }
+}
+
+/// How much of what stands behind the first word of an unquoted value belongs to it: `correct horse battery`. That is the
+/// rest of a setting's line, and in the middle of a line the words of a phrase.
+fn more_words(rest: &str, first: &str, front: &Behind<'_>, kind: &Kind) -> usize {
+    let rest = head(rest, LONGEST);
+    let is_letters = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    if !kind.phrase || !rest.starts_with(' ') || first.starts_with(['{', '[', '$', '*', '<', '|', '>', '&']) {
+        return 0;
+    }
+    if front.begins {
+        let rest = rest.split(" #").next().unwrap_or_default();
+        // Other settings, and flags, have names of their own.
+        let is_other = |word: &str| word.starts_with("--") || word.ends_with([':', '=']) || word.contains('=');
+        return if rest.split(' ').any(is_other) { 0 } else { rest.trim_end().len() };
+    }
+    let mut length = 0;
+    for word in rest.split_inclusive(' ').take_while(|_| !front.assigned && is_letters(first)) {
+        let bare = word.trim_end_matches([' ', ',', '.', ';']);
+        if word != " " && !is_letters(bare) {
+            break;
+        }
+        // Behind a comma the sentence goes on.
+        if word.trim_end() != bare {
+            return length + bare.len();
+        }
+        length += word.len();
+    }
+    rest[..length].trim_end().len()
 }
 
 /// Whether an unquoted value is a map: its members have names of their own.
@@ -176,15 +231,16 @@ fn ends_word(text: &str, at: usize) -> bool {
 /// Up to the end of a value without quotes. A comma, a semicolon or an ampersand ends it where another assignment, or
 /// nothing, follows; elsewhere it is a part of the value.
 pub(super) fn word(value: &str) -> usize {
-    let is_end = |(at, c): &(usize, char)| c.is_whitespace() || ends_word(value, *at);
+    let begins_another = |at: usize| {
+        let name = value[at..].bytes().take_while(|b| is_name(*b)).count();
+        name > 0 && value[at + name..].starts_with(['=', ':'])
+    };
+    let is_end = |(at, c): &(usize, char)| match c {
+        ',' | ';' | '&' => begins_another(at + 1),
+        _ => c.is_whitespace() || ends_word(value, *at),
+    };
     let text = &value[..value.char_indices().find(is_end).map_or(value.len(), |(at, _)| at)];
-    let separator = text.match_indices([',', ';', '&']).find(|(at, _)| {
-        let more = &text[at + 1..];
-        let name = more.bytes().take_while(|b| is_name(*b)).count();
-        more.is_empty() || name > 0 && more[name..].starts_with(['=', ':'])
-    });
-    let text = separator.map_or(text, |(at, _)| &text[..at]);
-    text.trim_end_matches([')', '}', ']', ',', ';']).len()
+    text.strip_suffix('&').unwrap_or(text).trim_end_matches(CLOSING).len()
 }
 
 #[cfg(test)]
@@ -241,8 +297,30 @@ mod tests {
             "/run/secrets/db_password: s3cr3t",
             "spring.datasource.password:s3cr3t",
             "https://u:s3cr3t@h/x@sha256:6b599ca3e974",
+            // Several words.
+            "password: correct horse s3cr3t battery",
+            "  - DB_PASSWORD=correct horse s3cr3t",
+            "db-1  | admin_password: a1 b2 s3cr3t",
+            "# passphrase: correct horse s3cr3t # old",
+            // As URLs, JSON and XML write it inside of others.
+            "GET /x?next=%2Fy%3Ftoken%3Ds3cr3t%26n%3D1",
+            "body=%7B%22password%22%3A%22s3cr3t%22%7D",
+            "%257B%2522x-api-key%2522%253A%2522s3cr3t%2522",
+            "{\\u0022password\\u0022:\\u0022s3cr3t\\u0022}",
+            "password\\u003ds3cr3t",
+            "&lt;password&gt;s3cr3t&lt;/password&gt;",
+            "password=&quot;s3cr3t&quot;",
+            "next=https%3A%2F%2Fu%3As3cr3t%40h%2Fx",
+            "Authorization%3A%20Bearer%20s3cr3t",
         ] {
             assert!(!evidence(said).contains("s3cr3t"), "{said}: {}", evidence(said));
+        }
+        for (said, shown) in [
+            ("bad password: correct horse battery, again", "bad password: [redacted], again"),
+            ("user me password: correct horse battery.", "user me password: [redacted]."),
+            ("said password: correct horse (3 times)", "said password: [redacted] (3 times)"),
+        ] {
+            assert_eq!(evidence(said), shown);
         }
     }
 
@@ -260,17 +338,52 @@ mod tests {
             "token: *** secret: null",
             "Usage: login <token> <url>",
             "Authorization: Bearer [redacted] and Cookie: [redacted]",
+            "token: signature is invalid",
+            "GET /x?next=%2Fy%3Fpage%3D1%26size%3D5 took 5%, 100%25 done",
+            "unexpected &quot;token&quot; in line 3",
         ] {
             assert_eq!(evidence(said), said);
+        }
+        for (said, shown) in [
+            ("login password: hunter2 was rejected", "login password: [redacted] was rejected"),
+            ("password=hunter2 connection refused user=x", "password=[redacted] connection refused user=x"),
+            ("x password=secret connection refused", "x password=[redacted] connection refused"),
+        ] {
+            assert_eq!(evidence(said), shown);
         }
     }
 
     #[test]
     fn a_line_of_names_takes_no_long_time() {
-        for piece in ["Cookie: a=\"", "password=\"", "token:[", "Digest a=\"", "'token',\"", "<token>"] {
-            let (line, begun) = (piece.repeat((32 << 10) / piece.len()), std::time::Instant::now());
-            let _ = super::super::foreign(&line);
-            assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece}: {:?}", begun.elapsed());
+        let near = [
+            "Cookie: a=\"",
+            "password=\"",
+            "token:[",
+            "Digest a=\"",
+            "'token',\"",
+            "<token>",
+            "token=a&",
+            "token:[a] ",
+            "--token 'a",
+            "\"token\":\"",
+            "value=token ",
+            "name=token value=",
+            "cookie=a;",
+            "authorization: basic a ",
+            "password: a ",
+            "%22token%22%3A%22",
+            "&quot;token&quot;=",
+            "-----BEGIN PRIVATE KEY-----",
+            "://u:p@",
+            "eyJ",
+        ];
+        for piece in near {
+            for end in ["", "\"' x"] {
+                let line = piece.repeat((64 << 10) / piece.len()) + end;
+                let begun = std::time::Instant::now();
+                let _ = super::super::foreign(&line);
+                assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece} {end}: {:?}", begun.elapsed());
+            }
         }
     }
 }

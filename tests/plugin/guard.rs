@@ -253,7 +253,11 @@ fn the_longest_command_is_looked_through_in_no_time() {
         all("cat <<a\n"),
     ] {
         let call = call("Bash", &dep, &json!({ "command": command }));
-        assert_eq!(denial(&script, &call).is_some(), call.to_string().len() < 10_000 && !command.contains("<<a"), "{call}");
+        assert_eq!(
+            denial(&script, &call).is_some(),
+            call.to_string().len() < 10_000 && !command.contains("<<a"),
+            "{call}"
+        );
         // The processor time of the hook alone, however busy the machine is.
         let mut timed = Command::new(posix("sh"));
         timed.args(["-c", "sh \"$0\" >/dev/null; times"]).arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());

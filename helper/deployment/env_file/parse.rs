@@ -1,8 +1,8 @@
 //! Compose's grammar of `.env`: that of `dotenv` in compose-go, as Compose 2.26 has it; the tests ask Compose itself.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
 
 use super::interpolate::{self, Room, Unusable};
 
@@ -82,11 +82,11 @@ impl EnvFault {
 
 /// One assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Assignment {
+pub(super) struct Assignment<'a> {
     /// Name of the variable.
-    pub(super) key: Rc<str>,
+    pub(super) key: Cow<'a, str>,
     /// The value that Compose takes.
-    pub(super) value: Rc<[u8]>,
+    pub(super) value: Cow<'a, [u8]>,
     /// Where it is written, quotes included.
     pub(super) span: Range<usize>,
     /// What is around it.
@@ -108,9 +108,9 @@ pub(super) enum Quote {
 
 /// What a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Parsed {
+pub(super) struct Parsed<'a> {
     /// In the order of the file. Behind a fault, which Compose does not get past, those of the lines that follow.
-    pub(super) assignments: Vec<Assignment>,
+    pub(super) assignments: Vec<Assignment<'a>>,
     /// In the order of the file.
     pub(super) faults: Vec<EnvFault>,
 }
@@ -121,12 +121,18 @@ pub(super) fn line_of(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Reads a whole file.
-pub(super) fn parse(bytes: &[u8]) -> Parsed {
+pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
     match utf16(bytes) {
         Some(text) => {
-            let mut parsed = Reader::new(text.as_bytes()).read();
-            parsed.faults.insert(0, EnvFault::Utf16);
-            parsed
+            let Parsed { assignments, mut faults } = Reader::new(text.as_bytes()).read();
+            faults.insert(0, EnvFault::Utf16);
+            let owned = |Assignment { key, value, span, quote }: Assignment<'_>| Assignment {
+                key: Cow::Owned(key.into_owned()),
+                value: Cow::Owned(value.into_owned()),
+                span,
+                quote,
+            };
+            Parsed { assignments: assignments.into_iter().map(owned).collect(), faults }
         }
         None => Reader::new(bytes).read(),
     }
@@ -174,9 +180,9 @@ fn trim_end(mut bytes: &[u8]) -> &[u8] {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-    parsed: Parsed,
-    /// What interpolation sees: the values so far.
-    values: BTreeMap<Rc<str>, Rc<[u8]>>,
+    parsed: Parsed<'a>,
+    /// What interpolation sees: the values so far, where the file has any.
+    values: Option<HashMap<Cow<'a, str>, Cow<'a, [u8]>>>,
     room: Room,
     /// A place of the file, and its line: lines are counted on from there.
     counted: (usize, usize),
@@ -185,10 +191,11 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
-        Self { bytes, at, parsed: Parsed::default(), values: BTreeMap::new(), room: Room::default(), counted: (0, 1) }
+        let values = bytes.contains(&b'$').then(HashMap::new);
+        Self { bytes, at, parsed: Parsed::default(), values, room: Room::default(), counted: (0, 1) }
     }
 
-    fn read(mut self) -> Parsed {
+    fn read(mut self) -> Parsed<'a> {
         while self.find_statement() {
             if let Err(fault) = self.statement() {
                 self.parsed.faults.push(fault);
@@ -231,8 +238,11 @@ impl<'a> Reader<'a> {
     }
 
     fn statement(&mut self) -> Result<(), EnvFault> {
-        let rest = &self.bytes[self.at..];
-        if rest.strip_prefix(b"export").is_some_and(|r| r.first().is_some_and(|b| b"\t\n\x0c\r ".contains(b))) {
+        let bytes = self.bytes;
+        if bytes[self.at..]
+            .strip_prefix(b"export")
+            .is_some_and(|r| r.first().is_some_and(|b| b"\t\n\x0c\r ".contains(b)))
+        {
             self.at += b"export".len();
             self.skip(is_blank);
         }
@@ -254,8 +264,10 @@ impl<'a> Reader<'a> {
             }
             end += length;
         };
-        let name = String::from_utf8_lossy(&self.bytes[start..end]);
-        let key = name.trim_end().to_owned();
+        let key = match String::from_utf8_lossy(&bytes[start..end]) {
+            Cow::Borrowed(name) => Cow::Borrowed(name.trim_end()),
+            Cow::Owned(name) => Cow::Owned(name.trim_end().to_owned()),
+        };
         match terminator {
             // What ends without a line break is the value of the empty name, which no environment takes.
             None => {
@@ -278,81 +290,88 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, key: String, line: usize) -> Result<(), EnvFault> {
+    fn value(&mut self, key: Cow<'a, str>, line: usize) -> Result<(), EnvFault> {
         let behind_sign = self.at;
         self.skip(is_blank);
-        let start = self.at;
-        let (quote, mark) = match self.bytes.get(start) {
+        let (bytes, start) = (self.bytes, self.at);
+        let (quote, mark) = match bytes.get(start) {
             Some(b'"') => (Quote::Double, b'"'),
             Some(b'\'') => (Quote::Single, b'\''),
             _ => return self.plain(key, line, behind_sign),
         };
-        let Some((content, close)) = quoted(&self.bytes[start + 1..], mark) else {
+        let Some((content, close)) = quoted(&bytes[start + 1..], mark) else {
             // What a new value replaces: the line, so that it cures the file.
-            let end = start + trim_end(&self.bytes[start..self.line_end(start)]).len();
+            let end = start + trim_end(&bytes[start..self.line_end(start)]).len();
             self.at = self.line_end(start);
-            self.push(key.clone(), self.bytes[start + 1..end].to_vec(), start..end, Quote::Open);
-            return Err(EnvFault::OpenQuote { line, key });
+            let fault = EnvFault::OpenQuote { line, key: key.to_string() };
+            self.push(key, Cow::Borrowed(&bytes[start + 1..end]), start..end, Quote::Open);
+            return Err(fault);
         };
         let span = start..start + 1 + close + 1;
         self.at = span.end;
         if quote == Quote::Double {
-            return self.interpolated(key, &interpolate::unescape(&content), line, span, quote);
+            let content = if content.contains(&b'\\') { Cow::Owned(interpolate::unescape(&content)) } else { content };
+            return self.interpolated(key, content, line, span, quote);
         }
-        let fault = content.contains(&0).then(|| EnvFault::Nul { line, key: key.clone() });
+        let fault = content.contains(&0).then(|| EnvFault::Nul { line, key: key.to_string() });
         self.push(key, content, span, quote);
         fault.map_or(Ok(()), Err)
     }
 
     /// Without quotes: up to ` #` or the end of the line. A tab in front of `#` is part of the value.
-    fn plain(&mut self, key: String, line: usize, behind_sign: usize) -> Result<(), EnvFault> {
-        let start = self.at;
+    fn plain(&mut self, key: Cow<'a, str>, line: usize, behind_sign: usize) -> Result<(), EnvFault> {
+        let (bytes, start) = (self.bytes, self.at);
         let end = self.line_end(start);
-        self.at = (end + 1).min(self.bytes.len());
-        let text = &self.bytes[start..end];
+        self.at = (end + 1).min(bytes.len());
+        let text = &bytes[start..end];
         let comment = text.windows(2).position(|pair| pair == b" #").unwrap_or(text.len());
         let text = trim_end(&text[..comment]);
         // A value that is empty, or that was meant as a comment, gives way together with the blanks in front of it.
         let from = if text.is_empty() || text.starts_with(b"#") { behind_sign } else { start };
         let end = if text.is_empty() { from } else { start + text.len() };
-        self.interpolated(key, text, line, from..end, Quote::None)
+        self.interpolated(key, Cow::Borrowed(text), line, from..end, Quote::None)
     }
 
     fn interpolated(
         &mut self,
-        key: String,
-        text: &[u8],
+        key: Cow<'a, str>,
+        text: Cow<'a, [u8]>,
         line: usize,
         span: Range<usize>,
         quote: Quote,
     ) -> Result<(), EnvFault> {
-        let result =
-            interpolate::substitute(text, &|name| self.values.get(name).map(|value| value.to_vec()), &self.room);
+        let lookup = |name: &str| self.values.as_ref()?.get(name).map(|value| value.to_vec());
+        let result = match text.contains(&b'$') {
+            true => interpolate::substitute(&text, &lookup, &self.room).map(Cow::Owned),
+            false => Ok(text.clone()),
+        };
         let (value, fault) = match result {
-            Ok(value) if value.contains(&0) => (value, Some(EnvFault::Nul { line, key: key.clone() })),
+            Ok(value) if value.contains(&0) => (value, Some(EnvFault::Nul { line, key: key.to_string() })),
             Ok(value) => (value, None),
-            Err(Unusable::BadTemplate) => (text.to_vec(), Some(EnvFault::BadTemplate { line, key: key.clone() })),
-            Err(Unusable::TooLong) => (text.to_vec(), Some(EnvFault::TooLong { line, key: key.clone() })),
+            Err(Unusable::BadTemplate) => (text, Some(EnvFault::BadTemplate { line, key: key.to_string() })),
+            Err(Unusable::TooLong) => (text, Some(EnvFault::TooLong { line, key: key.to_string() })),
         };
         self.push(key, value, span, quote);
         fault.map_or(Ok(()), Err)
     }
 
-    fn push(&mut self, key: String, value: Vec<u8>, span: Range<usize>, quote: Quote) {
-        let (key, value) = (Rc::<str>::from(key), Rc::<[u8]>::from(value));
-        self.values.insert(Rc::clone(&key), Rc::clone(&value));
+    fn push(&mut self, key: Cow<'a, str>, value: Cow<'a, [u8]>, span: Range<usize>, quote: Quote) {
+        if let Some(values) = &mut self.values {
+            values.insert(key.clone(), value.clone());
+        }
         self.parsed.assignments.push(Assignment { key, value, span, quote });
     }
 }
 
 /// The text up to the closing quote, and how far that is. A backslash hides the quote, single ones too; in front of
 /// anything else it stays.
-fn quoted(bytes: &[u8], mark: u8) -> Option<(Vec<u8>, usize)> {
+fn quoted(bytes: &[u8], mark: u8) -> Option<(Cow<'_, [u8]>, usize)> {
     let mut text = Vec::new();
     let mut escaped = false;
     for (at, &byte) in bytes.iter().enumerate() {
         if byte == mark && !escaped {
-            return Some((text, at));
+            let plain = &bytes[..at];
+            return Some((if text == plain { Cow::Borrowed(plain) } else { Cow::Owned(text) }, at));
         }
         if byte == b'\\' && !escaped {
             escaped = true;

@@ -86,7 +86,7 @@ fn references_to_references_do_not_grow_for_ever() {
     let mut text = "V0=0123456789\n".to_owned();
     (0..60).for_each(|n| writeln!(text, "V{}=${{V{n}}}$V{n}", n + 1).unwrap());
     let env = EnvFile::new(text);
-    assert!(env.values().values().map(String::len).sum::<usize>() < 8 << 20);
+    assert!(env.values().values().map(|value| value.len()).sum::<usize>() < 8 << 20);
     assert!(matches!(env.faults().first(), Some(EnvFault::TooLong { line: 12.., .. })), "{:?}", env.faults().first());
 }
 
@@ -237,16 +237,16 @@ proptest! {
     /// What was set is read back, and nothing else changes; or nothing changes at all.
     #[test]
     fn what_is_set_is_what_is_read(text in file(), value in plain_value()) {
-        let mut env = EnvFile::new(text.clone());
-        let before = env.values();
+        let (was, mut env) = (EnvFile::new(text.clone()), EnvFile::new(text.clone()));
+        let before = was.values();
         let was_sound = env.faults().is_empty();
         match env.set(TOKEN, &value) {
             Ok(changed) => {
                 prop_assert_eq!(env.get(TOKEN), Some(value));
                 prop_assert_eq!(env.faults(), []);
                 prop_assert_eq!(changed, env.as_bytes() != text.as_bytes());
-                let others = |values: &BTreeMap<String, String>| -> Vec<(String, String)> {
-                    values.iter().filter(|(key, _)| *key != TOKEN).map(|(k, v)| (k.clone(), v.clone())).collect()
+                let others = |values: &Variables<'_>| -> Vec<(String, String)> {
+                    values.iter().filter(|(key, _)| *key != TOKEN).map(|(k, v)| (k.to_string(), v.to_string())).collect()
                 };
                 // No piece refers to the token, so every other value is untouched by interpolation, too.
                 if was_sound {
@@ -358,7 +358,7 @@ fn of_the_fuzzer(most: usize) -> impl Iterator<Item = Vec<u8>> {
 fn is_read_alike(folder: &Path, bytes: &[u8]) {
     let env = EnvFile::new(bytes);
     let text = String::from_utf8_lossy(bytes);
-    let keys: Vec<String> = env.values().into_keys().collect();
+    let keys: Vec<String> = env.values().into_keys().map(Cow::into_owned).collect();
     // Compose obeys some of its own, and not every name is one in YAML.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     if keys.iter().any(|key| key.starts_with("COMPOSE_") || key.starts_with("DOCKER_")) {

@@ -1,5 +1,7 @@
 //! The files of a deployment directory, each with what speaks against handing it on.
 
+use std::borrow::Cow;
+
 use crate::answer::Error;
 use crate::deployment::env_file::{self, EnvFile};
 use crate::deployment::{Deployment, Token, path, scaffold, token};
@@ -172,12 +174,13 @@ fn without_token(inside: &str, bytes: Vec<u8>, known: Option<&str>) -> Option<Ve
     let lines = bytes.split_inclusive(|b| *b == b'\n');
     let kept = lines.filter(|line| !(line.trim_ascii_start().starts_with(b"#") && has_token(line)));
     let mut env = EnvFile::new(kept.flatten().copied().collect::<Vec<u8>>());
-    for (variable, value) in env.values() {
-        if variable == env_file::TOKEN || has_token(value.as_bytes()) {
-            env.set(&variable, token::PLACEHOLDER).ok()?;
-        } else if variable == env_file::TOKEN_FINGERPRINT {
-            env.set(&variable, "").ok()?;
-        }
+    let new = |(variable, value): (Cow<'_, str>, Cow<'_, str>)| match &*variable {
+        env_file::TOKEN_FINGERPRINT => Some((variable.into_owned(), "")),
+        env_file::TOKEN => Some((variable.into_owned(), token::PLACEHOLDER)),
+        _ => has_token(value.as_bytes()).then(|| (variable.into_owned(), token::PLACEHOLDER)),
+    };
+    for (variable, value) in env.values().into_iter().filter_map(new).collect::<Vec<_>>() {
+        env.set(&variable, value).ok()?;
     }
     (!has_token(env.as_bytes())).then(|| env.as_bytes().to_vec())
 }
