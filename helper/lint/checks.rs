@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, packages, proxy, reach, routes, stack};
+use super::{directory, listens, packages, proxy, reach, routes, stack};
 use crate::check::{self, Check, Verdict};
 use crate::rules::RuleId;
 
@@ -49,6 +49,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "upstream-network", test: routes::share_a_network },
     Check { id: "upstream-down", test: routes::servers_are_started },
     Check { id: "upstream-host-port", test: routes::name_the_containers_port },
+    Check { id: "upstream-unverified", test: listens::where_they_are_dialled },
     Check { id: "upstream-host-unmapped", test: routes::host_is_known },
     Check { id: "allowed-ips-open", test: routes::own_network_is_allowed },
     Check { id: "upstream-tls", test: routes::upstream_trust_is_there },

@@ -4,6 +4,7 @@ mod absent;
 pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
+mod listens;
 mod packages;
 mod proxy;
 mod reach;

@@ -7,6 +7,7 @@ use crate::answer::{Severity, Subject};
 use crate::check::Outcome;
 use crate::config::{sample, yaml};
 use crate::deployment::Deployment;
+use crate::model::runs;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
 
@@ -18,7 +19,7 @@ const LISTS: [&str; 5] = ["Dockerfile", "requirements.txt", "requirements.in", "
 pub(super) fn are_pinned(facts: &Facts) -> Outcome {
     let names = facts.found.service_names().into_iter();
     capped(names.filter_map(|name| {
-        let context = context(facts, &name);
+        let context = runs::context(&facts.found, &name);
         let command = facts.found.command(&name).join(" ");
         let lists = context.iter().flat_map(|folder| LISTS.map(|file| format!("{folder}/{file}")));
         let lists = lists.filter_map(|path| Some((inside(&path)?, text(&facts.deployment, &path)?)));
@@ -32,14 +33,6 @@ pub(super) fn are_pinned(facts: &Facts) -> Outcome {
         );
         Some(rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said))
     }))
-}
-
-/// The folder that a service is built from, inside the directory.
-fn context(facts: &Facts, name: &str) -> Option<String> {
-    let build = facts.found.service(name, "build")?;
-    let said = yaml::scalar(build).or_else(|| yaml::at(build, &["context"]).and_then(yaml::scalar))?;
-    let root = facts.deployment.root().to_string_lossy();
-    inside(said.strip_prefix(&format!("{root}/")).unwrap_or(&said))
 }
 
 fn text(deployment: &Deployment, path: &str) -> Option<String> {

@@ -92,7 +92,7 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
 }
 
 /// The routes that lead to a service of the files, with that.
-fn to_services(facts: &Facts) -> impl Iterator<Item = (Route, u16, String)> {
+pub(super) fn to_services(facts: &Facts) -> impl Iterator<Item = (Route, u16, String)> {
     let routes = if facts.found.is_known() { routes(facts) } else { Vec::new() };
     routes.into_iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;

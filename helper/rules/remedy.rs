@@ -48,6 +48,10 @@ pub(crate) enum Remedy<'a> {
     OtherKey,
     /// A stack of the same name was made in another folder; both are quoted for a shell.
     OtherFolder { folder: &'a str, project: &'a str },
+    /// The command line of a service takes these words.
+    Command { words: &'a str, service: &'a str, file: &'a str },
+    /// A server listens on another port than its route names.
+    OwnPort { own: u16, service: &'a str, file: &'a str, port: u16 },
     /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
     /// would do as well.
     Dial { url: &'a str, agent: &'a str, place: &'a str, or_listen: Option<(&'a str, &'a str)> },
@@ -172,6 +176,14 @@ impl Remedy<'_> {
                     or.unwrap_or_default()
                 )
             }
+            Self::Command { words, service, file } => format!(
+                "give the program of `{service}` the words `{words}` in its `command:` in `{file}`, in place of those that \
+                 say otherwise; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::OwnPort { own, service, file, port } => format!(
+                "write port {own} in place of {port} into the route in `{file}`, or let `{service}` listen on {port}; then \
+                 `{{helper}} up --dir {{dir}}`"
+            ),
             Self::UnsetVariable { name } => format!(
                 "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
                  variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \

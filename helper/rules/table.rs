@@ -1881,6 +1881,14 @@ rules! {
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
+    UpstreamUnverified = "upstream-unverified" [Upstream, Warning, TROUBLE] {
+        title: "{subject|the MCP server} may not listen where its route leads",
+        symptom: "`connect: connection refused` in the proxy's log, although the server runs",
+        cause: "its script, its image or its settings name loopback, another port or standard input; the files alone could not verify what its program makes of them",
+        fix: "see that the server listens on 0.0.0.0, at the port of its route, over HTTP, and change what the evidence names if it does not; once the stack runs, `{helper} probe --dir {dir}` asks the server itself",
+        blocks: false,
+        cure: Cure::Look,
+    }
     UpstreamTraceback = "upstream-traceback" [Upstream, Error, TROUBLE] {
         title: "{subject|the MCP server} fails with an exception",
         symptom: "`Traceback (most recent call last)`, before each start or at a call",

@@ -1,0 +1,308 @@
+//! What the text of a script says of where its server listens: a likely cause at most. Nothing of the text is kept but
+//! the line.
+
+use std::collections::BTreeMap;
+
+use super::image::Files;
+use super::runner::bind;
+use super::shell::{Invocation, is_python};
+use super::{Bind, Listening, Place};
+
+/// Reads the script that a program runs.
+pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listening> {
+    let is_js = ["node", "bun", "deno", "tsx", "ts-node"].contains(&invocation.program.as_str());
+    let is_script = |arg: &&String| {
+        let endings: &[&str] = if is_js { &[".js", ".mjs", ".cjs", ".ts", ".mts"] } else { &[".py"] };
+        endings.iter().any(|ending| arg.ends_with(ending))
+    };
+    let by_name = || Some(&invocation.program).filter(is_script);
+    let script =
+        if is_js || is_python(&invocation.program) { invocation.args.iter().find(is_script) } else { by_name() };
+    let (file, text) = files.read(script?)?;
+    let code = Code::new(&text, is_js, &invocation.env);
+    Some(if is_js { code.of_node(&file) } else { code.of_python(&file) })
+}
+
+/// A script without its comments, each line where it was.
+struct Code<'a> {
+    text: String,
+    env: &'a BTreeMap<String, String>,
+}
+
+/// A call: the receiver and name in front of it, where it begins, and its arguments.
+#[derive(Clone)]
+struct Call<'a> {
+    name: &'a str,
+    at: usize,
+    args: Vec<&'a str>,
+}
+
+impl Call<'_> {
+    /// The argument of a name: `name=VALUE`.
+    fn keyword(&self, name: &str) -> Option<&str> {
+        self.args.iter().find_map(|arg| {
+            let (key, value) = arg.split_once('=')?;
+            (key.trim() == name && !value.starts_with('=')).then(|| value.trim())
+        })
+    }
+
+    /// The argument at a place, which has no name.
+    fn positional(&self, at: usize) -> Option<&str> {
+        self.args.get(at).copied().filter(|arg| !arg.contains('=') || arg.starts_with(['"', '\'']))
+    }
+
+    /// Whether arguments come from somewhere else.
+    fn is_open(&self) -> bool {
+        self.args.iter().any(|arg| arg.starts_with("**") || arg.starts_with("..."))
+    }
+}
+
+impl<'a> Code<'a> {
+    fn new(text: &str, is_js: bool, env: &'a BTreeMap<String, String>) -> Self {
+        Self { text: bare(text, is_js), env }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text[..at].matches('\n').count() + 1
+    }
+
+    /// All calls of functions whose name ends like this.
+    fn calls(&self, name: &str) -> Vec<Call<'_>> {
+        let head = format!("{name}(");
+        let found = self.text.match_indices(head.as_str()).filter_map(|(at, head)| {
+            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$');
+            let begin = self.text[..at].rfind(|c| !is_part(c)).map_or(0, |begin| begin + 1);
+            let is_whole = name.starts_with('.') || begin == at || self.text[..at].ends_with('.');
+            let args = arguments(&self.text[at + head.len()..])?;
+            is_whole.then(|| Call { name: &self.text[begin..at + name.len()], at, args })
+        });
+        found.collect()
+    }
+
+    /// The value of an expression: a literal, a variable of the environment with its default, or a name for one of them.
+    fn value(&self, expression: &str, left: u8) -> Option<String> {
+        let text = expression.trim();
+        for wrapper in ["int(", "str(", "Number(", "parseInt(", "String("] {
+            if let Some(inner) = text.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')) {
+                let inner = inner.strip_suffix(", 10").unwrap_or(inner);
+                return self.value(inner, left.checked_sub(1)?);
+            }
+        }
+        for call in ["os.environ.get(", "os.getenv(", "environ.get(", "getenv("] {
+            if let Some(args) = text.strip_prefix(call).and_then(arguments) {
+                let name = args.first().and_then(|name| literal(name))?;
+                let default = || self.value(args.get(1)?, left.checked_sub(1)?);
+                return self.env.get(&name).cloned().or_else(default);
+            }
+        }
+        if let Some(rest) = text.strip_prefix("process.env.") {
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let default = rest[end..].trim().trim_start_matches(['|', '?']).trim();
+            return self.env.get(&rest[..end]).cloned().or_else(|| self.value(default, left.checked_sub(1)?));
+        }
+        let is_name = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match literal(text) {
+            Some(value) => Some(value),
+            None if is_name => {
+                let mut bound = self.text.lines().filter_map(|line| {
+                    let line = line
+                        .trim()
+                        .trim_start_matches("const ")
+                        .trim_start_matches("let ")
+                        .trim_start_matches("export ");
+                    let (name, value) = line.split_once('=')?;
+                    let name = name.split(':').next().unwrap_or_default().trim();
+                    (name == text).then(|| value.trim().trim_end_matches(';'))
+                });
+                let one = bound.next()?;
+                if bound.next().is_some() {
+                    return None;
+                }
+                self.value(one, left.checked_sub(1)?)
+            }
+            None => None,
+        }
+    }
+
+    /// Host and port as two expressions say them, with what holds where one is not there.
+    fn address(
+        &self,
+        file: &str,
+        at: usize,
+        (host, port): (Option<&str>, Option<&str>),
+        default: (Bind, Option<u16>),
+    ) -> Listening {
+        let place = |words: &str| Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new(words) };
+        let bound = host.map_or(default.0, |host| self.value(host, 4).map_or(Bind::Unknown, |host| bind(&host)));
+        let port = match port {
+            Some(port) => self.value(port, 4).and_then(|port| port.parse().ok()),
+            None => default.1,
+        };
+        let words = if host.is_some() { "the script" } else { "the script, which names no host" };
+        Listening {
+            loopback: (bound == Bind::Loopback).then(|| place(words)),
+            port: port.map(|port| (port, place("the script"))),
+            ..Listening::default()
+        }
+    }
+
+    fn of_python(&self, file: &str) -> Listening {
+        const LOOPS: [&str; 6] =
+            ["uvicorn.run", "asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run"];
+        let place =
+            |at: usize, words: &str| Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new(words) };
+        if let [run] = self.calls("uvicorn.run").as_slice() {
+            let usual = if run.is_open() { (Bind::Unknown, None) } else { (Bind::Loopback, Some(8000)) };
+            return self.address(file, run.at, (run.keyword("host"), run.keyword("port")), usual);
+        }
+        let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
+        let mut runs = [self.calls(".run"), self.calls(".run_async")].concat();
+        runs.retain(|call| !LOOPS.contains(&call.name));
+        let ([made], [run]) = (made.as_slice(), runs.as_slice()) else { return Listening::default() };
+        if made.is_open() || run.is_open() || self.text.contains(".settings") {
+            return Listening::default();
+        }
+        let transport = run.keyword("transport").or_else(|| run.positional(0));
+        match transport.map(|said| self.value(said, 4)) {
+            Some(None) => return Listening::default(),
+            Some(Some(said)) if said != "stdio" => {}
+            _ if self.env.contains_key("FASTMCP_TRANSPORT") => return Listening::default(),
+            _ => {
+                let words = "the script";
+                return Listening { stdio: Some(place(run.at, words)), ..Listening::default() };
+            }
+        }
+        let host = run.keyword("host").or_else(|| made.keyword("host"));
+        let port = run.keyword("port").or_else(|| made.keyword("port"));
+        let has = |name: &str| self.env.contains_key(name);
+        let usual =
+            (if has("FASTMCP_HOST") { Bind::Unknown } else { Bind::Loopback }, (!has("FASTMCP_PORT")).then_some(8000));
+        self.address(
+            file,
+            if host.is_some() && made.keyword("host") == host { made.at } else { run.at },
+            (host, port),
+            usual,
+        )
+    }
+
+    fn of_node(&self, file: &str) -> Listening {
+        let listens = self.calls(".listen");
+        let has = |word: &str| self.text.contains(word);
+        if let Some(at) = self.text.find("new StdioServerTransport").filter(|_| listens.is_empty()) {
+            let speaks_http =
+                ["HTTPServerTransport", "HttpServerTransport", "SSEServerTransport", "createServer", "serve("];
+            let place = Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new("the script") };
+            let stdio = (!speaks_http.iter().any(|word| has(word))).then_some(place);
+            return Listening { stdio, ..Listening::default() };
+        }
+        let [listen] = listens.as_slice() else { return Listening::default() };
+        let Some(first) = listen.args.first() else { return Listening::default() };
+        let options = first.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let (host, port) = match options {
+            Some(options) => {
+                let fields = split(options);
+                let field = |name: &str| {
+                    let pairs = fields.iter().filter_map(|field| field.split_once(':'));
+                    let value = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).next();
+                    value.or_else(|| fields.iter().copied().find(|field| *field == name))
+                };
+                (field("host"), field("port"))
+            }
+            None => {
+                let second =
+                    listen.args.get(1).copied().filter(|arg| !arg.contains("=>") && !arg.starts_with("function"));
+                (second, Some(*first))
+            }
+        };
+        // Fastify listens on localhost unless it is told otherwise, Node on every address.
+        let usual =
+            if options.is_some() && has("fastify") && !listen.is_open() { Bind::Loopback } else { Bind::Unknown };
+        self.address(file, listen.at, (host, port), (usual, None))
+    }
+}
+
+/// A string in quotes or a number.
+fn literal(text: &str) -> Option<String> {
+    let text = text.trim();
+    let inner = text.strip_prefix(['"', '\'', '`']).and_then(|rest| rest.strip_suffix(['"', '\'', '`']));
+    match inner {
+        Some(inner) if !inner.contains(['"', '\'', '`', '{', '$']) => Some(inner.to_owned()),
+        Some(_) => None,
+        None => text.parse::<u16>().ok().map(|number| number.to_string()),
+    }
+}
+
+/// The arguments of a call, from behind its opening parenthesis; `None` where it does not close.
+fn arguments(text: &str) -> Option<Vec<&str>> {
+    let end = ends(text).find(|(_, is_end)| *is_end)?.0;
+    Some(split(&text[..end]))
+}
+
+/// The parts between commas that are in no brackets.
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for (at, _) in ends(text).take_while(|(_, is_end)| !is_end).chain([(text.len(), false)]) {
+        let part = text[begin..at].trim();
+        if !part.is_empty() {
+            parts.push(part);
+        }
+        begin = at + 1;
+    }
+    parts
+}
+
+/// Commas outside of brackets and strings, and the bracket that closes what was open before.
+fn ends(text: &str) -> impl Iterator<Item = (usize, bool)> {
+    let (mut depth, mut quote, mut is_escaped) = (0_i32, None, false);
+    text.char_indices().filter_map(move |(at, letter)| {
+        if std::mem::take(&mut is_escaped) {
+            return None;
+        }
+        match (quote, letter) {
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), letter) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(letter),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') if depth == 0 => return Some((at, true)),
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, ',') if depth == 0 => return Some((at, false)),
+            _ => {}
+        }
+        None
+    })
+}
+
+/// A text without comments and long strings, each line where it was.
+fn bare(text: &str, is_js: bool) -> String {
+    let mut bare = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut quote: Option<char> = None;
+    while let Some(letter) = rest.chars().next() {
+        let long = ["\"\"\"", "'''"].into_iter().find(|mark| !is_js && rest.starts_with(mark));
+        let end = match (quote, long) {
+            (None, Some(mark)) => Some(rest[3..].find(mark).map_or(rest.len(), |end| end + 6)),
+            (None, None) if is_js && rest.starts_with("/*") => Some(rest.find("*/").map_or(rest.len(), |end| end + 2)),
+            (None, None) if rest.starts_with(if is_js { "//" } else { "#" }) => {
+                Some(rest.find('\n').unwrap_or(rest.len()))
+            }
+            _ => None,
+        };
+        if let Some(end) = end {
+            bare.extend(rest[..end].chars().filter(|c| *c == '\n'));
+            rest = &rest[end..];
+            continue;
+        }
+        match quote {
+            Some(open) if letter == open || letter == '\n' && open != '`' => quote = None,
+            None if matches!(letter, '"' | '\'') || is_js && letter == '`' => quote = Some(letter),
+            _ => {}
+        }
+        let escaped = if letter == '\\' { rest.chars().nth(1) } else { None };
+        bare.push(letter);
+        bare.extend(escaped);
+        rest = &rest[letter.len_utf8() + escaped.map_or(0, char::len_utf8)..];
+    }
+    bare
+}
