@@ -165,7 +165,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         "tests/commands/probe.rs",
         "engine_probe_finds_what_keeps_the_proxy_from_a_server",
         "",
-        &["upstream-firewalled", "upstream-wrong-port", "upstream-wrong-scheme"],
+        &["upstream-firewalled", "upstream-wrong-scheme"],
     ),
     by(
         "tests/commands/servers.rs",

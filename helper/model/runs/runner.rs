@@ -1,11 +1,9 @@
 //! Programs that serve HTTP for a person's code, and what their command lines say of where they listen: their options,
 //! their variables and their defaults, as each one's own documentation has them.
 
-use std::net::IpAddr;
-
+use super::listening::{Listening, Place};
 use super::shell::Invocation;
-use super::{Bind, Listening, Place};
-use crate::model::address::{host_and_port, is_loopback};
+use crate::model::address::host_and_port;
 
 /// One program.
 struct Runner {
@@ -125,18 +123,6 @@ pub(super) fn option<'a>(args: &'a [String], names: &[&'static str]) -> Option<(
             _ => None,
         })
     })
-}
-
-/// Whether a host, as it is written, is loopback; `None` for what is no host.
-pub(super) fn bind(host: &str) -> Bind {
-    let bare = host_and_port(host).0;
-    match if host.parse::<IpAddr>().is_ok() { host } else { bare.trim() } {
-        "" | "*" => Bind::Beyond,
-        host if host.contains(['$', '/', '{']) => Bind::Unknown,
-        host if host.starts_with("0.0.0.0") || host.trim_matches(['[', ']']) == "::" => Bind::Beyond,
-        host if is_loopback(host) => Bind::Loopback,
-        _ => Bind::Beyond,
-    }
 }
 
 /// What a program's command line says; `None` for a program that is not known.

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::image::Files;
-use super::runner::bind;
+use super::listening::{Bind, Listening, Place, bind};
 use super::shell::{Invocation, is_python};
-use super::{Bind, Listening, Place};
 
 /// Reads the script that a program runs.
 pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listening> {
