@@ -24,3 +24,4 @@ mod x509;
 pub(crate) use audit::Purpose;
 pub(crate) use file::Files;
 pub(crate) use judged::{CertificateInfo, Judged};
+pub(crate) use x509::Details;

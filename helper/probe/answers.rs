@@ -64,6 +64,26 @@ impl Case<'_> {
         self.seen.lookup().is_some_and(used_up)
     }
 
+    /// Whether it redirects from http to https at the path that was asked.
+    pub(super) fn is_forced_to_tls(&self) -> bool {
+        let Some(http) = self.http.filter(|http| is_redirect_to_https(http) && !self.target.https) else {
+            return false;
+        };
+        let path = http.location.as_deref().and_then(|to| to.splitn(4, '/').nth(3)).unwrap_or_default();
+        path.trim_matches('/') == self.target.path.trim_matches('/')
+    }
+
+    /// The longest time that the server was given for an answer.
+    fn longest_wait(&self) -> String {
+        let silent = self.seen.tries.iter().filter(|entry| entry.got == Got::Timeout);
+        seconds(silent.map(|entry| entry.ms).max().unwrap_or(self.target.limit_ms))
+    }
+
+    /// Whether the connection is accepted, and no answer comes.
+    pub(super) fn is_mute(&self) -> bool {
+        *self.got == Got::Timeout && !is_connect(self) && !self.is_lookup_late()
+    }
+
     /// Paths at which a GET under the tunnel's host name gets a web page.
     pub(super) fn pages(&self) -> impl Iterator<Item = &str> {
         let tries = self.seen.tries.iter().filter(|e| e.step == Step::Stream && e.host == self.target.tunnel_host);
@@ -99,6 +119,12 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         rule: RuleId::UpstreamDns,
         state: Callability::Unreachable,
         reason: |c| format!("is unknown by the name {} in the proxy's network", c.target.host),
+    },
+    AnswerRow {
+        when: |c| *c.got == Got::OnlyIpv6,
+        rule: RuleId::UpstreamIpRejected,
+        state: Callability::Unreachable,
+        reason: |c| format!("has IPv6 addresses only by the name {}, and the proxy dials IPv4", c.target.host),
     },
     AnswerRow {
         when: |c| c.is_lookup_late(),
@@ -155,7 +181,7 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         reason: |c| match c.got {
             Got::Unreachable => "cannot be reached: no route to its address".to_owned(),
             _ if is_connect(c) => format!("does not accept connections on port {} within {}", c.port(), limit(c)),
-            _ => format!("accepts the connection and does not answer within {}", limit(c)),
+            _ => format!("accepts the connection and does not answer within {}", c.longest_wait()),
         },
     },
     AnswerRow {
@@ -183,7 +209,7 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         },
     },
     AnswerRow {
-        when: |c| c.http.is_some_and(|http| is_redirect_to_https(http) && !c.target.https),
+        when: |c| c.is_forced_to_tls() && !c.is_host_proven(),
         rule: RuleId::UpstreamWrongScheme,
         state: Callability::Refused,
         reason: |c| format!("redirects http to https ({})", c.status),
@@ -198,7 +224,10 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         when: |c| c.status == 421 || c.is_host_proven() || hosts::maker(c.status, c.text()).is_some(),
         rule: RuleId::UpstreamHostRejected,
         state: Callability::Refused,
-        reason: |c| format!("rejects the tunnel's host name ({})", c.status),
+        reason: |c| match c.status {
+            0 => "closes connections that name the tunnel's host".to_owned(),
+            status => format!("rejects the tunnel's host name ({status})"),
+        },
     },
     AnswerRow {
         when: |c| c.status == 403,
@@ -250,6 +279,23 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         rule: RuleId::UpstreamFailed,
         state: Callability::Refused,
         reason: |_| "closes the connection without an answer".to_owned(),
+    },
+    AnswerRow {
+        when: |c| *c.got == Got::Http2,
+        rule: RuleId::UpstreamNotMcp,
+        state: Callability::Refused,
+        reason: |c| format!("speaks only HTTP/2 on port {}", c.port()),
+    },
+    AnswerRow {
+        when: |c| matches!(c.got, Got::WrongType(_)),
+        rule: RuleId::UpstreamNotMcp,
+        state: Callability::Refused,
+        reason: |c| match c.got {
+            Got::WrongType(kind) if !kind.is_empty() => {
+                format!("answers with the content type {}", redact::cut(&redact::foreign(kind), 64))
+            }
+            _ => "answers without a content type".to_owned(),
+        },
     },
     AnswerRow {
         when: |c| matches!(c.got, Got::NotHttp(_)),
@@ -307,6 +353,12 @@ fn limit(c: &Case<'_>) -> String {
     spell(c.target.limit_ms)
 }
 
+/// A measured time, to a tenth of a second.
+pub(super) fn seconds(ms: u64) -> String {
+    let tenths = (ms + 50) / 100;
+    if tenths.is_multiple_of(10) { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
+}
+
 fn spell(ms: u64) -> String {
     if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { format!("{ms} ms") }
 }
@@ -334,6 +386,7 @@ fn tls_reason(fault: &TlsFault, host: &str) -> String {
         }
         TlsFault::Expired => "has a certificate that has expired".to_owned(),
         TlsFault::NotYetValid => "has a certificate that is not valid yet".to_owned(),
+        TlsFault::NotForServers => "has a certificate whose extended key usage leaves out servers".to_owned(),
         TlsFault::NoAnchor => "has a certificate, and the proxy has nothing to check it against".to_owned(),
         TlsFault::NotTls => "does not finish the TLS handshake".to_owned(),
         TlsFault::ClientCertificate => "requires a client certificate, which the proxy does not have".to_owned(),

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{ANSWERS, Case, found_late, status, text};
+use super::answers::{ANSWERS, Case, found_late, seconds, status, text};
 use super::hosts;
 use super::state::{Behind, Callability};
 use super::target::NAME;
-use super::wire::{Got, ProbeTarget, Seen, Server, Step, Try};
+use super::wire::{Era, Got, ProbeTarget, Seen, Server, Step, Try};
 use crate::answer::count;
 use crate::redact;
 use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
@@ -70,6 +70,9 @@ fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) 
         let finding = finding(RuleId::UpstreamSessionLost, target, &reason);
         return RouteVerdict { state: Callability::Refused, reason: Some(reason), finding: Some(finding) };
     }
+    if let Some(listing) = failed_listing(target, seen, server) {
+        return judge_listing(target, &listing.got, listing.ms);
+    }
     if server.path == target.path {
         return callable(target, seen);
     }
@@ -77,7 +80,8 @@ fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) 
     let redirects = seen.tries.iter().any(|entry| {
         entry.path == target.path && matches!(&entry.got, Got::Http(http) if matches!(http.status, 300..=399))
     });
-    let rule = if redirects { RuleId::UpstreamSlash307 } else { RuleId::UpstreamPathOther };
+    let is_slash = redirects && server.path.trim_end_matches('/') == target.path.trim_end_matches('/');
+    let rule = if is_slash { RuleId::UpstreamSlash307 } else { RuleId::UpstreamPathOther };
     let request = match &target.route {
         Some(name) => json!({"paths": {name: &server.path}}),
         None => json!({"routes": {NAME: target.url()}, "paths": {NAME: &server.path}}),
@@ -86,6 +90,47 @@ fn judge_server(target: &ProbeTarget, seen: &Seen, server: &Server, kept: bool) 
     let finding =
         finding(rule, target, &reason).with_remedy(Remedy::OtherPath { request: &request }).with_severity(severity);
     let state = if kept { Callability::Refused } else { Callability::Callable };
+    RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
+}
+
+/// The request for the tools of a server that answers others, where it failed.
+fn failed_listing<'a>(target: &ProbeTarget, seen: &'a Seen, server: &Server) -> Option<&'a Try> {
+    let is_listing = |entry: &&Try| {
+        let is_at = entry.path == server.path || server.era == Era::Sse;
+        entry.step == Step::Tools && entry.host == target.tunnel_host && is_at
+    };
+    seen.tries.iter().rev().find(is_listing).filter(|_| server.tools.is_none())
+}
+
+/// A client that cannot list the tools calls none; how many pages they have does not matter.
+fn judge_listing(target: &ProbeTarget, got: &Got, ms: u64) -> RouteVerdict {
+    let code = match got {
+        Got::Rpc { code, .. } => format!("JSON-RPC error {code}"),
+        other => status(other).map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
+    };
+    let (reason, rule, state) = match got {
+        Got::Ok => (
+            "answers `tools/list` without a list, or without an end".to_owned(),
+            RuleId::UpstreamFailed,
+            Callability::Refused,
+        ),
+        Got::Timeout => {
+            let reason = format!("does not list its tools within {}", seconds(ms));
+            (reason, RuleId::UpstreamTimeout, Callability::Callable)
+        }
+        got if status(got) == Some(403) => {
+            ("forbids `tools/list` (403)".to_owned(), RuleId::UpstreamForbidden, Callability::Refused)
+        }
+        _ => (format!("fails `tools/list` ({code})"), RuleId::UpstreamFailed, Callability::Refused),
+    };
+    let words = redact::cut(&redact::foreign(text(got)), 64);
+    let mut finding = finding(rule, target, &reason);
+    if !words.is_empty() {
+        finding = finding.with(format!("POST {} tools/list: {words}", target.path));
+    }
+    if state == Callability::Callable {
+        finding = finding.with_severity(Severity::Warning).with_remedy(Remedy::Mute);
+    }
     RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
 }
 
@@ -137,6 +182,15 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
             Some(path) => finding.with(format!("GET {path} gets a web page")),
             None => finding,
         },
+        RuleId::UpstreamIpRejected if *case.got == Got::OnlyIpv6 => finding.with_remedy(Remedy::OnlyIpv6),
+        RuleId::UpstreamTimeout if case.is_mute() => finding.with_remedy(Remedy::Mute),
+        RuleId::UpstreamNotMcp if *case.got == Got::Http2 => finding.with_remedy(Remedy::OnlyHttp2),
+        RuleId::UpstreamNotMcp if matches!(case.got, Got::WrongType(_)) => finding.with_remedy(Remedy::ContentType),
+        RuleId::UpstreamSlash307 => finding.with_remedy(Remedy::RedirectsAway),
+        RuleId::UpstreamTlsFailed if matches!(case.got, Got::Tls(fault) if fault.is_of_handshake()) => {
+            finding.with_remedy(Remedy::Handshake)
+        }
+        RuleId::UpstreamWrongScheme if case.is_forced_to_tls() => finding.with_remedy(Remedy::ForcedTls),
         RuleId::UpstreamWrongScheme => {
             finding.with_remedy(Remedy::OtherUrl { request: &url(target, !target.https, target.port) })
         }
@@ -165,6 +219,8 @@ fn with_maker(mut finding: Finding, case: &Case<'_>) -> Finding {
         finding.cause = maker.cause.to_owned();
         finding.fix = maker.fix.replace("{host}", &case.target.tunnel_host);
         finding = finding.with(format!("the words are those of {}", maker.name));
+    } else if !matches!(case.status, 400 | 403 | 421) {
+        finding = finding.with_remedy(Remedy::OtherSite);
     }
     if case.is_host_proven() {
         finding = finding.with("the same request with the server's own host name is accepted");

@@ -58,7 +58,7 @@ pub(crate) struct ServerRow {
     pub(crate) protocol: String,
     /// How it is spoken to.
     pub(crate) transport: Era,
-    /// Number of its tools; `null` where it does not list them.
+    /// Number of its tools; `null` where it does not list them to the end.
     pub(crate) tools: Option<u64>,
     /// What became of the session that was opened, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +127,7 @@ fn in_words(got: &Got) -> String {
         Got::Ok => "ok".into(),
         Got::NameUnknown => "name unknown".into(),
         Got::NoAnswer => "no answer from DNS".into(),
+        Got::OnlyIpv6 => "IPv6 addresses only".into(),
         Got::NotAllowed => "address not allowed".into(),
         Got::Refused => "connection refused".into(),
         Got::Timeout => "timeout".into(),
@@ -138,12 +139,15 @@ fn in_words(got: &Got) -> String {
             TlsFault::OtherName(_) => "TLS: certificate for another name".into(),
             TlsFault::Expired => "TLS: certificate expired".into(),
             TlsFault::NotYetValid => "TLS: certificate not yet valid".into(),
+            TlsFault::NotForServers => "TLS: certificate not for servers".into(),
             TlsFault::NoAnchor => "TLS: nothing to check the certificate against".into(),
             TlsFault::NotTls => "TLS: not TLS".into(),
             TlsFault::ClientCertificate => "TLS: client certificate required".into(),
             TlsFault::Other(_) => "TLS: handshake failed".into(),
         },
+        Got::Http2 => "HTTP/2".into(),
         Got::NotHttp(_) => "not HTTP".into(),
+        Got::WrongType(kind) => redact::cut(&redact::foreign(&format!("JSON-RPC as {kind}")), LONGEST_TEXT),
         Got::Http(http) => match http.content_type.as_str() {
             "" => http.status.to_string(),
             kind => redact::cut(&redact::foreign(&format!("{} {kind}", http.status)), LONGEST_TEXT),

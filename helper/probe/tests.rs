@@ -82,6 +82,200 @@ fn a_program_that_is_not_an_mcp_server_is_told_from_one() {
     assert_eq!(rule(&verdict), None, "{verdict:?}");
 }
 
+/// Answers each request with what a function makes of its head and body; an empty answer closes the connection.
+fn serve_with(answer: fn(&str) -> String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut tcp in listener.incoming().take(64).flatten() {
+            let (mut asked, mut chunk) = (String::new(), [0; 4096]);
+            // A body is JSON, and ends the request.
+            while !(asked.ends_with("\r\n\r\n") && !asked.starts_with("POST") || asked.ends_with('}')) {
+                match tcp.read(&mut chunk) {
+                    Ok(length @ 1..) => asked += &String::from_utf8_lossy(&chunk[..length]),
+                    _ => break,
+                }
+            }
+            let _ = tcp.write_all(answer(&asked).as_bytes());
+        }
+    });
+    port
+}
+
+fn status(line: &str, headers: &str) -> String {
+    format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n")
+}
+
+/// A server with sessions, at `/mcp`: the response to one request.
+fn response(asked: &str) -> String {
+    if asked.contains("\"initialize\"") {
+        r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","serverInfo":{"name":"hello"}}}"#.into()
+    } else if asked.contains("tools/list") {
+        r#"{"jsonrpc":"2.0","id":"2","result":{"tools":[{}]}}"#.into()
+    } else {
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#.into()
+    }
+}
+
+fn at(path: &str, asked: &str) -> String {
+    if asked.contains(&format!(" {path} HTTP")) {
+        http("application/json", &response(asked))
+    } else {
+        status("404 Not Found", "")
+    }
+}
+
+/// The same, and one request answered otherwise.
+fn but(word: &str, other: String) -> impl Fn(&str) -> String {
+    let word = word.to_owned();
+    move |asked| if asked.contains(&word) { other.clone() } else { at("/mcp", asked) }
+}
+
+/// What a server answers that no maker of servers is known for: state, rule, and number of tools.
+#[test]
+fn unusual_servers_are_told_apart() {
+    use Callability::{Callable, Refused};
+    type Case = (&'static str, fn(&str) -> String, Callability, Option<RuleId>, Option<u64>);
+    let cases: [Case; 16] = [
+        ("plain", |asked| at("/mcp", asked), Callable, None, Some(1)),
+        (
+            "a byte order mark",
+            |asked| http("application/json", &format!("\u{feff}{}", response(asked))),
+            Callable,
+            None,
+            Some(1),
+        ),
+        (
+            "several events, comments, CR",
+            |asked| {
+                let note = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}";
+                let text = format!(": hi\r\r{note}\r\rid: 7\rretry: 9\rdata: {}\r\r", response(asked));
+                http("text/event-stream; charset=utf-8", &text)
+            },
+            Callable,
+            None,
+            Some(1),
+        ),
+        (
+            "no tools",
+            |asked| {
+                but(
+                    "tools/list",
+                    http("application/json", r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"no"}}"#),
+                )(asked)
+            },
+            Callable,
+            None,
+            Some(0),
+        ),
+        (
+            "another content type",
+            |asked| http("text/plain", &response(asked)),
+            Refused,
+            Some(RuleId::UpstreamNotMcp),
+            None,
+        ),
+        (
+            "HTTP/2",
+            |_| "\0\0\u{6}\u{4}\0\0\0\0\0\0\u{3}\0\0\0\u{64}".into(),
+            Refused,
+            Some(RuleId::UpstreamNotMcp),
+            None,
+        ),
+        (
+            "a failing list",
+            |asked| but("tools/list", status("500 Oops", ""))(asked),
+            Refused,
+            Some(RuleId::UpstreamFailed),
+            None,
+        ),
+        (
+            "a list that is an error",
+            |asked| {
+                but(
+                    "tools/list",
+                    http(
+                        "application/json",
+                        r#"{"jsonrpc":"2.0","id":2,"error":{"code":-32603,"message":"no database"}}"#,
+                    ),
+                )(asked)
+            },
+            Refused,
+            Some(RuleId::UpstreamFailed),
+            None,
+        ),
+        ("a closed list", |asked| but("tools/list", String::new())(asked), Refused, Some(RuleId::UpstreamFailed), None),
+        (
+            "a forbidden list",
+            |asked| but("tools/list", status("403 Forbidden", ""))(asked),
+            Refused,
+            Some(RuleId::UpstreamForbidden),
+            None,
+        ),
+        (
+            "pages without an end",
+            |asked| {
+                but(
+                    "tools/list",
+                    http("application/json", r#"{"jsonrpc":"2.0","id":2,"result":{"tools":[{}],"nextCursor":"x"}}"#),
+                )(asked)
+            },
+            Refused,
+            Some(RuleId::UpstreamFailed),
+            None,
+        ),
+        (
+            "redirects, one after the other",
+            |asked| match asked.split(' ').nth(1) {
+                Some("/mcp") => status("307 Temporary Redirect", "Location: v1/\r\n"),
+                Some("/v1/") => status("308 Permanent Redirect", "Location: http://h/v2?x=1\r\n"),
+                _ => at("/v2", asked),
+            },
+            Callable,
+            Some(RuleId::UpstreamPathOther),
+            Some(1),
+        ),
+        (
+            "a sign-in",
+            |_| status("302 Found", "Location: https://login.example/?next=/mcp\r\n"),
+            Refused,
+            Some(RuleId::UpstreamSlash307),
+            None,
+        ),
+        (
+            "TLS wanted",
+            |_| status("301 Moved", "Location: https://wiki.abcd1234.tunnel.anthropic.com/mcp\r\n"),
+            Refused,
+            Some(RuleId::UpstreamWrongScheme),
+            None,
+        ),
+        (
+            "another site for other hosts",
+            |asked| match asked.contains("Host: localhost") {
+                true => at("/mcp", asked),
+                false => http("text/html", "<title>It works</title>"),
+            },
+            Refused,
+            Some(RuleId::UpstreamHostRejected),
+            None,
+        ),
+        (
+            "no site for other hosts",
+            |asked| if asked.contains("Host: localhost") { at("/mcp", asked) } else { String::new() },
+            Refused,
+            Some(RuleId::UpstreamHostRejected),
+            None,
+        ),
+    ];
+    for (name, answer, state, expected, tools) in cases {
+        let target = wiki(serve_with(answer), None);
+        let seen = try_route(&Tcp, &target);
+        let verdict = judge(&target, &seen, &Behind::default(), false);
+        assert_eq!((verdict.state, rule(&verdict)), (state, expected), "{name}: {verdict:#?} {seen:#?}");
+        assert_eq!(seen.server.and_then(|server| server.tools), tools, "{name}");
+    }
+}
+
 #[test]
 fn a_server_that_is_not_a_route_yet_is_called_name_in_the_request_that_makes_it_one() {
     let port = serve(http("application/json", "{}"), None);
@@ -166,5 +360,23 @@ fn a_certificate_of_an_upstream_is_checked_as_the_proxy_does() {
     ] {
         let verdict = asked(serve(mcp(), Some(Arc::clone(server))), trust.clone());
         assert_eq!(rule(&verdict), expected, "{trust:?}: {verdict:?}");
+    }
+}
+
+/// Certificates that say less than they should, and handshakes that are not finished.
+#[test]
+fn what_is_wrong_with_a_certificate_is_told_in_words_and_a_failed_handshake_is_not_a_certificate() {
+    let (other_name, pem) = tls(&["wiki.internal", "*.corp.example"]);
+    let trust = Some(Trust { ca_pem: Some(pem), public: false });
+    let reason = |verdict: RouteVerdict| verdict.reason.unwrap();
+    let names = asked(serve(mcp(), Some(other_name)), trust.clone());
+    assert_eq!(reason(names), "has a certificate for wiki.internal, *.corp.example, not for localhost");
+
+    // Closed in the middle of the handshake; an alert in place of one.
+    let certificate = rules::finding(RuleId::UpstreamTlsFailed).fix;
+    for answer in ["", "\u{15}\u{3}\u{3}\0\u{2}\u{2}\u{28}"] {
+        let verdict = asked(serve(answer.to_owned(), None), trust.clone());
+        let finding = verdict.finding.unwrap();
+        assert_eq!((finding.id, finding.fix == certificate), (RuleId::UpstreamTlsFailed, false), "{answer:?}");
     }
 }

@@ -174,7 +174,7 @@ pub(crate) struct Server {
     pub(crate) protocol: String,
     /// How it is spoken to.
     pub(crate) era: Era,
-    /// Number of its tools, if it lists them.
+    /// Number of its tools, if it lists them to the end.
     pub(crate) tools: Option<u64>,
     /// Requests in one session over new connections.
     pub(crate) asked: u32,
@@ -256,6 +256,8 @@ pub(crate) enum Got {
     NameUnknown,
     /// No DNS server answered whether the name is known.
     NoAnswer,
+    /// The name has IPv6 addresses only.
+    OnlyIpv6,
     /// None of its addresses may be dialled.
     NotAllowed,
     /// Connection refused.
@@ -270,8 +272,12 @@ pub(crate) enum Got {
     Tls(TlsFault),
     /// The route says `http` and the server speaks TLS, or the other way round.
     WrongScheme,
+    /// HTTP/2 as the answer to HTTP/1.1.
+    Http2,
     /// Something that is not HTTP.
     NotHttp(String),
+    /// A JSON-RPC response of a content type that MCP clients refuse.
+    WrongType(String),
     /// An HTTP answer that is not MCP's.
     Http(Box<Http>),
     /// A JSON-RPC error.
@@ -297,6 +303,8 @@ pub(crate) enum TlsFault {
     Expired,
     /// It is not valid yet.
     NotYetValid,
+    /// Its extended key usage leaves out servers.
+    NotForServers,
     /// There is no trust anchor at all.
     NoAnchor,
     /// What came back is not TLS, or nothing came.
@@ -305,6 +313,13 @@ pub(crate) enum TlsFault {
     ClientCertificate,
     /// Another one, in rustls' words.
     Other(String),
+}
+
+impl TlsFault {
+    /// Whether it is not the certificate.
+    pub(crate) fn is_of_handshake(&self) -> bool {
+        matches!(self, Self::NotTls | Self::ClientCertificate | Self::Other(_))
+    }
 }
 
 /// An HTTP answer.

@@ -26,6 +26,22 @@ pub(crate) enum Remedy<'a> {
     LateLookup,
     /// No DNS server answered whether a name is known.
     SilentDns,
+    /// A name has IPv6 addresses only.
+    OnlyIpv6,
+    /// A server accepts a connection and does not answer.
+    Mute,
+    /// A server speaks HTTP/2 and nothing else.
+    OnlyHttp2,
+    /// A server answers with a content type that MCP clients refuse.
+    ContentType,
+    /// A server redirects to where no MCP server answers.
+    RedirectsAway,
+    /// A server ends the TLS handshake, or does not take part in it.
+    Handshake,
+    /// A web server has another site, or none, for the tunnel's host name.
+    OtherSite,
+    /// A server redirects plain HTTP to https.
+    ForcedTls,
     /// A container exited by itself.
     Ended,
     /// The registry does not have an image that a setting names; the request goes back to the built-in one.
@@ -93,6 +109,52 @@ impl Remedy<'_> {
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
             }
+            _ => return Some(self.of_server()?.0.into()),
+        })
+    }
+
+    /// Cause and fix of what a server answers.
+    fn of_server(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Self::OnlyIpv6 => (
+                "the proxy dials IPv4 addresses only",
+                "give the server an IPv4 address to which the name resolves, or run it as a service in \
+                 docker-compose.override.yaml",
+            ),
+            Self::Mute => (
+                "it hangs, it is overloaded, or it takes longer than that for an answer",
+                "read the server's own log; `{helper} probe --dir {dir} --json '{\"timeout_ms\":30000}'` gives it longer",
+            ),
+            Self::OnlyHttp2 => (
+                "it is a gRPC server, or accepts HTTP/2 without TLS only; `http` in a route is HTTP/1.1",
+                "let the server accept HTTP/1.1 on this port, or point the route to the port of the MCP server",
+            ),
+            Self::ContentType => (
+                "MCP clients accept `application/json` and `text/event-stream` only",
+                "send `Content-Type: application/json` with the server's answers, or use an MCP SDK's own transport",
+            ),
+            Self::RedirectsAway => (
+                "it redirects callers to a sign-in page, to another site or in a circle, and no MCP server answers this \
+                 host name there",
+                "exempt the MCP path from the redirect, in the server or in the proxy in front of it, or point the route \
+                 to the MCP server itself",
+            ),
+            Self::Handshake => (
+                "it speaks no TLS on this port or only versions before 1.2, wants a client certificate, or knows no site \
+                 of the host name in the route",
+                "read the server's own log at that moment; let it accept TLS 1.2 or newer without a client certificate, \
+                 for the host name in the route",
+            ),
+            Self::OtherSite => (
+                "a web server in front of it has another site, or none, for the tunnel's host name",
+                "add `*.{domain}` to the names of the site (nginx `server_name`, Apache `ServerAlias`, the hosts of an \
+                 ingress rule), or point the route to the MCP server itself",
+            ),
+            Self::ForcedTls => (
+                "the server, or what is in front of it, sends callers of plain HTTP to https",
+                "turn the redirect off for this path (the tunnel is encrypted already), or point the route to the port \
+                 on which the server speaks TLS, as `https://HOST:PORT`",
+            ),
             _ => return None,
         })
     }
@@ -100,7 +162,6 @@ impl Remedy<'_> {
     /// The fix, where it is another than the row's.
     pub(super) fn fix(&self) -> Option<String> {
         Some(match self {
-            Self::LoopbackOfHost => return None,
             Self::HasRoutes => {
                 "run `{helper} render --dir {dir}`, which writes it for the routes of the proxy's configuration".into()
             }
@@ -189,7 +250,7 @@ impl Remedy<'_> {
                  variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
                  of your own"
             ),
-            _ => return None,
+            _ => return Some(self.of_server()?.1.into()),
         })
     }
 }

@@ -1,12 +1,15 @@
 //! One HTTP/1.1 exchange over a connection of its own, every step within a deadline.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddrV4;
 use std::time::Instant;
 
-use rustls::{ClientConnection, StreamOwned};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use rustls::StreamOwned;
 
 use super::network::{Connection, Network, Timed};
+use super::stream::Stream;
 use super::tls;
 use crate::probe::wire::{Got, Http, TlsFault, Trust};
 
@@ -39,36 +42,6 @@ pub(super) struct Request<'a> {
     pub(super) headers: Vec<(&'static str, String)>,
     /// Body; its content type is JSON.
     pub(super) body: Option<String>,
-}
-
-enum Stream {
-    Plain(Timed),
-    Tls(Box<StreamOwned<ClientConnection, Timed>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
-    }
 }
 
 /// Opens a connection.
@@ -120,32 +93,30 @@ enum Framing {
     Done,
 }
 
+/// Makes a connection ready for requests: with TLS, the handshake.
+///
+/// # Errors
+/// What came instead of a handshake.
+pub(super) fn open(connection: Box<dyn Connection>, security: Security<'_>, deadline: Instant) -> Result<Stream, Got> {
+    let timed = Timed { connection, deadline };
+    let Security::Tls(host, trust) = security else { return Ok(Stream::Plain(timed)) };
+    let client = tls::connection(host, trust).map_err(Got::Tls)?;
+    let mut stream = StreamOwned::new(client, timed);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).map_err(|e| match got(&e) {
+            // Plain HTTP servers wait for the end of a request's head.
+            Got::Closed | Got::Timeout => Got::Tls(TlsFault::NotTls),
+            other => other,
+        })?;
+    }
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
 /// Sends a request and reads the head of the answer.
 ///
 /// # Errors
 /// What came instead of an HTTP answer.
-pub(super) fn send(
-    connection: Box<dyn Connection>,
-    security: Security<'_>,
-    request: &Request<'_>,
-    deadline: Instant,
-) -> Result<Reply, Got> {
-    let timed = Timed { connection, deadline };
-    let mut stream = match security {
-        Security::Plain => Stream::Plain(timed),
-        Security::Tls(host, trust) => {
-            let client = tls::connection(host, trust).map_err(Got::Tls)?;
-            let mut stream = StreamOwned::new(client, timed);
-            while stream.conn.is_handshaking() {
-                stream.conn.complete_io(&mut stream.sock).map_err(|e| match got(&e) {
-                    // Plain HTTP servers wait for the end of a request's head.
-                    Got::Closed | Got::Timeout => Got::Tls(TlsFault::NotTls),
-                    other => other,
-                })?;
-            }
-            Stream::Tls(Box::new(stream))
-        }
-    };
+pub(super) fn send(mut stream: Stream, request: &Request<'_>) -> Result<Reply, Got> {
     // A server may answer and close before it has read everything.
     let written = stream.write_all(&head(request)).and_then(|()| stream.flush());
     let mut reply =
@@ -161,7 +132,8 @@ fn head(request: &Request<'_>) -> Vec<u8> {
     for (name, value) in &request.headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    text.push_str(concat!("User-Agent: mcp-tunnels-helper/", env!("CARGO_PKG_VERSION"), "\r\nConnection: close\r\n"));
+    text.push_str(concat!("User-Agent: mcp-tunnels-helper/", env!("CARGO_PKG_VERSION"), "\r\n"));
+    text.push_str("Accept-Encoding: identity\r\nConnection: close\r\n");
     match &request.body {
         Some(body) => {
             text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
@@ -199,9 +171,9 @@ impl Reply {
                     if self.pull()? {
                         continue;
                     }
-                    return Err(if self.raw.is_empty() { Got::Closed } else { Got::NotHttp(excerpt(&self.raw)) });
+                    return Err(not_http(&self.raw));
                 }
-                Ok(httparse::Status::Partial) | Err(_) => return Err(Got::NotHttp(excerpt(&self.raw))),
+                Ok(httparse::Status::Partial) | Err(_) => return Err(not_http(&self.raw)),
             };
             self.status = response.code.unwrap_or_default();
             self.headers =
@@ -235,6 +207,19 @@ impl Reply {
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
+    /// The body as far as it came, without a compression that was not asked for.
+    pub(super) fn plain(&self) -> Cow<'_, [u8]> {
+        let mut plain = Vec::new();
+        let coding = self.header("content-encoding").unwrap_or_default().to_ascii_lowercase();
+        // What is not complete yet is an error behind what is.
+        let _ = match coding.as_str() {
+            "gzip" | "x-gzip" => GzDecoder::new(&*self.body).take(LONGEST_BODY as u64).read_to_end(&mut plain),
+            "deflate" => ZlibDecoder::new(&*self.body).take(LONGEST_BODY as u64).read_to_end(&mut plain),
+            _ => return Cow::Borrowed(&self.body),
+        };
+        Cow::Owned(plain)
+    }
+
     /// Decodes more of the body; `false` when it is complete, broken off, or longer than needed.
     ///
     /// # Errors
@@ -256,10 +241,7 @@ impl Reply {
 
     /// Waits for the rest of the body until another moment.
     pub(super) fn wait_until(&mut self, deadline: Instant) {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.deadline = deadline,
-            Stream::Tls(stream) => stream.sock.deadline = deadline,
-        }
+        self.stream.wait_until(deadline);
     }
 
     /// The body to its end, as far as it comes in time.
@@ -324,8 +306,20 @@ impl Reply {
                 .header("www-authenticate")
                 .map(|value| cut(value.split_whitespace().next().unwrap_or_default().trim_end_matches(','), 40)),
             software: self.header("server").map(|value| cut(value, 64)),
-            body: excerpt(&self.body),
+            body: excerpt(&self.plain()),
         }
+    }
+}
+
+/// What bytes are that are no head of an HTTP/1 answer.
+fn not_http(raw: &[u8]) -> Got {
+    match raw {
+        [] => Got::Closed,
+        // An alert (RFC 8446, 5.1).
+        [21, 3, ..] => Got::WrongScheme,
+        // A short SETTINGS frame (RFC 9113, 3.4 and 4.1).
+        [0, 0, _, 4, ..] => Got::Http2,
+        _ => Got::NotHttp(excerpt(raw)),
     }
 }
 

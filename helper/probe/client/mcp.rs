@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::http::{self, Reply, Request, Security};
 use super::messages::{
-    PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, path_of, posted,
-    read_response, response_in, rpc_error, status,
+    PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, posted, read_response,
+    resolve, response_in, rpc_error, status,
 };
 use super::network::{Connection, Network};
-use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, Try};
+use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, TlsFault, Try};
 
 /// The era without sessions.
 const MODERN: &str = "2026-07-28";
@@ -22,9 +22,13 @@ const MODERN_ERRORS: [i64; 2] = [-32020, -32022];
 /// five hundred times.
 const ASKED: u32 = 8;
 /// Pages of `tools/list` that are read.
-const PAGES: usize = 10;
+const PAGES: usize = 100;
+/// JSON-RPC error of a server that does not know a method.
+const METHOD_NOT_FOUND: i64 = -32601;
 /// An event stream that says nothing for this long is not the old transport's.
 const SILENCE: Duration = Duration::from_secs(2);
+/// Time for what tells nothing of whether a server can be called: the end of a session, a handshake of the other scheme.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// What one path is, asked under one host name.
 #[derive(Clone, Debug)]
@@ -103,7 +107,9 @@ impl<'a> Client<'a> {
             let nowhere = PathOnHost { path: "", host: "" };
             self.note(Step::Connect, nowhere, got, begun);
         })?;
-        http::send(connection, self.security(), request, deadline).inspect_err(|got| self.note(step, place, got, begun))
+        let stream = http::open(connection, self.security(), deadline);
+        let sent = stream.and_then(|stream| http::send(stream, request));
+        sent.inspect_err(|got| self.note(step, place, got, begun))
     }
 
     /// Posts one JSON-RPC message and reads the response to it. `headers` come on top of those of every request.
@@ -164,7 +170,7 @@ impl<'a> Client<'a> {
                         client.modern(Step::Tools, place, "tools/list", params, client.deadline)
                     });
                 }
-                Met::Server(Box::new(server))
+                self.met(server)
             }
             (Got::Rpc { code, .. }, _) if MODERN_ERRORS.contains(code) => {
                 let server = Server { path: place.path.to_owned(), protocol: MODERN.to_owned(), ..Server::default() };
@@ -213,6 +219,11 @@ impl<'a> Client<'a> {
             }
             server.session = Some(self.end_session(place, &headers, &mut server));
         }
+        self.met(server)
+    }
+
+    /// A server that answered, unless it wants a credential for its tools.
+    fn met(&self, server: Server) -> Met {
         let wants = |entry: &Try| entry.step == Step::Tools && status(&entry.got) == Some(401);
         if self.tries.iter().any(wants) { Met::Challenge } else { Met::Server(Box::new(server)) }
     }
@@ -220,7 +231,7 @@ impl<'a> Client<'a> {
     /// Asks again and again in one session, each time over a new connection: each of them may reach another worker.
     /// Connections that are open at once would not do: one worker tends to accept all of those.
     fn ask_again(&mut self, place: PathOnHost<'_>, headers: &[(&'static str, String)], server: &mut Server) {
-        let is_lost = |got: &Got| matches!(status(got), Some(400 | 404));
+        let is_lost = |got: &Got| matches!(status(got), Some(400 | 404)) && !is_unknown_method(got);
         let first = self.tries.iter().rev().find(|entry| entry.step == Step::Tools && entry.host == place.host);
         server.asked = 1;
         server.lost = u32::from(first.is_some_and(|entry| is_lost(&entry.got)));
@@ -243,11 +254,12 @@ impl<'a> Client<'a> {
         server: &mut Server,
     ) -> SessionEnd {
         // With several workers only one of them knows the session; a server without DELETE may answer 404, too.
+        let deadline = self.deadline.min(Instant::now() + ASIDE);
         for missed in 0..ASKED {
             let begun = Instant::now();
             let headers = headers.to_vec();
             let request = Request { method: "DELETE", path: place.path, host: place.host, headers, body: None };
-            let Ok(mut reply) = self.send(Step::End, place, &request, self.deadline) else { break };
+            let Ok(mut reply) = self.send(Step::End, place, &request, deadline) else { break };
             let got = if (200..300).contains(&reply.status) { Got::Ok } else { Got::Http(Box::new(reply.as_http())) };
             self.note(Step::End, place, &got, begun);
             match (got, reply.status) {
@@ -283,7 +295,7 @@ impl<'a> Client<'a> {
         };
         self.note(Step::Stream, place, &Got::Ok, begun);
         stream.wait_until(self.deadline);
-        let path = path_of(&endpoint).unwrap_or(endpoint);
+        let Some(path) = resolve(place.path, &endpoint) else { return Met::Other(Got::NotHttp(endpoint)) };
         let endpoint = PathOnHost { path: &path, host: place.host };
         let result = self.over_stream(&mut stream, endpoint, &initialize());
         let Ok(result) = result else { return result.map_or_else(other, |_| Met::Challenge) };
@@ -291,8 +303,10 @@ impl<'a> Client<'a> {
         let mut server = described(&result, place.path, protocol, Era::Sse);
         self.post(Step::Tools, endpoint, &[], &initialized(), self.deadline);
         self.tries.pop();
-        let tools = self.over_stream(&mut stream, endpoint, &listing(json!({})));
-        server.tools = tools.ok().and_then(|result| Some(result["tools"].as_array()?.len() as u64));
+        server.tools = match self.over_stream(&mut stream, endpoint, &listing(json!({}))) {
+            Ok(result) => result["tools"].as_array().map(|tools| tools.len() as u64),
+            Err(got) => is_unknown_method(&got).then_some(0),
+        };
         server.session = Some(SessionEnd::Ended);
         Met::Server(Box::new(server))
     }
@@ -305,41 +319,56 @@ impl<'a> Client<'a> {
         if !accepted {
             return Err(posted.got);
         }
+        let begun = Instant::now();
         let response = next_event(stream, |event| response_in(&event.data, &message["id"]));
-        match response {
-            Some(response) if response["error"].is_null() => {
-                // The 202 of the POST is only half of the answer.
-                if let Some(last) = self.tries.last_mut() {
-                    last.got = Got::Ok;
-                }
-                Ok(response["result"].clone())
-            }
+        let result = match response {
+            Some(response) if response["error"].is_null() => Ok(response["result"].clone()),
             Some(response) => Err(rpc_error(200, &response["error"])),
             None => Err(Got::Timeout),
+        };
+        // The 202 of the POST is only half of the answer.
+        if let Some(last) = self.tries.last_mut() {
+            last.got = result.as_ref().err().cloned().unwrap_or(Got::Ok);
+            last.ms += u64::try_from(begun.elapsed().as_millis()).unwrap_or_default();
         }
+        result
     }
 
+    /// Number of tools on all pages; none of a server that does not know the method.
     fn count_tools(&mut self, mut ask: impl FnMut(&mut Self, Value) -> RpcAnswer) -> Option<u64> {
         let mut count = 0;
-        let mut params = json!({});
+        let mut cursor = Value::Null;
         for _ in 0..PAGES {
+            let params = if cursor.is_null() { json!({}) } else { json!({"cursor": cursor}) };
             let page = ask(self, params);
+            if is_unknown_method(&page.got) {
+                return Some(count);
+            }
             count += page.result["tools"].as_array()?.len() as u64;
-            match page.result["nextCursor"].as_str() {
-                Some(cursor) if !self.is_late() => params = json!({"cursor": cursor}),
-                _ => break,
+            match &page.result["nextCursor"] {
+                next if !next.is_string() => return Some(count),
+                next if *next == cursor => return None,
+                next => cursor = next.clone(),
             }
         }
-        Some(count)
+        None
     }
 
     /// Whether the server speaks the other scheme than the route says: TLS behind `http`, plain HTTP behind `https`.
     pub(super) fn speaks_other_scheme(&mut self, place: PathOnHost<'_>) -> bool {
-        let other = if self.target.https { Security::Plain } else { Security::Tls(&self.target.host, None) };
         let begun = Instant::now();
-        let request = posted(place, &[], &initialize());
-        let Ok(connection) = self.connect(self.deadline) else { return false };
-        let speaks = http::send(connection, other, &request, self.deadline).is_ok();
+        let deadline = self.deadline.min(begun + ASIDE);
+        let Ok(connection) = self.connect(deadline) else { return false };
+        let speaks = if self.target.https {
+            let stream = http::open(connection, Security::Plain, deadline);
+            stream.and_then(|stream| http::send(stream, &posted(place, &[], &initialize()))).is_ok()
+        } else {
+            match http::open(connection, Security::Tls(&self.target.host, None), deadline) {
+                // A refused handshake is one as well.
+                Err(Got::Tls(fault)) => fault != TlsFault::NotTls,
+                opened => opened.is_ok(),
+            }
+        };
         if speaks {
             self.note(Step::Connect, place, &Got::WrongScheme, begun);
         }
@@ -350,12 +379,16 @@ impl<'a> Client<'a> {
 /// Whether a server that answered so to `server/discover` may still know `initialize`.
 fn goes_on(got: &Got) -> bool {
     match got {
-        Got::Timeout | Got::Rpc { .. } | Got::Closed | Got::Ok => true,
+        Got::Timeout | Got::Rpc { .. } | Got::Closed | Got::WrongType(_) | Got::Ok => true,
         Got::Http(http) => {
             !matches!(http.status, 300..=399 | 421) && http.content_type != "text/html" || http.status >= 400
         }
         _ => false,
     }
+}
+
+fn is_unknown_method(got: &Got) -> bool {
+    matches!(got, Got::Rpc { code: METHOD_NOT_FOUND, .. })
 }
 
 fn other(got: Got) -> Met {

@@ -79,9 +79,11 @@ pub(super) fn rpc_error(status: u16, error: &Value) -> Got {
 
 /// The JSON-RPC response with this id in a text. An error may come without one, or with one of the server's own.
 pub(super) fn response_in(text: &str, id: &Value) -> Option<Value> {
-    let value: Value = serde_json::from_str(text).ok()?;
+    // Clients skip a byte order mark, and take a number in quotes for the number.
+    let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    let is_same = |other: &Value| other == id || other.as_str().is_some_and(|text| text == id.to_string());
     let one = |value: Value| {
-        let ours = value["id"] == *id && value["result"].is_object() || value["error"]["code"].is_i64();
+        let ours = is_same(&value["id"]) && value["result"].is_object() || value["error"]["code"].is_i64();
         ours.then_some(value)
     };
     match value {
@@ -93,22 +95,23 @@ pub(super) fn response_in(text: &str, id: &Value) -> Option<Value> {
 /// Waits for the first event that a function picks.
 pub(super) fn next_event<T>(stream: &mut Reply, pick: impl Fn(&sse::Event) -> Option<T>) -> Option<T> {
     loop {
-        if let Some(found) = sse::events(&stream.body).iter().find_map(&pick) {
+        if let Some(found) = sse::events(&stream.plain()).iter().find_map(&pick) {
             return Some(found);
         }
         if !stream.more().unwrap_or(false) {
-            return sse::events(&stream.body).iter().find_map(&pick);
+            return sse::events(&stream.plain()).iter().find_map(&pick);
         }
     }
 }
 
 pub(super) fn read_response(reply: &mut Reply, id: &Value) -> RpcAnswer {
     let session = reply.header("mcp-session-id").map(str::to_owned);
-    let response = if reply.content_type() == "text/event-stream" {
+    let kind = reply.content_type();
+    let response = if kind == "text/event-stream" {
         next_event(reply, |event| response_in(&event.data, id))
     } else {
         reply.whole();
-        response_in(&String::from_utf8_lossy(&reply.body), id)
+        response_in(&String::from_utf8_lossy(&reply.plain()), id)
     };
     match response {
         Some(response) if response["error"].is_object() => {
@@ -119,28 +122,63 @@ pub(super) fn read_response(reply: &mut Reply, id: &Value) -> RpcAnswer {
             };
             RpcAnswer { got, result: Value::Null, session }
         }
+        // As the SDKs for Python and TypeScript do.
+        Some(_) if kind != "text/event-stream" && !kind.starts_with("application/json") => {
+            RpcAnswer { got: Got::WrongType(kind), result: Value::Null, session }
+        }
         Some(mut response) => RpcAnswer { got: Got::Ok, result: response["result"].take(), session },
         None => RpcAnswer { got: Got::Http(Box::new(reply.as_http())), result: Value::Null, session },
     }
 }
 
-/// The path of a URL, or of a path.
-pub(super) fn path_of(url: &str) -> Option<String> {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None if url.starts_with('/') => url,
-        None => return None,
+/// Where a reference leads from a path: path and query of a URL, an absolute path or a relative one (RFC 3986, 5.2).
+pub(super) fn resolve(from: &str, reference: &str) -> Option<String> {
+    let reference = reference.split('#').next().unwrap_or_default();
+    let authority = reference.split_once("://").map(|(_, rest)| rest).or_else(|| reference.strip_prefix("//"));
+    let path = match authority {
+        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]).to_owned(),
+        None if reference.starts_with('/') => reference.to_owned(),
+        None if reference.is_empty() => return None,
+        None => {
+            let base = from.split('?').next().unwrap_or_default();
+            let folder =
+                if reference.starts_with('?') { base } else { &base[..base.rfind('/').map_or(0, |at| at + 1)] };
+            format!("{folder}{}", reference.trim_start_matches("./"))
+        }
     };
-    let path = path.split('#').next().unwrap_or_default();
     // It goes into a request line.
-    (path.len() <= 2000 && path.bytes().all(|b| (0x21..=0x7e).contains(&b))).then(|| path.to_owned())
+    (path.len() <= 2000 && path.bytes().all(|b| (0x21..=0x7e).contains(&b))).then_some(path)
 }
 
-/// Where an answer sends its caller: the same place with another path.
-pub(super) fn redirected(http: &Http) -> Option<String> {
+/// Where an answer sends the caller of a path: the same place with another path.
+pub(super) fn redirected(http: &Http, from: &str) -> Option<String> {
     if !matches!(http.status, 301 | 302 | 307 | 308) {
         return None;
     }
-    let path = path_of(http.location.as_deref()?)?;
+    let path = resolve(from, http.location.as_deref()?)?;
     Some(path.split('?').next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_resolved_against_the_path_that_was_asked() {
+        for (from, reference, path) in [
+            ("/mcp", "/mcp/", Some("/mcp/")),
+            ("/mcp", "mcp/", Some("/mcp/")),
+            ("/v1/sse?x=/y", "./messages?id=1", Some("/v1/messages?id=1")),
+            ("/v1/sse", "?id=1", Some("/v1/sse?id=1")),
+            ("/mcp", "http://h:1/a?b#c", Some("/a?b")),
+            ("/mcp", "//h:1/a", Some("/a")),
+            ("/mcp", "https://h", Some("/")),
+            ("/mcp", "", None),
+            ("/mcp", "#top", None),
+            ("/mcp", "/a b", None),
+            ("/mcp", "/a\r\nHost: x", None),
+        ] {
+            assert_eq!(resolve(from, reference).as_deref(), path, "{from} {reference}");
+        }
+    }
 }

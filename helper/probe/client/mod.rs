@@ -5,8 +5,10 @@ mod mcp;
 mod messages;
 pub(crate) mod network;
 mod sse;
+mod stream;
 mod tls;
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -19,6 +21,9 @@ use self::messages::{PathOnHost, redirected};
 use self::network::Network;
 use super::wire::{Got, Http, LONGEST_LOOKUP, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
 use crate::os::process;
+
+/// Paths that are asked at most, where redirects lead from one to the next.
+const LONGEST_WAY: usize = 10;
 
 /// Tries a route; never longer than its limit.
 pub(super) fn try_route(network: &dyn Network, target: &ProbeTarget) -> Seen {
@@ -67,9 +72,10 @@ fn search(target: &ProbeTarget, client: &mut Client<'_>) -> Met {
     if let Some(met) = elsewhere.then(|| other_path(target, client, http)).flatten() {
         return met;
     }
-    // Whether it is the host name is tried, whatever the words of the refusal.
+    // Whether it is the host name is tried, whatever the words of the refusal; a web server may have another site for it.
     let own = [format!("localhost:{}", target.port), format!("{}:{}", target.host, target.port)];
-    for host in own.iter().filter(|_| matches!(status, 400..=499 if !matches!(status, 405 | 406 | 429))) {
+    let may_be_host = got == Got::Closed || matches!(status, 200..=499) && !matches!(status, 405 | 406 | 429);
+    for host in own.iter().filter(|_| may_be_host) {
         if client.is_late() || !matches!(client.meet(PathOnHost { path: &target.path, host }, true), Met::Other(_)) {
             break;
         }
@@ -77,21 +83,28 @@ fn search(target: &ProbeTarget, client: &mut Client<'_>) -> Met {
     Met::Other(got)
 }
 
-/// The first of the usual paths at which an MCP server answers; the one that a redirect names comes first.
+/// The first of the usual paths at which an MCP server answers; those that redirects name come first.
 fn other_path(target: &ProbeTarget, client: &mut Client<'_>, http: Option<&Http>) -> Option<Met> {
-    let mut paths: Vec<String> = http.and_then(redirected).into_iter().collect();
-    paths.extend(target.other_paths.iter().cloned());
+    let mut paths: VecDeque<String> = target.other_paths.iter().cloned().collect();
     let mut asked = vec![target.path.clone()];
-    for path in paths {
+    if let Some(path) = http.and_then(|http| redirected(http, &target.path)) {
+        paths.push_front(path);
+    }
+    while let Some(path) = paths.pop_front() {
         if client.is_late() || asked.contains(&path) {
             continue;
         }
-        let met = client.meet(PathOnHost { path: &path, host: &target.tunnel_host }, false);
-        // What wants a credential everywhere says nothing about paths.
-        if matches!(met, Met::Server(_)) {
-            return Some(met);
+        asked.push(path.clone());
+        match client.meet(PathOnHost { path: &path, host: &target.tunnel_host }, false) {
+            Met::Server(server) => return Some(Met::Server(server)),
+            Met::Other(Got::Http(http)) => {
+                if let Some(path) = redirected(&http, &path).filter(|_| asked.len() < LONGEST_WAY) {
+                    paths.push_front(path);
+                }
+            }
+            // What wants a credential everywhere says nothing about paths.
+            Met::Challenge | Met::Other(_) => {}
         }
-        asked.push(path);
     }
     None
 }
@@ -112,12 +125,13 @@ fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
 
 /// What the resolver says of a name: that it is unknown only where a DNS server said so.
 fn resolve(host: &str) -> Result<Vec<Ipv4Addr>, Got> {
-    let hints = AddrInfoHints {
-        address: AddrFamily::Inet.into(),
-        socktype: SockType::Stream.into(),
-        ..AddrInfoHints::default()
+    let ask = |family: AddrFamily| {
+        let socktype = SockType::Stream.into();
+        let hints = AddrInfoHints { address: family.into(), socktype, ..AddrInfoHints::default() };
+        getaddrinfo(Some(host), None, Some(hints))
     };
-    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(|fault| match fault.kind() {
+    let found = ask(AddrFamily::Inet).map_err(|fault| match fault.kind() {
+        _ if ask(AddrFamily::Inet6).is_ok() => Got::OnlyIpv6,
         LookupErrorKind::NoName | LookupErrorKind::NoData => Got::NameUnknown,
         _ => Got::NoAnswer,
     })?;
@@ -148,7 +162,7 @@ fn metrics_at(network: &dyn Network, address: SocketAddr, deadline: Instant) -> 
     let get = |path: &str| {
         let connection = http::connect(network, to, deadline).ok()?;
         let request = Request { method: "GET", path, host: &host, headers: Vec::new(), body: None };
-        let mut reply = http::send(connection, Security::Plain, &request, deadline).ok()?;
+        let mut reply = http::send(http::open(connection, Security::Plain, deadline).ok()?, &request).ok()?;
         reply.whole();
         Some(String::from_utf8_lossy(&reply.body).into_owned())
     };

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{AlertDescription, CertificateError, ClientConnection, Error, RootCertStore};
 
+use crate::certs::Details;
 use crate::certs::client::{Judge, Shown, client};
 use crate::probe::wire::{TlsFault, Trust};
 
@@ -72,7 +73,7 @@ impl Judge for Anchored {
             Err(Error::InvalidCertificate(_)) if self.anchors.contains(leaf) => {
                 verify_server_name(&ParsedCertificate::try_from(leaf)?, name)
             }
-            checked => checked,
+            checked => checked.map_err(|error| explain(leaf, error)),
         }
     }
 }
@@ -85,7 +86,10 @@ pub(super) fn fault(error: &Error) -> TlsFault {
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
             CertificateError::NotValidForName => TlsFault::OtherName(Vec::new()),
             CertificateError::NotValidForNameContext { presented, .. } => {
-                TlsFault::OtherName(presented.iter().take(3).cloned().collect())
+                TlsFault::OtherName(presented.iter().take(3).map(|name| bare(name)).collect())
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                TlsFault::NotForServers
             }
             CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
             other => TlsFault::Other(format!("{other:?}")),
@@ -93,5 +97,21 @@ pub(super) fn fault(error: &Error) -> TlsFault {
         Error::AlertReceived(AlertDescription::CertificateRequired) => TlsFault::ClientCertificate,
         Error::InvalidMessage(_) => TlsFault::NotTls,
         other => TlsFault::Other(other.to_string()),
+    }
+}
+
+/// A name as webpki prints it, without the kind: `DnsName("wiki")`.
+fn bare(name: &str) -> String {
+    let inside = name.split_once('(').and_then(|(_, inside)| inside.strip_suffix(')')).unwrap_or(name);
+    inside.trim_matches('"').to_owned()
+}
+
+/// What Go says of a certificate that webpki does not look at any further: of an old version, or a CA's.
+fn explain(leaf: &CertificateDer<'_>, error: Error) -> Error {
+    let Error::InvalidCertificate(CertificateError::Other(_)) = &error else { return error };
+    match Details::read(leaf.to_vec()) {
+        Ok(leaf) if leaf.issuer_der == leaf.subject_der => CertificateError::UnknownIssuer.into(),
+        Ok(leaf) if leaf.dns_names().is_empty() => CertificateError::NotValidForName.into(),
+        _ => error,
     }
 }

@@ -39,7 +39,7 @@ fn answered(bytes: &'static [u8]) -> Result<Reply, Got> {
     let deadline = Instant::now() + Duration::from_secs(5);
     let connection = connect(&Said(bytes), "127.0.0.1:80".parse().unwrap(), deadline)?;
     let request = Request { method: "GET", path: "/", host: "h", headers: Vec::new(), body: None };
-    let mut reply = send(connection, Security::Plain, &request, deadline)?;
+    let mut reply = send(open(connection, Security::Plain, deadline)?, &request)?;
     reply.whole();
     Ok(reply)
 }
@@ -59,9 +59,28 @@ fn every_framing_gives_the_same_body() {
 
 #[test]
 fn what_is_no_http_is_told_from_silence() {
-    assert!(matches!(answered(b"\x15\x03\x01\x00\x02\x02\x46").err(), Some(Got::NotHttp(_))));
+    assert_eq!(answered(b"\x15\x03\x01\x00\x02\x02\x46").err(), Some(Got::WrongScheme), "an alert of TLS");
+    let settings = b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64";
+    assert_eq!(answered(settings).err(), Some(Got::Http2));
     assert!(matches!(answered(b"SSH-2.0-OpenSSH_9\r\n").err(), Some(Got::NotHttp(_))));
     assert_eq!(answered(b"").err(), Some(Got::Closed));
+}
+
+#[test]
+fn a_compression_that_was_not_asked_for_is_undone() {
+    for (coding, packed) in [
+        (
+            "gzip",
+            &b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00"[..],
+        ),
+        ("Deflate", b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15"),
+        ("identity", b"hello"),
+    ] {
+        let mut bytes = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n\r\n").into_bytes();
+        bytes.extend_from_slice(packed);
+        let reply = answered(bytes.leak()).unwrap_or_else(|got| panic!("{got:?}"));
+        assert_eq!(&*reply.plain(), b"hello", "{coding}");
+    }
 }
 
 #[test]
