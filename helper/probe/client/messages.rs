@@ -81,7 +81,9 @@ pub(super) fn rpc_error(status: u16, error: &Value) -> Got {
 pub(super) fn response_in(text: &str, id: &Value) -> Option<Value> {
     // Clients skip a byte order mark, and take a number in quotes for the number.
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
-    let is_same = |other: &Value| other == id || other.as_str().is_some_and(|text| text == id.to_string());
+    let is_same = |other: &Value| {
+        other == id || other.as_str().and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| *id == n)
+    };
     let one = |value: Value| {
         let ours = is_same(&value["id"]) && value["result"].is_object() || value["error"]["code"].is_i64();
         ours.then_some(value)
