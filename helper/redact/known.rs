@@ -2,7 +2,7 @@
 //! whatever was done to them on the way: cut, wrapped, escaped, encoded as base64 or hex.
 
 use std::collections::{BTreeSet, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::{PoisonError, RwLock};
 
 use base64::Engine;
@@ -28,14 +28,34 @@ const MOST_FORMS: usize = 4 << 20;
 /// on.
 static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
 
+/// A set of hashes, which are not hashed again.
+type Hashes = HashSet<u64, BuildHasherDefault<Same>>;
+
+#[derive(Default)]
+struct Same(u64);
+
+impl Hasher for Same {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[derive(Default)]
 struct Known {
     /// Hashes of all of them.
-    values: HashSet<u64>,
+    values: Hashes,
     /// Replaced as they stand: a secret that contains another goes as a whole.
     whole: Whole,
     /// Hashes of all pieces of random values.
-    pieces: HashSet<u64>,
+    pieces: Hashes,
     /// The lowest 16 bits of those hashes: most positions of a text are decided by one bit.
     filter: Vec<u64>,
 }
