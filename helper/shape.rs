@@ -135,7 +135,7 @@ fn no_sentence_is_read_back() {
     assert!(wrong.is_empty(), "carry the fact in a field, a kind or an id instead: {wrong:#?}");
 }
 
-/// Where a code writes a fix of its own: a row of a table, or `rules::Remedy`, has the sentence.
+/// Where a code writes its own fix: a row of a table, or `rules::Remedy`, has the sentence.
 fn own_fixes(code: &str) -> Vec<&str> {
     let assigned = code.match_indices(".fix =").map(|(at, _)| &code[at + ".fix =".len()..]);
     assigned.map(str::trim_start).filter(|rest| rest.starts_with('"') || rest.starts_with("format!")).collect()

@@ -52,7 +52,7 @@ pub(crate) enum Who {
 pub(crate) struct Next {
     /// Who does it.
     pub(crate) who: Who,
-    /// What is to be done.
+    /// What to do.
     pub(crate) what: String,
     /// A command that works as pasted, from any shell and folder.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -99,7 +99,7 @@ impl fmt::Debug for Ca {
     }
 }
 
-/// A CA just made, with what is to be written to files.
+/// A CA just made, with what must be written to files.
 #[derive(Debug)]
 pub(crate) struct NewCa {
     /// The CA, ready to sign.
@@ -117,7 +117,7 @@ impl NewCa {
     }
 }
 
-/// A server certificate just made, with what is to be written to files.
+/// A server certificate just made, with what must be written to files.
 #[derive(Debug)]
 pub(crate) struct ServerCertificate {
     /// `tls.crt`.

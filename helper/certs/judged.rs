@@ -232,7 +232,7 @@ fn findings(rows: &[Checked], facts: &CertFacts) -> Vec<Finding> {
             Tested::Pass(_) | Tested::Skip(_) => continue,
         };
         if row.of.is_date && is_in_date(row, facts) {
-            // It fails at the horizon only, which has a finding of its own.
+            // It fails at the horizon only, which has its own finding.
             continue;
         }
         let explained = row.of.explained_by.and_then(|id| rows.iter().find(|r| r.of.id == id));

@@ -65,7 +65,7 @@ impl From<IssueError> for Error {
     }
 }
 
-/// What is to be made.
+/// What must be made.
 enum IssuePlan {
     /// Nothing is missing, or the present findings say why nothing can be made.
     Nothing,

@@ -21,7 +21,7 @@ pub(crate) struct Wish {
     pub(crate) server_days: u32,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub(crate) enum Decision {
     /// It is not due.

@@ -132,7 +132,7 @@ fn singular(name: &str) -> String {
 }
 
 impl Field {
-    /// Name of the flag; the fields of an object have flags of their own.
+    /// Name of the flag; the fields of an object have their own flags.
     fn flag(&self, prefix: &str) -> String {
         let own = match self.kind {
             FieldKind::List(_) | FieldKind::Map(..) => singular(&self.name),

@@ -17,7 +17,7 @@ use crate::caller::{Caller, Screen, quote};
 use commands::{COMMANDS, Call};
 use output::{Form, Streams};
 
-/// What is to be printed, without the newline at its end.
+/// What must be printed, without the newline at its end.
 pub(crate) struct Printed {
     /// Help, version or the answer.
     pub(crate) text: String,

@@ -88,7 +88,7 @@ const SAYS_NOTHING: [&str; 9] = [
     "docker-compose.override.yaml.example",
 ];
 
-/// Directories that are not a place for a deployment; what lies below them may be.
+/// Directories that are not a place for a deployment; what is below them may be.
 const SYSTEM: &[&str] = &[
     "/",
     "/bin",

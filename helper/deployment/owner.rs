@@ -42,7 +42,7 @@ impl Trusted {
         Self { users, own_group: is_private(group, user).then_some(group) }
     }
 
-    /// Why a folder is not safe; a sticky one above is, because only owners can exchange what lies in it.
+    /// Why a folder is not safe; a sticky one above is, because only owners can exchange what is in it.
     fn fault(&self, path: &Path, meta: &Metadata, is_root: bool) -> Option<String> {
         let shown = path.display();
         if !self.users.contains(&meta.uid()) {

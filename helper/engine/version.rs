@@ -90,7 +90,7 @@ pub(crate) fn clock_offset(docker: &Docker) -> time::Duration {
     OffsetDateTime::parse(&text, &Rfc3339).map_or(time::Duration::ZERO, |engine| between(before, engine, after))
 }
 
-/// How far a moment lies outside of a span.
+/// How far a moment is outside of a span.
 fn between(before: OffsetDateTime, moment: OffsetDateTime, after: OffsetDateTime) -> time::Duration {
     if moment < before {
         moment - before

@@ -72,7 +72,7 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
         let mounts = facts.found.mounts(&service);
         mounts.into_iter().map(move |mount| (service.clone(), mount)).collect::<Vec<_>>()
     });
-    // The proxy's own files have findings of their own.
+    // The proxy's own files have their own findings.
     let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
     let wrong = mounts.filter_map(|(service, mount)| {
         let Mounted::Bind(source) = &mount.source else { return None };

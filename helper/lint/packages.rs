@@ -39,7 +39,7 @@ fn text(deployment: &Deployment, path: &str) -> Option<String> {
     files::read_text(deployment, &inside(path)?).ok().flatten()
 }
 
-/// The first script of a service that imports the old module: one that is mounted, or lies in the folder of its build.
+/// The first script of a service that imports the old module: one that is mounted, or is in the folder of its build.
 fn scripts(facts: &Facts, name: &str, context: Option<&str>) -> Option<String> {
     let mounts = facts.found.mounts(name);
     let mounted = mounts.iter().filter_map(|mount| mount.bind()).map(str::to_owned);

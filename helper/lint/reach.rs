@@ -109,7 +109,7 @@ pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
     finding.with(format!("listen_addr: \"{listen}\" in `{}`; `{agent}` dials {url}", facts.gateway_path)).into()
 }
 
-/// `cloudflared tunnel --url` without `run` opens a tunnel of its own, whatever token it is given.
+/// `cloudflared tunnel --url` without `run` opens its own tunnel, whatever token it is given.
 pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
     let Some((agent, _)) = both(facts) else { return Outcome::Pass };
     let command = facts.found.command(agent);

@@ -38,7 +38,7 @@ pub(super) fn privileges_are_wanted(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
-    // Each of these has a finding of its own that says more.
+    // Each of these has its own finding that says more.
     let is_explained = facts.found.files().any(|file| file.value.is_err())
         || facts.env().is_some_and(|env| !env.faults().is_empty())
         || !facts.found.invalid_names().is_empty()

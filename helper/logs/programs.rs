@@ -212,7 +212,7 @@ fn replaces_proxy(stream: &Stream) -> bool {
     stream.other_proxy.is_some() && stream.kind == WriterKind::Of(Writer::Proxy) && !stream.known
 }
 
-/// Another program in the place of Anthropic's proxy, or a server that cloudflared dials itself. Where the proxy prints,
+/// Another program in place of Anthropic's proxy, or a server that cloudflared dials itself. Where the proxy prints,
 /// too, it is a server behind it.
 pub(super) fn without_proxy<'a>(streams: &'a [Stream], agents: impl Iterator<Item = &'a Stream>) -> Option<Finding> {
     if streams.iter().any(|stream| stream.has_proxy) {

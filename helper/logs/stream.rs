@@ -351,7 +351,7 @@ impl Stream {
             return inside || text.starts_with("During handling") || text.starts_with("The above exception");
         }
         self.traceback = 0;
-        // A known one has a row of its own; a stop of asyncio is not an error.
+        // A known one has its own row; a stop of asyncio is not an error.
         let known = reading.pattern(Writer::Server).is_some() || reading.pattern(Writer::Container).is_some();
         if known || name.ends_with("CancelledError") {
             return false;

@@ -16,7 +16,7 @@ const MOST: usize = 32;
 pub(crate) struct Candidate<'a> {
     /// Its path: in the container, or inside the directory.
     pub(crate) path: &'a str,
-    /// Its path inside the directory, if it lies there.
+    /// Its path inside the directory, if it is there.
     pub(crate) place: Option<&'a str>,
     /// What it holds.
     pub(crate) text: &'a str,

@@ -69,7 +69,7 @@ pub(crate) struct Current {
     pub(crate) found: Found,
     /// What the services are called.
     pub(crate) services: Services,
-    /// Where the proxy's configuration lies, as a path inside the directory if it is there.
+    /// Where the proxy's configuration is, as a path inside the directory if it is there.
     pub(crate) gateway_path: String,
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,

@@ -257,7 +257,7 @@ impl Found {
         [&self.over, &self.main].into_iter().flatten().filter_map(|file| file.value.as_ref().ok())
     }
 
-    /// Where a path in a container lies on this host; `None` where it is not a file of this host.
+    /// Where a path in a container is on this host; `None` where it is not a file of this host.
     pub(crate) fn source_of(&self, service: &str, container: &str) -> Option<String> {
         match self.file_in(service, container) {
             FileIn::Host(place) => Some(place),
@@ -316,7 +316,7 @@ impl Found {
         Services { proxy, cloudflared }
     }
 
-    /// Where in the proxy's container its configuration lies.
+    /// Where in the proxy's container its configuration is.
     pub(crate) fn gateway_target(&self, proxy: &str) -> String {
         self.flag(proxy, "config").unwrap_or_else(|| CONFIG_TARGET.into())
     }

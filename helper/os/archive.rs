@@ -1,4 +1,4 @@
-//! `.tar.gz` files: packed from memory, saved under a new name, and read back with a limit on everything, because whoever
+//! `.tar.gz` files: packed from memory, saved under a new name, and read back with a limit on everything, because the person who
 //! made one may have meant harm.
 
 use std::collections::BTreeSet;
@@ -77,7 +77,7 @@ pub(crate) fn place(target: &str, caller: &Caller) -> PathBuf {
 /// An archive never replaces a file, and goes where there is a folder. `field` is the request's name for it.
 ///
 /// # Errors
-/// `request` for a target that exists, is no `.tar.gz` or `.tgz`, or lies in no folder.
+/// `request` for a target that exists, is no `.tar.gz` or `.tgz`, or is in no folder.
 pub(crate) fn require_new(field: &str, target: &str, caller: &Caller) -> Result<PathBuf, Error> {
     if !(target.ends_with(".tar.gz") || target.ends_with(".tgz")) {
         return Err(Error::request(

@@ -1,4 +1,4 @@
-//! A directory by its absolute path, and the way to what lies in it. It is opened once, and every folder below is opened
+//! A directory by its absolute path, and the way to what is in it. It is opened once, and every folder below is opened
 //! from there, one name at a time, following no link: a folder that is exchanged meanwhile leads nowhere else.
 
 use std::collections::BTreeMap;
@@ -150,7 +150,7 @@ impl Directory {
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directory itself, opened for what lies in it; links on the way to it are the person's.
+    /// The directory itself, opened for what is in it; links on the way to it are the person's.
     fn opened(&self) -> Result<BorrowedFd<'_>, Errno> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened.as_fd());
@@ -159,7 +159,7 @@ impl Directory {
         Ok(self.opened.get_or_init(|| opened).as_fd())
     }
 
-    /// A folder inside the directory, opened for what lies in it; `None` if it is not there. Empty for the directory.
+    /// A folder inside the directory, opened for what is in it; `None` if it is not there. Empty for the directory.
     ///
     /// # Errors
     /// `unexpected-file` when it, or a folder on the way, is a link or no folder, or is outside of the directory; `io`
@@ -168,7 +168,7 @@ impl Directory {
         self.walk(&parts(self, inside)?)
     }
 
-    /// The folder in which something lies, opened, and its name there; `None` if there is no such folder, or no name.
+    /// The folder of something, opened, and its name there; `None` if there is no such folder, or no name.
     ///
     /// # Errors
     /// As [`Directory::folder`].

@@ -42,14 +42,14 @@ pub(crate) fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
     names.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect()
 }
 
-/// A child with pipes for both outputs, nothing to read, a process group of its own, and an environment of three
+/// A child with pipes for both outputs, nothing to read, its own process group, and an environment of three
 /// variables: PATH, HOME and the locale. No token or key that the calling shell exports reaches it.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", search_path()).envs(inherited(&["HOME"]));
     // Texts are matched, so they must be the ones that were catalogued.
     command.env("LC_ALL", "C");
-    // A group of its own: what it starts must go with it when time is up.
+    // Its own group: what it starts must go with it when time is up.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     command
 }
@@ -202,7 +202,7 @@ pub(crate) fn end(child: &mut Child, deadline: Instant, timed_out: &mut bool) ->
 
 fn kill_all(child: &mut Child) {
     if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // A client that opens a session of its own for a helper (docker does for ssh) takes it out of the group.
+        // A client that opens its own session for a helper (docker does for ssh) takes it out of the group.
         let below = descendants(id);
         // Fails for a child in the caller's group, which is then ended alone.
         let _ = kill_process_group(id, Signal::KILL);

@@ -21,7 +21,7 @@ pub(super) fn changed(directory: &Directory, folder: &str) {
     }
 }
 
-/// Notes that the folder in which something lies has new names.
+/// Notes that the folder of something has new names.
 pub(super) fn changed_above(directory: &Directory, inside: &str) {
     changed(directory, inside.rsplit_once('/').map_or("", |(folder, _)| folder));
 }

@@ -3,7 +3,7 @@
 //! Tried on engine 20.10: an image made with `docker import` (0.1 s, once a version of the helper) needs no bind mount,
 //! so local, remote, rootless and snap engines, SELinux and `noexec` are all served alike; `docker run` of it takes
 //! 0.2 s. Without `--interactive` standard input never arrives. A killed `docker run` leaves its container running,
-//! therefore the program inside has a deadline of its own and ends with its standard input.
+//! therefore the program inside has its own deadline and ends with its standard input.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What is to be tried: the routes of the proxy's configuration as requests to the program in the container.
+//! What must be tried: the routes of the proxy's configuration as requests to the program in the container.
 
 use std::collections::BTreeMap;
 

@@ -335,7 +335,7 @@ fn a_late_lookup_is_no_unknown_name_and_no_silent_server() {
     assert_eq!(verdict((Got::Ok, 400), Some((Got::Ok, 10))), (Callability::Callable, None, None));
 }
 
-/// A server with a certificate of its own for these names, and that certificate.
+/// A server with its own certificate for these names, and that certificate.
 fn tls(names: &[&str]) -> (Arc<ServerConfig>, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();

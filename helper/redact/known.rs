@@ -69,14 +69,14 @@ pub(crate) fn guard(secret: &str) {
     }
 }
 
-/// Like [`guard`], for what a person calls a secret: from four bytes on, below eight where it is a word of its own.
+/// Like [`guard`], for what a person calls a secret: from four bytes on, below eight where it is a separate word.
 pub(crate) fn guard_named(secret: &str) {
     if secret.len() >= SHORTEST {
         remember(secret);
     }
 }
 
-/// Whether a value looks like drawn by chance, so that a piece of it cannot stand in innocent text: one word with
+/// Whether a value looks like drawn by chance, so that a piece of it cannot be in innocent text: one word with
 /// digits and letters of both cases, or long lower-case hex and the like.
 pub(crate) fn is_random(value: &str) -> bool {
     // What a value of megabytes is shows at its beginning.

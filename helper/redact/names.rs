@@ -65,7 +65,7 @@ fn behind_flags(text: &str) -> Vec<Range> {
         if text[..at].ends_with('-') || !is_secret(&text[at + 2..end]) {
             continue;
         }
-        // In a list both words have quotes of their own.
+        // In a list both words have their own quotes.
         let gap = text[end..].trim_start_matches(QUOTES).trim_start_matches(|c| is_blank(c) || c == ',');
         let opening = opening(gap);
         let value = &gap[opening.len()..];

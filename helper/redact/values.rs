@@ -7,7 +7,7 @@ use super::schemes;
 use super::text::{REDACTED, Range, head, tail};
 use super::words::is_secret;
 
-/// What a value stands behind.
+/// What precedes a value.
 pub(super) struct Behind<'a> {
     pub(super) name: &'a str,
     /// By a sign of assignment or in quotes: what follows is no message.
@@ -30,7 +30,7 @@ struct Kind {
     cookie: bool,
     set_cookie: bool,
     authorization: bool,
-    /// No message stands behind it.
+    /// No message follows it.
     strong: bool,
     /// It may have several words.
     phrase: bool,

@@ -51,7 +51,7 @@ pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, O
 /// # Errors
 /// Reading errors.
 pub(crate) fn token_fingerprint(deployment: &Deployment) -> Result<Option<String>, Error> {
-    // One that cannot be read has a finding of its own.
+    // One that cannot be read has its own finding.
     let env = scaffold::read_env(deployment).ok().flatten();
     let text = env.and_then(|env| env.get(env_file::TOKEN)).filter(|text| !text.is_empty());
     Ok(text.map(|text| token::fingerprint(text.trim())))

@@ -173,7 +173,7 @@ fn variable(environment: &Value, name: &str, env: &EnvFile) -> Option<String> {
     })
 }
 
-/// The configuration that the proxy of a stack mounts, wherever it lies on this host; `None` where it mounts none.
+/// The configuration that the proxy of a stack mounts, wherever it is on this host; `None` where it mounts none.
 fn mounted_gateway(
     deployment: &Deployment,
     found: &Found,

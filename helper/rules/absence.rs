@@ -5,7 +5,7 @@ use crate::redact::names::shown;
 /// Why there is no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// What is wanted stands in the place of its path.
+    /// What is wanted is in place of its path.
     InPlaceOfPath,
     /// An entry of `configs` or `secrets` is declared, and the service is not given it.
     NotGranted {

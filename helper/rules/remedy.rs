@@ -56,7 +56,7 @@ pub(crate) enum Remedy<'a> {
     ClosedToken,
     /// What the compose file makes of the variable is no token; the variable's own value is one.
     TokenSpoilt { name: &'a str, service: &'a str, file: &'a str },
-    /// A directory is in the place of a certificate or key.
+    /// A directory is in place of a certificate or key.
     DirectoryInstead { path: &'a str },
     /// Another finding explains this one.
     CauseFirst { cause: super::RuleId },

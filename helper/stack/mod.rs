@@ -187,7 +187,7 @@ impl<'a> Stack<'a> {
         self.first_look.lock().ok()?.take()
     }
 
-    /// Hands on what was just seen to whoever looks next.
+    /// Hands on what was just seen to the next look.
     fn look_again_with(&self, containers: Vec<Inspected>) {
         if let Ok(mut look) = self.first_look.lock() {
             *look = Some(containers);

@@ -1,4 +1,4 @@
-//! The generated pages of `docs/` are what the helper says of itself.
+//! The generated pages of `docs/` are what the helper says of itself; README is short, and its links lead somewhere.
 
 mod commands;
 mod first_run;
@@ -17,4 +17,18 @@ fn page_is(name: &str, page: &str) {
     let now = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = page.lines().zip(now.lines()).find(|(new, old)| new != old);
     assert!(now == page, "docs/{name} differs; UPDATE=1 rewrites it. First at: {differs:#?}");
+}
+
+#[test]
+fn readme_is_read_in_minutes_and_every_page_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    assert!((8_000..=12_000).contains(&readme.len()), "{} bytes", readme.len());
+    for (folder, page) in [("", "README.md"), ("docs", "recovery.md"), ("docs", "scale.md"), ("docs", "security.md")] {
+        let text = std::fs::read_to_string(root.join(folder).join(page)).unwrap();
+        for target in text.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap()) {
+            let is_elsewhere = target.is_empty() || target.contains("://");
+            assert!(is_elsewhere || root.join(folder).join(target).exists(), "{page}: {target}");
+        }
+    }
 }

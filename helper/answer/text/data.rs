@@ -34,7 +34,7 @@ pub(super) fn show(page: &mut Page, command: &str, data: &Value) {
     }
 }
 
-/// One line a program, and one a purpose of the network probes; what is not fine in a line of its own.
+/// One line a program, and one a purpose of the network probes; what is not fine in its own line.
 fn preflight(page: &mut Page, data: &Value) {
     page.gap();
     let mut table = Vec::new();

@@ -1,4 +1,4 @@
-//! The compose file as it is serialised: fields stand in it in the order that they have here.
+//! The compose file as it is serialised: its fields are in this order.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub(super) struct Network {
     pub(super) external: Option<bool>,
 }
 
-/// A service; fields stand in the file in this order.
+/// A service; its fields are in this order.
 #[derive(Default, Serialize)]
 pub(super) struct Service {
     pub(super) image: String,

@@ -304,7 +304,7 @@ fn has_compose() -> bool {
     found
 }
 
-/// Two hundred variables a run, because a run takes a tenth of a second; what is refused has a file of its own.
+/// Two hundred variables a run, because a run takes a tenth of a second; what is refused has its own file.
 #[test]
 fn compose_reads_env_in_the_same_way() {
     if !has_compose() {

@@ -67,7 +67,7 @@ impl Scripts<'_> {
     }
 
     fn fill(&self, template: &str, more: &[(&str, &str)]) -> String {
-        // Parts first: they have places of their own.
+        // Parts first: they have their own places.
         let text = more.iter().fold(template.to_owned(), |text, (place, value)| fill_line(&text, place, value));
         let word = |text: &str| quote(text.as_ref());
         let text = fill(

@@ -150,7 +150,7 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// What lies in `data` beside certificates and may go along.
+/// What is in `data` beside certificates and may go along.
 fn is_harmless_data(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or_default();
     matches!(name, ".gitkeep" | "tunnel-domain" | "tunnel-id")

@@ -366,7 +366,7 @@ impl Agent {
         }
         self.complaint = Some(complaint(symptom));
         self.hint(symptom);
-        // A connection that never was cannot be lost: what keeps it from being there has a line of its own.
+        // A connection that never was cannot be lost: what keeps it from being there has its own line.
         if symptom.pattern.effect == Effect::Attempt || was_up || symptom.pattern.has(Tell::NoAddresses) {
             faults.record(symptom);
         }

@@ -189,7 +189,7 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     lost(&["Serve tunnel error"]),
     lost(&["Error shutting down control stream"]).tells(&[Held]),
     lost(&["Connection terminated"]),
-    // It stops, or gives a connection up; the reason has a line of its own.
+    // It stops, or gives a connection up; the reason has its own line.
     noise(&["context canceled"]),
     noise(&["no more connections active and exiting"]),
     noise(&["failed to run the datagram handler"]),

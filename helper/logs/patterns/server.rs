@@ -194,7 +194,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     // A database beside the servers, while it starts and stops.
     noise(&["the database system is starting up"]),
     noise(&["the database system is shutting down"]),
-    // Programs in the place of Anthropic's proxy.
+    // Programs in place of Anthropic's proxy.
     event(Event::OtherProxy, &["/docker-entrypoint.sh: ", "nginx"]),
     event(Event::OtherProxy, &["nginx/1."]),
     event(Event::OtherProxy, &["nginx: [emerg]"]),

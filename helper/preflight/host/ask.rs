@@ -1,4 +1,4 @@
-//! Looks at the machine and the directory, each in a thread of its own.
+//! Looks at the machine and the directory, each in its own thread.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -20,7 +20,7 @@ pub(super) const API: &str = "api.anthropic.com";
 /// Where the proxy's image comes from, and everything on Docker Hub.
 pub(super) const REGISTRIES: [&str; 2] = ["us-docker.pkg.dev", "registry-1.docker.io"];
 
-/// Tests send the probes to servers of their own with this variable; nothing else sets it, and an answer that was made
+/// Tests send the probes to their own servers with this variable; nothing else sets it, and an answer that was made
 /// with it says so. A JSON object with the fields of [`Destinations`].
 const VARIABLE: &str = "MCP_TUNNELS_TEST_DESTINATIONS";
 

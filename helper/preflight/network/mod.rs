@@ -26,7 +26,7 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const EDGE: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
-/// What is to be probed, and the results.
+/// What must be probed, and the results.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Network {
     rows: Vec<(RowId, Row)>,

@@ -1,4 +1,4 @@
-//! Sends the probes, all at once, each in a thread of its own.
+//! Sends the probes, all at once, each in its own thread.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};

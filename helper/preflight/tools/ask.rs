@@ -1,4 +1,4 @@
-//! Asks the programs, each in a thread of its own.
+//! Asks the programs, each in its own thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -107,7 +107,7 @@ fn openssl_is_there(facts: &HostFacts) -> Outcome {
     }
 }
 
-/// A program that did not answer: nothing can be said, and its silence may be a fault of its own.
+/// A program that did not answer: nothing can be said, and its silence may be another fault.
 fn silent(id: &str, words: String, finding: Option<Finding>) -> Outcome {
     Outcome::of(finding.into_iter().collect(), vec![Skipped::new(id, words)])
 }

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 exchange over a connection of its own, every step within a deadline.
+//! One HTTP/1.1 exchange over its own connection, every step within a deadline.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};

@@ -18,7 +18,7 @@ use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, TlsFau
 const MODERN: &str = "2026-07-28";
 /// JSON-RPC errors of a server of the modern era: header mismatch, unsupported protocol version.
 const MODERN_ERRORS: [i64; 2] = [-32020, -32022];
-/// Requests in one session over connections of their own. By chance all of them reach the same of two workers once in
+/// Requests in one session over their own connections. By chance all of them reach the same of two workers once in
 /// five hundred times.
 const ASKED: u32 = 8;
 /// Pages of `tools/list` that are read.
