@@ -132,9 +132,9 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["proxy-pair-unknown"],
     ),
     by(
-        "tests/certs/rollover.rs",
+        "tests/certs/interrupted.rs",
         "an_interrupted_begin_is_named_as_that_by_every_command",
-        "three_steps_change_the_ca_and_every_moment_has_a_valid_certificate",
+        "tests/certs/rollover.rs::three_steps_change_the_ca_and_every_moment_has_a_valid_certificate",
         &["certs-rotation-open"],
     ),
     by(
