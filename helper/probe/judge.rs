@@ -6,7 +6,7 @@ use super::answers::{ANSWERS, Case, found_late, seconds, status, text};
 use super::hosts;
 use super::state::{Behind, Callability};
 use super::target::NAME;
-use super::wire::{Era, Got, ProbeTarget, Seen, Server, Step, Try};
+use super::wire::{Era, Got, ProbeTarget, Seen, Server, Step, TlsFault, Try};
 use crate::answer::count;
 use crate::redact;
 use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
@@ -187,9 +187,7 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
         RuleId::UpstreamNotMcp if *case.got == Got::Http2 => finding.with_remedy(Remedy::OnlyHttp2),
         RuleId::UpstreamNotMcp if matches!(case.got, Got::WrongType(_)) => finding.with_remedy(Remedy::ContentType),
         RuleId::UpstreamSlash307 => finding.with_remedy(Remedy::RedirectsAway),
-        RuleId::UpstreamTlsFailed if matches!(case.got, Got::Tls(fault) if fault.is_of_handshake()) => {
-            finding.with_remedy(Remedy::Handshake)
-        }
+        RuleId::UpstreamTlsFailed => with_tls_remedy(finding, case.got),
         RuleId::UpstreamWrongScheme if case.is_forced_to_tls() => finding.with_remedy(Remedy::ForcedTls),
         RuleId::UpstreamWrongScheme => {
             finding.with_remedy(Remedy::OtherUrl { request: &url(target, !target.https, target.port) })
@@ -210,6 +208,18 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
             finding.with(format!("nothing {place} listens on port {}", target.port))
         }
         _ => finding,
+    }
+}
+
+/// What is wrong with the certificate, where it is not its issuer.
+fn with_tls_remedy(finding: Finding, got: &Got) -> Finding {
+    let Got::Tls(fault) = got else { return finding };
+    match fault {
+        TlsFault::Expired | TlsFault::NotYetValid => finding.with_remedy(Remedy::OutOfDate),
+        TlsFault::OtherName(_) => finding.with_remedy(Remedy::OtherName),
+        TlsFault::NotForServers => finding.with_remedy(Remedy::OtherUse),
+        TlsFault::NotTls | TlsFault::ClientCertificate | TlsFault::Other(_) => finding.with_remedy(Remedy::Handshake),
+        TlsFault::UnknownIssuer | TlsFault::NoAnchor => finding,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is made of servers that answer in the test's own process: the client asks them, the judge judges what it saw.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::client::network::Tcp;
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
 use super::state::{Behind, Callability};
-use super::wire::{Allowed, Got, ProbeTarget, Seen, Server, Step, Trust, Try};
+use super::wire::{Allowed, Got, ProbeTarget, Seen, Server, Step, TlsFault, Trust, Try};
 use crate::rules::{self, RuleId, Severity};
 
 /// Answers every request with these bytes, over TLS where a configuration is given; returns its port.
@@ -371,6 +372,17 @@ fn what_is_wrong_with_a_certificate_is_told_in_words_and_a_failed_handshake_is_n
     let reason = |verdict: RouteVerdict| verdict.reason.unwrap();
     let names = asked(serve(mcp(), Some(other_name)), trust.clone());
     assert_eq!(reason(names), "has a certificate for wiki.internal, *.corp.example, not for localhost");
+
+    let fix = |fault: TlsFault| {
+        let target = wiki(443, trust.clone());
+        let got = Got::Tls(fault);
+        let entry = Try { step: Step::Discover, path: "/mcp".into(), host: target.tunnel_host.clone(), got, ms: 1 };
+        let seen = Seen { tries: vec![entry], ..Seen::default() };
+        judge(&target, &seen, &Behind::default(), false).finding.unwrap().fix
+    };
+    let faults = [TlsFault::UnknownIssuer, TlsFault::Expired, TlsFault::OtherName(Vec::new()), TlsFault::NotForServers];
+    let fixes: BTreeSet<String> = faults.map(fix).into_iter().collect();
+    assert_eq!(fixes.len(), 4, "each is fixed in another way: {fixes:#?}");
 
     // Closed in the middle of the handshake; an alert in place of one.
     let certificate = rules::finding(RuleId::UpstreamTlsFailed).fix;

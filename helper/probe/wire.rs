@@ -315,13 +315,6 @@ pub(crate) enum TlsFault {
     Other(String),
 }
 
-impl TlsFault {
-    /// Whether it is not the certificate.
-    pub(crate) fn is_of_handshake(&self) -> bool {
-        matches!(self, Self::NotTls | Self::ClientCertificate | Self::Other(_))
-    }
-}
-
 /// An HTTP answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

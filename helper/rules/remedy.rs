@@ -36,6 +36,12 @@ pub(crate) enum Remedy<'a> {
     ContentType,
     /// A server redirects to where no MCP server answers.
     RedirectsAway,
+    /// The time of a server's certificate is over, or has not come.
+    OutOfDate,
+    /// A server's certificate is for other names than the route's.
+    OtherName,
+    /// A server's certificate is for another use.
+    OtherUse,
     /// A server ends the TLS handshake, or does not take part in it.
     Handshake,
     /// A web server has another site, or none, for the tunnel's host name.
@@ -138,6 +144,20 @@ impl Remedy<'_> {
                  host name there",
                 "exempt the MCP path from the redirect, in the server or in the proxy in front of it, or point the route \
                  to the MCP server itself",
+            ),
+            Self::OutOfDate => (
+                "every client that checks the certificate refuses it, whatever it trusts",
+                "renew the server's certificate; if its dates are right, set the clock of the engine's host",
+            ),
+            Self::OtherName => (
+                "the host in the route must be one of the certificate's subject alternative names; the common name does \
+                 not count",
+                "write a host of the certificate into the route, if the proxy can resolve it, or give the server a \
+                 certificate for the host in the route",
+            ),
+            Self::OtherUse => (
+                "a certificate for clients, or for signing, does not prove a server",
+                "give the server a certificate with the extended key usage `serverAuth`",
             ),
             Self::Handshake => (
                 "it speaks no TLS on this port or only versions before 1.2, wants a client certificate, or knows no site \

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::data::{CallData, Possibility, Waited};
+use super::data::{CallData, Possibility, Reached, Waited};
 use super::judge::{CallFacts, Course, Line, judge};
 use crate::answer::{Error, Skipped};
 use crate::caller::Caller;
@@ -165,9 +165,10 @@ fn watch(
         }
         let course = judge(seen)?;
         let seconds = started.elapsed().as_secs();
-        if course.reached != said && course.reached.is_some() {
+        let is_on_its_way = course.reached.is_some_and(|reached| reached != Reached::NotToCloudflared);
+        if course.reached != said && is_on_its_way {
             said = course.reached;
-            say(caller, seconds, &course.sentence(limit));
+            say(caller, seconds, &course.sentence(started.elapsed()));
         }
         if course.is_over(last.elapsed()) || started.elapsed() >= limit {
             return Ok(course);
