@@ -40,7 +40,7 @@ pub(crate) struct Waited {
 }
 
 /// Who waits asks servers so often before silence is their answer: a machine that is busy for a moment is not a fault.
-const ASKS: u32 = 3;
+const ASKS: u32 = 2;
 
 /// Whether another look can change anything, after the servers were asked so often.
 fn is_over(state: &StackState, asks: u32, elapsed: Duration, limit: Duration) -> bool {
@@ -141,9 +141,9 @@ mod tests {
             (&revived, 1, 6, 0, true),
             (&revived, 1, 6, 240, false),
             (&silent, 1, 5, 240, false),
-            (&silent, 3, 15, 240, true),
-            (&unasked, 2, 5, 240, false),
-            (&unasked, 3, 5, 240, true),
+            (&silent, 2, 15, 240, true),
+            (&unasked, 1, 5, 240, false),
+            (&unasked, 2, 5, 240, true),
             (&unasked, 1, 1, 0, true),
         ] {
             let found = is_over(state, asks, seconds(elapsed), seconds(limit));

@@ -101,7 +101,7 @@ fn failing_docker(at: &Path, proxy: &str, failing: usize, after: &str) -> String
 }
 
 /// An attempt that brought no answer, and a proxy that was restarted meanwhile, say nothing about the servers: they are
-/// asked once more; `up`, which waits, asks three times.
+/// asked once more; `up`, which waits, asks twice as often.
 #[test]
 fn engine_probe_asks_again_where_nothing_was_asked() {
     let Some(engine) = engine("a probe that fails") else { return };
@@ -111,8 +111,8 @@ fn engine_probe_asks_again_where_nothing_was_asked() {
     let parent = folder();
     let restart = format!("docker restart {proxy} >/dev/null;");
     for (command, failing, after, attempts, state) in [
-        ("up", 5, "", 6, "callable"),
-        ("up", 9, "", 6, "not-checked"),
+        ("up", 3, "", 4, "callable"),
+        ("up", 9, "", 4, "not-checked"),
         ("probe", 1, restart.as_str(), 2, "callable"),
         ("status", 1, restart.as_str(), 2, "callable"),
         ("probe", 1, "", 2, "callable"),
