@@ -44,6 +44,15 @@ pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>, 
     Some(String::from_utf8_lossy(&filled).into_owned())
 }
 
+/// Assignments as text.
+fn shown(parsed: Parsed<'_>) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let text = |value| match value {
+        Cow::Borrowed(value) => String::from_utf8_lossy(value),
+        Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
+    };
+    parsed.assignments.into_iter().map(move |a| (a.key, text(a.value)))
+}
+
 impl EnvFile {
     /// Takes the file's content as it is.
     pub(crate) fn new(content: impl Into<Vec<u8>>) -> Self {
@@ -67,13 +76,24 @@ impl EnvFile {
         self.assignments().collect()
     }
 
+    /// The same, where the file may refer to variables from outside.
+    pub(crate) fn values_with(&self, outer: &Variables<'_>) -> Variables<'_> {
+        shown(parse::parse(&self.bytes, outer)).collect()
+    }
+
+    /// Every variable as `format: raw` takes it: all that is behind the `=`.
+    pub(crate) fn raw_values(&self) -> Variables<'_> {
+        let lines = self.bytes.split(|b| *b == b'\n').map(String::from_utf8_lossy);
+        let pair = |line: Cow<'_, str>| {
+            let (name, value) = line.trim_end_matches('\r').split_once('=')?;
+            (!name.starts_with('#')).then(|| (Cow::Owned(name.trim().to_owned()), Cow::Owned(value.to_owned())))
+        };
+        lines.filter_map(pair).collect()
+    }
+
     /// Every assignment, in the order of the file.
     pub(crate) fn assignments(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let shown = |value| match value {
-            Cow::Borrowed(value) => String::from_utf8_lossy(value),
-            Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
-        };
-        self.parse().assignments.into_iter().map(move |a| (a.key, shown(a.value)))
+        shown(self.parse())
     }
 
     /// A text of a compose file with the variables of this file put in; `None` where Compose refuses it.
@@ -131,7 +151,7 @@ impl EnvFile {
     }
 
     fn parse(&self) -> Parsed<'_> {
-        parse::parse(&self.bytes)
+        parse::parse(&self.bytes, &BTreeMap::new())
     }
 
     fn about(&self, key: &str) -> About<'_> {

@@ -96,8 +96,10 @@ fn refusal(output: &Output, found: &Found, deployment: &Deployment) -> Finding {
 }
 
 /// Words of Compose's errors about files; between them are names, paths and values of the person's.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "Additional property",
+    "dependency cycle detected",
+    "unsupported env_file format",
     "cannot extend service",
     "depends on undefined service",
     "did not find expected",
@@ -157,6 +159,7 @@ mod tests {
                 "service \"a\" refers to undefined network n: invalid compose project",
                 Some("service \"a\" refers to undefined network n: invalid compose project"),
             ),
+            ("dependency cycle detected: a -> b -> a", Some("dependency cycle detected: a -> b -> a")),
             ("${SECRET", None),
         ] {
             assert_eq!(shown(line, "/d").as_deref(), expected);

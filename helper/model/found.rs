@@ -207,7 +207,11 @@ impl Found {
             Some(pulled[at].clone())
         });
         let mut tree = merge::named_variables(tree, &lookup, &room);
-        let files = self.env_files.iter().filter_map(|(path, file)| Some((path.clone(), file.as_ref()?.values())));
+        let raw: Vec<String> = merge::raw_files(&tree).iter().filter_map(|path| inside(path)).collect();
+        let read = self.env_files.iter().filter_map(|(path, file)| Some((path, file.as_ref()?)));
+        let files = read.map(|(path, file)| {
+            (path.clone(), if raw.contains(path) { file.raw_values() } else { file.values_with(&env) })
+        });
         merge::add_variables(&mut tree, &files.collect(), &room);
         self.stack = self.stack_of(tree);
         self.parts = pulled.into_iter().chain(named).collect();

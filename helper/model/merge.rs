@@ -153,6 +153,14 @@ pub(super) fn env_files(tree: &Value) -> Vec<(String, bool)> {
     names.iter().filter_map(|name| at(tree, &["services", name, "env_file"])).flat_map(listed).collect()
 }
 
+/// Those of them that are taken as they are written.
+pub(super) fn raw_files(tree: &Value) -> Vec<String> {
+    let names = super::stack::names(tree);
+    let lists = names.iter().filter_map(|name| at(tree, &["services", name, "env_file"])?.as_sequence());
+    let is_raw = |file: &&Value| at(file, &["format"]).and_then(yaml::scalar).as_deref() == Some("raw");
+    lists.flatten().filter(is_raw).filter_map(|file| yaml::scalar(at(file, &["path"])?)).collect()
+}
+
 /// The paths of one `env_file:`, in its three spellings.
 fn listed(files: &Value) -> Vec<(String, bool)> {
     let one = |file: &Value| match yaml::scalar(file) {

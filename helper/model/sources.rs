@@ -1,5 +1,7 @@
 //! The compose files of a directory, each read for itself: the names that Compose tries, and what a file pulls in.
 
+use std::collections::VecDeque;
+
 use super::{merge, paths};
 use crate::answer::{Finding, Subject};
 use crate::config::stamp::{Authorship, origin};
@@ -141,9 +143,9 @@ pub(super) fn pulled_in<'a>(
     files: impl Iterator<Item = &'a ComposeFile>,
 ) -> (Vec<Pulled>, Vec<String>) {
     let (mut pulled, mut outside) = (Vec::<Pulled>::new(), Vec::new());
-    let mut open: Vec<Reference> =
+    let mut open: VecDeque<Reference> =
         files.filter_map(|file| file.value.as_ref().ok()).flat_map(|value| references(value, &[])).collect();
-    while let Some(reference) = open.pop() {
+    while let Some(reference) = open.pop_front() {
         let Some(name) = inside(&reference.path) else {
             outside.push(reference.path);
             continue;

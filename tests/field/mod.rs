@@ -32,12 +32,6 @@ const ELSEWHERE: &[Elsewhere] = &[
     ),
     by(
         "tests/commands/namespace.rs",
-        "a_proxy_on_loopback_is_reached_from_its_own_namespace_only",
-        "",
-        &["listen-loopback"],
-    ),
-    by(
-        "tests/commands/namespace.rs",
         "what_the_shared_namespace_leaves_open_is_said_where_it_matters",
         "",
         &["namespace-shared"],

@@ -1,7 +1,7 @@
 //! Compose's grammar of `.env`: that of `dotenv` in compose-go, as Compose 2.26 has it; the tests ask Compose itself.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::interpolate::{self, Room, Unusable};
@@ -120,11 +120,11 @@ pub(super) fn line_of(bytes: &[u8], at: usize) -> usize {
     bytes[..at.min(bytes.len())].iter().filter(|b| **b == b'\n').count() + 1
 }
 
-/// Reads a whole file.
-pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
+/// Reads a whole file; `outer` are the variables that it may refer to and does not set itself.
+pub(super) fn parse<'a>(bytes: &'a [u8], outer: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Parsed<'a> {
     match utf16(bytes) {
         Some(text) => {
-            let Parsed { assignments, mut faults } = Reader::new(text.as_bytes()).read();
+            let Parsed { assignments, mut faults } = Reader::new(text.as_bytes(), outer).read();
             faults.insert(0, EnvFault::Utf16);
             let owned = |Assignment { key, value, span, quote }: Assignment<'_>| Assignment {
                 key: Cow::Owned(key.into_owned()),
@@ -134,7 +134,7 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
             };
             Parsed { assignments: assignments.into_iter().map(owned).collect(), faults }
         }
-        None => Reader::new(bytes).read(),
+        None => Reader::new(bytes, outer).read(),
     }
 }
 
@@ -189,9 +189,12 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    fn new(bytes: &'a [u8], outer: &BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Self {
         let at = if bytes.starts_with("\u{feff}".as_bytes()) { 3 } else { 0 };
-        let values = bytes.contains(&b'$').then(HashMap::new);
+        let owned = |(name, value): (&Cow<'_, str>, &Cow<'_, str>)| {
+            (Cow::Owned(name.to_string()), Cow::Owned(value.as_bytes().to_vec()))
+        };
+        let values = bytes.contains(&b'$').then(|| outer.iter().map(owned).collect());
         Self { bytes, at, parsed: Parsed::default(), values, room: Room::default(), counted: (0, 1) }
     }
 
