@@ -338,10 +338,8 @@ impl Gateway {
             if let Some(why) = self.refusal(&upstream)
                 && mentioned
             {
-                return Err(Error::request(
-                    format!("route `{name}` leads to {upstream}, {why}"),
-                    refusal_hint(&upstream),
-                ));
+                let hint = refusal_hint(&upstream, self.allowed_ips());
+                return Err(Error::request(format!("route `{name}` leads to {upstream}, {why}"), hint));
             }
         }
         Ok(())
@@ -366,6 +364,8 @@ impl Gateway {
     }
 }
 
+const LOOPBACK_HINT: &str = "for a server on this host use `host.docker.internal` and let the server listen on all interfaces; better, run it as a service in docker-compose.override.yaml and use the service's name";
+
 /// Why the proxy cannot read its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GatewayFault {
@@ -380,12 +380,19 @@ pub(crate) fn gateway_fault(fault: &GatewayFault, inside: &str) -> Finding {
     rules::finding(fault.rule).with(format!("`{inside}`: {}", fault.text))
 }
 
-fn refusal_hint(upstream: &Upstream) -> &'static str {
-    if upstream.is_own_loopback() {
-        "for a server on this host use `host.docker.internal` and let the server listen on all interfaces; better, run it as a service in docker-compose.override.yaml and use the service's name"
-    } else {
-        "name every range that is dialled in `allowed_ips`; it replaces the private ranges"
+/// What to ask for instead, or besides: a list of ranges that keeps those of now.
+fn refusal_hint(upstream: &Upstream, allowed: Option<&[String]>) -> String {
+    let crate::deployment::route::Host::Address(address) = upstream.host() else { return LOOPBACK_HINT.into() };
+    if address.is_loopback() || address.is_unspecified() {
+        return LOOPBACK_HINT.into();
     }
+    let private = || ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(str::to_owned).to_vec();
+    let ranges = allowed.map_or_else(private, <[String]>::to_vec);
+    let all: Vec<String> = ranges.into_iter().chain([address.to_string()]).collect();
+    format!(
+        "add {} to the request: the list replaces what the proxy may dial now",
+        serde_json::json!({"allowed_ips": all})
+    )
 }
 
 /// The file inside `data/` that a path in the proxy's container refers to.

@@ -140,6 +140,7 @@ fn summary(verdict: &LogVerdict, extent: Extent) -> String {
             format!("healthy until cloudflared was stopped: {}; no fault in {lines}", works(verdict))
         }
         _ if verdict.healthy => format!("healthy: {}; no fault in {lines}", works(verdict)),
+        _ if verdict.works => format!("{}; what failed in {lines} was made up for later", works(verdict)),
         _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),
         _ => format!(
             "no fault in {lines}, and neither an edge connection nor an answered call: whether the tunnel works is not known"

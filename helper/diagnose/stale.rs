@@ -40,6 +40,9 @@ pub(super) fn drop_stale(declared: &Declared, snapshot: &Snapshot, logs: &mut Lo
     if let Some(started) = running(&declared.services.proxy).and_then(|proxy| proxy.started) {
         logs.forget_before(seconds(started), |fault| fault.rule.is_some_and(|rule| OF_PROXY.contains(&rule)));
     }
+    for container in snapshot.all().iter().filter(|c| c.is_running() && c.is_settled(snapshot.now)) {
+        logs.runs(&container.service);
+    }
     for route in declared.routes() {
         let Some(RouteTarget::Service(service)) = &route.target else { continue };
         let Some(server) = running(service) else { continue };

@@ -131,6 +131,27 @@ pub(super) fn stopped(service: &str) -> Finding {
     finding.with_remedy(Remedy::Ended)
 }
 
+/// Servers that said that they stop in good order, and did not start again.
+pub(super) fn judge_stops(logs: &Logs, findings: &mut Vec<Finding>) {
+    // The whole stack was stopped.
+    if logs.agents().any(|stream| stream.agent.is_stopped()) {
+        return;
+    }
+    let connected = logs.agents().any(|stream| stream.agent.registered() > 0);
+    for stream in logs.streams.iter().filter(|stream| writer_of(&stream.name).is_none()) {
+        let Some(kept) = stream.life.stopped() else { continue };
+        let stopped = quote_kept(&stream.name, kept);
+        if stream.life.has_served() {
+            let severity = if connected { Severity::Error } else { Severity::Warning };
+            findings.push(self::stopped(&stream.name).with_severity(severity).with(stopped));
+        } else if !findings.iter().any(|f| f.id == RuleId::UpstreamStdio) {
+            let finding = rules::finding(RuleId::UpstreamStdio).with(stopped);
+            let named = !stream.name.is_empty();
+            findings.push(if named { finding.about(Subject::service(&stream.name)) } else { finding });
+        }
+    }
+}
+
 /// A container that ended once with a code that says that it failed.
 fn ended_once(stream: &Stream, findings: &[Finding]) -> Option<Finding> {
     let code = stream.life.code.filter(|code| !matches!(code, 0 | 137 | 143))?;

@@ -34,3 +34,12 @@ pub(super) fn writer_of(service: &str) -> Option<Writer> {
         _ => None,
     }
 }
+
+/// A container's name without the number that Compose gives it.
+pub(crate) fn service(container: &str) -> &str {
+    let name = container.trim_end_matches(|c: char| c.is_ascii_digit());
+    match name.strip_suffix(['-', '_']) {
+        Some(service) if name.len() < container.len() && !service.is_empty() => service,
+        _ => container,
+    }
+}

@@ -1,5 +1,7 @@
 //! Whether a line says of itself that it reports an error, in the formats of loggers and runtimes.
 
+use super::last_words;
+
 /// A level is looked for in so many bytes at the beginning of a line.
 const FRONT: usize = 120;
 
@@ -23,6 +25,7 @@ const BEGINNINGS: &[&str] = &[
     "Uncaught ",
     "UnhandledPromiseRejection",
     "Exception in thread",
+    "http: panic serving ",
     "exec ",
     "nginx: [emerg]",
     "npm ERR!",
@@ -48,12 +51,11 @@ const BEGINNINGS: &[&str] = &[
 ];
 
 /// The level that a word names.
-fn severity(word: &str) -> Option<bool> {
+pub(super) fn severity(word: &str) -> Option<bool> {
     match word {
         "ERR" | "ERROR" | "FTL" | "FATAL" | "CRITICAL" | "CRIT" | "SEVERE" | "ALERT" | "EMERG" | "PANIC" => Some(true),
-        "INF" | "INFO" | "WRN" | "WARN" | "WARNING" | "DBG" | "DEBUG" | "TRACE" | "NOTICE" | "DEPRECATED" => {
-            Some(false)
-        }
+        "INF" | "INFO" | "WRN" | "WARN" | "WARNING" | "DBG" | "DEBUG" | "TRACE" | "NOTICE" | "DEPRECATED" | "LOG"
+        | "HINT" | "DETAIL" | "STATEMENT" => Some(false),
         _ => None,
     }
 }
@@ -70,7 +72,7 @@ fn is_severe(value: &str) -> bool {
 }
 
 /// The word in front of the first colon of an exception (`java.lang.RuntimeException: …`, `TypeError [CODE]: …`).
-fn is_exception(text: &str) -> bool {
+pub(super) fn is_exception(text: &str) -> bool {
     let Some((front, _)) = text.split_once(':') else { return false };
     let name = front.split(" [").next().unwrap_or(front);
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$');
@@ -94,35 +96,10 @@ fn untagged(text: &str) -> &str {
     }
 }
 
-/// How programs end that write no level: argparse and clap behind their name, Elixir, Ruby and uv.
-fn is_last_word(text: &str) -> bool {
-    let capital = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
-    let of_program = text.split_once(": error: ").is_some_and(|(name, _)| {
-        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-        !name.is_empty() && name.chars().all(part) && severity(&name.to_ascii_uppercase()).is_none()
-    });
-    of_program
-        || text.strip_prefix("× ").is_some_and(capital)
-        || text.strip_prefix("** (").is_some_and(|rest| capital(rest) && rest.contains(") "))
-        || text.ends_with("Error)") && text.contains(":in ")
-}
-
-/// Whether Node says its version, as it does behind the exception that ended it.
-pub(crate) fn is_end_of_node(text: &str) -> bool {
-    let version = text.trim_end().strip_prefix("Node.js v");
-    version.is_some_and(|version| version.split('.').count() == 3 && version.starts_with(|c: char| c.is_ascii_digit()))
-}
-
-/// Whether the line is of what Node prints between an exception and its version.
-pub(crate) fn is_of_stack(text: &str) -> bool {
-    text.trim().is_empty() || text.starts_with([' ', '\t', '}']) || text.starts_with("Emitted 'error' event")
-}
-
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
 pub(crate) fn is_error(text: &str) -> bool {
     let text = untagged(text);
-    // uv indents it.
-    if is_last_word(text.trim_start_matches(' ')) {
+    if last_words::is_message(text) {
         return true;
     }
     if text.starts_with([' ', '\t']) {
@@ -152,13 +129,25 @@ pub(crate) fn is_error(text: &str) -> bool {
     if bytes.len() > 6 && bytes[0] == b'E' && bytes[1..5].iter().all(u8::is_ascii_digit) && bytes[5] == b' ' {
         return true;
     }
-    leveled(crate::redact::head(text, FRONT))
+    leveled(crate::redact::head(text, FRONT)) == Some(true)
+}
+
+/// Whether the line has a level, and not an error's: the program that printed it goes on.
+pub(super) fn is_calm(text: &str) -> bool {
+    of(text) == Some(false)
+}
+
+/// Whether the line's level is an error's; `None` without one.
+pub(super) fn of(text: &str) -> Option<bool> {
+    let text = untagged(text);
+    let value = FIELDS.iter().find_map(|field| super::line::field(text, field));
+    value.map_or_else(|| leveled(crate::redact::head(text, FRONT)), |value| Some(is_severe(value)))
 }
 
 /// The first word that is a level decides: upper case, or lower case in brackets as nginx and Erlang write it.
-fn leveled(front: &str) -> bool {
+fn leveled(front: &str) -> Option<bool> {
     if front.starts_with("Error") && front[5..].starts_with([':', ' ']) {
-        return true;
+        return Some(true);
     }
     let mut rest = front;
     while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
@@ -171,12 +160,12 @@ fn leveled(front: &str) -> bool {
         // Part of a name (`ERROR_LOG`, `/ERROR/`) is not a level.
         let alone =
             !matches!(before, Some('/' | '_' | '=' | '.' | '"')) && !matches!(after, Some('/' | '_' | '=' | '.' | '"'));
-        if let Some(severe) = found.filter(|_| alone) {
-            return severe;
+        if found.is_some() && alone {
+            return found;
         }
         rest = &rest[at + length..];
     }
-    false
+    None
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::collections::VecDeque;
 
+use super::last_words::{is_carets, is_mark, is_of_stack, is_pointer, is_requirement};
+use super::level;
 use super::line::{self, Line};
 
 /// Lines that are kept of a life: its last ones.
 const LAST: usize = 3;
 /// Bytes that are kept of a line, from its beginning.
 const KEPT: usize = 2048;
+/// What a process prints as it ends comes within so many seconds.
+const ENDING: i64 = 2;
 
 /// A line that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,15 @@ impl Kept {
     }
 }
 
+/// What was printed last, where it sounds like the end of the process.
+#[derive(Clone, Debug)]
+enum Closing {
+    /// Only a process that ends prints it; when.
+    Certain(Option<i64>),
+    /// A failure without a level, as Go's `log.Fatal` prints it, and nothing since.
+    Failure { last: Kept, fatal: bool },
+}
+
 /// What is known of the lives of one container.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
@@ -52,12 +65,94 @@ pub(crate) struct Life {
     pub(crate) code: Option<i32>,
     /// Number of the line that said so.
     last_end: u64,
+    closing: Option<Closing>,
+    /// It listened or answered a call in this life.
+    served: bool,
+    /// The line by which it said that it stops in good order, and nothing since.
+    stopped: Option<Kept>,
+    /// The container runs, whatever it printed last.
+    runs: bool,
 }
 
 impl Life {
     /// Takes a line that was printed.
     pub(crate) fn print(&mut self, number: u64, line: &Line<'_>) {
+        let later = |at: Option<i64>| at.zip(line.at).is_some_and(|(ended, now)| now - ended > ENDING);
+        let goes_on = !line.text.trim().is_empty()
+            && match &self.closing {
+                Some(Closing::Certain(at)) => level::is_calm(line.text) || later(*at),
+                Some(Closing::Failure { .. }) => !is_of_stack(line.text) && !is_mark(line.text),
+                None => false,
+            };
+        if goes_on {
+            self.closing = None;
+        }
         self.pass(number, line.at, line.text.as_bytes());
+    }
+
+    /// The line before was part of what nothing caught, or of how to call the program.
+    pub(crate) fn is_behind_mark(&self) -> bool {
+        let before = self.recent.iter().rev().nth(1).map(|kept| String::from_utf8_lossy(&kept.text).into_owned());
+        before.is_some_and(|text| is_carets(&text) || is_mark(&text))
+    }
+
+    /// Whether an error was reported in this life.
+    pub(crate) fn complains(&self) -> bool {
+        self.complaint.is_some()
+    }
+
+    /// What was printed last is the end of the process.
+    pub(crate) fn closes(&mut self, at: Option<i64>) {
+        self.closing = Some(Closing::Certain(at));
+    }
+
+    /// A failure without a level: the end of the process, if nothing follows and it served nothing.
+    pub(crate) fn may_close(&mut self, number: u64, line: &Line<'_>) {
+        if !self.served && self.closing.is_none() {
+            let last = Kept::of(number, line.at, line.text.as_bytes());
+            // Go's `log`, whose stamp has slashes.
+            let fatal = line.stamps.contains('/') || is_requirement(line.text);
+            self.closing = Some(Closing::Failure { last, fatal });
+        }
+    }
+
+    /// The failure without a level that was printed last, and whether it is one that programs end of.
+    pub(crate) fn take_failure(&mut self) -> Option<(Kept, bool)> {
+        match self.closing.take_if(|closing| matches!(closing, Closing::Failure { .. }))? {
+            Closing::Failure { last, fatal } => Some((last, fatal)).filter(|_| !self.runs && !self.served),
+            Closing::Certain(_) => None,
+        }
+    }
+
+    /// Whether the last words are those of a process that ended.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.runs && matches!(self.closing, Some(Closing::Certain(_)))
+    }
+
+    /// It listens.
+    pub(crate) fn listens(&mut self) {
+        self.served = true;
+        (self.closing, self.stopped) = (None, None);
+    }
+
+    /// Whether it listened or answered in this life.
+    pub(crate) fn has_served(&self) -> bool {
+        self.served
+    }
+
+    /// It says that it stops in good order.
+    pub(crate) fn stops(&mut self, number: u64, line: &Line<'_>) {
+        self.stopped.get_or_insert_with(|| Kept::of(number, line.at, line.text.as_bytes()));
+    }
+
+    /// The line by which it said that it stopped, where nothing later says otherwise.
+    pub(crate) fn stopped(&self) -> Option<&Kept> {
+        self.stopped.as_ref().filter(|_| !self.runs && self.code.is_none())
+    }
+
+    /// The container runs, whatever it printed last.
+    pub(crate) fn runs(&mut self) {
+        self.runs = true;
     }
 
     /// Takes a line that nothing else is wanted of.
@@ -80,7 +175,7 @@ impl Life {
 
     /// The program says that it began, or began well.
     pub(crate) fn start(&mut self) {
-        self.complaint = None;
+        (self.complaint, self.closing, self.stopped, self.served) = (None, None, None, false);
     }
 
     /// The container ended with a code, as line `number` says.
@@ -99,7 +194,7 @@ impl Life {
         }
         self.ended = self.last_lines();
         self.recent.clear();
-        self.complaint = None;
+        self.start();
     }
 
     /// Whether anything was printed since the last end.
@@ -111,6 +206,7 @@ impl Life {
     pub(crate) fn serves(&mut self) {
         (self.failures, self.successes, self.kills, self.code) = (0, 0, 0, None);
         self.ended.clear();
+        self.listens();
     }
 
     /// How often it ended, whatever the code.
@@ -121,8 +217,13 @@ impl Life {
     /// The error of the present life and the last lines that were printed in it, at most two.
     fn last_lines(&self) -> Vec<Kept> {
         let mut lines: Vec<Kept> = self.complaint.iter().cloned().collect();
+        let alone = lines.is_empty();
         for kept in self.recent.iter().rev() {
-            if lines.len() < 2 && !lines.iter().any(|known| known.number == kept.number && known.text == kept.text) {
+            let says = alone || !is_pointer(&String::from_utf8_lossy(&kept.text));
+            if says
+                && lines.len() < 2
+                && !lines.iter().any(|known| known.number == kept.number && known.text == kept.text)
+            {
                 lines.push(kept.clone());
             }
         }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use time::{Date, Month};
-
+use super::journal::{self, Origin};
+use super::kind::service;
+use super::stamp::{common_stamp, inner_stamp, stamp};
 use crate::redact::head;
 
 /// A prefix is at most this long: a container's name and the blanks behind it.
@@ -14,6 +15,8 @@ const PREFIX: usize = 200;
 pub(crate) struct Line<'a> {
     /// Name of the container in front of the bar, without its number; `None` for a bare line.
     pub(crate) source: Option<&'a str>,
+    /// Whose it is in a host's journal, where it is no program's of the stack.
+    pub(crate) host: Option<Origin<'a>>,
     /// When it was written, in seconds since 1970.
     pub(crate) at: Option<i64>,
     /// The time stamps in front of it, as they stand.
@@ -51,7 +54,14 @@ impl<'a> Line<'a> {
     /// Takes a plain line apart.
     pub(crate) fn parse(plain: &'a str) -> Self {
         let (source, rest) = prefix(plain);
-        Self::of(source, None, rest)
+        let Some((origin, said)) = journal::front(plain).filter(|_| source.is_none()) else {
+            return Self::of(source, None, rest);
+        };
+        // A unit may run Compose, which puts its own prefix behind.
+        match (prefix(said), origin) {
+            ((Some(name), said), _) | ((None, said), Origin::Program(name)) => Self::of(Some(name), None, said),
+            ((None, said), origin) => Self { host: Some(origin), ..Self::of(None, None, said) },
+        }
     }
 
     /// A line whose container, and perhaps its moment, are known: `text` is what the program itself printed.
@@ -75,7 +85,7 @@ impl<'a> Line<'a> {
             at = inner_stamp(text).or_else(|| common_stamp(text));
         }
         let stamps = &rest[..rest.len() - text.len()];
-        Self { source, at, stamps, console, text }
+        Self { source, host: None, at, stamps, console, text }
     }
 }
 
@@ -110,15 +120,6 @@ fn front(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((name, if bytes.get(bar + 1) == Some(&b' ') { bar + 2 } else { bar + 1 }))
 }
 
-/// A container's name without the number that Compose gives it.
-pub(crate) fn service(container: &str) -> &str {
-    let name = container.trim_end_matches(|c: char| c.is_ascii_digit());
-    match name.strip_suffix(['-', '_']) {
-        Some(service) if name.len() < container.len() && !service.is_empty() => service,
-        _ => container,
-    }
-}
-
 fn level(text: &str) -> bool {
     ["INF ", "WRN ", "ERR ", "DBG ", "FTL "].iter().any(|level| text.starts_with(level))
 }
@@ -132,83 +133,6 @@ fn buried(text: &str) -> Option<(i64, usize)> {
         let (seconds, _) = stamp(text.get(start..)?)?;
         Some((seconds, at + 2))
     })
-}
-
-/// The moment of a time stamp that is alone on its line, in seconds since 1970.
-pub(crate) fn stamped_at(alone: &str) -> Option<i64> {
-    stamp(alone).map(|(seconds, _)| seconds)
-}
-
-fn number(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0i64, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-}
-
-/// A time stamp at the beginning: RFC 3339, also with a blank in the middle, and the one of Go's `log`. The seconds and
-/// how long it is.
-fn stamp(text: &str) -> Option<(i64, usize)> {
-    let bytes = text.as_bytes();
-    if bytes.len() < 19 || !bytes[0].is_ascii_digit() {
-        return None;
-    }
-    let separator = bytes[4];
-    if !matches!(separator, b'-' | b'/') || bytes[7] != separator || !matches!(bytes[10], b'T' | b' ') {
-        return None;
-    }
-    if bytes[13] != b':' || bytes[16] != b':' {
-        return None;
-    }
-    let (year, month, day) = (number(&bytes[0..4])?, number(&bytes[5..7])?, number(&bytes[8..10])?);
-    let (hour, minute, second) = (number(&bytes[11..13])?, number(&bytes[14..16])?, number(&bytes[17..19])?);
-    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
-    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
-    let days = i64::from(date.to_julian_day() - 2_440_588);
-    let mut length = 19;
-    if bytes.get(length) == Some(&b'.') {
-        length += 1 + bytes[length + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
-    }
-    let mut offset = 0;
-    match bytes.get(length) {
-        Some(b'Z') => length += 1,
-        Some(sign @ (b'+' | b'-')) if bytes.get(length + 3) == Some(&b':') && bytes.len() >= length + 6 => {
-            let seconds = number(&bytes[length + 1..length + 3])? * 3600 + number(&bytes[length + 4..length + 6])? * 60;
-            offset = if *sign == b'+' { seconds } else { -seconds };
-            length += 6;
-        }
-        _ => {}
-    }
-    Some((days * 86_400 + hour * 3600 + minute * 60 + second - offset, length))
-}
-
-/// The time in `time=…` or `"time":"…"`.
-fn inner_stamp(text: &str) -> Option<i64> {
-    let at =
-        ["time=\"", "time=", "\"time\":\"", "\"ts\":\""].iter().find_map(|key| Some(text.find(key)? + key.len()))?;
-    stamp(text.get(at..)?).map(|(seconds, _)| seconds)
-}
-
-/// The time in brackets of the common log format, `[26/Nov/2026:04:01:21 +0000]`, and of Django's server, which has a
-/// blank behind the year and no zone; and of gunicorn, `[2026-11-26 04:01:21 +0000]`.
-fn common_stamp(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let inside = head(text, PREFIX).split_once('[')?.1;
-    if let Some((seconds, _)) = stamp(inside) {
-        return Some(seconds);
-    }
-    let bytes = inside.as_bytes();
-    let shape = bytes.len() >= 20 && bytes[2] == b'/' && bytes[6] == b'/' && matches!(bytes[11], b':' | b' ');
-    let month = MONTHS.iter().position(|month| inside.get(3..6) == Some(month)).filter(|_| shape)?;
-    let iso = format!("{}-{:02}-{}T{}Z", inside.get(7..11)?, month + 1, inside.get(0..2)?, inside.get(12..20)?);
-    let (seconds, _) = stamp(&iso)?;
-    let zone = inside.get(20..26).and_then(|zone| zone.strip_prefix(' '));
-    let offset = zone.and_then(|zone| {
-        let minutes = number(&zone.as_bytes()[1..3])? * 60 + number(&zone.as_bytes()[3..5])?;
-        match zone.as_bytes()[0] {
-            b'+' => Some(minutes * 60),
-            b'-' => Some(-minutes * 60),
-            _ => None,
-        }
-    });
-    Some(seconds - offset.unwrap_or(0))
 }
 
 /// The value of a field: `name=value` and `name="value"` of the console and logfmt, `"name":"value"` and `"name":1` of
@@ -260,7 +184,7 @@ mod tests {
             "cloudflared-1  | 2026-11-22T20:45:19.194122851Z 2026-11-22T20:45:19Z INF Starting tunnel",
             "2026-11-22 20:45:19.529961+00:002026-11-22T20:45:19Z INF Starting tunnel",
             "2026-11-22T22:45:19+02:00 INF Starting tunnel",
-            "Nov 22 20:45:19 host docker[1]: 2026-11-22T20:45:19Z INF Starting tunnel",
+            "2026-11-22T21:45:19+0100 pi cloudflared[1]: 2026-11-22T20:45:19Z INF Starting tunnel",
         ] {
             let parsed = Line::parse(line);
             assert_eq!((parsed.at, parsed.console, parsed.text), (Some(at), true, "INF Starting tunnel"), "{line}");

@@ -7,7 +7,9 @@ pub(crate) mod encoding;
 mod ends;
 pub(crate) mod fault;
 pub(crate) mod input;
+mod journal;
 mod kind;
+mod last_words;
 mod level;
 mod life;
 pub(crate) mod line;
@@ -15,8 +17,10 @@ pub(crate) mod matcher;
 pub(crate) mod patterns;
 mod programs;
 mod quote;
+pub(crate) mod stamp;
 pub(crate) mod stream;
 pub(crate) mod table;
+mod traceback;
 pub(crate) mod verdict;
 
 use std::net::IpAddr;
@@ -24,14 +28,16 @@ use std::net::IpAddr;
 use access::Access;
 use fault::{Fault, Faults, Symptom};
 use input::Sink;
+use journal::Origin;
 use line::Line;
 use matcher::{Matcher, Reading, Writer};
-use patterns::{ENGINE_FAILED, Effect, Pattern, Tell, is_engine_error, is_engines_own};
+use patterns::{DAEMON_FAILED, ENGINE_FAILED, Effect, Event, Pattern, Tell, is_engine_error, is_engines_own};
 pub(crate) use quote::quote;
 use stream::Stream;
 use table::{Head, Row};
 
 use crate::answer::Error;
+use crate::rules::RuleId;
 
 /// Most containers of one log that are distinguished; lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
@@ -110,6 +116,13 @@ impl Logs {
         self.streams.iter().find(|s| s.name == service && !s.name.is_empty())
     }
 
+    /// Says that a container runs: what it printed last did not end it.
+    pub(crate) fn runs(&mut self, service: &str) {
+        if let Some(stream) = self.streams.iter_mut().find(|s| s.name == service && !s.name.is_empty()) {
+            stream.life.runs();
+        }
+    }
+
     /// Forgets what a container printed: another life has begun.
     pub(crate) fn forget(&mut self, service: &str) {
         if let Some(stream) = self.streams.iter_mut().find(|s| s.name == service && !s.name.is_empty()) {
@@ -146,7 +159,7 @@ impl Logs {
     /// `NAME exited with code N`, as an attached `docker compose up` says it.
     fn exit(&mut self, number: u64, text: &str) -> bool {
         let Some((name, rest)) = text.split_once(" exited with code ") else { return false };
-        let name = line::service(name.trim());
+        let name = kind::service(name.trim());
         let code = rest.split_whitespace().next().and_then(|code| code.parse().ok());
         let Some(code) = code.filter(|_| !name.is_empty() && !name.contains(' ')) else { return false };
         let at = self.stream(Some(name));
@@ -162,7 +175,12 @@ impl Logs {
 
     /// An error of docker or Compose.
     fn engine_failed(&mut self, number: u64, line: &Line<'_>, pattern: &'static Pattern) {
-        if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) {
+        if pattern.effect == Effect::Event(Event::EngineStart) {
+            self.engine.heal(|f| f.rule == Some(RuleId::DockerDaemonDown));
+        }
+        // What systemd says of the daemon's end says less than the daemon did.
+        let is_told = || self.engine.find(pattern.rule).is_some_and(|f| !f.tells(Tell::Weak));
+        if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) || pattern.has(Tell::Weak) && is_told() {
             return;
         }
         if pattern.effect != Effect::Call {
@@ -239,6 +257,10 @@ impl Logs {
         }
         self.last = self.last.max(line.at);
         let reading = self.matcher.read(line.text);
+        if let Some(origin) = line.host {
+            self.of_host(origin, number, line, &reading);
+            return;
+        }
         let bare = line.source.is_none() && !line.console;
         self.building = bare && (self.building || is_build(line.text));
         if bare && let Some(pattern) = self.engine_pattern(line, &reading) {
@@ -247,13 +269,23 @@ impl Logs {
         }
         let explained = self.streams[at].take(number, line, &reading);
         if bare && !explained {
-            if is_engine_error(line.text) && !self.streams[at].is_recognized() {
+            // The client's own lines have no time in front.
+            if is_engine_error(line.text) && line.stamps.is_empty() && !self.streams[at].is_recognized() {
                 self.engine_failed(number, line, &ENGINE_FAILED);
             } else if level::is_error(line.text) {
                 self.streams[at].unexplained(number, line);
             }
         }
         self.routine = self.needs_routine();
+    }
+
+    /// A line of the host's journal, of dockerd, the kernel or systemd.
+    fn of_host(&mut self, origin: Origin<'_>, number: u64, line: &Line<'_>, reading: &Reading<'_>) {
+        let failed = origin == Origin::Engine && is_engine_error(line.text);
+        let pattern = reading.find(Writer::Engine, |row| !row.has(Tell::Build) && origin != Origin::Other);
+        if let Some(pattern) = pattern.or(failed.then_some(&DAEMON_FAILED)) {
+            self.engine_failed(number, line, pattern);
+        }
     }
 
     /// Forgets faults from before a moment, in seconds since 1970, at which something outside of the log changed what
@@ -293,7 +325,9 @@ impl Sink for Logs {
             let name = String::from_utf8_lossy(name);
             self.passing = self.stream((!name.is_empty()).then_some(&*name));
         }
-        self.streams[self.passing].life.pass(number, None, rest);
+        let life = &mut self.streams[self.passing].life;
+        life.listens();
+        life.pass(number, None, rest);
     }
 
     fn wants_all(&self) -> bool {

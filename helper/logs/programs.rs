@@ -156,9 +156,11 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
         }
         // The line that pip ends with says less than the reason.
         Some(RuleId::PipNoIndex) => has(RuleId::PackageTls),
+        Some(RuleId::ToolFailed) => has(RuleId::UpstreamCallTls),
         Some(RuleId::UnexplainedError) => {
             let own = |other: &&StreamFault<'_>| {
-                other.stream.name == found.stream.name && other.fault.effect == Effect::Fatal
+                let tells = matches!(other.fault.effect, Effect::Fatal | Effect::Outgoing);
+                other.stream.name == found.stream.name && tells
             };
             calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= 3)
         }
@@ -166,15 +168,17 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
     }
 }
 
-/// Whether the container ended with this error.
+/// Whether the container, or the process in it, ended with this error.
 pub(super) fn ended_with(StreamFault { stream, fault }: &StreamFault<'_>) -> bool {
+    if fault.rule != Some(RuleId::UnexplainedError) && fault.effect != Effect::Outgoing {
+        return false;
+    }
     let is_last = |kept: &Kept| match kept.number {
         0 => fault.text.contains(&kept.read().1),
         number => (fault.number..=fault.latest).contains(&number),
     };
-    fault.rule == Some(RuleId::UnexplainedError)
-        && stream.life.code.is_some_and(|code| !matches!(code, 0 | 143))
-        && stream.life.last_words().iter().any(is_last)
+    let failed = stream.life.code.is_some_and(|code| !matches!(code, 0 | 143));
+    failed && stream.life.last_words().iter().any(is_last) || stream.life.is_over()
 }
 
 /// How severe a fault is here; `None` where it is not a fault yet.
@@ -188,8 +192,14 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
         // pip tries five times, which takes it a minute.
         RuleId::PipNoIndex if fault.effect == Effect::Call => Severity::Warning,
         // An exception of one call looks like the one that ended the program.
-        RuleId::UpstreamTraceback if fault.ends < 2 && found.stream.life.failures == 0 => Severity::Warning,
-        RuleId::UnexplainedError if ended_with(found) => Severity::Error,
+        RuleId::UpstreamTraceback
+            if fault.ends < 2 && found.stream.life.failures == 0 && !found.stream.life.is_over() =>
+        {
+            Severity::Warning
+        }
+        // What a tool or a call of the server's own met ends it only as it starts.
+        RuleId::ToolFailed => Severity::Note,
+        _ if ended_with(found) => Severity::Error,
         _ => rule.rule().severity,
     })
 }
@@ -205,6 +215,12 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Working) -> Option<Finding> {
     let evidence =
         Evidence { line, times: (count > 1).then_some(count), ..Evidence::of(&stream.name, loss.text.trim()) };
     Some(about(rules::finding(RuleId::UpstreamSessionLost), service(stream)).with(evidence))
+}
+
+/// A tunnel whose host names come from another account's dashboard.
+pub(super) fn foreign_tunnel<'a>(mut agents: impl Iterator<Item = &'a Stream>) -> Option<Finding> {
+    let (stream, line) = agents.find_map(|stream| Some((stream, stream.agent.foreign()?)))?;
+    Some(rules::finding(RuleId::ForeignTunnel).with(Evidence::of(&stream.name, line.trim())))
 }
 
 /// Whether the service that is called like Anthropic's proxy is another program.

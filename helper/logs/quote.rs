@@ -31,6 +31,6 @@ fn moment(seconds: Option<i64>) -> Option<OffsetDateTime> {
 
 /// Whether a stream and a row of a table are the same service; one of both may have the project in front.
 pub(super) fn same_service(stream: &str, row: &str) -> bool {
-    let row = super::line::service(row);
+    let row = super::kind::service(row);
     !stream.is_empty() && (stream == row || stream.ends_with(row) || row.ends_with(stream))
 }

@@ -79,7 +79,7 @@ impl Head {
         }
         let service =
             self.service.map(|at| cell(at, None)).and_then(|s| s.split_whitespace().next().map(str::to_owned));
-        Some(Row { service: service.unwrap_or_else(|| super::line::service(name).to_owned()), status })
+        Some(Row { service: service.unwrap_or_else(|| super::kind::service(name).to_owned()), status })
     }
 }
 

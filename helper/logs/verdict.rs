@@ -49,6 +49,12 @@ pub(crate) struct LogVerdict {
 impl Logs {
     /// What the log adds up to.
     pub(crate) fn verdict(&self) -> LogVerdict {
+        let mut whole = self.clone();
+        whole.streams.iter_mut().for_each(Stream::settle);
+        whole.judged()
+    }
+
+    fn judged(&self) -> LogVerdict {
         let mut verdict = LogVerdict { undated: self.undated, last: self.last, ..LogVerdict::default() };
         let named_proxy = self.streams.iter().any(|s| s.kind == WriterKind::Of(Writer::Proxy) && !s.name.is_empty());
         let mut findings = Vec::new();
@@ -73,8 +79,11 @@ impl Logs {
         };
         programs::judge(&calls, seen, &mut findings);
         findings.extend(self.streams.iter().filter_map(|stream| programs::lost_sessions(stream, seen)));
-        findings.extend(programs::without_proxy(&self.streams, self.agents()));
+        let without_proxy = programs::without_proxy(&self.streams, self.agents());
+        // Whose tunnel it is says less than what it leads to.
+        findings.extend(without_proxy.or_else(|| programs::foreign_tunnel(self.agents())));
         self.judge_silence(&mut findings);
+        ends::judge_stops(self, &mut findings);
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);
         self.note_healed(&mut findings);

@@ -72,7 +72,7 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
         let found = &value[..length];
         let is_flag = found.starts_with("--") || found.starts_with('-') && found.len() == 2;
-        let is_empty = found.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
+        let is_empty = value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
         if gap.len() + end < text.len() && !is_flag && !is_empty && !is_reference(found) {
             let start = text.len() - value.len();
             ranges.push((start, start + length));
@@ -219,6 +219,7 @@ mod tests {
                 r#"{\"name\": \"x-api-key\", \"value\": \"[redacted]\"}"#,
             ),
             ("serve --password hunter2 --port 80", "serve --password [redacted] --port 80"),
+            ("usage: x [-h] --api-key [redacted]", "usage: x [-h] --api-key [redacted]"),
             (r#"["serve", "--api-key", "flagged", "--port"]"#, r#"["serve", "--api-key", "[redacted]", "--port"]"#),
             ("TUNNEL_TOKEN= --password hunter2 run", "TUNNEL_TOKEN= --password [redacted] run"),
             ("Cookie: a=b; sid=c token: 'hunter2' x", "Cookie: [redacted]'[redacted]' x"),

@@ -14,6 +14,8 @@ pub(crate) enum Remedy<'a> {
     OtherOwner { change: &'a str, owner: u32 },
     /// A directory is open that the helper did not make, or that holds other files, too.
     SharedDirectory,
+    /// A token file whose mode keeps the container's user out.
+    TokenFileMode { user: u32 },
     /// Others can write the server's key, which the proxy must go on reading.
     KeyOfProxy,
     /// Nothing sets the variable of a person's own that the token comes from.
@@ -197,6 +199,11 @@ impl Remedy<'_> {
             Self::LoopbackOfProxy => NAME_THE_SERVER.into(),
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
+            Self::TokenFileMode { user } => format!(
+                "run `chmod 644 {{file|the token file}}` (user {user} of the container is to read it) in a directory \
+                 that only you can enter, then `{{helper}} up --dir {{dir}}`; or take the secret from `environment: \
+                 TUNNEL_TOKEN`, which keeps no mode"
+            ),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
             Self::Ended => {
                 "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \

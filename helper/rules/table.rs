@@ -135,8 +135,10 @@ const ENDS_CONTAINER: &[RuleId] = &[
     EngineSeccomp,
     ThreadLimit,
     OutOfMemory,
+    HeapExhausted,
     PlatformMismatch,
     ContainerReadOnly,
+    UpstreamCallTls,
     UnexplainedError,
 ];
 
@@ -189,8 +191,8 @@ rules! {
         fix: "run `sudo usermod -aG {group} \"$USER\"`, then log out and in again (`newgrp {group}` for this shell only)",
     }
     DockerFailed = "docker-failed" [Host, Error, DOCKER] {
-        title: "a docker command failed",
-        symptom: "docker prints an error that is not one of the known ones",
+        title: "docker reports an error that the helper does not know",
+        symptom: "docker, Compose or the daemon's log has an error that is not one of the known ones",
         cause: "docker printed an error that this helper does not know; it is quoted in the evidence",
         fix: "run the docker command by hand to see its whole output, fix what it reports, then run this command again",
     }
@@ -614,9 +616,22 @@ rules! {
     }
     OutOfMemory = "out-of-memory" [Host, Error, TROUBLE] {
         title: "{subject|a container} was killed because it ran out of memory",
-        symptom: "`OOMKilled` in `docker inspect`, exit code 137, `JavaScript heap out of memory`",
-        cause: "it used more than its limit, or the machine had none left",
+        symptom: "`OOMKilled` in `docker inspect`, exit code 137, `oom-killer` in the kernel's log, `Killed`",
+        cause: "the kernel killed it: it used more than its limit, or the machine had none left",
         fix: "raise the service's `mem_limit` in docker-compose.override.yaml, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory",
+    }
+    HeapExhausted = "heap-exhausted" [Host, Error, TROUBLE] {
+        title: "{subject|a program} got no more memory",
+        symptom: "`JavaScript heap out of memory`, `java.lang.OutOfMemoryError`, `MemoryError`, `runtime: out of memory`, `Cannot allocate memory`",
+        cause: "the kernel did not kill it: its runtime's own limit was reached, or the system refused an allocation (a `ulimit`, no swap, a single request that is too large)",
+        fix: "raise the limit that the line names (the runtime's heap, `ulimits:`, `mem_limit`) or reduce what the server loads at once, then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    ContainerDenied = "container-denied" [Host, Warning, DOCKER] {
+        title: "the host's security module refuses what a container does",
+        symptom: "`apparmor=\"DENIED\" … profile=\"docker-default\"` or `avc:  denied … container_t` in the kernel's log",
+        cause: "AppArmor or SELinux does not allow the access that the line names; a program that needs it fails, others go on",
+        fix: "if the program in `comm=` fails at what `name=` says: move that file or folder to one that is mounted for it, or run the service with a profile that allows it (`security_opt: [apparmor=PROFILE]`); otherwise nothing",
     }
     UnexplainedError = "unexplained-error" [Host, Warning, TROUBLE] {
         title: "{subject|a program} reports an error that the helper does not know",
@@ -1585,6 +1600,13 @@ rules! {
         fix: "add `--url http://localhost:8080` behind `run` in the command of `{cloudflared}`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
+    ForeignTunnel = "foreign-tunnel" [Edge, Error, REFERENCE] {
+        title: "cloudflared runs a tunnel that is not one of Anthropic's",
+        symptom: "`Updated to new configuration` with host names of another domain; no call from Claude ever arrives",
+        cause: "its token is that of a tunnel of Cloudflare's dashboard, which sends its own rules; Anthropic's tunnels get none and have host names under tunnel.anthropic.com",
+        fix: "put in the token that the Console shows for the tunnel (Connection, eye icon): `{helper} token set --dir {dir}` in a terminal of your own; leave the other tunnel to a cloudflared of its own",
+        cure: Cure::ByHandThen,
+    }
     OriginUrlInvalid = "origin-url-invalid" [Routing, Error, REFERENCE] {
         title: "cloudflared's `--url` is invalid",
         symptom: "`Error validating origin URL`",
@@ -1959,6 +1981,19 @@ rules! {
         cause: "a company firewall opens TLS and shows its own certificate; the container does not know that CA",
         fix: "install at build time, in an image that contains the company's CA (`PIP_CERT`, `NODE_EXTRA_CA_CERTS` or `update-ca-certificates`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
+    }
+    UpstreamCallTls = "upstream-call-tls" [Upstream, Warning, TROUBLE] {
+        title: "{subject|the MCP server} does not trust the certificate of a host that it calls",
+        symptom: "`CERTIFICATE_VERIFY_FAILED`, `self-signed certificate`, `PKIX path building failed` from a tool or as the server starts, while calls through the tunnel are answered",
+        cause: "the server's own call to another host (an API, a database) failed: a company's CA signed the certificate there, or a firewall that opens TLS did, and the container does not know that CA; the tunnel is not involved",
+        fix: "let the container trust the CA: mount its file and name it in the service's `environment:` (Python `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`, Node `NODE_EXTRA_CA_CERTS`, others `update-ca-certificates` in the image, Java a truststore), then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    ToolFailed = "tool-failed" [Upstream, Note, TROUBLE] {
+        title: "a tool of {subject|the MCP server} reported an error",
+        symptom: "`Error executing tool …`, `Error calling tool …` in a server's log",
+        cause: "the call came through the tunnel and was answered; what failed is the tool's own work",
+        fix: "read the line in the evidence: it names what the tool did not manage (its credentials, its arguments, a host that it calls)",
     }
     UpstreamLifespan = "upstream-lifespan" [Upstream, Error, TROUBLE] {
         title: "the session manager of {subject|the MCP server} was never started, so every call fails",

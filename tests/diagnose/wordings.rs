@@ -217,10 +217,36 @@ pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
         "INFO:     cache at /app/cache",
     ),
     (
-        "out-of-memory",
+        "heap-exhausted",
         "mcp-1",
         "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
         "heap is at 12 MB",
+    ),
+    ("heap-exhausted", "mcp-1", "java.lang.OutOfMemoryError: Java heap space", "INFO: OutOfMemoryError handling is on"),
+    ("out-of-memory", "mcp-1", "/entrypoint.sh: line 7:    12 Killed                  python server.py", "0 Killed"),
+    (
+        "out-of-memory",
+        "-",
+        "Nov 26 10:00:00 nas kernel: [ 8341.933370] Memory cgroup out of memory: Killed process 20711 (python3) total-vm:912344kB, anon-rss:524100kB",
+        "Nov 26 10:00:00 nas kernel: [ 8341.933370] oom_reaper: reaped process 20711 (python3), now anon-rss:0kB",
+    ),
+    (
+        "container-denied",
+        "-",
+        "Nov 26 10:00:00 vps kernel: [ 8341.933370] audit: type=1400 audit(1795380319.261:215): apparmor=\"DENIED\" operation=\"open\" profile=\"docker-default\" name=\"/proc/sys/kernel/core_pattern\" pid=7790 comm=\"mcp-gateway\" requested_mask=\"w\"",
+        "Nov 26 10:00:00 vps kernel: [ 8341.933370] audit: type=1400 audit(1795380319.261:216): apparmor=\"DENIED\" operation=\"ptrace\" profile=\"docker-default\" pid=7790 comm=\"apps.plugin\" requested_mask=\"trace\"",
+    ),
+    (
+        "container-denied",
+        "-",
+        "type=AVC msg=audit(1795380319.261:360): avc:  denied  { read } for  pid=4546 comm=\"mcp-gateway\" name=\"tls.key\" scontext=system_u:system_r:container_t:s0:c159,c177 tcontext=unconfined_u:object_r:user_home_t:s0 tclass=file",
+        "type=AVC msg=audit(1795380319.261:361): avc:  denied  { quotaget } for  pid=2774 comm=\"dockerd\" scontext=system_u:system_r:container_runtime_t:s0 tcontext=system_u:object_r:fs_t:s0 tclass=filesystem",
+    ),
+    (
+        "docker-daemon-down",
+        "-",
+        "Nov 26 10:00:00 vps dockerd[1201]: unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid character '}' looking for beginning of object key string",
+        "Nov 26 10:00:00 vps systemd[1]: ssh.service: Failed with result 'exit-code'.",
     ),
     // cloudflared.
     (
@@ -324,7 +350,24 @@ pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
         "express is found",
     ),
     ("upstream-module-missing", "mcp-1", "sh: 1: tsx: not found", "tsx is found"),
-    ("package-tls-inspected", "mcp-1", "error: invalid peer certificate: UnknownIssuer", "Installed 12 packages"),
+    (
+        "package-tls-inspected",
+        "mcp-1",
+        "error: invalid peer certificate: UnknownIssuer",
+        "ERROR crm: error sending request for url (https://crm.example/): invalid peer certificate: UnknownIssuer",
+    ),
+    (
+        "upstream-call-tls",
+        "mcp-1",
+        "ERROR crm: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain (_ssl.c:1028)",
+        "npm error code SELF_SIGNED_CERT_IN_CHAIN",
+    ),
+    (
+        "foreign-tunnel",
+        "cloudflared-1",
+        "2026-11-22T20:54:51Z INF Updated to new configuration config=\"{\\\"ingress\\\":[{\\\"hostname\\\":\\\"git.example.org\\\",\\\"service\\\":\\\"http://10.0.0.7:3000\\\"},{\\\"service\\\":\\\"http_status:404\\\"}]}\" version=7",
+        "2026-11-22T20:54:51Z INF Updated to new configuration config=\"{\\\"ingress\\\":[{\\\"service\\\":\\\"http_status:404\\\"}]}\" version=0",
+    ),
     ("upstream-stdio", "mcp-1", "Secure MCP Filesystem Server running on stdio", "MCP server running on HTTP"),
     (
         "upstream-host-rejected",
@@ -454,6 +497,28 @@ fn a_loop_shows_the_last_lines_of_the_life_that_ended() {
     // A container that was stopped ended on purpose.
     let answer = diagnose("mcp-1  | stopping\nmcp-1 exited with code 0\nmcp-1 exited with code 143\n").expect(0);
     assert!(answer.findings().is_empty(), "{:#}", answer.json);
+}
+
+#[test]
+fn a_tool_that_fails_is_no_fault_of_the_tunnel() {
+    let served = "INFO:     172.18.0.3:1 - \"POST /mcp HTTP/1.1\" 200 OK";
+    let failed = format!("{served}\n[11/26/26 10:00:00] ERROR    Error executing tool lookup: HTTP 404\n{served}");
+    let answer = diagnose(of("mcp-1", &failed)).expect(0);
+    assert_eq!(answer.finding("tool-failed")["severity"], "note");
+    assert_eq!(answer.data()["healthy"], true, "{:#}", answer.json);
+    let near = failed.replace("executing tool", "reading file");
+    let answer = diagnose(of("mcp-1", &near));
+    assert!(!answer.findings().contains(&"tool-failed"), "{:#}", answer.json);
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_advised_by_its_reason() {
+    let fix = |reason: &str| {
+        let line = format!("Failed to read token file: open /run/secrets/tunnel_token: {reason}");
+        diagnose(of("cloudflared-1", &line)).finding("token-file-unreadable")["fix"].clone()
+    };
+    let all = ["no such file or directory", "is a directory", "permission denied"].map(fix);
+    assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2], "{all:#?}");
 }
 
 #[test]

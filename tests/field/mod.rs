@@ -231,6 +231,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         "an_empty_directory_becomes_one_and_is_closed",
         &["data-shared"],
     ),
+    by("tests/diagnose/wordings.rs", "a_tool_that_fails_is_no_fault_of_the_tunnel", "", &["tool-failed"]),
     by(
         "tests/engine/diagnose.rs",
         "engine_diagnose_what_was_never_started",

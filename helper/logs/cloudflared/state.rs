@@ -42,6 +42,8 @@ pub(crate) struct Agent {
     /// Whether it was started with the proxy's URL.
     pub(super) url: Option<bool>,
     pub(super) remote: bool,
+    /// The line of a configuration from the edge that names host names, none of them Anthropic's.
+    pub(super) foreign: Option<String>,
     /// What it dials, host names, each with the line that says so: its `--url`, or the ingress rules from the edge.
     pub(super) dials: Vec<(String, String)>,
     /// Its token is an argument, as the dashboard of another kind of tunnel prints it.
@@ -81,6 +83,14 @@ fn is_warning(text: &str) -> bool {
     text.starts_with("WRN ") || text.contains("\"level\":\"warn\"")
 }
 
+/// Whether a configuration from the edge has rules for host names, none of them Anthropic's: its tunnels get none.
+fn is_foreign(text: &str) -> bool {
+    let names =
+        text.split("hostname").skip(1).filter_map(|rest| rest.split(['"', '\\', ':']).find(|s| s.contains('.')));
+    let names: Vec<&str> = names.collect();
+    !names.is_empty() && !names.iter().any(|name| name.ends_with(".anthropic.com"))
+}
+
 /// A line as evidence, as far as it is not known which one of a file it is.
 fn complaint(symptom: &Symptom<'_>) -> Evidence {
     let at = symptom.line.at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
@@ -109,6 +119,11 @@ impl Agent {
         self.at_most.map_or(asked, |most| most.clamp(1, asked))
     }
 
+    /// Whether it was stopped in good order, and not started again.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
     /// Whether its start was seen.
     pub(crate) fn has_started(&self) -> bool {
         self.starts > 0
@@ -131,6 +146,12 @@ impl Agent {
             service.strip_suffix(host).is_some_and(|front| front.is_empty() || front.ends_with(['-', '_']))
         };
         self.dials.iter().find(|(host, _)| is_it(host)).map(|(_, line)| line.as_str())
+    }
+
+    /// The line that says that it runs another tunnel than Anthropic's, unless it is no cloudflared of this stack: that
+    /// one has a URL, or a token in its command.
+    pub(crate) fn foreign(&self) -> Option<&str> {
+        self.foreign.as_deref().filter(|_| self.url != Some(false) || self.token_given)
     }
 
     /// How they are made, `quic` or `http2`.
@@ -179,6 +200,7 @@ impl Agent {
             }
             Event::RemoteConfig => {
                 self.remote = true;
+                self.foreign = is_foreign(text).then(|| text.to_owned());
                 self.dials.clear();
                 self.dial(text, "service");
             }
@@ -207,7 +229,12 @@ impl Agent {
                 }
             }
             // It gives QUIC up because of what came before.
-            Event::Fallback => self.udp_hint |= self.quic_timeouts > 0 && self.quick_refusals + self.slow_refusals == 0,
+            Event::Fallback => {
+                self.udp_hint |= self.quic_timeouts > 0 && self.quick_refusals + self.slow_refusals == 0;
+                // Releases before 2022.8 do not name it again as they register.
+                self.protocol =
+                    text.split("protocol ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+            }
             Event::UdpHint => self.udp_hint = true,
             // Steps of the other programs.
             _ => {}
@@ -283,7 +310,7 @@ impl Agent {
                 faults.record(symptom);
             }
             Effect::Attempt | Effect::Lost => self.failed(symptom, faults),
-            Effect::Noise | Effect::Event(_) => {}
+            Effect::Outgoing | Effect::Noise | Effect::Event(_) => {}
         }
     }
 

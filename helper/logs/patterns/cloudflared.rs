@@ -10,6 +10,10 @@ pub(crate) const HIDDEN_REJECTION: &str = "control stream encountered a failure 
 
 /// Advice for a proxy that cloudflared does not find by its name.
 const SILENT_DNS: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise check the load of the engine's host and the DNS servers in its `/etc/resolv.conf`: the engine's DNS gave no answer in time, and calls are answered again once it does";
+/// Advice for a token file, by why it cannot be read.
+const TOKEN_ABSENT: &str = "let TUNNEL_TOKEN_FILE (or `--token-file`) name a path that is in the container: `/run/secrets/NAME` for a secret that the service lists under `secrets:`, or the target of a mount; a stack whose secret comes from `environment: TUNNEL_TOKEN` was made while no token was set: `{helper} down --dir {dir}`, then `{helper} up --dir {dir}`";
+const TOKEN_FOLDER: &str = "run `{helper} down --dir {dir}`, remove the empty folder that docker made in the place of the missing token file (the source of that mount, or `file:` of the secret), write the token into a file of that name, then run `{helper} up --dir {dir}`; or correct the path if the file is elsewhere";
+const TOKEN_MODE: &str = "let user 65532 read the token file: a secret from a `file:` keeps that file's mode, so `chmod 644` it in a directory that only you can enter, or take the secret from `environment: TUNNEL_TOKEN`; then run `{helper} up --dir {dir}`";
 const PROXY_NAME: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
 
 /// The first that fits counts.
@@ -69,8 +73,9 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     call(ProxyUnreachable, &["Unable to reach the origin service", "actively refused"]).tells(&[Own]),
     call(ProxyNoAnswer, &["Unable to reach the origin service"]).tells(&[Own]),
     // Its command line: an image that is older than a flag, `tunnel` without `run`.
-    fatal(CloudflaredUsage, &["flag provided but not defined"]).tells(&[Own]),
     fatal(CloudflaredUsage, &["Incorrect Usage"]).tells(&[Own]),
+    // Any program of Go's prints it.
+    fatal(CloudflaredUsage, &["flag provided but not defined"]),
     fatal(CloudflaredUsage, &["No help topic for"]).tells(&[Own]),
     fatal(CloudflaredUsage, &["Use `cloudflared tunnel run` to start tunnel"]).tells(&[Own]),
     fatal(CloudflaredUsage, &["You did not specify any valid additional argument to the cloudflared tunnel"]).tells(&[Own]),
@@ -95,6 +100,9 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     fatal(TokenMissing, &["requires the ID or name of the tunnel to run"]).tells(&[Own]),
     fatal(TokenMissing, &["requires exactly 1 argument, the ID of the tunnel"]).tells(&[Own]),
     fatal(TokenMalformed, &["Provided Tunnel token is not valid"]).tells(&[Own]),
+    fatal(TokenFileUnreadable, &["Failed to read token file", "no such file or directory"]).tells(&[Own]).fix(TOKEN_ABSENT),
+    fatal(TokenFileUnreadable, &["Failed to read token file", "is a directory"]).tells(&[Own]).fix(TOKEN_FOLDER),
+    fatal(TokenFileUnreadable, &["Failed to read token file", "permission denied"]).tells(&[Own]).fix(TOKEN_MODE),
     fatal(TokenFileUnreadable, &["Failed to read token file"]).tells(&[Own]),
     fatal(TokenRegionConflict, &["region provided with a token that has an endpoint"]).tells(&[Own]),
     attempt(TokenRejected, &["Unauthorized: ", "Register tunnel error"]).tells(&[Own]),

@@ -1,10 +1,17 @@
 //! Faults of a container rather than of the program in it: any program may print them.
 //!
-//! Wordings of runc and Docker's init (20.10 to 28), Go's and glibc's runtimes, Node, the JVM, CPython and Rust.
+//! Wordings of runc and Docker's init (20.10 to 28), Go's and glibc's runtimes, Node, the JVM, CPython, Rust, .NET, PHP,
+//! Ruby and Erlang.
 
-use super::pattern::Tell::Start;
+use super::pattern::Tell::{Start, Whole};
 use super::pattern::{Pattern, call, fatal};
 use crate::rules::RuleId::*;
+
+/// Advice for heaps that have a limit of their own.
+const NODE_HEAP: &str = "give Node's heap more room, below the container's own limit: `environment: {NODE_OPTIONS: --max-old-space-size=MB}` for the service, then `{helper} up --dir {dir}`; if it only lasts longer, the server leaks memory";
+const JAVA_HEAP: &str = "give the heap more of the container's memory: `environment: {JAVA_TOOL_OPTIONS: -XX:MaxRAMPercentage=75}` for the service (the default is a quarter), or a larger `mem_limit`; then `{helper} up --dir {dir}`; if it only lasts longer, the server leaks memory";
+const JAVA_OTHER: &str = "raise the limit that the line names: `environment: {JAVA_TOOL_OPTIONS: …}` for the service with `-XX:MaxMetaspaceSize` (Metaspace) or `-XX:MaxDirectMemorySize` (direct buffers), then `{helper} up --dir {dir}`";
+const PHP_LIMIT: &str = "raise `memory_limit` in the image's php.ini, then run `{helper} up --dir {dir}`";
 
 /// Looked up after the program's own table.
 pub(crate) static CONTAINER: &[Pattern] = &[
@@ -28,14 +35,28 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     fatal(EntrypointUnusable, &["bad interpreter"]),
     fatal(EntrypointUnusable, &["$'\\r': command not found"]),
     fatal(EntrypointUnusable, &["illegal option -\r"]),
-    // Memory.
-    fatal(OutOfMemory, &["JavaScript heap out of memory"]),
-    fatal(OutOfMemory, &["java.lang.OutOfMemoryError"]),
-    fatal(OutOfMemory, &["memory allocation of ", " bytes failed"]),
-    fatal(OutOfMemory, &["fatal error: runtime: out of memory"]),
-    fatal(OutOfMemory, &["runtime: cannot allocate memory"]),
-    fatal(OutOfMemory, &["Cannot allocate memory"]),
-    fatal(OutOfMemory, &["MemoryError"]),
+    // Memory: what the kernel kills, a shell reports; the rest is the program's own limit, or an allocation refused.
+    fatal(OutOfMemory, &["Killed"]).tells(&[Whole]),
+    fatal(OutOfMemory, &[": line ", " Killed  "]),
+    fatal(HeapExhausted, &["JavaScript heap out of memory"]).fix(NODE_HEAP),
+    fatal(ThreadLimit, &["OutOfMemoryError: unable to create native thread"]),
+    fatal(HeapExhausted, &["OutOfMemoryError: Metaspace"]).fix(JAVA_OTHER),
+    fatal(HeapExhausted, &["OutOfMemoryError: Direct buffer memory"]).fix(JAVA_OTHER),
+    fatal(HeapExhausted, &["Cannot reserve ", " bytes of direct buffer memory"]).fix(JAVA_OTHER),
+    fatal(HeapExhausted, &["java.lang.OutOfMemoryError"]).fix(JAVA_HEAP),
+    fatal(HeapExhausted, &["insufficient memory for the Java Runtime Environment"]),
+    fatal(HeapExhausted, &["memory allocation of ", " bytes failed"]),
+    fatal(HeapExhausted, &["fatal error: runtime: out of memory"]),
+    fatal(HeapExhausted, &["fatal error: runtime: cannot allocate memory"]),
+    fatal(HeapExhausted, &["runtime: cannot allocate memory"]),
+    fatal(HeapExhausted, &["runtime: out of memory: cannot allocate"]),
+    fatal(HeapExhausted, &["Cannot allocate memory"]),
+    fatal(HeapExhausted, &["MemoryError"]),
+    fatal(HeapExhausted, &["std::bad_alloc"]),
+    fatal(HeapExhausted, &["System.OutOfMemoryException"]),
+    fatal(HeapExhausted, &["Allowed memory size of ", " bytes exhausted"]).fix(PHP_LIMIT),
+    fatal(HeapExhausted, &["failed to allocate memory (NoMemoryError)"]),
+    fatal(HeapExhausted, &["eheap_alloc: Cannot allocate"]),
     // Files.
     call(ContainerReadOnly, &["ead-only file system"]),
     call(DiskFull, &["no space left on device"]),

@@ -2,7 +2,7 @@
 //! Desktop, colima and snap's Docker.
 
 use super::pattern::Tell::{Build, Failure, Start, Weak};
-use super::pattern::{Pattern, attempt, call, fatal, noise};
+use super::pattern::{Event, Pattern, attempt, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
 /// Advice for a daemon that does not start.
@@ -14,6 +14,10 @@ const START_CONTAINERD: &str = "start containerd: `containerd-rootless-setuptool
 const NPM: &str = "let the build reach the npm registry: pass `HTTPS_PROXY` as a build argument, or name the company's registry (`npm config set registry https://your-mirror/`, or `.npmrc`) in the Dockerfile; then run `{helper} up --dir {dir}`";
 const NPM_NAME: &str = "correct the package's name or version in package.json: the registry in the evidence has no such package; then run `{helper} up --dir {dir}`";
 const CONTEXT: &str = "create the folder or Dockerfile that the evidence names, or correct `build:` in the compose file; then run `{helper} up --dir {dir}`";
+const DAEMON_JSON: &str = "correct the file that the line names: `sudo dockerd --validate` tries it; then run `sudo systemctl restart docker`";
+/// Advice for what the kernel's security modules refuse.
+const SELINUX: &str = "label what is mounted for containers: add `z` to the options of the mount that `name=` is of (`./data:/data:ro,z`, or `bind: { selinux: z }`), then run `{helper} up --dir {dir}`";
+const USERNS: &str = "let the rootless engine make user namespaces: install the AppArmor profile for rootlesskit that `dockerd-rootless-setuptool.sh install` prints, then run `systemctl --user restart docker`";
 /// Only Compose v1 says this.
 const OF_COMPOSE_V1: &str = "install the Compose plugin (v2) and use `docker compose` with a blank: these are words of Compose v1 (`docker-compose`), which has reached its end and breaks this stack; if v2 complains as well, fix the option in the evidence";
 
@@ -91,6 +95,10 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(BuildTls, &["SSL certificate problem"]).tells(&[Build]),
     fatal(BuildTls, &["server certificate verification failed"]).tells(&[Build]),
     fatal(BuildTls, &["TLS: server certificate not trusted"]).tells(&[Build]),
+    fatal(BuildTls, &["The certificate is NOT trusted"]).tells(&[Build]),
+    fatal(BuildTls, &["No system certificates available"]).tells(&[Build]),
+    fatal(BuildTls, &["UnknownIssuer"]).tells(&[Build]),
+    fatal(BuildTls, &["x509: certificate signed by unknown authority"]).tells(&[Build]),
     fatal(BuildDns, &["NewConnectionError", "ame resolution"]).tells(&[Build]),
     fatal(BuildDns, &["NewConnectionError", "Name or service not known"]).tells(&[Build]),
     fatal(BuildDns, &["Temporary failure resolving"]).tells(&[Build]),
@@ -223,6 +231,24 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(EngineCgroups, &["error while starting unit \"docker-"]).tells(&[Failure]),
     fatal(EngineCgroups, &["unable to start unit \"docker-"]).tells(&[Failure]),
     fatal(EngineSeccomp, &["seccomp"]).tells(&[Failure]),
+    // The kernel's log: what it killed for memory, and what a security module refused. Tracing and signals between
+    // containers are refused all the time (moby/moby#19284).
+    fatal(OutOfMemory, &["invoked oom-killer"]),
+    fatal(OutOfMemory, &["ut of memory: Kill"]),
+    fatal(OutOfMemory, &["oom-kill:constraint="]),
+    fatal(OutOfMemory, &["has been killed by the OOM killer"]),
+    noise(&["apparmor=\"DENIED\"", "operation=\"ptrace\""]),
+    noise(&["apparmor=\"DENIED\"", "operation=\"signal\""]),
+    fatal(EngineAppArmor, &["apparmor=\"DENIED\"", "profile=\"lxc-"]),
+    call(ContainerDenied, &["apparmor=\"DENIED\"", "comm=\"rootlesskit\""]).fix(USERNS),
+    call(ContainerDenied, &["apparmor=\"DENIED\"", "profile=\"docker-"]),
+    call(ContainerDenied, &["apparmor=\"DENIED\"", "profile=\"snap.docker."]),
+    call(ContainerDenied, &["apparmor=\"DENIED\"", "profile=\"cri-containerd"]),
+    call(ContainerDenied, &["apparmor=\"DENIED\"", "profile=\"containers-default-"]),
+    call(ContainerDenied, &["avc:  denied ", ":container_t:"]).fix(SELINUX),
+    call(ContainerDenied, &["avc: denied ", ":container_t:"]).fix(SELINUX),
+    call(EngineSeccomp, &["type=1326 ", "docker-default"]),
+    call(EngineSeccomp, &["SECCOMP ", "docker-default"]),
     // Folders that the engine cannot see.
     fatal(SnapDocker, &["/var/snap/docker"]),
     fatal(SnapDocker, &["/snap/docker/"]),
@@ -284,11 +310,31 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(NetnsOwnerNotRunning, &["No such container"]),
     fatal(SetupAuth, &["maximum of 10 non-archived"]),
     attempt(CurlWrongVersion, &["wrong version number", "curl: "]),
-    // dockerd's journal, of the names that containers look up.
+    // dockerd's journal: questions of clients about containers that are gone, streams of those that ended.
+    noise(&["Handler for GET ", "returned error: No such "]),
+    noise(&["stream copy error: reading from a closed fifo"]),
+    noise(&["Not continuing with pull after error: context canceled"]),
+    // Of the names that containers look up.
     call(EngineDnsSilent, &["[resolver] failed to query "]),
     call(EngineDnsSilent, &["[resolver] failed to read from DNS server"]),
     call(EngineDnsSilent, &["[resolver] connect failed"]),
+    // Its end, in its own words and in systemd's.
+    event(Event::EngineStart, &["Daemon has completed initialization"]),
+    event(Event::EngineStart, &["Started docker.service"]),
+    event(Event::EngineStart, &["Started Docker Application Container Engine"]),
+    fatal(DockerDaemonDown, &["unable to configure the Docker daemon with "]).fix(DAEMON_JSON),
+    fatal(DockerDaemonDown, &["[rootlesskit:parent] error: failed to start the child"]).fix(USERNS),
+    fatal(DockerDaemonDown, &["Failed to connect to containerd"]).fix(READ_JOURNAL),
     fatal(DockerDaemonDown, &["failed to start daemon: "]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Error starting daemon: "]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["docker.service: ", "ailed with result"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["docker.service: ", "status=", "/FAILURE"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["docker.service: ", "Start request repeated too quickly"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Unit docker.service entered failed state"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Failed to start docker.service"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Failed to start Docker Application Container Engine"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["containerd.service: ", "ailed with result"]).tells(&[Weak]).fix(READ_JOURNAL),
+    fatal(DockerDaemonDown, &["Failed to start containerd"]).tells(&[Weak]).fix(READ_JOURNAL),
     fatal(BuildFailed, &["failed to solve"]).tells(&[Weak]),
     fatal(BuildFailed, &["returned a non-zero code"]).tells(&[Weak]),
     fatal(BuildFailed, &["failed to build"]).tells(&[Weak]),

@@ -30,7 +30,15 @@ pub(crate) static EXCEPTION: Pattern = Pattern::new(Some(RuleId::UpstreamTraceba
 pub(crate) static SWALLOWED: Pattern = Pattern::new(Some(RuleId::EdgeQuicBlocked), Effect::Attempt, &["timeout"]);
 /// An error of docker or Compose that no row explains.
 pub(crate) static ENGINE_FAILED: Pattern =
-    Pattern::new(Some(RuleId::DockerFailed), Effect::Fatal, &["error"]).tells(&[Tell::Weak]);
+    Pattern::new(Some(RuleId::DockerFailed), Effect::Fatal, &["error"]).tells(&[Tell::Weak]).fix(OF_A_COMMAND);
+/// An error line of the daemon's own log that no row explains.
+pub(crate) static DAEMON_FAILED: Pattern =
+    Pattern::new(Some(RuleId::DockerFailed), Effect::Attempt, &["error"]).tells(&[Tell::Weak]).fix(OF_THE_DAEMON);
+
+/// Advice for a command that a person ran, and whose output is the log.
+const OF_A_COMMAND: &str = "read the line in the evidence to its end, where docker names the cause, and fix that; if the words are unclear, search for them together with the version that `docker version` prints; then run the same command again";
+/// Advice for the daemon's journal.
+const OF_THE_DAEMON: &str = "read the lines around it in `sudo journalctl -u docker.service -u containerd.service`, and fix what they name; if the stack works all the same, the line is of no concern to it";
 
 /// All tables.
 #[cfg(test)]

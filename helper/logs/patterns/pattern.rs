@@ -14,6 +14,9 @@ pub(crate) enum Effect {
     Lost,
     /// One call failed; a later one that passes makes up for it.
     Call,
+    /// The program did not manage something of its own, a tool or a call to another host: calls through the tunnel
+    /// are answered all the same.
+    Outgoing,
     /// Nothing is wrong, whatever the words.
     Noise,
     /// A step of the program's life.
@@ -57,6 +60,10 @@ pub(crate) enum Event {
     ServerStart,
     /// A server listens.
     Listening,
+    /// A server says that it stops in good order.
+    Stopped,
+    /// The engine's daemon started.
+    EngineStart,
     /// A server was asked for a session that it does not have.
     SessionGone,
     /// pip's first words in a container: a start of the documented sample.
@@ -88,6 +95,8 @@ pub(crate) enum Tell {
     Weak,
     /// Counts only where the line, behind its level, begins with the first text.
     Start,
+    /// Counts only where the line, behind its level, is no more than the first text.
+    Whole,
     /// Counts only in a line that reports a failure: the word alone is also in what docker prints about itself.
     Failure,
     /// Counts only in the output of a build.
@@ -139,6 +148,9 @@ impl Pattern {
         if self.has(Tell::Start) {
             return behind_level(line).starts_with(self.parts[0]);
         }
+        if self.has(Tell::Whole) {
+            return behind_level(line).trim_end() == self.parts[0];
+        }
         !self.has(Tell::Failure) || is_engine_error(line) || is_runtime_error(line)
     }
 
@@ -158,6 +170,9 @@ pub(super) const fn attempt(rule: RuleId, parts: &'static [&'static str]) -> Pat
 }
 pub(super) const fn call(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
     Pattern::new(Some(rule), Effect::Call, parts)
+}
+pub(super) const fn outgoing(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Outgoing, parts)
 }
 pub(super) const fn lost(parts: &'static [&'static str]) -> Pattern {
     Pattern::new(Some(RuleId::EdgeConnLost), Effect::Lost, parts)

@@ -1,7 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are not rows: `access` reads them.
 
-use super::pattern::{Event, Pattern, call, event, fatal, noise};
+use super::pattern::{Event, Pattern, call, event, fatal, noise, outgoing};
 use crate::rules::RuleId::*;
 
 /// Advice for an installation that fails because no name resolves: an index of another name would not resolve either.
@@ -11,6 +11,10 @@ const NAMES_FIRST: &str = "let names resolve in the container: `docker compose e
 const NO_HOME: &str = "give the service's user a place to write: `environment: {HOME: /tmp, npm_config_cache: /tmp/npm, UV_CACHE_DIR: /tmp/uv}`, or install the package in an image as root (`build:`); then run `{helper} up --dir {dir}`";
 /// Advice for a package that its index does not have.
 const PACKAGE_NAME: &str = "correct the package's name or version in the `command:` of the service: the index in the evidence has no such package; a private one needs its registry and a login; then run `{helper} up --dir {dir}`";
+/// Advice for certificates that no CA of the container's makes valid.
+const EXPIRED: &str =
+    "renew the certificate of the host that the server calls; if it is valid there, correct this machine's clock";
+const OTHER_NAME: &str = "call the host by a name that its certificate contains: correct the address in the server's settings, or the certificate on that host; then run `{helper} up --dir {dir}`";
 /// Advice for a route that says `http://` to a server that speaks TLS.
 const SAY_HTTPS: &str = "write `https://` in the route and name the server's CA in `upstream.tls.ca_file`, or turn TLS off in the server; then run `{helper} restart --dir {dir}`";
 
@@ -66,13 +70,62 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamModuleMissing, &["sh: ", ": not found"]),
     fatal(UpstreamModuleMissing, &["sh: ", ": command not found"]),
     fatal(UpstreamModuleMissing, &["error while loading shared libraries"]),
-    // pip, uv and npm while the container starts.
-    fatal(PackageTls, &["CERTIFICATE_VERIFY_FAILED"]),
+    // pip, uv, npm, yarn and Go while the container starts; apt prints its own in a build.
     fatal(PackageTls, &["There was a problem confirming the ssl certificate"]),
-    fatal(PackageTls, &["SELF_SIGNED_CERT_IN_CHAIN"]),
-    fatal(PackageTls, &["UNABLE_TO_GET_ISSUER_CERT_LOCALLY"]),
-    fatal(PackageTls, &["UNABLE_TO_VERIFY_LEAF_SIGNATURE"]),
-    fatal(PackageTls, &["invalid peer certificate: UnknownIssuer"]),
+    fatal(PackageTls, &["WARNING: Retrying (Retry(total=", "CERTIFICATE_VERIFY_FAILED"]),
+    fatal(PackageTls, &["pypi.org", "CERTIFICATE_VERIFY_FAILED"]),
+    fatal(PackageTls, &["files.pythonhosted.org", "CERTIFICATE_VERIFY_FAILED"]),
+    fatal(PackageTls, &["npm ", "_CERT_"]),
+    fatal(PackageTls, &["npm ", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]),
+    fatal(PackageTls, &["npm ", "self-signed certificate"]),
+    fatal(PackageTls, &["npm ", "self signed certificate"]),
+    fatal(PackageTls, &["npm ", "unable to get local issuer certificate"]),
+    fatal(PackageTls, &["npm ", "unable to verify the first certificate"]),
+    fatal(PackageTls, &["registry.npmjs.org", "SELF_SIGNED_CERT"]),
+    fatal(PackageTls, &["registry.npmjs.org", "self-signed certificate"]),
+    fatal(PackageTls, &["registry.yarnpkg.com", "certificate"]),
+    fatal(PackageTls, &["error: invalid peer certificate"]),
+    fatal(PackageTls, &["Caused by: invalid peer certificate"]),
+    fatal(PackageTls, &["\u{2500}\u{25b6} invalid peer certificate"]),
+    fatal(PackageTls, &["proxy.golang.org", "x509: "]),
+    // The server's own calls to other hosts: OpenSSL in Python, Node and Ruby, Go, Rust, the JVM, .NET, curl.
+    outgoing(UpstreamCallTls, &["certificate has expired"]).fix(EXPIRED),
+    outgoing(UpstreamCallTls, &["CERT_HAS_EXPIRED"]).fix(EXPIRED),
+    outgoing(UpstreamCallTls, &["invalid peer certificate: Expired"]).fix(EXPIRED),
+    outgoing(UpstreamCallTls, &["invalid peer certificate: certificate expired"]).fix(EXPIRED),
+    outgoing(UpstreamCallTls, &["certificate verify failed: Hostname mismatch"]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["certificate verify failed: IP address mismatch"]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["ERR_TLS_CERT_ALTNAME_INVALID"]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["does not match certificate's altnames"]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["invalid peer certificate: NotValidForName"]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["CERTIFICATE_VERIFY_FAILED"]),
+    outgoing(UpstreamCallTls, &["certificate verify failed"]),
+    outgoing(UpstreamCallTls, &["SELF_SIGNED_CERT"]),
+    outgoing(UpstreamCallTls, &["UNABLE_TO_GET_ISSUER_CERT"]),
+    outgoing(UpstreamCallTls, &["UNABLE_TO_VERIFY_LEAF_SIGNATURE"]),
+    outgoing(UpstreamCallTls, &["self-signed certificate"]),
+    outgoing(UpstreamCallTls, &["self signed certificate"]),
+    outgoing(UpstreamCallTls, &["unable to get local issuer certificate"]),
+    outgoing(UpstreamCallTls, &["unable to verify the first certificate"]),
+    outgoing(UpstreamCallTls, &["invalid peer certificate"]),
+    outgoing(UpstreamCallTls, &["PKIX path building failed"]),
+    outgoing(UpstreamCallTls, &["unable to find valid certification path"]),
+    outgoing(UpstreamCallTls, &["The remote certificate is invalid"]),
+    outgoing(UpstreamCallTls, &["SSL certificate problem: "]),
+    outgoing(UpstreamCallTls, &["Get \"https://", "x509: "]),
+    outgoing(UpstreamCallTls, &["Post \"https://", "x509: "]),
+    // A tool's own failure, which is the answer to a call: the SDKs of Python (1.x, 2.x), FastMCP 2 and 3, and what
+    // servers print in the same place.
+    outgoing(ToolFailed, &["Error executing tool "]),
+    outgoing(ToolFailed, &["Error calling tool"]),
+    outgoing(ToolFailed, &["Error invoking tool"]),
+    outgoing(ToolFailed, &["Error running tool"]),
+    outgoing(ToolFailed, &["Error in tool "]),
+    outgoing(ToolFailed, &["Tool '", "raised an unexpected exception"]),
+    outgoing(ToolFailed, &["ool execution failed"]),
+    outgoing(ToolFailed, &["ool call failed"]),
+    outgoing(ToolFailed, &["ailed to execute tool"]),
+    outgoing(ToolFailed, &["ailed to call tool"]),
     fatal(PipNoIndex, &["No matching distribution found for"]),
     call(PipNoIndex, &["WARNING: Retrying (Retry(total=", "Name or service not known"]).fix(NAMES_FIRST),
     call(PipNoIndex, &["WARNING: Retrying (Retry(total=", "ame resolution"]).fix(NAMES_FIRST),
@@ -179,6 +232,10 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::SessionGone, &["Session ID is required"]),
     event(Event::SessionGone, &["Session terminated"]),
     event(Event::SessionGone, &["Server not initialized"]),
+    // An orderly end: Spring, uvicorn, gunicorn.
+    event(Event::Stopped, &["ShutdownHook]"]),
+    event(Event::Stopped, &["Finished server process ["]),
+    event(Event::Stopped, &["Shutting down: Master"]),
     // A client that hung up, and an end that was asked for.
     noise(&["CancelledError"]),
     noise(&["KeyboardInterrupt"]),
@@ -189,7 +246,8 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["Exception in ASGI application"]),
     noise(&["Invalid Content-Type header"]),
     event(Event::Pip, &["Running pip as the 'root' user"]),
-    noise(&["[notice] "]),
+    noise(&["[notice] A new release of pip"]),
+    noise(&["[notice] To update, run"]),
     event(Event::Traceback, &["Traceback (most recent call last)"]),
     // A database beside the servers, while it starts and stops.
     noise(&["the database system is starting up"]),

@@ -1,5 +1,7 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
+mod steps;
+
 use std::collections::BTreeSet;
 
 use super::access::Access;
@@ -7,19 +9,17 @@ use super::calls::Calls;
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
 use super::kind::{WriterKind, kind_of};
+use super::last_words;
 use super::level;
 use super::life::Life;
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use super::traceback::{Part, Traceback};
 use crate::rules::RuleId;
 
-/// Routes beyond which names are no longer remembered.
-const MOST_ROUTES: usize = 1_000;
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
-/// Lines of a traceback.
-const TRACEBACK: u32 = 200;
 
 /// One stream.
 #[derive(Clone, Debug)]
@@ -55,7 +55,9 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
-    traceback: u32,
+    traceback: Traceback,
+    /// The last line reports what the program itself did not manage, a tool or a call of its own.
+    reported: bool,
     /// The last line that reports an error which a server outlives.
     outlived: Option<(u64, String)>,
 }
@@ -80,7 +82,8 @@ impl Stream {
             spoke: false,
             last: None,
             pip_was_last: false,
-            traceback: 0,
+            traceback: Traceback::default(),
+            reported: false,
             outlived: None,
         }
     }
@@ -93,8 +96,22 @@ impl Stream {
 
     /// The container ended with a code, as line `number` says.
     pub(crate) fn end(&mut self, number: u64, code: i32) {
+        if !matches!(code, 0 | 137 | 143) {
+            self.settle();
+        }
         self.life.end(number, code);
         self.listening = false;
+    }
+
+    /// Nothing follows: a failure without a level that was printed last is what the program ended of.
+    pub(crate) fn settle(&mut self) {
+        let Some((kept, fatal)) = self.life.take_failure() else { return };
+        let (at, text) = kept.read();
+        let line = Line::of(None, at.or(kept.at), &text);
+        self.explain_nothing(kept.number, &line);
+        if fatal {
+            self.life.closes(line.at);
+        }
     }
 
     /// Whether any line was one of a program that is known.
@@ -109,7 +126,7 @@ impl Stream {
 
     /// Whether the next line of this stream is wanted whatever it contains.
     pub(crate) fn wants_next(&self) -> bool {
-        self.traceback > 0 || self.pip_was_last
+        self.traceback.is_open() || self.pip_was_last
     }
 
     /// Takes a line of this stream. Lines of docker itself were taken out before. Whether any row, level or answer
@@ -117,9 +134,10 @@ impl Stream {
     pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.last = line.at.or(self.last);
         self.life.print(number, line);
-        if self.traceback > 0 && self.end_of_traceback(number, line, reading) {
+        if self.traceback.is_open() && self.end_of_traceback(number, line, reading) {
             return true;
         }
+        let reported = std::mem::take(&mut self.reported);
         let Some((writer, pattern, sure)) = self.pattern(line, reading) else {
             self.printed(line);
             return self.unmatched(number, line);
@@ -137,6 +155,10 @@ impl Stream {
                 }
                 self.agent.step(event, line.text, line.at, &mut self.faults);
             }
+            // Among bare lines it may be Compose 1's own.
+            (_, Effect::Event(Event::Traceback)) if self.kind != WriterKind::Bare || self.has_server => {
+                self.traceback = Traceback::begin(reported);
+            }
             (_, Effect::Event(event)) => self.step(event, number, line),
             (_, Effect::Noise) if level::is_error(line.text) => self.outlived = Some((number, line.text.to_owned())),
             (_, Effect::Noise) => {}
@@ -145,7 +167,11 @@ impl Stream {
             }
             // A bridge from HTTP starts it and hands on what it prints.
             (_, Effect::Call) if pattern.rule == Some(RuleId::UpstreamStdio) && self.listening => {}
-            (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call) => {
+            (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call | Effect::Outgoing) => {
+                if pattern.effect == Effect::Outgoing {
+                    self.reported = true;
+                    self.life.complain(number, line);
+                }
                 let subject = self.subject(pattern, line.text);
                 self.listening &= pattern.effect != Effect::Fatal;
                 self.faults.record(&symptom(pattern, writer, &subject, number, line, sure));
@@ -156,11 +182,12 @@ impl Stream {
 
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
-        if let Some((number, text)) = self.outlived.take_if(|_| level::is_end_of_node(line.text)) {
+        if let Some((number, text)) = self.outlived.take_if(|_| last_words::is_end_of_node(line.text)) {
             self.unexplained(number, &Line::of(None, line.at, &text));
+            self.life.closes(line.at);
             return true;
         }
-        if !level::is_of_stack(line.text) {
+        if !last_words::is_of_stack(line.text) {
             self.outlived = None;
         }
         let serves = matches!(
@@ -174,22 +201,32 @@ impl Stream {
             self.answered(&access, Writer::Server, "", number, line);
             return true;
         }
-        let bare_agent = self.kind == WriterKind::Bare && line.console;
         if !level::is_error(line.text) {
+            if last_words::is_mark(line.text) && self.life.complains() {
+                self.life.closes(line.at);
+            } else if !level::is_calm(line.text) && last_words::is_failure(line.text) {
+                self.life.may_close(number, line);
+            }
             return false;
         }
-        if self.kind == WriterKind::Of(Writer::Agent) || bare_agent || line.console {
+        // Among bare lines it may be docker's: the caller judges it.
+        let is_agents = self.kind == WriterKind::Of(Writer::Agent) || line.console;
+        if !is_agents && self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
+            return false;
+        }
+        self.explain_nothing(number, line);
+        true
+    }
+
+    /// An error line that no row explains, cloudflared's or another program's.
+    fn explain_nothing(&mut self, number: u64, line: &Line<'_>) {
+        if self.kind == WriterKind::Of(Writer::Agent) || line.console {
             self.life.complain(number, line);
             let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
             self.agent.unexplained(&symptom, &mut self.faults);
-            return true;
+        } else {
+            self.unexplained(number, line);
         }
-        // Among bare lines it may be docker's: the caller judges it.
-        if self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
-            return false;
-        }
-        self.unexplained(number, line);
-        true
     }
 
     /// An error line of a program that no row explains.
@@ -199,6 +236,12 @@ impl Stream {
             WriterKind::Bare | WriterKind::Unknown => Writer::Server,
         };
         self.life.complain(number, line);
+        let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
+        if last_words::is_message(line.text) || self.life.is_behind_mark() || lacks {
+            self.life.closes(line.at);
+        } else if level::of(line.text).is_none() {
+            self.life.may_close(number, line);
+        }
         self.faults.record(&symptom(&UNEXPLAINED, writer, "", number, line, true));
     }
 
@@ -227,8 +270,15 @@ impl Stream {
         let keys = ["\"message\":", "\"originService\":"];
         let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
         let agent = of(Writer::Agent).filter(|(_, pattern)| line.console || json || pattern.has(Tell::Own));
-        let candidates = [agent, of(Writer::Proxy), of(Writer::Server)];
+        // The proxy writes a level into each line; without one these are words of Go's, which any program prints.
+        let proxy = of(Writer::Proxy).filter(|(_, pattern)| {
+            let own = pattern.effect != Effect::Call || pattern.has(Tell::Own) || self.has_proxy;
+            own || level::of(line.text).is_some()
+        });
+        let candidates = [agent, proxy, of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
+        // OpenSSL's words are also Go's, in which cloudflared says why it does not connect.
+        let tell_tale = tell_tale.filter(|(_, pattern)| pattern.effect != Effect::Outgoing || agent.is_none());
         // What ends either of them is the proxy's where nothing tells whose line it is.
         let both =
             candidates[1].filter(|(_, pattern)| self.kind == WriterKind::Bare && pattern.effect == Effect::Fatal);
@@ -246,119 +296,26 @@ impl Stream {
         Some((writer, pattern, sure))
     }
 
-    /// A step of the proxy or of a server.
-    fn step(&mut self, event: Event, number: u64, line: &Line<'_>) {
-        let text = line.text;
-        match event {
-            Event::Route | Event::ProxyStart => {
-                self.began(Writer::Proxy, line.at);
-                // A new life: what calls met in the last one may have been fixed.
-                self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call);
-                let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
-                if event == Event::Route && self.routes.len() < MOST_ROUTES {
-                    self.routes.insert(name.unwrap_or(text).to_owned());
-                }
-            }
-            Event::CallStarted => {
-                self.calls.see(None, line);
-                let host = host(text);
-                self.faults.heal(|f| {
-                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
-                    let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
-                    f.writer == Writer::Proxy && (f.effect == Effect::Fatal || tls || no_route)
-                });
-            }
-            Event::CallDone => self.passed_on(number, line),
-            Event::ServerStart => {
-                self.has_server = true;
-                self.life.start();
-                self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
-            }
-            Event::SessionGone => self.calls.session_gone(number, line),
-            Event::Listening => {
-                self.listening = true;
-                self.calls.began();
-                self.began(Writer::Server, line.at);
-                self.faults.heal(|f| f.writer == Writer::Server);
-            }
-            Event::Pip => {
-                self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
-                self.pip_was_last = true;
-            }
-            // Among bare lines it may be Compose 1's own.
-            Event::Traceback if self.kind != WriterKind::Bare || self.has_server => self.traceback = TRACEBACK,
-            Event::OtherProxy => {
-                self.other_proxy.get_or_insert_with(|| (number, text.to_owned()));
-                if level::is_error(text) {
-                    self.unexplained(number, line);
-                }
-            }
-            // cloudflared's, or of no meaning here.
-            _ => {}
-        }
-    }
-
-    /// The program says that it began well.
-    fn began(&mut self, writer: Writer, at: Option<i64>) {
-        self.outlived = None;
-        self.life.start();
-        self.faults.started(writer, at);
-    }
-
-    /// The proxy passed an answer on.
-    fn passed_on(&mut self, number: u64, line: &Line<'_>) {
-        let text = line.text;
-        let host = host(text).to_owned();
-        let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
-        self.calls.passed_on(status, line);
-        if status < 500 {
-            self.faults.heal(|f| {
-                let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
-                f.writer == Writer::Proxy && f.effect == Effect::Call && about
-            });
-        }
-        if let Some(pattern) = super::calls::refused_by(status) {
-            self.faults.record(&symptom(pattern, Writer::Proxy, &host, number, line, true));
-        }
-    }
-
-    /// A server answered a call.
-    fn answered(&mut self, access: &Access<'_>, writer: Writer, subject: &str, number: u64, line: &Line<'_>) {
-        use super::calls::Meaning;
-        self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
-        match self.calls.take(access, number, line) {
-            Meaning::Nothing => {}
-            Meaning::Passed => {
-                self.life.serves();
-                self.faults.heal(|f| f.writer == Writer::Server && f.rule != Some(RuleId::UnexplainedError));
-            }
-            Meaning::Failed(pattern) => {
-                let subject = if subject.is_empty() { access.route() } else { subject };
-                self.faults.record(&symptom(pattern, writer, subject, number, line, true));
-            }
-        }
-    }
-
     /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
     fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
-        self.traceback -= 1;
-        let text = line.text;
-        let name = text.split([':', ' ']).next().unwrap_or_default();
-        let is_error = !text.starts_with([' ', '|', '+'])
-            && name.rsplit('.').next().is_some_and(|name| name.ends_with("Error") || name.ends_with("Exception"));
-        if !is_error {
-            let inside = text.starts_with([' ', '|', '+']) || text.is_empty() || text.starts_with("Traceback");
-            return inside || text.starts_with("During handling") || text.starts_with("The above exception");
+        let name = match self.traceback.take(line.text) {
+            Part::Inside => return true,
+            Part::None => return false,
+            Part::Exception(name) => name,
+        };
+        if self.traceback.is_reported() {
+            return true;
         }
-        self.traceback = 0;
         // A known one has its own row; a stop of asyncio is not an error.
         let known = reading.pattern(Writer::Server).is_some() || reading.pattern(Writer::Container).is_some();
-        if known || name.ends_with("CancelledError") {
-            return false;
+        if !known && !name.ends_with("CancelledError") {
+            self.life.complain(number, line);
+            self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
         }
-        self.life.complain(number, line);
-        self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
-        true
+        if self.traceback.is_uncaught() && !name.ends_with("CancelledError") {
+            self.life.closes(line.at);
+        }
+        !known && !name.ends_with("CancelledError")
     }
 
     /// What a failed call is about: the host that was asked for, else the upstream.

@@ -1,0 +1,290 @@
+//! What processes print as they end, in the words of runtimes, loggers, shells and command lines.
+
+use super::line::field;
+
+/// Beginnings of lines that only a process prints that ends: Go, CPython, .NET and Dart, the JVM, PHP, Node, Swift, libc
+/// and C++, shells, tini, npm, nginx.
+const MESSAGES: &[&str] = &[
+    "panic: ",
+    "fatal error: ",
+    "Fatal error: ",
+    "Fatal Python error: ",
+    "Unhandled exception. ",
+    "Unhandled exception:",
+    "Unhandled Exception:",
+    "Exception in thread \"main\" ",
+    "Error occurred during initialization of ",
+    "PHP Fatal error: ",
+    "PHP Parse error: ",
+    "node: bad option: ",
+    "[UnhandledPromiseRejection",
+    "Segmentation fault",
+    "Bus error",
+    "Illegal instruction",
+    "Aborted",
+    "terminate called ",
+    "[FATAL tini (",
+    "npm ERR!",
+    "npm error",
+    "nginx: [emerg]",
+    // clap, uv, Deno, Bun: a command line that failed.
+    "error: ",
+];
+
+/// Texts by which servers say that they give up: uvicorn, gunicorn.
+const GIVEN_UP: [&str; 2] = ["Application startup failed. Exiting.", "Worker failed to boot"];
+
+/// Beginnings of lines below or above the message: Spring, yarn, pnpm, Erlang, Go's `go run`, and how to call a program.
+const MARKS: [&str; 11] = [
+    "APPLICATION FAILED TO START",
+    "error Command failed with exit code",
+    " ELIFECYCLE ",
+    "Kernel pid terminated",
+    "exit status ",
+    "Usage:",
+    "Usage of ",
+    "usage: ",
+    "For more information, try '",
+    "Exiting",
+    "exiting",
+];
+
+/// Words of a failure, in small letters, for lines without a level.
+const FAILURES: &[&str] = &[
+    "fail",
+    "cannot ",
+    "can't ",
+    "can not ",
+    "could not ",
+    "couldn't ",
+    "unable to ",
+    "error:",
+    " error ",
+    "invalid",
+    "missing",
+    "not found",
+    "no such ",
+    "not set",
+    "is required",
+    "are required",
+    "required key",
+    "required env",
+    "must be ",
+    "must set",
+    "must specify",
+    "must provide",
+    "must not",
+    "please set",
+    "please provide",
+    "undefined",
+    "unknown ",
+    "denied",
+    "refused",
+    "already in use",
+    "not allowed",
+    "unexpected",
+    "exception",
+    "unsupported",
+    "not supported",
+    "not exist",
+    "timed out",
+    "i/o timeout",
+    "exceeded",
+    "unreachable",
+    "no route to",
+    "expired",
+    "unauthorized",
+    "malformed",
+    "mismatch",
+    "not configured",
+    "not defined",
+];
+
+/// Words of what a program cannot do without.
+const REQUIREMENTS: &[&str] = &[
+    "missing required",
+    "is required",
+    "are required",
+    "required but",
+    "must be set",
+    "must be provided",
+    "must set",
+    "must specify",
+    "must provide",
+    "please set",
+    "please provide",
+];
+
+/// Words by which a program goes on after a failure, or reports none.
+const GOING_ON: &[&str] = &[
+    "retry",
+    "trying again",
+    "will try",
+    "reconnect",
+    "attempt ",
+    "waiting",
+    "continuing",
+    "fallback",
+    "falling back",
+    "skipp",
+    "ignor",
+    "disabled",
+    "using default",
+    "defaulting",
+    "warn",
+    "deprecat",
+    "running without",
+    "no error",
+    "0 error",
+    "0 fail",
+    "error: 0",
+    "errors: 0",
+    "errors=0",
+    "failed: 0",
+    "failed=0",
+    "failures: 0",
+    "not required",
+];
+
+/// Whether the line reports the error of which the process that prints it ends.
+pub(super) fn is_message(text: &str) -> bool {
+    let fatal = || field(text, "level").is_some_and(|level| ["fatal", "panic"].contains(&level));
+    MESSAGES.iter().any(|message| text.starts_with(message))
+        || text.starts_with("thread 'main'") && text.contains("panicked at")
+        // Rust's `main` that returns an error.
+        || text.starts_with("Error: ") && text.contains(" { ") && text.trim_end().ends_with('}')
+        || text.starts_with("FTL ")
+        || text.starts_with("FATA[")
+        || GIVEN_UP.iter().any(|given_up| text.contains(given_up))
+        // uv indents it.
+        || is_of_command_line(text.trim_start_matches(' '))
+        || text.contains("Segmentation fault") && text.contains(": line ")
+        || fatal()
+}
+
+/// Programs that write no level: argparse and C programs behind their name, Elixir, Ruby and uv.
+fn is_of_command_line(text: &str) -> bool {
+    let capital = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
+    let of_program = text.split_once(": error: ").is_some_and(|(name, _)| {
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+        let level = ["info", "warn", "warning", "debug", "notice", "trace", "error", "fatal"];
+        !name.is_empty() && name.chars().all(part) && !level.contains(&name.to_ascii_lowercase().as_str())
+    });
+    of_program
+        || text.strip_prefix("× ").is_some_and(capital)
+        || text.strip_prefix("** (").is_some_and(|rest| capital(rest) && rest.contains(") "))
+        || text.ends_with("Error)") && text.contains(":in ")
+}
+
+/// Whether the line is of what a process prints around the message of its end, and says no more than that it ended.
+pub(super) fn is_mark(text: &str) -> bool {
+    let help = || text.contains("--help") && ["Try ", "Run ", "See "].iter().any(|verb| text.starts_with(verb));
+    // anyhow's, of Rust: the JVM names the cause on the same line.
+    let caused = text.trim_end() == "Caused by:";
+    MARKS.iter().any(|mark| text.starts_with(mark)) || is_end_of_node(text) || caused || help()
+}
+
+/// Whether Node says its version, as it does behind the exception that ended it.
+pub(super) fn is_end_of_node(text: &str) -> bool {
+    let version = text.trim_end().strip_prefix("Node.js v");
+    version.is_some_and(|version| version.split('.').count() == 3 && version.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether the line is of what Node prints between an exception and its version.
+pub(super) fn is_of_stack(text: &str) -> bool {
+    text.trim().is_empty() || text.starts_with([' ', '\t', '}']) || text.starts_with("Emitted 'error' event")
+}
+
+/// Whether the line only points at code: carets under it, a frame of a stack.
+pub(super) fn is_pointer(text: &str) -> bool {
+    let text = text.trim_start();
+    !text.contains(|c: char| c.is_alphanumeric()) || text.starts_with("at ") || text.contains(" +0x")
+}
+
+/// Whether the line is one of carets, as Node and Python print it under the source of what nothing caught.
+pub(super) fn is_carets(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|b| b == b'^')
+}
+
+/// Whether the line says that the program cannot do without something.
+pub(super) fn is_requirement(text: &str) -> bool {
+    let small = crate::redact::head(text, 400).to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
+    has(REQUIREMENTS) && !has(GOING_ON)
+}
+
+/// Whether a line without a level reports a failure: as Go's `log.Fatal` does, or `console.error` in front of an exit.
+pub(super) fn is_failure(text: &str) -> bool {
+    if text.starts_with([' ', '\t', '{', '[', '|', '-', '=', '*', '#', '/', '<', '>']) {
+        return false;
+    }
+    let small = crate::redact::head(text, 400).to_ascii_lowercase();
+    let level = ["info", "debug", "note", "notice", "trace"];
+    let leveled = level.iter().any(|level| small.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ' '])));
+    let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
+    !leveled && has(FAILURES) && !has(GOING_ON)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_processes() {
+        for line in [
+            "panic: runtime error: invalid memory address or nil pointer dereference",
+            "thread 'main' (1) panicked at src/main.rs:31:55:",
+            "Unhandled exception. System.IO.FileNotFoundException: Could not load file or assembly 'x'",
+            "[FATAL tini (7)] exec /app/run.sh failed: Permission denied",
+            "error: the following required arguments were not provided:",
+            "server.py: error: the following arguments are required: --api-key",
+            "  × Failed to download and build `cryptography==43.0.0`",
+            "ERROR:    Application startup failed. Exiting.",
+            "level=fatal msg=\"no database\"",
+            "{\"level\":\"fatal\",\"msg\":\"no database\"}",
+            "FTL no database",
+            "/entrypoint.sh: line 3:     7 Segmentation fault      (core dumped) python server.py",
+            "npm error Missing script: \"start\"",
+        ] {
+            assert!(is_message(line), "{line}");
+        }
+        for line in [
+            "thread 'tokio-runtime-worker' (12) panicked at /app/src/tools.rs:88:14:",
+            "http: panic serving 172.20.0.3:41234: boom",
+            "Exception in thread \"http-nio-9000-exec-3\" java.lang.IllegalStateException: boom",
+            "ERROR:    Exception in ASGI application",
+            "level=error msg=\"no database\"",
+            "info: error: none",
+            "SyntaxError: Unexpected token h in JSON at position 0",
+        ] {
+            assert!(!is_message(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn failures_without_a_level() {
+        for line in [
+            "listen tcp :8080: bind: address already in use",
+            "required key DATABASE_URL missing value",
+            "main.go:31: could not open database: unable to open database file: no such file or directory",
+            "open config.yaml: no such file or directory",
+            "GITHUB_TOKEN is not set",
+            "dial tcp 10.0.0.7:5432: connect: connection refused",
+        ] {
+            assert!(is_failure(line), "{line}");
+        }
+        for line in [
+            "starting mcp server",
+            "listening on :9000",
+            "could not connect to redis, retrying in 5s",
+            "warning: config.yaml not found, using defaults",
+            "API_KEY not set, running without authentication",
+            "12 tools registered, 0 errors",
+            "  failed",
+            "Loaded 3 tools",
+        ] {
+            assert!(!is_failure(line), "{line}");
+        }
+    }
+}

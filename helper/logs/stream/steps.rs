@@ -1,0 +1,118 @@
+//! The steps of the proxy and of a server, and the answers to calls.
+
+use super::{Stream, host, symptom};
+use crate::logs::access::Access;
+use crate::logs::calls;
+use crate::logs::kind::WriterKind;
+use crate::logs::level;
+use crate::logs::line::{Line, field};
+use crate::logs::matcher::Writer;
+use crate::logs::patterns::{Effect, Event};
+use crate::rules::RuleId;
+
+/// Routes beyond which names are no longer remembered.
+const MOST_ROUTES: usize = 1_000;
+
+impl Stream {
+    /// A step of the proxy or of a server.
+    pub(super) fn step(&mut self, event: Event, number: u64, line: &Line<'_>) {
+        let text = line.text;
+        match event {
+            Event::Route | Event::ProxyStart => {
+                self.began(Writer::Proxy, line.at);
+                // A new life: what calls met in the last one may have been fixed.
+                self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call);
+                let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
+                if event == Event::Route && self.routes.len() < MOST_ROUTES {
+                    self.routes.insert(name.unwrap_or(text).to_owned());
+                }
+            }
+            Event::CallStarted => {
+                self.life.listens();
+                self.calls.see(None, line);
+                let host = host(text);
+                self.faults.heal(|f| {
+                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
+                    let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
+                    f.writer == Writer::Proxy && (f.effect == Effect::Fatal || tls || no_route)
+                });
+            }
+            Event::CallDone => self.passed_on(number, line),
+            Event::ServerStart => {
+                self.has_server = true;
+                self.life.start();
+                self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
+            }
+            Event::SessionGone => self.calls.session_gone(number, line),
+            Event::Listening => {
+                self.listening = true;
+                self.calls.began();
+                self.began(Writer::Server, line.at);
+                self.life.listens();
+                self.faults.heal(|f| f.writer == Writer::Server);
+            }
+            Event::Stopped => self.life.stops(number, line),
+            Event::Pip => {
+                self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
+                self.pip_was_last = true;
+            }
+            Event::OtherProxy => {
+                self.other_proxy.get_or_insert_with(|| (number, text.to_owned()));
+                if level::is_error(text) {
+                    self.unexplained(number, line);
+                }
+            }
+            // cloudflared's, or of no meaning here.
+            _ => {}
+        }
+    }
+
+    /// The program says that it began well.
+    fn began(&mut self, writer: Writer, at: Option<i64>) {
+        self.outlived = None;
+        self.life.start();
+        self.faults.started(writer, at);
+    }
+
+    /// The proxy passed an answer on.
+    fn passed_on(&mut self, number: u64, line: &Line<'_>) {
+        let text = line.text;
+        let host = host(text).to_owned();
+        let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
+        self.calls.passed_on(status, line);
+        if status < 500 {
+            self.faults.heal(|f| {
+                let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
+                f.writer == Writer::Proxy && f.effect == Effect::Call && about
+            });
+        }
+        if let Some(pattern) = calls::refused_by(status) {
+            self.faults.record(&symptom(pattern, Writer::Proxy, &host, number, line, true));
+        }
+    }
+
+    /// A server answered a call.
+    pub(super) fn answered(
+        &mut self,
+        access: &Access<'_>,
+        writer: Writer,
+        subject: &str,
+        number: u64,
+        line: &Line<'_>,
+    ) {
+        use crate::logs::calls::Meaning;
+        self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
+        self.life.listens();
+        match self.calls.take(access, number, line) {
+            Meaning::Nothing => {}
+            Meaning::Passed => {
+                self.life.serves();
+                self.faults.heal(|f| f.writer == Writer::Server && f.rule != Some(RuleId::UnexplainedError));
+            }
+            Meaning::Failed(pattern) => {
+                let subject = if subject.is_empty() { access.route() } else { subject };
+                self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+            }
+        }
+    }
+}

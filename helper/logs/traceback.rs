@@ -1,0 +1,68 @@
+//! The traceback of a Python program, line by line.
+
+/// Lines of a traceback.
+const MOST: u32 = 200;
+
+/// One that is being printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Traceback {
+    /// Lines that may still come; 0 where none is being printed.
+    left: u32,
+    /// Its first frame was seen.
+    framed: bool,
+    /// The first frame is a module's: no code of the program was there to catch the exception.
+    uncaught: bool,
+    /// The program said before what failed.
+    reported: bool,
+}
+
+/// What a line is of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    /// A frame, or a word between two tracebacks.
+    Inside,
+    /// Its last line, with the exception's name.
+    Exception(&'a str),
+    /// No line of it.
+    None,
+}
+
+impl Traceback {
+    /// It begins. `reported`: the program said before what failed.
+    pub(super) fn begin(reported: bool) -> Self {
+        Self { left: MOST, reported, ..Self::default() }
+    }
+
+    pub(super) fn is_open(self) -> bool {
+        self.left > 0
+    }
+
+    /// Whether nothing caught the exception, so that the program ends of it.
+    pub(super) fn is_uncaught(self) -> bool {
+        self.uncaught
+    }
+
+    pub(super) fn is_reported(self) -> bool {
+        self.reported
+    }
+
+    /// Takes the next line.
+    pub(super) fn take<'a>(&mut self, text: &'a str) -> Part<'a> {
+        self.left -= 1;
+        if !self.framed && text.trim_start_matches([' ', '|', '+']).starts_with("File \"") {
+            self.framed = true;
+            let modules = [", in <module>", ", in _run_module_as_main"];
+            self.uncaught = modules.iter().any(|module| text.trim_end().ends_with(module));
+        }
+        let name = text.split([':', ' ']).next().unwrap_or_default();
+        let is_error = !text.starts_with([' ', '|', '+'])
+            && name.rsplit('.').next().is_some_and(|name| name.ends_with("Error") || name.ends_with("Exception"));
+        if is_error {
+            self.left = 0;
+            return Part::Exception(name);
+        }
+        let words = ["Traceback", "During handling", "The above exception"];
+        let inside = text.starts_with([' ', '|', '+']) || text.is_empty();
+        if inside || words.iter().any(|word| text.starts_with(word)) { Part::Inside } else { Part::None }
+    }
+}
