@@ -389,10 +389,8 @@ fn refusal_hint(upstream: &Upstream, allowed: Option<&[String]>) -> String {
     let private = || ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(str::to_owned).to_vec();
     let ranges = allowed.map_or_else(private, <[String]>::to_vec);
     let all: Vec<String> = ranges.into_iter().chain([address.to_string()]).collect();
-    format!(
-        "add {} to the request: the list replaces what the proxy may dial now",
-        serde_json::json!({"allowed_ips": all})
-    )
+    let change = serde_json::json!({"allowed_ips": all});
+    format!("add {change} to the request: the list replaces what the proxy may dial now")
 }
 
 /// The file inside `data/` that a path in the proxy's container refers to.

@@ -85,10 +85,10 @@ fn is_warning(text: &str) -> bool {
 
 /// Whether a configuration from the edge has rules for host names, none of them Anthropic's: its tunnels get none.
 fn is_foreign(text: &str) -> bool {
-    let names =
-        text.split("hostname").skip(1).filter_map(|rest| rest.split(['"', '\\', ':']).find(|s| s.contains('.')));
-    let names: Vec<&str> = names.collect();
-    !names.is_empty() && !names.iter().any(|name| name.ends_with(".anthropic.com"))
+    let is_ours = |name: &str| name.ends_with(".anthropic.com");
+    let name = |rest: &str| rest.split(['"', '\\', ':']).find(|s| s.contains('.')).map(is_ours);
+    let mut ours = text.split("hostname").skip(1).filter_map(name).peekable();
+    ours.peek().is_some() && !ours.any(|ours| ours)
 }
 
 /// A line as evidence, as far as it is not known which one of a file it is.

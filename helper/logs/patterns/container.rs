@@ -55,7 +55,6 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     fatal(HeapExhausted, &["std::bad_alloc"]),
     fatal(HeapExhausted, &["System.OutOfMemoryException"]),
     fatal(HeapExhausted, &["Allowed memory size of ", " bytes exhausted"]).fix(PHP_LIMIT),
-    fatal(HeapExhausted, &["failed to allocate memory (NoMemoryError)"]),
     fatal(HeapExhausted, &["eheap_alloc: Cannot allocate"]),
     // Files.
     call(ContainerReadOnly, &["ead-only file system"]),
