@@ -14,8 +14,6 @@ pub(crate) enum Remedy<'a> {
     OtherOwner { change: &'a str, owner: u32 },
     /// A directory is open that the helper did not make, or that holds other files, too.
     SharedDirectory,
-    /// A token file whose mode keeps the container's user out.
-    TokenFileMode,
     /// Others can write the server's key, which the proxy must go on reading.
     KeyOfProxy,
     /// Nothing sets the variable of a person's own that the token comes from.
@@ -89,9 +87,6 @@ pub(crate) enum Remedy<'a> {
 
 const CHECK_DNS: &str = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
     probe --dir {dir}` again";
-
-const TOKEN_FILE_MODE: &str = "run `chmod 644 {file|the token file}`, in a directory that only you can enter, then \
-    `{helper} up --dir {dir}`; or take the secret from `environment: TUNNEL_TOKEN`, which keeps no mode";
 
 const NAME_THE_SERVER: &str = "write the server's service into the route, `http://SERVICE:PORT` with the port that it \
     listens on in its container (a service that shares the proxy's network namespace first loses its `network_mode`); \
@@ -202,7 +197,6 @@ impl Remedy<'_> {
             Self::LoopbackOfProxy => NAME_THE_SERVER.into(),
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
-            Self::TokenFileMode => TOKEN_FILE_MODE.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
             Self::Ended => {
                 "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \

@@ -85,8 +85,7 @@ fn is_warning(text: &str) -> bool {
 
 /// Whether a configuration from the edge has rules for host names, none of them Anthropic's: its tunnels get none.
 fn is_foreign(text: &str) -> bool {
-    let is_ours = |name: &str| name.ends_with(".anthropic.com");
-    let name = |rest: &str| rest.split(['"', '\\', ':']).find(|s| s.contains('.')).map(is_ours);
+    let name = |rest: &str| Some(rest.split(['"', '\\', ':']).find(|s| s.contains('.'))?.ends_with(".anthropic.com"));
     let mut ours = text.split("hostname").skip(1).filter_map(name).peekable();
     ours.peek().is_some() && !ours.any(|ours| ours)
 }
