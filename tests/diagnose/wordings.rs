@@ -362,12 +362,6 @@ pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
         "ERROR crm: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain (_ssl.c:1028)",
         "npm error code SELF_SIGNED_CERT_IN_CHAIN",
     ),
-    (
-        "foreign-tunnel",
-        "cloudflared-1",
-        "2026-11-22T20:54:51Z INF Updated to new configuration config=\"{\\\"ingress\\\":[{\\\"hostname\\\":\\\"git.example.org\\\",\\\"service\\\":\\\"http://10.0.0.7:3000\\\"},{\\\"service\\\":\\\"http_status:404\\\"}]}\" version=7",
-        "2026-11-22T20:54:51Z INF Updated to new configuration config=\"{\\\"ingress\\\":[{\\\"service\\\":\\\"http_status:404\\\"}]}\" version=0",
-    ),
     ("upstream-stdio", "mcp-1", "Secure MCP Filesystem Server running on stdio", "MCP server running on HTTP"),
     (
         "upstream-host-rejected",

@@ -105,7 +105,9 @@ impl Stream {
 
     /// Nothing follows: a failure without a level that was printed last is what the program ended of.
     pub(crate) fn settle(&mut self) {
-        let Some((kept, fatal)) = self.life.take_failure() else { return };
+        // Among bare lines it may be a shell's, or docker's.
+        let bare = self.kind == WriterKind::Bare;
+        let Some((kept, fatal)) = self.life.take_failure().filter(|(_, fatal)| *fatal || !bare) else { return };
         let (at, text) = kept.read();
         let line = Line::of(None, at.or(kept.at), &text);
         self.explain_nothing(kept.number, &line);

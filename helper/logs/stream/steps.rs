@@ -107,7 +107,11 @@ impl Stream {
             Meaning::Nothing => {}
             Meaning::Passed => {
                 self.life.serves();
-                self.faults.heal(|f| f.writer == Writer::Server && f.rule != Some(RuleId::UnexplainedError));
+                // What the server calls itself is another matter.
+                self.faults.heal(|f| {
+                    let own = f.rule == Some(RuleId::UnexplainedError) || f.effect == Effect::Outgoing;
+                    f.writer == Writer::Server && !own
+                });
             }
             Meaning::Failed(pattern) => {
                 let subject = if subject.is_empty() { access.route() } else { subject };
