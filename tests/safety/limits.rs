@@ -102,8 +102,9 @@ const HOSTILE: &[Surroundings] = &[
         let services: String = (0..300).map(|n| format!("  s{n}: {{image: 'x$V15', env_file: .env}}\n")).collect();
         write(dir, "docker-compose.override.yaml", &format!("services:\n{services}"));
     }),
-    ("thousands of secrets", |dir| {
-        let env: String = (0..10_000).map(|n| format!("KEY_{n}_TOKEN=aB{n}xyzaB3xyzaB3xyz\n")).collect();
+    ("tens of thousands of secrets", |dir| {
+        let two = |n| format!("KEY_{n}_TOKEN=aB{n}xyzaB3xyzaB3xyz\nDB_{n}_PASSWORD=correct horse {n} &<x>\n");
+        let env: String = (0..20_000).map(two).collect();
         write(dir, ".env", &format!("TUNNEL_DOMAIN={DOMAIN}\n{env}"));
     }),
     ("deep nesting", |dir| {
