@@ -13,11 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
 use self::nasty::nasty;
-use self::targets::{Property, TARGETS, is_label};
+use self::targets::{CANARY, FORMS, Property, TARGETS, is_label};
 use crate::config::settings::{AllowedIp, may_dial};
 use crate::config::yaml::{self, Value};
 use crate::deployment::route::RouteName;
 use crate::deployment::{Domain, Token, Upstream};
+use crate::redact;
 
 /// A host name label, by the letters of RFC 1123.
 const LABEL: &str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
@@ -59,6 +60,15 @@ fn every_input_of_the_fuzzer_holds() {
             (target.holds)(&std::fs::read(input).unwrap());
         }
     }
+}
+
+/// A line may be redacted on its way in, and again on its way out.
+#[test]
+fn what_is_redacted_is_redacted_to_the_same_again() {
+    let once = |form: &&str| redact::foreign(&format!("msg=\"x\" {} error=\"y\"", form.replace("{S}", CANARY)));
+    let all: Vec<String> = FORMS.iter().map(once).collect();
+    let again: Vec<String> = all.iter().map(|once| redact::foreign(once)).collect();
+    assert_eq!(all, again);
 }
 
 proptest! {

@@ -51,7 +51,7 @@ pub(crate) const TARGETS: &[Property] = &[
 ];
 
 /// A secret that does not look like one: only what precedes it gives it away.
-const CANARY: &str = "kq7xw2zv9m";
+pub(crate) const CANARY: &str = "kq7xw2zv9m";
 
 /// The input as text. A fuzzer learns the canary from what it is compared with.
 fn text(bytes: &[u8]) -> String {
@@ -261,7 +261,7 @@ fn log(bytes: &[u8]) {
 }
 
 /// How secrets are written; `{S}` is one.
-const FORMS: &[&str] = &[
+pub(crate) const FORMS: &[&str] = &[
     "Authorization: Bearer {S}",
     "Authorization: Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"/\", response=\"{S}\"",
     "{\"password\":\"{S}\",\"n\":1}",

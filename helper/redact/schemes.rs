@@ -61,7 +61,8 @@ fn behind(text: &str, at: usize, scheme: &str) -> Option<usize> {
     }
     let joined = text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let rest = &behind[gap..];
-    let opened = if rest.starts_with(REDACTED) { 0 } else { rest.len() - rest.trim_start_matches(OPENING).len() };
+    let is_opening = |(at, c): &(usize, char)| OPENING.contains(c) && !rest[*at..].starts_with(REDACTED);
+    let opened = rest.char_indices().take_while(is_opening).count();
     (gap > 0 && !joined).then_some(at + scheme.len() + gap + opened)
 }
 
