@@ -219,6 +219,38 @@ fn what_is_carried_has_its_checksums() {
     }
 }
 
+/// What others wrote is checked by the gate, and a release says what it is made of.
+#[test]
+fn dependencies_are_judged_and_named() {
+    let read = |inside: &str| fs::read_to_string(root().join(inside)).unwrap();
+    let (deny, gate) = (read("deny.toml"), read(".ci/run"));
+    for rule in
+        ["unknown-registry = \"deny\"", "unknown-git = \"deny\"", "wildcards = \"deny\"", "[licenses]\nallow = ["]
+    {
+        assert!(deny.contains(rule), "{rule}");
+    }
+    assert!(deny.lines().filter(|line| line.contains("RUSTSEC-")).all(|line| line.contains("reason = \"")), "{deny}");
+    for step in
+        ["\nstep \"dependencies\" deny\n", "cargo deny --log-level error check\n", "\nstep \"lints\" cargo clippy"]
+    {
+        assert!(gate.contains(step), "{step}");
+    }
+    assert!(gate.contains("step \"the same release from another folder\" builds_the_same"));
+    let workflow: serde_yaml::Value = serde_yaml::from_str(&read(".github/workflows/release.yml")).unwrap();
+    let jobs = &workflow["jobs"];
+    let made_of = serde_yaml::to_string(&jobs["sbom"]["steps"]).unwrap();
+    assert!(made_of.contains("cargo cyclonedx --format json") && made_of.contains("program-sbom"), "{made_of}");
+    // It is signed and published like the programs, from the same folder.
+    let needs: Vec<&str> =
+        jobs["provenance"]["needs"].as_sequence().unwrap().iter().filter_map(|job| job.as_str()).collect();
+    assert_eq!(needs, ["build", "sbom"]);
+    let signed = serde_yaml::to_string(&jobs["provenance"]["steps"]).unwrap();
+    assert!(signed.contains("pattern: program-*") && signed.contains("subject-path: dist/*"), "{signed}");
+    for file in [".github/RELEASING.md", ".github/release/release.sh"] {
+        assert!(read(file).contains("--signer-workflow"), "{file}");
+    }
+}
+
 #[test]
 fn the_workflow_builds_every_target_with_the_one_command_and_pinned_actions() {
     let launcher = fs::read_to_string(root().join("bin/mcp-tunnels-helper")).unwrap();

@@ -273,6 +273,11 @@ fn without_curl_wget_does_and_without_both_cargo() {
     let _ = fs::remove_file(plugin.path().join("curl"));
     let error = plugin.run(&["init"]).failed("tool");
     assert!(error["message"].as_str().unwrap().contains("neither curl nor wget"), "{error}");
+    // A person's configuration of wget has no say either.
+    plugin.fake("wget", "#!/bin/sh\necho \"$WGETRC\" >\"$HOME/told\"\nexit 1\n");
+    plugin.run(&["init"]).failed("tool");
+    assert_eq!(fs::read_to_string(plugin.home().join("told")).unwrap(), "/dev/null\n");
+    fs::remove_file(plugin.path().join("wget")).unwrap();
     match which("wget").or_else(|| which("busybox")) {
         Some(wget) => symlink(wget, plugin.path().join("wget")).unwrap(),
         None => return skip("without_curl_wget_does", "neither wget nor busybox is installed"),
