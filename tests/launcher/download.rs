@@ -274,9 +274,9 @@ fn without_curl_wget_does_and_without_both_cargo() {
     let error = plugin.run(&["init"]).failed("tool");
     assert!(error["message"].as_str().unwrap().contains("neither curl nor wget"), "{error}");
     // A person's configuration of wget has no say either.
-    plugin.fake("wget", "#!/bin/sh\necho \"$WGETRC\" >\"$HOME/told\"\nexit 1\n");
+    plugin.fake("wget", &format!("#!/bin/sh\necho \"$HOME,$WGETRC\" >{:?}\nexit 1\n", plugin.home().join("told")));
     plugin.run(&["init"]).failed("tool");
-    assert_eq!(fs::read_to_string(plugin.home().join("told")).unwrap(), "/dev/null\n");
+    assert_eq!(fs::read_to_string(plugin.home().join("told")).unwrap(), "/nonexistent,\n");
     fs::remove_file(plugin.path().join("wget")).unwrap();
     match which("wget").or_else(|| which("busybox")) {
         Some(wget) => symlink(wget, plugin.path().join("wget")).unwrap(),
