@@ -17,9 +17,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
 
-use super::workshop::{Set, Workshop, by_rcgen, hosts, no_openssl, with_routes};
+use super::workshop::{Bench, Set, by_rcgen, hosts};
 use super::{authority_cases, good_cases, server_cases};
-use crate::support::{Answer, DOMAIN, folder, helper, openssl, skip, which};
+use crate::support::{Answer, DOMAIN, helper, openssl, skip, which};
 
 // ---------------------------------------------------------------- the judges
 
@@ -159,13 +159,8 @@ impl Table {
 #[test]
 fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges() {
     const TEST: &str = "every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges";
-    if no_openssl(TEST) {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let data = dir.join("data");
-    let workshop = Workshop::new();
+    let Some(bench) = Bench::new(TEST) else { return };
+    let Bench { dir, data, workshop, .. } = &bench;
     let python = python();
 
     let mut table = Table::default();
@@ -207,7 +202,7 @@ fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges()
         serde_json::from_value(ask_python(&python, &json!({"cases": asked}))).unwrap()
     });
     // Their verdicts are theirs to change; these are those of OpenSSL 3.
-    let openssl_is_known = openssl(parent.path(), &["version"]).starts_with("OpenSSL 3.");
+    let openssl_is_known = openssl(dir, &["version"]).starts_with("OpenSSL 3.");
     if !openssl_is_known {
         eprintln!("SKIPPED the verdicts of openssl: it is not OpenSSL 3");
     }
@@ -318,13 +313,8 @@ impl Drop for Server {
 
 #[test]
 fn a_real_client_takes_a_real_server_with_these_files_for_every_route() {
-    if no_openssl("a_real_client_takes_a_real_server_with_these_files_for_every_route") {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let data = dir.join("data");
-    let w = Workshop::new();
+    let Some(bench) = Bench::new("a_real_client_takes_a_real_server_with_these_files_for_every_route") else { return };
+    let Bench { dir, data, workshop: w, .. } = &bench;
     let cases = [
         ("our own", Set::of(&data), true),
         ("the quickstart's", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048")), true),

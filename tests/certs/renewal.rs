@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::workshop::{BASIC, SKI, USAGE, Workshop, living, no_openssl, with_routes};
+use super::workshop::{BASIC, Bench, SKI, USAGE, living, no_openssl, with_routes};
 use crate::support::{Answer, DOMAIN, chmod, folder, helper, is_root, mode, openssl, snapshot};
 
 fn renew(dir: &Path, request: Value) -> Answer {
@@ -124,13 +124,8 @@ fn by_date_or_by_force_the_certificate_is_replaced_and_nothing_else() {
 
 #[test]
 fn keys_and_cas_of_openssl_are_renewed() {
-    if no_openssl("keys_and_cas_of_openssl_are_renewed") {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let data = dir.join("data");
-    let w = Workshop::new();
+    let Some(bench) = Bench::new("keys_and_cas_of_openssl_are_renewed") else { return };
+    let Bench { dir, data, workshop: w, .. } = &bench;
     let odd = "/C=DE/ST=Würzburg/O=Beispiel & Söhne/OU=one/OU=two/CN=Tunnel CA";
     let sets = [
         ("RSA 2048", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048"))),
@@ -198,13 +193,8 @@ fn a_ca_that_ends_first_caps_the_life_and_is_not_renewed_for_ever() {
 
 #[test]
 fn what_stands_in_the_way_is_named_and_nothing_is_written() {
-    if no_openssl("what_stands_in_the_way_is_named_and_nothing_is_written") {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let data = dir.join("data");
-    let w = Workshop::new();
+    let Some(bench) = Bench::new("what_stands_in_the_way_is_named_and_nothing_is_written") else { return };
+    let Bench { dir, data, workshop: w, .. } = &bench;
     let good = w.make(|_| {});
     let (ca_key, key) = (good.ca_key.clone().unwrap(), good.key.clone().unwrap());
     let changed = |change: &dyn Fn(&mut super::workshop::Set)| {
@@ -277,13 +267,8 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
 
 #[test]
 fn a_certificate_that_is_wrong_is_renewed_before_its_time() {
-    if no_openssl("a_certificate_that_is_wrong_is_renewed_before_its_time") {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let data = dir.join("data");
-    let w = Workshop::new();
+    let Some(bench) = Bench::new("a_certificate_that_is_wrong_is_renewed_before_its_time") else { return };
+    let Bench { dir, data, workshop: w, .. } = &bench;
     let good = w.make(|_| {});
     let mut other_key = good.clone();
     other_key.key = Some(w.read(&w.key("other", "P-256").0));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::workshop::{no_openssl, with_routes};
+use super::workshop::{Bench, no_openssl, with_routes};
 use crate::support::{Answer, DOMAIN, folder, helper, mode, openssl};
 
 const FILES: [&str; 8] =
@@ -378,12 +378,8 @@ fn lives_are_as_asked_and_what_cannot_be_is_refused() {
 
 #[test]
 fn a_ca_of_openssl_is_changed_too() {
-    if no_openssl("a_ca_of_openssl_is_changed_too") {
-        return;
-    }
-    let parent = folder();
-    let dir = with_routes(parent.path());
-    let w = super::workshop::Workshop::new();
+    let Some(bench) = Bench::new("a_ca_of_openssl_is_changed_too") else { return };
+    let Bench { dir, workshop: w, .. } = &bench;
     // A CA whose kind the helper cannot sign with: the way back is the certificate that it had signed.
     let made = |kind| w.make(|p| (p.ca_key, p.key, p.options) = (kind, "RSA 2048", "-sha384"));
     let mut locked = made("P-256");

@@ -280,6 +280,24 @@ pub(crate) fn no_openssl(test: &str) -> bool {
     }
     missing
 }
+
+/// A deployment with two routes, its `data`, and a workshop for what goes there.
+pub(crate) struct Bench {
+    pub(crate) dir: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) workshop: Workshop,
+    _parent: tempfile::TempDir,
+}
+
+impl Bench {
+    /// `None`, said aloud, where there is no openssl.
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        let parent = folder();
+        let dir = (!no_openssl(test)).then(|| with_routes(parent.path()))?;
+        Some(Self { data: dir.join("data"), dir, workshop: Workshop::new(), _parent: parent })
+    }
+}
+
 /// Two routes, so that a certificate can cover one and not the other.
 const ROUTES: [&str; 2] = ["hello", "files"];
 

@@ -111,7 +111,10 @@ fn a_proxy_on_loopback_is_reached_from_its_own_namespace_only() {
         let parent = folder();
         let dir = deployment(parent.path());
         edit(&dir.join(GATEWAY), "listen_addr: :8080", &format!("listen_addr: '{address}'"));
-        assert_eq!(found(&dir), [], "shared, {address}");
+        // cloudflared dials localhost, which is not every address of loopback.
+        let is_another = address.starts_with("127.1.");
+        let expected = is_another.then(|| ("listen-mismatch".to_owned(), "error".to_owned()));
+        assert_eq!(found(&dir), Vec::from_iter(expected.clone()), "shared, {address}");
         let request = json!({"namespace": "separate"});
         let refused = helper(["render"]).dir(&dir).json(request.clone()).changes_nothing().run().expect(2);
         assert_eq!(refused.json["error"]["code"], "request");
@@ -124,7 +127,7 @@ fn a_proxy_on_loopback_is_reached_from_its_own_namespace_only() {
         // A render about something else says nothing of it, and the way out is open.
         render(&dir, json!({"protocol": "http2"})).expect(0);
         render(&dir, json!({"namespace": "shared"})).expect(0);
-        assert_eq!(found(&dir), []);
+        assert_eq!(found(&dir), Vec::from_iter(expected));
     }
 }
 
