@@ -159,8 +159,7 @@ impl Table {
 #[test]
 fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges() {
     const TEST: &str = "every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges";
-    let Some(bench) = Bench::new(TEST) else { return };
-    let Bench { dir, data, workshop, .. } = &bench;
+    let Some(Bench { dir, data, workshop, _parent }) = Bench::new(TEST) else { return };
     let python = python();
 
     let mut table = Table::default();
@@ -202,7 +201,7 @@ fn every_kind_of_certificate_is_judged_as_documented_beside_three_other_judges()
         serde_json::from_value(ask_python(&python, &json!({"cases": asked}))).unwrap()
     });
     // Their verdicts are theirs to change; these are those of OpenSSL 3.
-    let openssl_is_known = openssl(dir, &["version"]).starts_with("OpenSSL 3.");
+    let openssl_is_known = openssl(&dir, &["version"]).starts_with("OpenSSL 3.");
     if !openssl_is_known {
         eprintln!("SKIPPED the verdicts of openssl: it is not OpenSSL 3");
     }
@@ -313,8 +312,11 @@ impl Drop for Server {
 
 #[test]
 fn a_real_client_takes_a_real_server_with_these_files_for_every_route() {
-    let Some(bench) = Bench::new("a_real_client_takes_a_real_server_with_these_files_for_every_route") else { return };
-    let Bench { dir, data, workshop: w, .. } = &bench;
+    let Some(Bench { dir, data, workshop: w, _parent }) =
+        Bench::new("a_real_client_takes_a_real_server_with_these_files_for_every_route")
+    else {
+        return;
+    };
     let cases = [
         ("our own", Set::of(&data), true),
         ("the quickstart's", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048")), true),

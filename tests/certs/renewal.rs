@@ -124,8 +124,9 @@ fn by_date_or_by_force_the_certificate_is_replaced_and_nothing_else() {
 
 #[test]
 fn keys_and_cas_of_openssl_are_renewed() {
-    let Some(bench) = Bench::new("keys_and_cas_of_openssl_are_renewed") else { return };
-    let Bench { dir, data, workshop: w, .. } = &bench;
+    let Some(Bench { dir, data, workshop: w, _parent }) = Bench::new("keys_and_cas_of_openssl_are_renewed") else {
+        return;
+    };
     let odd = "/C=DE/ST=Würzburg/O=Beispiel & Söhne/OU=one/OU=two/CN=Tunnel CA";
     let sets = [
         ("RSA 2048", w.make(|p| (p.ca_key, p.key) = ("RSA 2048", "RSA 2048"))),
@@ -193,8 +194,11 @@ fn a_ca_that_ends_first_caps_the_life_and_is_not_renewed_for_ever() {
 
 #[test]
 fn what_stands_in_the_way_is_named_and_nothing_is_written() {
-    let Some(bench) = Bench::new("what_stands_in_the_way_is_named_and_nothing_is_written") else { return };
-    let Bench { dir, data, workshop: w, .. } = &bench;
+    let Some(Bench { dir, data, workshop: w, _parent }) =
+        Bench::new("what_stands_in_the_way_is_named_and_nothing_is_written")
+    else {
+        return;
+    };
     let good = w.make(|_| {});
     let (ca_key, key) = (good.ca_key.clone().unwrap(), good.key.clone().unwrap());
     let changed = |change: &dyn Fn(&mut super::workshop::Set)| {
@@ -267,8 +271,11 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
 
 #[test]
 fn a_certificate_that_is_wrong_is_renewed_before_its_time() {
-    let Some(bench) = Bench::new("a_certificate_that_is_wrong_is_renewed_before_its_time") else { return };
-    let Bench { dir, data, workshop: w, .. } = &bench;
+    let Some(Bench { dir, data, workshop: w, _parent }) =
+        Bench::new("a_certificate_that_is_wrong_is_renewed_before_its_time")
+    else {
+        return;
+    };
     let good = w.make(|_| {});
     let mut other_key = good.clone();
     other_key.key = Some(w.read(&w.key("other", "P-256").0));

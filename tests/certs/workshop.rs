@@ -286,7 +286,7 @@ pub(crate) struct Bench {
     pub(crate) dir: PathBuf,
     pub(crate) data: PathBuf,
     pub(crate) workshop: Workshop,
-    _parent: tempfile::TempDir,
+    pub(crate) _parent: tempfile::TempDir,
 }
 
 impl Bench {
