@@ -77,8 +77,6 @@ pub(crate) enum Remedy<'a> {
     /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
     /// would do as well.
     Dial { url: &'a str, agent: &'a str, place: &'a str, or_listen: Option<(&'a str, &'a str)> },
-    /// A service is on no network of the proxy's.
-    NoCommonNetwork,
     /// The server answers at another path; the request keeps it.
     OtherPath { request: &'a Value },
     /// The server answers to another scheme, or at another port; the request names it.
@@ -95,10 +93,6 @@ const NAME_THE_SERVER: &str = "write the server's service into the route, `http:
 const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
     --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
     otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host";
-
-const JOIN_NETWORK: &str = "give {subject|it} a network of `{proxy}`'s: without `networks:` a service is on \
-    `default`, and with it `default` must be named too (`networks: [default, …]`); \
-    then `{helper} up --dir {dir}`";
 
 impl Remedy<'_> {
     /// The cause, where it is another than the row's.
@@ -222,7 +216,6 @@ impl Remedy<'_> {
                 "stop that stack first: `{{helper}} down --dir {folder}`; if its directory was moved or deleted: \
                  `docker compose -p {project} down --remove-orphans`"
             ),
-            Self::NoCommonNetwork => JOIN_NETWORK.into(),
             Self::OtherPath { request } => format!(
                 "`{{helper}} render --dir {{dir}} --json '{request}'`, and call the URL that `{{helper}} connect --dir \
                  {{dir}}` shows"

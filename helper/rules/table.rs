@@ -1780,7 +1780,7 @@ rules! {
         title: "the server of {subject|a route} is on no network of the proxy",
         symptom: "`dial tcp: lookup …: no such host`, although the service runs",
         cause: "Docker resolves a service's name only on networks that both sides join",
-        fix: "let both join one network: add the server's network under `networks:` of `{proxy}`, or the other way round, then run `{helper} up --dir {dir}`",
+        fix: "let both join one network: add the server's network under `networks:` of `{proxy}`, or the other way round (a service without `networks:` is on `default`; with it, `default` must be named too), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     UpstreamHostPort = "upstream-host-port" [Upstream, Error, REFERENCE] {

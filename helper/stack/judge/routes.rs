@@ -8,7 +8,7 @@ use super::super::declared::{DeclaredRoute, route_id};
 use super::super::snapshot::Container;
 use super::edge::is_whole;
 use super::programs::{GIVE_UP, runs_current_configuration, with_last_line};
-use super::state::{RouteState, StackState, View, about};
+use super::state::{RouteState, StackState, View};
 use crate::answer::{Finding, Skipped, Subject};
 use crate::caller::quote;
 use crate::config::gateway::Gateway;
@@ -20,7 +20,7 @@ use crate::model::current::RouteTarget;
 use crate::probe::row::{self, RouteRow};
 use crate::probe::state::Callability;
 use crate::redact::names;
-use crate::rules::{self, Gap, Remedy, RuleId};
+use crate::rules::{self, Gap, RuleId};
 
 /// What neither waiting nor asking again changes, once a server answers so.
 const SETTLED_FAULTS: [RuleId; 11] = [
@@ -274,8 +274,7 @@ fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, stat
             return Upstream::Up;
         }
         let text = format!("route `{name}`: service `{service}` and the proxy share no network");
-        let finding = about(RuleId::UpstreamDns, service).with(text);
-        state.findings.push(finding.with_remedy(Remedy::NoCommonNetwork));
+        state.findings.push(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(name)).with(text));
         return Upstream::Down;
     }
     let ranges = gateway.allowed_ips();

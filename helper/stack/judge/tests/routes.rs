@@ -67,7 +67,7 @@ states! {
         (c.restarts, c.health, c.started) = (2, Some("starting".into()), Some(NOW - Duration::from_secs(1)));
     }) => false, "by hand", ["upstream-down"];
 
-    no_network_in_common: own(|c| c.endpoints = vec![endpoint("apart", "172.19.0.3")]) => false, "by hand", ["upstream-dns"];
+    no_network_in_common: own(|c| c.endpoints = vec![endpoint("apart", "172.19.0.3")]) => false, "by hand", ["upstream-network"];
     a_second_network_in_common: own(|c| c.endpoints.push(endpoint("apart", "172.19.0.3"))) => true, "connect", [];
     the_proxys_own_namespace: own(|c| (c.endpoints, c.network_of) = (Vec::new(), Some("aa".repeat(32))))
         => true, "connect", [];
