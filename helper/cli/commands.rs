@@ -14,6 +14,7 @@ use crate::commands::{
     allow, certs, check, connect, down, export, init, logs, probe, render, rules, schema, stack, token,
 };
 use crate::deployment::{Deployment, kind};
+use crate::model::found::Found;
 use crate::os::{lock, settle};
 use crate::{diagnose, preflight};
 
@@ -62,6 +63,16 @@ impl Call {
         Ok(deployment)
     }
 
+    /// Makes the redactor know the secrets of the directory, where there is one: what was given, and what is wrong with
+    /// it, may hold them.
+    fn learn_secrets(&self, caller: &Caller) {
+        if let Ok(deployment) = Deployment::locate(self.dir.as_deref(), caller)
+            && deployment.exists().is_ok_and(|exists| exists)
+        {
+            let _ = Found::read(&deployment);
+        }
+    }
+
     /// Names the current directory where it is a deployment and the default one does not exist.
     fn hinted(&self, error: Error, caller: &Caller) -> Error {
         let is_default_absent = || self.dir.is_none() && caller.dir.as_ref().is_some_and(|dir| !dir.exists());
@@ -90,7 +101,11 @@ macro_rules! command {
                     let $call = call;
                     $body
                 });
-                answer::finish($words, settled(result).map_err(|error| call.hinted(error, $caller)), $caller)
+                let failed = |error| {
+                    call.learn_secrets($caller);
+                    call.hinted(error, $caller)
+                };
+                answer::finish($words, settled(result).map_err(failed), $caller)
             },
         }
     };
@@ -252,7 +267,10 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Prints the troubleshooting table",
         "--id token-placeholder",
         rules::RulesRequest => rules::RulesData,
-        free |r, _call, caller| rules::run(&r, caller)
+        free |r, call, caller| {
+            call.learn_secrets(caller);
+            rules::run(&r, caller)
+        }
     ),
     command!(
         "schema",
@@ -321,5 +339,6 @@ fn diagnose(
     if call.dir.is_some() {
         call.deployment(caller)?;
     }
+    call.learn_secrets(caller);
     diagnose::saved::run(source, &request, caller)
 }

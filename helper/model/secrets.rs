@@ -7,7 +7,7 @@ use crate::config::compose::words;
 use crate::config::sample;
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::env_file::{self, EnvFile};
-use crate::deployment::{Deployment, path};
+use crate::deployment::{Deployment, Token, path};
 use crate::os::files::{self, inside};
 use crate::redact::known::{self, SHORTEST};
 use crate::redact::{is_harmless, is_secret, names};
@@ -74,6 +74,8 @@ fn guard(value: &str) {
             if text.len() >= SHORTEST && !text.starts_with('$') && !is_path(text) && !is_plain(text) {
                 known::guard_named(text);
             }
+            // The parts of a token are known with it.
+            let _ = Token::is_within(text);
         }
     }
 }
