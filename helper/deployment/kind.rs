@@ -290,9 +290,29 @@ pub(crate) fn look(deployment: &Deployment) -> Result<Look, Error> {
     Ok(Look { kind, foreign, env_is_ours: origin::is_our_env(deployment) })
 }
 
-/// Files in `data` that are not a tunnel's: everything in there can be read by the proxy, which it is mounted into.
-pub(crate) fn foreign_data(deployment: &Deployment) -> Vec<String> {
-    names_or_none(deployment, path::DATA).into_iter().filter(|name| !is_data(name)).collect()
+/// Files in `data` that are not a tunnel's: everything in there can be read by the proxy, which it is mounted into. Those
+/// of `pair`, paths inside the directory, are what it is mounted for, whatever they are called.
+pub(crate) fn foreign_data(deployment: &Deployment, pair: &[&str]) -> Vec<String> {
+    let is_own = |name: &String| is_of_tunnel(deployment, &format!("{}/{name}", path::DATA), pair, 3);
+    names_or_none(deployment, path::DATA).into_iter().filter(|name| !is_own(name)).collect()
+}
+
+/// A file that belongs into `data`, a folder with nothing else in it, or a link to what is judged under its own name.
+fn is_of_tunnel(deployment: &Deployment, inside: &str, pair: &[&str], left: u8) -> bool {
+    if pair.contains(&inside) || is_data(inside.rsplit('/').next().unwrap_or_default()) {
+        return true;
+    }
+    match deployment.path(inside).symlink_metadata() {
+        Ok(meta) if meta.is_symlink() => {
+            let data = deployment.path(path::DATA).canonicalize();
+            let target = deployment.path(inside).canonicalize();
+            data.is_ok_and(|data| target.is_ok_and(|target| target != data && target.starts_with(data)))
+        }
+        Ok(meta) if meta.is_dir() && left > 0 => names(deployment, inside).is_ok_and(|names| {
+            names.iter().all(|name| is_of_tunnel(deployment, &format!("{inside}/{name}"), pair, left - 1))
+        }),
+        Ok(_) | Err(_) => false,
+    }
 }
 
 fn is_system(root: &Path, home: Option<&Path>) -> bool {

@@ -76,8 +76,8 @@ pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
 }
 
 /// The finding about files in `data` that are not certificates or keys.
-pub(crate) fn foreign_data(deployment: &Deployment) -> Option<Finding> {
-    let names = kind::foreign_data(deployment);
+pub(crate) fn foreign_data(deployment: &Deployment, pair: &[&str]) -> Option<Finding> {
+    let names = kind::foreign_data(deployment, pair);
     if names.is_empty() {
         return None;
     }

@@ -4,6 +4,7 @@ use super::facts::Facts;
 use crate::answer::{Finding, Subject};
 use crate::deployment::path;
 use crate::model::absence::{Candidate, Question};
+use crate::model::current::MOUNTS;
 use crate::os::files;
 use crate::rules::{self, Absence, Absent, Remedy, RuleId};
 
@@ -32,7 +33,7 @@ pub(super) fn config(facts: &Facts, finding: Finding, said: &str) -> Finding {
 }
 
 fn compose(facts: &Facts) -> &str {
-    facts.found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str())
+    facts.found.file_of(&facts.services.proxy, MOUNTS)
 }
 
 /// One file of the pair: the setting, the path in the container, and why it is not there.

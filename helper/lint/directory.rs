@@ -6,6 +6,7 @@ use crate::answer::{Finding, Skipped, Subject};
 use crate::check::Outcome;
 use crate::deployment::{modes, path, scaffold};
 use crate::model::mounts::Mounted;
+use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
 use crate::os::git::GitState;
 use crate::rules::{self, RuleId};
@@ -13,7 +14,14 @@ use crate::rules::{self, RuleId};
 pub(super) fn is_closed(facts: &Facts) -> Outcome {
     let mounts = facts.found.mounts(&facts.services.proxy);
     let has_data = mounts.iter().any(|mount| mount.bind() == Some(path::DATA));
-    let foreign = has_data.then(|| modes::foreign_data(&facts.deployment)).into_iter().flatten();
+    let (cert, key) = &facts.pair;
+    let inside = |place: &PairFile| match place {
+        PairFile::Inside(place) => Some(place.clone()),
+        PairFile::Unseen(_) | PairFile::Nowhere => None,
+    };
+    let pair: Vec<String> = [cert, key].into_iter().filter_map(inside).collect();
+    let pair: Vec<&str> = pair.iter().map(String::as_str).collect();
+    let foreign = has_data.then(|| modes::foreign_data(&facts.deployment, &pair)).into_iter().flatten();
     modes::open_directory(&facts.deployment).into_iter().chain(foreign).collect::<Vec<Finding>>().into()
 }
 

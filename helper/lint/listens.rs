@@ -9,7 +9,6 @@ use super::routes;
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
-use crate::deployment::path;
 use crate::model::runs::{self, Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
@@ -50,13 +49,10 @@ fn is_alone(facts: &Facts, service: &str) -> bool {
 }
 
 impl Case<'_> {
-    fn compose(&self) -> &str {
-        self.facts.found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str())
-    }
-
     /// A finding about the service, of what `place` makes of its server, with the words that its command takes.
     fn proof(&self, rule: RuleId, (what, place): (&str, &Place), words: &str) -> Finding {
-        let remedy = Remedy::Command { words, service: self.service, file: self.compose() };
+        let file = self.facts.found.file_of(self.service, &["command", "entrypoint"]);
+        let remedy = Remedy::Command { words, service: self.service, file };
         let said = format!("`{}` listens on {what} by {}", self.service, place.words);
         rules::finding(rule).about(Subject::service(self.service)).with_remedy(remedy).with(said)
     }

@@ -1,6 +1,7 @@
 //! Checks of the routes: where they lead, and whether the proxy may go there.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -45,10 +46,13 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
                 continue;
             }
         };
-        if let Some(why) = gateway.refusal(upstream) {
-            let said = format!("route `{name}` leads to {upstream}, {why}");
+        let mapped = mapped(facts, upstream);
+        let dialled = mapped.as_ref().unwrap_or(upstream);
+        if let Some(why) = gateway.refusal(dialled) {
+            let by = if mapped.is_some() { format!(" ({upstream} by `extra_hosts`)") } else { String::new() };
+            let said = format!("route `{name}` leads to {dialled}{by}, {why}");
             let refused = finding(RuleId::UpstreamIpRejected).with(said);
-            let is_own = upstream.is_own_loopback();
+            let is_own = dialled.is_own_loopback();
             findings.push(if is_own { refused.with_remedy(Remedy::LoopbackOfProxy) } else { refused });
             continue;
         }
@@ -69,6 +73,12 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         }
     }
     Outcome::of(findings, skipped)
+}
+
+/// The same with the address that `extra_hosts` has for its host, where it is one.
+fn mapped(facts: &Facts, upstream: &Upstream) -> Option<Upstream> {
+    let address: Ipv4Addr = facts.found.extra_host(&facts.services.proxy, upstream.host_text())?.parse().ok()?;
+    Upstream::parse(&format!("http://{address}:{}", upstream.port())).ok()
 }
 
 fn undefined(route: &Route, upstream: &Upstream) -> Finding {
@@ -172,11 +182,7 @@ pub(super) fn host_is_known(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let owner = facts.found.lives_in(proxy).unwrap_or_else(|| proxy.clone());
-    let is_mapped = match facts.found.service(&owner, "extra_hosts") {
-        Some(yaml::Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).any(|host| host == DOCKER_HOST),
-        Some(list) => yaml::texts(list).iter().any(|entry| entry.starts_with(DOCKER_HOST)),
-        None => false,
-    };
+    let is_mapped = facts.found.extra_host(proxy, DOCKER_HOST).is_some();
     let on_host = facts.found.text(proxy, "network_mode").as_deref() == Some("host");
     if is_mapped || on_host {
         return Outcome::Pass;

@@ -3,8 +3,8 @@
 use super::facts::Facts;
 use super::secrets;
 use crate::answer::{Finding, Subject};
-use crate::deployment::{TokenState, env_file, modes, path};
-use crate::model::current::ids;
+use crate::deployment::{TokenState, env_file, modes};
+use crate::model::current::{MOUNTS, ids};
 use crate::model::found::Found;
 use crate::model::token::{AgentToken, TokenOrigin};
 use crate::os::files;
@@ -13,7 +13,6 @@ use crate::rules::{self, Absent, Remedy, RuleId};
 
 /// The finding about a token that is none, with the act that ends it where the stack has it from.
 pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) -> Option<Finding> {
-    let compose = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
     let agent = agent.unwrap_or_default();
     if let TokenOrigin::NotThere { setting, path, why } = &token.origin {
         let line = found.line_of(setting);
@@ -21,7 +20,7 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
         let setting = format!("`{setting}`");
         let absent = Absent {
             service: agent,
-            file: compose,
+            file: found.file_of(agent, if path.starts_with("/run/secrets/") { &["secrets"] } else { MOUNTS }),
             setting: Some(&setting),
             line,
             path,
@@ -42,7 +41,8 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
         TokenOrigin::Env(name) if has_token(found, name) => {
             let said =
                 format!("`{name}` in `.env` is a token, and the `environment` of `{agent}` makes something else of it");
-            let remedy = Remedy::TokenSpoilt { name, service: agent, file: compose };
+            let file = found.file_of(agent, &["environment"]);
+            let remedy = Remedy::TokenSpoilt { name, service: agent, file };
             finding.about(Subject::service(agent)).with(said).with_remedy(remedy)
         }
         TokenOrigin::Env(name) if name != env_file::TOKEN => {

@@ -195,10 +195,7 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
             }
             None => (place.clone(), GatewayFile::Unseen(format!("`{place}` is outside of the directory"))),
         },
-        FileIn::Text(text) => {
-            let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();
-            (name, parsed(&text))
-        }
+        FileIn::Text(text) => (found.file_of(&proxy, &["configs"]).to_owned(), parsed(&text)),
         FileIn::Variable(name) => (ours, GatewayFile::Unseen(format!("it is the value of the variable `{name}`"))),
         FileIn::Volume(name) => (
             ours,
@@ -208,7 +205,7 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
             (ours, GatewayFile::Unseen(format!("`{target}` may be in the image of `{proxy}`; no mount shows it")))
         }
         FileIn::Image => {
-            let name = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
+            let name = found.file_of(&proxy, MOUNTS);
             (ours, GatewayFile::Missing(format!("`{name}` mounts nothing at {target}")))
         }
     }
@@ -225,6 +222,9 @@ fn absence(deployment: &Deployment, found: &Found) -> Option<(String, Absence)> 
     let why = question.answer()?;
     Some((path, why))
 }
+
+/// The keys of a service that put files into its container.
+pub(crate) const MOUNTS: &[&str] = &["volumes", "configs", "secrets"];
 
 /// Reads a configuration after its secrets are known: from then on nothing that quotes it shows one.
 fn parsed(text: &str) -> GatewayFile {
@@ -324,8 +324,17 @@ pub(crate) enum RouteTarget {
 
 /// Locates an upstream.
 pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> RouteTarget {
-    if let Some(service) = found.service_seen_by(proxy, upstream.host_text()) {
+    let host = upstream.host_text();
+    let is_name = matches!(upstream.host(), Host::Label(_) | Host::Name(_));
+    // `/etc/hosts` comes before DNS.
+    if is_name && found.extra_host(proxy, host).is_some() {
+        return RouteTarget::Unknown("`extra_hosts` has its address, which Docker does not show");
+    }
+    if let Some(service) = found.service_dialled(proxy, host) {
         return RouteTarget::Service(service);
+    }
+    if is_name && found.links_outside(proxy, host) {
+        return RouteTarget::Unknown("`external_links` has it: a container outside of this project");
     }
     match upstream.host() {
         Host::Engine => RouteTarget::Outside("it is a process on this host, which Docker does not show"),
@@ -334,6 +343,9 @@ pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> RouteTa
         }
         Host::Name(_) => RouteTarget::Outside("it is a name outside of this project, which Docker does not show"),
         Host::Label("localhost") => RouteTarget::Unknown("it is the proxy's own container"),
+        Host::Label(_) if found.searches_domains(proxy) => {
+            RouteTarget::Unknown("it may be a name in a domain of `dns_search`, which Docker does not show")
+        }
         Host::Label(_) if !found.external_networks(proxy).is_empty() => {
             RouteTarget::Joined(upstream.host_text().to_owned())
         }

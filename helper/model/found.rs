@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+use std::path::Path;
 
 use super::mounts::spellings;
 use super::roles::Roles;
@@ -146,6 +147,17 @@ impl Found {
         let mut having = lines.filter(|(_, (_, line))| is_code(line) && line.contains(word));
         let (file, (at, _)) = having.next()?;
         having.next().is_none().then(|| (file.name.clone(), at + 1))
+    }
+
+    /// Name of the file that has the last word on a service, by the first of these keys that any file has for it.
+    pub(crate) fn file_of(&self, service: &str, keys: &[&str]) -> &str {
+        let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
+        let last = |path: &[&str]| {
+            files.iter().rev().find(|file| file.value.as_ref().is_ok_and(|value| at(value, path).is_some()))
+        };
+        let of_key = keys.iter().find_map(|key| last(&["services", service, key]));
+        let file = of_key.or_else(|| last(&["services", service])).copied().or(self.main.as_ref());
+        file.map_or(path::COMPOSE, |file| file.name.as_str())
     }
 
     /// The files that Compose is given, in the order in which it merges them.
@@ -327,11 +339,21 @@ impl Found {
 
     /// Name of the Compose project, as Compose finds it with a clean shell. `None` when it depends on a variable.
     pub(crate) fn project(&self, deployment: &Deployment) -> Option<String> {
+        self.project_in(deployment.root())
+    }
+
+    /// The service that a host name means to another one: by its names, or by the name of its container.
+    pub(crate) fn service_dialled(&self, by: &str, host: &str) -> Option<String> {
+        let named = || self.service_of_container(&self.project_in(Path::new(self.roots.first()?))?, host);
+        self.service_seen_by(by, host).or_else(named)
+    }
+
+    fn project_in(&self, root: &Path) -> Option<String> {
         let set = self.env().and_then(|env| env.get("COMPOSE_PROJECT_NAME")).filter(|name| !name.is_empty());
         if let Some(name) = set.or_else(|| self.name()) {
             return names::is_valid(&name).then_some(name);
         }
-        let folder = deployment.root().file_name()?.to_string_lossy().to_lowercase();
+        let folder = root.file_name()?.to_string_lossy().to_lowercase();
         let plain: String = folder.chars().filter(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_')).collect();
         let plain = plain.trim_start_matches(['-', '_']).to_owned();
         (!plain.is_empty()).then_some(plain)

@@ -366,5 +366,6 @@ impl ComposeStack {
     }
 }
 
+mod outside;
 #[cfg(test)]
 mod tests;

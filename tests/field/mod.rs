@@ -394,6 +394,16 @@ fn made(parent: &Path, base: &Value, case: &Value) -> PathBuf {
         fs::write(&path, text.replace("{TOKEN}", &token("field")).replace("{DOMAIN}", DOMAIN)).unwrap();
         chmod(&path, if name == ".env" { 0o600 } else { 0o644 });
     }
+    let named = |key: &str| case[key].as_object().into_iter().flatten().map(|(name, to)| (name, to.as_str().unwrap()));
+    for (from, to) in named("moved") {
+        fs::create_dir_all(dir.join(to).parent().unwrap()).unwrap();
+        fs::rename(dir.join(from), dir.join(to)).unwrap();
+    }
+    for (link, target) in named("links") {
+        // One that leads elsewhere stands in place of the file.
+        let _ = fs::remove_file(dir.join(link));
+        std::os::unix::fs::symlink(target, dir.join(link)).unwrap();
+    }
     for (name, mode) in case["modes"].as_object().into_iter().flatten() {
         chmod(&dir.join(name), u32::from_str_radix(mode.as_str().unwrap(), 8).unwrap());
     }

@@ -141,7 +141,7 @@ fn findings(
     findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
     findings.extend(current.found.env().and_then(scaffold::env_fault));
     findings.extend(modes::open_directory(deployment));
-    findings.extend(modes::foreign_data(deployment));
+    findings.extend(modes::foreign_data(deployment, &[]));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }

@@ -70,6 +70,25 @@ const WITH_VALUE: [&str; 16] = [
     "-g",
 ];
 
+/// Commands that end before the next one begins and leave no server behind: all of them, or those with one of these words.
+const PASSING: [(&[&str], &[&str]); 12] = [
+    (&[":", "true", "[", "test", "set", "unset", "umask", "ulimit", "shopt", "echo", "printf", "sleep", "wait"], &[]),
+    (&["cat", "cp", "mv", "rm", "ln", "ls", "mkdir", "touch", "chmod", "chown", "chgrp", "install", "find"], &[]),
+    (&["grep", "sed", "envsubst", "tar", "unzip", "date", "id", "whoami", "uname", "hostname", "printenv", "pwd"], &[]),
+    (&["curl", "wget", "git", "nc", "pg_isready", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh"], &[]),
+    (&["apk", "apt", "apt-get", "dnf", "yum", "update-ca-certificates", "locale-gen"], &[]),
+    (&["pip", "pip3", "venv", "virtualenv", "ensurepip", "tsc", "alembic", "dbmate", "flyway", "goose"], &[]),
+    (&["npm", "yarn", "pnpm", "bun", "deno"], &["install", "i", "ci", "add", "rebuild", "build", "cache"]),
+    (&["uv", "poetry", "pipenv", "pdm"], &["install", "sync", "pip", "venv", "lock", "add", "tool"]),
+    (&["bundle", "composer", "conda", "mamba", "go", "cargo"], &["install", "update", "build", "mod"]),
+    (&["flask", "prisma"], &["db", "generate"]),
+    (
+        &["python", "python3", "manage.py"],
+        &["collectstatic", "compilemessages", "createsuperuser", "check", "loaddata"],
+    ),
+    (&[".", "source"], &["activate"]),
+];
+
 /// The program that is left running when a command line is carried out; `None` where that cannot be told, as with
 /// several at once.
 pub(super) fn started(words: &[String], env: &BTreeMap<String, String>, folder: Option<&str>) -> Option<Invocation> {
@@ -135,11 +154,27 @@ fn last_of(line: &str, mut start: Invocation) -> Option<Invocation> {
         match words.first().map(String::as_str) {
             Some("cd") => start.folder = words.get(1).map(|to| joined(start.folder.as_deref(), to)),
             Some("export") => start.env.extend(words[1..].iter().filter_map(|word| assignment(word))),
-            _ => {}
+            _ if passes(&words, &start) => {}
+            // It may be a server that goes on behind, in front of the last one.
+            _ => return None,
         }
     }
     start.args = shlex::split(&fill(last, &start.env))?;
     Some(start)
+}
+
+/// Whether a command leaves nothing behind that takes calls: also a migration of a database, whatever carries it out.
+fn passes(words: &[String], start: &Invocation) -> bool {
+    if words.iter().all(|word| word.contains('=') && !word.starts_with('-')) {
+        return true;
+    }
+    let Some(command) = started(words, &start.env, None) else { return false };
+    let file = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
+    words.iter().any(|word| word.contains("migrat"))
+        || PASSING.iter().any(|(programs, with)| {
+            let has = || command.args.iter().any(|arg| with.contains(&file(arg).as_str()));
+            programs.contains(&command.program.as_str()) && (with.is_empty() || has())
+        })
 }
 
 /// A path from a folder of the container.
@@ -225,8 +260,36 @@ mod tests {
         ] {
             assert_eq!(of(line), Some((program.to_owned(), args.to_owned())), "{line}");
         }
-        for line in ["sh -c 'nginx & uvicorn a:app'", "sh -c 'a || b'", "sh -c 'if x; then uvicorn a; fi'"] {
+        for line in [
+            "sh -c 'nginx & uvicorn a:app'",
+            "sh -c 'a || b'",
+            "sh -c 'if x; then uvicorn a; fi'",
+            "sh -c 'nginx && exec uvicorn a:app'",
+            "sh -c 'service nginx start; exec uvicorn a:app'",
+            "bash -lc '/etc/init.d/nginx start && uvicorn a:app'",
+            "sh -c 'mkdir -p /x && caddy start && uvicorn a:app'",
+            "sh -c '[ -n \"$DEV\" ] && exec uvicorn b:app; exec uvicorn a:app'",
+        ] {
             assert_eq!(of(line), None, "{line}");
+        }
+        for before in [
+            "mkdir -p /x; sleep 1",
+            "apk add nginx",
+            "npm ci --silent",
+            ". .venv/bin/activate",
+            "uv sync",
+            "uv run alembic upgrade head",
+            "python manage.py migrate --noinput",
+            "npx prisma migrate deploy",
+            "python -m pip install mcp",
+            "A=1 B=2",
+            "./wait-for-it.sh db:5432",
+        ] {
+            assert_eq!(
+                of(&format!("sh -c '{before} && exec uvicorn a:app'")).map(|found| found.0).as_deref(),
+                Some("uvicorn"),
+                "{before}"
+            );
         }
     }
 }
