@@ -148,6 +148,20 @@ impl Upstream {
         Ok(Self { scheme, host: host.to_owned(), port })
     }
 
+    /// The upstream that a text without a scheme means.
+    pub(crate) fn without_scheme(text: &str) -> Option<Self> {
+        (!text.contains("://")).then(|| Self::parse(&format!("http://{text}")).ok()).flatten()
+    }
+
+    /// Whether the host of a text is an address that is not IPv4 in four numbers: IPv6, or one that `inet_aton` takes.
+    pub(crate) fn is_other_address(text: &str) -> bool {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_numeric = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        host.starts_with('[') || host.matches(':').count() > 1 || is_numeric && name.parse::<Ipv4Addr>().is_err()
+    }
+
     /// How the proxy speaks to it.
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme

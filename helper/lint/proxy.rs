@@ -7,7 +7,7 @@ use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
 use crate::deployment::modes;
 use crate::model::current::{GatewayFile, NoDomain};
-use crate::model::pair::PairFile;
+use crate::model::pair::{self, PairFile};
 use crate::model::token::TokenOrigin;
 use crate::os::files;
 use crate::rules::{self, Remedy, RuleId};
@@ -153,6 +153,10 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
     if facts.lacks_proxy() {
         return Outcome::Pass;
     }
+    let links = links_to_nowhere(facts);
+    if !links.is_empty() {
+        return links.into();
+    }
     let (cert, key) = &facts.pair;
     let named = |place: &PairFile| match place {
         PairFile::Unseen(why) => Some(why.clone()),
@@ -174,6 +178,20 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
     }
     findings.extend(judged.findings.iter().cloned());
     Outcome::of(findings, judged.skipped.to_vec())
+}
+
+/// Links to the pair that lead nowhere in the proxy's container, whatever they lead to on this host.
+fn links_to_nowhere(facts: &Facts) -> Vec<Finding> {
+    let Some(tls) = facts.gateway.good().and_then(|gateway| gateway.tls.as_ref()) else { return Vec::new() };
+    let named = [&tls.cert_file, &tls.key_file].into_iter().flatten();
+    let finding = |path: &String| {
+        let (place, target) = pair::link_to_nowhere(&facts.deployment, &facts.found, &facts.services.proxy, path)?;
+        let (shown, target) = (rules::shown_path(&place), rules::shown_path(&target));
+        let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(&place));
+        let finding = finding.with_remedy(Remedy::LinkOut { path: shown, target });
+        Some(finding.with(format!("`{shown}` is a link to `{target}`, which leads nowhere in the container")))
+    };
+    named.filter_map(finding).collect()
 }
 
 /// A stack that mounts the pair file by file gets directories in their place when it is started too early.

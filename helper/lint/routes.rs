@@ -42,7 +42,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
             Ok(upstream) => upstream,
             Err(_) if gateway.routes.get(&route.key).is_some_and(|text| has_variable(text)) => continue,
             Err(why) => {
-                findings.push(finding(RuleId::ProxyConfigUpstream).with(format!("route `{name}`: {why}")));
+                findings.push(malformed(&route, why, gateway.routes.get(&route.key)));
                 continue;
             }
         };
@@ -73,6 +73,19 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         }
     }
     Outcome::of(findings, skipped)
+}
+
+/// A route whose upstream the proxy cannot read, with what to write where that is known.
+fn malformed(route: &Route, why: &str, text: Option<&String>) -> Finding {
+    let name = route.shown();
+    let finding = rules::finding(RuleId::ProxyConfigUpstream).about(Subject::route(name));
+    let finding = finding.with(format!("route `{name}`: {why}"));
+    let text = text.map(String::as_str).unwrap_or_default();
+    match Upstream::without_scheme(text) {
+        Some(meant) => finding.with_remedy(Remedy::NoScheme { url: &meant.to_string() }),
+        None if Upstream::is_other_address(text) => finding.with_remedy(Remedy::OtherAddress),
+        None => finding,
+    }
 }
 
 /// The same with the address that `extra_hosts` has for its host, where it is one.
@@ -165,6 +178,17 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
         let RouteTarget::Service(service) = current::target(upstream, found, &facts.services.proxy) else {
             return None;
         };
+        if let Some(owner) = found.lives_in(&service).filter(|_| service != facts.services.proxy) {
+            let is_proxy = owner == proxy;
+            let host = if is_proxy { "127.0.0.1" } else { owner.as_str() };
+            let shown = upstream.to_string();
+            let scheme = shown.split("://").next().unwrap_or_default();
+            let url = format!("{scheme}://{host}:{}", upstream.port());
+            let said = format!("`{service}` lives in the network namespace of `{owner}`");
+            let remedy = Remedy::NoNameOfItsOwn { url: &url, service: &service, is_proxy };
+            let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
+            return Some(finding.with_remedy(remedy).with(said));
+        }
         let theirs = found.networks(&service);
         if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
             return None;

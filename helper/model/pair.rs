@@ -59,6 +59,54 @@ fn on_this_host(deployment: &Deployment, file: FileIn) -> PairFile {
     }
 }
 
+/// A link in a mounted folder that leads to nothing in the container of a service: its path inside the directory, and
+/// what it says. Docker follows a link on the host only where it is itself what is mounted.
+pub(crate) fn link_to_nowhere(
+    deployment: &Deployment,
+    found: &Found,
+    service: &str,
+    named: &str,
+) -> Option<(String, String)> {
+    let FileIn::Host(first) = found.file_in(service, named) else { return None };
+    let first = files::inside(&first)?;
+    if found.mounts(service).iter().any(|mount| mount.bind() == Some(first.as_str())) {
+        return None;
+    }
+    let said = std::fs::read_link(deployment.path(&first)).ok()?.to_string_lossy().into_owned();
+    let (mut path, mut target) = (named.to_owned(), said.clone());
+    // As many links as Linux follows, and fewer.
+    for _ in 0..8 {
+        path = in_container(&path, &target);
+        let place = match found.file_in(service, &path) {
+            FileIn::Image if found.is_stock(service) => return Some((first, said)),
+            FileIn::Host(place) => files::inside(&place)?,
+            _ => return None,
+        };
+        match deployment.path(&place).symlink_metadata() {
+            Ok(meta) if meta.is_symlink() => {
+                target = std::fs::read_link(deployment.path(&place)).ok()?.to_string_lossy().into_owned();
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some((first, said)),
+            Ok(_) | Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// The path in a container that a link at `path` leads to.
+fn in_container(path: &str, target: &str) -> String {
+    let from = if target.starts_with('/') { "" } else { path.rsplit_once('/').map_or("", |(folder, _)| folder) };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in from.split('/').chain(target.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
 /// Where a path inside the directory leads through links, if that is inside, too.
 fn linked(deployment: &Deployment, inside: &str) -> Option<String> {
     let root = deployment.root().canonicalize().ok()?;

@@ -22,6 +22,14 @@ pub(crate) enum Remedy<'a> {
     LoopbackOfHost,
     /// A route leads to the loopback of the proxy's own container.
     LoopbackOfProxy,
+    /// A route names its server without a scheme; with one it is this URL.
+    NoScheme { url: &'a str },
+    /// A route has an address that is not IPv4 in four numbers.
+    OtherAddress,
+    /// A certificate or a key is a link that leads nowhere in the proxy's container.
+    LinkOut { path: &'a str, target: &'a str },
+    /// A server lives in the network namespace of another service, by whose host its route may name it.
+    NoNameOfItsOwn { url: &'a str, service: &'a str, is_proxy: bool },
     /// A name was not looked up in time.
     LateLookup,
     /// No DNS server answered whether a name is known.
@@ -99,6 +107,17 @@ impl Remedy<'_> {
     pub(super) fn cause(&self) -> Option<String> {
         Some(match self {
             Self::UnsetVariable { name } => format!("`{name}` has no value"),
+            Self::NoScheme { .. } => {
+                "the proxy takes `http://` or `https://`, a host and a port, and fills in none of them".into()
+            }
+            Self::OtherAddress => "the proxy dials IPv4 only, and takes an address as four numbers".into(),
+            Self::LinkOut { .. } => {
+                "a container follows a link in its own file system, where only what is mounted is there".into()
+            }
+            Self::NoNameOfItsOwn { .. } => {
+                "a service in another's network namespace joins no network, so that Docker's DNS has no name for it"
+                    .into()
+            }
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
             Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
                                  the DNS servers of its host"
@@ -189,6 +208,25 @@ impl Remedy<'_> {
                                       this one only if nothing else needs it"
                 .into(),
             Self::LoopbackOfProxy => NAME_THE_SERVER.into(),
+            Self::NoScheme { url } => {
+                format!("write `{url}` into the route, or the same with `https://` if the server speaks TLS")
+            }
+            Self::OtherAddress => NAME_THE_SERVER.into(),
+            Self::LinkOut { path, target } => format!(
+                "put the file itself in place of the link: `cp --remove-destination {target} {path}` in {{dir}}; or mount what \
+                 it leads to at the same path in the container; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::NoNameOfItsOwn { url, service, is_proxy } => {
+                let also = if *is_proxy {
+                    " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, beside the \
+                    ranges that it dials now,"
+                } else {
+                    ""
+                };
+                format!(
+                    "write `{url}` into the route{also} or remove `network_mode` from `{service}`; then `{{helper}} up --dir {{dir}}`"
+                )
+            }
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
