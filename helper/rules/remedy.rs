@@ -107,17 +107,6 @@ impl Remedy<'_> {
     pub(super) fn cause(&self) -> Option<String> {
         Some(match self {
             Self::UnsetVariable { name } => format!("`{name}` has no value"),
-            Self::NoScheme { .. } => {
-                "the proxy takes `http://` or `https://`, a host and a port, and fills in none of them".into()
-            }
-            Self::OtherAddress => "the proxy dials IPv4 only, and takes an address as four numbers".into(),
-            Self::LinkOut { .. } => {
-                "a container follows a link in its own file system, where only what is mounted is there".into()
-            }
-            Self::NoNameOfItsOwn { .. } => {
-                "a service in another's network namespace joins no network, so that Docker's DNS has no name for it"
-                    .into()
-            }
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
             Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
                                  the DNS servers of its host"
@@ -128,7 +117,43 @@ impl Remedy<'_> {
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
             }
-            _ => return Some(self.of_server()?.0.into()),
+            _ => return self.of_place().map(|both| both.0).or_else(|| Some(self.of_server()?.0)).map(str::to_owned),
+        })
+    }
+
+    /// Cause and fix of a route or a file that the proxy cannot follow.
+    fn of_place(&self) -> Option<(&'static str, String)> {
+        Some(match self {
+            Self::NoScheme { url } => (
+                "the proxy takes `http://` or `https://`, a host and a port, and fills in none of them",
+                format!("write `{url}` into the route, or the same with `https://` if the server speaks TLS"),
+            ),
+            Self::OtherAddress => {
+                ("the proxy dials IPv4 only, and takes an address as four numbers", NAME_THE_SERVER.into())
+            }
+            Self::LinkOut { path, target } => (
+                "a container follows a link in its own file system, where only what is mounted is there",
+                format!(
+                    "put the file itself in place of the link: `cp --remove-destination {target} {path}` in {{dir}}; or \
+                     mount what it leads to at the same path in the container; then `{{helper}} up --dir {{dir}}`"
+                ),
+            ),
+            Self::NoNameOfItsOwn { url, service, is_proxy } => {
+                let also = if *is_proxy {
+                    " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, beside the ranges that \
+                     it dials now,"
+                } else {
+                    ""
+                };
+                (
+                    "a service in another's network namespace joins no network, so that Docker's DNS has no name for it",
+                    format!(
+                        "write `{url}` into the route{also} or remove `network_mode` from `{service}`; then `{{helper}} \
+                         up --dir {{dir}}`"
+                    ),
+                )
+            }
+            _ => return None,
         })
     }
 
@@ -208,25 +233,6 @@ impl Remedy<'_> {
                                       this one only if nothing else needs it"
                 .into(),
             Self::LoopbackOfProxy => NAME_THE_SERVER.into(),
-            Self::NoScheme { url } => {
-                format!("write `{url}` into the route, or the same with `https://` if the server speaks TLS")
-            }
-            Self::OtherAddress => NAME_THE_SERVER.into(),
-            Self::LinkOut { path, target } => format!(
-                "put the file itself in place of the link: `cp --remove-destination {target} {path}` in {{dir}}; or mount what \
-                 it leads to at the same path in the container; then `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::NoNameOfItsOwn { url, service, is_proxy } => {
-                let also = if *is_proxy {
-                    " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, beside the \
-                    ranges that it dials now,"
-                } else {
-                    ""
-                };
-                format!(
-                    "write `{url}` into the route{also} or remove `network_mode` from `{service}`; then `{{helper}} up --dir {{dir}}`"
-                )
-            }
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
@@ -301,7 +307,7 @@ impl Remedy<'_> {
                  variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
                  of your own"
             ),
-            _ => return Some(self.of_server()?.1.into()),
+            _ => return self.of_place().map(|both| both.1).or_else(|| Some(self.of_server()?.1.into())),
         })
     }
 }
