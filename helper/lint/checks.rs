@@ -40,6 +40,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "proxy-config-yaml", test: proxy::config_is_sound },
     Check { id: "proxy-config-tls", test: proxy::pair_is_named },
     Check { id: "proxy-config-conflict", test: proxy::settings_agree },
+    Check { id: "proxy-config-key", test: proxy::keys_are_in_place },
     Check { id: "listen-addr-invalid", test: proxy::listens_somewhere },
     Check { id: "domain-malformed", test: proxy::domains_are_domains },
     Check { id: "domain-mismatch", test: proxy::domains_agree },

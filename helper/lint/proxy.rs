@@ -10,6 +10,7 @@ use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::{self, PairFile};
 use crate::model::token::TokenOrigin;
 use crate::os::files;
+use crate::redact::names;
 use crate::rules::{self, Remedy, RuleId};
 
 /// The configuration, where the stack has a proxy that could read it.
@@ -82,6 +83,45 @@ pub(super) fn settings_agree(facts: &Facts) -> Outcome {
         rules::finding(RuleId::ProxyConfigConflict).about(Subject::file(&facts.gateway_path)).with(said)
     };
     both.map(finding).into()
+}
+
+/// The keys that the configuration reference documents, each with its section.
+const KEYS: [(&str, &str); 11] = [
+    ("listen_addr", ""),
+    ("log_level", ""),
+    ("routes", ""),
+    ("shutdown_timeout", ""),
+    ("tunnel_domain", ""),
+    ("cert_file", "tls"),
+    ("key_file", "tls"),
+    ("allowed_ips", "upstream"),
+    ("disable_ip_validation", "upstream"),
+    ("ca_file", "upstream.tls"),
+    ("include_system_cas", "upstream.tls"),
+];
+
+/// A documented key in another section, or one that is spelt nearly like one. Any other may be of a newer proxy.
+pub(super) fn keys_are_in_place(facts: &Facts) -> Outcome {
+    let Some(gateway) = config(facts) else { return Outcome::Pass };
+    let tls = gateway.tls.iter().map(|tls| ("tls", &tls.other));
+    let upstream = gateway.upstream.iter().map(|upstream| ("upstream", &upstream.other));
+    let sections = std::iter::once(("", &gateway.other)).chain(tls).chain(upstream);
+    let keys = sections.flat_map(|(section, others)| others.keys().map(move |key| (section, key)));
+    let place = |section: &str| match section {
+        "" => "on the top level".to_owned(),
+        section => format!("below `{section}`"),
+    };
+    let said: Vec<String> = keys
+        .filter_map(|(section, key)| {
+            let names = KEYS.map(|(name, _)| name);
+            let meant = *similar::get_close_matches(key.as_str(), &names, 1, 0.8).first()?;
+            let (_, home) = KEYS.iter().find(|(name, _)| *name == meant)?;
+            let key = names::shown(key);
+            Some(format!("`{key}` is {}; `{meant}` belongs {}", place(section), place(home)))
+        })
+        .collect();
+    let finding = || rules::finding(RuleId::ProxyConfigKey).about(Subject::file(&facts.gateway_path));
+    (!said.is_empty()).then(|| said.into_iter().fold(finding(), |finding, said| finding.with(said))).into()
 }
 
 pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {

@@ -1092,6 +1092,14 @@ rules! {
         fix: "remove `disable_ip_validation`, or `allowed_ips`, then run `{helper} restart --dir {dir}`",
         cure: Cure::ByHandThen,
     }
+    ProxyConfigKey = "proxy-config-key" [Files, Warning, REFERENCE] {
+        title: "the proxy's configuration has a key where the proxy does not read it",
+        symptom: "a setting has no effect: `allowed_ips` on the top level leaves the private ranges allowed, and nothing else",
+        cause: "the proxy reads each setting under its documented name in its documented section",
+        fix: "move or rename the key as the evidence says, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
+        blocks: false,
+    }
     ProxyConfigVariable = "proxy-config-variable" [Files, Error, REFERENCE] {
         title: "the proxy's configuration contains a variable",
         symptom: "`no route for host`, or a file named `${…}` that does not exist",
@@ -1919,7 +1927,7 @@ rules! {
         cure: Cure::ByHandThen,
     }
     McpSdkV2 = "mcp-sdk-v2" [Upstream, Error, QUICKSTART] {
-        title: "the server needs version 1 of the MCP package, and version 2 is installed",
+        title: "the server is written for version 1 of the MCP package, and nothing keeps version 2 out",
         symptom: "`ModuleNotFoundError: No module named 'mcp.server.fastmcp'`",
         cause: "`pip install mcp` without a version installs 2.x since July 2026, where FastMCP has another name",
         fix: "pin the version (`pip install 'mcp<2'`), or port the server to version 2 (`MCPServer`)",

@@ -19,10 +19,14 @@ fn reports_from_the_field_come_out_as_what_they_were() {
     each(&cases, |(name, case)| {
         assert!(case["source"].as_str().is_some_and(|source| source.starts_with("https://")), "{name}");
         let answer = helper(["diagnose"]).json(json!({"logs": folder.join(format!("{name}.log"))})).run();
-        let severe = answer.json["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note");
-        let ids: Vec<&Value> = severe.map(|f| &f["id"]).collect();
+        let severe = || answer.json["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note");
+        let ids: Vec<&Value> = severe().map(|f| &f["id"]).collect();
         let expected: Vec<&Value> = case["expected"].as_array().unwrap().iter().collect();
         assert_eq!(ids.first(), expected.first(), "{name}: {:#}", answer.json);
         assert!(expected.iter().all(|id| ids.contains(id)), "{name}: {:#}", answer.json);
+        let word = |f: &Value| format!("{}:{}", &f["severity"].as_str().unwrap()[..1], f["id"].as_str().unwrap());
+        let words: Vec<String> = severe().map(word).collect();
+        let after = if words.is_empty() { answer.json["summary"].as_str().unwrap().to_owned() } else { words.join(", ") };
+        assert_eq!(case["after"], after, "{name}");
     });
 }
