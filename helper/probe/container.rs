@@ -29,6 +29,8 @@ const MADE: &str = "org.mcp-tunnels.probe.made";
 const REPOSITORY: &str = "localhost/mcp-tunnels-probe";
 /// Name of the program in the image.
 const PROGRAM: &str = "/mcp-tunnels-helper";
+/// Probes that one sweep removes.
+const MOST_SWEPT: usize = 100;
 /// Folder of its shared libraries in the image, if it has any.
 const LIBRARIES: &str = "/lib";
 /// Labels of Compose, emptied: an image that Compose built hands its own on, and a container with them counts as one of
@@ -189,24 +191,31 @@ pub(crate) fn sweep(docker: &Docker) -> Result<usize, Error> {
     let list = |of: &[&str]| {
         let mut args = of.to_vec();
         args.extend(["--no-trunc", "--filter", &filter, "--format", &format]);
-        docker.ask(&args, QUICK).map(|output| expired(&String::from_utf8_lossy(&output.stdout), unix_now()))
+        let seen = |output: Output| match output.success {
+            true => expired(&String::from_utf8_lossy(&output.stdout), unix_now()),
+            false => Vec::new(),
+        };
+        docker.ask(&args, QUICK).map(seen)
     };
     // Both at once: each takes tens of milliseconds.
     let (networks, containers) = process::both(|| list(&["network", "ls"]), || list(&["ps", "--all"]));
     let (networks, containers) = (networks?, containers?);
-    for id in &containers {
-        docker.ask(&["rm", "--force", "--volumes", id], QUICK)?;
-    }
-    for id in &networks {
-        docker.ask(&["network", "rm", id], QUICK)?;
-    }
+    let remove = |how: &[&str], ids: &[String]| {
+        let words: Vec<&str> = how.iter().copied().chain(ids.iter().map(String::as_str)).collect();
+        if ids.is_empty() { Ok(()) } else { docker.ask(&words, QUICK).map(drop) }
+    };
+    remove(&["rm", "--force", "--volumes"], &containers)?;
+    remove(&["network", "rm"], &networks)?;
     Ok(containers.len() + networks.len())
 }
 
-/// Ids of the lines `ID DEADLINE` whose deadline has passed, or cannot be read.
+/// Ids of the lines `ID DEADLINE` whose deadline has passed, or cannot be read: so many as one command may name.
 fn expired(list: &str, now: u64) -> Vec<String> {
     let lines = list.lines().filter_map(|line| line.split_once(' '));
-    lines.filter(|(_, at)| at.trim().parse::<u64>().map_or(true, |at| at < now)).map(|(id, _)| id.to_owned()).collect()
+    let is_id = |id: &str| id.len() >= 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let over = |at: &str| at.trim().parse::<u64>().map_or(true, |at| at < now);
+    let past = lines.filter(|(id, at)| is_id(id) && over(at)).map(|(id, _)| id.to_owned());
+    past.take(MOST_SWEPT).collect()
 }
 
 fn unix_now() -> u64 {
@@ -311,7 +320,10 @@ mod tests {
 
     #[test]
     fn only_what_is_past_its_deadline_is_removed() {
-        assert_eq!(expired("a 100\nb 200\nc \nd x\n\ne", 150), ["a", "c", "d"]);
+        let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(|letter| letter.repeat(12));
+        let list = format!("{a} 100\n{b} 200\n{c} \n{d} x\n\n{e}\nlevel=error msg=boom");
+        assert_eq!(expired(&list, 150), [a, c, d]);
+        assert_eq!(expired(&format!("{} 1\n", "a".repeat(64)).repeat(1000), 150).len(), MOST_SWEPT);
     }
 
     #[cfg(target_os = "linux")]

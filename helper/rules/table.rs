@@ -1537,6 +1537,7 @@ rules! {
         symptom: "`Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com`",
         cause: "Docker forwards queries to this host's resolver, which fails or filters the name",
         fix: "fix the resolver, or add `dns: [1.1.1.1, 8.8.8.8]` to the service `{proxy}` (cloudflared shares its namespace)",
+        caused_by: &[ENDS_PROXY, &[ProxyNetnsOrphaned, NetnsOwnerNotRunning]],
     }
     CloudflaredUsage = "cloudflared-usage" [Edge, Error, REFERENCE] {
         title: "cloudflared does not understand its command",

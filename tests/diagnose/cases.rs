@@ -26,7 +26,8 @@ fn reports_from_the_field_come_out_as_what_they_were() {
         assert!(expected.iter().all(|id| ids.contains(id)), "{name}: {:#}", answer.json);
         let word = |f: &Value| format!("{}:{}", &f["severity"].as_str().unwrap()[..1], f["id"].as_str().unwrap());
         let words: Vec<String> = severe().map(word).collect();
-        let after = if words.is_empty() { answer.json["summary"].as_str().unwrap().to_owned() } else { words.join(", ") };
+        let after =
+            if words.is_empty() { answer.json["summary"].as_str().unwrap().to_owned() } else { words.join(", ") };
         assert_eq!(case["after"], after, "{name}");
     });
 }
