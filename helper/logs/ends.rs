@@ -131,24 +131,25 @@ pub(super) fn stopped(service: &str) -> Finding {
     finding.with_remedy(Remedy::Ended)
 }
 
-/// Servers that said that they stop in good order, and did not start again.
+/// Servers that said that they stop in good order, and did not start again: worth knowing where one was seen to work;
+/// what began in the log and stopped without ever listening read its standard input.
 pub(super) fn judge_stops(logs: &Logs, findings: &mut Vec<Finding>) {
     // The whole stack was stopped.
     if logs.agents().any(|stream| stream.agent.is_stopped()) {
         return;
     }
-    let connected = logs.agents().any(|stream| stream.agent.registered() > 0);
-    for stream in logs.streams.iter().filter(|stream| writer_of(&stream.name).is_none()) {
+    for stream in logs.streams.iter().filter(|stream| writer_of(&stream.name).is_none() && !stream.life.is_over()) {
         let Some(kept) = stream.life.stopped() else { continue };
-        let stopped = quote_kept(&stream.name, kept);
-        if stream.life.has_served() {
-            let severity = if connected { Severity::Error } else { Severity::Warning };
-            findings.push(self::stopped(&stream.name).with_severity(severity).with(stopped));
-        } else if !findings.iter().any(|f| f.id == RuleId::UpstreamStdio) {
-            let finding = rules::finding(RuleId::UpstreamStdio).with(stopped);
-            let named = !stream.name.is_empty();
-            findings.push(if named { finding.about(Subject::service(&stream.name)) } else { finding });
-        }
+        let finding = if stream.life.has_served() {
+            rules::finding(RuleId::ServiceStopped).with_severity(Severity::Note)
+        } else if stream.life.never_listened() && !findings.iter().any(|f| f.id == RuleId::UpstreamStdio) {
+            rules::finding(RuleId::UpstreamStdio)
+        } else {
+            continue;
+        };
+        let finding = finding.with(quote_kept(&stream.name, kept));
+        let named = !stream.name.is_empty();
+        findings.push(if named { finding.about(Subject::service(&stream.name)) } else { finding });
     }
 }
 

@@ -100,6 +100,11 @@ impl Fault {
     /// Whether a line counts once more, and is not a second piece of the same long line, a second line of the same
     /// message, or one that was pasted twice.
     fn is_another(&mut self, symptom: &Symptom<'_>, seen: u64) -> bool {
+        // Node prints the error's properties below it, indented.
+        let later = symptom.line.at.zip(self.at).is_some_and(|(now, last)| now - last > STARTUP);
+        if symptom.line.text.starts_with([' ', '\t']) && seen != self.seen && !later {
+            return false;
+        }
         let adjacent = symptom.number <= self.latest + 1;
         match (symptom.line.at, adjacent, seen == self.seen) {
             (Some(_), _, true) | (None, true, false) => false,

@@ -68,6 +68,8 @@ pub(crate) struct Life {
     closing: Option<Closing>,
     /// It listened or answered a call in this life.
     served: bool,
+    /// Its beginning is in the log, and it may be one that never listens.
+    undecided: bool,
     /// The line by which it said that it stops in good order, and nothing since.
     stopped: Option<Kept>,
     /// The container runs, whatever it printed last.
@@ -140,6 +142,21 @@ impl Life {
         self.served
     }
 
+    /// A program began that may read its standard input.
+    pub(crate) fn begins_undecided(&mut self) {
+        self.undecided = true;
+    }
+
+    /// Whether its beginning is in the log, and it never listened.
+    pub(crate) fn never_listened(&self) -> bool {
+        self.undecided && !self.served
+    }
+
+    /// It goes on in another worker.
+    pub(crate) fn resumes(&mut self) {
+        (self.closing, self.stopped) = (None, None);
+    }
+
     /// It says that it stops in good order.
     pub(crate) fn stops(&mut self, number: u64, line: &Line<'_>) {
         self.stopped.get_or_insert_with(|| Kept::of(number, line.at, line.text.as_bytes()));
@@ -175,7 +192,8 @@ impl Life {
 
     /// The program says that it began, or began well.
     pub(crate) fn start(&mut self) {
-        (self.complaint, self.closing, self.stopped, self.served) = (None, None, None, false);
+        (self.complaint, self.closing, self.stopped) = (None, None, None);
+        (self.served, self.undecided) = (false, false);
     }
 
     /// The container ended with a code, as line `number` says.

@@ -37,20 +37,22 @@ pub(super) fn finding(fault: &Fault) -> Option<Finding> {
 
 /// Whether no call may be said to work while this is found, though it is a warning only.
 pub(super) fn denies_health(finding: &Finding) -> bool {
-    finding.severity == Severity::Warning
-        && matches!(
-            finding.id,
-            RuleId::UnexplainedError
-                | RuleId::UpstreamNotHttp
-                | RuleId::UpstreamFailed
-                | RuleId::UpstreamTraceback
-                | RuleId::UpstreamForbidden
-                | RuleId::UpstreamBadRequest
-                | RuleId::UpstreamSessionLost
-                | RuleId::UpstreamNotAcceptable
-                | RuleId::ServiceStopped
-                | RuleId::ServiceUnhealthy
-        )
+    // A server that was stopped works no longer, whoever stopped it.
+    let stopped = finding.id == RuleId::ServiceStopped;
+    stopped
+        || finding.severity == Severity::Warning
+            && matches!(
+                finding.id,
+                RuleId::UnexplainedError
+                    | RuleId::UpstreamNotHttp
+                    | RuleId::UpstreamFailed
+                    | RuleId::UpstreamTraceback
+                    | RuleId::UpstreamForbidden
+                    | RuleId::UpstreamBadRequest
+                    | RuleId::UpstreamSessionLost
+                    | RuleId::UpstreamNotAcceptable
+                    | RuleId::ServiceUnhealthy
+            )
 }
 
 /// Whether a fault that a later call made up for is how things go: a redirect that was followed, a probe, a session that

@@ -58,6 +58,10 @@ pub(crate) enum Event {
     CallDone,
     /// A server begins.
     ServerStart,
+    /// An application begins that may listen, or read its standard input.
+    AppStart,
+    /// A server begins a worker, the first one or in the place of another.
+    Worker,
     /// A server listens.
     Listening,
     /// A server says that it stops in good order.

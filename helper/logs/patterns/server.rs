@@ -24,6 +24,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::ServerStart, &["Started server process"]),
     event(Event::ServerStart, &["Started parent process"]),
     event(Event::ServerStart, &["Starting gunicorn"]),
+    // Spring Boot, whose application may also read its standard input.
+    event(Event::AppStart, &["Starting ", " using Java "]),
+    event(Event::Worker, &["Booting worker with pid"]),
     fatal(McpSdkV2, &["No module named 'mcp.server.fastmcp'"]),
     fatal(McpV1Run, &["FastMCP.run() got an unexpected keyword argument 'host'"]),
     fatal(McpV1Run, &["FastMCP.run() got an unexpected keyword argument 'port'"]),
@@ -232,10 +235,17 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::SessionGone, &["Session ID is required"]),
     event(Event::SessionGone, &["Session terminated"]),
     event(Event::SessionGone, &["Server not initialized"]),
-    // An orderly end: Spring, uvicorn, gunicorn.
+    // An orderly end: Spring, uvicorn, gunicorn; what threads and workers say of it.
     event(Event::Stopped, &["ShutdownHook]"]),
+    event(Event::Stopped, &["Handling signal: term"]),
+    event(Event::Stopped, &["Handling signal: int"]),
+    event(Event::Stopped, &["Handling signal: quit"]),
     event(Event::Stopped, &["Finished server process ["]),
     event(Event::Stopped, &["Shutting down: Master"]),
+    noise(&["Worker (pid:", "was sent SIGTERM!"]),
+    noise(&["Worker (pid:", "was sent SIGINT!"]),
+    noise(&["Worker (pid:", "was sent SIGQUIT!"]),
+    noise(&["java.lang.InterruptedException"]),
     // A client that hung up, and an end that was asked for.
     noise(&["CancelledError"]),
     noise(&["KeyboardInterrupt"]),

@@ -55,6 +55,8 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
+    /// Workers that were replaced after an error, since the last answered call.
+    lost_workers: u32,
     traceback: Traceback,
     /// The last line reports what the program itself did not manage, a tool or a call of its own.
     reported: bool,
@@ -82,6 +84,7 @@ impl Stream {
             spoke: false,
             last: None,
             pip_was_last: false,
+            lost_workers: 0,
             traceback: Traceback::default(),
             reported: false,
             outlived: None,

@@ -12,6 +12,8 @@ use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
+/// So many workers that are replaced after an error without an answered call between them are a fault.
+const MOST_LOST: u32 = 3;
 
 impl Stream {
     /// A step of the proxy or of a server.
@@ -38,10 +40,21 @@ impl Stream {
                 });
             }
             Event::CallDone => self.passed_on(number, line),
-            Event::ServerStart => {
+            Event::ServerStart | Event::AppStart => {
                 self.has_server = true;
                 self.life.start();
+                if event == Event::AppStart {
+                    self.life.begins_undecided();
+                }
                 self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
+            }
+            Event::Worker => {
+                self.life.resumes();
+                let open = self.faults.find(Some(RuleId::UnexplainedError)).is_some();
+                self.lost_workers += u32::from(open);
+                if self.lost_workers < MOST_LOST {
+                    self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
+                }
             }
             Event::SessionGone => self.calls.session_gone(number, line),
             Event::Listening => {
@@ -107,6 +120,7 @@ impl Stream {
             Meaning::Nothing => {}
             Meaning::Passed => {
                 self.life.serves();
+                self.lost_workers = 0;
                 // What the server calls itself is another matter.
                 self.faults.heal(|f| {
                     let own = f.rule == Some(RuleId::UnexplainedError) || f.effect == Effect::Outgoing;
