@@ -55,8 +55,8 @@ pub(crate) struct Stream {
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
     pip_was_last: bool,
-    /// Workers that were replaced after an error, since the last answered call.
-    lost_workers: u32,
+    /// The server began a worker, and answered no call since.
+    replaced: bool,
     traceback: Traceback,
     /// The last line reports what the program itself did not manage, a tool or a call of its own.
     reported: bool,
@@ -84,7 +84,7 @@ impl Stream {
             spoke: false,
             last: None,
             pip_was_last: false,
-            lost_workers: 0,
+            replaced: false,
             traceback: Traceback::default(),
             reported: false,
             outlived: None,

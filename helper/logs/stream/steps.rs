@@ -12,8 +12,6 @@ use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
-/// So many workers that are replaced after an error without an answered call between them are a fault.
-const MOST_LOST: u32 = 3;
 
 impl Stream {
     /// A step of the proxy or of a server.
@@ -50,11 +48,7 @@ impl Stream {
             }
             Event::Worker => {
                 self.life.resumes();
-                let open = self.faults.find(Some(RuleId::UnexplainedError)).is_some();
-                self.lost_workers += u32::from(open);
-                if self.lost_workers < MOST_LOST {
-                    self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
-                }
+                self.replaced = true;
             }
             Event::SessionGone => self.calls.session_gone(number, line),
             Event::Listening => {
@@ -120,10 +114,11 @@ impl Stream {
             Meaning::Nothing => {}
             Meaning::Passed => {
                 self.life.serves();
-                self.lost_workers = 0;
-                // What the server calls itself is another matter.
+                let replaced = std::mem::take(&mut self.replaced);
+                // What the server calls itself is another matter; what a worker met ended with it.
                 self.faults.heal(|f| {
-                    let own = f.rule == Some(RuleId::UnexplainedError) || f.effect == Effect::Outgoing;
+                    let unexplained = f.rule == Some(RuleId::UnexplainedError) && !replaced;
+                    let own = unexplained || f.effect == Effect::Outgoing;
                     f.writer == Writer::Server && !own
                 });
             }
