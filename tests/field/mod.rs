@@ -225,12 +225,6 @@ const ELSEWHERE: &[Elsewhere] = &[
         "",
         &["directory-open", "env-readable", "env-writable", "key-readable", "key-writable"],
     ),
-    by(
-        "tests/contract/place.rs",
-        "told_so_init_goes_into_another_project_and_says_what_the_proxy_can_read",
-        "an_empty_directory_becomes_one_and_is_closed",
-        &["data-shared"],
-    ),
     by("tests/diagnose/wordings.rs", "a_tool_that_fails_is_no_fault_of_the_tunnel", "", &["tool-failed"]),
     by(
         "tests/engine/diagnose.rs",
