@@ -123,7 +123,7 @@ fn structured(rest: &str) -> Option<(Origin<'_>, &str)> {
 }
 
 /// Whose lines a program's name stands for.
-fn origin(name: &str) -> Origin<'_> {
+pub(super) fn origin(name: &str) -> Origin<'_> {
     let name = name.trim_start_matches('(').trim_end_matches(')');
     let program = name.strip_suffix(".sh").unwrap_or(name).rsplit(['/', '.']).next().unwrap_or(name);
     let is_of = |list: &[&str]| list.iter().any(|known| program == *known || program.starts_with(&format!("{known}-")));

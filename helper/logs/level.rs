@@ -6,7 +6,10 @@ use super::last_words;
 const FRONT: usize = 120;
 
 /// Fields that hold a level, in JSON and logfmt.
-const FIELDS: [&str; 6] = ["level", "severity", "levelname", "lvl", "log.level", "@l"];
+const FIELDS: [&str; 7] = ["level", "severity", "levelname", "lvl", "log.level", "@l", "LogLevel"];
+
+/// Beginnings of a line in small letters: Winston, .NET, zap.
+const QUIET_BEGINNINGS: [&str; 6] = ["info: ", "debug: ", "trace: ", "info\t", "debug\t", "trace\t"];
 
 /// Beginnings of a line by which a runtime, a shell or a package manager says that it failed.
 const BEGINNINGS: &[&str] = &[
@@ -49,6 +52,23 @@ const BEGINNINGS: &[&str] = &[
     "Child stderr: npm error",
     "Child stderr: Error:",
 ];
+
+/// Whether the line's level is below a warning's: a failure that it names is quoted. Not so PHP-FPM's NOTICE and
+/// PostgreSQL's LOG, at which they report errors.
+pub(super) fn is_quiet(text: &str) -> bool {
+    let text = untagged(text);
+    if QUIET_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
+        return true;
+    }
+    let quiet = |word: &str| {
+        let names = ["INF", "INFO", "INFORMATION", "DBG", "DEBUG", "VERBOSE", "TRACE"];
+        names.contains(&word) || word.parse::<u32>().is_ok_and(|number| (10..40).contains(&number))
+    };
+    match FIELDS.iter().find_map(|field| super::line::field(text, field)) {
+        Some(value) => quiet(&value.to_ascii_uppercase()),
+        None => level_word(crate::redact::head(text, FRONT)).is_some_and(|word| quiet(&word.to_ascii_uppercase())),
+    }
+}
 
 /// The level that a word names.
 pub(super) fn severity(word: &str) -> Option<bool> {
@@ -144,10 +164,15 @@ pub(super) fn of(text: &str) -> Option<bool> {
     value.map_or_else(|| leveled(crate::redact::head(text, FRONT)), |value| Some(is_severe(value)))
 }
 
-/// The first word that is a level decides: upper case, or lower case in brackets as nginx and Erlang write it.
+/// Whether a line's front names an error's level.
 fn leveled(front: &str) -> Option<bool> {
+    level_word(front).and_then(|word| severity(&word.to_ascii_uppercase()))
+}
+
+/// The first word that is a level decides: upper case, or lower case in brackets as nginx and Erlang write it.
+fn level_word(front: &str) -> Option<&str> {
     if front.starts_with("Error") && front[5..].starts_with([':', ' ']) {
-        return Some(true);
+        return Some("ERROR");
     }
     let mut rest = front;
     while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
@@ -161,7 +186,7 @@ fn leveled(front: &str) -> Option<bool> {
         let alone =
             !matches!(before, Some('/' | '_' | '=' | '.' | '"')) && !matches!(after, Some('/' | '_' | '=' | '.' | '"'));
         if found.is_some() && alone {
-            return found;
+            return Some(word);
         }
         rest = &rest[at + length..];
     }
@@ -209,6 +234,34 @@ mod tests {
             "node: bad option: --experimental-foo",
         ] {
             assert!(is_error(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn levels_below_a_warning() {
+        for line in [
+            "INFO  search query=\"x\"",
+            "DEBUG llm completion: x",
+            "[info] x",
+            "info: x",
+            "time=\"2026-11-26T20:00:00Z\" level=info msg=\"x\"",
+            r#"{"level":30,"msg":"x"}"#,
+            r#"{"LogLevel":"Information","Message":"x"}"#,
+            "INFO 1 --- [main] c.acme.Tool : x",
+        ] {
+            assert!(is_quiet(line), "{line}");
+        }
+        for line in [
+            "WARN x",
+            "ERROR INFO",
+            "LOG:  could not bind IPv4 address",
+            "NOTICE: PHP message: PHP Fatal error: x",
+            r#"{"level":40,"msg":"x"}"#,
+            r#"{"level":"error","msg":"INFO"}"#,
+            "Error: listen EADDRINUSE",
+            "information about x",
+        ] {
+            assert!(!is_quiet(line), "{line}");
         }
     }
 

@@ -14,6 +14,7 @@ mod level;
 mod life;
 pub(crate) mod line;
 pub(crate) mod matcher;
+mod oom;
 pub(crate) mod patterns;
 mod programs;
 mod quote;
@@ -31,6 +32,7 @@ use input::Sink;
 use journal::Origin;
 use line::Line;
 use matcher::{Matcher, Reading, Writer};
+use oom::{Kill, Victim};
 use patterns::{DAEMON_FAILED, ENGINE_FAILED, Effect, Event, Pattern, Tell, is_engine_error, is_engines_own};
 pub(crate) use quote::quote;
 use stream::Stream;
@@ -52,6 +54,8 @@ pub(crate) struct Logs {
     streams: Vec<Stream>,
     /// Faults of docker and Compose, each with the number of the start it belongs to.
     engine: Faults,
+    /// What the kernel last said of a process that it kills for memory.
+    kill: Kill,
     /// Commands that start something, among the pasted ones.
     starts: u32,
     /// The start that the last fault of the engine belongs to.
@@ -82,6 +86,7 @@ impl Logs {
             matcher: Matcher::shared()?,
             streams: vec![Stream::new("")],
             engine: Faults::default(),
+            kill: Kill::default(),
             starts: 0,
             failed_start: 0,
             building: false,
@@ -169,7 +174,9 @@ impl Logs {
 
     /// What docker or Compose means by a bare line, if it is theirs.
     fn engine_pattern(&self, line: &Line<'_>, reading: &Reading<'_>) -> Option<&'static Pattern> {
-        let known = reading.find(Writer::Engine, |row| self.building || !row.has(Tell::Build));
+        let counts =
+            |row: &Pattern| (self.building || !row.has(Tell::Build)) && !(row.is_fault() && level::is_quiet(line.text));
+        let known = reading.find(Writer::Engine, counts);
         known.or_else(|| is_engines_own(line.text).then_some(&ENGINE_FAILED))
     }
 
@@ -183,11 +190,30 @@ impl Logs {
         if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) || pattern.has(Tell::Weak) && is_told() {
             return;
         }
+        if pattern.rule == Some(RuleId::OutOfMemory) && !self.is_our_kill(line.text) {
+            return;
+        }
         if pattern.effect != Effect::Call {
             self.failed_start = self.starts;
         }
         let symptom = Symptom { pattern, writer: Writer::Engine, subject: "", number, line, sure: true };
         self.engine.record(&symptom);
+    }
+
+    /// Whether the process that the kernel kills is one of a container.
+    fn is_our_kill(&mut self, text: &str) -> bool {
+        let known = self.engine.find(Some(RuleId::OutOfMemory)).map(|fault| fault.text.clone());
+        match self.kill.read(text) {
+            Victim::Ours => true,
+            Victim::Asked => known.is_none(),
+            Victim::Others => {
+                // Who asked for memory was ours, who is killed is not.
+                if known.is_some_and(|text| Kill::default().read(&text) == Victim::Asked) {
+                    self.engine.forget(|f| f.rule == Some(RuleId::OutOfMemory));
+                }
+                false
+            }
+        }
     }
 
     /// Whether a bare line belongs to a table.

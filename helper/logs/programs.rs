@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use super::kind::WriterKind;
+use super::level;
 use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::Effect;
@@ -162,7 +163,7 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
         Some(RuleId::UnexplainedError) => {
             let own = |other: &&StreamFault<'_>| {
                 let tells = matches!(other.fault.effect, Effect::Fatal | Effect::Outgoing);
-                other.stream.name == found.stream.name && tells
+                other.stream.name == found.stream.name && tells && other.fault.rule != found.fault.rule
             };
             calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= 3)
         }
@@ -199,6 +200,8 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
         {
             Severity::Warning
         }
+        // The program says itself that it can do without.
+        RuleId::DiskFull | RuleId::ContainerReadOnly if level::is_calm(&fault.text) => Severity::Warning,
         // What a tool or a call of the server's own met ends it only as it starts.
         RuleId::ToolFailed => Severity::Note,
         _ if ended_with(found) => Severity::Error,

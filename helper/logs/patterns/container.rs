@@ -3,7 +3,7 @@
 //! Wordings of runc and Docker's init (20.10 to 28), Go's and glibc's runtimes, Node, the JVM, CPython, Rust, .NET, PHP,
 //! Ruby and Erlang.
 
-use super::pattern::Tell::{Start, Whole};
+use super::pattern::Tell::{Plain, Start, Whole};
 use super::pattern::{Pattern, call, fatal};
 use crate::rules::RuleId::*;
 
@@ -15,8 +15,9 @@ const PHP_LIMIT: &str = "raise `memory_limit` in the image's php.ini, then run `
 
 /// Looked up after the program's own table.
 pub(crate) static CONTAINER: &[Pattern] = &[
-    fatal(PlatformMismatch, &["exec format error"]),
-    fatal(PlatformMismatch, &[": Exec format error"]),
+    // Docker's init and a shell have no level.
+    fatal(PlatformMismatch, &["exec format error"]).tells(&[Plain]),
+    fatal(PlatformMismatch, &[": Exec format error"]).tells(&[Plain]),
     // Engines before 20.10.10 answer clone3 with EPERM (moby/moby#42680).
     fatal(EngineSeccomp, &["pthread_create failed: Operation not permitted"]),
     fatal(EngineSeccomp, &["pthread_create: Operation not permitted"]),

@@ -1,7 +1,7 @@
 //! Errors of the docker client, the daemon and Compose, in the words of docker 20.10 to 28, Compose 1.29 to 2.40, Docker
 //! Desktop, colima and snap's Docker.
 
-use super::pattern::Tell::{Build, Failure, Start, Weak};
+use super::pattern::Tell::{Build, Failure, Start, Weak, WholeId};
 use super::pattern::{Event, Pattern, attempt, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
@@ -236,6 +236,7 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(OutOfMemory, &["invoked oom-killer"]),
     fatal(OutOfMemory, &["ut of memory: Kill"]),
     fatal(OutOfMemory, &["oom-kill:constraint="]),
+    fatal(OutOfMemory, &["Task in /", " killed as a result of limit of "]),
     fatal(OutOfMemory, &["has been killed by the OOM killer"]),
     noise(&["apparmor=\"DENIED\"", "operation=\"ptrace\""]),
     noise(&["apparmor=\"DENIED\"", "operation=\"signal\""]),
@@ -307,11 +308,15 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(NetnsOwnerNotRunning, &["non running container"]),
     fatal(NetnsOwnerNotRunning, &["cannot share network namespace"]),
     fatal(NetnsOwnerNotRunning, &["the network stack of another service that is not running"]),
-    fatal(NetnsOwnerNotRunning, &["No such container"]),
+    fatal(NetnsOwnerNotRunning, &["joining network namespace", "No such container"]),
     fatal(SetupAuth, &["maximum of 10 non-archived"]),
     attempt(CurlWrongVersion, &["wrong version number", "curl: "]),
     // dockerd's journal: questions of clients about containers that are gone, streams of those that ended.
-    noise(&["Handler for GET ", "returned error: No such "]),
+    noise(&["Handler for ", "returned error: No such "]),
+    noise(&["Error grabbing logs: No such container"]),
+    // Compose names the namespace's owner by its id, a person a container by its name.
+    fatal(NetnsOwnerNotRunning, &["No such container"]).tells(&[WholeId]),
+    noise(&["No such container: "]),
     noise(&["stream copy error: reading from a closed fifo"]),
     noise(&["Not continuing with pull after error: context canceled"]),
     // Of the names that containers look up.

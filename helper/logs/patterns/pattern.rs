@@ -105,6 +105,14 @@ pub(crate) enum Tell {
     Failure,
     /// Counts only in the output of a build.
     Build,
+    /// Counts at any level: its own program prints it below a warning.
+    Quiet,
+    /// Counts only in a line without a level: behind one, a program speaks of another.
+    Plain,
+    /// Another program prints it as well, whose line it is unless something tells that.
+    Shared,
+    /// Counts only in a line that names a container by its whole id.
+    WholeId,
 }
 
 /// A wording: when all its texts are in one line, the rule is proven (or the step made).
@@ -142,6 +150,11 @@ impl Pattern {
         self.tells.contains(&tell)
     }
 
+    /// Whether it says that something is wrong.
+    pub(crate) fn is_fault(&self) -> bool {
+        !matches!(self.effect, Effect::Noise | Effect::Event(_))
+    }
+
     /// Whether a line has all the texts, where they count.
     pub(crate) fn fits(&self, line: &str) -> bool {
         self.parts.iter().all(|part| line.contains(part)) && self.counts_in(line)
@@ -151,6 +164,9 @@ impl Pattern {
     pub(crate) fn counts_in(&self, line: &str) -> bool {
         if self.has(Tell::Start) {
             return behind_level(line).starts_with(self.parts[0]);
+        }
+        if self.has(Tell::WholeId) {
+            return line.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() == 64);
         }
         if self.has(Tell::Whole) {
             return behind_level(line).trim_end() == self.parts[0];
@@ -162,7 +178,8 @@ impl Pattern {
     #[cfg(test)]
     pub(crate) fn sample(&self) -> String {
         let front = if self.has(Tell::Failure) { "Error response from daemon: " } else { "" };
-        format!("{front}{}", self.parts.join(" … "))
+        let id = if self.has(Tell::WholeId) { format!(": {}", "4f".repeat(32)) } else { String::new() };
+        format!("{front}{}{id}", self.parts.join(" … "))
     }
 }
 

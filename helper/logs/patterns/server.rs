@@ -1,6 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are not rows: `access` reads them.
 
+use super::pattern::Tell::{Quiet, Shared};
 use super::pattern::{Event, Pattern, call, event, fatal, noise, outgoing};
 use crate::rules::RuleId::*;
 
@@ -117,6 +118,18 @@ pub(crate) static SERVER: &[Pattern] = &[
     outgoing(UpstreamCallTls, &["SSL certificate problem: "]),
     outgoing(UpstreamCallTls, &["Get \"https://", "x509: "]),
     outgoing(UpstreamCallTls, &["Post \"https://", "x509: "]),
+    // Go's words for an address that it dials are also the proxy's.
+    outgoing(UpstreamCallTls, &["x509: certificate is valid for "]).tells(&[Shared]).fix(OTHER_NAME),
+    outgoing(UpstreamCallTls, &["x509: certificate"]).tells(&[Shared]),
+    outgoing(UpstreamCallTls, &["x509: cannot validate certificate"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &[": lookup ", "no such host"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &[": lookup ", "server misbehaving"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["connect: connection refused"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["i/o timeout"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["context deadline exceeded"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["timeout awaiting response headers"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["connect: no route to host"]).tells(&[Shared]),
+    outgoing(UnexplainedError, &["connect: network is unreachable"]).tells(&[Shared]),
     // A tool's own failure, which is the answer to a call: the SDKs of Python (1.x, 2.x), FastMCP 2 and 3, and what
     // servers print in the same place.
     outgoing(ToolFailed, &["Error executing tool "]),
@@ -207,7 +220,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamHostRejected, &["Blocked hosts: "]),
     call(UpstreamHostRejected, &["HTTP_HOST header"]),
     call(UpstreamHostRejected, &["DisallowedHost"]),
-    call(UpstreamHostRejected, &["does not match an allowed host"]),
+    call(UpstreamHostRejected, &["does not match an allowed host"]).tells(&[Quiet]),
     noise(&["To allow this host, add "]),
     call(UpstreamOriginRejected, &["nvalid Origin header"]),
     call(UpstreamOriginRejected, &["Invalid Origin: "]),
@@ -219,11 +232,11 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamNotHttp, &["Invalid HTTP request received"]),
     call(UpstreamNotHttp, &["over HTTPS, but it only supports HTTP"]),
     call(UpstreamNotHttp, &["Bad request version ("]),
-    call(UpstreamNotHttp, &["Invalid character found in method name [0x16"]),
+    call(UpstreamNotHttp, &["Invalid character found in method name [0x16"]).tells(&[Quiet]),
     call(UpstreamNotHttp, &["Invalid HTTP request line: '\\x16"]),
     call(UpstreamNotHttp, &["Invalid method encountered"]),
     // Plain HTTP on a port of TLS: Go, nginx.
-    call(UpstreamNotHttp, &["client sent an HTTP request to an HTTPS server"]).fix(SAY_HTTPS),
+    call(UpstreamNotHttp, &["client sent an HTTP request to an HTTPS server"]).tells(&[Quiet]).fix(SAY_HTTPS),
     call(UpstreamNotHttp, &["plain HTTP request was sent to HTTPS port"]).fix(SAY_HTTPS),
     event(Event::SessionGone, &["unknown or expired session ID"]),
     event(Event::SessionGone, &["ession not found"]),

@@ -1,6 +1,7 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
 mod steps;
+mod whose;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,8 @@ use crate::rules::RuleId;
 
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
+/// Subject of the errors that a server met in a call of its own.
+const OUTGOING: &str = "outgoing";
 
 /// One stream.
 #[derive(Clone, Debug)]
@@ -143,13 +146,15 @@ impl Stream {
             return true;
         }
         let reported = std::mem::take(&mut self.reported);
+        self.goes_on(line);
         let Some((writer, pattern, sure)) = self.pattern(line, reading) else {
             self.printed(line);
             return self.unmatched(number, line);
         };
         self.has_proxy |= writer == Writer::Proxy && sure;
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        self.has_server |= writer == Writer::Server && sure && !traceback && !is_container_pattern(pattern);
+        let shared = pattern.has(Tell::Shared) || is_container_pattern(pattern);
+        self.has_server |= writer == Writer::Server && sure && !traceback && !shared;
         if pattern.effect != Effect::Event(Event::Pip) {
             self.printed(line);
         }
@@ -169,6 +174,9 @@ impl Stream {
             (_, Effect::Noise) => {}
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
+            }
+            (_, Effect::Outgoing) if pattern.rule == UNEXPLAINED.rule => {
+                self.complain_of(pattern, OUTGOING, number, line);
             }
             // A bridge from HTTP starts it and hands on what it prints.
             (_, Effect::Call) if pattern.rule == Some(RuleId::UpstreamStdio) && self.listening => {}
@@ -236,6 +244,10 @@ impl Stream {
 
     /// An error line of a program that no row explains.
     pub(crate) fn unexplained(&mut self, number: u64, line: &Line<'_>) {
+        self.complain_of(&UNEXPLAINED, "", number, line);
+    }
+
+    fn complain_of(&mut self, pattern: &'static Pattern, subject: &str, number: u64, line: &Line<'_>) {
         let writer = match self.kind {
             WriterKind::Of(writer) => writer,
             WriterKind::Bare | WriterKind::Unknown => Writer::Server,
@@ -247,7 +259,7 @@ impl Stream {
         } else if level::of(line.text).is_none() {
             self.life.may_close(number, line);
         }
-        self.faults.record(&symptom(&UNEXPLAINED, writer, "", number, line, true));
+        self.faults.record(&symptom(pattern, writer, subject, number, line, true));
     }
 
     /// A line that means nothing on its own.
@@ -257,48 +269,6 @@ impl Stream {
             self.silent_starts = 0;
         }
         self.spoke |= !line.text.trim().is_empty();
-    }
-
-    /// Whose line it is, what it means, and whether only this program prints it.
-    fn pattern(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> Option<(Writer, &'static Pattern, bool)> {
-        let of = |writer| reading.pattern(writer).map(|pattern| (writer, pattern));
-        if let WriterKind::Of(writer) = self.kind {
-            let own = of(writer).map(|(writer, pattern)| (writer, pattern, true));
-            // Under the proxy's name another program may print.
-            let foreign = || {
-                let server = of(Writer::Server).filter(|_| writer == Writer::Proxy && !self.known);
-                server.map(|(_, pattern)| (Writer::Server, pattern, true))
-            };
-            return own.or_else(foreign).or_else(|| of(Writer::Container).map(|(_, pattern)| (writer, pattern, true)));
-        }
-        // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
-        let keys = ["\"message\":", "\"originService\":"];
-        let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
-        let agent = of(Writer::Agent).filter(|(_, pattern)| line.console || json || pattern.has(Tell::Own));
-        // The proxy writes a level into each line; without one these are words of Go's, which any program prints.
-        let proxy = of(Writer::Proxy).filter(|(_, pattern)| {
-            let own = pattern.effect != Effect::Call || pattern.has(Tell::Own) || self.has_proxy;
-            own || level::of(line.text).is_some()
-        });
-        let candidates = [agent, proxy, of(Writer::Server)];
-        let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
-        // OpenSSL's words are also Go's, in which cloudflared says why it does not connect.
-        let tell_tale = tell_tale.filter(|(_, pattern)| pattern.effect != Effect::Outgoing || agent.is_none());
-        // What ends either of them is the proxy's where nothing tells whose line it is.
-        let both =
-            candidates[1].filter(|(_, pattern)| self.kind == WriterKind::Bare && pattern.effect == Effect::Fatal);
-        let tell_tale = tell_tale.filter(|(writer, _)| *writer != Writer::Server || both.is_none());
-        let found = tell_tale.or(agent).or_else(|| candidates.into_iter().flatten().next());
-        let Some((writer, pattern)) = found else {
-            let writer = if self.kind == WriterKind::Bare { Writer::Proxy } else { Writer::Server };
-            return of(Writer::Container).map(|(_, pattern)| (writer, pattern, false));
-        };
-        let sure = tell_tale.is_some() || agent.is_some();
-        let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        if self.kind == WriterKind::Unknown && sure && !traceback && !is_container_pattern(pattern) {
-            self.kind = WriterKind::Of(writer);
-        }
-        Some((writer, pattern, sure))
     }
 
     /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
@@ -312,7 +282,8 @@ impl Stream {
             return true;
         }
         // A known one has its own row; a stop of asyncio is not an error.
-        let known = reading.pattern(Writer::Server).is_some() || reading.pattern(Writer::Container).is_some();
+        let tells = |row: &Pattern| row.rule != UNEXPLAINED.rule;
+        let known = reading.find(Writer::Server, tells).is_some() || reading.pattern(Writer::Container).is_some();
         if !known && !name.ends_with("CancelledError") {
             self.life.complain(number, line);
             self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
@@ -349,14 +320,4 @@ fn symptom<'a>(
 /// The host that a call was for.
 fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
-}
-
-/// Whether only one program says this.
-fn is_tell_tale(writer: Writer, pattern: &Pattern) -> bool {
-    match writer {
-        Writer::Engine | Writer::Container => false,
-        Writer::Agent => pattern.has(Tell::Own) && pattern.effect == Effect::Fatal,
-        Writer::Proxy => pattern.has(Tell::Own),
-        Writer::Server => true,
-    }
 }
