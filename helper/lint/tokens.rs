@@ -11,7 +11,7 @@ use crate::os::files;
 use crate::redact::names;
 use crate::rules::{self, Absent, Remedy, RuleId};
 
-/// The finding about a token that is none, with the act that ends it where the stack has it from.
+/// The finding about a token that is not valid; its fix names the place that the stack takes the token from.
 pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) -> Option<Finding> {
     let agent = agent.unwrap_or_default();
     if let TokenOrigin::NotThere { setting, path, why } = &token.origin {

@@ -38,7 +38,7 @@ pub(super) fn finding(fault: &Fault) -> Option<Finding> {
 
 /// Whether no call may be said to work while this is found, though it is a warning only.
 pub(super) fn denies_health(finding: &Finding) -> bool {
-    // A server that was stopped works no longer, whoever stopped it.
+    // A server that was stopped does not answer, whatever stopped it.
     let stopped = finding.id == RuleId::ServiceStopped;
     stopped
         || finding.severity == Severity::Warning

@@ -140,7 +140,7 @@ impl Found {
         self.named().chain(self.pulled.iter().map(|pulled| &pulled.file))
     }
 
-    /// File and line that have a word, if it stands in one line of all.
+    /// File and line of a word that is in exactly one line.
     pub(crate) fn line_of(&self, word: &str) -> Option<(String, usize)> {
         let lines = self.files().flat_map(|file| file.text.lines().enumerate().map(move |line| (file, line)));
         let is_code = |line: &str| !line.trim_start().starts_with('#');

@@ -64,7 +64,7 @@ pub(crate) enum Remedy<'a> {
     OtherImage,
     /// A container does not have a file that its program reads.
     Absent(super::absence::Absent<'a>),
-    /// The token that a file or the compose file itself holds is none.
+    /// A file, or the compose file itself, contains a token that is not valid.
     TokenElsewhere { place: &'a str },
     /// The file with the token is closed to cloudflared's user.
     ClosedToken,

@@ -186,7 +186,17 @@ fn stack(page: &mut Page, data: &Value) {
     let routes: Vec<Vec<String>> = list(&data["routes"]).iter().map(route).collect();
     if !routes.is_empty() {
         page.gap();
-        page.table(&["route", "state", "upstream", "server"], routes);
+        // A server that is not a route yet is called by its URL.
+        let is_named = routes.iter().any(|row| row.first() != row.get(2));
+        let columns =
+            if is_named { &["route", "state", "upstream", "server"][..] } else { &["server", "state", "answer"] };
+        let shown = |mut row: Vec<String>| {
+            if !is_named {
+                row.remove(2);
+            }
+            row
+        };
+        page.table(columns, routes.into_iter().map(shown).collect());
     }
     let ended: Vec<Vec<String>> = list(&data["ended"]).iter().map(ended).collect();
     if !ended.is_empty() {
