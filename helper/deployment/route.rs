@@ -37,6 +37,9 @@ impl fmt::Display for RouteName {
     }
 }
 
+/// Where the path of an MCP endpoint goes: the proxy passes it on as it was called.
+const PATH_ELSEWHERE: &str = ", and put the path in `paths` (`--path NAME=/sse`) unless it is `/mcp`";
+
 /// How the proxy speaks to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scheme {
@@ -111,9 +114,10 @@ impl Upstream {
         };
         if let Some(at) = rest.find(['/', '?', '#']) {
             let what = if rest[at..] == *"/" { "ends with a slash" } else { "has a path" };
-            return wrong(&format!(
-                "{what}; paths pass through untouched, so the path belongs into the URL that Claude calls"
-            ));
+            let base = Self::parse(&text[..text.len() - rest.len() + at]).map(|base| format!("`{base}`"));
+            let base = base.unwrap_or_else(|_| "scheme, host and port alone".into());
+            let tail = if rest[at..].trim_end_matches('/').is_empty() { "" } else { PATH_ELSEWHERE };
+            return wrong(&format!("{what}; use {base} as the upstream{tail}"));
         }
         if rest.contains('@') {
             return wrong("has a user name; pass credentials from Claude as an authorization token");
@@ -249,8 +253,9 @@ mod tests {
             ("http://hello-mcp:0", "no port between"),
             ("http://hello-mcp:70000", "no port between"),
             ("http://hello-mcp:+80", "no port between"),
-            ("http://hello-mcp:9000/", "ends with a slash"),
-            ("http://hello-mcp:9000/mcp", "has a path"),
+            ("http://hello-mcp:9000/", "ends with a slash; use `http://hello-mcp:9000` as the upstream;"),
+            ("http://hello-mcp:9000/mcp", "has a path; use `http://hello-mcp:9000` as the upstream, and put"),
+            ("http://hello-mcp/mcp", "has a path; use scheme, host and port alone"),
             ("http://hello-mcp:9000?x", "has a path"),
             ("http://u:p@hello-mcp:9000", "user name"),
             ("ftp://hello-mcp:9000", "scheme `ftp`"),
