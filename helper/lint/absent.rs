@@ -3,9 +3,7 @@
 use super::facts::Facts;
 use crate::answer::{Finding, Subject};
 use crate::deployment::path;
-use crate::model::absence::{Candidate, Question};
 use crate::model::current::MOUNTS;
-use crate::os::files;
 use crate::rules::{self, Absence, Absent, Remedy, RuleId};
 
 /// The finding about a configuration that the proxy does not find. `said` is what the files say of it where no cause is
@@ -37,16 +35,16 @@ fn compose(facts: &Facts) -> &str {
 }
 
 /// One file of the pair: the setting, the path in the container, and why it is not there.
-type Gone<'a> = (&'static str, &'static str, &'a str, Absence);
+type Gone<'a> = (&'static str, &'static str, &'a str, &'a Absence);
 
 /// The finding about a certificate or a key that the proxy's container does not have. Those of the layout are issued.
 pub(super) fn pair(facts: &Facts) -> Option<Finding> {
     let tls = facts.gateway.good()?.tls.as_ref()?;
-    let cert =
-        gone(facts, ("tls.cert_file", tls.cert_file.as_deref(), "the certificate"), path::TLS_CRT, "CERTIFICATE");
-    let key = gone(facts, ("tls.key_file", tls.key_file.as_deref(), "the key"), path::TLS_KEY, "PRIVATE KEY");
+    let [cert, key] = &facts.absent_pair;
+    let cert = gone(("tls.cert_file", tls.cert_file.as_deref(), "the certificate"), cert.as_ref());
+    let key = gone(("tls.key_file", tls.key_file.as_deref(), "the key"), key.as_ref());
     let all: Vec<Gone<'_>> = cert.into_iter().chain(key).collect();
-    let text = files::read_text(&facts.deployment, &facts.gateway_path).ok().flatten().unwrap_or_default();
+    let text = &facts.gateway_text;
     let cases: Vec<(String, Option<usize>)> = all
         .iter()
         .map(|(setting, ..)| {
@@ -81,32 +79,12 @@ pub(super) fn pair(facts: &Facts) -> Option<Finding> {
 }
 
 fn gone<'a>(
-    facts: &Facts,
     (setting, named, what): (&'static str, Option<&'a str>, &'static str),
-    layout: &str,
-    kind: &str,
+    why: Option<&'a Absence>,
 ) -> Option<Gone<'a>> {
-    let path = named.filter(|path| path.starts_with('/'))?;
-    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let is_it = |file: &Candidate<'_>| {
-        let is_same = name(file.path) == name(path) || file.place == Some(layout);
-        is_same
-            && file
-                .text
-                .lines()
-                .any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{kind}-----")))
-    };
-    let question = Question {
-        deployment: &facts.deployment,
-        found: &facts.found,
-        service: &facts.services.proxy,
-        path,
-        is_it: &is_it,
-    };
-    let why = question.answer()?;
     let is_issued = |place: &str| [path::TLS_CRT, path::TLS_KEY].contains(&place);
-    match &why {
+    match why? {
         Absence::Source { place, .. } if is_issued(place) => None,
-        _ => Some((setting, what, path, why)),
+        why => Some((setting, what, named?, why)),
     }
 }

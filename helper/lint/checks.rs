@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, listens, packages, proxy, reach, routes, stack};
+use super::{directory, listens, proxy, reach, routes, stack};
 use crate::check::{self, Check, Verdict};
 use crate::rules::RuleId;
 
@@ -36,7 +36,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "token-in-clear", test: stack::token_is_hidden },
     Check { id: "ports-published", test: stack::ports_stay_closed },
     Check { id: "image-unpinned", test: stack::images_are_pinned },
-    Check { id: "mcp-sdk-v2", test: packages::are_pinned },
+    Check { id: "mcp-sdk-v2", test: stack::packages_are_bounded },
     Check { id: "proxy-config-yaml", test: proxy::config_is_sound },
     Check { id: "proxy-config-tls", test: proxy::pair_is_named },
     Check { id: "proxy-config-conflict", test: proxy::settings_agree },

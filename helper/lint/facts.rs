@@ -1,5 +1,6 @@
 //! What the checks of a deployment look at, read once.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::answer::Error;
@@ -11,12 +12,15 @@ use crate::deployment::{Deployment, path};
 use crate::model::compose::{self, Asked};
 use crate::model::current::{self, Current};
 use crate::model::found::Found;
+use crate::model::packages::Unbounded;
 use crate::model::pair::{self, PairFile};
 use crate::model::roles::Roles;
+use crate::model::runs::{self, Listening};
 use crate::model::token::{self, AgentToken};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 use crate::privileges::{Privileges, consent};
+use crate::rules::Absence;
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
@@ -35,7 +39,13 @@ pub(crate) struct Facts {
     pub(crate) roles: Roles,
     /// Where the server certificate and its key lie.
     pub(crate) pair: (PairFile, PairFile),
+    /// Why the proxy's container has no certificate and no key, where it has none.
+    pub(super) absent_pair: [Option<Absence>; 2],
     pub(crate) certificates: Option<Judged>,
+    /// Where the servers that routes lead to take calls, by service.
+    pub(super) servers: BTreeMap<String, Listening>,
+    /// Services that may install a version of `mcp` that their scripts do not work with.
+    pub(super) unbounded: Vec<Unbounded>,
     /// What the stack may do to this host only when a person wants it.
     privileges: Privileges,
     /// Whether a person does.
@@ -69,6 +79,12 @@ impl Facts {
         let token = token::token_of(&found, deployment, caller, roles.agent.as_deref());
         let current = Current::of(deployment, found);
         let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
+        let absent_pair = pair::absences(deployment, &current.found, &current.services.proxy, current.gateway.good());
+        let dialled = current.dialled().into_iter();
+        let listening = |service: &str| runs::listening(deployment, &current.found, service);
+        let servers = dialled.map(|service| (service.clone(), listening(&service))).collect();
+        let names = current.found.service_names().into_iter();
+        let unbounded = names.filter_map(|name| Unbounded::of(deployment, &current.found, &name)).collect();
         let certificates = current.domain.as_ref().and_then(|domain| {
             let purpose = Purpose { domain, routes: &current.labels(domain), now: caller.now };
             Some(Judged::new(certificate_files(deployment, &pair)?, purpose))
@@ -91,7 +107,10 @@ impl Facts {
             asked,
             roles,
             pair,
+            absent_pair,
             certificates,
+            servers,
+            unbounded,
             privileges,
             is_allowed,
             user,

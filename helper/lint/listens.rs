@@ -1,15 +1,13 @@
 //! Whether the servers behind the routes listen where the proxy dials them: what their command lines say is so, what a
 //! script or a variable says is likely.
 
-use std::collections::BTreeMap;
-
 use super::directory::capped;
 use super::facts::Facts;
 use super::routes;
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
-use crate::model::runs::{self, Listening, Place};
+use crate::model::runs::{Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
 /// A route to a service whose server is looked at.
@@ -21,14 +19,12 @@ struct Case<'a> {
 }
 
 pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
-    let mut known: BTreeMap<String, Listening> = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for (route, port, service) in routes::to_services(facts) {
         if service == facts.services.proxy || !is_alone(facts, &service) {
             continue;
         }
-        let read = || runs::listening(&facts.deployment, &facts.found, &service);
-        let listening = known.entry(service.clone()).or_insert_with(read);
+        let Some(listening) = facts.servers.get(&service) else { continue };
         let case = Case { facts, route: route.shown(), port, service: &service };
         let proven = if listening.is_fact { case.proven(listening) } else { Vec::new() };
         for finding in proven.into_iter().chain(case.likely(listening)) {

@@ -5,7 +5,6 @@ pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
 mod listens;
-mod packages;
 mod proxy;
 mod reach;
 pub(crate) mod routes;

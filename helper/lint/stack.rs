@@ -3,7 +3,7 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::{reach, secrets, tokens};
-use crate::answer::{Subject, count};
+use crate::answer::{Severity, Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
@@ -11,6 +11,7 @@ use crate::deployment::{Token, TokenState, env_file};
 use crate::model::compose::Asked;
 use crate::model::current;
 use crate::model::environment;
+use crate::model::packages::Unbounded;
 use crate::model::sources::ComposeFile;
 use crate::model::stack::Reach;
 use crate::model::token::TokenOrigin;
@@ -167,6 +168,15 @@ pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
     };
     let open: Vec<&str> = [proxy, sample::SERVICE].into_iter().filter(is_open).collect();
     (!open.is_empty()).then(|| rules::finding(RuleId::PortsPublished).with(open.join(", "))).into()
+}
+
+pub(super) fn packages_are_bounded(facts: &Facts) -> Outcome {
+    capped(facts.unbounded.iter().map(|Unbounded { service, installed_by, script }| {
+        let said = format!(
+            "`{service}` may install version 2 of `mcp` ({installed_by}), and `{script}` imports mcp.server.fastmcp, which mcp 2 no longer has"
+        );
+        rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(service)).with(said)
+    }))
 }
 
 pub(super) fn images_are_pinned(facts: &Facts) -> Outcome {

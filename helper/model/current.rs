@@ -1,6 +1,6 @@
 //! What a directory says, read once: its domain, the proxy's configuration, its routes and where they lead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::absence::{Candidate, Question};
 use super::found::Found;
@@ -73,6 +73,8 @@ pub(crate) struct Current {
     pub(crate) gateway_path: String,
     /// The proxy's configuration.
     pub(crate) gateway: GatewayFile,
+    /// The text of the file at that path, empty where it cannot be read.
+    pub(crate) gateway_text: String,
     /// Where in its container the proxy reads its configuration, and why there is none.
     pub(crate) absent: Option<(String, Absence)>,
     /// The tunnel's domain.
@@ -91,16 +93,28 @@ impl Current {
     #[cfg(test)]
     pub(crate) fn of_texts(found: Found, gateway: &str) -> Self {
         let (services, gateway, gateway_path) = (found.services(), parsed(gateway), path::GATEWAY.to_owned());
-        Self { found, services, gateway_path, gateway, absent: None, domain: None, no_domains: Vec::new() }
+        let gateway_text = String::new();
+        Self {
+            found,
+            services,
+            gateway_path,
+            gateway,
+            gateway_text,
+            absent: None,
+            domain: None,
+            no_domains: Vec::new(),
+        }
     }
 
     /// Reads what the services' files lead to.
     pub(crate) fn of(deployment: &Deployment, found: Found) -> Self {
         let services = found.services();
         let (gateway_path, gateway) = gateway(deployment, &found);
-        let (domain, no_domains) = domain(deployment, &found, &services, gateway.good(), &gateway_path);
+        let gateway_text = files::read_text(deployment, &gateway_path).ok().flatten().unwrap_or_default();
+        let (domain, no_domains) =
+            domain(deployment, &found, &services, gateway.good(), (&gateway_path, &gateway_text));
         let absent = absence(deployment, &found);
-        Self { found, services, gateway_path, gateway, absent, domain, no_domains }
+        Self { found, services, gateway_path, gateway, gateway_text, absent, domain, no_domains }
     }
 
     /// The routes as an answer may show them; empty where none can be read.
@@ -116,6 +130,16 @@ impl Current {
             .map(|name| name.strip_suffix(&suffix).unwrap_or(name).to_owned())
             .filter(|name| RouteName::parse(name).is_ok())
             .collect()
+    }
+
+    /// The services that routes lead to.
+    pub(crate) fn dialled(&self) -> BTreeSet<String> {
+        let routes = self.gateway.good().map(|gateway| gateway.parsed_routes(self.domain.as_ref())).unwrap_or_default();
+        let target = |upstream: &Upstream| match target(upstream, &self.found, &self.services.proxy) {
+            RouteTarget::Service(service) => Some(service),
+            RouteTarget::Joined(_) | RouteTarget::Outside(_) | RouteTarget::NoService | RouteTarget::Unknown(_) => None,
+        };
+        routes.iter().filter_map(|route| target(route.upstream.as_ref().ok()?)).collect()
     }
 
     /// The domain, or the text in its place: in `.env` before all, because Compose and the helper start there.
@@ -252,15 +276,15 @@ fn domain(
     found: &Found,
     services: &Services,
     gateway: Option<&Gateway>,
-    gateway_path: &str,
+    (gateway_path, gateway_text): (&str, &str),
 ) -> (Option<Domain>, Vec<NoDomain>) {
     let env = found.env().and_then(|env| env.get(env_file::DOMAIN));
     let flag = || found.flag(&services.proxy, "tunnel-domain");
     let compose = || found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str()).to_owned();
     // Also of a configuration with a fault, where the line is known.
     let in_faulty = || {
-        let text = files::read_text(deployment, gateway_path).ok().flatten().filter(|_| gateway.is_none())?;
-        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"))?;
+        let mut lines = gateway.is_none().then(|| gateway_text.lines())?;
+        let line = lines.find_map(|line| line.trim_start().strip_prefix("tunnel_domain:"))?;
         let word = line.split_whitespace().next()?.trim_matches(['"', '\'']).to_owned();
         Domain::parse(&word).is_ok().then_some(word)
     };

@@ -10,6 +10,7 @@ mod handed;
 mod ingress;
 mod merge;
 pub(crate) mod mounts;
+pub(crate) mod packages;
 pub(crate) mod pair;
 pub(crate) mod paths;
 pub(crate) mod roles;

@@ -1,5 +1,6 @@
 //! Which certificate and key the proxy reads, as the compose files and the proxy's configuration say.
 
+use super::absence::{Candidate, Question};
 use super::current::{Current, GatewayFile};
 use super::found::Found;
 use super::sources::Unusable;
@@ -8,7 +9,7 @@ use crate::answer::Finding;
 use crate::config::gateway::Gateway;
 use crate::deployment::{Deployment, path};
 use crate::os::files;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Absence, RuleId};
 
 /// Where a file that the proxy reads is on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,31 @@ pub(crate) fn places(
         place(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT),
         place(tls.and_then(|tls| tls.key_file.as_ref()), path::TLS_KEY),
     )
+}
+
+/// Why the container of a service has no certificate and no key where its configuration says that they are.
+pub(crate) fn absences(
+    deployment: &Deployment,
+    found: &Found,
+    service: &str,
+    gateway: Option<&Gateway>,
+) -> [Option<Absence>; 2] {
+    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
+    let why = |named: Option<&String>, layout: &str, kind: &str| {
+        let path = named.filter(|path| path.starts_with('/'))?;
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let ending = format!("{kind}-----");
+        let is_kind = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&ending);
+        let is_it = |file: &Candidate<'_>| {
+            let is_same = name(file.path) == name(path) || file.place == Some(layout);
+            is_same && file.text.lines().any(is_kind)
+        };
+        Question { deployment, found, service, path, is_it: &is_it }.answer()
+    };
+    [
+        why(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT, "CERTIFICATE"),
+        why(tls.and_then(|tls| tls.key_file.as_ref()), path::TLS_KEY, "PRIVATE KEY"),
+    ]
 }
 
 fn on_this_host(deployment: &Deployment, file: FileIn) -> PairFile {

@@ -1,38 +1,41 @@
-//! Which version of the MCP package the servers of a stack install: `mcp` without an upper bound gets 2.x, which has no
-//! `mcp.server.fastmcp` (seen with 2.3.0).
+//! Which version of the MCP package the image of a service may install, and which its script needs: `mcp` without an upper
+//! bound gets 2.x, which has no `mcp.server.fastmcp` (seen with 2.3.0).
 
-use super::directory::capped;
-use super::facts::Facts;
-use crate::answer::{Severity, Subject};
-use crate::check::Outcome;
+use super::found::Found;
+use super::runs;
 use crate::config::{sample, yaml};
 use crate::deployment::Deployment;
-use crate::model::runs;
 use crate::os::files::{self, inside};
-use crate::rules::{self, RuleId};
 
 /// Files of one folder that are looked at.
 const MOST: usize = 32;
 /// Where a build lists its packages.
 const LISTS: [&str; 5] = ["Dockerfile", "requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg"];
 
-pub(super) fn are_pinned(facts: &Facts) -> Outcome {
-    let names = facts.found.service_names().into_iter();
-    capped(names.filter_map(|name| {
-        let context = runs::context(&facts.found, &name);
-        let command = facts.found.command(&name).join(" ");
+/// A service that may install version 2 of `mcp` for a script of version 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unbounded {
+    pub(crate) service: String,
+    /// What lets version 2 in: a file inside the directory, or a part of the compose file.
+    pub(crate) installed_by: String,
+    /// The script that imports what version 2 no longer has: its path inside the directory.
+    pub(crate) script: String,
+}
+
+impl Unbounded {
+    /// Reads the lists of packages and the scripts of a service.
+    pub(crate) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
+        let context = runs::context(found, service);
+        let command = found.command(service).join(" ");
         let lists = context.iter().flat_map(|folder| LISTS.map(|file| format!("{folder}/{file}")));
-        let lists = lists.filter_map(|path| Some((inside(&path)?, text(&facts.deployment, &path)?)));
-        let inline = facts.found.service(&name, "build").and_then(|build| yaml::at(build, &["dockerfile_inline"]));
+        let lists = lists.filter_map(|path| Some((inside(&path)?, text(deployment, &path)?)));
+        let inline = found.service(service, "build").and_then(|build| yaml::at(build, &["dockerfile_inline"]));
         let inline = inline.and_then(yaml::scalar).map(|text| ("`dockerfile_inline`".to_owned(), text));
         let installs = std::iter::once(("its command".to_owned(), command)).chain(inline).chain(lists);
-        let (place, _) = installs.into_iter().find(|(place, text)| is_loose(place, text))?;
-        let script = scripts(facts, &name, context.as_deref())?;
-        let said = format!(
-            "`{name}` may install version 2 of `mcp` ({place}), and `{script}` imports mcp.server.fastmcp, which mcp 2 no longer has"
-        );
-        Some(rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(&name)).with(said))
-    }))
+        let (installed_by, _) = installs.into_iter().find(|(place, text)| is_loose(place, text))?;
+        let script = old_script(deployment, found, service, context)?;
+        Some(Self { service: service.to_owned(), installed_by, script })
+    }
 }
 
 fn text(deployment: &Deployment, path: &str) -> Option<String> {
@@ -40,17 +43,17 @@ fn text(deployment: &Deployment, path: &str) -> Option<String> {
 }
 
 /// The first script of a service that imports the old module: one that is mounted, or is in the folder of its build.
-fn scripts(facts: &Facts, name: &str, context: Option<&str>) -> Option<String> {
-    let mounts = facts.found.mounts(name);
+fn old_script(deployment: &Deployment, found: &Found, service: &str, context: Option<String>) -> Option<String> {
+    let mounts = found.mounts(service);
     let mounted = mounts.iter().filter_map(|mount| mount.bind()).map(str::to_owned);
-    let paths = mounted.chain(context.map(str::to_owned)).flat_map(|path| {
-        let names = files::names(&facts.deployment, &path, MOST).unwrap_or_default();
+    let paths = mounted.chain(context).flat_map(|path| {
+        let names = files::names(deployment, &path, MOST).unwrap_or_default();
         let mut below: Vec<String> = names.into_iter().map(|name| format!("{path}/{name}")).collect();
         below.sort();
         std::iter::once(path).chain(below)
     });
     let is_old = |path: &String| {
-        path.ends_with(".py") && text(&facts.deployment, path).is_some_and(|t| sample::sdk_of(path, &t) == Some(1))
+        path.ends_with(".py") && text(deployment, path).is_some_and(|text| sample::sdk_of(path, &text) == Some(1))
     };
     paths.into_iter().find(is_old)
 }
