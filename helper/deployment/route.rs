@@ -74,20 +74,37 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// What a file, or a request, has in an upstream's place, as it may be shown: without user and password, without a
-    /// query, at most 200 characters.
+    /// What a file, or a request, has in an upstream's place, as it may be shown: scheme, host and port, and the usual
+    /// paths, at most 200 characters. Whatever else is there may be a secret.
     pub(crate) fn shown(text: &str) -> String {
         let query = text.find(['?', '#']).unwrap_or(text.len());
         let (front, query) = text.split_at(query);
         let (scheme, rest) = front.split_once("://").map_or(("", front), |(scheme, rest)| (scheme, rest));
         // A password may hold a `/`, too.
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        let mut out = if scheme.is_empty() { String::new() } else { format!("{}://", redact::foreign(scheme)) };
+        let path = host.find('/').unwrap_or(host.len());
+        let (host, path) = host.split_at(path);
+        let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+        let is_port = |port: &str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
+        if scheme.is_empty() && !port.is_some_and(is_port) {
+            return REDACTED.to_owned();
+        }
+        let is_scheme = scheme.len() <= 12 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+        let scheme = if is_scheme { scheme } else { REDACTED };
+        let mut out = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
         if host.len() < rest.len() {
             out.push_str(REDACTED);
             out.push('@');
         }
-        out.push_str(&redact::foreign(host));
+        out.push_str(&if name.contains(char::is_whitespace) { REDACTED.into() } else { redact::foreign(name) });
+        if let Some(port) = port {
+            out.push(':');
+            out.push_str(if is_port(port) { port } else { REDACTED });
+        }
+        match path {
+            "" | "/" | "/mcp" | "/mcp/" | "/sse" => out.push_str(path),
+            _ => out.push_str(&format!("/{REDACTED}")),
+        }
         if !query.is_empty() {
             out.push_str(&query[..1]);
             out.push_str(REDACTED);
@@ -110,7 +127,7 @@ impl Upstream {
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            other => return wrong(&format!("has the scheme `{other}`; the proxy speaks http and https")),
+            _ => return wrong("has another scheme; the proxy speaks http and https"),
         };
         if let Some(at) = rest.find(['/', '?', '#']) {
             let what = if rest[at..] == *"/" { "ends with a slash" } else { "has a path" };
@@ -234,14 +251,21 @@ mod tests {
         for (text, shown) in [
             ("http://hello-mcp:9000", "http://hello-mcp:9000"),
             ("http://svc:hunter2@wiki:80", "http://[redacted]@wiki:80"),
-            ("http://svc:hun/ter@2@wiki:80/x", "http://[redacted]@wiki:80/x"),
+            ("http://svc:hun/ter@2@wiki:80/x", "http://[redacted]@wiki:80/[redacted]"),
+            ("http://wiki:80/mcp", "http://wiki:80/mcp"),
+            ("http://wiki:80/hunter2/mcp", "http://wiki:80/[redacted]"),
+            ("http://wiki:hunter2", "http://wiki:[redacted]"),
+            ("http://wiki:80 hunter2", "http://wiki:[redacted]"),
+            ("wiki:80", "wiki:80"),
+            ("hunter2", "[redacted]"),
+            ("hunter2!://wiki:80", "[redacted]://wiki:80"),
             ("http://wiki:80/?k=hunter2", "http://wiki:80/?[redacted]"),
-            ("svc:hunter2@wiki", "[redacted]@wiki"),
+            ("svc:hunter2@wiki", "[redacted]"),
             ("http://a\u{202e}b", "http://a\\u{202e}b"),
         ] {
             assert_eq!(Upstream::shown(text), shown);
         }
-        assert_eq!(Upstream::shown(&"x".repeat(999)).chars().count(), 200);
+        assert_eq!(Upstream::shown(&format!("http://{}", "x".repeat(999))).chars().count(), 200);
     }
 
     #[test]

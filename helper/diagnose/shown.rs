@@ -11,6 +11,8 @@ use crate::redact::{is_harmless, is_secret};
 const NAMED: [&str; 6] = ["environment", "args", "labels", "annotations", "driver_opts", "options"];
 /// Keys that hold a command line.
 const COMMANDS: [&str; 4] = ["command", "entrypoint", "test", "post_start"];
+/// Keys that hold whole files: any line of them may have a secret in it.
+const FILES: [&str; 2] = ["content", "dockerfile_inline"];
 /// Flags of cloudflared, the proxy and Python whose values say nothing of a secret, besides harmless names.
 const FLAGS: [&str; 8] =
     ["url", "metrics", "loglevel", "no-autoupdate", "edge-ip-version", "config", "grace-period", "m"];
@@ -32,7 +34,9 @@ fn clean(value: &mut Value, named: bool) {
             let entries = std::mem::take(map);
             for (key, mut value) in entries {
                 let name = yaml::scalar(&key).unwrap_or_default();
-                if COMMANDS.contains(&name.as_str()) && !matches!(value, Value::Mapping(_)) {
+                if FILES.contains(&name.as_str()) && value.is_string() {
+                    value = Value::String(REDACTED.to_owned());
+                } else if COMMANDS.contains(&name.as_str()) && !matches!(value, Value::Mapping(_)) {
                     value = command(&value);
                 } else if NAMED.contains(&name.as_str()) || name.starts_with("x-") {
                     clean(&mut value, true);
@@ -83,7 +87,10 @@ fn is_reference(text: &str) -> bool {
 fn command(value: &Value) -> Value {
     let mut out = Vec::new();
     let mut behind: Option<bool> = None;
-    for word in words(value) {
+    // A shell's line may be one item of a list.
+    let words: Vec<String> =
+        words(value).iter().flat_map(|word| word.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    for word in words {
         let harmless = |flag: &str| {
             let flag = flag.trim_start_matches('-');
             FLAGS.contains(&flag) || is_harmless(flag)
@@ -166,8 +173,12 @@ services:
     command: ["serve", "--requirepass", "flag-secret", "--port", "80", "-pshort-secret", "--opt=joined-secret", "--url", "http://x:1"]
     labels: ["com.example.thing=label-secret", "com.example.version=7"]
     build: { context: ., args: [PIP_INDEX=arg-secret, TZ=UTC] }
+    healthcheck: { test: ["CMD-SHELL", "mysqladmin ping -pjoined-secret || redis-cli -a 'apart-secret' ping"] }
   app:
+    build: { dockerfile_inline: "FROM x\nENV A inline-secret" }
     command: redis-server --requirepass words-secret
+configs:
+  ini: { content: "[db]\nkey = content-secret" }
 routes:
   wiki: http://u:url-secret@wiki:80
   echo: http://hello-mcp:9000

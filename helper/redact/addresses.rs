@@ -14,6 +14,8 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
         let top = after[..domain].trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
         let is_address = local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic());
         // What is behind a login is the host, which is needed.
+        // `git@github.com:owner/name` is where a repository is.
+        let is_address = is_address && &text[at - local..at] != "git";
         if is_address && ranges[..logins].binary_search_by_key(&at, |(_, end)| *end).is_err() {
             ranges.push((at - local, at + 1 + domain));
         }

@@ -19,9 +19,13 @@ impl Plain {
     }
 
     fn once(text: &str) -> Option<Self> {
-        memchr::memchr3(b'%', b'&', b'\\', text.as_bytes())?;
+        memchr::memchr3(b'%', b'&', b'\\', text.as_bytes()).or_else(|| memchr::memchr(0x1b, text.as_bytes()))?;
         let (mut plain, mut places, mut at) = (String::new(), Vec::new(), 0);
         while let Some(c) = text[at..].chars().next() {
+            if let Some(length) = colour(&text[at..]) {
+                at += length;
+                continue;
+            }
             let (c, length) = escape(&text.as_bytes()[at..]).unwrap_or((c, c.len_utf8()));
             plain.push(c);
             places.resize(plain.len(), at);
@@ -35,6 +39,14 @@ impl Plain {
     pub(super) fn place(&self, (start, end): Range) -> Range {
         (self.places[start], self.places[end])
     }
+}
+
+/// The length of a sequence that sets a colour, as it is or escaped.
+fn colour(text: &str) -> Option<usize> {
+    let rest = ["\u{1b}", "\\u{1b}", "\\u001b", "\\x1b", "\\033"].iter().find_map(|esc| text.strip_prefix(esc))?;
+    let rest = rest.strip_prefix('[')?;
+    let number = rest.bytes().take(40).take_while(|b| b.is_ascii_digit() || matches!(b, b';' | b':')).count();
+    rest[number..].starts_with(['m', 'K']).then_some(text.len() - rest.len() + number + 1)
 }
 
 /// The ASCII character that an escape stands for at the beginning of a text, and the length of the escape.

@@ -2,17 +2,25 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `whole` how they are found, `shapes`, `service_keys` and `addresses`
-//! what a secret looks like, `names`, `pairs`, `values` and `schemes` what precedes it. Each says which bytes of a text go,
+//! what a secret looks like, `names`, `pairs`, `elements`, `prose`, `programs`, `following`, `values` and `schemes` what
+//! precedes it, and `said` what is no secret there. Each says which bytes of a text go,
 //! and all of them read the same text, those of names also without its `escapes`.
-//! `gate` applies them to answers, evidence, diffs and the lines of a log.
+//! `gate` applies them to answers and evidence, `lines` to diffs and logs.
 
 mod addresses;
+mod elements;
+mod ends;
 mod escapes;
+mod following;
 pub(crate) mod gate;
 pub(crate) mod known;
 mod letters;
+mod lines;
 pub(crate) mod names;
 mod pairs;
+mod programs;
+mod prose;
+mod said;
 mod schemes;
 mod service_keys;
 mod shapes;
@@ -21,7 +29,8 @@ mod values;
 mod whole;
 mod words;
 
-pub(crate) use gate::{Lines, evidence, excerpt, foreign, gate, has_secret_form, one_line};
+pub(crate) use gate::{evidence, excerpt, foreign, gate, has_secret_form, one_line};
 pub(crate) use known::{guard, guard_named};
+pub(crate) use lines::Lines;
 pub(crate) use text::{REDACTED, cut, head, tail};
 pub(crate) use words::{is_harmless, is_secret};

@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 
-use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::pairs;
-use super::schemes;
-use super::text::{REDACTED, Range, head};
-use super::values::{Behind, begins_line, end_of_line, is_reference, value, word};
+use super::ends::word;
+use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
+use super::said::{is_parser, is_sentence};
+use super::text::{REDACTED, Range};
+use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::is_secret;
+use super::{elements, pairs, programs, prose, schemes};
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -48,7 +49,9 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = schemes::credentials(text);
     ranges.extend(assigned(text, &ranges));
     ranges.extend(behind_flags(text));
-    ranges.extend(pairs::ranges(text));
+    for others in [pairs::ranges, elements::ranges, prose::ranges, programs::ranges] {
+        ranges.extend(others(text));
+    }
     ranges
 }
 
@@ -57,12 +60,12 @@ pub(crate) fn values(text: &str) -> Vec<String> {
     assigned(text, &schemes::credentials(text)).into_iter().map(|(start, end)| text[start..end].to_owned()).collect()
 }
 
-/// The word behind a flag: `--password X`.
+/// The word behind a flag: `--password X`, `-password X`.
 fn behind_flags(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
-    for (at, _) in text.match_indices("--") {
-        let end = at + 2 + name_length(&text[at + 2..]);
-        if text[..at].ends_with('-') || !is_secret(&text[at + 2..end]) {
+    for (at, _) in text.match_indices('-') {
+        let end = at + name_length(&text[at..]);
+        if text[..at].ends_with(is_letter) || !is_secret(text[at..end].trim_start_matches('-')) {
             continue;
         }
         // In a list both words have their own quotes.
@@ -73,7 +76,12 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let found = &value[..length];
         let is_flag = found.starts_with("--") || found.starts_with('-') && found.len() == 2;
         let is_empty = value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
-        if gap.len() + end < text.len() && !is_flag && !is_empty && !is_reference(found) {
+        // `usage: [--api-key KEY]`.
+        let is_usage = text[..at].ends_with('[')
+            && value[length..].starts_with(']')
+            && found.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        let stays = is_flag || is_empty || is_usage || is_reference(found) || opening.is_empty() && is_sentence(found);
+        if gap.len() + end < text.len() && !stays {
             let start = text.len() - value.len();
             ranges.push((start, start + length));
         }
@@ -81,12 +89,12 @@ fn behind_flags(text: &str) -> Vec<Range> {
     ranges
 }
 
-/// The values of `password=…`, `"cookie":"…"`, `X-Auth-Token: …`, `<token>…` and the like, also where the quotes of JSON
+/// The values of `password=…`, `"cookie":"…"`, `X-Auth-Token: …` and the like, also where the quotes of JSON
 /// inside of JSON have backslashes. `credentials` are those of known schemes: the scheme in front of them stays.
 fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     let (mut line_end, mut last_letter) = (0, 0);
-    for (at, sign) in text.match_indices(['=', ':', '>']) {
+    for (at, sign) in text.match_indices(['=', ':']) {
         if at >= line_end {
             line_end = end_of_line(text, at);
             last_letter = text[..line_end].trim_end_matches(|c: char| !c.is_alphanumeric()).len();
@@ -101,24 +109,21 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let quoted = before[named.len()..].contains(QUOTES);
         let name = name_before(named);
         let front = &named[..named.len() - name.len()];
-        let is_element = || {
-            front.ends_with('<')
-                && head(&text[at + 1..], LONGEST)
-                    .split_once("</")
-                    .is_some_and(|(value, _)| !value.contains(char::is_whitespace))
-        };
         let is_message = front.ends_with("${") && text[at + 1..].starts_with('?');
-        if !is_secret(name) || is_message || sign == ">" && !is_element() {
+        if !is_secret(name) || is_message {
             continue;
         }
-        // `=>` of Ruby and PHP, `:=` of Go and make.
-        let operator = text[at + 1..].starts_with(['>', '=']) && !text[at + 1..].starts_with("==");
+        // `=>` of Ruby and PHP, `:=` of Go and make, `:: ` of LDIF.
+        let rest = &text[at + 1..];
+        let is_ldif = sign == ":" && rest.starts_with(':') && rest[1..].starts_with(is_blank);
+        let operator = is_ldif || rest.starts_with(['>', '=']) && !rest.starts_with("==");
         let behind = Behind {
             name,
             assigned: quoted || sign != ":" || operator,
             // The message of an error stands behind a path, too: `/run/secrets/tunnel_token: permission denied`.
             path: front.ends_with('/') || name.ends_with(".key"),
             begins: !quoted && begins_line(front),
+            parsed: name.eq_ignore_ascii_case("token") && is_parser(front),
         };
         let start = at + 1 + usize::from(operator);
         ranges.extend(value(&text[start..line_end], start, &behind, credentials));

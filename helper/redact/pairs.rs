@@ -23,13 +23,17 @@ fn behind_commas(text: &str) -> Vec<Range> {
         let before = text[..at].trim_end();
         let named = before.trim_end_matches(QUOTES);
         let name = name_before(named);
-        let is_quoted = named.len() < before.len() && named[..named.len() - name.len()].ends_with(QUOTES);
+        let front = &named[..named.len() - name.len()];
+        // `{password,"…"}` of Erlang, where texts may be `<<"…">>`.
+        let is_tuple = named.len() == before.len() && front.ends_with('{');
+        let is_quoted = is_tuple || named.len() < before.len() && front.ends_with(QUOTES);
         if !is_quoted || !is_secret(name) {
             continue;
         }
         let after = text[at + 1..].trim_start();
         // Prefixes of Python.
         let after = after.strip_prefix(['b', 'u', 'r']).filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(after);
+        let after = after.strip_prefix("<<").filter(|_| is_tuple).unwrap_or(after);
         let opening = opening(after);
         let value = &after[opening.len()..];
         let length = closed(value, opening);

@@ -8,6 +8,9 @@ use super::text::{REDACTED, Range};
 const WORD: [&str; 2] = ["bearer", "basic"];
 /// Schemes with one long word behind them: shorter ones are prose (RFC 4559, RFC 9449, RFC 9635).
 const LONG_WORD: [&str; 4] = ["negotiate", "ntlm", "dpop", "gnap"];
+/// Parameters of a challenge, and of an answer with a token (RFC 6749, RFC 6750, RFC 9728).
+const CHALLENGE: [&str; 8] =
+    ["realm", "resource_metadata", "error", "error_description", "error_uri", "scope", "charset", "expires_in"];
 /// What may stand around a credential.
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
@@ -31,7 +34,9 @@ pub(super) fn credentials(text: &str) -> Vec<Range> {
     each(&WORD, &|start| {
         let end = word(text, start);
         let is_keyword = ["", "bearer", "basic", "auth", "token", "authentication"].contains(&&lower[start..end]);
-        (!is_keyword && &text[start..end] != REDACTED).then_some(end)
+        let is_parameter =
+            CHALLENGE.iter().any(|name| lower[start..end].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
+        (!is_keyword && !is_parameter && &text[start..end] != REDACTED).then_some(end)
     });
     each(&LONG_WORD, &|start| Some(word(text, start)).filter(|end| end - start >= LONG));
     each(&PARAMETERS, &|start| parameters(text, start));

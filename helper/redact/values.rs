@@ -1,8 +1,8 @@
 //! Where the value behind a secret's name begins and ends.
 
-use super::letters::{
-    CLOSING, LONGEST, QUOTES, closed, is_blank, is_letter, is_name, is_unseen, name_length, near, opening,
-};
+use super::ends::{constructed, cookies, items, word};
+use super::letters::{LONGEST, QUOTES, closed, is_blank, is_name, is_unseen, name_length, near, opening};
+use super::said::{is_path, is_sentence, is_state};
 use super::schemes;
 use super::text::{REDACTED, Range, head, tail};
 use super::words::is_secret;
@@ -16,12 +16,14 @@ pub(super) struct Behind<'a> {
     pub(super) path: bool,
     /// Nothing stands in front of the name in its line: the line is a setting.
     pub(super) begins: bool,
+    /// A parser says which token it did not expect.
+    pub(super) parsed: bool,
 }
 
 impl<'a> Behind<'a> {
     /// `name`, `value`.
     pub(super) fn pair(name: &'a str) -> Self {
-        Self { name, assigned: true, path: false, begins: false }
+        Self { name, assigned: true, path: false, begins: false, parsed: false }
     }
 }
 
@@ -83,6 +85,11 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     let value = list.unwrap_or_else(|| after.trim_start_matches('('));
     let opening = opening(value);
     let value = &value[opening.len()..];
+    if let Some(length) = Some(constructed(value)).filter(|length| opening.is_empty() && list.is_none() && *length > 0)
+    {
+        let start = behind + (line.len() - value.len());
+        return Some((start, start + length));
+    }
     if value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0) {
         return None;
     }
@@ -107,24 +114,16 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     let is_header = after.len() < line.len() && found.strip_suffix(':').is_some_and(is_next_name);
     let is_flag = found.strip_prefix("--").is_some_and(is_next_name);
     let scheme = kind.authorization && schemes::is_all(found, start, credentials);
-    let harmless = is_reference(found)
+    let harmless = opening.is_empty() && list.is_none() && is_harmless(found, &value[found.len()..], &name, front)
+        || is_reference(found)
+        || is_path(found)
+        || front.parsed && found.len() <= 12 && !found.bytes().any(|b| b.is_ascii_digit())
         || found.bytes().all(|b| matches!(b, b'*' | b'{' | b'[' | b'#'))
         || opening.is_empty() && is_map(found, &value[length..])
         || ["true", "false", "null", "none"].contains(&found.to_ascii_lowercase().as_str())
         || matches!(name.as_str(), "pwd" | "oldpwd") && found.starts_with('/')
         || !front.assigned && name.contains('.') && is_number(line);
     (!message && !is_header && !is_flag && !scheme && !harmless).then_some((start, start + length))
-}
-
-/// Up to the end of a list's items. A bracket may be part of one.
-fn items(value: &str, opening: &str) -> usize {
-    let ends = |at: &usize| {
-        let (front, behind) = (value[..*at].trim_end_matches(is_blank), &value[at + 1..]);
-        if opening.is_empty() { !behind.starts_with(is_letter) } else { front.ends_with(QUOTES) }
-    };
-    let end = value.match_indices(']').map(|(at, _)| at).find(ends).unwrap_or(value.len());
-    let items = value[..end].trim_end_matches(is_blank);
-    if opening.is_empty() { items.len() } else { items.trim_end_matches(QUOTES).len() }
 }
 
 /// How much of what stands behind the first word of an unquoted value belongs to it: `correct horse battery`. That is the
@@ -139,21 +138,34 @@ fn more_words(rest: &str, first: &str, front: &Behind<'_>, kind: &Kind) -> usize
         let rest = rest.split(" #").next().unwrap_or_default();
         // Other settings, and flags, have names of their own.
         let is_other = |word: &str| word.starts_with("--") || word.ends_with([':', '=']) || word.contains('=');
-        return if rest.split(' ').any(is_other) { 0 } else { rest.trim_end().len() };
+        if !rest.split(' ').any(is_other) {
+            return rest.trim_end().len();
+        }
     }
     let mut length = 0;
-    for word in rest.split_inclusive(' ').take_while(|_| !front.assigned && is_letters(first)) {
+    for word in rest.split_inclusive(' ').take_while(|_| is_letters(first)) {
         let bare = word.trim_end_matches([' ', ',', '.', ';']);
+        // `password=correct horse user=x`: up to the next setting.
+        if front.assigned && word.contains('=') {
+            return rest[..length].trim_end().len();
+        }
         if word != " " && !is_letters(bare) {
             break;
         }
         // Behind a comma the sentence goes on.
         if word.trim_end() != bare {
-            return length + bare.len();
+            return if front.assigned { 0 } else { length + bare.len() };
         }
         length += word.len();
     }
-    rest[..length].trim_end().len()
+    if front.assigned { 0 } else { rest[..length].trim_end().len() }
+}
+
+/// Whether an unquoted value says something about a secret, or that it is on the next lines.
+fn is_harmless(found: &str, rest: &str, name: &str, front: &Behind<'_>) -> bool {
+    !front.assigned && is_sentence(found)
+        || is_state(name, found, rest, front.assigned)
+        || rest.trim().is_empty() && found.bytes().all(|b| matches!(b, b'|' | b'>' | b'+' | b'-'))
 }
 
 /// Whether an unquoted value is a map: its members have names of their own.
@@ -198,49 +210,6 @@ pub(super) fn is_reference(value: &str) -> bool {
         Some(_) => name > 0 && (matches!(behind, "}" | "") || behind.trim_start_matches(':').starts_with('?')),
         None => named.starts_with('(') || behind.is_empty() && !rest.bytes().any(|b| b.is_ascii_lowercase()),
     }
-}
-
-/// Up to the end of a header with cookies: its line, the quote around it, or, in `cookie=…`, the last pair.
-fn cookies(value: &str, assigned: bool) -> usize {
-    let (mut inside, mut last) = (false, ' ');
-    for (at, c) in value.char_indices() {
-        match c {
-            '"' if inside => inside = false,
-            '"' if last == '=' => inside = true,
-            ' ' if assigned && !inside && last != ';' => return at,
-            _ if !inside && ends_word(value, at) => return at,
-            _ => {}
-        }
-        last = c;
-    }
-    value.len()
-}
-
-/// Whether a quote, or an escaped quote or line break, ends what is in front of it. Between letters it is one of them.
-fn ends_word(text: &str, at: usize) -> bool {
-    let (front, behind) = text.split_at(at);
-    let bare = behind.trim_start_matches('\\');
-    if bare.len() < behind.len() && bare.starts_with(['n', 'r', 't']) {
-        return true;
-    }
-    let opens = front.ends_with(|c: char| is_blank(c) || "{[(,:=".contains(c));
-    let joins = |c: char| c.is_alphanumeric() || is_letter(c) || c == ';';
-    bare.strip_prefix(['"', '\'']).is_some_and(|behind| opens || !behind.starts_with(joins))
-}
-
-/// Up to the end of a value without quotes. A comma, a semicolon or an ampersand ends it where another assignment, or
-/// nothing, follows; elsewhere it is a part of the value.
-pub(super) fn word(value: &str) -> usize {
-    let begins_another = |at: usize| {
-        let name = value[at..].bytes().take_while(|b| is_name(*b)).count();
-        name > 0 && value[at + name..].starts_with(['=', ':'])
-    };
-    let is_end = |(at, c): &(usize, char)| match c {
-        ',' | ';' | '&' => begins_another(at + 1),
-        _ => c.is_whitespace() || ends_word(value, *at),
-    };
-    let text = &value[..value.char_indices().find(is_end).map_or(value.len(), |(at, _)| at)];
-    text.strip_suffix('&').unwrap_or(text).trim_end_matches(CLOSING).len()
 }
 
 #[cfg(test)]

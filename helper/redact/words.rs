@@ -78,6 +78,7 @@ const NOT_SECRET_ENDINGS: &[&str] = &[
     "LENGTH",
     "EXPIRY",
     "TTL",
+    "ENDPOINT",
 ];
 
 /// Last words of names whose values are never secret.

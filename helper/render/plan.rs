@@ -1,5 +1,6 @@
 //! What is to happen to each file, and how an answer shows it: pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use similar::TextDiff;
 use super::takeover::Replaced;
 use crate::answer::{Finding, Severity, count};
 use crate::config::stamp::{Authorship, origin};
-use crate::deployment::{Deployment, OPEN_MODE};
+use crate::deployment::{Deployment, OPEN_MODE, Upstream};
 use crate::os::files::{Action, FileEntry};
 use crate::redact::{self, names};
 use crate::rules::{self, RuleId};
@@ -165,9 +166,18 @@ fn unified(name: &str, old: &str, new: &str) -> String {
     for (number, line) in diff.lines().enumerate() {
         // Two lines of header, then signs of one byte.
         let (sign, text) = if number < 2 { (line, "") } else { line.split_at_checked(1).unwrap_or((line, "")) };
-        lines.push(sign, &names::without_setting(text));
+        lines.push(sign, &names::without_setting(&plain_upstream(text)));
     }
     lines.finish().flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// A line of a settings file whose value is a URL, with what may be shown of it.
+fn plain_upstream(line: &str) -> Cow<'_, str> {
+    let value = line.split_once(": ").map(|(_, value)| value.trim().trim_matches(['"', '\'']));
+    match value.filter(|value| ["http://", "https://"].iter().any(|scheme| value.starts_with(scheme))) {
+        Some(value) => Cow::Owned(line.replacen(value, &Upstream::shown(value), 1)),
+        None => Cow::Borrowed(line),
+    }
 }
 
 /// The beginning of a diff, whole lines, within what is left of the budget.

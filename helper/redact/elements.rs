@@ -1,0 +1,79 @@
+//! What is in an element of XML that is called like a secret, or has an attribute that names one: `<password>`,
+//! `<wsse:Password Type="…">`, `<entry key="password">`.
+
+use super::letters::{LONGEST, QUOTES, name_length};
+use super::text::{REDACTED, Range, head, tail};
+use super::values::is_reference;
+use super::words::is_secret;
+
+/// No tag that is looked at is longer, in bytes.
+const TAG: usize = 300;
+/// What an element's name is called where it is an attribute.
+const NAMES: [&str; 5] = ["name=", "key=", "id=", "property=", "Name="];
+
+/// The contents.
+pub(super) fn ranges(text: &str) -> Vec<Range> {
+    text.match_indices('>').filter_map(|(at, _)| content(text, at)).collect()
+}
+
+/// What is behind the end of a tag, up to the next one.
+fn content(text: &str, at: usize) -> Option<Range> {
+    let front = tail(&text[..at], TAG);
+    let tag = &front[front.rfind('<')? + 1..];
+    if tag.starts_with(['/', '!', '?']) || tag.ends_with('/') || !is_secret_tag(tag) {
+        return None;
+    }
+    let read = head(&text[at + 1..], LONGEST);
+    let inside = &read[..read.find("</")?];
+    let (front, inside) = inside.split_at(inside.find("<![CDATA[").map_or(0, |at| at + "<![CDATA[".len()));
+    if inside.contains('<') || !front.trim().trim_end_matches("<![CDATA[").is_empty() {
+        return None;
+    }
+    let inside = inside.trim_end().trim_end_matches("]]>").trim_end();
+    let start = at + 1 + front.len() + (inside.len() - inside.trim_start().len());
+    let inside = inside.trim_start();
+    (inside != REDACTED && !is_reference(inside)).then_some((start, start + inside.len()))
+}
+
+fn is_secret_tag(tag: &str) -> bool {
+    let name = tag.split(char::is_whitespace).next().unwrap_or_default();
+    let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    let named = |label: &str| {
+        tag.match_indices(label).any(|(at, _)| {
+            let value = tag[at + label.len()..].trim_start_matches(QUOTES);
+            tag[..at].ends_with(char::is_whitespace) && is_secret(&value[..name_length(value)])
+        })
+    };
+    name_length(local) == local.len() && is_secret(local) || NAMES.iter().any(|label| named(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate::evidence;
+
+    #[test]
+    fn the_content_of_an_element_goes() {
+        for said in [
+            "<password>s3cr3t</password>",
+            "<password>correct s3cr3t horse</password>",
+            "<password><![CDATA[s3cr3t]]></password>",
+            "<entry key=\"password\">s3cr3t</entry>",
+            "<property name=\"hibernate.connection.password\">s3cr3t</property>",
+            "<string name='api_key' x=\"y\">s3cr3t</string>",
+            "<wsse:Password Type=\"http://docs.example/x#PasswordText\">s3cr3t</wsse:Password>",
+            "&lt;entry key=&quot;password&quot;&gt;s3cr3t&lt;/entry&gt;",
+        ] {
+            let shown = evidence(said);
+            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
+            assert_eq!(evidence(&shown), shown);
+        }
+        for said in [
+            "<entry key=\"timeout\">30</entry><b>x</b>",
+            "<secret><name>x</name></secret>",
+            "Usage: login <token> <url>",
+            "<password>${DB_PASSWORD}</password>",
+        ] {
+            assert_eq!(evidence(said), said);
+        }
+    }
+}

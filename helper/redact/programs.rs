@@ -1,0 +1,143 @@
+//! Passwords in the flags of programs whose names say nothing: `curl -u user:X`, `mysql -pX`, `redis-cli -a X`.
+
+use super::ends::word;
+use super::letters::{QUOTES, closed, near};
+use super::text::{REDACTED, Range};
+use super::values::is_reference;
+
+/// What of a flag's value is the password.
+#[derive(Clone, Copy)]
+enum Part {
+    All,
+    Behind(char),
+}
+
+use Part::{All, Behind};
+
+/// Flags of a program: of one letter, then of a word.
+type Flags = &'static [(&'static str, Part)];
+
+const PROGRAMS: &[(&[&str], Flags)] = &[
+    (&["curl"], &[("-u", Behind(':')), ("-U", Behind(':')), ("--user", Behind(':')), ("--proxy-user", Behind(':'))]),
+    (&["redis-cli", "valkey-cli", "keydb-cli"], &[("-a", All)]),
+    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "cqlsh"], &[("-p", All)]),
+    // `docker login`, `helm registry login`.
+    (&["login"], &[("-p", All)]),
+    (&["smbclient", "rpcclient", "net"], &[("-U", Behind('%'))]),
+    (&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &[("-w", All)]),
+    (&["mosquitto_pub", "mosquitto_sub"], &[("-P", All)]),
+];
+/// With these it stands right behind the flag only: a word of its own is a database.
+const JOINED: &[&str] = &[
+    "mysql",
+    "mysqldump",
+    "mysqladmin",
+    "mysqlimport",
+    "mysqlcheck",
+    "mysqlsh",
+    "mariadb",
+    "mariadb-dump",
+    "mariadb-admin",
+];
+
+/// The passwords.
+pub(super) fn ranges(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    let (mut flags, mut joined, mut part) = (None::<Flags>, false, None);
+    for (start, end) in words(text) {
+        let said = &text[start..end];
+        if let Some(part) = part.take()
+            && !said.starts_with("--")
+        {
+            ranges.extend(value(text, start, part));
+            continue;
+        }
+        let program = said.rsplit_once('/').map_or(said, |(_, name)| name);
+        if let Some((_, known)) = PROGRAMS.iter().find(|(names, _)| names.contains(&program)) {
+            (flags, joined) = (Some(*known), false);
+        } else if JOINED.contains(&program) {
+            (flags, joined) = (Some(&[("-p", All)] as Flags), true);
+        } else if matches!(said, "|" | "||" | "&&" | ";") || text[..start].ends_with('\n') {
+            flags = None;
+        }
+        for (flag, of) in flags.unwrap_or_default() {
+            let rest = said.strip_prefix(flag);
+            let is_last = flag.len() == 2
+                && (3..6).contains(&said.len())
+                && said.starts_with('-')
+                && said[1..].bytes().all(|b| b.is_ascii_alphabetic())
+                && said.ends_with(&flag[1..]);
+            match rest {
+                Some("") if !joined => part = Some(*of),
+                Some(rest) if !rest.is_empty() && (flag.len() == 2 || rest.starts_with('=')) => {
+                    ranges.extend(value(text, end - rest.trim_start_matches('=').len(), *of));
+                }
+                _ if is_last && !joined => part = Some(*of),
+                _ => {}
+            }
+        }
+    }
+    ranges
+}
+
+/// The words of a text. Quotes are none, and neither is what only parts the items of a list.
+fn words(text: &str) -> impl Iterator<Item = Range> {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text[at..].find(|c| !is_end(c))?;
+        let end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
+        at = end;
+        Some((start, end))
+    })
+    .filter(|(start, end)| !text[*start..*end].bytes().all(|b| matches!(b, b',' | b'[' | b']' | b'(' | b')')))
+}
+
+/// The password in a flag's value.
+fn value(text: &str, start: usize, part: Part) -> Option<Range> {
+    let found = &text[start..];
+    let opening = &text[..start];
+    let opening = &opening[opening.trim_end_matches(QUOTES).len()..];
+    let length = if opening.ends_with(['"', '\'']) { closed(found, opening) } else { near(found, word) };
+    let from = match part {
+        All => 0,
+        Behind(sign) => found[..length].find(sign)? + 1,
+    };
+    let rest = &found[from..];
+    let is_gone = rest.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
+    (from < length && !is_gone && !is_reference(&found[from..length])).then_some((start + from, start + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gate::evidence;
+
+    #[test]
+    fn the_password_behind_a_flag_goes() {
+        for said in [
+            "+ curl -u admin:s3cr3t http://x/",
+            "+ curl -uadmin:s3cr3t http://x/",
+            "curl -fsSu admin:s3cr3t http://x/",
+            "curl -s --user 'admin:s3cr3t' http://x/",
+            "curl --user=admin:s3cr3t http://x/",
+            "curl --proxy-user u:s3cr3t http://x",
+            "[\"CMD\", \"curl\", \"-u\", \"a:s3cr3t\", \"http://x\"]",
+            "mysql -uroot -ps3cr3t db",
+            "/usr/bin/mysqladmin ping -h x '-ps3cr3t'",
+            "redis-cli -a s3cr3t ping",
+            "sh -c \"redis-cli -a 's3cr3t x' ping\"",
+            "sshpass -p s3cr3t ssh u@h",
+            "docker login -u u -p s3cr3t registry",
+            "smbclient //h/s -U user%s3cr3t",
+        ] {
+            let shown = evidence(said);
+            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
+            assert_eq!(evidence(&shown), shown);
+        }
+        for said in
+            ["docker run -p 80:80 --user 1000:1000 x", "mysql -p db", "mysql -p", "curl -u $USER:$PASS http://x"]
+        {
+            assert_eq!(evidence(said), said);
+        }
+    }
+}
