@@ -108,7 +108,7 @@ fn said(text: &str, value: &str, name: &str) -> Option<Range> {
             let value = &rest[opening.len()..];
             let length = if introduced { closed(value, opening) } else { return None };
             let start = start + opening.len();
-            let goes = (is_made(&value[..length]) || is_quoted(&value[..length], name));
+            let goes = is_made(&value[..length]) || is_quoted(&value[..length], name);
             return goes.then_some((start, start + length));
         }
         let raw = &rest[..head(rest, LONGEST).find(char::is_whitespace).unwrap_or(head(rest, LONGEST).len())];
