@@ -81,7 +81,7 @@ impl Upstream {
         let (front, query) = text.split_at(query);
         let (scheme, rest) = front.split_once("://").map_or(("", front), |(scheme, rest)| (scheme, rest));
         // A password may hold a `/`, too.
-        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let (login, host) = rest.rsplit_once('@').map_or((None, rest), |(login, host)| (Some(login), host));
         let path = host.find('/').unwrap_or(host.len());
         let (host, path) = host.split_at(path);
         let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
@@ -92,7 +92,7 @@ impl Upstream {
         let is_scheme = scheme.len() <= 12 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
         let scheme = if is_scheme { scheme } else { REDACTED };
         let mut out = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-        if host.len() < rest.len() {
+        if login.is_some() {
             out.push_str(REDACTED);
             out.push('@');
         }
@@ -282,7 +282,7 @@ mod tests {
             ("http://hello-mcp/mcp", "has a path; use scheme, host and port alone"),
             ("http://hello-mcp:9000?x", "has a path"),
             ("http://u:p@hello-mcp:9000", "user name"),
-            ("ftp://hello-mcp:9000", "scheme `ftp`"),
+            ("ftp://hello-mcp:9000", "`ftp://hello-mcp:9000` has another scheme"),
             ("http://[::1]:9000", "IPv6"),
             ("http://fe80::1:9000", "IPv6"),
             ("http://:9000", "no host"),
