@@ -89,8 +89,7 @@ impl Upstream {
         if scheme.is_empty() && !port.is_some_and(is_port) {
             return REDACTED.to_owned();
         }
-        let is_scheme = scheme.len() <= 12 && scheme.bytes().all(|b| b.is_ascii_alphabetic());
-        let scheme = if is_scheme { scheme } else { REDACTED };
+        let scheme = if Self::is_scheme(scheme) { scheme } else { REDACTED };
         let mut out = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
         if login.is_some() {
             out.push_str(REDACTED);
@@ -112,6 +111,11 @@ impl Upstream {
         redact::cut(&out, 200)
     }
 
+    /// Whether a text in front of `://` can be no secret.
+    fn is_scheme(text: &str) -> bool {
+        text.len() <= 12 && text.bytes().all(|b| b.is_ascii_alphabetic())
+    }
+
     /// The only way to get an `Upstream`.
     ///
     /// # Errors
@@ -127,7 +131,10 @@ impl Upstream {
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            _ => return wrong("has another scheme; the proxy speaks http and https"),
+            other if Self::is_scheme(other) => {
+                return wrong(&format!("has the scheme `{other}`; the proxy speaks http and https"));
+            }
+            _ => return wrong("has another scheme than `http://` and `https://`"),
         };
         if let Some(at) = rest.find(['/', '?', '#']) {
             let what = if rest[at..] == *"/" { "ends with a slash" } else { "has a path" };
@@ -282,7 +289,8 @@ mod tests {
             ("http://hello-mcp/mcp", "has a path; use scheme, host and port alone"),
             ("http://hello-mcp:9000?x", "has a path"),
             ("http://u:p@hello-mcp:9000", "user name"),
-            ("ftp://hello-mcp:9000", "`ftp://hello-mcp:9000` has another scheme"),
+            ("ftp://hello-mcp:9000", "scheme `ftp`"),
+            ("f+t://hello-mcp:9000", "another scheme"),
             ("http://[::1]:9000", "IPv6"),
             ("http://fe80::1:9000", "IPv6"),
             ("http://:9000", "no host"),
