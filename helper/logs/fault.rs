@@ -66,6 +66,8 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     /// Whether a later line made up for it.
     pub(crate) healed: bool,
+    /// Whether the program that ended of it was started again, and listens.
+    pub(crate) survived: bool,
     /// Whether no other program writes such a line.
     pub(crate) sure: bool,
     /// Of the words, so that a line that was pasted twice counts once.
@@ -91,6 +93,7 @@ impl Fault {
             at: symptom.line.at,
             text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
             healed: false,
+            survived: false,
             sure: symptom.sure,
             seen,
             run: 1,
@@ -146,6 +149,11 @@ impl Fault {
         self.pattern.has(tell)
     }
 
+    /// Whether it comes back in the next life, too: a start does not make up for it.
+    pub(crate) fn lasts(&self) -> bool {
+        matches!(self.rule, Some(RuleId::HeapExhausted | RuleId::OutOfMemory))
+    }
+
     /// Whether it is the container's, whatever program printed it.
     pub(crate) fn is_anyones(&self) -> bool {
         is_container_pattern(self.pattern)
@@ -180,7 +188,7 @@ impl Faults {
         if fault.effect == Effect::Fatal && !ends && !fault.healed {
             return false;
         }
-        fault.healed = false;
+        (fault.healed, fault.survived) = (false, false);
         fault.sure |= symptom.sure;
         // A log that was pasted twice goes back in time.
         let earlier = symptom.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
@@ -208,13 +216,20 @@ impl Faults {
     /// The program says that it began well: makes up for what had ended it before it could say so.
     pub(crate) fn started(&mut self, writer: Writer, at: Option<i64>) {
         (self.started, self.started_at) = (true, at);
-        self.heal(|f| f.writer == writer && f.effect == Effect::Fatal && !f.after_start);
+        self.restart(|f| f.writer == writer && f.effect == Effect::Fatal && !f.after_start);
     }
 
     /// Makes up for faults.
     pub(crate) fn heal(&mut self, which: impl Fn(&Fault) -> bool) {
         for fault in self.all.iter_mut().filter(|f| which(f)) {
             fault.healed = true;
+        }
+    }
+
+    /// Makes up for faults by a start: those that last are only over for now.
+    pub(crate) fn restart(&mut self, which: impl Fn(&Fault) -> bool) {
+        for fault in self.all.iter_mut().filter(|f| which(f)) {
+            (fault.survived, fault.healed) = (fault.lasts(), !fault.lasts());
         }
     }
 

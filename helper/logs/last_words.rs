@@ -18,18 +18,17 @@ const MESSAGES: &[&str] = &[
     "PHP Parse error: ",
     "node: bad option: ",
     "[UnhandledPromiseRejection",
-    "Segmentation fault",
-    "Bus error",
-    "Illegal instruction",
-    "Aborted",
     "terminate called ",
     "[FATAL tini (",
     "npm ERR!",
-    "npm error",
+    "npm error ",
     "nginx: [emerg]",
     // clap, uv, Deno, Bun: a command line that failed.
     "error: ",
 ];
+
+/// How a shell says of which signal a program ended, alone or in front of its command.
+const SIGNALS: [&str; 5] = ["Segmentation fault", "Bus error", "Illegal instruction", "Aborted", "Killed"];
 
 /// Texts by which servers say that they give up: uvicorn, gunicorn.
 const GIVEN_UP: [&str; 2] = ["Application startup failed. Exiting.", "Worker failed to boot"];
@@ -150,6 +149,7 @@ const GOING_ON: &[&str] = &[
 pub(super) fn is_message(text: &str) -> bool {
     let fatal = || field(text, "level").is_some_and(|level| ["fatal", "panic"].contains(&level));
     MESSAGES.iter().any(|message| text.starts_with(message))
+        || is_of_shell(text) && !text.starts_with("Killed")
         || text.starts_with("thread 'main'") && text.contains("panicked at")
         // Rust's `main` that returns an error.
         || text.starts_with("Error: ") && text.contains(" { ") && text.trim_end().ends_with('}')
@@ -160,6 +160,14 @@ pub(super) fn is_message(text: &str) -> bool {
         || is_of_command_line(text.trim_start_matches(' '))
         || text.contains("Segmentation fault") && text.contains(": line ")
         || fatal()
+}
+
+/// Whether a shell says that a program ended of a signal.
+pub(super) fn is_of_shell(text: &str) -> bool {
+    let rest = SIGNALS.iter().find_map(|signal| text.strip_prefix(signal));
+    rest.is_some_and(|rest| {
+        rest.trim().is_empty() || [" (core dumped)", ": ", "  "].iter().any(|r| rest.starts_with(r))
+    })
 }
 
 /// Programs that write no level: argparse and C programs behind their name, Elixir, Ruby and uv.
@@ -198,7 +206,10 @@ pub(super) fn is_of_stack(text: &str) -> bool {
 /// Whether the line only points at code: carets under it, a frame of a stack.
 pub(super) fn is_pointer(text: &str) -> bool {
     let text = text.trim_start();
-    !text.contains(|c: char| c.is_alphanumeric()) || text.starts_with("at ") || text.contains(" +0x")
+    let stack = ["at ", "note: run with `RUST_BACKTRACE", "goroutine ", "main.main("];
+    !text.contains(|c: char| c.is_alphanumeric())
+        || stack.iter().any(|front| text.starts_with(front))
+        || text.contains(" +0x")
 }
 
 /// Whether the line is one of carets, as Node and Python print it under the source of what nothing caught.
@@ -222,8 +233,13 @@ pub(super) fn is_failure(text: &str) -> bool {
     let small = crate::redact::head(text, 400).to_ascii_lowercase();
     let level = ["info", "debug", "note", "notice", "trace"];
     let leveled = level.iter().any(|level| small.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ' '])));
-    let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
-    !leveled && has(FAILURES) && !has(GOING_ON)
+    let goes_on = GOING_ON.iter().any(|word| small.contains(word));
+    !leveled && has_failure(&small) && !goes_on
+}
+
+/// Whether words, in small letters, name a failure.
+pub(super) fn has_failure(small: &str) -> bool {
+    FAILURES.iter().any(|word| small.contains(word))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whether a line says of itself that it reports an error, in the formats of loggers and runtimes.
 
 use super::last_words;
+use super::mention;
 
 /// A level is looked for in so many bytes at the beginning of a line.
 const FRONT: usize = 120;
@@ -18,11 +19,6 @@ const BEGINNINGS: &[&str] = &[
     "fatal: ",
     "FATAL: ",
     "thread '",
-    "Segmentation fault",
-    "Bus error",
-    "Illegal instruction",
-    "Aborted",
-    "Killed",
     "terminate called",
     "Unhandled ",
     "Uncaught ",
@@ -32,7 +28,7 @@ const BEGINNINGS: &[&str] = &[
     "exec ",
     "nginx: [emerg]",
     "npm ERR!",
-    "npm error",
+    "npm error ",
     "SIGABRT",
     "SIGSEGV",
     "error: ",
@@ -118,8 +114,14 @@ fn untagged(text: &str) -> &str {
 
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
 pub(crate) fn is_error(text: &str) -> bool {
+    let whole = text;
     let text = untagged(text);
-    if last_words::is_message(text) {
+    // What another program started ended of a signal, and that one says so.
+    let of_a_child = text.len() < whole.len() && last_words::is_of_shell(text);
+    if of_a_child || mention::is_mention(text) {
+        return false;
+    }
+    if last_words::is_message(text) || last_words::is_of_shell(text) {
         return true;
     }
     if text.starts_with([' ', '\t']) {
@@ -149,7 +151,16 @@ pub(crate) fn is_error(text: &str) -> bool {
     if bytes.len() > 6 && bytes[0] == b'E' && bytes[1..5].iter().all(u8::is_ascii_digit) && bytes[5] == b' ' {
         return true;
     }
-    leveled(crate::redact::head(text, FRONT)) == Some(true)
+    leveled(crate::redact::head(text, FRONT)) == Some(true) && !is_of_statement(text)
+}
+
+/// Whether PostgreSQL says that a client's statement failed, `[PID] ERROR:  …`: the client knows, and says what of it.
+fn is_of_statement(text: &str) -> bool {
+    let pid = |(front, rest): (&str, &str)| {
+        let (_, pid) = front.rsplit_once('[')?;
+        Some(!rest.starts_with(' ') && !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()))
+    };
+    text.split_once("] ERROR:  ").and_then(pid) == Some(true)
 }
 
 /// Whether the line has a level, and not an error's: the program that printed it goes on.
@@ -171,7 +182,7 @@ fn leveled(front: &str) -> Option<bool> {
 
 /// The first word that is a level decides: upper case, or lower case in brackets as nginx and Erlang write it.
 fn level_word(front: &str) -> Option<&str> {
-    if front.starts_with("Error") && front[5..].starts_with([':', ' ']) {
+    if front.starts_with("Error") && front[5..].starts_with([':', ' ']) && !mention::is_mention(front) {
         return Some("ERROR");
     }
     let mut rest = front;

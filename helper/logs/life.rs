@@ -98,6 +98,11 @@ impl Life {
         before.is_some_and(|text| is_carets(&text) || is_mark(&text))
     }
 
+    /// The words of the line before the last one.
+    pub(crate) fn line_before(&self) -> Option<String> {
+        self.recent.iter().rev().nth(1).map(|kept| kept.read().1)
+    }
+
     /// Whether an error was reported in this life.
     pub(crate) fn complains(&self) -> bool {
         self.complaint.is_some()

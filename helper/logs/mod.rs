@@ -14,13 +14,16 @@ mod level;
 mod life;
 pub(crate) mod line;
 pub(crate) mod matcher;
+mod mention;
 mod oom;
 pub(crate) mod patterns;
 mod programs;
 mod quote;
+mod recovery;
 pub(crate) mod stamp;
 pub(crate) mod stream;
 pub(crate) mod table;
+mod tools;
 mod traceback;
 pub(crate) mod verdict;
 
@@ -43,6 +46,8 @@ use crate::rules::RuleId;
 
 /// Most containers of one log that are distinguished; lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;
+/// Subject of what the daemon says in its own journal, where it also speaks of what is not the stack's.
+const JOURNAL: &str = "journal";
 /// Rows of a table.
 const MOST_ROWS: usize = 200;
 
@@ -180,8 +185,8 @@ impl Logs {
         known.or_else(|| is_engines_own(line.text).then_some(&ENGINE_FAILED))
     }
 
-    /// An error of docker or Compose.
-    fn engine_failed(&mut self, number: u64, line: &Line<'_>, pattern: &'static Pattern) {
+    /// An error of docker or Compose; `subject`: where it was printed.
+    fn engine_failed(&mut self, number: u64, line: &Line<'_>, pattern: &'static Pattern, subject: &str) {
         if pattern.effect == Effect::Event(Event::EngineStart) {
             self.engine.heal(|f| f.rule == Some(RuleId::DockerDaemonDown));
         }
@@ -193,10 +198,15 @@ impl Logs {
         if pattern.rule == Some(RuleId::OutOfMemory) && !self.is_our_kill(line.text) {
             return;
         }
+        // A name without a dot is a container's of another project, or a guess: no server outside knows it.
+        let is_guess = |(_, name): (&str, &str)| name.split(". ").next().is_some_and(|name| !name.contains('.'));
+        if pattern.rule == Some(RuleId::EngineDnsSilent) && line.text.split_once("question=\";").is_some_and(is_guess) {
+            return;
+        }
         if pattern.effect != Effect::Call {
             self.failed_start = self.starts;
         }
-        let symptom = Symptom { pattern, writer: Writer::Engine, subject: "", number, line, sure: true };
+        let symptom = Symptom { pattern, writer: Writer::Engine, subject, number, line, sure: true };
         self.engine.record(&symptom);
     }
 
@@ -290,14 +300,14 @@ impl Logs {
         let bare = line.source.is_none() && !line.console;
         self.building = bare && (self.building || is_build(line.text));
         if bare && let Some(pattern) = self.engine_pattern(line, &reading) {
-            self.engine_failed(number, line, pattern);
+            self.engine_failed(number, line, pattern, "");
             return;
         }
         let explained = self.streams[at].take(number, line, &reading);
         if bare && !explained {
             // The client's own lines have no time in front.
             if is_engine_error(line.text) && line.stamps.is_empty() && !self.streams[at].is_recognized() {
-                self.engine_failed(number, line, &ENGINE_FAILED);
+                self.engine_failed(number, line, &ENGINE_FAILED, "");
             } else if level::is_error(line.text) {
                 self.streams[at].unexplained(number, line);
             }
@@ -310,7 +320,7 @@ impl Logs {
         let failed = origin == Origin::Engine && is_engine_error(line.text);
         let pattern = reading.find(Writer::Engine, |row| !row.has(Tell::Build) && origin != Origin::Other);
         if let Some(pattern) = pattern.or(failed.then_some(&DAEMON_FAILED)) {
-            self.engine_failed(number, line, pattern);
+            self.engine_failed(number, line, pattern, if origin == Origin::Engine { JOURNAL } else { "" });
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the proxy and the servers complain of.
 
+use super::cloudflared::is_foreign_call;
 use super::fault::Fault;
-use super::kind::WriterKind;
+use super::kind::{WriterKind, kind_of};
 use super::level;
 use super::life::Kept;
 use super::matcher::Writer;
@@ -9,7 +10,7 @@ use super::patterns::Effect;
 use super::quote::quote;
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 /// A fault with the stream that it is in.
 #[derive(Clone, Copy)]
@@ -108,6 +109,8 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
         }
         let Some(severity) = severity(found) else { continue };
         let Some(finding) = finding(fault) else { continue };
+        let own_image = rule == RuleId::PlatformMismatch && kind_of(&stream.name) == WriterKind::Unknown;
+        let finding = if own_image { finding.with_remedy(Remedy::OtherPlatform) } else { finding };
         let mut finding = about(finding, subject(found)).with(evidence).with_severity(severity);
         if rule == RuleId::UnexplainedError {
             finding.layer = layer_of(fault.writer);
@@ -205,6 +208,7 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
         // What a tool or a call of the server's own met ends it only as it starts.
         RuleId::ToolFailed => Severity::Note,
         _ if ended_with(found) => Severity::Error,
+        _ if fault.survived => Severity::Warning,
         _ => rule.rule().severity,
     })
 }
@@ -222,10 +226,13 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Working) -> Option<Finding> {
     Some(about(rules::finding(RuleId::UpstreamSessionLost), service(stream)).with(evidence))
 }
 
-/// A tunnel whose host names come from another account's dashboard.
-pub(super) fn foreign_tunnel<'a>(mut agents: impl Iterator<Item = &'a Stream>) -> Option<Finding> {
-    let (stream, line) = agents.find_map(|stream| Some((stream, stream.agent.foreign()?)))?;
-    Some(rules::finding(RuleId::ForeignTunnel).with(Evidence::of(&stream.name, line.trim())))
+/// A tunnel whose host names come from another account's dashboard: its configuration says so, or a call to one.
+pub(super) fn foreign_tunnel<'a>(agents: impl Iterator<Item = &'a Stream>) -> Option<Finding> {
+    let evidence = |stream: &Stream| match stream.agent.foreign() {
+        Some(line) => Some(Evidence::of(&stream.name, line.trim())),
+        None => stream.faults.open().find(|f| is_foreign_call(f)).map(|fault| quote(&stream.name, fault)),
+    };
+    agents.filter_map(evidence).next().map(|evidence| rules::finding(RuleId::ForeignTunnel).with(evidence))
 }
 
 /// Whether the service that is called like Anthropic's proxy is another program.

@@ -33,6 +33,11 @@ impl Traceback {
         Self { left: MOST, reported, ..Self::default() }
     }
 
+    /// Another one follows, of which the last was the cause.
+    pub(super) fn reopen(&mut self) {
+        (self.left, self.framed, self.uncaught) = (MOST, false, false);
+    }
+
     pub(super) fn is_open(self) -> bool {
         self.left > 0
     }

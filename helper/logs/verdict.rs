@@ -1,6 +1,5 @@
 //! From the states of all streams to findings: causes first, and what they explain marked as such.
 
-use super::Logs;
 use super::calls::Passed;
 use super::cloudflared::{CONNECTIONS, LogFacts};
 use super::ends;
@@ -11,6 +10,7 @@ use super::patterns::{Effect, Tell};
 use super::programs::{self, StreamFault, Working};
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
+use super::{JOURNAL, Logs};
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 
@@ -44,6 +44,12 @@ pub(crate) struct LogVerdict {
     pub(crate) last: Option<i64>,
     /// Lines that were read because they have no time stamp, although older ones were not wanted.
     pub(crate) undated: u64,
+}
+
+/// Whether the daemon may say this of another project's images: it matters where the stack does not run.
+fn is_of_others(fault: &Fault) -> bool {
+    let rules = [RuleId::ImageNotFound, RuleId::RegistryUnreachable, RuleId::DockerFailed];
+    fault.subject == JOURNAL && fault.rule.is_some_and(|rule| rules.contains(&rule))
 }
 
 impl Logs {
@@ -124,12 +130,17 @@ impl Logs {
         if open.iter().any(|f| f.rule.is_some_and(|rule| reasons.contains(&rule))) {
             open.retain(|f| f.rule != Some(RuleId::ComposeYamlInvalid));
         }
+        let is_up = self.agents().any(|stream| stream.agent.registered() > 0);
         for fault in open {
             let Some(finding) = programs::finding(fault) else { continue };
             let finding = finding.with(quote("", fault));
             // What Compose only warns of: it went on.
             let warned = fault.effect == Effect::Attempt && finding.severity == Severity::Error;
-            findings.push(if warned { finding.with_severity(Severity::Warning) } else { finding });
+            findings.push(match warned {
+                _ if is_up && is_of_others(fault) => finding.with_severity(Severity::Note),
+                true => finding.with_severity(Severity::Warning),
+                false => finding,
+            });
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) enum Remedy<'a> {
     ForcedTls,
     /// A container exited by itself.
     Ended,
+    /// An image that a person's own file names does not start on this processor.
+    OtherPlatform,
     /// The registry does not have an image that a setting names; the request goes back to the built-in one.
     OwnImage { request: &'a Value },
     /// The registry does not have an image that a person's own file names.
@@ -239,6 +241,14 @@ impl Remedy<'_> {
             Self::Ended => {
                 "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
                             `docker compose logs SERVICE` in {dir}"
+                    .into()
+            }
+            Self::OtherPlatform => {
+                "build or name an image for this machine's architecture in your compose file (`docker version` prints \
+                 it as OS/Arch; an image that was built elsewhere is for that machine, and `platform:` and \
+                 `FROM --platform=` name another one), or install emulation (`docker run --privileged --rm \
+                 tonistiigi/binfmt --install all`); a script needs `#!/bin/sh` as its first line; then run \
+                 `{helper} up --dir {dir}`"
                     .into()
             }
             Self::OwnImage { request } => format!(

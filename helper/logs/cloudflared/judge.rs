@@ -3,7 +3,7 @@
 use super::state::{Agent, CONNECTIONS};
 use crate::answer::{Evidence, Finding, Layer, Severity, count};
 use crate::logs::fault::{Fault, Faults};
-use crate::logs::line::connection_index;
+use crate::logs::line::{connection_index, field};
 use crate::logs::matcher::Writer;
 use crate::logs::patterns::{Effect, HIDDEN_REJECTION, Tell};
 use crate::rules::{self, RuleId};
@@ -67,13 +67,26 @@ impl LogFacts<'_> {
     }
 }
 
+fn leads_to_proxy(fault: &Fault) -> bool {
+    matches!(fault.rule, Some(RuleId::ProxyUnreachable | RuleId::ProxyNoAnswer | RuleId::ProxyWrongScheme))
+}
+
+/// Whether a call failed that was for a host name of another tunnel than Anthropic's.
+pub(crate) fn is_foreign_call(fault: &Fault) -> bool {
+    let url = field(&fault.text, "dest").and_then(|dest| dest.split_once("://"));
+    let host = url.and_then(|(_, rest)| rest.split(['/', ':', '?']).next());
+    leads_to_proxy(fault) && host.is_some_and(|host| host.contains('.') && !host.ends_with(".anthropic.com"))
+}
+
 impl Agent {
     /// What is wrong with it now.
     pub(crate) fn judge(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
         let unexplained = |f: &&Fault| f.rule == Some(RuleId::UnexplainedError);
         let ends = case.open().filter(|f| matches!(f.effect, Effect::Fatal | Effect::Call));
-        for fault in ends.filter(|f| !unexplained(f)) {
+        // What a tunnel of another account leads to is not the proxy.
+        let elsewhere = |f: &&Fault| leads_to_proxy(f) && self.foreign().is_some() || is_foreign_call(f);
+        for fault in ends.filter(|f| !unexplained(f) && !elsewhere(f)) {
             if let Some(rule) = fault.rule.filter(|rule| !found.iter().any(|f| f.id == *rule)) {
                 found.push(case.finding(rule, fault));
             }

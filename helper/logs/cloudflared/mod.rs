@@ -3,5 +3,5 @@
 mod judge;
 mod state;
 
-pub(crate) use judge::LogFacts;
+pub(crate) use judge::{LogFacts, is_foreign_call};
 pub(crate) use state::{Agent, CONNECTIONS};

@@ -24,6 +24,8 @@ use crate::rules::RuleId;
 
 /// An error line that no row explains.
 pub(crate) static UNEXPLAINED: Pattern = Pattern::new(Some(RuleId::UnexplainedError), Effect::Call, &["error"]);
+/// An error of a tool, in a server's own words.
+pub(crate) static TOOL: Pattern = Pattern::new(Some(RuleId::ToolFailed), Effect::Outgoing, &["tool"]);
 /// An exception that ended a server, or one call.
 pub(crate) static EXCEPTION: Pattern = Pattern::new(Some(RuleId::UpstreamTraceback), Effect::Fatal, &["Error"]);
 /// A QUIC connection on which nothing arrives.

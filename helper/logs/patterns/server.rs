@@ -275,6 +275,10 @@ pub(crate) static SERVER: &[Pattern] = &[
     // A database beside the servers, while it starts and stops.
     noise(&["the database system is starting up"]),
     noise(&["the database system is shutting down"]),
+    noise(&["the database system is not yet accepting connections"]),
+    noise(&["terminating connection due to administrator command"]),
+    // A health check by `pg_isready` or `psql` without a user.
+    noise(&["role \"root\" does not exist"]),
     // Programs in place of Anthropic's proxy.
     event(Event::OtherProxy, &["/docker-entrypoint.sh: ", "nginx"]),
     event(Event::OtherProxy, &["nginx/1."]),

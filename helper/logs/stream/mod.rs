@@ -1,5 +1,6 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
+mod complaints;
 mod steps;
 mod whose;
 
@@ -15,14 +16,13 @@ use super::level;
 use super::life::Life;
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
-use super::patterns::{EXCEPTION, Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
-use super::traceback::{Part, Traceback};
+use super::mention;
+use super::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use super::traceback::Traceback;
 use crate::rules::RuleId;
 
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
-/// Subject of the errors that a server met in a call of its own.
-const OUTGOING: &str = "outgoing";
 
 /// One stream.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ pub(crate) struct Stream {
     reported: bool,
     /// The last line that reports an error which a server outlives.
     outlived: Option<(u64, String)>,
+    /// A life ended or began, and no call of the program's own failed since.
+    begins_anew: bool,
 }
 
 impl Stream {
@@ -91,6 +93,7 @@ impl Stream {
             traceback: Traceback::default(),
             reported: false,
             outlived: None,
+            begins_anew: false,
         }
     }
 
@@ -106,7 +109,7 @@ impl Stream {
             self.settle();
         }
         self.life.end(number, code);
-        self.listening = false;
+        (self.listening, self.begins_anew) = (false, true);
     }
 
     /// Nothing follows: a failure without a level that was printed last is what the program ended of.
@@ -142,6 +145,7 @@ impl Stream {
     pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.last = line.at.or(self.last);
         self.life.print(number, line);
+        self.chains(line);
         if self.traceback.is_open() && self.end_of_traceback(number, line, reading) {
             return true;
         }
@@ -175,14 +179,12 @@ impl Stream {
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
             }
-            (_, Effect::Outgoing) if pattern.rule == UNEXPLAINED.rule => {
-                self.complain_of(pattern, OUTGOING, number, line);
-            }
+            (_, Effect::Outgoing) if pattern.rule == UNEXPLAINED.rule => self.complain_of(pattern, number, line),
             // A bridge from HTTP starts it and hands on what it prints.
             (_, Effect::Call) if pattern.rule == Some(RuleId::UpstreamStdio) && self.listening => {}
             (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call | Effect::Outgoing) => {
                 if pattern.effect == Effect::Outgoing {
-                    self.reported = true;
+                    (self.reported, self.begins_anew) = (true, false);
                     self.life.complain(number, line);
                 }
                 let subject = self.subject(pattern, line.text);
@@ -217,7 +219,8 @@ impl Stream {
         if !level::is_error(line.text) {
             if last_words::is_mark(line.text) && self.life.complains() {
                 self.life.closes(line.at);
-            } else if !level::is_calm(line.text) && last_words::is_failure(line.text) {
+            } else if !level::is_calm(line.text) && !mention::is_mention(line.text) && last_words::is_failure(line.text)
+            {
                 self.life.may_close(number, line);
             }
             return false;
@@ -231,37 +234,6 @@ impl Stream {
         true
     }
 
-    /// An error line that no row explains, cloudflared's or another program's.
-    fn explain_nothing(&mut self, number: u64, line: &Line<'_>) {
-        if self.kind == WriterKind::Of(Writer::Agent) || line.console {
-            self.life.complain(number, line);
-            let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
-            self.agent.unexplained(&symptom, &mut self.faults);
-        } else {
-            self.unexplained(number, line);
-        }
-    }
-
-    /// An error line of a program that no row explains.
-    pub(crate) fn unexplained(&mut self, number: u64, line: &Line<'_>) {
-        self.complain_of(&UNEXPLAINED, "", number, line);
-    }
-
-    fn complain_of(&mut self, pattern: &'static Pattern, subject: &str, number: u64, line: &Line<'_>) {
-        let writer = match self.kind {
-            WriterKind::Of(writer) => writer,
-            WriterKind::Bare | WriterKind::Unknown => Writer::Server,
-        };
-        self.life.complain(number, line);
-        let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
-        if last_words::is_message(line.text) || self.life.is_behind_mark() || lacks {
-            self.life.closes(line.at);
-        } else if level::of(line.text).is_none() {
-            self.life.may_close(number, line);
-        }
-        self.faults.record(&symptom(pattern, writer, subject, number, line, true));
-    }
-
     /// A line that means nothing on its own.
     fn printed(&mut self, line: &Line<'_>) {
         if self.pip_was_last && !line.text.trim().is_empty() {
@@ -269,29 +241,6 @@ impl Stream {
             self.silent_starts = 0;
         }
         self.spoke |= !line.text.trim().is_empty();
-    }
-
-    /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
-    fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
-        let name = match self.traceback.take(line.text) {
-            Part::Inside => return true,
-            Part::None => return false,
-            Part::Exception(name) => name,
-        };
-        if self.traceback.is_reported() {
-            return true;
-        }
-        // A known one has its own row; a stop of asyncio is not an error.
-        let tells = |row: &Pattern| row.rule != UNEXPLAINED.rule;
-        let known = reading.find(Writer::Server, tells).is_some() || reading.pattern(Writer::Container).is_some();
-        if !known && !name.ends_with("CancelledError") {
-            self.life.complain(number, line);
-            self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
-        }
-        if self.traceback.is_uncaught() && !name.ends_with("CancelledError") {
-            self.life.closes(line.at);
-        }
-        !known && !name.ends_with("CancelledError")
     }
 
     /// What a failed call is about: the host that was asked for, else the upstream.

@@ -3,6 +3,7 @@
 use super::{Stream, host, symptom};
 use crate::logs::access::Access;
 use crate::logs::calls;
+use crate::logs::fault::Fault;
 use crate::logs::kind::WriterKind;
 use crate::logs::level;
 use crate::logs::line::{Line, field};
@@ -39,7 +40,7 @@ impl Stream {
             }
             Event::CallDone => self.passed_on(number, line),
             Event::ServerStart | Event::AppStart => {
-                self.has_server = true;
+                (self.has_server, self.begins_anew) = (true, true);
                 self.life.start();
                 if event == Event::AppStart {
                     self.life.begins_undecided();
@@ -51,13 +52,7 @@ impl Stream {
                 self.replaced = true;
             }
             Event::SessionGone => self.calls.session_gone(number, line),
-            Event::Listening => {
-                self.listening = true;
-                self.calls.began();
-                self.began(Writer::Server, line.at);
-                self.life.listens();
-                self.faults.heal(|f| f.writer == Writer::Server);
-            }
+            Event::Listening => self.listens(line.at),
             Event::Stopped => self.life.stops(number, line),
             Event::Pip => {
                 self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
@@ -72,6 +67,18 @@ impl Stream {
             // cloudflared's, or of no meaning here.
             _ => {}
         }
+    }
+
+    /// A server listens.
+    fn listens(&mut self, at: Option<i64>) {
+        self.listening = true;
+        self.calls.began();
+        // A certificate that the program does not trust is trusted no sooner because it listens.
+        let anew = std::mem::take(&mut self.begins_anew) || self.life.is_over();
+        self.began(Writer::Server, at);
+        self.life.listens();
+        let is_over = |f: &Fault| anew || f.rule != Some(RuleId::UpstreamCallTls);
+        self.faults.restart(|f| f.writer == Writer::Server && is_over(f));
     }
 
     /// The program says that it began well.
@@ -118,7 +125,7 @@ impl Stream {
                 // What the server calls itself is another matter; what a worker met ended with it.
                 self.faults.heal(|f| {
                     let unexplained = f.rule == Some(RuleId::UnexplainedError) && !replaced;
-                    let own = unexplained || f.effect == Effect::Outgoing;
+                    let own = unexplained || f.effect == Effect::Outgoing || f.survived;
                     f.writer == Writer::Server && !own
                 });
             }

@@ -1,17 +1,12 @@
 //! Whose line it is where several programs print the same words, and whether the words count at the line's level.
 
-use super::{OUTGOING, Stream};
-use crate::logs::access::Access;
-use crate::logs::fault::Fault;
+use super::Stream;
 use crate::logs::kind::WriterKind;
 use crate::logs::level;
 use crate::logs::line::{Line, field};
 use crate::logs::matcher::{Reading, Writer};
 use crate::logs::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
 use crate::rules::RuleId;
-
-/// Words by which a program says that it has not got on yet.
-const STILL_TRYING: [&str; 6] = ["retry", "trying again", "will try", "reconnecting", "attempt ", "waiting"];
 
 impl Stream {
     /// Whose line it is, what it means, and whether only this program prints it.
@@ -91,22 +86,6 @@ impl Stream {
     fn is_proxys(&self, text: &str) -> bool {
         let tunnel = || field(text, "host").is_some_and(|host| host.contains(".tunnel."));
         self.has_proxy || tunnel() || field(text, "upstream").is_some() || text.contains("upstream request failed")
-    }
-
-    /// A program whose own call failed goes on with its work: it answers a call, or says what it did.
-    pub(super) fn goes_on(&mut self, line: &Line<'_>) {
-        let outgoing = |f: &Fault| f.rule == UNEXPLAINED.rule && f.subject == OUTGOING;
-        if !self.faults.open().any(outgoing) {
-            return;
-        }
-        let small = crate::redact::head(line.text, 400).to_ascii_lowercase();
-        let worked = match Access::read(line.text) {
-            Some(access) => access.method == "POST" && access.status < 400,
-            None => level::is_quiet(line.text) && !STILL_TRYING.iter().any(|word| small.contains(word)),
-        };
-        if worked {
-            self.faults.heal(outgoing);
-        }
     }
 }
 

@@ -1,0 +1,260 @@
+//! Whether what failed was managed after all: the line says itself how the program goes on, or a later one does.
+
+/// Words by which a program says that it has not got on yet.
+const STILL_TRYING: [&str; 8] =
+    ["retrying", "will retry", "trying again", "try again", "will try", "reconnecting", "waiting", "backing off"];
+
+/// Words of a number of tries, in the lines of a failure and of a success.
+const TRIES: [&str; 3] = ["retry", "retries", "attempt "];
+
+/// Words by which a program says what it does instead: the failure is dealt with.
+const INSTEAD: [&str; 24] = [
+    "fallback",
+    "falling back",
+    "fell back",
+    "using default",
+    "using the default",
+    "using built-in",
+    "defaulting",
+    "using cached",
+    "using stale",
+    "serving stale",
+    "keeping old",
+    "keeping the",
+    "keeping previous",
+    "keeping last",
+    "keeping current",
+    "trying next",
+    "trying another",
+    "trying the next",
+    "continuing",
+    "non-fatal",
+    "nonfatal",
+    "not fatal",
+    "(ignored)",
+    "instead of",
+];
+
+/// Words by which a program says that something works, alone.
+const WORKS: [&str; 22] = [
+    "successfully",
+    "ready",
+    "available",
+    "refreshed",
+    "complete",
+    "completed",
+    "done",
+    "synced",
+    "loaded",
+    "renewed",
+    "reloaded",
+    "updated",
+    "rotated",
+    "acquired",
+    "authenticated",
+    "working",
+    "flushed",
+    "delivered",
+    "saved",
+    "created",
+    "registered",
+    "started",
+];
+
+/// Those that say so of a connection or of a try, whatever it is called there.
+const CONNECTS: [&str; 14] = [
+    "connected",
+    "reconnected",
+    "established",
+    "re-established",
+    "restored",
+    "recovered",
+    "resumed",
+    "succeeded",
+    "success",
+    "successful",
+    "ok",
+    "reachable",
+    "online",
+    "healthy",
+];
+
+/// Words that turn the next ones around.
+const NOT: [&str; 7] = ["not", "no", "never", "isn't", "without", "until", "if"];
+
+/// Words that many lines share and that name nothing.
+const COMMON: [&str; 26] = [
+    "connect",
+    "connection",
+    "connected",
+    "connecting",
+    "error",
+    "errors",
+    "failed",
+    "failure",
+    "fail",
+    "unable",
+    "could",
+    "cannot",
+    "with",
+    "from",
+    "info",
+    "http",
+    "https",
+    "level",
+    "time",
+    "this",
+    "that",
+    "message",
+    "request",
+    "response",
+    "server",
+    "service",
+];
+
+/// Letters in which words agree that differ in their endings: `refresh`, `refreshed`.
+const STEM: usize = 5;
+
+/// What a line is about: hosts and addresses, where it names some; otherwise its words.
+struct Objects<'a> {
+    hosts: Vec<&'a str>,
+    words: Vec<&'a str>,
+}
+
+impl<'a> Objects<'a> {
+    fn of(small: &'a str) -> Self {
+        let pieces = small.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/')));
+        let hosts = pieces.filter_map(host).collect();
+        let words = small.split(|c: char| !c.is_ascii_alphabetic());
+        let words = words.filter(|word| word.len() >= 4 && !COMMON.contains(word)).collect();
+        Self { hosts, words }
+    }
+
+    fn shares_words(&self, other: &Self) -> bool {
+        let stem = |word: &'a str| &word[..word.len().min(STEM)];
+        self.words.iter().any(|word| other.words.iter().any(|known| stem(word) == &known[..known.len().min(STEM)]))
+    }
+}
+
+/// The host of a URL, or of `HOST:PORT`.
+fn host(piece: &str) -> Option<&str> {
+    let (url, rest) = piece.split_once("://").map_or((false, piece), |(_, rest)| (true, rest));
+    let host = rest.split(['/', ':']).next().filter(|host| !host.is_empty())?;
+    let port =
+        || rest[host.len()..].strip_prefix(':').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let name = host.contains(|c: char| c.is_ascii_alphabetic()) || host.split('.').count() == 4;
+    (name && (url || port())).then_some(host)
+}
+
+fn small(text: &str) -> String {
+    crate::redact::head(text, 400).to_ascii_lowercase()
+}
+
+/// Whether the program says that it tries again.
+pub(super) fn is_trying(text: &str) -> bool {
+    let small = small(text);
+    STILL_TRYING.iter().chain(&TRIES).any(|word| small.contains(word))
+}
+
+/// Whether the program says what it does instead of what failed.
+pub(super) fn is_dealt_with(text: &str) -> bool {
+    let small = small(text);
+    let using = || {
+        let (_, rest) = small.rsplit_once(", using ").or_else(|| small.rsplit_once("; using "))?;
+        (!rest.contains("error") && rest.split(' ').count() <= 4).then_some(())
+    };
+    INSTEAD.iter().any(|word| small.contains(word)) || using().is_some()
+}
+
+/// What a line that reports no error says of something that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Works {
+    /// Something is done, whatever it is.
+    Done,
+    /// A connection is there, a try succeeded, another host answered.
+    Connected,
+}
+
+/// Reads it.
+pub(super) fn works(text: &str) -> Option<Works> {
+    let small = small(text);
+    if STILL_TRYING.iter().any(|word| small.contains(word)) {
+        return None;
+    }
+    let words = small.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '\'')));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let near = |at: usize| words[at.saturating_sub(2)..at].iter().any(|word| NOT.contains(word));
+    let turned = |at: usize| near(at) || words.get(at + 1).is_some_and(|next| ["false", "0", "failed"].contains(next));
+    let says = |list: &[&str]| (0..words.len()).any(|at| list.contains(&words[at]) && !turned(at));
+    let back_up = words.windows(2).any(|pair| ["is", "are", "back"].contains(&pair[0]) && pair[1] == "up");
+    let answered = small.contains("://") && words.iter().any(|word| matches!(*word, "200" | "201" | "202" | "204"));
+    if back_up || answered || says(&CONNECTS) {
+        return Some(Works::Connected);
+    }
+    says(&WORKS).then_some(Works::Done)
+}
+
+/// Whether a line says that it works, after another that failed: it is about the same, or about a connection where one
+/// of both does not name its host. `pending`: what failed was a call of the program's own, or is tried again.
+pub(super) fn is_made_up_for(failed: &str, line: &str, pending: bool) -> bool {
+    let Some(works) = works(line) else { return false };
+    let (failed, line) = (small(failed), small(line));
+    let (failed, line) = (Objects::of(&failed), Objects::of(&line));
+    if !failed.hosts.is_empty() && !line.hosts.is_empty() {
+        return failed.hosts.iter().any(|host| line.hosts.contains(host));
+    }
+    pending && works == Works::Connected || failed.shares_words(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_works_again() {
+        for (failed, line) in [
+            ("ERROR connection to redis://redis:6379 failed, retrying", "INFO connected to redis://redis:6379"),
+            ("failed to refresh cache", "cache refreshed"),
+            ("poll error: EOF (will retry)", "poll ok"),
+            ("WARN request to https://api.github.com/x failed", "INFO request to https://api.github.com/x: 200"),
+            ("ERROR token refresh failed: 401", "INFO token refreshed"),
+        ] {
+            assert!(is_made_up_for(failed, line, false), "{failed} / {line}");
+        }
+        let dial = "ERROR dial tcp 10.0.0.5:5432: connect: connection refused";
+        assert!(is_made_up_for(dial, "INFO connected to postgres", true));
+        assert!(!is_made_up_for(dial, "INFO connected to postgres", false));
+        for (failed, line) in [
+            ("ERROR connection to redis:6379 failed", "INFO connected to postgres:5432"),
+            ("ERROR migration failed, retrying", "INFO cache loaded"),
+            (dial, "INFO configuration loaded"),
+        ] {
+            assert!(!is_made_up_for(failed, line, true), "{failed} / {line}");
+        }
+        for line in [
+            "INFO db not ready",
+            "INFO reconnecting to redis",
+            "INFO disconnected",
+            "connected=false",
+            "starting up",
+            "",
+        ] {
+            assert_eq!(works(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_instead() {
+        for line in [
+            "Failed to load optional plugin \"gpu\": falling back to cpu",
+            "Failed to load optional plugin gpu, using cpu",
+            "ERROR: [Errno 98] Address already in use, trying next port",
+            "failed to refresh cache, keeping old one",
+        ] {
+            assert!(is_dealt_with(line), "{line}");
+        }
+        for line in ["Failed to load plugin gpu", "cannot connect using TLS", "error using token"] {
+            assert!(!is_dealt_with(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Errors that no row explains, those of tools, tracebacks, and the lines that make up for an error.
+
+use super::{Stream, symptom};
+use crate::logs::access::Access;
+use crate::logs::fault::Fault;
+use crate::logs::kind::WriterKind;
+use crate::logs::last_words;
+use crate::logs::level;
+use crate::logs::line::Line;
+use crate::logs::matcher::{Reading, Writer};
+use crate::logs::patterns::{EXCEPTION, Effect, Pattern, TOOL, UNEXPLAINED};
+use crate::logs::recovery;
+use crate::logs::tools;
+use crate::logs::traceback::Part;
+use crate::rules::RuleId;
+
+/// Subject of an error of which the program says what it does instead.
+const DEALT_WITH: &str = "dealt with";
+/// Subject of an error that is tried again.
+const TRIED_AGAIN: &str = "tried again";
+/// Subject of the errors that a server met in a call of its own.
+const OUTGOING: &str = "outgoing";
+
+impl Stream {
+    /// An error line that no row explains, cloudflared's or another program's.
+    pub(super) fn explain_nothing(&mut self, number: u64, line: &Line<'_>) {
+        if self.kind == WriterKind::Of(Writer::Agent) || line.console {
+            self.life.complain(number, line);
+            let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
+            self.agent.unexplained(&symptom, &mut self.faults);
+        } else {
+            self.unexplained(number, line);
+        }
+    }
+
+    /// An error line of a program that no row explains.
+    pub(crate) fn unexplained(&mut self, number: u64, line: &Line<'_>) {
+        self.complain_of(&UNEXPLAINED, number, line);
+    }
+
+    /// An error that only its own line tells of.
+    pub(super) fn complain_of(&mut self, pattern: &'static Pattern, number: u64, line: &Line<'_>) {
+        let writer = match self.kind {
+            WriterKind::Of(writer) => writer,
+            WriterKind::Bare | WriterKind::Unknown => Writer::Server,
+        };
+        self.life.complain(number, line);
+        if writer == Writer::Server && !last_words::is_message(line.text) && tools::is_of_tool(line.text) {
+            self.reported = true;
+            self.faults.record(&symptom(&TOOL, writer, "", number, line, true));
+            return;
+        }
+        let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
+        if last_words::is_message(line.text) || self.life.is_behind_mark() || lacks {
+            self.life.closes(line.at);
+        } else if level::of(line.text).is_none() {
+            self.life.may_close(number, line);
+        }
+        self.begins_anew = false;
+        let subject = match writer {
+            Writer::Server if recovery::is_dealt_with(line.text) => DEALT_WITH,
+            Writer::Server if recovery::is_trying(line.text) => TRIED_AGAIN,
+            Writer::Server if pattern.effect == Effect::Outgoing => OUTGOING,
+            _ => "",
+        };
+        if subject != DEALT_WITH || !self.life.has_served() {
+            self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+        }
+    }
+
+    /// A program that says what it did instead goes on; one whose own call failed, or that tries again, says later that
+    /// it works. What fails in a tool is the answer to a call.
+    pub(super) fn goes_on(&mut self, line: &Line<'_>) {
+        let may_end = |f: &Fault| {
+            let own = f.writer == Writer::Server && f.count == 1 || !f.subject.is_empty();
+            own && matches!(f.rule, Some(RuleId::UnexplainedError)) || f.rule == Some(RuleId::UpstreamCallTls)
+        };
+        let open = || self.faults.open().chain(self.faults.healed()).any(may_end);
+        if line.text.trim().is_empty() || !open() || level::of(line.text) == Some(true) || level::is_error(line.text) {
+            return;
+        }
+        // An answer to a call tells nothing of what the server calls itself.
+        let answer = Access::read(line.text).is_some() && !line.text.contains("://");
+        self.faults.forget(|f| {
+            let pending = f.effect == Effect::Outgoing || f.subject == TRIED_AGAIN;
+            may_end(f) && (f.subject == DEALT_WITH || !answer && recovery::is_made_up_for(&f.text, line.text, pending))
+        });
+    }
+
+    /// One exception led to another: the last one of a chain counts.
+    pub(super) fn chains(&mut self, line: &Line<'_>) {
+        let links = ["During handling of the above exception", "The above exception was the direct cause"];
+        if !links.iter().any(|link| line.text.starts_with(link)) || self.traceback.is_open() {
+            return;
+        }
+        self.traceback.reopen();
+        if let Some(before) = self.life.line_before() {
+            self.faults.forget(|f| {
+                let rules = [Some(RuleId::UnexplainedError), Some(RuleId::UpstreamTraceback)];
+                rules.contains(&f.rule) && f.count == 1 && f.text.trim() == before
+            });
+        }
+    }
+
+    /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
+    pub(super) fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
+        let name = match self.traceback.take(line.text) {
+            Part::Inside => return true,
+            Part::None => return false,
+            Part::Exception(name) => name,
+        };
+        if self.traceback.is_reported() {
+            return true;
+        }
+        // A known one has its own row; a stop of asyncio is not an error.
+        let tells = |row: &Pattern| row.rule != UNEXPLAINED.rule;
+        let known = reading.find(Writer::Server, tells).is_some() || reading.pattern(Writer::Container).is_some();
+        if !known && !name.ends_with("CancelledError") {
+            self.life.complain(number, line);
+            self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
+        }
+        if self.traceback.is_uncaught() && !name.ends_with("CancelledError") {
+            self.life.closes(line.at);
+        }
+        !known && !name.ends_with("CancelledError")
+    }
+}
