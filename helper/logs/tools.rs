@@ -47,7 +47,7 @@ pub(super) fn is_of_tool(text: &str) -> bool {
         alone && !name.is_empty() && !PARTS.contains(&name) && !prepares(before)
     };
     let called = |call: &&str| small.find(*call).is_some_and(|at| !prepares(&small[..at]));
-    small.match_indices("tool").any(named) || CALLS.iter().any(|call| called(&call))
+    small.match_indices("tool").any(named) || CALLS.iter().any(called)
 }
 
 fn prepares(before: &str) -> bool {
