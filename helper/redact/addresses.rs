@@ -1,11 +1,13 @@
 //! E-mail addresses, and logins in URLs.
 
-use super::text::Range;
+use super::letters::LONGEST;
+use super::text::{Range, tail};
 
 /// E-mail addresses, and names and passwords in front of a URL's host.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = logins(text);
     let logins = ranges.len();
+    ranges.extend(bare_logins(text));
     let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     for (at, _) in text.match_indices('@') {
         let (before, after) = (&text[..at], &text[at + 1..]);
@@ -39,7 +41,39 @@ fn logins(text: &str) -> Vec<Range> {
         // The digest of an image is no host.
         let word = after[..word].find("@sha256:").unwrap_or(word);
         let login = after[..word].rfind('@').filter(|at| *at > 0);
+        let login = login.filter(|end| &after[..*end] != "git");
         ranges.extend(login.filter(|end| is_login(&after[..*end], web)).map(|end| (at + 3, at + 3 + end)));
+    }
+    ranges
+}
+
+/// Passwords in addresses without a scheme: `root:X@tcp(db:3306)/app`, `u:X@db:5432/app`, `jdbc:oracle:thin:u/X@db`,
+/// `sqlplus u/X@db`.
+fn bare_logins(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '=' | '(' | ',' | '[' | '{');
+    for (at, _) in text.match_indices('@') {
+        let front = tail(&text[..at], LONGEST);
+        let word = &front[front.rfind(is_end).map_or(0, |end| end + 1)..];
+        let host = text[at + 1..].trim_start_matches('/');
+        let end = host.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c))).unwrap_or(host.len());
+        let has_port =
+            || host[end..].strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let is_host = ["tcp(", "unix(", "("].iter().any(|kind| host.starts_with(kind)) || end > 0 && has_port();
+        let is_host = is_host && !host.starts_with("sha256:");
+        let oracle = word.strip_prefix("jdbc:oracle:thin:").or_else(|| {
+            let before = front[..front.len() - word.len()].trim_end();
+            ["sqlplus", "exp", "imp", "expdp", "impdp", "sqlldr"]
+                .iter()
+                .any(|name| before.ends_with(name))
+                .then_some(word)
+        });
+        let password = match oracle {
+            Some(login) => login.split_once('/').map(|(_, password)| password),
+            None if is_host && !word.contains("//") => word.split_once(':').map(|(_, password)| password),
+            None => None,
+        };
+        ranges.extend(password.filter(|password| !password.is_empty()).map(|password| (at - password.len(), at)));
     }
     ranges
 }

@@ -1,6 +1,7 @@
 //! Where values end: those of types and lists, cookies, words.
 
 use super::letters::{CLOSING, QUOTES, is_blank, is_letter, is_name, near};
+use super::text::{REDACTED, head};
 
 /// The length of a value that its type is written around: `Some("X")`, `Secret(X)`, `ApiKey { inner: "X" }`.
 pub(super) fn constructed(value: &str) -> usize {
@@ -26,6 +27,30 @@ pub(super) fn constructed(value: &str) -> usize {
         }
         value.len()
     })
+}
+
+/// The length of the type that is said in front of a value: `(string) (len=8) "X"`, `string(8) "X"`, `string 'X'`,
+/// `!unsafe X`, `&anchor X`.
+pub(super) fn annotation(value: &str) -> usize {
+    let (mut rest, mut quoted) = (value, false);
+    loop {
+        let tag = rest.starts_with(['!', '&']) && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '!');
+        let group = rest.starts_with('(');
+        if !tag && !group && !rest.starts_with("string") {
+            break;
+        }
+        let read = head(rest, 40);
+        let end = if group { read.find(')').map(|at| at + 1) } else { read.find(is_blank) };
+        let Some(behind) = end.map(|end| &rest[end..]).filter(|behind| behind.starts_with(is_blank)) else { break };
+        quoted |= !tag;
+        rest = behind.trim_start_matches(is_blank);
+    }
+    if quoted && !rest.starts_with(QUOTES) { 0 } else { value.len() - rest.len() }
+}
+
+/// Whether a value is redacted already, and nothing stands behind it.
+pub(super) fn is_gone(value: &str) -> bool {
+    value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0)
 }
 
 /// Up to the end of a list's items. A bracket may be part of one.

@@ -1,31 +1,52 @@
-//! Values on the line behind their names: block scalars, texts in three quotes, flags in a list, parts of a form.
+//! Values on the lines behind their names: block scalars, texts up to a mark, flags in a list, parts of a form, cells
+//! under a header, what a server asked for.
 
-use super::letters::{QUOTES, is_blank, name_before};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::columns::Columns;
+use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length};
+use super::operands::{is_mechanism, reads_secret};
+use super::said::{is_made, is_sentence};
 use super::text::{REDACTED, Range};
+use super::values::is_reference;
 use super::words::is_secret;
 
 /// Lines of a text that may follow: a key in PEM has no more.
 const MOST: usize = 80;
+/// A line that asks for a secret, or says that it follows, is no longer, in bytes.
+const LINE: usize = 300;
+/// What the value is called in a map that has a secret's name.
+const LABELS: [&str; 6] = ["value", "default", "current", "plaintext", "text", "val"];
 
 /// What follows, line by line.
 #[derive(Debug, Default)]
 pub(super) struct Following {
     awaits: Awaits,
     left: usize,
+    /// The lines are those of a Secret of Kubernetes.
+    secret: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 enum Awaits {
     #[default]
     Nothing,
     /// The next line that is not empty.
     Line,
+    /// One word on the next line, or members of a map that are called `value` and the like, indented deeper.
+    Under(usize),
     /// All lines that are indented deeper.
     Block(usize),
-    /// All up to three quotes.
-    Text(&'static str),
+    /// All up to a mark.
+    Until(String),
     /// What is behind the empty line that ends the headers of a part.
     Part,
+    /// The values of a Secret's data; how deep the map and its members are indented.
+    Data(usize, Option<usize>),
+    /// Words of base64, between what the server asks.
+    Answers,
+    Cells(Columns),
 }
 
 /// The values in a text of several lines.
@@ -37,7 +58,8 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut at = 0;
     let mut ranges = Vec::new();
     for line in text.split_inclusive('\n') {
-        ranges.extend(following.take(line).map(|(start, end)| (at + start, at + end)));
+        let found = following.take(line.trim_end_matches(['\n', '\r']));
+        ranges.extend(found.into_iter().map(|(start, end)| (at + start, at + end)));
         at += line.len();
     }
     ranges
@@ -45,38 +67,159 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 
 impl Following {
     /// Takes the next line. What of it is a value.
-    pub(super) fn take(&mut self, line: &str) -> Option<Range> {
+    pub(super) fn take(&mut self, line: &str) -> Vec<Range> {
         let bare = line.trim();
-        let value = match self.awaits {
-            Awaits::Nothing => false,
-            _ if bare.is_empty() && self.awaits != Awaits::Part => return None,
+        if bare.is_empty() {
+            if matches!(self.awaits, Awaits::Part) {
+                self.awaits = Awaits::Line;
+            }
+            return Vec::new();
+        }
+        self.note(bare);
+        self.left = self.left.saturating_sub(1);
+        let found = if self.left > 0 { self.values(line) } else { None };
+        if found.is_none() {
+            (self.awaits, self.left) = (self.opened(line), MOST);
+        }
+        found.unwrap_or_default()
+    }
+
+    /// Whether the lines are those of a Secret.
+    fn note(&mut self, bare: &str) {
+        let setting = bare.trim_start_matches(QUOTES).trim_start_matches("- ");
+        if let Some(kind) = setting.strip_prefix("kind").map(|rest| rest.trim_start_matches(QUOTES)) {
+            let kind = kind.trim_matches(|c: char| !c.is_alphanumeric());
+            self.secret = kind == "Secret";
+        } else if setting.starts_with("---") {
+            self.secret = false;
+        }
+    }
+
+    /// What of a line is a value; `None` if nothing that was awaited goes on.
+    fn values(&mut self, line: &str) -> Option<Vec<Range>> {
+        let bare = line.trim();
+        let all = || Some(whole(line).into_iter().collect());
+        match &mut self.awaits {
+            Awaits::Nothing => None,
             Awaits::Line => {
                 self.awaits = Awaits::Nothing;
-                !is_flag(bare)
+                if is_flag(bare) { None } else { all() }
             }
-            Awaits::Block(indent) => indent_of(line) > indent,
-            Awaits::Text(quotes) => {
-                if bare.contains(quotes) {
+            Awaits::Under(indent) => {
+                let deeper = indent_of(line) > *indent;
+                if let Some(range) = labelled(line).or_else(|| input(line)) {
+                    return Some(vec![range]);
+                }
+                if !deeper || !matches!(opened(line), Awaits::Nothing) {
+                    let word = whole(line).filter(|(start, end)| is_word(&line[*start..*end], false))?;
                     self.awaits = Awaits::Nothing;
+                    return Some(vec![word]);
                 }
-                true
+                let word = whole(line).filter(|(start, end)| is_word(&line[*start..*end], true));
+                Some(word.into_iter().collect())
             }
-            Awaits::Part => {
-                if bare.is_empty() {
-                    self.awaits = Awaits::Line;
+            Awaits::Block(indent) => (indent_of(line) > *indent).then(all).flatten(),
+            Awaits::Until(mark) => {
+                if bare.contains(mark.as_str()) {
+                    let is_quote = mark.starts_with(['"', '\'']);
+                    self.awaits = Awaits::Nothing;
+                    return if is_quote { all() } else { Some(Vec::new()) };
                 }
-                return None;
+                all()
             }
-        };
-        self.left = self.left.saturating_sub(1);
-        if !value || self.left == 0 {
-            (self.awaits, self.left) = (opened(line), MOST);
+            Awaits::Part => Some(Vec::new()),
+            Awaits::Data(indent, members) => data(line, *indent, members, self.secret),
+            Awaits::Answers => answer(line),
+            Awaits::Cells(columns) => columns.row(line),
         }
-        let content = line.trim_start().trim_start_matches("- ").trim_start_matches(QUOTES);
-        let start = line.len() - content.len();
-        let content = content.trim_end().trim_end_matches([',', '"', '\'']);
-        (value && !content.is_empty() && content != REDACTED).then_some((start, start + content.len()))
     }
+
+    /// What is awaited behind a line.
+    fn opened(&self, line: &str) -> Awaits {
+        let name = line.trim().trim_end_matches('{').trim_end().trim_end_matches(':').trim_matches(QUOTES);
+        match name {
+            "stringData" => Awaits::Block(indent_of(line)),
+            "data" if line.trim() != "data" => Awaits::Data(indent_of(line), None),
+            _ => opened(line),
+        }
+    }
+}
+
+/// The value in a line of a map of data; `None` behind it.
+fn data(line: &str, indent: usize, members: &mut Option<usize>, secret: bool) -> Option<Vec<Range>> {
+    let depth = indent_of(line);
+    if depth <= indent || line.trim().starts_with('}') {
+        return None;
+    }
+    let member = *members.get_or_insert(depth);
+    let value = if depth > member { whole(line).filter(|_| secret) } else { setting(line).map(|(_, value)| value) };
+    let goes = |(start, end): &Range| {
+        let value = &line[*start..*end];
+        !matches!(value, "|" | ">" | "|-" | ">-" | REDACTED) && (secret || is_encoded(value))
+    };
+    Some(value.filter(goes).into_iter().collect())
+}
+
+/// What a client answers in a line; `None` if it is neither that nor what the server asks.
+fn answer(line: &str) -> Option<Vec<Range>> {
+    let said = line.trim().trim_start_matches(['>', '<', '*']).trim_start();
+    let said = ["C:", "S:"].iter().find_map(|side| said.strip_prefix(side)).unwrap_or(said).trim();
+    let start = line.trim_end().len() - said.len();
+    let is_asked = said.starts_with("334") || said.starts_with('+');
+    let is_answer = said.len() >= 4 && STANDARD.decode(said).is_ok();
+    match (is_asked, is_answer) {
+        (true, _) => Some(Vec::new()),
+        (_, true) => Some(vec![(start, start + said.len())]),
+        _ => None,
+    }
+}
+
+/// A line without its indentation, the mark of a list's item and quotes; `None` if nothing is left.
+fn whole(line: &str) -> Option<Range> {
+    let content = line.trim_start().trim_start_matches("- ").trim_start_matches(QUOTES);
+    let start = line.len() - content.len();
+    let content = content.trim_end().trim_end_matches([',', '"', '\'']);
+    (!content.is_empty() && content != REDACTED).then_some((start, start + content.len()))
+}
+
+/// The name and the value of a line that is a setting.
+fn setting(line: &str) -> Option<(&str, Range)> {
+    let (start, end) = whole(line)?;
+    let at = start + line[start..end].find([':', '='])?;
+    let name = line[start..at].trim_end().trim_end_matches(QUOTES);
+    let value = line[at + 1..end].trim_start().trim_start_matches(QUOTES);
+    (name_length(name) == name.len() && !name.is_empty() && !value.is_empty())
+        .then_some((name, (end - value.len(), end)))
+}
+
+/// The value of a member that is called `value`, and the like.
+fn labelled(line: &str) -> Option<Range> {
+    let (name, (start, end)) = setting(line)?;
+    let value = &line[start..end];
+    let is_label = LABELS.iter().any(|label| label.eq_ignore_ascii_case(name));
+    let is_empty = matches!(value, "null" | "true" | "false" | "{" | "[" | REDACTED) || is_reference(value);
+    (is_label && !is_empty && !is_sentence(value)).then_some((start, end))
+}
+
+/// What pydantic says that it was given.
+fn input(line: &str) -> Option<Range> {
+    let start = line.find("input_value=")? + "input_value=".len();
+    let length = line[start..].find(", input_type")?;
+    let value = line[start..start + length].trim_matches(QUOTES);
+    let start = start + line[start..start + length].find(value)?;
+    (!value.is_empty() && value != REDACTED && value != "None").then_some((start, start + value.len()))
+}
+
+/// Whether a line is one word that is a value: one that nobody says, or, `under` its name, any.
+fn is_word(line: &str, under: bool) -> bool {
+    let is_one = !line.contains(is_blank) && !line.ends_with([':', '{', '[', '}']) && !is_reference(line);
+    is_one && (is_made(line, true) || under && !line.contains([':', '=']) && line.len() >= 4 && !is_sentence(line))
+}
+
+/// Whether base64 of words.
+fn is_encoded(value: &str) -> bool {
+    let words = STANDARD.decode(value).ok().filter(|bytes| bytes.len() >= 6);
+    words.is_some_and(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
 }
 
 fn indent_of(line: &str) -> usize {
@@ -88,44 +231,78 @@ fn is_flag(line: &str) -> bool {
     line.trim_start_matches("- ").trim_start_matches(|c| is_blank(c) || QUOTES.contains(&c)).starts_with("--")
 }
 
-/// What is awaited behind a line.
+/// Whether a text ends with the name of a secret and a sign.
+fn is_named(front: &str) -> bool {
+    let front = front.trim_end().strip_suffix([':', '=']);
+    let named = front.map(|front| front.trim_end_matches(|c| is_blank(c) || QUOTES.contains(&c)));
+    named.is_some_and(|named| is_secret(name_before(named)))
+}
+
+/// What is awaited behind a line, as far as the line tells.
 fn opened(line: &str) -> Awaits {
     let bare = line.trim();
-    let is_named = |front: &str| {
-        let front = front.trim_end();
-        let named =
-            front.strip_suffix([':', '=']).map(|front| front.trim_end_matches(|c| is_blank(c) || QUOTES.contains(&c)));
-        named.is_some_and(|named| is_secret(name_before(named)))
-    };
     for quotes in ["\"\"\"", "'''"] {
         if bare.strip_suffix(quotes).is_some_and(is_named) {
-            return Awaits::Text(quotes);
+            return Awaits::Until(quotes.to_owned());
+        }
+    }
+    if let Some((front, mark)) = bare.rsplit_once("<<") {
+        let mark = mark.trim_start_matches(['-', '~']).trim_matches(QUOTES);
+        let is_mark = name_length(mark) == mark.len() && !mark.is_empty();
+        if is_mark && !front.ends_with('<') && (is_named(front) || reads_secret(front)) {
+            return Awaits::Until(mark.to_owned());
         }
     }
     let front = bare.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
-    if front.strip_suffix(['|', '>']).is_some_and(|front| front.ends_with(is_blank) && is_named(front)) {
-        return Awaits::Block(indent_of(line));
+    if let Some(front) = front.strip_suffix(['|', '>']).filter(|front| front.ends_with(is_blank)) {
+        // `password: !vault |`.
+        let tagged = front.trim_end().rsplit_once(is_blank).filter(|(_, tag)| tag.starts_with(['!', '&']));
+        if is_named(tagged.map_or(front, |(front, _)| front)) {
+            return Awaits::Block(indent_of(line));
+        }
     }
     // `["password"]=>` of PHP, `password: Some(` of Rust.
     let front = bare.strip_suffix("=>").map(|front| front.trim_end().trim_end_matches(']').trim_end_matches(QUOTES));
-    if front.is_some_and(|front| is_secret(name_before(front))) {
-        return Awaits::Line;
-    }
-    let front =
+    let call =
         bare.strip_suffix('(').map(|front| front.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_'));
-    if front.is_some_and(is_named) {
+    if front.is_some_and(|front| is_secret(name_before(front))) || call.is_some_and(is_named) {
         return Awaits::Line;
     }
     let item = bare.trim_start_matches("- ").trim_matches(|c| QUOTES.contains(&c) || c == ',');
-    if item.starts_with("--")
-        && item.trim_start_matches('-') == name_before(item).trim_start_matches('-')
-        && is_secret(item)
-    {
+    if item.starts_with("--") && name_length(item) == item.len() && is_secret(item) {
         return Awaits::Line;
     }
     let part = bare.find("form-data").and_then(|at| Some(bare[at..].split_once("name=")?.1.trim_start_matches(QUOTES)));
-    let part = part.and_then(|name| name.split(QUOTES).next());
-    if part.is_some_and(is_secret) { Awaits::Part } else { Awaits::Nothing }
+    if part.and_then(|name| name.split(QUOTES).next()).is_some_and(is_secret) {
+        return Awaits::Part;
+    }
+    if bare.contains("Private-Lines:") {
+        return Awaits::Answers;
+    }
+    let mut words = bare.rsplit(' ');
+    if words.next().is_some_and(is_mechanism)
+        && words.next().is_some_and(|word| matches!(word, "AUTH" | "AUTHENTICATE"))
+    {
+        return Awaits::Answers;
+    }
+    if announces(bare) {
+        return Awaits::Under(indent_of(line));
+    }
+    Columns::of(line).map_or(Awaits::Nothing, Awaits::Cells)
+}
+
+/// Whether a line ends where a secret begins: `The password is:`, `variable "db_password" {`, or its name alone.
+fn announces(bare: &str) -> bool {
+    if bare.len() > LINE {
+        return false;
+    }
+    let named = bare.trim_end_matches([':', '{', '=', ' ']);
+    let name = name_before(named.trim_end_matches(QUOTES));
+    let is_auth = name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case("auth");
+    if is_secret(name) && !is_auth && (named.len() < bare.len() || name.len() == bare.len()) {
+        return true;
+    }
+    bare.ends_with(':') && named.contains(' ') && bare.split(|c| !is_letter(c)).any(is_secret)
 }
 
 #[cfg(test)]

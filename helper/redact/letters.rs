@@ -56,13 +56,21 @@ pub(super) fn closed(value: &str, opening: &str) -> usize {
     near(value, |value| end_of_quoted(value, opening))
 }
 
-/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote, and no letter behind it.
+/// Up to the quote that closes what `opening` opened: as many backslashes, the same quote, and no letter behind it. Two
+/// of them are one that is part of the value, as in SQL and YAML.
 fn end_of_quoted(value: &str, opening: &str) -> usize {
     let Some(quote) = opening.chars().next_back() else { return 0 };
+    let is_empty = value.trim_matches(quote).is_empty();
+    let mut doubled = false;
     for (at, _) in value.match_indices(quote) {
         let before = value[..at].trim_end_matches('\\');
         let in_word = value[at + 1..].starts_with(|c: char| c.is_alphanumeric());
-        if at - before.len() < opening.len() && !in_word {
+        let second = std::mem::take(&mut doubled);
+        if at - before.len() >= opening.len() || in_word || second {
+            continue;
+        }
+        doubled = !is_empty && opening.len() == 1 && value[at + 1..].starts_with(quote);
+        if !doubled {
             return before.len();
         }
     }

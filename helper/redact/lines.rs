@@ -2,7 +2,8 @@
 
 use super::following::Following;
 use super::gate::foreign;
-use super::text::REDACTED;
+use super::shapes::ends_of_pem;
+use super::text::{REDACTED, merged, replaced};
 
 /// Lines of foreign text that belong together, a log or a diff: a private key in them goes whole, although each of its
 /// lines is base64 like any other.
@@ -18,8 +19,8 @@ pub(crate) struct Lines {
 impl Lines {
     /// Takes the next line: `front` is ours (a moment, the sign of a diff), `text` is theirs.
     pub(crate) fn push(&mut self, front: &str, text: &str) {
-        let marked = text.contains("PRIVATE KEY-----");
-        let (begins, ends) = (marked && text.contains("-----BEGIN "), marked && text.contains("-----END "));
+        let mark = ends_of_pem(text);
+        let (marked, (begins, ends)) = (mark.is_some(), mark.unwrap_or_default());
         if ends && !begins && !self.inside {
             let from = self.out.len().saturating_sub(self.bare);
             self.out[from..].iter_mut().for_each(|(_, text)| *text = REDACTED.to_owned());
@@ -32,11 +33,8 @@ impl Lines {
         let bare =
             !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
         self.bare = if bare { self.bare + 1 } else { 0 };
-        let text = match self.following.take(text) {
-            _ if is_key => REDACTED.to_owned(),
-            Some((start, end)) => format!("{}{REDACTED}{}", foreign(&text[..start]), foreign(&text[end..])),
-            None => foreign(text),
-        };
+        let following = self.following.take(text);
+        let text = if is_key { REDACTED.to_owned() } else { foreign(&replaced(text, &merged(following))) };
         self.out.push((front.to_owned(), text));
     }
 
@@ -76,5 +74,40 @@ mod tests {
         assert_eq!(left(cut), [gone, gone, "> 2026-11-24 it goes on", "> and on"]);
         let tail = "it began\nMC4CAQAwBQ\nYDK2Vw==\n-----END PRIVATE KEY-----\nMC4C";
         assert_eq!(left(tail), ["> it began", gone, gone, gone, "> MC4C"]);
+    }
+
+    /// Lines of other programs: what is between `«` and `»` is a secret. `\n`, `\t` and `\e` are what they are elsewhere.
+    const HIDDEN: &str = include_str!("../../tests/redaction/hidden.txt");
+    /// Lines that stay as they are: advice without them is worth nothing.
+    const READABLE: &str = include_str!("../../tests/redaction/readable.txt");
+
+    fn shown(text: &str) -> String {
+        let mut lines = Lines::default();
+        text.split('\n').for_each(|line| lines.push("", line));
+        lines.finish().collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn secrets_of_many_programs_go() {
+        for line in HIDDEN.lines() {
+            let secrets = line.split('«').skip(1).filter_map(|rest| rest.split('»').next());
+            let text = line.replace("\\\\", "\0").replace("\\n", "\n").replace("\\t", "\t").replace("\\e", "\u{1b}");
+            let text = text.replace('\0', "\\").replace(['«', '»'], "");
+            for shown in [shown(&text), foreign(&text)] {
+                let pieces = |secret: &str| secret.as_bytes().windows(8).any(|piece| contains(&shown, piece));
+                assert_eq!(secrets.clone().find(|secret| pieces(secret)), None, "{line}: {shown}");
+            }
+        }
+    }
+
+    fn contains(text: &str, piece: &[u8]) -> bool {
+        text.as_bytes().windows(piece.len()).any(|part| part == piece)
+    }
+
+    #[test]
+    fn everyday_lines_stay() {
+        for line in READABLE.lines() {
+            assert_eq!(shown(line), line);
+        }
     }
 }

@@ -2,12 +2,13 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `whole` how they are found, `shapes`, `service_keys` and `addresses`
-//! what a secret looks like, `names`, `pairs`, `elements`, `prose`, `programs`, `following`, `values` and `schemes` what
-//! precedes it, and `said` what is no secret there. Each says which bytes of a text go,
+//! what a secret looks like, `names`, `pairs`, `members`, `elements`, `prose`, `programs`, `operands`, `following`, `columns`,
+//! `values` and `schemes` what precedes it, and `said` what is no secret there. Each says which bytes of a text go,
 //! and all of them read the same text, those of names also without its `escapes`.
 //! `gate` applies them to answers and evidence, `lines` to diffs and logs.
 
 mod addresses;
+mod columns;
 mod elements;
 mod ends;
 mod escapes;
@@ -16,7 +17,9 @@ pub(crate) mod gate;
 pub(crate) mod known;
 mod letters;
 mod lines;
+mod members;
 pub(crate) mod names;
+mod operands;
 mod pairs;
 mod programs;
 mod prose;

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
-use super::ends::word;
+use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{is_parser, is_sentence};
+use super::said::{is_drawn, is_one_of, is_parser, is_sentence};
 use super::text::{REDACTED, Range};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
-use super::words::is_secret;
-use super::{elements, pairs, programs, prose, schemes};
+use super::words::{is_foreign_secret, is_secret, weak};
+use super::{elements, members, operands, pairs, programs, prose, schemes};
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -49,7 +49,8 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = schemes::credentials(text);
     ranges.extend(assigned(text, &ranges));
     ranges.extend(behind_flags(text));
-    for others in [pairs::ranges, elements::ranges, prose::ranges, programs::ranges] {
+    let others = [pairs::ranges, elements::ranges, members::ranges, prose::ranges, programs::ranges, operands::ranges];
+    for others in others {
         ranges.extend(others(text));
     }
     ranges
@@ -75,12 +76,13 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
         let found = &value[..length];
         let is_flag = found.starts_with("--") || found.starts_with('-') && found.len() == 2;
-        let is_empty = value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
-        // `usage: [--api-key KEY]`.
-        let is_usage = text[..at].ends_with('[')
-            && value[length..].starts_with(']')
-            && found.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-        let stays = is_flag || is_empty || is_usage || is_reference(found) || opening.is_empty() && is_sentence(found);
+        // `usage: [--api-key KEY]`, `--password string   what it is for`.
+        let is_upper = found.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        let behind = &value[length..];
+        let is_usage = text[..at].ends_with('[') && behind.starts_with(']') && is_upper
+            || behind.starts_with("  ") && (is_upper || matches!(found, "string" | "strings" | "stringArray"));
+        let stays =
+            is_flag || is_gone(value) || is_usage || is_reference(found) || opening.is_empty() && is_sentence(found);
         if gap.len() + end < text.len() && !stays {
             let start = text.len() - value.len();
             ranges.push((start, start + length));
@@ -94,7 +96,7 @@ fn behind_flags(text: &str) -> Vec<Range> {
 fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     let (mut line_end, mut last_letter) = (0, 0);
-    for (at, sign) in text.match_indices(['=', ':']) {
+    for (at, sign) in text.match_indices(['=', ':', '：', '＝']) {
         if at >= line_end {
             line_end = end_of_line(text, at);
             last_letter = text[..line_end].trim_end_matches(|c: char| !c.is_alphanumeric()).len();
@@ -103,32 +105,70 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         if ranges.last().is_some_and(|(_, end)| *end >= last_letter && *end > at) {
             continue;
         }
-        let before = text[..at].trim_end_matches(is_blank);
-        // `params["token"] = …`, and marks of emphasis.
-        let named = before.trim_end_matches(QUOTES).trim_end_matches([']', ')', '*']).trim_end_matches(QUOTES);
-        let quoted = before[named.len()..].contains(QUOTES);
-        let name = name_before(named);
-        let front = &named[..named.len() - name.len()];
+        let (named, quoted) = named_before(&text[..at]);
+        let (front, name) = last_name(named);
         let is_message = front.ends_with("${") && text[at + 1..].starts_with('?');
-        if !is_secret(name) || is_message {
+        let weak = weak(&name).filter(|_| !is_secret(&name));
+        if is_message || weak.is_none() && !is_secret(&name) && !is_foreign_secret(named) {
             continue;
         }
         // `=>` of Ruby and PHP, `:=` of Go and make, `:: ` of LDIF.
-        let rest = &text[at + 1..];
+        let rest = &text[at + sign.len()..];
         let is_ldif = sign == ":" && rest.starts_with(':') && rest[1..].starts_with(is_blank);
         let operator = is_ldif || rest.starts_with(['>', '=']) && !rest.starts_with("==");
         let behind = Behind {
-            name,
-            assigned: quoted || sign != ":" || operator,
+            name: &name,
+            // `volume "token" : secret "x" not found`.
+            assigned: quoted && !text[..at].ends_with(is_blank) || sign != ":" || operator,
             // The message of an error stands behind a path, too: `/run/secrets/tunnel_token: permission denied`.
             path: front.ends_with('/') || name.ends_with(".key"),
             begins: !quoted && begins_line(front),
             parsed: name.eq_ignore_ascii_case("token") && is_parser(front),
         };
-        let start = at + 1 + usize::from(operator);
-        ranges.extend(value(&text[start..line_end], start, &behind, credentials));
+        let start = at + sign.len() + usize::from(operator);
+        let found = value(&text[start..line_end], start, &behind, credentials);
+        let counts = |(from, to): &Range| weak.is_none_or(|least| is_drawn(&text[*from..*to], least));
+        let found = found.filter(counts);
+        ranges.extend(found);
+        ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end)));
     }
     ranges
+}
+
+/// What stands in front of a sign, up to its name, and whether the name is in quotes.
+fn named_before(text: &str) -> (&str, bool) {
+    let before = text.trim_end_matches(is_blank);
+    // `password .....: X`.
+    let dots = before.trim_end_matches('.').trim_end_matches(is_blank);
+    let before = if dots.len() + 3 <= before.len() { dots } else { before };
+    // `params["token"] = …`, and marks of emphasis.
+    let named = before.trim_end_matches(QUOTES).trim_end_matches([']', ')', '*']).trim_end_matches(QUOTES);
+    (named, before[named.len()..].contains(QUOTES))
+}
+
+/// The name that a text ends with, and what is in front of it: `password[x]`, and the two words of `seed phrase` and `API
+/// key`.
+fn last_name(named: &str) -> (&str, Cow<'_, str>) {
+    let name = name_before(named);
+    let front = &named[..named.len() - name.len()];
+    if !is_secret(name) {
+        let words = front.strip_suffix(' ').map(name_before).filter(|_| is_one_of(name, &["key", "phrase"]));
+        if let Some(before) = words.filter(|before| is_secret(&format!("{before}{name}"))) {
+            return (&front[..front.len() - before.len() - 1], Cow::Owned(format!("{before}{name}")));
+        }
+        let indexed = front.trim_end_matches(QUOTES).strip_suffix('[').map(name_before).filter(|name| is_secret(name));
+        if let Some(name) = indexed {
+            return (&front[..front.rfind(name).unwrap_or_default()], Cow::Borrowed(name));
+        }
+    }
+    (front, Cow::Borrowed(name))
+}
+
+/// The value that another one, which ends there, is replaced by: `"old" -> "new"`.
+fn replaced_by(line: &str, end: usize) -> Option<Range> {
+    let value = line.get(end..)?.strip_prefix("\" -> \"")?;
+    let start = line.len() - value.len();
+    Some((start, start + closed(value, "\"")))
 }
 
 #[cfg(test)]

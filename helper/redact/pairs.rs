@@ -2,9 +2,10 @@
 //! written in: `{"name":"x-api-key","value":"…"}`, `<add value="…" key="ApiKey"/>`, `- name: DB_PASSWORD`, `  value: …`.
 
 use super::letters::{QUOTES, closed, is_blank, is_letter, name_before, name_length, opening};
+use super::said::is_drawn;
 use super::text::{REDACTED, Range, head, tail};
 use super::values::{Behind, end_of_line, value};
-use super::words::is_secret;
+use super::words::{is_secret, weak};
 
 /// No other attributes between a name and its value are longer, in bytes.
 const APART: usize = 300;
@@ -27,7 +28,8 @@ fn behind_commas(text: &str) -> Vec<Range> {
         // `{password,"…"}` of Erlang, where texts may be `<<"…">>`.
         let is_tuple = named.len() == before.len() && front.ends_with('{');
         let is_quoted = is_tuple || named.len() < before.len() && front.ends_with(QUOTES);
-        if !is_quoted || !is_secret(name) {
+        let weak = weak(name).filter(|_| !is_secret(name));
+        if !is_quoted || weak.is_none() && !is_secret(name) {
             continue;
         }
         let after = text[at + 1..].trim_start();
@@ -39,7 +41,8 @@ fn behind_commas(text: &str) -> Vec<Range> {
         let length = closed(value, opening);
         // A sign behind it makes it the next name.
         let is_name = value[length..].trim_start_matches(QUOTES).trim_start().starts_with([':', '=']);
-        if !opening.is_empty() && &value[..length] != REDACTED && !value.starts_with("--") && !is_name {
+        let counts = weak.is_none_or(|least| is_drawn(&value[..length], least));
+        if counts && !opening.is_empty() && &value[..length] != REDACTED && !value.starts_with("--") && !is_name {
             let start = text.len() - value.len();
             ranges.push((start, start + length));
         }

@@ -1,8 +1,8 @@
 //! Passwords in the flags of programs whose names say nothing: `curl -u user:X`, `mysql -pX`, `redis-cli -a X`.
 
-use super::ends::word;
+use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, near};
-use super::text::{REDACTED, Range};
+use super::text::Range;
 use super::values::is_reference;
 
 /// What of a flag's value is the password.
@@ -18,14 +18,28 @@ use Part::{All, Behind};
 type Flags = &'static [(&'static str, Part)];
 
 const PROGRAMS: &[(&[&str], Flags)] = &[
-    (&["curl"], &[("-u", Behind(':')), ("-U", Behind(':')), ("--user", Behind(':')), ("--proxy-user", Behind(':'))]),
+    (
+        &["curl"],
+        &[
+            ("-u", Behind(':')),
+            ("-U", Behind(':')),
+            ("--user", Behind(':')),
+            ("--proxy-user", Behind(':')),
+            ("-b", Behind('=')),
+        ],
+    ),
+    (&["http", "https", "xh"], &[("-a", Behind(':')), ("--auth", Behind(':'))]),
     (&["redis-cli", "valkey-cli", "keydb-cli"], &[("-a", All)]),
     (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "cqlsh"], &[("-p", All)]),
     // `docker login`, `helm registry login`.
     (&["login"], &[("-p", All)]),
     (&["smbclient", "rpcclient", "net"], &[("-U", Behind('%'))]),
     (&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &[("-w", All)]),
-    (&["mosquitto_pub", "mosquitto_sub"], &[("-P", All)]),
+    (&["mosquitto_pub", "mosquitto_sub", "zip", "unzip"], &[("-P", All)]),
+    (&["ssh-keygen"], &[("-N", All), ("-P", All)]),
+    (&["openssl"], &[("-k", All), ("-K", All), ("-pass", All), ("-passin", All), ("-passout", All)]),
+    // `az keyvault secret set`, `gh secret set`, `aws ssm put-parameter`.
+    (&["secret", "put-parameter"], &[("--value", All), ("--body", All)]),
 ];
 /// With these it stands right behind the flag only: a word of its own is a database.
 const JOINED: &[&str] = &[
@@ -38,6 +52,10 @@ const JOINED: &[&str] = &[
     "mariadb",
     "mariadb-dump",
     "mariadb-admin",
+    "7z",
+    "7za",
+    "rar",
+    "unrar",
 ];
 
 /// The passwords.
@@ -104,8 +122,9 @@ fn value(text: &str, start: usize, part: Part) -> Option<Range> {
         Behind(sign) => found[..length].find(sign)? + 1,
     };
     let rest = &found[from..];
-    let is_gone = rest.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
-    (from < length && !is_gone && !is_reference(&found[from..length])).then_some((start + from, start + length))
+    let is_place = ["file:", "env:", "fd:"].iter().any(|place| found.starts_with(place));
+    (from < length && !is_gone(rest) && !is_place && !is_reference(&found[from..length]))
+        .then_some((start + from, start + length))
 }
 
 #[cfg(test)]
@@ -129,14 +148,26 @@ mod tests {
             "sshpass -p s3cr3t ssh u@h",
             "docker login -u u -p s3cr3t registry",
             "smbclient //h/s -U user%s3cr3t",
+            "ssh-keygen -t ed25519 -N 'a s3cr3t' -f x",
+            "openssl rsa -passin pass:s3cr3t -in x",
+            "unzip -P s3cr3t x.zip",
+            "7z x -ps3cr3t x.7z",
+            "curl -b 'sid=s3cr3t' http://x",
+            "http -a u:s3cr3t http://x",
+            "az keyvault secret set --vault-name v --name n --value s3cr3t",
         ] {
             let shown = evidence(said);
             assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
             assert_eq!(evidence(&shown), shown);
         }
-        for said in
-            ["docker run -p 80:80 --user 1000:1000 x", "mysql -p db", "mysql -p", "curl -u $USER:$PASS http://x"]
-        {
+        for said in [
+            "docker run -p 80:80 --user 1000:1000 x",
+            "mysql -p db",
+            "mysql -p",
+            "curl -u $USER:$PASS http://x",
+            "curl -b cookies2.txt http://x",
+            "openssl rsa -passin file:/run/secrets/x2 -in x",
+        ] {
             assert_eq!(evidence(said), said);
         }
     }

@@ -1,9 +1,9 @@
 //! Secrets with nothing but blanks, or a few words, behind their names: `ENV API_KEY X`, `requirepass X`, `:password "X"`,
 //! `invalid token "X"`, `Your API key is: X`.
 
-use super::ends::word;
+use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
-use super::said::{is_one_of, is_parser, is_sentence};
+use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name, is_sentence};
 use super::text::{REDACTED, Range, head, tail};
 use super::values::is_reference;
 use super::words::is_secret;
@@ -31,24 +31,64 @@ const SETTINGS: &[&str] = &[
     "bindpw",
     "rootbindpw",
     "rootpw",
+    "rocommunity",
+    "rwcommunity",
+    "key-string",
     "insecure-password",
     "-storepass",
     "-keypass",
     "-srcstorepass",
     "-deststorepass",
 ];
+/// What the words `code` and `codes` follow where they are secrets.
+const CODES: &[&str] = &["verification", "recovery", "backup", "mfa", "2fa", "otp", "totp", "one-time", "security"];
+/// Words behind which it is said what a secret is.
+const INTRODUCTIONS: &[&str] = &[
+    "is", "was", "now", "value", "tried", "got", "given", "provided", "received", "supplied", "entered", "using",
+    "with", "default",
+];
+/// Signs between a name and its value, besides those of an assignment.
+const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ","];
+/// Parts of a path behind which nothing but a secret is drawn by chance.
+const FOLDERS: &[&str] =
+    &["webhook", "webhooks", "hook", "hooks", "reset", "invite", "verify", "confirm", "activate", "magic"];
+/// Words in front of `to`, behind which the new one stands.
+const CHANGES: &[&str] = &["set", "reset", "changed", "updated", "rotated", "now"];
+/// Words between a value and what it is said to be: `"X" is not a valid API key`.
+const BETWEEN: &[&str] = &[
+    "is",
+    "was",
+    "as",
+    "not",
+    "no",
+    "a",
+    "an",
+    "the",
+    "valid",
+    "invalid",
+    "known",
+    "unknown",
+    "wrong",
+    "correct",
+    "incorrect",
+    "our",
+    "your",
+    "api",
+    "access",
+    "bearer",
+    "auth",
+    "rejected",
+    "recognized",
+];
 /// Words between a name and its value.
 const MOST_WORDS: usize = 8;
-/// A word with digits is no shorter, in bytes.
-const SHORTEST: usize = 6;
-/// And no longer: that is a text in which a quote was not closed, in bytes.
-const LONGEST_WORD: usize = 512;
 /// Longest name, in bytes.
 const NAME: usize = 60;
 
 /// The values.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = identified(text);
+    ranges.extend(before(text));
     let (mut at, mut before) = (0, "");
     while at < text.len() {
         let length = name_length(&text[at..]);
@@ -56,33 +96,104 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
             at += text[at..].chars().next().map_or(1, char::len_utf8);
             continue;
         }
-        let (name, end) = (&text[at..at + length], at + length);
+        // `password->X`.
+        let name = text[at..at + length].trim_end_matches('-');
+        let end = at + name.len();
         let front = tail(&text[..at], NAME);
         let previous = if front.ends_with(is_blank) { before } else { "" };
         if length <= NAME {
-            ranges.extend(behind(text, end, name, previous, front));
+            let found = behind(text, end, name, previous, front);
+            ranges.extend(found);
+            // `from X to Y`.
+            let next = found.and_then(|(_, end)| text[end..].trim_start_matches(QUOTES).strip_prefix(" to "));
+            ranges.extend(next.and_then(|next| said(text, next, name, false)));
         }
-        (at, before) = (end, name);
+        (at, before) = (at + length, name);
     }
     ranges
 }
 
 /// The value behind a name.
 fn behind(text: &str, end: usize, name: &str, previous: &str, front: &str) -> Option<Range> {
-    // `API key`.
-    let is_phrase = name.eq_ignore_ascii_case("key") && !previous.is_empty() && is_secret(&format!("{previous}key"));
-    if !(is_phrase || is_secret(name)) || name.eq_ignore_ascii_case("token") && is_parser(front) {
+    behind_sign(text, end, name, front).or_else(|| behind_blanks(text, end, name, previous, front))
+}
+
+/// The value behind an arrow, a dash, a slash or a comma.
+fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range> {
+    let rest = text[end..].trim_start_matches(is_blank);
+    let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign))?;
+    if !(is_secret(name) || *sign == "/" && front.ends_with('/') && is_one_of(name, FOLDERS)) {
         return None;
     }
+    let value = rest[sign.len()..].trim_start_matches(is_blank);
+    let (value, length) = quoted(value).unwrap_or_else(|| {
+        let read = head(value, LONGEST);
+        (value, read.find(|c: char| c.is_whitespace() || "\"',;?&".contains(c)).unwrap_or(read.len()))
+    });
+    let start = text.len() - value.len();
+    let found = &value[..length];
+    let least = if matches!(*sign, "->" | "→") { 6 } else { 16 };
+    (is_drawn(found, least) && is_made(found, true)).then_some((start, start + length))
+}
+
+/// The value behind blanks, and a few words.
+fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str) -> Option<Range> {
+    // `API key`, `recovery codes`.
+    let lower = name.to_ascii_lowercase();
+    let is_key =
+        matches!(lower.as_str(), "key" | "keys") && !previous.is_empty() && is_secret(&format!("{previous}key"));
+    let is_code = matches!(lower.as_str(), "code" | "codes") && is_one_of(previous, CODES);
+    let is_phrase = is_key || is_code;
+    let is_set = SETTERS.contains(&previous) || is_one_of(name, SETTINGS);
     let rest = &text[end..];
-    let rest = if is_phrase { rest.trim_start_matches(QUOTES) } else { rest };
-    let rest = rest.strip_prefix(':').filter(|_| is_phrase).unwrap_or(rest);
+    // `key "X" was rejected`.
+    if lower == "key" && !is_phrase {
+        let rest = rest.strip_prefix(' ')?;
+        let word = || (rest, head(rest, LONGEST).find(char::is_whitespace).unwrap_or(rest.len()));
+        let least = if opening(rest).is_empty() { 32 } else { 16 };
+        let (value, length) = quoted(rest).unwrap_or_else(word);
+        let start = text.len() - value.len();
+        return is_drawn(&value[..length], least).then_some((start, start + length));
+    }
+    if !(is_phrase || is_set || is_secret(name)) || lower == "token" && is_parser(front) {
+        return None;
+    }
+    // `"password" "X"`.
+    let is_quoted = front.ends_with('"') && rest.starts_with("\" \"");
+    let rest = if is_phrase || is_quoted { rest.trim_start_matches(QUOTES) } else { rest };
+    let rest = rest.strip_prefix([':', '=']).filter(|_| is_phrase).unwrap_or(rest);
     let value = rest.trim_start_matches(is_blank);
     if value.len() == rest.len() {
         return None;
     }
-    let is_set = SETTERS.contains(&previous) || is_one_of(name, SETTINGS);
-    if is_set { any_word(text, value) } else { said(text, value, name) }
+    let value = value.strip_prefix('=').filter(|_| is_phrase).map_or(value, |rest| rest.trim_start_matches(is_blank));
+    if let Some(cell) = value.strip_prefix(['|', '│']) {
+        return in_cell(text, cell);
+    }
+    // `<Cookie sid=X for localhost/>` of Python.
+    if lower == "cookie" && front.ends_with('<') {
+        let (start, end) = any_word(text, value)?;
+        return text[start..end].find('=').map(|at| (start + at + 1, end));
+    }
+    // `rootpw --plaintext X`.
+    let flag = value.strip_prefix("--").filter(|_| is_set).and_then(|flag| flag.split_once(' '));
+    let value = flag.map_or(value, |(_, value)| value);
+    if is_set { any_word(text, value) } else { said(text, value, name, is_code) }
+}
+
+/// A text in quotes at the beginning of another one, without the first quote, and its length.
+fn quoted(text: &str) -> Option<(&str, usize)> {
+    let opening = opening(text);
+    let value = &text[opening.len()..];
+    (!opening.is_empty()).then(|| (value, closed(value, opening)))
+}
+
+/// The only word in a table's cell: `| password | X |`.
+fn in_cell(text: &str, cell: &str) -> Option<Range> {
+    let value = cell.trim_start_matches(is_blank);
+    let found = value.split(['|', '│', '\n']).next().unwrap_or_default().trim_end();
+    let start = text.len() - value.len();
+    is_made(found, true).then_some((start, start + found.len()))
 }
 
 /// The next word, whatever it is.
@@ -91,39 +202,45 @@ fn any_word(text: &str, value: &str) -> Option<Range> {
     let value = &value[opening.len()..];
     let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
     let found = &value[..length];
-    let is_gone = value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0);
     let start = text.len() - value.len();
-    let stays = is_gone || is_reference(found) || found.starts_with(['=', ':']) || is_sentence(found);
+    let stays = is_gone(value) || is_reference(found) || found.starts_with(['=', ':']) || is_sentence(found);
     (!stays).then_some((start, start + length))
 }
 
 /// The first word that nobody says, right behind the name, or behind a colon or an `is`.
-fn said(text: &str, value: &str, name: &str) -> Option<Range> {
+fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
     let mut rest = value;
-    let mut introduced = true;
+    let (mut introduced, mut last) = (true, "");
+    let is_password = is_password(name);
+    let counts = |word: &str| {
+        let is_number = is_code && (4..=10).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+        is_number || is_made(word, is_password)
+    };
     for _ in 0..MOST_WORDS {
         let start = text.len() - rest.len();
-        let opening = opening(rest);
-        if !opening.is_empty() {
-            let value = &rest[opening.len()..];
-            let length = if introduced { closed(value, opening) } else { return None };
-            let start = start + opening.len();
-            let goes = is_made(&value[..length]) || is_quoted(&value[..length], name);
-            return goes.then_some((start, start + length));
+        if let Some((value, length)) = quoted(rest) {
+            let start = text.len() - value.len();
+            let goes = counts(&value[..length]) || is_quoted(&value[..length], name);
+            return (introduced && goes).then_some((start, start + length));
         }
-        let raw = &rest[..head(rest, LONGEST).find(char::is_whitespace).unwrap_or(head(rest, LONGEST).len())];
-        let bare = raw.trim_end_matches([',', '.', ';', ':', ')', ']', '}', '!', '?', '"', '\'', '\\']);
-        if introduced && is_made(bare) {
-            return Some((start, start + bare.len()));
+        let read = head(rest, LONGEST);
+        let raw = &read[..read.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(read.len())];
+        let bare = raw.trim_end_matches([',', '.', ';', ':', ')', ']', '}', '!', '?', '\\']);
+        if introduced && counts(bare) {
+            let more = if is_code { more_codes(&rest[bare.len()..], counts) } else { 0 };
+            return Some((start, start + bare.len() + more));
         }
+        let is_number = bare.len() <= 2 && bare.bytes().all(|b| b.is_ascii_digit());
         let is_plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '@' | '-' | '(');
-        if bare.is_empty()
-            || !bare.chars().all(is_plain)
-            || !(raw == bare || raw.len() == bare.len() + 1 && raw.ends_with(':'))
+        let ends = &raw[bare.len()..];
+        if bare.is_empty() || !(is_number || bare.chars().all(is_plain)) || !matches!(ends, "" | ":" | "," | ")" | "):")
         {
             return None;
         }
-        introduced = raw.ends_with(':') || is_one_of(bare, &["is", "was"]);
+        // `set to X`, and what Cisco says of the kind: `password 7 X`.
+        let is_change = is_one_of(bare, &["to", "from"]) && (is_one_of(last, CHANGES) || last.is_empty());
+        introduced = raw.ends_with(':') || is_one_of(bare, INTRODUCTIONS) || is_change || introduced && is_number;
+        last = bare;
         rest = &rest[raw.len()..];
         let gap = rest.len() - rest.trim_start_matches(is_blank).len();
         if gap == 0 {
@@ -134,38 +251,56 @@ fn said(text: &str, value: &str, name: &str) -> Option<Range> {
     None
 }
 
-/// Whether a word is one that nobody says: letters and digits, and no time, version, path, address or setting.
-fn is_made(word: &str) -> bool {
-    if !(SHORTEST..=LONGEST_WORD).contains(&word.len()) {
-        return false;
+/// The codes behind the first one.
+fn more_codes(rest: &str, counts: impl Fn(&str) -> bool) -> usize {
+    let mut length = 0;
+    for word in head(rest, LONGEST).split_inclusive([' ', ',']) {
+        let bare = word.trim_end_matches([' ', ',']);
+        if !(bare.is_empty() || counts(bare)) {
+            break;
+        }
+        length += word.len();
     }
-    let has = |f: fn(&u8) -> bool| word.bytes().any(|b| f(&b));
-    let is_version =
-        word.trim_start_matches('v').bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
-    let is_time = word.len() > 15 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
-    let host = word.rsplit_once(':').map_or(word, |(host, _)| host);
-    let top = host.rsplit_once('.').map_or("", |(_, top)| top);
-    let is_host = (2..=8).contains(&top.len()) && top.bytes().all(|b| b.is_ascii_alphabetic());
-    has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic)
-        && !word.contains(['=', '(', '<', '['])
-        && !word.contains("://")
-        && !word.starts_with(['/', '.', '~', '$', '-'])
-        && !(is_version || is_time || is_host)
-        && !is_secret_name(word)
+    rest[..length].trim_end_matches([' ', ',']).len()
+}
+
+/// Values in front of what they are said to be: `'X' is not a valid API key`, `cannot parse "X" as token`.
+fn before(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for verb in [" is ", " was ", " as "] {
+        for (at, _) in text.match_indices(verb) {
+            let words = || text[at + 1..].split([' ', ',', '.', ';', '\n']).take(6);
+            let said = words().take_while(|word| is_one_of(word, BETWEEN)).count();
+            let what = words().nth(said).unwrap_or_default().trim_end_matches(QUOTES);
+            let last = words().nth(said - 1).unwrap_or_default();
+            let is_key = what.eq_ignore_ascii_case("key") && is_secret(&format!("{last}key"));
+            if !(is_secret(what) || is_key) {
+                continue;
+            }
+            let front = tail(&text[..at], LONGEST_WORD);
+            let value = front.trim_end_matches(QUOTES);
+            let quote = front[value.len()..].chars().next();
+            let begins = |c: char| quote.map_or_else(|| is_blank(c), |quote| c == quote);
+            let word = &value[value.rfind(begins).map_or(0, |at| at + 1)..];
+            let least = if quote.is_some() { 8 } else { 16 };
+            if is_drawn(word, least) {
+                let end = at - (front.len() - value.len());
+                ranges.push((end - word.len(), end));
+            }
+        }
+    }
+    ranges
 }
 
 /// Whether a text in quotes is a password, as far as the name in front of it tells.
 fn is_quoted(value: &str, name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let is_password = ["password", "passwd", "passphrase"].iter().any(|end| lower.ends_with(end));
     let is_empty = !(4..=LONGEST_WORD).contains(&value.len()) || value.starts_with(REDACTED) || is_reference(value);
-    is_password && !is_empty && value.contains(is_letter) && !is_secret_name(value)
+    is_password(name) && !is_empty && value.contains(is_letter) && !is_secret_name(value)
 }
 
-/// Whether it is the name of a secret, and not one.
-fn is_secret_name(word: &str) -> bool {
-    word.contains(['_', '-']) && name_length(word) == word.len() && is_secret(word)
+fn is_password(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["password", "passwd", "passphrase"].iter().any(|end| lower.ends_with(end))
 }
 
 /// `IDENTIFIED BY 'X'` of SQL.

@@ -1,5 +1,8 @@
 //! What is said about a secret, and is none: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
+use super::letters::name_length;
+use super::words::is_secret;
+
 /// Words with which a sentence goes on behind the name of a secret and a colon.
 const WORDS: &[&str] = &[
     "must",
@@ -41,23 +44,137 @@ const WORDS: &[&str] = &[
     "executable",
     "field",
     "this",
+    "requires",
+    "changed",
+    "reset",
 ];
+/// What follows a name that is spoken of in the middle of a sentence: `user bob does not exist`.
+const VERBS: &[&str] = &["is", "was", "does", "did", "has", "must", "cannot", "could", "should", "may"];
 /// Kinds of authentication, and whether there is any.
 const KINDS: &[&str] = &[
-    "basic", "bearer", "digest", "oauth", "oauth2", "oidc", "saml", "ldap", "mtls", "jwt", "token", "on", "off",
+    "basic",
+    "bearer",
+    "digest",
+    "oauth",
+    "oauth2",
+    "oidc",
+    "saml",
+    "ldap",
+    "mtls",
+    "jwt",
+    "token",
+    "on",
+    "off",
     "optional",
+    "plain",
+    "login",
+    "ntlm",
+    "gssapi",
+    "negotiate",
+    "xoauth2",
+    "cram-md5",
 ];
 /// Where files with secrets are.
-const FOLDERS: &[&str] =
-    &["/run/", "/etc/", "/var/", "/home/", "/usr/", "/opt/", "/srv/", "/secrets/", "/app/", "/data/", "~/", "./"];
+const FOLDERS: &[&str] = &[
+    "/run/",
+    "/etc/",
+    "/var/",
+    "/home/",
+    "/usr/",
+    "/opt/",
+    "/srv/",
+    "/secrets/",
+    "/app/",
+    "/data/",
+    "/tmp/",
+    "/root/",
+    "/mnt/",
+    "~/",
+    "./",
+];
+/// Words that are read of a sentence.
+const MOST_WORDS: usize = 24;
 /// No word of prose is longer, in bytes.
-const LONGEST_WORD: usize = 16;
+const LONGEST_PART: usize = 16;
+/// How methods are called that have digits in their names.
+const METHODS: &[&str] = &[
+    "argon2",
+    "scram-sha",
+    "sha1",
+    "sha2",
+    "sha3",
+    "sha5",
+    "md5",
+    "pbkdf2",
+    "caching_sha2",
+    "ed25519",
+    "x25519",
+    "oauth2",
+    "aes",
+    "utf8",
+    "utf-8",
+    "base64",
+    "hs256",
+    "rs256",
+    "es256",
+    "http/",
+];
+
+/// A word with digits is no shorter, in bytes.
+const SHORTEST: usize = 6;
+/// And no longer: that is a text in which a quote was not closed, in bytes.
+pub(super) const LONGEST_WORD: usize = 512;
 
 /// Whether words say something about a secret: the first of them is one of those, and none has a digit or a sign in it.
 pub(super) fn is_sentence(found: &str) -> bool {
-    let words = || found.split(' ').map(|word| word.trim_end_matches([',', '.', ';', ':', '!', ')', ']', '}']));
-    let is_plain = |word: &str| word.len() <= LONGEST_WORD && word.bytes().all(|b| b.is_ascii_alphabetic());
-    words().next().is_some_and(|first| is_one_of(first, WORDS)) && words().all(is_plain)
+    let words = || {
+        found.split(' ').take(MOST_WORDS).map(|word| word.trim_end_matches([',', '.', ';', ':', '!', ')', ']', '}']))
+    };
+    let is_plain = |word: &str| word.len() <= LONGEST_PART && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let mut pairs = words().zip(words().skip(1));
+    words().all(is_plain)
+        && (words().next().is_some_and(|first| is_one_of(first, WORDS))
+            || pairs.any(|(verb, next)| is_one_of(verb, VERBS) && is_one_of(next, WORDS)))
+}
+
+/// Whether a word is the name of a method: `argon2id`, `scram-sha-256`, `HTTP/1.1`.
+pub(super) fn is_method(word: &str) -> bool {
+    METHODS.iter().any(|method| word.get(..method.len()).is_some_and(|start| start.eq_ignore_ascii_case(method)))
+}
+
+/// Whether a word is one that its parts make readable: `mcp-tunnel-2`, `v2-linux-node20`.
+pub(super) fn is_readable(word: &str) -> bool {
+    let is_part = |part: &str| {
+        let digits = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit()) && part.len() - digits.len() <= LONGEST_PART
+    };
+    word.contains(['-', '_']) && word.split(['-', '_', '.']).all(is_part)
+}
+
+/// Whether a word was drawn by chance: a run of at least so many letters with digits among them, and neither an id nor
+/// a path.
+pub(super) fn is_drawn(word: &str, least: usize) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '/' | '=' | '%');
+    let is_uuid = |run: &str| run.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    let counts = |run: &str| {
+        let digits = run.bytes().filter(u8::is_ascii_digit).count();
+        // A word with a number behind it is none.
+        let is_mixed = digits >= 2
+            || run.len() >= 16 && run.trim_end_matches(|c: char| c.is_ascii_digit()).len() + digits > run.len();
+        run.len() >= least && digits > 0 && is_mixed && run.bytes().filter(u8::is_ascii_alphabetic).count() >= 2
+    };
+    !word.starts_with('/')
+        && !word.contains("://")
+        && word
+            .split(|c| !is_letter(c))
+            .any(|run| counts(run) && !is_uuid(run) && !is_readable(run) && !is_folders(run))
+}
+
+/// Whether a text is a path: readable words between slashes.
+pub(super) fn is_folders(text: &str) -> bool {
+    let is_word =
+        |word: &str| is_readable(word) || word.len() <= LONGEST_PART && !word.bytes().any(|b| b.is_ascii_digit());
+    text.contains('/') && text.split('/').all(is_word)
 }
 
 /// Whether a word is one of those, in letters of any case.
@@ -84,6 +201,35 @@ pub(super) fn is_parser(front: &str) -> bool {
     ["unexpected", "illegal"].iter().any(|word| {
         front.len().checked_sub(word.len()).is_some_and(|at| front[at..].eq_ignore_ascii_case(word.as_bytes()))
     })
+}
+
+/// Whether a word is one that nobody says: letters and digits, and no time, version, path, address or setting. Those of
+/// passwords may be readable, `app-2`.
+pub(super) fn is_made(word: &str, is_password: bool) -> bool {
+    if !(SHORTEST..=LONGEST_WORD).contains(&word.len()) {
+        return false;
+    }
+    let has = |f: fn(&u8) -> bool| word.bytes().any(|b| f(&b));
+    let is_version =
+        word.trim_start_matches('v').bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
+    let is_time = word.len() > 15 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
+    let host = word.rsplit_once(':').map_or(word, |(host, _)| host);
+    let top = host.rsplit_once('.').map_or("", |(_, top)| top);
+    let is_host = (2..=8).contains(&top.len()) && top.bytes().all(|b| b.is_ascii_alphabetic());
+    has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && !word.trim_end_matches('=').contains(['=', '(', '<', '[', '"', '|'])
+        && !word.contains("://")
+        && !word.starts_with(['/', '.', '~', '$', '-', '%'])
+        && !(is_version || is_time || is_host)
+        && !is_secret_name(word)
+        && !is_method(word)
+        && (is_password || !(is_readable(word) || is_folders(word)))
+}
+
+/// Whether it is the name of a secret, and not one.
+pub(super) fn is_secret_name(word: &str) -> bool {
+    word.contains(['_', '-']) && name_length(word) == word.len() && is_secret(word)
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ const CHALLENGE: [&str; 8] =
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;
-/// Schemes with parameters behind them (RFC 7616, RFC 7486, RFC 7804, RFC 8292, RFC 9577, and those of AWS and Hawk).
-const PARAMETERS: [&str; 8] =
-    ["digest", "hoba", "scram-sha-1", "scram-sha-256", "vapid", "privatetoken", "aws4-hmac-sha256", "hawk"];
+/// Schemes with parameters behind them (RFC 7616, RFC 7486, RFC 7804, RFC 8292, RFC 9577, RFC 5849, and those of AWS and Hawk).
+const PARAMETERS: [&str; 9] =
+    ["digest", "hoba", "scram-sha-1", "scram-sha-256", "vapid", "privatetoken", "aws4-hmac-sha256", "hawk", "oauth"];
 
 /// The credentials.
 pub(super) fn credentials(text: &str) -> Vec<Range> {
@@ -33,7 +33,8 @@ pub(super) fn credentials(text: &str) -> Vec<Range> {
     };
     each(&WORD, &|start| {
         let end = word(text, start);
-        let is_keyword = ["", "bearer", "basic", "auth", "token", "authentication"].contains(&&lower[start..end]);
+        let said = lower[start..end].trim_end_matches(':');
+        let is_keyword = ["", "bearer", "basic", "auth", "token", "authentication"].contains(&said);
         let is_parameter =
             CHALLENGE.iter().any(|name| lower[start..end].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
         (!is_keyword && !is_parameter && &text[start..end] != REDACTED).then_some(end)
@@ -59,7 +60,8 @@ pub(super) fn is_all(value: &str, start: usize, credentials: &[Range]) -> bool {
 fn behind(text: &str, at: usize, scheme: &str) -> Option<usize> {
     let behind = &text[at + scheme.len()..];
     let mut gap = behind.len() - behind.trim_start_matches(is_blank).len();
-    for escaped in ["\\t", "%20", "+"] {
+    // `bearer, X` among the protocols of a WebSocket; `Bearer\ X`.
+    for escaped in ["\\t", "\\ ", "%20", "+", ", "] {
         if gap == 0 && behind.starts_with(escaped) {
             gap = escaped.len();
         }

@@ -94,6 +94,7 @@ const BEGINNINGS: &[(&str, usize)] = &[
     ("discordapp.com/api/webhooks/", 8),
     ("webhook.office.com/", 8),
     ("api.telegram.org/bot", 8),
+    ("bearer.authorization.k8s.io.", 8),
 ];
 
 static BEGINNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {

@@ -10,9 +10,18 @@ use super::text::{Range, continued};
 const TOKEN_START: &str = "eyJ";
 const KEY_BEGIN: &str = "-----BEGIN ";
 const MARK_END: &str = "-----END ";
-const KEY_END: &str = "PRIVATE KEY-----";
+const MARK: &str = "-----";
+/// How the labels of secrets end (RFC 7468, RFC 9580; those of cloudflared and OpenVPN).
+const LABELS: [&str; 4] = ["PRIVATE KEY", "PRIVATE KEY BLOCK", "TUNNEL TOKEN", "OpenVPN Static key V1"];
 /// A run of base64 that is looked at as the DER of a key is at least so long: one of Ed25519 has 64.
 const SHORTEST_KEY: usize = 40;
+
+/// How hashes of passwords begin (crypt(5), RFC 2307), and what stands in front of their first sign elsewhere.
+const HASHES: [&str; 17] = [
+    "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$7$", "$y$", "$gy$", "$apr1$", "$argon2", "$scrypt$", "$pbkdf2",
+    "{SSHA", "{SMD5}", "{CRYPT}", "{SHA}",
+];
+const NAMED_HASHES: [&str; 5] = ["pbkdf2", "scrypt", "bcrypt", "argon2", "SCRAM-SHA-"];
 
 fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=' | b'.')
@@ -20,7 +29,37 @@ fn is_base64(byte: u8) -> bool {
 
 /// Tokens, JWTs and private keys.
 pub(super) fn keys_and_tokens(text: &str) -> Vec<Range> {
-    [keys, tokens, bare_keys].iter().flat_map(|ranges| ranges(text)).collect()
+    [keys, tokens, bare_keys, hashes].iter().flat_map(|ranges| ranges(text)).collect()
+}
+
+/// Passwords as hashes of `crypt` and of web frameworks, which can be guessed from: `$apr1$…`, `$2b$…`, `{SSHA}…`,
+/// `pbkdf2_sha256$…`.
+fn hashes(text: &str) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    let is_part =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'$' | b'.' | b'/' | b'+' | b'=' | b',' | b':' | b'-' | b'_');
+    for (at, _) in text.match_indices(['$', '{']) {
+        if ranges.last().is_some_and(|(_, end)| at < *end) {
+            continue;
+        }
+        let rest = &text[at..];
+        let scheme = HASHES.iter().find(|scheme| rest.starts_with(**scheme));
+        let behind = scheme.map_or(at + 1, |scheme| at + scheme.len());
+        let run = text.as_bytes()[behind..].iter().take_while(|b| is_part(**b)).count();
+        let front = &text[..at];
+        let named = scheme.is_some()
+            || rest.starts_with('$')
+                && NAMED_HASHES.iter().any(|kind| {
+                    let start = front
+                        .rfind(|c: char| !(c.is_ascii_alphanumeric() || "_-:".contains(c)))
+                        .map_or(0, |end| end + 1);
+                    front.get(start..).is_some_and(|name| name.starts_with(kind))
+                });
+        if named && run >= 20 {
+            ranges.push((behind, behind + run));
+        }
+    }
+    ranges
 }
 
 /// Every run of base64 that begins like a token and is too long to be a word.
@@ -63,21 +102,33 @@ fn is_jwt(run: &str) -> bool {
     parts.next().is_some_and(|n| n > 6) && parts.next().is_some_and(|n| n > 1) && parts.next().is_some()
 }
 
+/// Where the next label of a secret stands, and where the mark behind it ends.
+fn label(text: &str, from: usize) -> Option<(usize, usize)> {
+    text[from..].match_indices(MARK).find_map(|(at, _)| {
+        let front = &text[from..from + at];
+        let label = LABELS.iter().find(|label| front.ends_with(**label))?;
+        Some((from + at - label.len(), from + at + MARK.len()))
+    })
+}
+
+/// Whether the beginning of a secret in PEM, and whether its end, is in a line; `None` if neither is.
+pub(super) fn ends_of_pem(line: &str) -> Option<(bool, bool)> {
+    label(line, 0).map(|_| (line.contains(KEY_BEGIN), line.contains(MARK_END)))
+}
+
 /// PEM private keys, also those of which only one end is there.
 fn keys(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
     let mut from = 0;
-    while let Some(found) = text[from..].find(KEY_END) {
-        let label = from + found;
+    while let Some((label, behind)) = label(text, from) {
         let begin = text[from..label].rfind(KEY_BEGIN).map(|at| from + at);
         let end = text[from..label].rfind(MARK_END).map(|at| from + at);
-        let behind = label + KEY_END.len();
         let range = match (begin, end) {
             // An END: what is in front of it is the key.
             (None, Some(end)) => (from + body_in_front(&text[from..end]), behind),
             (Some(begin), Some(end)) if begin < end => (begin, behind),
             (begin, _) => {
-                let over = text[behind..].find(KEY_END).map_or(text.len(), |end| behind + end + KEY_END.len());
+                let over = self::label(text, behind).map_or(text.len(), |(_, over)| over);
                 (begin.unwrap_or(label), over)
             }
         };
@@ -158,12 +209,27 @@ pub(super) fn runs(text: &str) -> Vec<Range> {
         let front = &text.as_bytes()[..at];
         let is_digest =
             ["SHA256:", "sha256-", "sha384-", "sha512-"].iter().any(|kind| front.ends_with(kind.as_bytes()));
-        if looks_secret && !is_digest || is_key_hex(run) {
+        let is_public = run.starts_with(b"AAAA") && front.ends_with(b" ") && is_public_key(front);
+        if looks_secret && !is_digest && !is_public && !is_identifier(run) || is_key_hex(run) {
             ranges.push((at, at + run.len()));
         }
         at += run.len() + 1;
     }
     ranges
+}
+
+/// Whether the kind of a public key of SSH stands in front: `ssh-ed25519 AAAA…`.
+fn is_public_key(front: &[u8]) -> bool {
+    let kind = front.trim_ascii_end().rsplit(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+    [&b"ssh-"[..], b"ecdsa-", b"sk-ssh-", b"sk-ecdsa-"].iter().any(|start| kind.starts_with(start))
+}
+
+/// Whether a run is a name of many words, `AbstractAuthenticationFilter2Configurer`: what is drawn by chance changes between
+/// capitals, small letters and digits all the time.
+fn is_identifier(run: &[u8]) -> bool {
+    let small = run.iter().filter(|b| b.is_ascii_lowercase()).count();
+    let words = run.split(|b| !b.is_ascii_lowercase()).filter(|word| !word.is_empty()).count();
+    small * 20 >= run.len() * 13 && small * 2 >= words * 7
 }
 
 /// The DER of a private key in hex, without separators.

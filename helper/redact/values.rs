@@ -1,6 +1,6 @@
 //! Where the value behind a secret's name begins and ends.
 
-use super::ends::{constructed, cookies, items, word};
+use super::ends::{annotation, constructed, cookies, is_gone, items, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_name, is_unseen, name_length, near, opening};
 use super::said::{is_path, is_sentence, is_state};
 use super::schemes;
@@ -43,12 +43,13 @@ impl Kind {
         // A name of which letters are lost may have been any of them.
         let broken = name.contains(is_unseen);
         let set_cookie = name.ends_with("set-cookie");
-        let strong = ["cookie", "authorization", "api-key", "apikey", "password", "passwd", "passphrase"];
+        let cookie = name.ends_with("cookie") || name.ends_with("cookies");
+        let strong = ["cookie", "authorization", "api-key", "apikey", "password", "passwd", "phrase"];
         Self {
-            cookie: name.ends_with("cookie") && !set_cookie || broken && assigned,
+            cookie: cookie && !set_cookie || broken && assigned,
             set_cookie,
             authorization: name.ends_with("authorization") || broken,
-            phrase: ["password", "passwd", "passphrase", "passwort", "kennwort"].iter().any(|end| name.ends_with(end)),
+            phrase: ["password", "passwd", "phrase", "passwort", "kennwort"].iter().any(|end| name.ends_with(end)),
             strong: strong.iter().any(|end| name.ends_with(end)) || name.contains('-') || broken,
         }
     }
@@ -80,6 +81,7 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     let name = front.name.to_ascii_lowercase();
     let kind = Kind::of(&name, front.assigned);
     let after = line.trim_start_matches(is_blank);
+    let after = &after[annotation(after)..];
     // A list, as headers are logged: `"cookie":["…"]`, `map[X-Api-Key:[…] Accept:[*/*]]`.
     let list = after.strip_prefix('[').filter(|_| !after.starts_with(REDACTED)).map(str::trim_start);
     let value = list.unwrap_or_else(|| after.trim_start_matches('('));
@@ -90,10 +92,14 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
         let start = behind + (line.len() - value.len());
         return Some((start, start + length));
     }
-    if value.strip_prefix(REDACTED).is_some_and(|rest| word(rest) == 0) {
+    if is_gone(value) {
         return None;
     }
-    let mut length = if list.is_some() {
+    // `cookies={'sid': 'X'}`: all of its members.
+    let jar = kind.cookie && opening.is_empty() && value.starts_with('{');
+    let mut length = if jar {
+        near(value, |value| value.find('}').map_or(value.len(), |end| end + 1))
+    } else if list.is_some() {
         near(value, |value| items(value, opening))
     } else if !(opening.is_empty() || kind.set_cookie && head(value, LONGEST).contains(';')) {
         closed(value, opening)
@@ -107,6 +113,10 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     let start = behind + (line.len() - value.len());
     let found = &value[..length];
     let message = opening.is_empty() && !front.assigned && is_message(found, &value[length..], front, &kind);
+    // Cookies have names, what is said about them has not.
+    if name.ends_with("cookies") && !found.contains(['=', ':']) {
+        return None;
+    }
     if opening.is_empty() && list.is_none() && !kind.cookie && length > 0 {
         length += more_words(&value[length..], found, front, &kind);
     }
@@ -119,9 +129,10 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
         || is_path(found)
         || front.parsed && found.len() <= 12 && !found.bytes().any(|b| b.is_ascii_digit())
         || found.bytes().all(|b| matches!(b, b'*' | b'{' | b'[' | b'#'))
-        || opening.is_empty() && is_map(found, &value[length..])
+        || opening.is_empty() && !jar && is_map(found, &value[length..])
         || ["true", "false", "null", "none"].contains(&found.to_ascii_lowercase().as_str())
         || matches!(name.as_str(), "pwd" | "oldpwd") && found.starts_with('/')
+        || name.ends_with("seed") && found.len() <= 12 && found.bytes().all(|b| b.is_ascii_digit())
         || !front.assigned && name.contains('.') && is_number(line);
     (!message && !is_header && !is_flag && !scheme && !harmless).then_some((start, start + length))
 }
@@ -163,7 +174,7 @@ fn more_words(rest: &str, first: &str, front: &Behind<'_>, kind: &Kind) -> usize
 
 /// Whether an unquoted value says something about a secret, or that it is on the next lines.
 fn is_harmless(found: &str, rest: &str, name: &str, front: &Behind<'_>) -> bool {
-    !front.assigned && is_sentence(found)
+    !front.assigned && (is_sentence(found) || front.begins && is_sentence(&format!("{found}{}", head(rest, LONGEST))))
         || is_state(name, found, rest, front.assigned)
         || rest.trim().is_empty() && found.bytes().all(|b| matches!(b, b'|' | b'>' | b'+' | b'-'))
 }
@@ -189,7 +200,7 @@ fn is_message(found: &str, behind: &str, front: &Behind<'_>, kind: &Kind) -> boo
     let next = behind.strip_prefix(' ').and_then(|more| more.split(' ').next()).unwrap_or_default();
     !kind.strong
         && found.bytes().all(|b| b.is_ascii_alphabetic())
-        && next.starts_with(|c: char| c.is_ascii_alphabetic())
+        && next.trim_start_matches(QUOTES).starts_with(|c: char| c.is_ascii_alphabetic())
         && !next.contains('=')
 }
 

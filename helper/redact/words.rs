@@ -11,6 +11,8 @@ const PARTS: &[&str] = &[
     "PASSWORT",
     "KENNWORT",
     "CONTRASENA",
+    "WACHTWOORD",
+    "CREDS",
     "SECRET",
     "TOKEN",
     "APIKEY",
@@ -18,6 +20,8 @@ const PARTS: &[&str] = &[
     "CREDENTIAL",
     "CONNECTIONSTRING",
     "CONNSTR",
+    "UNSEALKEY",
+    "RECOVERYKEY",
 ];
 
 /// At the end of a name.
@@ -33,9 +37,57 @@ const ENDINGS: &[&str] = &[
     "MASTERKEY",
     "ACCOUNTKEY",
     "JWTKEY",
+    "LICENSEKEY",
+    "LICENCEKEY",
+    "SHAREDKEY",
+    "DEPLOYKEY",
+    "HMACKEY",
+    "PINCODE",
+    "SEEDPHRASE",
+    "RECOVERYPHRASE",
     "AUTH",
     "AUTHORIZATION",
     "COOKIE",
+    "COOKIES",
+    // What web frameworks call the cookie of a session.
+    "JSESSIONID",
+    "PHPSESSID",
+    "ASPNETSESSIONID",
+    "CONNECTSID",
+    // In other languages.
+    "SENHA",
+    "HESLO",
+    "HASLO",
+    "SALASANA",
+    "KODEORD",
+    "PASSORD",
+    "PAROLA",
+];
+
+/// The same in other letters.
+const FOREIGN: &[&str] = &[
+    "contraseña",
+    "contrasinal",
+    "пароль",
+    "токен",
+    "секрет",
+    "hasło",
+    "lösenord",
+    "şifre",
+    "jelszó",
+    "κωδικός",
+    "mật khẩu",
+    "סיסמה",
+    "密码",
+    "密碼",
+    "口令",
+    "令牌",
+    "密钥",
+    "パスワード",
+    "トークン",
+    "비밀번호",
+    "암호",
+    "토큰",
 ];
 
 /// Last words of a name of several words: `DEPLOY_KEY`, `GH_PAT`; not `monkey`, `COMPAT` or a bare `key:`.
@@ -79,6 +131,84 @@ const NOT_SECRET_ENDINGS: &[&str] = &[
     "EXPIRY",
     "TTL",
     "ENDPOINT",
+    "SECRETREF",
+    "EXISTINGSECRET",
+    "PULLSECRET",
+    // Methods of OAuth (RFC 7591).
+    "SECRETPOST",
+    "SECRETBASIC",
+    "SECRETJWT",
+    "KEYJWT",
+];
+
+/// Last words of what is set about a secret. A variable of a stack that is called so may hold one all the same.
+const ABOUT: &[&str] = &[
+    "ALG",
+    "ALGORITHM",
+    "AT",
+    "ATTEMPTS",
+    "DAYS",
+    "ENABLED",
+    "ENCRYPTION",
+    "ENV",
+    "EXPIRATION",
+    "EXPIRES",
+    "FORMAT",
+    "HASHER",
+    "HASHERS",
+    "HEADER",
+    "HINT",
+    "HOURS",
+    "IN",
+    "LIMIT",
+    "MAX",
+    "METHOD",
+    "METHODS",
+    "MIN",
+    "MINUTES",
+    "MODE",
+    "PLUGIN",
+    "POLICY",
+    "PREFIX",
+    "PROMPT",
+    "PROVIDER",
+    "REQUIRED",
+    "SECONDS",
+    "SIZE",
+    "STATE",
+    "STATUS",
+    "STDIN",
+    "SUPPORTED",
+    "VALID",
+    "VERSION",
+];
+
+/// What a secret is called by in many places, and much else: it goes where the value is drawn by chance, from so many
+/// letters on. Endings of the name in small letters without signs.
+const WEAK: &[(&str, usize)] = &[
+    ("key", 16),
+    ("keys", 24),
+    ("sig", 16),
+    ("signature", 24),
+    ("hmac", 16),
+    ("code", 16),
+    ("verifier", 24),
+    ("assertion", 16),
+    // `Stripe-Signature: t=1,v1=X`.
+    ("v1", 40),
+    ("sid", 16),
+    ("salt", 16),
+    ("mac", 32),
+    ("pin", 6),
+    ("session", 16),
+    // The private members of a key in JSON (RFC 7517, RFC 7518).
+    ("d", 40),
+    ("p", 40),
+    ("q", 40),
+    ("dp", 40),
+    ("dq", 40),
+    ("qi", 40),
+    ("k", 40),
 ];
 
 /// Last words of names whose values are never secret.
@@ -174,17 +304,53 @@ pub(crate) fn is_secret(name: &str) -> bool {
         return is_secret(&name.replace(is_unseen, "")) || is_nearly_secret(name);
     }
     let words = words(name);
-    let whole = words.concat();
+    is_named(&words) && !is_about(&words)
+}
+
+/// Whether a name says something about a secret: where it is, which one, how long it is good for.
+fn is_about(words: &[String]) -> bool {
+    match words {
+        [.., before, last] => match last.as_str() {
+            "ID" => matches!(before.as_str(), "KEY" | "TOKEN"),
+            "URL" | "URI" => matches!(before.as_str(), "TOKEN" | "AUTH"),
+            last => ABOUT.contains(&last),
+        },
+        _ => false,
+    }
+}
+
+fn is_named(words: &[String]) -> bool {
+    // `tokenizer` splits texts.
+    let whole = words.concat().replace("TOKENIZ", "");
     let counted = whole.ends_with("TOKENS")
         && !["API", "ACCESS", "AUTH", "REFRESH"].iter().any(|kind| whole.ends_with(&format!("{kind}TOKENS")));
     if counted || NOT_SECRET_ENDINGS.iter().any(|ending| whole.ends_with(ending)) {
         return false;
     }
-    let last = match words.as_slice() {
+    let last = match words {
         [.., before, last] => LAST_WORDS.contains(&last.as_str()) && !NOT_SECRET_BEFORE_KEY.contains(&before.as_str()),
         [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC", "BEARER", "JWT"].contains(&whole.as_str()),
     };
     last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
+}
+
+/// Whether what stands in front of a sign is the name of a secret in other letters than those of English.
+pub(super) fn is_foreign_secret(front: &str) -> bool {
+    let word = front.chars().rev().take(12).collect::<Vec<_>>();
+    let word = word.into_iter().rev().collect::<String>().to_lowercase();
+    !word.is_ascii() && FOREIGN.iter().any(|one| word.ends_with(one))
+}
+
+/// How long a value has to be at least that goes because of such a name, if it is drawn by chance.
+pub(super) fn weak(name: &str) -> Option<usize> {
+    let mut words = words(name);
+    // `X-Hub-Signature-256`, `keys_base64`.
+    words.pop_if(|last| last.bytes().all(|b| b.is_ascii_digit()) || matches!(last.as_str(), "BASE64" | "B64" | "HEX"));
+    let last = words.last()?.to_ascii_lowercase();
+    let (ending, least) = WEAK.iter().find(|(ending, _)| *ending == last)?;
+    let before = words.len().checked_sub(2).map(|at| words[at].as_str());
+    let is_other = before.is_some_and(|before| NOT_SECRET_BEFORE_KEY.contains(&before) || ending.len() <= 2);
+    (!is_other).then_some(*least)
 }
 
 /// Whether the word of a secret is in a name of which some letters are lost.
@@ -203,7 +369,7 @@ fn is_nearly_secret(name: &str) -> bool {
 /// Whether the value of a variable, a build argument or a label says nothing of a secret, as far as its name tells.
 /// What a support bundle shows of a stack is on this list, and nothing else is.
 pub(crate) fn is_harmless(name: &str) -> bool {
-    !is_secret(name)
+    !is_named(&words(name))
         && (HARMLESS.contains(&name)
             || words(name).last().is_some_and(|last| HARMLESS_LAST_WORDS.contains(&last.as_str())))
 }
