@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use super::root;
-use crate::support::{folder, posix};
+use crate::support::{folder, posix, skip, which};
 
 /// Two deployments, one with a space in its path, and a project without a deployment.
 fn places(parent: &Path) -> [String; 3] {
@@ -72,6 +73,8 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
     .iter()
     .map(|file| call("Read", &other, &json!({"file_path": format!("{dep}/{file}")})))
     .collect();
+    symlink(format!("{dep}/.env"), format!("{other}/link")).unwrap();
+    calls.push(call("Read", &dep, &json!({"file_path": format!("{other}/link")})));
     for command in [
         "cat .env",
         "grep TUNNEL .env",
@@ -146,6 +149,38 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         "nerdctl compose config",
         "cp .env /tmp/x && cat /tmp/x",
         "git log -p -- .env",
+        "perl -pe '' .env",
+        "python3 -c \"import subprocess; print(subprocess.check_output(['cat', '.env']))\"",
+        "python3 -c \"import os; [print(open('data/' + f).read()) for f in os.listdir('data')]\"",
+        "python3 -c \"from pathlib import Path; print((Path('data') / 'tls.key').read_text())\"",
+        "tar cf - . | tar xO",
+        "zip -r - data | funzip",
+        "cp -r data /tmp/d && cat /tmp/d/ca.key",
+        "install -m 644 .env /tmp/p && cat /tmp/p",
+        "grep -rn BEGIN *",
+        "rg --hidden TOKEN",
+        "ag -u TOKEN",
+        "git grep --no-index TOKEN",
+        "find data -type f -execdir cat {} \\;",
+        "find . -type f -exec grep -l TOKEN {} \\; -exec cat {} \\;",
+        "ls data | sed 's,^,data/,' | xargs cat",
+        "ls data | while read f; do cat data/$f; done",
+        "for f in $(ls -A); do cat $f; done",
+        "for d in . data; do for f in $d/*; do cat $f; done; done",
+        "for f in ca tls; do cat data/$f.key; done",
+        "cat data/{ca,tls}.key",
+        "cat $'.env'",
+        "cat \"$(dirname docker-compose.yaml)/.env\"",
+        "cat $(git ls-files -o)",
+        "cat /proc/self/cwd/.env",
+        "cmp -l .env /dev/null",
+        "docker run --rm -v .:/w -w /w alpine cat .env",
+        "docker run --rm -v $PWD:/w alpine sh -c 'cd /w && cat .env'",
+        "docker run --rm -v $PWD/.env:/e alpine cat /e",
+        "docker run --rm --env-file .env alpine env",
+        "docker ps -q -f name=cloudflared | xargs -I{} docker exec {} env",
+        "docker export mcp-tunnel-cloudflared-1 | tar xO run/secrets/tunnel_token",
+        "cut -d= -f1 .env",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
     }
@@ -172,6 +207,9 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         "grep -r TUNNEL_TOKEN ..".to_owned(),
         "cat ../d*/.env".to_owned(),
         "find .. -type f -name '*.key' | sort | xargs head".to_owned(),
+        "cat link".to_owned(),
+        format!("env -C {dep} cat .env"),
+        format!("tar -C {dep} -cf - . | tar xO"),
     ] {
         calls.push(call("Bash", &other, &json!({ "command": command })));
     }
@@ -298,6 +336,19 @@ fn nothing_else_is_stopped() {
         "zip -r x.zip . -x .env 'data/*'",
         "node --env-file=.env app.js",
         "uv run --env-file .env app.py",
+        "grep -o '^[A-Z_]*=' .env",
+        "code .env",
+        "realpath .env",
+        "cp -r data /tmp/backup",
+        "tar czf /tmp/b.tgz config docker-compose.yaml",
+        "git diff",
+        "git show HEAD~1",
+        "docker run --rm -v $PWD/config:/c alpine cat /c/mcp-gateway.yaml",
+        "docker run --rm -v \"$PWD\":/w -w /w node:20 npm test",
+        "rg TUNNEL_TOKEN",
+        "for f in *.yaml; do echo \"== $f\"; cat \"$f\"; done",
+        "docker compose config --services | xargs -n1 docker compose logs --tail 5",
+        "python3 -c \"import os; print(sorted(os.listdir('data')))\"",
         "",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
@@ -317,6 +368,75 @@ fn nothing_else_is_stopped() {
     for call in calls.iter().cloned().chain(calls.iter().filter_map(behind_a_long_one)) {
         assert_eq!(denial(&script, &call), None, "{call}");
     }
+}
+
+/// git shows what it tracks and what it tracked, and nothing else.
+#[test]
+fn git_is_stopped_where_it_would_show_a_secret() {
+    let Some(git) = which("git") else { return skip("the guard asks git", "git is not installed") };
+    let parent = folder();
+    let [dep, _, other] = places(parent.path());
+    let script = root().join("bin/mcp-tunnels-guard");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&git);
+        command.arg("-C").arg(parent.path()).args(["-c", "user.name=a", "-c", "user.email=a@example.com"]);
+        assert!(command.args(args).output().unwrap().status.success(), "{args:?}");
+    };
+    let judged = |cwd: &str, command: &str| denial(&script, &call("Bash", cwd, &json!({ "command": command })));
+    let denies = |commands: &[&str], want: bool| {
+        for command in commands {
+            assert_eq!(judged(&dep, command).is_some(), want, "{command}");
+        }
+    };
+    let now = [
+        "git diff",
+        "git diff HEAD",
+        "git grep TUNNEL_TOKEN",
+        "git diff -- .",
+        "cd config && git diff",
+        "cd .. && git diff",
+    ];
+    let past = [
+        "git show",
+        "git --no-pager show HEAD~1",
+        "git -c core.pager=cat log -p",
+        "git log --patch -3",
+        "git diff HEAD~1",
+        "git stash show -p",
+        "git format-patch --stdout HEAD~1",
+        "git archive HEAD~1 | tar xO",
+    ];
+    let never = [
+        "git status",
+        "git log --oneline",
+        "git diff --stat",
+        "git show --name-only HEAD",
+        "git diff -- config",
+        "git log -p -- config/mcp-gateway.yaml",
+        "git show HEAD:config/mcp-gateway.yaml",
+        "git diff HEAD~1 -- . ':!.env' ':!data'",
+        "git log -p -- . ':(exclude).env*' ':(exclude)data'",
+        "git log -p -- . :^.env :^data",
+        "git grep routes",
+    ];
+    run(&["init", "-q"]);
+    run(&["add", "dep/config", "other"]);
+    run(&["commit", "-qm", "x"]);
+    denies(&now, false);
+    denies(&past, false);
+    run(&["add", "-f", "dep/.env"]);
+    denies(&now, true);
+    run(&["commit", "-qm", "x"]);
+    run(&["commit", "-qm", "x", "--allow-empty"]);
+    denies(&now, true);
+    denies(&past, true);
+    denies(&never, false);
+    assert_eq!(judged(&other, "git diff -- ."), None);
+    run(&["rm", "-q", "--cached", "dep/.env"]);
+    run(&["commit", "-qm", "x"]);
+    denies(&now, false);
+    denies(&past, true);
+    denies(&never, false);
 }
 
 #[test]
@@ -347,13 +467,16 @@ fn the_longest_command_is_looked_through_in_no_time() {
         all("cat data/*a; "),
         format!("cat .{}; cat .env", "*e".repeat(4200)),
         all("cat $(x) $y; "),
+        all("\"$(echo "),
+        all("eval x "),
+        all("for x in a b; do cat $x; done; "),
+        all("cat <<A\nx\nA\n"),
+        all("python3 <<A\nopen('.env1')\nA\n"),
+        all("cp -r a b; cat b/.env; "),
+        format!("cat > x <<'A'\n{}A\ncat .env", "some text\n".repeat(3000)),
     ] {
         let call = call("Bash", &dep, &json!({ "command": command }));
-        assert_eq!(
-            denial(&script, &call).is_some(),
-            call.to_string().len() < 10_000 && !command.contains("<<a"),
-            "{call}"
-        );
+        assert!(denial(&script, &call).is_some(), "{call}");
         // The processor time of the hook alone, however busy the machine is.
         let mut timed = Command::new(posix("sh"));
         timed.args(["-c", "sh \"$0\" >/dev/null; times"]).arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -366,6 +489,6 @@ fn the_longest_command_is_looked_through_in_no_time() {
             minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
         };
         let used: f64 = text.lines().nth(1).unwrap().split(' ').map(seconds).sum();
-        assert!(used < 0.06, "{used} s for {}…", &command[..40]);
+        assert!(used < 0.04, "{used} s for {}…", &command[..40]);
     }
 }
