@@ -52,6 +52,8 @@ pub(crate) struct Fault {
     pub(crate) subject: String,
     /// How often.
     pub(crate) count: u32,
+    /// Whether it was said in the same words each time.
+    pub(crate) same: bool,
     /// How many lives ended with it.
     pub(crate) ends: u32,
     /// Whether the program had said that it began well before it ended of this.
@@ -86,6 +88,7 @@ impl Fault {
             fix: symptom.pattern.fix,
             subject: symptom.subject.to_owned(),
             count: 1,
+            same: true,
             ends: u32::from(symptom.pattern.effect == Effect::Fatal),
             after_start: started,
             number: symptom.number,
@@ -208,15 +211,17 @@ impl Faults {
         (fault.pattern, fault.fix) = (symptom.pattern, symptom.pattern.fix.or(fault.fix));
         fault.at = symptom.line.at;
         fault.effect = if ends { Effect::Fatal } else { fault.effect };
+        let text = cut(symptom.line.text, symptom.pattern.parts[0]);
+        fault.same &= fault.text == text;
         fault.text.clear();
-        fault.text.push_str(cut(symptom.line.text, symptom.pattern.parts[0]));
+        fault.text.push_str(text);
         ends
     }
 
     /// The program says that it began well: makes up for what had ended it before it could say so.
     pub(crate) fn started(&mut self, writer: Writer, at: Option<i64>) {
         (self.started, self.started_at) = (true, at);
-        self.restart(|f| f.writer == writer && f.effect == Effect::Fatal && !f.after_start);
+        self.restart(false, |f| f.writer == writer && f.effect == Effect::Fatal && !f.after_start);
     }
 
     /// Makes up for faults.
@@ -226,10 +231,16 @@ impl Faults {
         }
     }
 
-    /// Makes up for faults by a start: those that last are only over for now.
-    pub(crate) fn restart(&mut self, which: impl Fn(&Fault) -> bool) {
+    /// Makes up for faults by a start: those that last are only over for now. `crashed`: the program was at work when it
+    /// ended of what it said last.
+    pub(crate) fn restart(&mut self, crashed: bool, which: impl Fn(&Fault) -> bool) {
+        let crashes = [RuleId::UnexplainedError, RuleId::UpstreamTraceback];
+        let open = self.all.iter().filter(|f| !f.healed && !f.survived);
+        let last = open.filter(|_| crashed).map(|f| f.latest).max();
         for fault in self.all.iter_mut().filter(|f| which(f)) {
-            (fault.survived, fault.healed) = (fault.lasts(), !fault.lasts());
+            let ended = last == Some(fault.latest) && fault.rule.is_some_and(|rule| crashes.contains(&rule));
+            let lasts = fault.survived || fault.lasts() || ended && !fault.healed;
+            (fault.survived, fault.healed) = (lasts, !lasts);
         }
     }
 

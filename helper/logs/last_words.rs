@@ -137,6 +137,8 @@ const GOING_ON: &[&str] = &[
     "0 error",
     "0 fail",
     "error: 0",
+    "error: none",
+    "errors: none",
     "errors: 0",
     "errors=0",
     "failed: 0",

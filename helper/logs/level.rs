@@ -163,9 +163,9 @@ fn is_of_statement(text: &str) -> bool {
     text.split_once("] ERROR:  ").and_then(pid) == Some(true)
 }
 
-/// Whether the line has a level, and not an error's: the program that printed it goes on.
+/// Whether the line has a level, and not that of a program's own error: the program that printed it goes on.
 pub(super) fn is_calm(text: &str) -> bool {
-    of(text) == Some(false)
+    of(text) == Some(false) || is_of_statement(text)
 }
 
 /// Whether the line's level is an error's; `None` without one.

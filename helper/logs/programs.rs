@@ -163,12 +163,19 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
         // The line that pip ends with says less than the reason.
         Some(RuleId::PipNoIndex) => has(RuleId::PackageTls),
         Some(RuleId::ToolFailed) => has(RuleId::UpstreamCallTls),
+        // Go says the reason one line above.
+        Some(RuleId::EngineSeccomp) => has(RuleId::ThreadLimit),
         Some(RuleId::UnexplainedError) => {
+            // What has a level of its own is no further line of a tool's error.
+            let leveled = level::of(&found.fault.text) == Some(true);
             let own = |other: &&StreamFault<'_>| {
-                let tells = matches!(other.fault.effect, Effect::Fatal | Effect::Outgoing);
+                let of_tool = leveled && other.fault.rule == Some(RuleId::ToolFailed);
+                let tells = matches!(other.fault.effect, Effect::Fatal | Effect::Outgoing) && !of_tool;
                 other.stream.name == found.stream.name && tells && other.fault.rule != found.fault.rule
             };
-            calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= 3)
+            // The message of a line that ends with a colon is on the next ones: Spring's are in a box.
+            let near = if found.fault.text.trim_end().ends_with(':') { 12 } else { 3 };
+            calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= near)
         }
         _ => false,
     }

@@ -7,6 +7,27 @@ const STILL_TRYING: [&str; 8] =
 /// Words of a number of tries, in the lines of a failure and of a success.
 const TRIES: [&str; 3] = ["retry", "retries", "attempt "];
 
+/// Words of a connection that is not there, in small letters: a later one makes up for it.
+const CONNECTION: [&str; 17] = [
+    "econnrefused",
+    "enotfound",
+    "etimedout",
+    "eai_again",
+    "ehostunreach",
+    "connection refused",
+    "connection lost",
+    "connection closed",
+    "lost connection",
+    "disconnected",
+    "connect to ",
+    "connection to ",
+    "not reachable",
+    "unreachable",
+    "timed out",
+    "name or service not known",
+    "not connected",
+];
+
 /// Words by which a program says what it does instead: the failure is dealt with.
 const INSTEAD: [&str; 24] = [
     "fallback",
@@ -150,10 +171,10 @@ fn small(text: &str) -> String {
     crate::redact::head(text, 400).to_ascii_lowercase()
 }
 
-/// Whether the program says that it tries again.
+/// Whether the program says that it tries again, or has no connection, which it makes as soon as it can.
 pub(super) fn is_trying(text: &str) -> bool {
     let small = small(text);
-    STILL_TRYING.iter().chain(&TRIES).any(|word| small.contains(word))
+    STILL_TRYING.iter().chain(&TRIES).chain(&CONNECTION).any(|word| small.contains(word))
 }
 
 /// Whether the program says what it does instead of what failed.

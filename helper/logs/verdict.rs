@@ -103,15 +103,28 @@ impl Logs {
         verdict.works = connected.unwrap_or(is_answered) && verdict.last_call != Some(false);
         let works =
             connected != Some(false) && is_answered || connected == Some(true) && !self.has_unexplained_errors();
+        if connected == Some(true) && !works && findings.iter().all(|f| f.severity == Severity::Note) {
+            findings.extend(self.unexplained_before());
+        }
         verdict.healthy = !wrong && works && !findings.iter().any(programs::denies_health);
         verdict.findings = findings;
         verdict
     }
 
-    /// Whether any error line was left unexplained, also one that something later made up for.
+    /// Whether any error line was left unexplained, also one after which the server listened.
     fn has_unexplained_errors(&self) -> bool {
         let faults = self.streams.iter().flat_map(|stream| stream.faults.open().chain(stream.faults.healed()));
         faults.into_iter().any(|fault| fault.rule == Some(RuleId::UnexplainedError))
+    }
+
+    /// The error lines after which the server listened: whether it works all the same, no line tells.
+    fn unexplained_before(&self) -> Option<Finding> {
+        let healed = self.streams.iter().flat_map(|stream| stream.faults.healed().map(move |fault| (stream, fault)));
+        let mut unexplained = healed.filter(|(_, fault)| fault.rule == Some(RuleId::UnexplainedError)).peekable();
+        unexplained.peek()?;
+        let finding = rules::finding(RuleId::UnexplainedError).with_severity(Severity::Note);
+        let finding = unexplained.fold(finding, |finding, (stream, fault)| finding.with(quote(&stream.name, fault)));
+        Some(finding.with("the server listened after it"))
     }
 
     fn judge_engine(&self, findings: &mut Vec<Finding>) {

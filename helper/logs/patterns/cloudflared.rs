@@ -194,6 +194,7 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     lost(&["Lost connection with the edge"]).tells(&[Held]),
     lost(&["connection with edge closed"]).tells(&[Held]),
     lost(&["Application error 0x0"]).tells(&[Held]),
+    lost(&["Failed to serve tunnel connection"]).tells(&[Held]),
     lost(&["Serve tunnel error"]),
     lost(&["Error shutting down control stream"]).tells(&[Held]),
     lost(&["Connection terminated"]),

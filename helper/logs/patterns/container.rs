@@ -39,6 +39,8 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     // Memory: what the kernel kills, a shell reports; the rest is the program's own limit, or an allocation refused.
     fatal(OutOfMemory, &["Killed"]).tells(&[Whole]),
     fatal(OutOfMemory, &[": line ", " Killed  "]),
+    // Below the error itself.
+    call(HeapExhausted, &["Terminating due to java.lang.OutOfMemoryError"]).fix(JAVA_HEAP),
     fatal(HeapExhausted, &["JavaScript heap out of memory"]).fix(NODE_HEAP),
     fatal(ThreadLimit, &["OutOfMemoryError: unable to create native thread"]),
     fatal(HeapExhausted, &["OutOfMemoryError: Metaspace"]).fix(JAVA_OTHER),

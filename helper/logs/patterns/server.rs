@@ -1,7 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are not rows: `access` reads them.
 
-use super::pattern::Tell::{Quiet, Shared};
+use super::pattern::Tell::{Quiet, Shared, Start};
 use super::pattern::{Event, Pattern, call, event, fatal, noise, outgoing};
 use crate::rules::RuleId::*;
 
@@ -266,6 +266,13 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["anyio.ClosedResourceError"]),
     noise(&["BrokenResourceError"]),
     noise(&["ECONNRESET"]),
+    noise(&["BrokenPipeError: "]).tells(&[Start]),
+    noise(&["ConnectionResetError: "]).tells(&[Start]),
+    noise(&["java.net.SocketException: Broken pipe"]).tells(&[Start]),
+    noise(&["java.net.SocketException: Connection reset"]).tells(&[Start]),
+    noise(&["java.io.IOException: Broken pipe"]).tells(&[Start]),
+    noise(&["java.io.IOException: Connection reset"]).tells(&[Start]),
+    noise(&["ClientAbortException"]),
     noise(&["Exception in ASGI application"]),
     noise(&["Invalid Content-Type header"]),
     event(Event::Pip, &["Running pip as the 'root' user"]),
@@ -281,6 +288,8 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["role \"root\" does not exist"]),
     // Programs in place of Anthropic's proxy.
     event(Event::OtherProxy, &["/docker-entrypoint.sh: ", "nginx"]),
+    // The scripts of nginx's image look for its own configuration, and go on without.
+    noise(&["10-listen-on-ipv6-by-default.sh: "]),
     event(Event::OtherProxy, &["nginx/1."]),
     event(Event::OtherProxy, &["nginx: [emerg]"]),
     event(Event::OtherProxy, &["start worker process"]),

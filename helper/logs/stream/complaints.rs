@@ -6,7 +6,7 @@ use crate::logs::fault::Fault;
 use crate::logs::kind::WriterKind;
 use crate::logs::last_words;
 use crate::logs::level;
-use crate::logs::line::Line;
+use crate::logs::line::{Line, connection_index};
 use crate::logs::matcher::{Reading, Writer};
 use crate::logs::patterns::{EXCEPTION, Effect, Pattern, TOOL, UNEXPLAINED};
 use crate::logs::recovery;
@@ -72,7 +72,7 @@ impl Stream {
     /// it works. What fails in a tool is the answer to a call.
     pub(super) fn goes_on(&mut self, line: &Line<'_>) {
         let may_end = |f: &Fault| {
-            let own = f.writer == Writer::Server && f.count == 1 || !f.subject.is_empty();
+            let own = f.writer == Writer::Server && f.same || !f.subject.is_empty();
             own && matches!(f.rule, Some(RuleId::UnexplainedError)) || f.rule == Some(RuleId::UpstreamCallTls)
         };
         let open = || self.faults.open().chain(self.faults.healed()).any(may_end);
@@ -84,6 +84,17 @@ impl Stream {
         self.faults.forget(|f| {
             let pending = f.effect == Effect::Outgoing || f.subject == TRIED_AGAIN;
             may_end(f) && (f.subject == DEALT_WITH || !answer && recovery::is_made_up_for(&f.text, line.text, pending))
+        });
+    }
+
+    /// A connection is registered: an error of the same one that no row explains is over.
+    pub(super) fn is_back(&mut self, line: &Line<'_>) {
+        let index = connection_index(line.text);
+        // A request's own error names it, too.
+        let of_connection = |text: &str| !["dest=", "\"dest\"", "originService"].iter().any(|key| text.contains(key));
+        self.faults.forget(|f| {
+            let own = f.rule == Some(RuleId::UnexplainedError) && f.writer == Writer::Agent && f.same;
+            own && index.is_some() && connection_index(&f.text) == index && of_connection(&f.text)
         });
     }
 

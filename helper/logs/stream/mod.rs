@@ -167,6 +167,9 @@ impl Stream {
                 if event == Event::AgentStart {
                     self.life.start();
                 }
+                if event == Event::Registered {
+                    self.is_back(line);
+                }
                 self.agent.step(event, line.text, line.at, &mut self.faults);
             }
             // Among bare lines it may be Compose 1's own.

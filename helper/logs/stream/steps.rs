@@ -75,10 +75,12 @@ impl Stream {
         self.calls.began();
         // A certificate that the program does not trust is trusted no sooner because it listens.
         let anew = std::mem::take(&mut self.begins_anew) || self.life.is_over();
+        // What ended a server that was at work ends it again.
+        let crashed = self.life.is_over() && self.life.has_served();
         self.began(Writer::Server, at);
         self.life.listens();
         let is_over = |f: &Fault| anew || f.rule != Some(RuleId::UpstreamCallTls);
-        self.faults.restart(|f| f.writer == Writer::Server && is_over(f));
+        self.faults.restart(crashed, |f| f.writer == Writer::Server && is_over(f));
     }
 
     /// The program says that it began well.

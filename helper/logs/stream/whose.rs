@@ -6,6 +6,7 @@ use crate::logs::level;
 use crate::logs::line::{Line, field};
 use crate::logs::matcher::{Reading, Writer};
 use crate::logs::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use crate::logs::recovery;
 use crate::rules::RuleId;
 
 impl Stream {
@@ -39,7 +40,7 @@ impl Stream {
         });
         // A name that says nothing, or a server's lines: what it dials is the server's own.
         let server = self.kind == WriterKind::Unknown || self.has_server;
-        let proxy = proxy.filter(|(_, pattern)| !server || !is_dialled(pattern) || self.is_proxys(line.text));
+        let proxy = proxy.filter(|(_, pattern)| !server || !is_of_go(pattern) || self.is_proxys(line.text));
         let candidates = [agent, proxy, of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
         // OpenSSL's words are also Go's, in which cloudflared says why it does not connect.
@@ -71,6 +72,10 @@ impl Stream {
         if row.has(Tell::Plain) && level::of(line.text).is_some() {
             return false;
         }
+        // A program that says what it does instead does not end of it.
+        if writer != Writer::Agent && row.effect == Effect::Fatal && recovery::is_dealt_with(line.text) {
+            return false;
+        }
         let listens = matches!(row.rule, Some(RuleId::UpstreamBindLoopback | RuleId::UpstreamStdio));
         if !row.is_fault() || listens || row.has(Tell::Quiet) || !level::is_quiet(line.text) {
             return true;
@@ -82,16 +87,27 @@ impl Stream {
         }
     }
 
-    /// Whether a line is evidently the proxy's: its own lines came before, or this one names what it forwards.
+    /// Whether a line is evidently the proxy's: it is called so, its own lines came before, or this one names what it forwards.
     fn is_proxys(&self, text: &str) -> bool {
         let tunnel = || field(text, "host").is_some_and(|host| host.contains(".tunnel."));
-        self.has_proxy || tunnel() || field(text, "upstream").is_some() || text.contains("upstream request failed")
+        let named = ["proxy", "gateway"].iter().any(|word| self.name.contains(word));
+        named
+            || self.has_proxy
+            || tunnel()
+            || field(text, "upstream").is_some()
+            || text.contains("upstream request failed")
     }
 }
 
-/// Whether the row is of what Go says of an address that it dials: the proxy's words and any other program's.
-fn is_dialled(pattern: &Pattern) -> bool {
-    let rules = [RuleId::UpstreamRefused, RuleId::UpstreamTimeout, RuleId::UpstreamDns, RuleId::UpstreamTls];
+/// Whether the row is of what Go says of an address that it dials, or of YAML: the proxy's words and any other program's.
+fn is_of_go(pattern: &Pattern) -> bool {
+    let rules = [
+        RuleId::UpstreamRefused,
+        RuleId::UpstreamTimeout,
+        RuleId::UpstreamDns,
+        RuleId::UpstreamTls,
+        RuleId::ProxyConfigYaml,
+    ];
     pattern.rule.is_some_and(|rule| rules.contains(&rule))
 }
 
