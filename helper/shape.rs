@@ -135,6 +135,36 @@ fn no_sentence_is_read_back() {
     assert!(wrong.is_empty(), "carry the fact in a field, a kind or an id instead: {wrong:#?}");
 }
 
+/// What judges facts: where it is, and what it may not name, because it leads to the disk, to the engine or to the clock.
+const JUDGES: &[&str] = &[
+    "certs/judge.rs",
+    "certs/rows.rs",
+    "diagnose/call/judge.rs",
+    "diagnose/judge.rs",
+    "lint/",
+    "preflight/host/checks.rs",
+    "preflight/network/judge.rs",
+    "preflight/tools/checks.rs",
+    "probe/answers.rs",
+    "probe/judge.rs",
+    "stack/judge/",
+];
+const OUTSIDE: &[&str] =
+    &["Deployment", ".deployment", "std::fs", "os::process", "engine::client", "now_utc", "File::read"];
+/// Gathers the facts of the checks.
+const GATHERS: &str = "lint/facts.rs";
+
+#[test]
+fn what_judges_facts_reads_nothing() {
+    let is_judge = |path: &str| path != GATHERS && JUDGES.iter().any(|judge| path.starts_with(judge));
+    let all: Vec<Source> = sources().into_iter().filter(|source| is_judge(&source.path)).collect();
+    assert!(JUDGES.iter().all(|judge| all.iter().any(|source| source.path.starts_with(judge))));
+    let named = |source: &Source| OUTSIDE.iter().find(|word| source.code.contains(**word)).copied();
+    let wrong: Vec<String> =
+        all.iter().filter_map(|source| Some(format!("{}: {}", source.path, named(source)?))).collect();
+    assert!(wrong.is_empty(), "gather it before: {wrong:#?}");
+}
+
 /// Where a code writes its own fix: a row of a table, or `rules::Remedy`, has the sentence.
 fn own_fixes(code: &str) -> Vec<&str> {
     let assigned = code.match_indices(".fix =").map(|(at, _)| &code[at + ".fix =".len()..]);

@@ -68,7 +68,7 @@ pub(crate) fn run(
     }
     deployment.require_begun()?;
     let facts = Facts::gather(deployment, caller)?;
-    let privileges = facts.privileges();
+    let privileges = &facts.privileges;
     if privileges.facts.is_empty() {
         let data = AllowData { privileges: Vec::new(), digest: None, record: None };
         return Ok(Report::new("this stack asks for no privileges; there is nothing to allow", data));

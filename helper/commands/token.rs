@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Error, Finding, Next, Report, Skipped};
 use crate::caller::Caller;
 use crate::deployment::env_file;
-use crate::deployment::modes;
+use crate::deployment::modes::Places;
 use crate::deployment::scaffold;
 use crate::deployment::token::{Malformed, TokenStateName};
 use crate::deployment::{DIR_MODE, Deployment, SECRET_MODE, Token, TokenState, path};
@@ -163,11 +163,14 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         }
     };
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
+    let mut skipped = Vec::new();
     if is_known {
-        findings.extend(modes::env_mode(deployment)?);
+        match Places::of_layout(deployment).env_mode() {
+            Ok(finding) => findings.extend(finding),
+            Err(why) => skipped.push(Skipped::new(RuleId::EnvReadable, why.to_owned())),
+        }
     }
     let git = git::state(deployment, path::ENV);
-    let mut skipped = Vec::new();
     findings.extend(secrets::git_finding(&git, path::ENV));
     if let GitState::Unknown(why) = &git {
         skipped.push(Skipped::new(RuleId::GitNotIgnored, why.clone()));

@@ -1,27 +1,207 @@
 //! Who on this host, and in the containers, may read or write the files of a deployment.
 
+use std::collections::BTreeMap;
+
 use super::{Deployment, kind, path};
-use crate::answer::{Error, Finding, Subject};
+use crate::answer::{Finding, Subject};
 use crate::os::files::{self, Meta};
 use crate::rules::{self, Remedy, RuleId};
 
-/// Findings about the mode of `.env`.
-///
-/// # Errors
-/// When it cannot be looked at.
-pub(crate) fn env_mode(deployment: &Deployment) -> Result<Vec<Finding>, Error> {
-    let Some(meta) = files::metadata(deployment, path::ENV)? else { return Ok(Vec::new()) };
-    Ok(exposure(deployment, meta, path::ENV, RuleId::EnvReadable, RuleId::EnvWritable).into_iter().collect())
+/// Kind, mode and owner of a file or a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) is_file: bool,
+    pub(crate) is_dir: bool,
+    /// Permission bits, and those above them.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Whether its file system is mounted read-only.
+    pub(crate) is_read_only: bool,
 }
 
-fn exposure(deployment: &Deployment, meta: Meta, path: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
-    let rule = match meta.mode() {
-        mode if mode & 0o022 != 0 => writable,
-        mode if mode & 0o044 != 0 => readable,
-        _ => return None,
-    };
-    let text = format!("`{path}` has mode {:04o}", meta.mode() & 0o7777);
-    Some(feasible(deployment, path, rules::finding(rule).about(Subject::file(path)).with(text), "600"))
+impl Place {
+    fn of(deployment: &Deployment, inside: &str, meta: Meta) -> Self {
+        let read_only = |found: rustix::fs::StatVfs| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+        Self {
+            is_file: meta.is_file(),
+            is_dir: meta.is_dir(),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            is_read_only: rustix::fs::statvfs(&deployment.path(inside)).is_ok_and(read_only),
+        }
+    }
+
+    /// Whether a user and a group may do what `bit` says (4 read, 1 enter).
+    pub(crate) fn allows(&self, (uid, gid): (u32, u32), bit: u32) -> bool {
+        let shift = if self.uid == uid {
+            6
+        } else if self.gid == gid {
+            3
+        } else {
+            0
+        };
+        uid == 0 || self.mode >> shift & bit != 0
+    }
+}
+
+/// What the helper writes and whose mode matters, the directory itself included.
+const LAYOUT: [&str; 9] = [
+    "",
+    path::ENV,
+    path::DATA,
+    path::CA_KEY,
+    path::CA_NEXT_KEY,
+    path::CA_OLD_KEY,
+    path::TLS_CRT,
+    path::TLS_KEY,
+    path::GATEWAY,
+];
+
+/// Files and folders of a directory, each looked at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// By path inside the directory: what is there, or why it cannot be looked at.
+    places: BTreeMap<String, Result<Place, String>>,
+    /// Whether nothing in the directory is another program's.
+    is_ours_alone: bool,
+    /// Who runs the helper.
+    me: u32,
+}
+
+impl Places {
+    /// Looks at the layout.
+    pub(crate) fn of_layout(deployment: &Deployment) -> Self {
+        Self::look(deployment, Vec::new())
+    }
+
+    /// Looks at the layout and at further paths inside the directory, the folders on the way to them included.
+    pub(crate) fn look(deployment: &Deployment, further: Vec<String>) -> Self {
+        let mut places = BTreeMap::new();
+        let mut look = |inside: &str| {
+            let meta = if inside.is_empty() {
+                Ok(files::directory_itself(deployment))
+            } else {
+                files::metadata(deployment, inside)
+            };
+            let place = meta.map(|meta| meta.map(|meta| Place::of(deployment, inside, meta)));
+            if let Some(place) = place.map_err(|error| error.to_string()).transpose() {
+                places.insert(inside.to_owned(), place);
+            }
+        };
+        LAYOUT.iter().for_each(|inside| look(inside));
+        for inside in &further {
+            folders(inside).for_each(&mut look);
+            look(inside);
+        }
+        let is_ours_alone = kind::look(deployment).is_ok_and(|look| look.is_ours_alone());
+        Self { places, is_ours_alone, me: rustix::process::geteuid().as_raw() }
+    }
+
+    /// Places that are nowhere, for the user `me`.
+    #[cfg(test)]
+    pub(crate) fn made(places: &[(&str, Place)], me: u32) -> Self {
+        let places = places.iter().map(|(inside, place)| ((*inside).to_owned(), Ok(*place))).collect();
+        Self { places, is_ours_alone: true, me }
+    }
+
+    /// What is at a path; `None` where nothing is, or where it cannot be looked at.
+    pub(crate) fn at(&self, inside: &str) -> Option<&Place> {
+        self.places.get(inside)?.as_ref().ok()
+    }
+
+    /// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
+    fn feasible(&self, inside: &str, finding: Finding, change: &str) -> Finding {
+        match self.at(inside).and_then(|place| Hindrance::of(place.is_read_only, place.uid, self.me)) {
+            None => finding,
+            Some(Hindrance::ReadOnly) => finding.with_remedy(Remedy::ReadOnly),
+            Some(Hindrance::Owner(owner)) => finding.with_remedy(Remedy::OtherOwner { change, owner }),
+        }
+    }
+
+    fn exposure(&self, inside: &str, readable: RuleId, writable: RuleId) -> Option<Finding> {
+        let mode = self.at(inside)?.mode;
+        let rule = match mode {
+            mode if mode & 0o022 != 0 => writable,
+            mode if mode & 0o044 != 0 => readable,
+            _ => return None,
+        };
+        let finding = rules::finding(rule).about(Subject::file(inside)).with(format!("`{inside}` has mode {mode:04o}"));
+        Some(self.feasible(inside, finding, "600"))
+    }
+
+    /// The finding about the mode of `.env`.
+    ///
+    /// # Errors
+    /// Why it cannot be looked at.
+    pub(crate) fn env_mode(&self) -> Result<Option<Finding>, &str> {
+        if let Some(Err(why)) = self.places.get(path::ENV) {
+            return Err(why);
+        }
+        Ok(self.exposure(path::ENV, RuleId::EnvReadable, RuleId::EnvWritable))
+    }
+
+    /// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper
+    /// made.
+    pub(crate) fn open_directory(&self) -> Option<Finding> {
+        let mode = self.at("")?.mode;
+        if mode & 0o077 == 0 {
+            return None;
+        }
+        let finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
+        Some(match self.is_ours_alone {
+            true => self.feasible("", finding, "700"),
+            false => finding.with_remedy(Remedy::SharedDirectory),
+        })
+    }
+
+    /// Findings about who on this host may read or write the keys.
+    pub(crate) fn key_modes(&self) -> Vec<Finding> {
+        // The other two are there while the CA is being changed.
+        let keys = [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY].into_iter();
+        let exposed = keys.filter_map(|key| self.exposure(key, RuleId::KeyReadable, RuleId::KeyWritable));
+        // The proxy, another user, reads this one.
+        let of_proxy = self.at(path::TLS_KEY).filter(|key| key.mode & 0o022 != 0).map(|key| {
+            let finding = rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY));
+            let finding = finding.with_remedy(Remedy::KeyOfProxy);
+            let finding = finding.with(format!("`data/tls.key` has mode {:04o}", key.mode));
+            self.feasible(path::TLS_KEY, finding, "go-w")
+        });
+        exposed.chain(of_proxy).collect()
+    }
+
+    /// The finding about certificates that the proxy's user may not read.
+    pub(crate) fn unreadable_certificates(&self, user: (u32, u32)) -> Option<Finding> {
+        [(path::DATA, 1), (path::TLS_KEY, 4), (path::TLS_CRT, 4)].into_iter().find_map(|(inside, bit)| {
+            let text = self.denied(user, inside, bit)?;
+            Some(self.unreadable(RuleId::ProxyKeyDenied, inside, text))
+        })
+    }
+
+    /// The finding `rule` about a file that the proxy's user may not read, or a folder that it may not enter.
+    pub(crate) fn unreadable(&self, rule: RuleId, inside: &str, evidence: String) -> Finding {
+        let finding = rules::finding(rule).about(Subject::file(inside)).with(evidence);
+        self.feasible(inside, finding, "a+rX")
+    }
+
+    /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
+    pub(crate) fn denied(&self, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
+        let place = self.at(inside)?;
+        (!place.allows(user, bit))
+            .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", place.mode, user.0))
+    }
+
+    /// The same of a file and the folders on the way to it, with the path that is closed.
+    pub(crate) fn denied_on_the_way<'a>(&self, user: (u32, u32), inside: &'a str) -> Option<(&'a str, String)> {
+        let mut all = folders(inside).map(|folder| (folder, 1)).chain([(inside, 4)]);
+        all.find_map(|(path, bit)| Some((path, self.denied(user, path, bit)?)))
+    }
+}
+
+/// The folders on the way to a path, from the outermost.
+fn folders(inside: &str) -> impl Iterator<Item = &str> {
+    inside.match_indices('/').map(|(at, _)| &inside[..at])
 }
 
 /// Why this process's user cannot change the mode of a file.
@@ -44,118 +224,16 @@ impl Hindrance {
     }
 }
 
-/// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
-fn feasible(deployment: &Deployment, inside: &str, finding: Finding, change: &str) -> Finding {
-    let path = deployment.root().join(inside);
-    let meta = if inside.is_empty() {
-        files::directory_itself(deployment)
-    } else {
-        files::metadata(deployment, inside).ok().flatten()
-    };
-    let Some(meta) = meta else { return finding };
-    let read_only =
-        rustix::fs::statvfs(&path).is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
-    match Hindrance::of(read_only, meta.uid(), rustix::process::geteuid().as_raw()) {
-        None => finding,
-        Some(Hindrance::ReadOnly) => finding.with_remedy(Remedy::ReadOnly),
-        Some(Hindrance::Owner(owner)) => finding.with_remedy(Remedy::OtherOwner { change, owner }),
-    }
-}
-
-/// The finding about a directory that others on this host can enter. A mode is only advised for one that the helper made.
-pub(crate) fn open_directory(deployment: &Deployment) -> Option<Finding> {
-    let mode = files::directory_itself(deployment)?.mode() & 0o7777;
-    if mode & 0o077 == 0 {
-        return None;
-    }
-    let finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
-    Some(match kind::look(deployment).is_ok_and(|look| look.is_ours_alone()) {
-        true => feasible(deployment, "", finding, "700"),
-        false => finding.with_remedy(Remedy::SharedDirectory),
-    })
-}
-
-/// The finding about files in `data` that are not certificates or keys.
-pub(crate) fn foreign_data(deployment: &Deployment, pair: &[&str]) -> Option<Finding> {
-    let names = kind::foreign_data(deployment, pair);
+/// The finding about files in `data` that are not certificates or keys, by their names.
+pub(crate) fn foreign_data(names: &[String]) -> Option<Finding> {
     if names.is_empty() {
         return None;
     }
     let shown: Vec<String> = names.iter().take(5).map(|name| format!("`data/{name}`")).collect();
     let more = names.len() - shown.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Some(
-        rules::finding(RuleId::DataShared).about(Subject::file(path::DATA)).with(format!("{}{more}", shown.join(", "))),
-    )
-}
-
-/// Findings about who on this host may read or write the keys.
-pub(crate) fn key_modes(deployment: &Deployment) -> Vec<Finding> {
-    let mut found = Vec::new();
-    // The other two are there while the CA is being changed.
-    for key in [path::CA_KEY, path::CA_NEXT_KEY, path::CA_OLD_KEY] {
-        if let Ok(Some(meta)) = files::metadata(deployment, key) {
-            found.extend(exposure(deployment, meta, key, RuleId::KeyReadable, RuleId::KeyWritable));
-        }
-    }
-    if let Ok(Some(meta)) = files::metadata(deployment, path::TLS_KEY)
-        && meta.mode() & 0o022 != 0
-    {
-        let text = format!("`data/tls.key` has mode {:04o}", meta.mode() & 0o7777);
-        // The proxy, another user, reads this one.
-        let finding =
-            rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY)).with_remedy(Remedy::KeyOfProxy);
-        let finding = finding.with(text);
-        found.push(feasible(deployment, path::TLS_KEY, finding, "go-w"));
-    }
-    found
-}
-
-/// The finding about certificates that the proxy's user may not read.
-pub(crate) fn unreadable_certificates(deployment: &Deployment, user: (u32, u32)) -> Option<Finding> {
-    [(path::DATA, 1), (path::TLS_KEY, 4), (path::TLS_CRT, 4)].into_iter().find_map(|(inside, bit)| {
-        let text = denied(deployment, user, inside, bit)?;
-        Some(unreadable(deployment, RuleId::ProxyKeyDenied, inside, text))
-    })
-}
-
-/// The finding `rule` about a file that the proxy's user may not read, or a folder that it may not enter.
-pub(crate) fn unreadable(deployment: &Deployment, rule: RuleId, inside: &str, evidence: String) -> Finding {
-    let finding = rules::finding(rule).about(Subject::file(inside)).with(evidence);
-    feasible(deployment, inside, finding, "a+rX")
-}
-
-/// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
-pub(crate) fn denied(deployment: &Deployment, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
-    let meta = files::metadata(deployment, inside).ok().flatten()?;
-    (!allows(meta, user, bit))
-        .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", meta.mode() & 0o7777, user.0))
-}
-
-/// The same of a file and the folders on the way to it, with the path that is closed.
-pub(crate) fn denied_on_the_way<'a>(
-    deployment: &Deployment,
-    user: (u32, u32),
-    inside: &'a str,
-) -> Option<(&'a str, String)> {
-    let folders = inside.match_indices('/').map(|(at, _)| &inside[..at]);
-    folders
-        .filter_map(|folder| Some((folder, denied(deployment, user, folder, 1)?)))
-        .next()
-        .or_else(|| Some((inside, denied(deployment, user, inside, 4)?)))
-}
-
-/// Whether the proxy's user may do what `bit` says (4 read, 1 enter), as the mode tells.
-pub(crate) fn allows(meta: Meta, user: (u32, u32), bit: u32) -> bool {
-    let (uid, gid) = user;
-    let shift = if meta.uid() == uid {
-        6
-    } else if meta.gid() == gid {
-        3
-    } else {
-        0
-    };
-    uid == 0 || meta.mode() >> shift & bit != 0
+    let finding = rules::finding(RuleId::DataShared).about(Subject::file(path::DATA));
+    Some(finding.with(format!("{}{more}", shown.join(", "))))
 }
 
 #[cfg(test)]

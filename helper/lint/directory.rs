@@ -5,24 +5,14 @@ use super::secrets;
 use crate::answer::{Finding, Skipped, Subject};
 use crate::check::Outcome;
 use crate::deployment::{modes, path, scaffold};
-use crate::model::mounts::Mounted;
-use crate::model::pair::PairFile;
+use crate::model::mounts::{MountSource, Mounted};
 use crate::model::token::TokenOrigin;
 use crate::os::git::GitState;
 use crate::rules::{self, RuleId};
 
 pub(super) fn is_closed(facts: &Facts) -> Outcome {
-    let mounts = facts.found.mounts(&facts.services.proxy);
-    let has_data = mounts.iter().any(|mount| mount.bind() == Some(path::DATA));
-    let (cert, key) = &facts.pair;
-    let inside = |place: &PairFile| match place {
-        PairFile::Inside(place) => Some(place.clone()),
-        PairFile::Unseen(_) | PairFile::Nowhere => None,
-    };
-    let pair: Vec<String> = [cert, key].into_iter().filter_map(inside).collect();
-    let pair: Vec<&str> = pair.iter().map(String::as_str).collect();
-    let foreign = has_data.then(|| modes::foreign_data(&facts.deployment, &pair)).into_iter().flatten();
-    modes::open_directory(&facts.deployment).into_iter().chain(foreign).collect::<Vec<Finding>>().into()
+    let foreign = modes::foreign_data(&facts.foreign_data);
+    facts.places.open_directory().into_iter().chain(foreign).collect::<Vec<Finding>>().into()
 }
 
 pub(super) fn env_is_readable(facts: &Facts) -> Outcome {
@@ -49,9 +39,9 @@ pub(super) fn env_is_there(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn env_is_closed(facts: &Facts) -> Outcome {
-    match modes::env_mode(&facts.deployment) {
+    match facts.places.env_mode() {
         Ok(found) => found.into(),
-        Err(error) => Outcome::Skip(error.to_string()),
+        Err(why) => Outcome::Skip(why.to_owned()),
     }
 }
 
@@ -70,7 +60,7 @@ pub(super) fn secrets_stay_out_of_git(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn keys_are_closed(facts: &Facts) -> Outcome {
-    modes::key_modes(&facts.deployment).into()
+    facts.places.key_modes().into()
 }
 
 /// Docker makes an empty directory where the source of a bind mount is missing, and says nothing.
@@ -87,11 +77,10 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
         if known.contains(&source.as_str()) || source.contains('$') || source.starts_with('~') {
             return None;
         }
-        let place = facts.deployment.path(source);
-        let what = match std::fs::metadata(&place) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "does not exist",
-            Ok(meta) if meta.is_dir() && is_file_name(&mount.target) && is_empty(&place) => "is an empty directory",
-            Ok(_) | Err(_) => return None,
+        let what = match facts.mounted.get(source)? {
+            MountSource::Missing => "does not exist",
+            MountSource::EmptyFolder if is_file_name(&mount.target) => "is an empty directory",
+            MountSource::EmptyFolder => return None,
         };
         let said = format!("service `{service}` mounts `{source}`, which {what}");
         Some(rules::finding(RuleId::MountMissing).about(Subject::service(service)).with(said))
@@ -113,8 +102,4 @@ const MOST: usize = 20;
 fn is_file_name(target: &str) -> bool {
     let name = target.rsplit('/').next().unwrap_or_default();
     name.trim_start_matches('.').contains('.')
-}
-
-fn is_empty(directory: &std::path::Path) -> bool {
-    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -1,22 +1,31 @@
 //! What the checks of a deployment look at, read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
+#[cfg(test)]
+use std::path::Path;
 
 use crate::answer::Error;
 use crate::caller::Caller;
 use crate::certs::file::File;
 use crate::certs::{Files, Judged, Purpose};
+#[cfg(test)]
+use crate::deployment::TokenState;
 use crate::deployment::env_file::EnvFile;
-use crate::deployment::{Deployment, path};
+use crate::deployment::modes::Places;
+use crate::deployment::{Deployment, kind, path};
+use crate::engine::client::Passed;
 use crate::model::compose::{self, Asked};
 use crate::model::current::{self, Current};
+use crate::model::environment;
 use crate::model::found::Found;
+use crate::model::mounts::{MountSource, Mounted};
 use crate::model::packages::Unbounded;
 use crate::model::pair::{self, PairFile};
 use crate::model::roles::Roles;
 use crate::model::runs::{self, Listening};
-use crate::model::token::{self, AgentToken};
+use crate::model::stack::FileIn;
+use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 use crate::privileges::{Privileges, consent};
@@ -25,6 +34,7 @@ use crate::rules::Absence;
 /// Everything that the checks ask for.
 #[derive(Debug)]
 pub(crate) struct Facts {
+    /// Where it was read. The checks open nothing: what they ask is in the other fields.
     pub(crate) deployment: Deployment,
     pub(super) caller: Caller,
     /// What the directory says; what the services get, as Compose says where it answers.
@@ -33,8 +43,18 @@ pub(crate) struct Facts {
     pub(crate) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
-    /// What Compose makes of them.
+    /// What Compose makes of the files.
     pub(super) asked: Asked,
+    /// Variables that only the calling shell has.
+    pub(super) passed: Passed,
+    /// Modes and owners, also of every file inside the directory that the containers read by a setting.
+    pub(super) places: Places,
+    /// Sources of bind mounts that are missing or empty, as they are written.
+    pub(super) mounted: BTreeMap<String, MountSource>,
+    /// Names of what else is in `data`, where the proxy can read all of it.
+    pub(super) foreign_data: Vec<String>,
+    /// Links to the pair that lead nowhere in the proxy's container: the link, and what it says.
+    pub(super) dead_links: Vec<(String, String)>,
     /// The roles of the services.
     pub(crate) roles: Roles,
     /// Where the server certificate and its key lie.
@@ -47,7 +67,7 @@ pub(crate) struct Facts {
     /// Services that may install a version of `mcp` that their scripts do not work with.
     pub(super) unbounded: Vec<Unbounded>,
     /// What the stack may do to this host only when a person wants it.
-    privileges: Privileges,
+    pub(crate) privileges: Privileges,
     /// Whether a person does.
     pub(super) is_allowed: bool,
     /// User and group that the proxy runs as.
@@ -78,13 +98,8 @@ impl Facts {
         let roles = found.roles();
         let token = token::token_of(&found, deployment, caller, roles.agent.as_deref());
         let current = Current::of(deployment, found);
-        let pair = pair::places(deployment, &current.found, roles.proxy.as_deref(), current.gateway.good());
-        let absent_pair = pair::absences(deployment, &current.found, &current.services.proxy, current.gateway.good());
-        let dialled = current.dialled().into_iter();
-        let listening = |service: &str| runs::listening(deployment, &current.found, service);
-        let servers = dialled.map(|service| (service.clone(), listening(&service))).collect();
-        let names = current.found.service_names().into_iter();
-        let unbounded = names.filter_map(|name| Unbounded::of(deployment, &current.found, &name)).collect();
+        let (found, proxy, gateway) = (&current.found, &current.services.proxy, current.gateway.good());
+        let pair = pair::places(deployment, found, roles.proxy.as_deref(), gateway);
         let certificates = current.domain.as_ref().and_then(|domain| {
             let purpose = Purpose { domain, routes: &current.labels(domain), now: caller.now };
             Some(Judged::new(certificate_files(deployment, &pair)?, purpose))
@@ -94,37 +109,67 @@ impl Facts {
             GitState::NoRepository | GitState::Unknown(_) => git.clone(),
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
-        let user = current::proxy_user(&current.found, &current.services.proxy);
-        let privileges = Privileges::of(&current.found, deployment);
-        let is_allowed = !privileges.facts.is_empty() && consent::is_given(deployment, &privileges.digest, caller);
+        let listening = |service: String| (service.clone(), runs::listening(deployment, found, &service));
+        let unbounded = |service: String| Unbounded::of(deployment, found, &service);
+        let privileges = Privileges::of(found, deployment);
         Self {
+            passed: environment::passed(deployment, found, caller),
+            places: places(deployment, &current, &pair, &token.origin),
+            mounted: mounted(deployment, found),
+            foreign_data: foreign_data(deployment, found, proxy, &pair),
+            dead_links: pair::links_to_nowhere(deployment, found, proxy, gateway),
+            absent_pair: pair::absences(deployment, found, proxy, gateway),
+            servers: current.dialled().into_iter().map(listening).collect(),
+            unbounded: found.service_names().into_iter().filter_map(unbounded).collect(),
+            user: current::proxy_user(found, proxy),
+            is_allowed: !privileges.facts.is_empty() && consent::is_given(deployment, &privileges.digest, caller),
             deployment: deployment.clone(),
             caller: caller.clone(),
-            current,
             token,
             git,
             git_key,
             asked,
             roles,
             pair,
-            absent_pair,
             certificates,
-            servers,
-            unbounded,
             privileges,
-            is_allowed,
-            user,
+            current,
+        }
+    }
+
+    /// Files of a stack as texts, without a directory around them: it has no certificate, no token and no `.env`.
+    #[cfg(test)]
+    pub(super) fn of_texts(compose: &str, gateway: &str) -> Self {
+        let found = Found::of_text(compose);
+        let current = Current::of_texts(found, gateway);
+        Self {
+            token: AgentToken { origin: TokenOrigin::Nowhere, state: TokenState::Missing },
+            roles: current.found.roles(),
+            deployment: Deployment::at(Path::new("/nowhere")),
+            caller: Caller::with_env(&[]),
+            git: GitState::NoRepository,
+            git_key: None,
+            asked: Asked::Unasked("there is no Compose".into()),
+            passed: Passed::default(),
+            places: Places::default(),
+            mounted: BTreeMap::new(),
+            foreign_data: Vec::new(),
+            dead_links: Vec::new(),
+            pair: (PairFile::Nowhere, PairFile::Nowhere),
+            absent_pair: [None, None],
+            certificates: None,
+            servers: BTreeMap::new(),
+            unbounded: Vec::new(),
+            privileges: Privileges::default(),
+            is_allowed: false,
+            user: current::IMAGE_USER,
+            current,
         }
     }
 
     /// What `.env` says.
     pub(crate) fn env(&self) -> Option<&EnvFile> {
         self.found.env()
-    }
-
-    /// What the stack may do to this host only when a person wants it.
-    pub(crate) fn privileges(&self) -> &Privileges {
-        &self.privileges
     }
 
     /// Name of the Compose project.
@@ -136,6 +181,51 @@ impl Facts {
     pub(super) fn lacks_proxy(&self) -> bool {
         self.found.is_known() && !self.found.includes_others() && self.roles.proxy.is_none()
     }
+}
+
+/// Looks at every file inside the directory that a container reads by a setting.
+fn places(
+    deployment: &Deployment,
+    current: &Current,
+    (cert, key): &(PairFile, PairFile),
+    token: &TokenOrigin,
+) -> Places {
+    let pair = [cert, key].into_iter().filter_map(PairFile::inside).map(str::to_owned);
+    let of_token = match token {
+        TokenOrigin::File(place) => Some(place.clone()),
+        _ => None,
+    };
+    let tls = current.gateway.good().and_then(|gateway| gateway.upstream.as_ref()?.tls.as_ref()?.ca_file.as_ref());
+    let upstream_ca = tls.and_then(|file| match current.found.file_in(&current.services.proxy, file) {
+        FileIn::Host(place) => files::inside(&place),
+        FileIn::Text(_) | FileIn::Variable(_) | FileIn::Volume(_) | FileIn::Image => None,
+    });
+    let further = pair.chain([current.gateway_path.clone()]).chain(of_token).chain(upstream_ca);
+    Places::look(deployment, further.collect())
+}
+
+fn mounted(deployment: &Deployment, found: &Found) -> BTreeMap<String, MountSource> {
+    let names = found.service_names().into_iter();
+    let sources = names.flat_map(|service| found.mounts(&service)).filter_map(|mount| match mount.source {
+        Mounted::Bind(source) => Some(source),
+        Mounted::Volume(_) | Mounted::Other => None,
+    });
+    let sources: BTreeSet<String> = sources.collect();
+    let look = |source: String| Some((source.clone(), MountSource::look(&deployment.path(&source))?));
+    sources.into_iter().filter_map(look).collect()
+}
+
+fn foreign_data(
+    deployment: &Deployment,
+    found: &Found,
+    proxy: &str,
+    (cert, key): &(PairFile, PairFile),
+) -> Vec<String> {
+    if !found.mounts(proxy).iter().any(|mount| mount.bind() == Some(path::DATA)) {
+        return Vec::new();
+    }
+    let pair: Vec<&str> = [cert, key].into_iter().filter_map(PairFile::inside).collect();
+    kind::foreign_data(deployment, &pair)
 }
 
 /// The certificates and keys, those of the server from where the proxy has them; `None` where they cannot be seen.

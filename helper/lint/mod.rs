@@ -10,4 +10,6 @@ mod reach;
 pub(crate) mod routes;
 pub(crate) mod secrets;
 mod stack;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;

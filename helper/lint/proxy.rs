@@ -5,11 +5,9 @@ use super::facts::Facts;
 use crate::answer::{Finding, Severity, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
-use crate::deployment::modes;
 use crate::model::current::{GatewayFile, NoDomain};
-use crate::model::pair::{self, PairFile};
+use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
-use crate::os::files;
 use crate::redact::names;
 use crate::rules::{self, Remedy, RuleId};
 
@@ -168,23 +166,18 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     }
     let mut findings = Vec::new();
     let (cert, key) = &facts.pair;
-    let place = |place: &PairFile| match place {
-        PairFile::Inside(path) => Some(path.clone()),
-        PairFile::Unseen(_) | PairFile::Nowhere => None,
-    };
-    let pair = [place(key), place(cert)];
-    let pair = pair.iter().flatten();
-    let mut denied = pair.filter_map(|path| modes::denied_on_the_way(&facts.deployment, facts.user, path));
+    let mut pair = [key, cert].into_iter().filter_map(PairFile::inside);
+    let denied = pair.find_map(|path| facts.places.denied_on_the_way(facts.user, path));
     // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
     let is_set_up = facts.token.origin == TokenOrigin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };
-    findings.extend(denied.next().map(|(path, text)| {
-        modes::unreadable(&facts.deployment, RuleId::ProxyKeyDenied, path, text).with_severity(severity)
-    }));
+    findings.extend(
+        denied.map(|(path, text)| facts.places.unreadable(RuleId::ProxyKeyDenied, path, text).with_severity(severity)),
+    );
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
-        && let Some(text) = modes::denied(&facts.deployment, facts.user, &facts.gateway_path, 4)
+        && let Some(text) = facts.places.denied(facts.user, &facts.gateway_path, 4)
     {
-        findings.push(modes::unreadable(&facts.deployment, RuleId::ProxyConfigDenied, &facts.gateway_path, text));
+        findings.push(facts.places.unreadable(RuleId::ProxyConfigDenied, &facts.gateway_path, text));
     }
     findings.into()
 }
@@ -222,30 +215,23 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
 
 /// Links to the pair that lead nowhere in the proxy's container, whatever they lead to on this host.
 fn links_to_nowhere(facts: &Facts) -> Vec<Finding> {
-    let Some(tls) = facts.gateway.good().and_then(|gateway| gateway.tls.as_ref()) else { return Vec::new() };
-    let named = [&tls.cert_file, &tls.key_file].into_iter().flatten();
-    let finding = |path: &String| {
-        let (place, target) = pair::link_to_nowhere(&facts.deployment, &facts.found, &facts.services.proxy, path)?;
-        let (shown, target) = (rules::shown_path(&place), rules::shown_path(&target));
-        let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(&place));
+    let finding = |(place, target): &(String, String)| {
+        let (shown, target) = (rules::shown_path(place), rules::shown_path(target));
+        let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(place));
         let finding = finding.with_remedy(Remedy::LinkOut { path: shown, target });
-        Some(finding.with(format!("`{shown}` is a link to `{target}`, which leads nowhere in the container")))
+        finding.with(format!("`{shown}` is a link to `{target}`, which leads nowhere in the container"))
     };
-    named.filter_map(finding).collect()
+    facts.dead_links.iter().map(finding).collect()
 }
 
 /// A stack that mounts the pair file by file gets directories in their place when it is started too early.
 fn directories(facts: &Facts) -> Vec<Finding> {
     let (cert, key) = &facts.pair;
-    let is_dir = |place: &&PairFile| match place {
-        PairFile::Inside(path) => matches!(files::metadata(&facts.deployment, path), Ok(Some(meta)) if meta.is_dir()),
-        PairFile::Unseen(_) | PairFile::Nowhere => false,
-    };
-    let finding = |place: &PairFile| {
-        let PairFile::Inside(inside) = place else { return None };
+    let is_dir = |inside: &&str| facts.places.at(inside).is_some_and(|place| place.is_dir);
+    let finding = |inside: &str| {
         let text = format!("`{inside}` is a directory: Docker makes one where a mounted file is missing");
         let finding = rules::finding(RuleId::ProxyCertMissing).about(Subject::file(inside)).with(text);
-        Some(finding.with_remedy(Remedy::DirectoryInstead { path: inside }))
+        finding.with_remedy(Remedy::DirectoryInstead { path: inside })
     };
-    [cert, key].into_iter().filter(is_dir).filter_map(finding).collect()
+    [cert, key].into_iter().filter_map(PairFile::inside).filter(is_dir).map(finding).collect()
 }

@@ -12,11 +12,10 @@ use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
-use crate::deployment::modes;
 use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
 use crate::model::current::{self, Current, RouteTarget};
 use crate::model::stack::FileIn;
-use crate::os::files;
+use crate::os::files::inside;
 use crate::rules::{self, Remedy, RuleId};
 
 /// The configuration, where the stack has a proxy that could read it.
@@ -272,16 +271,16 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
     };
     let missing = |said: String| rules::finding(RuleId::UpstreamCaMissing).with(said);
     match facts.found.file_in(&facts.services.proxy, file) {
-        FileIn::Host(place) => match files::inside(&place) {
+        FileIn::Host(place) => match inside(&place) {
             None => {
                 return Outcome::of(
                     findings,
                     vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{place}` is outside of the directory"))],
                 );
             }
-            Some(place) => match files::metadata(&facts.deployment, &place).ok().flatten() {
+            Some(place) => match facts.places.at(&place) {
                 None => findings.push(missing(format!("`{place}` does not exist"))),
-                Some(meta) if meta.is_file() && modes::allows(meta, facts.user, 4) => {}
+                Some(file) if file.is_file && file.allows(facts.user, 4) => {}
                 Some(_) => findings.push(missing(format!("`{place}` is not readable for the proxy"))),
             },
         },

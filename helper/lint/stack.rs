@@ -35,7 +35,7 @@ pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn privileges_are_wanted(facts: &Facts) -> Outcome {
-    capped(facts.privileges().findings(facts.is_allowed).into_iter())
+    capped(facts.privileges.findings(facts.is_allowed).into_iter())
 }
 
 pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
@@ -126,8 +126,7 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
 
 /// A value that only this shell has is gone after a reboot, and for cron.
 pub(super) fn variables_stay(facts: &Facts) -> Outcome {
-    let passed = environment::passed(&facts.deployment, &facts.found, &facts.caller);
-    environment::finding(&passed).into()
+    environment::finding(&facts.passed).into()
 }
 
 pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {

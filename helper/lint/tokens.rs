@@ -3,11 +3,10 @@
 use super::facts::Facts;
 use super::secrets;
 use crate::answer::{Finding, Subject};
-use crate::deployment::{TokenState, env_file, modes};
+use crate::deployment::{TokenState, env_file};
 use crate::model::current::{MOUNTS, ids};
 use crate::model::found::Found;
 use crate::model::token::{AgentToken, TokenOrigin};
-use crate::os::files;
 use crate::redact::names;
 use crate::rules::{self, Absent, Remedy, RuleId};
 
@@ -89,11 +88,10 @@ fn unset(finding: Finding, name: &str) -> Finding {
 pub(super) fn unreadable(facts: &Facts) -> Option<Finding> {
     let TokenOrigin::File(place) = &facts.token.origin else { return None };
     let agent = facts.roles.agent.as_deref()?;
-    let meta = files::metadata(&facts.deployment, place).ok().flatten()?;
+    let file = facts.places.at(place)?;
     let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
-    (!modes::allows(meta, user, 4)).then(|| {
-        let mode = meta.mode() & 0o7777;
-        let said = format!("`{place}` has mode {mode:04o}, and `{agent}` runs as user {}", user.0);
+    (!file.allows(user, 4)).then(|| {
+        let said = format!("`{place}` has mode {:04o}, and `{agent}` runs as user {}", file.mode, user.0);
         let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place));
         finding.with_remedy(Remedy::ClosedToken).with(said)
     })

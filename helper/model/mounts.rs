@@ -16,6 +16,29 @@ pub(crate) enum Mounted {
     Other,
 }
 
+/// What Docker makes a folder of, without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MountSource {
+    /// Nothing is there.
+    Missing,
+    /// A folder without a file, as Docker makes it in place of a missing source.
+    EmptyFolder,
+}
+
+impl MountSource {
+    /// Looks at a path of this host; `None` for what can be mounted.
+    pub(crate) fn look(place: &Path) -> Option<Self> {
+        match std::fs::metadata(place) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(Self::Missing),
+            Ok(meta) if meta.is_dir() => {
+                let is_empty = std::fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none());
+                is_empty.then_some(Self::EmptyFolder)
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+}
+
 /// One entry of `volumes:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {

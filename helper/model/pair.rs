@@ -22,6 +22,16 @@ pub(crate) enum PairFile {
     Nowhere,
 }
 
+impl PairFile {
+    /// Its path inside the directory.
+    pub(crate) fn inside(&self) -> Option<&str> {
+        match self {
+            Self::Inside(path) => Some(path),
+            Self::Unseen(_) | Self::Nowhere => None,
+        }
+    }
+}
+
 /// Where the certificate and the key lie that a configuration names; those of the layout where it names none, or where
 /// there is no configuration yet.
 pub(crate) fn places(
@@ -85,14 +95,21 @@ fn on_this_host(deployment: &Deployment, file: FileIn) -> PairFile {
     }
 }
 
-/// A link in a mounted folder that leads to nothing in the container of a service: its path inside the directory, and
-/// what it says. Docker follows a link on the host only where it is itself what is mounted.
-pub(crate) fn link_to_nowhere(
+/// The links to the pair that lead nowhere in the container of a service.
+pub(crate) fn links_to_nowhere(
     deployment: &Deployment,
     found: &Found,
     service: &str,
-    named: &str,
-) -> Option<(String, String)> {
+    gateway: Option<&Gateway>,
+) -> Vec<(String, String)> {
+    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
+    let named = tls.into_iter().flat_map(|tls| [&tls.cert_file, &tls.key_file]).flatten();
+    named.filter_map(|path| link_to_nowhere(deployment, found, service, path)).collect()
+}
+
+/// A link in a mounted folder that leads to nothing in the container of a service: its path inside the directory, and
+/// what it says. Docker follows a link on the host only where it is itself what is mounted.
+fn link_to_nowhere(deployment: &Deployment, found: &Found, service: &str, named: &str) -> Option<(String, String)> {
     let FileIn::Host(first) = found.file_in(service, named) else { return None };
     let first = files::inside(&first)?;
     if found.mounts(service).iter().any(|mount| mount.bind() == Some(first.as_str())) {

@@ -22,7 +22,7 @@ use crate::rules::{self, Evidence, Finding, Gap, RuleId, Severity, Subject};
 const MOST_PLACED: usize = 100;
 
 /// All dangerous facts of a deployment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Privileges {
     /// The facts, each with the file and the line that it comes from, where one is known.
     pub(crate) facts: Vec<(Privilege, Option<(String, usize)>)>,

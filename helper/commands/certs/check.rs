@@ -11,7 +11,8 @@ use crate::certs::handshake::{Handshakes, rehearse};
 use crate::certs::judged::Horizon;
 use crate::certs::rotation::Stage;
 use crate::certs::{CertificateInfo, Files, Judged};
-use crate::deployment::{Deployment, modes, path};
+use crate::deployment::modes::Places;
+use crate::deployment::{Deployment, path};
 use crate::model::current::{self, Current};
 use crate::model::pair::ProxyPair;
 use crate::rules::{self, RuleId};
@@ -159,10 +160,11 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
 
 /// Adds who may do what with the files.
 fn add_access(judged: &mut Judged, deployment: &Deployment, current: &Current) -> [RequirementRow; 2] {
-    judged.findings.extend(modes::open_directory(deployment));
-    let keys = modes::key_modes(deployment);
+    let places = Places::of_layout(deployment);
+    judged.findings.extend(places.open_directory());
+    let keys = places.key_modes();
     let user = current::proxy_user(&current.found, &current.services.proxy);
-    let proxy = Vec::from_iter(modes::unreadable_certificates(deployment, user));
+    let proxy = Vec::from_iter(places.unreadable_certificates(user));
     let rows = [
         RequirementRow::access("key-modes", "only their owner can read ca.key, or write either key", &keys),
         RequirementRow::access("proxy-may-read", "the proxy's user can read tls.crt and tls.key", &proxy),

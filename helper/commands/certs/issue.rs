@@ -8,7 +8,8 @@ use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::certs::CertificateInfo;
 use crate::certs::provision::{self, Issued, Lives};
-use crate::deployment::{Deployment, modes, path};
+use crate::deployment::modes::Places;
+use crate::deployment::{Deployment, path};
 use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::steps;
@@ -62,7 +63,7 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let data = IssueData { files, ca: judged.ca_with_pem(), server: judged.server };
     let mut report = Report::new(summary, data);
     report.findings = judged.findings;
-    report.findings.extend(modes::open_directory(deployment));
+    report.findings.extend(Places::of_layout(deployment).open_directory());
     report.skipped = judged.skipped;
     if created > 0 {
         report.next.push(steps::register_step(deployment, path::CA_CRT));

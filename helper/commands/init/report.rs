@@ -10,8 +10,9 @@ use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
 use crate::certs::{Files, Judged, Purpose};
 use crate::commands::kept::{CertificateShort, token_name};
+use crate::deployment::modes::{self, Places};
 use crate::deployment::token::TokenStateName;
-use crate::deployment::{Deployment, Domain, Maker, Replica, kind, modes, scaffold};
+use crate::deployment::{Deployment, Domain, Maker, Replica, kind, scaffold};
 use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::render::plan::Diff;
@@ -140,8 +141,8 @@ fn findings(
     let mut findings = if judged.facts.files.is_empty() { Vec::new() } else { judged.findings.clone() };
     findings.extend(made.into_iter().filter(|f| !judged.findings.iter().any(|known| known.id == f.id)));
     findings.extend(current.found.env().and_then(scaffold::env_fault));
-    findings.extend(modes::open_directory(deployment));
-    findings.extend(modes::foreign_data(deployment, &[]));
+    findings.extend(Places::of_layout(deployment).open_directory());
+    findings.extend(modes::foreign_data(&kind::foreign_data(deployment, &[])));
     if !domain.is_usual() {
         findings.push(rules::finding(RuleId::DomainUnusual).with(format!("the domain is {domain}")));
     }
