@@ -2,7 +2,7 @@
 
 use super::absent;
 use super::facts::Facts;
-use crate::answer::{Finding, Severity, Subject};
+use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
 use crate::model::current::{GatewayFile, NoDomain};
@@ -202,7 +202,13 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
     if matches!(cert, PairFile::Nowhere) || matches!(key, PairFile::Nowhere) {
         return findings.into();
     }
-    let Some(judged) = &facts.certificates else { return Outcome::Skip("the tunnel's domain is not known".into()) };
+    let Some(judged) = &facts.certificates else {
+        let why = "the tunnel's domain is not known";
+        return match findings.is_empty() {
+            true => Outcome::Skip(why.into()),
+            false => Outcome::of(findings, vec![Skipped::new(RuleId::TlsBadCert, why)]),
+        };
+    };
     // What a directory in a file's place cannot say is explained already.
     if !findings.is_empty() {
         let kept = judged.findings.iter().filter(|f| f.severity == Severity::Error && f.id == RuleId::CaMissing);
