@@ -29,7 +29,7 @@ impl Place {
             mode: meta.mode() & 0o7777,
             uid: meta.uid(),
             gid: meta.gid(),
-            is_read_only: rustix::fs::statvfs(&deployment.path(inside)).is_ok_and(read_only),
+            is_read_only: rustix::fs::statvfs(deployment.path(inside)).is_ok_and(read_only),
         }
     }
 
