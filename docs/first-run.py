@@ -2,7 +2,7 @@
 
     cargo build --release && pip install rich==14.1.0 && python3 docs/first-run.py target/release/mcp-tunnels-helper
 
-Runs in a home directory of its own, whose path is shown as `~`.
+Runs in a separate home directory, whose path is shown as `~`.
 """
 
 import os

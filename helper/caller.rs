@@ -60,7 +60,7 @@ impl Caller {
     /// Reads clock, environment and own path of the running process.
     pub(crate) fn from_process() -> Self {
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-        // Whatever a program prints of its environment shows no secret of this shell.
+        // A program that prints its environment shows no secret of this shell.
         for (name, value) in &env {
             if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
                 && redact::is_secret(name)
@@ -143,7 +143,7 @@ impl Caller {
     }
 }
 
-/// A word quoted for POSIX sh. What is not UTF-8 cannot stand in JSON: it is shown lossily.
+/// A word quoted for POSIX sh. JSON cannot hold what is not UTF-8: it is shown lossily.
 pub(crate) fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     shlex::try_quote(&text).map_or_else(|_| format!("'{}'", text.replace('\0', "").replace('\'', r"'\''")), Into::into)

@@ -180,6 +180,80 @@ fn every_fix_is_in_a_table() {
     assert_eq!(own_fixes("a.fix =\n    format!(\"x\"); b.fix = row.fix; c.fix = \"y\".into();").len(), 2);
 }
 
+/// Words that are archaic, translated or riddles, each with the plain one.
+const WORDS: &[(&str, &str)] = &[
+    ("anew", "again"),
+    ("beside", "next to, in addition to"),
+    ("hence", "so"),
+    ("in clear", "in plain text"),
+    ("lies", "is"),
+    ("lives in", "runs in"),
+    ("lives on", "runs on"),
+    ("lives with", "runs with"),
+    ("mend", "fix"),
+    ("nobody", "name the program"),
+    ("somebody", "name the program or the person"),
+    ("thereof", "of it"),
+    ("thus", "so"),
+    ("upon", "on"),
+    ("whence", "from where"),
+    ("whichever", "which"),
+    ("whoever", "name the person"),
+    ("belong into", "belong in"),
+    ("belongs into", "belongs in"),
+    (", else ", ", otherwise"),
+    (", else.", ", otherwise"),
+];
+/// What other programs print, and texts that break readers.
+const FOREIGN_WORDS: &[&str] = &["logs/", "properties/", "redact/", "shape.rs"];
+
+/// The prose of a line: its comment, otherwise what is between quotes.
+fn prose(line: &str) -> String {
+    match line.find("//") {
+        Some(at) if line[..at].matches('"').count() % 2 == 0 => line[at..].to_owned(),
+        _ => line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn odd_words(text: &str) -> Vec<&'static str> {
+    let lower = text.to_lowercase();
+    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let is_word = |at: usize, word: &str| {
+        let (before, after) = (lower[..at].chars().next_back(), lower[at + word.len()..].chars().next());
+        !(is_letter(before) && is_letter(word.chars().next())
+            || is_letter(after) && is_letter(word.chars().next_back()))
+    };
+    let has = |word: &str| lower.match_indices(word).any(|(at, _)| is_word(at, word));
+    WORDS.iter().map(|(word, _)| *word).filter(|word| has(word)).collect()
+}
+
+#[test]
+fn prose_is_plain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut wrong = Vec::new();
+    let mut read = |name: &str, text: &str| {
+        for (at, line) in text.lines().enumerate() {
+            let line = if name.ends_with(".rs") { prose(line) } else { line.to_owned() };
+            let plain = |word: &str| WORDS.iter().find(|(odd, _)| *odd == word).map_or("", |(_, plain)| plain);
+            wrong
+                .extend(odd_words(&line).into_iter().map(|word| format!("{name}:{}: {word}: {}", at + 1, plain(word))));
+        }
+    };
+    for source in sources().iter().filter(|source| !FOREIGN_WORDS.iter().any(|path| source.path.starts_with(path))) {
+        read(&format!("helper/{}", source.path), &source.code);
+    }
+    for folder in ["", "docs", "commands", "helper/config/sample", "helper/export/helm"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ["md", "py", "txt", "sh"].iter().any(|known| ending == *known)) {
+                read(path.strip_prefix(root).unwrap().to_str().unwrap(), &fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "say it plainly: {wrong:#?}");
+    assert_eq!(odd_words("// Made anew, else it hangs; a recommended thusness."), ["anew", ", else "]);
+}
+
 #[test]
 fn the_shape_is_read_as_it_is_written() {
     let code = "fn a() {\n    x();\n}\n\nimpl B {\n    pub(crate) const fn c(\n        d: u8,\n    ) -> u8 {\n        d\n    }\n}\nfn e() {}\n";

@@ -135,7 +135,6 @@ impl Error {
         }
     }
 
-    /// What to do.
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::Usage(_) => "run `mcp-tunnels-helper --help`, or `mcp-tunnels-helper schema` for every request".into(),

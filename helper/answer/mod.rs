@@ -190,7 +190,7 @@ pub(crate) struct ErrorText {
 
 /// Turns what a command found, or its failure, into the one JSON object and the status that gives the exit code.
 ///
-/// Every string passes the redaction gate: whatever a message quotes, no token and no key leaves the process.
+/// Every string passes the redaction gate, so that no token and no key leaves the process in a quotation.
 pub(crate) fn finish<D: Serialize>(
     command: &str,
     result: Result<Report<D>, Error>,

@@ -19,7 +19,6 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// A field of the request that a flag gave.
 #[derive(Debug)]
 pub(crate) struct Flag {
-    /// Name of the field.
     pub(crate) field: String,
     /// Name of the flag, without dashes.
     pub(crate) flag: String,
@@ -92,7 +91,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| explain(&error))
 }
 
-/// How serde begins what it says itself, without the name of a field; everything else is of our own types.
+/// How serde's own messages begin, which do not name the field; all others are of our types.
 const OF_VALUES: [&str; 3] = ["invalid type", "invalid value", "invalid length"];
 const OF_FIELDS: [&str; 4] = ["unknown field", "unknown variant", "missing field", "duplicate field"];
 
@@ -134,7 +133,6 @@ pub(crate) enum Change<T> {
     Keep,
     /// `null`.
     Reset,
-    /// A value.
     Set(T),
 }
 

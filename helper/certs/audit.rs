@@ -142,7 +142,6 @@ pub(crate) struct Requirement {
     pub(crate) optional: Option<Optional>,
     /// What ends a failure of this row, where that is not what the rule's row says.
     pub(crate) fix: Option<&'static str>,
-    /// The test.
     pub(crate) test: fn(&CertFacts) -> Tested,
 }
 
@@ -255,7 +254,6 @@ impl Tested {
 /// One requirement with its verdict.
 #[derive(Clone)]
 pub(crate) struct Checked {
-    /// The requirement.
     pub(crate) of: &'static Requirement,
     /// The outcome.
     pub(crate) verdict: Tested,

@@ -15,7 +15,6 @@ pub(super) const CONTEXT_1: u8 = 0xa1;
 pub(super) struct Element<'a> {
     /// The first identifier byte; multi-byte tags are refused, nothing here has them.
     pub(super) tag: u8,
-    /// The value.
     pub(super) content: &'a [u8],
     /// Tag, length and value.
     pub(super) whole: &'a [u8],
@@ -42,7 +41,7 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
-    /// The next element, whatever its tag.
+    /// The next element, of any tag.
     pub(super) fn any(&mut self) -> Option<Element<'a>> {
         let (&tag, rest) = self.0.split_first()?;
         if tag & 0x1f == 0x1f {
@@ -70,7 +69,7 @@ impl<'a> Reader<'a> {
         self.any().filter(|e| e.tag == tag)
     }
 
-    /// The next element if it has this tag, else nothing is read.
+    /// The next element if it has this tag; otherwise nothing is read.
     pub(super) fn optional(&mut self, tag: u8) -> Option<Element<'a>> {
         if self.0.first() == Some(&tag) { self.any() } else { None }
     }

@@ -59,7 +59,6 @@ impl<T: Content> File<T> {
         T::parse(bytes).map_or_else(Self::Faulty, Self::Good)
     }
 
-    /// Reads a file of the deployment.
     pub(crate) fn read(deployment: &Deployment, inside: &str) -> Self {
         match files::read(deployment, inside) {
             Ok(None) => Self::Absent,
@@ -145,7 +144,6 @@ impl CertificateFile {
 /// A private key file with the outcome of loading the key.
 #[derive(Debug)]
 pub(crate) struct KeyFile {
-    /// The key.
     pub(crate) key: Key,
     /// Whether this program can sign with it; for the kinds that it can use, this proves that both halves belong together.
     pub(crate) loads: Result<(), KeyFault>,
@@ -164,9 +162,7 @@ impl Content for KeyFile {
 /// Paths of the certificate and key of a CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CaFiles {
-    /// The certificate.
     pub(crate) certificate: &'static str,
-    /// Its key.
     pub(crate) key: &'static str,
 }
 

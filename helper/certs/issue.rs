@@ -72,7 +72,6 @@ impl From<rcgen::Error> for IssueError {
 pub(crate) struct SecretPem(String);
 
 impl SecretPem {
-    /// The PEM text.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -257,7 +256,7 @@ impl Ca {
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_identifier_method = KeyIdMethod::PreSpecified(key_identifier(&key));
-        // Written by hand: rcgen would take it from an issuer of its own making.
+        // Written by hand: rcgen would take it from an issuer that it made itself.
         params.custom_extensions = vec![authority_key_identifier(&self.key_id)];
         let issuer = Issuer::new(CertificateParams::default(), Draft(&self.key));
         let draft = params.signed_by(&key, &issuer)?;

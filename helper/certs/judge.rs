@@ -13,7 +13,7 @@ use crate::hash::hex;
 /// Why Go finds no block in a file in which we find one.
 pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
 
-/// Whether there is such a file, whatever is in it.
+/// Whether the file exists.
 pub(super) fn present<T>(file: &File<T>) -> Tested {
     match file {
         File::Absent => Tested::fail("it does not exist"),

@@ -111,7 +111,6 @@ pub(crate) struct Judged {
     pub(crate) met: usize,
     /// Every requirement.
     pub(crate) rows: Vec<Checked>,
-    /// What was judged.
     pub(crate) facts: CertFacts,
 }
 
@@ -154,7 +153,6 @@ impl Judged {
         self.findings.iter().any(|f| f.severity == Severity::Error)
     }
 
-    /// A finding of this rule.
     pub(crate) fn finding(&self, rule: RuleId) -> Option<&Finding> {
         self.findings.iter().find(|f| f.id == rule)
     }
@@ -189,7 +187,7 @@ fn ending(rule: RuleId, file: &str, info: Option<&CertificateInfo>, horizon: Hor
 /// The note about harmless text in `ca.crt`; a secret in it fails a requirement.
 fn other_text(facts: &CertFacts) -> Option<Finding> {
     let file = facts.files.ca.good().filter(|file| file.other_text > 0 && !file.holds_secret)?;
-    let text = format!("`data/ca.crt`: {} beside the certificate", count(file.other_text as i64, "byte"));
+    let text = format!("`data/ca.crt`: {} in addition to the certificate", count(file.other_text as i64, "byte"));
     Some(rules::finding(RuleId::CaExtraText).with_severity(Severity::Note).with(text))
 }
 

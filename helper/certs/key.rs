@@ -278,7 +278,6 @@ impl Key {
         &self.pkcs8
     }
 
-    /// What kind of key it is.
     pub(crate) fn kind(&self) -> &KeyKind {
         &self.kind
     }

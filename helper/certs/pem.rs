@@ -67,7 +67,6 @@ pub(crate) enum PemFault {
 /// The labels that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Label {
-    /// A certificate.
     Certificate,
     /// A signing request, under either of its two labels.
     Request,

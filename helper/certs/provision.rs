@@ -13,9 +13,7 @@ use crate::rules::{self, RuleId};
 /// Lives of new certificates, in days.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lives {
-    /// Of the server certificate.
     pub(crate) server: u32,
-    /// Of the CA.
     pub(crate) ca: u32,
 }
 
@@ -27,7 +25,7 @@ impl Default for Lives {
 }
 
 impl Lives {
-    /// The lives that a request asks for.
+    /// The validity periods that a request asks for.
     ///
     /// # Errors
     /// `request` for zero, or more than is sensible (10 and 100 years).
@@ -187,7 +185,7 @@ impl Made {
         all.into_iter().filter_map(|(inside, mode, text)| Some((inside, mode, text?))).collect()
     }
 
-    /// The new files beside those that exist.
+    /// The new files together with the existing ones.
     fn beside(&self, mut files: Files) -> Files {
         for (inside, _, text) in self.contents() {
             match inside {

@@ -13,7 +13,7 @@ use crate::rules::{self, Cure, RuleId};
 /// What a renewal is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish {
-    /// Renew whatever is left.
+    /// Renew regardless of the days left.
     pub(crate) force: bool,
     /// Renew when no more days than these are left.
     pub(crate) before_days: u32,
@@ -21,10 +21,8 @@ pub(crate) struct Wish {
     pub(crate) server_days: u32,
 }
 
-/// What to do.
 #[derive(Debug)]
 pub(crate) enum Decision {
-    /// It is not due.
     NotDue,
     /// It would not live longer: the CA ends on the same day.
     EndsWithCa(Finding),
@@ -37,7 +35,6 @@ pub(crate) enum Decision {
         /// What prevents it.
         by: Finding,
     },
-    /// Renew it.
     Renew {
         /// Why it is due.
         reason: String,
@@ -159,13 +156,12 @@ pub(crate) fn sign(files: &Files, ca: CaFiles, purpose: Purpose<'_>, days: u32) 
 /// A new certificate with the verdict over it.
 #[derive(Debug)]
 pub(crate) struct Renewed {
-    /// The certificate.
     pub(crate) made: ServerCertificate,
     /// The verdict; with errors, the certificate must not be used.
     pub(crate) judged: Judged,
 }
 
-/// Issues a certificate and judges it beside the files that exist. Nothing is written.
+/// Issues a certificate and judges it together with the existing files. Nothing is written.
 ///
 /// # Errors
 /// As [`sign`].

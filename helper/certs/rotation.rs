@@ -2,7 +2,7 @@
 //!
 //! The state is the files: `ca-next.*` is a CA that waits to be registered, `ca-old.*` one that waits to be revoked.
 //! A tunnel holds two active CAs, and the proxy reloads its certificate by itself: that is why no call is lost.
-//! No key is ever deleted: what a step drops stays beside it as `NAME.bak-TIME`.
+//! No key is ever deleted: what a step drops is kept as `NAME.bak-TIME`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ pub(crate) struct Rotation<'a> {
 }
 
 impl Rotation<'_> {
-    /// Makes the new CA beside the one in use.
+    /// Makes the new CA and keeps the one in use.
     ///
     /// # Errors
     /// `request` if the step does not fit the stage; `certificate`, reading and writing errors.
@@ -279,7 +279,7 @@ impl Rotation<'_> {
                 "restore the old CA's key as data/ca-old.key, or complete the change with {\"step\":\"finish\"}",
             ));
         }
-        // The new CA beside the old one again, as it was before the switch.
+        // Both CAs again, as before the switch.
         if !self.exists(path::CA_NEXT_CRT)? {
             let new = files::read(self.deployment, path::CA_CRT)?.unwrap_or_default();
             batch::create(self.deployment, path::CA_NEXT_CRT, &new, OPEN_MODE)?;

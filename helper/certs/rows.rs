@@ -49,9 +49,9 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
         ca_file(f, |c| Tested::of(c.private_keys == 0, count(c.private_keys, "private key block")))
     }),
     // Not documented: the file is registered in the Console and mounted into the proxy.
-    row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password beside its certificate", |f| {
+    row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password", |f| {
         ca_file(f, |c| match (c.other_text, c.holds_secret) {
-            (0, _) => Tested::pass("nothing beside the certificate"),
+            (0, _) => Tested::pass("only the certificate"),
             (n, false) => Tested::pass(format!("{} of other text", count(n, "byte"))),
             (n, true) => {
                 Tested::fail(format!("{} of other text; a part of it looks like a token or password", count(n, "byte")))

@@ -14,7 +14,6 @@ use super::key::KeyKind;
 use super::pem::PemFault;
 use crate::hash::sha256_hex;
 
-/// An extension of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Extension<T> {
     /// The certificate does not have it.
@@ -83,7 +82,6 @@ const SIGNATURES: &[(&str, &str, Family, bool)] = &[
     ("2.16.840.1.101.3.4.3.2", "DSA with SHA-256", Family::Other, true),
 ];
 
-/// How a certificate is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SignatureAlgorithm {
     /// `ECDSA with SHA-256`, or the OID of an unknown one.
@@ -134,9 +132,7 @@ pub(crate) struct Details {
     pub(crate) issuer: String,
     /// The subject's DER, to be compared and copied byte for byte.
     pub(crate) subject_der: Vec<u8>,
-    /// The issuer's DER.
     pub(crate) issuer_der: Vec<u8>,
-    /// The kind of key certified.
     pub(crate) key: KeyKind,
     /// The bits of that key.
     pub(crate) public_key: Vec<u8>,
@@ -146,7 +142,6 @@ pub(crate) struct Details {
     pub(crate) not_before: OffsetDateTime,
     /// End of validity, inclusive (RFC 5280 §4.1.2.5).
     pub(crate) not_after: OffsetDateTime,
-    /// How it is signed.
     pub(crate) signature: SignatureAlgorithm,
     /// `CA:TRUE` or `CA:FALSE`.
     pub(crate) basic_constraints: Extension<bool>,
@@ -309,7 +304,7 @@ impl Details {
             (KeyKind::Ed25519, Family::Other) if self.signature.name == "Ed25519" => true,
             (KeyKind::EcdsaP224 | KeyKind::EcdsaP521 | KeyKind::EcdsaOther(_), Family::Ecdsa) => false,
             (KeyKind::Other(_), Family::Other) => false,
-            // One kind of signature, another kind of key: not made by it, whatever verifies.
+            // One kind of signature, another kind of key: not made by it, even if it verifies.
             _ => return Signature::Bad,
         };
         if !verifiable {

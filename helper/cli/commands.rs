@@ -18,7 +18,6 @@ use crate::model::found::Found;
 use crate::os::{lock, settle};
 use crate::{diagnose, preflight};
 
-/// One command.
 pub(crate) struct Command {
     /// The command and its verb, such as `certs check`.
     pub(crate) words: &'static str,
@@ -28,7 +27,6 @@ pub(crate) struct Command {
     pub(crate) example: &'static str,
     /// Schema of what `--json` and the flags take.
     pub(crate) request: fn() -> Schema,
-    /// Schema of the answer.
     pub(crate) answer: fn() -> Schema,
     /// Reads the request and answers it.
     pub(crate) run: fn(&Call, &mut Caller) -> (Value, Status),

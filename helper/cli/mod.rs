@@ -113,7 +113,7 @@ fn is_flag(error: &clap::Error) -> bool {
     matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(name)) if name.starts_with('-'))
 }
 
-/// How to say by flags what was said by words: commands take no words beside their own.
+/// The flags for what was given as words: commands take no positional arguments.
 fn as_flags(words: &str, args: &[OsString]) -> String {
     let Some(row) = COMMANDS.iter().find(|row| row.words == words) else { return String::new() };
     let said: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).filter(|arg| !arg.starts_with('-')).collect();

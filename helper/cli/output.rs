@@ -46,7 +46,7 @@ impl Streams {
     }
 }
 
-/// What the arguments ask for. They are read as they stand, because a line with a mistake in it is answered, too.
+/// What the arguments ask for. They are read before they are parsed, because a line with a mistake is answered, too.
 fn asked(args: &[OsString]) -> Option<Form> {
     let words: Vec<&OsStr> = args.iter().skip(1).map(OsString::as_os_str).take_while(|word| *word != "--").collect();
     let named = |name: &str| {

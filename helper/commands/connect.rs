@@ -24,7 +24,7 @@ use crate::steps;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConnectRequest {
-    /// Path at which the MCP servers answer (the one that is kept of each route, else `mcp`).
+    /// Path at which the MCP servers answer (each route's stored path, otherwise `mcp`).
     path: Option<String>,
     /// Model of the Messages API request.
     model: Option<String>,
@@ -64,7 +64,7 @@ pub(crate) struct ConnectData {
     routes: Vec<RouteCall>,
     /// Whether a container of the stack runs; `null` where docker could not be asked.
     running: Option<bool>,
-    /// What holds for all of them.
+    /// Notes on all routes.
     notes: Vec<&'static str>,
 }
 
@@ -178,7 +178,7 @@ fn checked_model(model: &str) -> Result<&str, Error> {
     Err(Error::request(format!("`{model}` is not the name of a model"), format!("leave it out for {MODEL}")))
 }
 
-/// How to call each route at the path that was asked for, else at the one that is kept of it, and findings about routes
+/// How to call each route at the requested path, otherwise at its stored one, and findings about routes
 /// that cannot be called.
 fn calls(
     routes: BTreeMap<String, String>,

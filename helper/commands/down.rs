@@ -1,4 +1,4 @@
-//! `down`: stops the stack, whatever else is broken.
+//! `down`: stops the stack, even if other parts are broken.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(crate) struct DownData {
     stopped: Vec<String>,
 }
 
-/// The command `down`: whatever else is broken, it stops the stack, as long as its project can be known.
+/// The command: stops the stack as long as its project name is known.
 ///
 /// # Errors
 /// As [`up`].

@@ -31,7 +31,7 @@ pub(crate) struct ExportRequest {
     out: Option<String>,
     /// With `replica`: only this, for a replica that is there already.
     only: Option<Only>,
-    /// With `helm`: also write `secrets.yaml`, which holds the token in clear.
+    /// With `helm`: also write `secrets.yaml`, which holds the token in plain text.
     include_token: bool,
 }
 
@@ -67,13 +67,13 @@ pub(crate) struct ExportData {
     /// The chart that the values are for.
     #[serde(skip_serializing_if = "Option::is_none")]
     chart: Option<Chart>,
-    /// Every route, and how far it can go to a cluster.
+    /// Every route, and whether a cluster can serve it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     routes: Vec<RouteExport>,
     /// Files inside the bundle.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     entries: Vec<String>,
-    /// What does not go along, and why.
+    /// What is left out, and why.
     left_out: Vec<LeftOut>,
 }
 
@@ -202,7 +202,7 @@ fn faulty_routes(findings: Vec<Finding>) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// What does not work here works nowhere else.
+/// A deployment that does not work here does not work on another host.
 fn nothing(data: ExportData, findings: Vec<Finding>, deployment: &Deployment) -> Result<Report<ExportData>, Error> {
     let faults: Vec<Finding> = findings.into_iter().filter(|f| f.severity == Severity::Error).collect();
     let Some(root) = rules::root(&faults) else {

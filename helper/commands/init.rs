@@ -84,7 +84,7 @@ fn make(
     deployment.require_own(caller)?;
     let action = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
-    // Whoever was first while this one waited for the lock has decided.
+    // Another run may have set the domain while this one waited for the lock.
     let (current, writes) = (Current::read(deployment), deployment.writes());
     if let Some(known) = current.known_domain()?
         && known != *domain
@@ -110,7 +110,7 @@ fn make(
     let found = if deployment.writes() == writes { current.found.clone() } else { Found::read(deployment) };
     let faults = found.faults();
     if !faults.is_empty() {
-        // Nothing sensible can be written beside a compose file that cannot be read.
+        // A compose file that cannot be read may need other files than ours.
         made.findings.extend(faults);
     } else if !settings.is_empty() || has_stack {
         let mode = Mode { verbose, ..Mode::default() };

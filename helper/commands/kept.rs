@@ -58,7 +58,7 @@ impl Kept {
     }
 }
 
-/// The state of the token that cloudflared gets, wherever the stack has it from.
+/// The state of the token that cloudflared gets, from any source.
 pub(super) fn token_name(found: &Found, deployment: &Deployment, caller: &Caller) -> TokenStateName {
     let token = token_of(found, deployment, caller, found.roles().agent.as_deref());
     let is_unseen = found.env_fault.is_some() || matches!(token.origin, TokenOrigin::Unseen(_));

@@ -23,7 +23,7 @@ pub(crate) struct LogsRequest {
     services: Option<BTreeSet<String>>,
     /// Leave out what was printed before: a moment (`2026-11-22T20:45:00Z`) or an age (`90s`, `15m`, `2h`, `1d`).
     since: Option<String>,
-    /// Go on with what is printed from now on, until the containers end or Ctrl-C.
+    /// Follow new lines until the containers end or Ctrl-C.
     follow: bool,
 }
 

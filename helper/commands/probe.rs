@@ -36,7 +36,7 @@ pub(crate) struct ProbeRequest {
     routes: Option<Vec<String>>,
     /// An upstream that is not a route yet, such as `http://host.docker.internal:8000`; it may have a path.
     url: Option<String>,
-    /// Paths of MCP endpoints to try in place of those that are kept: route → path; `null` tries the usual ones.
+    /// Paths of MCP endpoints to try instead of the stored ones: route → path; `null` tries the usual ones.
     paths: UniqueMap<Option<McpPath>>,
     /// Time for one route, in milliseconds (5000).
     timeout_ms: Option<u64>,
@@ -49,7 +49,7 @@ pub(crate) struct ProbeRequest {
 pub(crate) struct ProbeData {
     /// One row a route.
     routes: Vec<RouteRow>,
-    /// What holds for all of them.
+    /// Notes on all routes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'static str>,
 }
@@ -227,7 +227,7 @@ fn probe_url(
     }
     report.data.routes = rows;
     report.data.notes =
-        vec!["tried from a network of the probe's own; a firewall may treat the network of the deployment differently"];
+        vec!["tried from the probe's own network; a firewall may treat the network of the deployment differently"];
     Ok(report)
 }
 

@@ -21,7 +21,7 @@ crate::config::settings::request_with_settings! {
     RenderRequest {
         /// Write nothing, show diffs.
         dry_run: bool,
-        /// Replace files that were edited by hand; the old ones stay beside them as `NAME.bak-TIME`.
+        /// Replace files that were edited by hand; the old ones are kept as `NAME.bak-TIME`.
         overwrite: bool,
         /// Whole diffs.
         verbose: bool,
@@ -35,7 +35,7 @@ pub(crate) struct RenderData {
     files: Vec<FileEntry>,
     /// The routes that are, or in a dry run would be, configured.
     routes: BTreeMap<String, String>,
-    /// Paths of MCP endpoints that are kept, by route; the others are at `/mcp`.
+    /// Stored paths of MCP endpoints, by route; the others are at `/mcp`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     paths: BTreeMap<String, String>,
     /// The existing Docker networks that the proxy also joins: what a list in a request replaces.

@@ -29,7 +29,7 @@ struct FilledRule {
     id: RuleId,
     /// Where to look.
     layer: Layer,
-    /// How much it weighs, unless the case is milder.
+    /// Its severity, unless the case is milder.
     severity: Severity,
     /// What is wrong, in one line.
     title: String,
@@ -39,7 +39,7 @@ struct FilledRule {
     cause: String,
     /// What to do.
     fix: String,
-    /// What ends it: one command of the helper, or what a person does.
+    /// What fixes it: a helper command, or an action of a person.
     cure: Cure,
     /// Where to read on.
     docs: &'static str,

@@ -40,7 +40,6 @@ fn schema<T: JsonSchema>(answer: bool) -> Schema {
     settings.into_generator().into_root_schema_for::<T>()
 }
 
-/// JSON Schema of a request.
 pub(crate) fn request_of<R: JsonSchema>() -> Schema {
     schema::<R>(false)
 }
@@ -54,11 +53,8 @@ pub(crate) fn answer_of<D: JsonSchema>() -> Schema {
 pub(crate) struct Entry {
     /// The command and its verb.
     pub(crate) words: &'static str,
-    /// What it does.
     pub(crate) about: &'static str,
-    /// Schema of its request.
     pub(crate) request: fn() -> Schema,
-    /// Schema of its answer.
     pub(crate) answer: fn() -> Schema,
 }
 

@@ -94,7 +94,7 @@ pub(crate) struct StackData {
     /// What was done to which service.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     done: Vec<String>,
-    /// How containers that were started again had ended before: exit codes and logs of the containers are gone.
+    /// How restarted containers had ended before: their exit codes and logs are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ended: Vec<Ended>,
     /// Milliseconds from the start of the containers (for `status`, of the command) to this answer.

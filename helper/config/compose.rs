@@ -16,7 +16,6 @@ use file::{Bind, Build, Dependency, Extension, File, HealthCheck, Logging, Mount
 
 /// The user of the images; written out, so that the 0600 keys of the person stay unreadable in the containers.
 pub(crate) const USER: &str = "65532:65532";
-/// Name of the proxy's service.
 pub(crate) const PROXY_SERVICE: &str = "mcp-gateway";
 /// Name of the tunnel agent's service.
 pub(crate) const CLOUDFLARED_SERVICE: &str = "cloudflared";
@@ -26,7 +25,7 @@ pub(crate) const CONFIG_TARGET: &str = "/etc/mcp-gateway/config.yaml";
 pub(crate) const CONFIG_LABEL: &str = "mcp-tunnels.config-sha256";
 /// Label with the fingerprint of the token that the container was made with.
 pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
-/// Loopback only: nothing but what lives in cloudflared's own network namespace gets there.
+/// Loopback only: nothing but what runs in cloudflared's own network namespace gets there.
 const METRICS: &str = "127.0.0.1:20241";
 const SECRET: &str = "tunnel_token";
 /// Four processors, in microseconds of each 100 ms. Engines refuse `cpus` above what the host has, and where the kernel
@@ -206,7 +205,7 @@ pub(crate) fn to_yaml(
     yaml::to_text(&file)
 }
 
-/// `tunnel` is the network that it has with the proxy; `None` where it lives in the proxy's namespace.
+/// `tunnel` is the network that it has with the proxy; `None` where it runs in the proxy's namespace.
 fn agent_service(choices: &Choices, tunnel: Option<&str>) -> Service {
     // No `read_only` here, also when hardened: Compose copies the secret into the container's file system.
     let mut cloudflared = service(&choices.cloudflared_image, choices.profile);
@@ -214,7 +213,7 @@ fn agent_service(choices: &Choices, tunnel: Option<&str>) -> Service {
         None => "localhost",
         Some(_) => PROXY_SERVICE,
     };
-    // `restart: true`: when Compose restarts the proxy it gets a new network namespace, and a cloudflared that lives there
+    // `restart: true`: when Compose restarts the proxy it gets a new network namespace, and a cloudflared that runs there
     // must follow. A separate one stays: its connections to the edge hold.
     let restart = tunnel.is_none().then_some(true);
     cloudflared.depends_on = Some([(PROXY_SERVICE, Dependency { condition: "service_started", restart })].into());

@@ -92,7 +92,7 @@ const PROXY_DIGESTS: [&str; 2] = [
     "sha256:6b9adedbf2763143ec72f106ecaf0ce7fd3294e89b208f54a1db97a33d14c5ba",
 ];
 
-/// Whether a reference is one of the proxy's by its digest, whatever mirror it comes from.
+/// Whether a reference is the proxy's by its digest, from any mirror.
 pub(crate) fn is_proxy(reference: &str) -> bool {
     reference.split_once('@').is_some_and(|(_, digest)| PROXY_DIGESTS.contains(&digest))
 }

@@ -4,9 +4,7 @@ use super::images::{ImageRef, SAMPLE_REGISTRY};
 use super::stamp::stamp;
 use crate::hash::sha256_hex;
 
-/// Name of the service.
 pub(crate) const SERVICE: &str = "hello-mcp";
-/// Name of its route.
 pub(crate) const ROUTE: &str = "echo";
 /// Where the route leads.
 pub(crate) const URL: &str = "http://hello-mcp:9000";
@@ -34,7 +32,6 @@ pub(crate) fn files(python: &ImageRef) -> [(&'static str, String); 4] {
     ]
 }
 
-/// The base image of any Dockerfile.
 pub(crate) fn base_image(dockerfile: &str) -> Option<ImageRef> {
     let from = dockerfile.lines().find_map(|line| line.trim().strip_prefix("FROM "))?;
     ImageRef::parse(from.split_whitespace().next()?).ok()

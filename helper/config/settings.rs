@@ -142,7 +142,7 @@ impl Timeout {
     }
 }
 
-/// Whether a name needs no care wherever it is written.
+/// Whether a name needs no quotes in any file.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     name.len() <= 255 && name.chars().all(|c| c.is_alphanumeric() || "-._~/@+ ".contains(c))
 }
@@ -237,14 +237,14 @@ pub(crate) enum Profile {
     Hardened,
 }
 
-/// Where cloudflared lives.
+/// Where cloudflared runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Namespace {
     /// In the proxy's network namespace, as documented: it loses its network when the proxy alone ends.
     #[default]
     Shared,
-    /// On a network that it has with the proxy alone: whichever of the two ends, the other keeps running.
+    /// On a network with the proxy alone: when one of the two ends, the other keeps running.
     Separate,
 }
 
@@ -252,7 +252,7 @@ pub(crate) enum Namespace {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpstreamRequest {
-    /// Certificates that upstreams may show; `null` removes it.
+    /// CAs that may sign upstream certificates; `null` removes the setting.
     #[serde(default)]
     pub(crate) tls: Change<UpstreamTls>,
 }
@@ -324,7 +324,7 @@ impl Settings {
     }
 }
 
-/// Defines a request that has all settings beside fields of its own. serde's `flatten` would let unknown fields pass.
+/// Defines a request with all settings and its own fields. serde's `flatten` would let unknown fields pass.
 macro_rules! request_with_settings {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -346,7 +346,7 @@ macro_rules! request_with_settings {
             networks: $crate::answer::request::Change<Vec<$crate::config::settings::NetworkName>>,
             /// How cloudflared reaches the edge; `auto` unless set.
             protocol: $crate::answer::request::Change<$crate::config::settings::Protocol>,
-            /// Where cloudflared lives: in the proxy's network namespace, or on a network with it; `shared` unless set.
+            /// Where cloudflared runs: in the proxy's network namespace, or on a network with the proxy; `shared` unless set.
             namespace: $crate::answer::request::Change<$crate::config::settings::Namespace>,
             /// How much the proxy prints; `info` unless set.
             log_level: $crate::answer::request::Change<$crate::config::settings::LogLevel>,

@@ -120,7 +120,7 @@ impl EnvFile {
         Some(parse::line_of(&self.bytes, valid))
     }
 
-    /// Sets a value wherever the key is, or in a new last line, and reads the file back as Compose would. Says whether
+    /// Sets a value in the line of its key, or in a new last line, and reads the file back as Compose would. Says whether
     /// anything changed.
     ///
     /// # Errors

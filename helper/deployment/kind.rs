@@ -22,7 +22,6 @@ pub(crate) enum Maker {
     Setup,
 }
 
-/// What a directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DirectoryKind {
     /// It does not exist, or has nothing in it that says anything.
@@ -33,16 +32,15 @@ pub(crate) enum DirectoryKind {
     Stray(String),
     /// Another project, a plugin, a checkout; what it was recognised by.
     Other(String),
-    /// A directory of the system, or of everything that a user has. Never a deployment, whatever is in it.
+    /// A directory of the system, or of everything that a user has. Never a deployment.
     System,
 }
 
 /// A directory as it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
-    /// What it is.
     pub(crate) kind: DirectoryKind,
-    /// What is in it beside a deployment's own files.
+    /// Files in it that are not a deployment's.
     pub(crate) foreign: Vec<String>,
     /// Whether the helper made `.env`, which it does first.
     env_is_ours: bool,
@@ -297,7 +295,7 @@ pub(crate) fn foreign_data(deployment: &Deployment, pair: &[&str]) -> Vec<String
     names_or_none(deployment, path::DATA).into_iter().filter(|name| !is_own(name)).collect()
 }
 
-/// A file that belongs into `data`, a folder with nothing else in it, or a link to what is judged under its own name.
+/// A file that belongs in `data`, a folder of only such files, or a link to a file that is judged under its own name.
 fn is_of_tunnel(deployment: &Deployment, inside: &str, pair: &[&str], left: u8) -> bool {
     if pair.contains(&inside) || is_data(inside.rsplit('/').next().unwrap_or_default()) {
         return true;
@@ -356,7 +354,7 @@ fn is_tunnel_data(name: &str) -> bool {
     stem.is_some_and(|stem| matches!(stem, "ca" | "ca-next" | "ca-old" | "tls" | "tls-next" | "tls-old"))
 }
 
-/// A file that belongs into `data`: a key, a certificate, or what the programmatic set-up puts there.
+/// A file that belongs in `data`: a key, a certificate, or what the programmatic set-up puts there.
 fn is_data(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
     matches!(ending, "crt" | "key" | "pem" | "cer" | "csr" | "srl" | "cnf" | "ext")

@@ -48,15 +48,12 @@ pub(crate) mod path {
     pub(crate) const DATA: &str = "data";
     /// The CA's certificate: the only one of the four that ever leaves the host.
     pub(crate) const CA_CRT: &str = "data/ca.crt";
-    /// The CA's key.
     pub(crate) const CA_KEY: &str = "data/ca.key";
     /// The CA that waits to be registered, while the CA is being changed.
     pub(crate) const CA_NEXT_CRT: &str = "data/ca-next.crt";
-    /// Its key.
     pub(crate) const CA_NEXT_KEY: &str = "data/ca-next.key";
     /// The CA that waits to be dropped.
     pub(crate) const CA_OLD_CRT: &str = "data/ca-old.crt";
-    /// Its key.
     pub(crate) const CA_OLD_KEY: &str = "data/ca-old.key";
     /// The server certificate.
     pub(crate) const TLS_CRT: &str = "data/tls.crt";

@@ -17,7 +17,6 @@ pub(super) enum Origin {
     Foreign,
     /// It cannot be read, so it may be anything.
     Unknown,
-    /// It is one of a tunnel.
     Tunnel,
     /// The helper wrote it.
     Ours,

@@ -43,7 +43,7 @@ const PATH_ELSEWHERE: &str = ", and put the path in `paths` (`--path NAME=/sse`)
 /// How the proxy speaks to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scheme {
-    /// In clear, inside the private network.
+    /// Without TLS, inside the private network.
     Http,
     /// Needs `upstream.tls`.
     Https,
@@ -195,17 +195,14 @@ impl Upstream {
         self.scheme
     }
 
-    /// The port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host as text.
     pub(crate) fn host_text(&self) -> &str {
         &self.host
     }
 
-    /// What the host is.
     pub(crate) fn host(&self) -> Host<'_> {
         if let Ok(address) = self.host.parse() {
             Host::Address(address)

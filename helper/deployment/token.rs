@@ -231,7 +231,6 @@ fn is_uuid(text: &str) -> bool {
 pub(crate) enum TokenState {
     /// A well-formed token.
     Set(Token),
-    /// The placeholder.
     Placeholder,
     /// Nothing, or an empty value.
     Missing,

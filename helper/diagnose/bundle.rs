@@ -1,7 +1,7 @@
 //! The support bundle: what a supporter needs to see, without secrets.
 //!
 //! Versions, states, digests, redacted files and redacted logs. Of keys and of the token only that they are there, with
-//! mode and size; of the person's own server only its digests.
+//! mode and size; of the person's server only its digests.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub(crate) fn write(
     })
 }
 
-/// The compose files and the proxy's configuration, whatever they are called here.
+/// The compose files and the proxy's configuration, under their names here.
 fn settings_files(facts: &Facts) -> Vec<String> {
     let mut all: Vec<String> = facts.found.files().map(|file| file.name.clone()).collect();
     if files::inside(&facts.gateway_path).is_some() && facts.gateway_path != path::ENV {

@@ -65,7 +65,7 @@ impl Concerned {
         concerned
     }
 
-    /// An error where the tunnel needs the service, else a warning.
+    /// An error where the tunnel needs the service, otherwise a warning.
     fn severity(&self, service: &str) -> Severity {
         if self.needed.contains(service) { Severity::Error } else { Severity::Warning }
     }
@@ -249,7 +249,7 @@ pub(super) fn merged<const N: usize>(lists: [Vec<Finding>; N]) -> Vec<Finding> {
     // A crash of a program is one thing, whether its log or its container says so; so is a server that is down.
     rules::explain(&mut all);
     apart(&mut all);
-    // Of several services the one that nothing else explains first.
+    // Of several services, first the one that no other finding explains.
     all.sort_by_key(|f| f.consequence_of.is_some());
     all
 }

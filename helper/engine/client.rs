@@ -54,7 +54,6 @@ pub(crate) struct Docker {
 }
 
 impl Docker {
-    /// Finds docker on PATH.
     pub(crate) fn find(folder: &Path, passed: Passed, progress: bool) -> Option<Self> {
         let program = process::find("docker")?;
         Some(Self { program, folder: folder.to_path_buf(), passed, progress })
@@ -65,7 +64,6 @@ impl Docker {
         Self { folder: folder.to_path_buf(), passed: Passed::new(), ..self.clone() }
     }
 
-    /// Where the client is.
     pub(crate) fn program(&self) -> &Path {
         &self.program
     }

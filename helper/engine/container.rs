@@ -123,7 +123,6 @@ struct Attached {
 /// A container's place on a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Endpoint {
-    /// Name of the network.
     pub(crate) network: String,
     /// Its address there, while it runs.
     pub(crate) address: Option<IpAddr>,
@@ -139,7 +138,6 @@ fn moment(text: &str) -> Option<OffsetDateTime> {
 }
 
 impl Inspected {
-    /// A label's value.
     pub(crate) fn label(&self, name: &str) -> Option<&str> {
         self.config.labels.as_ref()?.get(name).map(String::as_str)
     }
@@ -197,7 +195,7 @@ impl Inspected {
         (Some(finished) < self.started()).then_some(self.state.finished_at.as_str())
     }
 
-    /// Id of the container whose network namespace it lives in.
+    /// Id of the container whose network namespace it runs in.
     pub(crate) fn shares_network_of(&self) -> Option<&str> {
         self.host_config.network_mode.strip_prefix("container:")
     }

@@ -17,7 +17,7 @@ use crate::rules::{self, Gap, RuleId};
 /// A client that hangs this long for a version will not answer at all.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The engine's time is asked for beside the list of containers.
+/// The engine's time is read at the same moment as the list of containers.
 const CLOCK: Duration = Duration::from_secs(5);
 
 /// Below it, a restart of the proxy leaves cloudflared behind.

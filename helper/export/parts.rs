@@ -31,7 +31,7 @@ pub(crate) struct RouteExport {
     pub(crate) upstream: String,
     /// How far it can go.
     pub(crate) state: ExportState,
-    /// Why it cannot go as it is, and what to write instead.
+    /// Why it cannot be exported unchanged, and what to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instead: Option<String>,
     /// The Service that it needs.

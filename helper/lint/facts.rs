@@ -57,7 +57,7 @@ pub(crate) struct Facts {
     pub(super) dead_links: Vec<(String, String)>,
     /// The roles of the services.
     pub(crate) roles: Roles,
-    /// Where the server certificate and its key lie.
+    /// Where the server certificate and its key are.
     pub(crate) pair: (PairFile, PairFile),
     /// Why the proxy's container has no certificate and no key, where it has none.
     pub(super) absent_pair: [Option<Absence>; 2],

@@ -46,7 +46,7 @@ pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
     }
 }
 
-/// Whether a setting contains a variable, which the proxy takes as it is. What else is wrong with it follows from that.
+/// Whether a setting contains a variable, which the proxy takes as it is. Other faults of it follow from that.
 pub(super) fn has_variable(text: &str) -> bool {
     text.match_indices('$')
         .any(|(at, _)| text[at + 1..].starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic()))
@@ -219,7 +219,7 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
     Outcome::of(findings, judged.skipped.to_vec())
 }
 
-/// Links to the pair that lead nowhere in the proxy's container, whatever they lead to on this host.
+/// Links to the pair that lead nowhere in the proxy's container, even if they lead to a file on this host.
 fn links_to_nowhere(facts: &Facts) -> Vec<Finding> {
     let finding = |(place, target): &(String, String)| {
         let (shown, target) = (rules::shown_path(place), rules::shown_path(target));

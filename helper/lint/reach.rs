@@ -109,7 +109,7 @@ pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
     finding.with(format!("listen_addr: \"{listen}\" in `{}`; `{agent}` dials {url}", facts.gateway_path)).into()
 }
 
-/// `cloudflared tunnel --url` without `run` opens its own tunnel, whatever token it is given.
+/// `cloudflared tunnel --url` without `run` opens its own tunnel and ignores the token.
 pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
     let Some((agent, _)) = both(facts) else { return Outcome::Pass };
     let command = facts.found.command(agent);
@@ -128,7 +128,7 @@ pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
         .into()
 }
 
-/// cloudflared dials out, to Cloudflare's edge: from the networks of the service whose namespace it lives in.
+/// cloudflared dials out, to Cloudflare's edge: from the networks of the service whose namespace it runs in.
 pub(super) fn agent_gets_out(facts: &Facts) -> Outcome {
     let Some(agent) = facts.roles.agent.as_deref().filter(|_| facts.found.is_known()) else { return Outcome::Pass };
     let found = &facts.found;

@@ -183,7 +183,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             let shown = upstream.to_string();
             let scheme = shown.split("://").next().unwrap_or_default();
             let url = format!("{scheme}://{host}:{}", upstream.port());
-            let said = format!("`{service}` lives in the network namespace of `{owner}`");
+            let said = format!("`{service}` runs in the network namespace of `{owner}`");
             let remedy = Remedy::NoNameOfItsOwn { url: &url, service: &service, is_proxy };
             let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
             return Some(finding.with_remedy(remedy).with(said));
@@ -237,7 +237,7 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
         let RouteTarget::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
             return None;
         };
-        // Whatever else the proxy is on: the address is one of a network that both are on.
+        // The address is from a network that the proxy and the server share.
         let declared = facts.found.subnets_between(&facts.services.proxy, &service);
         let severity = if may_be && declared.is_empty() { Severity::Warning } else { Severity::Error };
         let own = if declared.is_empty() { pools() } else { declared };

@@ -73,7 +73,7 @@ fn has_token(found: &Found, name: &str) -> bool {
     matches!(TokenState::of(own.as_deref()), TokenState::Set(_))
 }
 
-/// A token that comes from a variable of the person's own, which nothing sets.
+/// A token from a variable that the person named and that nothing sets.
 fn unset(finding: Finding, name: &str) -> Finding {
     let finding = finding.about(Subject::Variable { name: name.to_owned() });
     let finding = finding

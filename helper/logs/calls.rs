@@ -10,7 +10,6 @@ const MOST_PATHS: usize = 16;
 /// Sessions that are lost in one life before it is more than a client that comes back late.
 const LOSSES: u32 = 3;
 
-/// A call that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
     /// When.
@@ -42,9 +41,7 @@ pub(crate) struct Loss {
 pub(crate) enum Meaning {
     /// Nothing: a probe, a health check, a client that begins another session.
     Nothing,
-    /// A call passed.
     Passed,
-    /// A call failed.
     Failed(&'static Pattern),
 }
 

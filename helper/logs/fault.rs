@@ -10,7 +10,7 @@ use crate::rules::RuleId;
 
 /// Different faults that are remembered of one stream.
 const MOST: usize = 64;
-/// Bytes of a line that are kept: it is redacted before it is cut to an excerpt, and the name of a secret may stand far
+/// Bytes of a line that are kept: it is redacted before it is cut to an excerpt, and the name of a secret may be far
 /// in front of it.
 const KEPT: usize = 16 << 10;
 /// A start that fails does so within so many seconds.

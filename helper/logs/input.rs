@@ -34,7 +34,6 @@ pub(crate) trait Sink {
 pub(crate) struct Extent {
     /// Lines, the last one also without its end.
     pub(crate) lines: u64,
-    /// Bytes.
     pub(crate) bytes: u64,
 }
 

@@ -122,7 +122,7 @@ fn structured(rest: &str) -> Option<(Origin<'_>, &str)> {
     (is_pid && data == "-" && is_name(name)).then_some((origin(name), words.next()?))
 }
 
-/// Whose lines a program's name stands for.
+/// Which program's lines a name denotes.
 pub(super) fn origin(name: &str) -> Origin<'_> {
     let name = name.trim_start_matches('(').trim_end_matches(')');
     let program = name.strip_suffix(".sh").unwrap_or(name).rsplit(['/', '.']).next().unwrap_or(name);

@@ -136,7 +136,6 @@ impl Life {
         !self.runs && matches!(self.closing, Some(Closing::Certain(_)))
     }
 
-    /// It listens.
     pub(crate) fn listens(&mut self) {
         self.served = true;
         (self.closing, self.stopped) = (None, None);

@@ -19,7 +19,7 @@ pub(crate) struct Line<'a> {
     pub(crate) host: Option<Origin<'a>>,
     /// When it was written, in seconds since 1970.
     pub(crate) at: Option<i64>,
-    /// The time stamps in front of it, as they stand.
+    /// The time stamps in front of it, unchanged.
     pub(crate) stamps: &'a str,
     /// Whether it has cloudflared's console format, `TIME LVL …`.
     pub(crate) console: bool,

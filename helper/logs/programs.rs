@@ -12,7 +12,6 @@ use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
 use crate::rules::{self, Remedy, RuleId};
 
-/// A fault with the stream that it is in.
 #[derive(Clone, Copy)]
 pub(super) struct StreamFault<'a> {
     pub(super) stream: &'a Stream,
@@ -155,7 +154,7 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
         Some(RuleId::UpstreamForbidden | RuleId::UpstreamBadRequest) => {
             has(RuleId::UpstreamHostRejected) || has(RuleId::UpstreamOriginRejected)
         }
-        // A browser or a monitor, beside a tunnel that works.
+        // A browser or a monitor, while the tunnel works.
         Some(RuleId::UpstreamNotAcceptable) => {
             let once = seen.registered && found.fault.count == 1;
             (seen.passed || once) && found.fault.text.contains("GET ")

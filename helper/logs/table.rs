@@ -7,7 +7,7 @@ pub(crate) struct Head {
     service: Option<usize>,
     status: usize,
     ports: Option<usize>,
-    /// Compose 1: titles stand in the middle of their columns, cells at the left, with at least two blanks between.
+    /// Compose 1: titles are centred in their columns, cells are on the left, with at least two blanks between.
     old: bool,
 }
 

@@ -36,7 +36,6 @@ const PARTS: [&str; 14] = [
     "file",
 ];
 
-/// Whether it is.
 pub(super) fn is_of_tool(text: &str) -> bool {
     let small = crate::redact::head(text, 400).to_ascii_lowercase();
     let named = |(at, _): (usize, &str)| {

@@ -32,7 +32,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// Whether a program that listens at `listen`, Go's `host:port`, is met at the host `dialled` from its own network
-/// namespace. A name of the container's own stands for its address there, which is not loopback.
+/// namespace. The container's own name resolves to its address there, which is not loopback.
 pub(crate) fn meets(listen: &str, dialled: &str) -> bool {
     let listen = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
     let bound = match listen {

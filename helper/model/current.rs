@@ -29,7 +29,6 @@ pub(crate) enum GatewayFile {
     Unreadable(String),
     /// It is not what the proxy reads.
     Faulty(GatewayFault),
-    /// It is.
     Good(Box<Gateway>),
 }
 
@@ -46,16 +45,13 @@ impl GatewayFile {
 /// A text in a domain's place that is not a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoDomain {
-    /// The file that has it.
     pub(crate) file: String,
-    /// The setting.
     pub(crate) setting: &'static str,
     /// Why its value is not a domain.
     pub(crate) why: String,
 }
 
 impl NoDomain {
-    /// As a finding.
     pub(crate) fn finding(&self) -> Finding {
         let said = format!("{} in `{}`: {}", self.setting, self.file, self.why);
         rules::finding(RuleId::DomainMalformed).about(Subject::file(&self.file)).with(said)
@@ -177,7 +173,7 @@ impl Current {
         })
     }
 
-    /// The finding about a proxy configuration that is there and cannot be used.
+    /// The finding about a proxy configuration that exists and cannot be used.
     pub(crate) fn gateway_fault(&self) -> Option<Finding> {
         let name = &self.gateway_path;
         match &self.gateway {
@@ -203,7 +199,7 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
         } else {
             match read_gateway(deployment, path::GATEWAY) {
                 GatewayFile::Missing(_) if found.main.is_some() => {
-                    GatewayFile::Unseen("the compose file that says where it lies cannot be read".into())
+                    GatewayFile::Unseen("the compose file that says where it is cannot be read".into())
                 }
                 file => file,
             }
@@ -270,7 +266,7 @@ fn read_gateway(deployment: &Deployment, inside: &str) -> GatewayFile {
     }
 }
 
-/// The domain: what `.env` says, else the proxy's configuration, its command line, or what the set-up program left.
+/// The domain: from `.env`, otherwise from the proxy's configuration, its command line, or the file of the set-up program.
 fn domain(
     deployment: &Deployment,
     found: &Found,
@@ -340,7 +336,6 @@ pub(crate) enum RouteTarget {
     Joined(String),
     /// Somewhere that Docker does not show: this host, or another machine.
     Outside(&'static str),
-    /// No service has that name.
     NoService,
     /// Not known.
     Unknown(&'static str),

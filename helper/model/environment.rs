@@ -1,4 +1,4 @@
-//! Which variables of the calling shell a Compose run gets: those that files of the person's own name, and `.env` does
+//! Which variables of the calling shell a Compose run gets: those that the person's own files name, and `.env` does
 //! not set. A file that the helper wrote takes everything from `.env`.
 
 use std::collections::BTreeSet;
@@ -61,7 +61,7 @@ pub(crate) fn finding(passed: &Passed) -> Option<Finding> {
 struct Names {
     /// Files that the helper wrote.
     ours: BTreeSet<String>,
-    /// Files of the person's own.
+    /// Files that the person wrote.
     foreign: BTreeSet<String>,
     is_foreign: bool,
 }

@@ -25,7 +25,6 @@ use crate::redact::names;
 pub(crate) enum View {
     /// The files, merged here.
     Files,
-    /// Compose.
     Compose,
 }
 
@@ -100,7 +99,7 @@ impl Found {
         found.merge(&|_| None);
         found.read_ingress(deployment);
         let read = found.files().map(|file| (file.text.as_str(), file.value.as_ref().ok()));
-        // First of all: from here on, whatever is quoted of or because of these files shows no secret of theirs.
+        // First of all: from here on, no quotation of these files shows a secret of theirs.
         secrets::learn(deployment, read, &found.service_names());
         found
     }

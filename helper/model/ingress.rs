@@ -1,4 +1,4 @@
-//! Where cloudflared sends calls by a configuration file of its own, which takes the place of `--url`.
+//! Where cloudflared's own configuration file sends calls: it replaces `--url`.
 
 use std::collections::BTreeMap;
 

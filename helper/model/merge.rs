@@ -194,7 +194,7 @@ pub(super) fn add_variables(tree: &mut Value, files: &BTreeMap<String, Variables
     }
 }
 
-/// What a variable takes beside its letters, in bytes.
+/// Overhead of a variable in addition to its letters, in bytes.
 const VARIABLE: usize = 64;
 
 #[cfg(test)]

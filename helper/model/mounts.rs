@@ -5,7 +5,6 @@ use std::path::Path;
 use crate::config::yaml::{self, Value, at};
 use crate::os::files::inside;
 
-/// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mounted {
     /// A path of the host: inside the directory relative to it, otherwise as it is written.

@@ -32,7 +32,7 @@ impl PairFile {
     }
 }
 
-/// Where the certificate and the key lie that a configuration names; those of the layout where it names none, or where
+/// Where the certificate and the key are that a configuration names; those of the layout where it names none, or where
 /// there is no configuration yet.
 pub(crate) fn places(
     deployment: &Deployment,

@@ -13,7 +13,7 @@ pub(super) fn folder_of(path: &str) -> String {
         .map_or(String::new(), |(folder, _)| if folder.is_empty() { "/".into() } else { folder.into() })
 }
 
-/// A path of a file in `folder`, as it is from the directory. Compose takes `..` by its words, whatever links there are.
+/// A path of a file in `folder`, as it is from the directory. Compose resolves `..` textually, without following links.
 pub(super) fn joined(folder: &str, path: &str) -> String {
     if path.starts_with(['/', '~', '$']) || is_remote(path) {
         return path.to_owned();
@@ -79,7 +79,7 @@ pub(super) fn moved(mut tree: Value, folder: &str) -> Value {
     tree
 }
 
-/// The context of a build, the directory of the file where it names none, and those beside it.
+/// The build context (the directory of the file where it names none) and its additional contexts.
 fn move_build(build: &mut Value, put: &dyn Fn(&mut Value)) {
     put(build);
     let Some(map) = build.as_mapping_mut() else { return };
@@ -121,7 +121,7 @@ fn values<'a>(tree: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Va
     })
 }
 
-/// Where the relative paths of an included file start: in `project_directory`, otherwise beside the first file.
+/// Where the relative paths of an included file start: in `project_directory`, otherwise in the folder of the first file.
 pub(super) fn start_of(include: &Value, paths: &[String]) -> String {
     let said = at(include, &["project_directory"]).and_then(crate::config::yaml::scalar);
     said.unwrap_or_else(|| paths.first().map(|path| folder_of(path)).unwrap_or_default())

@@ -21,7 +21,7 @@ impl ComposeStack {
     pub(crate) fn roles(&self) -> Roles {
         let names: Vec<String> = self.service_names().into_iter().collect();
         let agents: Vec<&String> = names.iter().filter(|name| self.is_agent(name)).collect();
-        // A person's own service may be of that image: the one that lives with another has the tunnel.
+        // A person's own service may be of that image: the one that runs with another has the tunnel.
         let rank = |name: &&String| {
             let own = name.as_str() == CLOUDFLARED_SERVICE;
             (self.is_started(name), self.lives_in(name).is_some(), self.has_token(name), own)

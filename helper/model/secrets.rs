@@ -1,4 +1,4 @@
-//! The secrets of a deployment's files, handed to the redactor before anything else is done with the files: whatever
+//! The secrets of a deployment's files, handed to the redactor before anything else reads the files: whatever
 //! they turn up in later, a container's last words or an error of Compose, they do not show.
 
 use std::collections::BTreeSet;
@@ -19,14 +19,14 @@ const MOST: usize = 100;
 /// configuration that they name inside the directory, and the private keys in `data`.
 ///
 /// `compose` are the texts of the compose files and what they say; `services` may be named in answers. What cannot be
-/// read is passed over: whatever is wrong with a file is said by those who need it.
+/// read is skipped: the checks report what is wrong with a file.
 pub(crate) fn learn<'a>(
     deployment: &Deployment,
     compose: impl Iterator<Item = (&'a str, Option<&'a Value>)>,
     services: &BTreeSet<String>,
 ) {
     let env = EnvFile::new(text_of(deployment, path::ENV).unwrap_or_default());
-    // Names that answers must be able to say. Whoever has `postgres` for a password has hidden nothing.
+    // Names that answers must be able to say. A password such as `postgres` is not a secret.
     let domain = env.get(env_file::DOMAIN).unwrap_or_default();
     let keep = |value: &str| {
         if !services.contains(value) && value.trim() != domain.trim() {
@@ -80,7 +80,7 @@ fn guard(value: &str) {
     }
 }
 
-/// A file inside the directory as text, whatever its bytes.
+/// A file inside the directory as text, read lossily.
 fn text_of(deployment: &Deployment, inside: &str) -> Option<String> {
     let bytes = files::read(deployment, inside).ok().flatten()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -145,7 +145,7 @@ fn keys(deployment: &Deployment) {
     }
 }
 
-/// The base64 of private keys, without line breaks: a piece of it is known wherever it is wrapped.
+/// The base64 of private keys, without line breaks: a piece of it is recognized at every line length.
 fn guard_key(text: &str) {
     let mut body = String::new();
     for line in text.lines().map(str::trim) {

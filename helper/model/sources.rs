@@ -28,7 +28,6 @@ pub(crate) enum Unusable {
     Yaml(yaml::YamlFault),
 }
 
-/// One compose file.
 #[derive(Clone, Debug)]
 pub(crate) struct ComposeFile {
     /// Path inside the directory.
@@ -133,11 +132,11 @@ pub(super) struct Reference {
     pub(super) folder: String,
     /// Whether its services are those of the stack: not those of a file that services only extend.
     pub(super) is_part: bool,
-    /// Files with variables for it, beside `.env`.
+    /// Its variable files, in addition to `.env`.
     pub(super) env_files: Vec<String>,
 }
 
-/// The files that others include or extend, directly or through others, and those of them that lie elsewhere.
+/// The files that others include or extend, directly or through others, and those of them in other folders.
 pub(super) fn pulled_in<'a>(
     deployment: &Deployment,
     files: impl Iterator<Item = &'a ComposeFile>,

@@ -32,7 +32,6 @@ pub(crate) enum FileIn {
     Host(String),
     /// Text written in the compose file.
     Text(String),
-    /// The value of a variable.
     Variable(String),
     /// A named volume, which this host's paths do not show.
     Volume(String),
@@ -43,17 +42,16 @@ pub(crate) enum FileIn {
 /// How cloudflared gets to the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// It lives in the proxy's network namespace.
+    /// It runs in the proxy's network namespace.
     Shared,
     /// It dials the proxy by a name on a common network.
     Network,
-    /// It lives on the host's network and dials a port that the proxy publishes.
+    /// It runs on the host's network and dials a port that the proxy publishes.
     HostPort,
-    /// It does not.
     Not,
 }
 
-/// Names of all services, whatever they are.
+/// Names of all services.
 pub(super) fn names(tree: &Value) -> Vec<String> {
     let services = at(tree, &["services"]).and_then(Value::as_mapping);
     services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
@@ -95,7 +93,6 @@ impl ComposeStack {
         at(&self.tree, &["services", name, key]).filter(|value| !value.is_null())
     }
 
-    /// The same as text.
     pub(crate) fn text(&self, name: &str, key: &str) -> Option<String> {
         self.service(name, key).and_then(yaml::scalar)
     }
@@ -197,7 +194,7 @@ impl ComposeStack {
         }
     }
 
-    /// The networks that a service joins; none where it lives in another's namespace.
+    /// The networks that a service joins; none where it runs in another's namespace.
     pub(crate) fn networks(&self, name: &str) -> BTreeSet<String> {
         if self.text(name, "network_mode").is_some() {
             return BTreeSet::new();
@@ -283,7 +280,7 @@ impl ComposeStack {
         hosts.get(&host.to_ascii_lowercase()).cloned()
     }
 
-    /// The service, or what is named in its place, whose network namespace a service lives in.
+    /// The service, or what is named in its place, whose network namespace a service runs in.
     pub(crate) fn lives_in(&self, name: &str) -> Option<String> {
         let mode = self.text(name, "network_mode")?;
         if let Some(service) = mode.strip_prefix("service:") {
@@ -343,7 +340,7 @@ impl ComposeStack {
         })
     }
 
-    /// The networks that two services are on, whatever else they are on.
+    /// The networks that two services share.
     fn common(&self, one: &str, other: &str) -> BTreeSet<String> {
         self.networks(one).intersection(&self.networks(other)).cloned().collect()
     }

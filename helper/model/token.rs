@@ -1,4 +1,4 @@
-//! The token that cloudflared gets, wherever it comes from.
+//! The token that cloudflared gets, from any source.
 
 use super::absence::{Candidate, Question};
 use super::found::Found;
@@ -87,7 +87,6 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
 
 /// A variable of cloudflared's that names the file with its token.
 pub(crate) const TOKEN_FILE: &str = "TUNNEL_TOKEN_FILE";
-/// The flag that does the same.
 const TOKEN_FLAG: &str = "--token-file";
 
 /// Whether a file holds a token and nothing else. Only what looks like one is parsed: what is parsed is kept secret.

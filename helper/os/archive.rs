@@ -18,7 +18,6 @@ use super::{batch, litter};
 use crate::answer::Error;
 use crate::caller::Caller;
 
-/// Files in one archive.
 pub(crate) const MOST_FILES: usize = 1000;
 /// Bytes of one file.
 pub(crate) const LARGEST_FILE: usize = 4 << 20;
@@ -153,7 +152,7 @@ pub(crate) fn open(path: &Path, folder: &str) -> Result<Vec<Entry>, Error> {
     })
 }
 
-/// The files of an archive that all lie in one folder. Nothing is written.
+/// The files of an archive that are all in one folder. Nothing is written.
 ///
 /// # Errors
 /// The first thing that no archive of ours has.

@@ -236,7 +236,7 @@ pub(crate) fn replace(
     batch.commit()
 }
 
-/// Keeps the present content of a file beside it as `NAME.bak-TIME`, and says under which name inside the directory.
+/// Copies a file to `NAME.bak-TIME` in the same folder, and returns that name.
 ///
 /// # Errors
 /// `io` when that cannot be written; the file itself is untouched then.

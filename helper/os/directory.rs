@@ -1,5 +1,5 @@
 //! A directory by its absolute path, and the way to what is in it. It is opened once, and every folder below is opened
-//! from there, one name at a time, following no link: a folder that is exchanged meanwhile leads nowhere else.
+//! from there, one name at a time, following no link: replacing a folder meanwhile does not redirect the helper.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

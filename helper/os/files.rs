@@ -260,7 +260,7 @@ pub(crate) fn make_dir(directory: &Directory, inside: &str, mode: u32) -> Result
         Some(meta) if meta.is_dir() => {
             let ours = meta.uid() == rustix::process::geteuid().as_raw();
             let is_begun = match inside {
-                // Made for this, with the umask's mode: the keys will lie in it.
+                // Made for this, with the umask's mode: the keys will be in it.
                 "" => meta.mode() & 0o077 & !mode != 0,
                 // A run that was killed between the two calls below.
                 _ => meta.mode() & 0o777 == 0o700 && mode != 0o700,

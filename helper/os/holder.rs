@@ -10,7 +10,6 @@ use crate::redact;
 /// A process that holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
-    /// Its id.
     id: u32,
     /// Its program and command, without options.
     command: String,
@@ -22,7 +21,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The process that holds a flock(2) lock on an open file: the one that took it, or else a child that inherited it.
+/// The process that holds a flock(2) lock on an open file: the one that took it, or a child that inherited it.
 /// Processes of other users are not shown to an ordinary user.
 pub(crate) fn of_flock(file: &File) -> Option<Holder> {
     let meta = file.metadata().ok()?;

@@ -79,7 +79,6 @@ impl Output {
 /// What a child reads on its standard input.
 #[derive(Debug)]
 pub(crate) struct Input {
-    /// The bytes.
     pub(crate) bytes: Vec<u8>,
     /// Whether the pipe stays open behind them until the child ends.
     pub(crate) held: bool,

@@ -50,7 +50,7 @@ pub(crate) fn settle() -> Result<(), Error> {
 /// The umask that the person set, once the process has one of its own.
 static UMASK: OnceLock<Mode> = OnceLock::new();
 
-/// Gives the process a umask under which what is private is made so, whatever the person's is.
+/// Gives the process a private umask in place of the person's.
 pub(crate) fn take_umask() {
     UMASK.get_or_init(|| rustix::process::umask(Mode::RWXG | Mode::RWXO));
 }
@@ -58,7 +58,7 @@ pub(crate) fn take_umask() {
 /// Makes a folder above a directory, and those above it, as `mkdir -p` would: they are the person's.
 pub(super) fn make_above(folder: &Path) -> io::Result<()> {
     let missing: Vec<PathBuf> = folder.ancestors().take_while(|at| !at.exists()).map(Path::to_path_buf).collect();
-    // Keys will lie below: whatever the umask, no other user can exchange them.
+    // Keys will be below: under any umask, no other user can replace them.
     let closed = Mode::WGRP | Mode::WOTH;
     let own = UMASK.get().map(|theirs| rustix::process::umask(*theirs | closed));
     let made = std::fs::create_dir_all(folder);

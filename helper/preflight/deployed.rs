@@ -74,7 +74,7 @@ impl Deployed {
     /// Reads the directory.
     ///
     /// # Errors
-    /// Reading errors of the files that everything else hangs on.
+    /// Reading errors of the files that everything else depends on.
     pub(super) fn read(deployment: &Deployment, caller: &Caller) -> Result<Self, Error> {
         let mut this = Self::none(Some(deployment));
         let current = Current::read(deployment);
@@ -82,7 +82,7 @@ impl Deployed {
         if !deployment.exists()? {
             return Ok(this);
         }
-        // What cannot be read is an error here: everything else hangs on it.
+        // An unreadable file is an error here: everything else depends on it.
         let env = scaffold::read_env(deployment)?;
         if env.as_ref().is_some_and(|env| env.faults().contains(&EnvFault::Utf16)) {
             return Err(Error::Env { path: deployment.path(path::ENV), why: EnvFault::Utf16.to_string() });

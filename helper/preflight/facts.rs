@@ -33,7 +33,6 @@ impl HostFacts {
         self.tools.images.as_ref().is_some_and(|images| images.len() >= self.deployed.images.len())
     }
 
-    /// Notes a fact.
     pub(super) fn note(&mut self, fact: Fact) {
         match fact {
             Fact::Tools(answer) => self.tools.note(answer),

@@ -23,7 +23,7 @@ const PATIENT: u64 = 10_000;
 pub(crate) struct PreflightRequest {
     /// Leaves the network out.
     pub(super) offline: bool,
-    /// After so many milliseconds whatever has not answered is passed over (5000).
+    /// Time limit in milliseconds; a probe without an answer by then counts as not answered (5000).
     pub(super) timeout_ms: Option<u64>,
     /// All addresses of every name.
     verbose: bool,
@@ -32,7 +32,7 @@ pub(crate) struct PreflightRequest {
 /// What `preflight` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PreflightData {
-    /// Programs, with versions and the oldest that will do.
+    /// Programs, with their versions and the oldest supported ones.
     tools: Vec<Tool>,
     /// The machine and the deployment directory.
     host: HostData,

@@ -15,7 +15,7 @@ pub(crate) fn is_given(deployment: &Deployment, digest: &str, caller: &Caller) -
 /// Records it.
 ///
 /// # Errors
-/// `directory` where the record would lie inside the directory, `io` where it cannot be written.
+/// `directory` where the record would be inside the directory, `io` where it cannot be written.
 pub(crate) fn give(deployment: &Deployment, digest: &str, caller: &Caller) -> Result<PathBuf, Error> {
     let path = record(deployment, caller)?;
     outside::write(&path, &format!("{digest}\n"))?;

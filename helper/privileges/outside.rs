@@ -28,7 +28,7 @@ pub(super) fn is_outside(path: &str, root: &Path) -> bool {
     loop {
         match at.canonicalize() {
             Ok(real) => return !within(&real, missing.iter().rev(), &real_root),
-            // A link whose end is not there yet leads to wherever it says.
+            // A link to a path that does not exist yet leads to that path.
             Err(_) if at.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) => return true,
             Err(_) => {}
         }

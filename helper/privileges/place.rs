@@ -2,7 +2,7 @@
 
 use super::privilege::Privilege;
 
-/// File and line, from 1: of the value, else of the key, else of the service.
+/// File and line, from 1: of the value, otherwise of the key, otherwise of the service.
 pub(super) fn of(sources: &[(&str, &str)], fact: &Privilege) -> Option<(String, usize)> {
     let found = sources.iter().filter_map(|(name, text)| Some((*name, in_text(text, fact)?)));
     // The most precise one counts; of two the later file, because it overrides.
@@ -46,7 +46,7 @@ fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std
     let is_next = |line: &str| {
         let (text, at) = (line.trim_start(), indent(line));
         let is_nothing = text.is_empty() || text.starts_with('#');
-        // A list may stand at its key's own depth.
+        // A list may be at the indentation of its key.
         let is_entry = at == depth && text.starts_with("- ");
         at <= depth && !is_nothing && !is_entry
     };

@@ -66,7 +66,7 @@ fn is_host(value: &str) -> bool {
     value == "host" || value.starts_with("container:") || value.contains('$')
 }
 
-/// cloudflared itself may live on the host's network: it has a port to dial there, and nothing else in its image.
+/// cloudflared itself may use the host's network: it has a port to dial there, and its image has no other program.
 fn is_host_network(value: &str, service: &Value) -> bool {
     if value != "host" && !value.contains('$') {
         return false;

@@ -4,7 +4,6 @@
 /// A framework that checks the Host header.
 #[derive(Debug)]
 pub(super) struct Maker {
-    /// Its name.
     pub(super) name: &'static str,
     /// Statuses that it answers with.
     statuses: &'static [u16],

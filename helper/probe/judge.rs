@@ -14,11 +14,9 @@ use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
 /// The verdict about one route.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteVerdict {
-    /// Whether it can be called.
     pub(crate) state: Callability,
     /// What is wrong, in a few words whose subject is the server: "refuses connections on port 9000".
     pub(crate) reason: Option<String>,
-    /// The same as a finding.
     pub(crate) finding: Option<Finding>,
 }
 

@@ -1,5 +1,5 @@
 //! Gathers what was seen of a stack's routes: the probe in the proxy's network namespace, then, where a server did not
-//! answer there, the listening sockets of whatever is behind the route.
+//! answer there, the listening sockets of the container behind the route.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -13,13 +13,12 @@ use crate::answer::Error;
 use crate::engine::client::Docker;
 use crate::engine::container::Inspected;
 
-/// Time for the program's own start and end beside the slowest route, in milliseconds.
+/// Time for the program's start and end in addition to the slowest route, in milliseconds.
 const SLACK: u64 = 3_000;
 
 /// A container that may be behind a route.
 #[derive(Clone, Debug)]
 pub(crate) struct Neighbour {
-    /// Its id.
     pub(crate) id: String,
     /// Its service, or its name where it has none.
     pub(crate) name: String,

@@ -64,7 +64,6 @@ pub(crate) fn plan(
     gateway.routes.iter().map(one).collect()
 }
 
-/// One target.
 pub(crate) fn target(
     route: Option<String>,
     upstream: &Upstream,

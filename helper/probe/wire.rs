@@ -116,7 +116,7 @@ impl Listener {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Metrics {
-    /// `readyConnections`, else `cloudflared_tunnel_ha_connections`.
+    /// `readyConnections`, otherwise `cloudflared_tunnel_ha_connections`.
     pub(crate) connections: Option<u32>,
     /// `cloudflared_tunnel_total_requests`.
     pub(crate) requests: Option<u64>,

@@ -42,7 +42,7 @@ pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Those that can be fed in one process with other tests: a token that was read is a secret from then on, whatever it was.
+/// Those that can be fed in one process with other tests: every token that was read is a secret from then on.
 fn targets() -> impl Iterator<Item = &'static Property> {
     TARGETS.iter().filter(|target| target.name != "token")
 }

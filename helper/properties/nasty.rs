@@ -5,7 +5,6 @@ use proptest::prelude::*;
 /// Pieces that mean something to YAML, `.env`, a shell, a URL, a log or a terminal, parted by blanks here.
 const WORDS: &str = "\" ' ` $ ${X} $(id) \\ # : = / // .. [::1] @ * - _ \u{feff} \u{202e} ä 💥 http:// https:// HTTPS:// eyJ . :80 :0 \
     :65536 10.0.0.1 127.0.0.1 /33 /8 anthropic.com tunnel TUNNEL_TOKEN= TUNNEL_DOMAIN= -----BEGIN {{ %s &a *a << !! { } [ ] | > %";
-/// Those with blanks in them.
 const BLANKS: &[&str] = &["\n", "\r\n", "\0", " ", "\t", "export ", "&a ", "- ", ": ", "? "];
 
 /// Free text with such pieces in it.

@@ -34,7 +34,6 @@ pub(crate) struct Property {
     pub(crate) holds: fn(&[u8]),
 }
 
-/// All of them.
 pub(crate) const TARGETS: &[Property] = &[
     Property { name: "request", holds: request },
     Property { name: "domain", holds: domain },

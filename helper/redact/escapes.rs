@@ -3,7 +3,7 @@
 
 use super::text::Range;
 
-/// A text without its escapes, and where each of its bytes stands in the text with them.
+/// A text without its escapes, and where each of its bytes is in the text with them.
 pub(super) struct Plain {
     pub(super) text: String,
     /// One more than it has bytes: the end, too.
@@ -35,7 +35,7 @@ impl Plain {
         (plain.len() < text.len()).then_some(Self { text: plain, places })
     }
 
-    /// Where a range of the plain text stands.
+    /// Where a range of the plain text is.
     pub(super) fn place(&self, (start, end): Range) -> Range {
         (self.places[start], self.places[end])
     }

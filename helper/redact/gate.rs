@@ -23,7 +23,7 @@ pub(crate) fn redact(text: &str) -> Cow<'_, str> {
     replaced(text, &merged(secrets(text)))
 }
 
-/// What is a secret wherever it stands.
+/// What is a secret in any place.
 fn secrets(text: &str) -> Vec<Range> {
     [known::ranges, shapes::keys_and_tokens].iter().flat_map(|ranges| ranges(text)).collect()
 }
@@ -38,7 +38,7 @@ pub(crate) fn evidence(text: &str) -> String {
     cut(&foreign(whole_words(text.trim(), READ)), EVIDENCE)
 }
 
-/// Foreign text as evidence, where what matters may stand far behind its beginning: redacted as a whole, then cut.
+/// Foreign text as evidence, whose important part may be far from its beginning: redacted as a whole, then cut.
 pub(crate) fn excerpt(text: &str, around: &str) -> String {
     let clean = foreign(text);
     let before = clean.find(around).map_or(0, |at| clean[..at].chars().count());

@@ -1,4 +1,4 @@
-//! Secrets that this process has seen: its own, and those of the deployment's files. They go wherever they stand, and
+//! Secrets that this process has seen: its own, and those of the deployment's files. They are removed in every place, and
 //! whatever was done to them on the way: cut, wrapped, escaped, encoded as base64 or hex.
 
 use std::collections::{BTreeSet, HashSet};
@@ -52,7 +52,7 @@ impl Hasher for Same {
 struct Known {
     /// Hashes of all of them.
     values: Hashes,
-    /// Replaced as they stand: a secret that contains another goes as a whole.
+    /// Replaced verbatim: a secret that contains another goes as a whole.
     whole: Whole,
     /// Hashes of all pieces of random values.
     pieces: Hashes,
@@ -236,7 +236,7 @@ fn escaped(secret: &str) -> BTreeSet<String> {
     forms
 }
 
-/// Known secrets as they stand, or as they are escaped; words that hold a piece of a random one, or of what it is encoded
+/// Known secrets verbatim, or escaped; words that hold a piece of a random one, or of what it is encoded
 /// as.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let is_stale = |known: &Option<Known>| known.as_ref().is_some_and(|known| known.whole.is_stale());

@@ -40,7 +40,7 @@ pub(super) fn opening(text: &str) -> &str {
 /// What ends a value and what is around it.
 pub(super) const CLOSING: [char; 5] = [')', '}', ']', ',', ';'];
 
-/// What is read of a text to find where a value ends, in bytes: thousands of names may stand in front of the same end.
+/// What is read of a text to find where a value ends, in bytes: thousands of names may precede the same end.
 pub(super) const LONGEST: usize = 4 << 10;
 
 /// The end of a value by a function that looks for it. What does not end soon goes to its last byte.
@@ -87,7 +87,7 @@ pub(super) fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// What may stand in place of a letter, or between two: the mark of a broken byte, a control character, something invisible.
+/// What may replace a letter, or be between two: the mark of a broken byte, a control character, something invisible.
 pub(super) fn is_unseen(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace() || is_invisible(c)
 }

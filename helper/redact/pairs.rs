@@ -1,4 +1,4 @@
-//! Names and values that stand beside each other: `("x-api-key", "…")`, and the attributes of one record, whatever it is
+//! Names and values that are next to each other: `("x-api-key", "…")`, and the attributes of one record, whatever it is
 //! written in: `{"name":"x-api-key","value":"…"}`, `<add value="…" key="ApiKey"/>`, `- name: DB_PASSWORD`, `  value: …`.
 
 use super::letters::{QUOTES, closed, is_blank, is_letter, name_before, name_length, opening};
@@ -79,7 +79,7 @@ fn in_records(text: &str) -> Vec<Range> {
     ranges
 }
 
-/// Where `value` or `val` stands as a word of its own, and its length.
+/// Where `value` or `val` is a separate word, and its length.
 fn labels(text: &str) -> impl Iterator<Item = (usize, usize)> {
     text.match_indices(['v', 'V']).filter_map(|(at, _)| {
         let length = name_length(head(&text[at..], 8));
@@ -88,7 +88,7 @@ fn labels(text: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// The name that stands right in front of a place: `DB_PASSWORD value: …`.
+/// The name directly before a place: `DB_PASSWORD value: …`.
 fn beside(text: &str, at: usize) -> Option<Range> {
     let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';') || QUOTES.contains(&c);
     let named = text[..at].trim_end_matches(is_between);
@@ -115,7 +115,7 @@ fn named(text: &str) -> Vec<Range> {
     names
 }
 
-/// Whether a part of a text lies within one record: no bracket, and no item of a list, begins or ends there. An element
+/// Whether a part of a text is within one record: no bracket, and no item of a list, begins or ends there. An element
 /// that begins where another one ends is a part of it.
 fn is_one_record(text: &str, from: usize, to: usize) -> bool {
     let Some(between) = text.get(from..to).filter(|between| between.len() <= APART) else { return false };

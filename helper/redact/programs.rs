@@ -41,7 +41,7 @@ const PROGRAMS: &[(&[&str], Flags)] = &[
     // `az keyvault secret set`, `gh secret set`, `aws ssm put-parameter`.
     (&["secret", "put-parameter"], &[("--value", All), ("--body", All)]),
 ];
-/// With these it stands right behind the flag only: a word of its own is a database.
+/// With these it follows the flag directly: a separate word is a database.
 const JOINED: &[&str] = &[
     "mysql",
     "mysqldump",

@@ -182,7 +182,7 @@ pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|one| one.eq_ignore_ascii_case(word))
 }
 
-/// Whether a value says how, or whether, somebody is authenticated: `auth=oauth2`, `using password: YES`.
+/// Whether a value says how, or whether, a caller is authenticated: `auth=oauth2`, `using password: YES`.
 pub(super) fn is_state(name: &str, found: &str, behind: &str, assigned: bool) -> bool {
     let ends = !behind.trim_start_matches(' ').starts_with(char::is_alphanumeric);
     name == "auth" && (is_one_of(found, KINDS) || is_one_of(found, WORDS))
@@ -195,7 +195,7 @@ pub(super) fn is_path(found: &str) -> bool {
     found.len() < 100 && FOLDERS.iter().any(|folder| found.starts_with(folder)) && found.bytes().all(is_letter)
 }
 
-/// Whether a parser did not expect what stands behind this text and the word `token`.
+/// Whether a parser did not expect what follows this text and the word `token`.
 pub(super) fn is_parser(front: &str) -> bool {
     let front = front.trim_end().as_bytes();
     ["unexpected", "illegal"].iter().any(|word| {

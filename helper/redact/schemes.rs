@@ -11,7 +11,7 @@ const LONG_WORD: [&str; 4] = ["negotiate", "ntlm", "dpop", "gnap"];
 /// Parameters of a challenge, and of an answer with a token (RFC 6749, RFC 6750, RFC 9728).
 const CHALLENGE: [&str; 8] =
     ["realm", "resource_metadata", "error", "error_description", "error_uri", "scope", "charset", "expires_in"];
-/// What may stand around a credential.
+/// What may surround a credential.
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;

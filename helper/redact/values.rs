@@ -14,7 +14,7 @@ pub(super) struct Behind<'a> {
     pub(super) assigned: bool,
     /// The name may be that of a file.
     pub(super) path: bool,
-    /// Nothing stands in front of the name in its line: the line is a setting.
+    /// Nothing comes before the name in its line: the line is a setting.
     pub(super) begins: bool,
     /// A parser says which token it did not expect.
     pub(super) parsed: bool,
@@ -137,7 +137,7 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     (!message && !is_header && !is_flag && !scheme && !harmless).then_some((start, start + length))
 }
 
-/// How much of what stands behind the first word of an unquoted value belongs to it: `correct horse battery`. That is the
+/// How much of what follows the first word of an unquoted value belongs to it: `correct horse battery`. That is the
 /// rest of a setting's line, and in the middle of a line the words of a phrase.
 fn more_words(rest: &str, first: &str, front: &Behind<'_>, kind: &Kind) -> usize {
     let rest = head(rest, LONGEST);
@@ -185,7 +185,7 @@ fn is_map(found: &str, behind: &str) -> bool {
     inside.ends_with(':') || inside.is_empty() && behind.starts_with(|c| QUOTES.contains(&c) || is_blank(c))
 }
 
-/// Whether a line and a port stand behind a dotted name: `secret.example.com:8080`, `token.go:12: …`.
+/// Whether a line or a port number follows a dotted name: `secret.example.com:8080`, `token.go:12: …`.
 fn is_number(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     (1..=5).contains(&digits) && !line[digits..].starts_with(|c: char| c.is_alphanumeric())

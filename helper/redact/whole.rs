@@ -1,10 +1,10 @@
-//! Texts that are looked for as they stand, a hundred thousand of them without much memory.
+//! Texts that are searched for verbatim, a hundred thousand of them without much memory.
 
 use super::text::continued;
 
 /// Shorter values are not hidden, whatever their names say, in bytes.
 pub(crate) const SHORTEST: usize = 4;
-/// From this length on a value cannot stand in innocent text by chance, in bytes.
+/// From this length on a value cannot occur in innocent text by chance, in bytes.
 pub(super) const LONG: usize = 8;
 /// Those that are not in order yet are looked at one by one: at most so many.
 const UNSORTED: usize = 64;

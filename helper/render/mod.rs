@@ -55,7 +55,7 @@ pub(crate) fn render(
         routes: gateway.shown_routes(),
         paths: choices.paths.clone(),
         networks: choices.networks.clone(),
-        // A foreign stack is one thing: none of its files is written beside it unless all of it may be replaced.
+        // A foreign stack is one unit: no file is added to it unless all of it may be replaced.
         blocked: is_in_the_way || plan.iter().any(|file| file.fate(mode) == Fate::Block),
         ..Rendered::default()
     };

@@ -129,14 +129,14 @@ pub(crate) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile)
     }
 }
 
-/// How cloudflared reaches the edge: its flag in any of its spellings, else its variable.
+/// How cloudflared reaches the edge: its flag in any of its spellings, otherwise its variable.
 fn protocol(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Option<Protocol> {
     const FLAGS: [&str; 4] = ["--protocol", "-protocol", "--p", "-p"];
     let text = setting(files, cloudflared, &FLAGS, "TUNNEL_TRANSPORT_PROTOCOL", env)?;
     Protocol::named(text.trim())
 }
 
-/// Where cloudflared lives: what dials another host than its own is outside of the proxy's network namespace.
+/// Where cloudflared runs: what dials another host than its own is outside of the proxy's network namespace.
 fn namespace(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Namespace {
     if files.iter().any(|file| at(file, &["services", cloudflared, "network_mode"]).is_some()) {
         return Namespace::Shared;
@@ -173,7 +173,7 @@ fn variable(environment: &Value, name: &str, env: &EnvFile) -> Option<String> {
     })
 }
 
-/// The configuration that the proxy of a stack mounts, wherever it is on this host; `None` where it mounts none.
+/// The configuration that the proxy of a stack mounts, at any path of this host; `None` where it mounts none.
 fn mounted_gateway(
     deployment: &Deployment,
     found: &Found,

@@ -11,7 +11,6 @@ pub(crate) enum Absence {
     NotGranted {
         /// Which of the two.
         kind: &'static str,
-        /// Its name.
         name: String,
         /// Whether it shows at the path where it is granted without a target.
         is_at_path: bool,
@@ -48,7 +47,7 @@ pub(crate) struct Absent<'a> {
     pub(crate) file: &'a str,
     /// What names the path; `None` where the program reads there by itself.
     pub(crate) setting: Option<&'a str>,
-    /// Where the setting stands: file and line.
+    /// File and line of the setting.
     pub(crate) line: Option<(&'a str, usize)>,
     /// The path in the container.
     pub(crate) path: &'a str,
@@ -65,7 +64,7 @@ pub(crate) struct Absent<'a> {
     pub(crate) why: &'a Absence,
 }
 
-/// A path of a person's own as it may stand in an instruction.
+/// A person's own path, in a form that may appear in an instruction.
 pub(crate) fn path(text: &str) -> &str {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-@+~ ".contains(c);
     if text.len() <= 200 && text.chars().all(is_plain) { text } else { "PATH" }
@@ -96,7 +95,6 @@ impl Absent<'_> {
         }
     }
 
-    /// What to do.
     pub(super) fn fix(&self) -> String {
         let Self { service, file, what, then, .. } = self;
         let wanted = path(self.path);

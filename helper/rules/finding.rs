@@ -47,17 +47,14 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    /// Whether it is this service.
     pub(crate) fn is_service(&self, service: &str) -> bool {
         matches!(self, Self::Service { name } if name == service)
     }
 
-    /// A service.
     pub(crate) fn service(name: impl Into<String>) -> Self {
         Self::Service { name: names::shown(&name.into()).to_owned() }
     }
 
-    /// A route.
     pub(crate) fn route(name: impl Into<String>) -> Self {
         Self::Route { name: names::shown_route(&name.into()).to_owned() }
     }
@@ -90,7 +87,6 @@ pub(crate) struct Evidence {
     pub(crate) age: Option<i64>,
     /// How long before the end of a saved log that is, in seconds.
     pub(crate) before_end: Option<i64>,
-    /// The text.
     pub(crate) text: String,
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Remedy<'a> {
     OtherAddress,
     /// A certificate or a key is a link that leads nowhere in the proxy's container.
     LinkOut { path: &'a str, target: &'a str },
-    /// A server lives in the network namespace of another service, by whose host its route may name it.
+    /// A server runs in the network namespace of another service, by whose host its route may name it.
     NoNameOfItsOwn { url: &'a str, service: &'a str, is_proxy: bool },
     /// A name was not looked up in time.
     LateLookup,
@@ -142,7 +142,7 @@ impl Remedy<'_> {
             ),
             Self::NoNameOfItsOwn { url, service, is_proxy } => {
                 let also = if *is_proxy {
-                    " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, beside the ranges that \
+                    " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, in addition to the ranges that \
                      it dials now,"
                 } else {
                     ""
@@ -186,7 +186,7 @@ impl Remedy<'_> {
                  to the MCP server itself",
             ),
             Self::OutOfDate => (
-                "every client that checks the certificate refuses it, whatever it trusts",
+                "every client that checks the certificate refuses it, regardless of what it trusts",
                 "renew the server's certificate; if its dates are right, set the clock of the engine's host",
             ),
             Self::OtherName => (

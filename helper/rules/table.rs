@@ -25,7 +25,6 @@ pub(crate) struct Rule {
     pub(crate) symptom: &'static str,
     /// Why it is so.
     pub(crate) cause: &'static str,
-    /// What to do.
     pub(crate) fix: &'static str,
     /// Where to read on.
     pub(crate) docs: &'static str,
@@ -206,7 +205,7 @@ rules! {
         title: "Docker Compose v1 (`docker-compose`) is used, which no longer works",
         symptom: "`docker-compose version 1.29`, `KeyError: 'ContainerConfig'`, `Not supported URL scheme http+docker`, `Version … is unsupported`",
         cause: "v1 has had no updates since 2023: it breaks with newer engines and Python packages, and it cuts cloudflared off whenever the proxy is restarted",
-        fix: "use Compose v2: install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu), and type `docker compose` with a space; v1 may stay beside it",
+        fix: "use Compose v2: install the package `docker-compose-plugin` (Docker's repository) or `docker-compose-v2` (Ubuntu), and type `docker compose` with a space; v1 may stay installed",
     }
     ComposeTooOld = "compose-too-old" [Host, Error, COMPOSE] {
         title: "Docker Compose is too old",
@@ -453,7 +452,7 @@ rules! {
     ComposeVarUnset = "compose-var-unset" [Host, Error, COMPOSE_FILE] {
         title: "Compose finds no TUNNEL_TOKEN",
         symptom: "`The \"TUNNEL_TOKEN\" variable is not set. Defaulting to a blank string`",
-        cause: "neither the shell nor `.env` beside the compose file sets it, or Compose was run from another directory",
+        cause: "neither the shell nor `.env` in the folder of the compose file sets it, or Compose was run from another directory",
         fix: "copy the token from the Console (Connection, eye icon), then run `{helper} token set --dir {dir}` in your own terminal",
         cure: Cure::Token,
         caused_by: &[&[TokenMissing]],
@@ -670,7 +669,7 @@ rules! {
         title: "a DNS server that the engine asks for its containers does not answer",
         symptom: "`[resolver] failed to query external DNS server` in the log of dockerd",
         cause: "the engine's own DNS passes on every name that is not a container's, and the server in the evidence was silent or not reachable",
-        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; a single such line beside calls that work is harmless",
+        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; a single such line while calls work is harmless",
     }
     BuildDns = "build-dns" [Host, Error, DOCKER] {
         title: "names do not resolve inside a build",
@@ -696,7 +695,7 @@ rules! {
         title: "a variable that the compose file requires is not set",
         symptom: "`required variable … is missing a value`, `environment variable … required by … is not set`",
         cause: "the file names it as `${NAME:?…}` or as the source of a secret, and neither `.env` nor the shell sets it",
-        fix: "put `NAME=value` for the variable in the evidence into `.env` beside the compose file, then `{helper} up --dir {dir}`",
+        fix: "put `NAME=value` for the variable in the evidence into `.env` in the folder of the compose file, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     NetworkAlias = "network-alias" [Host, Error, COMPOSE_FILE] {
@@ -926,7 +925,7 @@ rules! {
     }
     ExportHoldsToken = "export-holds-token" [Files, Warning, SECURITY] {
         title: "an export contains the tunnel's token in plain text",
-        symptom: "`secrets.yaml` is beside `values.yaml`",
+        symptom: "`secrets.yaml` is next to `values.yaml`",
         cause: "anyone who reads that file can connect to the tunnel in your name; base64 does not protect it",
         fix: "keep the file off shared disks, git and chats; apply it, then delete it; without `include_token` the token goes from `.env` to the cluster and into no file",
         blocks: false,
@@ -971,7 +970,7 @@ rules! {
         title: "the change was not made, because a file was edited by hand",
         symptom: "`render` leaves all files as they are",
         cause: "the helper does not overwrite a person's edits",
-        fix: "edit that file yourself (the diff shows the change), or repeat the command with \"overwrite\": true, which keeps the old file beside the new one",
+        fix: "edit that file yourself (the diff shows the change), or repeat the command with \"overwrite\": true, which keeps a copy of the old file",
     }
     ForeignDeployment = "foreign-deployment" [Files, Error, REFERENCE] {
         title: "this stack was written by hand, so `render` does not change it",
@@ -982,7 +981,7 @@ rules! {
     }
     ForeignReplaced = "foreign-replaced" [Files, Warning, REFERENCE] {
         title: "the helper's stack replaces one that was written by hand",
-        symptom: "services of the old file are missing, or the old stack still runs beside the new one",
+        symptom: "services of the old file are missing, or the old stack still runs next to the new one",
         cause: "the new stack has another project name and none of the old file's other services",
         fix: "stop the old stack (the command is in `next`), and copy the services that are still needed from the old file, which is kept as `NAME.bak-TIME`, into docker-compose.override.yaml",
     }
@@ -1260,7 +1259,7 @@ rules! {
         title: "the CA certificate is expired or not yet valid",
         symptom: "every call fails with `tls handshake failed`",
         cause: "its validity has ended or has not begun; a wrong clock looks the same",
-        fix: "check this machine's clock; then run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` and register the new CA beside the old one (a tunnel holds two)",
+        fix: "check this machine's clock; then run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` and register the new CA in addition to the old one (a tunnel holds two)",
         blocks_signing: true,
         cure: Cure::RotateCa,
     }
@@ -1268,14 +1267,14 @@ rules! {
         title: "the server certificate expires early, because its CA does",
         symptom: "it is valid for fewer days than were asked for",
         cause: "a certificate is invalid once the CA that signed it has expired",
-        fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA, to be registered beside the old one (a tunnel holds two)",
+        fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` before that day: it makes a new CA, to be registered in addition to the old one (a tunnel holds two)",
         cure: Cure::ByHandThen,
     }
     CaExpiresSoon = "ca-expires-soon" [Tls, Warning, REFERENCE] {
         title: "the CA certificate expires soon",
         symptom: "every call will fail with `tls handshake failed`",
         cause: "every certificate that it signed stops working with it",
-        fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a new CA beside it; no call is lost in the change",
+        fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a new CA and keeps this one; no call is lost in the change",
         cure: Cure::RotateCa,
     }
     CertsNotVerifiable = "certs-not-verifiable" [Tls, Warning, REFERENCE] {
@@ -1517,7 +1516,7 @@ rules! {
     ApiUnreachable = "api-unreachable" [Edge, Note, TROUBLE] {
         title: "Anthropic's API is unreachable from this host",
         symptom: "curl and SDK calls from this host fail",
-        cause: "the tunnel does not need it; the requests that `connect` prints do, wherever they run",
+        cause: "the tunnel does not need it; the requests that `connect` prints do, on any machine",
         fix: "allow outbound TCP 443 to api.anthropic.com, or call from another machine",
     }
     EdgeRegionUnreachable = "edge-region-unreachable" [Edge, Warning, TROUBLE] {

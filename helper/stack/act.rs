@@ -265,7 +265,7 @@ impl<'a> Acts<'a> {
 }
 
 impl Stack<'_> {
-    /// Removes the network of a separate cloudflared that lives with the proxy again; one in use stays. Returns what was
+    /// Removes the network of a separate cloudflared that runs with the proxy again; one in use stays. Returns what was
     /// done.
     ///
     /// # Errors

@@ -22,7 +22,6 @@ pub(super) struct Servers<'a> {
     pub(super) reuse: bool,
 }
 
-/// What was answered.
 pub(super) struct Answers {
     probed: Option<Probed>,
     metrics: Option<Metrics>,
@@ -36,7 +35,7 @@ impl Answers {
 }
 
 impl Stack<'_> {
-    /// Asks servers from the network namespace of a running proxy, and an agent that lives in it for its numbers. Once more
+    /// Asks servers from the network namespace of a running proxy, and an agent that runs in it for its numbers. Once more
     /// where nothing could be asked, or something did not answer and the proxy was restarted meanwhile: that says nothing
     /// about the servers.
     ///
@@ -83,7 +82,7 @@ impl Servers<'_> {
         Ok(Answers { metrics: metrics?.or(with_proxy), probed })
     }
 
-    /// The servers as the proxy sees them, and the numbers of an agent that lives with it.
+    /// The servers as the proxy sees them, and the numbers of an agent that runs with it.
     fn ask_from(
         self,
         proxy: &Inspected,

@@ -36,7 +36,6 @@ pub(crate) struct DeclaredRoute<'a> {
 }
 
 impl Declared {
-    /// The routes.
     pub(crate) fn routes(&self) -> Vec<DeclaredRoute<'_>> {
         let routes = self.gateway.good().into_iter().flat_map(|gateway| &gateway.routes);
         routes

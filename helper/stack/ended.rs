@@ -27,9 +27,9 @@ const KEPT: usize = 3;
 pub(crate) struct Ended {
     /// Name of its service.
     pub(crate) service: String,
-    /// How often its restart policy had revived it.
+    /// How often its restart policy restarted it.
     pub(crate) restarts: u32,
-    /// Exit code; `null` where it had been revived, which forgets it.
+    /// Exit code; `null` after a restart by the policy, which discards it.
     pub(crate) exit_code: Option<i64>,
     /// Whether the kernel killed it because memory ran out.
     pub(crate) out_of_memory: bool,

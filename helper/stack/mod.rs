@@ -92,7 +92,7 @@ impl<'a> Stack<'a> {
         Ok(Self::open_for(deployment, caller, false)?.map(|(stack, _)| stack))
     }
 
-    /// The same for a rehearsal, which needs no token; whether there is one is reported beside it.
+    /// The same for a rehearsal, which needs no token; whether there is one is reported separately.
     ///
     /// # Errors
     /// As [`Self::open`].

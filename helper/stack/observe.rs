@@ -50,7 +50,6 @@ pub(crate) enum Ask {
     No,
     /// Where every container has run for a while: then there is nothing to wait for first.
     IfSettled,
-    /// It does.
     Now,
     /// The same, and a recent answer will do.
     OrReuse,

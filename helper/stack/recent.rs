@@ -2,7 +2,7 @@
 //! opens no session with each server each time.
 //!
 //! Only the answer of an MCP server in a container is kept, and only for as long as that container and the proxy live the
-//! lives in which it was given: what ends a server elsewhere cannot be seen.
+//! runs in which it was given: what ends a server elsewhere cannot be seen.
 
 use std::path::Path;
 

@@ -95,9 +95,7 @@ pub(crate) struct Printed {
     pub(crate) readable: bool,
     /// Moment of the first line that was read.
     pub(crate) first: Option<OffsetDateTime>,
-    /// Lines.
     pub(crate) lines: u64,
-    /// Bytes.
     pub(crate) bytes: u64,
 }
 
@@ -106,12 +104,10 @@ pub(crate) struct Printed {
 pub(crate) struct LastLine {
     /// When the engine received it.
     pub(crate) at: Option<OffsetDateTime>,
-    /// The text.
     pub(crate) text: String,
 }
 
 impl LastLine {
-    /// As evidence.
     pub(crate) fn quoted(&self, service: &str) -> Evidence {
         Evidence { at: self.at, ..Evidence::of(service, self.text.as_str()) }
     }
@@ -126,12 +122,10 @@ pub(crate) enum Image {
     For(String),
 }
 
-/// A container of the stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Container {
     /// 64 hex digits.
     pub(crate) id: String,
-    /// Its name.
     pub(crate) name: String,
     /// Its Compose service.
     pub(crate) service: String,
@@ -293,7 +287,6 @@ impl Snapshot {
         self.containers.as_deref().unwrap_or_default()
     }
 
-    /// The container of a service.
     pub(crate) fn container(&self, service: &str) -> Option<&Container> {
         self.all().iter().find(|c| c.service == service)
     }

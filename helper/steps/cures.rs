@@ -5,10 +5,10 @@ use crate::answer::{Finding, Next, Severity};
 use crate::caller::Caller;
 use crate::rules::{self, Cure, RuleId};
 
-/// The step to a CA that lives longer.
+/// The step to a CA that is valid for longer.
 pub(crate) fn new_ca(caller: &Caller) -> Next {
     Next::helper(
-        "rotate the CA: create a new one beside the current one; no call is lost",
+        "rotate the CA: create a new one and keep the current one; no call is lost",
         caller.command(&["certs", "rotate-ca", "--json", "{\"step\":\"begin\"}"]),
     )
 }

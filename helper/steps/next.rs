@@ -52,7 +52,7 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             caller.command(&["render", "--sample"]),
             caller.command(&["render", "--route", "NAME=http://HOST:PORT"])
         )),
-        // A file that is there is completed by whoever wrote it; `render` writes what is not.
+        // An existing file is completed by its author; `render` writes missing ones.
         StepId::Configure if current.gateway.good().is_some() && current.found.main.is_some() => {
             Next::helper("find what the configuration lacks", caller.command(&["check"]))
         }

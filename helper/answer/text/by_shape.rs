@@ -1,4 +1,4 @@
-//! Facts laid out by their shape alone: for commands that have no layout of their own.
+//! Facts laid out by their shape alone: for commands without their own layout.
 
 use serde_json::{Map, Value};
 

@@ -19,7 +19,6 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The tone of a severity.
     pub(super) fn of(severity: &str) -> Self {
         match severity {
             "error" => Self::Error,

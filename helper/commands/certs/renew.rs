@@ -26,7 +26,7 @@ use crate::steps;
 pub(crate) struct RenewRequest {
     /// Do nothing while more days than these are left (30).
     renew_before_days: Option<u32>,
-    /// Renew whatever is left.
+    /// Renew regardless of the days left.
     force: bool,
     /// Life of the new certificate, in days (90).
     server_days: Option<u32>,
@@ -57,7 +57,7 @@ impl RenewRequest {
         if before_days >= server_days {
             return Err(Error::request(
                 format!(
-                    "`renew_before_days` is {before_days} and the new certificate lives {server_days} days: every run would renew it"
+                    "`renew_before_days` is {before_days} and the new certificate is valid for {server_days} days: every run would renew it"
                 ),
                 format!("leave it out for {RENEW_BEFORE_DAYS}, or ask for a longer life with `server_days`"),
             ));
@@ -102,7 +102,6 @@ pub(crate) fn run(deployment: &Deployment, request: RenewRequest, caller: &Calle
     Ok(report)
 }
 
-/// The file as it is.
 fn entry(deployment: &Deployment, action: Action) -> Vec<FileEntry> {
     match files::metadata(deployment, path::TLS_CRT) {
         Ok(Some(_)) => vec![FileEntry::of(deployment, path::TLS_CRT, action)],

@@ -33,7 +33,7 @@ pub(crate) struct RotateRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum StepRequest {
-    /// Make the new CA beside the old.
+    /// Make the new CA and keep the old one.
     Begin,
     /// Once the new CA is registered: let it sign the server certificate.
     Switch,
@@ -167,7 +167,7 @@ fn next(deployment: &Deployment, data: &RotateData, set_aside: &[String], caller
     let mut next = match data.stage {
         Stage::Idle => {
             vec![Next::helper(
-                "to rotate the CA: create a new one beside the current one",
+                "to rotate the CA: create a new one and keep the current one",
                 command("{\"step\":\"begin\"}"),
             )]
         }

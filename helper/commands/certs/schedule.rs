@@ -52,7 +52,7 @@ fn cron(command: &str, caller: &Caller) -> String {
     )
 }
 
-/// A word of a unit file: `%` and `$` have a meaning of their own there, also inside quotes.
+/// A word of a unit file: `%` and `$` are special there, even inside quotes.
 fn systemd_word(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
     format!("\"{escaped}\"")

@@ -51,7 +51,7 @@ pub(super) fn run(
     };
     let existed = files::make_dir(deployment, "", DIR_MODE)?;
     let _lock = deployment.lock()?;
-    // Whoever was first while this one waited for the lock has decided.
+    // Another run may have written while this one waited for the lock.
     require_fit(deployment, &bundle)?;
     let written = write::write(&bundle, &judged, deployment)?;
     let mut all = vec![FileEntry::of(deployment, "", existed)];

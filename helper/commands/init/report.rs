@@ -50,7 +50,6 @@ pub(crate) struct InitData {
     pub(super) diffs: Vec<Diff>,
 }
 
-/// What was made.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     pub(super) files: Vec<FileEntry>,

@@ -7,7 +7,7 @@ crate::config::settings::request_with_settings! {
     InitRequest {
         /// The tunnel's domain as the Console shows it; needed the first time.
         domain: Option<Domain>,
-        /// A bundle of `export {"to":"replica"}` from another host; goes alone, with no setting beside it.
+        /// A bundle of `export {"to":"replica"}` from another host; no other setting may be given with it.
         from: Option<String>,
         /// Whole diffs, and what each step is.
         verbose: bool,

@@ -33,7 +33,7 @@ impl Connections {
 pub(in crate::commands) struct Calls {
     /// How many.
     total: u64,
-    /// How many of them cloudflared could not hand on.
+    /// How many of them cloudflared could not forward.
     errors: u64,
     /// Since when they are counted.
     since_seconds: u64,

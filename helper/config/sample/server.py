@@ -6,7 +6,7 @@ Claude reads to decide when to call it. To apply an edit:
     mcp-tunnels-helper restart
 
 If you import another package, add it to requirements.txt and run
-`mcp-tunnels-helper up`, so that the image is built anew.
+`mcp-tunnels-helper up`, so that the image is rebuilt.
 """
 
 from mcp.server import MCPServer

@@ -194,7 +194,7 @@ pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `\0` and up to three digits: a character if they are an octal number up to 0377, else without the `0`.
+/// `\0` and up to three digits: a character if they are an octal number up to 0377, otherwise without the `0`.
 fn octal<'a>(digits: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let length = digits.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
     let (number, rest) = digits.split_at(length);

@@ -80,7 +80,6 @@ impl EnvFault {
     }
 }
 
-/// One assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment<'a> {
     /// Name of the variable.
@@ -96,7 +95,6 @@ pub(super) struct Assignment<'a> {
 /// Quotes around a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quote {
-    /// None.
     None,
     /// `'`: taken as it is.
     Single,

@@ -93,7 +93,7 @@ pub(crate) struct CallData {
     pub(super) waited_ms: u64,
     /// Calls that cloudflared counted during the wait; `null` where it was not asked.
     pub(super) requests: Option<u64>,
-    /// How many of them it could not hand on, or whose caller hung up.
+    /// How many of them it could not forward, or whose caller hung up.
     pub(super) errors: Option<u64>,
     /// Lines and numbers that show how far it came.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -7,7 +7,6 @@ use crate::caller::quote;
 use crate::config::stamp::stamp_below;
 use crate::export::parts::{ExportState, LeftOut, RouteExport};
 
-/// The text.
 pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[LeftOut]) -> String {
     let sample = "| `sample.yaml` | the sample server: ConfigMap, Deployment, Service; its pod installs the pinned packages from PyPI when it starts |\n";
     let secrets =
@@ -49,7 +48,7 @@ fn table(routes: &[RouteExport]) -> String {
 
 fn list(left_out: &[LeftOut]) -> String {
     if left_out.is_empty() {
-        return "Nothing else of this deployment.\n".into();
+        return "No other part of this deployment.\n".into();
     }
     left_out.iter().map(|left| format!("- {}\n", cell(&left.line()))).collect()
 }

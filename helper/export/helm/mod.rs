@@ -48,7 +48,6 @@ struct Planned {
 /// What an export would write, and what it says of the routes and settings.
 pub(crate) struct HelmPlan {
     files: Vec<Planned>,
-    /// Every route.
     pub(crate) routes: Vec<RouteExport>,
     /// Settings and services that the chart's pages do not name.
     pub(crate) left_out: Vec<LeftOut>,

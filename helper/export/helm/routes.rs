@@ -10,7 +10,6 @@ use crate::lint::facts::Facts;
 use crate::model::current::{RouteTarget, target};
 use crate::redact;
 
-/// Judges every route.
 pub(super) fn judge(facts: &Facts, gateway: &Gateway, domain: &Domain, has_sample: bool) -> Vec<RouteExport> {
     let judge = |route: Route| {
         let (state, instead, service) = match one(facts, gateway, &route, has_sample) {

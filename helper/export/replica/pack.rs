@@ -22,7 +22,6 @@ use crate::os::archive::{self, Entry, LARGEST, MOST_FILES};
 use crate::os::files;
 use crate::rules::{self, RuleId};
 
-/// What was packed.
 pub(crate) struct Packed {
     /// Paths inside the bundle.
     pub(crate) entries: Vec<String>,
@@ -102,7 +101,7 @@ fn certificates(facts: &Facts, pair: &Pair) -> Result<Vec<Entry>, Error> {
         let bytes = files::read(&facts.deployment, name)?.ok_or_else(|| missing(facts, name))?;
         if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY") {
             return Err(Error::Directory {
-                message: format!("`{name}` holds a private key beside the certificate; nothing was written"),
+                message: format!("`{name}` holds a private key as well as the certificate; nothing was written"),
                 hint: "keep keys in separate files; `certs check` names the fault".into(),
             });
         }

@@ -19,7 +19,6 @@ use crate::stack;
 pub(crate) enum Elsewhere {
     /// No other directory runs it.
     No,
-    /// One does.
     Runs(Box<Finding>),
     /// The engine could not be asked.
     Unknown(Skipped),

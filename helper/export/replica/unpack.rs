@@ -121,7 +121,7 @@ fn unfit(entry: &Entry, manifest: &Manifest) -> Option<&'static str> {
         return Some("it has a hidden file that no bundle has");
     }
     if entry.name == path::CA_KEY || !is_key && text.contains("PRIVATE KEY-----") {
-        return Some("it holds a private key beside the server's");
+        return Some("it holds a private key in addition to the server's");
     }
     Token::is_within(&text).then_some("it holds a tunnel's token")
 }

@@ -28,7 +28,7 @@ pub(super) struct Walk {
     pub(super) with_token: Vec<String>,
     /// More files, or more bytes, than a bundle holds.
     pub(super) is_too_much: bool,
-    /// The text in the token's place, whatever it is.
+    /// The text in the token's place.
     token: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Walk {
     }
 }
 
-/// Whether the person can read it alone, and whether it is a program: nothing else of a mode goes along.
+/// Whether only the owner can read it, and whether it is executable: no other mode bit is packed.
 fn plain_mode(mode: u32) -> u32 {
     match (mode & 0o044 != 0, mode & 0o100 != 0) {
         (true, true) => 0o755,
@@ -137,7 +137,7 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     if inside == server_key {
         return Ok(bytes);
     }
-    // The CA's key under whatever name and in whatever form; UTF-16 of ASCII, too.
+    // The CA's key under any name and in any form; UTF-16 of ASCII, too.
     let text = String::from_utf8_lossy(&bytes).replace('\0', "");
     let name = inside.to_lowercase();
     if text.contains("PRIVATE KEY-----") || KEY_STORES.iter().any(|ending| name.ends_with(ending)) {
@@ -150,7 +150,7 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// What is in `data` beside certificates and may go along.
+/// Files in `data` other than certificates that may be packed.
 fn is_harmless_data(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or_default();
     matches!(name, ".gitkeep" | "tunnel-domain" | "tunnel-id")

@@ -179,7 +179,7 @@ fn make_folders<'a>(entries: impl Iterator<Item = &'a Entry>, deployment: &Deplo
     Ok(())
 }
 
-/// Removes what a killed run left of the bundle's files, wherever they go.
+/// Removes what a killed run left of the bundle's files, in every folder.
 fn sweep(bundle: &Bundle, deployment: &Deployment) {
     let split =
         |name: &str| name.rsplit_once('/').map_or((String::new(), name.to_owned()), |(f, n)| (f.into(), n.into()));

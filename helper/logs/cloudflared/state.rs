@@ -313,7 +313,7 @@ impl Agent {
         }
     }
 
-    /// An error that no row explains: of a connection, where it names one; of the program, else.
+    /// An error that no row explains: of a connection, where it names one; otherwise of the program.
     pub(crate) fn unexplained(&mut self, symptom: &Symptom<'_>, faults: &mut Faults) {
         self.seen = true;
         self.latest = self.latest.max(symptom.line.at);

@@ -7,7 +7,7 @@ use super::pattern::Tell::{Plain, Start, Whole};
 use super::pattern::{Pattern, call, fatal};
 use crate::rules::RuleId::*;
 
-/// Advice for heaps that have a limit of their own.
+/// Advice for heaps with their own limit.
 const NODE_HEAP: &str = "give Node's heap more room, below the container's own limit: `environment: {NODE_OPTIONS: --max-old-space-size=MB}` for the service, then `{helper} up --dir {dir}`; if it only lasts longer, the server leaks memory";
 const JAVA_HEAP: &str = "give the heap more of the container's memory: `environment: {JAVA_TOOL_OPTIONS: -XX:MaxRAMPercentage=75}` for the service (the default is a quarter), or a larger `mem_limit`; then `{helper} up --dir {dir}`; if it only lasts longer, the server leaks memory";
 const JAVA_OTHER: &str = "raise the limit that the line names: `environment: {JAVA_TOOL_OPTIONS: …}` for the service with `-XX:MaxMetaspaceSize` (Metaspace) or `-XX:MaxDirectMemorySize` (direct buffers), then `{helper} up --dir {dir}`";

@@ -279,7 +279,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["[notice] A new release of pip"]),
     noise(&["[notice] To update, run"]),
     event(Event::Traceback, &["Traceback (most recent call last)"]),
-    // A database beside the servers, while it starts and stops.
+    // A database of the same stack, while it starts and stops.
     noise(&["the database system is starting up"]),
     noise(&["the database system is shutting down"]),
     noise(&["the database system is not yet accepting connections"]),

@@ -24,7 +24,6 @@ use crate::rules::RuleId;
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
 
-/// One stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     /// The container's name without its number; empty for bare lines.
@@ -246,7 +245,7 @@ impl Stream {
         self.spoke |= !line.text.trim().is_empty();
     }
 
-    /// What a failed call is about: the host that was asked for, else the upstream.
+    /// What a failed call is about: the host that was requested, otherwise the upstream.
     fn subject(&self, pattern: &Pattern, text: &str) -> String {
         let tls = pattern.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
         if pattern.effect != Effect::Call || tls {

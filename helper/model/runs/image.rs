@@ -87,7 +87,7 @@ fn text(deployment: &Deployment, place: &str) -> Option<String> {
     files::read_text(deployment, place).ok().flatten().filter(|text| text.len() <= LONGEST)
 }
 
-/// The files of a container that lie in the directory.
+/// The files of a container that are in the directory.
 pub(super) struct Files<'a> {
     pub(super) deployment: &'a Deployment,
     pub(super) found: &'a Found,

@@ -41,7 +41,6 @@ pub(crate) struct Listening {
     pub(crate) stdio: Option<Place>,
     /// It is bound to loopback.
     pub(crate) loopback: Option<Place>,
-    /// Its port.
     pub(crate) port: Option<(u16, Place)>,
     /// Whether a program that is known says so on its command line, or only what a program may make of something else.
     pub(crate) is_fact: bool,

@@ -12,14 +12,14 @@ pub(super) struct Invocation {
     pub(super) args: Vec<String>,
     /// Its environment, as far as it is known.
     pub(super) env: BTreeMap<String, String>,
-    /// Whether that is all of it: an image may have variables of its own.
+    /// Whether that is all of it: an image may set more variables.
     pub(super) is_env_known: bool,
     /// The folder in which it starts, where one is named.
     pub(super) folder: Option<String>,
 }
 
 const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
-/// Programs that start the one behind them, with how many words of their own come before it.
+/// Programs that start another program, with the number of their arguments before it.
 const WRAPPERS: [(&str, usize); 11] = [
     ("exec", 0),
     ("nohup", 0),

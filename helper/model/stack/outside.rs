@@ -1,4 +1,4 @@
-//! Host names that a container knows beside the names and aliases of the project's services.
+//! Host names that a container knows in addition to the names and aliases of the project's services.
 
 use super::ComposeStack;
 use crate::config::yaml::{self, Value, at};

@@ -90,7 +90,7 @@ fn synced_by(path: &Path, home: Option<&Path>) -> Option<&'static str> {
         };
         NAMES.iter().find(|(name, _)| is(name)).map(|(_, service)| *service)
     });
-    // A client's own settings lie in the home directory, which it does not copy for that.
+    // A client's own settings are in the home directory, which it does not copy for that.
     let marked = || {
         path.ancestors()
             .filter(|folder| Some(*folder) != home && folder.parent().is_some())

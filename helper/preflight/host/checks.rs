@@ -175,7 +175,7 @@ fn images_are_for_this_cpu(facts: &HostFacts) -> Outcome {
     if !wrong.is_empty() {
         wrong.iter().fold(rules::finding(RuleId::PlatformMismatch), |finding, text| finding.with(text)).into()
     } else if !matches!(engine, "amd64" | "arm64") && present.len() < facts.deployed.images.len() {
-        // cloudflared is published for these two; of the proxy nothing else is known.
+        // cloudflared is published for these two; no other platform of the proxy is known.
         let finding = rules::finding(RuleId::PlatformMismatch).with_severity(Severity::Warning);
         finding.with(format!("the engine is {engine}; the images are known for amd64 and arm64")).into()
     } else {

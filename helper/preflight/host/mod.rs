@@ -40,7 +40,6 @@ pub(super) enum HostAnswer {
 }
 
 impl HostState {
-    /// Notes an answer.
     pub(super) fn note(&mut self, answer: HostAnswer) {
         match answer {
             HostAnswer::Kernel { is_wsl, in_container, selinux } => {

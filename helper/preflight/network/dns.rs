@@ -54,7 +54,7 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
                 Ok(found) => last = found,
                 Err(fault) => {
                     let found = Resolved::nothing(NetworkOutcome::of(&fault), detail(&fault));
-                    // Silence says less than anything else that a server said before.
+                    // An earlier answer says more than silence.
                     if found.outcome != NetworkOutcome::Timeout || last.outcome == NetworkOutcome::Timeout {
                         last = found;
                     }

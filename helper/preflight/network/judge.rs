@@ -8,7 +8,7 @@ use crate::check::Verdict;
 use crate::config::settings::Protocol;
 use crate::rules::{self, RuleId};
 
-/// What the judgement depends on beside the rows.
+/// Input of the judgement in addition to the rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
     /// cloudflared's protocol setting.
@@ -55,7 +55,7 @@ pub(crate) fn judge(network: &Network, context: &Context, verdict: &mut Verdict)
     }
 }
 
-/// A host without any way out, where everything else would say so once more.
+/// A host without any route out: further findings would only repeat it.
 fn no_way_out(network: &Network, verdict: &mut Verdict) -> bool {
     let nowhere = |row: &Row| matches!(row.outcome, NetworkOutcome::Unreachable | NetworkOutcome::NoAddress);
     let mut rows = network.rows.iter().map(|(_, row)| row);
@@ -75,7 +75,7 @@ fn resolvers(network: &Network) -> String {
     format!("DNS servers: {}", all.join(", "))
 }
 
-/// Someone else than the server that was called.
+/// A certificate of another server than the one that was called.
 fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
     let mut inspected = Vec::new();
     let mut portal = Vec::new();
@@ -220,7 +220,7 @@ fn intercepted(network: &Network, context: &Context, (udp, tcp): (bool, bool)) -
     Some(finding.with(format!("issuer: {issuer}")))
 }
 
-/// What is needed beside the tunnel itself.
+/// Services that are needed in addition to the tunnel itself.
 fn servers(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
     let silent: Vec<(usize, &Row)> = (0..Network::tls_hosts().len())
         .filter_map(|at| Some((at, network.row(RowId::Server(at))?)))

@@ -59,7 +59,6 @@ pub(super) enum NetworkAnswer {
     Named(RowId, dns::Resolved, Option<u64>),
     /// The name has no address, so nothing could be sent.
     NoAddress(RowId, Option<String>),
-    /// This address is tried.
     Tries(RowId, IpAddr),
     /// A port answered so, after so many milliseconds.
     Probed(RowId, NetworkOutcome, Option<u64>, Option<String>),
@@ -165,7 +164,7 @@ impl Network {
     }
 
     /// The rows as they are answered. Unless all is asked for: two addresses of a name, what worked says no more, what
-    /// failed alike for both address families is said once, and IPv6 that is not there is not said beside IPv4.
+    /// failed alike for both address families is said once, and missing IPv6 is not reported next to IPv4.
     pub(super) fn rows(&self, verbose: bool) -> Vec<Row> {
         let mut rows: Vec<Row> = self.rows.iter().map(|(_, row)| row.clone()).collect();
         for row in rows.iter_mut().filter(|_| !verbose) {

@@ -57,7 +57,7 @@ impl NetworkOutcome {
     }
 }
 
-/// The system's words for an error that a person should see beside the outcome.
+/// The system's error text that a person should see with the outcome.
 pub(super) fn words(fault: &io::Error) -> String {
     if fault.kind() == ErrorKind::PermissionDenied {
         return "a firewall on this host does not let it out".into();

@@ -9,7 +9,6 @@ use crate::engine::version;
 use crate::preflight::facts::HostFacts;
 use crate::rules::{self, RuleId};
 
-/// The checks of the tools.
 pub(in crate::preflight) const CHECKS: &[Check<HostFacts>] = &[
     Check { id: "docker", test: docker_is_there },
     Check { id: "podman", test: engine_is_docker },

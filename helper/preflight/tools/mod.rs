@@ -29,7 +29,7 @@ pub(super) struct Tool {
     path: Option<String>,
     /// Its version; `null` where it is missing or does not say.
     version: Option<String>,
-    /// The oldest version that will do.
+    /// The oldest supported version.
     #[serde(skip_serializing_if = "Option::is_none")]
     floor: Option<&'static str>,
     /// What kind it is: the client's context, the engine's operating system, `rootless`, `podman`.
@@ -43,7 +43,6 @@ const SOCKET: &str = "unix:///var/run/docker.sock";
 /// What was gathered. `None` is what had not answered at the deadline.
 #[derive(Debug, Default)]
 pub(super) struct Tools {
-    /// Where docker is.
     pub(super) docker: Option<PathBuf>,
     version: Option<Output>,
     info: Option<Output>,
@@ -161,7 +160,6 @@ impl Tools {
         Self { docker: docker.map(|docker| docker.program().to_path_buf()), ..Self::default() }
     }
 
-    /// Notes an answer.
     pub(super) fn note(&mut self, answer: ToolAnswer) {
         match answer {
             ToolAnswer::Git(found) => self.git = Some(found),

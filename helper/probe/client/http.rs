@@ -29,10 +29,8 @@ pub(super) enum Security<'a> {
     Tls(&'a str, Option<&'a Trust>),
 }
 
-/// One request.
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
-    /// Method.
     pub(super) method: &'static str,
     /// Path and query.
     pub(super) path: &'a str,

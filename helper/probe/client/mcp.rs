@@ -33,7 +33,6 @@ const ASIDE: Duration = Duration::from_secs(1);
 /// What one path is, asked under one host name.
 #[derive(Clone, Debug)]
 pub(super) enum Met {
-    /// An MCP server.
     Server(Box<Server>),
     /// Something that wants a credential.
     Challenge,

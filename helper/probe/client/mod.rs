@@ -72,7 +72,7 @@ fn search(target: &ProbeTarget, client: &mut Client<'_>) -> Met {
     if let Some(met) = elsewhere.then(|| other_path(target, client, http)).flatten() {
         return met;
     }
-    // Whether it is the host name is tried, whatever the words of the refusal; a web server may have another site for it.
+    // The host name is tried after any refusal; a web server may have another site for it.
     let own = [format!("localhost:{}", target.port), format!("{}:{}", target.host, target.port)];
     let may_be_host = got == Got::Closed || matches!(status, 200..=499) && !matches!(status, 405 | 406 | 429);
     for host in own.iter().filter(|_| may_be_host) {
@@ -116,7 +116,7 @@ fn look_up(host: &str, deadline: Instant) -> Result<Vec<Ipv4Addr>, Got> {
     }
     let (send, answer) = mpsc::channel();
     let name = host.to_owned();
-    // The resolver has timeouts of its own; a thread that is late is left behind.
+    // The resolver has its own timeouts; a late thread is abandoned.
     let ask = move || send.send(resolve(&name));
     // Without a thread nothing is sent, which is not an answer within the time.
     let _ = process::spawn(ask);

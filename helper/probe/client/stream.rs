@@ -11,7 +11,6 @@ use super::network::Timed;
 pub(super) enum Stream {
     /// Without.
     Plain(Timed),
-    /// With TLS.
     Tls(Box<StreamOwned<ClientConnection, Timed>>),
 }
 

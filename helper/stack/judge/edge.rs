@@ -72,7 +72,7 @@ pub(super) fn judge(view: &View<'_>, cloudflared: &Container, state: &mut StackS
     registered > 0
 }
 
-/// Where the log cannot tell, cloudflared's own numbers do, else its health check.
+/// Where the log cannot tell, cloudflared's own numbers do, otherwise its health check.
 fn judge_health(cloudflared: &Container, why: &str, state: &mut StackState) -> bool {
     if let Some(connections) = state.metrics.as_ref().and_then(|metrics| metrics.connections) {
         state.connections = Some(connections);

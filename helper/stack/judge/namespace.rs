@@ -91,7 +91,7 @@ pub(super) fn judge(view: &View<'_>, state: &mut StackState) -> bool {
     lives && works
 }
 
-/// Whether a cloudflared that lives with the proxy does so in its present life.
+/// Whether a cloudflared that runs with the proxy does so in its present life.
 fn judge_orphan(proxy: &Container, cloudflared: &Container, state: &mut StackState) -> bool {
     let Some(orphan) = orphan(proxy, cloudflared) else { return true };
     let finding = describe(orphan, proxy, cloudflared);

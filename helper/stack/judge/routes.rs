@@ -39,7 +39,6 @@ const SETTLED_FAULTS: [RuleId; 11] = [
 /// A stack whose containers are younger than this may have a server that is not up yet.
 const STARTING: Duration = Duration::from_secs(20);
 
-/// What every route is judged from.
 struct Ground<'a> {
     view: &'a View<'a>,
     gateway: &'a Gateway,

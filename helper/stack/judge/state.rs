@@ -75,7 +75,6 @@ pub(crate) struct StackState {
     pub(crate) wanted: u32,
     /// `quic` or `http2`.
     pub(crate) protocol: Option<String>,
-    /// The routes.
     pub(crate) routes: Vec<RouteState>,
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
@@ -162,7 +161,6 @@ impl View<'_> {
     }
 }
 
-/// A finding about a service.
 pub(super) fn about(id: RuleId, service: &str) -> Finding {
     rules::finding(id).about(Subject::service(service))
 }

@@ -131,7 +131,6 @@ impl Fixture {
         self.snapshot.containers.as_mut().unwrap()
     }
 
-    /// With a container changed.
     pub(crate) fn change(mut self, service: &str, change: impl FnOnce(&mut Container)) -> Self {
         change(self.all().iter_mut().find(|c| c.service == service).unwrap());
         self

@@ -23,7 +23,7 @@ fn live() -> Fixture {
         })
 }
 
-/// The files say that cloudflared lives with the proxy; the containers are as they were.
+/// The files say that cloudflared runs with the proxy; the containers are as they were.
 fn files_say_shared() -> Fixture {
     live().files("command: tunnel run --url http://mcp-gateway:8080", "network_mode: 'service:mcp-gateway'")
 }
