@@ -210,7 +210,7 @@ const FOREIGN_WORDS: &[&str] = &["logs/", "properties/", "redact/", "shape.rs"];
 /// The prose of a line: its comment, otherwise what is between quotes.
 fn prose(line: &str) -> String {
     match line.find("//") {
-        Some(at) if line[..at].matches('"').count() % 2 == 0 => line[at..].to_owned(),
+        Some(at) if line[..at].matches('"').count().is_multiple_of(2) => line[at..].to_owned(),
         _ => line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" "),
     }
 }
