@@ -6,9 +6,10 @@ use super::data::Signals;
 use super::stale;
 use crate::answer::{Evidence, Finding, Layer, Severity, Skipped, Subject};
 use crate::check::Verdict as Lint;
+use crate::config::sample;
 use crate::logs::input::Extent;
 use crate::model::current::RouteTarget;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 use crate::stack::declared::Declared;
 use crate::stack::judge::StackState;
 use crate::stack::outcome;
@@ -133,7 +134,7 @@ fn of_containers(declared: &Declared, snapshot: &Snapshot, state: &StackState, k
     let concerned = Concerned::of(declared, state);
     let ours: Vec<&Container> = snapshot.all().iter().filter(|c| declared.has(&c.service)).collect();
     let mut found: Vec<Finding> = ours.iter().filter_map(|c| out_of_memory(c, &concerned)).collect();
-    let images = images(snapshot, &concerned);
+    let images = images(declared, snapshot, &concerned);
     let is_told = |c: &Container| {
         let subject = Subject::service(&c.service);
         images.iter().any(|f| f.id == RuleId::PlatformMismatch && f.subject.as_ref() == Some(&subject))
@@ -190,7 +191,8 @@ fn unhealthy(c: &Container, concerned: &Concerned) -> Option<Finding> {
 }
 
 /// Images that are missing, or made for another processor, among those of services that do not run.
-fn images(snapshot: &Snapshot, concerned: &Concerned) -> Vec<Finding> {
+fn images(declared: &Declared, snapshot: &Snapshot, concerned: &Concerned) -> Vec<Finding> {
+    let built_in = [&declared.services.proxy, &declared.services.cloudflared];
     let mut found = Vec::new();
     for (service, seen) in &snapshot.images {
         let platform = match seen {
@@ -201,6 +203,9 @@ fn images(snapshot: &Snapshot, concerned: &Concerned) -> Vec<Finding> {
             Image::For(platform) => platform,
         };
         let mut finding = about(RuleId::PlatformMismatch, service).with_severity(Severity::Warning);
+        if !built_in.contains(&service) && service != sample::SERVICE {
+            finding = finding.with_remedy(Remedy::OtherPlatform);
+        }
         if let Some(engine) = snapshot.engine_platform.as_ref().filter(|engine| *engine != platform) {
             let text = format!("service `{service}`: the image is for {platform}, the engine is {engine}");
             finding = finding.with(text);

@@ -1,5 +1,9 @@
 //! Whether what failed was managed after all: the line says itself how the program goes on, or a later one does.
 
+use std::collections::BTreeSet;
+
+use super::last_words;
+
 /// Words by which a program says that it has not got on yet.
 const STILL_TRYING: [&str; 8] =
     ["retrying", "will retry", "trying again", "try again", "will try", "reconnecting", "waiting", "backing off"];
@@ -29,16 +33,12 @@ const CONNECTION: [&str; 17] = [
 ];
 
 /// Words by which a program says what it does instead: the failure is dealt with.
-const INSTEAD: [&str; 24] = [
+const INSTEAD: [&str; 19] = [
     "fallback",
     "falling back",
     "fell back",
-    "using default",
-    "using the default",
-    "using built-in",
+    "using ",
     "defaulting",
-    "using cached",
-    "using stale",
     "serving stale",
     "keeping old",
     "keeping the",
@@ -52,13 +52,17 @@ const INSTEAD: [&str; 24] = [
     "non-fatal",
     "nonfatal",
     "not fatal",
-    "(ignored)",
-    "instead of",
+    "ignored",
 ];
 
-/// Words by which a program says that something works, alone.
-const WORKS: [&str; 22] = [
+/// Words by which a program says that something is done.
+const WORKS: [&str; 27] = [
     "successfully",
+    "succeeded",
+    "success",
+    "successful",
+    "ok",
+    "healthy",
     "ready",
     "available",
     "refreshed",
@@ -82,8 +86,8 @@ const WORKS: [&str; 22] = [
     "started",
 ];
 
-/// Those that say so of a connection or of a try, whatever it is called there.
-const CONNECTS: [&str; 14] = [
+/// Words by which a program says that a connection is there.
+const CONNECTS: [&str; 9] = [
     "connected",
     "reconnected",
     "established",
@@ -91,20 +95,21 @@ const CONNECTS: [&str; 14] = [
     "restored",
     "recovered",
     "resumed",
-    "succeeded",
-    "success",
-    "successful",
-    "ok",
     "reachable",
     "online",
-    "healthy",
 ];
+
+/// The other side of such a connection that comes to the program by itself.
+const CLIENTS: [&str; 6] = ["client", "session", "transport", "peer", "user", "websocket"];
 
 /// Words that turn the next ones around.
 const NOT: [&str; 7] = ["not", "no", "never", "isn't", "without", "until", "if"];
 
 /// Words that many lines share and that name nothing.
-const COMMON: [&str; 26] = [
+const COMMON: [&str; 29] = [
+    "tool",
+    "tools",
+    "routes",
     "connect",
     "connection",
     "connected",
@@ -151,9 +156,10 @@ impl<'a> Objects<'a> {
         Self { hosts, words }
     }
 
-    fn shares_words(&self, other: &Self) -> bool {
-        let stem = |word: &'a str| &word[..word.len().min(STEM)];
-        self.words.iter().any(|word| other.words.iter().any(|known| stem(word) == &known[..known.len().min(STEM)]))
+    /// How many words of both are the same, whatever their endings.
+    fn shared_words(&self, other: &Self) -> usize {
+        let stems = |words: &[&'a str]| words.iter().map(|word| &word[..word.len().min(STEM)]).collect::<BTreeSet<_>>();
+        stems(&self.words).intersection(&stems(&other.words)).count()
     }
 }
 
@@ -177,14 +183,15 @@ pub(super) fn is_trying(text: &str) -> bool {
     STILL_TRYING.iter().chain(&TRIES).chain(&CONNECTION).any(|word| small.contains(word))
 }
 
-/// Whether the program says what it does instead of what failed.
+/// Whether the program says what it does instead of what failed, in the clause behind it.
 pub(super) fn is_dealt_with(text: &str) -> bool {
     let small = small(text);
-    let using = || {
-        let (_, rest) = small.rsplit_once(", using ").or_else(|| small.rsplit_once("; using "))?;
-        (!rest.contains("error") && rest.split(' ').count() <= 4).then_some(())
+    let clauses = small.match_indices([',', ';', ':', '(', '.']).map(|(at, _)| small[at + 1..].trim_start());
+    let says = |clause: &str| {
+        let clause = clause.split(['"', ';', '(', ')']).next().unwrap_or_default();
+        INSTEAD.iter().any(|word| clause.starts_with(word)) && !last_words::has_failure(clause)
     };
-    INSTEAD.iter().any(|word| small.contains(word)) || using().is_some()
+    clauses.into_iter().any(says)
 }
 
 /// What a line that reports no error says of something that works.
@@ -208,11 +215,15 @@ pub(super) fn works(text: &str) -> Option<Works> {
     let turned = |at: usize| near(at) || words.get(at + 1).is_some_and(|next| ["false", "0", "failed"].contains(next));
     let says = |list: &[&str]| (0..words.len()).any(|at| list.contains(&words[at]) && !turned(at));
     let back_up = words.windows(2).any(|pair| ["is", "are", "back"].contains(&pair[0]) && pair[1] == "up");
-    let answered = small.contains("://") && words.iter().any(|word| matches!(*word, "200" | "201" | "202" | "204"));
-    if back_up || answered || says(&CONNECTS) {
+    // A call to another host that was answered, and not one that came through the tunnel.
+    let code = || words.iter().any(|word| matches!(*word, "200" | "201" | "202" | "204"));
+    let answered = small.contains("://") && !small.contains(".tunnel.") && code();
+    let try_passed = TRIES.iter().any(|word| small.contains(word)) && says(&WORKS);
+    let comes = words.iter().any(|word| CLIENTS.contains(word));
+    if back_up || answered || try_passed || says(&CONNECTS) && !comes {
         return Some(Works::Connected);
     }
-    says(&WORKS).then_some(Works::Done)
+    (says(&WORKS) || says(&CONNECTS)).then_some(Works::Done)
 }
 
 /// Whether a line says that it works, after another that failed: it is about the same, or about a connection where one
@@ -224,7 +235,9 @@ pub(super) fn is_made_up_for(failed: &str, line: &str, pending: bool) -> bool {
     if !failed.hosts.is_empty() && !line.hosts.is_empty() {
         return failed.hosts.iter().any(|host| line.hosts.contains(host));
     }
-    pending && works == Works::Connected || failed.shares_words(&line)
+    // One word may be the part of the program that both are from.
+    let enough = if pending { 1 } else { 2 };
+    pending && works == Works::Connected || failed.shared_words(&line) >= enough
 }
 
 #[cfg(test)]
@@ -236,12 +249,13 @@ mod tests {
         for (failed, line) in [
             ("ERROR connection to redis://redis:6379 failed, retrying", "INFO connected to redis://redis:6379"),
             ("failed to refresh cache", "cache refreshed"),
-            ("poll error: EOF (will retry)", "poll ok"),
             ("WARN request to https://api.github.com/x failed", "INFO request to https://api.github.com/x: 200"),
             ("ERROR token refresh failed: 401", "INFO token refreshed"),
         ] {
             assert!(is_made_up_for(failed, line, false), "{failed} / {line}");
         }
+        assert!(is_made_up_for("poll error: EOF (will retry)", "poll ok", true));
+        assert!(!is_made_up_for("ERROR database migration failed", "INFO database connected", false));
         let dial = "ERROR dial tcp 10.0.0.5:5432: connect: connection refused";
         assert!(is_made_up_for(dial, "INFO connected to postgres", true));
         assert!(!is_made_up_for(dial, "INFO connected to postgres", false));
@@ -249,6 +263,8 @@ mod tests {
             ("ERROR connection to redis:6379 failed", "INFO connected to postgres:5432"),
             ("ERROR migration failed, retrying", "INFO cache loaded"),
             (dial, "INFO configuration loaded"),
+            (dial, "INFO client connected"),
+            (dial, "POST http://wiki.abcd1234.tunnel.anthropic.com/mcp - 200"),
         ] {
             assert!(!is_made_up_for(failed, line, true), "{failed} / {line}");
         }
@@ -274,7 +290,14 @@ mod tests {
         ] {
             assert!(is_dealt_with(line), "{line}");
         }
-        for line in ["Failed to load plugin gpu", "cannot connect using TLS", "error using token"] {
+        for line in [
+            "Failed to load plugin gpu",
+            "cannot connect using TLS",
+            "error using token",
+            "ERROR fallback failed: no model",
+            "ERROR: fallback server unreachable",
+            "error: keeping the connection alive failed",
+        ] {
             assert!(!is_dealt_with(line), "{line}");
         }
     }

@@ -19,7 +19,13 @@ const PREPARES: [&str; 9] =
     ["regist", "load", "import", "discover", "initiali", "defin", "duplicate", "install", "add tool"];
 
 /// Words behind `tool` that are no tool's name.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 20] = [
+    "process",
+    "backend",
+    "pool",
+    "store",
+    "service",
+    "catalog",
     "registry",
     "list",
     "module",

@@ -512,7 +512,7 @@ rules! {
         title: "the image of {subject|a service} is built for another CPU architecture",
         symptom: "`exec format error`, `no matching manifest for linux/arm64`",
         cause: "the pinned image has no build for this machine's architecture",
-        fix: "name an image for this architecture in `images`, or install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`)",
+        fix: "name an image for this architecture in `images`, or in your own compose file where that names it, or install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`)",
     }
     PortConflict = "port-conflict" [Host, Error, TROUBLE] {
         title: "a published port is already in use",

@@ -259,6 +259,12 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["Worker (pid:", "was sent SIGINT!"]),
     noise(&["Worker (pid:", "was sent SIGQUIT!"]),
     noise(&["java.lang.InterruptedException"]),
+    // What nginx does not give a client: the answer has its own line.
+    noise(&["failed (2: No such file or directory), client: "]),
+    noise(&["client intended to send too large body"]),
+    noise(&[" is forbidden, client: "]),
+    noise(&["access forbidden by rule, client: "]),
+    noise(&["SSL_do_handshake() failed", ", client: "]),
     // A client that hung up, and an end that was asked for.
     noise(&["CancelledError"]),
     noise(&["KeyboardInterrupt"]),
