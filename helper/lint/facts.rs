@@ -62,8 +62,8 @@ pub(crate) struct Facts {
     /// Why the proxy's container has no certificate and no key, where it has none.
     pub(super) absent_pair: [Option<Absence>; 2],
     pub(crate) certificates: Option<Judged>,
-    /// Where the servers that routes lead to take calls, by service.
-    pub(super) servers: BTreeMap<String, Listening>,
+    /// Where the servers that routes lead to take calls, by service and port of the route.
+    pub(super) servers: BTreeMap<(String, u16), Listening>,
     /// Services that may install a version of `mcp` that their scripts do not work with.
     pub(super) unbounded: Vec<Unbounded>,
     /// What the stack may do to this host only when a person wants it.
@@ -109,7 +109,10 @@ impl Facts {
             GitState::NoRepository | GitState::Unknown(_) => git.clone(),
             GitState::Ignored | GitState::NotIgnored | GitState::Tracked => git::state(deployment, path::CA_KEY),
         });
-        let listening = |service: String| (service.clone(), runs::listening(deployment, found, &service));
+        let listening = |(service, port): (String, u16)| {
+            let of_route = runs::listening(deployment, found, &service, port);
+            ((service, port), of_route)
+        };
         let unbounded = |service: String| Unbounded::of(deployment, found, &service);
         let privileges = Privileges::of(found, deployment);
         Self {

@@ -4,10 +4,10 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::routes;
-use crate::answer::{Finding, Subject};
+use crate::answer::{Finding, Severity, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
-use crate::model::runs::{Listening, Place};
+use crate::model::runs::{Certainty, Cure, Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
 /// A route to a service whose server is looked at.
@@ -24,10 +24,9 @@ pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
         if service == facts.services.proxy || !is_alone(facts, &service) {
             continue;
         }
-        let Some(listening) = facts.servers.get(&service) else { continue };
+        let Some(listening) = facts.servers.get(&(service.clone(), port)) else { continue };
         let case = Case { facts, route: route.shown(), port, service: &service };
-        let proven = if listening.is_fact { case.proven(listening) } else { Vec::new() };
-        for finding in proven.into_iter().chain(case.likely(listening)) {
+        for finding in case.known(listening).into_iter().chain(case.guessed(listening)) {
             if !findings.iter().any(|other| other.id == finding.id && other.subject == finding.subject) {
                 findings.push(finding);
             }
@@ -45,60 +44,132 @@ fn is_alone(facts: &Facts, service: &str) -> bool {
 }
 
 impl Case<'_> {
-    /// A finding about the service, of what `place` makes of its server, with the words that its command takes.
-    fn proof(&self, rule: RuleId, (what, place): (&str, &Place), words: &str) -> Finding {
-        let file = self.facts.found.file_of(self.service, &["command", "entrypoint"]);
-        let remedy = Remedy::Command { words, service: self.service, file };
-        let said = format!("`{}` listens on {what} by {}", self.service, place.words);
-        rules::finding(rule).about(Subject::service(self.service)).with_remedy(remedy).with(said)
-    }
-
-    /// What the command line of a program says that is known.
-    fn proven(&self, listening: &Listening) -> Vec<Finding> {
+    /// What is known of a program that is known: an error where nothing else could change it.
+    fn known(&self, listening: &Listening) -> Vec<Finding> {
         let (service, port) = (self.service, self.port);
-        let mut findings = Vec::new();
-        let is_sure = |place: &&Place| !place.is_open;
-        if let Some(place) = listening.stdio.as_ref().filter(is_sure) {
-            let add = format!("--transport http --host 0.0.0.0 --port {port}");
-            findings.push(self.proof(RuleId::UpstreamStdio, ("standard input", place), &add));
-        }
-        if let Some(place) = listening.loopback.as_ref().filter(is_sure) {
-            let words = place.opens.as_deref().unwrap_or_default().replace("PORT", &port.to_string());
-            findings.push(self.proof(RuleId::UpstreamBindLoopback, ("loopback", place), &words));
-        }
-        let other = listening.port.as_ref().filter(|(own, place)| *own != port && !place.is_open);
-        if let Some((own, place)) = other {
-            let said =
-                format!("`{service}` listens on port {own} by {}; route `{}` names {port}", place.words, self.route);
+        let stdio = listening.stdio.as_ref().map(|place| (RuleId::UpstreamStdio, "standard input", place));
+        let loopback = listening.loopback.as_ref().map(|place| (RuleId::UpstreamBindLoopback, "loopback", place));
+        let mut findings: Vec<Finding> = [stdio, loopback]
+            .into_iter()
+            .flatten()
+            .filter(|(rule, _, place)| self.counts(*rule, place))
+            .map(|(rule, what, place)| self.finding(rule, Subject::service(service), what, place, |finding| finding))
+            .collect();
+        // The port that the host publishes for it is another finding.
+        let is_published = |own: u16| {
+            let mut mappings = self.facts.found.mappings(service);
+            mappings.any(|(host, container)| host == port.to_string() && container == own.to_string())
+        };
+        if let Some((own, place)) = listening.port.as_ref().filter(|(own, _)| *own != port && !is_published(*own))
+            && self.counts(RuleId::UpstreamWrongPort, place)
+        {
             let remedy = Remedy::OwnPort { own: *own, service, file: &self.facts.gateway_path, port };
-            let finding = rules::finding(RuleId::UpstreamWrongPort).about(Subject::route(self.route));
-            findings.push(finding.with_remedy(remedy).with(said));
+            let what = format!("port {own}");
+            let rule = RuleId::UpstreamWrongPort;
+            findings.push(
+                self.finding(rule, Subject::route(self.route), &what, place, |finding| finding.with_remedy(remedy)),
+            );
         }
         findings
     }
 
-    /// What variables, options of any program and scripts say, unless something else speaks against it.
-    fn likely(&self, listening: &Listening) -> Option<Finding> {
-        let settings = self.settings();
-        let is_said = |words: &[&str]| settings.iter().any(|text| words.iter().any(|word| text.contains(word)));
+    /// Whether what a place says stands, with all that the service is set up with.
+    fn counts(&self, rule: RuleId, place: &Place) -> bool {
+        match place.certainty {
+            Certainty::Sure => true,
+            Certainty::Likely => !self.is_contradicted(rule),
+            Certainty::Guess => false,
+        }
+    }
+
+    /// Whether a setting says that the server is reached after all.
+    fn is_contradicted(&self, rule: RuleId) -> bool {
         let port = self.port.to_string();
-        let is_likely = |place: &&Place| !listening.is_fact || place.is_open;
-        let stdio = listening.stdio.as_ref().filter(is_likely).filter(|_| !is_said(&[&port]));
-        let loopback = listening.loopback.as_ref().filter(is_likely).filter(|_| !is_said(&["0.0.0.0", "::"]));
-        let other = listening.port.as_ref().filter(|(own, _)| *own != self.port && !is_said(&[&port]));
-        let other = other.map(|(_, place)| place).filter(is_likely);
-        let all = [("standard input", stdio), ("loopback", loopback), ("another port", other)];
-        let said: Vec<(&str, &Place)> = all.into_iter().filter_map(|(what, place)| Some((what, place?))).collect();
+        let words: &[&str] = if rule == RuleId::UpstreamBindLoopback { &["0.0.0.0", "::"] } else { &[&port] };
+        self.settings().iter().any(|text| words.iter().any(|word| text.contains(word)))
+    }
+
+    fn finding(
+        &self,
+        rule: RuleId,
+        subject: Subject,
+        what: &str,
+        place: &Place,
+        cured: impl FnOnce(Finding) -> Finding,
+    ) -> Finding {
+        let finding = rules::finding(rule).about(subject).with(self.evidence(what, place));
+        let finding = if rule == RuleId::UpstreamWrongPort { cured(finding) } else { self.with_remedy(finding, place) };
+        if place.certainty == Certainty::Sure { finding } else { finding.with_severity(Severity::Warning) }
+    }
+
+    /// The finding with what is written, and where.
+    fn with_remedy(&self, finding: Finding, place: &Place) -> Finding {
+        let (found, service) = (&self.facts.found, self.service);
+        let port = self.port.to_string();
+        let file = found.file_of(service, &["command", "entrypoint"]);
+        let in_line = |(file, line): &(String, Option<usize>)| match line {
+            Some(line) => format!("`{file}`, line {line}"),
+            None => format!("`{file}`"),
+        };
+        let command = || format!("`command:` of `{service}` in `{file}`");
+        let at = place.file.as_ref().map_or_else(command, in_line);
+        // Compose neither builds nor restarts because a file changed.
+        let then = match &place.file {
+            None => String::new(),
+            Some(_) if found.service(service, "build").is_some() => {
+                format!("`docker compose build {service}` in {{dir}}, and ")
+            }
+            Some(_) => format!("`docker compose restart {service}` in {{dir}}, and "),
+        };
+        let serve = |write: &str, at: &str, then: &str| finding.clone().with_remedy(Remedy::Serve { write, at, then });
+        match &place.cure {
+            Cure::Unknown => finding,
+            Cure::Words(words) | Cure::Code(words) => serve(&words.replace("PORT", &port), &at, &then),
+            Cure::Variable(name) => {
+                let value = if name.ends_with("PORT") { port.as_str() } else { "0.0.0.0" };
+                let at = match found.place_of_variable(service, name) {
+                    Some((file, None)) => format!("`environment:` of `{service}` in `{file}`"),
+                    Some(of_file) => in_line(&of_file),
+                    None => at,
+                };
+                serve(&format!("{name}={value}"), &at, "")
+            }
+            Cure::Bridge(bridge) => {
+                let write = bridge.replace("PORT", &port);
+                finding.with_remedy(Remedy::Bridge { write: &write, service, at: &format!("`{file}`") })
+            }
+        }
+    }
+
+    /// What variables and options say that the program need not have.
+    fn guessed(&self, listening: &Listening) -> Option<Finding> {
+        let is_guess = |place: &&Place| place.certainty == Certainty::Guess;
+        let loopback = listening.loopback.as_ref().filter(is_guess);
+        let loopback = loopback.filter(|_| !self.is_contradicted(RuleId::UpstreamBindLoopback));
+        let other = listening.port.as_ref().filter(|(own, _)| *own != self.port).map(|(_, place)| place);
+        let other = other.filter(is_guess).filter(|_| !self.is_contradicted(RuleId::UpstreamWrongPort));
+        let said = [("loopback", loopback), ("another port", other)].into_iter();
+        let said: Vec<(&str, &Place)> = said.filter_map(|(what, place)| Some((what, place?))).collect();
         let finding = || rules::finding(RuleId::UpstreamUnverified).about(Subject::service(self.service));
         let quoted = |finding: Finding, (what, place): &(&str, &Place)| finding.with(self.evidence(what, place));
         (!said.is_empty()).then(|| said.iter().fold(finding(), quoted))
     }
 
     fn evidence(&self, what: &str, place: &Place) -> Evidence {
-        let text = format!("{what} by {}; route `{}` leads to port {}", place.words, self.route, self.port);
-        let whose = place.file.as_ref().map(|(file, _)| file.clone());
-        let line = place.file.as_ref().and_then(|(_, line)| *line).map(|line| line as u64);
-        Evidence { whose, line, text, ..Evidence::default() }
+        let (service, route, port) = (self.service, self.route, self.port);
+        let text = format!("`{service}` listens on {what} by {}; route `{route}` leads to port {port}", place.words);
+        let found = &self.facts.found;
+        let at = match (&place.file, &place.cure) {
+            (_, Cure::Variable(name)) if found.place_of_variable(service, name).is_some() => {
+                found.place_of_variable(service, name)
+            }
+            (Some(at), _) => Some(at.clone()),
+            (None, _) => {
+                found.line_of_key(service, &["command", "entrypoint", "image"]).map(|(file, line)| (file, Some(line)))
+            }
+        };
+        let line = at.as_ref().and_then(|(_, line)| *line).map(|line| line as u64);
+        Evidence { whose: at.map(|(file, _)| file), line, text, ..Evidence::default() }
     }
 
     /// All that a service is set up with, as text.

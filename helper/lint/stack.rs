@@ -13,7 +13,6 @@ use crate::model::current;
 use crate::model::environment;
 use crate::model::packages::Unbounded;
 use crate::model::sources::ComposeFile;
-use crate::model::stack::Reach;
 use crate::model::token::TokenOrigin;
 use crate::redact::names;
 use crate::rules::{self, RuleId};
@@ -152,19 +151,14 @@ pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
-    let Some((agent, proxy)) = reach::both(facts) else { return Outcome::Pass };
-    // That is how this shape of stack works, as long as only this host gets there.
-    let by_port = facts.found.reaches(agent, proxy) == Reach::HostPort;
+    let Some((_, proxy)) = reach::both(facts) else { return Outcome::Pass };
+    // Only this host gets to a port of its loopback.
     let is_loopback = |entry: &Value| {
         let address = yaml::at(entry, &["host_ip"]).and_then(yaml::scalar);
         let short = yaml::scalar(entry).is_some_and(|text| text.starts_with("127.") || text.starts_with("[::1]"));
         short || address.is_some_and(|address| address.starts_with("127.") || address == "::1")
     };
-    let is_open = |name: &&str| {
-        let ports = facts.found.ports(name);
-        let is_meant = by_port && *name == proxy && ports.iter().all(is_loopback);
-        !(ports.is_empty() || is_meant)
-    };
+    let is_open = |name: &&str| !facts.found.ports(name).iter().all(is_loopback);
     let open: Vec<&str> = [proxy, sample::SERVICE].into_iter().filter(is_open).collect();
     (!open.is_empty()).then(|| rules::finding(RuleId::PortsPublished).with(open.join(", "))).into()
 }

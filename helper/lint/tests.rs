@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::checks::judge;
 use super::facts::Facts;
-use crate::deployment::modes::{Place, Places};
+use crate::deployment::modes::{self, Places};
 use crate::deployment::{TokenState, path};
 use crate::model::mounts::MountSource;
 use crate::model::packages::Unbounded;
 use crate::model::pair::PairFile;
-use crate::model::runs::{self, Listening};
+use crate::model::runs::{Certainty, Cure, Listening, Place};
 use crate::model::token::{AgentToken, TokenOrigin};
 use crate::os::git::GitState;
 use crate::rules::Absence;
@@ -41,7 +41,7 @@ fn facts() -> Facts {
 }
 
 fn with_mode(inside: &str, mode: u32) -> Places {
-    let place = Place { is_file: true, is_dir: false, mode, uid: 1000, gid: 1000, is_read_only: false };
+    let place = modes::Place { is_file: true, is_dir: false, mode, uid: 1000, gid: 1000, is_read_only: false };
     Places::made(&[(inside, place)], 1000)
 }
 
@@ -61,15 +61,16 @@ fn further(facts: &Facts) -> Vec<String> {
 
 #[test]
 fn what_a_server_listens_on_is_a_fact() {
-    let place = |words: &str| runs::Place { file: None, words: words.into(), is_open: false, opens: None };
+    let place = |certainty| Place { file: None, words: "`--host`".into(), certainty, cure: Cure::Unknown };
     let known = |listening: Listening| {
-        let servers = BTreeMap::from([("wiki".to_owned(), listening)]);
+        let servers = BTreeMap::from([(("wiki".to_owned(), 8000), listening)]);
         further(&Facts { servers, ..facts() })
     };
-    let loopback = Listening { loopback: Some(place("`--host`")), is_fact: true, ..Listening::default() };
-    assert_eq!(known(loopback.clone()), ["upstream-bind-loopback wiki"]);
-    assert_eq!(known(Listening { is_fact: false, ..loopback }), ["upstream-unverified wiki"]);
-    let port = |port| Listening { port: Some((port, place("`--port`"))), is_fact: true, ..Listening::default() };
+    let loopback = |certainty| Listening { loopback: Some(place(certainty)), ..Listening::default() };
+    assert_eq!(known(loopback(Certainty::Sure)), ["upstream-bind-loopback wiki"]);
+    assert_eq!(known(loopback(Certainty::Likely)), ["upstream-bind-loopback wiki"]);
+    assert_eq!(known(loopback(Certainty::Guess)), ["upstream-unverified wiki"]);
+    let port = |port| Listening { port: Some((port, place(Certainty::Sure))), ..Listening::default() };
     assert_eq!(known(port(9000)), ["upstream-wrong-port wiki"]);
     assert_eq!(known(port(8000)), [""; 0]);
 }

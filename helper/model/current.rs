@@ -128,11 +128,11 @@ impl Current {
             .collect()
     }
 
-    /// The services that routes lead to.
-    pub(crate) fn dialled(&self) -> BTreeSet<String> {
+    /// The services that routes lead to, with the port of the route.
+    pub(crate) fn dialled(&self) -> BTreeSet<(String, u16)> {
         let routes = self.gateway.good().map(|gateway| gateway.parsed_routes(self.domain.as_ref())).unwrap_or_default();
         let target = |upstream: &Upstream| match target(upstream, &self.found, &self.services.proxy) {
-            RouteTarget::Service(service) => Some(service),
+            RouteTarget::Service(service) => Some((service, upstream.port())),
             RouteTarget::Joined(_) | RouteTarget::Outside(_) | RouteTarget::NoService | RouteTarget::Unknown(_) => None,
         };
         routes.iter().filter_map(|route| target(route.upstream.as_ref().ok()?)).collect()

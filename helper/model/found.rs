@@ -1,5 +1,7 @@
 //! The compose files as they are found, generated or written by hand: which ones Compose takes, and what they say together.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;

@@ -162,7 +162,7 @@ pub(super) fn raw_files(tree: &Value) -> Vec<String> {
 }
 
 /// The paths of one `env_file:`, in its three spellings.
-fn listed(files: &Value) -> Vec<(String, bool)> {
+pub(super) fn listed(files: &Value) -> Vec<(String, bool)> {
     let one = |file: &Value| match yaml::scalar(file) {
         Some(path) => Some((path, true)),
         None => Some((yaml::scalar(at(file, &["path"])?)?, at(file, &["required"]) != Some(&Value::Bool(false)))),

@@ -1,6 +1,7 @@
-//! The line of a compose file that a fact comes from. YAML readers keep no lines; indentation finds them.
+//! The line of a compose file that a fact comes from.
 
 use super::privilege::Privilege;
+use crate::config::yaml::below;
 
 /// File and line, from 1: of the value, otherwise of the key, otherwise of the service.
 pub(super) fn of(sources: &[(&str, &str)], fact: &Privilege) -> Option<(String, usize)> {
@@ -30,36 +31,6 @@ fn in_text(text: &str, fact: &Privilege) -> Option<(u8, usize)> {
         best = Some((2, line));
     }
     best.map(|(precision, line)| (precision, line + 1))
-}
-
-/// The lines of a key inside of a block, its own first.
-fn below(lines: &[&str], block: std::ops::Range<usize>, key: &str) -> Option<std::ops::Range<usize>> {
-    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let is_key = |line: &str| {
-        let text = line.trim_start_matches([' ', '-', '{']).trim_start_matches(['"', '\'']);
-        text.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
-    };
-    let end = block.end;
-    let start =
-        block.clone().find(|line| is_key(lines[*line])).or_else(|| block.clone().find(|l| flows(lines[*l], key)))?;
-    let depth = indent(lines[start]);
-    let is_next = |line: &str| {
-        let (text, at) = (line.trim_start(), indent(line));
-        let is_nothing = text.is_empty() || text.starts_with('#');
-        // A list may be at the indentation of its key.
-        let is_entry = at == depth && text.starts_with("- ");
-        at <= depth && !is_nothing && !is_entry
-    };
-    let stop = (start + 1..end).find(|line| is_next(lines[*line])).unwrap_or(end);
-    Some(start..stop)
-}
-
-/// Whether a key is in the middle of a line: `{ a: { KEY: x } }`.
-fn flows(line: &str, key: &str) -> bool {
-    line.match_indices(key).any(|(at, _)| {
-        let ends = |text: &str| text.trim_start_matches(['"', '\'', ' ']).starts_with(':');
-        line[..at].ends_with(['{', ',', ' ', '"', '\'']) && ends(&line[at + key.len()..])
-    })
 }
 
 #[cfg(test)]

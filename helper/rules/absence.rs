@@ -70,6 +70,14 @@ pub(crate) fn path(text: &str) -> &str {
     if text.len() <= 200 && text.chars().all(is_plain) { text } else { "PATH" }
 }
 
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
 impl Absent<'_> {
     /// What the files say.
     pub(super) fn said(&self) -> String {
@@ -122,6 +130,12 @@ impl Absent<'_> {
                     Some(other) if *is_mount => {
                         format!("{clear}correct the source of the mount from `{place}` to `./{other}` in `{file}`")
                     }
+                    // It is in another folder than the one that is mounted.
+                    Some(other) if name(other) == name(place) && !is_dir => format!(
+                        "correct the source of the mount from `./{}` to `./{}` in `{file}`",
+                        folder(place),
+                        folder(other)
+                    ),
                     Some(other) => format!("{clear}copy `{other}` to `{place}`"),
                     None => format!("{clear}put {what} into the file `{place}`"),
                 }

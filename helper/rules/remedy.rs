@@ -80,8 +80,10 @@ pub(crate) enum Remedy<'a> {
     OtherKey,
     /// A stack of the same name was made in another folder; both are quoted for a shell.
     OtherFolder { folder: &'a str, project: &'a str },
-    /// The command line of a service takes these words.
-    Command { words: &'a str, service: &'a str, file: &'a str },
+    /// What is written so that others reach a server, where, and what applies it.
+    Serve { write: &'a str, at: &'a str, then: &'a str },
+    /// A server without HTTP takes a bridge in front of it.
+    Bridge { write: &'a str, service: &'a str, at: &'a str },
     /// A server listens on another port than its route names.
     OwnPort { own: u16, service: &'a str, file: &'a str, port: u16 },
     /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
@@ -304,9 +306,12 @@ impl Remedy<'_> {
                     or.unwrap_or_default()
                 )
             }
-            Self::Command { words, service, file } => format!(
-                "give the program of `{service}` the words `{words}` in its `command:` in `{file}`, in place of those that \
-                 say otherwise; then `{{helper}} up --dir {{dir}}`"
+            Self::Serve { write, at, then } => {
+                format!("write `{write}` into {at}, in place of what says otherwise; then {then}`{{helper}} up --dir {{dir}}`")
+            }
+            Self::Bridge { write, service, at } => format!(
+                "put a bridge from HTTP to standard input in front of it: write `{write}` for `{service}` in {at}, with the \
+                 command line of today in place of `…`; then `{{helper}} up --dir {{dir}}`"
             ),
             Self::OwnPort { own, service, file, port } => format!(
                 "write port {own} in place of {port} into the route in `{file}`, or let `{service}` listen on {port}; then \

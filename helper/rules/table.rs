@@ -1914,7 +1914,7 @@ rules! {
     UpstreamUnverified = "upstream-unverified" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} may not listen where its route leads",
         symptom: "`connect: connection refused` in the proxy's log, although the server runs",
-        cause: "its script, its image or its settings name loopback, another port or standard input; the files alone could not verify what its program makes of them",
+        cause: "its settings name loopback or another port; the files alone could not verify what its program makes of them",
         fix: "see that the server listens on 0.0.0.0, at the port of its route, over HTTP, and change what the evidence names if it does not; once the stack runs, `{helper} probe --dir {dir}` asks the server itself",
         blocks: false,
         cure: Cure::Look,
@@ -1954,7 +1954,7 @@ rules! {
         title: "an https route has no trusted CA",
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
-        fix: "put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
+        fix: "write `http://` in place of `https://` into the route if the server speaks plain HTTP; otherwise put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
         cure: Cure::ByHandThen,
     }
     UpstreamCaMissing = "upstream-ca-missing" [Upstream, Error, REFERENCE] {

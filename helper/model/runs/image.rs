@@ -11,16 +11,44 @@ use crate::os::files::{self, inside};
 
 /// Longest file that is read, in bytes: what people write is shorter, what tools make is not.
 const LONGEST: usize = 256 << 10;
+/// Images that hold a language or a system and no settings of servers.
+const PLAIN: [&str; 12] = [
+    "python",
+    "node",
+    "php",
+    "ruby",
+    "golang",
+    "eclipse-temurin",
+    "oven/bun",
+    "denoland/deno",
+    "ghcr.io/astral-sh/uv",
+    "debian",
+    "ubuntu",
+    "alpine",
+];
+/// Folders of programs.
+const PATH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin"];
 
-/// The last stage of a Dockerfile.
+/// A stage of a Dockerfile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Image {
     /// Its path inside the directory.
     pub(super) file: String,
-    pub(super) entrypoint: Vec<String>,
-    pub(super) command: Vec<String>,
+    /// The image that it begins with.
+    pub(super) base: String,
+    pub(super) entrypoint: Said,
+    pub(super) command: Said,
     pub(super) env: BTreeMap<String, String>,
     pub(super) folder: Option<String>,
+    /// What is copied from the folder of the build: sources, and the path in the image.
+    copies: Vec<(Vec<String>, String)>,
+}
+
+/// The words of an instruction, and its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) words: Vec<String>,
+    pub(super) line: usize,
 }
 
 impl Image {
@@ -28,9 +56,6 @@ impl Image {
     pub(super) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
         let build = found.service(service, "build")?;
         let said = |key: &str| yaml::at(build, &[key]).and_then(yaml::scalar);
-        if said("target").is_some() {
-            return None;
-        }
         let inline = said("dockerfile_inline").map(|text| ("dockerfile_inline".to_owned(), text));
         let (file, text) = inline.or_else(|| {
             let context = context(found, service)?;
@@ -39,21 +64,39 @@ impl Image {
             let text = text(deployment, &place)?;
             Some((place, text))
         })?;
-        Some(Self { file, ..Self::read(&text) })
+        Some(Self { file, ..Self::read(&text, said("target").as_deref())? })
     }
 
-    fn read(text: &str) -> Self {
-        let mut image = Self::default();
-        // A line ends with a backslash where it goes on.
-        let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
-        for line in text.lines().map(str::trim) {
-            let Some((word, rest)) = line.split_once(char::is_whitespace) else { continue };
-            let rest = rest.trim();
-            match word.to_ascii_uppercase().as_str() {
-                "FROM" => image = Self::default(),
+    /// The stage of this name or number, or the last one.
+    fn read(text: &str, target: Option<&str>) -> Option<Self> {
+        let mut stages: Vec<(String, Self)> = Vec::new();
+        let mut has_command = false;
+        for (line, text) in instructions(text) {
+            let Some((word, rest)) = text.split_once(char::is_whitespace) else { continue };
+            let (word, rest) = (word.to_ascii_uppercase(), rest.trim());
+            if word == "FROM" {
+                let mut names = rest.split_whitespace().filter(|name| !name.starts_with("--"));
+                let base = names.next().unwrap_or_default();
+                let name = names.nth(1).unwrap_or_default().to_owned();
+                let earlier = stages.iter().find(|(name, _)| name.eq_ignore_ascii_case(base)).map(|(_, stage)| stage);
+                let fresh = || Self { base: base.to_owned(), ..Self::default() };
+                let stage = earlier.cloned().unwrap_or_else(fresh);
+                stages.push((name, stage));
+                has_command = false;
+                continue;
+            }
+            let Some((_, image)) = stages.last_mut() else { continue };
+            match word.as_str() {
                 "WORKDIR" => image.folder = Some(shell::joined(image.folder.as_deref().or(Some("/")), rest)),
-                "ENTRYPOINT" => (image.entrypoint, image.command) = (words(rest), Vec::new()),
-                "CMD" => image.command = words(rest),
+                "ENTRYPOINT" => {
+                    image.entrypoint = Said { words: words(rest), line };
+                    // That of an earlier stage belongs to another entry point.
+                    if !has_command {
+                        image.command = Said::default();
+                    }
+                }
+                "CMD" => (image.command, has_command) = (Said { words: words(rest), line }, true),
+                "COPY" | "ADD" => image.copies.extend(copied(rest, image.folder.as_deref())),
                 "ENV" => {
                     let pairs = shlex::split(rest).unwrap_or_default();
                     match pairs.first().filter(|first| !first.contains('=')) {
@@ -66,14 +109,78 @@ impl Image {
                 _ => {}
             }
         }
-        image
+        let named = |target: &str| {
+            let by_name = stages.iter().position(|(name, _)| name.eq_ignore_ascii_case(target));
+            by_name.or_else(|| target.parse().ok())
+        };
+        let at = target.map_or_else(|| stages.len().checked_sub(1), named)?;
+        stages.into_iter().nth(at).map(|(_, stage)| stage)
     }
+
+    /// What may have been copied to a path, in the folder of the build; the last one first.
+    fn sources(&self, path: &str) -> Vec<String> {
+        let one = |source: &String, to: &str| {
+            let folder = to.trim_end_matches('/');
+            if !to.ends_with('/') && path == folder {
+                return Some(source.clone());
+            }
+            let below = path.strip_prefix(folder)?.strip_prefix('/')?;
+            // A file in a folder keeps its name; of a folder, what is in it is copied.
+            let is_file = source.rsplit('/').next() == Some(below);
+            Some(if is_file { source.clone() } else { format!("{}/{below}", source.trim_end_matches('/')) })
+        };
+        let copies = self.copies.iter().rev();
+        copies.flat_map(|(sources, to)| sources.iter().filter_map(move |source| one(source, to))).collect()
+    }
+}
+
+/// The instructions of a Dockerfile with their lines; one goes on where a line ends with a backslash.
+fn instructions(text: &str) -> Vec<(usize, String)> {
+    let mut all: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let (line, ends) = (line.trim_end_matches('\\'), !line.ends_with('\\'));
+        match all.last_mut().filter(|_| goes_on) {
+            Some((_, last)) => last.extend([" ", line]),
+            None => all.push((at + 1, line.to_owned())),
+        }
+        goes_on = !ends;
+    }
+    all
+}
+
+/// Sources and target of a COPY, unless they are of another stage.
+fn copied(rest: &str, folder: Option<&str>) -> Option<(Vec<String>, String)> {
+    let mut words = serde_json::from_str::<Vec<String>>(rest).ok().or_else(|| shlex::split(rest))?;
+    let is_flag = |word: &String| word.starts_with("--");
+    if words.iter().any(|word| word.starts_with("--from") || word.starts_with("<<")) {
+        return None;
+    }
+    words.retain(|word| !is_flag(word));
+    let to = words.pop()?;
+    let to = if matches!(to.as_str(), "." | "./") { "./".to_owned() } else { to };
+    let place = shell::joined(folder.or(Some("/")), &to);
+    let sources = words.iter().map(|source| source.trim_start_matches("./").trim_start_matches('/').to_owned());
+    Some((sources.map(|source| if source.is_empty() { ".".to_owned() } else { source }).collect(), place))
 }
 
 /// The words of an instruction: a list, or a line for a shell.
 fn words(text: &str) -> Vec<String> {
     serde_json::from_str::<Vec<String>>(text)
         .unwrap_or_else(|_| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()])
+}
+
+/// The name of an image, without its tag and without the registry that is Docker's own.
+pub(super) fn name_of(image: &str) -> &str {
+    let name = image.strip_prefix("docker.io/").unwrap_or(image);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    let end = name.rfind('/').unwrap_or_default();
+    &name[..name[end..].find([':', '@']).map_or(name.len(), |at| end + at)]
+}
+
+/// Whether an image holds no settings of servers.
+pub(super) fn is_plain(image: &str) -> bool {
+    PLAIN.contains(&name_of(image))
 }
 
 /// The folder that a service is built from, inside the directory.
@@ -88,30 +195,42 @@ fn text(deployment: &Deployment, place: &str) -> Option<String> {
 }
 
 /// The files of a container that are in the directory.
+#[derive(Clone, Copy)]
 pub(super) struct Files<'a> {
     pub(super) deployment: &'a Deployment,
     pub(super) found: &'a Found,
     pub(super) service: &'a str,
-    /// The folder in which its program starts.
-    pub(super) folder: Option<&'a str>,
+    pub(super) image: Option<&'a Image>,
+    /// The port that a route names.
+    pub(super) port: u16,
 }
 
 impl Files<'_> {
-    /// Path inside the directory and text of a file of the container: mounted, or copied by a build.
-    pub(super) fn read(&self, path: &str) -> Option<(String, String)> {
-        let whole = shell::joined(self.folder, path);
+    /// Path inside the directory and text of a file of the container, from this folder: mounted, or copied by a build.
+    pub(super) fn read(&self, folder: Option<&str>, path: &str) -> Option<(String, String)> {
+        let whole = shell::joined(folder, path);
         let mounted = match self.found.file_in(self.service, &whole) {
             FileIn::Host(place) => inside(&place),
-            _ if self.folder.is_none() && !path.starts_with('/') => self.by_name(path),
+            _ if folder.is_none() && !path.starts_with('/') => self.by_name(path),
             _ => None,
         };
         let built = || {
-            let relative = self.folder.and_then(|folder| whole.strip_prefix(folder)).unwrap_or(&whole);
-            inside(&format!("{}/{}", context(self.found, self.service)?, relative.trim_start_matches('/')))
+            let whole = if whole.starts_with('/') { whole.clone() } else { format!("/{whole}") };
+            let context = context(self.found, self.service)?;
+            let places =
+                self.image?.sources(&whole).into_iter().filter_map(|source| inside(&format!("{context}/{source}")));
+            Some(places.collect::<Vec<_>>())
         };
-        let place = mounted.or_else(built)?;
-        let text = text(self.deployment, &place)?;
-        Some((place, text))
+        let places = mounted.map(|place| vec![place]).or_else(built)?;
+        places.into_iter().find_map(|place| text(self.deployment, &place).map(|text| (place, text)))
+    }
+
+    /// The same for a program.
+    pub(super) fn program(&self, folder: Option<&str>, path: &str) -> Option<(String, String)> {
+        match path.contains('/') {
+            true => self.read(folder, path),
+            false => PATH.iter().find_map(|of| self.read(Some(of), path)),
+        }
     }
 
     /// A mount of a file of this name, where the folder of the image is not known.
@@ -123,36 +242,62 @@ impl Files<'_> {
     }
 }
 
-/// The line that `npm start` and its kind run: the file that has it, and its words.
-pub(super) fn script_of_package(files: &Files<'_>, invocation: &Invocation) -> Option<(String, Vec<String>)> {
+/// The command line that a file has in place of a program: the file, its line, and the words.
+pub(super) type Behind = (String, Option<usize>, Vec<String>);
+
+/// The line that `npm start` and its kind run.
+pub(super) fn script_of_package(files: &Files<'_>, invocation: &Invocation) -> Option<Behind> {
     if !["npm", "yarn", "pnpm", "bun"].contains(&invocation.program.as_str()) {
         return None;
     }
-    let mut words = invocation.args.iter().map(String::as_str).filter(|word| !word.starts_with('-'));
-    let name = match words.next()? {
+    let mut words = invocation.args.iter().filter(|word| !word.starts_with('-'));
+    let name = match words.next()?.as_str() {
         "run" | "run-script" => words.next()?,
         word => word,
     };
-    let (file, text) = files.read("package.json")?;
+    let (file, text) = files.read(invocation.folder.as_deref(), "package.json")?;
     let package: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let line = package["scripts"][name].as_str()?.to_owned();
-    Some((file, vec!["sh".into(), "-c".into(), line]))
+    let mut line = package["scripts"][name].as_str()?.to_owned();
+    if let Some(dashes) = invocation.args.iter().position(|word| word == "--") {
+        let more = invocation.args[dashes + 1..].iter().map(String::as_str);
+        line.extend([" ", shlex::try_join(more).ok()?.as_str()]);
+    }
+    let key = format!("\"{name}\"");
+    let at = text.lines().position(|line| line.trim_start().starts_with(&key)).map(|at| at + 1);
+    Some((file, at, vec!["sh".into(), "-c".into(), line]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TEXT: &str = "FROM python:3.13 AS base\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nCOPY . .\nCOPY docker/start.sh /usr/local/bin/\nCMD [\"fastmcp\", \\\n  \"run\"]\nFROM base AS dev\n# x\nCMD uvicorn a:app\nFROM base AS prod\nENTRYPOINT [\"uv\", \"run\"]\nCOPY --from=dev /x /srv/app/x\n";
+
     #[test]
-    fn the_last_stage_of_a_dockerfile_counts() {
-        let image = Image::read(
-            "FROM a AS build\nCMD x\nFROM python:3.13\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nENTRYPOINT [\"uv\", \"run\"]\nCMD [\"fastmcp\", \\\n  \"run\"]\n",
-        );
-        assert_eq!(image.folder.as_deref(), Some("/srv/app"));
-        assert_eq!(image.entrypoint, ["uv", "run"]);
-        assert_eq!(image.command, ["fastmcp", "run"]);
+    fn a_stage_has_what_those_before_it_leave() {
+        let last = Image::read(TEXT, None).unwrap();
+        assert_eq!(last.folder.as_deref(), Some("/srv/app"));
+        assert_eq!((last.entrypoint.words.join(" "), last.entrypoint.line), ("uv run".into(), 14));
+        assert_eq!(last.command, Said::default());
         let env = [("A", "1"), ("B", "2 3"), ("C", "4")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(image.env, BTreeMap::from(env));
-        assert_eq!(Image::read("FROM x\nCMD uvicorn a:app\n").command, ["sh", "-c", "uvicorn a:app"]);
+        assert_eq!(last.env, BTreeMap::from(env));
+        let dev = Image::read(TEXT, Some("dev")).unwrap();
+        assert_eq!((dev.command.words.join(" "), dev.command.line), ("sh -c uvicorn a:app".into(), 12));
+        let base = Image::read(TEXT, Some("0")).unwrap();
+        assert_eq!((base.command.words.join(" "), base.command.line), ("fastmcp run".into(), 8));
+        assert_eq!(Image::read(TEXT, Some("other")), None);
+    }
+
+    #[test]
+    fn what_was_copied_is_found_in_the_folder_of_the_build() {
+        let image = Image::read(TEXT, None).unwrap();
+        for (path, source) in [
+            ("/srv/app/server.py", Some("./server.py")),
+            ("/srv/app/a/b.py", Some("./a/b.py")),
+            ("/usr/local/bin/start.sh", Some("docker/start.sh")),
+            ("/elsewhere", None),
+        ] {
+            assert_eq!(image.sources(path).first().map(String::as_str), source, "{path}");
+        }
     }
 }

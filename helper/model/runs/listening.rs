@@ -15,22 +15,56 @@ pub(crate) enum Bind {
     Unknown,
 }
 
+/// How far something can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Certainty {
+    /// A setting that its program may use for something else.
+    Guess,
+    /// A program that is known does so, unless something says otherwise that the files do not show.
+    Likely,
+    /// The command line of a program that is known says so.
+    Sure,
+}
+
 /// Where something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// A file inside the directory and its line; `None` for the compose files.
+    /// A file inside the directory and its line; `None` for the command in the compose files.
     pub(crate) file: Option<(String, Option<usize>)>,
     /// Which words say it, without what a person wrote behind them.
     pub(crate) words: String,
-    /// Whether a variable that only the image knows could say otherwise.
-    pub(crate) is_open: bool,
-    /// The words of the command line that let callers from other containers in; `PORT` is the port's place.
-    pub(crate) opens: Option<String>,
+    pub(crate) certainty: Certainty,
+    /// The words that let callers from other containers in; `PORT` is the port's place.
+    pub(crate) cure: Cure,
+}
+
+/// What is written so that a server takes calls from other containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cure {
+    /// That is not known.
+    #[default]
+    Unknown,
+    /// Words of its command line.
+    Words(String),
+    /// A variable.
+    Variable(&'static str),
+    /// A part of its code.
+    Code(String),
+    /// A bridge in front of the program, which has no HTTP: as keys of its service, with `…` for its own command line.
+    Bridge(String),
 }
 
 impl Place {
-    pub(super) fn new(words: impl Into<String>) -> Self {
-        Self { file: None, words: words.into(), is_open: false, opens: None }
+    pub(super) fn new(words: impl Into<String>, certainty: Certainty) -> Self {
+        Self { file: None, words: words.into(), certainty, cure: Cure::Unknown }
+    }
+
+    pub(super) fn cured(self, cure: Cure) -> Self {
+        Self { cure, ..self }
+    }
+
+    pub(super) fn in_line(self, file: &str, line: Option<usize>) -> Self {
+        Self { file: Some((file.to_owned(), line)), ..self }
     }
 }
 
@@ -42,64 +76,44 @@ pub(crate) struct Listening {
     /// It is bound to loopback.
     pub(crate) loopback: Option<Place>,
     pub(crate) port: Option<(u16, Place)>,
-    /// Whether a program that is known says so on its command line, or only what a program may make of something else.
-    pub(crate) is_fact: bool,
 }
 
 /// A name and its value, as they are written.
 pub(super) type Said<'a> = Option<(&'static str, &'a str)>;
 
 impl Listening {
-    /// Takes a host and a port, or the defaults of a program.
-    pub(super) fn take(
-        &mut self,
-        program: &str,
-        opens: Option<&str>,
-        (host, port): (Said<'_>, Said<'_>),
-        (default, is_env_known): (Option<(&'static str, u16)>, bool),
-    ) {
-        let opens = opens.map(str::to_owned);
-        let of = if program.is_empty() { String::new() } else { format!(" of `{program}`") };
-        let place = |name: &str| Place { opens: opens.clone(), ..Place::new(format!("`{name}`{of}")) };
-        let usual = |name: &str| Place {
-            opens: opens.clone(),
-            is_open: !is_env_known,
-            ..Place::new(format!("`{program}` without {name}"))
-        };
-        // One value may have both.
-        let of_host = host.filter(|(_, value)| value.parse::<IpAddr>().is_err()).and_then(|(name, value)| {
-            let (_, port) = value.rsplit_once(':')?;
-            Some((name, port))
-        });
-        let port = port.or(of_host);
-        self.loopback = match (host, default) {
-            (Some((name, host)), _) => (bind(host) == Bind::Loopback).then(|| place(name)),
-            (None, Some((host, _))) => (bind(host) == Bind::Loopback).then(|| usual("a host")),
-            (None, None) => None,
-        };
-        self.port = match (port, default) {
-            (Some((name, port)), _) => port.parse().ok().map(|port| (port, place(name))),
-            (None, Some((_, port))) => Some((port, usual("a port"))),
-            (None, None) => None,
-        };
+    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        [self.stdio.as_mut(), self.loopback.as_mut(), self.port.as_mut().map(|(_, place)| place)].into_iter().flatten()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.stdio.is_none() && self.loopback.is_none() && self.port.is_none()
-    }
-
-    /// The same, read in a file that an image may have been built without.
-    pub(super) fn in_file(mut self, file: &str) -> Self {
-        let places = [self.stdio.as_mut(), self.loopback.as_mut(), self.port.as_mut().map(|(_, place)| place)];
-        for place in places.into_iter().flatten() {
-            place.file.get_or_insert_with(|| (file.to_owned(), None));
+    /// The same, read in a file.
+    pub(super) fn in_line(mut self, file: &str, line: Option<usize>) -> Self {
+        for place in self.places() {
+            place.file.get_or_insert_with(|| (file.to_owned(), line));
         }
-        self.is_fact = false;
+        self
+    }
+
+    /// The same, not more certain than this.
+    pub(super) fn at_most(mut self, most: Certainty) -> Self {
+        for place in self.places() {
+            place.certainty = place.certainty.min(most);
+        }
         self
     }
 }
 
-/// Whether a host, as it is written, is loopback; `None` for what is no host.
+/// Host and port as options or variables name them; one value may have both.
+pub(super) fn named<'a>(host: Said<'a>, port: Said<'a>) -> (Said<'a>, Option<(&'static str, u16)>) {
+    let of_host = host.filter(|(_, value)| value.parse::<IpAddr>().is_err()).and_then(|(name, value)| {
+        let (_, port) = value.rsplit_once(':')?;
+        Some((name, port))
+    });
+    let port = port.or(of_host).and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    (host, port)
+}
+
+/// What a host is to others, as it is written.
 pub(super) fn bind(host: &str) -> Bind {
     let bare = host_and_port(host).0;
     match if host.parse::<IpAddr>().is_ok() { host } else { bare.trim() } {

@@ -2,20 +2,24 @@
 
 mod image;
 mod listening;
+mod managers;
+mod programs;
 mod runner;
 mod script;
 mod shell;
+mod statements;
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::address::host_and_port;
 use super::found::Found;
 use crate::deployment::Deployment;
 pub(crate) use image::context;
 use listening::{Bind, Said};
-pub(crate) use listening::{Listening, Place};
-use shell::Invocation;
+pub(crate) use listening::{Certainty, Cure, Listening, Place};
+use managers::{nginx, started_by_file};
+use shell::{By, Invocation};
 
 /// Options and variables that programs of all kinds have for the address that they listen on.
 const HOSTS: [&str; 6] = ["--host", "--hostname", "--bind", "--address", "--addr", "--listen"];
@@ -78,89 +82,134 @@ const IN_FRONT: [&str; 19] = [
     "systemd",
 ];
 
-/// Where the server of a service takes calls.
-pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str) -> Listening {
+/// Where the server of a service takes calls, in view of the port that a route names.
+pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, port: u16) -> Listening {
     let environment = found.environment(service).into_iter();
     let mut env: BTreeMap<String, String> = environment.filter_map(|(name, value)| Some((name, value?))).collect();
     let own = image::Image::of(deployment, found, service);
+    let is_built = found.service(service, "build").is_some();
+    let named = found.text(service, "image").unwrap_or_default();
+    let base = own.as_ref().map_or(named.as_str(), |image| image.base.as_str());
     let mut folder = found.text(service, "working_dir");
     let mut words = found.command(service);
     let mut of_image = None;
+    let keeps_entry = found.service(service, "entrypoint").is_none();
+    let mut by = By::Other;
     if let Some(image) = &own {
         folder = folder.or_else(|| image.folder.clone());
         for (name, value) in &image.env {
             env.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        let keeps_entry = found.service(service, "entrypoint").is_none();
         if keeps_entry {
-            of_image = Some(image.file.as_str());
-            let rest = if found.service(service, "command").is_some() { words } else { image.command.clone() };
-            words = image.entrypoint.iter().cloned().chain(rest).collect();
+            let keeps_command = found.service(service, "command").is_none();
+            let rest = if keeps_command { image.command.words.clone() } else { words };
+            let said = if keeps_command && !rest.is_empty() { &image.command } else { &image.entrypoint };
+            of_image =
+                (keeps_command || !image.entrypoint.words.is_empty()).then_some((image.file.as_str(), said.line));
+            words = image.entrypoint.words.iter().cloned().chain(rest).collect();
         }
+    } else if let Some(packed) =
+        runner::packed(image::name_of(&named), words.clone()).filter(|_| keeps_entry && !is_built)
+    {
+        (words, by) = (packed, By::Image);
     }
-    let image = image_name(found, service).rsplit('/').next().unwrap_or_default().to_owned();
+    let name = image::name_of(base).rsplit('/').next().unwrap_or_default().to_owned();
+    let is_env_known = by == By::Image || image::is_plain(base) && (own.is_some() || !is_built);
+    let base = Invocation { env, is_env_known, folder, by, ..Invocation::default() };
+    let files = image::Files { deployment, found, service, image: own.as_ref(), port };
     if words.is_empty() {
-        let is_in_front = found.service(service, "build").is_none() && IN_FRONT.contains(&image.as_str());
-        return if is_in_front { Listening::default() } else { of_variables(&env, found, service) };
+        return match name.as_str() {
+            "nginx" | "nginx-unprivileged" => nginx(&files, port),
+            front if !is_built && IN_FRONT.contains(&front) => Listening::default(),
+            _ => of_variables(&base.env, found, service),
+        };
     }
     // Several programs: a variable may be for any of them.
-    let Some(invocation) = shell::started(&words, &env, folder.as_deref()) else { return Listening::default() };
+    let Some(invocation) = shell::started(&words, &base) else { return Listening::default() };
+    let all = of_invocation(&files, invocation, 4);
+    match of_image {
+        Some((file, line)) => all.in_line(file, Some(line)),
+        None => all,
+    }
+}
+
+fn of_invocation(files: &image::Files<'_>, invocation: Invocation, left: u8) -> Listening {
+    let image::Files { found, service, .. } = *files;
+    let folder = invocation.folder.as_deref();
+    let text = |name: &str| files.read(folder, name).map(|(_, text)| text);
+    if let Some(known) = runner::listening(&invocation, &text) {
+        return known;
+    }
+    let next = |words: &[String], base: &Invocation| {
+        let next = shell::started(words, base).filter(|_| left > 0)?;
+        Some((next.line, of_invocation(files, next, left - 1)))
+    };
+    if let Some((file, line, words)) =
+        image::script_of_package(files, &invocation).or_else(|| started_by_file(files, &invocation))
+    {
+        return next(&words, &invocation).unwrap_or_default().1.in_line(&file, line);
+    }
+    if let Some((file, text)) = shell_script(files, &invocation) {
+        let last = shell::last_of(&text, invocation).filter(|_| left > 0);
+        let (line, all) = last
+            .and_then(|last| next(&last.args.clone(), &Invocation { args: Vec::new(), ..last }))
+            .unwrap_or_default();
+        return all.in_line(&file, line);
+    }
+    if invocation.program == "nginx" {
+        return nginx(files, files.port);
+    }
     if IN_FRONT.contains(&invocation.program.as_str()) {
         return Listening::default();
     }
-    let invocation = Invocation { is_env_known: is_plain(found, service), ..invocation };
-    let mut all = of_invocation(deployment, found, service, invocation, 3);
-    if let Some(file) = of_image.filter(|_| all.is_fact) {
-        all = all.in_file(file);
-    }
-    if all.is_fact || !all.is_empty() { all } else { of_variables(&env, found, service) }
-}
-
-/// The name of a service's image, without its tag and without the registry that is Docker's own.
-fn image_name(found: &Found, service: &str) -> String {
-    let image = found.text(service, "image").unwrap_or_default();
-    let name = image.strip_prefix("docker.io/").unwrap_or(&image);
-    let name = name.strip_prefix("library/").unwrap_or(name);
-    let end = name.rfind('/').unwrap_or_default();
-    let tag = name[end..].find([':', '@']).map_or(name.len(), |at| end + at);
-    name[..tag].to_owned()
-}
-
-/// Whether a service runs an image that holds a language and no settings of servers.
-fn is_plain(found: &Found, service: &str) -> bool {
-    let name = image_name(found, service);
-    found.service(service, "build").is_none() && ["python", "node", "php", "ruby", "oven/bun"].contains(&name.as_str())
-}
-
-fn of_invocation(deployment: &Deployment, found: &Found, service: &str, invocation: Invocation, left: u8) -> Listening {
-    if let Some(known) = runner::listening(&invocation) {
-        return known;
-    }
-    let files = image::Files { deployment, found, service, folder: invocation.folder.as_deref() };
-    if let Some((file, words)) = image::script_of_package(&files, &invocation) {
-        let next = shell::started(&words, &invocation.env, invocation.folder.as_deref()).filter(|_| left > 0);
-        let of_script = next.map(|next| of_invocation(deployment, found, service, next, left - 1));
-        return of_script.unwrap_or_default().in_file(&file);
-    }
-    let mut all = Listening::default();
     let given = (runner::option(&invocation.args, &HOSTS), runner::option(&invocation.args, &PORTS));
     let is_own = !is_of_a_client((given.0.map(|said| said.1), given.1.map(|said| said.1)), found, service);
     let set = own_variables(&invocation.env, found, service);
     let (host, port) = (given.0.filter(|_| is_own).or(set.0), given.1.filter(|_| is_own).or(set.1));
-    all.take("", None, (host, port), (None, false));
-    let names_transport = runner::transport(&invocation)
-        .or_else(|| variable(&invocation.env, &TRANSPORT_VARIABLES).map(|(_, value)| value));
-    if names_transport.is_some_and(|said| said.eq_ignore_ascii_case("stdio")) {
-        all.stdio = Some(Place::new("the transport that its settings name"));
-    }
-    let script = script::read(&files, &invocation);
-    // Flags and variables are for the script to read; where there are none, it has its own.
-    if let Some(script) = script {
-        all.stdio = all.stdio.or(script.stdio.filter(|_| names_transport.is_none()));
-        all.loopback = all.loopback.or(script.loopback.filter(|_| host.is_none()));
-        all.port = all.port.or(script.port.filter(|_| port.is_none()));
+    let mut all = guessed(host, port);
+    let named = runner::transport(&invocation).or_else(|| variable(&invocation.env, &TRANSPORT_VARIABLES));
+    all.stdio = over_stdio(named);
+    // Options are for the script to read; of variables it says itself what it makes of them.
+    if let Some(script) = script::read(files, &invocation) {
+        all.stdio = all.stdio.or(script.stdio.filter(|_| named.is_none()));
+        all.loopback = script.loopback.filter(|_| given.0.is_none()).or(all.loopback);
+        all.port = script.port.filter(|_| given.1.is_none()).or(all.port);
     }
     all
+}
+
+/// The text of a shell script that a command line carries out, its arguments in place of `$@`.
+fn shell_script(files: &image::Files<'_>, invocation: &Invocation) -> Option<(String, String)> {
+    let is_shell = shell::SHELLS.contains(&invocation.program.as_str());
+    let at = if is_shell { invocation.args.iter().position(|arg| !arg.starts_with('-'))? + 1 } else { 0 };
+    let path = if is_shell { &invocation.args[at - 1] } else { &invocation.path };
+    let folder = invocation.folder.as_deref();
+    let (file, text) = if is_shell { files.read(folder, path) } else { files.program(folder, path) }?;
+    let shell =
+        text.lines().next().filter(|line| line.starts_with("#!")).and_then(|line| line.split(['/', ' ']).next_back());
+    if !is_shell && !shell.is_some_and(|name| shell::SHELLS.contains(&name.trim())) {
+        return None;
+    }
+    let rest = shlex::try_join(invocation.args[at..].iter().map(String::as_str)).ok()?;
+    let text = ["\"$@\"", "\"$*\"", "\"${@}\"", "$@", "$*"].iter().fold(text, |text, all| text.replace(all, &rest));
+    Some((file, text))
+}
+
+/// What names a transport without HTTP.
+fn over_stdio(named: Said<'_>) -> Option<Place> {
+    let (name, value) = named?;
+    value.eq_ignore_ascii_case("stdio").then(|| Place::new(format!("`{name}`"), Certainty::Likely))
+}
+
+/// What options and variables say that a program need not have.
+fn guessed(host: Said<'_>, port: Said<'_>) -> Listening {
+    let (host, port) = listening::named(host, port);
+    let place = |name: &'static str| Place::new(format!("`{name}`"), Certainty::Guess);
+    Listening {
+        stdio: None,
+        loopback: host.filter(|(_, host)| listening::bind(host) == Bind::Loopback).map(|(name, _)| place(name)),
+        port: port.map(|(name, port)| (port, place(name))),
+    }
 }
 
 /// A variable among these.
@@ -179,7 +228,10 @@ fn own_variables<'a>(env: &'a BTreeMap<String, String>, found: &Found, service: 
     };
     let among =
         |names: &[&'static str]| names.iter().filter(is_own).find_map(|name| Some((*name, env.get(*name)?.as_str())));
-    (among(&HOST_VARIABLES), among(&PORT_VARIABLES))
+    let (host, port) = (among(&HOST_VARIABLES), among(&PORT_VARIABLES));
+    // A name alone may be that of the public address, or of what is dialled.
+    let is_address = |value: &str| host_and_port(value).0.parse::<IpAddr>().is_ok();
+    (host.filter(|(_, value)| port.is_some() || is_address(value)), port)
 }
 
 /// Whether a host and a port that belong together are of what the server dials, not of where it listens: another host,
@@ -198,9 +250,6 @@ fn is_of_a_client((host, port): (Option<&str>, Option<&str>), found: &Found, ser
 
 /// What the environment alone says, where the program is not known.
 fn of_variables(env: &BTreeMap<String, String>, found: &Found, service: &str) -> Listening {
-    let mut all = Listening::default();
-    all.take("", None, own_variables(env, found, service), (None, false));
-    let stdio = variable(env, &TRANSPORT_VARIABLES).is_some_and(|(_, value)| value.eq_ignore_ascii_case("stdio"));
-    all.stdio = stdio.then(|| Place::new("the transport that its settings name"));
-    all
+    let (host, port) = own_variables(env, found, service);
+    Listening { stdio: over_stdio(variable(env, &TRANSPORT_VARIABLES)), ..guessed(host, port) }
 }

@@ -1,194 +1,210 @@
-//! Programs that serve HTTP for a person's code, and what their command lines say of where they listen: their options,
-//! their variables and their defaults, as each one's own documentation has them.
+//! What the command line of a program that is known says of where it listens.
 
-use super::listening::{Listening, Place};
-use super::shell::Invocation;
+use super::listening::{Bind, Certainty, Cure, Listening, Place, Said, bind, named};
+use super::programs::{KNOWN, Packed, Program};
+use super::shell::{By, Invocation};
 use crate::model::address::host_and_port;
 
-/// One program.
-struct Runner {
-    name: &'static str,
-    /// A word that must follow, like the `run` of `flask run`.
-    word: &'static str,
-    /// Options with the host, the port, and with both; the first is the one that is advised.
-    host: &'static [&'static str],
-    port: &'static [&'static str],
-    both: &'static [&'static str],
-    /// Variables with the host and the port.
-    host_var: &'static str,
-    port_var: &'static str,
-    /// Where it listens when nothing is said, where that is documented.
-    default: Option<(&'static str, u16)>,
-    /// Options and variables that say it in another way.
-    otherwise: &'static [&'static str],
-    /// Whether it speaks over standard input unless a transport is named.
-    is_stdio: bool,
-}
-
-const NONE: Runner = Runner {
-    name: "",
-    word: "",
-    host: &["--host"],
-    port: &["--port"],
-    both: &[],
-    host_var: "",
-    port_var: "",
-    default: Some(("127.0.0.1", 8000)),
-    otherwise: &[],
-    is_stdio: false,
-};
-
-const RUNNERS: &[Runner] = &[
-    Runner {
-        name: "uvicorn",
-        host_var: "UVICORN_HOST",
-        port_var: "UVICORN_PORT",
-        otherwise: &["--uds", "--fd", "UVICORN_UDS", "UVICORN_FD"],
-        ..NONE
-    },
-    Runner {
-        name: "hypercorn",
-        host: &[],
-        port: &[],
-        both: &["--bind", "-b"],
-        otherwise: &["--config", "-c", "--insecure-bind"],
-        ..NONE
-    },
-    // It reads gunicorn.conf.py by itself.
-    Runner {
-        name: "gunicorn",
-        host: &[],
-        port: &[],
-        both: &["--bind", "-b"],
-        default: None,
-        otherwise: &["--config", "-c", "GUNICORN_CMD_ARGS"],
-        ..NONE
-    },
-    Runner {
-        name: "flask",
-        word: "run",
-        host: &["--host", "-h"],
-        port: &["--port", "-p"],
-        host_var: "FLASK_RUN_HOST",
-        port_var: "FLASK_RUN_PORT",
-        default: Some(("127.0.0.1", 5000)),
-        ..NONE
-    },
-    Runner { name: "fastapi", word: "dev", port_var: "PORT", host_var: "HOST", ..NONE },
-    Runner {
-        name: "fastapi",
-        word: "run",
-        port_var: "PORT",
-        host_var: "HOST",
-        default: Some(("0.0.0.0", 8000)),
-        ..NONE
-    },
-    Runner {
-        name: "daphne",
-        host: &["--bind", "-b"],
-        port: &["--port", "-p"],
-        otherwise: &["--endpoint", "-e", "--fd", "-u"],
-        ..NONE
-    },
-    Runner { name: "granian", host_var: "GRANIAN_HOST", port_var: "GRANIAN_PORT", otherwise: &["--uds"], ..NONE },
-    Runner { name: "waitress-serve", both: &["--listen"], default: Some(("0.0.0.0", 8080)), ..NONE },
-    Runner { name: "http.server", host: &["--bind", "-b"], port: &[], default: Some(("0.0.0.0", 8000)), ..NONE },
-    Runner {
-        name: "fastmcp",
-        word: "run",
-        port: &["--port", "-p"],
-        host_var: "FASTMCP_HOST",
-        port_var: "FASTMCP_PORT",
-        is_stdio: true,
-        ..NONE
-    },
-    // Host and port are in the script.
-    Runner { name: "mcp", word: "run", host: &[], port: &[], default: None, is_stdio: true, ..NONE },
-    // Express listens on every address.
-    Runner { name: "supergateway", host: &[], default: Some(("0.0.0.0", 8000)), ..NONE },
-    Runner { name: "php", word: "-S", host: &[], port: &[], default: None, ..NONE },
-    Runner { name: "manage.py", word: "runserver", host: &[], port: &[], ..NONE },
-    Runner { name: "django-admin", word: "runserver", host: &[], port: &[], ..NONE },
-];
-
-/// The value of one of these options, with the option.
-pub(super) fn option<'a>(args: &'a [String], names: &[&'static str]) -> Option<(&'static str, &'a str)> {
-    args.iter().enumerate().find_map(|(at, arg)| {
-        names.iter().find_map(|name| match arg.strip_prefix(name)? {
-            "" => Some((*name, args.get(at + 1)?.as_str())),
-            rest if name.starts_with("--") => Some((*name, rest.strip_prefix('=')?)),
+/// The value of one of these options, with the option; empty where it has none.
+pub(super) fn option<'a>(args: &'a [String], names: &'static [impl AsRef<str>]) -> Said<'a> {
+    let own = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    args[..own].iter().enumerate().find_map(|(at, arg)| {
+        let options = names.iter().map(AsRef::as_ref).filter(|name| name.starts_with('-'));
+        options.into_iter().find_map(|name| match arg.strip_prefix(name)? {
+            "" => Some((name, args[..own].get(at + 1).map_or("", String::as_str))),
+            rest if name.starts_with("--") || name.len() > 2 => Some((name, rest.strip_prefix('=')?)),
             rest if rest.starts_with(|c: char| c.is_ascii_digit() || c == '=') => {
-                Some((*name, rest.trim_start_matches('=')))
+                Some((name, rest.trim_start_matches('=')))
             }
             _ => None,
         })
     })
 }
 
-/// What a program's command line says; `None` for a program that is not known.
-pub(super) fn listening(invocation: &Invocation) -> Option<Listening> {
+/// The command line of an image that is known, with what its service says.
+pub(super) fn packed(image: &str, command: Vec<String>) -> Option<Vec<String>> {
+    let Packed { program, own, command: usual, .. } =
+        KNOWN.images.iter().find(|packed| packed.images.iter().any(|name| name == image))?;
+    let command = if command.is_empty() { usual.clone() } else { command };
+    // Some write the program once more.
+    let command = command.into_iter().skip_while(|word| word.rsplit('/').next() == Some(program));
+    Some(std::iter::once(program.clone()).chain(command).chain(own.iter().cloned()).collect())
+}
+
+/// What a program's command line says; `None` for a program that is not known. `file` reads a file of its folder.
+pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<String>) -> Option<Listening> {
     let Invocation { program, args, env, .. } = invocation;
-    let has = |word: &str| args.iter().any(|arg| arg == word);
-    let is_script = super::shell::is_python(program) && args.first().is_some_and(|arg| arg.ends_with("manage.py"));
-    let program = if is_script { "manage.py" } else { program.as_str() };
-    let runner = RUNNERS.iter().find(|r| r.name == program && (r.word.is_empty() || has(r.word)))?;
-    let is_otherwise = |name: &&str| {
-        has(name) || env.contains_key(*name) || args.iter().any(|arg| arg.starts_with(&format!("{name}=")))
+    let starts = |name: &str| args.first().is_some_and(|arg| arg.rsplit('/').next() == Some(name));
+    let behind = ["manage.py", "artisan"].into_iter().find(|name| starts(name));
+    let program = behind.unwrap_or(program);
+    let has =
+        |word: &str| args.iter().any(|arg| arg == word || arg.split_once('=').is_some_and(|(name, _)| name == word));
+    let fits = |row: &&Program| {
+        row.names.iter().any(|name| name == program)
+            && (row.words.is_empty() || row.words.iter().any(|word| has(word)))
+            && (invocation.by != By::Node || program != "mcp-proxy")
     };
-    if runner.otherwise.iter().any(is_otherwise) || has("--help") {
-        return Some(Listening { is_fact: true, ..Listening::default() });
+    let row = KNOWN.programs.iter().find(fits)?;
+    let case = Case { row, program, invocation };
+    let is_said = |name: &str| has(name) || env.get(name).is_some_and(|value| value != "development");
+    if row.unless.iter().any(|name| is_said(name)) || has("--help") {
+        return Some(Listening::default());
     }
-    if runner.is_stdio && transport(invocation).is_none_or(|said| said == "stdio") {
-        // A configuration in place of a script may name another transport.
-        let is_script = args.iter().any(|arg| arg.split(':').next().is_some_and(|file| file.ends_with(".py")));
-        let words = format!("`{} {}` without `--transport`", runner.name, runner.word);
-        let is_open = runner.name == "fastmcp" && !invocation.is_env_known;
-        let place = Place { is_open, ..Place::new(words) };
-        return Some(Listening { stdio: is_script.then_some(place), is_fact: true, ..Listening::default() });
-    }
-    let mut found = Listening { is_fact: true, ..Listening::default() };
-    let both = option(args, runner.both).or_else(|| positional(runner, args));
-    // Several addresses, or none of a network.
-    let count = args.iter().filter(|arg| runner.both.iter().any(|name| arg.starts_with(name))).count();
-    if count > 1 || both.is_some_and(|(_, value)| [",", " ", "unix:", "fd:"].iter().any(|mark| value.contains(mark))) {
+    if let Some(found) = case.over_stdio() {
         return Some(found);
     }
-    let set = |name: &'static str| env.get(name).filter(|_| !name.is_empty()).map(|value| (name, value.as_str()));
-    let host = option(args, runner.host).or_else(|| set(runner.host_var));
-    let port = option(args, runner.port).or_else(|| set(runner.port_var)).or_else(|| bare_port(runner, args));
-    let (mut said_host, mut said_port) = (host, port);
-    let parts = both.map(|(name, value)| (name, host_and_port(value), value.contains(':')));
-    if let Some((name, (host, port), has_port)) = &parts {
-        let is_port_alone = !has_port && host.parse::<u16>().is_ok();
-        said_host = said_host.or((!is_port_alone).then_some((*name, host.as_str())));
-        said_port = said_port.or(has_port.then_some((*name, port.as_str())));
-        said_port = said_port.or(is_port_alone.then_some((*name, host.as_str())));
+    let texts: Vec<String> = row.files.iter().filter_map(|name| file(name)).collect();
+    if texts.iter().any(|text| ["host", "bind", "0.0.0.0"].iter().any(|word| text.contains(word))) {
+        return Some(Listening::default());
     }
-    let is_env_known = runner.host_var.is_empty() && runner.port_var.is_empty() || invocation.is_env_known;
-    let opens = match (runner.host.first(), runner.both.first()) {
-        (Some(host), _) => format!("{host} 0.0.0.0"),
-        (None, Some(both)) => format!("{both} 0.0.0.0:PORT"),
-        (None, None) => format!("{} 0.0.0.0:PORT", runner.word),
-    };
-    found.take(runner.name, Some(&opens), (said_host, said_port), (runner.default, is_env_known));
-    Some(found)
+    let is_one_of_many = row.is_likely || program == "mcp-proxy" && invocation.by == By::Other;
+    Some(case.over_http().at_most(if is_one_of_many { Certainty::Likely } else { Certainty::Sure }))
+}
+
+/// A program that is known, as it is started.
+struct Case<'a> {
+    row: &'static Program,
+    program: &'a str,
+    invocation: &'a Invocation,
+}
+
+impl Case<'_> {
+    /// How certain that is which variables of an image could change.
+    fn unless(&self, variables: bool) -> Certainty {
+        if !variables || self.invocation.is_env_known { Certainty::Sure } else { Certainty::Likely }
+    }
+
+    /// What it says where it speaks over standard input, or may do so.
+    fn over_stdio(&self) -> Option<Listening> {
+        let Self { row, program, invocation: Invocation { args, env, .. } } = self;
+        let chosen = row.stdio.as_ref()?;
+        let set = |name: &'static String| env.get(name).map(|value| (name.as_str(), value.as_str()));
+        let said = option(args, chosen).or_else(|| chosen.iter().find_map(set));
+        let is_word = chosen.iter().any(|name| !name.starts_with('-') && args.contains(name));
+        if is_word || said.is_some_and(|(_, value)| value != "stdio") {
+            return None;
+        }
+        // A configuration in place of a script may name another transport.
+        if row.words.iter().any(|word| word == "run")
+            && !args.iter().any(|arg| arg.split(':').next().unwrap_or(arg).ends_with(".py"))
+        {
+            return Some(Listening::default());
+        }
+        let words = [*program].into_iter().chain(row.words.first().map(String::as_str)).collect::<Vec<_>>().join(" ");
+        let words = match (said, chosen.first()) {
+            (Some((name, value)), _) => format!("`{name} {value}` of `{program}`"),
+            (None, Some(first)) => format!("`{words}` without `{first}`"),
+            (None, None) => format!("`{program}`, which has no HTTP transport"),
+        };
+        let has_variable =
+            said.is_none() && chosen.iter().any(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+        let cure = if row.http.is_empty() { Cure::Bridge(self.bridge()) } else { Cure::Words(row.http.clone()) };
+        let place = Place::new(words, self.unless(has_variable)).cured(cure);
+        Some(Listening { stdio: Some(place), ..Listening::default() })
+    }
+
+    /// What puts HTTP in front of it; `…` is in place of its own command line.
+    fn bridge(&self) -> String {
+        let is_of_npm = self.program.starts_with('@');
+        match self.invocation.by {
+            By::Image if is_of_npm => format!(
+                "image: supercorp/supergateway` and `command: --outputTransport streamableHttp --port PORT --stdio \"npx -y {} …\"",
+                self.program
+            ),
+            By::Image => format!(
+                "image: supercorp/supergateway:uvx` and `command: --outputTransport streamableHttp --port PORT --stdio \"uvx {} …\"",
+                self.program
+            ),
+            By::Node => {
+                "command: npx -y supergateway --outputTransport streamableHttp --port PORT --stdio \"…\"".into()
+            }
+            By::Other if is_of_npm => {
+                "command: npx -y supergateway --outputTransport streamableHttp --port PORT --stdio \"…\"".into()
+            }
+            By::Python | By::Other => "command: uvx mcp-proxy --host 0.0.0.0 --port PORT -- …".into(),
+        }
+    }
+
+    fn over_http(&self) -> Listening {
+        let Self { row, program, invocation: Invocation { args, env, .. } } = self;
+        let mut found = Listening::default();
+        let both = option(args, &row.both).or_else(|| positional(row, args));
+        // Several addresses, or none of a network.
+        let count = args.iter().filter(|arg| row.both.iter().any(|name| arg.starts_with(name))).count();
+        let is_other = |value: &str| [",", " ", "unix:", "fd:"].iter().any(|mark| value.contains(mark));
+        if (count > 1 && row.stdio.is_none()) || both.is_some_and(|(_, value)| is_other(value)) {
+            return found;
+        }
+        let set = |name: &'static String| env.get(name).map(|value| (name.as_str(), value.as_str()));
+        let mut host = option(args, &row.host).or_else(|| set(&row.host_var));
+        let mut port = option(args, &row.port).or_else(|| set(&row.port_var)).or_else(|| bare_port(row, args));
+        let parts = both.map(|(name, value)| (name, host_and_port(value), value.contains(':')));
+        if let Some((name, (of_host, of_port), has_port)) = &parts {
+            let is_port_alone = !has_port && of_host.parse::<u16>().is_ok();
+            host = host.or((!is_port_alone).then_some((*name, of_host.as_str())));
+            port = port.or(has_port.then_some((*name, of_port.as_str())));
+            port = port.or(is_port_alone.then_some((*name, of_host.as_str())));
+        }
+        let is_said = host.is_some() || port.is_some();
+        let (host, port_of) = named(host, port);
+        let place = |name: &'static str| {
+            let is_variable = *name == row.host_var || *name == row.port_var;
+            let cure = if is_variable { Cure::Variable(name) } else { Cure::Words(self.opens()) };
+            Place::new(format!("`{name}` of `{program}`"), Certainty::Sure).cured(cure)
+        };
+        let usual = |name: &str, variable: &String| {
+            let certainty = self.unless(!variable.is_empty());
+            let words = match (certainty, row.files.first()) {
+                (Certainty::Sure, None) => format!("`{program}` without {name}"),
+                (_, Some(file)) => format!("`{program}` without {name}, unless `{file}` names one"),
+                _ => format!("`{program}` without {name}, unless its image sets `{variable}`"),
+            };
+            let certainty = if row.files.is_empty() { certainty } else { Certainty::Likely };
+            Place::new(words, certainty).cured(Cure::Words(self.opens()))
+        };
+        found.loopback = match (host, row.default.as_deref()) {
+            (Some((name, host)), _) => (bind(host) == Bind::Loopback).then(|| place(name)),
+            (None, Some(host)) => (bind(host) == Bind::Loopback).then(|| usual("a host", &row.host_var)),
+            (None, None) => None,
+        };
+        found.port = match (port_of, row.default_port) {
+            (Some((name, port)), _) => Some((port, place(name))),
+            (None, 0) => None,
+            (None, _) if port.is_some() => None,
+            (None, usual_port) => Some((usual_port, usual("a port", &row.port_var))),
+        };
+        // One of several programs with that name, if it says nothing.
+        if row.is_likely && !is_said { Listening::default() } else { found }
+    }
+
+    /// The words that let others in.
+    fn opens(&self) -> String {
+        match (self.row.host.first(), self.row.both.first(), self.row.words.first()) {
+            (Some(host), ..) if host.starts_with("-D") || host.contains('.') => format!("{host}=0.0.0.0"),
+            (Some(host), ..) => format!("{host} 0.0.0.0"),
+            (None, Some(both), _) => format!("{both} 0.0.0.0:PORT"),
+            (None, None, Some(word)) if word != "run" => format!("{word} 0.0.0.0:PORT"),
+            (None, None, _) => format!("{}=0.0.0.0", self.row.host_var),
+        }
+    }
 }
 
 /// The transport that the command or the environment names.
-pub(super) fn transport(invocation: &Invocation) -> Option<&str> {
-    let named = option(&invocation.args, &["--transport", "-t"]).map(|(_, value)| value);
-    named.or_else(|| invocation.env.get("FASTMCP_TRANSPORT").map(String::as_str))
+pub(super) fn transport(invocation: &Invocation) -> Said<'_> {
+    option(&invocation.args, &["--transport", "-t", "-transport"])
 }
 
 /// An address without an option: `php -S ADDR`, `manage.py runserver ADDR`.
-fn positional<'a>(runner: &Runner, args: &'a [String]) -> Option<(&'static str, &'a str)> {
-    let at = args.iter().position(|arg| arg == runner.word).filter(|_| matches!(runner.word, "-S" | "runserver"))?;
+fn positional<'a>(row: &'static Program, args: &'a [String]) -> Said<'a> {
+    let word = row.words.first().filter(|word| matches!(word.as_str(), "-S" | "runserver"))?;
+    let at = args.iter().position(|arg| arg == word)?;
     let value = args[at + 1..].iter().find(|arg| !arg.starts_with('-'))?;
-    Some((runner.word, value))
+    Some((word, value))
 }
 
 /// The port that `python -m http.server` has without an option.
-fn bare_port<'a>(runner: &Runner, args: &'a [String]) -> Option<(&'static str, &'a str)> {
-    let value = args.iter().find(|arg| runner.name == "http.server" && arg.parse::<u16>().is_ok())?;
-    Some(("http.server", value))
+fn bare_port<'a>(row: &'static Program, args: &'a [String]) -> Said<'a> {
+    let name = row.names.first().filter(|name| *name == "http.server")?;
+    let value = args.iter().find(|arg| arg.parse::<u16>().is_ok())?;
+    Some((name, value))
 }

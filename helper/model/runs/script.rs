@@ -4,8 +4,48 @@
 use std::collections::BTreeMap;
 
 use super::image::Files;
-use super::listening::{Bind, Listening, Place, bind};
+use super::listening::{Bind, Certainty, Cure, Listening, Place, bind};
 use super::shell::{Invocation, is_python};
+
+/// A call in Python that makes a server.
+struct Listener {
+    call: &'static str,
+    /// What else is in the script.
+    needs: &'static str,
+    /// Whether the first argument is host and port together.
+    is_pair: bool,
+    /// Where host and port are among the arguments without a name.
+    at: Option<usize>,
+    default: (Bind, Option<u16>),
+    cure: &'static str,
+}
+
+const KEYWORDS: Listener = Listener {
+    call: "",
+    needs: "",
+    is_pair: false,
+    at: None,
+    default: (Bind::Loopback, Some(8000)),
+    cure: "host=\"0.0.0.0\", port=PORT",
+};
+const PAIR: Listener =
+    Listener { is_pair: true, default: (Bind::Unknown, None), cure: "(\"0.0.0.0\", PORT)", ..KEYWORDS };
+
+const LISTENERS: &[Listener] = &[
+    // https://www.uvicorn.org/settings/
+    Listener { call: "uvicorn.run", ..KEYWORDS },
+    Listener { call: "uvicorn.Config", ..KEYWORDS },
+    // https://docs.aiohttp.org/en/stable/web_reference.html#aiohttp.web.run_app
+    Listener { call: "web.run_app", default: (Bind::Beyond, Some(8080)), ..KEYWORDS },
+    // https://flask.palletsprojects.com/en/stable/api/#flask.Flask.run
+    Listener { call: ".run", needs: "Flask(", at: Some(0), default: (Bind::Loopback, Some(5000)), ..KEYWORDS },
+    // https://docs.python.org/3/library/wsgiref.html#wsgiref.simple_server.make_server
+    Listener { call: "make_server", at: Some(0), default: (Bind::Unknown, None), ..KEYWORDS },
+    // https://docs.python.org/3/library/socketserver.html
+    Listener { call: "HTTPServer", ..PAIR },
+    Listener { call: "ThreadingHTTPServer", ..PAIR },
+    Listener { call: "TCPServer", ..PAIR },
+];
 
 /// Reads the script that a program runs.
 pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listening> {
@@ -17,7 +57,7 @@ pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listeni
     let by_name = || Some(&invocation.program).filter(is_script);
     let script =
         if is_js || is_python(&invocation.program) { invocation.args.iter().find(is_script) } else { by_name() };
-    let (file, text) = files.read(script?)?;
+    let (file, text) = files.read(invocation.folder.as_deref(), script?)?;
     let code = Code::new(&text, is_js, &invocation.env);
     Some(if is_js { code.of_node(&file) } else { code.of_python(&file) })
 }
@@ -123,15 +163,19 @@ impl<'a> Code<'a> {
         }
     }
 
+    fn place(&self, file: &str, at: usize, words: &str, cure: &str) -> Place {
+        let cure = if cure.is_empty() { Cure::Unknown } else { Cure::Code(cure.to_owned()) };
+        Place::new(words, Certainty::Likely).cured(cure).in_line(file, Some(self.line(at)))
+    }
+
     /// Host and port as two expressions say them, with what holds where one is not there.
     fn address(
         &self,
-        file: &str,
-        at: usize,
+        (file, at): (&str, usize),
         (host, port): (Option<&str>, Option<&str>),
         default: (Bind, Option<u16>),
+        cure: &str,
     ) -> Listening {
-        let place = |words: &str| Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new(words) };
         let bound = host.map_or(default.0, |host| self.value(host, 4).map_or(Bind::Unknown, |host| bind(&host)));
         let port = match port {
             Some(port) => self.value(port, 4).and_then(|port| port.parse().ok()),
@@ -139,21 +183,39 @@ impl<'a> Code<'a> {
         };
         let words = if host.is_some() { "the script" } else { "the script, which names no host" };
         Listening {
-            loopback: (bound == Bind::Loopback).then(|| place(words)),
-            port: port.map(|port| (port, place("the script"))),
+            loopback: (bound == Bind::Loopback).then(|| self.place(file, at, words, cure)),
+            port: port.map(|port| (port, self.place(file, at, "the script", cure))),
             ..Listening::default()
         }
     }
 
     fn of_python(&self, file: &str) -> Listening {
-        const LOOPS: [&str; 6] =
-            ["uvicorn.run", "asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run"];
-        let place =
-            |at: usize, words: &str| Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new(words) };
-        if let [run] = self.calls("uvicorn.run").as_slice() {
-            let usual = if run.is_open() { (Bind::Unknown, None) } else { (Bind::Loopback, Some(8000)) };
-            return self.address(file, run.at, (run.keyword("host"), run.keyword("port")), usual);
+        let calls =
+            |listener: &'static Listener| self.calls(listener.call).into_iter().map(move |call| (listener, call));
+        let known = LISTENERS.iter().filter(|listener| self.text.contains(listener.needs));
+        let all: Vec<(&Listener, Call<'_>)> = known.flat_map(calls).collect();
+        match all.as_slice() {
+            [] => self.of_fastmcp(file),
+            [(listener, call)] => {
+                let pair = call.positional(0).filter(|_| listener.is_pair);
+                let pair = pair.and_then(|pair| pair.strip_prefix('(')?.strip_suffix(')')).map(split);
+                let (host, port) = match &pair {
+                    Some(pair) => (pair.first().copied(), pair.get(1).copied()),
+                    None if listener.is_pair => return Listening::default(),
+                    None => (
+                        call.keyword("host").or_else(|| listener.at.and_then(|at| call.positional(at))),
+                        call.keyword("port").or_else(|| listener.at.and_then(|at| call.positional(at + 1))),
+                    ),
+                };
+                let usual = if call.is_open() { (Bind::Unknown, None) } else { listener.default };
+                self.address((file, call.at), (host, port), usual, listener.cure)
+            }
+            _ => Listening::default(),
         }
+    }
+
+    fn of_fastmcp(&self, file: &str) -> Listening {
+        const LOOPS: [&str; 5] = ["asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run"];
         let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
         let mut runs = [self.calls(".run"), self.calls(".run_async")].concat();
         runs.retain(|call| !LOOPS.contains(&call.name));
@@ -161,14 +223,20 @@ impl<'a> Code<'a> {
         if made.is_open() || run.is_open() || self.text.contains(".settings") {
             return Listening::default();
         }
+        // Version 1 of the SDK has host and port where the server is made, the others where it runs.
+        let is_first = self.text.contains("mcp.server.fastmcp");
         let transport = run.keyword("transport").or_else(|| run.positional(0));
         match transport.map(|said| self.value(said, 4)) {
             Some(None) => return Listening::default(),
             Some(Some(said)) if said != "stdio" => {}
             _ if self.env.contains_key("FASTMCP_TRANSPORT") => return Listening::default(),
             _ => {
-                let words = "the script";
-                return Listening { stdio: Some(place(run.at, words)), ..Listening::default() };
+                let cure = if is_first {
+                    "run(transport=\"streamable-http\")` and `FastMCP(…, host=\"0.0.0.0\", port=PORT)"
+                } else {
+                    "run(transport=\"streamable-http\", host=\"0.0.0.0\", port=PORT)"
+                };
+                return Listening { stdio: Some(self.place(file, run.at, "the script", cure)), ..Listening::default() };
             }
         }
         let host = run.keyword("host").or_else(|| made.keyword("host"));
@@ -176,12 +244,8 @@ impl<'a> Code<'a> {
         let has = |name: &str| self.env.contains_key(name);
         let usual =
             (if has("FASTMCP_HOST") { Bind::Unknown } else { Bind::Loopback }, (!has("FASTMCP_PORT")).then_some(8000));
-        self.address(
-            file,
-            if host.is_some() && made.keyword("host") == host { made.at } else { run.at },
-            (host, port),
-            usual,
-        )
+        let at = if host.map_or(is_first, |host| made.keyword("host") == Some(host)) { made.at } else { run.at };
+        self.address((file, at), (host, port), usual, "host=\"0.0.0.0\", port=PORT")
     }
 
     fn of_node(&self, file: &str) -> Listening {
@@ -190,8 +254,7 @@ impl<'a> Code<'a> {
         if let Some(at) = self.text.find("new StdioServerTransport").filter(|_| listens.is_empty()) {
             let speaks_http =
                 ["HTTPServerTransport", "HttpServerTransport", "SSEServerTransport", "createServer", "serve("];
-            let place = Place { file: Some((file.to_owned(), Some(self.line(at)))), ..Place::new("the script") };
-            let stdio = (!speaks_http.iter().any(|word| has(word))).then_some(place);
+            let stdio = (!speaks_http.iter().any(|word| has(word))).then(|| self.place(file, at, "the script", ""));
             return Listening { stdio, ..Listening::default() };
         }
         let [listen] = listens.as_slice() else { return Listening::default() };
@@ -214,9 +277,10 @@ impl<'a> Code<'a> {
             }
         };
         // Fastify listens on localhost unless it is told otherwise, Node on every address.
-        let usual =
-            if options.is_some() && has("fastify") && !listen.is_open() { Bind::Loopback } else { Bind::Unknown };
-        self.address(file, listen.at, (host, port), (usual, None))
+        let is_fastify = options.is_some() && has("fastify");
+        let usual = if is_fastify && !listen.is_open() { Bind::Loopback } else { Bind::Unknown };
+        let cure = if options.is_some() { "{ port: PORT, host: \"0.0.0.0\" }" } else { "listen(PORT, \"0.0.0.0\")" };
+        self.address((file, listen.at), (host, port), (usual, None), cure)
     }
 }
 

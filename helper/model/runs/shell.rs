@@ -2,26 +2,45 @@
 
 use std::collections::BTreeMap;
 
+use super::statements::{Statement, Text};
 use crate::deployment::env_file::{self, Room};
 
 /// A program as it is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Invocation {
-    /// Its name, without a folder.
+    /// Its name, without a folder and without a version.
     pub(super) program: String,
+    /// The same as it is written.
+    pub(super) path: String,
     pub(super) args: Vec<String>,
-    /// Its environment, as far as it is known.
+    /// Its environment, as far as it is known; a value with a `$` in it is not.
     pub(super) env: BTreeMap<String, String>,
     /// Whether that is all of it: an image may set more variables.
     pub(super) is_env_known: bool,
     /// The folder in which it starts, where one is named.
     pub(super) folder: Option<String>,
+    /// What starts it.
+    pub(super) by: By,
+    /// Its line in the text of a script.
+    pub(super) line: Option<usize>,
 }
 
-const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
-/// Programs that start another program, with the number of their arguments before it.
-const WRAPPERS: [(&str, usize); 11] = [
+/// What starts a program: it tells packages of one name apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum By {
+    #[default]
+    Other,
+    Node,
+    Python,
+    /// The entry point of an image that is known.
+    Image,
+}
+
+pub(super) const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
+/// Programs that start the one behind them, with how many words of their own come before it.
+const WRAPPERS: [(&str, usize); 12] = [
     ("exec", 0),
+    ("cross-env", 0),
     ("nohup", 0),
     ("tini", 0),
     ("dumb-init", 0),
@@ -50,6 +69,9 @@ const RUNNERS: [(&str, &str); 14] = [
     ("bundle", "exec"),
     ("newrelic-admin", "run-program"),
 ];
+/// Programs that start what comes behind `--`.
+const BEFORE_DASHES: [&str; 9] =
+    ["wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh", "dotenv", "dotenvx", "doppler", "infisical", "op"];
 /// Options of these that have a value.
 const WITH_VALUE: [&str; 16] = [
     "--with",
@@ -72,7 +94,13 @@ const WITH_VALUE: [&str; 16] = [
 
 /// Commands that end before the next one begins and leave no server behind: all of them, or those with one of these words.
 const PASSING: [(&[&str], &[&str]); 12] = [
-    (&[":", "true", "[", "test", "set", "unset", "umask", "ulimit", "shopt", "echo", "printf", "sleep", "wait"], &[]),
+    (
+        &[
+            ":", "exit", "true", "[", "test", "set", "unset", "umask", "ulimit", "shopt", "echo", "printf", "sleep",
+            "wait",
+        ],
+        &[],
+    ),
     (&["cat", "cp", "mv", "rm", "ln", "ls", "mkdir", "touch", "chmod", "chown", "chgrp", "install", "find"], &[]),
     (&["grep", "sed", "envsubst", "tar", "unzip", "date", "id", "whoami", "uname", "hostname", "printenv", "pwd"], &[]),
     (&["curl", "wget", "git", "nc", "pg_isready", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh"], &[]),
@@ -89,15 +117,14 @@ const PASSING: [(&[&str], &[&str]); 12] = [
     (&[".", "source"], &["activate"]),
 ];
 
-/// The program that is left running when a command line is carried out; `None` where that cannot be told, as with
-/// several at once.
-pub(super) fn started(words: &[String], env: &BTreeMap<String, String>, folder: Option<&str>) -> Option<Invocation> {
-    let mut start = Invocation { env: env.clone(), folder: folder.map(str::to_owned), ..Invocation::default() };
-    start.args = words.to_vec();
+/// The program that is left running when a command line is carried out, with the environment and the folder of `base`;
+/// `None` where that cannot be told, as with several at once.
+pub(super) fn started(words: &[String], base: &Invocation) -> Option<Invocation> {
+    let mut start = Invocation { args: words.to_vec(), ..base.clone() };
     // Bounded: each round takes a word away, or opens a shell's line.
     for _ in 0..12 {
         let first = start.args.first()?.clone();
-        let name = first.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = name_of(&first);
         let at = |n: usize| start.args.get(n).map(String::as_str).unwrap_or_default();
         if let Some((variable, value)) = assignment(&first) {
             start.env.insert(variable, value);
@@ -105,24 +132,50 @@ pub(super) fn started(words: &[String], env: &BTreeMap<String, String>, folder: 
         } else if SHELLS.contains(&name.as_str()) && at(1).starts_with('-') && at(1).ends_with('c') {
             let line = at(2).to_owned();
             start = last_of(&line, start)?;
+            start.line = base.line;
         } else if name == "env" {
             start.args.remove(0);
-        } else if let Some((_, own)) = WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
-            start.args.drain(..=*own);
             behind_options(&mut start.args);
+        } else if let Some((_, own)) = WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
+            start.args.drain(..=(*own).min(start.args.len() - 1));
+            behind_options(&mut start.args);
+            start.by = by(&name).unwrap_or(start.by);
         } else if let Some((_, word)) = RUNNERS.iter().find(|(a, b)| *a == name && (b.is_empty() || *b == at(1))) {
             start.args.drain(..=usize::from(!word.is_empty()));
             behind_options(&mut start.args);
+            start.by = by(&name).unwrap_or(start.by);
+        } else if BEFORE_DASHES.contains(&name.as_str()) && start.args.iter().any(|word| word == "--") {
+            let dashes = start.args.iter().position(|word| word == "--")?;
+            start.args.drain(..=dashes);
         } else if is_python(&name) && at(1) == "-m" || is_python(&name) && at(2) == "-m" && at(1).starts_with('-') {
             let module = start.args.iter().position(|word| word == "-m")? + 1;
             start.args.drain(..module);
+            start.by = By::Python;
         } else {
-            start.program = name;
-            start.args.remove(0);
+            // A module has underscores where its package has hyphens.
+            start.program = if start.by == By::Python { name.replace('_', "-") } else { name };
+            start.path = start.args.remove(0);
             return Some(start);
         }
     }
     None
+}
+
+/// The name of a program: without its folder, of a package without its version.
+fn name_of(word: &str) -> String {
+    let (scope, rest) = match word.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
+        Some((scope, rest)) => (format!("@{scope}/"), rest),
+        None => (String::new(), word.rsplit('/').next().unwrap_or_default()),
+    };
+    format!("{scope}{}", rest.split(['@', '=']).next().unwrap_or_default())
+}
+
+fn by(runner: &str) -> Option<By> {
+    match runner {
+        "npx" | "bunx" | "npm" | "pnpm" | "yarn" => Some(By::Node),
+        "uv" | "uvx" | "pipx" | "poetry" | "pipenv" | "pdm" | "hatch" | "rye" => Some(By::Python),
+        _ => None,
+    }
 }
 
 pub(super) fn is_python(name: &str) -> bool {
@@ -132,7 +185,7 @@ pub(super) fn is_python(name: &str) -> bool {
 fn assignment(word: &str) -> Option<(String, String)> {
     let (name, value) = word.split_once('=')?;
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-    (is_name && !value.contains('$')).then(|| (name.to_owned(), value.to_owned()))
+    is_name.then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// Takes the options in front of a program away.
@@ -145,30 +198,63 @@ fn behind_options(args: &mut Vec<String>) {
     }
 }
 
-/// The last command of a shell's line, with the folder and the variables that those before it leave.
-fn last_of(line: &str, mut start: Invocation) -> Option<Invocation> {
-    let statements = statements(line)?;
-    let (last, before) = statements.split_last()?;
-    for statement in before {
-        let words = shlex::split(&fill(statement, &start.env)).unwrap_or_default();
-        match words.first().map(String::as_str) {
-            Some("cd") => start.folder = words.get(1).map(|to| joined(start.folder.as_deref(), to)),
-            Some("export") => start.env.extend(words[1..].iter().filter_map(|word| assignment(word))),
-            _ if passes(&words, &start) => {}
-            // It may be a server that goes on behind, in front of the last one.
-            _ => return None,
+/// The last command of a shell's text, with the folder and the variables that those before it leave.
+pub(super) fn last_of(text: &str, mut start: Invocation) -> Option<Invocation> {
+    let mut statements = Text::new(text).statements()?;
+    // What the last one needs is carried out with it.
+    for statement in (0..statements.len()).rev() {
+        statements[statement].is_conditional = false;
+        if !statements[statement].is_chained {
+            break;
         }
     }
-    start.args = shlex::split(&fill(last, &start.env))?;
+    let (last, before) = statements.split_last()?;
+    for statement in before {
+        defaults(&statement.text, &mut start);
+        let words = shlex::split(&fill(&statement.text, &start)).unwrap_or_default();
+        match words.first().map(String::as_str) {
+            None => {}
+            Some("cd") => {
+                let to = words.get(1).filter(|to| !statement.is_conditional && !to.contains('$'));
+                start.folder = to.map(|to| joined(start.folder.as_deref(), to));
+            }
+            Some("export" | "readonly") => take(&words[1..], statement, &mut start),
+            Some(_) if words.iter().all(|word| assignment(word).is_some()) => take(&words, statement, &mut start),
+            Some(_) if passes(&words, &start) => {}
+            // It may be a server that goes on behind, in front of the last one.
+            Some(_) => return None,
+        }
+    }
+    if last.is_piped {
+        return None;
+    }
+    start.args = shlex::split(&fill(&last.text, &start))?;
+    start.line = Some(last.line);
     Some(start)
+}
+
+/// Takes assignments; what may not be carried out leaves a variable that is not known.
+fn take(words: &[String], statement: &Statement, start: &mut Invocation) {
+    for (name, value) in words.iter().filter_map(|word| assignment(word)) {
+        let value = if statement.is_conditional { format!("${{{name}}}") } else { value };
+        start.env.insert(name, value);
+    }
+}
+
+/// Takes what `: "${NAME:=value}"` sets.
+fn defaults(statement: &str, start: &mut Invocation) {
+    let Some(rest) = statement.trim_start().strip_prefix(": ") else { return };
+    for word in shlex::split(rest).unwrap_or_default() {
+        let inner = word.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let Some((name, value)) = inner.and_then(|inner| inner.split_once(":=")) else { continue };
+        let value = if start.is_env_known { value.to_owned() } else { format!("${{{name}}}") };
+        start.env.entry(name.to_owned()).or_insert(value);
+    }
 }
 
 /// Whether a command leaves nothing behind that takes calls: also a migration of a database, whatever carries it out.
 fn passes(words: &[String], start: &Invocation) -> bool {
-    if words.iter().all(|word| word.contains('=') && !word.starts_with('-')) {
-        return true;
-    }
-    let Some(command) = started(words, &start.env, None) else { return false };
+    let Some(command) = started(words, &Invocation { folder: None, ..start.clone() }) else { return false };
     let file = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
     words.iter().any(|word| word.contains("migrat"))
         || PASSING.iter().any(|(programs, with)| {
@@ -188,52 +274,14 @@ pub(super) fn joined(folder: Option<&str>, path: &str) -> String {
 }
 
 /// The variables of a text filled in, those that are known; the others stay references.
-fn fill(text: &str, env: &BTreeMap<String, String>) -> String {
+fn fill(text: &str, start: &Invocation) -> String {
     let is_plain = |value: &&String| !value.contains(['$', '\'', '"', ' ', ';', '&', '|', '\\']);
-    let lookup = |name: &str| {
-        let value = env.get(name).filter(is_plain).cloned();
-        Some(value.unwrap_or_else(|| format!("${{{name}}}")))
+    let lookup = |name: &str| match start.env.get(name) {
+        Some(value) => Some(Some(value).filter(is_plain).cloned().unwrap_or_else(|| format!("${{{name}}}"))),
+        None if start.is_env_known && name != "_" => None,
+        None => Some(format!("${{{name}}}")),
     };
     env_file::interpolated(text, &lookup, &Room::default()).unwrap_or_else(|| text.to_owned())
-}
-
-/// The commands of a shell's line, one after the other; `None` where several run at once or one depends on another.
-fn statements(line: &str) -> Option<Vec<String>> {
-    let (mut all, mut one, mut quote) = (Vec::new(), String::new(), None);
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (None, '\\') => {
-                let next = letters.next()?;
-                if next != '\n' {
-                    one.extend(['\\', next]);
-                }
-            }
-            (None, '&') if letters.peek() == Some(&'&') => {
-                letters.next();
-                all.push(std::mem::take(&mut one));
-            }
-            // `2>&1` is no second program.
-            (None, '&') if one.ends_with('>') => one.push('&'),
-            (None, '&' | '|' | '`' | '(') => return None,
-            (None, ';' | '\n') => all.push(std::mem::take(&mut one)),
-            _ => {
-                match (quote, letter) {
-                    (None, '\'' | '"') => quote = Some(letter),
-                    (Some(open), letter) if open == letter => quote = None,
-                    _ => {}
-                }
-                one.push(letter);
-            }
-        }
-    }
-    all.push(one);
-    all.retain(|statement| !statement.trim().is_empty());
-    let is_compound = |statement: &String| {
-        let word = statement.split_whitespace().next().unwrap_or_default();
-        ["if", "then", "else", "fi", "for", "while", "until", "do", "done", "case", "{", "trap"].contains(&word)
-    };
-    (!all.iter().any(is_compound)).then_some(all)
 }
 
 #[cfg(test)]
@@ -242,7 +290,8 @@ mod tests {
 
     fn of(line: &str) -> Option<(String, String)> {
         let env = BTreeMap::from([("PORT".to_owned(), "9000".to_owned())]);
-        let found = started(&shlex::split(line).unwrap(), &env, Some("/app"))?;
+        let base = Invocation { env, folder: Some("/app".into()), ..Invocation::default() };
+        let found = started(&shlex::split(line).unwrap(), &base)?;
         Some((found.program, found.args.join(" ")))
     }
 
