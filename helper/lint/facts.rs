@@ -114,7 +114,7 @@ impl Facts {
             ((service, port), of_route)
         };
         let unbounded = |service: String| Unbounded::of(deployment, found, &service);
-        let privileges = Privileges::of(found, deployment);
+        let privileges = Privileges::of(found, deployment, &|name| caller.var(name).is_some());
         Self {
             passed: environment::passed(deployment, found, caller),
             places: places(deployment, &current, &pair, &token.origin),

@@ -19,6 +19,19 @@ const EVERYWHERE: [&str; 9] = ["HOME", "HOSTNAME", "LANG", "LOGNAME", "PATH", "P
 
 /// The variables to hand on.
 pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) -> Passed {
+    taken(found)
+        .into_iter()
+        .filter_map(|name| {
+            // A person runs Compose in the directory.
+            let here = (name == "PWD").then(|| deployment.root().as_os_str().to_owned());
+            let value = here.or_else(|| caller.var(&name).map(ToOwned::to_owned))?;
+            Some((name, value))
+        })
+        .collect()
+}
+
+/// The names that a shell may set for this deployment.
+pub(crate) fn taken(found: &Found) -> BTreeSet<String> {
     let env = found.env();
     let mut names = Names::default();
     found.files().for_each(|file| names.read(file));
@@ -36,15 +49,7 @@ pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) ->
     let values = env.map(env_file::EnvFile::values).unwrap_or_default();
     let set = |name: &String| values.get(name.as_str()).is_some_and(|value| !value.is_empty());
     let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
-    names
-        .filter(|name| !name.starts_with("COMPOSE_") && name != "PATH")
-        .filter_map(|name| {
-            // A person runs Compose in the directory.
-            let here = (name == "PWD").then(|| deployment.root().as_os_str().to_owned());
-            let value = here.or_else(|| caller.var(&name).map(ToOwned::to_owned))?;
-            Some((name, value))
-        })
-        .collect()
+    names.filter(|name| !name.starts_with("COMPOSE_") && name != "PATH").collect()
 }
 
 /// The warning about values that only the calling shell has: the next reboot or cron job does not have them.

@@ -12,10 +12,12 @@ use std::collections::BTreeSet;
 pub(crate) use privilege::Privilege;
 
 use crate::config::yaml::{self, at};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, env_file};
 use crate::hash::sha256_hex;
+use crate::model::environment;
 use crate::model::found::{Found, View};
 use crate::os::files;
+use crate::redact;
 use crate::rules::{self, Evidence, Finding, Gap, RuleId, Severity, Subject};
 
 /// Facts of which the line is looked for: each costs a pass over the files.
@@ -31,8 +33,9 @@ pub(crate) struct Privileges {
 }
 
 impl Privileges {
-    /// Judges what Compose makes of the files; where it made nothing of them, the files themselves as well.
-    pub(crate) fn of(found: &Found, deployment: &Deployment) -> Self {
+    /// Judges what Compose makes of the files; where it made nothing of them, the files themselves as well. A secret that
+    /// `is_set` in the calling shell is one of its privileges: it goes to a container only because a file names it.
+    pub(crate) fn of(found: &Found, deployment: &Deployment, is_set: &dyn Fn(&str) -> bool) -> Self {
         let root = deployment.root();
         let mut facts = BTreeSet::new();
         rows::of_model(found.tree(), root, &mut facts);
@@ -42,7 +45,13 @@ impl Privileges {
             }
             rows::of_source(value, root, &mut facts);
         }
-        let digest = digest(&facts, found, deployment);
+        let mut secrets = environment::taken(found);
+        secrets.retain(|name| redact::is_secret(name) && name != env_file::TOKEN);
+        let of_shell = |value: &String| Privilege { service: None, key: "environment".into(), value: value.clone() };
+        // The same consent holds in a shell that does not have it.
+        let named: BTreeSet<Privilege> = facts.iter().cloned().chain(secrets.iter().map(of_shell)).collect();
+        let digest = digest(&named, found, deployment);
+        facts.extend(secrets.iter().filter(|name| is_set(name)).map(of_shell));
         let sources: Vec<(&str, &str)> = found.files().map(|file| (file.name.as_str(), file.text.as_str())).collect();
         let placed = facts.into_iter().enumerate().map(|(number, fact)| {
             let place = if number < MOST_PLACED { place::of(&sources, &fact) } else { None };

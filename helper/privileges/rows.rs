@@ -28,6 +28,10 @@ const SERVICE: &[(&str, Judge)] = &[
     ("device_cgroup_rules", |_, _| true),
     ("volumes_from", |value, _| value.starts_with("container:") || value.contains('$')),
     ("use_api_socket", |value, _| is_on(value)),
+    ("cgroup_parent", |_, _| true),
+    ("runtime", |value, _| !is_confining_runtime(value)),
+    ("oom_kill_disable", |value, _| is_on(value)),
+    ("oom_score_adj", |value, _| value.starts_with(['-', '$'])),
 ];
 
 /// The same of `build:`.
@@ -56,6 +60,10 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
+/// Types of file system that the engine's own volume driver mounts without anything of this host in them: memory, and shares
+/// of other machines.
+const FOREIGN_VOLUMES: [&str; 5] = ["tmpfs", "nfs", "nfs4", "cifs", "smb3"];
+
 /// Anything but a clear no: what depends on a variable may be a yes.
 fn is_on(value: &str) -> bool {
     !matches!(value.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "n" | "")
@@ -66,9 +74,10 @@ fn is_host(value: &str) -> bool {
     value == "host" || value.starts_with("container:") || value.contains('$')
 }
 
-/// cloudflared itself may use the host's network: it has a port to dial there, and its image has no other program.
+/// cloudflared itself may use the host's network, or that of a container from elsewhere: it has a port to dial there, and its
+/// image has no other program.
 fn is_host_network(value: &str, service: &Value) -> bool {
-    if value != "host" && !value.contains('$') {
+    if !is_host(value) {
         return false;
     }
     let image = at(service, &["image"]).and_then(yaml::scalar).unwrap_or_default();
@@ -76,6 +85,11 @@ fn is_host_network(value: &str, service: &Value) -> bool {
     let repository = image.split(['@', ':']).next().unwrap_or_default();
     let own = ["build", "entrypoint", "volumes"].iter().any(|key| at(service, &[key]).is_some_and(|v| !is_empty(v)));
     repository != "cloudflare/cloudflared" || own
+}
+
+/// A runtime that confines at least as much as the usual one; others may hand out devices, or be any program.
+fn is_confining_runtime(value: &str) -> bool {
+    matches!(value, "" | "crun" | "runc" | "runsc" | "io.containerd.runc.v2" | "io.containerd.runsc.v1")
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -94,7 +108,7 @@ fn is_unconfined(value: &str) -> bool {
     match kind {
         "seccomp" => rest != "builtin",
         "apparmor" => rest == "unconfined" || rest.contains('$'),
-        "label" => rest.starts_with("disable"),
+        "label" => !rest.starts_with("level:"),
         "systempaths" => rest != "default",
         "no-new-privileges" => false,
         _ => true,
@@ -122,6 +136,7 @@ pub(super) fn of_model(model: &Value, root: &Path, into: &mut BTreeSet<Privilege
             let kind = at(provider, &["type"]).and_then(yaml::scalar).unwrap_or_default();
             facts.add("provider.type", &kind);
         }
+        facts.path("credential_spec.file", at(service, &["credential_spec", "file"]));
     }
     let mut facts = Facts { service: None, root, into };
     for kind in ["secrets", "configs"] {
@@ -130,11 +145,7 @@ pub(super) fn of_model(model: &Value, root: &Path, into: &mut BTreeSet<Privilege
         }
     }
     for (name, volume) in entries(model, "volumes") {
-        let device = at(volume, &["driver_opts", "device"]).and_then(yaml::scalar).unwrap_or_default();
-        // What begins with a colon, or with a name, is a share of another machine.
-        if device.starts_with(['/', '.', '~', '$']) && is_outside(&device, root) {
-            facts.add(&format!("volumes.{name}.driver_opts.device"), &device);
-        }
+        facts.volume(&name, volume);
     }
 }
 
@@ -145,6 +156,12 @@ pub(super) fn of_source(value: &Value, root: &Path, into: &mut BTreeSet<Privileg
         facts.paths("include", Some(include));
         for key in ["path", "project_directory", "env_file"] {
             facts.paths(&format!("include.{key}"), at(include, &[key]));
+        }
+    }
+    for (name, volume) in entries(value, "volumes") {
+        // Compose names each of its own after the project; another name may be another project's.
+        if let Some(said) = at(volume, &["name"]).and_then(yaml::scalar) {
+            facts.add(&format!("volumes.{name}.name"), &said);
         }
     }
     for (name, service) in entries(value, "services") {
@@ -249,6 +266,32 @@ impl Facts<'_> {
         }
     }
 
+    /// A volume from elsewhere, or one that the engine mounts from this host.
+    fn volume(&mut self, name: &str, volume: &Value) {
+        if at(volume, &["external"]).is_some_and(|said| !said.is_null() && *said != Value::Bool(false)) {
+            self.add(&format!("volumes.{name}.external"), "true");
+        }
+        let said = |key: &str| at(volume, &["driver_opts", key]).and_then(yaml::scalar).unwrap_or_default();
+        let kind = said("type");
+        let is_foreign = FOREIGN_VOLUMES.contains(&kind.as_str());
+        if !is_foreign && !matches!(kind.as_str(), "" | "none" | "bind") {
+            self.add(&format!("volumes.{name}.driver_opts.type"), &kind);
+        }
+        for (option, value) in at(volume, &["driver_opts"]).and_then(Value::as_mapping).into_iter().flatten() {
+            let (Some(option), Some(value)) = (yaml::scalar(option), yaml::scalar(value)) else { continue };
+            let leads_out = |part: &str| part.starts_with(['/', '.', '~']) && is_outside(part, self.root);
+            let is_danger = match option.as_str() {
+                "device" if is_foreign => false,
+                // Compose makes it whole for `bind` alone; else it is a path of the engine.
+                "device" => is_outside(&value, self.root) || said("o").contains("rbind"),
+                _ => value.split([',', '=']).any(leads_out),
+            };
+            if is_danger {
+                self.add(&format!("volumes.{name}.driver_opts.{option}"), &value);
+            }
+        }
+    }
+
     /// The host's network has a second name: an external network called `host`.
     fn host_networks(&mut self, service: &Value, model: &Value) {
         let joined = match at(service, &["networks"]).map(untagged) {
@@ -276,6 +319,15 @@ impl Facts<'_> {
             self.add("build.dockerfile", &file);
         }
         self.judged("build.", BUILD, build);
+        for key in ["cache_from", "cache_to"] {
+            for cache in at(build, &[key]).map(values).unwrap_or_default() {
+                let folders =
+                    cache.split(',').filter_map(|part| part.strip_prefix("src=").or(part.strip_prefix("dest=")));
+                if folders.into_iter().any(|folder| is_outside(folder, self.root)) {
+                    self.add(&format!("build.{key}"), &cache);
+                }
+            }
+        }
         let more = at(build, &["additional_contexts"]).map(untagged);
         let more: Vec<String> = match more {
             Some(Value::Mapping(map)) => map.values().filter_map(yaml::scalar).collect(),

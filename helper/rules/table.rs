@@ -389,7 +389,7 @@ rules! {
     ComposePrivileges = "compose-privileges" [Files, Error, COMPOSE_FILE] {
         title: "{subject|the stack} asks for privileges on this host",
         symptom: "`up` and `restart` start nothing until a person allows the privileges",
-        cause: "with what the evidence names, a container can read or change this machine, not only its own files",
+        cause: "with what the evidence names, a container can read or change this machine, or gets a secret of this shell",
         fix: "remove what the evidence names; if you want it, run `{helper} allow --dir {dir}` in your own terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
         cure: Cure::Allow,
     }

@@ -56,9 +56,7 @@ impl Rig {
     }
 
     fn digest(&self) -> String {
-        let answer = self.call("check").run();
-        let fix = answer.finding("compose-privileges")["fix"].as_str().unwrap().to_owned();
-        fix.split('"').find(|word| word.len() == 64).unwrap_or_else(|| panic!("no digest in {fix}")).to_owned()
+        digest(&self.call("check").run())
     }
 
     /// Whether anything was started since the last time that this was asked.
@@ -67,6 +65,11 @@ impl Rig {
         let _ = std::fs::remove_file(self.bin.join("asked"));
         asked.lines().any(|line| line.contains("compose up") || line.contains("compose restart"))
     }
+}
+
+fn digest(answer: &Answer) -> String {
+    let fix = answer.finding("compose-privileges")["fix"].as_str().unwrap().to_owned();
+    fix.split('"').find(|word| word.len() == 64).unwrap_or_else(|| panic!("no digest in {fix}")).to_owned()
 }
 
 fn has_privileges(answer: &Answer) -> bool {
@@ -265,6 +268,29 @@ fn another_dockerfile_is_another_program() {
     let digest = rig.digest();
     std::fs::write(&file, "FROM busybox\nRUN true\n").unwrap();
     assert_ne!(rig.digest(), digest);
+}
+
+/// A file of a directory from anywhere may name a variable; its value leaves this host with the container that gets it.
+#[test]
+fn a_secret_of_the_shell_needs_a_person() {
+    let rig = Rig::new("services: { x: { image: x, environment: [OTHER_API_KEY, EDITION] } }\n");
+    assert!(!has_privileges(&rig.call("check").env("EDITION", "one").run()));
+    let up = || rig.call("up").env("OTHER_API_KEY", "hunter2").json(json!({"wait_seconds": 0}));
+    let answer = up().run();
+    assert_eq!(
+        answer.evidence("compose-privileges"),
+        "docker-compose.override.yaml, line 1: `environment: OTHER_API_KEY`"
+    );
+    assert!(!rig.started());
+    rig.call("allow").env("OTHER_API_KEY", "hunter2").json(json!({ "digest": digest(&answer) })).run().expect(0);
+    up().run();
+    assert!(rig.started());
+    rig.over("services: { x: { image: x, environment: { A: '${OTHER_PASSWORD}' } } }\n");
+    rig.call("up").env("OTHER_PASSWORD", "hunter2").json(json!({"wait_seconds": 0})).run();
+    assert!(!rig.started());
+    let env = rig.dir.join(".env");
+    std::fs::write(&env, std::fs::read_to_string(&env).unwrap() + "OTHER_PASSWORD=own\n").unwrap();
+    assert!(!has_privileges(&rig.call("check").env("OTHER_PASSWORD", "hunter2").run()));
 }
 
 #[test]

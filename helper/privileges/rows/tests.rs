@@ -40,6 +40,15 @@ fn each_dangerous_key_of_a_service_is_found() {
         ("device_cgroup_rules: ['a *:* rwm']", "device_cgroup_rules=a *:* rwm"),
         ("volumes_from: ['container:db']", "volumes_from=container:db"),
         ("use_api_socket: true", "use_api_socket=true"),
+        ("network_mode: 'container:db'", "network_mode=container:db"),
+        ("cgroup_parent: /", "cgroup_parent=/"),
+        ("runtime: nvidia", "runtime=nvidia"),
+        ("oom_kill_disable: true", "oom_kill_disable=true"),
+        ("oom_score_adj: -1000", "oom_score_adj=-1000"),
+        ("credential_spec: { file: /etc/x.json }", "credential_spec.file=/etc/x.json"),
+        ("security_opt: ['label=type:spc_t']", "security_opt=label=type:spc_t"),
+        ("build: { context: ., cache_to: ['type=local,dest=/srv'] }", "build.cache_to=type=local,dest=/srv"),
+        ("build: { context: ., cache_from: ['type=local,src=../x'] }", "build.cache_from=type=local,src=../x"),
         ("volumes: ['/:/host']", "volumes=/"),
         ("volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']", "volumes=/var/run/docker.sock"),
         ("volumes: ['../up:/x']", "volumes=../up"),
@@ -76,6 +85,15 @@ fn what_a_whole_file_asks_for_is_found() {
         ("secrets: { k: { file: ~/.ssh/id } }", "- secrets.k.file=~/.ssh/id"),
         ("configs: { k: { file: /etc/shadow } }", "- configs.k.file=/etc/shadow"),
         ("volumes: { v: { driver_opts: { type: none, o: bind, device: / } } }", "- volumes.v.driver_opts.device=/"),
+        (
+            "volumes: { v: { driver_opts: { type: none, o: rbind, device: etc } } }",
+            "- volumes.v.driver_opts.device=etc",
+        ),
+        ("volumes: { v: { driver_opts: { type: proc, device: proc } } }", "- volumes.v.driver_opts.type=proc"),
+        ("volumes: { v: { driver_opts: { o: 'lowerdir=/etc,ro' } } }", "- volumes.v.driver_opts.o=lowerdir=/etc,ro"),
+        ("volumes: { v: { driver: d, driver_opts: { mountpoint: /etc } } }", "- volumes.v.driver_opts.mountpoint=/etc"),
+        ("volumes: { v: { external: true } }", "- volumes.v.external=true"),
+        ("volumes: { v: { name: other_data } }", "- volumes.v.name=other_data"),
         ("services: { x: { networks: [n] } }\nnetworks: { n: { external: true, name: host } }", "x networks=n"),
         ("services: { x: { networks: { host: } } }\nnetworks: { host: { external: true } }", "x networks=host"),
     ] {
@@ -95,17 +113,24 @@ services:
     privileged: false
     cap_drop: [ALL]
     cap_add: [NET_BIND_SERVICE, cap_chown]
-    security_opt: [no-new-privileges:true, seccomp:builtin]
+    runtime: runsc
+    oom_score_adj: 500
+    security_opt: [no-new-privileges:true, seccomp:builtin, 'label=level:s0:c1,c2']
     volumes: ['./data:/data:ro', 'cache:/cache', /anonymous, '/etc/localtime:/etc/localtime:ro']
     networks: [default, corp]
     env_file: [./x.env]
   cloudflared: { image: 'cloudflare/cloudflared:2026.3.0@sha256:00', network_mode: host }
   other: { image: 'docker.io/cloudflare/cloudflared', network_mode: 'container:proxy' }
   agent: { image: x, network_mode: 'service:mcp-gateway', pid: 'service:mcp-gateway', ipc: private }
-  hello-mcp: { build: { context: ./hello-mcp, dockerfile: Dockerfile, additional_contexts: { i: 'docker-image://i' } } }
+  hello-mcp: { build: { context: ./hello-mcp, dockerfile: Dockerfile, additional_contexts: { i: 'docker-image://i' }, cache_to: ['type=local,dest=./c'] } }
   other-build: { build: ./x }
 networks: { corp: { external: true, name: corp } }
-volumes: { cache: , nfs: { driver_opts: { type: nfs, o: addr=10.0.0.1, device: ':/share' } } }
+volumes:
+  cache:
+  nfs: { driver_opts: { type: nfs, o: 'addr=10.0.0.1,rw', device: ':/share' } }
+  smb: { driver_opts: { type: cifs, o: 'addr=s,vers=3.0', device: '//s/share' } }
+  memory: { driver_opts: { type: tmpfs, device: tmpfs, o: 'size=100m,uid=1000' } }
+  inside: { driver_opts: { type: none, o: bind, device: ./data } }
 secrets: { t: { environment: TUNNEL_TOKEN }, f: { file: ./t } }
 ";
     assert_eq!(found(quiet), Vec::<String>::new());
