@@ -1,7 +1,9 @@
 //! E-mail addresses, and logins in URLs.
 
-use super::letters::LONGEST;
 use super::text::{Range, tail};
+
+/// No login without a scheme is longer, in bytes.
+const LOGIN: usize = 300;
 
 /// E-mail addresses, and names and passwords in front of a URL's host.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
@@ -16,8 +18,9 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
         let top = after[..domain].trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
         let is_address = local > 0 && top.len() >= 2 && top.bytes().all(|b| b.is_ascii_alphabetic());
         // What is behind a login is the host, which is needed.
-        // `git@github.com:owner/name` is where a repository is.
-        let is_address = is_address && &text[at - local..at] != "git";
+        // `git@github.com:owner/name` is where a repository is, `user@1000.service` a unit of systemd.
+        let is_unit = ["service", "slice", "scope", "socket", "mount", "target", "timer"].contains(&top);
+        let is_address = is_address && !is_unit && &text[at - local..at] != "git";
         if is_address && ranges[..logins].binary_search_by_key(&at, |(_, end)| *end).is_err() {
             ranges.push((at - local, at + 1 + domain));
         }
@@ -53,7 +56,7 @@ fn bare_logins(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '=' | '(' | ',' | '[' | '{');
     for (at, _) in text.match_indices('@') {
-        let front = tail(&text[..at], LONGEST);
+        let front = tail(&text[..at], LOGIN);
         let word = &front[front.rfind(is_end).map_or(0, |end| end + 1)..];
         let host = text[at + 1..].trim_start_matches('/');
         let end = host.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c))).unwrap_or(host.len());

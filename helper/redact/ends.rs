@@ -80,6 +80,16 @@ pub(super) fn cookies(value: &str, assigned: bool) -> usize {
     value.len()
 }
 
+/// Up to the attributes of a cookie.
+pub(super) fn first_cookie(cookies: &str) -> usize {
+    let mut inside = false;
+    let ends = |c: char| {
+        inside ^= c == '"';
+        c == ';' && !inside
+    };
+    cookies.find(ends).unwrap_or(cookies.len())
+}
+
 /// Whether a quote, or an escaped quote or line break, ends what is in front of it. Between letters it is one of them.
 fn ends_word(text: &str, at: usize) -> bool {
     let (front, behind) = text.split_at(at);

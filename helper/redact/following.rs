@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::columns::Columns;
 use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length};
+use super::members::is_encoded;
 use super::operands::{is_mechanism, reads_secret};
 use super::said::{is_made, is_sentence};
 use super::text::{REDACTED, Range};
@@ -214,12 +215,6 @@ fn input(line: &str) -> Option<Range> {
 fn is_word(line: &str, under: bool) -> bool {
     let is_one = !line.contains(is_blank) && !line.ends_with([':', '{', '[', '}']) && !is_reference(line);
     is_one && (is_made(line, true) || under && !line.contains([':', '=']) && line.len() >= 4 && !is_sentence(line))
-}
-
-/// Whether base64 of words.
-fn is_encoded(value: &str) -> bool {
-    let words = STANDARD.decode(value).ok().filter(|bytes| bytes.len() >= 6);
-    words.is_some_and(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
 }
 
 fn indent_of(line: &str) -> usize {

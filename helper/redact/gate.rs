@@ -222,6 +222,7 @@ mod tests {
             ("TUNNEL_TOKEN=' token: 'abc' x", "TUNNEL_TOKEN='[redacted]' x"),
             ("Digest x=\" Authorization: Digest username=\"u\", response=\"abc\" x", "Digest [redacted]"),
             ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [redacted]; Path=/"),
+            ("Set-Cookie: sid=\"a;bc\"; Path=/", "Set-Cookie: [redacted]; Path=/"),
             ("cookie=a=1; sid=abc status=200", "cookie=[redacted] status=200"),
             (r#"{"cookie":["a=b","c=d"],"n":1}"#, r#"{"cookie":["[redacted]"],"n":1}"#),
             ("DB_PASS=x ok", "DB_PASS=[redacted] ok"),
@@ -329,5 +330,53 @@ mod tests {
             evidence("unexpected argument 'hIjoiYWNjb3VudCIsInQiOiJ0dW5uZWwiLCJzI9'"),
             "unexpected argument '[redacted]'"
         );
+    }
+
+    #[test]
+    fn a_line_of_names_takes_no_long_time() {
+        let near = [
+            "Cookie: a=\"",
+            "password=\"",
+            "token:[",
+            "Digest a=\"",
+            "'token',\"",
+            "<token>",
+            "token=a&",
+            "token:[a] ",
+            "--token 'a",
+            "\"token\":\"",
+            "value=token ",
+            "name=token value=",
+            "cookie=a;",
+            "authorization: basic a ",
+            "password: a ",
+            "%22token%22%3A%22",
+            "&quot;token&quot;=",
+            "-----BEGIN PRIVATE KEY-----",
+            "://u:p@",
+            "eyJ",
+            "u:p@h:1 ",
+            "\"AUTH\" ",
+            "net user /",
+            "login('",
+            "SETUSER >a ",
+            "(token) values (",
+            "\"stringData\":{\"a\":\"b\"},",
+            "\"kty\":\"d\":\"",
+            "$2b$a",
+            "x is a token ",
+            "config:set a=b ",
+            "echo a | chpasswd\n",
+            "token,a\n",
+            "password:\n  a",
+        ];
+        for piece in near {
+            for end in ["", "\"' x"] {
+                let line = piece.repeat((64 << 10) / piece.len()) + end;
+                let begun = std::time::Instant::now();
+                let _ = foreign(&line);
+                assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{piece} {end}: {:?}", begun.elapsed());
+            }
+        }
     }
 }

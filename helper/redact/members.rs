@@ -1,6 +1,9 @@
 //! Members of objects that are secret because of what the object is: the private ones of a JWK, all of a Secret of
 //! Kubernetes.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::letters::{QUOTES, closed, is_letter, opening};
 use super::text::{REDACTED, Range};
 
@@ -18,6 +21,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
             is_whole.then(|| quoted(text, at + 1)).flatten()
         }));
     }
+    let mut secret = None;
     let is_secret = || {
         text.match_indices("kind").any(|(at, _)| {
             let value =
@@ -25,13 +29,21 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
             value.strip_prefix("Secret").is_some_and(|rest| !rest.starts_with(is_letter))
         })
     };
-    for (at, name) in text.match_indices("stringData").chain(text.match_indices("\"data").filter(|_| is_secret())) {
+    for (at, name) in text.match_indices("stringData").chain(text.match_indices("\"data")) {
         let behind = text[at + name.len()..].trim_start_matches(QUOTES).trim_start().strip_prefix(':');
         if let Some(inside) = behind.and_then(|behind| behind.trim_start().strip_prefix('{')) {
-            ranges.extend(values(text, text.len() - inside.len()));
+            let values = values(text, text.len() - inside.len());
+            let all = name == "stringData" || !values.is_empty() && *secret.get_or_insert_with(is_secret);
+            ranges.extend(values.into_iter().filter(|(start, end)| all || is_encoded(&text[*start..*end])));
         }
     }
     ranges
+}
+
+/// Whether a value is base64 of words, as those of Secrets are.
+pub(super) fn is_encoded(value: &str) -> bool {
+    let words = STANDARD.decode(value).ok().filter(|bytes| bytes.len() >= 6);
+    words.is_some_and(|bytes| bytes.iter().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')))
 }
 
 /// The values of an object of texts whose members begin at a place.

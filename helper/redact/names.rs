@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{is_drawn, is_one_of, is_parser, is_sentence};
+use super::said::{is_drawn, is_made, is_one_of, is_parser, is_sentence};
 use super::text::{REDACTED, Range};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::{is_foreign_secret, is_secret, weak};
@@ -115,24 +115,47 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         // `=>` of Ruby and PHP, `:=` of Go and make, `:: ` of LDIF.
         let rest = &text[at + sign.len()..];
         let is_ldif = sign == ":" && rest.starts_with(':') && rest[1..].starts_with(is_blank);
+        // `HostAuthorization::Default`.
+        let path = rest.strip_prefix(':').filter(|_| sign == ":" && !is_ldif).map(|rest| &rest[..name_length(rest)]);
+        let is_path = path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
+        // `volume "token" : secret "x" not found`.
+        if is_path || quoted && text[..at].ends_with(is_blank) && is_spoken(rest) {
+            continue;
+        }
         let operator = is_ldif || rest.starts_with(['>', '=']) && !rest.starts_with("==");
         let behind = Behind {
             name: &name,
-            // `volume "token" : secret "x" not found`.
-            assigned: quoted && !text[..at].ends_with(is_blank) || sign != ":" || operator,
+            // `exec: "docker-credential-x": executable file not found` is no setting.
+            assigned: sign != ":" || operator || quoted && !rest.trim_start_matches(is_blank).starts_with(is_word),
             // The message of an error stands behind a path, too: `/run/secrets/tunnel_token: permission denied`.
             path: front.ends_with('/') || name.ends_with(".key"),
             begins: !quoted && begins_line(front),
             parsed: name.eq_ignore_ascii_case("token") && is_parser(front),
         };
         let start = at + sign.len() + usize::from(operator);
-        let found = value(&text[start..line_end], start, &behind, credentials);
+        // `-H 'Authorization: token X' http://…`.
+        let rest = &text[start..line_end];
+        let around = front.ends_with('\'') && !quoted && !rest.trim_start_matches(is_blank).starts_with('\'');
+        let rest = if around { &rest[..closed(rest, "'")] } else { rest };
+        let found = value(rest, start, &behind, credentials);
         let counts = |(from, to): &Range| weak.is_none_or(|least| is_drawn(&text[*from..*to], least));
         let found = found.filter(counts);
         ranges.extend(found);
-        ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end)));
+        ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end, &name)));
     }
     ranges
+}
+
+/// Whether a word in letters, and another one, come next.
+fn is_spoken(rest: &str) -> bool {
+    let next = rest.trim_start_matches(is_blank).trim_start_matches(is_word);
+    let begins = |c: char| is_word(c) || QUOTES.contains(&c);
+    rest.trim_start_matches(is_blank).starts_with(is_word)
+        && next.strip_prefix(' ').is_some_and(|next| next.starts_with(begins))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphabetic()
 }
 
 /// What stands in front of a sign, up to its name, and whether the name is in quotes.
@@ -164,11 +187,18 @@ fn last_name(named: &str) -> (&str, Cow<'_, str>) {
     (front, Cow::Borrowed(name))
 }
 
-/// The value that another one, which ends there, is replaced by: `"old" -> "new"`.
-fn replaced_by(line: &str, end: usize) -> Option<Range> {
-    let value = line.get(end..)?.strip_prefix("\" -> \"")?;
+/// The value behind another one, which ends there: `"old" -> "new"`, `credentials: user / X`.
+fn replaced_by(line: &str, end: usize, name: &str) -> Option<Range> {
+    let rest = line.get(end..)?;
+    if let Some(value) = rest.strip_prefix("\" -> \"") {
+        let start = line.len() - value.len();
+        return Some((start, start + closed(value, "\"")));
+    }
+    let value = rest.trim_start_matches([' ', '/', ':']);
+    let length = near(value, word);
     let start = line.len() - value.len();
-    Some((start, start + closed(value, "\"")))
+    let is_pair = name.to_ascii_lowercase().ends_with("credentials") && value.len() < rest.len();
+    (is_pair && is_made(&value[..length], true)).then_some((start, start + length))
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 //! calls.
 
 use super::ends::{is_gone, word};
-use super::letters::{QUOTES, closed, is_blank, near, opening};
-use super::said::is_sentence;
-use super::text::{REDACTED, Range};
+use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
+use super::said::{is_made, is_sentence};
+use super::text::{REDACTED, Range, tail};
 use super::values::is_reference;
+use super::words::is_secret;
 
+/// Words that are read of a command.
+const MOST: usize = 40;
 /// Mechanisms of SASL behind which a credential stands.
 const MECHANISMS: [&str; 12] = [
     "PLAIN",
@@ -35,6 +38,21 @@ const READERS: [&str; 11] = [
     "passwd --stdin",
     "vault login -",
     "cryptsetup",
+];
+/// Words of a command, which operand behind them is the secret, and whether any word is one: others may be prose.
+const OPERANDS: [(&[&str], usize, bool); 12] = [
+    (&["add_user"], 1, true),
+    (&["change_password"], 1, true),
+    (&["ConvertTo-SecureString"], 0, true),
+    (&["convertto-securestring"], 0, true),
+    (&["user-secrets", "set"], 1, true),
+    (&["wpa_passphrase"], 1, false),
+    (&["cargo", "login"], 0, false),
+    (&["vault", "login"], 0, false),
+    (&["bw", "unlock"], 0, false),
+    (&["rclone", "obscure"], 0, false),
+    (&["alias", "set"], 3, false),
+    (&["service", "install"], 0, false),
 ];
 /// Calls, and which of their arguments is the password.
 const CALLS: [(&str, usize); 12] = [
@@ -101,52 +119,112 @@ fn piped(text: &str, from: usize) -> Vec<Range> {
 /// Operands of one line.
 fn operands(text: &str, from: usize) -> Vec<Range> {
     // Cheap, and hardly ever there.
-    const WORDS: [&str; 8] =
-        ["htpasswd", "add_user", "change_password", "LOGIN", "AUTH", "SETUSER", "net ", "ConvertTo-SecureString"];
-    if !WORDS.iter().any(|word| text[from..].contains(word)) {
+    const WORDS: [&str; 9] =
+        ["htpasswd", "LOGIN", "AUTH", "SETUSER", "net ", "http-basic.", "secrets", "config:set", "--from-literal"];
+    let mut known = OPERANDS.iter().map(|(words, ..)| words[0]).chain(WORDS);
+    if !known.any(|word| text[from..].contains(word)) {
         return Vec::new();
     }
-    let words: Vec<Range> = words(text, from).collect();
-    let said = |at: usize| words.get(at).map_or("", |(start, end)| &text[*start..*end]);
-    let is_end = |at: usize| matches!(said(at), "" | "|" | "||" | "&&" | ";");
-    let plain = |at: usize| (at..words.len()).take_while(|at| !is_end(*at)).filter(|at| !said(*at).starts_with('-'));
-    let mut ranges = Vec::new();
-    let mut take = |at: Option<usize>| ranges.extend(at.and_then(|at| one(text, words[at].0)));
-    for at in 0..words.len() {
-        let quoted = text[..words[at].0].ends_with('"');
-        match said(at) {
-            "htpasswd" => {
-                let is_batch = (at..words.len()).any(|at| said(at).starts_with('-') && said(at).contains('b'));
-                take(plain(at + 1).last().filter(|_| is_batch && plain(at + 1).count() >= 2));
+    let line = Line { text, words: words(text, from).collect() };
+    (0..line.words.len()).flat_map(|at| [line.tabled(at), line.asked(at), line.commanded(at)].concat()).collect()
+}
+
+/// A line, word by word.
+struct Line<'a> {
+    text: &'a str,
+    words: Vec<Range>,
+}
+
+impl Line<'_> {
+    fn said(&self, at: usize) -> &str {
+        self.words.get(at).map_or("", |(start, end)| &self.text[*start..*end])
+    }
+
+    /// The places of the operands from a place on, up to the end of the command.
+    fn plain(&self, at: usize) -> impl Iterator<Item = usize> {
+        let is_end = |at: &usize| matches!(self.said(*at), "" | "|" | "||" | "&&" | ";");
+        (at..self.words.len())
+            .take(MOST)
+            .take_while(move |at| !is_end(at))
+            .filter(|at| !self.said(*at).starts_with('-'))
+    }
+
+    fn is_quoted(&self, at: usize) -> bool {
+        self.text[..self.words[at].0].ends_with('"')
+    }
+
+    fn values(&self, places: impl IntoIterator<Item = usize>) -> Vec<Range> {
+        places.into_iter().filter_map(|at| one(self.text, self.words[at].0)).collect()
+    }
+
+    /// Behind the commands of the table.
+    fn tabled(&self, at: usize) -> Vec<Range> {
+        let found = OPERANDS.iter().filter_map(|(command, place, any)| {
+            let is_command = command.iter().enumerate().all(|(next, word)| self.said(at + next) == *word);
+            let operand = is_command.then(|| self.plain(at + command.len()).nth(*place)).flatten()?;
+            (*any || is_made(self.said(operand), true)).then_some(operand)
+        });
+        self.values(found)
+    }
+
+    /// Behind commands of protocols.
+    fn asked(&self, at: usize) -> Vec<Range> {
+        match self.said(at) {
+            "LOGIN" if at > 0 && is_tag(self.said(at - 1)) => self.values(self.plain(at + 1).nth(1)),
+            "AUTH" if self.is_quoted(at) => {
+                self.values(self.plain(at + 1).take(3).take_while(|at| self.is_quoted(*at)))
             }
-            "add_user" | "change_password" => take(plain(at + 1).nth(1)),
-            "LOGIN" if at > 0 && is_tag(said(at - 1)) => take(plain(at + 1).nth(1)),
-            "AUTH" if quoted => plain(at + 1).for_each(|at| take(Some(at))),
-            "AUTH" | "AUTHENTICATE" if is_mechanism(said(at + 1)) => {
+            "AUTH" | "AUTHENTICATE" if is_mechanism(self.said(at + 1)) => {
                 let is_encoded =
-                    |at: &usize| said(*at).len() >= 4 && said(*at).bytes().any(|b| b.is_ascii_lowercase() || b == b'=');
-                take(plain(at + 2).next().filter(is_encoded));
+                    |word: &str| word.len() >= 4 && word.bytes().any(|b| b.is_ascii_lowercase() || b == b'=');
+                self.values(self.plain(at + 2).next().filter(|at| is_encoded(self.said(*at))))
             }
-            "SETUSER" => {
-                plain(at + 2).filter(|at| said(*at).starts_with(['>', '<', '#'])).for_each(|at| take(Some(at)))
-            }
-            "net" if matches!(said(at + 1), "use" | "user") => {
-                let is_operand = |at: &usize| {
-                    let front = &text[..words[*at].0];
-                    !(front.ends_with('\\')
-                        || said(*at).starts_with('/')
-                        || said(*at).ends_with(':')
-                        || said(*at) == "*")
-                };
-                let place = usize::from(said(at + 1) == "user");
-                let has_option = (at..words.len()).any(|at| said(at).starts_with('/'));
-                take(plain(at + 2).filter(is_operand).nth(place).filter(|_| has_option));
-            }
-            name if name.eq_ignore_ascii_case("ConvertTo-SecureString") => take(plain(at + 1).next()),
-            _ => {}
+            "SETUSER" => self.values(self.plain(at + 2).filter(|at| self.said(*at).starts_with(['>', '<', '#']))),
+            _ => Vec::new(),
         }
     }
-    ranges
+
+    /// Behind commands whose operands have a form of their own.
+    fn commanded(&self, at: usize) -> Vec<Range> {
+        let assigned =
+            |from: usize| self.plain(from).filter_map(|at| assigned(self.said(at), self.words[at].1)).collect();
+        match self.said(at) {
+            "htpasswd" => {
+                let flags = (at + 1..self.words.len())
+                    .take(MOST)
+                    .map(|at| self.said(at))
+                    .take_while(|word| word.starts_with('-'));
+                let flags: String = flags.collect();
+                // Without a file the user comes first.
+                let place = if flags.contains('n') { 1 } else { 2 };
+                self.values(self.plain(at + 1).nth(place).filter(|_| flags.contains('b')))
+            }
+            "net" if matches!(self.said(at + 1), "use" | "user") => {
+                let is_operand = |at: &usize| {
+                    let word = self.said(*at);
+                    let is_share = self.text[..self.words[*at].0].ends_with('\\') || word.ends_with(':');
+                    !(is_share || word.starts_with('/') || word == "*")
+                };
+                let place = usize::from(self.said(at + 1) == "user");
+                let has_option = (at..self.words.len()).take(MOST).any(|at| self.said(at).starts_with('/'));
+                self.values(self.plain(at + 2).filter(is_operand).nth(place).filter(|_| has_option))
+            }
+            "config:set" => assigned(at + 1),
+            "secrets" if self.said(at + 1) == "set" => assigned(at + 2),
+            name if name.starts_with("http-basic.") => self.values(self.plain(at + 1).nth(1)),
+            name => {
+                let literal = name.strip_prefix("--from-literal=");
+                literal.and_then(|literal| self::assigned(literal, self.words[at].1)).into_iter().collect()
+            }
+        }
+    }
+}
+
+/// The value in `NAME=VALUE` that ends at a place.
+fn assigned(word: &str, end: usize) -> Option<Range> {
+    let (_, value) = word.split_once('=')?;
+    let stays = value.is_empty() || is_gone(value) || is_reference(value);
+    (!stays).then_some((end - value.len(), end))
 }
 
 /// Whether a word is the tag of a command of IMAP: `a1`, `A001`.
@@ -184,34 +262,50 @@ fn one(text: &str, start: usize) -> Option<Range> {
 
 /// Arguments of calls, as they are shown in a trace.
 fn calls(text: &str) -> Vec<Range> {
-    let mut ranges = Vec::new();
     if !text.contains('(') {
-        return ranges;
+        return Vec::new();
     }
-    for (call, place) in CALLS {
-        for (at, _) in text.match_indices(call) {
-            let mut rest = &text[at + call.len()..];
-            for argument in 0..=place {
-                let value = rest.trim_start();
-                let quote = opening(value);
-                let value = &value[quote.len()..];
-                let length = closed(value, quote);
-                if quote.is_empty() {
-                    break;
-                }
-                let start = text.len() - value.len();
-                if argument == place && length > 0 && &value[..length] != REDACTED {
-                    ranges.push((start, start + length));
-                }
-                let Some(next) = value.get(length + quote.len()..).and_then(|rest| rest.trim_start().strip_prefix(','))
-                else {
-                    break;
-                };
-                rest = next;
-            }
-        }
-    }
-    ranges
+    let found = CALLS.iter().flat_map(|(call, place)| {
+        text.match_indices(call).filter_map(|(at, _)| arguments(text, at + call.len()).nth(*place))
+    });
+    found.filter(|(start, end)| start < end && &text[*start..*end] != REDACTED).chain(inserted(text)).collect()
+}
+
+/// The arguments in quotes that begin at a place, and numbers between them.
+fn arguments(text: &str, mut at: usize) -> impl Iterator<Item = Range> {
+    std::iter::from_fn(move || {
+        let value = text.get(at..)?.trim_start();
+        let quote = opening(value);
+        let start = text.len() - value.len() + quote.len();
+        let value = &text[start..];
+        let length = if quote.is_empty() { value.find([',', ')', '(', '\'', '"'])? } else { closed(value, quote) };
+        let next = value.get(length + quote.len()..)?.trim_start().strip_prefix(',');
+        at = next.map_or(text.len() + 1, |next| text.len() - next.len());
+        Some((start, start + length))
+    })
+    .take(MOST)
+}
+
+/// The values of a statement of SQL whose columns are those of secrets: `(name, password) VALUES ('a', 'X')`.
+fn inserted(text: &str) -> Vec<Range> {
+    let found = text
+        .match_indices(['v', 'V'])
+        .filter(|(at, _)| text[*at..].get(..6).is_some_and(|word| word.eq_ignore_ascii_case("values")));
+    let values = found.filter_map(|(at, _)| {
+        let front = text[..at].trim_end().strip_suffix(')')?;
+        let front = tail(front, LONGEST);
+        let names = &front[front.rfind('(')? + 1..];
+        let values = text[at + 6..].trim_start().strip_prefix('(')?;
+        let secret = |name: &str| is_secret(name.trim().trim_matches(['`', '"', '[', ']']));
+        let values = arguments(text, text.len() - values.len()).zip(names.split(','));
+        Some(
+            values
+                .filter(move |((start, end), name)| start < end && secret(name))
+                .map(|(value, _)| value)
+                .collect::<Vec<_>>(),
+        )
+    });
+    values.flatten().filter(|(start, end)| &text[*start..*end] != REDACTED).collect()
 }
 
 #[cfg(test)]
@@ -221,7 +315,7 @@ mod tests {
     #[test]
     fn what_only_its_place_tells_goes() {
         for said in [
-            "htpasswd -b .htpasswd u s3cr3t",
+            "htpasswd -b .htpasswd u s3cr3t dial tcp 10.0.0.1:80: refused",
             "htpasswd -nb u s3cr3t",
             "rabbitmqctl add_user u s3cr3t",
             "a1 LOGIN user s3cr3t",
@@ -241,6 +335,10 @@ mod tests {
             "#0 /app/db.php(12): PDO->__construct('mysql:host=x', 'root', 's3cr3t')",
             "mysqli_connect('db', 'app', 's3cr3t', 'x')",
             "login('bob', 's3cr3t') failed",
+            "cargo login s3cr3t",
+            "fly secrets set FOO=s3cr3t",
+            "kubectl create secret generic db --from-literal=url=s3cr3t",
+            "INSERT INTO users (name, password) VALUES ('bob', 's3cr3t')",
         ] {
             let shown = evidence(said);
             assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
@@ -251,7 +349,10 @@ mod tests {
             "LOGIN failed for user2",
             "login('bob2') returned 401",
             "echo done2 | tee x",
+            "vault login failed with status2",
+            "INSERT INTO users (name, created) VALUES ('bob', 'today1')",
             "net use failed 0x80070035",
+            "500 Error: command \"AUTH\" not recognized",
             "docker login -u bob2 --password-stdin",
         ] {
             assert_eq!(evidence(said), said);

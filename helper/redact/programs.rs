@@ -36,6 +36,14 @@ const PROGRAMS: &[(&[&str], Flags)] = &[
     (&["smbclient", "rpcclient", "net"], &[("-U", Behind('%'))]),
     (&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &[("-w", All)]),
     (&["mosquitto_pub", "mosquitto_sub", "zip", "unzip"], &[("-P", All)]),
+    (&["sqlcmd", "bcp", "ipmitool"], &[("-P", All)]),
+    (&["psexec", "twine", "rabbitmqadmin"], &[("-p", All)]),
+    (&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"], &[("-c", All), ("-A", All), ("-X", All)]),
+    (&["etcdctl"], &[("--user", Behind(':'))]),
+    (&["lftp"], &[("-u", Behind(','))]),
+    (&["doctl", "glab"], &[("-t", All)]),
+    (&["xfreerdp", "rdesktop"], &[("/p:", All), ("-p", All)]),
+    (&["vault"], &[("value=", All)]),
     (&["ssh-keygen"], &[("-N", All), ("-P", All)]),
     (&["openssl"], &[("-k", All), ("-K", All), ("-pass", All), ("-passin", All), ("-passout", All)]),
     // `az keyvault secret set`, `gh secret set`, `aws ssm put-parameter`.
@@ -87,7 +95,9 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
                 && said.ends_with(&flag[1..]);
             match rest {
                 Some("") if !joined => part = Some(*of),
-                Some(rest) if !rest.is_empty() && (flag.len() == 2 || rest.starts_with('=')) => {
+                Some(rest)
+                    if !rest.is_empty() && (flag.len() == 2 || flag.ends_with([':', '=']) || rest.starts_with('=')) =>
+                {
                     ranges.extend(value(text, end - rest.trim_start_matches('=').len(), *of));
                 }
                 _ if is_last && !joined => part = Some(*of),

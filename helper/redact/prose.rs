@@ -48,7 +48,7 @@ const INTRODUCTIONS: &[&str] = &[
     "with", "default",
 ];
 /// Signs between a name and its value, besides those of an assignment.
-const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ","];
+const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ",", "(", "<"];
 /// Parts of a path behind which nothing but a secret is drawn by chance.
 const FOLDERS: &[&str] =
     &["webhook", "webhooks", "hook", "hooks", "reset", "invite", "verify", "confirm", "activate", "magic"];
@@ -121,6 +121,7 @@ fn behind(text: &str, end: usize, name: &str, previous: &str, front: &str) -> Op
 /// The value behind an arrow, a dash, a slash or a comma.
 fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range> {
     let rest = text[end..].trim_start_matches(is_blank);
+    // `PASSWORD('X')`, `Token<X>`.
     let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign))?;
     if !(is_secret(name) || *sign == "/" && front.ends_with('/') && is_one_of(name, FOLDERS)) {
         return None;
@@ -128,11 +129,11 @@ fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range>
     let value = rest[sign.len()..].trim_start_matches(is_blank);
     let (value, length) = quoted(value).unwrap_or_else(|| {
         let read = head(value, LONGEST);
-        (value, read.find(|c: char| c.is_whitespace() || "\"',;?&".contains(c)).unwrap_or(read.len()))
+        (value, read.find(|c: char| c.is_whitespace() || "\"',;?&)>".contains(c)).unwrap_or(read.len()))
     });
     let start = text.len() - value.len();
     let found = &value[..length];
-    let least = if matches!(*sign, "->" | "→") { 6 } else { 16 };
+    let least = if matches!(*sign, "->" | "→" | "(" | "<") { 6 } else { 16 };
     (is_drawn(found, least) && is_made(found, true)).then_some((start, start + length))
 }
 
@@ -149,9 +150,11 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     // `key "X" was rejected`.
     if lower == "key" && !is_phrase {
         let rest = rest.strip_prefix(' ')?;
-        let word = || (rest, head(rest, LONGEST).find(char::is_whitespace).unwrap_or(rest.len()));
-        let least = if opening(rest).is_empty() { 32 } else { 16 };
+        let word = || (rest, head(rest, LONGEST).find(|c| is_blank(c) || "\n:/.,;)".contains(c)).unwrap_or(rest.len()));
         let (value, length) = quoted(rest).unwrap_or_else(word);
+        // Objects have keys in hex, too, and those of GnuPG have ids.
+        let is_hex = value[..length].bytes().all(|b| b.is_ascii_hexdigit());
+        let least = if is_hex && opening(rest).is_empty() { 64 } else { 16 };
         let start = text.len() - value.len();
         return is_drawn(&value[..length], least).then_some((start, start + length));
     }
@@ -303,20 +306,20 @@ fn is_password(name: &str) -> bool {
     ["password", "passwd", "passphrase"].iter().any(|end| lower.ends_with(end))
 }
 
-/// `IDENTIFIED BY 'X'` of SQL.
+/// `IDENTIFIED BY 'X'` and `IDENTIFIED WITH plugin BY 'X'` of SQL.
 fn identified(text: &str) -> Vec<Range> {
-    const BY: &[u8] = b"dentified by";
+    const WORD: &[u8] = b"dentified ";
     let found = memchr::memchr2_iter(b'i', b'I', text.as_bytes());
-    let found =
-        found.filter(|at| text.as_bytes()[at + 1..].get(..BY.len()).is_some_and(|by| by.eq_ignore_ascii_case(BY)));
+    let found = found
+        .filter(|at| text.as_bytes()[at + 1..].get(..WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD)));
     found
         .filter_map(|at| {
-            let rest = text[at + 1 + BY.len()..].trim_start_matches(is_blank);
-            let opening = opening(rest);
-            let value = &rest[opening.len()..];
-            let length = closed(value, opening);
+            let rest = head(&text[at + 1 + WORD.len()..], NAME);
+            let by = rest.to_ascii_lowercase().find("by ")? + 3;
+            let rest = text[at + 1 + WORD.len() + by..].trim_start_matches(is_blank);
+            let (value, length) = quoted(rest)?;
             let start = text.len() - value.len();
-            (!opening.is_empty() && &value[..length] != REDACTED).then_some((start, start + length))
+            (&value[..length] != REDACTED).then_some((start, start + length))
         })
         .collect()
 }

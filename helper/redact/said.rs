@@ -1,6 +1,7 @@
 //! What is said about a secret, and is none: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
 use super::letters::name_length;
+use super::text::head;
 use super::words::is_secret;
 
 /// Words with which a sentence goes on behind the name of a secret and a colon.
@@ -92,6 +93,20 @@ const FOLDERS: &[&str] = &[
     "~/",
     "./",
 ];
+/// How code looks a variable up.
+const LOOKUPS: &[&str] = &[
+    "os.environ",
+    "os.getenv(",
+    "process.env",
+    "ENV[",
+    "ENV.fetch(",
+    "getenv(",
+    "System.getenv(",
+    "env::var(",
+    "std::env::var(",
+    "import.meta.env",
+    "Deno.env",
+];
 /// Words that are read of a sentence.
 const MOST_WORDS: usize = 24;
 /// No word of prose is longer, in bytes.
@@ -144,11 +159,13 @@ pub(super) fn is_method(word: &str) -> bool {
 
 /// Whether a word is one that its parts make readable: `mcp-tunnel-2`, `v2-linux-node20`.
 pub(super) fn is_readable(word: &str) -> bool {
-    let is_part = |part: &str| {
-        let digits = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit()) && part.len() - digits.len() <= LONGEST_PART
-    };
     word.contains(['-', '_']) && word.split(['-', '_', '.']).all(is_part)
+}
+
+/// Letters, and a number behind them.
+fn is_part(part: &str) -> bool {
+    let digits = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit()) && part.len() - digits.len() <= LONGEST_PART
 }
 
 /// Whether a word was drawn by chance: a run of at least so many letters with digits among them, and neither an id nor
@@ -172,9 +189,7 @@ pub(super) fn is_drawn(word: &str, least: usize) -> bool {
 
 /// Whether a text is a path: readable words between slashes.
 pub(super) fn is_folders(text: &str) -> bool {
-    let is_word =
-        |word: &str| is_readable(word) || word.len() <= LONGEST_PART && !word.bytes().any(|b| b.is_ascii_digit());
-    text.contains('/') && text.split('/').all(is_word)
+    text.contains('/') && text.split('/').all(|word| is_part(word) || is_readable(word))
 }
 
 /// Whether a word is one of those, in letters of any case.
@@ -195,10 +210,37 @@ pub(super) fn is_path(found: &str) -> bool {
     found.len() < 100 && FOLDERS.iter().any(|folder| found.starts_with(folder)) && found.bytes().all(is_letter)
 }
 
-/// Whether a parser did not expect what follows this text and the word `token`.
+/// Whether a value is the kind of a key, `private key: RSA 2048 bits`, or the status of an answer, `token: 401 Unauthorized`.
+pub(super) fn is_kind(found: &str, behind: &str) -> bool {
+    let is_status = found.len() == 3 && found.bytes().all(|b| b.is_ascii_digit());
+    is_one_of(found, &["RSA", "EC", "ECDSA", "DSA", "ED25519", "AES"])
+        || is_status && behind.strip_prefix(' ').is_some_and(|next| next.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// Whether code looks a value up: `os.environ["NAME"]`. A default may be a secret.
+pub(super) fn is_lookup(value: &str) -> bool {
+    let read = head(value, 100);
+    let inside = LOOKUPS.iter().find_map(|lookup| read.strip_prefix(lookup));
+    inside.is_some_and(|inside| {
+        inside.split([')', ']', '\n']).next().is_some_and(|inside| !inside.contains([',', '|', '?']))
+    })
+}
+
+/// Whether a value is what a person, or a program, is to replace: `<your-token>`, `%s`.
+pub(super) fn is_placeholder(found: &str) -> bool {
+    if ["%s", "%r", "%d", "%v", "%q", "...", "…"].contains(&found) {
+        return true;
+    }
+    let inside = found.strip_prefix('<').map(|inside| inside.trim_end_matches('>'));
+    inside.is_some_and(|inside| {
+        inside.contains(['-', '_', ' ']) && !inside.contains(|c: char| c.is_ascii_digit() || c == '=')
+    })
+}
+
+/// Whether a parser did not expect what stands behind this text and the word `token`.
 pub(super) fn is_parser(front: &str) -> bool {
     let front = front.trim_end().as_bytes();
-    ["unexpected", "illegal"].iter().any(|word| {
+    ["unexpected", "illegal", "unclosed", "unterminated"].iter().any(|word| {
         front.len().checked_sub(word.len()).is_some_and(|at| front[at..].eq_ignore_ascii_case(word.as_bytes()))
     })
 }
@@ -220,6 +262,7 @@ pub(super) fn is_made(word: &str, is_password: bool) -> bool {
         && has(u8::is_ascii_alphabetic)
         && !word.trim_end_matches('=').contains(['=', '(', '<', '[', '"', '|'])
         && !word.contains("://")
+        && !word.starts_with("0x")
         && !word.starts_with(['/', '.', '~', '$', '-', '%'])
         && !(is_version || is_time || is_host)
         && !is_secret_name(word)

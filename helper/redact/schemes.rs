@@ -11,7 +11,24 @@ const LONG_WORD: [&str; 4] = ["negotiate", "ntlm", "dpop", "gnap"];
 /// Parameters of a challenge, and of an answer with a token (RFC 6749, RFC 6750, RFC 9728).
 const CHALLENGE: [&str; 8] =
     ["realm", "resource_metadata", "error", "error_description", "error_uri", "scope", "charset", "expires_in"];
-/// What may surround a credential.
+/// What is said about schemes, and is no credential.
+const KEYWORDS: [&str; 14] = [
+    "",
+    "bearer",
+    "basic",
+    "auth",
+    "token",
+    "tokens",
+    "authentication",
+    "scheme",
+    "header",
+    "credentials",
+    "required",
+    "or",
+    "and",
+    "is",
+];
+/// What may stand around a credential.
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;
@@ -33,8 +50,10 @@ pub(super) fn credentials(text: &str) -> Vec<Range> {
     };
     each(&WORD, &|start| {
         let end = word(text, start);
-        let said = lower[start..end].trim_end_matches(':');
-        let is_keyword = ["", "bearer", "basic", "auth", "token", "authentication"].contains(&said);
+        let said = lower[start..end].trim_end_matches([':', '.', '!', '?']);
+        let is_prose = text[..start].trim_end().to_ascii_lowercase().ends_with("basic")
+            && text[start..end].trim_end_matches(['.', ':']).bytes().all(|b| b.is_ascii_lowercase());
+        let is_keyword = is_prose || KEYWORDS.contains(&said);
         let is_parameter =
             CHALLENGE.iter().any(|name| lower[start..end].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
         (!is_keyword && !is_parameter && &text[start..end] != REDACTED).then_some(end)

@@ -134,6 +134,7 @@ const NOT_SECRET_ENDINGS: &[&str] = &[
     "SECRETREF",
     "EXISTINGSECRET",
     "PULLSECRET",
+    "CREDENTIALSSECRET",
     // Methods of OAuth (RFC 7591).
     "SECRETPOST",
     "SECRETBASIC",
@@ -172,13 +173,18 @@ const ABOUT: &[&str] = &[
     "PREFIX",
     "PROMPT",
     "PROVIDER",
+    "LEFT",
+    "REMAINING",
     "REQUIRED",
+    "SECOND",
     "SECONDS",
     "SIZE",
     "STATE",
     "STATUS",
     "STDIN",
     "SUPPORTED",
+    "USE",
+    "USED",
     "VALID",
     "VERSION",
 ];
@@ -197,6 +203,9 @@ const WEAK: &[(&str, usize)] = &[
     // `Stripe-Signature: t=1,v1=X`.
     ("v1", 40),
     ("sid", 16),
+    ("csrf", 16),
+    ("xsrf", 16),
+    ("samlresponse", 24),
     ("salt", 16),
     ("mac", 32),
     ("pin", 6),
@@ -311,8 +320,12 @@ pub(crate) fn is_secret(name: &str) -> bool {
 fn is_about(words: &[String]) -> bool {
     match words {
         [.., before, last] => match last.as_str() {
-            "ID" => matches!(before.as_str(), "KEY" | "TOKEN"),
+            "ID" | "IDS" => matches!(before.as_str(), "KEY" | "TOKEN"),
             "URL" | "URI" => matches!(before.as_str(), "TOKEN" | "AUTH"),
+            // Those of language models.
+            "TOKEN" => {
+                matches!(before.as_str(), "EOS" | "BOS" | "PAD" | "UNK" | "SEP" | "CLS" | "MASK" | "STOP" | "SPECIAL")
+            }
             last => ABOUT.contains(&last),
         },
         _ => false,
