@@ -5,7 +5,7 @@ use crate::config::compose::words;
 use crate::config::yaml::{self, Value};
 use crate::deployment::Upstream;
 use crate::redact::{REDACTED, foreign};
-use crate::redact::{is_harmless, is_secret};
+use crate::redact::{is_drawn, is_harmless, is_secret};
 
 /// Keys whose values are a person's own: names of variables, build arguments, labels.
 const NAMED: [&str; 6] = ["environment", "args", "labels", "annotations", "driver_opts", "options"];
@@ -114,6 +114,8 @@ fn command(value: &Value) -> Value {
                 }
             }
             (_, Some(false)) if !is_reference(&word) => REDACTED.to_owned(),
+            // An operand whose place says nothing.
+            (_, _) if is_drawn(&word, 16) => REDACTED.to_owned(),
             (_, _) => foreign(&word),
         };
         out.push(Value::String(text));
@@ -176,7 +178,7 @@ services:
     healthcheck: { test: ["CMD-SHELL", "mysqladmin ping -pjoined-secret || redis-cli -a 'apart-secret' ping"] }
   app:
     build: { dockerfile_inline: "FROM x\nENV A inline-secret" }
-    command: redis-server --requirepass words-secret
+    command: redis-server --requirepass words-secret k7q2mx9vd4t8bhw3secret
 configs:
   ini: { content: "[db]\nkey = content-secret" }
 routes:

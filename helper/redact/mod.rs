@@ -35,5 +35,6 @@ mod words;
 pub(crate) use gate::{evidence, excerpt, foreign, gate, has_secret_form, one_line};
 pub(crate) use known::{guard, guard_named};
 pub(crate) use lines::Lines;
+pub(crate) use said::is_drawn;
 pub(crate) use text::{REDACTED, cut, head, tail};
 pub(crate) use words::{is_harmless, is_secret};

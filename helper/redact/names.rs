@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{is_drawn, is_made, is_one_of, is_parser, is_sentence};
+use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_sentence};
 use super::text::{REDACTED, Range};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::{is_foreign_secret, is_secret, weak};
@@ -81,8 +81,11 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let behind = &value[length..];
         let is_usage = text[..at].ends_with('[') && behind.starts_with(']') && is_upper
             || behind.starts_with("  ") && (is_upper || matches!(found, "string" | "strings" | "stringArray"));
-        let stays =
-            is_flag || is_gone(value) || is_usage || is_reference(found) || opening.is_empty() && is_sentence(found);
+        let stays = is_flag
+            || is_gone(value)
+            || is_usage
+            || is_reference(found)
+            || opening.is_empty() && (is_sentence(found) || is_one_of(found, PARTICLES));
         if gap.len() + end < text.len() && !stays {
             let start = text.len() - value.len();
             ranges.push((start, start + length));

@@ -49,6 +49,11 @@ const WORDS: &[&str] = &[
     "changed",
     "reset",
 ];
+/// Words that follow a flag that is spoken of: `using --password via the command line is insecure`.
+pub(super) const PARTICLES: &[&str] = &[
+    "or", "and", "via", "with", "by", "in", "to", "from", "when", "for", "as", "on", "flag", "option", "instead", "if",
+    "but",
+];
 /// What follows a name that is spoken of in the middle of a sentence: `user bob does not exist`.
 const VERBS: &[&str] = &["is", "was", "does", "did", "has", "must", "cannot", "could", "should", "may"];
 /// Kinds of authentication, and whether there is any.
@@ -107,6 +112,8 @@ const LOOKUPS: &[&str] = &[
     "import.meta.env",
     "Deno.env",
 ];
+/// Bytes that are read of what is said.
+const LONGEST_SAID: usize = 300;
 /// Words that are read of a sentence.
 const MOST_WORDS: usize = 24;
 /// No word of prose is longer, in bytes.
@@ -154,6 +161,7 @@ pub(super) fn is_sentence(found: &str) -> bool {
 
 /// Whether a word is the name of a method: `argon2id`, `scram-sha-256`, `HTTP/1.1`.
 pub(super) fn is_method(word: &str) -> bool {
+    let word = word.trim_start_matches(['*', '&']);
     METHODS.iter().any(|method| word.get(..method.len()).is_some_and(|start| start.eq_ignore_ascii_case(method)))
 }
 
@@ -170,7 +178,7 @@ fn is_part(part: &str) -> bool {
 
 /// Whether a word was drawn by chance: a run of at least so many letters with digits among them, and neither an id nor
 /// a path.
-pub(super) fn is_drawn(word: &str, least: usize) -> bool {
+pub(crate) fn is_drawn(word: &str, least: usize) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '/' | '=' | '%');
     let is_uuid = |run: &str| run.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
     let counts = |run: &str| {
@@ -217,6 +225,18 @@ pub(super) fn is_kind(found: &str, behind: &str) -> bool {
         || is_status && behind.strip_prefix(' ').is_some_and(|next| next.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
+/// Whether a word is what an error is of: `failed to parse private key: x509: invalid key`.
+pub(super) fn is_source(found: &str, behind: &str) -> bool {
+    behind.starts_with(' ')
+        && found.strip_suffix(':').is_some_and(|word| word.contains(char::is_alphabetic) && is_part(word))
+}
+
+/// Whether a text consists of many words in small letters: `server message: insufficient_scope: authorization failed`.
+pub(super) fn is_spoken(found: &str) -> bool {
+    let found = head(found, LONGEST_SAID);
+    found.split(' ').count() >= 3 && found.bytes().all(|b| b.is_ascii_lowercase() || b" _:,.'".contains(&b))
+}
+
 /// Whether code looks a value up: `os.environ["NAME"]`. A default may be a secret.
 pub(super) fn is_lookup(value: &str) -> bool {
     let read = head(value, 100);
@@ -237,7 +257,7 @@ pub(super) fn is_placeholder(found: &str) -> bool {
     })
 }
 
-/// Whether a parser did not expect what stands behind this text and the word `token`.
+/// Whether a parser did not expect what follows this text and the word `token`.
 pub(super) fn is_parser(front: &str) -> bool {
     let front = front.trim_end().as_bytes();
     ["unexpected", "illegal", "unclosed", "unterminated"].iter().any(|word| {

@@ -28,7 +28,7 @@ const KEYWORDS: [&str; 14] = [
     "and",
     "is",
 ];
-/// What may stand around a credential.
+/// What may surround a credential.
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;

@@ -2,7 +2,7 @@
 
 use super::ends::{annotation, constructed, cookies, first_cookie, is_gone, items, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_name, is_unseen, name_length, near, opening};
-use super::said::{is_kind, is_lookup, is_path, is_placeholder, is_sentence, is_state};
+use super::said::{is_kind, is_lookup, is_path, is_placeholder, is_sentence, is_source, is_spoken, is_state};
 use super::schemes;
 use super::text::{REDACTED, Range, head, tail};
 use super::words::is_secret;
@@ -150,7 +150,7 @@ fn length(value: &str, opening: &str, kind: &Kind, front: &Behind<'_>) -> usize 
     }
 }
 
-/// How much of what stands behind the first word of an unquoted value belongs to it: `correct horse battery`. That is the
+/// How much of what follows the first word of an unquoted value belongs to it: `correct horse battery`. That is the
 /// rest of a setting's line, and in the middle of a line the words of a phrase.
 fn more_words(rest: &str, first: &str, front: &Behind<'_>, kind: &Kind) -> usize {
     let rest = head(rest, LONGEST);
@@ -192,6 +192,8 @@ fn is_harmless(found: &str, rest: &str, name: &str, front: &Behind<'_>) -> bool 
     !front.assigned
         && (is_sentence(found)
             || is_kind(found, rest)
+            || is_source(found, rest)
+            || name.ends_with("authorization") && is_spoken(found)
             || front.begins && is_sentence(&format!("{found}{}", head(rest, LONGEST))))
         || is_state(name, found, rest, front.assigned)
         || rest.trim().is_empty() && found.bytes().all(|b| matches!(b, b'|' | b'>' | b'+' | b'-'))

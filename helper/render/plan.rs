@@ -174,7 +174,7 @@ fn unified(name: &str, old: &str, new: &str) -> String {
 /// A line of a settings file whose value is a URL, with what may be shown of it.
 fn plain_upstream(line: &str) -> Cow<'_, str> {
     let value = line.split_once(": ").map(|(_, value)| value.trim().trim_matches(['"', '\'']));
-    match value.filter(|value| ["http://", "https://"].iter().any(|scheme| value.starts_with(scheme))) {
+    match value.filter(|value| value.contains("//")) {
         Some(value) => Cow::Owned(line.replacen(value, &Upstream::shown(value), 1)),
         None => Cow::Borrowed(line),
     }
