@@ -155,7 +155,7 @@ pub(super) fn judge_stops(logs: &Logs, findings: &mut Vec<Finding>) {
 
 /// A container that ended once with a code that says that it failed.
 fn ended_once(stream: &Stream, findings: &[Finding]) -> Option<Finding> {
-    let code = stream.life.code.filter(|code| !matches!(code, 0 | 137 | 143))?;
+    let code = stream.life.code.filter(|code| *code != 0 && !life::is_stop(*code))?;
     let cause = cause(stream).filter(|id| findings.iter().any(|f| f.id == *id));
     let again = stream.life.is_printing();
     let text = format!("exited with code {code}{}", life::meaning(code));

@@ -59,7 +59,7 @@ pub(crate) struct Life {
     pub(crate) failures: u32,
     /// Ends with code 0.
     pub(crate) successes: u32,
-    /// Ends by a signal that stops a program (137, 143).
+    /// Ends by a signal that stops a program.
     pub(crate) kills: u32,
     /// The code of the last end; `None` while nothing says that it ended, or since a call passed.
     pub(crate) code: Option<i32>,
@@ -211,7 +211,7 @@ impl Life {
         self.code = Some(code);
         match code {
             0 => self.successes = self.successes.saturating_add(1),
-            137 | 143 => self.kills = self.kills.saturating_add(1),
+            _ if is_stop(code) => self.kills = self.kills.saturating_add(1),
             _ => self.failures = self.failures.saturating_add(1),
         }
         self.ended = self.last_lines();
@@ -259,12 +259,18 @@ impl Life {
     }
 }
 
+/// Whether a code is that of a signal by which a person or the engine stops a program: SIGINT, SIGKILL, SIGTERM.
+pub(crate) fn is_stop(code: i32) -> bool {
+    matches!(code, 130 | 137 | 143)
+}
+
 /// What a code says of the way a program ended.
 pub(crate) fn meaning(code: i32) -> &'static str {
     match code {
         0 => " (it ended as if it had nothing to do)",
         126 => " (its command is not executable)",
         127 => " (its command was not found)",
+        130 => " (interrupted)",
         132 => " (illegal instruction: the image needs another CPU)",
         134 => " (aborted)",
         137 => " (killed; most often because the memory ran out)",

@@ -72,11 +72,12 @@ const NONE: [&str; 19] = [
 
 /// Whether the line names errors as a counter, a setting or a part of the program does.
 pub(super) fn is_mention(text: &str) -> bool {
-    let small = crate::redact::head(text, 200).to_ascii_lowercase();
-    let Some((word, rest)) = word(&small) else { return false };
-    if !SUBJECTS.contains(&word) {
+    let begins = word(text).is_some_and(|(word, _)| SUBJECTS.iter().any(|subject| subject.eq_ignore_ascii_case(word)));
+    if !begins {
         return false;
     }
+    let small = crate::redact::head(text, 200).to_ascii_lowercase();
+    let Some((word, rest)) = word(&small) else { return false };
     match rest.chars().next() {
         Some(':' | '=') => is_none(&rest[1..]),
         // A level in front of a message.

@@ -48,6 +48,8 @@ use crate::rules::RuleId;
 const MOST_STREAMS: usize = 64;
 /// Subject of what the daemon says in its own journal, where it also speaks of what is not the stack's.
 const JOURNAL: &str = "journal";
+/// Code of a program that SIGTERM ended.
+const SIGTERM: i32 = 143;
 /// Rows of a table.
 const MOST_ROWS: usize = 200;
 
@@ -67,6 +69,8 @@ pub(crate) struct Logs {
     failed_start: u32,
     /// The lines are the output of a build.
     building: bool,
+    /// Compose said that it stops all services.
+    stopping: bool,
     head: Option<Head>,
     rows: Vec<Row>,
     /// Lines from before this moment are left out.
@@ -95,6 +99,7 @@ impl Logs {
             starts: 0,
             failed_start: 0,
             building: false,
+            stopping: false,
             head: None,
             rows: Vec::new(),
             since,
@@ -173,7 +178,8 @@ impl Logs {
         let code = rest.split_whitespace().next().and_then(|code| code.parse().ok());
         let Some(code) = code.filter(|_| !name.is_empty() && !name.contains(' ')) else { return false };
         let at = self.stream(Some(name));
-        self.streams[at].end(number, code);
+        // Asked to stop, programs end with codes of their own.
+        self.streams[at].end(number, if self.stopping { SIGTERM } else { code });
         true
     }
 
@@ -298,6 +304,10 @@ impl Logs {
             return;
         }
         let bare = line.source.is_none() && !line.console;
+        if bare {
+            let stops = ["Gracefully stopping...", "Gracefully Stopping..."].iter().any(|s| line.text.contains(s));
+            self.stopping = stops || self.stopping && !line.text.starts_with("Attaching to ");
+        }
         self.building = bare && (self.building || is_build(line.text));
         if bare && let Some(pattern) = self.engine_pattern(line, &reading) {
             self.engine_failed(number, line, pattern, "");

@@ -189,7 +189,7 @@ pub(super) fn ended_with(StreamFault { stream, fault }: &StreamFault<'_>) -> boo
         0 => fault.text.contains(&kept.read().1),
         number => (fault.number..=fault.latest).contains(&number),
     };
-    let failed = stream.life.code.is_some_and(|code| !matches!(code, 0 | 143));
+    let failed = stream.life.code.is_some_and(|code| !matches!(code, 0 | 130 | 143));
     failed && stream.life.last_words().iter().any(is_last) || stream.life.is_over()
 }
 

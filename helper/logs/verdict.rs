@@ -5,6 +5,7 @@ use super::cloudflared::{CONNECTIONS, LogFacts};
 use super::ends;
 use super::fault::Fault;
 use super::kind::{WriterKind, writer_of};
+use super::life::is_stop;
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
 use super::programs::{self, StreamFault, Working};
@@ -225,7 +226,7 @@ impl Logs {
                     rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
                 );
             }
-            let ended = row.exit_code().is_some_and(|code| !matches!(code, 0 | 137 | 143)) && !row.is_restarting();
+            let ended = row.exit_code().is_some_and(|code| code != 0 && !is_stop(code)) && !row.is_restarting();
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
                 let finding = ends::stopped(&row.service).with(status());
                 findings.push(self.last_words(&row.service).into_iter().fold(finding, Finding::with));

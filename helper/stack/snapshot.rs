@@ -237,7 +237,7 @@ impl Container {
 
     /// Whether it failed: neither a success nor the signals of an orderly stop.
     pub(crate) fn failed(&self) -> bool {
-        self.has_exited() && !matches!(self.exit_code, 0 | 137 | 143)
+        self.has_exited() && !matches!(self.exit_code, 0 | 130 | 137 | 143)
     }
 
     /// How it ended, in words.

@@ -44,6 +44,10 @@ impl Stream {
             WriterKind::Of(writer) => writer,
             WriterKind::Bare | WriterKind::Unknown => Writer::Server,
         };
+        // npm goes on to say what was stopped.
+        if self.life.stopped().is_some() && line.text.starts_with("npm ") {
+            return;
+        }
         self.life.complain(number, line);
         if writer == Writer::Server && !last_words::is_message(line.text) && tools::is_of_tool(line.text) {
             self.reported = true;

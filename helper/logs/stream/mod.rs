@@ -13,7 +13,7 @@ use super::fault::{Fault, Faults, Symptom};
 use super::kind::{WriterKind, kind_of};
 use super::last_words;
 use super::level;
-use super::life::Life;
+use super::life::{Life, is_stop};
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::mention;
@@ -104,7 +104,7 @@ impl Stream {
 
     /// The container ended with a code, as line `number` says.
     pub(crate) fn end(&mut self, number: u64, code: i32) {
-        if !matches!(code, 0 | 137 | 143) {
+        if code != 0 && !is_stop(code) {
             self.settle();
         }
         self.life.end(number, code);

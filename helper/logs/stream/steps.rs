@@ -14,6 +14,11 @@ use crate::rules::RuleId;
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
 
+/// Whether npm says that the program ended which it runs.
+fn is_of_npm(fault: &Fault) -> bool {
+    fault.rule == Some(RuleId::UnexplainedError) && fault.text.starts_with("npm ")
+}
+
 impl Stream {
     /// A step of the proxy or of a server.
     pub(super) fn step(&mut self, event: Event, number: u64, line: &Line<'_>) {
@@ -53,7 +58,13 @@ impl Stream {
             }
             Event::SessionGone => self.calls.session_gone(number, line),
             Event::Listening => self.listens(line.at),
-            Event::Stopped => self.life.stops(number, line),
+            Event::Stopped => {
+                if text.starts_with("npm ") {
+                    self.life.resumes();
+                    self.faults.forget(is_of_npm);
+                }
+                self.life.stops(number, line);
+            }
             Event::Pip => {
                 self.silent_starts = if self.pip_was_last { self.silent_starts + 1 } else { 1 };
                 self.pip_was_last = true;
