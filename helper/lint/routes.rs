@@ -172,6 +172,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     if own.is_empty() || !found.is_known() {
         return Outcome::Pass;
     }
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     capped(routes(facts).into_iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
         let RouteTarget::Service(service) = current::target(upstream, found, &facts.services.proxy) else {
@@ -188,11 +189,20 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
             return Some(finding.with_remedy(remedy).with(said));
         }
+        let mode = found.text(&service, "network_mode");
+        let is_mapped = found.extra_host(&facts.services.proxy, upstream.host_text()).is_some();
+        if let Some(mode) = mode.filter(|mode| ["host", "none", "bridge"].contains(&mode.as_str()) && !is_mapped) {
+            let url = upstream.to_string().replace(upstream.host_text(), DOCKER_HOST);
+            let said = format!("`{service}` has `network_mode: {mode}`; `{proxy}` joins {}", list(&own));
+            let url = (mode == "host").then_some(url.as_str());
+            let remedy = Remedy::OnNoNetwork { url, service: &service, proxy: &facts.services.proxy };
+            let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
+            return Some(finding.with_remedy(remedy).with(said));
+        }
         let theirs = found.networks(&service);
         if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
             return None;
         }
-        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         let said = format!("`{service}` joins {}; `{proxy}` joins {}", list(&theirs), list(&own));
         Some(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown())).with(said))
     }))

@@ -80,7 +80,10 @@ pub(super) fn spellings(directory: &Path) -> Vec<String> {
 
 /// A path inside the directory relative to it; any other as it is.
 pub(crate) fn within(path: &str, roots: &[String]) -> String {
-    let under = |root: &String| path.strip_prefix(root.as_str())?.strip_prefix('/');
+    let under = |root: &String| match path.strip_prefix(root.as_str())? {
+        "" => Some(""),
+        rest => rest.strip_prefix('/'),
+    };
     let relative = roots.iter().find_map(under).unwrap_or(path);
     inside(relative).unwrap_or_else(|| path.to_owned())
 }

@@ -30,6 +30,8 @@ pub(crate) enum Remedy<'a> {
     LinkOut { path: &'a str, target: &'a str },
     /// A server runs in the network namespace of another service, by whose host its route may name it.
     NoNameOfItsOwn { url: &'a str, service: &'a str, is_proxy: bool },
+    /// A server whose `network_mode` joins no network; the URL by which a container reaches it, if there is one.
+    OnNoNetwork { url: Option<&'a str>, service: &'a str, proxy: &'a str },
     /// A name was not looked up in time.
     LateLookup,
     /// No DNS server answered whether a name is known.
@@ -142,6 +144,20 @@ impl Remedy<'_> {
                      mount what it leads to at the same path in the container; then `{{helper}} up --dir {{dir}}`"
                 ),
             ),
+            Self::OnNoNetwork { url, service, proxy } => {
+                let or = url.map(|url| {
+                    format!(
+                        "; or write `{url}` into the route, and `extra_hosts: [\"host.docker.internal:host-gateway\"]` into `{proxy}`"
+                    )
+                });
+                (
+                    "with this `network_mode` a service joins no network of Compose, so that Docker's DNS has no name for it",
+                    format!(
+                        "remove `network_mode` from `{service}`{}; then `{{helper}} up --dir {{dir}}`",
+                        or.unwrap_or_default()
+                    ),
+                )
+            }
             Self::NoNameOfItsOwn { url, service, is_proxy } => {
                 let also = if *is_proxy {
                     " and `127.0.0.1/32` into `upstream.allowed_ips` of the proxy's configuration, in addition to the ranges that \

@@ -217,8 +217,11 @@ impl Files<'_> {
         let built = || {
             let whole = if whole.starts_with('/') { whole.clone() } else { format!("/{whole}") };
             let context = context(self.found, self.service)?;
-            let places =
-                self.image?.sources(&whole).into_iter().filter_map(|source| inside(&format!("{context}/{source}")));
+            let places = self
+                .image?
+                .sources(&whole)
+                .into_iter()
+                .filter_map(|source| inside(&shell::joined(Some(&context), &source)));
             Some(places.collect::<Vec<_>>())
         };
         let places = mounted.map(|place| vec![place]).or_else(built)?;

@@ -1,5 +1,6 @@
 //! Where the server of a service takes calls, as far as its command line, its environment and its script tell.
 
+mod code;
 mod image;
 mod listening;
 mod managers;
@@ -136,8 +137,8 @@ pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, p
 fn of_invocation(files: &image::Files<'_>, invocation: Invocation, left: u8) -> Listening {
     let image::Files { found, service, .. } = *files;
     let folder = invocation.folder.as_deref();
-    let text = |name: &str| files.read(folder, name).map(|(_, text)| text);
-    if let Some(known) = runner::listening(&invocation, &text) {
+    let file = |name: &str| files.read(folder, name);
+    if let Some(known) = runner::listening(&invocation, &file) {
         return known;
     }
     let next = |words: &[String], base: &Invocation| {

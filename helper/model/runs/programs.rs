@@ -34,6 +34,8 @@ pub(super) struct Program {
     pub(super) default_port: u16,
     /// Options and variables that say it in another way. The value `development` of a variable does not.
     pub(super) unless: Words,
+    /// Options that name a file with a line `bind = "HOST:PORT"`.
+    pub(super) config: Words,
     /// Files in its folder that may say it in another way.
     pub(super) files: Words,
     /// What chooses HTTP where it speaks over standard input by itself: options, words and variables, with another

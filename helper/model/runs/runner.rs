@@ -32,7 +32,7 @@ pub(super) fn packed(image: &str, command: Vec<String>) -> Option<Vec<String>> {
 }
 
 /// What a program's command line says; `None` for a program that is not known. `file` reads a file of its folder.
-pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<String>) -> Option<Listening> {
+pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(String, String)>) -> Option<Listening> {
     let Invocation { program, args, env, .. } = invocation;
     let starts = |name: &str| args.first().is_some_and(|arg| arg.rsplit('/').next() == Some(name));
     let behind = ["manage.py", "artisan"].into_iter().find(|name| starts(name));
@@ -53,7 +53,10 @@ pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<S
     if let Some(found) = case.over_stdio() {
         return Some(found);
     }
-    let texts: Vec<String> = row.files.iter().filter_map(|name| file(name)).collect();
+    if let Some((_, name)) = option(args, &row.config).filter(|_| option(args, &row.both).is_none()) {
+        return Some(file(name).map_or_else(Listening::default, |(file, text)| case.in_config(&file, &text)));
+    }
+    let texts: Vec<String> = row.files.iter().filter_map(|name| Some(file(name)?.1)).collect();
     if texts.iter().any(|text| ["host", "bind", "0.0.0.0"].iter().any(|word| text.contains(word))) {
         return Some(Listening::default());
     }
@@ -175,6 +178,25 @@ impl Case<'_> {
         };
         // One of several programs with that name, if it says nothing.
         if row.is_likely && !is_said { Listening::default() } else { found }
+    }
+
+    /// What its configuration says, in one line.
+    fn in_config(&self, file: &str, text: &str) -> Listening {
+        let lines = text.lines().enumerate().filter_map(|(at, line)| {
+            let value = line.strip_prefix("bind")?.trim_start().strip_prefix('=')?;
+            Some((at + 1, super::code::literal(value)))
+        });
+        let all: Vec<_> = lines.collect();
+        let [(line, Some(value))] = all.as_slice() else { return Listening::default() };
+        let (host, port) = host_and_port(value);
+        let cure = || Cure::Code("bind = \"0.0.0.0:PORT\"".into());
+        let place = || Place::new(format!("`bind` of `{}`", self.program), Certainty::Likely).cured(cure());
+        let found = Listening {
+            stdio: None,
+            loopback: (bind(&host) == Bind::Loopback).then(place),
+            port: port.parse().ok().filter(|_| value.contains(':')).map(|port| (port, place())),
+        };
+        found.in_line(file, Some(*line))
     }
 
     /// The words that let others in.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::code::{arguments, bare, literal, split};
 use super::image::Files;
 use super::listening::{Bind, Certainty, Cure, Listening, Place, bind};
 use super::shell::{Invocation, is_python};
@@ -14,7 +15,9 @@ struct Listener {
     needs: &'static str,
     /// Whether the first argument is host and port together.
     is_pair: bool,
-    /// Where host and port are among the arguments without a name.
+    /// The names of host and port.
+    keys: (&'static str, &'static str),
+    /// Where they are among the arguments without a name.
     at: Option<usize>,
     default: (Bind, Option<u16>),
     cure: &'static str,
@@ -24,6 +27,7 @@ const KEYWORDS: Listener = Listener {
     call: "",
     needs: "",
     is_pair: false,
+    keys: ("host", "port"),
     at: None,
     default: (Bind::Loopback, Some(8000)),
     cure: "host=\"0.0.0.0\", port=PORT",
@@ -39,6 +43,15 @@ const LISTENERS: &[Listener] = &[
     Listener { call: "web.run_app", default: (Bind::Beyond, Some(8080)), ..KEYWORDS },
     // https://flask.palletsprojects.com/en/stable/api/#flask.Flask.run
     Listener { call: ".run", needs: "Flask(", at: Some(0), default: (Bind::Loopback, Some(5000)), ..KEYWORDS },
+    // https://www.gradio.app/docs/gradio/blocks#blocks-launch
+    Listener {
+        call: ".launch",
+        needs: "gradio",
+        keys: ("server_name", "server_port"),
+        default: (Bind::Loopback, Some(7860)),
+        cure: "server_name=\"0.0.0.0\", server_port=PORT",
+        ..KEYWORDS
+    },
     // https://docs.python.org/3/library/wsgiref.html#wsgiref.simple_server.make_server
     Listener { call: "make_server", at: Some(0), default: (Bind::Unknown, None), ..KEYWORDS },
     // https://docs.python.org/3/library/socketserver.html
@@ -202,10 +215,10 @@ impl<'a> Code<'a> {
                 let (host, port) = match &pair {
                     Some(pair) => (pair.first().copied(), pair.get(1).copied()),
                     None if listener.is_pair => return Listening::default(),
-                    None => (
-                        call.keyword("host").or_else(|| listener.at.and_then(|at| call.positional(at))),
-                        call.keyword("port").or_else(|| listener.at.and_then(|at| call.positional(at + 1))),
-                    ),
+                    None => {
+                        let said = |key, at: Option<usize>| call.keyword(key).or_else(|| call.positional(at?));
+                        (said(listener.keys.0, listener.at), said(listener.keys.1, listener.at.map(|at| at + 1)))
+                    }
                 };
                 let usual = if call.is_open() { (Bind::Unknown, None) } else { listener.default };
                 self.address((file, call.at), (host, port), usual, listener.cure)
@@ -219,6 +232,11 @@ impl<'a> Code<'a> {
         let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
         let mut runs = [self.calls(".run"), self.calls(".run_async")].concat();
         runs.retain(|call| !LOOPS.contains(&call.name));
+        // https://github.com/modelcontextprotocol/python-sdk: the server without FastMCP.
+        let has_http = ["streamable", "Sse", "sse", "http"].iter().any(|word| self.text.contains(word));
+        if let ([], [stdio], false) = (made.as_slice(), self.calls("stdio_server").as_slice(), has_http) {
+            return Listening { stdio: Some(self.place(file, stdio.at, "the script", "")), ..Listening::default() };
+        }
         let ([made], [run]) = (made.as_slice(), runs.as_slice()) else { return Listening::default() };
         if made.is_open() || run.is_open() || self.text.contains(".settings") {
             return Listening::default();
@@ -249,15 +267,17 @@ impl<'a> Code<'a> {
     }
 
     fn of_node(&self, file: &str) -> Listening {
-        let listens = self.calls(".listen");
+        // https://nodejs.org/api/net.html#serverlisten, https://docs.deno.com/api/deno/~/Deno.serve,
+        // https://bun.sh/docs/api/http, https://github.com/honojs/node-server
+        let listens = [self.calls(".listen"), self.calls("serve")].concat();
         let has = |word: &str| self.text.contains(word);
         if let Some(at) = self.text.find("new StdioServerTransport").filter(|_| listens.is_empty()) {
-            let speaks_http =
-                ["HTTPServerTransport", "HttpServerTransport", "SSEServerTransport", "createServer", "serve("];
+            let speaks_http = ["HTTPServerTransport", "HttpServerTransport", "SSEServerTransport", "createServer"];
             let stdio = (!speaks_http.iter().any(|word| has(word))).then(|| self.place(file, at, "the script", ""));
             return Listening { stdio, ..Listening::default() };
         }
         let [listen] = listens.as_slice() else { return Listening::default() };
+        let is_serve = listen.name.ends_with("serve");
         let Some(first) = listen.args.first() else { return Listening::default() };
         let options = first.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let (host, port) = match options {
@@ -268,8 +288,9 @@ impl<'a> Code<'a> {
                     let value = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).next();
                     value.or_else(|| fields.iter().copied().find(|field| *field == name))
                 };
-                (field("host"), field("port"))
+                (field(if is_serve { "hostname" } else { "host" }), field("port"))
             }
+            None if is_serve => return Listening::default(),
             None => {
                 let second =
                     listen.args.get(1).copied().filter(|arg| !arg.contains("=>") && !arg.starts_with("function"));
@@ -279,93 +300,11 @@ impl<'a> Code<'a> {
         // Fastify listens on localhost unless it is told otherwise, Node on every address.
         let is_fastify = options.is_some() && has("fastify");
         let usual = if is_fastify && !listen.is_open() { Bind::Loopback } else { Bind::Unknown };
-        let cure = if options.is_some() { "{ port: PORT, host: \"0.0.0.0\" }" } else { "listen(PORT, \"0.0.0.0\")" };
+        let cure = match (options.is_some(), is_serve) {
+            (true, true) => "hostname: \"0.0.0.0\", port: PORT",
+            (true, false) => "{ port: PORT, host: \"0.0.0.0\" }",
+            (false, _) => "listen(PORT, \"0.0.0.0\")",
+        };
         self.address((file, listen.at), (host, port), (usual, None), cure)
     }
-}
-
-/// A string in quotes or a number.
-fn literal(text: &str) -> Option<String> {
-    let text = text.trim();
-    let inner = text.strip_prefix(['"', '\'', '`']).and_then(|rest| rest.strip_suffix(['"', '\'', '`']));
-    match inner {
-        Some(inner) if !inner.contains(['"', '\'', '`', '{', '$']) => Some(inner.to_owned()),
-        Some(_) => None,
-        None => text.parse::<u16>().ok().map(|number| number.to_string()),
-    }
-}
-
-/// The arguments of a call, from behind its opening parenthesis; `None` where it does not close.
-fn arguments(text: &str) -> Option<Vec<&str>> {
-    let end = ends(text).find(|(_, is_end)| *is_end)?.0;
-    Some(split(&text[..end]))
-}
-
-/// The parts between commas that are in no brackets.
-fn split(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut begin = 0;
-    for (at, _) in ends(text).take_while(|(_, is_end)| !is_end).chain([(text.len(), false)]) {
-        let part = text[begin..at].trim();
-        if !part.is_empty() {
-            parts.push(part);
-        }
-        begin = at + 1;
-    }
-    parts
-}
-
-/// Commas outside of brackets and strings, and the bracket that closes what was open before.
-fn ends(text: &str) -> impl Iterator<Item = (usize, bool)> {
-    let (mut depth, mut quote, mut is_escaped) = (0_i32, None, false);
-    text.char_indices().filter_map(move |(at, letter)| {
-        if std::mem::take(&mut is_escaped) {
-            return None;
-        }
-        match (quote, letter) {
-            (Some(_), '\\') => is_escaped = true,
-            (Some(open), letter) if open == letter => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'' | '`') => quote = Some(letter),
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') if depth == 0 => return Some((at, true)),
-            (None, ')' | ']' | '}') => depth -= 1,
-            (None, ',') if depth == 0 => return Some((at, false)),
-            _ => {}
-        }
-        None
-    })
-}
-
-/// A text without comments and long strings, each line where it was.
-fn bare(text: &str, is_js: bool) -> String {
-    let mut bare = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut quote: Option<char> = None;
-    while let Some(letter) = rest.chars().next() {
-        let long = ["\"\"\"", "'''"].into_iter().find(|mark| !is_js && rest.starts_with(mark));
-        let end = match (quote, long) {
-            (None, Some(mark)) => Some(rest[3..].find(mark).map_or(rest.len(), |end| end + 6)),
-            (None, None) if is_js && rest.starts_with("/*") => Some(rest.find("*/").map_or(rest.len(), |end| end + 2)),
-            (None, None) if rest.starts_with(if is_js { "//" } else { "#" }) => {
-                Some(rest.find('\n').unwrap_or(rest.len()))
-            }
-            _ => None,
-        };
-        if let Some(end) = end {
-            bare.extend(rest[..end].chars().filter(|c| *c == '\n'));
-            rest = &rest[end..];
-            continue;
-        }
-        match quote {
-            Some(open) if letter == open || letter == '\n' && open != '`' => quote = None,
-            None if matches!(letter, '"' | '\'') || is_js && letter == '`' => quote = Some(letter),
-            _ => {}
-        }
-        let escaped = if letter == '\\' { rest.chars().nth(1) } else { None };
-        bare.push(letter);
-        bare.extend(escaped);
-        rest = &rest[letter.len_utf8() + escaped.map_or(0, char::len_utf8)..];
-    }
-    bare
 }

@@ -266,6 +266,7 @@ fn passes(words: &[String], start: &Invocation) -> bool {
 /// A path from a folder of the container.
 pub(super) fn joined(folder: Option<&str>, path: &str) -> String {
     match folder {
+        Some("") => path.to_owned(),
         Some(folder) if !path.starts_with('/') => {
             format!("{}/{}", folder.trim_end_matches('/'), path.trim_start_matches("./"))
         }
