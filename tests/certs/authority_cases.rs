@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::differential::{ALL, NONE, Table};
-use super::workshop::{Set, Workshop, by_rcgen, der, pem, utf16, without_line};
+use super::workshop::{Set, Workshop, by_rcgen, der, pem, text, without_line};
 
 /// A CA that does not meet the requirements.
 pub(crate) fn broken_authorities(t: &mut Table, w: &Workshop) {
@@ -222,4 +222,9 @@ pub(crate) fn broken_authorities(t: &mut Table, w: &Workshop) {
     t.bad("ca.crt in UTF-16", Set { ca: Some(utf16(ec.ca.as_deref().unwrap())), ..ec.clone() }, unusable, NONE, "");
     t.bad("a public key as ca.crt", Set { ca: Some(w.read("ca-P-256.pub")), ..ec.clone() }, unusable, NONE, "");
     t.bad("no ca.crt", Set { ca: None, ..ec.clone() }, ["ca-missing", "ca-present", "*"], NONE, "");
+}
+
+fn utf16(bytes: &[u8]) -> Vec<u8> {
+    let units = std::iter::once(0xfeff).chain(text(bytes).encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
 }

@@ -328,11 +328,6 @@ pub(crate) fn without_line(text: &str, line: usize) -> String {
     kept.map(|(_, line)| format!("{line}\n")).collect()
 }
 
-pub(crate) fn utf16(bytes: &[u8]) -> Vec<u8> {
-    let units = std::iter::once(0xfeff).chain(text(bytes).encode_utf16());
-    units.flat_map(u16::to_le_bytes).collect()
-}
-
 impl Workshop {
     /// A signing request.
     pub(crate) fn request(&self, role: &str) -> Vec<u8> {

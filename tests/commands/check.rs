@@ -1,22 +1,19 @@
 //! `check`: one broken thing a case, and nothing to say of a sound deployment.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
-};
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime};
 
-use crate::support::{Answer, DOMAIN, chmod, deployment, edit, folder, helper, of_another_ca, skip, token, which};
+use crate::support::{Answer, DOMAIN, chmod, deployment, edit, folder, helper, skip, token, which};
 
-const COMPOSE: &str = "docker-compose.yaml";
-const GATEWAY: &str = "config/mcp-gateway.yaml";
-const OVER: &str = "docker-compose.override.yaml";
+pub(super) const COMPOSE: &str = "docker-compose.yaml";
 
-fn check(dir: &Path) -> Answer {
+pub(super) const GATEWAY: &str = "config/mcp-gateway.yaml";
+
+pub(super) const OVER: &str = "docker-compose.override.yaml";
+
+pub(super) fn check(dir: &Path) -> Answer {
     helper(["check"]).dir(dir).changes_nothing().run()
 }
 
@@ -68,12 +65,12 @@ fn every_profile_and_setting_that_we_render_is_sound() {
     }
 }
 
-fn write(file: &'static str, text: &str) -> Box<dyn Fn(&Path)> {
+pub(super) fn write(file: &'static str, text: &str) -> Box<dyn Fn(&Path)> {
     let text = text.to_owned();
     Box::new(move |dir| std::fs::write(dir.join(file), &text).unwrap())
 }
 
-fn change(file: &'static str, old: &'static str, new: &'static str) -> Box<dyn Fn(&Path)> {
+pub(super) fn change(file: &'static str, old: &'static str, new: &'static str) -> Box<dyn Fn(&Path)> {
     Box::new(move |dir| edit(&dir.join(file), old, new))
 }
 
@@ -81,11 +78,11 @@ fn bits(file: &'static str, mode: u32) -> Box<dyn Fn(&Path)> {
     Box::new(move |dir| chmod(&dir.join(file), mode))
 }
 
-fn remove(file: &'static str) -> Box<dyn Fn(&Path)> {
+pub(super) fn remove(file: &'static str) -> Box<dyn Fn(&Path)> {
     Box::new(move |dir| std::fs::remove_file(dir.join(file)).unwrap())
 }
 
-fn routes(text: &str) -> Box<dyn Fn(&Path)> {
+pub(super) fn routes(text: &str) -> Box<dyn Fn(&Path)> {
     write(
         GATEWAY,
         &format!(
@@ -97,7 +94,7 @@ fn routes(text: &str) -> Box<dyn Fn(&Path)> {
 type Case = (&'static str, Box<dyn Fn(&Path)>, &'static [&'static str]);
 
 /// Breaks a sound deployment in each way, and compares everything that is found above a note.
-fn require(cases: Vec<Case>) {
+pub(super) fn require(cases: Vec<Case>) {
     let mut wrong = Vec::new();
     for (name, breaks, expected) in cases {
         let parent = folder();
@@ -294,249 +291,6 @@ fn passwords_and_other_tokens_in_a_file_are_not_taken_for_the_tunnels() {
         let answer = helper([word]).dir(&dir).path(&[&bin]).secret("hunter2-hunter2").run();
         assert!(!answer.findings().contains(&"token-in-file"), "{word}: {:#}", answer.json);
     }
-}
-
-#[test]
-fn what_is_wrong_with_the_proxy_configuration_is_found() {
-    require(vec![
-        ("none", remove(GATEWAY), &["proxy-config-missing"]),
-        (
-            "not mounted",
-            change(COMPOSE, "/etc/mcp-gateway/config.yaml", "/etc/mcp-proxy/config.yaml"),
-            &["proxy-config-missing"],
-        ),
-        (
-            "a directory",
-            Box::new(|dir| {
-                std::fs::remove_file(dir.join(GATEWAY)).unwrap();
-                std::fs::create_dir(dir.join(GATEWAY)).unwrap();
-            }),
-            &["proxy-config-is-dir"],
-        ),
-        ("a tab", write(GATEWAY, "routes:\n\ta: http://b:1\n"), &["proxy-config-yaml"]),
-        ("no YAML", write(GATEWAY, "log_level: \"unclosed\n"), &["proxy-config-yaml"]),
-        (
-            "a key twice",
-            routes("routes: {echo: 'http://hello-mcp:9000', echo: 'http://hello-mcp:9000'}"),
-            &["proxy-config-yaml"],
-        ),
-        (
-            "routes as a list",
-            routes("routes: [{name: echo, upstream: 'http://hello-mcp:9000'}]"),
-            &["proxy-config-routes-list"],
-        ),
-        ("routes as text", routes("routes: echo"), &["proxy-config-type"]),
-        ("a route as a map", routes("routes: {echo: {url: 'http://hello-mcp:9000'}}"), &["proxy-config-type"]),
-        ("no routes", routes("routes: {}"), &["proxy-config-routes-empty"]),
-        ("no routes at all", routes(""), &["proxy-config-routes-empty"]),
-        ("a path", routes("routes: {echo: 'http://hello-mcp:9000/mcp'}"), &["proxy-config-upstream"]),
-        ("no port", routes("routes: {echo: 'http://hello-mcp'}"), &["proxy-config-upstream"]),
-        ("IPv6", routes("routes: {echo: 'http://[fd00::1]:80'}"), &["proxy-config-upstream"]),
-        ("a bad name", routes("routes: {Echo: 'http://hello-mcp:9000'}"), &["route-name-invalid"]),
-        ("two labels", routes("routes: {a.b: 'http://hello-mcp:9000'}"), &["route-name-invalid"]),
-        ("another domain", change(GATEWAY, DOMAIN, "zzzz9999.tunnel.anthropic.com"), &["domain-mismatch"]),
-        (
-            "no domain",
-            Box::new(|dir| edit(&dir.join(GATEWAY), &format!("tunnel_domain: {DOMAIN}\n"), "")),
-            &["domain-mismatch"],
-        ),
-        ("nobody's name", routes("routes: {echo: 'http://nobody:9000'}"), &["upstream-undefined"]),
-        ("a public address", routes("routes: {echo: 'http://8.8.8.8:80'}"), &["upstream-ip-rejected"]),
-        ("the proxy itself", routes("routes: {echo: 'http://localhost:80'}"), &["upstream-ip-rejected"]),
-        (
-            "an address outside of the ranges",
-            routes("routes: {echo: 'http://10.0.0.1:80'}\nupstream: {allowed_ips: [192.168.0.0/16]}"),
-            &["upstream-ip-rejected"],
-        ),
-        ("https without trust", routes("routes: {echo: 'https://hello-mcp:9000'}"), &["upstream-tls"]),
-        (
-            "trust in a file that is not there",
-            routes("routes: {echo: 'https://hello-mcp:9000'}\nupstream: {tls: {ca_file: /data/none.pem}}"),
-            &["upstream-ca-missing"],
-        ),
-        (
-            "all ranges",
-            routes("routes: {echo: 'http://hello-mcp:9000'}\nupstream: {allowed_ips: [0.0.0.0/0]}"),
-            &["allowed-ips-open"],
-        ),
-        (
-            "no ranges",
-            routes("routes: {echo: 'http://hello-mcp:9000'}\nupstream: {disable_ip_validation: true}"),
-            &["allowed-ips-open"],
-        ),
-    ]);
-}
-
-#[test]
-fn an_upstream_certificate_that_the_proxy_cannot_read_is_found() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    std::fs::write(dir.join("data/ca.pem"), "x").unwrap();
-    routes("routes: {echo: 'https://hello-mcp:9000'}\nupstream: {tls: {ca_file: /data/ca.pem}}")(&dir);
-    chmod(&dir.join("data/ca.pem"), 0o644);
-    assert_eq!(check(&dir).expect(0).findings(), Vec::<&str>::new());
-    chmod(&dir.join("data/ca.pem"), 0o600);
-    assert_eq!(check(&dir).expect(1).findings(), ["upstream-ca-missing"]);
-}
-
-#[test]
-fn what_lies_outside_is_skipped_and_said_so() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    routes("routes: {a: 'http://10.0.0.1:80', b: 'http://host.docker.internal:80', c: 'http://x.example.com:80'}")(
-        &dir,
-    );
-    if cfg!(target_os = "linux") {
-        assert_eq!(check(&dir).expect(1).findings(), ["upstream-host-unmapped"]);
-    }
-    let mapped = "services: {mcp-gateway: {extra_hosts: ['host.docker.internal:host-gateway']}}\n";
-    std::fs::write(dir.join(OVER), mapped).unwrap();
-    let answer = check(&dir).expect(0);
-    let ids: Vec<&str> = answer.json["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
-    let ids: Vec<&str> = ids.into_iter().filter(|id| which("git").is_some() || *id != "git-not-ignored").collect();
-    assert_eq!(ids, ["upstream:a", "upstream:b", "upstream:c"]);
-    assert_eq!(answer.findings(), Vec::<&str>::new());
-}
-
-/// A CA and a server certificate made to measure, written as the deployment's own.
-struct Made {
-    ca: CertificateParams,
-    server: CertificateParams,
-}
-
-impl Made {
-    fn new() -> Self {
-        let now = OffsetDateTime::now_utc();
-        let mut ca = CertificateParams::default();
-        ca.distinguished_name.push(DnType::CommonName, "mcp-tunnel-ca");
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        ca.not_before = now - Duration::days(1);
-        ca.not_after = now + Duration::days(1000);
-        let mut server = CertificateParams::default();
-        server.distinguished_name.push(DnType::CommonName, DOMAIN);
-        server.subject_alt_names = vec![
-            SanType::DnsName(DOMAIN.try_into().unwrap()),
-            SanType::DnsName(format!("*.{DOMAIN}").try_into().unwrap()),
-        ];
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        server.use_authority_key_identifier_extension = true;
-        server.not_before = now - Duration::days(1);
-        server.not_after = now + Duration::days(60);
-        Self { ca, server }
-    }
-
-    fn write(self, dir: &Path) {
-        let (ca_key, server_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
-        let ca = self.ca.self_signed(&ca_key).unwrap().pem();
-        let (ca_pem, tls_pem) = (ca_key.serialize_pem(), server_key.serialize_pem());
-        let server = self.server.signed_by(&server_key, &Issuer::new(self.ca, ca_key)).unwrap().pem();
-        for (name, text) in [("ca.crt", ca), ("ca.key", ca_pem), ("tls.crt", server), ("tls.key", tls_pem)] {
-            std::fs::write(dir.join("data").join(name), text).unwrap();
-        }
-    }
-}
-
-fn made(change: impl Fn(&mut Made) + 'static) -> Box<dyn Fn(&Path)> {
-    Box::new(move |dir| {
-        let mut made = Made::new();
-        change(&mut made);
-        made.write(dir);
-    })
-}
-
-#[test]
-fn what_is_wrong_with_the_certificates_is_found() {
-    let days = |n: i64| OffsetDateTime::now_utc() + Duration::days(n);
-    let swap: fn(&Path) = |dir| {
-        let data = dir.join("data");
-        for (from, to) in [("tls.crt", "x"), ("tls.key", "tls.crt"), ("x", "tls.key")] {
-            std::fs::rename(data.join(from), data.join(to)).unwrap();
-        }
-    };
-    let foreign: fn(&Path, &str) = |dir, name| {
-        let parent = folder();
-        let other: PathBuf = of_another_ca(parent.path());
-        std::fs::copy(other.join("data").join(name), dir.join("data").join(name)).unwrap();
-    };
-    require(vec![
-        ("made to measure, sound", made(|_| {}), &[]),
-        ("no tls.crt", remove("data/tls.crt"), &["proxy-cert-missing"]),
-        ("no tls.key", remove("data/tls.key"), &["proxy-cert-missing"]),
-        ("no ca.crt", remove("data/ca.crt"), &["ca-missing"]),
-        ("no ca.key", remove("data/ca.key"), &["ca-key-missing"]),
-        ("garbage in ca.crt", write("data/ca.crt", "x"), &["ca-unusable"]),
-        ("garbage in ca.key", write("data/ca.key", "x"), &["ca-key-unusable"]),
-        ("garbage in tls.crt", write("data/tls.crt", "x"), &["proxy-cert-empty"]),
-        ("an empty tls.key", write("data/tls.key", ""), &["proxy-cert-empty"]),
-        ("swapped", Box::new(swap), &["proxy-cert-swapped"]),
-        ("another tls.key", Box::new(move |dir| foreign(dir, "tls.key")), &["proxy-cert-mismatch"]),
-        ("another ca.key", Box::new(move |dir| foreign(dir, "ca.key")), &["ca-key-mismatch"]),
-        (
-            "an encrypted tls.key",
-            write("data/tls.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"),
-            &["proxy-key-encrypted"],
-        ),
-        ("no CA", made(|m| m.ca.is_ca = IsCa::ExplicitNoCa), &["ca-unfit"]),
-        ("a CA that may not sign", made(|m| m.ca.key_usages = vec![KeyUsagePurpose::CrlSign]), &["ca-unfit"]),
-        ("a CA without key usage", made(|m| m.ca.key_usages = vec![]), &["ca-unfit"]),
-        ("an old CA", made(move |m| m.ca.not_after = days(-1)), &["ca-expired"]),
-        ("a CA of tomorrow", made(move |m| m.ca.not_before = days(1)), &["ca-expired"]),
-        ("an old certificate", made(move |m| m.server.not_after = days(-1)), &["tls-expired"]),
-        ("a certificate of tomorrow", made(move |m| m.server.not_before = days(1)), &["tls-expired"]),
-        ("a certificate that ends soon", made(move |m| m.server.not_after = days(20)), &["tls-expires-soon"]),
-        ("no AKI", made(|m| m.server.use_authority_key_identifier_extension = false), &["tls-key-id"]),
-        (
-            "only the domain itself",
-            made(|m| {
-                m.server.subject_alt_names.pop();
-            }),
-            &["tls-bad-cert"],
-        ),
-        ("no names", made(|m| m.server.subject_alt_names.clear()), &["tls-bad-cert"]),
-        (
-            "for clients",
-            made(|m| m.server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
-            &["tls-unsupported-cert"],
-        ),
-    ]);
-}
-
-#[test]
-fn a_weak_key_or_hash_is_found() {
-    if which("openssl").is_none() {
-        return skip("a_weak_key_or_hash_is_found", "no openssl");
-    }
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let data = dir.join("data");
-    let run = |args: &[&str]| crate::support::openssl(&data, args);
-    run(&["req", "-new", "-newkey", "rsa:1024", "-nodes", "-keyout", "tls.key", "-out", "x.csr", "-subj", "/CN=x"]);
-    std::fs::write(
-        data.join("x.ext"),
-        format!("subjectAltName=DNS:*.{DOMAIN}\nextendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\n"),
-    )
-    .unwrap();
-    run(&[
-        "x509",
-        "-req",
-        "-in",
-        "x.csr",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "60",
-        "-out",
-        "tls.crt",
-        "-extfile",
-        "x.ext",
-        "-sha256",
-    ]);
-    chmod(&data.join("tls.key"), 0o644);
-    assert_eq!(check(&dir).expect(1).findings(), ["server-unfit"]);
 }
 
 #[test]

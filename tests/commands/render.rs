@@ -1,12 +1,11 @@
 //! `render`: the same request gives the same bytes, and what a person wrote is never lost.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::support::golden::golden;
-use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, skip, snapshot, which, without_routes};
+use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, snapshot, which, without_routes};
 
 pub(super) const COMPOSE: &str = "docker-compose.yaml";
 
@@ -30,7 +29,7 @@ pub(super) fn compose(dir: &Path) -> Value {
 }
 
 /// All settings that do not exclude each other.
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     json!({
         "routes": {
             "api": "http://10.20.0.7:8000",
@@ -274,48 +273,6 @@ fn settings_that_a_request_does_not_mention_stay() {
     assert!(services["cloudflared"]["image"].as_str().unwrap().starts_with("registry.example.com/"));
 }
 
-#[test]
-fn a_route_and_an_unknown_key_added_by_hand_survive() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    edit(&dir.join(GATEWAY), "routes:\n", "future_key:\n  deep: [1, two]\nroutes:\n  mine: http://10.0.0.9:99\n");
-    let text = read(&dir, GATEWAY).replace("tls:\n", "tls:\n  min_version: '1.3'\n");
-    std::fs::write(dir.join(GATEWAY), text).unwrap();
-    let edited = read(&dir, GATEWAY);
-    // It stays as it is, and is told.
-    let kept = render(&dir, json!({})).expect(0);
-    assert_eq!(kept.findings(), ["edit-kept"]);
-    assert_eq!(kept.data()["routes"], json!({"echo": "http://hello-mcp:9000", "mine": "http://10.0.0.9:99"}));
-    assert_eq!(read(&dir, GATEWAY), edited);
-    // A change that does not concern the file is made.
-    render(&dir, json!({"profile": "hardened"})).expect(0);
-    assert_eq!(read(&dir, GATEWAY), edited);
-    assert_eq!(compose(&dir)["services"]["mcp-gateway"]["read_only"], true);
-    // One that does is not, with a diff.
-    let request = json!({"routes": {"new": "http://10.0.0.1:1"}});
-    let blocked = helper(["render"]).dir(&dir).json(request.clone()).changes_nothing().run().expect(1);
-    assert!(blocked.findings().contains(&"edit-blocks-change"), "{:?}", blocked.findings());
-    let diff = blocked.data()["diffs"][0].clone();
-    assert_eq!(diff["path"], dir.join(GATEWAY).to_str().unwrap());
-    let diff = diff["diff"].as_str().unwrap();
-    assert!(diff.starts_with(&format!("--- a/{GATEWAY}\n+++ b/{GATEWAY}\n@@ ")), "{diff}");
-    assert!(diff.contains("\n+  mine: http://10.0.0.9:99\n+  new: http://10.0.0.1:1\n"), "{diff}");
-    assert!(blocked.data()["files"].as_array().unwrap().iter().all(|file| file["action"] == "kept"));
-    // With `overwrite` it is, and nothing is lost.
-    let mut overwrite = request;
-    overwrite["overwrite"] = json!(true);
-    render(&dir, overwrite).expect(0);
-    assert_eq!(
-        routes(&dir),
-        json!({"echo": "http://hello-mcp:9000", "mine": "http://10.0.0.9:99", "new": "http://10.0.0.1:1"})
-    );
-    let value: serde_yaml::Value = serde_yaml::from_str(&read(&dir, GATEWAY)).unwrap();
-    assert_eq!(serde_json::to_value(&value["future_key"]).unwrap(), json!({"deep": [1, "two"]}));
-    assert_eq!(value["tls"]["min_version"], serde_yaml::Value::from("1.3"));
-    assert_eq!(backups(&dir.join("config")), [("mcp-gateway.yaml".to_owned(), edited)]);
-    helper(["render"]).dir(&dir).changes_nothing().run().expect(0);
-}
-
 /// `(NAME, content)` of every `NAME.bak-TIME` in a folder.
 pub(super) fn backups(dir: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -332,71 +289,6 @@ pub(super) fn backups(dir: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_edited_compose_file_is_kept_with_a_diff_unless_it_may_be_overwritten() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    edit(&dir.join(COMPOSE), "max-size: 10m", "max-size: 99m");
-    let edited = read(&dir, COMPOSE);
-    let request = json!({"protocol": "http2"});
-    let blocked = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
-    assert_eq!(blocked.findings(), ["edit-blocks-change"]);
-    assert!(blocked.data()["diffs"][0]["diff"].as_str().unwrap().contains("-        max-size: 99m\n"));
-    let answer = render(&dir, json!({"protocol": "http2", "overwrite": true})).expect(0);
-    let updated = answer.data()["files"].as_array().unwrap().iter().filter(|f| f["action"] == "updated").count();
-    assert_eq!(updated, 1);
-    assert!(read(&dir, COMPOSE).contains("- http2") && !read(&dir, COMPOSE).contains("99m"));
-    assert_eq!(backups(&dir), [(COMPOSE.to_owned(), edited)]);
-    // Files without an edit are replaced without a backup.
-    render(&dir, json!({"protocol": null, "overwrite": true})).expect(0);
-    assert_eq!(backups(&dir).len(), 1);
-}
-
-#[test]
-fn line_endings_alone_are_no_edit() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let crlf = read(&dir, GATEWAY).replace('\n', "\r\n");
-    std::fs::write(dir.join(GATEWAY), crlf).unwrap();
-    render(&dir, json!({"routes": {"b": "http://10.0.0.1:1"}})).expect(0);
-    assert_eq!(routes(&dir), json!({"b": "http://10.0.0.1:1", "echo": "http://hello-mcp:9000"}));
-}
-
-#[test]
-fn a_dry_run_writes_nothing_and_shows_what_would_be_written() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let request =
-        |dry: bool| json!({"routes": {"b": "http://10.0.0.1:1"}, "protocol": "quic", "dry_run": dry, "verbose": true});
-    let dry = helper(["render"]).dir(&dir).json(request(true)).changes_nothing().run().expect(0);
-    assert_eq!(dry.data()["dry_run"], true);
-    let diffs = dry.data()["diffs"].as_array().unwrap();
-    let before: Vec<_> = [GATEWAY, COMPOSE].map(|file| read(&dir, file)).into();
-    let said: Vec<_> = dry.data()["files"].as_array().unwrap().iter().map(|f| f["action"].clone()).collect();
-    let wet = render(&dir, request(false)).expect(0);
-    let done: Vec<_> = wet.data()["files"].as_array().unwrap().iter().map(|f| f["action"].clone()).collect();
-    assert_eq!(said, done);
-    assert_eq!(diffs.len(), 2);
-    for ((file, old), diff) in [GATEWAY, COMPOSE].iter().zip(before).zip(diffs) {
-        let expected = similar::TextDiff::from_lines(&old, &read(&dir, file))
-            .unified_diff()
-            .header(&format!("a/{file}"), &format!("b/{file}"))
-            .to_string();
-        assert_eq!(diff["diff"], expected);
-        assert_eq!(diff["path"], dir.join(file).to_str().unwrap());
-    }
-    // An empty directory too, and a long diff is cut unless all of it is asked for.
-    let parent = folder();
-    let dir = without_routes(parent.path());
-    let long =
-        helper(["render"]).dir(&dir).json(json!({"sample": true, "dry_run": true})).changes_nothing().run().expect(0);
-    assert!(long.length < 4096, "{}", long.length);
-    assert!(long.data()["diffs"].to_string().contains("more lines"), "{:#}", long.json);
-    let all = json!({"sample": true, "dry_run": true, "verbose": true});
-    let all = helper(["render"]).dir(&dir).json(all).changes_nothing().run().expect(0);
-    assert!(!all.data()["diffs"].to_string().contains("more lines"));
-}
-
-#[test]
 fn the_last_route_stays_and_its_hint_is_not_what_was_taken_away() {
     let parent = folder();
     let dir = deployment(parent.path());
@@ -405,26 +297,6 @@ fn the_last_route_stays_and_its_hint_is_not_what_was_taken_away() {
         let hint = answer.json["error"]["hint"].as_str().unwrap();
         assert!(hint.contains("\"routes\"") && !hint.contains("sample") && !hint.contains("hello-mcp"), "{hint}");
     }
-}
-
-#[test]
-fn the_override_file_is_never_written() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let own = "# mine\nservices:\n  own: {image: \"own:1\"}\n";
-    let file = dir.join("docker-compose.override.yaml");
-    std::fs::write(&file, own).unwrap();
-    for request in [
-        json!({"routes": {"own": "http://own:1"}}),
-        json!({"overwrite": true, "profile": "hardened"}),
-        json!({"sample": false}),
-    ] {
-        render(&dir, request).expect(0);
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), own);
-    }
-    // And it counts.
-    let answer = helper(["check"]).dir(&dir).run().expect(0);
-    assert_eq!(answer.findings(), ["namespace-shared"], "the profile is hardened, the namespace is not");
 }
 
 #[test]
@@ -455,75 +327,6 @@ fn images_without_a_digest_and_open_ranges_are_warnings() {
 }
 
 #[test]
-fn the_sample_image_is_called_after_what_it_is_built_of() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    let image = || compose(&dir)["services"]["hello-mcp"]["image"].as_str().unwrap().to_owned();
-    let first = image();
-    // The server is mounted, not built in.
-    edit(&dir.join("hello-mcp/server.py"), "Hello", "Howdy");
-    render(&dir, json!({})).expect(0);
-    assert_eq!(image(), first);
-    let requirements = read(&dir, "hello-mcp/requirements.txt");
-    std::fs::write(dir.join("hello-mcp/requirements.txt"), format!("{requirements}httpx\n")).unwrap();
-    render(&dir, json!({})).expect(0);
-    assert_ne!(image(), first);
-    assert!(read(&dir, "hello-mcp/server.py").contains("Howdy"));
-}
-
-#[test]
-fn another_yaml_reader_reads_the_same() {
-    let Some(python) = which("python3") else { return skip("another_yaml_reader_reads_the_same", "no python3") };
-    let has = Command::new(&python).args(["-c", "import yaml"]).stderr(Stdio::null()).status().unwrap();
-    if !has.success() {
-        return skip("another_yaml_reader_reads_the_same", "no PyYAML");
-    }
-    let parent = folder();
-    let dir = deployment(parent.path());
-    // Names that a careless writer would turn into numbers, booleans and nothing.
-    // (`no`, `on` and the like are text to the proxy's reader, Go's yaml.v3, and are not to PyYAML.)
-    let names = ["y", "n", "true", "false", "null", "123", "0123", "0x1f", "0b1", "1e3", "0o7", "12e03", "nan", "inf"];
-    let routes: serde_json::Map<String, Value> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| ((*name).to_owned(), json!(format!("http://10.0.0.{i}:80"))))
-        .collect();
-    let answer = render(&dir, json!({"routes": routes, "profile": "hardened", "shutdown_timeout": "1m"})).expect(0);
-    for file in [GATEWAY, COMPOSE] {
-        let out = Command::new(&python)
-            .args(["-c", "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"])
-            .arg(dir.join(file))
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let theirs: Value = serde_json::from_slice(&out.stdout).unwrap();
-        let ours: serde_yaml::Value = serde_yaml::from_str(&read(&dir, file)).unwrap();
-        assert_eq!(theirs, serde_json::to_value(ours).unwrap(), "{file}");
-        if file == GATEWAY {
-            assert_eq!(theirs["routes"], answer.data()["routes"]);
-        }
-    }
-}
-
-#[test]
-fn compose_takes_what_is_rendered() {
-    let works = Command::new("docker").args(["compose", "version"]).output().is_ok_and(|out| out.status.success());
-    if !works {
-        return skip("compose_takes_what_is_rendered", "no docker compose");
-    }
-    for request in [json!({"sample": true}), everything()] {
-        let parent = folder();
-        let dir = parent.path().join("it's \"a\" $HOME ä");
-        helper(["init"]).dir(&dir).json(json!({"domain": DOMAIN})).run().expect(0);
-        std::fs::write(dir.join("data/upstream-ca.pem"), "x").unwrap();
-        render(&dir, request).expect(0);
-        let out = Command::new("docker").args(["compose", "config", "-q"]).current_dir(&dir).output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        assert_eq!(String::from_utf8_lossy(&out.stderr), "", "no warning either");
-    }
-}
-
-#[test]
 fn without_a_domain_there_is_nothing_to_render_for() {
     let parent = folder();
     let dir = parent.path().join("x");
@@ -534,19 +337,6 @@ fn without_a_domain_there_is_nothing_to_render_for() {
     std::fs::write(dir.join(".env"), "TUNNEL_DOMAIN=not a domain\n").unwrap();
     let refused = helper(["render"]).dir(&dir).json(json!({"sample": true})).changes_nothing().run().expect(2);
     assert!(refused.message().contains("TUNNEL_DOMAIN in `.env`"), "{}", refused.message());
-}
-
-#[test]
-fn a_configuration_that_cannot_be_read_is_kept_and_named() {
-    let parent = folder();
-    let dir = deployment(parent.path());
-    std::fs::write(dir.join(GATEWAY), "routes:\n\t- x\n").unwrap();
-    let request = json!({"routes": {"b": "http://10.0.0.1:1"}});
-    let refused = helper(["render"]).dir(&dir).json(request).changes_nothing().run().expect(1);
-    assert!(refused.findings().contains(&"proxy-config-yaml"), "{:?}", refused.findings());
-    render(&dir, json!({"sample": true, "overwrite": true})).expect(0);
-    assert_eq!(backups(&dir.join("config")).len(), 1);
-    assert_eq!(routes(&dir), json!({"echo": "http://hello-mcp:9000"}));
 }
 
 #[test]

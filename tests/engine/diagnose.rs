@@ -5,17 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::quickstart;
-use crate::support::engine::{
-    CLOUDFLARED, Engine, PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until,
-};
+use super::by_hand::by_hand;
+use crate::support::engine::{CLOUDFLARED, PROXY, Removed, Stack, docker_says, engine, ready, services, unique, until};
 use crate::support::{Answer, chmod, deployment, folder, helper, script, token};
 
 /// Only what a test of its own is about: the stand-ins have no digest, and a person's directory is as it is.
 const EVERYWHERE: [&str; 2] = ["image-unpinned", "token-in-clear"];
 
 /// Diagnoses; whatever is wrong, the answer is short, says one thing to do, and nothing was touched.
-fn diagnose(stack: &Stack) -> Answer {
+pub(super) fn diagnose(stack: &Stack) -> Answer {
     let ids = stack.containers();
     let answer = stack.call(["diagnose"]).changes_nothing().run();
     // Half a dozen faults at once are not the normal answer.
@@ -29,12 +27,12 @@ fn diagnose(stack: &Stack) -> Answer {
 }
 
 /// The ids that matter, in their order.
-fn ids(answer: &Answer) -> Vec<&str> {
+pub(super) fn ids(answer: &Answer) -> Vec<&str> {
     answer.findings().into_iter().filter(|id| !EVERYWHERE.contains(id)).collect()
 }
 
 /// The first finding is this one, the summary is about it, and it is not healthy.
-fn root<'a>(answer: &'a Answer, id: &str) -> &'a Value {
+pub(super) fn root<'a>(answer: &'a Answer, id: &str) -> &'a Value {
     assert_eq!(ids(answer).first(), Some(&id), "{:#}", answer.json);
     let finding = answer.finding(id);
     let summary = answer.json["summary"].as_str().unwrap();
@@ -44,17 +42,17 @@ fn root<'a>(answer: &'a Answer, id: &str) -> &'a Value {
     finding
 }
 
-fn fix<'a>(answer: &'a Answer, id: &str) -> &'a str {
+pub(super) fn fix<'a>(answer: &'a Answer, id: &str) -> &'a str {
     answer.finding(id)["fix"].as_str().unwrap()
 }
 
 /// What to do now, as one text.
-fn next(answer: &Answer) -> String {
+pub(super) fn next(answer: &Answer) -> String {
     let next = &answer.json["next"][0];
     format!("{} {}", next["what"].as_str().unwrap(), next["command"].as_str().unwrap_or_default())
 }
 
-fn healthy(answer: &Answer) {
+pub(super) fn healthy(answer: &Answer) {
     assert_eq!((answer.code, &answer.data()["healthy"]), (0, &json!(true)), "{:#}", answer.json);
 }
 
@@ -322,93 +320,6 @@ fn engine_diagnose_the_edge() {
                 assert_eq!(answer.code, 0, "two connections carry every call");
                 assert_eq!(answer.data()["signals"]["registered"], 2);
             });
-        });
-    });
-}
-
-/// Made by hand in `parent`, with a text of the compose file replaced.
-fn by_hand(engine: Engine, parent: &Path, label: &str, old: &str, new: &str) -> Stack {
-    let dir = parent.join(unique(label));
-    let mut stack = Stack::unmade(engine, &dir, label);
-    stack.project = unique(label);
-    let made = parent.join(format!("made-{label}"));
-    let settings = json!({"domain": stack.domain, "routes": {"echo": "http://hello:9000"}, "images": images()});
-    helper(["init"]).dir(&made).json(settings).run().expect(0);
-    std::fs::create_dir_all(dir.join("config")).unwrap();
-    std::fs::rename(made.join("data"), dir.join("data")).unwrap();
-    std::fs::copy(made.join("config/mcp-gateway.yaml"), dir.join("config/mcp-proxy.yaml")).unwrap();
-    let compose = quickstart();
-    assert!(compose.contains(old), "{old}");
-    stack.write("docker-compose.yml", &compose.replace(old, new));
-    stack.write(".env", &format!("TUNNEL_TOKEN={}\n", token("healthy")));
-    chmod(&dir.join(".env"), 0o600);
-    chmod(&dir, 0o700);
-    stack.remember(token("healthy"));
-    stack
-}
-
-#[test]
-fn engine_diagnose_stacks_made_by_hand() {
-    let Some(engine) = engine("diagnose: stacks made by hand") else { return };
-    let parent = folder();
-    let started = |label: &str, old: &str, new: &str| {
-        let stack = by_hand(engine, parent.path(), label, old, new);
-        stack.compose(&["up", "-d"]);
-        stack.status_within(4);
-        stack
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let stack = started("dsound", "hello by hand", "hello by hand");
-            ready(stack.status_within(30));
-            assert!(stack.ask("echo").0);
-            healthy(&diagnose(&stack));
-            // Nothing labels the configuration and the token of a stack made by hand.
-            stack.edit("config/mcp-proxy.yaml", "routes:\n", "routes:\n  two: http://hello:9000\n");
-            stack.edit(".env", &token("healthy"), &token("changed"));
-            stack.remember(token("changed"));
-            let changed = diagnose(&stack);
-            root(&changed, "config-not-applied");
-            assert_eq!(changed.finding("route-not-configured")["consequence_of"], "config-not-applied");
-            changed.finding("token-not-applied");
-            assert!(changed.evidence("config-not-applied").contains("config/mcp-proxy.yaml"), "{:#}", changed.json);
-            stack.restart_ready();
-            healthy(&diagnose(&stack));
-            assert!(stack.ask("two").0);
-            assert_eq!(ids(&diagnose(&stack)), ["proxy-reaches-nothing"], "what came beside the tunnel is no call");
-        });
-        scope.spawn(|| {
-            let stack = started("dnourl", " --url http://localhost:8080", "");
-            let answer = diagnose(&stack).expect(1);
-            root(&answer, "no-ingress-url");
-            assert!(next(&answer).contains("--url http://localhost:8080"), "{}", next(&answer));
-        });
-        scope.spawn(|| {
-            let stack = started("dnomode", "    network_mode: \"service:mcp-proxy\"\n", "");
-            let answer = diagnose(&stack).expect(1);
-            root(&answer, "network-mode-missing");
-            assert!(next(&answer).contains("`network_mode: \"service:mcp-proxy\"`"), "{}", next(&answer));
-        });
-        scope.spawn(|| {
-            let stack = started("dmode", "service:mcp-proxy", "service:hello");
-            let answer = diagnose(&stack).expect(1);
-            root(&answer, "network-mode-missing");
-            assert!(answer.evidence("network-mode-missing").contains("service:hello"), "{:#}", answer.json);
-            assert!(next(&answer).contains("`network_mode: \"service:mcp-proxy\"`"), "{}", next(&answer));
-        });
-        scope.spawn(|| {
-            // As many a compose file mounts them: one by one, before they are there.
-            let each = "./data/tls.crt:/data/tls.crt:ro\n      - ./data/tls.key:/data/tls.key:ro";
-            let stack = by_hand(engine, parent.path(), "dkeydir", "./data:/data:ro", each);
-            std::fs::remove_file(stack.dir.join("data/tls.key")).unwrap();
-            stack.compose(&["up", "-d"]);
-            until("the proxy was restarted", || stack.inspect("mcp-proxy")["RestartCount"].as_u64() > Some(1));
-            let answer = diagnose(&stack).expect(1);
-            root(&answer, "proxy-cert-missing");
-            assert!(answer.evidence("proxy-cert-missing").contains("`data/tls.key` is a directory"));
-            assert_eq!(answer.finding("crash-loop")["consequence_of"], "proxy-cert-missing");
-            let advice = fix(&answer, "proxy-cert-missing");
-            assert!(advice.contains("remove the directory `data/tls.key`"), "{advice}");
         });
     });
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 mod bundle;
+mod by_hand;
 pub(crate) mod call;
 mod changes;
 mod confined;
@@ -11,7 +12,9 @@ mod edge;
 mod faults;
 mod heal;
 mod outage;
+mod separate;
 mod start;
+mod start_apart;
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -113,14 +113,14 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["ca-extra-text"],
     ),
     by(
-        "tests/certs/issue.rs",
+        "tests/certs/half_finished.rs",
         "every_half_finished_state_is_completed_or_named_and_nothing_is_replaced",
         "what_is_issued_has_the_profile_of_the_documentation",
         &["ca-key-needed"],
     ),
     by("tests/certs/issue.rs", "a_server_certificate_ends_no_later_than_its_ca", "", &["ca-ends-first"]),
     by(
-        "tests/certs/renewal.rs",
+        "tests/certs/renewed_pair.rs",
         "a_renewal_of_a_file_that_the_proxy_may_not_read_is_no_success",
         "a_stack_of_another_shape_reads_the_same_pair",
         &["proxy-pair-unknown"],
@@ -168,7 +168,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["upstream-web-page", "upstream-path-other"],
     ),
     by(
-        "tests/commands/render.rs",
+        "tests/commands/edited.rs",
         "an_edited_compose_file_is_kept_with_a_diff_unless_it_may_be_overwritten",
         "line_endings_alone_are_no_edit",
         &["edit-blocks-change"],
@@ -239,7 +239,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["proxy-reaches-nothing", "upstream-down"],
     ),
     by(
-        "tests/engine/start.rs",
+        "tests/engine/start_apart.rs",
         "engine_one_domain_in_two_folders_is_refused",
         "engine_folders_of_one_name_are_two_stacks",
         &["project-conflict"],
@@ -250,9 +250,9 @@ const ELSEWHERE: &[Elsewhere] = &[
         "engine_both_conversations_from_nothing_to_torn_down",
         &["foreign-deployment"],
     ),
-    by("tests/preflight/host.rs", "podman_is_named", "a_sound_machine", &["podman-engine"]),
+    by("tests/preflight/engine.rs", "podman_is_named", "a_sound_machine", &["podman-engine"]),
     by(
-        "tests/preflight/host.rs",
+        "tests/preflight/engine.rs",
         "an_engine_that_is_elsewhere_or_of_another_kind",
         "a_sound_machine",
         &["engine-remote", "user-namespace"],
@@ -284,7 +284,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         "everything_answers",
         &["clock-wrong"],
     ),
-    by("tests/preflight/network.rs", "a_host_without_any_way_out", "everything_answers", &["network-down"]),
+    by("tests/preflight/dropped.rs", "a_host_without_any_way_out", "everything_answers", &["network-down"]),
     by("tests/preflight/network.rs", "a_captive_portal_explains_the_rest", "everything_answers", &["captive-portal"]),
     by("tests/preflight/network.rs", "an_inspecting_proxy_is_named", "everything_answers", &["tls-inspected"]),
     by(
@@ -306,7 +306,7 @@ const ELSEWHERE: &[Elsewhere] = &[
         &["edge-no-ipv6"],
     ),
     by(
-        "tests/safety/bad_input.rs",
+        "tests/safety/odd_files.rs",
         "a_file_that_is_too_large_to_be_what_it_is_called_is_left_alone",
         "empty_and_odd_files_are_no_panic",
         &["env-unreadable"],
