@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::half_finished::{both, other};
 use super::workshop::no_openssl;
 use crate::support::{DOMAIN, chmod, folder, helper, is_root, mode, openssl, skip, which, without_routes};
 

@@ -1,6 +1,5 @@
 //! `certs renew`: which pair it renews, and what it needs for that.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde_json::json;

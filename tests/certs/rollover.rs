@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::workshop::{no_openssl, with_routes};
-use crate::support::{Answer, DOMAIN, folder, helper, mode, openssl};
+use crate::support::{Answer, DOMAIN, folder, helper, mode};
 
 const FILES: [&str; 8] =
     ["ca.crt", "ca.key", "tls.crt", "ca-next.crt", "ca-next.key", "ca-old.crt", "ca-old.key", "tls-old.crt"];

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::rollover::{refused, rotate, signed_by, state, step, to};
+use super::rollover::{refused, signed_by, state, step, to};
 use super::workshop::{Bench, with_routes};
 use crate::support::{DOMAIN, folder, helper, openssl};
 

@@ -8,7 +8,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::check::{change, check, remove, require, write};
+use super::check::{check, remove, require, write};
 use crate::support::{DOMAIN, chmod, deployment, folder, of_another_ca, skip, which};
 
 /// A CA and a server certificate made to measure, written as the deployment's own.

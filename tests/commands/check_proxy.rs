@@ -1,7 +1,5 @@
 //! `check`: what is wrong with the proxy's configuration and with the files that it names.
 
-use serde_json::json;
-
 use super::check::{COMPOSE, GATEWAY, OVER, change, check, remove, require, routes, write};
 use crate::support::{DOMAIN, chmod, deployment, edit, folder, which};
 

@@ -1,6 +1,6 @@
 //! `render`: what a person wrote or edited is kept, and shown as a diff.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::render::{COMPOSE, GATEWAY, backups, compose, read, render, routes};
 use crate::support::{deployment, edit, folder, helper, without_routes};

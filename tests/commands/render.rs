@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::golden::golden;
-use crate::support::{Answer, DOMAIN, deployment, edit, folder, helper, sha256, snapshot, which, without_routes};
+use crate::support::{Answer, DOMAIN, deployment, folder, helper, sha256, snapshot, without_routes};
 
 pub(super) const COMPOSE: &str = "docker-compose.yaml";
 

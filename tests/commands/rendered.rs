@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::render::{COMPOSE, GATEWAY, compose, everything, read, render, routes};
+use super::render::{COMPOSE, GATEWAY, compose, everything, read, render};
 use crate::support::{DOMAIN, deployment, edit, folder, helper, skip, which};
 
 #[test]

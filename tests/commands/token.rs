@@ -4,8 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::token_check::check;
-use crate::support::{DOMAIN, chmod, deployment, folder, helper, mode, sha256, skip, snapshot, token, tree, which};
+use crate::support::{DOMAIN, chmod, deployment, folder, helper, mode, sha256, skip, snapshot, token, tree};
 
 const TUNNEL: &str = "a8dfb6b4-68cf-4a03-88e7-08ee60111e8c";
 

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::token::{env, fingerprint};
-use crate::support::{DOMAIN, chmod, deployment, folder, helper, mode, skip, token, which};
+use super::token::fingerprint;
+use crate::support::{DOMAIN, chmod, deployment, folder, helper, skip, token, which};
 
 pub(super) fn check(dir: &Path) -> Value {
     let answer = helper(["token", "check"]).dir(dir).changes_nothing().run();

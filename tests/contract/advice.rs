@@ -5,16 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use serde_json::{Value, json};
-use time::{Duration, OffsetDateTime};
 
-use crate::certs::workshop::{Workshop, by_rcgen, no_openssl};
+use super::tried::{Tried, tried};
+use crate::certs::workshop::{Workshop, no_openssl};
 use crate::engine::advice::{OF_THEIR_OWN, STATES};
 use crate::support::pty::Terminal;
-use crate::support::{
-    Answer, Call, chmod, deployment, folder, helper, of_another_ca, posix, posix_path, skip, token, which,
-};
+use crate::support::{Answer, Call, chmod, deployment, folder, helper, posix, posix_path, skip, token, which};
 
 /// The texts in backticks of a finding's fix.
 fn quoted<'a>(answer: &'a Answer, id: &str) -> impl Iterator<Item = &'a str> {
@@ -29,7 +26,7 @@ pub(crate) fn commands(answer: &Answer, id: &str) -> Vec<String> {
 
 /// The first command of a finding's fix, as it is printed: of the shell where the fix begins with it, otherwise of the
 /// helper.
-fn command(answer: &Answer, id: &str) -> String {
+pub(super) fn command(answer: &Answer, id: &str) -> String {
     let shell = |text: &&str| ["chmod ", "git "].iter().any(|tool| text.starts_with(tool));
     let first = quoted(answer, id).next().filter(shell).map(str::to_owned);
     let first = first.or_else(|| commands(answer, id).into_iter().next());
@@ -47,7 +44,7 @@ pub(crate) fn run(command: &str, dir: &Path, stdin: &str) -> Answer {
 }
 
 /// Runs any other printed command from another folder.
-fn shell(command: &str) {
+pub(super) fn shell(command: &str) {
     let out = Command::new(posix("sh")).args(["-c", command]).current_dir("/").env("PATH", posix_path()).output();
     let out = out.unwrap();
     assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
@@ -63,123 +60,6 @@ fn odd(parent: &Path) -> PathBuf {
 /// Rows of the table, with what ends them.
 fn rules() -> Vec<Value> {
     helper(["rules"]).run().expect(0).data()["rules"].as_array().unwrap().clone()
-}
-
-/// How a row's cure is tried.
-enum Tried {
-    /// A sound deployment is broken like this, the command of `check`'s finding is run, and it is gone.
-    Files(fn(&Path)),
-    /// In a stack on the engine: `engine::advice`.
-    Engine,
-    /// The reason why not here, and where.
-    Elsewhere(&'static str),
-}
-
-/// Certificates of a kind.
-fn certificates(dir: &Path, ca: impl FnOnce(&mut CertificateParams), server: impl FnOnce(&mut CertificateParams)) {
-    by_rcgen(ca, server).put(&dir.join("data"));
-}
-
-fn in_days(days: i64) -> OffsetDateTime {
-    OffsetDateTime::now_utc() + Duration::days(days)
-}
-
-fn replace_line(dir: &Path, key: &str, value: &str) {
-    let file = dir.join(".env");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let lines: Vec<String> =
-        text.lines().map(|l| if l.starts_with(&format!("{key}=")) { value.to_owned() } else { l.to_owned() }).collect();
-    std::fs::write(file, lines.join("\n") + "\n").unwrap();
-}
-
-/// Every row that one command of the helper ends.
-fn tried() -> Vec<(&'static str, Tried)> {
-    use Tried::{Elsewhere, Engine, Files};
-    vec![
-        ("stack-stopped", Engine),
-        ("service-stopped", Engine),
-        ("proxy-netns-orphaned", Engine),
-        ("config-not-applied", Engine),
-        ("token-not-applied", Engine),
-        (
-            "netns-owner-not-running",
-            Elsewhere("engine::engine_routes_list_leaves_cloudflared_in_created_until_restart"),
-        ),
-        ("route-not-configured", Engine),
-        ("image-absent", Engine),
-        ("env-missing", Files(|dir| std::fs::remove_file(dir.join(".env")).unwrap())),
-        (
-            "git-not-ignored",
-            Files(|dir| {
-                shell(&format!(
-                    "cd '{}' && git init -q . && rm .gitignore",
-                    dir.to_str().unwrap().replace('\'', r"'\''")
-                ));
-            }),
-        ),
-        ("compose-var-unset", Engine),
-        ("token-missing", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", ""))),
-        ("token-placeholder", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=PASTE_TUNNEL_TOKEN_HERE"))),
-        ("token-malformed", Files(|dir| replace_line(dir, "TUNNEL_TOKEN", "TUNNEL_TOKEN=eyJub3QiOiJvbmUifQ=="))),
-        ("token-rejected", Elsewhere("engine::engine_edge_that_refuses_the_token: only the edge says it")),
-        ("proxy-cert-missing", Files(|dir| std::fs::remove_file(dir.join("data/tls.crt")).unwrap())),
-        (
-            "proxy-cert-mismatch",
-            Files(|dir| {
-                let parent = folder();
-                let other = of_another_ca(parent.path()).join("data/tls.key");
-                std::fs::copy(other, dir.join("data/tls.key")).unwrap();
-            }),
-        ),
-        (
-            "proxy-cert-order",
-            Files(|dir| {
-                let read = |name: &str| std::fs::read_to_string(dir.join("data").join(name)).unwrap();
-                std::fs::write(dir.join("data/tls.crt"), read("ca.crt") + &read("tls.crt")).unwrap();
-            }),
-        ),
-        (
-            "server-unfit",
-            Elsewhere("a_weak_certificate_is_renewed_and_a_weak_key_made_anew: openssl makes what rcgen cannot"),
-        ),
-        ("tls-bad-cert", Files(|dir| certificates(dir, |_| (), |server| server.subject_alt_names.clear()))),
-        ("tls-expired", Files(|dir| certificates(dir, |_| (), |server| server.not_after = in_days(-1)))),
-        ("tls-expires-soon", Files(|dir| certificates(dir, |_| (), |server| server.not_after = in_days(20)))),
-        (
-            "tls-key-id",
-            Files(|dir| certificates(dir, |_| (), |server| server.use_authority_key_identifier_extension = false)),
-        ),
-        (
-            "tls-unsupported-cert",
-            Files(|dir| {
-                certificates(
-                    dir,
-                    |_| (),
-                    |server| server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
-                );
-            }),
-        ),
-        ("ca-expired", Files(|dir| certificates(dir, |ca| ca.not_after = in_days(-1), |_| ()))),
-        (
-            "ca-expires-soon",
-            Files(|dir| certificates(dir, |ca| ca.not_after = in_days(20), |server| server.not_after = in_days(20))),
-        ),
-        (
-            "ca-name-constraints",
-            Files(|dir| {
-                let permitted = vec![rcgen::GeneralSubtree::DnsName("example.org".into())];
-                let constraints =
-                    rcgen::NameConstraints { permitted_subtrees: permitted, excluded_subtrees: Vec::new() };
-                certificates(dir, |ca| ca.name_constraints = Some(constraints), |_| ());
-            }),
-        ),
-        ("ca-unfit", Files(|dir| certificates(dir, |ca| ca.key_usages = vec![KeyUsagePurpose::CrlSign], |_| ()))),
-        ("compose-privileges", Elsewhere("a_person_runs_the_command_that_allows_privileges: it asks on a terminal")),
-        ("namespace-not-applied", Engine),
-        ("image-not-found", Engine),
-        ("edge-quic-unsupported", Engine),
-        ("edge-mtu", Engine),
-    ]
 }
 
 /// A new row with a command of the helper is tried, or the reason why not is given.

@@ -8,4 +8,5 @@ mod reads;
 mod secrets;
 pub(crate) mod steps;
 mod terminal;
+mod tried;
 mod usage;

@@ -1,6 +1,7 @@
 //! `diagnose` on saved logs: what each of `tests/logs` adds up to, in every format that viewers print.
 
 mod cases;
+mod engine_wordings;
 mod formats;
 mod hostile;
 mod input;

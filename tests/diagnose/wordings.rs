@@ -2,252 +2,12 @@
 
 use serde_json::json;
 
-use super::{diagnose, each};
+use super::{diagnose, each, engine_wordings};
 
 /// Rule, whose line it is (`-` for docker's and Compose's own), the line, and the near miss.
-pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
-    // Docker, Compose and the host.
-    (
-        "engine-apparmor",
-        "-",
-        "Error response from daemon: AppArmor enabled on system but the docker-default profile could not be loaded: running `apparmor_parser` failed",
-        " Security Options: apparmor seccomp",
-    ),
-    (
-        "engine-cgroups",
-        "-",
-        "Error response from daemon: cgroups: cgroup mountpoint does not exist: unknown.",
-        " Cgroup Driver: systemd",
-    ),
-    (
-        "engine-cgroups",
-        "-",
-        "Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: unable to apply cgroup configuration: unable to start unit \"docker-1a.scope\"",
-        " Cgroup Version: 2",
-    ),
-    (
-        "docker-snap",
-        "-",
-        "Error response from daemon: error while creating mount source path '/opt/mcp-tunnel/data': mkdir /opt/mcp-tunnel: read-only file system",
-        " Docker Root Dir: /var/lib/docker",
-    ),
-    ("buildx-missing", "-", "compose build requires buildx 0.17 or later", "  buildx: Docker Buildx (Docker Inc.)"),
-    (
-        "address-pools",
-        "-",
-        "failed to create network mcp-tunnel_default: Error response from daemon: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
-        " Network mcp-tunnel_default  Created",
-    ),
-    (
-        "address-pools",
-        "-",
-        "failed to create network mcp-tunnel_default: Error response from daemon: Pool overlaps with other one on this address space",
-        " Network mcp-tunnel_default  Creating",
-    ),
-    (
-        "iptables-broken",
-        "-",
-        "Error response from daemon: Unable to enable DIRECT ACCESS FILTERING - DROP rule:  (iptables failed: iptables --wait -t raw -A PREROUTING: iptables v1.8.9: can't initialize iptables table `raw': Table does not exist)",
-        "WARNING: bridge-nf-call-iptables is disabled",
-    ),
-    ("engine-seccomp", "mcp-1", "RuntimeError: can't start new thread", "INFO:     can start a new thread"),
-    ("engine-seccomp", "mcp-1", "runtime/cgo: pthread_create failed: Operation not permitted", "runtime/cgo: ready"),
-    (
-        "thread-limit",
-        "mcp-1",
-        "runtime: failed to create new OS thread (have 9 already; errno=11)",
-        "runtime: 9 threads",
-    ),
-    (
-        "rootless-ids",
-        "-",
-        "failed to register layer: ApplyLayer exit status 1 stdout:  stderr: potentially insufficient UIDs or GIDs available in user namespace (requested 0:42 for /etc/shadow): Check /etc/subuid and /etc/subgid: lchown /etc/shadow: invalid argument",
-        "mcp-proxy Pulled",
-    ),
-    (
-        "image-layer",
-        "-",
-        "failed to register layer: Error processing tar file(exit status 1): unexpected EOF",
-        "mcp-proxy Extracting",
-    ),
-    (
-        "disk-full",
-        "-",
-        "Error response from daemon: mkdir /home/me/.local/share/docker/overlay2/1a: disk quota exceeded",
-        " Total Memory: 2GiB",
-    ),
-    (
-        "mount-not-shared",
-        "-",
-        "Error response from daemon: Mounts denied: \nThe path /Volumes/Work/mcp-tunnel/data is not shared from the host and is not known to Docker.",
-        " Volume mcp-tunnel_data  Created",
-    ),
-    (
-        "mount-not-shared",
-        "-",
-        "Error response from daemon: error while creating mount source path '/host_mnt/Users/me/Documents/mcp-tunnel/data': mkdir /host_mnt/Users/me/Documents: operation not permitted",
-        " Volume mcp-tunnel_data  Created",
-    ),
-    (
-        "mount-source",
-        "-",
-        "Error response from daemon: invalid mount config for type \"bind\": bind source path does not exist: /srv/mcp-tunnel/data",
-        " Volume mcp-tunnel_data  Creating",
-    ),
-    (
-        "mount-type-mismatch",
-        "-",
-        "Error response from daemon: OCI runtime create failed: error mounting \"/home/me/mcp-tunnel/config/mcp-proxy.yaml\" to rootfs at \"/etc/mcp-gateway/config.yaml\": not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?",
-        " Container mcp-proxy  Mounted",
-    ),
-    ("wsl-integration", "-", "The command 'docker' could not be found in this WSL 2 distro.", "WSL 2 is the default"),
-    (
-        "credential-helper",
-        "-",
-        "error getting credentials - err: exec: \"docker-credential-desktop\": executable file not found in $PATH, out: ``",
-        "Login Succeeded",
-    ),
-    ("compose-v1", "-", "ERROR: for mcp-proxy  'ContainerConfig'", "Recreating mcp-tunnel_mcp-proxy_1 ... done"),
-    (
-        "compose-v1",
-        "-",
-        "TypeError: kwargs_from_env() got an unexpected keyword argument 'ssl_version'",
-        "docker-compose version 1.29.2, build unknown",
-    ),
-    ("compose-missing", "-", "docker: unknown command: docker compose", "Docker Compose version v2.40.3"),
-    ("compose-missing", "-", "unknown shorthand flag: 'f' in -f", "Usage:  docker [OPTIONS] COMMAND"),
-    (
-        "dependency-failed",
-        "-",
-        "dependency failed to start: container mcp-tunnel-mcp-proxy-1 exited (1)",
-        " Container mcp-tunnel-mcp-proxy-1  Healthy",
-    ),
-    ("env-file-missing", "-", "ERROR: Couldn't find env file: /home/me/mcp-tunnel/cloudflared.env", "env files: 1"),
-    (
-        "compose-variable-missing",
-        "-",
-        "error while interpolating services.mcp.environment.[]: required variable API_KEY is missing a value: set it",
-        "WARN[0000] The \"API_KEY\" variable is not set. Defaulting to a blank string. ",
-    ),
-    (
-        "compose-var-unset",
-        "-",
-        "environment variable \"TUNNEL_TOKEN\" required by secret \"tunnel_token\" is not set",
-        " Secret tunnel_token  Created",
-    ),
-    (
-        "network-alias",
-        "-",
-        "Error response from daemon: network-scoped alias is supported only for containers in user defined networks",
-        " Network bridge  Found",
-    ),
-    (
-        "registry-forbidden",
-        "-",
-        "Error response from daemon: unexpected status code [manifests 2026.3.0]: 403 Forbidden",
-        "cloudflared Pulling",
-    ),
-    (
-        "registry-rate-limit",
-        "-",
-        "Error response from daemon: Head \"https://registry-1.docker.io/v2/cloudflare/cloudflared/manifests/2026.3.0\": unexpected status from HEAD request: 429 Too Many Requests",
-        "cloudflared Pulled",
-    ),
-    (
-        "registry-unreachable",
-        "-",
-        "failed to solve: python:3.13-slim: failed to resolve source metadata for docker.io/library/python:3.13-slim: failed to do request: Head \"https://registry-1.docker.io/v2/library/python/manifests/3.13-slim\": dial tcp: lookup registry-1.docker.io on 127.0.0.53:53: server misbehaving",
-        "#2 [internal] load metadata for docker.io/library/python:3.13-slim",
-    ),
-    (
-        "build-out-of-memory",
-        "-",
-        "#9 [2/3] RUN npm ci\nfailed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: exit code: 137",
-        "#9 DONE 137.0s",
-    ),
-    (
-        "build-dns",
-        "-",
-        "#9 [2/3] RUN apt-get update\n#9 12.3 W: Failed to fetch http://deb.debian.org/debian/dists/trixie/InRelease  Temporary failure resolving 'deb.debian.org'\nfailed to solve: process \"/bin/sh -c apt-get update\" did not complete successfully: exit code: 100",
-        "#9 12.3 Resolving deb.debian.org",
-    ),
-    (
-        "build-tls-inspected",
-        "-",
-        "#9 [2/3] RUN npm ci\n#9 3.1 npm error code SELF_SIGNED_CERT_IN_CHAIN\nfailed to solve: process \"/bin/sh -c npm ci\" did not complete successfully: exit code: 1",
-        "#9 3.1 added 120 packages",
-    ),
-    (
-        "build-packages",
-        "-",
-        "#9 [2/3] RUN pip install mcpx\n#9 4.5 ERROR: No matching distribution found for mcpx\nfailed to solve: process \"/bin/sh -c pip install mcpx\" did not complete successfully: exit code: 1",
-        "#9 4.5 Collecting mcp",
-    ),
-    (
-        "build-failed",
-        "-",
-        "target hello-mcp: failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
-        "#9 DONE 2.0s",
-    ),
-    (
-        "port-privileged",
-        "-",
-        "Error response from daemon: driver failed programming external connectivity on endpoint x: cannot expose privileged port 443",
-        " Container mcp-proxy  Started",
-    ),
-    ("docker-failed", "-", "Error response from daemon: something that no table knows", " Container mcp-proxy  Error"),
-    (
-        "docker-failed",
-        "-",
-        "failed to frobnicate the project: something that no table knows",
-        "to frobnicate the project",
-    ),
-    ("docker-failed", "-", "docker: something that no table knows", "docker is something that every table knows"),
-    ("entrypoint-unusable", "mcp-1", "exec ./run.sh: permission denied", "exec ./run.sh"),
-    (
-        "entrypoint-unusable",
-        "-",
-        "Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"hello-mcp\": executable file not found in $PATH: unknown",
-        " Container hello-mcp  Created",
-    ),
-    (
-        "container-read-only",
-        "mcp-1",
-        "OSError: [Errno 30] Read-only file system: '/app/cache'",
-        "INFO:     cache at /app/cache",
-    ),
-    (
-        "heap-exhausted",
-        "mcp-1",
-        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
-        "heap is at 12 MB",
-    ),
-    ("heap-exhausted", "mcp-1", "java.lang.OutOfMemoryError: Java heap space", "INFO: OutOfMemoryError handling is on"),
-    ("out-of-memory", "mcp-1", "/entrypoint.sh: line 7:    12 Killed                  python server.py", "0 Killed"),
-    (
-        "out-of-memory",
-        "-",
-        "Nov 26 10:00:00 nas kernel: [ 8341.933370] Memory cgroup out of memory: Killed process 20711 (python3) total-vm:912344kB, anon-rss:524100kB",
-        "Nov 26 10:00:00 nas kernel: [ 8341.933370] oom_reaper: reaped process 20711 (python3), now anon-rss:0kB",
-    ),
-    (
-        "container-denied",
-        "-",
-        "Nov 26 10:00:00 vps kernel: [ 8341.933370] audit: type=1400 audit(1795380319.261:215): apparmor=\"DENIED\" operation=\"open\" profile=\"docker-default\" name=\"/proc/sys/kernel/core_pattern\" pid=7790 comm=\"mcp-gateway\" requested_mask=\"w\"",
-        "Nov 26 10:00:00 vps kernel: [ 8341.933370] audit: type=1400 audit(1795380319.261:216): apparmor=\"DENIED\" operation=\"ptrace\" profile=\"docker-default\" pid=7790 comm=\"apps.plugin\" requested_mask=\"trace\"",
-    ),
-    (
-        "container-denied",
-        "-",
-        "type=AVC msg=audit(1795380319.261:360): avc:  denied  { read } for  pid=4546 comm=\"mcp-gateway\" name=\"tls.key\" scontext=system_u:system_r:container_t:s0:c159,c177 tcontext=unconfined_u:object_r:user_home_t:s0 tclass=file",
-        "type=AVC msg=audit(1795380319.261:361): avc:  denied  { quotaget } for  pid=2774 comm=\"dockerd\" scontext=system_u:system_r:container_runtime_t:s0 tcontext=system_u:object_r:fs_t:s0 tclass=filesystem",
-    ),
-    (
-        "docker-daemon-down",
-        "-",
-        "Nov 26 10:00:00 vps dockerd[1201]: unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid character '}' looking for beginning of object key string",
-        "Nov 26 10:00:00 vps systemd[1]: ssh.service: Failed with result 'exit-code'.",
-    ),
+pub(super) type Wording = (&'static str, &'static str, &'static str, &'static str);
+
+const LINES: &[Wording] = &[
     // cloudflared.
     (
         "cloudflared-usage",
@@ -428,6 +188,11 @@ pub(crate) const LINES: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
+/// All lines, those of docker and Compose first.
+pub(crate) fn lines() -> impl Iterator<Item = &'static Wording> {
+    engine_wordings::LINES.iter().chain(LINES)
+}
+
 fn of(service: &str, lines: &str) -> String {
     let front = if service == "-" { String::new() } else { format!("{service}  | ") };
     lines.lines().map(|line| format!("{front}{line}\n")).collect()
@@ -435,7 +200,7 @@ fn of(service: &str, lines: &str) -> String {
 
 #[test]
 fn each_wording_raises_its_rule_and_its_near_miss_does_not() {
-    each(LINES, |(rule, service, line, near)| {
+    each(&lines().collect::<Vec<_>>(), |(rule, service, line, near)| {
         let answer = diagnose(of(service, line));
         let finding = answer.finding(rule);
         assert!(matches!(finding["severity"].as_str(), Some("error" | "warning")), "{line}: {finding:#}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::by_hand::by_hand;
-use crate::support::engine::{CLOUDFLARED, PROXY, Removed, Stack, docker_says, engine, ready, services, unique, until};
+use crate::support::engine::{CLOUDFLARED, PROXY, Removed, Stack, docker_says, engine, services, unique, until};
 use crate::support::{Answer, chmod, deployment, folder, helper, script, token};
 
 /// Only what a test of its own is about: the stand-ins have no digest, and a person's directory is as it is.

@@ -3,7 +3,6 @@
 //! `MCP_TUNNELS_HEAL_ROUNDS=50 cargo test --test integration engine::heal:: -- --nocapture` (`benches/heal.sh`) prints how long
 //! every recovery took.
 
-use std::io::{Read, Write};
 use std::process::Output;
 use std::time::{Duration, Instant};
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use super::heal::{is_callable, reaches, stack};
-use crate::support::engine::{Removed, bridge, docker, docker_says, engine, services, unique};
+use crate::support::engine::{Removed, bridge, docker_says, engine, services, unique};
 
 /// Answers one request on an address of this host.
 fn process_of_this_host(address: &str) -> u16 {

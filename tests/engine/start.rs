@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{chmod, container, quickstart, route, seconds};
-use crate::support::engine::{PROXY, Removed, Stack, docker_says, engine, images, ready, services, unique, until};
+use crate::support::engine::{PROXY, Removed, Stack, docker_says, engine, images, ready, unique, until};
 use crate::support::{folder, helper, snapshot, token};
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::network::{call, grave, outcome};
 use crate::support::edge::{REGIONS, SRV, World, python};
-use crate::support::{Answer, folder, helper, script};
+use crate::support::{Answer, folder, script};
 
 /// A namespace of its own with the addresses of the real edge on loopback and nothing beside: names, ports and trust are
 /// those of every user, and packets are dropped by the kernel's own filter.

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::host::{Rig, tool};
 use crate::support::edge::fake_docker;
-use crate::support::engine::engine;
 use crate::support::{chmod, posix, script};
 
 #[test]

@@ -14,9 +14,7 @@ use super::odd_files::all_commands_beside;
 mod nasty;
 
 use self::nasty::nasty;
-use crate::support::{
-    Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, sha256, skip, snapshot, token, which,
-};
+use crate::support::{Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, skip, snapshot, token, which};
 
 /// One call of every command that touches the directory and needs no engine.
 pub(super) fn calls(dir: &Path) -> Vec<(&'static str, Call)> {

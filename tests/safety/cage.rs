@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use aho_corasick::AhoCorasick;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::canaries::project;
 use crate::support::{deployment, edit, folder, plain, script, token};
 
 /// A piece of a random secret of this length gives it away.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::cage::{Cage, PHRASES, holds_none, secret, url};
+use super::cage::{Cage, PHRASES, holds_none, secret};
 use crate::support::{chmod, deployment, edit, folder, plain, posix, posix_path, token};
 
 /// Every command that reads the files, or asks docker.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::docker_faults::{HEALTHY, Rig};
-use crate::support::{folder, helper, script, token};
+use crate::support::{helper, script, token};
 
 /// Every call of docker: its arguments, folder and environment.
 pub(super) fn calls(log: &Path) -> Vec<Value> {

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::docker_calls::calls;
 use crate::support::{Answer, Call, deployment, folder, helper, script, token};
 
 /// A deployment, and a folder with the only programs that the helper can find.

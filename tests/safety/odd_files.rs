@@ -1,14 +1,13 @@
 //! Links, pipes, folders and odd files in the place of a file of the deployment.
 
-use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::bad_input::{calls, files};
+use crate::support::{DOMAIN, deployment, folder, helper, posix, sha256, snapshot, token};
 
 /// Everything that some command reads or writes.
 const FILES: [&str; 12] = [

@@ -10,7 +10,7 @@ pub(crate) fn docker<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Out
     command(args).output().unwrap()
 }
 
-fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
+pub(super) fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
     let mut command = Command::new("timeout");
     command.args(["120", "docker"]).args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {

@@ -1,15 +1,15 @@
 //! Stacks on a real Docker engine: made by the helper, looked into with docker, and always torn down.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::docker::clean_up_at_the_end;
 pub(crate) use super::docker::{Removed, docker, docker_says};
+use super::docker::{clean_up_at_the_end, command};
 use super::{Answer, Call, folder, helper, skip, token};
 
 /// Plays Anthropic's proxy.
