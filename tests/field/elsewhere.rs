@@ -106,7 +106,7 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
     by(
         "tests/certs/half_finished.rs",
         "every_half_finished_state_is_completed_or_named_and_nothing_is_replaced",
-        "what_is_issued_has_the_profile_of_the_documentation",
+        "tests/certs/issue.rs::what_is_issued_has_the_profile_of_the_documentation",
         &["ca-key-needed"],
     ),
     by("tests/certs/issue.rs", "a_server_certificate_ends_no_later_than_its_ca", "", &["ca-ends-first"]),
@@ -183,9 +183,9 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         &["env-encoding"],
     ),
     by(
-        "tests/contract/advice.rs",
-        "the_command_that_a_finding_names_cures_it",
-        "",
+        "tests/contract/tried.rs",
+        "tried",
+        "tests/contract/advice.rs::the_command_that_a_finding_names_cures_it",
         &[
             "stack-stopped",
             "image-absent",
@@ -241,11 +241,11 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "engine_both_conversations_from_nothing_to_torn_down",
         &["foreign-deployment"],
     ),
-    by("tests/preflight/engine.rs", "podman_is_named", "a_sound_machine", &["podman-engine"]),
+    by("tests/preflight/engine.rs", "podman_is_named", "tests/preflight/host.rs::a_sound_machine", &["podman-engine"]),
     by(
         "tests/preflight/engine.rs",
         "an_engine_that_is_elsewhere_or_of_another_kind",
-        "a_sound_machine",
+        "tests/preflight/host.rs::a_sound_machine",
         &["engine-remote", "user-namespace"],
     ),
     by("tests/preflight/host.rs", "a_disk_that_is_full_or_read_only", "a_sound_machine", &["disk-low"]),
@@ -275,7 +275,12 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "everything_answers",
         &["clock-wrong"],
     ),
-    by("tests/preflight/dropped.rs", "a_host_without_any_way_out", "everything_answers", &["network-down"]),
+    by(
+        "tests/preflight/dropped.rs",
+        "a_host_without_any_way_out",
+        "tests/preflight/network.rs::everything_answers",
+        &["network-down"],
+    ),
     by("tests/preflight/network.rs", "a_captive_portal_explains_the_rest", "everything_answers", &["captive-portal"]),
     by("tests/preflight/network.rs", "an_inspecting_proxy_is_named", "everything_answers", &["tls-inspected"]),
     by(

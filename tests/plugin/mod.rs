@@ -4,6 +4,7 @@ mod claude;
 mod conversation;
 mod endings;
 mod guard;
+mod guard_passes;
 mod manifests;
 mod prompts;
 
