@@ -293,11 +293,17 @@ fn announces(bare: &str) -> bool {
     }
     let named = bare.trim_end_matches([':', '{', '=', ' ']);
     let name = name_before(named.trim_end_matches(QUOTES));
-    let is_auth = name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case("auth");
-    if is_secret(name) && !is_auth && (named.len() < bare.len() || name.len() == bare.len()) {
+    let lower = name.to_ascii_lowercase();
+    let is_called = is_secret(name) && !lower.ends_with("auth") || lower.ends_with("tokens");
+    if is_called && (named.len() < bare.len() || name.len() == bare.len()) {
         return true;
     }
-    bare.ends_with(':') && named.contains(' ') && bare.split(|c| !is_letter(c)).any(is_secret)
+    // `- name: DB_PASSWORD`.
+    let is_name = |(label, (start, end)): (&str, Range)| {
+        ["name", "key", "variable"].iter().any(|one| one.eq_ignore_ascii_case(label)) && is_secret(&bare[start..end])
+    };
+    setting(bare).is_some_and(is_name)
+        || bare.ends_with(':') && named.contains(' ') && bare.split(|c| !is_letter(c)).any(is_secret)
 }
 
 #[cfg(test)]
@@ -316,6 +322,11 @@ mod tests {
             "  \"--token\",\n  \"s3cr3t\"",
             "  [\"password\"]=>\n  string(20) \"s3cr3t\"",
             "password: Some(\n    \"s3cr3t\",\n),",
+            "- name: DB_PASSWORD\n  value: \"s3cr3t\"",
+            "variable \"db_password\" {\n  default = \"s3cr3t\"\n}",
+            "Use the following password:\n\n  a1s3cr3t\n",
+            "kind: Secret\nstringData:\n  a: s3cr3t",
+            "AUTH LOGIN\n334 VXNlcm5hbWU6\ns3cr3tYW",
             "Content-Disposition: form-data; name=\"password\"\n\ns3cr3t\n--b",
         ] {
             let mut lines = Lines::default();

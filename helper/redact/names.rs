@@ -120,7 +120,12 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let is_ldif = sign == ":" && rest.starts_with(':') && rest[1..].starts_with(is_blank);
         // `HostAuthorization::Default`.
         let path = rest.strip_prefix(':').filter(|_| sign == ":" && !is_ldif).map(|rest| &rest[..name_length(rest)]);
-        let is_path = path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
+        let is_member = quoted
+            && ["protected]", "private]"]
+                .iter()
+                .any(|kind| rest.split(' ').next().is_some_and(|word| word.contains(kind)));
+        let is_unequal = text[..at].ends_with('!') && !rest.trim_start_matches(is_blank).starts_with(['"', '\'']);
+        let is_path = is_member || is_unequal || path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
         // `volume "token" : secret "x" not found`.
         if is_path || quoted && text[..at].ends_with(is_blank) && is_spoken(rest) {
             continue;
@@ -163,7 +168,15 @@ fn is_word(c: char) -> bool {
 
 /// What stands in front of a sign, up to its name, and whether the name is in quotes.
 fn named_before(text: &str) -> (&str, bool) {
+    // `["name":protected]=>` of PHP.
     let before = text.trim_end_matches(is_blank);
+    let member = ["protected]", "private]"].iter().find_map(|kind| before.strip_suffix(kind));
+    let member = member.and_then(|member| member.rsplit_once("[\"")).and_then(|(_, member)| member.find('"'));
+    if let Some((front, _)) = member.and_then(|_| before.rsplit_once("[\"")) {
+        let name = name_length(&before[front.len() + 2..]);
+        return (&before[..front.len() + 2 + name], true);
+    }
+    let before = before.trim_end_matches('!').trim_end_matches(is_blank);
     // `password .....: X`.
     let dots = before.trim_end_matches('.').trim_end_matches(is_blank);
     let before = if dots.len() + 3 <= before.len() { dots } else { before };

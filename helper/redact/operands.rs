@@ -55,7 +55,7 @@ const OPERANDS: [(&[&str], usize, bool); 12] = [
     (&["service", "install"], 0, false),
 ];
 /// Calls, and which of their arguments is the password.
-const CALLS: [(&str, usize); 12] = [
+const CALLS: [(&str, usize); 16] = [
     ("PDO->__construct(", 2),
     ("PDO(", 2),
     ("mysqli->__construct(", 2),
@@ -68,6 +68,10 @@ const CALLS: [(&str, usize); 12] = [
     ("login(", 1),
     ("authenticate(", 1),
     ("password_verify(", 0),
+    ("auth=(", 1),
+    ("BasicAuth(", 1),
+    ("basic_auth(", 1),
+    ("PasswordAuthentication(", 1),
 ];
 
 /// The secrets.
@@ -335,6 +339,7 @@ mod tests {
             "#0 /app/db.php(12): PDO->__construct('mysql:host=x', 'root', 's3cr3t')",
             "mysqli_connect('db', 'app', 's3cr3t', 'x')",
             "login('bob', 's3cr3t') failed",
+            "requests.get(url, auth=('u', 's3cr3t'))",
             "cargo login s3cr3t",
             "fly secrets set FOO=s3cr3t",
             "kubectl create secret generic db --from-literal=url=s3cr3t",

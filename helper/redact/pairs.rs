@@ -69,11 +69,12 @@ fn in_records(text: &str) -> Vec<Range> {
         let line = if is_element { line.split('<').next().unwrap_or_default() } else { line };
         let found = |name: Range| value(line, sign + 1, &Behind::pair(&text[name.0..name.1]), &[]);
         let beside = beside(text, at).and_then(found);
-        let range = beside.or_else(|| before.and_then(found)).or_else(|| {
-            let after = names.get(next).copied()?;
-            let range = found(after)?;
-            is_one_record(text, range.1, after.0).then_some(range)
-        });
+        let range =
+            beside.or_else(|| before.and_then(found)).or_else(|| around(text, at).and_then(found)).or_else(|| {
+                let after = names.get(next).copied()?;
+                let range = found(after)?;
+                is_one_record(text, range.1, after.0).then_some(range)
+            });
         ranges.extend(range);
     }
     ranges
@@ -94,6 +95,17 @@ fn beside(text: &str, at: usize) -> Option<Range> {
     let named = text[..at].trim_end_matches(is_between);
     let name = name_before(named);
     (named.len() < at && is_secret(name)).then(|| (named.len() - name.len(), named.len()))
+}
+
+/// The name of the object that a place is in: `"db_password":{"type":"string","value":…}`.
+fn around(text: &str, at: usize) -> Option<Range> {
+    let front = tail(&text[..at], APART);
+    let open = front.rfind('{').filter(|open| !front[*open..].contains('}'))?;
+    let named =
+        front[..open].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ':' | '=')).trim_end_matches(QUOTES);
+    let name = name_before(named);
+    let end = at - front.len() + named.len();
+    is_secret(name).then(|| (end - name.len(), end))
 }
 
 /// Names of secrets that are themselves values, `name="ApiKey"`, `Name:API_KEY`, in order.
@@ -153,6 +165,7 @@ mod tests {
             "- value: s3cr3t\n  name: DB_PASSWORD",
             "- name: DB_PASSWORD\n  value: s3cr3t",
             "DB_PASSWORD, value: s3cr3t",
+            "{\"db_password\":{\"sensitive\":true,\"value\":\"s3cr3t\"}}",
         ] {
             assert!(!evidence(said).contains("s3cr3t"), "{said}: {}", evidence(said));
         }

@@ -224,7 +224,13 @@ fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
         if let Some((value, length)) = quoted(rest) {
             let start = text.len() - value.len();
             let goes = counts(&value[..length]) || is_quoted(&value[..length], name);
-            return (introduced && goes).then_some((start, start + length));
+            // `passphrase for key '/root/x': X`.
+            let next = value.get(length + 1..).and_then(|next| next.strip_prefix(": "));
+            let Some(next) = next.filter(|_| !introduced) else {
+                return (introduced && goes).then_some((start, start + length));
+            };
+            (rest, introduced) = (next.trim_start_matches(is_blank), true);
+            continue;
         }
         let read = head(rest, LONGEST);
         let raw = &read[..read.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(read.len())];
