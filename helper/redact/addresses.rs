@@ -1,6 +1,6 @@
 //! E-mail addresses, and logins in URLs.
 
-use super::text::{Range, tail};
+use super::text::{Range, behind_last, tail};
 
 /// No login without a scheme is longer, in bytes.
 const LOGIN: usize = 300;
@@ -57,7 +57,7 @@ fn bare_logins(text: &str) -> Vec<Range> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '=' | '(' | ',' | '[' | '{');
     for (at, _) in text.match_indices('@') {
         let front = tail(&text[..at], LOGIN);
-        let word = &front[front.rfind(is_end).map_or(0, |end| end + 1)..];
+        let word = behind_last(front, is_end);
         let host = text[at + 1..].trim_start_matches('/');
         let end = host.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c))).unwrap_or(host.len());
         let has_port =

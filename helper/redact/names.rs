@@ -110,7 +110,7 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         }
         let (named, quoted) = named_before(&text[..at]);
         let (front, name) = last_name(named);
-        let is_message = front.ends_with("${") && text[at + 1..].starts_with('?');
+        let is_message = front.ends_with("${") && text[at + sign.len()..].starts_with('?');
         let weak = weak(&name).filter(|_| !is_secret(&name));
         if is_message || weak.is_none() && !is_secret(&name) && !is_foreign_secret(named) {
             continue;

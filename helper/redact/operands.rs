@@ -4,7 +4,7 @@
 use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
 use super::said::{is_made, is_sentence};
-use super::text::{REDACTED, Range, tail};
+use super::text::{REDACTED, Range, behind_last, tail};
 use super::values::is_reference;
 use super::words::is_secret;
 
@@ -112,8 +112,8 @@ fn piped(text: &str, from: usize) -> Vec<Range> {
         let start = echo.and_then(|echo| {
             let value = said.trim_end_matches(QUOTES);
             let quote = said[value.len()..].chars().next();
-            let begins = quote.map_or_else(|| value.rfind(is_blank), |quote| value.rfind(quote));
-            begins.map(|at| at + 1).filter(|at| *at >= echo)
+            let word = behind_last(value, |c| quote.map_or_else(|| is_blank(c), |quote| c == quote));
+            Some(value.len() - word.len()).filter(|at| *at >= echo)
         });
         ranges.extend(start.and_then(|start| one(&text[..from + said.len()], from + start)));
     }

@@ -4,7 +4,7 @@
 use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
 use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name, is_sentence};
-use super::text::{REDACTED, Range, head, tail};
+use super::text::{REDACTED, Range, behind_last, head, tail};
 use super::values::is_reference;
 use super::words::is_secret;
 
@@ -290,7 +290,7 @@ fn before(text: &str) -> Vec<Range> {
             let value = front.trim_end_matches(QUOTES);
             let quote = front[value.len()..].chars().next();
             let begins = |c: char| quote.map_or_else(|| is_blank(c), |quote| c == quote);
-            let word = &value[value.rfind(begins).map_or(0, |at| at + 1)..];
+            let word = behind_last(value, begins);
             let least = if quote.is_some() { 8 } else { 16 };
             if is_drawn(word, least) {
                 let end = at - (front.len() - value.len());

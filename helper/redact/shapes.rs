@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::text::{Range, continued};
+use super::text::{Range, behind_last, continued, tail};
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";
@@ -46,15 +46,10 @@ fn hashes(text: &str) -> Vec<Range> {
         let scheme = HASHES.iter().find(|scheme| rest.starts_with(**scheme));
         let behind = scheme.map_or(at + 1, |scheme| at + scheme.len());
         let run = text.as_bytes()[behind..].iter().take_while(|b| is_part(**b)).count();
-        let front = &text[..at];
-        let named = scheme.is_some()
-            || rest.starts_with('$')
-                && NAMED_HASHES.iter().any(|kind| {
-                    let start = front
-                        .rfind(|c: char| !(c.is_ascii_alphanumeric() || "_-:".contains(c)))
-                        .map_or(0, |end| end + 1);
-                    front.get(start..).is_some_and(|name| name.starts_with(kind))
-                });
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-:".contains(c);
+        let front = behind_last(tail(&text[..at], 100), |c| !is_name(c));
+        let named =
+            scheme.is_some() || rest.starts_with('$') && NAMED_HASHES.iter().any(|kind| front.starts_with(kind));
         if named && run >= 20 {
             ranges.push((behind, behind + run));
         }

@@ -43,6 +43,11 @@ pub(super) fn continued(before: &str) -> &str {
     if ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape)) { "" } else { before }
 }
 
+/// What follows the last character of some kind.
+pub(super) fn behind_last(text: &str, ends: impl Fn(char) -> bool) -> &str {
+    text.char_indices().rev().find(|(_, c)| ends(*c)).map_or(text, |(at, c)| &text[at + c.len_utf8()..])
+}
+
 /// At most so many bytes from the beginning, whole characters only.
 pub(crate) fn head(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
