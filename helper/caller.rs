@@ -35,13 +35,10 @@ pub(crate) struct Caller {
 /// A terminal that can be drawn on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Screen {
-    /// Columns.
     pub(crate) width: usize,
-    /// Whether it shows colours.
     pub(crate) colour: bool,
 }
 
-/// What the services of a deployment are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Services {
     /// The proxy: the service that cloudflared's `network_mode` points to.

@@ -2,7 +2,6 @@
 
 use crate::answer::{Finding, Severity, Skipped};
 
-/// What a check says.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Looked, and found nothing wrong.
@@ -48,11 +47,9 @@ impl From<Vec<Finding>> for Outcome {
 pub(crate) struct Check<F> {
     /// Its name; it is in `skipped` when the check could not tell.
     pub(crate) id: &'static str,
-    /// What it looks at.
     pub(crate) test: fn(&F) -> Outcome,
 }
 
-/// What the checks found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) findings: Vec<Finding>,
@@ -74,7 +71,6 @@ impl Verdict {
         }
     }
 
-    /// Takes what one check says.
     fn take(&mut self, id: &'static str, outcome: Outcome) {
         match outcome {
             Outcome::Pass => self.passed.push(id),
@@ -88,7 +84,6 @@ impl Verdict {
     }
 }
 
-/// Asks every check.
 pub(crate) fn run<F>(checks: &[Check<F>], facts: &F) -> Verdict {
     let mut verdict = Verdict::default();
     verdict.ask(checks, facts);

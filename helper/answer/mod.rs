@@ -65,7 +65,6 @@ impl Next {
         Self { who: Who::Person, what: what.into(), command: None }
     }
 
-    /// A step that a helper command does.
     pub(crate) fn helper(what: impl Into<String>, command: String) -> Self {
         Self { who: Who::Helper, what: what.into(), command: Some(command) }
     }
@@ -90,7 +89,6 @@ pub(crate) struct Report<D> {
     pub(crate) summary: String,
     /// The command's own facts.
     pub(crate) data: D,
-    /// What is wrong.
     pub(crate) findings: Vec<Finding>,
     /// What could not be looked at.
     pub(crate) skipped: Vec<Skipped>,
@@ -260,7 +258,6 @@ fn limit(findings: &mut Vec<Finding>, skipped: &mut Vec<Skipped>) {
     }
 }
 
-/// The envelope of an error.
 pub(crate) fn failure(command: &str, error: &Error) -> Failure {
     let hint = match error {
         Error::Usage(_) if !command.is_empty() => {

@@ -12,10 +12,8 @@ use super::x509::{Details, Signature};
 use crate::deployment::Domain;
 use crate::rules::RuleId;
 
-/// What the certificates have to serve.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose<'a> {
-    /// The tunnel's domain.
     pub(crate) domain: &'a Domain,
     /// Names of the configured routes.
     pub(crate) routes: &'a [String],
@@ -26,7 +24,6 @@ pub(crate) struct Purpose<'a> {
 /// Everything that the tests of the requirements read.
 #[derive(Debug)]
 pub(crate) struct CertFacts {
-    /// The four files.
     pub(crate) files: Files,
     /// The server's certificate where it is not the first in `tls.crt`: the one that `tls.key` belongs to.
     misplaced: Option<Details>,
@@ -34,11 +31,9 @@ pub(crate) struct CertFacts {
     pub(crate) server_signature: Option<Signature>,
     /// The CA certificate's signature under its own key, if it names itself as issuer.
     pub(crate) ca_self_signature: Option<Signature>,
-    /// The tunnel's domain.
     pub(crate) domain: Domain,
     /// Names of the configured routes.
     pub(crate) routes: Vec<String>,
-    /// The time at which the certificates are judged.
     pub(crate) now: OffsetDateTime,
     /// Days for which they must still be valid.
     pub(crate) fail_within_days: u32,
@@ -126,9 +121,7 @@ pub(crate) enum Optional {
 pub(crate) struct Requirement {
     /// Stable, kebab-case.
     pub(crate) id: &'static str,
-    /// What it is about.
     pub(crate) of: Of,
-    /// The requirement in words.
     pub(crate) requirement: &'static str,
     /// The finding that a failure raises.
     pub(crate) rule: RuleId,
@@ -199,7 +192,6 @@ impl Requirement {
     }
 }
 
-/// The outcome of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tested {
     /// Met; what was found.
@@ -255,7 +247,6 @@ impl Tested {
 #[derive(Clone)]
 pub(crate) struct Checked {
     pub(crate) of: &'static Requirement,
-    /// The outcome.
     pub(crate) verdict: Tested,
 }
 

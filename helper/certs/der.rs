@@ -36,7 +36,6 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// Whether everything was read.
     pub(super) fn at_end(&self) -> bool {
         self.0.is_empty()
     }

@@ -38,7 +38,6 @@ impl<T> File<T> {
         }
     }
 
-    /// Whether the file is missing.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -46,10 +45,6 @@ impl<T> File<T> {
 
 /// What can be read from a file of `data/`.
 pub(crate) trait Content: Sized {
-    /// Parses the bytes of a file.
-    ///
-    /// # Errors
-    /// What the file is instead.
     fn parse(bytes: &[u8]) -> Result<Self, PemFault>;
 }
 
@@ -77,7 +72,6 @@ pub(crate) struct CertificateFile {
     pub(crate) others: Vec<Vec<u8>>,
     /// Number of private key blocks.
     pub(crate) private_keys: usize,
-    /// Size of the file in bytes.
     pub(crate) size: usize,
     /// Bytes outside the certificate and private key blocks, white space not counted.
     pub(crate) other_text: usize,
@@ -196,7 +190,6 @@ impl Files {
         Self::read_with(deployment, CaFiles::CURRENT)
     }
 
-    /// Reads the server's files and those of one of the CAs.
     pub(crate) fn read_with(deployment: &Deployment, ca: CaFiles) -> Self {
         Self {
             ca: File::read(deployment, ca.certificate),

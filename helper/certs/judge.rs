@@ -13,7 +13,6 @@ use crate::hash::hex;
 /// Why Go finds no block in a file in which we find one.
 pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
 
-/// Whether the file exists.
 pub(super) fn present<T>(file: &File<T>) -> Tested {
     match file {
         File::Absent => Tested::fail("it does not exist"),
@@ -297,7 +296,6 @@ fn covers(name: &str, host: &str) -> bool {
     }
 }
 
-/// What the certificate is for instead.
 fn names(c: &Details) -> String {
     match &c.dns_names {
         Extension::Absent => {
@@ -321,7 +319,6 @@ pub(super) fn shown(name: &str) -> String {
     if name.is_empty() { "an empty name".into() } else { format!("`{name}`") }
 }
 
-/// A date and time in words.
 fn moment(time: OffsetDateTime) -> String {
     format!("{} {:02}:{:02}:{:02} UTC", time.date(), time.hour(), time.minute(), time.second())
 }

@@ -109,7 +109,6 @@ pub(crate) struct Judged {
     pub(crate) skipped: Vec<Skipped>,
     /// How many requirements are met.
     pub(crate) met: usize,
-    /// Every requirement.
     pub(crate) rows: Vec<Checked>,
     pub(crate) facts: CertFacts,
 }
@@ -251,7 +250,6 @@ fn findings(rows: &[Checked], facts: &CertFacts) -> Vec<Finding> {
     found
 }
 
-/// Whether the certificate of a row is in date now.
 fn is_in_date(row: &Checked, facts: &CertFacts) -> bool {
     let details = match row.of.of {
         Of::Ca => facts.ca(),

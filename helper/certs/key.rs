@@ -174,9 +174,6 @@ impl fmt::Debug for Key {
 impl Key {
     /// Reads the first private key of a key file, as Go's `tls.X509KeyPair` does: other blocks, like openssl's
     /// `EC PARAMETERS`, are skipped.
-    ///
-    /// # Errors
-    /// What the file is instead.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
         let blocks = pem::blocks(bytes)?;
         let Some(block) = blocks.iter().find(|b| b.label.is_private_key()) else {

@@ -48,7 +48,6 @@ impl Lives {
     }
 }
 
-/// What issuing did.
 #[derive(Debug)]
 pub(crate) struct Issued {
     /// The files that exist now.
@@ -63,7 +62,6 @@ impl From<IssueError> for Error {
     }
 }
 
-/// What must be made.
 enum IssuePlan {
     /// Nothing is missing, or the present findings say why nothing can be made.
     Nothing,

@@ -10,7 +10,6 @@ use super::pem::PemFault;
 use crate::answer::{Error, Finding, Severity, count};
 use crate::rules::{self, Cure, RuleId};
 
-/// What a renewal is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish {
     /// Renew regardless of the days left.
@@ -32,7 +31,6 @@ pub(crate) enum Decision {
     Blocked {
         /// Why it is due.
         reason: String,
-        /// What prevents it.
         by: Finding,
     },
     Renew {
@@ -162,9 +160,6 @@ pub(crate) struct Renewed {
 }
 
 /// Issues a certificate and judges it together with the existing files. Nothing is written.
-///
-/// # Errors
-/// As [`sign`].
 pub(crate) fn renew(files: Files, ca: CaFiles, purpose: Purpose<'_>, days: u32) -> Result<Renewed, Error> {
     let made = sign(&files, ca, purpose, days)?;
     let server = File::parse(made.certificate.as_bytes());

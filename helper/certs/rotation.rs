@@ -92,7 +92,6 @@ pub(crate) enum BackTo {
     Idle,
 }
 
-/// Whether a step was made.
 #[derive(Debug)]
 pub(crate) enum StepOutcome {
     /// What was done, in words.
@@ -104,13 +103,9 @@ pub(crate) enum StepOutcome {
 /// A change of the CA. The caller holds the directory's lock.
 #[derive(Debug)]
 pub(crate) struct Rotation<'a> {
-    /// The directory.
     pub(crate) deployment: &'a Deployment,
-    /// What the certificates have to serve.
     pub(crate) purpose: Purpose<'a>,
-    /// Lives of what is issued.
     pub(crate) lives: Lives,
-    /// Paths of what was set aside.
     pub(crate) set_aside: Vec<String>,
 }
 
@@ -160,9 +155,6 @@ impl Rotation<'_> {
     }
 
     /// Lets the new CA sign the server certificate.
-    ///
-    /// # Errors
-    /// As [`Self::begin`].
     pub(crate) fn switch(&self) -> Result<StepOutcome, Error> {
         let stage = Stage::of(self.deployment)?;
         match stage {
@@ -213,9 +205,6 @@ impl Rotation<'_> {
     }
 
     /// Sets the old CA aside.
-    ///
-    /// # Errors
-    /// As [`Self::begin`].
     pub(crate) fn finish(&mut self) -> Result<StepOutcome, Error> {
         match Stage::of(self.deployment)? {
             Stage::Idle => return Ok(StepOutcome::Done("there is nothing to finish")),
@@ -239,9 +228,6 @@ impl Rotation<'_> {
     }
 
     /// Takes the last step back, or all of them.
-    ///
-    /// # Errors
-    /// As [`Self::begin`].
     pub(crate) fn back(&mut self, to: Option<BackTo>) -> Result<StepOutcome, Error> {
         match Stage::of(self.deployment)? {
             Stage::Idle => {

@@ -121,20 +121,16 @@ fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<(&'static str, bool)> {
     .map(|(_, name, length)| (name, salt == length))
 }
 
-/// What one certificate says.
 #[derive(Clone, Debug)]
 pub(crate) struct Details {
-    /// The whole certificate.
     pub(crate) der: Vec<u8>,
     /// The subject for people; empty if the certificate has none.
     pub(crate) subject: String,
-    /// The issuer for people.
     pub(crate) issuer: String,
     /// The subject's DER, to be compared and copied byte for byte.
     pub(crate) subject_der: Vec<u8>,
     pub(crate) issuer_der: Vec<u8>,
     pub(crate) key: KeyKind,
-    /// The bits of that key.
     pub(crate) public_key: Vec<u8>,
     /// Its whole `SubjectPublicKeyInfo`.
     pub(crate) spki_der: Vec<u8>,
@@ -145,7 +141,6 @@ pub(crate) struct Details {
     pub(crate) signature: SignatureAlgorithm,
     /// `CA:TRUE` or `CA:FALSE`.
     pub(crate) basic_constraints: Extension<bool>,
-    /// The certificate's own key identifier.
     pub(crate) subject_key_id: Extension<Vec<u8>>,
     /// The key identifier of the issuer; `None` inside if only issuer and serial number are given.
     pub(crate) authority_key_id: Extension<Option<Vec<u8>>>,

@@ -12,7 +12,6 @@ use serde_json::Value;
 use crate::answer::Error;
 use crate::answer::request::Flag;
 
-/// A field of a request.
 #[derive(Debug)]
 pub(crate) struct Field {
     name: String,
@@ -22,7 +21,6 @@ pub(crate) struct Field {
     nullable: bool,
 }
 
-/// What a field takes.
 #[derive(Debug, PartialEq)]
 enum FieldKind {
     Switch,
@@ -141,7 +139,6 @@ impl Field {
         if prefix.is_empty() { own } else { format!("{prefix}-{own}") }
     }
 
-    /// Whether its flag takes the routes of the proxy.
     pub(crate) fn takes_routes(&self) -> bool {
         matches!(self.kind, FieldKind::Map(..)) && self.name == "routes"
     }
@@ -155,7 +152,6 @@ impl Field {
         }
     }
 
-    /// Adds the flags of this field.
     pub(crate) fn args(&self, prefix: &str, into: &mut Vec<Arg>) {
         let flag = self.flag(prefix);
         if let FieldKind::Object(fields) = &self.kind {
@@ -260,7 +256,6 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// One value as JSON text.
 fn value(kind: &FieldKind, text: &str, nullable: bool, flag: &str) -> Result<String, Error> {
     match kind {
         _ if text.is_empty() && nullable => Ok("null".into()),

@@ -21,7 +21,6 @@ use output::{Form, Streams};
 pub(crate) struct Printed {
     /// Help, version or the answer.
     pub(crate) text: String,
-    /// Exit code.
     pub(crate) code: u8,
 }
 

@@ -22,7 +22,6 @@ pub(crate) enum Form {
     Text,
 }
 
-/// The streams of the process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Streams {
     /// Whether standard output and standard error are terminals.

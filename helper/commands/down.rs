@@ -32,9 +32,6 @@ pub(crate) struct DownData {
 }
 
 /// The command: stops the stack as long as its project name is known.
-///
-/// # Errors
-/// As [`up`].
 pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Report<DownData>, Error> {
     deployment.require_begun()?;
     let lock = deployment.lock()?;

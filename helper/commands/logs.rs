@@ -60,13 +60,7 @@ pub(crate) fn run(
             return Ok(report);
         }
     };
-    if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
-        let names: Vec<String> = stack.declared.found.service_names().into_iter().collect();
-        return Err(Error::request(
-            format!("`services` names `{unknown}`, which is not a service of this deployment"),
-            format!("its services are {}", names.join(", ")),
-        ));
-    }
+    stack.declared.require(request.services.iter().flatten())?;
     let is_asked = |name: &str| request.services.as_ref().is_none_or(|names| names.contains(name));
     let containers = stack.containers()?;
     let sources: Vec<(String, String)> = containers

@@ -44,14 +44,11 @@ pub(crate) fn request_of<R: JsonSchema>() -> Schema {
     schema::<R>(false)
 }
 
-/// JSON Schema of the answer that has these data.
 pub(crate) fn answer_of<D: JsonSchema>() -> Schema {
     schema::<Answer<D>>(true)
 }
 
-/// A command of the command line.
 pub(crate) struct Entry {
-    /// The command and its verb.
     pub(crate) words: &'static str,
     pub(crate) about: &'static str,
     pub(crate) request: fn() -> Schema,

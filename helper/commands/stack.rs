@@ -208,13 +208,7 @@ pub(crate) fn restart(
             return Ok(refused(refusal, what, Command::Restart, deployment, caller));
         }
     };
-    if let Some(unknown) = request.services.iter().flatten().find(|name| !stack.declared.has(name)) {
-        let names: Vec<String> = stack.declared.found.service_names().into_iter().collect();
-        return Err(Error::request(
-            format!("`services` names `{unknown}`, which is not a service of this deployment"),
-            format!("its services are {}", names.join(", ")),
-        ));
-    }
+    stack.declared.require(request.services.iter().flatten())?;
     labels::refresh_labels(deployment, &stack.declared.found)?;
     let mut acts = Acts::new(&stack, lock);
     acts.restart(request.services.as_ref())?;
@@ -222,9 +216,6 @@ pub(crate) fn restart(
 }
 
 /// The command `status`.
-///
-/// # Errors
-/// As [`up`].
 pub(crate) fn status(
     deployment: &Deployment,
     request: StatusRequest,

@@ -53,9 +53,6 @@ impl Asked {
 }
 
 /// Shows the state until the terminal is closed or the command interrupted. Returns the last picture.
-///
-/// # Errors
-/// `io` and `tool` from docker.
 pub(super) fn watch(
     stack: &Stack<'_>,
     probing: bool,

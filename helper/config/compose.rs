@@ -139,7 +139,6 @@ fn mount(source: &str, target: &'static str) -> Mount {
     }
 }
 
-/// What all services have in common.
 fn service(image: &str, profile: Profile) -> Service {
     let hardened = profile == Profile::Hardened;
     Service {
@@ -162,9 +161,6 @@ pub(crate) fn project_name(domain: &Domain) -> String {
 }
 
 /// The compose file for these choices. The same choices give the same bytes.
-///
-/// # Errors
-/// `internal` only.
 pub(crate) fn to_yaml(
     domain: &Domain,
     choices: &Choices,
@@ -242,7 +238,6 @@ fn agent_service(choices: &Choices, tunnel: Option<&str>) -> Service {
     cloudflared
 }
 
-/// A key for the network of the tunnel that no network of others has.
 fn tunnel_network(others: &[String]) -> String {
     let mut key = TUNNEL_NETWORK.to_owned();
     while others.contains(&key) {

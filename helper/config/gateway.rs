@@ -86,7 +86,6 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Its name as an answer may show it.
     pub(crate) fn shown(&self) -> &str {
         names::shown_route(&self.key)
     }

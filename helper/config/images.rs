@@ -80,7 +80,6 @@ impl ImageRef {
         Self(text.to_owned())
     }
 
-    /// The reference as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -37,7 +37,6 @@ pub(crate) fn base_image(dockerfile: &str) -> Option<ImageRef> {
     ImageRef::parse(from.split_whitespace().next()?).ok()
 }
 
-/// A Dockerfile with another base image.
 pub(crate) fn with_base(dockerfile: &str, python: &ImageRef) -> String {
     let Some(old) = base_image(dockerfile) else { return dockerfile.to_owned() };
     dockerfile.replacen(&format!("FROM {}", old.as_str()), &format!("FROM {}", python.as_str()), 1)

@@ -46,9 +46,6 @@ pub(crate) struct AllowedIp(String);
 
 impl AllowedIp {
     /// Reads one.
-    ///
-    /// # Errors
-    /// Says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.parse::<Ipv4Addr>().is_ok() || text.parse::<ipnet::Ipv4Net>().is_ok() {
             return Ok(Self(text.to_owned()));
@@ -84,9 +81,6 @@ pub(crate) struct NetworkName(String);
 
 impl NetworkName {
     /// Reads one.
-    ///
-    /// # Errors
-    /// Says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if matches!(text, "bridge" | "host" | "none" | "default") {
             return Err(format!(
@@ -153,9 +147,6 @@ pub(crate) struct McpPath(String);
 
 impl McpPath {
     /// Reads one; a missing slash at its beginning is added.
-    ///
-    /// # Errors
-    /// Says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let path = format!("/{}", text.strip_prefix('/').unwrap_or(text));
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);

@@ -33,9 +33,6 @@ pub(crate) fn value_of<T: Serialize>(value: &T) -> Result<Value, Error> {
 }
 
 /// Reads a YAML text of several documents.
-///
-/// # Errors
-/// As [`from_text`].
 pub(crate) fn documents(text: &str) -> Result<Vec<Value>, YamlFault> {
     require_readable(text)?;
     let read = |document| {
@@ -148,7 +145,6 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The texts of a list.
 pub(crate) fn texts(value: &Value) -> Vec<String> {
     value.as_sequence().into_iter().flatten().filter_map(scalar).collect()
 }

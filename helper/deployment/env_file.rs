@@ -44,7 +44,6 @@ pub(crate) fn interpolated(text: &str, lookup: &dyn Fn(&str) -> Option<String>, 
     Some(String::from_utf8_lossy(&filled).into_owned())
 }
 
-/// Assignments as text.
 fn shown(parsed: Parsed<'_>) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let text = |value| match value {
         Cow::Borrowed(value) => String::from_utf8_lossy(value),

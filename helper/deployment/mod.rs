@@ -147,9 +147,6 @@ impl Deployment {
     }
 
     /// Keeps other helpers from writing to this directory until the lock is dropped, and removes what killed runs left.
-    ///
-    /// # Errors
-    /// As [`Lock::take`].
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let lock = Lock::take(self)?;
         // Another helper may have written until now.

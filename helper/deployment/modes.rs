@@ -71,7 +71,6 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Looks at the layout.
     pub(crate) fn of_layout(deployment: &Deployment) -> Self {
         Self::look(deployment, Vec::new())
     }

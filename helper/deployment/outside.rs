@@ -39,9 +39,6 @@ pub(crate) fn read(path: &Path) -> Option<String> {
 }
 
 /// Writes one, whole or not at all.
-///
-/// # Errors
-/// `io`.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let made = fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(folder);

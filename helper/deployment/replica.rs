@@ -69,7 +69,6 @@ pub(crate) struct Manifest {
     pub(crate) files: BTreeMap<String, String>,
 }
 
-/// A directory that is a replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replica {
     /// What it was made from; `None` where `replica.json` cannot be read.

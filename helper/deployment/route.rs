@@ -25,7 +25,6 @@ impl RouteName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The label.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -176,7 +175,6 @@ impl Upstream {
         Ok(Self { scheme, host: host.to_owned(), port })
     }
 
-    /// The upstream that a text without a scheme means.
     pub(crate) fn without_scheme(text: &str) -> Option<Self> {
         (!text.contains("://")).then(|| Self::parse(&format!("http://{text}")).ok()).flatten()
     }

@@ -9,9 +9,6 @@ use crate::os::files::{self, Action, FileEntry};
 use crate::rules::{self, RuleId};
 
 /// The `.env` file of a directory.
-///
-/// # Errors
-/// As [`files::read`].
 pub(crate) fn read_env(deployment: &Deployment) -> Result<Option<EnvFile>, Error> {
     Ok(files::read(deployment, path::ENV)?.map(EnvFile::new))
 }
@@ -43,9 +40,6 @@ pub(crate) fn env_fault(env: &EnvFile) -> Option<Finding> {
 pub(crate) const ENV_HEADER: &str = "# Read by Docker Compose. Keep it out of git and chats: the token is a secret.";
 
 /// Writes `.env` (with a placeholder for the token) and `.gitignore`, or adds what they lack.
-///
-/// # Errors
-/// Reading and writing errors.
 pub(crate) fn ensure_env_and_gitignore(
     deployment: &Deployment,
     domain: Option<&Domain>,

@@ -263,7 +263,6 @@ impl TokenState {
         }
     }
 
-    /// Its name in answers.
     pub(crate) fn name(&self) -> TokenStateName {
         match self {
             Self::Set(_) => TokenStateName::Set,

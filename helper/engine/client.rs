@@ -79,26 +79,17 @@ impl Docker {
     }
 
     /// Asks a quick question.
-    ///
-    /// # Errors
-    /// `io` when the client cannot be started.
     pub(crate) fn ask(&self, args: &[&str], limit: Duration) -> Result<Output, Error> {
         self.run(self.command(args), limit, false)
     }
 
     /// Runs a command that reads its standard input.
-    ///
-    /// # Errors
-    /// `io` when the client cannot be started.
     pub(crate) fn fed(&self, args: &[&str], input: Input, limit: Duration) -> Result<Output, Error> {
         process::run_fed(self.command(args), Some(input), limit, false).map_err(|e| Error::io("run", &self.program, e))
     }
 
     /// Runs a Compose command that changes the stack; what it prints goes to the terminal, if there is one. It holds
     /// the lock, too: a helper that is killed leaves no Compose run behind that another one could run into.
-    ///
-    /// # Errors
-    /// `io` when the client cannot be started.
     pub(crate) fn compose(&self, args: &[&str], limit: Duration, lock: &Lock) -> Result<Output, Error> {
         let mut command = self.command(&["compose"]);
         command.args(args);
@@ -117,9 +108,6 @@ impl Docker {
     /// Reads a container's log line by line, oldest first within a stream, without keeping it.
     ///
     /// `args` go before the id. Returns whether docker could read it.
-    ///
-    /// # Errors
-    /// `io` when the client cannot be started.
     pub(crate) fn logs(
         &self,
         args: &[&str],
@@ -167,9 +155,6 @@ impl Docker {
 impl Docker {
     /// Reads a container's log with the moment of each line, both of its streams in the order in which they were
     /// printed: exactly so within a thousand lines, which is more than one stream runs ahead of the other.
-    ///
-    /// # Errors
-    /// As [`Docker::logs`].
     pub(crate) fn logs_in_order(
         &self,
         args: &[&str],

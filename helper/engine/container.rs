@@ -126,7 +126,6 @@ pub(crate) struct Endpoint {
     pub(crate) network: String,
     /// Its address there, while it runs.
     pub(crate) address: Option<IpAddr>,
-    /// The network's gateway.
     pub(crate) gateway: Option<IpAddr>,
     /// Names that it answers to there.
     pub(crate) aliases: Vec<String>,
@@ -142,7 +141,6 @@ impl Inspected {
         self.config.labels.as_ref()?.get(name).map(String::as_str)
     }
 
-    /// Name of its Compose service.
     pub(crate) fn service(&self) -> &str {
         self.label(SERVICE).map(names::shown).unwrap_or_default()
     }
@@ -220,7 +218,6 @@ impl Inspected {
         self.state.oom_killed
     }
 
-    /// Its networks.
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         let attached = self.network_settings.networks.iter().flatten();
         let endpoint = |(network, attached): (&String, &Option<Attached>)| {
@@ -320,9 +317,6 @@ pub(crate) fn project_conflict(project: &str, container: &str, folder: &Path) ->
 }
 
 /// The containers of a Compose project, one-off ones left out.
-///
-/// # Errors
-/// As [`listed`].
 pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Listed, Error> {
     Ok(listed(docker, &format!("label={PROJECT}={project}"))?.map(|containers| {
         containers
@@ -335,9 +329,6 @@ pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Listed, Error
 }
 
 /// The Compose project whose containers were made in a folder, if there are any.
-///
-/// # Errors
-/// As [`listed`].
 pub(crate) fn project_of_folder(docker: &Docker, folder: &Path) -> Result<Option<String>, Error> {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     for folder in [folder, &real] {
@@ -350,9 +341,6 @@ pub(crate) fn project_of_folder(docker: &Docker, folder: &Path) -> Result<Option
 }
 
 /// The containers of a Docker network, of any project.
-///
-/// # Errors
-/// As [`listed`].
 pub(crate) fn of_network(docker: &Docker, network: &str) -> Result<Listed, Error> {
     listed(docker, &format!("network={network}"))
 }

@@ -16,9 +16,6 @@ const SILENCE: Duration = Duration::from_millis(500);
 impl Docker {
     /// Hands on each line of each log, with the place of its container in `sources` (name, id); `None` is a moment of
     /// silence. Ends when the logs do, when `take` wants no more, or when time is up; no child is left behind.
-    ///
-    /// # Errors
-    /// `io` when the client cannot be started.
     pub(crate) fn stream(
         &self,
         args: &[&str],

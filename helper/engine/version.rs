@@ -34,9 +34,6 @@ const TRIED: (u32, u32) = (2, 26);
 /// Finds docker, asks the daemon and Compose for their versions.
 ///
 /// `docker_host` is where the shell sends the client. Returns the client where one can work with it, and what is wrong or worth a warning.
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn find(
     folder: &Path,
     passed: Passed,
@@ -56,9 +53,6 @@ pub(crate) fn is_usable(findings: &[Finding]) -> bool {
 }
 
 /// What is wrong with the engine and Compose of a client, or worth a warning. `docker_host` as for [`find`].
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn check(docker: &Docker, docker_host: Option<&OsStr>) -> Result<Vec<Finding>, Error> {
     // Both at once: each takes tens of milliseconds.
     let (server, compose) = process::both(

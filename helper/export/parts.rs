@@ -57,7 +57,6 @@ impl LeftOut {
         Self { what: redact::cut(&redact::foreign(what.as_ref()), 200), why: why.into() }
     }
 
-    /// As one line of evidence.
     pub(crate) fn line(&self) -> String {
         format!("{}: {}", self.what, self.why)
     }

@@ -56,7 +56,6 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "upstream-tls", test: routes::upstream_trust_is_there },
 ];
 
-/// Asks every check.
 pub(crate) fn judge(facts: &Facts) -> Verdict {
     check::run(CHECKS, facts)
 }

@@ -39,7 +39,6 @@ pub(crate) struct Facts {
     pub(super) caller: Caller,
     /// What the directory says; what the services get, as Compose says where it answers.
     pub(crate) current: Current,
-    /// cloudflared's token.
     pub(crate) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
@@ -55,7 +54,6 @@ pub(crate) struct Facts {
     pub(super) foreign_data: Vec<String>,
     /// Links to the pair that lead nowhere in the proxy's container: the link, and what it says.
     pub(super) dead_links: Vec<(String, String)>,
-    /// The roles of the services.
     pub(crate) roles: Roles,
     /// Where the server certificate and its key are.
     pub(crate) pair: (PairFile, PairFile),
@@ -175,7 +173,6 @@ impl Facts {
         self.found.env()
     }
 
-    /// Name of the Compose project.
     pub(crate) fn project(&self) -> Option<String> {
         self.found.project(&self.deployment)
     }

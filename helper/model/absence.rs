@@ -18,7 +18,6 @@ pub(crate) struct Candidate<'a> {
     pub(crate) path: &'a str,
     /// Its path inside the directory, if it is there.
     pub(crate) place: Option<&'a str>,
-    /// What it holds.
     pub(crate) text: &'a str,
 }
 

@@ -18,7 +18,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Largest model that is taken, in bytes.
 const LARGEST: usize = 4 << 20;
 
-/// What Compose said.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// What the services get is known.

@@ -47,7 +47,6 @@ impl GatewayFile {
 pub(crate) struct NoDomain {
     pub(crate) file: String,
     pub(crate) setting: &'static str,
-    /// Why its value is not a domain.
     pub(crate) why: String,
 }
 
@@ -63,7 +62,6 @@ impl NoDomain {
 pub(crate) struct Current {
     /// The compose files.
     pub(crate) found: Found,
-    /// What the services are called.
     pub(crate) services: Services,
     /// Where the proxy's configuration is, as a path inside the directory if it is there.
     pub(crate) gateway_path: String,
@@ -73,14 +71,12 @@ pub(crate) struct Current {
     pub(crate) gateway_text: String,
     /// Where in its container the proxy reads its configuration, and why there is none.
     pub(crate) absent: Option<(String, Absence)>,
-    /// The tunnel's domain.
     pub(crate) domain: Option<Domain>,
     /// Texts in a domain's place that are not domains.
     pub(crate) no_domains: Vec<NoDomain>,
 }
 
 impl Current {
-    /// Reads the directory.
     pub(crate) fn read(deployment: &Deployment) -> Self {
         Self::of(deployment, Found::read(deployment))
     }
@@ -341,7 +337,6 @@ pub(crate) enum RouteTarget {
     Unknown(&'static str),
 }
 
-/// Locates an upstream.
 pub(crate) fn target(upstream: &Upstream, found: &Found, proxy: &str) -> RouteTarget {
     let host = upstream.host_text();
     let is_name = matches!(upstream.host(), Host::Label(_) | Host::Name(_));

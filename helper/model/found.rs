@@ -33,7 +33,6 @@ pub(crate) enum View {
 /// All that Compose would read in a directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
-    /// The file that counts.
     pub(crate) main: Option<ComposeFile>,
     /// Files that would count if the first were not there.
     pub(crate) shadowed: Vec<&'static str>,
@@ -80,23 +79,9 @@ impl Found {
         };
         let Chosen { main, shadowed, over, further, is_elsewhere } = Chosen::of(deployment, env.as_ref());
         let (pulled, outside) = sources::pulled_in(deployment, main.iter().chain(&over).chain(&further));
-        let roots = spellings(deployment.root());
-        let mut found = Self {
-            main,
-            shadowed,
-            over,
-            further,
-            is_elsewhere,
-            pulled,
-            outside,
-            env,
-            env_fault,
-            parts: Vec::new(),
-            env_files: BTreeMap::new(),
-            stack: ComposeStack::new(Value::Null, roots.clone()),
-            roots,
-            view: View::Files,
-        };
+        let nothing = Self::nothing(spellings(deployment.root()));
+        let mut found =
+            Self { main, shadowed, over, further, is_elsewhere, pulled, outside, env, env_fault, ..nothing };
         found.env_files = found.read_env_files(deployment);
         found.merge(&|_| None);
         found.read_ingress(deployment);
@@ -110,9 +95,15 @@ impl Found {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn of_text(text: &str) -> Self {
         let main = sources::parsed(path::COMPOSE, text.to_owned());
-        let roots = vec!["/nowhere".to_owned()];
-        let mut found = Self {
-            main: Some(main),
+        let mut found = Self { main: Some(main), ..Self::nothing(vec!["/nowhere".to_owned()]) };
+        found.merge(&|_| None);
+        found
+    }
+
+    /// No file in a directory with these absolute paths.
+    fn nothing(roots: Vec<String>) -> Self {
+        Self {
+            main: None,
             shadowed: Vec::new(),
             over: None,
             further: Vec::new(),
@@ -126,9 +117,7 @@ impl Found {
             stack: ComposeStack::new(Value::Null, roots.clone()),
             roots,
             view: View::Files,
-        };
-        found.merge(&|_| None);
-        found
+        }
     }
 
     /// The findings about files that cannot be read.
@@ -301,7 +290,6 @@ impl Found {
         found
     }
 
-    /// Names of the services in the main file.
     pub(crate) fn main_service_names(&self) -> BTreeSet<String> {
         let value = self.main.as_ref().and_then(|file| file.value.as_ref().ok());
         let names = value.map(super::stack::names).unwrap_or_default();

@@ -7,9 +7,7 @@ use crate::config::images;
 /// The services that make the tunnel; `None` where no service is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Roles {
-    /// Anthropic's proxy.
     pub(crate) proxy: Option<String>,
-    /// cloudflared.
     pub(crate) agent: Option<String>,
 }
 
@@ -17,7 +15,6 @@ pub(crate) struct Roles {
 const REGISTRY: &str = "anthropic-public-registry/";
 
 impl ComposeStack {
-    /// Finds the roles.
     pub(crate) fn roles(&self) -> Roles {
         let names: Vec<String> = self.service_names().into_iter().collect();
         let agents: Vec<&String> = names.iter().filter(|name| self.is_agent(name)).collect();

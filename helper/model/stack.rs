@@ -51,7 +51,6 @@ pub(crate) enum Reach {
     Not,
 }
 
-/// Names of all services.
 pub(super) fn names(tree: &Value) -> Vec<String> {
     let services = at(tree, &["services"]).and_then(Value::as_mapping);
     services.into_iter().flat_map(|map| map.keys().filter_map(yaml::scalar)).collect()
@@ -88,7 +87,6 @@ impl ComposeStack {
         at(&self.tree, path).filter(|value| !value.is_null())
     }
 
-    /// What is said of a service.
     pub(crate) fn service(&self, name: &str, key: &str) -> Option<&Value> {
         at(&self.tree, &["services", name, key]).filter(|value| !value.is_null())
     }
@@ -154,7 +152,6 @@ impl ComposeStack {
         }
     }
 
-    /// A variable of a service that has a value.
     pub(crate) fn variable(&self, name: &str, variable: &str) -> Option<String> {
         self.environment(name).remove(variable).flatten().filter(|value| !value.is_empty())
     }
@@ -244,7 +241,6 @@ impl ComposeStack {
         std::iter::once(name.to_owned()).chain(said).chain(on_networks)
     }
 
-    /// Whether a service answers to a host name.
     fn answers_to(&self, name: &str, host: &str) -> bool {
         self.hosts_of(name).any(|own| own.eq_ignore_ascii_case(host))
     }
@@ -263,7 +259,6 @@ impl ComposeStack {
         self.linked(name, host).or_else(|| self.service_named(host))
     }
 
-    /// The service that answers to a host name.
     pub(crate) fn service_named(&self, host: &str) -> Option<String> {
         if names::is_valid(host) && at(&self.tree, &["services", host]).is_some() {
             return Some(host.to_owned());

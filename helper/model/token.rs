@@ -10,7 +10,6 @@ use crate::deployment::{Deployment, Token, TokenState, path};
 use crate::os::files;
 use crate::rules::Absence;
 
-/// Where a token comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenOrigin {
     /// A variable of `.env`.
@@ -31,9 +30,7 @@ pub(crate) enum TokenOrigin {
     NotThere {
         /// What names it.
         setting: &'static str,
-        /// Its path in the container.
         path: String,
-        /// Why it is not there.
         why: Absence,
     },
     /// It cannot be seen from here: why.
@@ -42,7 +39,6 @@ pub(crate) enum TokenOrigin {
     Nowhere,
 }
 
-/// cloudflared's token.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentToken {
     pub(crate) state: TokenState,

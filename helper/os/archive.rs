@@ -27,14 +27,12 @@ pub(crate) const LARGEST: usize = 64 << 20;
 const LONGEST_NAME: usize = 512;
 const DEEPEST: usize = 16;
 
-/// One file.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Path inside the archive's one folder.
     pub(crate) name: String,
     /// Permission bits.
     pub(crate) mode: u32,
-    /// Content.
     pub(crate) bytes: Vec<u8>,
 }
 

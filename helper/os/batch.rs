@@ -40,7 +40,6 @@ struct Temporary {
 }
 
 impl<'a> Batch<'a> {
-    /// An empty batch.
     pub(crate) fn new(directory: &'a Directory) -> Self {
         Self { directory, prepared: Vec::new() }
     }

@@ -91,12 +91,10 @@ impl PartialEq for Directory {
 impl Eq for Directory {}
 
 impl Directory {
-    /// The directory at an absolute path.
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { root, opened: Arc::default(), read: Arc::default(), writes: Arc::default() }
     }
 
-    /// Absolute path of the directory.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -169,9 +167,6 @@ impl Directory {
     }
 
     /// The folder of something, opened, and its name there; `None` if there is no such folder, or no name.
-    ///
-    /// # Errors
-    /// As [`Directory::folder`].
     pub(crate) fn place<'a>(&self, inside: &'a str) -> Result<Option<(OwnedFd, &'a OsStr)>, Error> {
         let mut parts = parts(self, inside)?;
         let Some(name) = parts.pop() else { return Ok(None) };

@@ -79,12 +79,10 @@ pub(crate) fn inside(source: &str) -> Option<String> {
 pub(crate) struct Meta(Stat);
 
 impl Meta {
-    /// Whether it is a regular file.
     pub(crate) fn is_file(&self) -> bool {
         self.kind() == FileType::RegularFile
     }
 
-    /// Whether it is a folder.
     pub(crate) fn is_dir(&self) -> bool {
         self.kind() == FileType::Directory
     }

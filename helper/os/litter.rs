@@ -20,7 +20,6 @@ pub(super) fn name_for(own: &OsStr, random: &str) -> OsString {
     name
 }
 
-/// Whether a name has the form of a temporary one.
 pub(crate) fn is_temporary(name: &str) -> bool {
     of(name).is_some()
 }

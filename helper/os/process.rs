@@ -61,7 +61,6 @@ pub(crate) struct Output {
     pub(crate) success: bool,
     /// The exit code, if it ended by itself.
     pub(crate) code: Option<i32>,
-    /// Standard output.
     pub(crate) stdout: Vec<u8>,
     /// Standard error, as text: the lines at its two ends.
     pub(crate) stderr: String,
@@ -98,17 +97,11 @@ fn ends(bytes: &[u8]) -> String {
 
 /// Runs a command whose outputs are pipes; with `show` standard error also goes to ours. When time is up, the child and
 /// everything that it started is killed, as far as it can be found.
-///
-/// # Errors
-/// When it cannot be started.
 pub(crate) fn run(command: Command, limit: Duration, show: bool) -> io::Result<Output> {
     run_fed(command, None, limit, show)
 }
 
 /// The same for a command that reads.
-///
-/// # Errors
-/// When it cannot be started.
 pub(crate) fn run_fed(mut command: Command, input: Option<Input>, limit: Duration, show: bool) -> io::Result<Output> {
     let deadline = Instant::now() + limit;
     if input.is_some() {

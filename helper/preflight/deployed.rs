@@ -28,11 +28,9 @@ pub(super) struct Deployed {
     pub(super) is_deployment: bool,
     pub(super) has_env: bool,
     pub(super) services: Services,
-    /// Name of the Compose project.
     pub(super) project: Option<String>,
     /// cloudflared's protocol setting.
     pub(super) protocol: Option<Protocol>,
-    /// Images that the engine must have.
     pub(super) images: Vec<String>,
     /// Routes that lead to an address: in words, and the address.
     pub(super) upstreams: Vec<(String, Ipv4Net)>,

@@ -101,7 +101,6 @@ pub(crate) fn run(
 /// What this host can reach of the tunnel's edge.
 #[derive(Default)]
 pub(crate) struct Edge {
-    /// What is wrong.
     pub(crate) findings: Vec<Finding>,
     /// How the edge answers this host, if it does.
     pub(crate) reached_over: Option<&'static str>,

@@ -101,7 +101,6 @@ fn longer(facts: &HostFacts, request: PreflightRequest, who: &str) -> Next {
     Next::helper(what, facts.caller.command(&["preflight", "--json", &again]))
 }
 
-/// What to do now.
 fn next(facts: &HostFacts, verdict: &Verdict, has_errors: bool) -> Vec<Next> {
     let caller = &facts.caller;
     if has_errors {

@@ -199,7 +199,6 @@ fn values(value: &Value) -> Vec<String> {
     }
 }
 
-/// Path of the Dockerfile of a build.
 pub(super) fn dockerfile(build: &Value) -> Option<String> {
     let context = yaml::scalar(build).or_else(|| at(build, &["context"]).and_then(yaml::scalar))?;
     let file = at(build, &["dockerfile"]).and_then(yaml::scalar).unwrap_or_else(|| "Dockerfile".into());

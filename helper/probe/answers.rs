@@ -20,7 +20,6 @@ pub(super) struct Case<'a> {
     pub(super) status: u16,
 }
 
-/// One answer of a server.
 pub(super) struct AnswerRow {
     pub(super) when: fn(&Case<'_>) -> bool,
     pub(super) rule: RuleId,
@@ -42,7 +41,7 @@ impl Case<'_> {
         let own = |host: &str| !host.is_empty() && host != self.target.tunnel_host;
         let refused = self.http_is(&[400, 403, 421]);
         self.seen.tries.iter().filter(|entry| own(&entry.host)).any(|entry| {
-            let answer = status(&entry.got).unwrap_or_default();
+            let answer = entry.got.status().unwrap_or_default();
             let accepted = entry.got == Got::Ok || answer == 401;
             let otherwise = refused && matches!(answer, 200..=499) && answer != self.status;
             matches!(entry.step, Step::Discover | Step::Initialize) && (accepted || otherwise)
@@ -50,7 +49,7 @@ impl Case<'_> {
     }
 
     pub(super) fn text(&self) -> &str {
-        text(self.got)
+        self.got.text()
     }
 
     /// Whether the lookup of the name used up the time, or so much of it that the server had too little.
@@ -316,24 +315,6 @@ pub(super) static ANSWERS: &[AnswerRow] = &[
         reason: |c| format!("does not answer as an MCP server at {}", c.target.path),
     },
 ];
-
-/// The HTTP status of an answer, if it is one.
-pub(super) fn status(got: &Got) -> Option<u16> {
-    match got {
-        Got::Http(http) => Some(http.status),
-        Got::Rpc { status, .. } => Some(*status),
-        _ => None,
-    }
-}
-
-/// The words of an answer.
-pub(super) fn text(got: &Got) -> &str {
-    match got {
-        Got::Http(http) => &http.body,
-        Got::Rpc { message, .. } | Got::NotHttp(message) => message,
-        _ => "",
-    }
-}
 
 /// How long the lookup of the name took, of a name that was found late or not at all.
 pub(super) fn found_late(target: &ProbeTarget, seen: &Seen) -> String {

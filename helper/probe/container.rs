@@ -59,9 +59,6 @@ pub(crate) enum Place<'a> {
 }
 
 /// Runs the program at the given place and returns its answer.
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn run(docker: &Docker, place: Place<'_>, ask: &Ask) -> Result<Result<Told, String>, Error> {
     let program = match Program::find() {
         Ok(program) => program,
@@ -182,9 +179,6 @@ fn make_image(docker: &Docker, program: &Program) -> Result<Result<(), String>, 
 }
 
 /// Removes containers and networks of probes whose deadline has passed: what a killed helper left. Returns how many.
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn sweep(docker: &Docker) -> Result<usize, Error> {
     let filter = format!("label={DEADLINE}");
     let format = format!("{{{{.ID}}}} {{{{.Label \"{DEADLINE}\"}}}}");
@@ -233,11 +227,9 @@ fn random() -> String {
 
 /// The Linux program that goes into the image.
 struct Program {
-    /// The file.
     bytes: Vec<u8>,
     /// Loader and shared libraries, for a program that is linked dynamically: file names and contents.
     libraries: Vec<(String, Vec<u8>)>,
-    /// Name of the image that holds them.
     image: String,
 }
 

@@ -5,7 +5,6 @@
 #[derive(Debug)]
 pub(super) struct Maker {
     pub(super) name: &'static str,
-    /// Statuses that it answers with.
     statuses: &'static [u16],
     /// Words of its answer, in lower case; each of them is enough.
     words: &'static [&'static str],

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{ANSWERS, Case, found_late, seconds, status, text};
+use super::answers::{ANSWERS, Case, found_late, seconds};
 use super::hosts;
 use super::state::{Behind, Callability};
 use super::target::NAME;
@@ -11,7 +11,6 @@ use crate::answer::count;
 use crate::redact;
 use crate::rules::{self, Finding, Remedy, RuleId, Severity, Subject};
 
-/// The verdict about one route.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteVerdict {
     pub(crate) state: Callability,
@@ -33,8 +32,10 @@ pub(crate) fn judge(target: &ProbeTarget, seen: &Seen, behind: &Behind, kept: bo
     // A server may check the host name only where it has an endpoint.
     let rejects = |entry: &&Try| {
         entry.host == target.tunnel_host
-            && status(&entry.got)
-                .is_some_and(|status| status == 421 || hosts::maker(status, text(&entry.got)).is_some())
+            && entry
+                .got
+                .status()
+                .is_some_and(|status| status == 421 || hosts::maker(status, entry.got.text()).is_some())
     };
     let failed = |entry: &&&Try| entry.got != Got::Ok && entry.step != Step::Stream;
     let last = asked.iter().rev().find(failed).copied();
@@ -43,7 +44,7 @@ pub(crate) fn judge(target: &ProbeTarget, seen: &Seen, behind: &Behind, kept: bo
         Got::Http(http) => Some(&**http),
         _ => None,
     };
-    let case = Case { target, seen, behind, got, http, status: status(got).unwrap_or_default() };
+    let case = Case { target, seen, behind, got, http, status: got.status().unwrap_or_default() };
     let Some(answer) = ANSWERS.iter().find(|answer| (answer.when)(&case)) else {
         return RouteVerdict { state: Callability::NotChecked, reason: None, finding: None };
     };
@@ -104,7 +105,7 @@ fn failed_listing<'a>(target: &ProbeTarget, seen: &'a Seen, server: &Server) -> 
 fn judge_listing(target: &ProbeTarget, got: &Got, ms: u64) -> RouteVerdict {
     let code = match got {
         Got::Rpc { code, .. } => format!("JSON-RPC error {code}"),
-        other => status(other).map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
+        other => other.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string()),
     };
     let (reason, rule, state) = match got {
         Got::Ok => (
@@ -116,12 +117,12 @@ fn judge_listing(target: &ProbeTarget, got: &Got, ms: u64) -> RouteVerdict {
             let reason = format!("does not list its tools within {}", seconds(ms));
             (reason, RuleId::UpstreamTimeout, Callability::Callable)
         }
-        got if status(got) == Some(403) => {
+        got if got.status() == Some(403) => {
             ("forbids `tools/list` (403)".to_owned(), RuleId::UpstreamForbidden, Callability::Refused)
         }
         _ => (format!("fails `tools/list` ({code})"), RuleId::UpstreamFailed, Callability::Refused),
     };
-    let words = redact::cut(&redact::foreign(text(got)), 64);
+    let words = redact::cut(&redact::foreign(got.text()), 64);
     let mut finding = finding(rule, target, &reason);
     if !words.is_empty() {
         finding = finding.with(format!("POST {} tools/list: {words}", target.path));

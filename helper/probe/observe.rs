@@ -60,7 +60,6 @@ impl Observed {
 /// A probe of a stack's routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Probed {
-    /// What was to be tried.
     pub(crate) planned: Vec<Planned>,
     /// What was seen, or why nothing was.
     pub(crate) observed: Result<Observed, String>,
@@ -85,18 +84,12 @@ fn addresses_of(named: Option<&str>) -> Vec<String> {
 }
 
 /// cloudflared's numbers, read in its own network namespace; `None` where nothing answers there.
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn metrics_of(docker: &Docker, agent: &Inspected) -> Result<Option<Metrics>, Error> {
     let ask = Ask { deadline_ms: SLACK, metrics: metrics_addresses(agent), ..Ask::default() };
     Ok(container::run(docker, Place::Namespace(&agent.id), &ask)?.ok().and_then(|told| told.metrics))
 }
 
 /// Tries the targets; an error text says why nothing could be tried.
-///
-/// # Errors
-/// `io` when docker cannot be started.
 pub(crate) fn observe(
     docker: &Docker,
     place: Place<'_>,

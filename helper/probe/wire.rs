@@ -291,6 +291,26 @@ pub(crate) enum Got {
     },
 }
 
+impl Got {
+    /// The HTTP status, where an answer has one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Http(http) => Some(http.status),
+            Self::Rpc { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// What the server wrote.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Http(http) => &http.body,
+            Self::Rpc { message, .. } | Self::NotHttp(message) => message,
+            _ => "",
+        }
+    }
+}
+
 /// Why a TLS handshake failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,9 +11,6 @@ use crate::os::{batch, files};
 
 /// Brings the two lines of `.env` that labels interpolate up to date with what is on disk, so that the next
 /// `docker compose up -d`, typed by whomever, re-creates what a change concerns. Says whether `.env` changed.
-///
-/// # Errors
-/// Reading and writing errors.
 pub(crate) fn refresh_labels(deployment: &Deployment, found: &Found) -> Result<bool, Error> {
     let Some(mut env) = scaffold::read_env(deployment)? else { return Ok(false) };
     // Compose refuses it as a whole, which is a finding; no label is interpolated from it.
@@ -38,18 +35,12 @@ pub(crate) fn refresh_labels(deployment: &Deployment, found: &Found) -> Result<b
 }
 
 /// The values that the labels of containers made now would have: hash of the configuration, fingerprint of the token.
-///
-/// # Errors
-/// Reading errors.
 pub(crate) fn label_values(deployment: &Deployment) -> Result<(Option<String>, Option<String>), Error> {
     let hash = files::read(deployment, path::GATEWAY).ok().flatten().map(|config| sha256_hex(&config));
     Ok((hash, token_fingerprint(deployment)?))
 }
 
 /// Fingerprint of the token in `.env`, if there is one.
-///
-/// # Errors
-/// Reading errors.
 pub(crate) fn token_fingerprint(deployment: &Deployment) -> Result<Option<String>, Error> {
     // One that cannot be read has its own finding.
     let env = scaffold::read_env(deployment).ok().flatten();

@@ -16,10 +16,8 @@ use crate::os::files::{Action, FileEntry};
 use crate::redact::{self, names};
 use crate::rules::{self, RuleId};
 
-/// What a rendering did.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
-    /// Every file of the stack.
     pub(crate) files: Vec<FileEntry>,
     /// Diffs of kept files, and in a dry run of all that would change.
     pub(crate) diffs: Vec<Diff>,
@@ -37,7 +35,6 @@ pub(crate) struct Rendered {
     pub(crate) replaces: Option<Replaced>,
 }
 
-/// How a rendering is done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mode {
     /// Write nothing.

@@ -24,7 +24,6 @@ pub(crate) enum Absence {
     Source {
         /// Its path inside the directory.
         place: String,
-        /// Whether it is a directory.
         is_dir: bool,
         /// Whether it is mounted itself, and not in a folder.
         is_mount: bool,
@@ -43,13 +42,11 @@ pub(crate) enum Absence {
 pub(crate) struct Absent<'a> {
     /// The service whose program reads it.
     pub(crate) service: &'a str,
-    /// The compose file.
     pub(crate) file: &'a str,
     /// What names the path; `None` where the program reads there by itself.
     pub(crate) setting: Option<&'a str>,
     /// File and line of the setting.
     pub(crate) line: Option<(&'a str, usize)>,
-    /// The path in the container.
     pub(crate) path: &'a str,
     /// What is wanted, as the object of a sentence.
     pub(crate) what: &'a str,

@@ -21,7 +21,6 @@ pub(crate) use remedy::{Gap, Remedy};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {
-    /// Its row.
     pub(crate) fn rule(self) -> &'static Rule {
         &RULES[self as usize]
     }

@@ -10,12 +10,9 @@ use super::columns::Severity::{Error, Note, Warning};
 use super::columns::{Cure, Layer, Severity};
 use RuleId::*;
 
-/// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    /// Stable name.
     pub(crate) id: RuleId,
-    /// Where to look.
     pub(crate) layer: Layer,
     /// Severity, unless the case is milder.
     pub(crate) severity: Severity,
@@ -23,16 +20,13 @@ pub(crate) struct Rule {
     pub(crate) title: &'static str,
     /// What a person sees of it.
     pub(crate) symptom: &'static str,
-    /// Why it is so.
     pub(crate) cause: &'static str,
     pub(crate) fix: &'static str,
-    /// Where to read on.
     pub(crate) docs: &'static str,
     /// Whether an error of this rule keeps the stack from working; a mere risk to a secret does not.
     pub(crate) blocks: bool,
     /// Whether the CA can sign nothing while this is so.
     pub(crate) blocks_signing: bool,
-    /// What ends it.
     pub(crate) cure: Cure,
     /// Rules that explain this one where both are found, the likeliest first.
     pub(crate) caused_by: &'static [&'static [RuleId]],

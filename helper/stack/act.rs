@@ -34,7 +34,6 @@ const IMAGE: Duration = Duration::from_secs(30);
 pub(crate) struct Acts<'a> {
     stack: &'a Stack<'a>,
     lock: Lock,
-    /// What was done to which service.
     pub(crate) done: Vec<String>,
     /// Why the first act that failed did.
     pub(crate) failed: Option<Finding>,
@@ -47,7 +46,6 @@ pub(crate) struct Acts<'a> {
 /// The result of a series of acts.
 #[derive(Default)]
 pub(crate) struct Acted {
-    /// What was done to which service.
     pub(crate) done: Vec<String>,
     /// Why the first act that failed did.
     pub(crate) failed: Option<Finding>,
@@ -64,9 +62,6 @@ impl<'a> Acts<'a> {
     }
 
     /// Waiting writes nothing: gives the lock back.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn finish(mut self) -> Result<Acted, Error> {
         if !self.ended.is_empty() {
             let now = self.containers()?;
@@ -267,9 +262,6 @@ impl<'a> Acts<'a> {
 impl Stack<'_> {
     /// Removes the network of a separate cloudflared that runs with the proxy again; one in use stays. Returns what was
     /// done.
-    ///
-    /// # Errors
-    /// `io` when docker cannot be started.
     pub(crate) fn remove_left_over_network(&self) -> Result<Option<String>, Error> {
         let Declared { project, current: Current { found, services, .. } } = &self.declared;
         if found.reaches(&services.cloudflared, &services.proxy) != Reach::Shared {
@@ -287,9 +279,6 @@ impl Stack<'_> {
 
     /// Removes the sample's container when the files no longer have the service; others are the person's. Returns what was
     /// done.
-    ///
-    /// # Errors
-    /// `io` when docker cannot be started.
     pub(crate) fn remove_left_over_sample(&self, state: &StackState) -> Result<Option<String>, Error> {
         let Some((name, id)) = state.leftovers.iter().find(|(name, _)| name == sample::SERVICE) else {
             return Ok(None);

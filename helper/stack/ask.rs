@@ -38,9 +38,6 @@ impl Stack<'_> {
     /// Asks servers from the network namespace of a running proxy, and an agent that runs in it for its numbers. Once more
     /// where nothing could be asked, or something did not answer and the proxy was restarted meanwhile: that says nothing
     /// about the servers.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn ask_from(
         &self,
         proxy: &Inspected,
@@ -64,9 +61,6 @@ impl Stack<'_> {
 impl Servers<'_> {
     /// Asks the servers whether Claude could call them, and cloudflared for its numbers: both at once where the two live in
     /// two network namespaces.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(super) fn ask(self, inspected: &[Inspected]) -> Result<Answers, Error> {
         let services = &self.stack.declared.services;
         let running = |name: &str| inspected.iter().find(|c| c.service() == name && c.status() == "running");

@@ -2,13 +2,13 @@
 
 use std::ops::Deref;
 
+use crate::answer::Error;
 use crate::deployment::Upstream;
 use crate::model::current::{Current, RouteTarget, target};
 
 /// The files, read once.
 #[derive(Debug)]
 pub(crate) struct Declared {
-    /// Name of the Compose project.
     pub(crate) project: String,
     /// What the directory says.
     pub(crate) current: Current,
@@ -50,6 +50,18 @@ impl Declared {
     /// Whether a service is in the files, or may be in one that they include.
     pub(crate) fn has(&self, service: &str) -> bool {
         self.found.includes_others() || self.found.service_names().contains(service)
+    }
+
+    /// Requires that every service of a request [is there](Self::has).
+    ///
+    /// # Errors
+    /// `request` for one that is not.
+    pub(crate) fn require<'a>(&self, mut services: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+        let Some(unknown) = services.find(|name| !self.has(name)) else { return Ok(()) };
+        Err(Error::request(
+            format!("`services` names `{unknown}`, which is not a service of this deployment"),
+            format!("its services are {}", Vec::from_iter(self.found.service_names()).join(", ")),
+        ))
     }
 }
 

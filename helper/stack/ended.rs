@@ -55,10 +55,6 @@ fn has_ended(c: &Container) -> bool {
 }
 
 impl Stack<'_> {
-    /// The containers that ended of themselves.
-    ///
-    /// # Errors
-    /// `io` when docker cannot be started.
     pub(super) fn ended(&self, containers: &[Container]) -> Result<Vec<Ended>, Error> {
         let mut all = Vec::new();
         for c in containers.iter().filter(|c| has_ended(c) && self.declared.has(&c.service)) {

@@ -38,7 +38,6 @@ use crate::probe::container::sweep;
 use crate::rules::{self, Layer, RuleId, Severity};
 use declared::Declared;
 
-/// A stack that can be worked with.
 pub(crate) struct Stack<'a> {
     pub(crate) deployment: &'a Deployment,
     /// The client.
@@ -59,7 +58,6 @@ pub(crate) struct Stack<'a> {
 /// Why there is nothing to work with.
 #[derive(Default)]
 pub(crate) struct Refusal {
-    /// What is wrong.
     pub(crate) findings: Vec<Finding>,
     /// Checks that could not run.
     pub(crate) skipped: Vec<Skipped>,
@@ -82,9 +80,6 @@ impl<'a> Stack<'a> {
     }
 
     /// The same to start something: nothing is started that the checks know to be broken.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
     pub(crate) fn open_checked(
         deployment: &'a Deployment,
         caller: &mut Caller,
@@ -93,9 +88,6 @@ impl<'a> Stack<'a> {
     }
 
     /// The same for a rehearsal, which needs no token; whether there is one is reported separately.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
     pub(crate) fn open_rehearsal(
         deployment: &'a Deployment,
         caller: &mut Caller,
@@ -132,9 +124,6 @@ impl<'a> Stack<'a> {
     }
 
     /// Finds the engine for files that were read.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn of(
         deployment: &'a Deployment,
         current: Current,
@@ -175,9 +164,6 @@ impl<'a> Stack<'a> {
     }
 
     /// The containers of the project; none where docker cannot list them.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn containers(&self) -> Result<Vec<Inspected>, Error> {
         Ok(container::of_project(&self.docker, &self.declared.project)?.unwrap_or_default())
     }

@@ -68,7 +68,6 @@ pub(crate) struct Observer<'a> {
     open: BTreeSet<(String, u16)>,
     /// The containers of the last look.
     inspected: Vec<Inspected>,
-    /// Whether it asked the servers.
     has_asked: bool,
 }
 
@@ -157,9 +156,6 @@ impl<'a> Observer<'a> {
     }
 
     /// Asks the servers after a look that did not.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
         Servers { stack: self.stack, reuse: false }.ask(&self.inspected)?.put_into(snapshot);
         Ok(())

@@ -9,7 +9,6 @@ use crate::probe::row::Tunnel;
 use crate::rules::{Cure, RuleId, root, weight};
 use crate::steps::{self, restart_step};
 
-/// The command that is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// `up`.

@@ -48,7 +48,6 @@ pub(crate) struct Snapshot {
     /// cloudflared's own numbers, where it gave them.
     #[serde(skip)]
     pub(crate) metrics: Option<Metrics>,
-    /// The deployment's files.
     pub(crate) files: Files,
     /// Logs that could not be read, by service, and why.
     pub(crate) unread: BTreeMap<String, &'static str>,
@@ -80,7 +79,6 @@ impl Snapshot {
 pub(crate) struct Files {
     /// Hash of the configuration, as the proxy's label has it.
     pub(crate) config_hash: Option<String>,
-    /// When the configuration was written.
     pub(crate) config_written: Option<OffsetDateTime>,
     /// When the server certificate was written.
     pub(crate) certificate_written: Option<OffsetDateTime>,
@@ -113,7 +111,6 @@ impl LastLine {
     }
 }
 
-/// The image of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Image {
     /// Not on the engine; its reference.
@@ -127,7 +124,6 @@ pub(crate) struct Container {
     /// 64 hex digits.
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Its Compose service.
     pub(crate) service: String,
     /// `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
     pub(crate) status: String,
@@ -153,7 +149,6 @@ pub(crate) struct Container {
     pub(crate) network_of: Option<String>,
     /// Host that cloudflared sends calls to.
     pub(crate) dials: Option<String>,
-    /// Its networks.
     pub(crate) endpoints: Vec<Endpoint>,
     /// How much log is kept before rotation drops lines, in bytes; `None` without a limit.
     pub(crate) log_capacity: Option<u64>,
@@ -274,7 +269,6 @@ impl Container {
         Some(self.back_off()?.saturating_sub(waited))
     }
 
-    /// Whether it answers to a name on any of its networks.
     pub(crate) fn answers_to(&self, host: &str) -> bool {
         let mut aliases = self.endpoints.iter().flat_map(|endpoint| &endpoint.aliases);
         self.name.eq_ignore_ascii_case(host) || aliases.any(|alias| alias.eq_ignore_ascii_case(host))

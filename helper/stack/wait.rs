@@ -31,7 +31,6 @@ const PAUSE: Duration = Duration::from_millis(400);
 
 /// What was seen last, and how long it took.
 pub(crate) struct Waited {
-    /// What was seen.
     pub(crate) snapshot: Snapshot,
     /// What it adds up to.
     pub(crate) state: StackState,
@@ -55,9 +54,6 @@ fn is_over(state: &StackState, asks: u32, elapsed: Duration, limit: Duration) ->
 
 impl Stack<'_> {
     /// Looks until the tunnel is ready and nothing is on its way, nothing can come of it, or time is up.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn wait(&self, depth: Depth, limit: Duration, ask: Ask, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, depth)?;
@@ -94,9 +90,6 @@ impl Stack<'_> {
 impl Stack<'_> {
     /// Asks the servers behind the routes until all of them answer, one of them never will, or time is up; whether there
     /// is a tunnel does not count.
-    ///
-    /// # Errors
-    /// `io` and `tool` from docker.
     pub(crate) fn wait_for_calls(&self, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, Depth::Live)?;

@@ -80,7 +80,6 @@ const ORDER: [(StepId, Who, &str); 9] = [
     (StepId::Call, Who::Person, "call the tunnel from Claude"),
 ];
 
-/// How far every step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     states: [StepState; ORDER.len()],
@@ -92,7 +91,6 @@ impl Progress {
         Self { states: ORDER.map(|(id, ..)| state(id, facts)) }
     }
 
-    /// How far a step is.
     pub(crate) fn state(&self, id: StepId) -> StepState {
         let at = ORDER.iter().position(|(known, ..)| *known == id);
         at.map_or(StepState::Done, |at| self.states[at])
@@ -116,12 +114,10 @@ impl Progress {
         ORDER.iter().map(|(id, ..)| *id).filter(|id| self.is_open(*id))
     }
 
-    /// The one to do now.
     pub(crate) fn step(&self) -> StepId {
         self.open().next().unwrap_or(StepId::Done)
     }
 
-    /// How many are done.
     pub(crate) fn done(&self) -> usize {
         self.states.iter().filter(|state| **state == StepState::Done).count()
     }

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::layout::Page;
 
-/// A value of one line.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("-".into()),

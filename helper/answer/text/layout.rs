@@ -5,7 +5,6 @@
 pub(crate) struct Style {
     /// Columns of a line.
     pub(crate) width: usize,
-    /// Whether severities have colours.
     pub(crate) colour: bool,
 }
 
@@ -92,13 +91,11 @@ impl Page {
         }
     }
 
-    /// A numbered or marked item.
     pub(super) fn item(&mut self, mark: &str, text: &str) {
         let first = format!("  {mark} ");
         self.hanging(&first, first.len(), text);
     }
 
-    /// A label at the margin and its text.
     pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
         let label = plain(label);
         let painted = match tone.code().filter(|_| self.style.colour) {

@@ -158,7 +158,6 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
     }
 }
 
-/// Adds who may do what with the files.
 fn add_access(judged: &mut Judged, deployment: &Deployment, current: &Current) -> [RequirementRow; 2] {
     let places = Places::of_layout(deployment);
     judged.findings.extend(places.open_directory());

@@ -12,7 +12,6 @@ use crate::certs::Purpose;
 use crate::deployment::{Deployment, Domain};
 use crate::model::current::Current;
 
-/// What the certificates of a deployment have to serve.
 struct Served<'a> {
     domain: Domain,
     routes: Vec<String>,

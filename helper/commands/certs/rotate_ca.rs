@@ -146,7 +146,6 @@ fn report(
     Ok(report)
 }
 
-/// What happened to each file.
 fn entries(deployment: &Deployment, before: &[Option<Vec<u8>>], set_aside: &[String]) -> Result<Vec<FileEntry>, Error> {
     let mut entries = Vec::new();
     for ((inside, after), before) in rotation::FILES.iter().zip(contents(deployment)?).zip(before) {

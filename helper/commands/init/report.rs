@@ -61,10 +61,6 @@ pub(super) struct Made {
     pub(super) current: Option<Current>,
 }
 
-/// The answer.
-///
-/// # Errors
-/// Reading errors.
 pub(super) fn report(
     deployment: &Deployment,
     domain: &Domain,

@@ -82,13 +82,11 @@ impl EnvFault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment<'a> {
-    /// Name of the variable.
     pub(super) key: Cow<'a, str>,
     /// The value that Compose takes.
     pub(super) value: Cow<'a, [u8]>,
     /// Where it is written, quotes included.
     pub(super) span: Range<usize>,
-    /// What is around it.
     pub(super) quote: Quote,
 }
 
@@ -104,7 +102,6 @@ pub(super) enum Quote {
     Open,
 }
 
-/// What a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed<'a> {
     /// In the order of the file. Behind a fault, which Compose does not get past, those of the lines that follow.
@@ -221,7 +218,6 @@ impl<'a> Reader<'a> {
         self.counted.1
     }
 
-    /// Where the current line ends.
     fn line_end(&self, from: usize) -> usize {
         self.bytes[from..].iter().position(|b| *b == b'\n').map_or(self.bytes.len(), |n| from + n)
     }

@@ -113,9 +113,6 @@ fn take_numbers(news: &Receiver<Option<Metrics>>, seen: &mut CallFacts) -> bool 
 }
 
 /// Waits until the course of a call is known, or time is up.
-///
-/// # Errors
-/// `io` and `tool` from docker.
 pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
     let containers = stack.containers()?;
     let services = &stack.declared.services;

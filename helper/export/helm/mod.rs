@@ -143,9 +143,6 @@ fn taken(root: &Path, what: &str) -> Error {
 }
 
 /// Writes the files: new ones, and those of an earlier export that were not edited since.
-///
-/// # Errors
-/// Reading and writing errors.
 pub(crate) fn write(folder: &Directory, plan: &HelmPlan) -> Result<(Vec<FileEntry>, Vec<Finding>), Error> {
     if fs::symlink_metadata(folder.root()).is_err() {
         files::make_dir(folder, "", DIR_MODE)?;

@@ -12,7 +12,6 @@ use crate::export::parts::LeftOut;
 use crate::lint::facts::Facts;
 use crate::os::files;
 
-/// The sample as it is on disk.
 pub(super) struct Sample {
     image: ImageRef,
     server: String,
@@ -41,9 +40,6 @@ impl Sample {
     }
 
     /// `sample.yaml`.
-    ///
-    /// # Errors
-    /// `internal` only.
     pub(super) fn manifest(&self) -> Result<String, Error> {
         let labels = json!({ "app.kubernetes.io/name": SERVICE });
         let meta = json!({ "name": SERVICE, "namespace": NAMESPACE, "labels": labels });

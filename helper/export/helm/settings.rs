@@ -11,7 +11,6 @@ use crate::lint::facts::Facts;
 use crate::redact::names;
 use crate::render::takeover::read_choices;
 
-/// Everything that is left out.
 pub(super) fn left_out(facts: &Facts, gateway: &Gateway) -> Vec<LeftOut> {
     let mut all = of_gateway(gateway);
     all.extend(of_compose(facts));

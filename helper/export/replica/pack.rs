@@ -27,7 +27,6 @@ pub(crate) struct Packed {
     pub(crate) entries: Vec<String>,
     /// What stays behind.
     pub(crate) left_out: Vec<LeftOut>,
-    /// Notes on it.
     pub(crate) findings: Vec<Finding>,
 }
 

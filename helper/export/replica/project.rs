@@ -25,9 +25,6 @@ pub(crate) enum Elsewhere {
 }
 
 /// Asks the engine.
-///
-/// # Errors
-/// `io` and `tool` from docker.
 pub(crate) fn elsewhere(bundle: &Bundle, deployment: &Deployment) -> Result<Elsewhere, Error> {
     let unknown = |why: &str| Ok(Elsewhere::Unknown(Skipped::new(RuleId::ProjectConflict, why)));
     let Some(project) = name(bundle, deployment) else {

@@ -18,7 +18,6 @@ use crate::rules::{Remedy, RuleId};
 pub(crate) struct Bundle {
     /// What it says about itself.
     pub(crate) manifest: Manifest,
-    /// The tunnel's domain.
     pub(crate) domain: Domain,
     /// Its files, without `replica.json`.
     pub(crate) entries: Vec<Entry>,

@@ -20,10 +20,8 @@ use crate::os::settle::settle;
 use crate::render::labels;
 use crate::rules::{self, RuleId};
 
-/// What was done.
 #[derive(Default)]
 pub(crate) struct Written {
-    /// Every file of the bundle.
     pub(crate) files: Vec<FileEntry>,
     /// What was kept, and what is gone there.
     pub(crate) findings: Vec<Finding>,

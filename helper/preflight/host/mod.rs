@@ -32,7 +32,6 @@ pub(super) struct DirectoryFacts {
     synced_by: Option<&'static str>,
 }
 
-/// The answer to one question.
 pub(super) enum HostAnswer {
     Kernel { is_wsl: bool, in_container: bool, selinux: Option<bool> },
     DirectoryFacts(DirectoryFacts),

@@ -137,7 +137,6 @@ fn read_until(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::
     Ok(())
 }
 
-/// What a datagram is to a query.
 enum Datagram {
     /// The answer.
     Whole(Resolved),

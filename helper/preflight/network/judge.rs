@@ -39,7 +39,6 @@ impl Known {
     }
 }
 
-/// Judges all rows.
 pub(crate) fn judge(network: &Network, context: &Context, verdict: &mut Verdict) {
     let mut known = Known::default();
     if no_way_out(network, verdict) {

@@ -40,7 +40,6 @@ pub(super) struct Network {
     pub(super) is_test: bool,
 }
 
-/// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowId {
     /// The edge's SRV record.

@@ -67,7 +67,6 @@ impl Handshake {
     }
 }
 
-/// What the verifier noted.
 #[derive(Debug, Default)]
 struct Noted {
     issuer: Option<String>,

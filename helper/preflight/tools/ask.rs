@@ -12,7 +12,6 @@ use crate::preflight::disk;
 use crate::preflight::facts::Fact;
 use crate::preflight::parallel::{Tasks, remaining};
 
-/// One question to docker.
 type Question = Box<dyn FnOnce(&Docker, &Tasks<Fact>, Instant) + Send>;
 
 /// Starts every question at once.

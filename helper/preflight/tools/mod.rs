@@ -66,7 +66,6 @@ pub(super) struct Tools {
 /// Where a program is and the first line that it prints; `None` if it is not installed.
 type Program = Option<(PathBuf, String)>;
 
-/// The answer to one question.
 pub(super) enum ToolAnswer {
     Git(Program),
     Openssl(Program),
@@ -82,7 +81,6 @@ pub(super) enum ToolAnswer {
 
 /// What is asked of docker about the deployment.
 pub(super) struct Questions {
-    /// The project and its folder.
     pub(super) project: Option<(String, PathBuf)>,
     pub(super) images: Vec<String>,
     pub(super) wants_networks: bool,
@@ -250,7 +248,6 @@ impl Tools {
         ["ssh://", "tcp://", "http://", "https://"].into_iter().any(|kind| endpoint.starts_with(kind)) && !is_here
     }
 
-    /// The rows of the answer.
     pub(super) fn rows(&self, docker_host: Option<&str>) -> Vec<Tool> {
         let path = |path: &Path| Some(path.to_string_lossy().into_owned());
         let mut rows = vec![Tool {

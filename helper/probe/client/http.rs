@@ -32,9 +32,7 @@ pub(super) enum Security<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
     pub(super) method: &'static str,
-    /// Path and query.
     pub(super) path: &'a str,
-    /// Host header.
     pub(super) host: &'a str,
     /// Further header fields.
     pub(super) headers: Vec<(&'static str, String)>,
@@ -74,7 +72,6 @@ pub(super) struct Reply {
     framing: Framing,
     /// Decoded body, as far as it came.
     pub(super) body: Vec<u8>,
-    /// Status code.
     pub(super) status: u16,
     headers: Vec<(String, String)>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::http::{self, Reply, Request, Security};
 use super::messages::{
     PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, posted, read_response,
-    resolve, response_in, rpc_error, status,
+    resolve, response_in, rpc_error,
 };
 use super::network::{Connection, Network};
 use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, TlsFault, Try};
@@ -147,7 +147,7 @@ impl<'a> Client<'a> {
                 met => return met,
             }
         }
-        if matches!(status(&got), Some(400 | 404 | 405 | 406)) && !self.is_late() {
+        if matches!(got.status(), Some(400 | 404 | 405 | 406)) && !self.is_late() {
             match self.meet_stream(place) {
                 Met::Other(_) => {}
                 met => return met,
@@ -223,14 +223,14 @@ impl<'a> Client<'a> {
 
     /// A server that answered, unless it wants a credential for its tools.
     fn met(&self, server: Server) -> Met {
-        let wants = |entry: &Try| entry.step == Step::Tools && status(&entry.got) == Some(401);
+        let wants = |entry: &Try| entry.step == Step::Tools && entry.got.status() == Some(401);
         if self.tries.iter().any(wants) { Met::Challenge } else { Met::Server(Box::new(server)) }
     }
 
     /// Asks again and again in one session, each time over a new connection: each of them may reach another worker.
     /// Connections that are open at once would not do: one worker tends to accept all of those.
     fn ask_again(&mut self, place: PathOnHost<'_>, headers: &[(&'static str, String)], server: &mut Server) {
-        let is_lost = |got: &Got| matches!(status(got), Some(400 | 404)) && !is_unknown_method(got);
+        let is_lost = |got: &Got| matches!(got.status(), Some(400 | 404)) && !is_unknown_method(got);
         let first = self.tries.iter().rev().find(|entry| entry.step == Step::Tools && entry.host == place.host);
         server.asked = 1;
         server.lost = u32::from(first.is_some_and(|entry| is_lost(&entry.got)));
@@ -391,5 +391,5 @@ fn is_unknown_method(got: &Got) -> bool {
 }
 
 fn other(got: Got) -> Met {
-    if status(&got) == Some(401) { Met::Challenge } else { Met::Other(got) }
+    if got.status() == Some(401) { Met::Challenge } else { Met::Other(got) }
 }

@@ -29,15 +29,6 @@ impl RpcAnswer {
     }
 }
 
-/// The HTTP status of an answer, if it has one.
-pub(super) fn status(got: &Got) -> Option<u16> {
-    match got {
-        Got::Http(http) => Some(http.status),
-        Got::Rpc { status, .. } => Some(*status),
-        _ => None,
-    }
-}
-
 pub(super) fn client_info() -> Value {
     json!({"name": "mcp-tunnels-helper", "version": env!("CARGO_PKG_VERSION")})
 }

@@ -1,6 +1,5 @@
 //! Server-sent events (HTML Living Standard, 9.2.6), as far as MCP uses them.
 
-/// One complete event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     /// `message` where it has no name.

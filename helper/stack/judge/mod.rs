@@ -20,7 +20,6 @@ use crate::logs::cloudflared::CONNECTIONS;
 use crate::logs::patterns;
 use crate::rules::{self, RuleId};
 
-/// Judges what was seen.
 pub(crate) fn judge(declared: &Declared, snapshot: &Snapshot) -> StackState {
     let mut state = StackState { wanted: CONNECTIONS, ..StackState::default() };
     if let Err(finding) = &snapshot.containers {

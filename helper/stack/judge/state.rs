@@ -62,7 +62,6 @@ impl RouteState {
     }
 }
 
-/// The state of a stack at one moment.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct StackState {
     /// Live: at least one edge connection, and every route as far as it can be seen.
@@ -76,7 +75,6 @@ pub(crate) struct StackState {
     /// `quic` or `http2`.
     pub(crate) protocol: Option<String>,
     pub(crate) routes: Vec<RouteState>,
-    /// What is wrong.
     pub(crate) findings: Vec<Finding>,
     /// What could not be looked at.
     pub(crate) skipped: Vec<Skipped>,
@@ -134,7 +132,6 @@ impl StackState {
         if self.ready && unchecked { None } else { Some(self.ready) }
     }
 
-    /// Whether a rule was found.
     pub(crate) fn has(&self, id: RuleId) -> bool {
         self.findings.iter().any(|f| f.id == id)
     }
@@ -155,7 +152,6 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The container of a service that the files have.
     pub(super) fn container(&self, service: &str) -> Option<&Container> {
         self.snapshot.container(service).filter(|_| self.declared.has(service))
     }

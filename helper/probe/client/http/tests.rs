@@ -34,7 +34,6 @@ impl Write for Said {
     }
 }
 
-/// What a client makes of these bytes.
 fn answered(bytes: &'static [u8]) -> Result<Reply, Got> {
     let deadline = Instant::now() + Duration::from_secs(5);
     let connection = connect(&Said(bytes), "127.0.0.1:80".parse().unwrap(), deadline)?;

@@ -50,7 +50,6 @@ tls: { cert_file: /data/tls.crt, key_file: /data/tls.key }
 routes: { own: 'http://own:9000' }
 ";
 
-/// A stack and what is seen of it.
 #[derive(Clone)]
 pub(crate) struct Fixture {
     compose: String,
@@ -80,7 +79,6 @@ fn endpoint(network: &str, address: &str) -> Endpoint {
     }
 }
 
-/// A registration of cloudflared.
 pub(crate) fn registered(index: u8) -> String {
     format!(
         "INF Registered tunnel connection connIndex={index} connection=c{index} event=0 ip=198.41.200.1 location=sjc08 protocol=quic"

@@ -19,7 +19,6 @@ fn crashing(last: &str) -> Fixture {
         .change("cloudflared", |c| c.status = "created".into())
 }
 
-/// All containers in one status.
 fn all(status: &str, code: i64) -> Fixture {
     ["mcp-gateway", "cloudflared", "own"].into_iter().fold(live(), |f, service| {
         f.change(service, |c| {
