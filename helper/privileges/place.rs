@@ -20,7 +20,17 @@ fn in_text(text: &str, fact: &Privilege) -> Option<(u8, usize)> {
         best = Some((1, block.start));
     }
     let value = fact.value.trim_matches(['"', '\'']);
-    let first = fact.key.split(['.', '[']).next().unwrap_or_default();
+    let mut keys = fact.key.split(['.', '[']);
+    let mut first = keys.next().unwrap_or_default();
+    // What a whole file asks for begins a line.
+    let is_top = |line: &&str| line.strip_prefix(first).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    if fact.service.is_none()
+        && let Some(start) = lines.iter().position(is_top)
+    {
+        block = below(&lines, start..lines.len(), first)?;
+        best = Some((1, block.start));
+        first = keys.next().unwrap_or(first);
+    }
     if let Some(of_key) = below(&lines, block.clone(), first) {
         best = Some((2, of_key.start));
         let shows = |line: &usize| lines[*line].split('#').next().is_some_and(|text| text.contains(value));
@@ -42,7 +52,9 @@ mod tests {
         let main = "services:\n  a:\n    image: x\n  x:\n    image: y\n";
         let over = "# pid: host\nservices:\n  'x':\n    pid: host\n    volumes:\n    - ./a:/a\n    - /:/host\n  y: { privileged: true }\ninclude:\n  - ../z.yaml\n";
         let flow = "services: { z: { image: x, ipc: host } }\n";
-        let sources = [("main", main), ("over", over), ("flow", flow)];
+        let volumes =
+            "services:\n  v:\n    volumes:\n      - data:/d\nvolumes:\n  logs:\n  data:\n    external: true\n";
+        let sources = [("main", main), ("over", over), ("flow", flow), ("volumes", volumes)];
         for (service, key, value, expected) in [
             (Some("x"), "pid", "host", Some(("over", 4))),
             (Some("x"), "volumes", "/", Some(("over", 6))),
@@ -51,6 +63,7 @@ mod tests {
             (Some("a"), "pid", "host", Some(("main", 2))),
             (Some("z"), "ipc", "host", Some(("flow", 1))),
             (None, "include", "../z.yaml", Some(("over", 10))),
+            (None, "volumes.data.external", "true", Some(("volumes", 8))),
             (Some("none"), "pid", "host", None),
         ] {
             let fact = Privilege { service: service.map(str::to_owned), key: key.into(), value: value.into() };
