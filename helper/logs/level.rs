@@ -154,6 +154,19 @@ pub(crate) fn is_error(text: &str) -> bool {
     leveled(crate::redact::head(text, FRONT)) == Some(true) && !is_of_statement(text)
 }
 
+/// Whether the line is the first of two in which an error is reported, and says where: `fail: CATEGORY[ID]` of .NET's
+/// console, `thread 'main' panicked at FILE:LINE:COLUMN:` of Rust since 1.73.
+pub(super) fn is_head(text: &str) -> bool {
+    let text = text.trim_end();
+    let rest = text.strip_prefix("fail: ").or_else(|| text.strip_prefix("crit: "));
+    rest.is_some_and(|rest| rest.ends_with(']') && !rest.contains(' ')) || is_panic(text) && text.ends_with(':')
+}
+
+/// Whether a thread of Rust's panicked.
+pub(super) fn is_panic(text: &str) -> bool {
+    text.starts_with("thread '") && text.contains(" panicked at ")
+}
+
 /// Whether PostgreSQL says that a client's statement failed, `[PID] ERROR:  …`: the client knows, and says what of it.
 fn is_of_statement(text: &str) -> bool {
     let pid = |(front, rest): (&str, &str)| {

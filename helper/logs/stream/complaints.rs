@@ -38,6 +38,30 @@ impl Stream {
         self.complain_of(&UNEXPLAINED, number, line);
     }
 
+    /// Takes the message below the first line of an error: whether the line is one, and no row explains it.
+    pub(super) fn is_second_line(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> bool {
+        let panics = self.head.as_ref().is_some_and(|(_, head)| level::is_panic(head));
+        let is_message = if panics { !line.text.trim().is_empty() } else { line.text.starts_with("    ") };
+        if !is_message || panics && self.pattern(line, reading).is_some() {
+            self.only_a_head();
+            return false;
+        }
+        let Some((number, head)) = self.head.take() else { return false };
+        let explained = self.pattern(line, reading).is_some();
+        if !explained {
+            let text = format!("{head} {}", line.text.trim());
+            self.unexplained(number, &Line::of(None, line.at, &text));
+        }
+        !explained
+    }
+
+    /// No message came below the first line of an error, or a row explains it.
+    pub(super) fn only_a_head(&mut self) {
+        if let Some((number, head)) = self.head.take() {
+            self.unexplained(number, &Line::of(None, None, &head));
+        }
+    }
+
     /// An error that only its own line tells of.
     pub(super) fn complain_of(&mut self, pattern: &'static Pattern, number: u64, line: &Line<'_>) {
         let writer = match self.kind {

@@ -64,6 +64,8 @@ pub(crate) struct Stream {
     reported: bool,
     /// The last line that reports an error which a server outlives.
     outlived: Option<(u64, String)>,
+    /// The first line of an error that says only where: the message is on the next.
+    head: Option<(u64, String)>,
     /// A life ended or began, and no call of the program's own failed since.
     begins_anew: bool,
 }
@@ -92,6 +94,7 @@ impl Stream {
             traceback: Traceback::default(),
             reported: false,
             outlived: None,
+            head: None,
             begins_anew: false,
         }
     }
@@ -113,6 +116,7 @@ impl Stream {
 
     /// Nothing follows: a failure without a level that was printed last is what the program ended of.
     pub(crate) fn settle(&mut self) {
+        self.only_a_head();
         // Among bare lines it may be a shell's, or docker's.
         let bare = self.kind == WriterKind::Bare;
         let Some((kept, fatal)) = self.life.take_failure().filter(|(_, fatal)| *fatal || !bare) else { return };
@@ -136,7 +140,7 @@ impl Stream {
 
     /// Whether the next line of this stream is wanted whatever it contains.
     pub(crate) fn wants_next(&self) -> bool {
-        self.traceback.is_open() || self.pip_was_last
+        self.traceback.is_open() || self.pip_was_last || self.head.is_some()
     }
 
     /// Takes a line of this stream. Lines of docker itself were taken out before. Whether any row, level or answer
@@ -144,6 +148,9 @@ impl Stream {
     pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.last = line.at.or(self.last);
         self.life.print(number, line);
+        if self.is_second_line(line, reading) {
+            return true;
+        }
         self.chains(line);
         if self.traceback.is_open() && self.end_of_traceback(number, line, reading) {
             return true;
@@ -232,7 +239,11 @@ impl Stream {
         if !is_agents && self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
             return false;
         }
-        self.explain_nothing(number, line);
+        if level::is_head(line.text) {
+            self.head = Some((number, line.text.trim_end().to_owned()));
+        } else {
+            self.explain_nothing(number, line);
+        }
         true
     }
 
