@@ -14,9 +14,14 @@ use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
 use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
 use crate::model::current::{self, Current, RouteTarget};
+use crate::model::found::Found;
+use crate::model::roles::Roles;
 use crate::model::stack::FileIn;
 use crate::os::files::inside;
 use crate::rules::{self, Remedy, RuleId};
+
+/// Servers of the files that a finding names.
+const MOST_NAMED: usize = 8;
 
 /// The configuration, where the stack has a proxy that could read it.
 fn config(facts: &Facts) -> Option<&Gateway> {
@@ -61,7 +66,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
         let id = format!("upstream:{name}");
         match current::target(upstream, &facts.found, &facts.services.proxy) {
             RouteTarget::Service(_) => {}
-            RouteTarget::NoService => findings.push(undefined(&route, upstream)),
+            RouteTarget::NoService => findings.push(undefined(&facts.found, &route, upstream)),
             RouteTarget::Joined(host) => {
                 let why = format!("`{host}` may be on a network that the proxy joins; only a running Docker can tell");
                 skipped.push(Skipped::new(id, why));
@@ -93,9 +98,13 @@ fn mapped(facts: &Facts, upstream: &Upstream) -> Option<Upstream> {
     Upstream::parse(&format!("http://{address}:{}", upstream.port())).ok()
 }
 
-fn undefined(route: &Route, upstream: &Upstream) -> Finding {
+fn undefined(found: &Found, route: &Route, upstream: &Upstream) -> Finding {
     let name = route.shown();
-    let said = format!("route `{name}` leads to `{}`, which no compose file defines", upstream.host_text());
+    let Roles { proxy, agent } = found.roles();
+    let is_server = |service: &String| [&proxy, &agent].iter().all(|role| role.as_ref() != Some(service));
+    let servers: Vec<String> = found.service_names().into_iter().filter(is_server).take(MOST_NAMED).collect();
+    let others = if servers.is_empty() { String::new() } else { format!("; they define {}", servers.join(", ")) };
+    let said = format!("route `{name}` leads to `{}`, which no compose file defines{others}", upstream.host_text());
     rules::finding(RuleId::UpstreamUndefined).about(Subject::route(name)).with(said)
 }
 
@@ -108,7 +117,7 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
     let missing = routes.iter().filter_map(|route| {
         let upstream = route.upstream.as_ref().ok()?;
         let is_missing = matches!(current::target(upstream, &current.found, &proxy), RouteTarget::NoService);
-        is_missing.then(|| undefined(route, upstream).with_severity(Severity::Warning))
+        is_missing.then(|| undefined(&current.found, route, upstream).with_severity(Severity::Warning))
     });
     missing.collect()
 }
@@ -254,14 +263,15 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
         if allowed.iter().any(|range| own.iter().any(|net| overlaps(range, net))) {
             return None;
         }
+        let own = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let said = format!(
-            "route `{}` leads to the service `{service}`, whose address Docker takes from {}; allowed_ips: {}",
+            "route `{}` leads to the service `{service}`, whose address Docker takes from {own}; allowed_ips: {}",
             route.shown(),
-            own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             ranges.join(", ")
         );
+        let remedy = Remedy::AllowNetworks { ranges: &own, file: &facts.gateway_path };
         let finding = rules::finding(RuleId::UpstreamIpRejected).about(Subject::route(route.shown()));
-        Some(finding.with_severity(severity).with(said))
+        Some(finding.with_severity(severity).with_remedy(remedy).with(said))
     }))
 }
 

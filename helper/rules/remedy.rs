@@ -86,6 +86,8 @@ pub(crate) enum Remedy<'a> {
     Serve { write: &'a str, at: &'a str, then: &'a str },
     /// A server without HTTP takes a bridge in front of it.
     Bridge { write: &'a str, service: &'a str, at: &'a str },
+    /// The proxy may not dial the networks of the files' own services; the ranges, and the file.
+    AllowNetworks { ranges: &'a str, file: &'a str },
     /// A server listens on another port than its route names.
     OwnPort { own: u16, service: &'a str, file: &'a str, port: u16 },
     /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
@@ -328,6 +330,10 @@ impl Remedy<'_> {
             Self::Bridge { write, service, at } => format!(
                 "put a bridge from HTTP to standard input in front of it: write `{write}` for `{service}` in {at}, with the \
                  command line of today in place of `…`; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::AllowNetworks { ranges, file } => format!(
+                "add {ranges} to `upstream.allowed_ips` in `{file}`, or remove `allowed_ips`: without it the proxy dials every \
+                 private address; then `{{helper}} restart --dir {{dir}}`"
             ),
             Self::OwnPort { own, service, file, port } => format!(
                 "write port {own} in place of {port} into the route in `{file}`, or let `{service}` listen on {port}; then \

@@ -1183,7 +1183,7 @@ rules! {
         title: "certificate and key files are swapped",
         symptom: "`failed to find certificate PEM data in certificate input, but did find a private key`",
         cause: "data/tls.crt contains a key, and data/tls.key a certificate",
-        fix: "swap the two files",
+        fix: "let `tls.cert_file` name the certificate and `tls.key_file` the key in the proxy's configuration; if the names are right, swap the two files",
     }
     ProxyCertEmpty = "proxy-cert-empty" [Files, Error, TROUBLE] {
         title: "a certificate file has no usable content",
