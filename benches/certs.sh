@@ -1,6 +1,6 @@
 #!/bin/sh
-# `certs check` whole (every requirement, and a TLS handshake a route) beside `openssl verify` a route and beside
-# `lint_pkix_cert` of pkilint; `certs renew` beside the two openssl commands of a renewal. All in one run on one machine,
+# `certs check` whole (every requirement, and a TLS handshake a route) compared with `openssl verify` a route and with
+# `lint_pkix_cert` of pkilint; `certs renew` compared with the two openssl commands of a renewal. All in one run on one machine,
 # so only the proportions travel.
 #
 # usage: benches/certs.sh [RUNS]     needs hyperfine and openssl; pkilint (PyPI) on PATH where it is to be compared;

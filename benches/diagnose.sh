@@ -1,6 +1,6 @@
 #!/bin/sh
-# `diagnose` on a gigabyte of log, with all rules, state and redaction, beside `rg -F -f` and `grep -F -f` that merely
-# print the lines with the same texts, and beside `wc -l`; then on a hundred kilobytes. All outputs go through a pipe.
+# `diagnose` on a gigabyte of log, with all rules, state and redaction, compared with `rg -F -f` and `grep -F -f` that merely
+# print the lines with the same texts, and with `wc -l`; then on a hundred kilobytes. All outputs go through a pipe.
 # All in one run on one machine, so only the proportions travel.
 #
 # usage: benches/diagnose.sh [BYTES] [RUNS]     needs hyperfine, python3, ripgrep, GNU time;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `export` beside `docker compose config`, which it asks once to learn what Compose makes of the files: what the helper
+# `export` compared with `docker compose config`, which it asks once to learn what Compose makes of the files: what the helper
 # adds to that is the aim, under 50 ms. All in one run on one machine, so only the proportions travel.
 #
 # usage: benches/export.sh [RUNS]     needs hyperfine and docker with Compose; no engine. HELPER names a release binary

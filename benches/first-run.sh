@@ -1,5 +1,5 @@
 #!/bin/sh
-# Process start beside /bin/true; `certs issue` beside the quickstart's three openssl commands and beside mkcert;
+# Process start compared with /bin/true; `certs issue` with the quickstart's three openssl commands and with mkcert;
 # `init` whole. All in one run on one machine, so only the proportions travel.
 #
 # usage: benches/first-run.sh [RUNS]          needs hyperfine; openssl and mkcert where they are to be compared

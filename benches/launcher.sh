@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the launcher costs once it has the helper: the same command through it, in three shells, beside the program
-# itself and beside `rustup`'s proxy, which is the launcher that Rust people wait for all day.
+# What the launcher costs once it has the helper: the same command through it, in three shells, compared with the program
+# itself and with `rustup`'s proxy, which is the launcher that Rust people wait for all day.
 #
 #     bash benches/launcher.sh [RUNS]
 #

@@ -1,5 +1,5 @@
 #!/bin/sh
-# `preflight`: all local checks beside the three commands that people type for the same; then the network, with everything
+# `preflight`: all local checks compared with the three commands that people type for the same; then the network, with everything
 # answering (servers on loopback) and with everything swallowed (a namespace in which the kernel drops all packets). In one
 # run on one machine, so only the proportions travel; the last one is a promise: the limit plus 250 ms.
 #

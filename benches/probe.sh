@@ -1,5 +1,5 @@
 #!/bin/sh
-# `status` of a stack with three routes beside `docker compose ps` (aim: under 0.6 s, most of it the start of the probe's
+# `status` of a stack with three routes compared with `docker compose ps` (aim: under 0.6 s, most of it the start of the probe's
 # container), `up` of a stack that is up (aim: under 1 s), and `probe` of ten routes (aim: its slowest route and 0.3 s). In
 # one run on one machine, so only the proportions travel.
 #

@@ -307,7 +307,7 @@ fn built(test: &str) -> Option<PathBuf> {
         skip(test, "MCP_TUNNELS_TEST_RELEASE does not name what `.github/release/build.sh` built");
         return None;
     };
-    // It may still be under way beside the tests.
+    // It may still run during the tests.
     let limit = Instant::now() + Duration::from_secs(400);
     while !path.exists() {
         let failed = path.with_extension("failed");

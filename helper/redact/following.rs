@@ -211,7 +211,7 @@ fn input(line: &str) -> Option<Range> {
     (!value.is_empty() && value != REDACTED && value != "None").then_some((start, start + value.len()))
 }
 
-/// Whether a line is one word that is a value: one that nobody says, or, `under` its name, any.
+/// Whether a line is one word that is a value: one that is not of a language, or, `under` its name, any.
 fn is_word(line: &str, under: bool) -> bool {
     let is_one = !line.contains(is_blank) && !line.ends_with([':', '{', '[', '}']) && !is_reference(line);
     is_one && (is_made(line, true) || under && !line.contains([':', '=']) && line.len() >= 4 && !is_sentence(line))

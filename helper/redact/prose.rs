@@ -210,7 +210,7 @@ fn any_word(text: &str, value: &str) -> Option<Range> {
     (!stays).then_some((start, start + length))
 }
 
-/// The first word that nobody says, right behind the name, or behind a colon or an `is`.
+/// The first word that is not of a language, right behind the name, or behind a colon or an `is`.
 fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
     let mut rest = value;
     let (mut introduced, mut last) = (true, "");

@@ -265,7 +265,7 @@ pub(super) fn is_parser(front: &str) -> bool {
     })
 }
 
-/// Whether a word is one that nobody says: letters and digits, and no time, version, path, address or setting. Those of
+/// Whether a word is not of a language: letters and digits, and no time, version, path, address or setting. Those of
 /// passwords may be readable, `app-2`.
 pub(super) fn is_made(word: &str, is_password: bool) -> bool {
     if !(SHORTEST..=LONGEST_WORD).contains(&word.len()) {

@@ -1,4 +1,4 @@
-//! `certs check` on certificates of every maker, good and broken, beside independent judges: openssl, Python's cryptography and
+//! `certs check` on certificates of every maker, good and broken, compared with independent judges: openssl, Python's cryptography and
 //! webpki; and the same files on the wire.
 
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ use crate::support::{Answer, DOMAIN, helper, openssl, skip, which};
 
 // ---------------------------------------------------------------- the judges
 
-/// `openssl verify`, with all that a server would send beside its own certificate.
+/// `openssl verify`, with all that a server would send in addition to its own certificate.
 fn openssl_says(dir: &Path) -> Result<(), String> {
     for host in hosts() {
         let out = Command::new("openssl")

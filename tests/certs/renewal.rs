@@ -260,7 +260,7 @@ fn what_stands_in_the_way_is_named_and_nothing_is_written() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // Of another CA than the one beside it: which is registered, only the Console knows.
+    // Of another CA than the one in `data`: which is registered, only the Console knows.
     other_ca.put(&data);
     good.put_ca(&data);
     let answer = kept(&dir, json!({}), 1);

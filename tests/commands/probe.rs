@@ -346,7 +346,7 @@ fn engine_a_rehearsal_needs_no_token() {
     }
     assert!(stack.id("cloudflared").is_none(), "cloudflared is left out");
     let before = stack.ids(["mcp-gateway", "own"]);
-    // What is missing later is cloudflared, and nothing else is started anew.
+    // What is missing later is cloudflared, and nothing else is restarted.
     stack.set_token("healthy");
     let up = stack.up_ready();
     assert_eq!(up.data()["ready"], true);

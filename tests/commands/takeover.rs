@@ -13,7 +13,7 @@ tls: {cert_file: /data/tls.crt, key_file: /data/tls.key}
 routes: {wiki: 'http://wiki:8000', api: 'http://10.1.2.4:8000'}
 ";
 
-/// A directory with these files beside its `.env`.
+/// A directory with these files and a `.env`.
 fn by_hand(parent: &Path, env: &str, compose: &str) -> PathBuf {
     let dir = parent.join("by-hand");
     std::fs::create_dir_all(dir.join("config")).unwrap();

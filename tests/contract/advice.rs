@@ -121,7 +121,7 @@ fn the_command_that_a_finding_names_cures_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whoever does what `next` says, command for command, arrives: no step is refused, and none leads back to itself.
+/// A person who follows `next`, command for command, arrives: no step is refused, and none leads back to itself.
 #[test]
 fn following_next_ends_what_was_found() {
     let mut wrong = Vec::new();

@@ -96,7 +96,7 @@ fn findings(answer: &Answer) -> Vec<Said> {
     answer.json["findings"].as_array().unwrap_or_else(|| panic!("{}", answer.json)).iter().map(of).collect()
 }
 
-/// No text of an answer holds anything that a terminal would act upon.
+/// No text of an answer holds anything that a terminal would act on.
 fn nothing_unescaped(value: &Value) {
     match value {
         Value::String(text) => assert!(!text.chars().any(char::is_control), "{text:?}"),
@@ -207,7 +207,7 @@ fn the_words_of_status_are_said_of_a_log() {
         (answered.clone(), [None, yes, yes, None], true),
         (format!("{start}{route}"), [no, yes, None, no], false),
         // A registered tunnel is healthy without one error line that nothing explains, also where the server began
-        // anew since; a call that was answered later shows more.
+        // again since; a call that was answered later shows more.
         (format!("{connected}{route}{odd}"), [yes, yes, None, None], false),
         (format!("{connected}{route}{odd}{listens}"), [yes, yes, None, None], false),
         (format!("{connected}{route}{odd}{listens}{answered}"), [yes, yes, yes, yes], true),

@@ -82,7 +82,7 @@ fn engine_the_command_that_a_finding_names_cures_it() {
     assert!(stack.down().code < 2);
 }
 
-/// A person or a model who does only what `next` says arrives at a stack that is ready, whichever command was asked.
+/// A person or a model who does only what `next` says arrives at a stack that is ready, from any command.
 #[test]
 fn engine_following_next_ends_in_a_stack_that_is_ready() {
     let Some(engine) = engine("the way that `next` leads") else { return };

@@ -183,7 +183,7 @@ fn digests_are_of_public_files_only() {
         let bytes = std::fs::read(planted.dir.join(public)).unwrap();
         assert_eq!(row(public)["sha256"], sha256(&bytes), "{public}");
     }
-    // Whoever has the digest of a file that holds a password can try passwords.
+    // The digest of a file that holds a password lets a reader try passwords.
     for secret in [".env", "data/ca.key", "data/tls.key", "docker-compose.override.yaml", "password.txt"] {
         assert_eq!(row(secret)["sha256"], Value::Null, "{secret}");
     }
@@ -294,7 +294,7 @@ fn engine_bundle_of_a_running_and_of_a_stopped_stack() {
     printed.push(format!("token {}", token("healthy")));
     printed.extend(key.lines().map(str::to_owned));
     printed.extend(key.lines().map(|line| format!("app | INFO key={line} read")));
-    // Somebody else's key, whose lines look like nothing for themselves.
+    // Another owner's key, whose single lines look harmless.
     let foreign = "-----BEGIN RSA PRIVATE KEY-----\nc2hvcnQ/a2V5/bGluZQ==\n-----END RSA PRIVATE KEY-----";
     printed.extend(foreign.lines().map(str::to_owned));
     printed.push("the last line".to_owned());

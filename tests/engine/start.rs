@@ -212,7 +212,7 @@ fn engine_an_image_that_cannot_be_pulled() {
     let stack = Stack::small(engine, "pull", "healthy");
     stack.up_ready();
     let before = stack.ids(["cloudflared", "mcp-gateway", "own"]);
-    // Nobody listens there.
+    // No server listens there.
     stack.edit("docker-compose.override.yaml", PROXY, "localhost:1/nobody/own:1");
     let up = stack.up(240).expect(1);
     assert_eq!(up.findings()[0], "registry-unreachable", "{:#}", up.json);
@@ -308,7 +308,7 @@ fn engine_the_samples_image_is_never_looked_for_in_a_registry() {
     assert!(calls.lines().any(|line| line == "compose up --detach --build"), "{calls}");
 }
 
-/// A helper that is killed leaves a Compose run behind; no second one may start beside it.
+/// A helper that is killed leaves a Compose run behind; no second one may start meanwhile.
 #[test]
 fn engine_the_lock_outlives_a_helper_that_is_killed() {
     let Some(engine) = engine("the lock outlives the helper") else { return };

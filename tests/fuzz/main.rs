@@ -1,4 +1,4 @@
-//! One of the helper's readers under libFuzzer: `FUZZ_TARGET=redact fuzz [libFuzzer's options] [FOLDER…]`; `run.sh` beside
+//! One of the helper's readers under libFuzzer: `FUZZ_TARGET=redact fuzz [libFuzzer's options] [FOLDER…]`; `run.sh` next to
 //! this file builds and calls it. What must hold is said in `helper/properties/targets.rs`. The helper is a program without
 //! a library, so its rooms, from the lowest floor up to those that are fed, are compiled in.
 

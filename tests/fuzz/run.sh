@@ -43,7 +43,7 @@ sample_of() { # target
     *) echo 8000 ;;
     esac
 }
-# What libFuzzer counts depends on where the program lies in memory.
+# What libFuzzer counts depends on where the program is in memory.
 fixed=(setarch "$(uname -m)" --addr-no-randomize)
 "${fixed[@]}" true 2>/dev/null || fixed=()
 

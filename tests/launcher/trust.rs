@@ -1,4 +1,4 @@
-//! What lies in the data folder runs only if others cannot have put it there, and is used where it is enough.
+//! What is in the data folder runs only if others cannot have put it there, and is used where it is enough.
 
 use std::ffi::OsStr;
 use std::fs;

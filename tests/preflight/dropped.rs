@@ -8,7 +8,7 @@ use super::network::{call, grave, outcome};
 use crate::support::edge::{REGIONS, SRV, World, python};
 use crate::support::{Answer, folder, script};
 
-/// A namespace of its own with the addresses of the real edge on loopback and nothing beside: names, ports and trust are
+/// A network namespace with only the addresses of the real edge on loopback: names, ports and trust are
 /// those of every user, and packets are dropped by the kernel's own filter.
 struct Namespace {
     python: PathBuf,
@@ -78,7 +78,7 @@ exit $status
 fn packets_that_are_dropped_in_a_namespace() {
     let Some(space) = Namespace::new("preflight in a network namespace") else { return };
     let world = World::real();
-    // Nobody is dropped. No public CA has signed the tests' certificates.
+    // No packet is dropped. No public CA has signed the tests' certificates.
     let answer = space.run(&world, "", json!({})).expect(0);
     assert_eq!(grave(&answer), ["tls-inspected"], "{:#}", answer.json);
     assert_eq!(answer.data()["network"][0]["port"], 53);

@@ -140,7 +140,7 @@ fn udp_blocked_alone_is_a_warning_and_offers_http2() {
         assert_eq!(answer.json["next"][0]["who"], "person", "{:#}", answer.json["next"]);
         assert!(answer.json["summary"].as_str().unwrap().contains("answers over TCP 7844"), "{}", answer.json);
     }
-    // Nobody listens: ICMP says so, long before the limit.
+    // No server listens: ICMP says so, long before the limit.
     world.udp = [None; 2];
     let answer = look(&python, &world, json!({})).expect(0);
     assert_eq!(outcome(&answer, REGIONS[1], "udp"), "refused");

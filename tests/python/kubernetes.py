@@ -18,7 +18,7 @@ import urllib.parse
 FOLDER = sys.argv[1]
 OBJECTS = {}
 LOCK = threading.Lock()
-# name, kind, whether it lies in a namespace
+# name, kind, whether it is in a namespace
 RESOURCES = {
     "api/v1": [
         ("namespaces", "Namespace", False),
@@ -296,5 +296,5 @@ with Server(("127.0.0.1", 0), Handler) as server:
         port.write(str(server.server_port))
     os.rename(os.path.join(FOLDER, "port.tmp"), os.path.join(FOLDER, "port"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    # Until whoever started it is gone.
+    # Until the process that started it is gone.
     sys.stdin.read()

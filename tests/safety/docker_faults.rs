@@ -139,7 +139,7 @@ fn compose_that_is_missing_old_or_something_else() {
     let rig = Rig::new().docker(&with(&format!("echo \"{missing}\" >&2; exit 1")));
     says(&rig.up(), "compose-missing", "'compose' is not a docker command");
 
-    // v1 beside it: named, with the reason.
+    // v1 is installed, too: named, with the reason.
     script(&rig.bin, "docker-compose", "#!/bin/sh\necho 'docker-compose version 1.29.2, build unknown'\n");
     let answer = rig.up();
     says(&answer, "compose-v1", "docker-compose");

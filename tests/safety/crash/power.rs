@@ -214,7 +214,7 @@ impl Disk {
             self.1 = call.octal(0);
             return;
         }
-        // What lies elsewhere is not the directory's.
+        // What is elsewhere is not the directory's.
         let own = |path: PathBuf| path.strip_prefix(home).ok().map(Path::to_path_buf);
         let path = match call.name {
             "openat" | "mkdirat" | "fchmodat" | "unlinkat" | "renameat" | "renameat2" | "linkat" => own(call.below(0)),

@@ -30,7 +30,7 @@ pub(super) const CHANGES: [&str; 19] = [
     "write",
 ];
 
-/// One command on the directory `d`, beside which another deployment may lie. `OUT` is the folder of both.
+/// One command on the directory `d`; another deployment may be next to it. `OUT` is the folder of both.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// Commands before it; after `other`, on the other deployment, until `own`.
@@ -251,7 +251,7 @@ impl Before {
         Self { ca, token: token_in(dir) }
     }
 
-    /// The CA's key still lies in `data`, under whatever name: where it is being changed, beside the new one. The token
+    /// The CA's key is still in `data`, under any name: while it is being changed, next to the new one. The token
     /// is still in `.env`, unless it is what is written.
     fn is_kept(&self, dir: &Path, with_token: bool, what: &str) {
         if let Some(ca) = &self.ca {
