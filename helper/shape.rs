@@ -216,12 +216,16 @@ const WORDS: &[(&str, &str)] = &[
 /// What other programs print, and texts that break readers.
 const FOREIGN_WORDS: &[&str] = &["logs/patterns/", "properties/", "shape.rs"];
 
+/// The comment of a line.
+fn comment(line: &str) -> Option<&str> {
+    let at = line.find("//").filter(|at| line[..*at].matches('"').count().is_multiple_of(2))?;
+    Some(&line[at..])
+}
+
 /// The prose of a line: its comment, otherwise what is between quotes.
 fn prose(line: &str) -> String {
-    match line.find("//") {
-        Some(at) if line[..at].matches('"').count().is_multiple_of(2) => line[at..].to_owned(),
-        _ => line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" "),
-    }
+    let quoted = || line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+    comment(line).map_or_else(quoted, str::to_owned)
 }
 
 fn odd_words(text: &str) -> Vec<&'static str> {
@@ -253,8 +257,7 @@ fn prose_is_plain() {
     }
     // Tests hold the words of others, too, outside of their comments.
     for source in read_all("tests") {
-        let comments: Vec<&str> =
-            source.text.lines().map(|line| line.find("//").map_or("", |at| &line[at..])).collect();
+        let comments: Vec<&str> = source.text.lines().map(|line| comment(line).unwrap_or_default()).collect();
         read(&format!("tests/{}", source.path), &comments.join("\n"));
     }
     for folder in ["", "docs", "commands", "helper/config/sample", "helper/export/helm"] {
