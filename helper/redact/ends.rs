@@ -1,7 +1,7 @@
 //! Where values end: those of types and lists, cookies, words.
 
 use super::letters::{CLOSING, QUOTES, is_blank, is_letter, is_name, near};
-use super::text::{REDACTED, head};
+use super::text::REDACTED;
 
 /// The length of a value that its type is written around: `Some("X")`, `Secret(X)`, `ApiKey { inner: "X" }`.
 pub(super) fn constructed(value: &str) -> usize {
@@ -32,17 +32,21 @@ pub(super) fn constructed(value: &str) -> usize {
 /// The length of the type that is said in front of a value: `(string) (len=8) "X"`, `string(8) "X"`, `string 'X'`,
 /// `!unsafe X`, `&anchor X`.
 pub(super) fn annotation(value: &str) -> usize {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-!*.".contains(c);
     let (mut rest, mut quoted) = (value, false);
-    loop {
-        let tag = rest.starts_with(['!', '&']) && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '!');
-        let group = rest.starts_with('(');
-        if !tag && !group && !rest.starts_with("string") {
+    while let Some(sign) = rest.chars().next().filter(|c| matches!(c, '!' | '&' | '(' | 's')) {
+        let said = if sign == 's' { rest.strip_prefix("string") } else { rest.get(1..) };
+        let Some(said) = said.map(|said| if sign == 's' { said.strip_prefix('(').unwrap_or(said) } else { said })
+        else {
+            break;
+        };
+        let behind = said.trim_start_matches(|c| is_part(c) || c == '=' && sign == '(');
+        let behind = behind.strip_prefix(')').unwrap_or(behind);
+        let is_type = rest.len() - behind.len() < 40 && behind.starts_with(is_blank) && behind.len() + 1 < rest.len();
+        if !is_type {
             break;
         }
-        let read = head(rest, 40);
-        let end = if group { read.find(')').map(|at| at + 1) } else { read.find(is_blank) };
-        let Some(behind) = end.map(|end| &rest[end..]).filter(|behind| behind.starts_with(is_blank)) else { break };
-        quoted |= !tag;
+        quoted |= matches!(sign, '(' | 's');
         rest = behind.trim_start_matches(is_blank);
     }
     if quoted && !rest.starts_with(QUOTES) { 0 } else { value.len() - rest.len() }

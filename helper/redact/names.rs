@@ -120,12 +120,10 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let is_ldif = sign == ":" && rest.starts_with(':') && rest[1..].starts_with(is_blank);
         // `HostAuthorization::Default`.
         let path = rest.strip_prefix(':').filter(|_| sign == ":" && !is_ldif).map(|rest| &rest[..name_length(rest)]);
-        let is_member = quoted
-            && ["protected]", "private]"]
-                .iter()
-                .any(|kind| rest.split(' ').next().is_some_and(|word| word.contains(kind)));
         let is_unequal = text[..at].ends_with('!') && !rest.trim_start_matches(is_blank).starts_with(['"', '\'']);
-        let is_path = is_member || is_unequal || path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
+        let is_path = quoted && is_member(rest)
+            || is_unequal
+            || path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
         // `volume "token" : secret "x" not found`.
         if is_path || quoted && text[..at].ends_with(is_blank) && is_spoken(rest) {
             continue;
@@ -152,6 +150,12 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end, &name)));
     }
     ranges
+}
+
+/// Whether a name is that of a member in a dump of PHP, whose value follows later: `["name":protected]=>`.
+fn is_member(rest: &str) -> bool {
+    let class = rest.strip_prefix('"').map(|class| &class[name_length(class)..]);
+    rest.starts_with("protected]") || class.is_some_and(|rest| rest.starts_with("\":private]"))
 }
 
 /// Whether a word in letters, and another one, come next.

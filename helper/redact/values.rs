@@ -267,6 +267,11 @@ mod tests {
             "https://hooks.slack.com/services/T000/B000/password=s3cr3t",
             "me@example.com.token: s3cr3t9",
             "-----END PRIVATE KEY----- -----BEGIN PRIVATE KEY-----x-----END PRIVATE KEY----- token=s3cr3t",
+            // What is in the place of a type.
+            "token: &DB_PASSWORD=s3cr3t ok",
+            "token=&n&{\"password\":\"s3cr3t\"}\t=1",
+            "password: (x}Cookie: sid=s3cr3t; Path=/(g) \"x",
+            "{\"password\":\"s3cr3t\"}[[\"apiKey\":\"Config\":private]=> \"x",
             // What is redacted already, and something behind it.
             "--token [redacted]s3cr3t",
             "Authorization: Bearer [redacted]s3cr3t",
