@@ -68,8 +68,12 @@ fn is_probe(access: &Access<'_>) -> bool {
     let route = access.route();
     let known = ["/.well-known/", "/favicon", "/robots.txt", "/health", "/ready", "/live", "/metrics", "/ping"];
     let discovery = access.status >= 400 && (route == "/register" || route == "/" && access.method != "POST");
+    // What scanners of the internet look for.
+    let scan =
+        [".php", ".asp", ".aspx", ".cgi", ".env"].iter().any(|end| route.ends_with(end)) || route.contains("/wp-");
     access.own
         || discovery
+        || scan
         || known.iter().any(|front| route.starts_with(front))
         || matches!(access.method, "HEAD" | "OPTIONS")
 }
@@ -233,7 +237,13 @@ mod tests {
         ] {
             assert_eq!(calls(&[line]).0, [Some(rule)], "{line}");
         }
-        for line in ["GET /.well-known/x 404 1", "POST /register 404 1", "GET / 404 1", "GET /health 503 1"] {
+        for line in [
+            "POST /xmlrpc.php 404 1",
+            "GET /.well-known/x 404 1",
+            "POST /register 404 1",
+            "GET / 404 1",
+            "GET /health 503 1",
+        ] {
             assert_eq!(calls(&[line]).0, [None], "{line}");
         }
     }

@@ -198,6 +198,8 @@ impl Faults {
         fault.after_start |= started && !earlier;
         let counts = !earlier && fault.is_another(symptom, seen);
         fault.latest = symptom.number;
+        let text = cut(symptom.line.text, symptom.pattern.parts[0]);
+        fault.same &= fault.text == text;
         if !counts {
             return false;
         }
@@ -211,8 +213,6 @@ impl Faults {
         (fault.pattern, fault.fix) = (symptom.pattern, symptom.pattern.fix.or(fault.fix));
         fault.at = symptom.line.at;
         fault.effect = if ends { Effect::Fatal } else { fault.effect };
-        let text = cut(symptom.line.text, symptom.pattern.parts[0]);
-        fault.same &= fault.text == text;
         fault.text.clear();
         fault.text.push_str(text);
         ends
@@ -231,6 +231,13 @@ impl Faults {
         }
     }
 
+    /// A call passed, which changes nothing of it.
+    pub(crate) fn outlive(&mut self, rule: RuleId) {
+        for fault in self.all.iter_mut().filter(|f| f.rule == Some(rule) && !f.healed) {
+            fault.survived = true;
+        }
+    }
+
     /// Makes up for faults by a start: those that last are only over for now. `crashed`: the program was at work when it
     /// ended of what it said last.
     pub(crate) fn restart(&mut self, crashed: bool, which: impl Fn(&Fault) -> bool) {
@@ -239,7 +246,7 @@ impl Faults {
         let last = open.filter(|_| crashed).map(|f| f.latest).max();
         for fault in self.all.iter_mut().filter(|f| which(f)) {
             let ended = last == Some(fault.latest) && fault.rule.is_some_and(|rule| crashes.contains(&rule));
-            let lasts = fault.survived || fault.lasts() || ended && !fault.healed;
+            let lasts = fault.survived || !fault.healed && (fault.lasts() || ended);
             (fault.survived, fault.healed) = (lasts, !lasts);
         }
     }

@@ -160,7 +160,7 @@ pub(super) fn is_message(text: &str) -> bool {
         || GIVEN_UP.iter().any(|given_up| text.contains(given_up))
         // uv indents it.
         || is_of_command_line(text.trim_start_matches(' '))
-        || text.contains("Segmentation fault") && text.contains(": line ")
+        || text.contains(": line ") && SIGNALS.iter().any(|signal| *signal != "Killed" && text.contains(signal))
         || fatal()
 }
 

@@ -55,6 +55,9 @@ const INSTEAD: [&str; 19] = [
     "ignored",
 ];
 
+/// Words of what no other way makes up for.
+const GRAVE: [&str; 4] = ["critical", "corrupt", "fatal: ", "data loss"];
+
 /// Words by which a program says that something is done.
 const WORKS: [&str; 27] = [
     "successfully",
@@ -186,6 +189,9 @@ pub(super) fn is_trying(text: &str) -> bool {
 /// Whether the program says what it does instead of what failed, in the clause behind it.
 pub(super) fn is_dealt_with(text: &str) -> bool {
     let small = small(text);
+    if GRAVE.iter().any(|word| small.contains(word)) {
+        return false;
+    }
     let clauses = small.match_indices([',', ';', ':', '(', '.']).map(|(at, _)| small[at + 1..].trim_start());
     let says = |clause: &str| {
         let clause = clause.split(['"', ';', '(', ')']).next().unwrap_or_default();
@@ -235,8 +241,8 @@ pub(super) fn is_made_up_for(failed: &str, line: &str, pending: bool) -> bool {
     if !failed.hosts.is_empty() && !line.hosts.is_empty() {
         return failed.hosts.iter().any(|host| line.hosts.contains(host));
     }
-    // One word may be the part of the program that both are from.
-    let enough = if pending { 1 } else { 2 };
+    // One word may be the part of the program that both are from, unless it is all that the first one names.
+    let enough = if pending || failed.shared_words(&failed) == 1 { 1 } else { 2 };
     pending && works == Works::Connected || failed.shared_words(&line) >= enough
 }
 
@@ -251,6 +257,7 @@ mod tests {
             ("failed to refresh cache", "cache refreshed"),
             ("WARN request to https://api.github.com/x failed", "INFO request to https://api.github.com/x: 200"),
             ("ERROR token refresh failed: 401", "INFO token refreshed"),
+            ("ERROR sync failed: EOF", "INFO sync complete"),
         ] {
             assert!(is_made_up_for(failed, line, false), "{failed} / {line}");
         }
@@ -294,6 +301,7 @@ mod tests {
             "Failed to load plugin gpu",
             "cannot connect using TLS",
             "error using token",
+            "CRITICAL: the index is corrupt, using read-only mode",
             "ERROR fallback failed: no model",
             "ERROR: fallback server unreachable",
             "error: keeping the connection alive failed",

@@ -24,7 +24,9 @@ const OUTGOING: &str = "outgoing";
 impl Stream {
     /// An error line that no row explains, cloudflared's or another program's.
     pub(super) fn explain_nothing(&mut self, number: u64, line: &Line<'_>) {
-        if self.kind == WriterKind::Of(Writer::Agent) || line.console {
+        // zerolog's console is cloudflared's, and that of other programs of Go.
+        let bare = self.kind == WriterKind::Bare || self.agent.is_seen();
+        if self.kind == WriterKind::Of(Writer::Agent) || line.console && bare {
             self.life.complain(number, line);
             let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
             self.agent.unexplained(&symptom, &mut self.faults);

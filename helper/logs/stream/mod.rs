@@ -219,7 +219,7 @@ impl Stream {
             WriterKind::Of(Writer::Server | Writer::Proxy) | WriterKind::Unknown | WriterKind::Bare
         );
         if serves
-            && !line.console
+            && (!line.console || self.kind != WriterKind::Bare)
             && let Some(access) = Access::read(line.text)
         {
             self.answered(&access, Writer::Server, "", number, line);

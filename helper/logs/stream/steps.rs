@@ -136,6 +136,8 @@ impl Stream {
                 self.life.serves();
                 let replaced = std::mem::take(&mut self.replaced);
                 // What the server calls itself is another matter; what a worker met ended with it.
+                // A disk is no emptier for it.
+                self.faults.outlive(RuleId::DiskFull);
                 self.faults.heal(|f| {
                     let unexplained = f.rule == Some(RuleId::UnexplainedError) && !replaced;
                     let own = unexplained || f.effect == Effect::Outgoing || f.survived;
