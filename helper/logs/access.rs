@@ -16,7 +16,6 @@ pub(crate) struct Access<'a> {
     pub(crate) method: &'a str,
     /// Path, with its query.
     pub(crate) path: &'a str,
-    /// Status of the answer.
     pub(crate) status: u16,
     /// Whether the container called itself: a health check.
     pub(crate) own: bool,

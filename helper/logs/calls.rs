@@ -16,27 +16,22 @@ pub(crate) struct Passed {
     pub(crate) at: Option<i64>,
 }
 
-/// A line about a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallLine {
     /// When.
     pub(crate) at: Option<i64>,
     /// HTTP status of the answer; `None` while the line says only that the call began.
     pub(crate) status: Option<u16>,
-    /// Its words.
     pub(crate) text: String,
 }
 
 /// The last line that says that a session is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Loss {
-    /// Number of the line.
     pub(crate) number: u64,
-    /// Its words.
     pub(crate) text: String,
 }
 
-/// What an answer means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meaning {
     /// Nothing: a probe, a health check, a client that begins another session.
@@ -45,16 +40,13 @@ pub(crate) enum Meaning {
     Failed(&'static Pattern),
 }
 
-/// The calls of one stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
-    /// The last one that passed.
     pub(crate) passed: Option<Passed>,
     /// The last one that came to the proxy.
     pub(crate) called: Option<Passed>,
     /// The last line about one, whatever became of it.
     pub(crate) last: Option<CallLine>,
-    /// Paths on which a call passed.
     paths: Vec<String>,
     starts: u32,
     losses: u32,
@@ -118,12 +110,10 @@ impl Calls {
         last.text.push_str(line.text);
     }
 
-    /// Whether a call passed on a path.
     pub(crate) fn serves(&self, path: &str) -> bool {
         self.paths.iter().any(|served| served == path)
     }
 
-    /// Takes the answer to a call.
     pub(crate) fn take(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) -> Meaning {
         if is_probe(access) {
             return Meaning::Nothing;

@@ -21,15 +21,12 @@ const RUN: u32 = 3;
 /// A line that says that something is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Symptom<'a> {
-    /// What it means.
     pub(crate) pattern: &'static Pattern,
     /// Whose words these are.
     pub(crate) writer: Writer,
     /// What it is about, where there can be several: a host, an upstream.
     pub(crate) subject: &'a str,
-    /// Number of the line.
     pub(crate) number: u64,
-    /// The line itself.
     pub(crate) line: &'a Line<'a>,
     /// Whether no other program writes such a line.
     pub(crate) sure: bool,
@@ -42,15 +39,12 @@ pub(crate) struct Fault {
     pub(crate) rule: Option<RuleId>,
     /// Whose words these are.
     pub(crate) writer: Writer,
-    /// What it does to the program.
     pub(crate) effect: Effect,
     /// The wording of the last time.
     pattern: &'static Pattern,
     /// Advice for this wording, where the row's does not fit.
     pub(crate) fix: Option<&'static str>,
-    /// What it is about.
     pub(crate) subject: String,
-    /// How often.
     pub(crate) count: u32,
     /// Whether it was said in the same words each time.
     pub(crate) same: bool,
@@ -126,7 +120,6 @@ impl Fault {
     }
 }
 
-/// The faults of one stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     all: Vec<Fault>,

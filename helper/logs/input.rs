@@ -29,7 +29,6 @@ pub(crate) trait Sink {
     fn wants_all(&self) -> bool;
 }
 
-/// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// Lines, the last one also without its end.

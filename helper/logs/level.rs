@@ -66,7 +66,6 @@ pub(super) fn is_quiet(text: &str) -> bool {
     }
 }
 
-/// The level that a word names.
 pub(super) fn severity(word: &str) -> Option<bool> {
     match word {
         "ERR" | "ERROR" | "FTL" | "FATAL" | "CRITICAL" | "CRIT" | "SEVERE" | "ALERT" | "EMERG" | "PANIC" => Some(true),

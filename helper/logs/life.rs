@@ -13,7 +13,6 @@ const KEPT: usize = 2048;
 /// What a process prints as it ends comes within so many seconds.
 const ENDING: i64 = 2;
 
-/// A line that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
     /// Its number, 0 where there is no file to count.
@@ -77,7 +76,6 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Takes a line that was printed.
     pub(crate) fn print(&mut self, number: u64, line: &Line<'_>) {
         let later = |at: Option<i64>| at.zip(line.at).is_some_and(|(ended, now)| now - ended > ENDING);
         let goes_on = !line.text.trim().is_empty()

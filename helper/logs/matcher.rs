@@ -81,7 +81,6 @@ impl Matcher {
         self.texts.find(Input::new(piece).span(from..piece.len())).map(|found| found.range())
     }
 
-    /// Which texts are in a line.
     pub(crate) fn read<'a>(&'static self, text: &'a str) -> Reading<'a> {
         let mut hits = [0; MOST / 64];
         let mut any = false;

@@ -21,9 +21,7 @@ pub(super) struct StreamFault<'a> {
 /// What the whole log shows to work.
 #[derive(Clone, Copy)]
 pub(super) struct Working {
-    /// A call passed.
     pub(super) passed: bool,
-    /// cloudflared is registered.
     pub(super) registered: bool,
 }
 

@@ -209,7 +209,6 @@ pub(super) enum Works {
     Connected,
 }
 
-/// Reads it.
 pub(super) fn works(text: &str) -> Option<Works> {
     let small = small(text);
     if STILL_TRYING.iter().any(|word| small.contains(word)) {

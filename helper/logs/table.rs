@@ -94,7 +94,6 @@ impl Row {
         self.status.to_ascii_lowercase().starts_with("created")
     }
 
-    /// Whether it runs.
     pub(crate) fn is_up(&self) -> bool {
         self.status.starts_with("Up") || self.status.starts_with("running")
     }

@@ -16,7 +16,6 @@ pub(super) struct Traceback {
     reported: bool,
 }
 
-/// What a line is of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     /// A frame, or a word between two tracebacks.

@@ -31,7 +31,6 @@ pub(crate) struct LogVerdict {
     pub(crate) wanted: u32,
     /// `quic` or `http2`.
     pub(crate) protocol: Option<String>,
-    /// cloudflared's state.
     pub(crate) edge: Option<&'static str>,
     /// Distinct routes that the proxy took up.
     pub(crate) routes: u32,

@@ -123,7 +123,6 @@ impl Agent {
         self.stopped.is_some()
     }
 
-    /// Whether its start was seen.
     pub(crate) fn has_started(&self) -> bool {
         self.starts > 0
     }
@@ -168,7 +167,6 @@ impl Agent {
         self.revived > 0
     }
 
-    /// One word for its state.
     pub(crate) fn state(&self) -> &'static str {
         match (self.stopped, self.registered(), self.ever, self.retries) {
             (Some(_), ..) => "stopped",
@@ -180,7 +178,6 @@ impl Agent {
         }
     }
 
-    /// A step of its life.
     pub(crate) fn step(&mut self, event: Event, text: &str, at: Option<i64>, faults: &mut Faults) {
         self.seen = true;
         let latest = self.latest.max(at);
@@ -241,7 +238,6 @@ impl Agent {
         self.latest = latest;
     }
 
-    /// It starts.
     fn begin(&mut self, at: Option<i64>, faults: &mut Faults) {
         // Only the present life counts, except for what ended the last one: nothing says yet that it is over.
         let died = self.ended && self.stopped.is_none();
@@ -272,7 +268,6 @@ impl Agent {
             .extend(hosts.filter(|host| !host.is_empty()).take(MOST.into()).map(|host| (host.into(), text.into())));
     }
 
-    /// A connection is registered.
     fn register(&mut self, index: u8, text: &str, at: Option<i64>, faults: &mut Faults) {
         self.old_words = !text.contains("Registered tunnel connection");
         let connection = self.connections.entry(index).or_default();

@@ -32,7 +32,6 @@ pub(crate) struct Stream {
     pub(crate) kind: WriterKind,
     /// Whether that is certain, and not read from the name or the lines.
     pub(crate) known: bool,
-    /// What is wrong.
     pub(crate) faults: Faults,
     /// cloudflared's connections, where it prints here.
     pub(crate) agent: Agent,
@@ -279,7 +278,6 @@ fn symptom<'a>(
     Symptom { pattern, writer, subject, number, line, sure }
 }
 
-/// The host that a call was for.
 fn host(text: &str) -> &str {
     field(text, "host").or_else(|| field(text, "upstream")).unwrap_or_default()
 }

@@ -80,7 +80,6 @@ impl Stream {
         }
     }
 
-    /// A server listens.
     fn listens(&mut self, at: Option<i64>) {
         self.listening = true;
         self.calls.began();
