@@ -215,20 +215,28 @@ pub(super) fn works(text: &str) -> Option<Works> {
         return None;
     }
     let words = small.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '\'')));
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let near = |at: usize| words[at.saturating_sub(2)..at].iter().any(|word| NOT.contains(word));
-    let turned = |at: usize| near(at) || words.get(at + 1).is_some_and(|next| ["false", "0", "failed"].contains(next));
-    let says = |list: &[&str]| (0..words.len()).any(|at| list.contains(&words[at]) && !turned(at));
-    let back_up = words.windows(2).any(|pair| ["is", "are", "back"].contains(&pair[0]) && pair[1] == "up");
+    let mut words = words.filter(|word| !word.is_empty()).peekable();
+    let (mut done, mut connects, mut back, mut comes, mut code) = (false, false, false, false, false);
+    let mut before = ["", ""];
+    while let Some(word) = words.next() {
+        let turned = || before.iter().any(|word| NOT.contains(word));
+        let refused = words.peek().is_some_and(|next| ["false", "0", "failed"].contains(next));
+        if CONNECTS.contains(&word) || WORKS.contains(&word) {
+            let says = !refused && !turned();
+            (done, connects) = (done || says, connects || says && CONNECTS.contains(&word));
+        }
+        back |= word == "up" && ["is", "are", "back"].contains(&before[1]);
+        comes |= CLIENTS.contains(&word);
+        code |= matches!(word, "200" | "201" | "202" | "204");
+        before = [before[1], word];
+    }
     // A call to another host that was answered, and not one that came through the tunnel.
-    let code = || words.iter().any(|word| matches!(*word, "200" | "201" | "202" | "204"));
-    let answered = small.contains("://") && !small.contains(".tunnel.") && code();
-    let try_passed = TRIES.iter().any(|word| small.contains(word)) && says(&WORKS);
-    let comes = words.iter().any(|word| CLIENTS.contains(word));
-    if back_up || answered || try_passed || says(&CONNECTS) && !comes {
+    let answered = code && small.contains("://") && !small.contains(".tunnel.");
+    let try_passed = done && TRIES.iter().any(|word| small.contains(word));
+    if back || answered || try_passed || connects && !comes {
         return Some(Works::Connected);
     }
-    (says(&WORKS) || says(&CONNECTS)).then_some(Works::Done)
+    done.then_some(Works::Done)
 }
 
 /// Whether a line says that it works, after another that failed: it is about the same, or about a connection where one

@@ -105,8 +105,12 @@ impl Stream {
             let own = f.writer == Writer::Server && f.same || !f.subject.is_empty();
             own && matches!(f.rule, Some(RuleId::UnexplainedError)) || f.rule == Some(RuleId::UpstreamCallTls)
         };
-        let open = || self.faults.open().chain(self.faults.healed()).any(may_end);
-        if line.text.trim().is_empty() || !open() || level::of(line.text) == Some(true) || level::is_error(line.text) {
+        let known = || self.faults.open().chain(self.faults.healed()).filter(|f| may_end(f));
+        let waits = || known().all(|f| f.subject != DEALT_WITH) && recovery::works(line.text).is_none();
+        if known().next().is_none() || line.text.trim().is_empty() || waits() {
+            return;
+        }
+        if level::of(line.text) == Some(true) || level::is_error(line.text) {
             return;
         }
         // An answer to a call tells nothing of what the server calls itself.
