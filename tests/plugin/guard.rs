@@ -181,6 +181,16 @@ fn what_reads_a_secret_is_stopped_and_the_helpers_command_is_named() {
         "docker ps -q -f name=cloudflared | xargs -I{} docker exec {} env",
         "docker export mcp-tunnel-cloudflared-1 | tar xO run/secrets/tunnel_token",
         "cut -d= -f1 .env",
+        "python3 -c \"import linecache; print(linecache.getlines('.env'))\"",
+        "node --env-file=.env -p process.env",
+        "perl -e 'print `cat .env`'",
+        "awk 'BEGIN{system(\"cat .env\")}'",
+        "xargs echo < .env",
+        "tee < .env",
+        "cp .env /dev/stdout",
+        "docker stack config -c docker-compose.yaml",
+        "docker compose exec cloudflared sh -c 'cat $TUNNEL_TOKEN_FILE'",
+        "docker run --rm --pid container:mcp-tunnel-cloudflared-1 alpine cat /proc/1/environ",
     ] {
         calls.push(call("Bash", &dep, &json!({ "command": command })));
     }
