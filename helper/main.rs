@@ -18,6 +18,7 @@ mod lint;
 mod logs;
 mod model;
 mod os;
+mod pipe;
 mod preflight;
 mod privileges;
 mod probe;

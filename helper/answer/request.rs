@@ -4,15 +4,19 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::pipe::{self, Patient};
 
 /// Largest request, in bytes. The biggest sensible one, hundreds of routes, is a few kilobytes.
 const LIMIT: u64 = 1 << 20;
+/// How long `@FILE` may take if it is a pipe, such as a shell's `<(…)`.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Byte order mark of UTF-8, which some editors write.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -37,7 +41,7 @@ pub(crate) fn read<T: DeserializeOwned>(source: Option<&str>, flags: &[Flag]) ->
         Some(text) => match text.strip_prefix('@') {
             Some(path) => {
                 let path = Path::new(path);
-                limited(File::open(path).map_err(|e| Error::io("read", path, e))?, path)?
+                read_file(path)?
             }
             None => text.as_bytes().to_vec(),
         },
@@ -68,6 +72,22 @@ fn joined(bytes: Vec<u8>, flags: &[Flag]) -> Result<Vec<u8>, Error> {
     }
     all.push(b'}');
     Ok(all)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |e| Error::io("read", path, e);
+    if std::fs::metadata(path).map_err(failed)?.is_file() {
+        return limited(File::open(path).map_err(failed)?, path);
+    }
+    let mut pipe = Patient::new(pipe::open(path).map_err(failed)?, PIPE_TIMEOUT);
+    let bytes = limited(&mut pipe, path)?;
+    if pipe.is_late() {
+        return Err(Error::request(
+            format!("the request in `{}` did not end within {} s", path.display(), PIPE_TIMEOUT.as_secs()),
+            "close the pipe after the request, or write the request to a file",
+        ));
+    }
+    Ok(bytes)
 }
 
 fn limited(from: impl Read, name: &Path) -> Result<Vec<u8>, Error> {

@@ -5,15 +5,14 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::data::{DiagnoseData, DiagnoseRequest, Signals, moment};
 use crate::answer::{Error, Finding, Next, Report, Severity, Skipped, count};
 use crate::caller::Caller;
 use crate::logs::Logs;
 use crate::logs::encoding::Decoded;
-use crate::logs::input::{Extent, Patient, scan};
+use crate::logs::input::{Extent, scan};
 use crate::logs::verdict::LogVerdict;
+use crate::pipe::{self, Patient};
 use crate::rules;
 
 /// A pipe that never ends is left after so many seconds.
@@ -72,10 +71,8 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
     }
     let failed = |e: std::io::Error| Error::io("read", path, e);
     if !meta.is_file() {
-        // A named pipe, or a shell's `<(…)`: it may never end, and opening one without a writer blocks forever.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-        return read_pipe(pipe, path, request, logs);
+        // A named pipe, or a shell's `<(…)`.
+        return read_pipe(pipe::open(path).map_err(failed)?, path, request, logs);
     }
     let file = File::open(path).map_err(failed)?;
     Ok((scan(Decoded::new(file), logs, |_| false).map_err(failed)?, None))

@@ -296,7 +296,8 @@ impl Facts<'_> {
         let joined = match at(service, &["networks"]).map(untagged) {
             Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
             Some(list) => yaml::texts(list),
-            None => Vec::new(),
+            None if at(service, &["network_mode"]).is_some() => Vec::new(),
+            None => vec!["default".into()],
         };
         for key in joined {
             let said = |name: &str| at(model, &["networks", &key, name]).and_then(yaml::scalar);

@@ -189,6 +189,9 @@ fn a_request_comes_as_text_from_a_file_or_from_standard_input() {
     assert_eq!(urls(helper(["connect", "--json", "-"]).dir(&dir).stdin(text).run()), expected);
     let relative = helper(["connect", "--json", "@request.json"]).cwd(parent.path()).dir(&dir).run();
     assert_eq!(urls(relative), expected);
+    let script = r#"printf '{"path":"other"}' | "$0" "$@""#;
+    let piped = helper(["connect", "--json", "@/dev/stdin"]).dir(&dir).under(&["sh", "-c", script]).run();
+    assert_eq!(urls(piped), expected);
     assert_eq!(urls(helper(["--json", text, "connect"]).dir(&dir).run()), expected, "before the command");
     for (source, code) in [("@/nonexistent", "io"), ("@", "io"), ("@/", "io"), ("", "request"), ("-x", "usage")] {
         let refused = helper(["connect", "--json", source]).dir(&dir).run().expect(2);

@@ -27,6 +27,8 @@ mod logs;
 mod model;
 #[path = "../../helper/os/mod.rs"]
 mod os;
+#[path = "../../helper/pipe.rs"]
+mod pipe;
 #[path = "../../helper/privileges/mod.rs"]
 mod privileges;
 #[path = "../../helper/probe/mod.rs"]

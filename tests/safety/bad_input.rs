@@ -14,7 +14,9 @@ use super::odd_files::all_commands_beside;
 mod nasty;
 
 use self::nasty::nasty;
-use crate::support::{Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, skip, snapshot, token, which};
+use crate::support::{
+    Call, DOMAIN, chmod, deployment, folder, helper, is_root, plain, posix, skip, snapshot, token, which,
+};
 
 /// One call of every command that touches the directory and needs no engine.
 pub(super) fn calls(dir: &Path) -> Vec<(&'static str, Call)> {
@@ -69,6 +71,10 @@ fn ten_megabytes_of_json_are_refused() {
     }
     let endless = helper(["init", "--json", "@/dev/zero"]).dir(&dir).bounded().run().expect(2);
     assert_eq!(endless.json["error"]["code"], "request");
+    let pipe = parent.path().join("pipe");
+    assert!(std::process::Command::new(posix("mkfifo")).arg(&pipe).status().unwrap().success());
+    let silent = helper(["init", "--json", &format!("@{}", pipe.display())]).dir(&dir).bounded().run().expect(2);
+    assert!(silent.message().contains("did not end within 5 s"), "{}", silent.message());
     // The longest that is read, and an error that would quote it.
     let name = "x".repeat(900_000);
     let refused =

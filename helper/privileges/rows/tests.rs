@@ -95,6 +95,7 @@ fn what_a_whole_file_asks_for_is_found() {
         ("volumes: { v: { external: true } }", "- volumes.v.external=true"),
         ("volumes: { v: { name: other_data } }", "- volumes.v.name=other_data"),
         ("services: { x: { networks: [n] } }\nnetworks: { n: { external: true, name: host } }", "x networks=n"),
+        ("services: { x: { image: y } }\nnetworks: { default: { external: true, name: host } }", "x networks=default"),
         ("services: { x: { networks: { host: } } }\nnetworks: { host: { external: true } }", "x networks=host"),
     ] {
         assert_eq!(found(said), [expected], "{said}");
