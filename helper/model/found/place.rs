@@ -1,6 +1,6 @@
 //! Where the files say something of a service.
 
-use super::Found;
+use super::{Found, View};
 use crate::config::yaml::{self, Value, at};
 use crate::model::merge;
 use crate::model::sources::ComposeFile;
@@ -13,6 +13,17 @@ impl Found {
         let name = self.file_of(service, &[key]);
         let file = self.files().find(|file| file.name == name)?;
         Some((name.to_owned(), yaml::line_of(&file.text, &["services", service, key])?))
+    }
+
+    /// Whether the files from which a service has variables were read.
+    pub(crate) fn knows_variables(&self, service: &str) -> bool {
+        let is_read = |(path, is_needed): (String, bool)| {
+            let file = inside(&path).and_then(|path| self.env_files.get(&path));
+            file.is_some_and(|file| file.is_some() || !is_needed)
+        };
+        let named = self.service(service, "env_file").map(merge::listed).unwrap_or_default();
+        // Compose itself reads the files into `environment`.
+        self.view == View::Compose || named.into_iter().all(is_read)
     }
 
     /// The file that sets a variable of a service, and its line where that is a file of variables.

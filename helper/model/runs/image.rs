@@ -261,8 +261,10 @@ pub(super) fn script_of_package(files: &Files<'_>, invocation: &Invocation) -> O
     let (file, text) = files.read(invocation.folder.as_deref(), "package.json")?;
     let package: serde_json::Value = serde_json::from_str(&text).ok()?;
     let mut line = package["scripts"][name].as_str()?.to_owned();
-    if let Some(dashes) = invocation.args.iter().position(|word| word == "--") {
-        let more = invocation.args[dashes + 1..].iter().map(String::as_str);
+    // npm keeps options for itself, the others hand them on.
+    let end = if invocation.program == "npm" { "--" } else { name };
+    if let Some(at) = invocation.args.iter().rposition(|word| word == end) {
+        let more = invocation.args[at + 1..].iter().map(String::as_str).filter(|word| *word != "--");
         line.extend([" ", shlex::try_join(more).ok()?.as_str()]);
     }
     let key = format!("\"{name}\"");

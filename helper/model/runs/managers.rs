@@ -60,6 +60,10 @@ pub(super) fn nginx(files: &Files<'_>, port: u16) -> Listening {
     paths.extend(["/etc/nginx/nginx.conf", "/etc/nginx/conf.d/default.conf"]);
     paths.sort_unstable();
     paths.dedup();
+    let includes_more = |text: &str| {
+        let mut lines = text.lines().flat_map(|line| line.split(';'));
+        lines.any(|part| part.split_once("include ").is_some_and(|(_, path)| !path.trim().ends_with("mime.types")))
+    };
     let is_open = mounts.iter().any(|mount| mount.target.starts_with("/etc/nginx") && !mount.target.ends_with(".conf"));
     let read: Vec<(&str, (String, String))> =
         paths.into_iter().filter_map(|path| Some((path, files.read(None, path)?))).collect();
@@ -88,6 +92,7 @@ pub(super) fn nginx(files: &Files<'_>, port: u16) -> Listening {
     };
     let own: Vec<_> = all.iter().filter(|(listens, ..)| *listens == port).collect();
     match (own.first(), &all[0]) {
+        (None, _) if read.iter().any(|(_, (_, text))| includes_more(text)) => Listening::default(),
         (None, (other, _, file, line)) => {
             Listening { port: Some((*other, place(file, *line))), ..Listening::default() }
         }

@@ -85,8 +85,17 @@ const IN_FRONT: [&str; 19] = [
 
 /// Where the server of a service takes calls, in view of the port that a route names.
 pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, port: u16) -> Listening {
-    let environment = found.environment(service).into_iter();
-    let mut env: BTreeMap<String, String> = environment.filter_map(|(name, value)| Some((name, value?))).collect();
+    // What only the shell has, or a file that was not read, is not known.
+    let unknown = |name: &String| format!("${{{name}}}");
+    let given = found.environment(service).into_iter();
+    let mut env: BTreeMap<String, String> =
+        given.map(|(name, value)| (name.clone(), value.unwrap_or_else(|| unknown(&name)))).collect();
+    if !found.knows_variables(service) {
+        let names = programs::KNOWN.programs.iter().flat_map(|program| [&program.host_var, &program.port_var]);
+        for name in names.filter(|name| !name.is_empty()) {
+            env.entry(name.clone()).or_insert_with(|| unknown(name));
+        }
+    }
     let own = image::Image::of(deployment, found, service);
     let is_built = found.service(service, "build").is_some();
     let named = found.text(service, "image").unwrap_or_default();

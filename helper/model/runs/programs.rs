@@ -43,6 +43,8 @@ pub(super) struct Program {
     pub(super) stdio: Option<Words>,
     /// The words that choose HTTP; empty where it has none.
     pub(super) http: String,
+    /// Whether a package of npm has the same name.
+    pub(super) is_python: bool,
     /// Whether other programs start by the same name.
     pub(super) is_likely: bool,
 }

@@ -42,7 +42,7 @@ pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(
     let fits = |row: &&Program| {
         row.names.iter().any(|name| name == program)
             && (row.words.is_empty() || row.words.iter().any(|word| has(word)))
-            && (invocation.by != By::Node || program != "mcp-proxy")
+            && !(row.is_python && (invocation.by == By::Node || invocation.by == By::Other && !has("--port")))
     };
     let row = KNOWN.programs.iter().find(fits)?;
     let case = Case { row, program, invocation };
@@ -50,8 +50,10 @@ pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(
     if row.unless.iter().any(|name| is_said(name)) || has("--help") {
         return Some(Listening::default());
     }
+    // Words that only its start shows may be any option.
+    let has_more = args.iter().any(|arg| arg.starts_with('$'));
     if let Some(found) = case.over_stdio() {
-        return Some(found);
+        return Some(if has_more { Listening::default() } else { found });
     }
     if let Some((_, name)) = option(args, &row.config).filter(|_| option(args, &row.both).is_none()) {
         return Some(file(name).map_or_else(Listening::default, |(file, text)| case.in_config(&file, &text)));
@@ -60,8 +62,8 @@ pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(
     if texts.iter().any(|text| ["host", "bind", "0.0.0.0"].iter().any(|word| text.contains(word))) {
         return Some(Listening::default());
     }
-    let is_one_of_many = row.is_likely || program == "mcp-proxy" && invocation.by == By::Other;
-    Some(case.over_http().at_most(if is_one_of_many { Certainty::Likely } else { Certainty::Sure }))
+    let is_one_of_many = row.is_likely || row.is_python && invocation.by == By::Other;
+    Some(case.over_http(has_more).at_most(if is_one_of_many { Certainty::Likely } else { Certainty::Sure }))
 }
 
 /// A program that is known, as it is started.
@@ -128,7 +130,8 @@ impl Case<'_> {
         }
     }
 
-    fn over_http(&self) -> Listening {
+    /// `has_more`: whether there may be more options.
+    fn over_http(&self, has_more: bool) -> Listening {
         let Self { row, program, invocation: Invocation { args, env, .. } } = self;
         let mut found = Listening::default();
         let both = option(args, &row.both).or_else(|| positional(row, args));
@@ -167,13 +170,13 @@ impl Case<'_> {
         };
         found.loopback = match (host, row.default.as_deref()) {
             (Some((name, host)), _) => (bind(host) == Bind::Loopback).then(|| place(name)),
-            (None, Some(host)) => (bind(host) == Bind::Loopback).then(|| usual("a host", &row.host_var)),
-            (None, None) => None,
+            (None, Some(host)) if !has_more => (bind(host) == Bind::Loopback).then(|| usual("a host", &row.host_var)),
+            (None, _) => None,
         };
         found.port = match (port_of, row.default_port) {
             (Some((name, port)), _) => Some((port, place(name))),
             (None, 0) => None,
-            (None, _) if port.is_some() => None,
+            (None, _) if port.is_some() || has_more => None,
             (None, usual_port) => Some((usual_port, usual("a port", &row.port_var))),
         };
         // One of several programs with that name, if it says nothing.

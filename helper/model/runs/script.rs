@@ -230,7 +230,15 @@ impl<'a> Code<'a> {
     fn of_fastmcp(&self, file: &str) -> Listening {
         const LOOPS: [&str; 5] = ["asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run"];
         let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
-        let mut runs = [self.calls(".run"), self.calls(".run_async")].concat();
+        const RUNS: [&str; 6] = [
+            ".run",
+            ".run_async",
+            ".run_http_async",
+            ".run_streamable_http_async",
+            ".run_sse_async",
+            ".run_stdio_async",
+        ];
+        let mut runs: Vec<Call<'_>> = RUNS.iter().flat_map(|name| self.calls(name)).collect();
         runs.retain(|call| !LOOPS.contains(&call.name));
         // https://github.com/modelcontextprotocol/python-sdk: the server without FastMCP.
         let has_http = ["streamable", "Sse", "sse", "http"].iter().any(|word| self.text.contains(word));
@@ -238,7 +246,9 @@ impl<'a> Code<'a> {
             return Listening { stdio: Some(self.place(file, stdio.at, "the script", "")), ..Listening::default() };
         }
         let ([made], [run]) = (made.as_slice(), runs.as_slice()) else { return Listening::default() };
-        if made.is_open() || run.is_open() || self.text.contains(".settings") {
+        // `http_app` and its kind make what another program serves.
+        let is_elsewhere = ["_app(", ".settings"].iter().any(|word| self.text.contains(word));
+        if made.is_open() || run.is_open() || is_elsewhere || run.name.matches('_').count() > 1 {
             return Listening::default();
         }
         // Version 1 of the SDK has host and port where the server is made, the others where it runs.
