@@ -332,7 +332,7 @@ fn engine_diagnose_what_was_never_started() {
         by_hand(engine, parent.path(), "dnever", "    environment:", "    depends_on: [mcp-proxy]\n    environment:");
     stack.edit("docker-compose.yml", CLOUDFLARED, "localhost:1/cloudflare/cloudflared:latest");
     stack.edit("docker-compose.yml", "- TUNNEL_TOKEN", &format!("- TUNNEL_TOKEN={}", token("healthy")));
-    stack.edit("docker-compose.yml", "    volumes:", "    ports: [\"127.0.0.1:0:8080\"]\n    volumes:");
+    stack.edit("docker-compose.yml", "    volumes:", "    ports: [\"0:8080\"]\n    volumes:");
     let answer = stack.call(["diagnose"]).changes_nothing().run().expect(1);
     for id in ["token-in-file", "token-in-clear", "depends-on-plain", "ports-published", "image-unpinned"] {
         answer.finding(id);
