@@ -59,17 +59,23 @@ pub(crate) fn excerpt(text: &str, around: &str) -> String {
 /// A line of another program: without tokens, keys, header secrets, passwords in URLs and e-mail addresses, and
 /// with everything escaped that would not show, or would show in another place.
 pub(crate) fn foreign(text: &str) -> String {
-    escaped(&cleaned(text), |_| false).into_owned()
+    foreign_without(text, Vec::new())
+}
+
+/// The same, where parts of the text are known to be secret.
+pub(super) fn foreign_without(text: &str, secret: Vec<Range>) -> String {
+    escaped(&cleaned(text, secret), |_| false).into_owned()
 }
 
 /// All that is known of secrets, applied to foreign text. Each is looked for in the text as it is: what one of them takes
 /// may be the name, the quote or the scheme by which another is found.
-fn cleaned(text: &str) -> Cow<'_, str> {
+fn cleaned(text: &str, secret: Vec<Range>) -> Cow<'_, str> {
     let named = |text: &str| {
         let all = [names::ranges, addresses::ranges, service_keys::ranges];
         all.into_iter().flat_map(|ranges| ranges(text)).collect::<Vec<_>>()
     };
-    let mut ranges = secrets(text);
+    let mut ranges = secret;
+    ranges.extend(secrets(text));
     ranges.extend(following::ranges(text));
     ranges.extend(named(text));
     if let Some(plain) = Plain::of(text) {

@@ -1,9 +1,9 @@
 //! The lines of a log, or of a diff.
 
 use super::following::Following;
-use super::gate::foreign;
+use super::gate::foreign_without;
 use super::shapes::ends_of_pem;
-use super::text::{REDACTED, merged, replaced};
+use super::text::REDACTED;
 
 /// Lines of foreign text that belong together, a log or a diff: a private key in them goes whole, although each of its
 /// lines is base64 like any other.
@@ -34,7 +34,7 @@ impl Lines {
             !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
         self.bare = if bare { self.bare + 1 } else { 0 };
         let following = self.following.take(text);
-        let text = if is_key { REDACTED.to_owned() } else { foreign(&replaced(text, &merged(following))) };
+        let text = if is_key { REDACTED.to_owned() } else { foreign_without(text, following) };
         self.out.push((front.to_owned(), text));
     }
 
@@ -58,6 +58,7 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gate::foreign;
     use super::*;
 
     #[test]

@@ -61,7 +61,7 @@ fn values(text: &str, mut at: usize) -> Vec<Range> {
             return ranges;
         };
         ranges.push((start, end));
-        at = (end + quote.len()).min(text.len());
+        at = end + opening(&text[end..]).len();
     }
 }
 

@@ -112,13 +112,13 @@ fn parameters(text: &str, start: usize) -> Option<usize> {
             return end;
         }
         let value = blanks(sign + 1);
-        let opening = opening(&text[value..]);
-        let over = if opening.is_empty() {
+        let quote = opening(&text[value..]);
+        let over = if quote.is_empty() {
             let length = text[value..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '\\'));
             length.map_or(text.len(), |length| value + length)
         } else {
-            let length = closed(&text[value + opening.len()..], opening);
-            (value + 2 * opening.len() + length).min(text.len())
+            let end = value + quote.len() + closed(&text[value + quote.len()..], quote);
+            end + opening(&text[end..]).len()
         };
         end = Some(over);
         let Some(rest) = text[over..].trim_start().strip_prefix(',') else { return end };
@@ -136,6 +136,7 @@ mod tests {
             ("Digest username=\"u\", response=\"abc\" x", "Digest [redacted] x"),
             (r#"{"h":"Digest username=\"u\", response=\"abc\"","n":1}"#, r#"{"h":"Digest [redacted]","n":1}"#),
             ("x: AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=h, Signature=f0", "x: AWS4-HMAC-SHA256 [redacted]"),
+            (r#"Hawk a=\"b c"＝ x"#, "Hawk [redacted]＝ x"),
             ("got Negotiate YIIBhwYGKwYBBQUCoIIB y", "got Negotiate [redacted] y"),
             (
                 "negotiate failed, digest sha256:abc does not match",
