@@ -1,7 +1,9 @@
 //! Whether an error is that of one tool, which the client gets as the answer to its call.
 
 /// Words of a call of a tool, whatever its name.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 12] = [
+    "[tool]",
+    "[tools]",
     "tools/call",
     "iserror",
     "toolerror",
@@ -73,6 +75,7 @@ mod tests {
             r#"{"level":"error","msg":"tool fetch","err":"dial tcp 93.184.216.34:443: connect: connection refused"}"#,
             "level=error tool=search err=\"timeout\"",
             "ERROR tools/call failed: timeout",
+            "[ERROR] [tools] getWeather threw Error: city not found",
         ] {
             assert!(is_of_tool(line), "{line}");
         }
