@@ -96,6 +96,11 @@ impl Caller {
         self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
     }
 
+    /// Whether Claude Code's shell runs this, not a person; an empty mark is one too.
+    pub(crate) fn is_claude_code(&self) -> bool {
+        self.env.contains_key(OsStr::new("CLAUDECODE"))
+    }
+
     /// A helper command on this deployment that works as pasted, from any POSIX shell and folder.
     pub(crate) fn command(&self, words: &[&str]) -> String {
         self.line(&self.launcher, words)

@@ -60,7 +60,7 @@ pub(crate) fn run(
     request: &AllowRequest,
     caller: &mut Caller,
 ) -> Result<Report<AllowData>, Error> {
-    if caller.var("CLAUDECODE").is_some() {
+    if caller.is_claude_code() {
         return Err(Error::request(
             "`allow` does not run inside Claude Code: a person decides what this stack may do to the host",
             "run the same command in your own terminal",

@@ -113,7 +113,7 @@ impl ExportRequest {
                 "leave it out, and run `token set` on the other host",
             ));
         }
-        if self.include_token && caller.var("CLAUDECODE").is_some() {
+        if self.include_token && caller.is_claude_code() {
             return Err(Error::request(
                 "`include_token` writes the token into a file that Claude Code could read",
                 "run the command in your own terminal, or leave it out: then the token enters no file",
