@@ -116,7 +116,7 @@ fn claude_installs_it_from_a_marketplace_and_the_launcher_runs() {
     let files = snapshot(&installed);
     let size: usize = files.iter().map(|(_, _, content)| content.len()).sum();
     eprintln!("installed: {} files, {size} bytes", files.iter().filter(|(path, ..)| path.is_file()).count());
-    assert!(size < 6_000_000 && !installed.join("target").exists(), "{size} bytes are installed");
+    assert!(size < 8_000_000 && !installed.join("target").exists(), "{size} bytes are installed");
 
     // A first run with a cargo whose build is already done, and a second one.
     let data = home.join(".claude/plugins/data/mcp-tunnels-mcp-tunnels");
