@@ -1,5 +1,6 @@
 //! E-mail addresses, and logins in URLs.
 
+use super::said::is_made;
 use super::text::{Range, behind_last, tail};
 
 /// No login without a scheme is longer, in bytes.
@@ -10,6 +11,11 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = logins(text);
     let logins = ranges.len();
     ranges.extend(bare_logins(text));
+    let mut from = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        ranges.extend(in_pgpass(word.trim_end()).map(|(start, end)| (from + start, from + end)));
+        from += word.len();
+    }
     let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     for (at, _) in text.match_indices('@') {
         let (before, after) = (&text[..at], &text[at + 1..]);
@@ -48,6 +54,18 @@ fn logins(text: &str) -> Vec<Range> {
         ranges.extend(login.filter(|end| is_login(&after[..*end], web)).map(|end| (at + 3, at + 3 + end)));
     }
     ranges
+}
+
+/// The password in a line of PostgreSQL's `.pgpass`: `host:5432:database:user:X`.
+fn in_pgpass(word: &str) -> Option<Range> {
+    let mut fields = word.splitn(5, ':');
+    let [_, port, _, _] = [fields.next()?, fields.next()?, fields.next()?, fields.next()?];
+    let password = fields.next()?;
+    let front = &word[..word.len() - password.len()];
+    let is_port = port == "*" || (4..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    // Addresses of IPv6 have letters of hex alone.
+    let is_hex = front.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+    (is_port && !is_hex && is_made(password, true)).then_some((front.len(), word.len()))
 }
 
 /// Passwords in addresses without a scheme: `root:X@tcp(db:3306)/app`, `u:X@db:5432/app`, `jdbc:oracle:thin:u/X@db`,

@@ -1,5 +1,6 @@
 //! What is in an element of XML that is called like a secret, or has an attribute that names one: `<password>`,
-//! `<wsse:Password Type="…">`, `<entry key="password">`.
+//! `<wsse:Password Type="…">`, `<entry key="password">`, or stands
+//! behind one whose content is the name: `<key>password</key><string>`.
 
 use super::letters::{LONGEST, QUOTES, name_length};
 use super::text::{REDACTED, Range, head, tail};
@@ -20,7 +21,11 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 fn content(text: &str, at: usize) -> Option<Range> {
     let front = tail(&text[..at], TAG);
     let tag = &front[front.rfind('<')? + 1..];
-    if tag.starts_with(['/', '!', '?']) || tag.ends_with('/') || !is_secret_tag(tag) {
+    if tag.starts_with(['/', '!', '?']) || tag.ends_with('/') {
+        return None;
+    }
+    let before = &text[..at - tag.len() - 1];
+    if !(is_secret_tag(tag) || names(before.trim_end())) {
         return None;
     }
     let read = head(&text[at + 1..], LONGEST);
@@ -33,6 +38,17 @@ fn content(text: &str, at: usize) -> Option<Range> {
     let start = at + 1 + front.len() + (inside.len() - inside.trim_start().len());
     let inside = inside.trim_start();
     (inside != REDACTED && !is_reference(inside)).then_some((start, start + inside.len()))
+}
+
+/// Whether a text ends with an element that says what the next one is called: `<key>APIToken</key>`,
+/// `<param-name>password</param-name>`.
+pub(super) fn names(text: &str) -> bool {
+    let Some((front, tag)) = text.strip_suffix('>').and_then(|text| tail(text, TAG).rsplit_once("</")) else {
+        return false;
+    };
+    let name = front.rsplit_once('>').map_or("", |(_, name)| name.trim());
+    let tag = tag.to_ascii_lowercase();
+    (tag.ends_with("key") || tag.ends_with("name")) && name_length(name) == name.len() && is_secret(name)
 }
 
 fn is_secret_tag(tag: &str) -> bool {

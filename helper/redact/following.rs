@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::columns::Columns;
+use super::elements;
 use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length};
 use super::members::is_encoded;
 use super::operands::{is_mechanism, reads_secret};
@@ -280,6 +281,10 @@ fn opened(line: &str) -> Awaits {
     {
         return Awaits::Answers;
     }
+    // `<key>Password</key>` of a plist.
+    if elements::names(bare) {
+        return Awaits::Line;
+    }
     if announces(bare) {
         return Awaits::Under(indent_of(line));
     }
@@ -303,7 +308,14 @@ fn announces(bare: &str) -> bool {
         ["name", "key", "variable"].iter().any(|one| one.eq_ignore_ascii_case(label)) && is_secret(&bare[start..end])
     };
     setting(bare).is_some_and(is_name)
-        || bare.ends_with(':') && named.contains(' ') && bare.split(|c| !is_letter(c)).any(is_secret)
+        || bare.ends_with(':') && named.contains(' ') && (bare.split(|c| !is_letter(c)).any(is_secret) || is_key(named))
+}
+
+/// Whether a text ends with the two words of `API key`.
+fn is_key(named: &str) -> bool {
+    let mut words = named.rsplit(' ');
+    let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    ["key", "keys"].iter().any(|key| key.eq_ignore_ascii_case(last)) && is_secret(&format!("{before}key"))
 }
 
 #[cfg(test)]

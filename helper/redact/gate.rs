@@ -375,6 +375,8 @@ mod tests {
             "echo a | chpasswd\n",
             "token,a\n",
             "password:\n  a",
+            "login: a / ",
+            "token got \"a\" ",
         ];
         for piece in near {
             for end in ["", "\"' x"] {

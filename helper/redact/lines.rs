@@ -2,8 +2,8 @@
 
 use super::following::Following;
 use super::gate::foreign_without;
-use super::shapes::ends_of_pem;
-use super::text::REDACTED;
+use super::shapes::{KEY_BEGIN, ends_of_pem};
+use super::text::{REDACTED, behind_last};
 
 /// Lines of foreign text that belong together, a log or a diff: a private key in them goes whole, although each of its
 /// lines is base64 like any other.
@@ -11,7 +11,11 @@ use super::text::REDACTED;
 pub(crate) struct Lines {
     out: Vec<(String, String)>,
     inside: bool,
-    /// How many of the last lines are base64 and nothing else.
+    /// How many words a program writes in front of each line of the key.
+    words: usize,
+    /// How many words the last line has.
+    bare_words: usize,
+    /// How many of the last lines are base64 and nothing else, but words of a program in front.
     bare: usize,
     following: Following,
 }
@@ -25,14 +29,19 @@ impl Lines {
             let from = self.out.len().saturating_sub(self.bare);
             self.out[from..].iter_mut().for_each(|(_, text)| *text = REDACTED.to_owned());
         }
-        // A key whose end was lost ends with the first line that has words in it.
-        let has_words = text.trim().contains(' ') && !text.contains(": ");
+        let words = text.split_whitespace().count();
+        if begins {
+            self.words = text.find(KEY_BEGIN).map_or(0, |at| text[..at].split_whitespace().count());
+        }
+        // A key whose end was lost ends with the first line that has words in it, besides those that a program writes in
+        // front of each line: `2026-11-24 web | MC4CAQ`.
+        let has_words = words > self.words + 1 && !text.contains(": ") && !text.split(|c| !is_base64(c)).any(is_long);
         let is_key = marked || self.inside && !has_words;
         self.inside = if marked { begins && !ends } else { is_key };
-        let plain = text.trim().trim_start_matches(['#', ' ']);
-        let bare =
-            !plain.is_empty() && plain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
-        self.bare = if bare { self.bare + 1 } else { 0 };
+        let last = behind_last(text.trim_end(), |c| !is_base64(c));
+        let is_alone = text.trim().trim_start_matches(['#', ' ']) == last;
+        let bare = !last.is_empty() && (is_alone || is_long(last) || self.bare > 0 && words == self.bare_words);
+        (self.bare, self.bare_words) = (if bare { self.bare + 1 } else { 0 }, words);
         let following = self.following.take(text);
         let text = if is_key { REDACTED.to_owned() } else { foreign_without(text, following) };
         self.out.push((front.to_owned(), text));
@@ -54,6 +63,15 @@ impl Lines {
     pub(crate) fn finish(self) -> impl Iterator<Item = String> {
         self.out.into_iter().map(|(front, text)| front + &text)
     }
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')
+}
+
+/// Whether a run of base64 is too long to be a word.
+fn is_long(run: &str) -> bool {
+    run.len() >= 40
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `whole` how they are found, `shapes`, `service_keys` and `addresses`
-//! what a secret looks like, `names`, `pairs`, `members`, `elements`, `prose`, `programs`, `operands`, `following`, `columns`,
+//! what a secret looks like, `names`, `pairs`, `members`, `elements`, `prose`, `quoted`, `programs`, `operands`, `following`, `columns`,
 //! `values` and `schemes` what precedes it, and `said` what is no secret there. Each says which bytes of a text go,
 //! and all of them read the same text, those of names also without its `escapes`.
 //! `gate` applies them to answers and evidence, `lines` to diffs and logs.
@@ -23,6 +23,7 @@ mod operands;
 mod pairs;
 mod programs;
 mod prose;
+mod quoted;
 mod said;
 mod schemes;
 mod service_keys;

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_sentence};
+use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable, is_sentence};
 use super::text::{REDACTED, Range};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::{is_foreign_secret, is_secret, weak};
-use super::{elements, members, operands, pairs, programs, prose, schemes};
+use super::{elements, members, operands, pairs, programs, prose, quoted, schemes};
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -49,7 +49,15 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = schemes::credentials(text);
     ranges.extend(assigned(text, &ranges));
     ranges.extend(behind_flags(text));
-    let others = [pairs::ranges, elements::ranges, members::ranges, prose::ranges, programs::ranges, operands::ranges];
+    let others = [
+        pairs::ranges,
+        elements::ranges,
+        members::ranges,
+        prose::ranges,
+        quoted::ranges,
+        programs::ranges,
+        operands::ranges,
+    ];
     for others in others {
         ranges.extend(others(text));
     }
@@ -123,7 +131,9 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let is_unequal = text[..at].ends_with('!') && !rest.trim_start_matches(is_blank).starts_with(['"', '\'']);
         let is_path = quoted && is_member(rest)
             || is_unequal
-            || path.is_some_and(|path| !path.bytes().any(|b| b.is_ascii_digit()));
+            || path.is_some_and(|path| is_readable(path) || !path.bytes().any(|b| b.is_ascii_digit()))
+            // `--- PASS: TestTokenRefresh (0.02s)` of Go.
+            || name == "PASS" && front.ends_with("--- ");
         // `volume "token" : secret "x" not found`.
         if is_path || quoted && text[..at].ends_with(is_blank) && is_spoken(rest) {
             continue;
@@ -138,13 +148,15 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
             begins: !quoted && begins_line(front),
             parsed: name.eq_ignore_ascii_case("token") && is_parser(front),
         };
-        let start = at + sign.len() + usize::from(operator);
+        // `**Password:** X`.
+        let emphasis = 2 * usize::from(front.ends_with("**") && rest.starts_with("**"));
+        let start = at + sign.len() + usize::from(operator) + emphasis;
         // `-H 'Authorization: token X' http://…`.
         let rest = &text[start..line_end];
         let around = front.ends_with('\'') && !quoted && !rest.trim_start_matches(is_blank).starts_with('\'');
         let rest = if around { &rest[..closed(rest, "'")] } else { rest };
         let found = value(rest, start, &behind, credentials);
-        let counts = |(from, to): &Range| weak.is_none_or(|least| is_drawn(&text[*from..*to], least));
+        let counts = |(from, to): &Range| weak.is_none_or(|least| is_weak(&text[*from..*to], &name, least));
         let found = found.filter(counts);
         ranges.extend(found);
         ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end, &name)));
@@ -156,6 +168,12 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
 fn is_member(rest: &str) -> bool {
     let class = rest.strip_prefix('"').map(|class| &class[name_length(class)..]);
     rest.starts_with("protected]") || class.is_some_and(|rest| rest.starts_with("\":private]"))
+}
+
+/// Whether the value of such a name is drawn by chance. A PIN has digits alone.
+fn is_weak(found: &str, name: &str, least: usize) -> bool {
+    let is_pin = name.eq_ignore_ascii_case("pin") && (4..=8).contains(&found.len());
+    is_drawn(found, least) || is_pin && found.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a word in letters, and another one, come next.
@@ -180,7 +198,7 @@ fn named_before(text: &str) -> (&str, bool) {
         let name = name_length(&before[front.len() + 2..]);
         return (&before[..front.len() + 2 + name], true);
     }
-    let before = before.trim_end_matches('!').trim_end_matches(is_blank);
+    let before = before.trim_end_matches(['!', '?']).trim_end_matches(is_blank);
     // `password .....: X`.
     let dots = before.trim_end_matches('.').trim_end_matches(is_blank);
     let before = if dots.len() + 3 <= before.len() { dots } else { before };

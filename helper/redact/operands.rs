@@ -11,20 +11,8 @@ use super::words::is_secret;
 /// Words that are read of a command.
 const MOST: usize = 40;
 /// Mechanisms of SASL behind which a credential stands.
-const MECHANISMS: [&str; 12] = [
-    "PLAIN",
-    "LOGIN",
-    "XOAUTH2",
-    "OAUTHBEARER",
-    "CRAM-MD5",
-    "DIGEST-MD5",
-    "NTLM",
-    "GSSAPI",
-    "EXTERNAL",
-    "SCRAM-SHA-1",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-512",
-];
+const MECHANISMS: &str = "PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5 DIGEST-MD5 NTLM GSSAPI EXTERNAL SCRAM-SHA-1 \
+                          SCRAM-SHA-256 SCRAM-SHA-512";
 /// Commands that read a secret from their standard input.
 const READERS: [&str; 11] = [
     "--password-stdin",
@@ -40,7 +28,7 @@ const READERS: [&str; 11] = [
     "cryptsetup",
 ];
 /// Words of a command, which operand behind them is the secret, and whether any word is one: others may be prose.
-const OPERANDS: [(&[&str], usize, bool); 12] = [
+const OPERANDS: &[(&[&str], usize, bool)] = &[
     (&["add_user"], 1, true),
     (&["change_password"], 1, true),
     (&["ConvertTo-SecureString"], 0, true),
@@ -53,9 +41,22 @@ const OPERANDS: [(&[&str], usize, bool); 12] = [
     (&["rclone", "obscure"], 0, false),
     (&["alias", "set"], 3, false),
     (&["service", "install"], 0, false),
+    (&["operator", "unseal"], 0, true),
+    (&["openssl", "passwd"], 0, true),
+    (&["mosquitto_passwd"], 2, false),
+    (&["etcdctl", "user", "add"], 0, false),
+    (&["addauth", "digest"], 0, false),
+    (&["sentinel", "auth-pass"], 1, true),
+    (&["chap-secrets"], 2, false),
+    (&["pap-secrets"], 2, false),
+    (&["snmp-server", "community"], 0, true),
+    (&["tacacs-server", "key"], 0, false),
+    (&["tacacs-server", "key"], 1, false),
+    (&["radius-server", "key"], 0, false),
+    (&["radius-server", "key"], 1, false),
 ];
 /// Calls, and which of their arguments is the password.
-const CALLS: [(&str, usize); 16] = [
+const CALLS: &[(&str, usize)] = &[
     ("PDO->__construct(", 2),
     ("PDO(", 2),
     ("mysqli->__construct(", 2),
@@ -72,6 +73,15 @@ const CALLS: [(&str, usize); 16] = [
     ("BasicAuth(", 1),
     ("basic_auth(", 1),
     ("PasswordAuthentication(", 1),
+    ("credentials=(", 1),
+    (".auth(", 1),
+    ("jwt.sign(", 1),
+    ("jwt.verify(", 1),
+    ("jwt.encode(", 1),
+    ("jwt.decode(", 1),
+    ("pgp_sym_encrypt(", 1),
+    ("pgp_sym_decrypt(", 1),
+    ("PASSWORD(", 0),
 ];
 
 /// The secrets.
@@ -89,7 +99,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 
 /// Whether a word is how a client authenticates.
 pub(super) fn is_mechanism(word: &str) -> bool {
-    MECHANISMS.contains(&word)
+    MECHANISMS.split(' ').any(|one| one == word)
 }
 
 /// Whether a command line reads a secret from what is piped to it.
@@ -123,8 +133,20 @@ fn piped(text: &str, from: usize) -> Vec<Range> {
 /// Operands of one line.
 fn operands(text: &str, from: usize) -> Vec<Range> {
     // Cheap, and hardly ever there.
-    const WORDS: [&str; 9] =
-        ["htpasswd", "LOGIN", "AUTH", "SETUSER", "net ", "http-basic.", "secrets", "config:set", "--from-literal"];
+    const WORDS: [&str; 12] = [
+        "htpasswd",
+        "LOGIN",
+        "AUTH",
+        "SETUSER",
+        "user ",
+        "CLIENT_RANDOM",
+        "TRAFFIC_SECRET",
+        "net ",
+        "http-basic.",
+        "secrets",
+        "config:set",
+        "--from-literal",
+    ];
     let mut known = OPERANDS.iter().map(|(words, ..)| words[0]).chain(WORDS);
     if !known.any(|word| text[from..].contains(word)) {
         return Vec::new();
@@ -183,7 +205,9 @@ impl Line<'_> {
                     |word: &str| word.len() >= 4 && word.bytes().any(|b| b.is_ascii_lowercase() || b == b'=');
                 self.values(self.plain(at + 2).next().filter(|at| is_encoded(self.said(*at))))
             }
-            "SETUSER" => self.values(self.plain(at + 2).filter(|at| self.said(*at).starts_with(['>', '<', '#']))),
+            "SETUSER" | "user" if self.said(at) == "SETUSER" || matches!(self.said(at + 2), "on" | "off") => {
+                self.values(self.plain(at + 2).filter(|at| self.said(*at).starts_with(['>', '<', '#'])))
+            }
             _ => Vec::new(),
         }
     }
@@ -215,6 +239,10 @@ impl Line<'_> {
             }
             "config:set" => assigned(at + 1),
             "secrets" if self.said(at + 1) == "set" => assigned(at + 2),
+            // Key logs of TLS (RFC 9850).
+            name if name == "CLIENT_RANDOM" || name.contains("TRAFFIC_SECRET") => {
+                self.values(self.plain(at + 1).take(2).filter(|at| is_made(self.said(*at), true)))
+            }
             name if name.starts_with("http-basic.") => self.values(self.plain(at + 1).nth(1)),
             name => {
                 let literal = name.strip_prefix("--from-literal=");
@@ -282,7 +310,13 @@ fn arguments(text: &str, mut at: usize) -> impl Iterator<Item = Range> {
         let quote = opening(value);
         let start = text.len() - value.len() + quote.len();
         let value = &text[start..];
-        let length = if quote.is_empty() { value.find([',', ')', '(', '\'', '"'])? } else { closed(value, quote) };
+        // `jwt.sign({id: 1, name: 'u'}, 'X')`.
+        let inside = value.find('}').filter(|_| value.starts_with('{')).unwrap_or_default();
+        let length = if quote.is_empty() {
+            inside + value[inside..].find([',', ')', '(', '\'', '"'])?
+        } else {
+            closed(value, quote)
+        };
         let next = value.get(length + quote.len()..)?.trim_start().strip_prefix(',');
         at = next.map_or(text.len() + 1, |next| text.len() - next.len());
         Some((start, start + length))

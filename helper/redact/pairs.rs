@@ -115,6 +115,9 @@ fn named(text: &str) -> Vec<Range> {
         let after = text[at + 1..].trim_start_matches(is_blank);
         let opening = opening(after);
         let start = text.len() - after.len() + opening.len();
+        // `/prod/db/password`.
+        let path = text[start..].find(|c| !(c == '/' || is_letter(c))).unwrap_or(text.len() - start);
+        let start = text[start..start + path].rfind('/').map_or(start, |last| start + last + 1);
         let end = start + name_length(&text[start..]);
         let behind = &text[end..];
         let closes = behind.trim_start_matches(is_blank).starts_with([',', ';', '}', '/', '>', '\n', '\r']);

@@ -38,6 +38,10 @@ const PROGRAMS: &[(&[&str], Flags)] = &[
     (&["mosquitto_pub", "mosquitto_sub", "zip", "unzip"], &[("-P", All)]),
     (&["sqlcmd", "bcp", "ipmitool"], &[("-P", All)]),
     (&["psexec", "twine", "rabbitmqadmin"], &[("-p", All)]),
+    // Of macOS.
+    (&["security", "unlock-keychain", "create-keychain"], &[("-p", All), ("-w", All)]),
+    (&["dotnet", "nuget"], &[("-k", All)]),
+    (&["schtasks", "SCHTASKS"], &[("/rp", All), ("/RP", All)]),
     (&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"], &[("-c", All), ("-A", All), ("-X", All)]),
     (&["etcdctl"], &[("--user", Behind(':'))]),
     (&["lftp"], &[("-u", Behind(','))]),
@@ -45,7 +49,10 @@ const PROGRAMS: &[(&[&str], Flags)] = &[
     (&["xfreerdp", "rdesktop"], &[("/p:", All), ("-p", All)]),
     (&["vault"], &[("value=", All)]),
     (&["ssh-keygen"], &[("-N", All), ("-P", All)]),
-    (&["openssl"], &[("-k", All), ("-K", All), ("-pass", All), ("-passin", All), ("-passout", All)]),
+    (
+        &["openssl"],
+        &[("-k", All), ("-K", All), ("-pass", All), ("-passin", All), ("-passout", All), ("-hmac", All), ("-iv", All)],
+    ),
     // `az keyvault secret set`, `gh secret set`, `aws ssm put-parameter`.
     (&["secret", "put-parameter"], &[("--value", All), ("--body", All)]),
 ];

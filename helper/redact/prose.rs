@@ -41,14 +41,15 @@ const SETTINGS: &[&str] = &[
     "-deststorepass",
 ];
 /// What the words `code` and `codes` follow where they are secrets.
-const CODES: &[&str] = &["verification", "recovery", "backup", "mfa", "2fa", "otp", "totp", "one-time", "security"];
+const CODES: &[&str] =
+    &["verification", "recovery", "backup", "mfa", "2fa", "otp", "totp", "one-time", "security", "nkey"];
 /// Words behind which it is said what a secret is.
 const INTRODUCTIONS: &[&str] = &[
     "is", "was", "now", "value", "tried", "got", "given", "provided", "received", "supplied", "entered", "using",
     "with", "default",
 ];
 /// Signs between a name and its value, besides those of an assignment.
-const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ",", "(", "<"];
+const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ",", "(", "<", "[", "{", "~", "|", ";"];
 /// Parts of a path behind which nothing but a secret is drawn by chance.
 const FOLDERS: &[&str] =
     &["webhook", "webhooks", "hook", "hooks", "reset", "invite", "verify", "confirm", "activate", "magic"];
@@ -129,11 +130,11 @@ fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range>
     let value = rest[sign.len()..].trim_start_matches(is_blank);
     let (value, length) = quoted(value).unwrap_or_else(|| {
         let read = head(value, LONGEST);
-        (value, read.find(|c: char| c.is_whitespace() || "\"',;?&)>".contains(c)).unwrap_or(read.len()))
+        (value, read.find(|c: char| c.is_whitespace() || "\"',;?&)>]}|".contains(c)).unwrap_or(read.len()))
     });
     let start = text.len() - value.len();
     let found = &value[..length];
-    let least = if matches!(*sign, "->" | "→" | "(" | "<") { 6 } else { 16 };
+    let least = if matches!(*sign, "–" | "—" | "-" | "/" | ",") { 16 } else { 6 };
     (is_drawn(found, least) && is_made(found, true)).then_some((start, start + length))
 }
 
@@ -143,9 +144,9 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     let lower = name.to_ascii_lowercase();
     let is_key =
         matches!(lower.as_str(), "key" | "keys") && !previous.is_empty() && is_secret(&format!("{previous}key"));
-    let is_code = matches!(lower.as_str(), "code" | "codes") && is_one_of(previous, CODES);
+    let is_code = matches!(lower.as_str(), "code" | "codes" | "seed") && is_one_of(previous, CODES);
     let is_phrase = is_key || is_code;
-    let is_set = SETTERS.contains(&previous) || is_one_of(name, SETTINGS);
+    let is_set = SETTERS.contains(&previous) || is_one_of(name, SETTINGS) && !is_one_of(previous, &["no", "without"]);
     let rest = &text[end..];
     // `key "X" was rejected`.
     if lower == "key" && !is_phrase {
@@ -162,7 +163,7 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
         return None;
     }
     // `"password" "X"`.
-    let is_quoted = front.ends_with('"') && rest.starts_with("\" \"");
+    let is_quoted = front.ends_with('"') && ["\" \"", "\"\t\""].iter().any(|gap| rest.starts_with(gap));
     let rest = if is_phrase || is_quoted { rest.trim_start_matches(QUOTES) } else { rest };
     let rest = rest.strip_prefix([':', '=']).filter(|_| is_phrase).unwrap_or(rest);
     let value = rest.trim_start_matches(is_blank);
@@ -173,6 +174,7 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     if let Some(cell) = value.strip_prefix(['|', '│']) {
         return in_cell(text, cell);
     }
+    let value = value.strip_prefix("REG_SZ").map_or(value, |rest| rest.trim_start_matches(is_blank));
     // `<Cookie sid=X for localhost/>` of Python.
     if lower == "cookie" && front.ends_with('<') {
         let (start, end) = any_word(text, value)?;

@@ -2,6 +2,7 @@
 //! been truncated, or one of its bytes broken.
 
 use super::letters::{closed, is_blank, name_length, opening};
+use super::said::PARTICLES;
 use super::text::{REDACTED, Range};
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
@@ -53,7 +54,7 @@ pub(super) fn credentials(text: &str) -> Vec<Range> {
         let said = lower[start..end].trim_end_matches([':', '.', '!', '?']);
         let is_prose = text[..start].trim_end().to_ascii_lowercase().ends_with("basic")
             && text[start..end].trim_end_matches(['.', ':']).bytes().all(|b| b.is_ascii_lowercase());
-        let is_keyword = is_prose || KEYWORDS.contains(&said);
+        let is_keyword = is_prose || KEYWORDS.contains(&said) || PARTICLES.contains(&said);
         let is_parameter =
             CHALLENGE.iter().any(|name| lower[start..end].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
         (!is_keyword && !is_parameter && &text[start..end] != REDACTED).then_some(end)

@@ -4,11 +4,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::text::{Range, behind_last, continued, tail};
+use super::text::{Range, behind_last, continued, head, tail};
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";
-const KEY_BEGIN: &str = "-----BEGIN ";
+pub(super) const KEY_BEGIN: &str = "-----BEGIN ";
 const MARK_END: &str = "-----END ";
 const MARK: &str = "-----";
 /// How the labels of secrets end (RFC 7468, RFC 9580; those of cloudflared and OpenVPN).
@@ -45,6 +45,9 @@ fn hashes(text: &str) -> Vec<Range> {
         let rest = &text[at..];
         let scheme = HASHES.iter().find(|scheme| rest.starts_with(**scheme));
         let behind = scheme.map_or(at + 1, |scheme| at + scheme.len());
+        // `{SSHA512}`.
+        let behind =
+            head(&text[behind..], 4).find('}').filter(|_| rest.starts_with('{')).map_or(behind, |end| behind + end + 1);
         let run = text.as_bytes()[behind..].iter().take_while(|b| is_part(**b)).count();
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_-:".contains(c);
         let front = behind_last(tail(&text[..at], 100), |c| !is_name(c));
@@ -202,8 +205,11 @@ pub(super) fn runs(text: &str) -> Vec<Range> {
             run.len() >= 32 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
         // Fingerprints of keys, digests of packages.
         let front = &text.as_bytes()[..at];
+        // Slashes part the base64 of a digest.
+        let near = &front[front.len().saturating_sub(100)..];
+        let kind = &near[..near.iter().rposition(|b| !(belongs(b) || *b == b'/')).map_or(0, |last| last + 1)];
         let is_digest =
-            ["SHA256:", "sha256-", "sha384-", "sha512-"].iter().any(|kind| front.ends_with(kind.as_bytes()));
+            ["SHA256:", "sha256-", "sha384-", "sha512-"].iter().any(|digest| kind.ends_with(digest.as_bytes()));
         let is_public = run.starts_with(b"AAAA") && front.ends_with(b" ") && is_public_key(front);
         if looks_secret && !is_digest && !is_public && !is_identifier(run) || is_key_hex(run) {
             ranges.push((at, at + run.len()));

@@ -21,6 +21,9 @@ const PARTS: &[&str] = &[
     "CONNECTIONSTRING",
     "CONNSTR",
     "UNSEALKEY",
+    "PRIVATEKEYPEM",
+    // A header of Honeycomb.
+    "HONEYCOMBTEAM",
     "RECOVERYKEY",
 ];
 
@@ -36,6 +39,7 @@ const ENDINGS: &[&str] = &[
     "SIGNINGKEY",
     "MASTERKEY",
     "ACCOUNTKEY",
+    "ADMINKEY",
     "JWTKEY",
     "LICENSEKEY",
     "LICENCEKEY",
@@ -210,6 +214,12 @@ const WEAK: &[(&str, usize)] = &[
     ("mac", 32),
     ("pin", 6),
     ("session", 16),
+    ("sess", 12),
+    ("resp", 16),
+    ("login", 24),
+    ("kek", 16),
+    ("pepper", 12),
+    ("appid", 32),
     // The private members of a key in JSON (RFC 7517, RFC 7518).
     ("d", 40),
     ("p", 40),
