@@ -282,7 +282,7 @@ pub(super) fn is_made(word: &str, is_password: bool) -> bool {
         && has(u8::is_ascii_alphabetic)
         && !word.trim_end_matches('=').contains(['=', '(', '<', '[', '"', '|'])
         && !word.contains("://")
-        && !(word.starts_with("0x") && word.len() < 60)
+        && (word.len() >= 60 || !word.starts_with("0x"))
         && !word.starts_with(['/', '.', '~', '$', '-', '%'])
         && !(is_version || is_time || is_host)
         && !is_secret_name(word)
