@@ -50,6 +50,7 @@ pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) 
     if let Some(cloudflared) = cloudflared {
         caller.services.cloudflared = cloudflared.to_owned();
     }
+    caller.domain = logs.domain.take().or(caller.domain.take());
     Ok(report(verdict, extent, cut, caller))
 }
 

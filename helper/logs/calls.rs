@@ -79,6 +79,12 @@ impl Calls {
 
     /// A server says that it does not know a session.
     pub(crate) fn session_gone(&mut self, number: u64, line: &Line<'_>) {
+        // Where no answers are printed, the same words are the next loss.
+        let words = |text: &str| -> Vec<String> {
+            let plain = text.split_whitespace().filter(|word| !word.bytes().any(|b| b.is_ascii_digit()));
+            plain.map(str::to_owned).collect()
+        };
+        self.announced &= self.lost.as_ref().is_none_or(|lost| words(&lost.text) != words(line.text));
         self.lose(number, line);
         self.announced = true;
     }
@@ -140,6 +146,7 @@ impl Calls {
             }
             // The older transport, tried by a client that then finds the other one.
             404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Meaning::Nothing,
+            404 if route == "/mcp" && post => Meaning::Failed(&answers::NOT_AT_MCP),
             404 if post || route == "/sse" => Meaning::Failed(&answers::NOT_FOUND),
             406 if !post && self.passed.is_some() => Meaning::Nothing,
             406 if mcp => Meaning::Failed(&answers::NOT_ACCEPTABLE),

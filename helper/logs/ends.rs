@@ -44,7 +44,7 @@ pub(super) fn judge(logs: &Logs, calls: &[StreamFault<'_>], findings: &mut Vec<F
         if looping.iter().any(|ended| same(&ended.service, &stream.name)) {
             continue;
         }
-        findings.extend(ended_once(stream, findings));
+        findings.extend(ended_once(logs, stream, findings));
     }
     if looping.is_empty() {
         return;
@@ -125,10 +125,15 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
 }
 
 /// A container that exited by itself: starting it alone changes nothing.
-pub(super) fn stopped(service: &str) -> Finding {
+pub(super) fn stopped(service: &str, code: i32) -> Finding {
     let finding = rules::finding(RuleId::ServiceStopped);
     let finding = if service.is_empty() { finding } else { finding.about(Subject::service(service)) };
-    finding.with_remedy(Remedy::Ended)
+    match code {
+        137 => finding.with_remedy(Remedy::Killed),
+        // It was stopped, or was done.
+        _ if code == 0 || life::is_stop(code) => finding,
+        _ => finding.with_remedy(Remedy::Ended),
+    }
 }
 
 /// Servers that said that they stop in good order, and did not start again: worth knowing where one was seen to work;
@@ -153,13 +158,33 @@ pub(super) fn judge_stops(logs: &Logs, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A container that ended once with a code that says that it failed.
-fn ended_once(stream: &Stream, findings: &[Finding]) -> Option<Finding> {
-    let code = stream.life.code.filter(|code| *code != 0 && !life::is_stop(*code))?;
-    let cause = cause(stream).filter(|id| findings.iter().any(|f| f.id == *id));
+/// Whether it ended with a code that says only that it was stopped, or was done, though nothing asked it to, and nothing
+/// says that it was started again.
+fn left(logs: &Logs, stream: &Stream) -> Option<i32> {
+    let code = |s: &Stream| s.life.left(writer_of(&s.name).is_some());
+    let named = || logs.streams.iter().filter(|s| !s.name.is_empty());
+    let is_up = logs.rows.iter().any(|row| row.is_up() && same_service(&stream.name, &row.service));
+    // Compose 1 prints under another name than the one that it reports the end of.
+    let silent = stream.life.last_words().is_empty();
+    let twice = silent && named().any(|s| s.name != stream.name && same_service(&s.name, &stream.name));
+    // All of it was stopped.
+    let all = logs.agents().any(|s| s.agent.is_stopped()) || named().count() > 1 && named().all(|s| code(s).is_some());
+    code(stream).filter(|_| !is_up && !twice && !all)
+}
+
+/// A container that ended once, and nothing asked it to.
+fn ended_once(logs: &Logs, stream: &Stream, findings: &[Finding]) -> Option<Finding> {
+    let failed = stream.life.code.filter(|code| *code != 0 && !life::is_stop(*code));
+    let code = failed.or_else(|| left(logs, stream))?;
+    let known = |id: &RuleId| findings.iter().find(|f| f.id == *id);
+    let cause = cause(stream).filter(|id| known(id).is_some());
+    // A fault that is told says more than such a code.
+    if failed.is_none() && cause.as_ref().and_then(known).is_some_and(|f| f.severity == Severity::Error) {
+        return None;
+    }
     let again = stream.life.is_printing();
     let text = format!("exited with code {code}{}", life::meaning(code));
-    let finding = stopped(&stream.name).with(Evidence::of(&stream.name, text));
+    let finding = stopped(&stream.name, code).with(Evidence::of(&stream.name, text));
     let words = stream.life.last_words();
     let mut finding = words.iter().map(|kept| quote_kept(&stream.name, kept)).fold(finding, Finding::with);
     finding.consequence_of = cause;

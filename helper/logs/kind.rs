@@ -35,6 +35,20 @@ pub(super) fn writer_of(service: &str) -> Option<Writer> {
     }
 }
 
+/// The container that Compose starts or stops, and whether it starts it: ` Container tunnel-wiki-1  Started`.
+pub(super) fn step(text: &str) -> Option<(&str, bool)> {
+    let mut words = text.split_whitespace().skip_while(|word| !word.is_ascii()).peekable();
+    words.next_if_eq(&"Container")?;
+    let container = words.next()?;
+    match words.next()? {
+        "Started" | "Restarted" | "Running" | "Healthy" => Some((container, true)),
+        "Stopping" | "Stopped" | "Killing" | "Killed" | "Restarting" | "Recreate" | "Removing" | "Removed" => {
+            Some((container, false))
+        }
+        _ => None,
+    }
+}
+
 /// A container's name without the number that Compose gives it.
 pub(crate) fn service(container: &str) -> &str {
     let name = container.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -73,6 +73,12 @@ pub(crate) struct Life {
     stopped: Option<Kept>,
     /// The container runs, whatever it printed last.
     runs: bool,
+    /// It was asked to stop, and has not ended since.
+    asked: bool,
+    /// It ended last although nothing asked it to.
+    alone: bool,
+    /// It served in the life that ended last.
+    had_served: bool,
 }
 
 impl Life {
@@ -99,6 +105,11 @@ impl Life {
     /// The words of the line before the last one.
     pub(crate) fn line_before(&self) -> Option<String> {
         self.recent.iter().rev().nth(1).map(|kept| kept.read().1)
+    }
+
+    /// The words of the last line of this life that reports an error.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.complaint.as_ref().map(|kept| kept.read().1)
     }
 
     /// Whether an error was reported in this life.
@@ -212,9 +223,29 @@ impl Life {
             _ if is_stop(code) => self.kills = self.kills.saturating_add(1),
             _ => self.failures = self.failures.saturating_add(1),
         }
+        self.alone = !std::mem::take(&mut self.asked) && self.stopped.is_none();
+        self.had_served = self.served;
         self.ended = self.last_lines();
         self.recent.clear();
         self.start();
+    }
+
+    /// Compose says that it stops or removes the container: what it ends of, or ended of, was asked for.
+    pub(crate) fn is_asked(&mut self) {
+        (self.asked, self.alone) = (true, false);
+    }
+
+    /// Compose says that it started the container.
+    pub(crate) fn is_started(&mut self) {
+        (self.asked, self.alone) = (false, false);
+    }
+
+    /// The code of a signal, or of success, that it ended with although nothing asked it to, and was not started again.
+    /// `lasting`: it is no program that may have done its work.
+    pub(crate) fn left(&self, lasting: bool) -> Option<i32> {
+        let gone = self.alone && !self.runs && !self.is_printing();
+        let missed = lasting || self.had_served;
+        self.code.filter(|code| gone && (*code == 137 || missed && (*code == 0 || is_stop(*code))))
     }
 
     /// Whether anything was printed since the last end.

@@ -156,6 +156,14 @@ pub(crate) fn connection_index(text: &str) -> Option<u8> {
     field(text, "connIndex")?.parse().ok()
 }
 
+/// The domain of the first tunnel that a line names.
+pub(super) fn tunnel_domain(text: &str) -> Option<&str> {
+    const ZONE: &str = ".tunnel.anthropic.com";
+    let at = text.find(ZONE)?;
+    let label = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
+    (!label.is_empty()).then(|| &text[at - label.len()..at + ZONE.len()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,6 +71,8 @@ pub(crate) struct Logs {
     building: bool,
     /// Compose said that it stops all services.
     stopping: bool,
+    /// The tunnel's domain, as the first line that names one spells it.
+    pub(crate) domain: Option<String>,
     head: Option<Head>,
     rows: Vec<Row>,
     /// Lines from before this moment are left out.
@@ -100,6 +102,7 @@ impl Logs {
             failed_start: 0,
             building: false,
             stopping: false,
+            domain: None,
             head: None,
             rows: Vec::new(),
             since,
@@ -178,6 +181,9 @@ impl Logs {
         let code = rest.split_whitespace().next().and_then(|code| code.parse().ok());
         let Some(code) = code.filter(|_| !name.is_empty() && !name.contains(' ')) else { return false };
         let at = self.stream(Some(name));
+        if self.stopping {
+            self.streams[at].life.is_asked();
+        }
         // Asked to stop, programs end with codes of their own.
         self.streams[at].end(number, if self.stopping { SIGTERM } else { code });
         true
@@ -298,6 +304,9 @@ impl Logs {
             return;
         }
         self.last = self.last.max(line.at);
+        if self.domain.is_none() {
+            self.domain = line::tunnel_domain(line.text).map(str::to_owned);
+        }
         let reading = self.matcher.read(line.text);
         if let Some(origin) = line.host {
             self.of_host(origin, number, line, &reading);
@@ -305,8 +314,13 @@ impl Logs {
         }
         let bare = line.source.is_none() && !line.console;
         if bare {
-            let stops = ["Gracefully stopping...", "Gracefully Stopping..."].iter().any(|s| line.text.contains(s));
+            let stops = ["Gracefully stopping...", "Gracefully Stopping...", "Aborting on container exit..."];
+            let stops = stops.iter().any(|words| line.text.contains(words));
             self.stopping = stops || self.stopping && !line.text.starts_with("Attaching to ");
+            if let Some((container, starts)) = kind::step(line.text) {
+                let named = self.streams.iter_mut().filter(|s| quote::same_service(&s.name, container));
+                named.for_each(|s| if starts { s.life.is_started() } else { s.life.is_asked() });
+            }
         }
         self.building = bare && (self.building || is_build(line.text));
         if bare && let Some(pattern) = self.engine_pattern(line, &reading) {

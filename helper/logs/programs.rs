@@ -47,6 +47,7 @@ pub(super) fn denies_health(finding: &Finding) -> bool {
                     | RuleId::UpstreamFailed
                     | RuleId::UpstreamTraceback
                     | RuleId::UpstreamForbidden
+                    | RuleId::UpstreamNeedsCredential
                     | RuleId::UpstreamBadRequest
                     | RuleId::UpstreamSessionLost
                     | RuleId::UpstreamNotAcceptable

@@ -7,6 +7,8 @@ pub(crate) struct Head {
     service: Option<usize>,
     status: usize,
     ports: Option<usize>,
+    /// Compose lists the containers of one project; docker lists all.
+    of_project: bool,
     /// Compose 1: titles are centred in their columns, cells are on the left, with at least two blanks between.
     old: bool,
 }
@@ -18,6 +20,8 @@ pub(crate) struct Row {
     pub(crate) service: String,
     /// `Up 8 seconds`, `Restarting (1) 2 seconds ago`, `Exit 137`, `Created`.
     pub(crate) status: String,
+    /// Whether all rows are of one project.
+    pub(crate) of_project: bool,
 }
 
 fn column(line: &str, title: &str) -> Option<usize> {
@@ -37,10 +41,11 @@ impl Head {
                 service: column(line, "SERVICE"),
                 status: column(line, "STATUS")?,
                 ports: column(line, "PORTS").filter(|_| !line.starts_with("CONTAINER")),
+                of_project: line.starts_with("NAME"),
                 old: false,
             });
         }
-        old.then_some(Self { name: 0, service: None, status: 0, ports: None, old: true })
+        old.then_some(Self { name: 0, service: None, status: 0, ports: None, of_project: true, old: true })
     }
 
     /// One row, `None` for a rule, a wrapped row or what is not a row.
@@ -79,7 +84,8 @@ impl Head {
         }
         let service =
             self.service.map(|at| cell(at, None)).and_then(|s| s.split_whitespace().next().map(str::to_owned));
-        Some(Row { service: service.unwrap_or_else(|| super::kind::service(name).to_owned()), status })
+        let service = service.unwrap_or_else(|| super::kind::service(name).to_owned());
+        Some(Row { service, status, of_project: self.of_project })
     }
 }
 
@@ -148,7 +154,7 @@ mod tests {
 
     #[test]
     fn exit_codes() {
-        let code = |status: &str| Row { service: "x".into(), status: status.into() }.exit_code();
+        let code = |status: &str| Row { service: "x".into(), status: status.into(), of_project: true }.exit_code();
         assert_eq!(code("Restarting (255) 1 second ago"), Some(255));
         assert_eq!(code("Exited (0) 3 seconds ago"), Some(0));
         assert_eq!(code("Exit 137"), Some(137));

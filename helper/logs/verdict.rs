@@ -11,6 +11,7 @@ use super::patterns::{Effect, Tell};
 use super::programs::{self, StreamFault, Working};
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
+use super::table::Row;
 use super::{JOURNAL, Logs};
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
 use crate::rules::{self, RuleId};
@@ -138,6 +139,10 @@ impl Logs {
         } else if open.iter().any(|f| f.rule != Some(RuleId::DockerFailed)) {
             open.retain(|f| f.rule != Some(RuleId::DockerFailed));
         }
+        // Without the index no package is found.
+        if open.iter().any(|f| matches!(f.rule, Some(RuleId::BuildDns | RuleId::BuildTls))) {
+            open.retain(|f| f.rule != Some(RuleId::BuildPackages));
+        }
         // Compose 1 says first that the file is invalid, and on the next line why.
         let reasons = [RuleId::ComposeNetmodeConflict, RuleId::ComposeEnvInvalid, RuleId::ComposeServiceUndefined];
         if open.iter().any(|f| f.rule.is_some_and(|rule| reasons.contains(&rule))) {
@@ -160,7 +165,10 @@ impl Logs {
     /// The streams in which cloudflared prints. Where one is called so, others that print its words are not it.
     pub(super) fn agents(&self) -> impl Iterator<Item = &Stream> {
         let named = self.streams.iter().any(|s| s.agent.is_seen() && !s.name.is_empty() && s.may_be_agent());
-        self.streams.iter().filter(move |s| s.agent.is_seen() && (!named || s.may_be_agent()))
+        let seen = move |s: &&Stream| s.agent.is_seen() && (!named || s.may_be_agent());
+        // Another tunnel's cloudflared next to the one that is connected is another matter.
+        let ours = self.streams.iter().filter(seen).any(|s| s.agent.foreign().is_none() && s.agent.registered() > 0);
+        self.streams.iter().filter(seen).filter(move |s| !ours || s.agent.foreign().is_none())
     }
 
     fn judge_agents(&self, findings: &mut Vec<Finding>, verdict: &mut LogVerdict) {
@@ -225,12 +233,21 @@ impl Logs {
                     rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
                 );
             }
-            let ended = row.exit_code().is_some_and(|code| code != 0 && !is_stop(code)) && !row.is_restarting();
+            let Some(code) = row.exit_code().filter(|_| !row.is_restarting()) else { continue };
+            let ended = if code == 0 || is_stop(code) { self.is_left(row, code) } else { true };
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
-                let finding = ends::stopped(&row.service).with(status());
+                let finding = ends::stopped(&row.service, code).with(status());
                 findings.push(self.last_words(&row.service).into_iter().fold(finding, Finding::with));
             }
         }
+    }
+
+    /// Whether a container that was stopped, or was done, is missed: others of its project run.
+    fn is_left(&self, row: &Row, code: i32) -> bool {
+        let is_ours = writer_of(&row.service).is_some();
+        let served = || self.streams.iter().any(|s| same_service(&s.name, &row.service) && s.life.has_served());
+        let together = |other: &Row| other.is_up() && (row.of_project && other.of_project || is_ours || served());
+        self.rows.iter().any(together) && (code != 0 || is_ours || served())
     }
 
     /// What a service printed last before it ended.

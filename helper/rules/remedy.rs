@@ -60,6 +60,8 @@ pub(crate) enum Remedy<'a> {
     ForcedTls,
     /// A container exited by itself.
     Ended,
+    /// A container was killed, and its log does not tell by whom.
+    Killed,
     /// An image that a person's own file names does not start on this processor.
     OtherPlatform,
     /// The registry does not have an image that a setting names; the request goes back to the built-in one.
@@ -106,6 +108,13 @@ const NAME_THE_SERVER: &str = "write the server's service into the route, `http:
     listens on in its container (a service that shares the proxy's network namespace first loses its `network_mode`); \
     for a process on this host `http://host.docker.internal:PORT`; then run `{helper} up --dir {dir}`";
 
+const LAST_LINES: &str = "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
+    `docker compose logs SERVICE` in {dir}";
+
+const MORE_MEMORY: &str = "if `docker inspect` of the container says `\"OOMKilled\": true`, raise the service's \
+    `mem_limit`, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory; then run \
+    `{helper} up --dir {dir}`";
+
 const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
     --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
     otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host";
@@ -124,6 +133,11 @@ impl Remedy<'_> {
                 .into(),
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
+            }
+            Self::Killed => {
+                "it was killed (SIGKILL): by the kernel, because the memory ran out, or by `docker kill` or a stop that \
+                 took too long"
+                    .into()
             }
             _ => return self.of_place().map(|both| both.0).or_else(|| Some(self.of_server()?.0)).map(str::to_owned),
         })
@@ -258,11 +272,8 @@ impl Remedy<'_> {
             Self::LateLookup => CHECK_DNS.into(),
             Self::SilentDns => NAME_OR_DNS.into(),
             Self::KeyOfProxy => "run `chmod go-w {dir}/data/tls.key`".into(),
-            Self::Ended => {
-                "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
-                            `docker compose logs SERVICE` in {dir}"
-                    .into()
-            }
+            Self::Ended => LAST_LINES.into(),
+            Self::Killed => MORE_MEMORY.into(),
             Self::OtherPlatform => {
                 "build or name an image for this machine's architecture in your compose file (`docker version` prints \
                  it as OS/Arch; an image that was built elsewhere is for that machine, and `platform:` and \

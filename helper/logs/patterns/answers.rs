@@ -6,6 +6,8 @@ use crate::rules::RuleId::*;
 pub(crate) static UNAUTHORIZED: Pattern = call(UpstreamNeedsCredential, &["401"]);
 pub(crate) static FORBIDDEN: Pattern = call(UpstreamForbidden, &["403"]);
 pub(crate) static NOT_FOUND: Pattern = call(UpstreamPath404, &["404"]);
+pub(crate) static NOT_AT_MCP: Pattern = call(UpstreamPath404, &["404"])
+    .fix("mount the server's MCP app at `/mcp`, which was called and is not there (FastMCP `streamable_http_path`; an app that is mounted under a prefix adds the prefix; an older SSE server has `/sse`), or use the path at which it is mounted in Claude; `{helper} connect --dir {dir}` shows the whole URL");
 pub(crate) static METHOD: Pattern = call(UpstreamMethod, &["405"]);
 pub(crate) static NOT_ACCEPTABLE: Pattern = call(UpstreamNotAcceptable, &["406"]);
 pub(crate) static MISDIRECTED: Pattern = call(UpstreamHostRejected, &["421"]);

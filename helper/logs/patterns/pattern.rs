@@ -97,6 +97,8 @@ pub(crate) enum Tell {
     Early,
     /// Counts only where nothing else explains the failure.
     Weak,
+    /// The client hung up: the error whose exception or stack this line is of was no more than that.
+    HungUp,
     /// Counts only where the line, behind its level, begins with the first text.
     Start,
     /// Counts only where the line, behind its level, is no more than the first text.

@@ -1,7 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are not rows: `access` reads them.
 
-use super::pattern::Tell::{Quiet, Shared, Start};
+use super::pattern::Tell::{HungUp, Quiet, Shared, Start};
 use super::pattern::{Event, Pattern, call, event, fatal, noise, outgoing};
 use crate::rules::RuleId::*;
 
@@ -272,9 +272,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     // A client that hung up, and an end that was asked for.
     noise(&["CancelledError"]),
     noise(&["KeyboardInterrupt"]),
-    noise(&["ClientDisconnect"]),
-    noise(&["anyio.ClosedResourceError"]),
-    noise(&["BrokenResourceError"]),
+    noise(&["ClientDisconnect"]).tells(&[HungUp]),
+    noise(&["anyio.ClosedResourceError"]).tells(&[HungUp]),
+    noise(&["BrokenResourceError"]).tells(&[HungUp]),
     noise(&["ECONNRESET"]),
     noise(&["BrokenPipeError: "]).tells(&[Start]),
     noise(&["ConnectionResetError: "]).tells(&[Start]),
@@ -282,7 +282,10 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["java.net.SocketException: Connection reset"]).tells(&[Start]),
     noise(&["java.io.IOException: Broken pipe"]).tells(&[Start]),
     noise(&["java.io.IOException: Connection reset"]).tells(&[Start]),
-    noise(&["ClientAbortException"]),
+    noise(&["ClientAbortException"]).tells(&[HungUp]),
+    noise(&["abortIncoming (node:_http_server"]).tells(&[HungUp]),
+    noise(&["(Bandit.TransportError)", "closed"]),
+    noise(&["streamable_http_server::session", "session closed by client"]),
     noise(&["Exception in ASGI application"]),
     noise(&["Invalid Content-Type header"]),
     event(Event::Pip, &["Running pip as the 'root' user"]),

@@ -147,6 +147,15 @@ impl Stream {
         }
     }
 
+    /// A client hung up, and the line before, or the one above the traceback, reported that as an error.
+    pub(super) fn only_hung_up(&mut self, inside: bool) {
+        let reported = if inside { self.life.complaint() } else { self.life.line_before() };
+        if let Some(reported) = reported {
+            self.faults
+                .forget(|f| f.rule == Some(RuleId::UnexplainedError) && f.count == 1 && f.text.trim() == reported);
+        }
+    }
+
     /// Whether this line belongs to a traceback and says nothing else. The last one names the error.
     pub(super) fn end_of_traceback(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         let name = match self.traceback.take(line.text) {

@@ -151,7 +151,8 @@ impl Stream {
             return true;
         }
         self.chains(line);
-        if self.traceback.is_open() && self.end_of_traceback(number, line, reading) {
+        let inside = self.traceback.is_open();
+        if inside && self.end_of_traceback(number, line, reading) {
             return true;
         }
         let reported = std::mem::take(&mut self.reported);
@@ -182,6 +183,7 @@ impl Stream {
                 self.traceback = Traceback::begin(reported);
             }
             (_, Effect::Event(event)) => self.step(event, number, line),
+            (_, Effect::Noise) if pattern.has(Tell::HungUp) => self.only_hung_up(inside),
             (_, Effect::Noise) if level::is_error(line.text) => self.outlived = Some((number, line.text.to_owned())),
             (_, Effect::Noise) => {}
             (Writer::Agent, _) => {
