@@ -9,7 +9,7 @@ use super::audit::{CertFacts, Checked, Of, Optional, Purpose, Tested};
 use super::file::{CertificateFile, File, Files};
 use super::pem;
 use super::rows::audit;
-use super::x509::Details;
+use super::x509::{Details, Extension};
 use crate::answer::{Finding, Severity, Skipped, count};
 use crate::deployment::Deployment;
 use crate::rules::{self, RuleId};
@@ -150,6 +150,19 @@ impl Judged {
     /// Whether a requirement is not met without which calls fail.
     pub(crate) fn has_errors(&self) -> bool {
         self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// Whether the CA is kept on another host, and nothing is wrong with the server's certificate and key.
+    pub(crate) fn lacks_only_ca(&self) -> bool {
+        let files = &self.facts.files;
+        let mut errors = self.findings.iter().filter(|f| f.severity == Severity::Error);
+        files.ca.is_absent() && files.ca_key.is_absent() && errors.all(|f| f.id == RuleId::CaMissing)
+    }
+
+    /// Whether the server's certificate is the one of a CA, which no client takes for a server's.
+    pub(crate) fn server_is_ca(&self) -> bool {
+        let is_ca = |c: &Details| matches!(c.basic_constraints, Extension::Present { value: true, .. });
+        self.facts.server().is_some_and(|c| is_ca(c) && c.dns_names().is_empty())
     }
 
     pub(crate) fn finding(&self, rule: RuleId) -> Option<&Finding> {

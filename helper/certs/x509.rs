@@ -270,6 +270,11 @@ impl Details {
         self.dns_names.value().map_or(&[], Vec::as_slice)
     }
 
+    /// Whether another certificate's key made the signature.
+    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        matches!(self.signed_by(&issuer.spki_der), Signature::Good)
+    }
+
     /// Whether the key of the `SubjectPublicKeyInfo` `issuer` made the signature on this certificate.
     pub(crate) fn signed_by(&self, issuer: &[u8]) -> Signature {
         let unknown = |what: &str| Signature::Unknown(format!("this helper cannot verify {what}"));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::answer::Error;
 use crate::caller::Caller;
-use crate::certs::file::File;
+use crate::certs::file::{CertificateFile, File};
 use crate::certs::{Files, Judged, Purpose};
 #[cfg(test)]
 use crate::deployment::TokenState;
@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) roles: Roles,
     /// Where the server certificate and its key are.
     pub(crate) pair: (PairFile, PairFile),
+    /// Whether those are the ones that `certs` keeps.
+    pub(super) keeps_pair: bool,
     /// Why the proxy's container has no certificate and no key, where it has none.
     pub(super) absent_pair: [Option<Absence>; 2],
     pub(crate) certificates: Option<Judged>,
@@ -119,6 +121,7 @@ impl Facts {
             mounted: mounted(deployment, found),
             foreign_data: foreign_data(deployment, found, proxy, &pair),
             dead_links: pair::links_to_nowhere(deployment, found, proxy, gateway),
+            keeps_pair: pair::is_kept(deployment, &pair),
             absent_pair: pair::absences(deployment, found, proxy, gateway),
             servers: current.dialled().into_iter().map(listening).collect(),
             unbounded: found.service_names().into_iter().filter_map(unbounded).collect(),
@@ -157,6 +160,7 @@ impl Facts {
             foreign_data: Vec::new(),
             dead_links: Vec::new(),
             pair: (PairFile::Nowhere, PairFile::Nowhere),
+            keeps_pair: false,
             absent_pair: [None, None],
             certificates: None,
             servers: BTreeMap::new(),
@@ -232,7 +236,12 @@ fn foreign_data(
 pub(crate) fn certificate_files(deployment: &Deployment, (cert, key): &(PairFile, PairFile)) -> Option<Files> {
     let mut files = Files::read(deployment);
     match cert {
-        PairFile::Inside(place) => files.server = File::read(deployment, place),
+        PairFile::Inside(place) => {
+            files.server = File::read(deployment, place);
+            if place != path::TLS_CRT {
+                take_ca_beside(deployment, place, &mut files);
+            }
+        }
         PairFile::Unseen(_) => return None,
         PairFile::Nowhere => files.server = File::Absent,
     }
@@ -242,4 +251,29 @@ pub(crate) fn certificate_files(deployment: &Deployment, (cert, key): &(PairFile
         PairFile::Nowhere => files.server_key = File::Absent,
     }
     Some(files)
+}
+
+/// So many files of a folder are tried as the CA.
+const MOST_BESIDE: usize = 64;
+
+/// Takes the CA that signed a certificate from that one's folder, with its key, where the CA of `data` did not sign it.
+fn take_ca_beside(deployment: &Deployment, cert: &str, files: &mut Files) {
+    let Some(server) = files.server.good() else { return };
+    let signed = |ca: &File<CertificateFile>| ca.good().is_some_and(|ca| server.first.is_signed_by(&ca.first));
+    if signed(&files.ca) {
+        return;
+    }
+    let folder = cert.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut names = files::names(deployment, folder, MOST_BESIDE).unwrap_or_default();
+    names.sort();
+    let stems = names.iter().filter_map(|name| {
+        let (stem, kind) = name.rsplit_once('.')?;
+        ["crt", "pem", "cer"].contains(&kind).then(|| (format!("{folder}/{name}"), format!("{folder}/{stem}.key")))
+    });
+    let beside = stems.filter(|(place, _)| place != cert).map(|(place, key)| (File::read(deployment, &place), key));
+    if let Some((ca, key)) = { beside }.find(|(ca, _)| signed(ca)) {
+        (files.ca, files.ca_key) = (ca, File::read(deployment, &key));
+    } else if files.ca.is_absent() {
+        files.ca_key = File::Absent;
+    }
 }

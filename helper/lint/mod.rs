@@ -5,6 +5,7 @@ pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
 mod listens;
+mod pair;
 mod proxy;
 mod reach;
 pub(crate) mod routes;

@@ -1,7 +1,7 @@
 //! Checks of the proxy's configuration and of the files that it names.
 
-use super::absent;
 use super::facts::Facts;
+use super::{absent, pair};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
@@ -215,7 +215,7 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
         findings.extend(kept.cloned());
         return findings.into();
     }
-    findings.extend(judged.findings.iter().cloned());
+    findings.extend(pair::findings(facts, judged));
     Outcome::of(findings, judged.skipped.to_vec())
 }
 

@@ -224,6 +224,12 @@ impl ProxyPair {
     }
 }
 
+/// Whether the pair is the one that `certs` keeps.
+pub(crate) fn is_kept(deployment: &Deployment, (cert, key): &(PairFile, PairFile)) -> bool {
+    let both = [(cert, path::TLS_CRT), (key, path::TLS_KEY)];
+    both.iter().all(|(file, standard)| file.inside().is_none_or(|place| is_same(deployment, place, standard)))
+}
+
 /// Whether a path is a file of the layout, by name or through links.
 fn is_same(deployment: &Deployment, place: &str, standard: &str) -> bool {
     place == standard || linked(deployment, standard).is_some_and(|real| real == place)

@@ -76,6 +76,12 @@ pub(crate) enum Remedy<'a> {
     ClosedToken,
     /// What the compose file makes of the variable is no token; the variable's own value is one.
     TokenSpoilt { name: &'a str, service: &'a str, file: &'a str },
+    /// The proxy reads a certificate and a key that `certs` does not keep.
+    OtherPair { cert: &'a str, key: &'a str },
+    /// The proxy has its pair, and the CA is not on this host.
+    CaElsewhere { place: &'a str },
+    /// The proxy's configuration names the CA's certificate for the server's: what it should name, and the file.
+    CaNamed { write: &'a str, file: &'a str },
     /// A directory is in place of a certificate or key.
     DirectoryInstead { path: &'a str },
     /// Another finding explains this one.
@@ -131,6 +137,12 @@ impl Remedy<'_> {
             Self::SilentDns => "no container on the proxy's networks has this name, and the DNS servers that the \
                                 engine asks for all others do not answer"
                 .into(),
+            Self::CaElsewhere { .. } => {
+                "the proxy reads no CA, so calls work without it; whether the registered CA signed \
+                                         the certificate cannot be verified on this host"
+                    .into()
+            }
+            Self::CaNamed { .. } => "the certificate of a CA signs others, and has no host name".into(),
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
             }
@@ -316,6 +328,18 @@ impl Remedy<'_> {
     fn of_files(&self) -> Option<String> {
         Some(match self {
             Self::Absent(absent) => absent.fix(),
+            Self::OtherPair { cert, key } => format!(
+                "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
+                 and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` changes only \
+                 `data/tls.crt`, which this proxy does not read"
+            ),
+            Self::CaElsewhere { place } => format!(
+                "copy the registered CA certificate, without its key, to `{place}` to have it verified; keep the \
+                 certificate and the key of the proxy as they are"
+            ),
+            Self::CaNamed { write, file } => format!(
+                "write {write} into `tls.cert_file` of `{file}`, then `{{helper}} restart --dir {{dir}}`"
+            ),
             Self::TokenElsewhere { place } => format!(
                 "copy the token from the Console (Connection, eye icon) and put it into {place}, where cloudflared gets it \
                  from: one line, no quotes; then `{{helper}} up --dir {{dir}}`"

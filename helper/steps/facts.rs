@@ -63,7 +63,8 @@ impl StepFacts {
             None => Some(false),
             Some(domain) => certificate_files(deployment, &pair).map(|files| {
                 let routes = current.labels(&domain);
-                Judged::new(files, Purpose { domain: &domain, routes: &routes, now: caller.now }).is_good()
+                let judged = Judged::new(files, Purpose { domain: &domain, routes: &routes, now: caller.now });
+                judged.is_good() || judged.lacks_only_ca()
             }),
         };
         let is_named = |path: &Option<String>| path.as_deref().is_some_and(|path| !path.is_empty());
