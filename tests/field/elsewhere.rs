@@ -92,7 +92,7 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "tests/certs/authority_cases.rs",
         "broken_authorities",
         "tests/certs/good_cases.rs::good_ones",
-        &["ca-missing", "ca-unusable", "ca-key-unusable", "ca-key-mismatch"],
+        &["ca-unusable", "ca-key-unusable", "ca-key-mismatch"],
     ),
     by("tests/certs/server_cases.rs", "broken_servers", "tests/certs/good_cases.rs::good_ones", &["tls-handshake"]),
     by("tests/certs/good_cases.rs", "beyond_us", "tests/certs/good_cases.rs::good_ones", &["certs-not-verifiable"]),
