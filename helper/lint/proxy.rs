@@ -5,6 +5,7 @@ use super::{absent, pair};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
+use crate::config::yaml;
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
@@ -125,7 +126,10 @@ pub(super) fn keys_are_in_place(facts: &Facts) -> Outcome {
 pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts) else { return Outcome::Pass };
     let listen = gateway.listen_addr.as_deref().unwrap_or_default();
-    let port = listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    // Go's `net.SplitHostPort`: no scheme, and a colon in the host only within brackets.
+    let is_host =
+        |host: &str| !host.contains('/') && (host.starts_with('[') && host.ends_with(']') || !host.contains(':'));
+    let port = listen.rsplit_once(':').filter(|(host, _)| is_host(host)).and_then(|(_, port)| port.parse::<u16>().ok());
     let finding = || {
         let said =
             if listen.is_empty() { "there is no listen_addr".to_owned() } else { format!("listen_addr: \"{listen}\"") };
@@ -167,7 +171,12 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
     let mut findings = Vec::new();
     let (cert, key) = &facts.pair;
     let mut pair = [key, cert].into_iter().filter_map(PairFile::inside);
-    let denied = pair.find_map(|path| facts.places.denied_on_the_way(facts.user, path));
+    let (uid, gid) = facts.user;
+    let added = facts.found.service(&facts.services.proxy, "group_add").map(yaml::texts).unwrap_or_default();
+    let groups: Vec<u32> = added.iter().filter_map(|group| group.parse().ok()).chain([gid]).collect();
+    // Closed to it is what none of its groups opens.
+    let closed = |path| groups.iter().map(|gid| facts.places.denied_on_the_way((uid, *gid), path)).reduce(Option::and);
+    let denied = pair.find_map(|path| closed(path).flatten());
     // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
     let is_set_up = facts.token.origin == TokenOrigin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };

@@ -64,7 +64,7 @@ impl StepFacts {
             Some(domain) => certificate_files(deployment, &pair).map(|files| {
                 let routes = current.labels(&domain);
                 let judged = Judged::new(files, Purpose { domain: &domain, routes: &routes, now: caller.now });
-                judged.is_good() || judged.lacks_only_ca()
+                judged.is_good() || !current.found.is_ours() && judged.lacks_only_ca()
             }),
         };
         let is_named = |path: &Option<String>| path.as_deref().is_some_and(|path| !path.is_empty());
