@@ -1,7 +1,11 @@
 //! Cases that their row's own fix does not end: the fix, and where it is another one the cause. The places in their texts
 //! are those of `table`; what the case itself tells is in its fields.
 
+mod words;
+
 use serde_json::Value;
+
+use words::{CHECK_DNS, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
 /// A case that takes other words than its row's.
 #[derive(Clone, Copy, Debug)]
@@ -106,24 +110,6 @@ pub(crate) enum Remedy<'a> {
     /// The server answers to another scheme, or at another port; the request names it.
     OtherUrl { request: &'a Value },
 }
-
-const CHECK_DNS: &str = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
-    probe --dir {dir}` again";
-
-const NAME_THE_SERVER: &str = "write the server's service into the route, `http://SERVICE:PORT` with the port that it \
-    listens on in its container (a service that shares the proxy's network namespace first loses its `network_mode`); \
-    for a process on this host `http://host.docker.internal:PORT`; then run `{helper} up --dir {dir}`";
-
-const LAST_LINES: &str = "fix what its last lines report, then run `{helper} up --dir {dir}`; without such lines run \
-    `docker compose logs SERVICE` in {dir}";
-
-const MORE_MEMORY: &str = "if `docker inspect` of the container says `\"OOMKilled\": true`, raise the service's \
-    `mem_limit`, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory; then run \
-    `{helper} up --dir {dir}`";
-
-const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
-    --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
-    otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host";
 
 impl Remedy<'_> {
     /// The cause, where it is another than the row's.
