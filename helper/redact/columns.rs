@@ -116,10 +116,10 @@ fn cells(line: &str, sign: char) -> Vec<Range> {
 
 /// The words of a line that stand two blanks or more apart.
 fn apart(line: &str) -> Vec<Range> {
-    let (mut cells, mut at) = (Vec::new(), 0);
+    let (mut cells, mut at, line) = (Vec::new(), 0, line.trim_end());
     while let Some(skipped) = line[at..].find(|c| !is_blank(c)) {
         let start = at + skipped;
-        at = line[start..].find("  ").map_or(line.trim_end().len(), |length| start + length);
+        at = line[start..].find("  ").map_or(line.len(), |length| start + length);
         cells.push((start, at));
     }
     cells
@@ -143,6 +143,7 @@ mod tests {
             ("user,password\nbob,", "user,password\nbob,"),
             ("user,created\nbob,today1", "user,created\nbob,today1"),
             ("web | token\nweb | started 1", "web | token\nweb | started 1"),
+            ("TOKEN  USE\u{b}\r\nb2", "TOKEN  USE\\u{b}\\r\nb2"),
             ("invalid token, retry\na, b2", "invalid token, retry\na, b2"),
         ] {
             let shown = shown.replace('\n', "\\n");
