@@ -64,7 +64,7 @@ const STATES: [&str; 12] = [
     "off",
 ];
 
-/// Values that say that there is none, or that a setting is on or off.
+/// Values for an absent error, or for a setting that is on or off.
 const NONE: [&str; 19] = [
     "0", "0%", "0.0", "0.0%", "none", "null", "nil", "no", "false", "true", "off", "on", "ok", "n/a", "-", "[]", "{}",
     "enabled", "disabled",

@@ -69,7 +69,7 @@ pub(crate) struct Current {
     pub(crate) gateway: GatewayFile,
     /// The text of the file at that path, empty where it cannot be read.
     pub(crate) gateway_text: String,
-    /// Where in its container the proxy reads its configuration, and why there is none.
+    /// Where in its container the proxy reads its configuration, or why it reads no file.
     pub(crate) absent: Option<(String, Absence)>,
     pub(crate) domain: Option<Domain>,
     /// Texts in a domain's place that are not domains.

@@ -49,7 +49,7 @@ impl Columns {
         Some(Self { sign: None, count: cells.len(), secret, starts, waits: false })
     }
 
-    /// The secrets in a row; `None` if a line is none.
+    /// The secrets in a row; `None` if the line is not a row.
     pub(super) fn row(&mut self, line: &str) -> Option<Vec<Range>> {
         if line.contains("--") && line.bytes().all(|b| matches!(b, b'-' | b'+' | b'|' | b':' | b' ')) {
             self.waits = false;

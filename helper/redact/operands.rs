@@ -267,7 +267,7 @@ fn is_tag(word: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// The words of a line. Quotes are none.
+/// The words of a line. Quotes are left out.
 fn words(text: &str, from: usize) -> impl Iterator<Item = Range> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\' | ')' | '(');
     let mut at = from;

@@ -115,7 +115,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     ranges
 }
 
-/// The words of a text. Quotes are none, and neither is what only parts the items of a list.
+/// The words of a text. Quotes and the separators of a list are left out.
 fn words(text: &str) -> impl Iterator<Item = Range> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! What is said about a secret, and is none: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
+//! Words about a secret that are not the secret: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
 use super::letters::name_length;
 use super::text::head;
@@ -183,7 +183,7 @@ pub(crate) fn is_drawn(word: &str, least: usize) -> bool {
     let is_uuid = |run: &str| run.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
     let counts = |run: &str| {
         let digits = run.bytes().filter(u8::is_ascii_digit).count();
-        // A word with a number behind it is none.
+        // A word with a number behind it is not a value.
         let is_mixed = digits >= 2
             || run.len() >= 16 && run.trim_end_matches(|c: char| c.is_ascii_digit()).len() + digits > run.len();
         run.len() >= least && digits > 0 && is_mixed && run.bytes().filter(u8::is_ascii_alphabetic).count() >= 2

@@ -57,7 +57,7 @@ fn engine_routes_list_leaves_cloudflared_in_created_until_restart() {
     assert_eq!(status.finding("netns-owner-not-running")["consequence_of"], "proxy-config-routes-list");
     assert_eq!(container(&status, "cloudflared")["state"], "created");
 
-    // Mended: the restart policy revives the proxy, and nothing starts cloudflared.
+    // Fixed: the restart policy revives the proxy, and nothing starts cloudflared.
     stack.edit("config/mcp-gateway.yaml", ROUTES_LIST, ROUTES_MAP);
     until("the proxy runs", || {
         let proxy = stack.inspect("mcp-gateway");

@@ -233,7 +233,7 @@ const GIVEN: [(&str, &str); 15] = [
     ("no standard output", "exec >&-"),
     ("no descriptor but the output", "exec <&- 2>&-"),
     ("no home", "unset HOME"),
-    ("a home that is none", "HOME=nowhere; export HOME"),
+    ("a home that does not exist", "HOME=nowhere; export HOME"),
     ("nothing in the environment", "unset HOME PATH LC_ALL"),
     ("sixteen files", "ulimit -n 16"),
     ("eight files", "ulimit -n 8"),
