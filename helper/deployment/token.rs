@@ -35,6 +35,9 @@ pub(crate) enum Malformed {
     /// The placeholder itself.
     #[error("this is the placeholder, not the token")]
     Placeholder,
+    /// The words of a guide for the place of a token.
+    #[error("this is the text that a guide has in place of the token")]
+    StandIn,
     /// Several lines, each of which may be a part of it.
     #[error("the token contains a line break; it was copied from wrapped text")]
     LineBreak,
@@ -55,6 +58,9 @@ pub(crate) enum Malformed {
     /// A blank in the middle.
     #[error("the text contains a space; more than the token was copied")]
     Blank,
+    /// A variable that nothing put its value in place of.
+    #[error("this is the name of a variable, not its value")]
+    Variable,
     /// The domain.
     #[error("this is the tunnel's domain, not its token")]
     Domain,
@@ -179,6 +185,12 @@ fn mistaken(text: &str) -> Option<Malformed> {
     if text.trim_matches(['"', '\'']) == PLACEHOLDER {
         return Some(Malformed::Placeholder);
     }
+    if is_stand_in(text) {
+        return Some(Malformed::StandIn);
+    }
+    if text.contains(is_invisible) {
+        return Some(Malformed::Invisible);
+    }
     if text.contains(['\n', '\r']) {
         return Some(Malformed::LineBreak);
     }
@@ -209,13 +221,29 @@ fn mistaken(text: &str) -> Option<Malformed> {
     if text.contains("://") && !text.contains("eyJ") {
         return Some(Malformed::Domain);
     }
-    if text.contains(['-', '_', '.']) {
+    let name = text.trim_matches(['$', '{', '}']);
+    if text.starts_with('$') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Some(Malformed::Variable);
+    }
+    let looks_made = text.starts_with("eyJ") || text.len() >= 16 && text.contains(|c: char| c.is_ascii_digit());
+    if looks_made && text.contains(['-', '_', '.']) {
         return Some(Malformed::OtherToken);
     }
     if !text.starts_with("eyJ") {
         return Some(Malformed::NotAToken);
     }
     None
+}
+
+/// Whether a text is the words of a guide for the place of a token, `<your-token>`.
+fn is_stand_in(text: &str) -> bool {
+    let words = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    words.is_some_and(|words| words.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'_')))
+}
+
+/// What no screen shows.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}')
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -251,8 +279,6 @@ impl From<Malformed> for TokenState {
 impl TokenState {
     /// Judges the value of `TUNNEL_TOKEN` as cloudflared gets it. What [`Token::parse`] drops from a paste is in its way.
     pub(crate) fn of(value: Option<&str>) -> Self {
-        let is_invisible =
-            |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}');
         match value.map(Token::parse) {
             Some(Ok(_)) if value.is_some_and(|text| text.contains(is_invisible)) => {
                 Self::Malformed(Malformed::Invisible)
@@ -329,6 +355,11 @@ mod tests {
             (&good[10..], Malformed::NotAToken),
             ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln", Malformed::OtherToken),
             ("sk-ant-api03-x_y", Malformed::OtherToken),
+            ("not-a-token", Malformed::NotAToken),
+            ("<your-tunnel-token>", Malformed::StandIn),
+            ("$$TUNNEL_TOKEN", Malformed::Variable),
+            ("${TUNNEL_TOKEN}", Malformed::Variable),
+            (&good.replacen("eyJ", "eyJ\u{200b}", 1), Malformed::Invisible),
             (&token(r#"{"a":"x","t":"not-a-uuid","s":"c2VjcmV0"}"#), Malformed::Incomplete),
             (&token(r#"{"a":"x","t":"a8dfb6b4-68cf-4a03-88e7-08ee60111e8c"}"#), Malformed::Incomplete),
             (&token(r#"{"a":1}"#), Malformed::Incomplete),
