@@ -8,7 +8,7 @@ use super::container::{self, Place};
 use super::sockets;
 use super::state::Behind;
 use super::target::Planned;
-use super::wire::{Ask, Got, Listener, Metrics, ProbeTarget, Seen, Step};
+use super::wire::{Ask, Got, Listener, Metrics, ProbeTarget, Seen, Step, Told};
 use crate::answer::Error;
 use crate::engine::client::Docker;
 use crate::engine::container::Inspected;
@@ -97,19 +97,62 @@ pub(crate) fn observe(
     metrics: &[String],
     neighbours: &[Neighbour],
 ) -> Result<Result<Observed, String>, Error> {
-    let slowest = targets.iter().map(|target| target.limit_ms).max().unwrap_or_default();
-    let ask =
-        Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), metrics: metrics.to_vec(), ..Ask::default() };
-    let told = match container::run(docker, place, &ask)? {
+    let told = match ask_routes(docker, place, targets, metrics)? {
         Ok(told) => told,
         Err(why) => return Ok(Err(why)),
     };
-    if told.routes.len() != targets.len() {
-        return Ok(Err("the probe's answer is not about the routes that were asked".into()));
+    let routes = look_behind(docker, told.routes, neighbours)?;
+    let ask = |again: &[ProbeTarget]| Ok(ask_routes(docker, place, again, &[])?.map(|told| told.routes));
+    Ok(confirm(targets, routes, ask)?.map(|routes| Observed { routes, metrics: told.metrics }))
+}
+
+/// Asks a server once more that was silent and whose port is open: it may have opened the port between the two looks, and
+/// only an attempt after the second one tells that from a firewall.
+fn confirm(
+    targets: &[ProbeTarget],
+    mut routes: Vec<(Seen, Behind)>,
+    ask: impl FnOnce(&[ProbeTarget]) -> Result<Result<Vec<Seen>, String>, Error>,
+) -> Result<Result<Vec<(Seen, Behind)>, String>, Error> {
+    let (mut again, mut stale) = (Vec::new(), Vec::new());
+    for (target, (seen, behind)) in targets.iter().zip(&mut routes) {
+        let is_open = |all: &[Listener]| all.iter().any(|l| l.port == target.port && !l.is_loopback());
+        if is_silent(seen) && behind.listening().is_some_and(is_open) {
+            again.push(target.clone());
+            stale.push(seen);
+        }
     }
+    if again.is_empty() {
+        return Ok(Ok(routes));
+    }
+    let fresh = match ask(&again)? {
+        Ok(fresh) => fresh,
+        Err(why) => return Ok(Err(why)),
+    };
+    stale.into_iter().zip(fresh).for_each(|(stale, fresh)| *stale = fresh);
+    Ok(Ok(routes))
+}
+
+/// What the probe says of the targets, one entry each in their order; an error text says why nothing could be tried.
+fn ask_routes(
+    docker: &Docker,
+    place: Place<'_>,
+    targets: &[ProbeTarget],
+    metrics: &[String],
+) -> Result<Result<Told, String>, Error> {
+    let slowest = targets.iter().map(|target| target.limit_ms).max().unwrap_or_default();
+    let ask =
+        Ask { deadline_ms: slowest + SLACK, routes: targets.to_vec(), metrics: metrics.to_vec(), ..Ask::default() };
+    Ok(container::run(docker, place, &ask)?.and_then(|told| match told.routes.len() == targets.len() {
+        true => Ok(told),
+        false => Err("the probe's answer is not about the routes that were asked".into()),
+    }))
+}
+
+/// Each route with what is behind it: the listening sockets where no connection could be made.
+fn look_behind(docker: &Docker, seen: Vec<Seen>, neighbours: &[Neighbour]) -> Result<Vec<(Seen, Behind)>, Error> {
     let mut looked: BTreeMap<String, Option<Vec<Listener>>> = BTreeMap::new();
     let mut routes = Vec::new();
-    for seen in told.routes {
+    for seen in seen {
         let behind = match neighbour(&seen, neighbours) {
             Some(neighbour) if is_silent(&seen) => {
                 if !looked.contains_key(&neighbour.id) {
@@ -126,7 +169,7 @@ pub(crate) fn observe(
         };
         routes.push((seen, behind));
     }
-    Ok(Ok(Observed { routes, metrics: told.metrics }))
+    Ok(routes)
 }
 
 /// Whether no connection could be made.
@@ -157,6 +200,50 @@ fn sockets_of(docker: &Docker, id: &str) -> Result<Option<Vec<Listener>>, Error>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::wire::{Allowed, Server, Trust, Try};
+
+    #[test]
+    fn a_port_that_opened_between_the_two_looks_is_no_firewall() {
+        let target = |port| ProbeTarget {
+            route: None,
+            https: false,
+            host: "own".to_owned(),
+            port,
+            tunnel_host: String::new(),
+            path: String::new(),
+            other_paths: Vec::new(),
+            allowed: Allowed::Private,
+            trust: Trust::default(),
+            limit_ms: 1,
+        };
+        let refused = || {
+            let (path, host) = (String::new(), String::new());
+            let entry = Try { step: Step::Connect, path, host, got: Got::Refused, ms: 0 };
+            Seen { tries: vec![entry], ..Seen::default() }
+        };
+        let answered = || Seen { server: Some(Server::default()), ..Seen::default() };
+        let listens = |address: &str| Behind::Container {
+            name: "own".to_owned(),
+            listening: Some(vec![Listener { address: address.parse().unwrap(), port: 9000 }]),
+        };
+        let seen = vec![
+            (refused(), listens("0.0.0.0")),
+            (refused(), listens("127.0.0.1")),
+            (refused(), listens("::")),
+            (answered(), listens("0.0.0.0")),
+            (refused(), listens("::")),
+        ];
+        let targets = [9000, 9000, 8000, 9000, 9000].map(target);
+        let ask = |again: &[ProbeTarget]| {
+            assert_eq!(again.len(), 2);
+            Ok(Ok(vec![answered(), refused()]))
+        };
+        let found = confirm(&targets, seen, ask).unwrap().unwrap();
+        let silent: Vec<bool> = found.iter().map(|(seen, _)| is_silent(seen)).collect();
+        assert_eq!(silent, [false, true, true, false, true]);
+        let unasked = |_: &[ProbeTarget]| Err(Error::Internal("asked".to_owned()));
+        assert!(confirm(&[target(8000)], vec![(refused(), listens("::"))], unasked).is_ok());
+    }
 
     #[test]
     fn metrics_are_where_the_setting_says_or_at_the_documented_defaults() {
