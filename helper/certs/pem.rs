@@ -24,6 +24,9 @@ pub(crate) enum PemFault {
     /// Text or bytes without any block.
     #[error("the file has no PEM block (no line that starts with `-----BEGIN`)")]
     NoBlock,
+    /// What git without `core.symlinks`, an unpacked archive or a cloud folder leaves of a symbolic link.
+    #[error("the file has only the path of another file: a symbolic link that was copied as text; copy that file here")]
+    LinkAsText,
     /// A PEM block in one line, its line breaks written as backslash and n, as in environment variables and JSON.
     #[error(
         "the PEM block has the two characters `\\n` in place of line breaks; `printf '%b' \"$(cat FILE)\"` writes real ones"
@@ -240,10 +243,18 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
             Framing::Short | Framing::Other if lines(text).any(|l| l.windows(11).any(|w| w == b"-----BEGIN ")) => {
                 PemFault::Indented
             }
+            Framing::Short | Framing::Other if is_path_of_pem(text) => PemFault::LinkAsText,
             Framing::Short | Framing::Other => PemFault::NoBlock,
         });
     }
     Ok(found)
+}
+
+/// Whether a text is nothing but the name of a file that such files have.
+fn is_path_of_pem(text: &[u8]) -> bool {
+    let Ok(path) = std::str::from_utf8(text.trim_ascii()) else { return false };
+    let (stem, extension) = path.rsplit_once('.').unwrap_or_default();
+    !stem.is_empty() && !path.contains(char::is_whitespace) && matches!(extension, "crt" | "cer" | "pem" | "key")
 }
 
 /// The fault of a file whose blocks are all of another kind.

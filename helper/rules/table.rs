@@ -1188,8 +1188,8 @@ rules! {
     ProxyCertEmpty = "proxy-cert-empty" [Files, Error, TROUBLE] {
         title: "a certificate file has no usable content",
         symptom: "`tls: failed to find any PEM data`",
-        cause: "it is empty, truncated, DER instead of PEM, or a signing request instead of a certificate",
-        fix: "move the file in the evidence away, then run `{helper} certs issue --dir {dir}`",
+        cause: "it is empty, truncated, DER instead of PEM, a signing request, or a symbolic link that was copied as text",
+        fix: "replace the file in the evidence with the PEM file that it stands for; if there is none, move it away, then run `{helper} certs issue --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ProxyCertOrder = "proxy-cert-order" [Files, Error, TROUBLE] {

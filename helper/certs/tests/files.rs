@@ -36,6 +36,8 @@ fn each_fault_of_a_certificate_file_has_its_name() {
     assert_eq!(fault(&der), PemFault::Der);
     assert_eq!(fault(&der[..200]), PemFault::Der);
     assert_eq!(fault("hello"), PemFault::NoBlock);
+    assert_eq!(fault("see tls.crt"), PemFault::NoBlock);
+    assert_eq!(fault("../archive/wiki/fullchain1.pem"), PemFault::LinkAsText);
     assert_eq!(fault("0 is not DER"), PemFault::NoBlock);
     assert_eq!(fault(set.tls.replace("-----BEGIN", "  -----BEGIN")), PemFault::Indented);
     assert_eq!(fault(set.tls.replace('\n', "\\n")), PemFault::EscapedBreaks);
