@@ -299,6 +299,10 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
     args.extend(ids);
     // A container that vanished meanwhile makes the exit code 1; the others are still printed.
     let shown = docker.ask(&args, INSPECT_TIMEOUT)?;
+    if shown.timed_out {
+        let text = format!("`docker inspect` did not answer within {} seconds", INSPECT_TIMEOUT.as_secs());
+        return Ok(Err(rules::finding(RuleId::DockerFailed).with(text)));
+    }
     let containers: Vec<Inspected> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
         program: "docker inspect".into(),
         what: format!("answered something unexpected: {e}"),

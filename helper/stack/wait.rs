@@ -38,18 +38,39 @@ pub(crate) struct Waited {
     pub(crate) elapsed: Duration,
 }
 
-/// Who waits asks servers so often before silence is their answer: a machine that is busy for a moment is not a fault.
+/// Who waits asks servers so often before what they answer counts as a fault: a machine that is busy for a moment is none,
+/// nor is a server that opens its port between the two looks that show a fault.
 const ASKS: u32 = 2;
 
+/// How often the servers were asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asks {
+    all: u32,
+    /// The last of them, in a row, that found a fault that does not pass.
+    settled: u32,
+}
+
+impl Asks {
+    fn count(&mut self, state: &StackState) {
+        self.all += 1;
+        self.settled = if state.gave_up_route { self.settled + 1 } else { 0 };
+    }
+
+    /// Whether a fault of a server has been seen so often that it stays.
+    fn gave_up(self) -> bool {
+        self.settled >= ASKS
+    }
+}
+
 /// Whether another look can change anything, after the servers were asked so often.
-fn is_over(state: &StackState, asks: u32, elapsed: Duration, limit: Duration) -> bool {
+fn is_over(state: &StackState, asks: Asks, elapsed: Duration, limit: Duration) -> bool {
     // A glance at a container that was just revived would call it healthy, or broken, by chance.
     let limit = if state.recently_restarted { limit.max(SETTLED + PAUSE) } else { limit };
     let is_done = match state.is_worth_asking_again {
-        true => asks >= ASKS,
+        true => asks.all >= ASKS,
         false => state.ready && state.pending.is_empty(),
     };
-    state.gave_up || is_done || elapsed >= limit
+    state.gave_up || asks.gave_up() || is_done || elapsed >= limit
 }
 
 impl Stack<'_> {
@@ -57,21 +78,23 @@ impl Stack<'_> {
     pub(crate) fn wait(&self, depth: Depth, limit: Duration, ask: Ask, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, depth)?;
-        let (mut printed, mut asks) = (String::new(), 0);
+        let (mut printed, mut asks) = (String::new(), Asks::default());
         let probing = ask != Ask::No;
         // Who waits may wait for a server, too.
         let mut ask = if probing && !limit.is_zero() { Ask::IfSettled } else { ask };
         loop {
             let mut snapshot = observer.observe(ask)?;
-            ask = Ask::No;
             let mut state = judge(&self.declared, &snapshot);
+            if observer.has_asked() {
+                asks.count(&state);
+            }
             // The servers are asked once all that they need is there, and in the end in any case.
-            asks += u32::from(observer.has_asked());
             if probing && !observer.has_asked() && is_over(&state, asks, started.elapsed(), limit) {
                 observer.probe(&mut snapshot)?;
-                asks += 1;
                 state = judge(&self.declared, &snapshot);
+                asks.count(&state);
             }
+            ask = if asks.settled > 0 { Ask::Now } else { Ask::No };
             let elapsed = started.elapsed();
             if caller.progress && limit > Duration::ZERO && printed != state.progress() {
                 printed = state.progress();
@@ -93,11 +116,13 @@ impl Stack<'_> {
     pub(crate) fn wait_for_calls(&self, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
         let started = Instant::now();
         let mut observer = Observer::new(self, Depth::Live)?;
+        let mut asks = Asks::default();
         loop {
             let snapshot = observer.observe(Ask::Now)?;
             let state = judge(&self.declared, &snapshot);
+            asks.count(&state);
             let elapsed = started.elapsed();
-            if state.is_callable() || state.gave_up_route || elapsed >= limit {
+            if state.is_callable() || asks.gave_up() || elapsed >= limit {
                 return Ok(Waited { snapshot, state, elapsed });
             }
             if caller.progress {
@@ -122,8 +147,9 @@ mod tests {
         let gave_up = StackState { gave_up: true, ..StackState::default() };
         let revived = StackState { recently_restarted: true, ..StackState::default() };
         let silent = StackState { is_worth_asking_again: true, ..StackState::default() };
+        let faulty = StackState { gave_up_route: true, ..StackState::default() };
         let unasked = StackState { ready: true, ..silent.clone() };
-        for (state, asks, elapsed, limit, over) in [
+        for (state, times, elapsed, limit, over) in [
             (&ready, 1, 0, 240, true),
             (&waiting, 1, 239, 240, false),
             (&waiting, 1, 240, 240, true),
@@ -138,9 +164,31 @@ mod tests {
             (&unasked, 1, 5, 240, false),
             (&unasked, 2, 5, 240, true),
             (&unasked, 1, 1, 0, true),
+            (&faulty, 1, 1, 240, false),
+            (&faulty, 1, 1, 0, true),
+            (&faulty, 2, 2, 240, true),
         ] {
+            let mut asks = Asks::default();
+            (0..times).for_each(|_| asks.count(state));
             let found = is_over(state, asks, seconds(elapsed), seconds(limit));
-            assert_eq!(found, over, "{state:?} {asks} {elapsed} {limit}");
+            assert_eq!(found, over, "{state:?} {times} {elapsed} {limit}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_server_stays_once_two_looks_in_a_row_show_it() {
+        let faulty = StackState { gave_up_route: true, ..StackState::default() };
+        let starting = StackState::default();
+        for (looks, stays) in [
+            (&[&faulty][..], false),
+            (&[&faulty, &faulty], true),
+            (&[&starting, &faulty], false),
+            (&[&faulty, &starting, &faulty], false),
+            (&[&starting, &faulty, &faulty], true),
+        ] {
+            let mut asks = Asks::default();
+            looks.iter().for_each(|state| asks.count(state));
+            assert_eq!(asks.gave_up(), stays, "{asks:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -301,14 +301,18 @@ fn engine_a_helper_that_is_killed_at_any_moment_leaves_nothing_for_long() {
     };
     let (containers, networks) = (["ps", "--all", "--quiet"], ["network", "ls", "--quiet"]);
     let mut left = [BTreeSet::new(), BTreeSet::new()];
-    for moment in 0..20 {
+    // A busy machine takes longer for the same.
+    let begun = Instant::now();
+    stack.call(["probe"]).json(requests[1].clone()).run();
+    let step = begun.elapsed() / 20;
+    for moment in 0..20_u32 {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-tunnels-helper"))
-            .args(["probe", "--json", &requests[moment % 2].to_string(), "--dir"])
+            .args(["probe", "--json", &requests[moment as usize % 2].to_string(), "--dir"])
             .arg(&stack.dir)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(75 * moment as u64));
+        std::thread::sleep(step * moment);
         child.kill().unwrap();
         child.wait().unwrap();
         left[0].extend(ours(&containers));

@@ -314,11 +314,13 @@ fn engine_the_lock_outlives_a_helper_that_is_killed() {
     let Some(engine) = engine("the lock outlives the helper") else { return };
     let stack = Stack::small(engine, "outlives", "healthy");
     let parent = folder();
-    let marks = parent.path().join("up");
+    let (marks, over) = (parent.path().join("up"), parent.path().join("over"));
     let docker = crate::support::which("docker").unwrap();
     let wrapper = format!(
-        "#!/bin/sh\ncase \"$*\" in \"compose up\"*) echo $$ >{}; exec sleep 12 ;; *) exec {} \"$@\" ;; esac\n",
+        "#!/bin/sh\ncase \"$*\" in \"compose up\"*) echo $$ >{}; for _ in $(seq 600); do \
+         [ -e {} ] && break; sleep 0.2; done ;; *) exec {} \"$@\" ;; esac\n",
         marks.display(),
+        over.display(),
         docker.display()
     );
     crate::support::script(parent.path(), "docker", &wrapper);
@@ -335,6 +337,7 @@ fn engine_the_lock_outlives_a_helper_that_is_killed() {
     child.wait().unwrap();
     let busy = stack.up(0).expect(2);
     assert_eq!(busy.json["error"]["code"], "busy", "{:#}", busy.json);
+    std::fs::write(&over, "").unwrap();
     until("Compose ended", || {
         let id = std::fs::read_to_string(&marks).unwrap();
         !std::path::Path::new("/proc").join(id.trim()).exists()

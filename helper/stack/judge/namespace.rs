@@ -1,7 +1,9 @@
 //! How cloudflared gets to the proxy: in its network namespace, which it loses when the proxy starts without it, or over a
 //! network, which it does not.
 
-use super::super::snapshot::Container;
+use time::OffsetDateTime;
+
+use super::super::snapshot::{Container, SETTLED};
 use super::state::{StackState, View, about};
 use crate::answer::{Finding, Severity};
 use crate::engine::container::Endpoint;
@@ -70,7 +72,7 @@ pub(super) fn judge(view: &View<'_>, state: &mut StackState) -> bool {
     let declared = view.declared.found.reaches(&services.cloudflared, &services.proxy);
     let known_as = view.declared.found.dials(&services.cloudflared).map(|(host, _)| host);
     let seen = seen_reach(proxy, cloudflared, known_as.as_deref().filter(|_| declared == Reach::Network));
-    let lives = judge_orphan(proxy, cloudflared, state);
+    let lives = judge_orphan(proxy, cloudflared, view.snapshot.now, state);
     if seen != Reach::Not && (seen == declared || declared == Reach::Not) {
         return lives;
     }
@@ -92,7 +94,7 @@ pub(super) fn judge(view: &View<'_>, state: &mut StackState) -> bool {
 }
 
 /// Whether a cloudflared that runs with the proxy does so in its present life.
-fn judge_orphan(proxy: &Container, cloudflared: &Container, state: &mut StackState) -> bool {
+fn judge_orphan(proxy: &Container, cloudflared: &Container, now: OffsetDateTime, state: &mut StackState) -> bool {
     let Some(orphan) = orphan(proxy, cloudflared) else { return true };
     let finding = describe(orphan, proxy, cloudflared);
     // What ended the proxy explains what that did to cloudflared.
@@ -102,8 +104,12 @@ fn judge_orphan(proxy: &Container, cloudflared: &Container, state: &mut StackSta
         None => finding,
     });
     state.gave_up |= match orphan {
-        // A proxy that was revived a moment ago may be about to end again, of what explains this.
-        Orphan::NeverStarted => proxy.is_running() && !state.recently_restarted,
+        // A proxy that was revived a moment ago may be about to end again, of what explains this; where it was just
+        // started, Compose may start cloudflared next.
+        Orphan::NeverStarted => {
+            let is_coming = cloudflared.status == "created" && proxy.age(now) < SETTLED;
+            proxy.is_running() && !state.recently_restarted && !is_coming
+        }
         Orphan::OfAnotherContainer | Orphan::LeftBehind => true,
     };
     false

@@ -22,7 +22,7 @@ use crate::probe::state::Callability;
 use crate::redact::names;
 use crate::rules::{self, Gap, RuleId};
 
-/// What neither waiting nor asking again changes, once a server answers so.
+/// What waiting does not change, once a server answers so.
 const SETTLED_FAULTS: [RuleId; 11] = [
     RuleId::UpstreamIpRejected,
     RuleId::UpstreamBindLoopback,
@@ -38,12 +38,36 @@ const SETTLED_FAULTS: [RuleId; 11] = [
 ];
 /// A stack whose containers are younger than this may have a server that is not up yet.
 const STARTING: Duration = Duration::from_secs(20);
+/// A server that refuses connections may still install what it needs, or load it, for so long after its start.
+const LOADING: Duration = Duration::from_secs(60);
+/// A proxy without a complaint may take this long until it names its routes.
+const READING: Duration = Duration::from_secs(5);
 
 struct Ground<'a> {
     view: &'a View<'a>,
     gateway: &'a Gateway,
     /// The proxy, if it runs.
     proxy: Option<&'a Container>,
+}
+
+impl Ground<'_> {
+    /// Whether a fault may be that of a server that is not up yet.
+    fn is_young(&self, route: &DeclaredRoute<'_>, fault: RuleId) -> bool {
+        let View { snapshot, .. } = self.view;
+        let is_loading = |service: &str| {
+            let age = self.view.container(service).map(|c| c.age(snapshot.now));
+            fault == RuleId::UpstreamRefused && age.is_some_and(|age| age < LOADING)
+        };
+        matches!(&route.target, Some(RouteTarget::Service(service)) if is_loading(service))
+            || snapshot.all().iter().any(|c| c.age(snapshot.now) < STARTING)
+    }
+
+    /// That the proxy is starting, in words, if it is.
+    fn reading(&self) -> Option<String> {
+        let proxy = self.proxy?;
+        let age = proxy.age(self.view.snapshot.now);
+        (age < READING).then(|| format!("`{}` has not named its routes yet ({} s)", proxy.service, age.as_secs()))
+    }
 }
 
 /// Whether every route works, as far as it can be seen.
@@ -78,8 +102,14 @@ fn judge_route(
 ) -> (bool, RouteState) {
     let configured = is_configured(ground, route.name);
     let is_unread = configured != Some(true) && is_unread(ground, route.name);
-    if is_unread {
-        state.findings.push(not_configured(ground, route.name, configured));
+    match ground.reading() {
+        Some(pending) if configured == Some(false) => {
+            // Once for all of them.
+            state.pending.retain(|other| *other != pending);
+            state.pending.push(pending);
+        }
+        _ if is_unread => state.findings.push(not_configured(ground, route.name, configured)),
+        _ => {}
     }
     let mut upstream = match row.map(|row| row.state) {
         // A container that calls itself unhealthy is a fault, also while it still answers.
@@ -88,11 +118,10 @@ fn judge_route(
     };
     if let (Some(fault), false) = (fault, upstream == Upstream::Down) {
         if row.is_some_and(|row| !row.state.is_callable()) {
-            let snapshot = ground.view.snapshot;
-            let is_young = snapshot.all().iter().any(|c| c.age(snapshot.now) < STARTING);
-            let is_settled = SETTLED_FAULTS.contains(&fault.id);
+            let is_young = ground.is_young(route, fault.id);
+            // A server may open the port of its metrics first.
+            let is_settled = SETTLED_FAULTS.contains(&fault.id) && !(is_young && fault.id == RuleId::UpstreamWrongPort);
             state.gave_up_route |= is_settled;
-            state.gave_up |= is_settled;
             state.is_worth_asking_again |= !is_settled && !is_young;
             upstream = Upstream::Down;
         }

@@ -80,7 +80,7 @@ pub(crate) struct StackState {
     pub(crate) skipped: Vec<Skipped>,
     /// Waiting longer is in vain.
     pub(crate) gave_up: bool,
-    /// The same of what is behind a route.
+    /// The same of what is behind a route, if it is seen again: a server may have been caught in the middle of its start.
     pub(crate) gave_up_route: bool,
     /// Servers could not be asked, or one of them did not answer this once: asking again may tell otherwise.
     pub(crate) is_worth_asking_again: bool,

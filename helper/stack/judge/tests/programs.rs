@@ -165,12 +165,16 @@ fn a_leftover_is_told_by_its_service_and_id() {
 
 #[test]
 fn waiting_is_given_up_where_nothing_can_come_of_it() {
+    // Compose has just started the proxy, and not cloudflared yet.
+    let coming = live().change("cloudflared", |c| c.status = "created".into());
+    let coming = coming.change("mcp-gateway", |c| c.started = Some(NOW - Duration::from_secs(4)));
     for (fixture, gave_up) in [
         (crashing(DENIED), true),
         (crashing("boom"), true),
         (live().ended("mcp-gateway", "restarting", 1, &[]), false),
         (revived(1, 2).change("cloudflared", |c| c.status = "created".into()), false),
         (live().change("cloudflared", |c| c.status = "created".into()), true),
+        (coming, false),
         (live().change("mcp-gateway", |c| c.started = Some(NOW)), true),
         (live().without("cloudflared"), false),
     ] {

@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use super::{Fixture, NOW, container, endpoint, states};
+use crate::deployment::Upstream;
+use crate::probe::observe::{Observed, Probed};
+use crate::probe::state::Behind;
+use crate::probe::target::{Planned, target};
+use crate::probe::wire::{Allowed, Got, Listener, Seen, Step, Trust, Try};
+use crate::stack::judge::StackState;
 use crate::stack::snapshot::Container;
 
 fn live() -> Fixture {
@@ -175,4 +181,61 @@ fn nobody_waits_for_what_nothing_starts_again() {
     assert!(live().ended("own", "restarting", 3, &[]).judge().gave_up);
     assert!(!live().ended("own", "restarting", 2, &[]).judge().gave_up);
     assert!(!healthy("starting").judge().gave_up);
+}
+
+/// The state where the server was asked and refused the connection, so many seconds after every container was started. It
+/// listens on these ports.
+fn asked(age: u64, ports: &[u16]) -> StackState {
+    let upstream = Upstream::parse("http://own:9000").unwrap();
+    let host = "own.abcd1234.tunnel.anthropic.com".to_owned();
+    let target =
+        target(Some("own".to_owned()), &upstream, host.clone(), "/mcp", Allowed::Private, Trust::default(), 5_000);
+    let (path, nowhere) = (String::new(), String::new());
+    let refused = Try { step: Step::Connect, path, host: nowhere, got: Got::Refused, ms: 1 };
+    let seen = Seen { addresses: vec!["172.18.0.3".parse().unwrap()], tries: vec![refused], ..Seen::default() };
+    let listeners = ports.iter().map(|port| Listener { address: "0.0.0.0".parse().unwrap(), port: *port });
+    let behind = Behind::Container { name: "own".to_owned(), listening: Some(listeners.collect()) };
+    let (name, upstream) = ("own".to_owned(), upstream.to_string());
+    let planned = vec![Planned { name, host, upstream, is_kept: false, target: Ok(target) }];
+    let observed = Ok(Observed { routes: vec![(seen, behind)], metrics: None });
+    let started = Some(NOW - Duration::from_secs(age));
+    let mut fixture = ["mcp-gateway", "own", "cloudflared"]
+        .iter()
+        .fold(live(), |fixture, service| fixture.change(service, |c| c.started = started));
+    fixture.snapshot.probed = Some(Probed { planned, observed });
+    fixture.judge()
+}
+
+#[test]
+fn a_server_that_may_still_open_its_port_is_waited_for() {
+    // Whether that is a fault which stays, and whether it is asked once more for the last time.
+    for (age, ports, rule, settled, again) in [
+        (1, &[][..], "upstream-refused", false, false),
+        (59, &[], "upstream-refused", false, false),
+        (60, &[], "upstream-refused", false, true),
+        // It may open the port of its metrics first.
+        (1, &[9100], "upstream-wrong-port", false, false),
+        (20, &[9100], "upstream-wrong-port", true, false),
+    ] {
+        let state = asked(age, ports);
+        assert_eq!(super::ids(&state.findings), [rule], "{age} {ports:?}");
+        assert_eq!((state.gave_up_route, state.is_worth_asking_again), (settled, again), "{age} {ports:?} {state:#?}");
+        assert!(!state.gave_up && !state.ready, "{age} {ports:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_starting_may_name_its_routes_later() {
+    let quiet = |age| {
+        live()
+            .change("mcp-gateway", |c| c.started = Some(NOW - Duration::from_secs(age)))
+            .change("cloudflared", |c| c.started = Some(NOW - Duration::from_secs(age)))
+            .only_prints("mcp-gateway", &["level=INFO msg=\"starting mcp-proxy\""])
+            .judge()
+    };
+    let (early, late) = (quiet(4), quiet(5));
+    assert_eq!((super::ids(&early.findings).as_slice(), early.ready), (&[][..], false), "{early:#?}");
+    assert_eq!(early.pending, ["`mcp-gateway` has not named its routes yet (4 s)"]);
+    assert_eq!(super::ids(&late.findings), ["route-not-configured"], "{late:#?}");
+    assert!(late.pending.is_empty());
 }
