@@ -43,7 +43,7 @@ fn engine_diagnose_stacks_made_by_hand() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let stack = started("dsound", "hello by hand", "hello by hand");
-            ready(stack.status_within(30));
+            ready(stack.status_within(60));
             assert!(stack.ask("echo").0);
             healthy(&diagnose(&stack));
             // Nothing labels the configuration and the token of a stack made by hand.

@@ -137,7 +137,7 @@ fn engine_separate_heals_by_itself() {
     }
     drop(times);
     assert_eq!(stack.ids(PROGRAMS), before, "the same containers");
-    let status = stack.status_within(30).expect(0);
+    let status = stack.status_within(60).expect(0);
     assert_eq!(status.data()["ready"], true, "{:#}", status.json);
     stack.assert_no_token();
 }

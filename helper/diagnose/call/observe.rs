@@ -33,6 +33,10 @@ const TURN: u64 = 20_000;
 const SLACK: u64 = 3_000;
 /// A program that gave no numbers is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Making the container that gives the first numbers may take this long; no call is waited for until then.
+const FIRST: Duration = Duration::from_secs(30);
+/// A cloudflared that was just started may take this long until its first connection.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// Reading what one container printed in the meantime.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 /// Lines that are kept.
@@ -112,6 +116,22 @@ fn take_numbers(news: &Receiver<Option<Metrics>>, seen: &mut CallFacts) -> bool 
     any
 }
 
+/// Whether cloudflared says that it has no connection.
+fn is_unconnected(numbers: Option<&Metrics>) -> bool {
+    numbers.is_some_and(|numbers| numbers.connections == Some(0))
+}
+
+/// The numbers at the beginning; those without a connection only where none comes within the time.
+fn first_numbers(numbers: &Receiver<Option<Metrics>>, connecting: Duration) -> Option<Metrics> {
+    let mut first = numbers.recv_timeout(FIRST).ok().flatten();
+    let until = Instant::now() + connecting;
+    while is_unconnected(first.as_ref()) {
+        let Ok(next) = numbers.recv_timeout(until.saturating_duration_since(Instant::now())) else { break };
+        first = next.or(first);
+    }
+    first
+}
+
 /// Waits until the course of a call is known, or time is up.
 pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
     let containers = stack.containers()?;
@@ -125,7 +145,6 @@ pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller
     let now = OffsetDateTime::now_utc() + version::clock_offset(&stack.docker);
     let begun = now.format(&Rfc3339).unwrap_or_default();
     let mut reader = Reader { stack, from: BTreeMap::new(), begun };
-    let started = Instant::now();
 
     let over = Arc::new(AtomicBool::new(false));
     let (news, numbers) = mpsc::channel();
@@ -133,13 +152,13 @@ pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller
     // Its container ends with its standard input, so with this process at the latest.
     process::spawn(move || follow(&docker, &agent, &news, &ended))
         .map_err(|e| Error::io("start", "a thread".as_ref(), e))?;
-    if let Ok(first) = numbers.recv_timeout(limit) {
-        if first.as_ref().is_some_and(|first| first.connections == Some(0)) {
-            over.store(true, Ordering::Relaxed);
-            return Ok(not_waited("cloudflared has no connection to the edge, so no call can arrive"));
-        }
-        (seen.before, seen.now) = (first.clone(), first);
+    let first = first_numbers(&numbers, CONNECTING);
+    if is_unconnected(first.as_ref()) {
+        over.store(true, Ordering::Relaxed);
+        return Ok(not_waited("cloudflared has no connection to the edge, so no call can arrive"));
     }
+    (seen.before, seen.now) = (first.clone(), first);
+    let started = Instant::now();
     let course = watch(&mut reader, &mut seen, &numbers, limit, (started, caller));
     over.store(true, Ordering::Relaxed);
     Ok(told(&course?, started.elapsed(), caller))
@@ -198,5 +217,28 @@ fn told(course: &Course, waited: Duration, caller: &Caller) -> Waited {
         sentence: course.sentence(waited),
         findings,
         skipped: course.reached.is_none().then(|| Skipped::new("call", why)).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cloudflared_that_is_connecting_is_given_a_moment() {
+        let with = |connections| Some(Metrics { connections: Some(connections), ..Metrics::default() });
+        for (said, expected) in [
+            (&[with(4), with(3)][..], with(4)),
+            (&[with(0), with(1), with(2)], with(1)),
+            (&[with(0), None, with(1)], with(1)),
+            (&[with(0)], with(0)),
+            (&[None, with(4)], None),
+        ] {
+            let (news, numbers) = mpsc::channel();
+            said.iter().for_each(|one| news.send(one.clone()).unwrap());
+            // What sends is still there: no more comes in time.
+            assert_eq!(first_numbers(&numbers, Duration::from_millis(20)), expected, "{said:?}");
+            drop(news);
+        }
     }
 }
