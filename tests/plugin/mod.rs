@@ -4,6 +4,7 @@ mod claude;
 mod conversation;
 mod endings;
 mod guard;
+mod guard_indirect;
 mod guard_passes;
 mod manifests;
 mod prompts;
