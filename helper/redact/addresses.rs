@@ -11,10 +11,12 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = logins(text);
     let logins = ranges.len();
     ranges.extend(bare_logins(text));
-    let mut from = 0;
+    let (mut from, mut before) = (0, "");
     for word in text.split_inclusive(char::is_whitespace) {
-        ranges.extend(in_pgpass(word.trim_end()).map(|(start, end)| (from + start, from + end)));
-        from += word.len();
+        let bare = word.trim_end();
+        let found = in_pgpass(bare).or_else(|| in_map(bare, before));
+        ranges.extend(found.map(|(start, end)| (from + start, from + end)));
+        (from, before) = (from + word.len(), bare);
     }
     let is_local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     for (at, _) in text.match_indices('@') {
@@ -66,6 +68,14 @@ fn in_pgpass(word: &str) -> Option<Range> {
     // Addresses of IPv6 have letters of hex alone.
     let is_hex = front.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
     (is_port && !is_hex && is_made(password, true)).then_some((front.len(), word.len()))
+}
+
+/// The password of a login for a mail server, `[smtp.x]:587 user:X`, and in a variable, `ETCDCTL_USER=user:X`.
+fn in_map(word: &str, before: &str) -> Option<Range> {
+    let (user, password) = word.split_once(':')?;
+    let port = before.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_login = matches!(port, "25" | "465" | "587" | "2525") || user.contains("_USER=") || user.contains("_LOGIN=");
+    (is_login && is_made(password, true)).then_some((user.len() + 1, word.len()))
 }
 
 /// Passwords in addresses without a scheme: `root:X@tcp(db:3306)/app`, `u:X@db:5432/app`, `jdbc:oracle:thin:u/X@db`,

@@ -9,7 +9,8 @@ use super::elements;
 use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length};
 use super::members::is_encoded;
 use super::operands::{is_mechanism, reads_secret};
-use super::said::{is_made, is_sentence};
+use super::said::is_made;
+use super::sentences::is_sentence;
 use super::text::{REDACTED, Range};
 use super::values::is_reference;
 use super::words::is_secret;
@@ -165,7 +166,8 @@ fn data(line: &str, indent: usize, members: &mut Option<usize>, secret: bool) ->
 /// What a client answers in a line; `None` if it is neither that nor what the server asks.
 fn answer(line: &str) -> Option<Vec<Range>> {
     let said = line.trim().trim_start_matches(['>', '<', '*']).trim_start();
-    let said = ["C:", "S:"].iter().find_map(|side| said.strip_prefix(side)).unwrap_or(said).trim();
+    let sides = ["C:", "S:", "SMTP<<", "SMTP>>"];
+    let said = sides.iter().find_map(|side| said.strip_prefix(side)).unwrap_or(said).trim();
     let start = line.trim_end().len() - said.len();
     let is_asked = said.starts_with("334") || said.starts_with('+');
     let is_answer = said.len() >= 4 && STANDARD.decode(said).is_ok();
@@ -275,11 +277,16 @@ fn opened(line: &str) -> Awaits {
     if bare.contains("Private-Lines:") {
         return Awaits::Answers;
     }
-    let mut words = bare.rsplit(' ');
-    if words.next().is_some_and(is_mechanism)
-        && words.next().is_some_and(|word| matches!(word, "AUTH" | "AUTHENTICATE"))
-    {
+    if asks(bare) {
         return Awaits::Answers;
+    }
+    // `set auth 0 0 20` of memcached.
+    let counts = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+    if bare
+        .rsplit_once("set auth ")
+        .is_some_and(|(_, rest)| rest.split(' ').count() == 3 && rest.split(' ').all(counts))
+    {
+        return Awaits::Line;
     }
     // `<key>Password</key>` of a plist.
     if elements::names(bare) {
@@ -289,6 +296,14 @@ fn opened(line: &str) -> Awaits {
         return Awaits::Under(indent_of(line));
     }
     Columns::of(line).map_or(Awaits::Nothing, Awaits::Cells)
+}
+
+/// Whether a line ends with a command that logs in, and what it says first.
+fn asks(bare: &str) -> bool {
+    let mut words = bare.rsplit(' ').peekable();
+    let is_first = words.peek().is_some_and(|word| !is_mechanism(word) && STANDARD.decode(word).is_ok());
+    let mut words = words.skip(usize::from(is_first));
+    words.next().is_some_and(is_mechanism) && words.next().is_some_and(|word| matches!(word, "AUTH" | "AUTHENTICATE"))
 }
 
 /// Whether a line ends where a secret begins: `The password is:`, `variable "db_password" {`, or its name alone.
@@ -339,6 +354,8 @@ mod tests {
             "Use the following password:\n\n  a1s3cr3t\n",
             "kind: Secret\nstringData:\n  a: s3cr3t",
             "AUTH LOGIN\n334 VXNlcm5hbWU6\ns3cr3tYW",
+            "SMTP>> AUTH LOGIN Ym9i\nSMTP<< 334 UGFzc3dvcmQ6\nSMTP>> s3cr3tYW",
+            "> set auth 0 0 20\nbob s3cr3t",
             "Content-Disposition: form-data; name=\"password\"\n\ns3cr3t\n--b",
         ] {
             let mut lines = Lines::default();

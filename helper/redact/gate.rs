@@ -377,6 +377,12 @@ mod tests {
             "password:\n  a",
             "login: a / ",
             "token got \"a\" ",
+            "connect('a',",
+            "login ('a', '",
+            "/magic/",
+            "/?e=1&st=a",
+            "<SessionId>a",
+            "header: ",
         ];
         for piece in near {
             for end in ["", "\"' x"] {

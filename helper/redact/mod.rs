@@ -2,12 +2,13 @@
 //! form that can neither hide nor move anything.
 //!
 //! `known` are the secrets that this process has seen, `whole` how they are found, `shapes`, `service_keys` and `addresses`
-//! what a secret looks like, `names`, `pairs`, `members`, `elements`, `prose`, `quoted`, `programs`, `operands`, `following`, `columns`,
-//! `values` and `schemes` what precedes it, and `said` what is no secret there. Each says which bytes of a text go,
+//! what a secret looks like, `names`, `pairs`, `members`, `elements`, `prose`, `quoted`, `programs`, `operands`, `calls`, `urls`,
+//! `following`, `columns`, `values` and `schemes` what precedes it, and `said` and `sentences` what is no secret there. Each says which bytes of a text go,
 //! and all of them read the same text, those of names also without its `escapes`.
 //! `gate` applies them to answers and evidence, `lines` to diffs and logs.
 
 mod addresses;
+mod calls;
 mod columns;
 mod elements;
 mod ends;
@@ -26,9 +27,11 @@ mod prose;
 mod quoted;
 mod said;
 mod schemes;
+mod sentences;
 mod service_keys;
 mod shapes;
 mod text;
+mod urls;
 mod values;
 mod whole;
 mod words;

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable, is_sentence};
+use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable};
+use super::sentences::is_sentence;
 use super::text::{REDACTED, Range};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::{is_foreign_secret, is_secret, weak};
-use super::{elements, members, operands, pairs, programs, prose, quoted, schemes};
+use super::{calls, elements, members, operands, pairs, programs, prose, quoted, schemes, urls};
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -57,6 +58,8 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
         quoted::ranges,
         programs::ranges,
         operands::ranges,
+        calls::ranges,
+        urls::ranges,
     ];
     for others in others {
         ranges.extend(others(text));
@@ -89,7 +92,15 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let behind = &value[length..];
         let is_usage = text[..at].ends_with('[') && behind.starts_with(']') && is_upper
             || behind.starts_with("  ") && (is_upper || matches!(found, "string" | "strings" | "stringArray"));
+        // `--token TOKEN`, `--token <TOKEN>`.
+        let bare = found.trim_start_matches('<').trim_end_matches(['>', ']']);
+        let is_own = bare.replace('_', "-").eq_ignore_ascii_case(text[at..end].trim_start_matches('-'))
+            && !bare.bytes().any(|b| b.is_ascii_lowercase());
+        // `unexpected argument '--token' found`.
+        let is_spoken = text[end..].starts_with(QUOTES) && opening.is_empty() && found.chars().all(is_word);
         let stays = is_flag
+            || is_own
+            || is_spoken
             || is_gone(value)
             || is_usage
             || is_reference(found)
@@ -144,7 +155,7 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
             // `exec: "docker-credential-x": executable file not found` is no setting.
             assigned: sign != ":" || operator || quoted && !rest.trim_start_matches(is_blank).starts_with(is_word),
             // The message of an error stands behind a path, too: `/run/secrets/tunnel_token: permission denied`.
-            path: front.ends_with('/') || name.ends_with(".key"),
+            path: front.ends_with('/') || front.ends_with("::") || name.ends_with(".key"),
             begins: !quoted && begins_line(front),
             parsed: name.eq_ignore_ascii_case("token") && is_parser(front),
         };
@@ -207,13 +218,16 @@ fn named_before(text: &str) -> (&str, bool) {
     (named, before[named.len()..].contains(QUOTES))
 }
 
-/// The name that a text ends with, and what is in front of it: `password[x]`, and the two words of `seed phrase` and `API
-/// key`.
+/// The name that a text ends with, and what is in front of it: `password[x]`, and the two words of `seed phrase`, `API
+/// key` and `Secret ID`.
 fn last_name(named: &str) -> (&str, Cow<'_, str>) {
     let name = name_before(named);
     let front = &named[..named.len() - name.len()];
     if !is_secret(name) {
-        let words = front.strip_suffix(' ').map(name_before).filter(|_| is_one_of(name, &["key", "phrase"]));
+        let is_word = |before: &&str| {
+            is_one_of(name, &["key", "phrase"]) || is_one_of(name, &["id"]) && is_one_of(before, &["secret"])
+        };
+        let words = front.strip_suffix(' ').map(name_before).filter(is_word);
         if let Some(before) = words.filter(|before| is_secret(&format!("{before}{name}"))) {
             return (&front[..front.len() - before.len() - 1], Cow::Owned(format!("{before}{name}")));
         }

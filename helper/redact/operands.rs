@@ -1,12 +1,11 @@
-//! Secrets that only their place tells: operands of commands and of protocols, what is piped to a program, arguments of
-//! calls.
+//! Secrets that only their place tells: operands of commands and of protocols, and what is piped to a program.
 
 use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
-use super::said::{is_made, is_sentence};
-use super::text::{REDACTED, Range, behind_last, tail};
+use super::said::is_made;
+use super::sentences::is_sentence;
+use super::text::{Range, behind_last, head};
 use super::values::is_reference;
-use super::words::is_secret;
 
 /// Words that are read of a command.
 const MOST: usize = 40;
@@ -14,7 +13,8 @@ const MOST: usize = 40;
 const MECHANISMS: &str = "PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5 DIGEST-MD5 NTLM GSSAPI EXTERNAL SCRAM-SHA-1 \
                           SCRAM-SHA-256 SCRAM-SHA-512";
 /// Commands that read a secret from their standard input.
-const READERS: [&str; 11] = [
+const READERS: [&str; 12] = [
+    "saslpasswd2 -p",
     "--password-stdin",
     "--with-token",
     "--passphrase-fd 0",
@@ -54,45 +54,42 @@ const OPERANDS: &[(&[&str], usize, bool)] = &[
     (&["tacacs-server", "key"], 1, false),
     (&["radius-server", "key"], 0, false),
     (&["radius-server", "key"], 1, false),
+    // What Postfix and exim log of a login, and who binds to a directory.
+    (&["init", "response"], 0, false),
+    (&["initial", "response"], 0, false),
+    (&["initial", "reply:"], 0, false),
+    (&["client_send"], 3, false),
+    (&["client_send"], 4, false),
+    (&["simple", "bind"], 2, false),
+    (&["EAP"], 0, false),
 ];
-/// Calls, and which of their arguments is the password.
-const CALLS: &[(&str, usize)] = &[
-    ("PDO->__construct(", 2),
-    ("PDO(", 2),
-    ("mysqli->__construct(", 2),
-    ("mysqli(", 2),
-    ("mysqli_connect(", 2),
-    ("real_connect(", 2),
-    ("ldap_bind(", 2),
-    ("imap_open(", 2),
-    ("ftp_login(", 2),
-    ("login(", 1),
-    ("authenticate(", 1),
-    ("password_verify(", 0),
-    ("auth=(", 1),
-    ("BasicAuth(", 1),
-    ("basic_auth(", 1),
-    ("PasswordAuthentication(", 1),
-    ("credentials=(", 1),
-    (".auth(", 1),
-    ("jwt.sign(", 1),
-    ("jwt.verify(", 1),
-    ("jwt.encode(", 1),
-    ("jwt.decode(", 1),
-    ("pgp_sym_encrypt(", 1),
-    ("pgp_sym_decrypt(", 1),
-    ("PASSWORD(", 0),
-];
-
 /// The secrets.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
-    let mut ranges = calls(text);
+    let mut ranges = sent(text);
     let mut from = 0;
     for line in text.split_inclusive('\n') {
         let end = from + line.len();
         ranges.extend(piped(&text[..end], from));
         ranges.extend(operands(&text[..end], from));
         from = end;
+    }
+    ranges
+}
+
+/// What is sent to Redis to log in, as it is shown: `AUTH\\r\\n$6\\r\\nX\\r\\n`.
+fn sent(text: &str) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for (at, command) in text.match_indices("AUTH\\r\\n") {
+        let mut at = at + command.len();
+        for _ in 0..2 {
+            let length =
+                text[at..].strip_prefix('$').and_then(|rest| rest.find("\\r\\n")).filter(|length| *length <= 6);
+            let Some(start) = length.map(|length| at + 1 + length + 4) else { break };
+            let read = head(&text[start..], LONGEST);
+            let end = start + read.find("\\r\\n").unwrap_or(read.len());
+            ranges.push((start, end));
+            at = (end + 4).min(start + read.len());
+        }
     }
     ranges
 }
@@ -292,60 +289,6 @@ fn one(text: &str, start: usize) -> Option<Range> {
     (!stays).then_some((start, start + length))
 }
 
-/// Arguments of calls, as they are shown in a trace.
-fn calls(text: &str) -> Vec<Range> {
-    if !text.contains('(') {
-        return Vec::new();
-    }
-    let found = CALLS.iter().flat_map(|(call, place)| {
-        text.match_indices(call).filter_map(|(at, _)| arguments(text, at + call.len()).nth(*place))
-    });
-    found.filter(|(start, end)| start < end && &text[*start..*end] != REDACTED).chain(inserted(text)).collect()
-}
-
-/// The arguments in quotes that begin at a place, and numbers between them.
-fn arguments(text: &str, mut at: usize) -> impl Iterator<Item = Range> {
-    std::iter::from_fn(move || {
-        let value = text.get(at..)?.trim_start();
-        let quote = opening(value);
-        let start = text.len() - value.len() + quote.len();
-        let value = &text[start..];
-        // `jwt.sign({id: 1, name: 'u'}, 'X')`.
-        let inside = value.find('}').filter(|_| value.starts_with('{')).unwrap_or_default();
-        let length = if quote.is_empty() {
-            inside + value[inside..].find([',', ')', '(', '\'', '"'])?
-        } else {
-            closed(value, quote)
-        };
-        let next = value.get(length + quote.len()..)?.trim_start().strip_prefix(',');
-        at = next.map_or(text.len() + 1, |next| text.len() - next.len());
-        Some((start, start + length))
-    })
-    .take(MOST)
-}
-
-/// The values of a statement of SQL whose columns are those of secrets: `(name, password) VALUES ('a', 'X')`.
-fn inserted(text: &str) -> Vec<Range> {
-    let found = text
-        .match_indices(['v', 'V'])
-        .filter(|(at, _)| text[*at..].get(..6).is_some_and(|word| word.eq_ignore_ascii_case("values")));
-    let values = found.filter_map(|(at, _)| {
-        let front = text[..at].trim_end().strip_suffix(')')?;
-        let front = tail(front, LONGEST);
-        let names = &front[front.rfind('(')? + 1..];
-        let values = text[at + 6..].trim_start().strip_prefix('(')?;
-        let secret = |name: &str| is_secret(name.trim().trim_matches(['`', '"', '[', ']']));
-        let values = arguments(text, text.len() - values.len()).zip(names.split(','));
-        Some(
-            values
-                .filter(move |((start, end), name)| start < end && secret(name))
-                .map(|(value, _)| value)
-                .collect::<Vec<_>>(),
-        )
-    });
-    values.flatten().filter(|(start, end)| &text[*start..*end] != REDACTED).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::gate::evidence;
@@ -370,14 +313,13 @@ mod tests {
             "printf '%s' 'a s3cr3t' | vault login -",
             "echo \"root:s3cr3t\" | chpasswd",
             "gh auth login --with-token <<< s3cr3t",
-            "#0 /app/db.php(12): PDO->__construct('mysql:host=x', 'root', 's3cr3t')",
-            "mysqli_connect('db', 'app', 's3cr3t', 'x')",
-            "login('bob', 's3cr3t') failed",
-            "requests.get(url, auth=('u', 's3cr3t'))",
+            "*2\\r\\n$4\\r\\nAUTH\\r\\n$6\\r\\ns3cr3t\\r\\n",
+            "smtpd_sasl_auth_client: init response YWs3cr3t1 x",
+            "exim: client_send = : bob : as3cr3t1",
+            "ldap: simple bind cn=admin,dc=x with as3cr3t1",
             "cargo login s3cr3t",
             "fly secrets set FOO=s3cr3t",
             "kubectl create secret generic db --from-literal=url=s3cr3t",
-            "INSERT INTO users (name, password) VALUES ('bob', 's3cr3t')",
         ] {
             let shown = evidence(said);
             assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
@@ -386,10 +328,8 @@ mod tests {
         for said in [
             "250-AUTH LOGIN PLAIN CRAM-MD5",
             "LOGIN failed for user2",
-            "login('bob2') returned 401",
             "echo done2 | tee x",
             "vault login failed with status2",
-            "INSERT INTO users (name, created) VALUES ('bob', 'today1')",
             "net use failed 0x80070035",
             "500 Error: command \"AUTH\" not recognized",
             "docker login -u bob2 --password-stdin",

@@ -44,6 +44,7 @@ const PROGRAMS: &[(&[&str], Flags)] = &[
     (&["schtasks", "SCHTASKS"], &[("/rp", All), ("/RP", All)]),
     (&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"], &[("-c", All), ("-A", All), ("-X", All)]),
     (&["etcdctl"], &[("--user", Behind(':'))]),
+    (&["check_http"], &[("-a", Behind(':'))]),
     (&["lftp"], &[("-u", Behind(','))]),
     (&["doctl", "glab"], &[("-t", All)]),
     (&["xfreerdp", "rdesktop"], &[("/p:", All), ("-p", All)]),

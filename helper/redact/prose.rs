@@ -3,7 +3,8 @@
 
 use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
-use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name, is_sentence};
+use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name};
+use super::sentences::is_sentence;
 use super::text::{REDACTED, Range, behind_last, head, tail};
 use super::values::is_reference;
 use super::words::is_secret;
@@ -50,37 +51,10 @@ const INTRODUCTIONS: &[&str] = &[
 ];
 /// Signs between a name and its value, besides those of an assignment.
 const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ",", "(", "<", "[", "{", "~", "|", ";"];
-/// Parts of a path behind which nothing but a secret is drawn by chance.
-const FOLDERS: &[&str] =
-    &["webhook", "webhooks", "hook", "hooks", "reset", "invite", "verify", "confirm", "activate", "magic"];
 /// Words in front of `to`, behind which the new one stands.
 const CHANGES: &[&str] = &["set", "reset", "changed", "updated", "rotated", "now"];
 /// Words between a value and what it is said to be: `"X" is not a valid API key`.
-const BETWEEN: &[&str] = &[
-    "is",
-    "was",
-    "as",
-    "not",
-    "no",
-    "a",
-    "an",
-    "the",
-    "valid",
-    "invalid",
-    "known",
-    "unknown",
-    "wrong",
-    "correct",
-    "incorrect",
-    "our",
-    "your",
-    "api",
-    "access",
-    "bearer",
-    "auth",
-    "rejected",
-    "recognized",
-];
+const BETWEEN: &str = "is was as not no a an the valid invalid known unknown wrong correct incorrect our your api access admin bearer auth rejected recognized";
 /// Words between a name and its value.
 const MOST_WORDS: usize = 8;
 /// Longest name, in bytes.
@@ -116,15 +90,15 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 
 /// The value behind a name.
 fn behind(text: &str, end: usize, name: &str, previous: &str, front: &str) -> Option<Range> {
-    behind_sign(text, end, name, front).or_else(|| behind_blanks(text, end, name, previous, front))
+    behind_sign(text, end, name).or_else(|| behind_blanks(text, end, name, previous, front))
 }
 
 /// The value behind an arrow, a dash, a slash or a comma.
-fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range> {
+fn behind_sign(text: &str, end: usize, name: &str) -> Option<Range> {
     let rest = text[end..].trim_start_matches(is_blank);
     // `PASSWORD('X')`, `Token<X>`.
     let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign))?;
-    if !(is_secret(name) || *sign == "/" && front.ends_with('/') && is_one_of(name, FOLDERS)) {
+    if !is_secret(name) {
         return None;
     }
     let value = rest[sign.len()..].trim_start_matches(is_blank);
@@ -134,8 +108,14 @@ fn behind_sign(text: &str, end: usize, name: &str, front: &str) -> Option<Range>
     });
     let start = text.len() - value.len();
     let found = &value[..length];
-    let least = if matches!(*sign, "–" | "—" | "-" | "/" | ",") { 16 } else { 6 };
-    (is_drawn(found, least) && is_made(found, true)).then_some((start, start + length))
+    // An arrow points at nothing but the value.
+    let is_value = match *sign {
+        "->" | "→" => is_password(name) || is_drawn(found, 6),
+        "/" | "," => is_drawn(found, 16),
+        "–" | "—" | "-" => is_drawn(found, 12) && !found.bytes().all(|b| b.is_ascii_hexdigit()),
+        _ => is_drawn(found, 6),
+    };
+    (is_value && is_made(found, true)).then_some((start, start + length))
 }
 
 /// The value behind blanks, and a few words.
@@ -241,16 +221,21 @@ fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
             let more = if is_code { more_codes(&rest[bare.len()..], counts) } else { 0 };
             return Some((start, start + bare.len() + more));
         }
+        // `PASSWORD elastic = X`.
+        let is_sign = raw == "=" && is_password;
         let is_number = bare.len() <= 2 && bare.bytes().all(|b| b.is_ascii_digit());
         let is_plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '@' | '-' | '(');
         let ends = &raw[bare.len()..];
-        if bare.is_empty() || !(is_number || bare.chars().all(is_plain)) || !matches!(ends, "" | ":" | "," | ")" | "):")
+        if bare.is_empty()
+            || !(is_sign || is_number || bare.chars().all(is_plain))
+            || !matches!(ends, "" | ":" | "," | ")" | "):")
         {
             return None;
         }
         // `set to X`, and what Cisco says of the kind: `password 7 X`.
         let is_change = is_one_of(bare, &["to", "from"]) && (is_one_of(last, CHANGES) || last.is_empty());
-        introduced = raw.ends_with(':') || is_one_of(bare, INTRODUCTIONS) || is_change || introduced && is_number;
+        introduced =
+            is_sign || raw.ends_with(':') || is_one_of(bare, INTRODUCTIONS) || is_change || introduced && is_number;
         last = bare;
         rest = &rest[raw.len()..];
         let gap = rest.len() - rest.trim_start_matches(is_blank).len();
@@ -281,7 +266,7 @@ fn before(text: &str) -> Vec<Range> {
     for verb in [" is ", " was ", " as "] {
         for (at, _) in text.match_indices(verb) {
             let words = || text[at + 1..].split([' ', ',', '.', ';', '\n']).take(6);
-            let said = words().take_while(|word| is_one_of(word, BETWEEN)).count();
+            let said = words().take_while(|word| BETWEEN.split(' ').any(|one| one.eq_ignore_ascii_case(word))).count();
             let what = words().nth(said).unwrap_or_default().trim_end_matches(QUOTES);
             let last = words().nth(said - 1).unwrap_or_default();
             let is_key = what.eq_ignore_ascii_case("key") && is_secret(&format!("{last}key"));

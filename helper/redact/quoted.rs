@@ -11,6 +11,8 @@ const INTRODUCTIONS: [&str; 11] =
     ["got", "value", "value:", "was", "parsing", "parse", "received", "found", "given", "input:", "input"];
 /// A word in front of a user and a password.
 const LOGINS: [&str; 6] = ["login", "log", "logon", "account", "credentials", "sign"];
+/// A word in a line in which a user and a password are arguments.
+const CALLS: [&str; 4] = ["login", "auth", "authenticate", "credentials"];
 /// What is read in front of a pair, in bytes.
 const NEAR: usize = 60;
 /// Such a value is no shorter, in bytes, and one without a word in front of it no shorter than the second.
@@ -23,8 +25,11 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     for line in text.split_inclusive('\n') {
         let mut named = None;
         let mut is_named = || *named.get_or_insert_with(|| line.split(|c| !is_letter(c)).any(is_secret));
+        let mut calls = None;
+        let mut is_call =
+            || *calls.get_or_insert_with(|| line.split(|c| !is_letter(c)).any(|word| is_one_of(word, &CALLS)));
         let quotes = line.match_indices(['"', '\'']);
-        let found = quotes.filter_map(|(at, _)| quoted(line, at, &mut is_named)).collect::<Vec<_>>();
+        let found = quotes.filter_map(|(at, _)| quoted(line, at, &mut is_named, &mut is_call)).collect::<Vec<_>>();
         let pairs = line.match_indices('/').filter_map(|(at, _)| paired(line, at));
         ranges.extend(found.into_iter().chain(pairs).map(|(start, end)| (from + start, from + end)));
         from += line.len();
@@ -33,7 +38,12 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 }
 
 /// The value behind a quote.
-fn quoted(line: &str, at: usize, is_named: &mut impl FnMut() -> bool) -> Option<Range> {
+fn quoted(
+    line: &str,
+    at: usize,
+    is_named: &mut impl FnMut() -> bool,
+    is_call: &mut impl FnMut() -> bool,
+) -> Option<Range> {
     let front = line[..at].trim_end_matches('\\');
     let bare = front.trim_end_matches(is_blank);
     // `"input":"X"`; what pydantic was given is in a line without the name.
@@ -46,6 +56,15 @@ fn quoted(line: &str, at: usize, is_named: &mut impl FnMut() -> bool) -> Option<
         let name = name_before(first);
         name.starts_with(|c: char| c.is_ascii_alphabetic()) && first[..first.len() - name.len()].ends_with('"')
     };
+    // `('bob', 'X') in login`, `['app', '-p', 'X']`.
+    let item =
+        bare.strip_suffix(',').map(|front| front.trim_end_matches(QUOTES)).filter(|item| item.len() + 1 < bare.len());
+    let is_operand = item.is_some_and(|item| {
+        let first = name_before(item);
+        let around = item[..item.len() - first.len()].trim_end_matches(QUOTES);
+        matches!(first, "-p" | "-P" | "-w") && is_named() || !first.is_empty() && around.ends_with('(') && is_call()
+    });
+    let is_second = is_second || is_operand;
     if !(is_input || is_second || is_one_of(word, &INTRODUCTIONS)) {
         return None;
     }
@@ -104,6 +123,8 @@ mod tests {
             "Admin account created: u@x / abs3cr3t1",
             "Log in with u/abs3cr3t1",
             "\"app\" \"a1s3cr3tabcdef2\"",
+            "Arguments: (('bob', 'a1s3cr3tabcdef2'), {}) in login",
+            "cmd: ['app', '-p', 'a1s3cr3tabcdef2'] password",
         ] {
             assert!(!evidence(said).contains("s3cr3t"), "{said}: {}", evidence(said));
         }

@@ -1,84 +1,13 @@
 //! Words about a secret that are not the secret: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
-use super::letters::name_length;
-use super::text::head;
+use super::letters::{QUOTES, name_length};
+use super::text::{behind_last, head};
 use super::words::is_secret;
 
-/// Words with which a sentence goes on behind the name of a secret and a colon.
-const WORDS: &[&str] = &[
-    "must",
-    "is",
-    "are",
-    "was",
-    "were",
-    "has",
-    "have",
-    "had",
-    "not",
-    "cannot",
-    "can",
-    "could",
-    "should",
-    "does",
-    "did",
-    "required",
-    "missing",
-    "invalid",
-    "expired",
-    "disabled",
-    "enabled",
-    "empty",
-    "unset",
-    "unknown",
-    "undefined",
-    "incorrect",
-    "wrong",
-    "rejected",
-    "accepted",
-    "denied",
-    "mismatch",
-    "failed",
-    "unauthorized",
-    "forbidden",
-    "none",
-    "unsupported",
-    "executable",
-    "field",
-    "this",
-    "requires",
-    "changed",
-    "reset",
-];
 /// Words that follow a flag that is spoken of: `using --password via the command line is insecure`.
 pub(super) const PARTICLES: &[&str] = &[
     "or", "and", "via", "with", "by", "in", "to", "from", "when", "for", "as", "on", "flag", "option", "instead", "if",
     "but",
-];
-/// What follows a name that is spoken of in the middle of a sentence: `user bob does not exist`.
-const VERBS: &[&str] = &["is", "was", "does", "did", "has", "must", "cannot", "could", "should", "may"];
-/// Kinds of authentication, and whether there is any.
-const KINDS: &[&str] = &[
-    "basic",
-    "bearer",
-    "digest",
-    "oauth",
-    "oauth2",
-    "oidc",
-    "saml",
-    "ldap",
-    "mtls",
-    "jwt",
-    "token",
-    "on",
-    "off",
-    "optional",
-    "plain",
-    "login",
-    "ntlm",
-    "gssapi",
-    "negotiate",
-    "xoauth2",
-    "cram-md5",
 ];
 /// Where files with secrets are.
 const FOLDERS: &[&str] = &[
@@ -98,6 +27,11 @@ const FOLDERS: &[&str] = &[
     "~/",
     "./",
 ];
+/// What code takes a value from by its name: `config.get("password")`, `settings.API_KEY`.
+const SOURCES: &[&str] = &[
+    "get", "fetch", "getenv", "env", "environ", "headers", "params", "config", "settings", "secrets", "cookies",
+    "form", "args", "options", "self", "this", "conf", "cfg", "opts",
+];
 /// How code looks a variable up.
 const LOOKUPS: &[&str] = &[
     "os.environ",
@@ -112,12 +46,8 @@ const LOOKUPS: &[&str] = &[
     "import.meta.env",
     "Deno.env",
 ];
-/// Bytes that are read of what is said.
-const LONGEST_SAID: usize = 300;
-/// Words that are read of a sentence.
-const MOST_WORDS: usize = 24;
 /// No word of prose is longer, in bytes.
-const LONGEST_PART: usize = 16;
+pub(super) const LONGEST_PART: usize = 16;
 /// How methods are called that have digits in their names.
 const METHODS: &[&str] = &[
     "argon2",
@@ -147,18 +77,6 @@ const SHORTEST: usize = 6;
 /// And no longer: that is a text in which a quote was not closed, in bytes.
 pub(super) const LONGEST_WORD: usize = 512;
 
-/// Whether words say something about a secret: the first of them is one of those, and none has a digit or a sign in it.
-pub(super) fn is_sentence(found: &str) -> bool {
-    let words = || {
-        found.split(' ').take(MOST_WORDS).map(|word| word.trim_end_matches([',', '.', ';', ':', '!', ')', ']', '}']))
-    };
-    let is_plain = |word: &str| word.len() <= LONGEST_PART && word.bytes().all(|b| b.is_ascii_alphabetic());
-    let mut pairs = words().zip(words().skip(1));
-    words().all(is_plain)
-        && (words().next().is_some_and(|first| is_one_of(first, WORDS))
-            || pairs.any(|(verb, next)| is_one_of(verb, VERBS) && is_one_of(next, WORDS)))
-}
-
 /// Whether a word is the name of a method: `argon2id`, `scram-sha-256`, `HTTP/1.1`.
 pub(super) fn is_method(word: &str) -> bool {
     let word = word.trim_start_matches(['*', '&']);
@@ -171,7 +89,7 @@ pub(super) fn is_readable(word: &str) -> bool {
 }
 
 /// Letters, and a number behind them.
-fn is_part(part: &str) -> bool {
+pub(super) fn is_part(part: &str) -> bool {
     let digits = part.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_digit()) && part.len() - digits.len() <= LONGEST_PART
 }
@@ -205,13 +123,6 @@ pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|one| one.eq_ignore_ascii_case(word))
 }
 
-/// Whether a value says how, or whether, a caller is authenticated: `auth=oauth2`, `using password: YES`.
-pub(super) fn is_state(name: &str, found: &str, behind: &str, assigned: bool) -> bool {
-    let ends = !behind.trim_start_matches(' ').starts_with(char::is_alphanumeric);
-    name == "auth" && (is_one_of(found, KINDS) || is_one_of(found, WORDS))
-        || !assigned && ends && is_one_of(found, &["yes", "no"])
-}
-
 /// Whether a value is the path of a file. Base64 may begin with a slash, too.
 pub(super) fn is_path(found: &str) -> bool {
     let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'~');
@@ -231,19 +142,34 @@ pub(super) fn is_source(found: &str, behind: &str) -> bool {
         && found.strip_suffix(':').is_some_and(|word| word.contains(char::is_alphabetic) && is_part(word))
 }
 
-/// Whether a text consists of many words in small letters: `server message: insufficient_scope: authorization failed`.
-pub(super) fn is_spoken(found: &str) -> bool {
-    let found = head(found, LONGEST_SAID);
-    found.split(' ').count() >= 3 && found.bytes().all(|b| b.is_ascii_lowercase() || b" _:,.'".contains(&b))
-}
-
 /// Whether code looks a value up: `os.environ["NAME"]`. A default may be a secret.
 pub(super) fn is_lookup(value: &str) -> bool {
     let read = head(value, 100);
+    if is_taken(read) {
+        return true;
+    }
     let inside = LOOKUPS.iter().find_map(|lookup| read.strip_prefix(lookup));
     inside.is_some_and(|inside| {
         inside.split([')', ']', '\n']).next().is_some_and(|inside| !inside.contains([',', '|', '?']))
     })
+}
+
+/// Whether code takes a value from where it is, by the name of a secret: `request.headers["Authorization"]`.
+fn is_taken(read: &str) -> bool {
+    let path = read.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(read.len());
+    let is_name =
+        |name: &str| name_length(name) == name.len() && !name.bytes().any(|b| b.is_ascii_digit()) && is_secret(name);
+    let (path, behind) = read.split_at(path);
+    let (front, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let Some(inside) = behind.strip_prefix(['(', '[']) else {
+        return SOURCES.contains(&behind_last(front, |c| c == '.'))
+            && is_name(last)
+            && !behind.starts_with(['=', '-', '/', '+']);
+    };
+    let is_source =
+        SOURCES.contains(&last) || ["get_", "load_", "read_", "fetch_"].iter().any(|verb| last.starts_with(verb));
+    let name = inside.split([')', ']']).next().unwrap_or_default();
+    is_source && name.starts_with(QUOTES) && is_name(name.trim_matches(QUOTES))
 }
 
 /// Whether a value is what a person, or a program, is to replace: `<your-token>`, `%s`.
@@ -293,39 +219,4 @@ pub(super) fn is_made(word: &str, is_password: bool) -> bool {
 /// Whether it is the name of a secret, and not one.
 pub(super) fn is_secret_name(word: &str) -> bool {
     word.contains(['_', '-']) && name_length(word) == word.len() && is_secret(word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::gate::evidence;
-
-    #[test]
-    fn a_sentence_about_a_secret_stays() {
-        for said in [
-            "Error: password: must not be empty",
-            "password: must not be empty",
-            "Access denied for user 'root'@'localhost' (using password: YES)",
-            "Access denied (using password: NO)",
-            "WWW-Authenticate: Bearer realm=\"mcp\", error=\"invalid_token\"",
-            "www-authenticate: Bearer resource_metadata=\"https://wiki.example.com/.well-known/x\"",
-            "SyntaxError: Unexpected token: '<' at position 0",
-            "parse error: unexpected token: EOF",
-            "API_KEY: required",
-            "csrf_token: missing",
-            "--token is required",
-            "usage: server [--api-key KEY] [--password PASSWORD] [--port PORT]",
-            "cookie: not set",
-            "auth: disabled",
-            "Authorization: none configured",
-            "auth=oauth2 user=bob",
-            "token_type=bearer expires_in=3600",
-            "token_endpoint=https://auth.example.com/oauth/token",
-            "token: /run/secrets/tunnel_token",
-            "SHA256:uNiVztksCsDhcc0u9e8BrJXVGDnhsXRvuzw0ZcJ3c1k",
-            "sha512-v2kDEe57lecTulaDIuNTPy3Ry4gLGJ6Z1O3vE1krgXZNrsQ+LFTGHVxVjcXPs17LhbZVGedAJv8XZ1tvj5FvSg==",
-            "git@github.com:anthropics/mcp.git",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
-    }
 }

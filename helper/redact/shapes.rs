@@ -17,9 +17,26 @@ const LABELS: [&str; 4] = ["PRIVATE KEY", "PRIVATE KEY BLOCK", "TUNNEL TOKEN", "
 const SHORTEST_KEY: usize = 40;
 
 /// How hashes of passwords begin (crypt(5), RFC 2307), and what stands in front of their first sign elsewhere.
-const HASHES: [&str; 17] = [
-    "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$7$", "$y$", "$gy$", "$apr1$", "$argon2", "$scrypt$", "$pbkdf2",
-    "{SSHA", "{SMD5}", "{CRYPT}", "{SHA}",
+const HASHES: [&str; 19] = [
+    "$1$",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$5$",
+    "$6$",
+    "$7$",
+    "$y$",
+    "$gy$",
+    "$apr1$",
+    "$argon2",
+    "$scrypt$",
+    "$pbkdf2",
+    "{SSHA",
+    "{SMD5}",
+    "{CRYPT}",
+    "{SHA}",
+    "{PLAIN",
+    "{CLEARTEXT",
 ];
 const NAMED_HASHES: [&str; 5] = ["pbkdf2", "scrypt", "bcrypt", "argon2", "SCRAM-SHA-"];
 
@@ -53,7 +70,13 @@ fn hashes(text: &str) -> Vec<Range> {
         let front = behind_last(tail(&text[..at], 100), |c| !is_name(c));
         let named =
             scheme.is_some() || rest.starts_with('$') && NAMED_HASHES.iter().any(|kind| front.starts_with(kind));
-        if named && run >= 20 {
+        // What is no hash is a password itself.
+        let least = if scheme.is_some_and(|scheme| scheme.starts_with("{PLAIN") || scheme.starts_with("{CLEAR")) {
+            6
+        } else {
+            20
+        };
+        if named && run >= least {
             ranges.push((behind, behind + run));
         }
     }

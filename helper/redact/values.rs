@@ -2,8 +2,9 @@
 
 use super::ends::{annotation, constructed, cookies, first_cookie, is_gone, items, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_name, is_unseen, name_length, near, opening};
-use super::said::{is_kind, is_lookup, is_path, is_placeholder, is_sentence, is_source, is_spoken, is_state};
+use super::said::{is_kind, is_lookup, is_path, is_placeholder, is_source};
 use super::schemes;
+use super::sentences::{is_fault, is_sentence, is_spoken, is_state, is_statement};
 use super::text::{REDACTED, Range, head, tail};
 use super::words::is_secret;
 
@@ -122,13 +123,16 @@ pub(super) fn value(line: &str, behind: usize, front: &Behind<'_>, credentials: 
     let is_flag = found.strip_prefix("--").is_some_and(is_next_name);
     let scheme = kind.authorization && schemes::is_all(found, start, credentials);
     let harmless = opening.is_empty() && list.is_none() && is_harmless(found, &value[found.len()..], &name, front)
+        || !(opening.is_empty() || kind.cookie) && is_fault(found)
+        // Of `fetch`.
+        || name == "credentials" && ["include", "same-origin", "omit"].contains(&found)
         || is_reference(found)
         || is_path(found)
         || is_placeholder(found)
         || front.parsed && found.len() <= 12 && !found.bytes().any(|b| b.is_ascii_digit())
         || found.bytes().all(|b| matches!(b, b'*' | b'{' | b'[' | b'#'))
         || opening.is_empty() && !jar && is_map(found, &value[length..])
-        || ["true", "false", "null", "none"].contains(&found.to_ascii_lowercase().as_str())
+        || ["true", "false", "null", "none", "nil", "undefined"].contains(&found.to_ascii_lowercase().as_str())
         || matches!(name.as_str(), "pwd" | "oldpwd") && found.starts_with('/')
         || name.ends_with("seed") && found.len() <= 12 && found.bytes().all(|b| b.is_ascii_digit())
         || !front.assigned && name.contains('.') && is_number(line);
@@ -194,7 +198,8 @@ fn is_harmless(found: &str, rest: &str, name: &str, front: &Behind<'_>) -> bool 
             || is_kind(found, rest)
             || is_source(found, rest)
             || name.ends_with("authorization") && is_spoken(found)
-            || front.begins && is_sentence(&format!("{found}{}", head(rest, LONGEST))))
+            || front.begins && is_sentence(&format!("{found}{}", head(rest, LONGEST)))
+            || is_statement(&format!("{}{}", head(found, LONGEST), head(rest, LONGEST))))
         || is_state(name, found, rest, front.assigned)
         || rest.trim().is_empty() && found.bytes().all(|b| matches!(b, b'|' | b'>' | b'+' | b'-'))
 }
@@ -213,7 +218,7 @@ fn is_number(line: &str) -> bool {
 
 /// Whether an unquoted value is part of a sentence: `invalid token: signature is wrong`.
 fn is_message(found: &str, behind: &str, front: &Behind<'_>, kind: &Kind) -> bool {
-    let is_word = found.trim_end_matches([':', ',', '.', ';']).bytes().all(|b| b.is_ascii_alphabetic());
+    let is_word = found.trim_end_matches([':', ',', '.', ';']).bytes().all(|b| b.is_ascii_alphabetic() || b == b'\'');
     if front.path {
         return is_word || found.strip_suffix(':').is_some_and(|word| word.bytes().all(|b| b.is_ascii_alphanumeric()));
     }

@@ -50,6 +50,7 @@ const ENDINGS: &[&str] = &[
     "SEEDPHRASE",
     "RECOVERYPHRASE",
     "AUTH",
+    "AUTHKEY",
     "AUTHORIZATION",
     "COOKIE",
     "COOKIES",
@@ -96,7 +97,7 @@ const FOREIGN: &[&str] = &[
 
 /// Last words of a name of several words: `DEPLOY_KEY`, `GH_PAT`; not `monkey`, `COMPAT` or a bare `key:`.
 const LAST_WORDS: &[&str] =
-    &["KEY", "KEYS", "PAT", "SEED", "PIN", "DSN", "PSK", "OTP", "SALT", "JWT", "BEARER", "MNEMONIC"];
+    &["KEY", "KEYS", "PAT", "SEED", "PIN", "DSN", "PSK", "OTP", "TOTP", "SALT", "JWT", "BEARER", "MNEMONIC"];
 
 /// Words before `KEY` that make it a key of another kind.
 const NOT_SECRET_BEFORE_KEY: &[&str] = &[
@@ -161,7 +162,10 @@ const ABOUT: &[&str] = &[
     "FORMAT",
     "HASHER",
     "HASHERS",
+    "CLASS",
     "HEADER",
+    "HELPER",
+    "HELPERS",
     "HINT",
     "HOURS",
     "IN",
@@ -186,6 +190,7 @@ const ABOUT: &[&str] = &[
     "STATE",
     "STATUS",
     "STDIN",
+    "STORE",
     "SUPPORTED",
     "USE",
     "USED",
@@ -220,6 +225,12 @@ const WEAK: &[(&str, usize)] = &[
     ("kek", 16),
     ("pepper", 12),
     ("appid", 32),
+    ("plain", 10),
+    ("plaintext", 10),
+    ("cleartext", 10),
+    // What exim keeps of a login.
+    ("auth2", 8),
+    ("auth3", 8),
     // The private members of a key in JSON (RFC 7517, RFC 7518).
     ("d", 40),
     ("p", 40),
@@ -231,56 +242,11 @@ const WEAK: &[(&str, usize)] = &[
 ];
 
 /// Last words of names whose values are never secret.
-const HARMLESS_LAST_WORDS: &[&str] = &[
-    "ADDR",
-    "ADDRESS",
-    "ARCH",
-    "BIND",
-    "CONCURRENCY",
-    "CPU",
-    "CPUS",
-    "DB",
-    "DEBUG",
-    "DIR",
-    "DIRECTORY",
-    "DOMAIN",
-    "ENABLED",
-    "ENV",
-    "ENVIRONMENT",
-    "FILE",
-    "FINGERPRINT",
-    "FORMAT",
-    "GID",
-    "HOST",
-    "HOSTNAME",
-    "INTERVAL",
-    "LANG",
-    "LANGUAGE",
-    "LEVEL",
-    "LIMIT",
-    "LOCALE",
-    "LOGLEVEL",
-    "MEMORY",
-    "MODE",
-    "NAME",
-    "PATH",
-    "PORT",
-    "PROTOCOL",
-    "REGION",
-    "REPLICAS",
-    "RETRIES",
-    "SHA256",
-    "SIZE",
-    "THREADS",
-    "TIMEOUT",
-    "TIMEZONE",
-    "TRANSPORT",
-    "TZ",
-    "UID",
-    "USER",
-    "VERSION",
-    "WORKERS",
-];
+const HARMLESS_LAST_WORDS: &str = "ADDR ADDRESS ARCH BIND CONCURRENCY CPU CPUS DB DEBUG DIR DIRECTORY DOMAIN \
+                                   ENABLED ENV ENVIRONMENT FILE FINGERPRINT FORMAT GID HOST HOSTNAME INTERVAL \
+                                   LANG LANGUAGE LEVEL LIMIT LOCALE LOGLEVEL MEMORY MODE NAME PATH PORT PROTOCOL \
+                                   REGION REPLICAS RETRIES SHA256 SIZE THREADS TIMEOUT TIMEZONE TRANSPORT TZ UID \
+                                   USER VERSION WORKERS";
 
 /// Whole names whose values are never secret.
 const HARMLESS: &[&str] = &[
@@ -352,7 +318,8 @@ fn is_named(words: &[String]) -> bool {
     }
     let last = match words {
         [.., before, last] => LAST_WORDS.contains(&last.as_str()) && !NOT_SECRET_BEFORE_KEY.contains(&before.as_str()),
-        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "MNEMONIC", "BEARER", "JWT"].contains(&whole.as_str()),
+        [_] | [] => ["DSN", "PSK", "PAT", "OTP", "TOTP", "MNEMONIC", "BEARER", "JWT", "WHSEC", "TSKEY"]
+            .contains(&whole.as_str()),
     };
     last || PARTS.iter().any(|part| whole.contains(part)) || ENDINGS.iter().any(|ending| whole.ends_with(ending))
 }
@@ -394,5 +361,5 @@ fn is_nearly_secret(name: &str) -> bool {
 pub(crate) fn is_harmless(name: &str) -> bool {
     !is_named(&words(name))
         && (HARMLESS.contains(&name)
-            || words(name).last().is_some_and(|last| HARMLESS_LAST_WORDS.contains(&last.as_str())))
+            || words(name).last().is_some_and(|last| HARMLESS_LAST_WORDS.split(' ').any(|word| word == last)))
 }
