@@ -5,7 +5,7 @@ use super::text::REDACTED;
 
 /// The length of a value that its type is written around: `Some("X")`, `Secret(X)`, `ApiKey { inner: "X" }`.
 pub(super) fn constructed(value: &str) -> usize {
-    let name = value.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':')).count();
+    let name = value.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'.')).count();
     let is_type = value.starts_with(|c: char| c.is_ascii_alphabetic());
     let behind = &value[name..];
     let opens =

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
-use super::said::{PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable};
+use super::said::{LONGEST_WORD, PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable};
 use super::sentences::is_sentence;
-use super::text::{REDACTED, Range};
+use super::text::{REDACTED, Range, head};
 use super::values::{Behind, begins_line, end_of_line, is_reference, value};
 use super::words::{is_foreign_secret, is_secret, weak};
 use super::{calls, elements, members, operands, pairs, programs, prose, quoted, schemes, urls};
+
+/// Words that are read behind a name and a colon.
+const TOLD: usize = 6;
 
 /// Replaces a text that should be a name and is not one.
 pub(crate) const INVALID_NAME: &str = "<invalid name>";
@@ -171,8 +174,32 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let found = found.filter(counts);
         ranges.extend(found);
         ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end, &name)));
+        if !(behind.assigned || behind.path || behind.parsed || weak.is_some()) {
+            ranges.extend(told(&text[..line_end], start));
+        }
     }
     ranges
+}
+
+/// The value in what is said behind a name and a colon: `token: invalid X`. Ids are in hex.
+fn told(line: &str, start: usize) -> Option<Range> {
+    let mut rest = line.get(start..)?;
+    for place in 0..TOLD {
+        rest = rest.trim_start_matches(|c| is_blank(c) || QUOTES.contains(&c));
+        let read = head(rest, LONGEST_WORD);
+        let word = &read[..read.find(|c| is_blank(c) || QUOTES.contains(&c)).unwrap_or(read.len())];
+        let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
+        let is_id = bare.bytes().all(|b| b.is_ascii_hexdigit());
+        let begin = line.len() - rest.len();
+        if place > 0 && is_drawn(bare, 12) && is_made(bare, true) && !is_id {
+            return Some((begin, begin + bare.len()));
+        }
+        if bare.is_empty() || !bare.chars().all(is_word) {
+            return None;
+        }
+        rest = &rest[word.len()..];
+    }
+    None
 }
 
 /// Whether a name is that of a member in a dump of PHP, whose value follows later: `["name":protected]=>`.
