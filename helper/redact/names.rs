@@ -174,16 +174,14 @@ fn assigned(text: &str, credentials: &[Range]) -> Vec<Range> {
         let found = found.filter(counts);
         ranges.extend(found);
         ranges.extend(found.and_then(|(_, end)| replaced_by(&text[..line_end], end, &name)));
-        if !(behind.assigned || behind.path || behind.parsed || weak.is_some()) {
-            ranges.extend(told(&text[..line_end], start));
-        }
+        ranges.extend(told(&text[..line_end], start, &behind).filter(|_| weak.is_none()));
     }
     ranges
 }
 
 /// The value in what is said behind a name and a colon: `token: invalid X`. Ids are in hex.
-fn told(line: &str, start: usize) -> Option<Range> {
-    let mut rest = line.get(start..)?;
+fn told(line: &str, start: usize, front: &Behind<'_>) -> Option<Range> {
+    let mut rest = line.get(start..).filter(|_| !(front.assigned || front.path || front.parsed))?;
     for place in 0..TOLD {
         rest = rest.trim_start_matches(|c| is_blank(c) || QUOTES.contains(&c));
         let read = head(rest, LONGEST_WORD);
