@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::edge::fake_docker;
 use crate::support::engine::{Stack, engine};
-use crate::support::{deployment, folder, helper, plain, script, token};
+use crate::support::{HANG, deployment, folder, helper, plain, script, token};
 
 const KEY: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8gJ9oTqnCbL6nWQZ";
 
@@ -143,10 +143,9 @@ fn following_shows_what_comes_and_leaves_no_child() {
     let mut child = host.call(&["--follow", "--service", "cloudflared"]).stdout(Stdio::piped()).spawn().unwrap();
     let out = child.stdout.take().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(out));
-    let began = Instant::now();
     assert_eq!(lines.next().unwrap().unwrap(), "cloudflared | first");
     assert_eq!(lines.next().unwrap().unwrap(), "cloudflared | second line");
-    assert!(began.elapsed() < Duration::from_secs(20), "it is shown when it comes");
+    assert!(child.try_wait().unwrap().is_none(), "it is shown when it comes");
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -190,5 +189,5 @@ fn engine_logs_end_with_the_engine_s() {
     stack.down().expect(0);
     let began = Instant::now();
     let out = child.wait_with_output().unwrap();
-    assert!(out.status.success() && began.elapsed() < Duration::from_secs(30), "{:?}", out.status);
+    assert!(out.status.success() && began.elapsed() < HANG, "{:?}", out.status);
 }

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -59,11 +58,9 @@ fn a_stream_that_never_ends_is_left_in_time() {
     let script = format!("exec \"$0\" \"$@\" < '{name}'");
     for by_name in [true, false] {
         writer.write_all(case("no-route-then-other-ok").text.as_bytes()).unwrap();
-        let started = Instant::now();
         let source = if by_name { name } else { "-" };
-        let call = helper(["diagnose"]).json(json!({"logs": source, "max_seconds": 1}));
-        let answer = if by_name { call.bounded().run() } else { call.under(&["sh", "-c", &script]).run() }.expect(1);
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        let call = helper(["diagnose"]).json(json!({"logs": source, "max_seconds": 1})).bounded();
+        let answer = if by_name { call } else { call.under(&["sh", "-c", &script]) }.run().expect(1);
         assert_eq!(answer.findings(), ["no-route"], "{source}");
         assert!(answer.json["skipped"].to_string().contains("did not end within 1 s"), "{}", answer.json["skipped"]);
     }

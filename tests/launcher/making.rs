@@ -7,8 +7,9 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::{HERE, Plugin, Run, VERSION, nothing_trusted, shells, standin};
+use crate::diagnose::each;
 use crate::support::http::{Reply, Server};
-use crate::support::{edit, posix, skip, which};
+use crate::support::{HANG, edit, posix, skip, which};
 
 /// Starts it in a process group of its own, kills that whole group as soon as `begun`, and waits for its end.
 fn killed(mut command: Command, begun: impl Fn() -> bool) {
@@ -22,7 +23,7 @@ fn killed(mut command: Command, begun: impl Fn() -> bool) {
 fn until(condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(30), "it never came to that");
+        assert!(started.elapsed() < HANG, "it never came to that");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -113,17 +114,16 @@ fn a_signal_leaves_no_lock_and_no_half_file() {
 }
 
 #[test]
-fn two_at_once_build_once() {
-    for shell in shells() {
+fn three_at_once_build_once() {
+    each(&shells(), |shell| {
         let plugin = Plugin::new();
         plugin.cargo("1", &standin(VERSION));
-        let start = || -> Child { plugin.command(&shell).arg("init").spawn().unwrap() };
-        let both = [start(), start(), start()];
-        for child in both {
+        let start = || -> Child { plugin.command(shell).arg("init").spawn().unwrap() };
+        for child in [start(), start(), start()] {
             Run::of(child.wait_with_output().unwrap()).ran();
         }
         assert_eq!(plugin.builds(), 1);
-    }
+    });
 }
 
 /// A program that needs this machine's libc must not have the name of one that runs everywhere.

@@ -1,13 +1,10 @@
-//! The hook stops no command that shows no secret, and takes no time for it.
-
-use std::io::Write;
-use std::process::{Command, Stdio};
+//! The hook stops no command that shows no secret, and looks through the longest ones.
 
 use serde_json::json;
 
 use super::guard::{behind_a_long_one, call, denial, places};
 use super::root;
-use crate::support::{folder, posix};
+use crate::support::folder;
 
 #[test]
 fn nothing_else_is_stopped() {
@@ -219,56 +216,20 @@ fn nothing_else_is_stopped() {
     }
 }
 
+/// What it takes for them is measured by `benches/guard.sh`.
 #[test]
-fn the_longest_command_is_looked_through_in_no_time() {
+fn the_longest_command_is_looked_through() {
     let parent = folder();
     let [dep, ..] = places(parent.path());
     let script = root().join("bin/mcp-tunnels-guard");
-    let all = |one: &str| format!("echo x; cat {}; cat .env", one.repeat(8500 / one.len()));
-    for command in [
-        all("word "),
-        all("'a' "),
-        all("\"a\" "),
-        all("a/b.c=d,e:f "),
-        all("x.key "),
-        all("\\ "),
-        all("\\\\"),
-        all("  \n"),
-        all("print(os.environ[\"A\"], 'k')\n"),
-        all("$(x) `y` "),
-        all("x;"),
-        all("x"),
-        all("<"),
-        all("$("),
-        all("cat a*; "),
-        all("cat a/ca.key; "),
-        all("docker inspect $x; "),
-        all("cat <<a\n"),
-        all("cat data/*a; "),
+    let pieces = include_str!("pieces.txt").lines().map(|line| serde_json::from_str::<String>(line).unwrap());
+    let long = pieces.map(|one| format!("echo x; cat {}; cat .env", one.repeat(8500 / one.len())));
+    let others = [
         format!("cat .{}; cat .env", "*e".repeat(4200)),
-        all("cat $(x) $y; "),
-        all("\"$(echo "),
-        all("eval x "),
-        all("for x in a b; do cat $x; done; "),
-        all("cat <<A\nx\nA\n"),
-        all("python3 <<A\nopen('.env1')\nA\n"),
-        all("cp -r a b; cat b/.env; "),
         format!("cat > x <<'A'\n{}A\ncat .env", "some text\n".repeat(3000)),
-    ] {
+    ];
+    for command in long.chain(others) {
         let call = call("Bash", &dep, &json!({ "command": command }));
         assert!(denial(&script, &call).is_some(), "{call}");
-        // The processor time of the hook alone, however busy the machine is.
-        let mut timed = Command::new(posix("sh"));
-        timed.args(["-c", "sh \"$0\" >/dev/null; times"]).arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = timed.spawn().unwrap();
-        let _ = child.stdin.take().unwrap().write_all(call.to_string().as_bytes());
-        let out = child.wait_with_output().unwrap();
-        let text = String::from_utf8(out.stdout).unwrap();
-        let seconds = |time: &str| {
-            let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
-            minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
-        };
-        let used: f64 = text.lines().nth(1).unwrap().split(' ').map(seconds).sum();
-        assert!(used < 0.04, "{used} s for {}…", &command[..40]);
     }
 }

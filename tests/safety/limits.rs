@@ -104,7 +104,7 @@ const HOSTILE: &[Surroundings] = &[
     }),
     ("tens of thousands of secrets", |dir| {
         let two = |n| format!("KEY_{n}_TOKEN=aB{n}xyzaB3xyzaB3xyz\nDB_{n}_PASSWORD=correct horse {n} &<x>\n");
-        let env: String = (0..20_000).map(two).collect();
+        let env: String = (0..10_000).map(two).collect();
         write(dir, ".env", &format!("TUNNEL_DOMAIN={DOMAIN}\n{env}"));
     }),
     ("deep nesting", |dir| {

@@ -187,7 +187,7 @@ impl Call {
 
     /// A call that hangs fails instead.
     pub(crate) fn bounded(self) -> Self {
-        self.within(Duration::from_secs(60))
+        self.within(HANG)
     }
 
     /// The same with another limit.
@@ -304,6 +304,9 @@ impl Answer {
         self
     }
 }
+
+/// Only what hangs takes so long, however busy the machine is. How fast something is, `benches/` measure.
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// Between two looks at a process.
 const LOOK: Duration = Duration::from_millis(10);

@@ -13,6 +13,8 @@ use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
+use super::HANG;
+
 /// The side of the person: a keyboard and a screen.
 pub(crate) struct Terminal {
     person: File,
@@ -71,7 +73,7 @@ impl Terminal {
     pub(crate) fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let started = Instant::now();
         while !condition(self) {
-            assert!(started.elapsed() < Duration::from_secs(20), "{what}: {}", self.screen());
+            assert!(started.elapsed() < HANG, "{what}: {}", self.screen());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
