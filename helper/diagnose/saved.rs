@@ -13,6 +13,7 @@ use crate::logs::encoding::Decoded;
 use crate::logs::input::{Extent, scan};
 use crate::logs::verdict::LogVerdict;
 use crate::pipe::{self, Patient};
+use crate::redact::names;
 use crate::rules;
 
 /// A pipe that never ends is left after so many seconds.
@@ -112,6 +113,12 @@ fn report(verdict: LogVerdict, extent: Extent, cut: Option<Skipped>, caller: &Ca
     if verdict.undated > 0 {
         let text = format!("{} without a time stamp read although `since` is set", count(verdict.undated, "line"));
         report.skipped.push(Skipped::new("since", text));
+    }
+    if let Some(first) = verdict.left_out.first() {
+        let (name, more) = (names::shown(first), verdict.left_out.len() - 1);
+        let more = if more == 0 { String::new() } else { format!(" and {}", count(more as u64, "other program")) };
+        let text = format!("lines of `{name}`{more} in the host's journal: nothing tells that they are the stack's");
+        report.skipped.push(Skipped::new("journal", text));
     }
     report.skipped.extend(cut);
     report.next.extend(next(&verdict, extent, caller));

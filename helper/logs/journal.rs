@@ -12,13 +12,90 @@ pub(crate) enum Origin<'a> {
     Engine,
     /// The kernel, systemd and the audit system: they also speak of what is not the stack's.
     Host,
-    /// Any other program of the host.
+    /// A program of the host that has nothing to do with the stack.
     Other,
+    /// A program of which the name says nothing: a unit or a container of that name.
+    Unit(&'a str),
 }
 
 const ENGINES: [&str; 9] =
     ["dockerd", "docker", "containerd", "containerd-shim", "podman", "conmon", "runc", "crun", "buildkitd"];
 const HOST: [&str; 6] = ["kernel", "systemd", "audit", "auditd", "setroubleshoot", "systemd-oomd"];
+/// Programs of a distribution, and of a host in a cloud or a desktop: the names under which they print to its journal.
+const OTHERS: [&str; 72] = [
+    "sshd",
+    "login",
+    "sudo",
+    "su",
+    "cron",
+    "crond",
+    "CRON",
+    "anacron",
+    "atd",
+    "agetty",
+    "init",
+    "NetworkManager",
+    "dhclient",
+    "dhcpcd",
+    "wpa_supplicant",
+    "connmand",
+    "dnsmasq",
+    "avahi",
+    "named",
+    "unbound",
+    "chronyd",
+    "ntpd",
+    "rsyslogd",
+    "syslog",
+    "logrotate",
+    "dbus",
+    "polkitd",
+    "pkexec",
+    "snapd",
+    "snap",
+    "flatpak",
+    "apt",
+    "dpkg",
+    "dnf",
+    "unattended",
+    "PackageKit",
+    "packagekitd",
+    "fwupd",
+    "udisksd",
+    "upowerd",
+    "accounts",
+    "rtkit",
+    "multipathd",
+    "irqbalance",
+    "thermald",
+    "smartd",
+    "mdadm",
+    "lvm",
+    "iscsid",
+    "rpcbind",
+    "smbd",
+    "nmbd",
+    "cupsd",
+    "bluetoothd",
+    "ModemManager",
+    "gdm",
+    "gnome",
+    "kwin",
+    "plasmashell",
+    "pipewire",
+    "wireplumber",
+    "pulseaudio",
+    "Xorg",
+    "xdg",
+    "at",
+    "tailscaled",
+    "firewalld",
+    "ufw",
+    "fail2ban",
+    "cloud",
+    "google",
+    "amazon",
+];
 /// Programs that run an MCP server under their own name.
 const RUNNERS: [&str; 14] = [
     "python", "python3", "node", "npm", "npx", "uv", "uvx", "uvicorn", "gunicorn", "java", "bun", "deno", "ruby",
@@ -137,9 +214,16 @@ pub(super) fn origin(name: &str) -> Origin<'_> {
         Origin::Engine
     } else if is_of(&HOST) {
         Origin::Host
-    } else {
+    } else if is_of(&OTHERS) || is_of_systemd(name) {
         Origin::Other
+    } else {
+        Origin::Unit(super::kind::service(name))
     }
+}
+
+/// Whether systemd's own programs have such a name: `systemd-logind`, `(sd-pam)`.
+fn is_of_systemd(name: &str) -> bool {
+    ["systemd-", "sd-"].iter().any(|front| name.starts_with(front))
 }
 
 #[cfg(test)]
@@ -184,7 +268,11 @@ mod tests {
         ] {
             assert_eq!(front(line), Some((Origin::Program(name), "x")), "{line}");
         }
-        assert_eq!(front("Nov 26 10:00:00 pi sshd[812]: error: x"), Some((Origin::Other, "error: x")));
+        for name in ["sshd", "systemd-logind", "gnome-shell", "(sd-pam)"] {
+            let line = format!("Nov 26 10:00:00 pi {name}[812]: error: x");
+            assert_eq!(front(&line), Some((Origin::Other, "error: x")), "{name}");
+        }
+        assert_eq!(front("Nov 26 10:00:00 pi wiki[812]: x"), Some((Origin::Unit("wiki"), "x")));
     }
 
     #[test]

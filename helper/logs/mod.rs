@@ -13,6 +13,7 @@ mod last_words;
 mod level;
 mod life;
 pub(crate) mod line;
+mod margin;
 pub(crate) mod matcher;
 mod mention;
 mod oom;
@@ -20,26 +21,29 @@ pub(crate) mod patterns;
 mod programs;
 mod quote;
 mod recovery;
+mod sink;
 pub(crate) mod stamp;
 pub(crate) mod stream;
 pub(crate) mod table;
 mod tools;
 mod traceback;
+mod units;
 pub(crate) mod verdict;
 
 use std::net::IpAddr;
 
 use access::Access;
 use fault::{Fault, Faults, Symptom};
-use input::Sink;
 use journal::Origin;
 use line::Line;
+use margin::Margin;
 use matcher::{Matcher, Reading, Writer};
 use oom::{Kill, Victim};
 use patterns::{DAEMON_FAILED, ENGINE_FAILED, Effect, Event, Pattern, Tell, is_engine_error, is_engines_own};
 pub(crate) use quote::quote;
 use stream::Stream;
 use table::{Head, Row};
+use units::Units;
 
 use crate::answer::Error;
 use crate::rules::RuleId;
@@ -81,6 +85,8 @@ pub(crate) struct Logs {
     last: Option<i64>,
     /// Lines that could not be left out because they have no time stamp.
     undated: u64,
+    margin: Margin,
+    units: Units,
     /// Lines of calls that passed can change something.
     routine: bool,
     /// The stream of the last such line.
@@ -108,6 +114,8 @@ impl Logs {
             since,
             last: None,
             undated: 0,
+            margin: Margin::default(),
+            units: Units::default(),
             routine: true,
             passing: 0,
         })
@@ -289,7 +297,7 @@ impl Logs {
     /// Takes one line, prefix and all.
     pub(crate) fn line(&mut self, number: u64, raw: &[u8]) {
         let plain = line::plain(raw);
-        let text = String::from_utf8_lossy(&plain);
+        let text = String::from_utf8_lossy(self.margin.off(&plain));
         let line = Line::parse(&text);
         if line.source.is_none() && (self.prompt(line.text) || self.exit(number, line.text) || self.tabled(line.text)) {
             return;
@@ -309,7 +317,12 @@ impl Logs {
         }
         let reading = self.matcher.read(line.text);
         if let Some(origin) = line.host {
-            self.of_host(origin, number, line, &reading);
+            match origin {
+                Origin::Unit(name) if self.is_of_stack(name, line, &reading) => {
+                    self.take_line(number, &Line { source: Some(name), host: None, ..line.clone() });
+                }
+                _ => self.of_host(origin, number, line, &reading),
+            }
             return;
         }
         let bare = line.source.is_none() && !line.console;
@@ -339,10 +352,23 @@ impl Logs {
         self.routine = self.needs_routine();
     }
 
+    /// Whether a program of the journal whose name says nothing is the stack's.
+    fn is_of_stack(&mut self, name: &str, line: &Line<'_>, reading: &Reading<'_>) -> bool {
+        let listens = |row: &Pattern| row.effect == Effect::Event(Event::Listening);
+        let serves = self.of(name).is_some()
+            || Access::read(line.text).is_some()
+            || reading.find(Writer::Server, listens).is_some();
+        self.units.is_of_stack(name, serves)
+    }
+
     /// A line of the host's journal, of dockerd, the kernel or systemd.
     fn of_host(&mut self, origin: Origin<'_>, number: u64, line: &Line<'_>, reading: &Reading<'_>) {
+        if origin == Origin::Other {
+            self.units.see_host();
+        }
         let failed = origin == Origin::Engine && is_engine_error(line.text);
-        let pattern = reading.find(Writer::Engine, |row| !row.has(Tell::Build) && origin != Origin::Other);
+        let pattern = reading
+            .find(Writer::Engine, |row| !row.has(Tell::Build) && matches!(origin, Origin::Engine | Origin::Host));
         if let Some(pattern) = pattern.or(failed.then_some(&DAEMON_FAILED)) {
             self.engine_failed(number, line, pattern, if origin == Origin::Engine { JOURNAL } else { "" });
         }
@@ -370,27 +396,4 @@ fn is_build(text: &str) -> bool {
     let step = text.strip_prefix('#').and_then(|rest| rest.split(' ').next());
     let numbered = step.is_some_and(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()));
     numbered || text.starts_with("> [") || text.starts_with("=> ") || text.starts_with("Step ") && text.contains(" : ")
-}
-
-impl Sink for Logs {
-    fn take(&mut self, number: u64, line: &[u8]) {
-        self.line(number, line);
-    }
-
-    fn pass(&mut self, number: u64, raw: &[u8]) {
-        let (name, rest) = line::prefix_bytes(raw);
-        // Calls of one container come in a row.
-        let known = self.streams.get(self.passing).is_some_and(|s| s.name.as_bytes() == name);
-        if !known {
-            let name = String::from_utf8_lossy(name);
-            self.passing = self.stream((!name.is_empty()).then_some(&*name));
-        }
-        let life = &mut self.streams[self.passing].life;
-        life.listens();
-        life.pass(number, None, rest);
-    }
-
-    fn wants_all(&self) -> bool {
-        self.routine || self.head.is_some() || self.streams.iter().any(Stream::wants_next)
-    }
 }

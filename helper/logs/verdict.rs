@@ -45,6 +45,8 @@ pub(crate) struct LogVerdict {
     pub(crate) last: Option<i64>,
     /// Lines that were read because they have no time stamp, although older ones were not wanted.
     pub(crate) undated: u64,
+    /// Programs of the host's journal whose lines were left out: nothing tells whether they are the stack's.
+    pub(crate) left_out: Vec<String>,
 }
 
 /// Whether the daemon may say this of another project's images: it matters where the stack does not run.
@@ -62,7 +64,12 @@ impl Logs {
     }
 
     fn judged(&self) -> LogVerdict {
-        let mut verdict = LogVerdict { undated: self.undated, last: self.last, ..LogVerdict::default() };
+        let mut verdict = LogVerdict {
+            undated: self.undated,
+            last: self.last,
+            left_out: self.units.left_out(),
+            ..LogVerdict::default()
+        };
         let named_proxy = self.streams.iter().any(|s| s.kind == WriterKind::Of(Writer::Proxy) && !s.name.is_empty());
         let mut findings = Vec::new();
         self.judge_engine(&mut findings);

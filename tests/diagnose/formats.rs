@@ -117,6 +117,26 @@ fn crlf(text: &str) -> Option<String> {
     Some(text.replace('\n', "\r\n"))
 }
 
+/// A mail's answer.
+fn quoted(text: &str) -> Option<String> {
+    Some(text.lines().map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect())
+}
+
+/// A block of Markdown.
+fn indented(text: &str) -> Option<String> {
+    Some(text.lines().map(|line| format!("    {line}\n")).collect())
+}
+
+/// `journalctl -u UNIT -u UNIT …`, where each program is a unit of its name. Docker's own lines are not in it.
+fn journal(text: &str) -> Option<String> {
+    let mut out = String::new();
+    for (at, (name, line)) in lines(text).into_iter().enumerate() {
+        let name = name?;
+        writeln!(out, "Nov 26 09:{:02}:{:02} vm1 {name}[812]: {line}", at / 60 % 60, at % 60).unwrap();
+    }
+    Some(out)
+}
+
 /// The fields behind a message: ` name=value` and ` name="value"` to the end of the line.
 fn fields(text: &str) -> Option<Map<String, Value>> {
     let mut rest = text;
@@ -215,7 +235,7 @@ fn all_at_once(text: &str) -> Option<String> {
 
 type Format = (&'static str, fn(&str) -> Option<String>);
 
-const FORMATS: [Format; 13] = [
+const FORMATS: [Format; 16] = [
     ("Compose 1", compose_1),
     ("container_name", container_name),
     ("other services", renamed),
@@ -229,6 +249,9 @@ const FORMATS: [Format; 13] = [
     ("each line twice", each_line_twice),
     ("the whole log twice", twice),
     ("many at once", all_at_once),
+    ("a quote", quoted),
+    ("an indented block", indented),
+    ("a journal of units", journal),
 ];
 
 #[test]
