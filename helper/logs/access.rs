@@ -21,14 +21,43 @@ pub(crate) struct Access<'a> {
     pub(crate) own: bool,
 }
 
+/// A call without its answer yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    method: &'static str,
+    path: String,
+}
+
+impl Begun {
+    /// `Started POST "/mcp" for 172.18.0.3 at …` of Rails, `[info] POST /mcp` of Phoenix.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let rails = text.split_once("Started ").filter(|(_, rest)| rest.contains(" for "));
+        let phoenix = || text.split_once("[info] ").filter(|(_, rest)| rest.split_whitespace().count() == 2);
+        let (method, rest) = method(rails.or_else(phoenix)?.1)?;
+        let path = path(rest.split_whitespace().next()?)?.to_owned();
+        Some(Self { method, path })
+    }
+}
+
 impl<'a> Access<'a> {
     /// Reads a line, behind prefix and time stamps.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let (method, path, status) =
-            quoted(text).or_else(|| gin(text)).or_else(|| fields(text)).or_else(|| words(text))?;
+        let (method, path, status) = quoted(text)
+            .or_else(|| gin(text))
+            .or_else(|| fields(text))
+            .or_else(|| words(text))
+            .or_else(|| ktor(text))?;
         let own = text.contains(" 127.0.0.1:") || text.starts_with("127.0.0.1 ") || text.starts_with("::1 ");
         let own = own || text.contains("::ffff:127.0.0.1");
         (100..600).contains(&status).then_some(Self { method, path, status, own })
+    }
+
+    /// The answer to a call that an earlier line names, in the words of Rails and Phoenix.
+    pub(crate) fn ended(text: &str, begun: &'a Begun) -> Option<Self> {
+        let (at, word) = ["Completed ", "Sent "].iter().find_map(|word| Some((text.find(word)?, word)))?;
+        let rest = &text[at + word.len()..];
+        let status = status(rest.split(' ').next()?).filter(|_| rest.contains(" in "))?;
+        (100..600).contains(&status).then_some(Self { method: begun.method, path: &begun.path, status, own: false })
     }
 
     /// The address that a line names as the caller's: the first in it.
@@ -103,6 +132,17 @@ fn words(text: &str) -> Option<(&str, &str, u16)> {
     Some((method, path, answer.next().and_then(status)?))
 }
 
+/// `401 Unauthorized: POST - /mcp in 3ms`.
+fn ktor(text: &str) -> Option<(&str, &str, u16)> {
+    let (front, rest) = text.split_once(": ").into_iter().chain(text.rsplit_once(": ")).find_map(|(front, rest)| {
+        let (method, rest) = method(rest)?;
+        Some((front, (method, rest.strip_prefix("- ")?)))
+    })?;
+    let mut words = front.rsplit(' ');
+    let status = words.by_ref().take(4).find_map(status)?;
+    Some((rest.0, path(rest.1.split(' ').next()?)?, status))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +176,30 @@ mod tests {
             ),
             ("level=INFO msg=\"request completed\" method=POST path=/mcp status=500", ("POST", "/mcp", 500, false)),
             ("[26/Nov/2026 04:01:21] \"POST /mcp HTTP/1.1\" 400 143", ("POST", "/mcp", 400, false)),
+            ("07:31:02.1 [x] INFO  Application - 401 Unauthorized: POST - /mcp in 3ms", ("POST", "/mcp", 401, false)),
         ] {
             assert_eq!(read(line), Some(found), "{line}");
         }
         assert_eq!(Access::read("POST /mcp?a=b 200 1 ms").unwrap().route(), "/mcp");
+    }
+
+    #[test]
+    fn an_answer_in_two_lines() {
+        for (begun, ended, status) in [
+            (
+                "Started POST \"/mcp\" for 172.18.0.3 at 2026-11-26",
+                "Completed 403 Forbidden in 1ms (Allocations: 3)",
+                403,
+            ),
+            ("[1b2c] Started POST \"/mcp\" for 172.18.0.3 at 2026-11-26", "[1b2c] Completed 200 OK in 1ms", 200),
+            ("[info] POST /mcp", "[info] Sent 202 in 3ms", 202),
+        ] {
+            let begun = Begun::read(begun).unwrap();
+            let access = Access::ended(ended, &begun).unwrap();
+            assert_eq!((access.method, access.path, access.status), ("POST", "/mcp", status));
+            assert_eq!(Access::ended("Sent 3 mails in 2ms", &begun), None);
+        }
+        assert!(Begun::read("Started server process for 3").is_none() && Begun::read("[info] POST /mcp 200").is_none());
     }
 
     #[test]

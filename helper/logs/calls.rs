@@ -100,7 +100,7 @@ impl Calls {
     /// The proxy passed an answer on.
     pub(crate) fn passed_on(&mut self, status: u16, line: &Line<'_>) {
         self.see(Some(status), line);
-        if status < 400 {
+        if !(300..400).contains(&status) && status < 400 {
             self.passed = Some(Passed { at: line.at });
         }
     }
@@ -114,6 +114,11 @@ impl Calls {
         (last.at, last.status) = (line.at, status);
         last.text.clear();
         last.text.push_str(line.text);
+    }
+
+    /// Whether no call was answered, and the last one ended with an error of the server's.
+    pub(crate) fn only_fail(&self) -> bool {
+        self.passed.is_none() && self.last.as_ref().and_then(|last| last.status).is_some_and(|status| status >= 500)
     }
 
     pub(crate) fn serves(&self, path: &str) -> bool {

@@ -64,6 +64,8 @@ pub(crate) struct Fault {
     pub(crate) healed: bool,
     /// Whether the program that ended of it was started again, and listens.
     pub(crate) survived: bool,
+    /// Whether the same program answered a call since.
+    pub(crate) answered: bool,
     /// Whether no other program writes such a line.
     pub(crate) sure: bool,
     /// Of the words, so that a line that was pasted twice counts once.
@@ -91,6 +93,7 @@ impl Fault {
             text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
             healed: false,
             survived: false,
+            answered: false,
             sure: symptom.sure,
             seen,
             run: 1,
@@ -105,8 +108,12 @@ impl Fault {
         if symptom.line.text.starts_with([' ', '\t']) && seen != self.seen && !later {
             return false;
         }
-        let adjacent = symptom.number <= self.latest + 1;
+        // npm says on lines of its own what failed, where, and with which number.
+        let npm = symptom.line.text.starts_with("npm ") && self.text.starts_with("npm ");
+        let adjacent = symptom.number <= self.latest + if npm { 4 } else { 1 };
         match (symptom.line.at, adjacent, seen == self.seen) {
+            // Workers die one after the other.
+            (None, true, false) if self.rule == Some(RuleId::UpstreamWorkersDie) => true,
             (Some(_), _, true) | (None, true, false) => false,
             (None, _, true) => {
                 self.run += 1;
@@ -184,7 +191,7 @@ impl Faults {
         if fault.effect == Effect::Fatal && !ends && !fault.healed {
             return false;
         }
-        (fault.healed, fault.survived) = (false, false);
+        (fault.healed, fault.survived, fault.answered) = (false, false, false);
         fault.sure |= symptom.sure;
         // A log that was pasted twice goes back in time.
         let earlier = symptom.line.at.zip(fault.at).is_some_and(|(at, last)| at < last);
@@ -197,9 +204,10 @@ impl Faults {
             return false;
         }
         fault.number = symptom.number;
-        fault.count = fault.count.saturating_add(1);
+        // The one before was taken for the same, pasted twice.
+        let times = if fault.run == RUN { RUN - 1 } else { 1 };
+        fault.count = fault.count.saturating_add(times);
         if ends {
-            let times = if fault.run == RUN { RUN - 1 } else { 1 };
             fault.ends = fault.ends.saturating_add(times);
         }
         fault.seen = seen;
@@ -228,6 +236,13 @@ impl Faults {
     pub(crate) fn outlive(&mut self, rule: RuleId) {
         for fault in self.all.iter_mut().filter(|f| f.rule == Some(rule) && !f.healed) {
             fault.survived = true;
+        }
+    }
+
+    /// The program answered a call: what it could not explain did not keep it from that.
+    pub(crate) fn answer(&mut self) {
+        for fault in self.all.iter_mut().filter(|f| f.rule == Some(RuleId::UnexplainedError)) {
+            fault.answered |= fault.writer == Writer::Server;
         }
     }
 

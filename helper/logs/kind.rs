@@ -15,7 +15,8 @@ pub(crate) enum WriterKind {
 
 /// The program that prints under a name, as far as the name tells.
 pub(super) fn kind_of(name: &str) -> WriterKind {
-    let name = name.to_ascii_lowercase();
+    // The container, behind its pod.
+    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     if name.contains("cloudflared") {
         WriterKind::Of(Writer::Agent)
     } else if name.contains("mcp-proxy") || name.contains("mcp-gateway") || name.contains("mcp_proxy") {

@@ -157,11 +157,16 @@ pub(super) fn is_message(text: &str) -> bool {
         || text.starts_with("Error: ") && text.contains(" { ") && text.trim_end().ends_with('}')
         || text.starts_with("FTL ")
         || text.starts_with("FATA[")
-        || GIVEN_UP.iter().any(|given_up| text.contains(given_up))
+        || has_given_up(text)
         // uv indents it.
         || is_of_command_line(text.trim_start_matches(' '))
         || text.contains(": line ") && SIGNALS.iter().any(|signal| *signal != "Killed" && text.contains(signal))
         || fatal()
+}
+
+/// Whether a server says that it gives up, after it said why.
+pub(super) fn has_given_up(text: &str) -> bool {
+    GIVEN_UP.iter().any(|given_up| text.contains(given_up))
 }
 
 /// Whether a shell says that a program ended of a signal.

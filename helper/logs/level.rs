@@ -97,8 +97,15 @@ pub(super) fn is_exception(text: &str) -> bool {
         && (name.ends_with("Error") || name.ends_with("Exception"))
 }
 
-/// The text behind the name of a program that runs others, in brackets: `[supergateway]`, `[nodemon]`.
+/// The text behind the name of a program that runs others, in brackets: `[supergateway]`, `[nodemon]`, `<github>`.
 fn untagged(text: &str) -> &str {
+    // The servers of another proxy.
+    let named = text.strip_prefix('<').and_then(|rest| rest.split_once("> "));
+    if let Some((_, rest)) =
+        named.filter(|(tag, _)| tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)))
+    {
+        return rest;
+    }
     let tagged = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
     match tagged {
         Some((tag, rest)) if tag.len() > 3 && tag.bytes().all(|b| b.is_ascii_lowercase()) => {

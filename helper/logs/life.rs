@@ -223,7 +223,7 @@ impl Life {
             _ if is_stop(code) => self.kills = self.kills.saturating_add(1),
             _ => self.failures = self.failures.saturating_add(1),
         }
-        self.alone = !std::mem::take(&mut self.asked) && self.stopped.is_none();
+        self.alone = !std::mem::take(&mut self.asked);
         self.had_served = self.served;
         self.ended = self.last_lines();
         self.recent.clear();

@@ -1,6 +1,7 @@
 //! One line as a viewer printed it: whose it is, when it was written, and what it says.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::journal::{self, Origin};
 use super::kind::service;
@@ -9,6 +10,8 @@ use crate::redact::head;
 
 /// A prefix is at most this long: a container's name and the blanks behind it.
 const PREFIX: usize = 200;
+/// Front of a line of a pod's container.
+const POD: &[u8] = b"[pod/";
 
 /// A line taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +95,7 @@ impl<'a> Line<'a> {
 /// The name in front of ` | `, as Compose 1 (`name_1 | `) and 2 (`name-1  | `) print it, or a `container_name`.
 fn prefix(line: &str) -> (Option<&str>, &str) {
     match front(line.as_bytes()) {
-        Some((name, rest)) => (Some(service(&line[..name])), &line[rest..]),
+        Some((name, rest)) => (Some(service(&line[name])), &line[rest..]),
         None => (None, line),
     }
 }
@@ -102,22 +105,32 @@ pub(crate) fn prefix_bytes(line: &[u8]) -> (&[u8], &[u8]) {
     match front(line) {
         // A name is ASCII.
         Some((name, rest)) => {
-            let name = std::str::from_utf8(&line[..name]).map_or("", service);
+            let name = std::str::from_utf8(&line[name]).map_or("", service);
             (name.as_bytes(), &line[rest..])
         }
         None => (b"", line),
     }
 }
 
-/// Where the name ends, and where the text behind the bar begins.
-fn front(bytes: &[u8]) -> Option<(usize, usize)> {
+/// Where the name is, and where the text behind the bar begins.
+fn front(bytes: &[u8]) -> Option<(Range<usize>, usize)> {
+    if bytes.starts_with(POD) {
+        return of_pod(bytes);
+    }
     let name = bytes.iter().take(PREFIX).take_while(|b| b.is_ascii_alphanumeric() || b"._-".contains(b)).count();
     let blanks = bytes[name..].iter().take(PREFIX).take_while(|b| **b == b' ').count();
     let bar = name + blanks;
     if name == 0 || bytes.get(bar) != Some(&b'|') {
         return None;
     }
-    Some((name, if bytes.get(bar + 1) == Some(&b' ') { bar + 2 } else { bar + 1 }))
+    Some((0..name, if bytes.get(bar + 1) == Some(&b' ') { bar + 2 } else { bar + 1 }))
+}
+
+/// `[pod/NAME/CONTAINER] `, as `kubectl logs --prefix` prints it: pod and container are the name.
+fn of_pod(bytes: &[u8]) -> Option<(Range<usize>, usize)> {
+    let name = bytes[POD.len()..].iter().take(PREFIX).take_while(|b| b.is_ascii_alphanumeric() || b"._-/".contains(b));
+    let end = POD.len() + name.count();
+    bytes[end..].starts_with(b"] ").then_some((POD.len()..end, end + 2))
 }
 
 fn level(text: &str) -> bool {
@@ -182,6 +195,9 @@ mod tests {
         assert_eq!(source("|  DNS Resolution  region1  FAIL |"), None);
         assert_eq!(source("2026-11-22T20:45:19Z INF a | b"), None);
         assert_eq!(Line::parse("a-1  |").text, "");
+        let pod = Line::parse("[pod/tunnel-6f7c9-x2k4q/cloudflared] 2026-11-22T20:45:19Z INF x");
+        assert_eq!((pod.source, pod.text), (Some("tunnel-6f7c9-x2k4q/cloudflared"), "INF x"));
+        assert_eq!((source("[pod/x"), source("[pod/x]y"), source("[pods/x/y] z")), (None, None, None));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Matcher {
             (Writer::Engine, prepare(patterns::ENGINE)),
             (Writer::Agent, prepare(patterns::CLOUDFLARED)),
             (Writer::Proxy, prepare(patterns::PROXY)),
-            (Writer::Server, prepare(patterns::SERVER)),
+            (Writer::Server, [prepare(patterns::SERVER), prepare(patterns::REFUSALS)].concat()),
             (Writer::Container, prepare(patterns::CONTAINER)),
         ];
         let kind = Some(AhoCorasickKind::ContiguousNFA);

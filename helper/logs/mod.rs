@@ -1,6 +1,7 @@
 //! Logs: what the programs of the stack print, read as a stream and judged by the state that it adds up to.
 
 mod access;
+mod asides;
 mod calls;
 pub(crate) mod cloudflared;
 pub(crate) mod encoding;
@@ -215,7 +216,8 @@ impl Logs {
         if matches!(pattern.effect, Effect::Noise | Effect::Event(_)) || pattern.has(Tell::Weak) && is_told() {
             return;
         }
-        if pattern.rule == Some(RuleId::OutOfMemory) && !self.is_our_kill(line.text) {
+        let of_kernel = pattern.rule == Some(RuleId::OutOfMemory) && !line.text.contains("OOMKilled");
+        if of_kernel && !self.is_our_kill(line.text) {
             return;
         }
         // A name without a dot is a container's of another project, or a guess: no server outside knows it.

@@ -1,8 +1,10 @@
 //! What the proxy and the servers complain of.
 
+use super::asides::ASIDE;
 use super::cloudflared::is_foreign_call;
 use super::fault::Fault;
 use super::kind::{WriterKind, kind_of};
+use super::last_words;
 use super::level;
 use super::life::Kept;
 use super::matcher::Writer;
@@ -16,6 +18,8 @@ use crate::rules::{self, Remedy, RuleId};
 pub(super) struct StreamFault<'a> {
     pub(super) stream: &'a Stream,
     pub(super) fault: &'a Fault,
+    /// The container is no part of the tunnel, which answers calls.
+    pub(super) beside: bool,
 }
 
 /// What the whole log shows to work.
@@ -51,6 +55,8 @@ pub(super) fn denies_health(finding: &Finding) -> bool {
                     | RuleId::UpstreamBadRequest
                     | RuleId::UpstreamSessionLost
                     | RuleId::UpstreamNotAcceptable
+                    | RuleId::UpstreamSlash307
+                    | RuleId::UpstreamWorkersDie
                     | RuleId::ServiceUnhealthy
             )
 }
@@ -88,7 +94,7 @@ fn layer_of(writer: Writer) -> Layer {
 
 /// What is wrong now.
 pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec<Finding>) {
-    for found @ StreamFault { stream, fault } in calls {
+    for found @ StreamFault { stream, fault, .. } in calls {
         let Some(rule) = fault.rule.filter(|_| !is_explained(found, calls, seen)) else { continue };
         let evidence = quote(&stream.name, fault);
         if let Some(known) = findings.iter_mut().find(|f| f.id == rule) {
@@ -96,6 +102,9 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
             if known.subject != subject(found) {
                 known.subject = None;
                 known.title = rules::filled(rule.rule().title, None);
+            }
+            if rule == RuleId::UnexplainedError {
+                known.severity = known.severity.min(severity(found).unwrap_or(known.severity));
             }
             if fault.effect == Effect::Fatal && rule != RuleId::UpstreamTraceback {
                 known.severity = rule.rule().severity;
@@ -133,7 +142,7 @@ fn about(finding: Finding, subject: Option<Subject>) -> Finding {
 }
 
 /// What a fault is about: the service that printed it; where the proxy speaks of what is behind it, the route.
-fn subject(StreamFault { stream, fault }: &StreamFault<'_>) -> Option<Subject> {
+fn subject(StreamFault { stream, fault, .. }: &StreamFault<'_>) -> Option<Subject> {
     let behind = fault.rule.is_some_and(|rule| rule.rule().layer == Layer::Upstream);
     if fault.writer == Writer::Proxy && behind {
         let (route, _) = fault.subject.split_once('.').filter(|_| !fault.subject.contains("://"))?;
@@ -148,7 +157,8 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
     match found.fault.rule {
         // The exception says what the status only tells; behind another program than Anthropic's proxy it tells nothing.
         Some(RuleId::UpstreamFailed) => {
-            has(RuleId::UpstreamTraceback) || has(RuleId::UpstreamLifespan) || replaces_proxy(found.stream)
+            let told = [RuleId::UpstreamTraceback, RuleId::UpstreamLifespan, RuleId::UpstreamOriginRejected];
+            told.into_iter().any(has) || replaces_proxy(found.stream)
         }
         Some(RuleId::UpstreamForbidden | RuleId::UpstreamBadRequest) => {
             has(RuleId::UpstreamHostRejected) || has(RuleId::UpstreamOriginRejected)
@@ -172,7 +182,11 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
                 other.stream.name == found.stream.name && tells && other.fault.rule != found.fault.rule
             };
             // The message of a line that ends with a colon is on the next ones: Spring's are in a box.
-            let near = if found.fault.text.trim_end().ends_with(':') { 12 } else { 3 };
+            let near = match found.fault.text.trim_end() {
+                text if last_words::has_given_up(text) => u64::MAX,
+                text if text.ends_with(':') => 12,
+                _ => 5,
+            };
             calls.iter().find(own).is_some_and(|fatal| found.fault.latest.abs_diff(fatal.fault.latest) <= near)
         }
         _ => false,
@@ -180,7 +194,7 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
 }
 
 /// Whether the container, or the process in it, ended with this error.
-pub(super) fn ended_with(StreamFault { stream, fault }: &StreamFault<'_>) -> bool {
+pub(super) fn ended_with(StreamFault { stream, fault, .. }: &StreamFault<'_>) -> bool {
     if fault.rule != Some(RuleId::UnexplainedError) && fault.effect != Effect::Outgoing {
         return false;
     }
@@ -190,6 +204,15 @@ pub(super) fn ended_with(StreamFault { stream, fault }: &StreamFault<'_>) -> boo
     };
     let failed = stream.life.code.is_some_and(|code| !matches!(code, 0 | 130 | 143));
     failed && stream.life.last_words().iter().any(is_last) || stream.life.is_over()
+}
+
+/// Whether a server was seen to work all the same: it answered a call after the error, or the error is of what it does
+/// besides. Not so where it ended since, or the last call failed, or where it has no connection that it needs: it may
+/// answer that it cannot.
+fn is_outlived(StreamFault { stream, fault, .. }: &StreamFault<'_>) -> bool {
+    let works = fault.answered && fault.subject.is_empty() || fault.subject == ASIDE && stream.life.has_served();
+    let failing = |f: &Fault| f.effect == Effect::Call && f.rule != fault.rule && f.latest > fault.latest;
+    fault.writer == Writer::Server && works && stream.life.code.is_none() && !stream.faults.open().any(failing)
 }
 
 /// How severe a fault is here; `None` where it is not a fault yet.
@@ -204,15 +227,22 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
         RuleId::PipNoIndex if fault.effect == Effect::Call => Severity::Warning,
         // An exception of one call looks like the one that ended the program.
         RuleId::UpstreamTraceback
-            if fault.ends < 2 && found.stream.life.failures == 0 && !found.stream.life.is_over() =>
+            if fault.ends < 2
+                && found.stream.life.failures == 0
+                && !found.stream.life.is_over()
+                && !found.stream.calls.only_fail() =>
         {
             Severity::Warning
         }
+        // One worker is replaced; programs that only mention it know.
+        RuleId::UpstreamWorkersDie if fault.count < 2 && !level::is_error(&fault.text) => return None,
+        RuleId::UpstreamWorkersDie if fault.count < 2 => Severity::Warning,
         // The program says itself that it can do without.
         RuleId::DiskFull | RuleId::ContainerReadOnly if level::is_calm(&fault.text) => Severity::Warning,
         // What a tool or a call of the server's own met ends it only as it starts.
         RuleId::ToolFailed => Severity::Note,
         _ if ended_with(found) => Severity::Error,
+        RuleId::UnexplainedError if found.beside || is_outlived(found) => Severity::Note,
         _ if fault.survived => Severity::Warning,
         _ => rule.rule().severity,
     })

@@ -6,6 +6,8 @@ pub(crate) struct Head {
     name: usize,
     service: Option<usize>,
     status: usize,
+    /// How many columns the service is in front of the status.
+    service_before_status: Option<usize>,
     ports: Option<usize>,
     /// Compose lists the containers of one project; docker lists all.
     of_project: bool,
@@ -29,6 +31,44 @@ fn column(line: &str, title: &str) -> Option<usize> {
     Some(line[..byte].chars().count())
 }
 
+fn distance(line: &str) -> Option<usize> {
+    let titles: Vec<&str> = line.split_whitespace().collect();
+    let at = |title: &str| titles.iter().position(|known| *known == title);
+    at("STATUS")?.checked_sub(at("SERVICE")?)
+}
+
+/// What a status begins with, of Docker's and of a cluster's table.
+const STATUSES: [&str; 24] = [
+    "Up",
+    "Exit",
+    "Restarting",
+    "Created",
+    "Dead",
+    "Paused",
+    "Removing",
+    "running",
+    "exited",
+    "restarting",
+    "created",
+    "Running",
+    "CrashLoopBackOff",
+    "Error",
+    "OOMKilled",
+    "Completed",
+    "Pending",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "CreateContainer",
+    "ContainerCreating",
+    "Terminating",
+    "Evicted",
+    "Init:",
+];
+
+fn is_status(cell: &str) -> bool {
+    STATUSES.iter().any(|word| cell.starts_with(word))
+}
+
 impl Head {
     /// The head of a table, if the line is one.
     pub(crate) fn read(line: &str) -> Option<Self> {
@@ -40,12 +80,21 @@ impl Head {
                 name: name?,
                 service: column(line, "SERVICE"),
                 status: column(line, "STATUS")?,
+                service_before_status: distance(line),
                 ports: column(line, "PORTS").filter(|_| !line.starts_with("CONTAINER")),
                 of_project: line.starts_with("NAME"),
                 old: false,
             });
         }
-        old.then_some(Self { name: 0, service: None, status: 0, ports: None, of_project: true, old: true })
+        old.then_some(Self {
+            name: 0,
+            service: None,
+            status: 0,
+            service_before_status: None,
+            ports: None,
+            of_project: true,
+            old: true,
+        })
     }
 
     /// One row, `None` for a rule, a wrapped row or what is not a row.
@@ -56,8 +105,10 @@ impl Head {
             // Cells are separated by at least two blanks; titles and cells begin in the same column.
             cell.split("   ").next().unwrap_or_default().trim().to_owned()
         };
-        let name = line.chars().skip(self.name).collect::<String>();
-        let name = name.split_whitespace().next().filter(|_| self.name > 0 || !line.starts_with(' '))?;
+        // The last column is never empty.
+        let last = self.name > 0;
+        let name = if last { line.split_whitespace().next_back() } else { line.split_whitespace().next() };
+        let name = name.filter(|_| last || !line.starts_with(' '))?;
         if name.starts_with("---") {
             return None;
         }
@@ -66,33 +117,35 @@ impl Head {
         } else {
             cell(self.status, self.ports)
         };
-        let known = [
-            "Up",
-            "Exit",
-            "Restarting",
-            "Created",
-            "Dead",
-            "Paused",
-            "Removing",
-            "running",
-            "exited",
-            "restarting",
-            "created",
-        ];
-        if !known.iter().any(|word| status.starts_with(word)) {
-            return None;
+        if !is_status(&status) {
+            return self.shifted(line);
         }
         let service =
             self.service.map(|at| cell(at, None)).and_then(|s| s.split_whitespace().next().map(str::to_owned));
         let service = service.unwrap_or_else(|| super::kind::service(name).to_owned());
         Some(Row { service, status, of_project: self.of_project })
     }
+
+    /// A row whose cells are not under their titles: a person shortened one of them. The columns in front of the status
+    /// are never empty.
+    fn shifted(&self, line: &str) -> Option<Row> {
+        let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let at = cells.iter().position(|cell| is_status(cell)).filter(|at| *at > 0)?;
+        if cells[0].contains([':', ' ']) {
+            return None;
+        }
+        let name = if self.name == 0 { cells.first() } else { cells.last() };
+        let service = self.service_before_status.and_then(|before| cells.get(at.checked_sub(before)?));
+        let name = super::kind::service(name?.split_whitespace().next()?);
+        let service = service.copied().unwrap_or(name);
+        Some(Row { service: service.to_owned(), status: cells[at].to_owned(), of_project: self.of_project })
+    }
 }
 
 impl Row {
     /// Whether the engine starts it over and over.
     pub(crate) fn is_restarting(&self) -> bool {
-        self.status.to_ascii_lowercase().starts_with("restarting")
+        self.status.to_ascii_lowercase().starts_with("restarting") || self.status.starts_with("CrashLoopBackOff")
     }
 
     /// Whether it was made and never started.
@@ -101,7 +154,12 @@ impl Row {
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        self.status.starts_with("Up") || self.status.starts_with("running")
+        ["Up", "running", "Running"].iter().any(|word| self.status.starts_with(word))
+    }
+
+    /// Whether a cluster does not get its image.
+    pub(crate) fn lacks_image(&self) -> bool {
+        self.status.contains("ImagePull")
     }
 
     /// Whether its health check fails.
@@ -111,6 +169,11 @@ impl Row {
 
     /// The code it ended with, where the table says it: `Exited (1) …`, `Exit 1`, `Restarting (1) …`.
     pub(crate) fn exit_code(&self) -> Option<i32> {
+        match self.status.as_str() {
+            "OOMKilled" => return Some(137),
+            "Error" => return Some(1),
+            _ => {}
+        }
         let (_, rest) = self.status.split_once(['(', ' '])?;
         let rest = rest.trim_start_matches('(');
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -153,11 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn a_shortened_cell_and_a_cluster() {
+        let table = "NAME                       IMAGE       COMMAND     SERVICE       CREATED       STATUS                      PORTS\n\
+                     mcp-tunnel-cloudflared-1   cloudflare/cloudflared  \"cloudflared\"  cloudflared   2 hours ago   Up 2 hours\n\
+                     INFO:     x   Exit 1\n";
+        assert_eq!(rows(table), [pair("cloudflared", "Up 2 hours")]);
+        let pods = "NAME                READY   STATUS             RESTARTS      AGE\n\
+                    wiki-6f7c9-x2k4q    0/1     CrashLoopBackOff   5 (30s ago)   3m\n\
+                    mcp-proxy-7d-x2k    1/1     Running            0             3m\n";
+        assert_eq!(rows(pods), [pair("wiki-6f7c9-x2k4q", "CrashLoopBackOff"), pair("mcp-proxy-7d-x2k", "Running")]);
+    }
+
+    #[test]
     fn exit_codes() {
         let code = |status: &str| Row { service: "x".into(), status: status.into(), of_project: true }.exit_code();
         assert_eq!(code("Restarting (255) 1 second ago"), Some(255));
         assert_eq!(code("Exited (0) 3 seconds ago"), Some(0));
         assert_eq!(code("Exit 137"), Some(137));
+        assert_eq!((code("OOMKilled"), code("Error"), code("Running")), (Some(137), Some(1), None));
         assert_eq!(code("Up 8 seconds"), None);
         assert_eq!(code("Created"), None);
     }

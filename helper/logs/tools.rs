@@ -1,7 +1,7 @@
 //! Whether an error is that of one tool, which the client gets as the answer to its call.
 
 /// Words of a call of a tool, whatever its name.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 17] = [
     "[tool]",
     "[tools]",
     "tools/call",
@@ -14,7 +14,15 @@ const CALLS: [&str; 12] = [
     "executing tool",
     "calling tool",
     "running tool",
+    "call_tool",
+    "calltool",
+    "tool_call",
+    "toolcallback",
+    "toolexecution",
 ];
+
+/// Loggers of the part of a program that has its tools.
+const LOGGERS: [&str; 6] = [".tools:", ".tools -", ".tools.", "::tools:", ".tools]", ".tools\""];
 
 /// What a program does with its tools before it serves them.
 const PREPARES: [&str; 9] =
@@ -49,12 +57,20 @@ pub(super) fn is_of_tool(text: &str) -> bool {
     let named = |(at, _): (usize, &str)| {
         let (before, rest) = (&small[..at], &small[at + 4..]);
         let alone = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.'));
-        let name = rest.strip_prefix([' ', '=', ':']).unwrap_or_default().trim_start_matches([' ', '"', '\'', '`']);
+        let rest = ["name", "_name", ".name"].iter().find_map(|key| rest.strip_prefix(key)).unwrap_or(rest);
+        let value = rest.strip_prefix("\":").or_else(|| rest.strip_prefix([' ', '=', ':'])).unwrap_or_default();
+        let name = value.trim_start_matches([' ', '"', '\'', '`']);
         let name = &name[..name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len())];
         alone && !name.is_empty() && !PARTS.contains(&name) && !prepares(before)
     };
     let called = |call: &&str| small.find(*call).is_some_and(|at| !prepares(&small[..at]));
-    small.match_indices("tool").any(named) || CALLS.iter().any(called)
+    let logger = || LOGGERS.iter().any(|logger| small.contains(logger)) && !prepares(&small);
+    small.match_indices("tool").any(named) || CALLS.iter().any(called) || logger()
+}
+
+/// Whether a line tells the result of a call of a tool, and that it is an error.
+pub(super) fn is_failed_result(text: &str) -> bool {
+    text.contains("isError=true") || text.contains("\"isError\":true") || text.contains("is_error=true")
 }
 
 fn prepares(before: &str) -> bool {
@@ -76,6 +92,12 @@ mod tests {
             "level=error tool=search err=\"timeout\"",
             "ERROR tools/call failed: timeout",
             "[ERROR] [tools] getWeather threw Error: city not found",
+            "ERROR:crm.tools:lookup failed: HTTPSConnectionPool(host='api.partner.com', port=443): Max retries exceeded",
+            "| ERROR    | wiki.tools:get_page:44 - page 99 not found (404)",
+            r#"{"level":50,"tool":"search","err":{"message":"boom"},"msg":"failed"}"#,
+            r#"{"level":"error","logger":"app","tool_name":"search","error":"boom"}"#,
+            "ERROR wiki::tools: search failed error=timeout",
+            "ERROR call_tool{name=search}: wiki: timeout",
         ] {
             assert!(is_of_tool(line), "{line}");
         }
@@ -85,6 +107,8 @@ mod tests {
             "ERROR tool registry is empty",
             "ERROR could not import toolkit",
             "Error: Cannot find tools",
+            "ERROR:crm.tools:could not register lookup: duplicate name",
+            r#"{"level":"error","toolchain":"x"}"#,
         ] {
             assert!(!is_of_tool(line), "{line}");
         }

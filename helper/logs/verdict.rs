@@ -1,5 +1,6 @@
 //! From the states of all streams to findings: causes first, and what they explain marked as such.
 
+use super::asides::ASIDE;
 use super::calls::Passed;
 use super::cloudflared::{CONNECTIONS, LogFacts};
 use super::ends;
@@ -74,10 +75,12 @@ impl Logs {
         let mut findings = Vec::new();
         self.judge_engine(&mut findings);
         self.judge_agents(&mut findings, &mut verdict);
+        let answered = self.last_call() == Some(true);
         let calls: Vec<StreamFault<'_>> = self
             .streams
             .iter()
-            .flat_map(|stream| stream.faults.open().map(move |fault| StreamFault { stream, fault }))
+            .map(|stream| (stream, answered && self.is_beside(stream)))
+            .flat_map(|(stream, beside)| stream.faults.open().map(move |fault| StreamFault { stream, fault, beside }))
             .filter(|found| matches!(found.fault.writer, Writer::Proxy | Writer::Server))
             // What several programs could have said counts as the proxy's only if the proxy is not elsewhere.
             .filter(|found| found.fault.sure || found.fault.is_anyones() || found.stream.has_proxy || !named_proxy)
@@ -122,7 +125,7 @@ impl Logs {
     /// Whether any error line was left unexplained, also one after which the server listened.
     fn has_unexplained_errors(&self) -> bool {
         let faults = self.streams.iter().flat_map(|stream| stream.faults.open().chain(stream.faults.healed()));
-        faults.into_iter().any(|fault| fault.rule == Some(RuleId::UnexplainedError))
+        faults.into_iter().any(|fault| fault.rule == Some(RuleId::UnexplainedError) && fault.subject != ASIDE)
     }
 
     /// The error lines after which the server listened: whether it works all the same, no line tells.
@@ -196,7 +199,7 @@ impl Logs {
                     finding.severity = Severity::Note;
                 }
             }
-            let ended = |fault: &Fault| programs::ended_with(&StreamFault { stream, fault });
+            let ended = |fault: &Fault| programs::ended_with(&StreamFault { stream, fault, beside: false });
             if stream.faults.open().any(ended) {
                 let own = found.iter_mut().filter(|f| f.id == RuleId::UnexplainedError);
                 own.for_each(|f| f.severity = Severity::Error);
@@ -235,6 +238,9 @@ impl Logs {
                     findings.push(rules::finding(RuleId::NetnsOwnerNotRunning).with(status()));
                 }
             }
+            if row.lacks_image() {
+                findings.push(rules::finding(RuleId::ImageNotFound).with(status()));
+            }
             if row.is_unhealthy() {
                 findings.push(
                     rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
@@ -253,7 +259,14 @@ impl Logs {
     fn is_left(&self, row: &Row, code: i32) -> bool {
         let is_ours = writer_of(&row.service).is_some();
         let served = || self.streams.iter().any(|s| same_service(&s.name, &row.service) && s.life.has_served());
-        let together = |other: &Row| other.is_up() && (row.of_project && other.of_project || is_ours || served());
+        // Compose puts the project in front of each name.
+        let named = |other: &Row| {
+            let ends = ["cloudflared", "mcp-gateway", "mcp-proxy"];
+            let front = ends.iter().find_map(|end| other.service.strip_suffix(end)).filter(|front| !front.is_empty());
+            front.is_some_and(|front| row.service.starts_with(front))
+        };
+        let one = |other: &Row| row.of_project && other.of_project || named(other);
+        let together = |other: &Row| other.is_up() && (one(other) || is_ours || served());
         self.rows.iter().any(together) && (code != 0 || is_ours || served())
     }
 
@@ -270,22 +283,42 @@ impl Logs {
                 let Some(rule) = fault.rule.filter(|_| !programs::is_usual(stream, fault)) else { continue };
                 if (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == rule) {
                     let finding = rules::finding(rule).with_severity(Severity::Note);
-                    findings.push(finding.with(quote(&stream.name, fault)).with("a later call passed"));
+                    let since =
+                        if stream.calls.passed.is_some() { "a later call passed" } else { "it was started anew since" };
+                    findings.push(finding.with(quote(&stream.name, fault)).with(since));
                 }
             }
         }
     }
 
-    fn describe(&self, verdict: &mut LogVerdict) {
-        let routes: usize = self.streams.iter().map(|s| s.routes.len()).sum();
-        verdict.routes = u32::try_from(routes).unwrap_or(u32::MAX);
+    /// Whether a container is no part of the tunnel: each route leads to another one of the log.
+    fn is_beside(&self, stream: &Stream) -> bool {
+        let mut hosts = self.streams.iter().flat_map(|s| s.routes.values()).peekable();
+        let server = !stream.name.is_empty() && writer_of(&stream.name).is_none() && stream.calls.last.is_none();
+        let leads = |host: &String, s: &Stream| writer_of(&s.name).is_none() && same_service(&s.name, host);
+        server
+            && hosts.peek().is_some()
+            && hosts.all(|host| !host.is_empty() && !leads(host, stream) && self.streams.iter().any(|s| leads(host, s)))
+    }
+
+    /// Whether the last call passed; `None` without a call.
+    fn last_call(&self) -> Option<bool> {
         let of_a_call = |f: &Fault| {
-            f.effect == Effect::Call && f.writer != Writer::Agent && f.rule != Some(RuleId::UnexplainedError)
+            let of_process = [RuleId::UnexplainedError, RuleId::UpstreamWorkersDie];
+            f.effect == Effect::Call
+                && f.writer != Writer::Agent
+                && !f.rule.is_some_and(|rule| of_process.contains(&rule))
         };
         let failing = |s: &Stream| s.faults.open().any(of_a_call);
         let passed = self.streams.iter().any(|s| s.calls.passed.is_some());
         let failing = self.streams.iter().any(failing);
-        verdict.last_call = (passed || failing).then_some(!failing);
+        (passed || failing).then_some(!failing)
+    }
+
+    fn describe(&self, verdict: &mut LogVerdict) {
+        let routes: usize = self.streams.iter().map(|s| s.routes.len()).sum();
+        verdict.routes = u32::try_from(routes).unwrap_or(u32::MAX);
+        verdict.last_call = self.last_call();
         verdict.sources = self
             .streams
             .iter()
@@ -310,6 +343,7 @@ impl Logs {
             let stream = self.streams.iter().find(|s| s.kind == WriterKind::Of(writer) && !s.name.is_empty());
             stream.map(|s| s.name.as_str())
         };
-        (name(Writer::Proxy), name(Writer::Agent))
+        let dialled = || self.agents().find_map(|stream| stream.agent.proxy());
+        (name(Writer::Proxy).or_else(dialled), name(Writer::Agent))
     }
 }

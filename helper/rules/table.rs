@@ -1818,7 +1818,7 @@ rules! {
         symptom: "`dial tcp …: connect: connection refused` in the proxy's log",
         cause: "it is down, listens on another port, or is bound to 127.0.0.1 of its own container",
         fix: "read the server's own log; make it listen on 0.0.0.0 and on the route's port",
-        caused_by: &[ENDS_SERVER, &[UpstreamDown, OutOfMemory]],
+        caused_by: &[ENDS_SERVER, &[UpstreamDown, OutOfMemory, ServiceStopped]],
     }
     UpstreamDns = "upstream-dns" [Upstream, Error, TROUBLE] {
         title: "the proxy cannot resolve the host name of {subject|a route}",
@@ -1880,9 +1880,9 @@ rules! {
         fix: "use the path of the redirect's `Location` in Claude: with or without the slash at the end",
     }
     UpstreamNotHttp = "upstream-not-http" [Upstream, Warning, TROUBLE] {
-        title: "the MCP server's port receives something other than HTTP",
-        symptom: "`Invalid HTTP request received` on every call",
-        cause: "the route says https and the server speaks plain HTTP, or a port scan connects",
+        title: "the route's scheme is not the one that {subject|the MCP server} speaks",
+        symptom: "`server gave HTTP response to HTTPS client`, or `Invalid HTTP request received` on every call",
+        cause: "the route says https and the server speaks plain HTTP, or the other way round; a port scan does it, too, now and then",
         fix: "write `http://` in the route",
     }
     UpstreamPortInUse = "upstream-port-in-use" [Upstream, Error, TROUBLE] {
@@ -1919,6 +1919,14 @@ rules! {
         cause: "the line in the evidence is the last one of the traceback",
         fix: "fix what it names in the server's code or settings, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
+    }
+    UpstreamWorkersDie = "upstream-workers-die" [Upstream, Error, TROUBLE] {
+        title: "the workers of {subject|the MCP server} die again and again",
+        symptom: "`Child process [8] died`, `WORKER TIMEOUT`, `Worker (pid:8) was sent SIGKILL!`, `exited with 'signal 9 (SIGKILL)'`, `not expected`",
+        cause: "the program that starts them runs on, so that the container is `Up`; the calls that a worker had end with it",
+        fix: "read what the worker printed last; without a word from it the memory ran out (raise `mem_limit`, or start fewer workers): `docker stats` shows it; then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+        caused_by: &[&[OutOfMemory, HeapExhausted, UpstreamModuleMissing, UpstreamTraceback]],
     }
     McpSdkV2 = "mcp-sdk-v2" [Upstream, Error, QUICKSTART] {
         title: "the server is written for version 1 of the MCP package, and nothing keeps version 2 out",

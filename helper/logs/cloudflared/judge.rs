@@ -79,6 +79,12 @@ pub(crate) fn is_foreign_call(fault: &Fault) -> bool {
 }
 
 impl Agent {
+    /// The service that its `--url` names.
+    pub(crate) fn proxy(&self) -> Option<&str> {
+        let host = self.dials.first().map(|(host, _)| host.as_str()).filter(|_| !self.remote);
+        host.filter(|host| *host != "localhost" && !host.starts_with(char::is_numeric))
+    }
+
     /// What is wrong with it now.
     pub(crate) fn judge(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let mut found: Vec<Finding> = Vec::new();
@@ -107,7 +113,9 @@ impl Agent {
         if up == 0 && self.is_seen() && !dead {
             found.extend(self.why_nothing(case, error.is_some()));
         } else if up > 0 && up < wanted && self.stopped.is_none() {
-            found.extend(self.why_fewer(case));
+            let fewer = self.why_fewer(case);
+            // A log that ends before all are made.
+            found.extend(if fewer.is_empty() { self.what_was(case) } else { fewer });
         } else if up > 0 {
             found.extend(self.what_was(case));
         }

@@ -15,6 +15,8 @@ const TOKEN_ABSENT: &str = "let TUNNEL_TOKEN_FILE (or `--token-file`) name a pat
 const TOKEN_FOLDER: &str = "run `{helper} down --dir {dir}`, remove the empty folder that docker made in the place of the missing token file (the source of that mount, or `file:` of the secret), write the token into a file of that name, then run `{helper} up --dir {dir}`; or correct the path if the file is elsewhere";
 const TOKEN_MODE: &str = "let user 65532 read the token file: a secret from a `file:` keeps that file's mode, so `chmod 644` it in a directory that only you can enter, or take the secret from `environment: TUNNEL_TOKEN`; then run `{helper} up --dir {dir}`";
 const PROXY_NAME: &str = "start `{proxy}` if it does not run (`{helper} up --dir {dir}`); otherwise put `{cloudflared}` on a network with `{proxy}` and name it so in `--url http://{proxy}:8080`, or share its network (`network_mode: \"service:{proxy}\"`) and write `--url http://localhost:8080`; then run `{helper} restart --dir {dir}`";
+/// Advice for a handshake that nothing answers.
+const SWALLOWED_TLS: &str = "let the firewall pass TLS on TCP 7844 to 198.41.192.0/19, which it accepts and does not answer: exempt it from rules by application and from TLS inspection; `{helper} preflight` tries it";
 
 /// The first that fits counts.
 #[rustfmt::skip]
@@ -137,6 +139,8 @@ pub(crate) static CLOUDFLARED: &[Pattern] = &[
     attempt(EdgeTlsIntercepted, &["not quic.cftunnel.com"]),
     attempt(EdgeTlsIntercepted, &["not h2.cftunnel.com"]),
     attempt(EdgeTlsIntercepted, &["CRYPTO_ERROR", "failed to dial to edge with quic"]).tells(&[Quic]),
+    // A program in between that accepts the connection, and does not answer.
+    attempt(EdgeTlsIntercepted, &["TLS handshake with edge error", "i/o timeout"]).tells(&[Own]).fix(SWALLOWED_TLS),
     attempt(EdgeTlsIntercepted, &["TLS handshake with edge error"]).tells(&[Own]),
     // What this host's kernel and the packets' size allow.
     attempt(EdgeQuicUnsupported, &["recvmmsg: function not implemented"]).tells(&[Own, Quic]),

@@ -3,7 +3,7 @@
 //! Wordings of runc and Docker's init (20.10 to 28), Go's and glibc's runtimes, Node, the JVM, CPython, Rust, .NET, PHP,
 //! Ruby and Erlang.
 
-use super::pattern::Tell::{Plain, Start, Whole};
+use super::pattern::Tell::{Plain, Start, Weak, Whole};
 use super::pattern::{Pattern, call, fatal};
 use crate::rules::RuleId::*;
 
@@ -23,10 +23,12 @@ pub(crate) static CONTAINER: &[Pattern] = &[
     fatal(EngineSeccomp, &["pthread_create: Operation not permitted"]),
     fatal(EngineSeccomp, &["failed to create new OS thread", "errno=1)"]),
     fatal(ThreadLimit, &["failed to create new OS thread"]),
+    // Below it.
+    fatal(ThreadLimit, &["may need to increase max user processes"]),
     fatal(ThreadLimit, &["pthread_create", "Resource temporarily unavailable"]),
     fatal(EngineSeccomp, &["can't start new thread"]),
     fatal(EngineSeccomp, &["uv_thread_create"]),
-    fatal(EngineSeccomp, &["fatal error: newosproc"]),
+    fatal(EngineSeccomp, &["fatal error: newosproc"]).tells(&[Weak]),
     // Docker's init, when the program or the interpreter in its first line is missing: `sh\r` is.
     fatal(EntrypointUnusable, &["exec ", ": no such file or directory"]).tells(&[Start]),
     fatal(EntrypointUnusable, &["exec: ", "executable file not found in $PATH"]),

@@ -10,6 +10,7 @@ mod engine;
 mod engine_text;
 mod pattern;
 mod proxy;
+mod refusals;
 mod server;
 
 pub(crate) use cloudflared::{CLOUDFLARED, HIDDEN_REJECTION};
@@ -18,6 +19,7 @@ pub(crate) use engine::{ENGINE, engine_pattern};
 pub(crate) use engine_text::{is_engine_error, is_engines_own};
 pub(crate) use pattern::{Effect, Event, Pattern, Tell};
 pub(crate) use proxy::PROXY;
+pub(crate) use refusals::REFUSALS;
 pub(crate) use server::SERVER;
 
 use crate::rules::RuleId;
@@ -44,7 +46,7 @@ const OF_THE_DAEMON: &str = "read the lines around it in `sudo journalctl -u doc
 
 /// All tables.
 #[cfg(test)]
-static TABLES: [&[Pattern]; 5] = [ENGINE, CLOUDFLARED, PROXY, SERVER, CONTAINER];
+static TABLES: [&[Pattern]; 6] = [ENGINE, CLOUDFLARED, PROXY, SERVER, REFUSALS, CONTAINER];
 
 /// The rule of a line after which the program that printed it cannot continue, or continues in vain.
 pub(crate) fn proof(line: &str, patterns: &[Pattern]) -> Option<RuleId> {

@@ -95,7 +95,7 @@ pub(crate) enum Tell {
     Precheck,
     /// Counts only while nothing is registered: it does not concern the tunnel's own connections.
     Early,
-    /// Counts only where nothing else explains the failure.
+    /// Counts only where nothing else explains the failure, or says as much.
     Weak,
     /// The client hung up: the error whose exception or stack this line is of was no more than that.
     HungUp,

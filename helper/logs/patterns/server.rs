@@ -18,6 +18,8 @@ const EXPIRED: &str =
 const OTHER_NAME: &str = "call the host by a name that its certificate contains: correct the address in the server's settings, or the certificate on that host; then run `{helper} up --dir {dir}`";
 /// Advice for a route that says `http://` to a server that speaks TLS.
 const SAY_HTTPS: &str = "write `https://` in the route and name the server's CA in `upstream.tls.ca_file`, or turn TLS off in the server; then run `{helper} restart --dir {dir}`";
+/// Advice for a name of uvicorn's or gunicorn's command line.
+const IMPORT_STRING: &str = "correct the `MODULE:NAME` that the `command:` of the service names: NAME is the variable of that module that has the application (with FastMCP `app = mcp.streamable_http_app()`); then run `{helper} up --dir {dir}`";
 
 /// The first that fits counts.
 #[rustfmt::skip]
@@ -62,6 +64,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamModuleMissing, &["Cannot find package "]),
     fatal(UpstreamModuleMissing, &["ModuleNotFoundError: No module named"]),
     fatal(UpstreamModuleMissing, &["python", ": No module named "]),
+    fatal(UpstreamModuleMissing, &["Error loading ASGI app. Attribute "]).fix(IMPORT_STRING),
+    fatal(UpstreamModuleMissing, &["Error loading ASGI app. Import string "]).fix(IMPORT_STRING),
+    fatal(UpstreamModuleMissing, &["Failed to find attribute '"]).fix(IMPORT_STRING),
     fatal(UpstreamModuleMissing, &["Error loading ASGI app"]),
     fatal(UpstreamModuleMissing, &["Unable to access jarfile"]),
     fatal(UpstreamModuleMissing, &["Could not find or load main class"]),
@@ -142,11 +147,16 @@ pub(crate) static SERVER: &[Pattern] = &[
     outgoing(ToolFailed, &["ool call failed"]),
     outgoing(ToolFailed, &["ailed to execute tool"]),
     outgoing(ToolFailed, &["ailed to call tool"]),
+    // The SDK of .NET, whose category is on the line before.
+    outgoing(ToolFailed, &["\" threw an unhandled exception"]),
     fatal(PipNoIndex, &["No matching distribution found for"]),
     call(PipNoIndex, &["WARNING: Retrying (Retry(total=", "Name or service not known"]).fix(NAMES_FIRST),
     call(PipNoIndex, &["WARNING: Retrying (Retry(total=", "ame resolution"]).fix(NAMES_FIRST),
     call(PipNoIndex, &["WARNING: Retrying (Retry(total="]),
     fatal(PipNoIndex, &["npm ", "EAI_AGAIN"]).fix(NAMES_FIRST),
+    // uv.
+    fatal(PipNoIndex, &["Caused by: dns error: "]).fix(NAMES_FIRST),
+    fatal(PipNoIndex, &["Caused by: failed to lookup address information"]).fix(NAMES_FIRST),
     // Addresses that only the container itself reaches. Express and its like print `localhost` whatever they listen on,
     // so only programs count that print the address of their socket.
     call(UpstreamBindLoopback, &["Uvicorn running on http://127."]),
@@ -193,7 +203,9 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::Listening, &["Starting development server at http"]),
     event(Event::Listening, &["Now listening on: http"]),
     event(Event::Listening, &["started on port "]),
-    event(Event::Listening, &["listening on http"]),
+    event(Event::Listening, &["istening on http"]),
+    event(Event::Listening, &["running on http"]),
+    event(Event::Listening, &["now accessible via"]),
     event(Event::Listening, &["istening on port "]),
     event(Event::Listening, &["listening on 0.0.0.0:"]),
     event(Event::Listening, &["listening on :"]),
@@ -220,6 +232,7 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamHostRejected, &["Blocked hosts: "]),
     call(UpstreamHostRejected, &["HTTP_HOST header"]),
     call(UpstreamHostRejected, &["DisallowedHost"]),
+    call(UpstreamHostRejected, &["Untrusted Host \""]).tells(&[Quiet]),
     call(UpstreamHostRejected, &["does not match an allowed host"]).tells(&[Quiet]),
     noise(&["To allow this host, add "]),
     call(UpstreamOriginRejected, &["nvalid Origin header"]),
@@ -276,8 +289,28 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["anyio.ClosedResourceError"]).tells(&[HungUp]),
     noise(&["BrokenResourceError"]).tells(&[HungUp]),
     noise(&["ECONNRESET"]),
-    noise(&["BrokenPipeError: "]).tells(&[Start]),
-    noise(&["ConnectionResetError: "]).tells(&[Start]),
+    noise(&["write EPIPE"]),
+    noise(&["BrokenPipeError: "]).tells(&[Start, HungUp]),
+    noise(&["ConnectionResetError: "]).tells(&[Start, HungUp]),
+    noise(&["ClientConnectionResetError: "]).tells(&[Start, HungUp]),
+    noise(&["ConnectionAbortedError: "]).tells(&[Start, HungUp]),
+    noise(&["exception=ConnectionResetError("]).tells(&[HungUp]),
+    noise(&["exception=BrokenPipeError("]).tells(&[HungUp]),
+    noise(&["Can't send data when our state is ERROR"]).tells(&[HungUp]),
+    noise(&["respon", "broken pipe"]),
+    noise(&["respon", "connection reset by peer"]),
+    noise(&["event", "broken pipe"]),
+    noise(&["error serving connection", "IncompleteMessage"]),
+    noise(&["Errno::EPIPE"]),
+    noise(&["The client reset the request stream"]).tells(&[HungUp]),
+    noise(&["Connections.ConnectionResetException"]).tells(&[HungUp]),
+    noise(&["ConnectionAbortedException"]).tells(&[HungUp]),
+    noise(&["Unexpected end of request content"]).tells(&[HungUp]),
+    noise(&["request aborted"]),
+    noise(&["AsyncRequestNotUsableException"]).tells(&[HungUp]),
+    noise(&["ChannelWriteException: "]).tells(&[HungUp]),
+    noise(&["EofException: Closed"]).tells(&[HungUp]),
+    noise(&["prematurely closed connection"]),
     noise(&["java.net.SocketException: Broken pipe"]).tells(&[Start]),
     noise(&["java.net.SocketException: Connection reset"]).tells(&[Start]),
     noise(&["java.io.IOException: Broken pipe"]).tells(&[Start]),
@@ -288,6 +321,13 @@ pub(crate) static SERVER: &[Pattern] = &[
     noise(&["streamable_http_server::session", "session closed by client"]),
     noise(&["Exception in ASGI application"]),
     noise(&["Invalid Content-Type header"]),
+    // Parts of MCP that a server does not have, which clients ask for.
+    noise(&["Method not found: prompts/"]),
+    noise(&["Method not found: resources/"]),
+    noise(&["Method not found: completion/"]),
+    noise(&["Method not found: logging/"]),
+    // pip has installed all the same.
+    noise(&["pip's dependency resolver does not currently"]),
     event(Event::Pip, &["Running pip as the 'root' user"]),
     noise(&["[notice] A new release of pip"]),
     noise(&["[notice] To update, run"]),
@@ -310,6 +350,8 @@ pub(crate) static SERVER: &[Pattern] = &[
     event(Event::OtherProxy, &["initializing epoch ", "hot restart version="]),
     event(Event::OtherProxy, &["AH00094: Command line: 'httpd"]),
     event(Event::OtherProxy, &["mcp_proxy."]),
+    event(Event::OtherProxy, &["> Failed to add client"]),
+    event(Event::OtherProxy, &["> Successfully initialized MCP client"]),
     event(Event::OtherProxy, &["starting server on port "]),
     event(Event::OtherProxy, &["\"logger\":\"http.log\""]),
     event(Event::OtherProxy, &["using config from file", "Caddyfile"]),

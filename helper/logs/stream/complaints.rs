@@ -2,6 +2,7 @@
 
 use super::{Stream, symptom};
 use crate::logs::access::Access;
+use crate::logs::asides::{self, ASIDE};
 use crate::logs::fault::Fault;
 use crate::logs::kind::WriterKind;
 use crate::logs::last_words;
@@ -75,13 +76,15 @@ impl Stream {
             return;
         }
         self.life.complain(number, line);
-        if writer == Writer::Server && !last_words::is_message(line.text) && tools::is_of_tool(line.text) {
+        // Winston begins its lines as command lines do.
+        let ends = last_words::is_message(line.text) && !(self.life.has_served() && line.text.starts_with("error: "));
+        if writer == Writer::Server && !ends && tools::is_of_tool(line.text) {
             self.reported = true;
             self.faults.record(&symptom(&TOOL, writer, "", number, line, true));
             return;
         }
         let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
-        if last_words::is_message(line.text) || self.life.is_behind_mark() || lacks {
+        if ends || self.life.is_behind_mark() || lacks {
             self.life.closes(line.at);
         } else if level::of(line.text).is_none() {
             self.life.may_close(number, line);
@@ -89,12 +92,23 @@ impl Stream {
         self.begins_anew = false;
         let subject = match writer {
             Writer::Server if recovery::is_dealt_with(line.text) => DEALT_WITH,
+            Writer::Server if asides::is_aside(line.text) => ASIDE,
             Writer::Server if recovery::is_trying(line.text) => TRIED_AGAIN,
             Writer::Server if pattern.effect == Effect::Outgoing => OUTGOING,
             _ => "",
         };
         if subject != DEALT_WITH || !self.life.has_served() {
             self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+        }
+    }
+
+    /// The line before was the error of a call of a tool, as this one says, which is the call's result.
+    pub(super) fn only_of_tool(&mut self, number: u64, line: &Line<'_>) {
+        let Some(before) = self.life.line_before().filter(|_| tools::is_failed_result(line.text)) else { return };
+        let is_it = |f: &Fault| f.rule == Some(RuleId::UnexplainedError) && f.count == 1 && f.text.trim() == before;
+        if self.faults.open().any(is_it) {
+            self.faults.forget(is_it);
+            self.faults.record(&symptom(&TOOL, Writer::Server, "", number, line, true));
         }
     }
 
@@ -151,8 +165,9 @@ impl Stream {
     pub(super) fn only_hung_up(&mut self, inside: bool) {
         let reported = if inside { self.life.complaint() } else { self.life.line_before() };
         if let Some(reported) = reported {
-            self.faults
-                .forget(|f| f.rule == Some(RuleId::UnexplainedError) && f.count == 1 && f.text.trim() == reported);
+            self.faults.forget(|f| {
+                f.rule == Some(RuleId::UnexplainedError) && f.count == 1 && f.text.trim().ends_with(&reported)
+            });
         }
     }
 

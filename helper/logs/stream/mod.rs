@@ -4,9 +4,9 @@ mod complaints;
 mod steps;
 mod whose;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::access::Access;
+use super::access::{Access, Begun};
 use super::calls::Calls;
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
@@ -35,8 +35,8 @@ pub(crate) struct Stream {
     pub(crate) faults: Faults,
     /// cloudflared's connections, where it prints here.
     pub(crate) agent: Agent,
-    /// Routes that the proxy applied.
-    pub(crate) routes: BTreeSet<String>,
+    /// Routes that the proxy applied, each with the host behind it; empty where the line does not tell.
+    pub(crate) routes: BTreeMap<String, String>,
     /// Whether lines were seen that only the proxy prints.
     pub(crate) has_proxy: bool,
     /// Whether lines were seen that only an MCP server prints.
@@ -65,6 +65,8 @@ pub(crate) struct Stream {
     outlived: Option<(u64, String)>,
     /// The first line of an error that says only where: the message is on the next.
     head: Option<(u64, String)>,
+    /// A call that came, and whose answer is on a later line.
+    begun: Option<Begun>,
     /// A life ended or began, and no call of the program's own failed since.
     begins_anew: bool,
 }
@@ -78,7 +80,7 @@ impl Stream {
             kind: if name.is_empty() { WriterKind::Bare } else { kind_of(name) },
             faults: Faults::default(),
             agent: Agent::default(),
-            routes: BTreeSet::new(),
+            routes: BTreeMap::new(),
             has_proxy: false,
             has_server: false,
             other_proxy: None,
@@ -94,6 +96,7 @@ impl Stream {
             reported: false,
             outlived: None,
             head: None,
+            begun: None,
             begins_anew: false,
         }
     }
@@ -157,10 +160,8 @@ impl Stream {
         }
         let reported = std::mem::take(&mut self.reported);
         self.goes_on(line);
-        let Some((writer, pattern, sure)) = self.pattern(line, reading) else {
-            self.printed(line);
-            return self.unmatched(number, line);
-        };
+        self.only_of_tool(number, line);
+        let Some((writer, pattern, sure)) = self.pattern(line, reading) else { return self.unmatched(number, line) };
         self.has_proxy |= writer == Writer::Proxy && sure;
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
         let shared = pattern.has(Tell::Shared) || is_container_pattern(pattern);
@@ -186,6 +187,7 @@ impl Stream {
             (_, Effect::Noise) if pattern.has(Tell::HungUp) => self.only_hung_up(inside),
             (_, Effect::Noise) if level::is_error(line.text) => self.outlived = Some((number, line.text.to_owned())),
             (_, Effect::Noise) => {}
+            _ if self.is_told(pattern) => {}
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
             }
@@ -207,6 +209,7 @@ impl Stream {
 
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
+        self.printed(line);
         if let Some((number, text)) = self.outlived.take_if(|_| last_words::is_end_of_node(line.text)) {
             self.unexplained(number, &Line::of(None, line.at, &text));
             self.life.closes(line.at);
@@ -219,11 +222,7 @@ impl Stream {
             self.kind,
             WriterKind::Of(Writer::Server | Writer::Proxy) | WriterKind::Unknown | WriterKind::Bare
         );
-        if serves
-            && (!line.console || self.kind != WriterKind::Bare)
-            && let Some(access) = Access::read(line.text)
-        {
-            self.answered(&access, Writer::Server, "", number, line);
+        if serves && (!line.console || self.kind != WriterKind::Bare) && self.is_answer(number, line) {
             return true;
         }
         if !level::is_error(line.text) {
@@ -246,6 +245,31 @@ impl Stream {
             self.explain_nothing(number, line);
         }
         true
+    }
+
+    /// Takes the answer to a call, in one line or in the second of two.
+    fn is_answer(&mut self, number: u64, line: &Line<'_>) -> bool {
+        if let Some(access) = Access::read(line.text) {
+            self.answered(&access, Writer::Server, "", number, line);
+            return true;
+        }
+        let begun = self.begun.take();
+        let answer = begun.as_ref().and_then(|begun| Access::ended(line.text, begun));
+        if let Some(access) = answer {
+            self.answered(&access, Writer::Server, "", number, line);
+            return true;
+        }
+        self.begun = Begun::read(line.text).or(begun);
+        false
+    }
+
+    /// Whether a line before says more of what this wording is about.
+    fn is_told(&self, pattern: &Pattern) -> bool {
+        let same = |f: &Fault| match pattern.rule {
+            Some(RuleId::EngineSeccomp) => [Some(RuleId::EngineSeccomp), Some(RuleId::ThreadLimit)].contains(&f.rule),
+            rule => f.rule == rule,
+        };
+        pattern.has(Tell::Weak) && self.faults.open().any(same)
     }
 
     /// A line that means nothing on its own.

@@ -14,6 +14,12 @@ use crate::rules::RuleId;
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
 
+/// The host behind a route, empty where the line does not tell.
+fn upstream(text: &str) -> &str {
+    let url = field(text, "upstream").and_then(|url| url.split_once("://"));
+    url.and_then(|(_, rest)| rest.split(['/', ':']).next()).unwrap_or_default()
+}
+
 /// Whether npm says that the program ended which it runs.
 fn is_of_npm(fault: &Fault) -> bool {
     fault.rule == Some(RuleId::UnexplainedError) && fault.text.starts_with("npm ")
@@ -27,10 +33,11 @@ impl Stream {
             Event::Route | Event::ProxyStart => {
                 self.began(Writer::Proxy, line.at);
                 // A new life: what calls met in the last one may have been fixed.
-                self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call);
+                let earlier = |f: &Fault| f.at.zip(line.at).is_none_or(|(failed, now)| failed <= now);
+                self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call && earlier(f));
                 let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
                 if event == Event::Route && self.routes.len() < MOST_ROUTES {
-                    self.routes.insert(name.unwrap_or(text).to_owned());
+                    self.routes.insert(name.unwrap_or(text).to_owned(), upstream(text).to_owned());
                 }
             }
             Event::CallStarted => {
@@ -137,6 +144,7 @@ impl Stream {
                 // What the server calls itself is another matter; what a worker met ended with it.
                 // A disk is no emptier for it.
                 self.faults.outlive(RuleId::DiskFull);
+                self.faults.answer();
                 self.faults.heal(|f| {
                     let unexplained = f.rule == Some(RuleId::UnexplainedError) && !replaced;
                     let own = unexplained || f.effect == Effect::Outgoing || f.survived;

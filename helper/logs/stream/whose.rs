@@ -22,12 +22,14 @@ impl Stream {
         };
         if let WriterKind::Of(writer) = self.kind {
             let own = of(writer).map(|(writer, pattern)| (writer, pattern, true));
-            // Under the proxy's name another program may print.
-            let foreign = || {
-                let server = of(Writer::Server).filter(|_| writer == Writer::Proxy && !self.known);
-                server.map(|(_, pattern)| (Writer::Server, pattern, true))
-            };
-            return own.or_else(foreign).or_else(|| of(Writer::Container).map(|(_, pattern)| (writer, pattern, true)));
+            // Under the proxy's name another program may print, and say which one it is.
+            let server = of(Writer::Server).filter(|_| writer == Writer::Proxy && !self.known);
+            let foreign = server.map(|(_, pattern)| (Writer::Server, pattern, true));
+            let says = foreign.filter(|(_, pattern, _)| pattern.effect == Effect::Event(Event::OtherProxy));
+            return says
+                .or(own)
+                .or(foreign)
+                .or_else(|| of(Writer::Container).map(|(_, pattern)| (writer, pattern, true)));
         }
         // zerolog's keys; the proxy's JSON has `msg`. A request's own error comes without a message.
         let keys = ["\"message\":", "\"originService\":"];

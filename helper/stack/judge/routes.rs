@@ -190,7 +190,7 @@ fn is_configured(ground: &Ground<'_>, name: &str) -> Option<bool> {
 /// Whether the proxy named a route. It named all of them once there are as many lines as routes: the format of the line
 /// is not documented, so the name may not be found in it.
 fn is_named(stream: &Stream, name: &str, of: usize) -> bool {
-    stream.routes.len() >= of || stream.routes.iter().any(|said| said == name || has_value(said, name))
+    stream.routes.len() >= of || stream.routes.keys().any(|said| said == name || has_value(said, name))
 }
 
 /// Whether a word is in a line, and not as the name of a field (`name=`, `"name":`).
