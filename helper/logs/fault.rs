@@ -64,6 +64,8 @@ pub(crate) struct Fault {
     pub(crate) healed: bool,
     /// Whether the program that ended of it was started again, and listens.
     pub(crate) survived: bool,
+    /// Whether it was met each time after the program listened or answered a call.
+    at_work: bool,
     /// Whether the same program answered a call since.
     pub(crate) answered: bool,
     /// Whether no other program writes such a line.
@@ -93,6 +95,7 @@ impl Fault {
             text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
             healed: false,
             survived: false,
+            at_work: true,
             answered: false,
             sure: symptom.sure,
             seen,
@@ -239,10 +242,18 @@ impl Faults {
         }
     }
 
-    /// The program answered a call: what it could not explain did not keep it from that.
+    /// Says whether the program was at work as it met what no row explains: what fails as it starts may be missing for good.
+    pub(crate) fn met(&mut self, subject: &str, at_work: bool) {
+        let is_it = |f: &&mut Fault| f.rule == Some(RuleId::UnexplainedError) && f.subject == subject;
+        if let Some(fault) = self.all.iter_mut().find(is_it) {
+            fault.at_work &= at_work;
+        }
+    }
+
+    /// The program answered a call: what it met at work did not keep it from that.
     pub(crate) fn answer(&mut self) {
         for fault in self.all.iter_mut().filter(|f| f.rule == Some(RuleId::UnexplainedError)) {
-            fault.answered |= fault.writer == Writer::Server;
+            fault.answered |= fault.writer == Writer::Server && fault.at_work;
         }
     }
 

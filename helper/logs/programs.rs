@@ -160,6 +160,8 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
             let told = [RuleId::UpstreamTraceback, RuleId::UpstreamLifespan, RuleId::UpstreamOriginRejected];
             told.into_iter().any(has) || replaces_proxy(found.stream)
         }
+        // A guard against forged requests answers with a status of its framework's own.
+        Some(RuleId::UpstreamBadRequest) if has(RuleId::UpstreamForbidden) => true,
         Some(RuleId::UpstreamForbidden | RuleId::UpstreamBadRequest) => {
             has(RuleId::UpstreamHostRejected) || has(RuleId::UpstreamOriginRejected)
         }

@@ -99,6 +99,7 @@ impl Stream {
         };
         if subject != DEALT_WITH || !self.life.has_served() {
             self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+            self.faults.met(subject, self.life.has_served());
         }
     }
 
