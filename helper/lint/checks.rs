@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, listens, proxy, reach, routes, stack};
+use super::{directory, listens, proxy, reach, refused, routes, stack};
 use crate::check::{self, Check, Verdict};
 use crate::rules::RuleId;
 
@@ -15,7 +15,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "key-readable", test: directory::keys_are_closed },
     Check { id: "mount-missing", test: directory::mounts_are_there },
     Check { id: "compose-yaml-invalid", test: stack::files_are_readable },
-    Check { id: "compose-config-invalid", test: stack::compose_takes_them },
+    Check { id: "compose-config-invalid", test: refused::compose_takes_them },
     Check { id: "compose-name-invalid", test: stack::names_are_names },
     Check { id: RuleId::ProxyMissing.as_str(), test: stack::proxy_is_there },
     Check { id: "compose-service-undefined", test: stack::services_are_there },
@@ -47,6 +47,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "proxy-key-denied", test: proxy::user_reads_its_files },
     Check { id: "tls-bad-cert", test: proxy::certificates_are_sound },
     Check { id: "upstream-undefined", test: routes::lead_somewhere },
+    Check { id: "route-loop", test: routes::do_not_lead_back },
     Check { id: "upstream-network", test: routes::share_a_network },
     Check { id: "upstream-down", test: routes::servers_are_started },
     Check { id: "upstream-host-port", test: routes::name_the_containers_port },

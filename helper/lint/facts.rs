@@ -22,6 +22,7 @@ use crate::model::found::Found;
 use crate::model::mounts::{MountSource, Mounted};
 use crate::model::packages::Unbounded;
 use crate::model::pair::{self, PairFile};
+use crate::model::refused::{self, Refusal};
 use crate::model::roles::Roles;
 use crate::model::runs::{self, Listening};
 use crate::model::stack::FileIn;
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub(super) git_key: Option<GitState>,
     /// What Compose makes of the files.
     pub(super) asked: Asked,
+    /// What Compose refuses in them, as they are read here.
+    pub(super) refused: Vec<Refusal>,
     /// Variables that only the calling shell has.
     pub(super) passed: Passed,
     /// Modes and owners, also of every file inside the directory that the containers read by a setting.
@@ -116,6 +119,7 @@ impl Facts {
         let unbounded = |service: String| Unbounded::of(deployment, found, &service);
         let privileges = Privileges::of(found, deployment, &|name| caller.var(name).is_some());
         Self {
+            refused: refused::of(found, deployment, &token.origin),
             passed: environment::passed(deployment, found, caller),
             places: places(deployment, &current, &pair, &token.origin),
             mounted: mounted(deployment, found),
@@ -154,6 +158,7 @@ impl Facts {
             git: GitState::NoRepository,
             git_key: None,
             asked: Asked::Unasked("there is no Compose".into()),
+            refused: Vec::new(),
             passed: Passed::default(),
             places: Places::default(),
             mounted: BTreeMap::new(),

@@ -8,6 +8,7 @@ mod listens;
 mod pair;
 mod proxy;
 mod reach;
+mod refused;
 pub(crate) mod routes;
 pub(crate) mod secrets;
 mod stack;

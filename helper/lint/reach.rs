@@ -1,11 +1,15 @@
 //! Checks of how cloudflared gets to the proxy: in its network namespace, over a network, over a port of the host.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
-use crate::answer::Subject;
+use super::refused::joins_undeclared;
+use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::model::address;
 use crate::model::stack::Reach;
+use crate::redact::names;
 use crate::rules::{self, Remedy, RuleId};
 
 /// The service whose namespace cloudflared is to share, if no service has that name.
@@ -32,14 +36,64 @@ pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
     {
         return Outcome::Pass;
     }
+    if joins_undeclared(facts, agent) || joins_undeclared(facts, proxy) {
+        return Outcome::Pass;
+    }
     let dials = facts.found.url(agent).unwrap_or_else(|| "nothing".into());
+    let finding = rules::finding(RuleId::NetworkModeMissing).about(Subject::service(agent));
+    if let Some(apart) =
+        facts.found.dials(agent).filter(|_| mode.is_none()).and_then(|d| apart(facts, d, finding.clone()))
+    {
+        return apart.into();
+    }
     let said = match mode {
         None => format!("`{agent}` has no `network_mode` and dials {dials}; the proxy is `{proxy}`"),
         Some(mode) => {
             format!("the `network_mode` of `{agent}` is `{mode}` and it dials {dials}; the proxy is `{proxy}`")
         }
     };
-    rules::finding(RuleId::NetworkModeMissing).about(Subject::service(agent)).with(said).into()
+    finding.with(said).into()
+}
+
+/// cloudflared is on networks and dials a name: one that no service has, or one of the proxy on a network of its own.
+fn apart(facts: &Facts, (host, port): (String, String), finding: Finding) -> Option<Finding> {
+    let (agent, proxy) = both(facts)?;
+    let found = &facts.found;
+    // Another container may have the name, outside of these files.
+    let is_outside = !found.external_networks(agent).is_empty() || found.links_outside(agent, &host);
+    let is_label = !address::is_loopback(&host) && !host.contains('.') && names::is_valid(&host);
+    if !is_label
+        || is_outside
+        || found.extra_host(agent, &host).is_some()
+        || found.text(proxy, "network_mode").is_some()
+    {
+        return None;
+    }
+    let list = |networks: BTreeSet<String>| networks.into_iter().collect::<Vec<_>>().join(", ");
+    let (own, theirs) = (found.networks(agent), found.networks(proxy));
+    match found.service_dialled(agent, &host) {
+        None => {
+            let url = format!("http://{proxy}:{port}");
+            let remedy = Remedy::NoSuchHost { host: &host, url: &url, agent, place: place_of_url(facts, agent) };
+            let said = format!("`{agent}` dials http://{host}:{port}; the proxy is `{proxy}`");
+            Some(finding.with(said).with_remedy(remedy))
+        }
+        Some(service) if service == proxy && own.is_disjoint(&theirs) => {
+            let network = theirs.iter().next()?.clone();
+            let said = format!("`{agent}` joins {}; `{proxy}` joins {}", list(own), list(theirs));
+            Some(finding.with(said).with_remedy(Remedy::Apart { agent, proxy, network: &network }))
+        }
+        Some(_) => None,
+    }
+}
+
+/// What says where cloudflared sends calls.
+fn place_of_url(facts: &Facts, agent: &str) -> &'static str {
+    match (facts.found.flag(agent, "url"), facts.found.variable(agent, "TUNNEL_URL")) {
+        (Some(_), _) => "`--url`",
+        (None, Some(_)) => "`TUNNEL_URL`",
+        (None, None) => "the configuration file",
+    }
 }
 
 pub(super) fn namespace_is_one(facts: &Facts) -> Outcome {
@@ -99,12 +153,7 @@ pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
     let host = if is_one_namespace && !host.starts_with("127.") { "localhost" } else { host.as_str() };
     let right = format!("http://{host}:{}", if is_other_port { listening.unwrap_or_default() } else { port.as_str() });
     let or_listen = (is_plain && !is_other_service).then_some((facts.gateway_path.as_str(), port.as_str()));
-    let place = match (facts.found.flag(agent, "url"), facts.found.variable(agent, "TUNNEL_URL")) {
-        (Some(_), _) => "`--url`",
-        (None, Some(_)) => "`TUNNEL_URL`",
-        (None, None) => "the configuration file",
-    };
-    let remedy = Remedy::Dial { url: &right, agent, place, or_listen };
+    let remedy = Remedy::Dial { url: &right, agent, place: place_of_url(facts, agent), or_listen };
     let finding = rules::finding(RuleId::ListenMismatch).about(Subject::service(agent)).with_remedy(remedy);
     finding.with(format!("listen_addr: \"{listen}\" in `{}`; `{agent}` dials {url}", facts.gateway_path)).into()
 }

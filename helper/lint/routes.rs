@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use super::directory::capped;
 use super::facts::Facts;
 use super::proxy::has_variable;
+use super::refused::joins_undeclared;
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{Gateway, Route};
@@ -171,6 +172,20 @@ pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
     }))
 }
 
+/// At its own port the proxy answers itself.
+pub(super) fn do_not_lead_back(facts: &Facts) -> Outcome {
+    let listen = facts.gateway.good().and_then(|gateway| gateway.listen_addr.as_deref()).unwrap_or_default();
+    let Some(own) = listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()) else {
+        return Outcome::Pass;
+    };
+    let proxy = &facts.services.proxy;
+    let back = to_services(facts).filter(|(_, port, service)| service == proxy && *port == own);
+    capped(back.map(|(route, ..)| {
+        let said = format!("route `{}` leads to `{proxy}`, which listens on port {own} itself", route.shown());
+        rules::finding(RuleId::RouteLoop).about(Subject::route(route.shown())).with(said)
+    }))
+}
+
 /// Docker resolves a service's name only on a network that both join.
 pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -178,7 +193,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     let owner = |name: &str| found.lives_in(name).unwrap_or_else(|| name.to_owned());
     let proxy = owner(&facts.services.proxy);
     let own = found.networks(&proxy);
-    if own.is_empty() || !found.is_known() {
+    if own.is_empty() || !found.is_known() || joins_undeclared(facts, &proxy) {
         return Outcome::Pass;
     }
     let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
@@ -209,7 +224,11 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             return Some(finding.with_remedy(remedy).with(said));
         }
         let theirs = found.networks(&service);
-        if owner(&service) == proxy || theirs.is_empty() || !own.is_disjoint(&theirs) {
+        if joins_undeclared(facts, &service)
+            || owner(&service) == proxy
+            || theirs.is_empty()
+            || !own.is_disjoint(&theirs)
+        {
             return None;
         }
         let said = format!("`{service}` joins {}; `{proxy}` joins {}", list(&theirs), list(&own));

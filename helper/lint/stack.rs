@@ -8,7 +8,6 @@ use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
 use crate::deployment::{Token, TokenState, env_file};
-use crate::model::compose::Asked;
 use crate::model::current;
 use crate::model::environment;
 use crate::model::packages::Unbounded;
@@ -35,32 +34,6 @@ pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
 
 pub(super) fn privileges_are_wanted(facts: &Facts) -> Outcome {
     capped(facts.privileges.findings(facts.is_allowed).into_iter())
-}
-
-pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
-    // Each of these has its own finding that says more.
-    let is_explained = facts.found.files().any(|file| file.value.is_err())
-        || facts.env().is_some_and(|env| !env.faults().is_empty())
-        || !facts.found.invalid_names().is_empty()
-        || facts.found.is_elsewhere
-        || reach::undefined_owner(facts).is_some()
-        || !matches!(reach::namespace_is_one(facts), Outcome::Pass);
-    match &facts.asked {
-        Asked::Resolved => Outcome::Pass,
-        Asked::Refused(_) if is_explained => Outcome::Pass,
-        Asked::Refused(finding) => finding.as_ref().clone().into(),
-        // What was merged here is what Compose would merge, unless it needs files that were not read.
-        Asked::Unasked(why) if facts.found.includes_others() => Outcome::Skip(why.clone()),
-        Asked::Unasked(_) => facts
-            .found
-            .missing_env_files()
-            .first()
-            .map(|path| {
-                let said = format!("`{path}`, which a service's `env_file` names, is not there");
-                rules::finding(RuleId::ComposeConfigInvalid).about(Subject::file(path)).with(said)
-            })
-            .into(),
-    }
 }
 
 /// Compose refuses any other name of a service, and a container's host name has no other letters.
@@ -94,11 +67,9 @@ pub(super) fn services_are_there(facts: &Facts) -> Outcome {
     if !facts.found.is_known() || facts.found.includes_others() {
         return Outcome::Pass;
     }
-    let missing = reach::undefined_owner(facts).or_else(|| {
-        let agent = facts.roles.agent.is_none() && facts.roles.proxy.is_some();
-        agent.then(|| facts.services.cloudflared.clone())
-    });
+    let missing = facts.roles.agent.is_none() && facts.roles.proxy.is_some();
     missing
+        .then(|| facts.services.cloudflared.clone())
         .map(|name| rules::finding(RuleId::ComposeServiceUndefined).with(format!("there is no service `{name}`")))
         .into()
 }

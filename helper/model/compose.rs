@@ -33,10 +33,7 @@ pub(crate) enum Asked {
 pub(crate) fn resolve(found: &mut Found, deployment: &Deployment, caller: &Caller) -> Asked {
     let passed = environment::passed(deployment, found, caller);
     environment::guard(&passed);
-    found.merge(&|name| {
-        let value = passed.iter().find(|(passed, _)| passed == name).map(|(_, value)| value);
-        value.map(|value| value.to_string_lossy().into_owned())
-    });
+    found.merge(passed.iter().map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned())).collect());
     found.read_ingress(deployment);
     if found.main.is_none() {
         return Asked::Unasked("there is no compose file".into());
@@ -84,10 +81,6 @@ fn plain(value: Value) -> Value {
 fn refusal(output: &Output, found: &Found, deployment: &Deployment) -> Finding {
     let main = found.main.as_ref().map_or(path::COMPOSE, |main| main.name.as_str());
     let finding = rules::finding(RuleId::ComposeConfigInvalid);
-    if let Some(missing) = found.missing_env_files().first() {
-        let said = format!("`{missing}`, which a service's `env_file` names, is not there");
-        return finding.about(Subject::file(missing)).with(said);
-    }
     let root = deployment.root().to_string_lossy();
     let lines = output.stderr.lines().filter(|line| !line.starts_with("time="));
     let said = lines.filter_map(|line| shown(line, &root)).next();

@@ -57,6 +57,8 @@ pub(crate) struct Found {
     env_files: BTreeMap<String, Option<EnvFile>>,
     /// Absolute path of the directory, in its spellings.
     roots: Vec<String>,
+    /// Variables that the shell hands on.
+    shell: BTreeMap<String, String>,
     stack: ComposeStack,
     /// Whose words the services are.
     pub(crate) view: View,
@@ -83,7 +85,7 @@ impl Found {
         let mut found =
             Self { main, shadowed, over, further, is_elsewhere, pulled, outside, env, env_fault, ..nothing };
         found.env_files = found.read_env_files(deployment);
-        found.merge(&|_| None);
+        found.merge(BTreeMap::new());
         found.read_ingress(deployment);
         let read = found.files().map(|file| (file.text.as_str(), file.value.as_ref().ok()));
         // First of all: from here on, no quotation of these files shows a secret of theirs.
@@ -96,7 +98,7 @@ impl Found {
     pub(crate) fn of_text(text: &str) -> Self {
         let main = sources::parsed(path::COMPOSE, text.to_owned());
         let mut found = Self { main: Some(main), ..Self::nothing(vec!["/nowhere".to_owned()]) };
-        found.merge(&|_| None);
+        found.merge(BTreeMap::new());
         found
     }
 
@@ -114,6 +116,7 @@ impl Found {
             env_fault: None,
             parts: Vec::new(),
             env_files: BTreeMap::new(),
+            shell: BTreeMap::new(),
             stack: ComposeStack::new(Value::Null, roots.clone()),
             roots,
             view: View::Files,
@@ -177,9 +180,9 @@ impl Found {
     }
 
     /// Puts the files together, with `shell` for the variables that `.env` does not set.
-    pub(super) fn merge(&mut self, shell: &dyn Fn(&str) -> Option<String>) {
+    pub(super) fn merge(&mut self, shell: BTreeMap<String, String>) {
         let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
-        let lookup = |name: &str| env.get(name).map(ToString::to_string).or_else(|| shell(name));
+        let lookup = |name: &str| env.get(name).map(ToString::to_string).or_else(|| shell.get(name).cloned());
         let room = Room::default();
         let filled = |value: &Value, lookup: &dyn Fn(&str) -> Option<String>| {
             merge::interpolate(value.clone(), &|text| env_file::interpolated(text, lookup, &room))
@@ -218,6 +221,7 @@ impl Found {
         self.stack = self.stack_of(tree);
         self.parts = pulled.into_iter().chain(named).collect();
         self.view = View::Files;
+        self.shell = shell;
     }
 
     /// A file with variables that was read.
@@ -232,14 +236,6 @@ impl Found {
         let paths = of_services.chain(of_files).filter_map(|path| inside(&path));
         let read = |path: &String| files::read(deployment, path).ok().flatten().map(EnvFile::new);
         paths.take(MOST_FILES).map(|path| (path.clone(), read(&path))).collect()
-    }
-
-    /// Files that a service needs variables from, and that are not there: Compose then refuses all of it.
-    pub(crate) fn missing_env_files(&self) -> Vec<String> {
-        let values = self.files().filter_map(|file| file.value.as_ref().ok());
-        let needed = values.flat_map(merge::env_files).filter(|(_, is_needed)| *is_needed);
-        let missing = |path: &String| self.env_files.get(path).is_some_and(Option::is_none);
-        needed.filter_map(|(path, _)| inside(&path)).filter(missing).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Takes what Compose says.

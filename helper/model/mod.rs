@@ -13,6 +13,7 @@ pub(crate) mod mounts;
 pub(crate) mod packages;
 pub(crate) mod pair;
 pub(crate) mod paths;
+pub(crate) mod refused;
 pub(crate) mod roles;
 pub(crate) mod runs;
 mod secrets;

@@ -232,7 +232,7 @@ fn compose(bytes: &[u8]) {
         assert_ne!(agent, proxy, "one service in two roles");
         let _ = (found.reaches(agent, proxy), found.subnets_between(agent, proxy));
     }
-    let _ = (found.faults(), found.paths(), found.invalid_names(), found.missing_env_files(), found.services());
+    let _ = (found.faults(), found.paths(), found.invalid_names(), found.services());
     let privileges = Privileges::of(&found, &Deployment::at(std::path::Path::new("/nowhere")), &|_| true);
     assert_eq!(privileges.findings(false).len(), privileges.facts.len());
 }

@@ -3,6 +3,7 @@
 mod absence;
 mod columns;
 mod finding;
+mod refused;
 mod remedy;
 mod table;
 
@@ -17,6 +18,7 @@ pub(crate) use columns::{Cure, Layer, Severity};
 pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
+pub(crate) use refused::Refused;
 pub(crate) use remedy::{Gap, Remedy};
 pub(crate) use table::{RULES, Rule, RuleId};
 

@@ -1,10 +1,12 @@
 //! Cases that their row's own fix does not end: the fix, and where it is another one the cause. The places in their texts
 //! are those of `table`; what the case itself tells is in its fields.
 
+mod gap;
 mod words;
 
 use serde_json::Value;
 
+pub(crate) use gap::Gap;
 use words::{CHECK_DNS, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
 /// A case that takes other words than its row's.
@@ -74,6 +76,12 @@ pub(crate) enum Remedy<'a> {
     OtherImage,
     /// A container does not have a file that its program reads.
     Absent(super::absence::Absent<'a>),
+    /// Compose refuses what the files say: the file, and the line.
+    Refused { why: &'a super::refused::Refused, file: &'a str, line: Option<usize> },
+    /// cloudflared dials a name that no service has; the service that is alike, or the proxy.
+    NoSuchHost { host: &'a str, url: &'a str, agent: &'a str, place: &'a str },
+    /// cloudflared and the proxy join networks, and none in common.
+    Apart { agent: &'a str, proxy: &'a str, network: &'a str },
     /// A file, or the compose file itself, contains a token that is not valid.
     TokenElsewhere { place: &'a str },
     /// The file with the token is closed to cloudflared's user.
@@ -116,6 +124,9 @@ impl Remedy<'_> {
     pub(super) fn cause(&self) -> Option<String> {
         Some(match self {
             Self::UnsetVariable { name } => format!("`{name}` has no value"),
+            Self::Refused { why, .. } => why.cause().into(),
+            Self::NoSuchHost { host, .. } => format!("no service of the compose files is called `{host}`"),
+            Self::Apart { .. } => "Docker resolves a service's name only on networks that both sides join".into(),
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
             Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
                                  the DNS servers of its host"
@@ -314,6 +325,13 @@ impl Remedy<'_> {
     fn of_files(&self) -> Option<String> {
         Some(match self {
             Self::Absent(absent) => absent.fix(),
+            Self::Refused { why, file, line } => why.fix(file, *line),
+            Self::NoSuchHost { url, agent, place, .. } => {
+                format!("write {url} into {place} of `{agent}`; then `{{helper}} up --dir {{dir}}`")
+            }
+            Self::Apart { agent, proxy, network } => format!(
+                "add `{network}` under `networks:` of `{agent}`, as `{proxy}` joins it; then `{{helper}} up --dir {{dir}}`"
+            ),
             Self::OtherPair { cert, key } => format!(
                 "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
                  and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` changes only \
@@ -367,27 +385,5 @@ impl Remedy<'_> {
             ),
             _ => return self.of_place().map(|both| both.1).or_else(|| Some(self.of_server()?.1.into())),
         })
-    }
-}
-
-/// A gap in a row's fix that a case may fill; `Caller::fill` has the usual words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gap {
-    /// The group that may use Docker's socket.
-    Group,
-    /// How the log of a server is read.
-    Logs,
-    /// The digest of the privileges that a stack asks for.
-    Digest,
-}
-
-impl Gap {
-    /// As it is written in the table.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Group => "{group}",
-            Self::Logs => "{logs}",
-            Self::Digest => "{digest}",
-        }
     }
 }

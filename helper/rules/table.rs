@@ -1778,6 +1778,13 @@ rules! {
         cause: "no service of the compose files, and no container on the networks that the proxy joins, has that name",
         fix: "define the service in docker-compose.override.yaml, correct the name, or join its network: `{helper} render --dir {dir} --json '{\"networks\":[\"NAME\"]}'`",
     }
+    RouteLoop = "route-loop" [Upstream, Error, REFERENCE] {
+        title: "{subject|a route} leads back to the proxy",
+        symptom: "every call of the route fails, and the server gets none of them",
+        cause: "the host of the route is the proxy's own service, and the port is the one that the proxy listens on",
+        fix: "write the server's service into the route, `http://SERVICE:PORT` with the port that it listens on in its container, then run `{helper} restart --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
     UpstreamNetwork = "upstream-network" [Upstream, Error, COMPOSE_FILE] {
         title: "the server of {subject|a route} is on no network of the proxy",
         symptom: "`dial tcp: lookup …: no such host`, although the service runs",

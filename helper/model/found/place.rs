@@ -53,3 +53,76 @@ impl Found {
         paths.filter_map(of_file).last()
     }
 }
+
+/// Whether a text has a word that is not part of a longer one.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part))
+}
+
+/// Whether a value or anything in it has a word.
+fn mentions(value: &Value, word: &str) -> bool {
+    match value {
+        Value::Sequence(list) => list.iter().any(|item| mentions(item, word)),
+        Value::Mapping(map) => map.iter().any(|(key, value)| mentions(key, word) || mentions(value, word)),
+        Value::Tagged(tagged) => mentions(&tagged.value, word),
+        value => yaml::scalar(value).is_some_and(|text| has_word(&text, word)),
+    }
+}
+
+/// The files as Compose takes them, and where they have a word.
+impl Found {
+    /// The files whose services are those of the stack.
+    pub(in crate::model) fn parts_of_stack(&self) -> impl Iterator<Item = &ComposeFile> {
+        let pulled = self.pulled.iter().filter(|pulled| pulled.reference.is_part).map(|pulled| &pulled.file);
+        pulled.chain(self.named())
+    }
+
+    /// Hands each file on with the values that its variables have.
+    pub(in crate::model) fn with_variables(&self, take: &mut dyn FnMut(&ComposeFile, &dyn Fn(&str) -> Option<String>)) {
+        let env = self.env.as_ref().map(|env| env.values()).unwrap_or_default();
+        let common = |name: &str| env.get(name).map(ToString::to_string).or_else(|| self.shell.get(name).cloned());
+        self.named().for_each(|file| take(file, &common));
+        for pulled in &self.pulled {
+            let files = pulled.reference.env_files.iter().filter_map(|path| self.env_file(path));
+            let more: Vec<_> = files.map(|file| file.values()).collect();
+            take(&pulled.file, &|name| {
+                common(name).or_else(|| more.iter().find_map(|values| values.get(name).map(ToString::to_string)))
+            });
+        }
+    }
+
+    /// File and line of a word below a key: of the last file that has it there, otherwise of the last that has the key.
+    pub(in crate::model) fn place_of(&self, path: &[&str], word: &str) -> (String, Option<usize>) {
+        let path = path.strip_suffix(&[""]).unwrap_or(path);
+        let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
+        let last = |test: &dyn Fn(&Value) -> bool| {
+            files.iter().rev().find(|file| file.value.as_ref().ok().and_then(|tree| at(tree, path)).is_some_and(test))
+        };
+        let file = last(&|value| mentions(value, word)).or_else(|| last(&|_| true)).copied();
+        let file = file.or_else(|| {
+            let name = self.file_of(path.get(1)?, &[]);
+            self.files().find(|file| file.name == name)
+        });
+        match file.or(self.main.as_ref()) {
+            Some(file) => (file.name.clone(), self.place_in(file, path, word)),
+            None => (crate::deployment::path::COMPOSE.to_owned(), None),
+        }
+    }
+
+    /// Line of a word below a key of a file; where the word is written elsewhere (an anchor), the line of the key.
+    pub(in crate::model) fn place_in(&self, file: &ComposeFile, path: &[&str], word: &str) -> Option<usize> {
+        let lines: Vec<&str> = file.text.lines().collect();
+        let mut block = 0..lines.len();
+        let mut is_found = false;
+        for key in path.iter().filter(|key| key.parse::<usize>().is_err()) {
+            let Some(inner) = yaml::below(&lines, block.clone(), key) else { break };
+            (block, is_found) = (inner, true);
+        }
+        let is_code = |line: &str| !line.trim_start().starts_with('#');
+        let has = |at: &usize| !word.is_empty() && is_code(lines[*at]) && has_word(lines[*at], word);
+        let elsewhere = || (0..lines.len()).find(has).filter(|_| !is_found);
+        block.clone().find(has).or_else(elsewhere).or(is_found.then_some(block.start)).map(|at| at + 1)
+    }
+}

@@ -74,7 +74,6 @@ services:
     assert_eq!(found.variable("tunnel", "MORE").as_deref(), Some("1"));
     assert_eq!(found.environment("tunnel").get("UNSET"), Some(&None));
     assert_eq!(found.outside, ["../elsewhere.yaml"]);
-    assert_eq!(found.missing_env_files(), ["needed.env"]);
     assert!(found.includes_others() && found.is_known());
 }
 

@@ -1,0 +1,60 @@
+//! What Compose refuses in the files: its own words where no finding says more.
+
+use super::directory::capped;
+use super::facts::Facts;
+use super::reach;
+use crate::answer::{Finding, Skipped, Subject};
+use crate::check::Outcome;
+use crate::model::compose::Asked;
+use crate::model::refused::Refusal;
+use crate::rules::{self, Evidence, Refused, Remedy, RuleId};
+
+pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
+    // Each of these has its own finding that says more.
+    let is_explained = facts.found.files().any(|file| file.value.is_err())
+        || facts.env().is_some_and(|env| !env.faults().is_empty())
+        || !facts.found.invalid_names().is_empty()
+        || facts.found.is_elsewhere
+        || !matches!(reach::namespace_is_one(facts), Outcome::Pass);
+    let own = match capped(findings(facts)) {
+        Outcome::Pass => match &facts.asked {
+            Asked::Refused(finding) if !is_explained => finding.as_ref().clone().into(),
+            Asked::Refused(_) | Asked::Resolved | Asked::Unasked(_) => Outcome::Pass,
+        },
+        own => own,
+    };
+    // What was merged here is what Compose would merge, unless it needs files that were not read.
+    let why = match &facts.asked {
+        Asked::Unasked(why) if facts.found.includes_others() => why,
+        Asked::Refused(_) | Asked::Resolved | Asked::Unasked(_) => return own,
+    };
+    let skipped = vec![Skipped::new(RuleId::ComposeConfigInvalid, why.clone())];
+    match own {
+        Outcome::Fail(findings) => Outcome::Partly(findings, skipped),
+        Outcome::Partly(findings, more) => Outcome::Partly(findings, [more, skipped].concat()),
+        Outcome::Pass | Outcome::Skip(_) => Outcome::Skip(why.clone()),
+    }
+}
+
+fn findings(facts: &Facts) -> impl Iterator<Item = Finding> {
+    // That of cloudflared has its own finding.
+    let has_own =
+        |why: &Refused| matches!(why, Refused::TwoNetworks { service } if facts.roles.agent.as_ref() == Some(service));
+    let refused = facts.refused.iter().filter(move |refusal| !has_own(&refusal.why));
+    refused.map(|Refusal { file, line, severity, why }| {
+        let subject = match why.built() {
+            Some(service) => Subject::service(service),
+            None => Subject::File { name: file.clone(), line: *line },
+        };
+        let said =
+            Evidence { whose: Some(file.clone()), line: line.map(|line| line as u64), ..Evidence::from(why.said()) };
+        let remedy = Remedy::Refused { why, file, line: *line };
+        rules::finding(why.rule()).with_severity(*severity).about(subject).with_remedy(remedy).with(said)
+    })
+}
+
+/// Whether a service joins a network that the files do not declare, which is to be declared first.
+pub(super) fn joins_undeclared(facts: &Facts, name: &str) -> bool {
+    let is_it = |why: &Refused| matches!(why, Refused::Undeclared { service, kind: "networks", .. } if service == name);
+    facts.refused.iter().any(|refusal| is_it(&refusal.why))
+}
