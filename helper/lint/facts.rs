@@ -30,7 +30,7 @@ use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 use crate::privileges::{Privileges, consent};
-use crate::rules::Absence;
+use crate::rules::{Absence, Refused};
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
@@ -189,6 +189,13 @@ impl Facts {
     /// Whether there is a stack without Anthropic's proxy: then nothing is derived from one.
     pub(super) fn lacks_proxy(&self) -> bool {
         self.found.is_known() && !self.found.includes_others() && self.roles.proxy.is_none()
+    }
+
+    /// Whether a service joins a network that the files do not declare, which is to be declared first.
+    pub(super) fn joins_undeclared(&self, name: &str) -> bool {
+        let is_it =
+            |why: &Refused| matches!(why, Refused::Undeclared { service, kind: "networks", .. } if service == name);
+        self.refused.iter().any(|refusal| is_it(&refusal.why))
     }
 }
 

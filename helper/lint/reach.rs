@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::facts::Facts;
-use super::refused::joins_undeclared;
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
@@ -36,7 +35,7 @@ pub(super) fn agent_reaches_proxy(facts: &Facts) -> Outcome {
     {
         return Outcome::Pass;
     }
-    if joins_undeclared(facts, agent) || joins_undeclared(facts, proxy) {
+    if facts.joins_undeclared(agent) || facts.joins_undeclared(proxy) {
         return Outcome::Pass;
     }
     let dials = facts.found.url(agent).unwrap_or_else(|| "nothing".into());

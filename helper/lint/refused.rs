@@ -42,7 +42,7 @@ fn findings(facts: &Facts) -> impl Iterator<Item = Finding> {
         |why: &Refused| matches!(why, Refused::TwoNetworks { service } if facts.roles.agent.as_ref() == Some(service));
     let refused = facts.refused.iter().filter(move |refusal| !has_own(&refusal.why));
     refused.map(|Refusal { file, line, severity, why }| {
-        let subject = match why.built() {
+        let subject = match why.subject() {
             Some(service) => Subject::service(service),
             None => Subject::File { name: file.clone(), line: *line },
         };
@@ -51,10 +51,4 @@ fn findings(facts: &Facts) -> impl Iterator<Item = Finding> {
         let remedy = Remedy::Refused { why, file, line: *line };
         rules::finding(why.rule()).with_severity(*severity).about(subject).with_remedy(remedy).with(said)
     })
-}
-
-/// Whether a service joins a network that the files do not declare, which is to be declared first.
-pub(super) fn joins_undeclared(facts: &Facts, name: &str) -> bool {
-    let is_it = |why: &Refused| matches!(why, Refused::Undeclared { service, kind: "networks", .. } if service == name);
-    facts.refused.iter().any(|refusal| is_it(&refusal.why))
 }

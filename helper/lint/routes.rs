@@ -8,7 +8,6 @@ use ipnet::Ipv4Net;
 use super::directory::capped;
 use super::facts::Facts;
 use super::proxy::has_variable;
-use super::refused::joins_undeclared;
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{Gateway, Route};
@@ -193,7 +192,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
     let owner = |name: &str| found.lives_in(name).unwrap_or_else(|| name.to_owned());
     let proxy = owner(&facts.services.proxy);
     let own = found.networks(&proxy);
-    if own.is_empty() || !found.is_known() || joins_undeclared(facts, &proxy) {
+    if own.is_empty() || !found.is_known() || facts.joins_undeclared(&proxy) {
         return Outcome::Pass;
     }
     let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
@@ -224,7 +223,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             return Some(finding.with_remedy(remedy).with(said));
         }
         let theirs = found.networks(&service);
-        if joins_undeclared(facts, &service)
+        if facts.joins_undeclared(&service)
             || owner(&service) == proxy
             || theirs.is_empty()
             || !own.is_disjoint(&theirs)

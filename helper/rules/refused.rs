@@ -18,6 +18,8 @@ pub(crate) enum Refused {
         /// A declared name that is alike.
         near: Option<String>,
     },
+    /// A service needs one that only starts with a profile.
+    Inactive { service: String, key: &'static str, name: String },
     /// A service extends one that its file does not have.
     Extends { service: String, name: String, near: Option<String> },
     /// Services that depend on each other, or extend each other, in a circle.
@@ -62,6 +64,7 @@ impl Refused {
     pub(crate) fn rule(&self) -> RuleId {
         match self {
             Self::Undeclared { kind: "services", .. } => RuleId::ComposeServiceUndefined,
+            Self::Inactive { .. } => RuleId::ComposeProfileInactive,
             Self::Required { .. } | Self::Empty { .. } => RuleId::ComposeVariableMissing,
             Self::Context { .. } | Self::Dockerfile { .. } => RuleId::BuildFailed,
             _ => RuleId::ComposeConfigInvalid,
@@ -69,9 +72,10 @@ impl Refused {
     }
 
     /// The service that it is about, where the rule's texts have a place for one.
-    pub(crate) fn built(&self) -> Option<&str> {
+    pub(crate) fn subject(&self) -> Option<&str> {
         match self {
             Self::Context { service, .. } | Self::Dockerfile { service, .. } => Some(service),
+            Self::Inactive { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -86,6 +90,10 @@ impl Refused {
                 let (name, one, near) = (path(name), one(kind), alike(near));
                 format!("`{key}` of `{service}` names the {one} `{name}`, which the compose files do not declare{near}")
             }
+            Self::Inactive { service, key, name } => format!(
+                "`{key}` of `{service}`, which a plain `up` starts, names `{}`, which only starts with a profile",
+                shown(name)
+            ),
             Self::Extends { service, name, near } => {
                 let (service, name, near) = (shown(service), shown(name), alike(near));
                 format!("`{service}` extends the service `{name}`, which is not in that file{near}")
@@ -124,6 +132,7 @@ impl Refused {
                 "a service that another one names has to be defined in these files, with the same name"
             }
             Self::Undeclared { .. } => "what a service names has to be declared at the top level of the compose files",
+            Self::Inactive { .. } => "Compose starts nothing while a service needs one whose profile is not active",
             Self::Extends { .. } => {
                 "`extends` takes a service from the file that it names, otherwise from its own file"
             }
@@ -159,48 +168,6 @@ impl Refused {
 
     fn act(&self, place: &str, file: &str) -> String {
         match self {
-            Self::Undeclared { service, kind, key, name, near } => {
-                let other = near
-                    .as_ref()
-                    .map(|near| format!("write `{}` in place of `{}` in {place}; or ", shown(near), path(name)));
-                let other = other.unwrap_or_default();
-                match *kind {
-                    "volumes" if name.contains('/') => {
-                        format!(
-                            "write `./{}` in {place}: a path starts with `./`, any other word is a volume's name",
-                            path(name)
-                        )
-                    }
-                    "services" => format!(
-                        "{other}define the service `{}` in `{file}`, or remove it from `{key}` of `{service}`",
-                        path(name)
-                    ),
-                    _ => format!(
-                        "{other}declare it at the top level of `{file}`, {}, or remove it from `{key}` of `{service}`",
-                        declaration(kind, path(name))
-                    ),
-                }
-            }
-            Self::Extends { name, near: Some(near), .. } => {
-                format!("write `{}` in place of `{}` in {place}", shown(near), shown(name))
-            }
-            Self::Extends { service, name, near: None } => format!(
-                "correct the name `{}` in `extends` of `{}` in {place}, add `file:` if the service is in another file, or \
-                 remove `extends`",
-                shown(name),
-                shown(service)
-            ),
-            Self::Circle { key, services } => format!(
-                "remove one link of the circle: `{key}` of `{}` in {place}",
-                shown(services.first().map(String::as_str).unwrap_or_default())
-            ),
-            Self::Key { key, near: Some(near), .. } => {
-                format!("write `{near}` in place of `{}` in {place}", shown(key))
-            }
-            Self::Key { key, near: None, .. } => {
-                format!("remove `{0}` from {place}; for a note of your own write `x-{0}`", shown(key))
-            }
-            Self::Type { place: keys_of, takes, .. } => format!("write {takes} for `{}` in {place}", keys(keys_of)),
             Self::NoImage { service } => {
                 format!("write `image: NAME`, or `build: ./FOLDER`, for `{service}` in {place}")
             }
@@ -224,7 +191,7 @@ impl Refused {
             Self::Dockerfile { path: named, other: Some(other), .. } => {
                 let other = other.rsplit('/').next().unwrap_or_default();
                 format!(
-                    "write `dockerfile: {}` into `build` in {place}, or rename that file to `{}`",
+                    "name the file by `dockerfile: {}` in `build` in {place}, or rename it to `{}`",
                     path(other),
                     path(named)
                 )
@@ -232,15 +199,58 @@ impl Refused {
             Self::Dockerfile { path: named, .. } => {
                 format!("put the Dockerfile into `{}`, or name its file by `dockerfile:` in {place}", path(named))
             }
+            _ => self.rename(place, file),
+        }
+    }
+
+    /// What to do about a name, a key or a type that is wrong.
+    fn rename(&self, place: &str, file: &str) -> String {
+        let write = |near: &str, name: &str| format!("write `{}` in place of `{}` in {place}", shown(near), path(name));
+        match self {
+            Self::Undeclared { kind: "volumes", name, .. } if name.contains('/') => format!(
+                "write `./{}` in {place}: a path starts with `./`, and any other word is the name of a volume",
+                path(name)
+            ),
+            Self::Undeclared { service, kind, key, name, near } => {
+                let name = path(name);
+                let other = near.as_ref().map(|near| format!("{}; or ", write(near, name))).unwrap_or_default();
+                let declare = match *kind {
+                    "services" => format!("define the service `{name}` in `{file}`"),
+                    kind => format!("write {} under the top-level `{kind}:` of `{file}`", declaration(kind, name)),
+                };
+                format!("{other}{declare}, or remove it from `{key}` of `{service}`")
+            }
+            Self::Inactive { service, key, name } => format!(
+                "remove `profiles:` from `{0}`, give `{service}` the same one, or name it in `.env` \
+                 (`COMPOSE_PROFILES=NAME`); a `{key}` entry with `required: false` may stay",
+                shown(name)
+            ),
+            Self::Extends { name, near: Some(near), .. } => write(near, name),
+            Self::Extends { service, name, .. } => format!(
+                "correct the name `{}` in `extends` of `{}` in {place}, add `file:` if the service is in another file, or \
+                 remove `extends`",
+                shown(name),
+                shown(service)
+            ),
+            Self::Circle { key, services } => format!(
+                "remove one link of the circle: `{key}` of `{}` in {place}",
+                shown(services.first().map(String::as_str).unwrap_or_default())
+            ),
+            Self::Key { key, near: Some(near), .. } => write(near, shown(key)),
+            Self::Key { key, .. } => {
+                format!("remove `{0}` from {place}; for a note of your own write `x-{0}`", shown(key))
+            }
+            Self::Type { place: keys_of, takes, .. } => format!("write {takes} for `{}` in {place}", keys(keys_of)),
+            _ => String::new(),
         }
     }
 }
 
-/// What declares a name at the top level.
+/// What declares a name under a top-level key.
 fn declaration(kind: &str, name: &str) -> String {
     match kind {
-        "secrets" if name == "tunnel_token" => format!("`{kind}: {{ {name}: {{ environment: TUNNEL_TOKEN }} }}`"),
-        "secrets" | "configs" => format!("`{kind}: {{ {name}: {{ file: ./FILE }} }}`"),
-        _ => format!("`{kind}: {{ {name}: {{}} }}` (with `external: true` if it exists already)"),
+        "secrets" if name == "tunnel_token" => format!("`{name}: {{ environment: TUNNEL_TOKEN }}`"),
+        "secrets" | "configs" => format!("`{name}: {{ file: ./FILE }}`"),
+        _ => format!("`{name}: {{}}` (with `external: true` if it exists already)"),
     }
 }

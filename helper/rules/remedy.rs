@@ -321,10 +321,9 @@ impl Remedy<'_> {
         })
     }
 
-    /// The fix of a case that files show.
-    fn of_files(&self) -> Option<String> {
+    /// The fix of what the compose files say.
+    fn of_stack(&self) -> Option<String> {
         Some(match self {
-            Self::Absent(absent) => absent.fix(),
             Self::Refused { why, file, line } => why.fix(file, *line),
             Self::NoSuchHost { url, agent, place, .. } => {
                 format!("write {url} into {place} of `{agent}`; then `{{helper}} up --dir {{dir}}`")
@@ -332,6 +331,14 @@ impl Remedy<'_> {
             Self::Apart { agent, proxy, network } => format!(
                 "add `{network}` under `networks:` of `{agent}`, as `{proxy}` joins it; then `{{helper}} up --dir {{dir}}`"
             ),
+            _ => return None,
+        })
+    }
+
+    /// The fix of a case that files show.
+    fn of_files(&self) -> Option<String> {
+        Some(match self {
+            Self::Absent(absent) => absent.fix(),
             Self::OtherPair { cert, key } => format!(
                 "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
                  and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` changes only \
@@ -383,7 +390,7 @@ impl Remedy<'_> {
                  variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
                  of your own"
             ),
-            _ => return self.of_place().map(|both| both.1).or_else(|| Some(self.of_server()?.1.into())),
+            _ => return self.of_stack().or_else(|| Some(self.of_place()?.1)).or_else(|| Some(self.of_server()?.1.into())),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod check_certificates;
 mod check_proxy;
+mod check_refused;
 mod confinement;
 mod connect;
 mod directory;

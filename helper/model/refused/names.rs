@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Refusal, nearest};
+use super::near::nearest;
+use super::refusal::Refusal;
 use crate::config::yaml::{self, Value, at};
 use crate::model::found::Found;
 use crate::model::mounts::Mounted;
+use crate::model::roles::Roles;
 use crate::os::files::inside;
 use crate::rules::Refused;
 
@@ -16,6 +18,33 @@ pub(super) fn faults(found: &Found) -> Vec<Refusal> {
     let services = found.service_names().into_iter().filter(|name| is_service(found, name));
     let of_each = services.flat_map(|service| of_service(found, &service)).collect::<Vec<_>>();
     of_each.into_iter().chain(extended(found)).chain(circle(found)).collect()
+}
+
+/// Services that need one whose profile is not active; between cloudflared and the proxy that has its own finding.
+pub(super) fn inactive(found: &Found) -> Vec<Refusal> {
+    let Roles { proxy, agent } = found.roles();
+    let started = found.service_names().into_iter().filter(|name| found.is_started(name) && is_service(found, name));
+    let waits = started.flat_map(|service| {
+        waits_for(found, &service).into_iter().map(move |(key, name)| (service.clone(), key, name)).collect::<Vec<_>>()
+    });
+    let is_optional = |service: &str, key: &str, name: &str| {
+        let required = found.service(service, key).and_then(|value| at(value, &[name, "required"]));
+        required.and_then(yaml::scalar).as_deref() == Some("false")
+    };
+    let mut seen = BTreeSet::new();
+    let waits = waits.filter(|(service, key, name)| {
+        let is_tunnel = agent.as_ref() == Some(service) && proxy.as_ref() == Some(name);
+        let is_waiting = is_service(found, name) && !found.is_started(name);
+        is_waiting && !is_tunnel && !is_optional(service, key, name) && seen.insert((service.clone(), name.clone()))
+    });
+    waits
+        .map(|(service, key, name)| {
+            let (path, word) = (["services", &service, key], name.clone());
+            let why = Refused::Inactive { service: service.clone(), key, name };
+            // The profile may be active in a shell that the files do not show.
+            Refusal::at(found, &path, &word, why).when_started(false)
+        })
+        .collect()
 }
 
 fn is_service(found: &Found, name: &str) -> bool {
@@ -169,9 +198,12 @@ fn chain(found: &Found, file: String, service: String) -> Option<Refusal> {
             return Some(refusal(Refused::Extends { service: service.clone(), name: name.clone(), near }));
         }
         let next = (other, name.clone());
-        if seen.contains(&next) {
-            let services = seen.iter().map(|(_, name)| name.clone()).chain([name.clone()]).collect();
-            return Some(refusal(Refused::Circle { key: "extends", services }));
+        if let Some(first) = seen.iter().position(|known| *known == next) {
+            let services: Vec<String> =
+                seen[first..].iter().map(|(_, name)| name.clone()).chain([name.clone()]).collect();
+            let (path, word) = (["services", &services[0], "extends"], services[1].clone());
+            let why = Refused::Circle { key: "extends", services: services.clone() };
+            return Some(Refusal::at(found, &path, &word, why));
         }
         seen.push(next);
     }

@@ -1,7 +1,7 @@
 //! The name that a misspelt one means.
 
 /// The name that differs least, by at most two letters and not by half of them.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_ascii_lowercase();
     let apart = known.into_iter().map(|other| (distance(&lower, &other.to_ascii_lowercase()), other));
     let (apart, other) = apart.min_by_key(|(apart, _)| *apart)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::Deployment;
 use crate::model::found::{Found, View};

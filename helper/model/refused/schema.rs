@@ -1,6 +1,7 @@
 //! Keys and types that Compose takes.
 
-use super::{Refusal, nearest};
+use super::near::nearest;
+use super::refusal::Refusal;
 use crate::config::yaml::{self, Value, at};
 use crate::model::found::Found;
 use crate::model::sources::ComposeFile;
@@ -216,7 +217,10 @@ impl Judge<'_> {
 
     /// Whether a value is of one of these types; otherwise that is a fault.
     fn is_a(&self, value: &Value, types: &str, all: &mut Vec<Refusal>) -> bool {
-        let is_right = types.is_empty() || is_a(value, types);
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        // What is empty in one file may have a value from another.
+        let is_filled = || value.is_null() && at(self.found.tree(), &path).is_some_and(|merged| !merged.is_null());
+        let is_right = types.is_empty() || is_a(value, types) || is_filled();
         if !is_right {
             self.wrong("", value, &self.path.join("."), types, all);
         }

@@ -1,6 +1,6 @@
 //! Variables that the files use and that nothing sets.
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::config::yaml::{self, Value};
 use crate::deployment::env_file::{self, Room};
 use crate::model::found::Found;
@@ -202,7 +202,7 @@ mod tests {
             ("${A:?m} ${B?} ${EMPTY:?m}", "A! B! EMPTY!"),
             ("${A:-${B}} ${A:-${B:-x}} ${A-${SET}} ${SET:-${C}} ${A:-${D:?m}}", "B D!"),
             ("${SET:+${A}} ${A:+${B}} ${SET+$C}", "A C"),
-            ("${A $ $1 ${} ${A:-{}}${B}", ""),
+            ("$ $1 ${} a$ ${A", ""),
             ("a${A}b${B:-y}c$C/d", "A C"),
         ] {
             let mut unset = Vec::new();
