@@ -164,15 +164,11 @@ fn what_an_image_is_built_from_has_to_be_there() {
         let parent = folder();
         let (_, answer) = laid(parent.path(), &format!("  a:\n{build}"));
         let found: Vec<&Value> =
-            answer.json["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note").collect();
+            answer.json["findings"].as_array().unwrap().iter().filter(|f| f["id"] == "build-failed").collect();
         match found.as_slice() {
             [] => assert!(words.is_empty(), "{build}"),
             [one] => {
-                assert_eq!(
-                    (one["id"].as_str(), one["subject"]["name"].as_str()),
-                    (Some("build-failed"), Some("a")),
-                    "{build}"
-                );
+                assert_eq!(one["subject"]["name"], "a", "{build}");
                 let said = format!("{} {}", one["evidence"][0].as_str().unwrap(), one["fix"].as_str().unwrap());
                 assert!(!words.is_empty() && said.contains(line) && said.contains(words), "{build}: {said}");
             }
@@ -212,7 +208,8 @@ fn names_are_not_judged_where_a_file_is_outside() {
     let text = "include: [../more.yaml]\nservices:\n  a: { image: x, networks: [far], depends_on: [db] }\n";
     fs::write(dir.join(OVER), text).unwrap();
     let answer = check(&dir);
-    assert_eq!(answer.findings(), ["compose-files-outside"], "{:#}", answer.json);
+    assert!(answer.findings().contains(&"compose-files-outside"), "{:#}", answer.json);
+    assert_eq!(refused(&answer), [], "{:#}", answer.json);
     let skipped = answer.json["skipped"].as_array().unwrap();
     assert!(skipped.iter().any(|skipped| skipped["id"] == "compose-config-invalid"), "{skipped:?}");
 }
