@@ -209,7 +209,7 @@ fn names_are_not_judged_where_a_file_is_outside() {
     fs::write(dir.join(OVER), text).unwrap();
     let answer = check(&dir);
     assert!(answer.findings().contains(&"compose-files-outside"), "{:#}", answer.json);
-    assert_eq!(refused(&answer), [], "{:#}", answer.json);
+    assert!(refused(&answer).is_empty(), "{:#}", answer.json);
     let skipped = answer.json["skipped"].as_array().unwrap();
     assert!(skipped.iter().any(|skipped| skipped["id"] == "compose-config-invalid"), "{skipped:?}");
 }
