@@ -2,6 +2,8 @@
 
 mod place;
 
+pub(super) use place::Lookup;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;

@@ -6,6 +6,9 @@ use crate::model::merge;
 use crate::model::sources::ComposeFile;
 use crate::os::files::inside;
 
+/// The value of a variable.
+pub(in crate::model) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 impl Found {
     /// File and line of the first of these keys of a service, as it is written in a block of its own.
     pub(crate) fn line_of_key(&self, service: &str, keys: &[&str]) -> Option<(String, usize)> {
@@ -80,7 +83,7 @@ impl Found {
     }
 
     /// Hands each file on with the values that its variables have.
-    pub(in crate::model) fn with_variables(&self, take: &mut dyn FnMut(&ComposeFile, &dyn Fn(&str) -> Option<String>)) {
+    pub(in crate::model) fn with_variables(&self, take: &mut dyn FnMut(&ComposeFile, &Lookup<'_>)) {
         let env = self.env.as_ref().map(|env| env.values()).unwrap_or_default();
         let common = |name: &str| env.get(name).map(ToString::to_string).or_else(|| self.shell.get(name).cloned());
         self.named().for_each(|file| take(file, &common));

@@ -99,7 +99,7 @@ fn named(found: &Found, service: &str) -> Vec<Named> {
     });
     all.extend(volumes);
     all.extend(waits_for(found, service).into_iter().map(|(key, name)| ("services", key, name)));
-    all.retain(|(kind, _, name)| !name.contains('$') && !(*kind == "networks" && name == "default"));
+    all.retain(|(kind, _, name)| !(name.contains('$') || *kind == "networks" && name == "default"));
     all
 }
 

@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use crate::config::yaml::{self, Value};
 use crate::deployment::env_file::{self, Room};
-use crate::model::found::Found;
+use crate::model::found::{Found, Lookup};
 use crate::model::sources::ComposeFile;
 use crate::model::token::TokenOrigin;
 use crate::rules::{Refused, Severity};
@@ -15,8 +15,6 @@ struct Unset<'a> {
     /// The file says that it must have one.
     is_required: bool,
 }
-
-type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 pub(super) fn unset(found: &Found, token: &TokenOrigin) -> Vec<Refusal> {
     // A file that Compose cannot read sets nothing, which has its own finding.
