@@ -1,8 +1,6 @@
 //! The compose files as they are found, generated or written by hand: which ones Compose takes, and what they say together.
 
-mod place;
-
-pub(super) use place::Lookup;
+pub(super) mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;

@@ -3,7 +3,8 @@
 use super::refusal::Refusal;
 use crate::config::yaml::{self, Value};
 use crate::deployment::env_file::{self, Room};
-use crate::model::found::{Found, Lookup};
+use crate::model::found::Found;
+use crate::model::found::place::Lookup;
 use crate::model::sources::ComposeFile;
 use crate::model::token::TokenOrigin;
 use crate::rules::{Refused, Severity};
