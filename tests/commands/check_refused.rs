@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::check::{OVER, check};
+use super::check::OVER;
 use crate::support::engine::docker;
-use crate::support::{Answer, deployment, folder, skip};
+use crate::support::{Answer, deployment, folder, helper, skip};
 
 /// What the override says, the finding with the line in it and words of its fix; without one, Compose takes it.
 type Case = (&'static str, &'static [(&'static str, u64, &'static str)]);
@@ -86,6 +86,11 @@ const CASES: &[Case] = &[
     ("  cloudflared:\n    environment:\n", &[]),
     ("  a:\n", &[(CONFIG, 2, "a map")]),
 ];
+
+/// Without a docker on PATH.
+fn check(dir: &Path) -> Answer {
+    helper(["check"]).dir(dir).path(&[dir]).changes_nothing().run()
+}
 
 fn laid(parent: &Path, text: &str) -> (std::path::PathBuf, Answer) {
     let dir = deployment(parent);
