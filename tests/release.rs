@@ -308,7 +308,7 @@ fn built(test: &str) -> Option<PathBuf> {
         return None;
     };
     // It may still run during the tests.
-    let limit = Instant::now() + Duration::from_secs(400);
+    let limit = Instant::now() + Duration::from_secs(1800);
     while !path.exists() {
         let failed = path.with_extension("failed");
         assert!(!failed.exists(), "{}", fs::read_to_string(&failed).unwrap_or_default());
