@@ -174,6 +174,8 @@ impl CaFiles {
 pub(crate) struct Files {
     /// `ca.crt`
     pub(crate) ca: File<CertificateFile>,
+    /// Path of the CA's certificate where it is not the layout's.
+    pub(crate) ca_beside: Option<String>,
     /// `ca.key`
     pub(crate) ca_key: File<KeyFile>,
     /// `tls.crt`
@@ -193,6 +195,7 @@ impl Files {
     pub(crate) fn read_with(deployment: &Deployment, ca: CaFiles) -> Self {
         Self {
             ca: File::read(deployment, ca.certificate),
+            ca_beside: None,
             ca_key: File::read(deployment, ca.key),
             server: File::read(deployment, path::TLS_CRT),
             server_key: File::read(deployment, path::TLS_KEY),

@@ -165,6 +165,13 @@ impl Judged {
         self.facts.server().is_some_and(|c| is_ca(c) && c.dns_names().is_empty())
     }
 
+    /// Whether the CA of these files can certify the server's key once more.
+    pub(crate) fn can_renew(&self) -> bool {
+        let files = &self.facts.files;
+        let has_all = files.ca.good().is_some() && files.ca_key.good().is_some() && files.server_key.good().is_some();
+        has_all && !self.findings.iter().any(|f| f.id == RuleId::TlsUnknownCa || f.id.rule().blocks_signing)
+    }
+
     pub(crate) fn finding(&self, rule: RuleId) -> Option<&Finding> {
         self.findings.iter().find(|f| f.id == rule)
     }

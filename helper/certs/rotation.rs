@@ -134,7 +134,10 @@ impl Rotation<'_> {
             }
         }
         if !self.exists(path::CA_CRT)? {
-            return Err(refuse("there is no CA to change from", "make the first one with `certs issue`"));
+            return Err(refuse(
+                "there is no CA to change from",
+                "put the registered CA into `data/ca.crt` and its key into `data/ca.key`; if there is none yet, make one with `certs issue`",
+            ));
         }
         let mut batch = Batch::new(self.deployment);
         let new = match File::<KeyFile>::read(self.deployment, path::CA_NEXT_KEY) {

@@ -13,15 +13,18 @@ use super::kept::token_name;
 use crate::answer::{Error, Finding, Report};
 use crate::caller::Caller;
 use crate::certs::Purpose;
+use crate::certs::judged::Horizon;
 use crate::certs::provision::{self, Lives};
 use crate::deployment::scaffold;
 use crate::deployment::{DIR_MODE, Deployment, Domain, Maker, path};
+use crate::lint;
 use crate::model::current::{Current, NoDomain};
 use crate::model::found::Found;
 use crate::os::files::{self, FileEntry};
 use crate::render;
 use crate::render::plan::Mode;
 use crate::steps;
+use crate::steps::pair::Other;
 
 /// The command.
 ///
@@ -100,9 +103,14 @@ fn make(
 
     let routes = current.labels(domain);
     let purpose = Purpose { domain, routes: &routes, now: caller.now };
-    let issued = provision::issue(deployment, purpose, Lives::default())?;
-    made.files.extend(issued.files);
-    made.findings.extend(issued.judged.findings);
+    match Other::of(deployment, &current, purpose, Horizon::default()) {
+        Some(other) => made.findings.extend(other.judged.findings),
+        None => {
+            let issued = provision::issue(deployment, purpose, Lives::default())?;
+            made.files.extend(issued.files);
+            made.findings.extend(lint::pair::layout(issued.judged, &current).findings);
+        }
+    }
 
     // Settings, or a stack that is there already and may have lost a file.
     let has_stack = files::read(deployment, path::GATEWAY).ok().flatten().is_some();

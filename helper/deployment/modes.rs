@@ -35,9 +35,14 @@ impl Place {
 
     /// Whether a user and a group may do what `bit` says (4 read, 1 enter).
     pub(crate) fn allows(&self, (uid, gid): (u32, u32), bit: u32) -> bool {
+        self.allows_one_of(uid, &[gid], bit)
+    }
+
+    /// The same for a user in several groups.
+    fn allows_one_of(&self, uid: u32, groups: &[u32], bit: u32) -> bool {
         let shift = if self.uid == uid {
             6
-        } else if self.gid == gid {
+        } else if groups.contains(&self.gid) {
             3
         } else {
             0
@@ -170,31 +175,26 @@ impl Places {
         exposed.chain(of_proxy).collect()
     }
 
-    /// The finding about certificates that the proxy's user may not read.
-    pub(crate) fn unreadable_certificates(&self, user: (u32, u32)) -> Option<Finding> {
-        [(path::DATA, 1), (path::TLS_KEY, 4), (path::TLS_CRT, 4)].into_iter().find_map(|(inside, bit)| {
-            let text = self.denied(user, inside, bit)?;
-            Some(self.unreadable(RuleId::ProxyKeyDenied, inside, text))
-        })
-    }
-
     /// The finding `rule` about a file that the proxy's user may not read, or a folder that it may not enter.
     pub(crate) fn unreadable(&self, rule: RuleId, inside: &str, evidence: String) -> Finding {
         let finding = rules::finding(rule).about(Subject::file(inside)).with(evidence);
         self.feasible(inside, finding, "a+rX")
     }
 
-    /// Says that the proxy's user may not do what `bit` says (4 read, 1 enter).
-    pub(crate) fn denied(&self, user: (u32, u32), inside: &str, bit: u32) -> Option<String> {
-        let place = self.at(inside)?;
-        (!place.allows(user, bit))
-            .then(|| format!("`{inside}` has mode {:04o}, the proxy runs as user {}", place.mode, user.0))
-    }
-
-    /// The same of a file and the folders on the way to it, with the path that is closed.
-    pub(crate) fn denied_on_the_way<'a>(&self, user: (u32, u32), inside: &'a str) -> Option<(&'a str, String)> {
-        let mut all = folders(inside).map(|folder| (folder, 1)).chain([(inside, 4)]);
-        all.find_map(|(path, bit)| Some((path, self.denied(user, path, bit)?)))
+    /// What keeps a user in these groups from reading a file, with its mode: a folder on the way, from `mount` on, or the
+    /// file itself. A container does not see the folders around what is mounted.
+    pub(crate) fn closed<'a>(
+        &self,
+        (uid, groups): (u32, &[u32]),
+        mount: &str,
+        inside: &'a str,
+    ) -> Option<(&'a str, u32)> {
+        let way = folders(inside).filter(|folder| folder.len() >= mount.len()).map(|folder| (folder, 1));
+        let is_closed = |place: &Place, bit| !place.allows_one_of(uid, groups, bit);
+        way.chain([(inside, 4)]).find_map(|(path, bit)| {
+            let place = self.at(path).filter(|place| is_closed(place, bit))?;
+            Some((path, place.mode))
+        })
     }
 }
 

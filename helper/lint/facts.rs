@@ -282,9 +282,10 @@ fn take_ca_beside(deployment: &Deployment, cert: &str, files: &mut Files) {
         let (stem, kind) = name.rsplit_once('.')?;
         ["crt", "pem", "cer"].contains(&kind).then(|| (format!("{folder}/{name}"), format!("{folder}/{stem}.key")))
     });
-    let beside = stems.filter(|(place, _)| place != cert).map(|(place, key)| (File::read(deployment, &place), key));
-    if let Some((ca, key)) = { beside }.find(|(ca, _)| signed(ca)) {
-        (files.ca, files.ca_key) = (ca, File::read(deployment, &key));
+    let beside =
+        stems.filter(|(place, _)| place != cert).map(|(place, key)| (File::read(deployment, &place), place, key));
+    if let Some((ca, place, key)) = { beside }.find(|(ca, ..)| signed(ca)) {
+        (files.ca, files.ca_beside, files.ca_key) = (ca, Some(place), File::read(deployment, &key));
     } else if files.ca.is_absent() {
         files.ca_key = File::Absent;
     }

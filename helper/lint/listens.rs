@@ -4,10 +4,10 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::routes;
-use crate::answer::{Finding, Severity, Subject};
+use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
-use crate::model::runs::{Certainty, Cure, Listening, Place};
+use crate::model::runs::{self, Certainty, Cure, Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
 /// A route to a service whose server is looked at.
@@ -19,12 +19,16 @@ struct Case<'a> {
 }
 
 pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
-    let mut findings: Vec<Finding> = Vec::new();
+    let (mut findings, mut unread) = (Vec::<Finding>::new(), Vec::new());
     for (route, port, service) in routes::to_services(facts) {
         if service == facts.services.proxy || !is_alone(facts, &service) {
             continue;
         }
         let Some(listening) = facts.servers.get(&(service.clone(), port)) else { continue };
+        if *listening == Listening::default() {
+            let skipped = |why| Skipped::new(format!("listens:{}", route.shown()), why);
+            unread.extend(runs::unread(&facts.found, &service).map(skipped));
+        }
         let case = Case { facts, route: route.shown(), port, service: &service };
         for finding in case.known(listening).into_iter().chain(case.guessed(listening)) {
             if !findings.iter().any(|other| other.id == finding.id && other.subject == finding.subject) {
@@ -32,7 +36,12 @@ pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
             }
         }
     }
-    capped(findings.into_iter())
+    match capped(findings.into_iter()) {
+        Outcome::Partly(findings, skipped) => Outcome::of(findings, skipped.into_iter().chain(unread).collect()),
+        Outcome::Fail(findings) => Outcome::of(findings, unread),
+        Outcome::Pass => Outcome::of(Vec::new(), unread),
+        other => other,
+    }
 }
 
 /// Whether a service has a network namespace of its own: in a shared one, another program may listen for it.

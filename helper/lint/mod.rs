@@ -5,7 +5,7 @@ pub(crate) mod checks;
 mod directory;
 pub(crate) mod facts;
 mod listens;
-mod pair;
+pub(crate) mod pair;
 mod proxy;
 mod reach;
 mod refused;

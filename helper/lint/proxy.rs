@@ -5,7 +5,6 @@ use super::{absent, pair};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
-use crate::config::yaml;
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
@@ -169,24 +168,16 @@ pub(super) fn user_reads_its_files(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let mut findings = Vec::new();
-    let (cert, key) = &facts.pair;
-    let mut pair = [key, cert].into_iter().filter_map(PairFile::inside);
-    let (uid, gid) = facts.user;
-    let added = facts.found.service(&facts.services.proxy, "group_add").map(yaml::texts).unwrap_or_default();
-    let groups: Vec<u32> = added.iter().filter_map(|group| group.parse().ok()).chain([gid]).collect();
-    // Closed to it is what none of its groups opens.
-    let closed = |path| groups.iter().map(|gid| facts.places.denied_on_the_way((uid, *gid), path)).reduce(Option::and);
-    let denied = pair.find_map(|path| closed(path).flatten());
     // Anthropic's set-up program makes the files as the containers' user; an engine that maps owners shows them as ours.
     let is_set_up = facts.token.origin == TokenOrigin::SetUp;
     let severity = if is_set_up { Severity::Warning } else { Severity::Error };
-    findings.extend(
-        denied.map(|(path, text)| facts.places.unreadable(RuleId::ProxyKeyDenied, path, text).with_severity(severity)),
-    );
+    let denied = pair::unreadable(&facts.places, &facts.current, &facts.pair);
+    findings.extend(denied.map(|finding| finding.with_severity(severity)));
     if matches!(facts.gateway, GatewayFile::Good(_) | GatewayFile::Faulty(_))
-        && let Some(text) = facts.places.denied(facts.user, &facts.gateway_path, 4)
+        && let Some((path, text)) =
+            pair::closed(&facts.places, &facts.found, &facts.services.proxy, &facts.gateway_path)
     {
-        findings.push(facts.places.unreadable(RuleId::ProxyConfigDenied, &facts.gateway_path, text));
+        findings.push(facts.places.unreadable(RuleId::ProxyConfigDenied, path, text));
     }
     findings.into()
 }
@@ -224,7 +215,7 @@ pub(super) fn certificates_are_sound(facts: &Facts) -> Outcome {
         findings.extend(kept.cloned());
         return findings.into();
     }
-    findings.extend(pair::findings(facts, judged));
+    findings.extend(pair::of_facts(facts, judged));
     Outcome::of(findings, judged.skipped.to_vec())
 }
 

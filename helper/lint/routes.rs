@@ -18,7 +18,7 @@ use crate::model::found::Found;
 use crate::model::roles::Roles;
 use crate::model::stack::FileIn;
 use crate::os::files::inside;
-use crate::rules::{self, Remedy, RuleId};
+use crate::rules::{self, Evidence, Remedy, RuleId};
 
 /// Servers of the files that a finding names.
 const MOST_NAMED: usize = 8;
@@ -46,7 +46,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
             Ok(upstream) => upstream,
             Err(_) if gateway.routes.get(&route.key).is_some_and(|text| has_variable(text)) => continue,
             Err(why) => {
-                findings.push(malformed(&route, why, gateway.routes.get(&route.key)));
+                findings.push(malformed(facts, &route, why, gateway.routes.get(&route.key)));
                 continue;
             }
         };
@@ -80,10 +80,13 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
 }
 
 /// A route whose upstream the proxy cannot read, with what to write where that is known.
-fn malformed(route: &Route, why: &str, text: Option<&String>) -> Finding {
+fn malformed(facts: &Facts, route: &Route, why: &str, text: Option<&String>) -> Finding {
     let name = route.shown();
     let finding = rules::finding(RuleId::ProxyConfigUpstream).about(Subject::route(name));
-    let finding = finding.with(format!("route `{name}`: {why}"));
+    let line = yaml::line_of(&facts.gateway_text, &["routes", &route.key]).map(|line| line as u64);
+    let whose = line.map(|_| facts.gateway_path.clone());
+    let said = format!("route `{name}`: {why}");
+    let finding = finding.with(Evidence { whose, line, text: said, ..Evidence::default() });
     let text = text.map(String::as_str).unwrap_or_default();
     match Upstream::without_scheme(text) {
         Some(meant) => finding.with_remedy(Remedy::NoScheme { url: &meant.to_string() }),
@@ -261,11 +264,15 @@ pub(super) fn host_is_known(facts: &Facts) -> Outcome {
 /// Docker's own address pools, of which a network gets a piece unless it names its own.
 const POOLS: [&str; 2] = ["172.16.0.0/12", "192.168.0.0/16"];
 
+/// What the proxy dials unless `allowed_ips` says otherwise.
+const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
 pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts).filter(|gateway| !gateway.dials_anything()) else { return Outcome::Pass };
-    let Some(ranges) = gateway.allowed_ips() else { return Outcome::Pass };
-    let allowed = gateway.allowed_nets().unwrap_or_default();
-    let pools = || POOLS.iter().filter_map(|pool| pool.parse().ok()).collect::<Vec<Ipv4Net>>();
+    let parsed = |texts: &[&str]| texts.iter().filter_map(|text| text.parse().ok()).collect::<Vec<Ipv4Net>>();
+    let ranges = gateway.allowed_ips();
+    let allowed = gateway.allowed_nets().unwrap_or_else(|| parsed(&PRIVATE));
+    let pools = || parsed(&POOLS);
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
     // An engine may be configured to take networks that name no range from 10.0.0.0/8, too.
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
@@ -282,12 +289,17 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
             return None;
         }
         let own = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let listed = ranges.map_or_else(|| format!("by default {}", PRIVATE.join(", ")), |ranges| ranges.join(", "));
         let said = format!(
-            "route `{}` leads to the service `{service}`, whose address Docker takes from {own}; allowed_ips: {}",
-            route.shown(),
-            ranges.join(", ")
+            "route `{}` leads to the service `{service}`, whose address Docker takes from {own}; allowed_ips: {listed}",
+            route.shown()
         );
-        let remedy = Remedy::AllowNetworks { ranges: &own, file: &facts.gateway_path };
+        let file = &facts.gateway_path;
+        let all = format!("{}, {own}", PRIVATE.join(", "));
+        let remedy = match ranges {
+            Some(_) => Remedy::AllowNetworks { ranges: &own, file },
+            None => Remedy::AllowMore { ranges: &all, file },
+        };
         let finding = rules::finding(RuleId::UpstreamIpRejected).about(Subject::route(route.shown()));
         Some(finding.with_severity(severity).with_remedy(remedy).with(said))
     }))

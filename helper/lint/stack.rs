@@ -14,7 +14,7 @@ use crate::model::packages::Unbounded;
 use crate::model::sources::ComposeFile;
 use crate::model::token::TokenOrigin;
 use crate::redact::names;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Remedy, RuleId};
 
 pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -115,7 +115,15 @@ pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {
         };
         findings.extend(place.map(|place| {
             let finding = rules::finding(RuleId::TokenInClear).about(Subject::service(agent));
-            finding.with(format!("`{place}` of the service `{agent}`"))
+            let own = |(file, line): &(String, Option<usize>)| Some((file.clone(), (*line)?));
+            match facts.found.place_of_variable(agent, env_file::TOKEN).as_ref().and_then(own) {
+                Some((file, line)) if place == "environment" => {
+                    let file = rules::shown_path(&file);
+                    let finding = finding.with_remedy(Remedy::TokenInFileOfVariables { file, line });
+                    finding.with(format!("`env_file` of the service `{agent}`: `{file}`, line {line}"))
+                }
+                _ => finding.with(format!("`{place}` of the service `{agent}`")),
+            }
         }));
     }
     findings.into()

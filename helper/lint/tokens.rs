@@ -1,37 +1,20 @@
 //! What is wrong with the token that cloudflared gets, told by where it comes from.
 
 use super::facts::Facts;
-use super::secrets;
+use super::{pair, secrets};
 use crate::answer::{Finding, Subject};
-use crate::deployment::{TokenState, env_file};
-use crate::model::current::{MOUNTS, ids};
+use crate::deployment::{TokenState, env_file, path};
+use crate::model::current::MOUNTS;
 use crate::model::found::Found;
 use crate::model::token::{AgentToken, TokenOrigin};
 use crate::redact::names;
-use crate::rules::{self, Absent, Remedy, RuleId};
+use crate::rules::{self, Absence, Absent, Remedy, RuleId};
 
 /// The finding about a token that is not valid; its fix names the place that the stack takes the token from.
 pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) -> Option<Finding> {
     let agent = agent.unwrap_or_default();
     if let TokenOrigin::NotThere { setting, path, why } = &token.origin {
-        let line = found.line_of(setting);
-        let line = line.as_ref().map(|(file, line)| (file.as_str(), *line));
-        let setting = format!("`{setting}`");
-        let absent = Absent {
-            service: agent,
-            file: found.file_of(agent, if path.starts_with("/run/secrets/") { &["secrets"] } else { MOUNTS }),
-            setting: Some(&setting),
-            line,
-            path,
-            what: "the token",
-            also: None,
-            is_reloaded: false,
-            variable: has_token(found, env_file::TOKEN).then_some(env_file::TOKEN),
-            then: "up",
-            why,
-        };
-        let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::service(agent));
-        return Some(finding.with_remedy(Remedy::Absent(absent)).with(absent));
+        return Some(absent(found, agent, (setting, path), why));
     }
     let finding = secrets::state_finding(&token.state)?;
     let elsewhere = |finding: Finding, place: &str| finding.with_remedy(Remedy::TokenElsewhere { place });
@@ -57,7 +40,22 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
             let shown = format!("`{}`", rules::shown_path(place));
             elsewhere(finding.about(Subject::file(place)).with(&shown), &shown)
         }
-        TokenOrigin::Written => elsewhere(finding, &format!("the `environment` of `{agent}`")),
+        TokenOrigin::Written => match found.line_of_variable(agent, env_file::TOKEN) {
+            Some((file, line)) => {
+                let place = format!("`{}`, line {line}", rules::shown_path(&file));
+                elsewhere(finding.about(Subject::File { name: file, line: Some(line) }), &place)
+            }
+            None => elsewhere(finding, &format!("the `environment` of `{agent}`")),
+        },
+        TokenOrigin::Nowhere if has_token(found, env_file::TOKEN) => {
+            let said = format!("`.env` has a token, and nothing hands it to `{agent}`");
+            let file = found.file_of(agent, &["environment"]);
+            finding.about(Subject::service(agent)).with(said).with_remedy(Remedy::TokenKept { service: agent, file })
+        }
+        TokenOrigin::Env(name) if matches!(token.state, TokenState::Malformed(_)) => {
+            let line = found.env().and_then(|env| line_of(&String::from_utf8_lossy(env.as_bytes()), name));
+            finding.about(Subject::File { name: path::ENV.to_owned(), line })
+        }
         TokenOrigin::Command => elsewhere(finding, &format!("`--token` of `{agent}`")),
         TokenOrigin::Env(_)
         | TokenOrigin::SetUp
@@ -65,6 +63,35 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
         | TokenOrigin::Unseen(_)
         | TokenOrigin::Nowhere => finding,
     })
+}
+
+/// cloudflared's container does not have the file that a setting names.
+fn absent(found: &Found, agent: &str, (setting, path): (&str, &str), why: &Absence) -> Finding {
+    let line = found.line_of_variable(agent, setting).or_else(|| found.line_of(setting));
+    let line = line.as_ref().map(|(file, line)| (file.as_str(), *line));
+    let setting = format!("`{setting}`");
+    let absent = Absent {
+        service: agent,
+        file: found.file_of(agent, if path.starts_with("/run/secrets/") { &["secrets"] } else { MOUNTS }),
+        setting: Some(&setting),
+        line,
+        path,
+        what: "the token",
+        also: None,
+        is_reloaded: false,
+        variable: has_token(found, env_file::TOKEN).then_some(env_file::TOKEN),
+        then: "up",
+        why,
+    };
+    let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::service(agent));
+    finding.with_remedy(Remedy::Absent(absent)).with(absent)
+}
+
+/// The line of the last assignment of a variable.
+fn line_of(text: &str, name: &str) -> Option<usize> {
+    let sets =
+        |line: &str| line.trim_start().trim_start_matches("export ").split('=').next().map(str::trim) == Some(name);
+    text.lines().enumerate().filter(|(_, line)| sets(line)).last().map(|(at, _)| at + 1)
 }
 
 /// Whether `.env` has a token in a variable.
@@ -88,11 +115,7 @@ fn unset(finding: Finding, name: &str) -> Finding {
 pub(super) fn unreadable(facts: &Facts) -> Option<Finding> {
     let TokenOrigin::File(place) = &facts.token.origin else { return None };
     let agent = facts.roles.agent.as_deref()?;
-    let file = facts.places.at(place)?;
-    let user = facts.found.text(agent, "user").map_or((65532, 65532), |user| ids(&user));
-    (!file.allows(user, 4)).then(|| {
-        let said = format!("`{place}` has mode {:04o}, and `{agent}` runs as user {}", file.mode, user.0);
-        let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(place));
-        finding.with_remedy(Remedy::ClosedToken).with(said)
-    })
+    let (path, said) = pair::closed(&facts.places, &facts.found, agent, place)?;
+    let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(path));
+    Some(finding.with_remedy(Remedy::ClosedToken).with(said))
 }

@@ -316,6 +316,13 @@ pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
     found.service(proxy, "user").and_then(yaml::scalar).map_or(IMAGE_USER, |user| ids(&user))
 }
 
+/// The user of a service's container, with all its groups.
+pub(crate) fn user_of(found: &Found, service: &str) -> (u32, Vec<u32>) {
+    let (uid, gid) = proxy_user(found, service);
+    let added = found.service(service, "group_add").map(yaml::texts).unwrap_or_default();
+    (uid, added.iter().filter_map(|group| group.parse().ok()).chain([gid]).collect())
+}
+
 /// `65532:65532`, `65532`, `root`.
 pub(crate) fn ids(user: &str) -> (u32, u32) {
     let (uid, gid) = user.split_once(':').unwrap_or((user, user));

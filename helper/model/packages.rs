@@ -1,16 +1,27 @@
 //! Which version of the MCP package the image of a service may install, and which its script needs: `mcp` without an upper
 //! bound gets 2.x, which has no `mcp.server.fastmcp` (seen with 2.3.0).
 
+mod commands;
+mod lists;
+
+use commands::Install;
+use lists::{Line, Says};
+
 use super::found::Found;
 use super::runs;
-use crate::config::{sample, yaml};
+use super::stack::FileIn;
 use crate::deployment::Deployment;
 use crate::os::files::{self, inside};
 
 /// Files of one folder that are looked at.
 const MOST: usize = 32;
-/// Where a build lists its packages.
-const LISTS: [&str; 5] = ["Dockerfile", "requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg"];
+/// Lists that lists name are read to this depth.
+const DEEPEST: u8 = 4;
+/// Files that say what a project needs.
+const PROJECTS: [&str; 4] = ["pyproject.toml", "setup.cfg", "setup.py", "Pipfile"];
+/// What a build that is not understood may install: in this order.
+const USUAL: [&str; 2] = ["requirements.txt", "requirements.lock"];
+const LOCKS: &[&str] = &["uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock"];
 
 /// A service that may install version 2 of `mcp` for a script of version 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +37,133 @@ impl Unbounded {
     /// Reads the lists of packages and the scripts of a service.
     pub(crate) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
         let context = runs::context(found, service);
-        let command = found.command(service).join(" ");
-        let lists = context.iter().flat_map(|folder| LISTS.map(|file| format!("{folder}/{file}")));
-        let lists = lists.filter_map(|path| Some((inside(&path)?, text(deployment, &path)?)));
-        let inline = found.service(service, "build").and_then(|build| yaml::at(build, &["dockerfile_inline"]));
-        let inline = inline.and_then(yaml::scalar).map(|text| ("`dockerfile_inline`".to_owned(), text));
-        let installs = std::iter::once(("its command".to_owned(), command)).chain(inline).chain(lists);
-        let (installed_by, _) = installs.into_iter().find(|(place, text)| is_loose(place, text))?;
-        let script = old_script(deployment, found, service, context)?;
+        let build = runs::build(deployment, found, service);
+        let place = build.as_ref().map_or("its build", |build| build.file.as_str());
+        let installer = Installer { deployment, found, service, context: context.as_deref(), build: build.as_ref() };
+        let of_build = build.iter().flat_map(|build| build.lines.iter().enumerate());
+        let of_build = of_build.map(|(at, line)| (at, place, line.clone()));
+        let of_command = (usize::MAX, "its command", found.command(service).join(" "));
+        let all = of_build.chain([of_command]);
+        let all =
+            all.flat_map(|(at, place, line)| commands::installs(&line).into_iter().map(move |one| (at, place, one)));
+        let installed_by = installer.lets_in(all.collect())?;
+        let script = old_script(deployment, found, service, context.clone())?;
         Some(Self { service: service.to_owned(), installed_by, script })
     }
+}
+
+/// What a service is built from.
+struct Installer<'a> {
+    deployment: &'a Deployment,
+    found: &'a Found,
+    service: &'a str,
+    context: Option<&'a str>,
+    build: Option<&'a runs::Build>,
+}
+
+/// A place that says something of `mcp`.
+type Said = (String, Says);
+
+impl Installer<'_> {
+    /// The place that lets version 2 in, if one does. `all` are the installs: their number, their place, what they are.
+    fn lets_in(&self, all: Vec<(usize, &str, Install)>) -> Option<String> {
+        if all.is_empty() {
+            return loose(&self.usual());
+        }
+        let said = all.iter().map(|(at, place, one)| (one.is_apart, self.of_install(*at, place, one)));
+        let (apart, shared): (Vec<_>, Vec<_>) = said.partition(|(is_apart, _)| *is_apart);
+        // What one command has bounded, the next one takes as it is.
+        let shared: Vec<Said> = shared.into_iter().flat_map(|(_, said)| said).collect();
+        loose(&shared).or_else(|| apart.iter().find_map(|(_, said)| loose(said)))
+    }
+
+    /// What may be installed where no command says it.
+    fn usual(&self) -> Vec<Said> {
+        let lists = USUAL.iter().flat_map(|list| self.of_list(usize::MAX, list, DEEPEST));
+        lists.chain(self.of_project(usize::MAX, ".", LOCKS)).collect()
+    }
+
+    fn of_install(&self, at: usize, place: &str, one: &Install) -> Vec<Said> {
+        let words = one.words.iter().filter_map(|word| Some((place.to_owned(), lists::of_word(word)?)));
+        let mut said: Vec<Said> = words.collect();
+        for list in &one.lists {
+            said.extend(self.of_list(at, list, DEEPEST));
+        }
+        if let Some((folder, locks)) = &one.project {
+            said.extend(self.of_project(at, folder, locks));
+        }
+        let bounds = one.bounds.iter().flat_map(|list| self.of_list(at, list, DEEPEST));
+        let bounds: Vec<Said> = bounds.filter(|(_, says)| *says == Says::Bounded).collect();
+        said.into_iter().chain(bounds).collect()
+    }
+
+    /// What a list says, with those that it names. One that the build itself makes is made of a lock.
+    fn of_list(&self, at: usize, list: &str, left: u8) -> Vec<Said> {
+        let Some((place, text)) = self.read(at, list).filter(|_| left > 0) else {
+            let is_made = self.build.is_some() && left == DEEPEST && at != usize::MAX;
+            return if is_made { self.of_lock(at, LOCKS).into_iter().collect() } else { Vec::new() };
+        };
+        if PROJECTS.iter().any(|name| list.ends_with(name)) {
+            return lists::of_project(list, &text).into_iter().map(|says| (place.clone(), says)).collect();
+        }
+        if let Some(says) = lists::of_lock(&text) {
+            return vec![(place, says)];
+        }
+        let folder = list.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let one = |line: Line| match line {
+            Line::Requirement(says) => vec![(place.clone(), says)],
+            Line::List(name) => self.of_list(at, &beside(&name), left - 1),
+            Line::Project(name) => self.of_project(at, &beside(&name), &[]),
+        };
+        lists::of_requirements(&text).into_iter().flat_map(one).collect()
+    }
+
+    fn of_project(&self, at: usize, folder: &str, locks: &[&str]) -> Vec<Said> {
+        if let Some(said) = self.of_lock(at, locks) {
+            return vec![said];
+        }
+        let path = |name: &str| if folder == "." { name.to_owned() } else { format!("{folder}/{name}") };
+        let read = PROJECTS.iter().filter_map(|name| Some((*name, self.read(usize::MAX, &path(name))?)));
+        let said = read.flat_map(|(name, (place, text))| {
+            lists::of_project(name, &text).into_iter().map(move |says| (place.clone(), says))
+        });
+        said.collect()
+    }
+
+    /// What a lock file says that is in the image when the command runs.
+    fn of_lock(&self, at: usize, locks: &[&str]) -> Option<Said> {
+        locks.iter().find_map(|lock| {
+            let (place, text) = self.read(at, lock)?;
+            Some((place, lists::of_lock(&text)?))
+        })
+    }
+
+    /// Path inside the directory and text of a file that a command names: mounted, or copied before it runs.
+    fn read(&self, at: usize, path: &str) -> Option<(String, String)> {
+        if let FileIn::Host(place) = self.found.file_in(self.service, path) {
+            return self.open(&inside(&place)?);
+        }
+        let (context, build) = (self.context?, self.build);
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let copied = build.into_iter().flat_map(|build| build.sources(at, path));
+        // Without a number, a file counts wherever it is in the folder.
+        let direct = [path.trim_start_matches("./"), name].map(str::to_owned);
+        let all = copied.chain(direct.into_iter().filter(|_| at == usize::MAX || build.is_none()));
+        let ignored = self.open(&format!("{context}/.dockerignore")).map(|(_, text)| text).unwrap_or_default();
+        let kept = all.filter(|source| !runs::is_ignored(&ignored, source));
+        { kept }.find_map(|source| self.open(&inside(&format!("{context}/{source}"))?))
+    }
+
+    fn open(&self, path: &str) -> Option<(String, String)> {
+        Some((path.to_owned(), text(self.deployment, path)?))
+    }
+}
+
+/// The place that lets version 2 in where nothing bounds it.
+fn loose(said: &[Said]) -> Option<String> {
+    let is_bounded = said.iter().any(|(_, says)| *says == Says::Bounded);
+    said.first().filter(|_| !is_bounded).map(|(place, _)| place.clone())
 }
 
 fn text(deployment: &Deployment, path: &str) -> Option<String> {
@@ -52,39 +180,37 @@ fn old_script(deployment: &Deployment, found: &Found, service: &str, context: Op
         below.sort();
         std::iter::once(path).chain(below)
     });
-    let is_old = |path: &String| {
-        path.ends_with(".py") && text(deployment, path).is_some_and(|text| sample::sdk_of(path, &text) == Some(1))
-    };
+    let is_old = |path: &String| path.ends_with(".py") && text(deployment, path).is_some_and(|text| needs_old(&text));
     paths.into_iter().find(is_old)
 }
 
-/// Whether a text installs `mcp` in a version that may be 2: a command line with an installer, or a list of packages.
-fn is_loose(place: &str, text: &str) -> bool {
-    const INSTALLERS: [&str; 7] = ["pip install", "pip3 install", "uv add", "--with", "uvx", "uv tool", "pip download"];
-    let bare = |text: &str| text.replace([' ', '\t', '(', ')'], "");
-    text.lines().map(|line| line.split(" #").next().unwrap_or_default()).any(|line| {
-        if place.ends_with(".toml") {
-            // `mcp = "^1.9"` of Poetry has its bounds in the string, and lets no other major version in.
-            return line.split('"').skip(1).step_by(2).any(|quoted| may_be_two(&bare(quoted)));
-        }
-        if place.contains("requirements") || place.ends_with(".cfg") {
-            return may_be_two(&bare(line));
-        }
-        let words = line.split(|c: char| matches!(c, '"' | '\'' | ';' | '&' | ')') || c.is_whitespace());
-        INSTALLERS.iter().any(|installer| line.contains(installer)) && words.into_iter().any(may_be_two)
-    })
-}
-
-/// Whether a requirement is of the package `mcp` and lets version 2 in.
-fn may_be_two(requirement: &str) -> bool {
-    let word = requirement.trim_matches(',');
-    let Some(rest) = word.strip_prefix("mcp") else { return false };
-    let rest = match rest.strip_prefix('[') {
-        Some(extras) => extras.split_once(']').map_or("", |(_, rest)| rest),
-        None => rest,
+/// Whether a script imports what version 2 no longer has, and nothing in its place where that fails.
+fn needs_old(text: &str) -> bool {
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let lines: Vec<&str> = lines.collect();
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let module = |line: &str| {
+        let mut words = line.split_whitespace();
+        let is_import = matches!(words.next()?, "from" | "import");
+        words.next().filter(|_| is_import).map(str::to_owned)
     };
-    let is_other = rest.starts_with(|c: char| !matches!(c, '=' | '>' | '<' | '~' | '!' | ',' | '\\'));
-    !is_other && sample::pinned_sdk(word).is_none_or(|newest| newest >= 2)
+    let opener =
+        |at: usize| lines[..at].iter().rev().find(|line| depth(line) < depth(lines[at])).map(|line| line.trim());
+    let chooses = |at: usize| {
+        opener(at)
+            .is_some_and(|line| ["try", "except", "if ", "elif", "else"].iter().any(|word| line.starts_with(word)))
+    };
+    let is_old = |module: &str| module.starts_with("mcp.server.fastmcp");
+    let of = |is_wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        (0..lines.len()).filter(|at| module(lines[*at]).is_some_and(|module| is_wanted(&module))).collect()
+    };
+    let (old, other) = (
+        of(&is_old),
+        of(&|module| ["mcp", "fastmcp"].contains(&module.split('.').next().unwrap_or_default()) && !is_old(module)),
+    );
+    let has_other = other.iter().any(|at| chooses(*at));
+    old.iter()
+        .any(|at| !(chooses(*at) && (has_other || opener(*at).is_some_and(|line| line.contains("TYPE_CHECKING")))))
 }
 
 #[cfg(test)]
@@ -92,32 +218,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_install_version_two() {
-        for (place, text) in [
-            ("its command", "sh -c pip install --quiet mcp && python hello.py"),
-            ("its command", "uv run --with mcp /server.py"),
-            ("its command", "pip install mcp==2.3.0"),
-            ("wiki/Dockerfile", "FROM x\nRUN pip install --no-cache-dir 'mcp[cli]>=1.2' uvicorn\n"),
-            ("wiki/requirements.txt", "# packages\nmcp\n"),
-            ("wiki/pyproject.toml", "dependencies = [\n  \"httpx\",\n  \"mcp[cli]>=1.9.0\",\n]\n"),
+    fn a_script_that_takes_either_version_needs_none() {
+        for (text, needs) in [
+            ("from mcp.server.fastmcp import FastMCP\n", true),
+            ("# from mcp.server.fastmcp import FastMCP\nfrom mcp.server import MCPServer\n", false),
+            (
+                "try:\n    from mcp.server import MCPServer\nexcept ImportError:\n    from mcp.server.fastmcp import FastMCP as MCPServer\n",
+                false,
+            ),
+            (
+                "try:\n    from mcp.server.fastmcp import FastMCP\nexcept ModuleNotFoundError:\n    from mcp.server import MCPServer as FastMCP\n",
+                false,
+            ),
+            (
+                "try:\n    from mcp.server.fastmcp import FastMCP\nexcept ImportError:\n    import sys\n    sys.exit('pip install mcp')\n",
+                true,
+            ),
+            ("if TYPE_CHECKING:\n    from mcp.server.fastmcp import Context\n", false),
+            ("def main():\n    from mcp.server.fastmcp import FastMCP\n", true),
         ] {
-            assert!(is_loose(place, text), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_may_not() {
-        for (place, text) in [
-            ("its command", "sh -c pip install mcp==1.30.0 && python hello.py"),
-            ("its command", "python /mcp"),
-            ("wiki/Dockerfile", "RUN pip install 'mcp>=1.9,<2'\nCOPY mcp /mcp\n"),
-            ("wiki/Dockerfile", "RUN pip install mcp-proxy fastmcp mcp_server\n"),
-            ("wiki/requirements.txt", "mcp~=1.9\nfastmcp\nmcp-client\nmcp >= 1.2, < 2\n"),
-            ("wiki/pyproject.toml", "[tool.poetry.dependencies]\nmcp = \"^1.9\"\n"),
-            ("wiki/pyproject.toml", "dependencies = [\"mcp (>=1.2,<2.0)\"]"),
-            ("wiki/pyproject.toml", "name = \"mcp-wiki\"\n\"mcp>=1.9,<2\""),
-        ] {
-            assert!(!is_loose(place, text), "{text}");
+            assert_eq!(needs_old(text), needs, "{text}");
         }
     }
 }

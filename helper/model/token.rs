@@ -61,7 +61,11 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
     }
     let flag = found.flag(agent, "token-file").map(|file| (TOKEN_FLAG, file));
     let variable = || Some((TOKEN_FILE, found.variable(agent, TOKEN_FILE)?));
-    let Some((setting, file)) = flag.or_else(variable) else { return given(None, TokenOrigin::Nowhere) };
+    let Some((setting, file)) = flag.or_else(variable) else {
+        let unread = || TokenOrigin::Unseen(format!("a file that `env_file` of `{agent}` names cannot be read"));
+        let origin = if found.knows_variables(agent) { TokenOrigin::Nowhere } else { unread() };
+        return given(None, origin);
+    };
     let question = Question { deployment, found, service: agent, path: &file, is_it: &is_token };
     if let Some(why) = question.answer() {
         return given(None, TokenOrigin::NotThere { setting, path: file, why });

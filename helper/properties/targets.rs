@@ -181,6 +181,7 @@ fn pem(bytes: &[u8]) {
     for (first, second) in [(bytes, bytes), (&bytes[..half], &bytes[half..])] {
         let files = Files {
             ca: File::<CertificateFile>::parse(first),
+            ca_beside: None,
             ca_key: File::<KeyFile>::parse(first),
             server: File::<CertificateFile>::parse(second),
             server_key: File::<KeyFile>::parse(second),

@@ -7,7 +7,7 @@ mod words;
 use serde_json::Value;
 
 pub(crate) use gap::Gap;
-use words::{CHECK_DNS, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
+use words::{AS_SECRET, CHECK_DNS, CLOSED_TOKEN, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
 /// A case that takes other words than its row's.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,10 @@ pub(crate) enum Remedy<'a> {
     Apart { agent: &'a str, proxy: &'a str, network: &'a str },
     /// A file, or the compose file itself, contains a token that is not valid.
     TokenElsewhere { place: &'a str },
+    /// A file of variables hands the token over.
+    TokenInFileOfVariables { file: &'a str, line: usize },
+    /// The token is in `.env`, and cloudflared is given none.
+    TokenKept { service: &'a str, file: &'a str },
     /// The file with the token is closed to cloudflared's user.
     ClosedToken,
     /// What the compose file makes of the variable is no token; the variable's own value is one.
@@ -108,6 +112,8 @@ pub(crate) enum Remedy<'a> {
     Bridge { write: &'a str, service: &'a str, at: &'a str },
     /// The proxy may not dial the networks of the files' own services; the ranges, and the file.
     AllowNetworks { ranges: &'a str, file: &'a str },
+    /// A network of the files is not private: all ranges that the list has to have, and the file.
+    AllowMore { ranges: &'a str, file: &'a str },
     /// A server listens on another port than its route names.
     OwnPort { own: u16, service: &'a str, file: &'a str, port: u16 },
     /// cloudflared dials something else than the proxy: what it should, or the file and the port of the proxy that
@@ -143,11 +149,7 @@ impl Remedy<'_> {
             Self::Ended => {
                 "its program exited by itself; the code and the last lines that it printed are in the evidence".into()
             }
-            Self::Killed => {
-                "it was killed (SIGKILL): by the kernel, because the memory ran out, or by `docker kill` or a stop that \
-                 took too long"
-                    .into()
-            }
+            Self::Killed => KILLED.into(),
             _ => return self.of_place().map(|both| both.0).or_else(|| Some(self.of_server()?.0)).map(str::to_owned),
         })
     }
@@ -341,28 +343,16 @@ impl Remedy<'_> {
             Self::Absent(absent) => absent.fix(),
             Self::OtherPair { cert, key } => format!(
                 "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
-                 and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` changes only \
-                 `data/tls.crt`, which this proxy does not read"
+                 and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` does that once the \
+                 registered CA and its key are beside it"
             ),
             Self::CaElsewhere { place } => format!(
                 "copy the registered CA certificate, without its key, to `{place}` to have it verified; keep the \
                  certificate and the key of the proxy as they are"
             ),
-            Self::CaNamed { write, file } => format!(
-                "write {write} into `tls.cert_file` of `{file}`, then `{{helper}} restart --dir {{dir}}`"
-            ),
-            Self::TokenElsewhere { place } => format!(
-                "copy the token from the Console (Connection, eye icon) and put it into {place}, where cloudflared gets it \
-                 from: one line, no quotes; then `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::ClosedToken => "run `chmod a+r {file|FILE}`, and keep its folder closed to others; or put the token into \
-                                  `.env` and make the secret of it there (`secrets: { NAME: { environment: TUNNEL_TOKEN } }`); \
-                                  then `{helper} up --dir {dir}`"
-                .into(),
-            Self::TokenSpoilt { name, service, file } => format!(
-                "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
-                 quotes behind the `=` and nothing around it; then `{{helper}} up --dir {{dir}}`"
-            ),
+            Self::CaNamed { write, file } => {
+                format!("write {write} into `tls.cert_file` of `{file}`, then `{{helper}} restart --dir {{dir}}`")
+            }
             Self::Dial { url, agent, place, or_listen } => {
                 let or = or_listen.map(|(file, port)| format!(", or write `listen_addr: \":{port}\"` into `{file}`"));
                 format!(
@@ -371,7 +361,9 @@ impl Remedy<'_> {
                 )
             }
             Self::Serve { write, at, then } => {
-                format!("write `{write}` into {at}, in place of what says otherwise; then {then}`{{helper}} up --dir {{dir}}`")
+                format!(
+                    "write `{write}` into {at}, in place of what says otherwise; then {then}`{{helper}} up --dir {{dir}}`"
+                )
             }
             Self::Bridge { write, service, at } => format!(
                 "put a bridge from HTTP to standard input in front of it: write `{write}` for `{service}` in {at}, with the \
@@ -381,16 +373,49 @@ impl Remedy<'_> {
                 "add {ranges} to `upstream.allowed_ips` in `{file}`, or remove `allowed_ips`: without it the proxy dials every \
                  private address; then `{{helper}} restart --dir {{dir}}`"
             ),
+            Self::AllowMore { ranges, file } => format!(
+                "write `allowed_ips: [{ranges}]` below `upstream:` in `{file}`, or give the network a private range; then \
+                 `{{helper}} up --dir {{dir}}`"
+            ),
             Self::OwnPort { own, service, file, port } => format!(
                 "write port {own} in place of {port} into the route in `{file}`, or let `{service}` listen on {port}; then \
                  `{{helper}} up --dir {{dir}}`"
+            ),
+            _ => {
+                return self
+                    .of_token()
+                    .or_else(|| self.of_stack())
+                    .or_else(|| self.of_place().map(|both| both.1))
+                    .or_else(|| Some(self.of_server()?.1.into()));
+            }
+        })
+    }
+
+    /// The fix of a token that does not arrive.
+    fn of_token(&self) -> Option<String> {
+        Some(match self {
+            Self::TokenElsewhere { place } => format!(
+                "copy the token from the Console (Connection, eye icon) and put it into {place}, where cloudflared gets it \
+                 from: one line, no quotes; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::TokenInFileOfVariables { file, line } => format!(
+                "move line {line} of `{file}` to `.env`, and pass the token as a Compose secret: {AS_SECRET}; then \
+                 `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::TokenKept { service, file } => format!(
+                "pass the token to `{service}` in `{file}` as a Compose secret: {AS_SECRET}; then `{{helper}} up --dir {{dir}}`"
+            ),
+            Self::ClosedToken => CLOSED_TOKEN.into(),
+            Self::TokenSpoilt { name, service, file } => format!(
+                "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
+                 quotes behind the `=` and nothing around it; then `{{helper}} up --dir {{dir}}`"
             ),
             Self::UnsetVariable { name } => format!(
                 "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
                  variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
                  of your own"
             ),
-            _ => return self.of_stack().or_else(|| Some(self.of_place()?.1)).or_else(|| Some(self.of_server()?.1.into())),
+            _ => return None,
         })
     }
 }

@@ -1203,7 +1203,7 @@ rules! {
         title: "data/tls.crt may not be the certificate that the proxy reads",
         symptom: "the certificate is renewed, and calls still fail with `expired certificate`",
         cause: "the proxy's configuration and mounts name another file, or do not tell which; that file is not checked and not renewed",
-        fix: "mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`; otherwise renew the proxy's own file by hand",
+        fix: "renew the proxy's own file with the registered CA; or move it, its key and that CA to `data/tls.crt`, `data/tls.key`, `data/ca.crt` and `data/ca.key`, mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`",
         blocks: false,
     }
     ProxyKeyEncrypted = "proxy-key-encrypted" [Files, Error, TROUBLE] {

@@ -3,6 +3,7 @@
 mod cures;
 mod facts;
 mod next;
+pub(crate) mod pair;
 #[cfg(test)]
 mod tests;
 

@@ -1,9 +1,10 @@
 //! What `next` says of the steps, the same in every command.
 
 use super::facts::StepFacts;
-use super::{Progress, StepId};
+use super::{Progress, StepId, pair};
 use crate::answer::Next;
 use crate::caller::Caller;
+use crate::certs::Purpose;
 use crate::deployment::{Deployment, path};
 use crate::model::current::Current;
 
@@ -46,7 +47,7 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             None => Next::person(NAME_TUNNEL),
         },
         StepId::Token => token_step(caller),
-        StepId::RegisterCa => register_step(deployment, path::CA_CRT),
+        StepId::RegisterCa => register_step(deployment, &ca_place(current, deployment, caller)),
         StepId::Upstream => Next::person(format!(
             "choose what Claude may call: `{}` for the sample server, `{}` for your own server",
             caller.command(&["render", "--sample"]),
@@ -62,6 +63,15 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"]))
         }
     }
+}
+
+/// Where the CA is that a person registers.
+fn ca_place(current: &Current, deployment: &Deployment, caller: &Caller) -> String {
+    let place = current.checked_domain().ok().flatten().and_then(|domain| {
+        let routes = current.labels(&domain);
+        pair::ca_place(deployment, current, Purpose { domain: &domain, routes: &routes, now: caller.now })
+    });
+    place.unwrap_or_else(|| path::CA_CRT.to_owned())
 }
 
 const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token; then run `init --domain` with that domain";

@@ -65,6 +65,7 @@ impl Set {
             if text.is_empty() { File::Absent } else { File::parse(text.as_bytes()) }
         }
         Files {
+            ca_beside: None,
             ca: file(&self.ca),
             ca_key: file(&self.ca_key),
             server: file(&self.tls),

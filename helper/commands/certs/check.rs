@@ -13,10 +13,12 @@ use crate::certs::rotation::Stage;
 use crate::certs::{CertificateInfo, Files, Judged};
 use crate::deployment::modes::Places;
 use crate::deployment::{Deployment, path};
-use crate::model::current::{self, Current};
-use crate::model::pair::ProxyPair;
+use crate::lint;
+use crate::model::current::Current;
+use crate::model::pair::{self, PairFile, ProxyPair};
 use crate::rules::{self, RuleId};
 use crate::steps;
+use crate::steps::pair::Other;
 
 /// The request of `certs check`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -113,14 +115,19 @@ pub(crate) fn run(
         fail: request.fail_within_days.unwrap_or(default.fail),
         warn: request.warn_within_days.unwrap_or(default.warn),
     };
-    let mut judged = Judged::within(Files::read(deployment), target.purpose(), horizon);
+    let other = Other::of(deployment, &current, target.purpose(), horizon);
+    let note = other.as_ref().map(Other::note);
+    let ca_place = other.as_ref().map_or(Some(path::CA_CRT.to_owned()), |other| other.ca().map(str::to_owned));
+    let ours = || lint::pair::layout(Judged::within(Files::read(deployment), target.purpose(), horizon), &current);
+    let mut judged = other.map_or_else(ours, |other| other.judged);
     let mut rows: Vec<RequirementRow> = judged.rows.iter().map(RequirementRow::of).collect();
     let handshakes = rehearse(&judged.facts);
     rows.extend(handshakes.0.iter().map(|(host, verdict)| RequirementRow::handshake(host, verdict)));
     add_handshakes(&mut judged, &handshakes);
     rows.extend(add_access(&mut judged, deployment, &current));
     judged.findings.extend(Stage::of(deployment)?.finding());
-    judged.findings.extend(ProxyPair::of(deployment, &current).finding().map(|f| f.with_severity(Severity::Warning)));
+    let unknown = || ProxyPair::of(deployment, &current).finding().map(|f| f.with_severity(Severity::Warning));
+    judged.findings.extend(note.or_else(unknown));
 
     let summary = summary(&judged, &rows);
     let mut next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
@@ -131,8 +138,8 @@ pub(crate) fn run(
     let is_told = !readable || (target.routes.is_empty() && met + 1 == of);
     rows.retain(|row| request.verbose || row.ok == Some(false) || (row.ok.is_none() && !is_told));
     let registrable = !judged.rows.iter().any(|row| row.of.of == Of::Ca && matches!(row.verdict, Tested::Fail(_)));
-    if next.is_empty() && !judged.has_errors() {
-        next.push(steps::register_step(deployment, path::CA_CRT));
+    if next.is_empty() && !judged.has_errors() && judged.ca.is_some() {
+        next.extend(ca_place.map(|place| steps::register_step(deployment, &place)));
     }
     let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
     let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
@@ -152,18 +159,22 @@ fn add_handshakes(judged: &mut Judged, handshakes: &Handshakes) {
         if readable {
             judged.skipped.push(Skipped::new(format!("handshake:{host}"), why.clone()));
         }
-        if !judged.has_errors() && judged.finding(RuleId::CertsNotVerifiable).is_none() {
+        let is_explained =
+            [RuleId::CertsNotVerifiable, RuleId::CaMissing].iter().any(|id| judged.finding(*id).is_some());
+        if !judged.has_errors() && !is_explained {
             judged.findings.push(rules::finding(RuleId::CertsNotVerifiable).with(format!("{host}: {why}")));
         }
     }
 }
 
 fn add_access(judged: &mut Judged, deployment: &Deployment, current: &Current) -> [RequirementRow; 2] {
-    let places = Places::of_layout(deployment);
+    let proxy = current.found.roles().proxy;
+    let pair = pair::places(deployment, &current.found, proxy.as_deref(), current.gateway.good());
+    let of_pair = [&pair.0, &pair.1].into_iter().filter_map(PairFile::inside).map(str::to_owned);
+    let places = Places::look(deployment, of_pair.collect());
     judged.findings.extend(places.open_directory());
     let keys = places.key_modes();
-    let user = current::proxy_user(&current.found, &current.services.proxy);
-    let proxy = Vec::from_iter(places.unreadable_certificates(user));
+    let proxy = Vec::from_iter(lint::pair::unreadable(&places, current, &pair));
     let rows = [
         RequirementRow::access("key-modes", "only their owner can read ca.key, or write either key", &keys),
         RequirementRow::access("proxy-may-read", "the proxy's user can read tls.crt and tls.key", &proxy),

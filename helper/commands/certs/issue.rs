@@ -7,12 +7,15 @@ use super::Served;
 use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::certs::CertificateInfo;
+use crate::certs::judged::Horizon;
 use crate::certs::provision::{self, Issued, Lives};
 use crate::deployment::modes::Places;
 use crate::deployment::{Deployment, path};
+use crate::lint;
 use crate::model::current::Current;
 use crate::os::files::{Action, FileEntry};
 use crate::steps;
+use crate::steps::pair::Other;
 
 /// The request of `certs issue`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -46,7 +49,11 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
     let _lock = deployment.lock()?;
     let current = Current::read(deployment);
     let target = Served::of(&current, deployment, caller)?;
+    if let Some(other) = Other::of(deployment, &current, target.purpose(), Horizon::default()) {
+        return Ok(nothing(other));
+    }
     let Issued { files, judged } = provision::issue(deployment, target.purpose(), lives)?;
+    let judged = lint::pair::layout(judged, &current);
     let created = files.iter().filter(|file| file.action == Action::Created).count();
     let summary = match &judged.server {
         Some(server) if judged.is_good() => format!(
@@ -70,4 +77,17 @@ pub(crate) fn run(deployment: &Deployment, request: IssueRequest, caller: &Calle
         report.next.extend(steps::before_start(&current, deployment, caller));
     }
     Ok(report)
+}
+
+/// The proxy has a pair elsewhere: a second CA in `data` would only be registered by mistake.
+fn nothing(other: Other) -> Report<IssueData> {
+    let note = other.note();
+    let life = other.judged.server.as_ref().map(|server| format!(": {}", server.life())).unwrap_or_default();
+    let summary = format!("nothing to issue: the proxy reads `{}`{life}", other.cert);
+    let data = IssueData { files: Vec::new(), ca: other.judged.ca_with_pem(), server: other.judged.server };
+    let mut report = Report::new(summary, data);
+    report.findings = other.judged.findings;
+    report.findings.push(note);
+    report.skipped = other.judged.skipped;
+    report
 }

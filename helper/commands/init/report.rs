@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::standing::Standing;
 use crate::answer::{Error, Finding, Report, Severity, count};
 use crate::caller::Caller;
-use crate::certs::{Files, Judged, Purpose};
+use crate::certs::{Judged, Purpose};
 use crate::commands::kept::{CertificateShort, token_name};
 use crate::deployment::modes::{self, Places};
 use crate::deployment::token::TokenStateName;
@@ -70,7 +70,7 @@ pub(super) fn report(
 ) -> Result<Report<InitData>, Error> {
     let current = made.current.unwrap_or_else(|| Current::read(deployment));
     let labels = current.labels(domain);
-    let judged = Judged::new(Files::read(deployment), Purpose { domain, routes: &labels, now: caller.now });
+    let judged = steps::pair::judged(deployment, &current, Purpose { domain, routes: &labels, now: caller.now });
     let standing = match only_report {
         true => Standing::live(&current, deployment, caller),
         false => Standing::of_files(&current, deployment, caller),

@@ -79,6 +79,7 @@ impl Bundle {
         let routes: Vec<String> = routes.filter(|name| RouteName::parse(name).is_ok()).cloned().collect();
         let files = Files {
             ca: self.entry(path::CA_CRT).map_or(File::Absent, File::parse),
+            ca_beside: None,
             ca_key: File::Absent,
             server: self.entry(&pair.certificate).map_or(File::Absent, File::parse),
             server_key: match self.entry(&pair.key) {

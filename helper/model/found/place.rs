@@ -29,6 +29,22 @@ impl Found {
         self.view == View::Compose || named.into_iter().all(is_read)
     }
 
+    /// The file and the line that set a variable of a service.
+    pub(crate) fn line_of_variable(&self, service: &str, variable: &str) -> Option<(String, usize)> {
+        let (name, line) = self.place_of_variable(service, variable)?;
+        let text = || Some(&self.files().find(|file| file.name == name)?.text);
+        let in_list = |text: &String| {
+            let begin = yaml::line_of(text, &["services", service, "environment"])?;
+            let sets = |line: &str| line.trim_start_matches([' ', '-', '"', '\'']).starts_with(variable);
+            text.lines().skip(begin).position(sets).map(|at| begin + at + 1)
+        };
+        let line = line.or_else(|| {
+            let text = text()?;
+            yaml::line_of(text, &["services", service, "environment", variable]).or_else(|| in_list(text))
+        })?;
+        Some((name, line))
+    }
+
     /// The file that sets a variable of a service, and its line where that is a file of variables.
     pub(crate) fn place_of_variable(&self, service: &str, variable: &str) -> Option<(String, Option<usize>)> {
         let has_own = |file: &&ComposeFile| {

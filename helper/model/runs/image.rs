@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::stack::FileIn;
+use super::ignored::is_ignored;
 use super::shell::{self, Invocation};
 use crate::config::yaml;
 use crate::deployment::Deployment;
@@ -54,17 +55,9 @@ pub(super) struct Said {
 impl Image {
     /// That of a service, if it is built in the directory.
     pub(super) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
-        let build = found.service(service, "build")?;
-        let said = |key: &str| yaml::at(build, &[key]).and_then(yaml::scalar);
-        let inline = said("dockerfile_inline").map(|text| ("dockerfile_inline".to_owned(), text));
-        let (file, text) = inline.or_else(|| {
-            let context = context(found, service)?;
-            let name = said("dockerfile").unwrap_or_else(|| "Dockerfile".into());
-            let place = inside(&format!("{context}/{name}")).unwrap_or(name);
-            let text = text(deployment, &place)?;
-            Some((place, text))
-        })?;
-        Some(Self { file, ..Self::read(&text, said("target").as_deref())? })
+        let (file, text) = dockerfile(deployment, found, service)?;
+        let target = found.service(service, "build").and_then(|build| yaml::at(build, &["target"]));
+        Some(Self { file, ..Self::read(&text, target.and_then(yaml::scalar).as_deref())? })
     }
 
     /// The stage of this name or number, or the last one.
@@ -134,8 +127,22 @@ impl Image {
     }
 }
 
+/// The Dockerfile of a service, and its text.
+pub(super) fn dockerfile(deployment: &Deployment, found: &Found, service: &str) -> Option<(String, String)> {
+    let build = found.service(service, "build")?;
+    let said = |key: &str| yaml::at(build, &[key]).and_then(yaml::scalar);
+    if let Some(text) = said("dockerfile_inline") {
+        return Some(("dockerfile_inline".to_owned(), text));
+    }
+    let context = context(found, service)?;
+    let name = said("dockerfile").unwrap_or_else(|| "Dockerfile".into());
+    let place = inside(&format!("{context}/{name}")).unwrap_or(name);
+    let text = text(deployment, &place)?;
+    Some((place, text))
+}
+
 /// The instructions of a Dockerfile with their lines; one goes on where a line ends with a backslash.
-fn instructions(text: &str) -> Vec<(usize, String)> {
+pub(super) fn instructions(text: &str) -> Vec<(usize, String)> {
     let mut all: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with('#')) {
@@ -150,7 +157,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
 }
 
 /// Sources and target of a COPY, unless they are of another stage.
-fn copied(rest: &str, folder: Option<&str>) -> Option<(Vec<String>, String)> {
+pub(super) fn copied(rest: &str, folder: Option<&str>) -> Option<(Vec<String>, String)> {
     let mut words = serde_json::from_str::<Vec<String>>(rest).ok().or_else(|| shlex::split(rest))?;
     let is_flag = |word: &String| word.starts_with("--");
     if words.iter().any(|word| word.starts_with("--from") || word.starts_with("<<")) {
@@ -217,12 +224,9 @@ impl Files<'_> {
         let built = || {
             let whole = if whole.starts_with('/') { whole.clone() } else { format!("/{whole}") };
             let context = context(self.found, self.service)?;
-            let places = self
-                .image?
-                .sources(&whole)
-                .into_iter()
-                .filter_map(|source| inside(&shell::joined(Some(&context), &source)));
-            Some(places.collect::<Vec<_>>())
+            let rules = text(self.deployment, &format!("{context}/.dockerignore")).unwrap_or_default();
+            let sources = self.image?.sources(&whole).into_iter().filter(|source| !is_ignored(&rules, source));
+            Some(sources.filter_map(|source| inside(&shell::joined(Some(&context), &source))).collect::<Vec<_>>())
         };
         let places = mounted.map(|place| vec![place]).or_else(built)?;
         places.into_iter().find_map(|place| text(self.deployment, &place).map(|text| (place, text)))

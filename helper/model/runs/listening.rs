@@ -47,7 +47,7 @@ pub(crate) enum Cure {
     /// Words of its command line.
     Words(String),
     /// A variable.
-    Variable(&'static str),
+    Variable(String),
     /// A part of its code.
     Code(String),
     /// A bridge in front of the program, which has no HTTP: as keys of its service, with `…` for its own command line.

@@ -102,3 +102,59 @@ pub(super) fn nginx(files: &Files<'_>, port: u16) -> Listening {
         _ => Listening::default(),
     }
 }
+
+/// The port of traefik among its entry points: https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
+pub(super) fn traefik(words: &[String], port: u16) -> Listening {
+    let address = |word: &String| {
+        let (name, value) = word.split_once('=')?;
+        let name = name.to_ascii_lowercase();
+        (name.starts_with("--entrypoints.") && name.ends_with(".address")).then(|| value.to_owned())
+    };
+    let of = |address: String| address.split('/').next()?.rsplit_once(':')?.1.parse().ok();
+    let all: Option<Vec<u16>> = words.iter().filter_map(address).map(of).collect();
+    let place = || Place::new("`--entrypoints` of `traefik`", Certainty::Sure);
+    one_of(all.unwrap_or_default().into_iter().map(|port| (port, place())).collect(), port)
+}
+
+/// The port of caddy among the sites of its Caddyfile: https://caddyserver.com/docs/caddyfile/concepts#addresses.
+pub(super) fn caddy(files: &Files<'_>, port: u16) -> Listening {
+    let Some((file, text)) = files.read(None, "/etc/caddy/Caddyfile") else { return Listening::default() };
+    let (mut depth, mut all) = (0_usize, Vec::new());
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        let site = line.trim_end_matches('{').trim();
+        if depth == 0 && !line.starts_with(['#', '(', '&', '}']) && !site.is_empty() {
+            for address in site.split([',', ' ']).filter(|address| !address.is_empty()) {
+                let Some(own) = port_of_site(address) else { return Listening::default() };
+                all.push((
+                    own,
+                    Place::new("an address of the Caddyfile", Certainty::Likely).in_line(&file, Some(at + 1)),
+                ));
+            }
+            // A file of one site has no braces around it.
+            if !line.ends_with(['{', ',']) {
+                break;
+            }
+        }
+        depth = (depth + usize::from(line.ends_with('{'))).saturating_sub(usize::from(line.starts_with('}')));
+    }
+    let moves = ["http_port", "https_port"].iter().any(|option| text.contains(option));
+    if moves { Listening::default() } else { one_of(all, port) }
+}
+
+fn port_of_site(address: &str) -> Option<u16> {
+    if address == "import" || address.contains(['{', '$', '[']) {
+        return None;
+    }
+    let (scheme, rest) = address.split_once("://").unwrap_or(("https", address));
+    match rest.split('/').next()?.rsplit_once(':') {
+        Some((_, port)) => port.parse().ok(),
+        None => Some(if scheme == "http" { 80 } else { 443 }),
+    }
+}
+
+/// The port that a route names, if it is one of these; otherwise the first.
+fn one_of(all: Vec<(u16, Place)>, port: u16) -> Listening {
+    let at = all.iter().position(|(own, _)| *own == port).unwrap_or_default();
+    Listening { port: all.into_iter().nth(at), ..Listening::default() }
+}

@@ -1,12 +1,15 @@
 //! Where the server of a service takes calls, as far as its command line, its environment and its script tell.
 
+mod build;
 mod code;
+mod ignored;
 mod image;
 mod listening;
 mod managers;
 mod programs;
 mod runner;
 mod script;
+mod settings;
 mod shell;
 mod statements;
 
@@ -16,10 +19,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::address::host_and_port;
 use super::found::Found;
 use crate::deployment::Deployment;
+pub(crate) use build::{Build, build};
+pub(crate) use ignored::is_ignored;
 pub(crate) use image::context;
 use listening::{Bind, Said};
 pub(crate) use listening::{Certainty, Cure, Listening, Place};
-use managers::{nginx, started_by_file};
+use managers::{caddy, nginx, started_by_file, traefik};
 use shell::{By, Invocation};
 
 /// Options and variables that programs of all kinds have for the address that they listen on.
@@ -83,6 +88,21 @@ const IN_FRONT: [&str; 19] = [
     "systemd",
 ];
 
+/// Why nothing is known of where a server listens, although there are files that say it.
+pub(crate) fn unread(found: &Found, service: &str) -> Option<String> {
+    let image = found.text(service, "image").unwrap_or_default();
+    let name = image::name_of(&image).rsplit('/').next().unwrap_or_default();
+    let is_front = IN_FRONT.contains(&name);
+    if found.service(service, "build").is_some() {
+        return Some(format!(
+            "where `{service}` listens is not known: nothing that its build names says it in a form that is read"
+        ));
+    }
+    is_front.then(|| {
+        format!("where `{service}` listens is not known: the configuration of {name} is not read, or does not say it")
+    })
+}
+
 /// Where the server of a service takes calls, in view of the port that a route names.
 pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, port: u16) -> Listening {
     // What only the shell has, or a file that was not read, is not known.
@@ -127,12 +147,11 @@ pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, p
     let is_env_known = by == By::Image || image::is_plain(base) && (own.is_some() || !is_built);
     let base = Invocation { env, is_env_known, folder, by, ..Invocation::default() };
     let files = image::Files { deployment, found, service, image: own.as_ref(), port };
+    if let Some(front) = in_front(&files, &name, &words, is_built) {
+        return front;
+    }
     if words.is_empty() {
-        return match name.as_str() {
-            "nginx" | "nginx-unprivileged" => nginx(&files, port),
-            front if !is_built && IN_FRONT.contains(&front) => Listening::default(),
-            _ => of_variables(&base.env, found, service),
-        };
+        return of_variables(&base.env, found, service);
     }
     // Several programs: a variable may be for any of them.
     let Some(invocation) = shell::started(&words, &base) else { return Listening::default() };
@@ -140,6 +159,17 @@ pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, p
     match of_image {
         Some((file, line)) => all.in_line(file, Some(line)),
         None => all,
+    }
+}
+
+/// What the image of a program says that passes calls on: its files, or its options.
+fn in_front(files: &image::Files<'_>, name: &str, words: &[String], is_built: bool) -> Option<Listening> {
+    match name {
+        "traefik" if !is_built => Some(traefik(words, files.port)),
+        _ if !words.is_empty() => None,
+        "nginx" | "nginx-unprivileged" => Some(nginx(files, files.port)),
+        "caddy" => Some(caddy(files, files.port)),
+        front => (!is_built && IN_FRONT.contains(&front)).then(Listening::default),
     }
 }
 

@@ -58,9 +58,10 @@ pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(
     if let Some((_, name)) = option(args, &row.config).filter(|_| option(args, &row.both).is_none()) {
         return Some(file(name).map_or_else(Listening::default, |(file, text)| case.in_config(&file, &text)));
     }
-    let texts: Vec<String> = row.files.iter().filter_map(|name| Some(file(name)?.1)).collect();
-    if texts.iter().any(|text| ["host", "bind", "0.0.0.0"].iter().any(|word| text.contains(word))) {
-        return Some(Listening::default());
+    let speaks = |(_, text): &(String, String)| ["host", "bind", "0.0.0.0"].iter().any(|word| text.contains(word));
+    if let Some((name, text)) = row.files.iter().filter_map(|name| file(name)).find(speaks) {
+        let says_all = !row.config.is_empty() && option(args, &row.both).is_none();
+        return Some(if says_all { case.in_config(&name, &text) } else { Listening::default() });
     }
     let is_one_of_many = row.is_likely || row.is_python && invocation.by == By::Other;
     Some(case.over_http(has_more).at_most(if is_one_of_many { Certainty::Likely } else { Certainty::Sure }))
@@ -155,7 +156,7 @@ impl Case<'_> {
         let (host, port_of) = named(host, port);
         let place = |name: &'static str| {
             let is_variable = *name == row.host_var || *name == row.port_var;
-            let cure = if is_variable { Cure::Variable(name) } else { Cure::Words(self.opens()) };
+            let cure = if is_variable { Cure::Variable(name.to_owned()) } else { Cure::Words(self.opens()) };
             Place::new(format!("`{name}` of `{program}`"), Certainty::Sure).cured(cure)
         };
         let usual = |name: &str, variable: &String| {

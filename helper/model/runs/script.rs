@@ -1,11 +1,10 @@
 //! What the text of a script says of where its server listens: a likely cause at most. Nothing of the text is kept but
 //! the line.
 
-use std::collections::BTreeMap;
-
 use super::code::{arguments, bare, literal, split};
 use super::image::Files;
 use super::listening::{Bind, Certainty, Cure, Listening, Place, bind};
+use super::settings::{self, Settings};
 use super::shell::{Invocation, is_python};
 
 /// A call in Python that makes a server.
@@ -60,6 +59,13 @@ const LISTENERS: &[Listener] = &[
     Listener { call: "TCPServer", ..PAIR },
 ];
 
+impl Listener {
+    /// Whether it makes a server without a framework.
+    fn is_bare(&self) -> bool {
+        self.is_pair || self.call == "make_server"
+    }
+}
+
 /// Reads the script that a program runs.
 pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listening> {
     let is_js = ["node", "bun", "deno", "tsx", "ts-node"].contains(&invocation.program.as_str());
@@ -71,14 +77,16 @@ pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listeni
     let script =
         if is_js || is_python(&invocation.program) { invocation.args.iter().find(is_script) } else { by_name() };
     let (file, text) = files.read(invocation.folder.as_deref(), script?)?;
-    let code = Code::new(&text, is_js, &invocation.env);
+    let text = bare(&text, is_js);
+    let settings = settings::read(files, invocation, &text);
+    let code = Code { text, settings };
     Some(if is_js { code.of_node(&file) } else { code.of_python(&file) })
 }
 
 /// A script without its comments, each line where it was.
-struct Code<'a> {
+struct Code {
     text: String,
-    env: &'a BTreeMap<String, String>,
+    settings: Settings,
 }
 
 /// A call: the receiver and name in front of it, where it begins, and its arguments.
@@ -109,11 +117,7 @@ impl Call<'_> {
     }
 }
 
-impl<'a> Code<'a> {
-    fn new(text: &str, is_js: bool, env: &'a BTreeMap<String, String>) -> Self {
-        Self { text: bare(text, is_js), env }
-    }
-
+impl Code {
     fn line(&self, at: usize) -> usize {
         self.text[..at].matches('\n').count() + 1
     }
@@ -133,28 +137,33 @@ impl<'a> Code<'a> {
 
     /// The value of an expression: a literal, a variable of the environment with its default, or a name for one of them.
     fn value(&self, expression: &str, left: u8) -> Option<String> {
+        self.said(expression, left).map(|(value, _)| value)
+    }
+
+    /// The same, with the variable that has it.
+    fn said(&self, expression: &str, left: u8) -> Option<(String, Option<String>)> {
         let text = expression.trim();
+        let set = |name: &str| Some((self.settings.env.get(name)?.clone(), Some(name.to_owned())));
         for wrapper in ["int(", "str(", "Number(", "parseInt(", "String("] {
             if let Some(inner) = text.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')) {
                 let inner = inner.strip_suffix(", 10").unwrap_or(inner);
-                return self.value(inner, left.checked_sub(1)?);
+                return self.said(inner, left.checked_sub(1)?);
             }
         }
         for call in ["os.environ.get(", "os.getenv(", "environ.get(", "getenv("] {
             if let Some(args) = text.strip_prefix(call).and_then(arguments) {
                 let name = args.first().and_then(|name| literal(name))?;
-                let default = || self.value(args.get(1)?, left.checked_sub(1)?);
-                return self.env.get(&name).cloned().or_else(default);
+                return set(&name).or_else(|| self.said(args.get(1)?, left.checked_sub(1)?));
             }
         }
         if let Some(rest) = text.strip_prefix("process.env.") {
             let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
             let default = rest[end..].trim().trim_start_matches(['|', '?']).trim();
-            return self.env.get(&rest[..end]).cloned().or_else(|| self.value(default, left.checked_sub(1)?));
+            return set(&rest[..end]).or_else(|| self.said(default, left.checked_sub(1)?));
         }
         let is_name = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match literal(text) {
-            Some(value) => Some(value),
+            Some(value) => Some((value, None)),
             None if is_name => {
                 let mut bound = self.text.lines().filter_map(|line| {
                     let line = line
@@ -170,7 +179,7 @@ impl<'a> Code<'a> {
                 if bound.next().is_some() {
                     return None;
                 }
-                self.value(one, left.checked_sub(1)?)
+                self.said(one, left.checked_sub(1)?)
             }
             None => None,
         }
@@ -189,15 +198,27 @@ impl<'a> Code<'a> {
         default: (Bind, Option<u16>),
         cure: &str,
     ) -> Listening {
-        let bound = host.map_or(default.0, |host| self.value(host, 4).map_or(Bind::Unknown, |host| bind(&host)));
-        let port = match port {
-            Some(port) => self.value(port, 4).and_then(|port| port.parse().ok()),
-            None => default.1,
+        let said = host.map(|host| self.said(host, 4));
+        let bound = match &said {
+            Some(said) => said.as_ref().map_or(Bind::Unknown, |(host, _)| bind(host)),
+            None => default.0,
+        };
+        let (port, of_port) = match port.map(|port| self.said(port, 4)) {
+            Some(said) => said.map_or((None, None), |(port, variable)| (port.parse().ok(), variable)),
+            None => (default.1, None),
         };
         let words = if host.is_some() { "the script" } else { "the script, which names no host" };
+        let place = |words: &str, variable: Option<String>| {
+            let place = self.place(file, at, words, cure);
+            match variable.and_then(|name| self.settings.place(&name)) {
+                Some(of_variable) => of_variable,
+                None => place,
+            }
+        };
         Listening {
-            loopback: (bound == Bind::Loopback).then(|| self.place(file, at, words, cure)),
-            port: port.map(|port| (port, self.place(file, at, "the script", cure))),
+            loopback: (bound == Bind::Loopback)
+                .then(|| place(words, said.flatten().and_then(|(_, variable)| variable))),
+            port: port.map(|port| (port, place("the script", of_port))),
             ..Listening::default()
         }
     }
@@ -207,9 +228,16 @@ impl<'a> Code<'a> {
             |listener: &'static Listener| self.calls(listener.call).into_iter().map(move |call| (listener, call));
         let known = LISTENERS.iter().filter(|listener| self.text.contains(listener.needs));
         let all: Vec<(&Listener, Call<'_>)> = known.flat_map(calls).collect();
-        match all.as_slice() {
-            [] => self.of_fastmcp(file),
-            [(listener, call)] => {
+        // A bare server in addition to one of a framework, or to MCP's own, answers health checks or a sign-in.
+        let (bare, own): (Vec<_>, Vec<_>) = all.into_iter().partition(|(listener, _)| listener.is_bare());
+        let runs = self.runs();
+        let over_http = |run: &Call<'_>| {
+            run.keyword("transport").is_some_and(|said| self.value(said, 4).as_deref() != Some("stdio"))
+        };
+        match (own.as_slice(), bare.as_slice()) {
+            ([], bare) if bare.is_empty() || !runs.is_empty() => self.of_fastmcp(file),
+            ([_], _) if runs.iter().any(over_http) => Listening::default(),
+            ([(listener, call)], _) | ([], [(listener, call)]) => {
                 let pair = call.positional(0).filter(|_| listener.is_pair);
                 let pair = pair.and_then(|pair| pair.strip_prefix('(')?.strip_suffix(')')).map(split);
                 let (host, port) = match &pair {
@@ -227,9 +255,10 @@ impl<'a> Code<'a> {
         }
     }
 
-    fn of_fastmcp(&self, file: &str) -> Listening {
-        const LOOPS: [&str; 5] = ["asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run"];
-        let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
+    /// The calls that start a server of MCP.
+    fn runs(&self) -> Vec<Call<'_>> {
+        const OTHERS: [&str; 7] =
+            ["asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run", "uvicorn.run", "app.run"];
         const RUNS: [&str; 6] = [
             ".run",
             ".run_async",
@@ -238,8 +267,13 @@ impl<'a> Code<'a> {
             ".run_sse_async",
             ".run_stdio_async",
         ];
-        let mut runs: Vec<Call<'_>> = RUNS.iter().flat_map(|name| self.calls(name)).collect();
-        runs.retain(|call| !LOOPS.contains(&call.name));
+        let runs = RUNS.iter().flat_map(|name| self.calls(name));
+        runs.filter(|call| !OTHERS.contains(&call.name)).collect()
+    }
+
+    fn of_fastmcp(&self, file: &str) -> Listening {
+        let made = [self.calls("FastMCP"), self.calls("MCPServer")].concat();
+        let runs = self.runs();
         // https://github.com/modelcontextprotocol/python-sdk: the server without FastMCP.
         let has_http = ["streamable", "Sse", "sse", "http"].iter().any(|word| self.text.contains(word));
         if let ([], [stdio], false) = (made.as_slice(), self.calls("stdio_server").as_slice(), has_http) {
@@ -257,7 +291,7 @@ impl<'a> Code<'a> {
         match transport.map(|said| self.value(said, 4)) {
             Some(None) => return Listening::default(),
             Some(Some(said)) if said != "stdio" => {}
-            _ if self.env.contains_key("FASTMCP_TRANSPORT") => return Listening::default(),
+            _ if self.settings.env.contains_key("FASTMCP_TRANSPORT") => return Listening::default(),
             _ => {
                 let cure = if is_first {
                     "run(transport=\"streamable-http\")` and `FastMCP(…, host=\"0.0.0.0\", port=PORT)"
@@ -269,7 +303,7 @@ impl<'a> Code<'a> {
         }
         let host = run.keyword("host").or_else(|| made.keyword("host"));
         let port = run.keyword("port").or_else(|| made.keyword("port"));
-        let has = |name: &str| self.env.contains_key(name);
+        let has = |name: &str| self.settings.env.contains_key(name);
         let usual =
             (if has("FASTMCP_HOST") { Bind::Unknown } else { Bind::Loopback }, (!has("FASTMCP_PORT")).then_some(8000));
         let at = if host.map_or(is_first, |host| made.keyword("host") == Some(host)) { made.at } else { run.at };

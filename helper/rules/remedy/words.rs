@@ -1,4 +1,4 @@
-//! Fixes that are long, or that several cases share.
+//! Causes and fixes that are long, or that several cases share.
 
 pub(super) const CHECK_DNS: &str = "check the DNS servers in `/etc/resolv.conf` of the engine's host, then run `{helper} \
     probe --dir {dir}` again";
@@ -17,3 +17,13 @@ pub(super) const MORE_MEMORY: &str = "if `docker inspect` of the container says 
 pub(super) const NAME_OR_DNS: &str = "if it is the name of a container, correct it or join its network (`{helper} render \
     --dir {dir} --json '{\"networks\":[\"NAME\"]}'`, then `{helper} up --dir {dir}`); \
     otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host";
+
+pub(super) const AS_SECRET: &str = "`secrets: { tunnel_token: { environment: TUNNEL_TOKEN } }` at the top level, `secrets: \
+    [tunnel_token]` in the service, and `TUNNEL_TOKEN_FILE=/run/secrets/tunnel_token` in its `environment`";
+
+pub(super) const CLOSED_TOKEN: &str = "run `chmod a+rX {file|FILE}`, and keep the deployment's own folder closed to others; or put \
+    the token into `.env` and make the secret of it there (`secrets: { NAME: { environment: TUNNEL_TOKEN } }`); then \
+    `{helper} up --dir {dir}`";
+
+pub(super) const KILLED: &str = "it was killed (SIGKILL): by the kernel, because the memory ran out, or by `docker kill` or a stop \
+    that took too long";
