@@ -22,7 +22,8 @@ const ENGINES: [&str; 9] =
     ["dockerd", "docker", "containerd", "containerd-shim", "podman", "conmon", "runc", "crun", "buildkitd"];
 const HOST: [&str; 6] = ["kernel", "systemd", "audit", "auditd", "setroubleshoot", "systemd-oomd"];
 /// Programs of a distribution, and of a host in a cloud or a desktop: the names under which they print to its journal.
-const OTHERS: [&str; 72] = [
+const OTHERS: [&str; 73] = [
+    "sd",
     "sshd",
     "login",
     "sudo",
@@ -214,16 +215,11 @@ pub(super) fn origin(name: &str) -> Origin<'_> {
         Origin::Engine
     } else if is_of(&HOST) {
         Origin::Host
-    } else if is_of(&OTHERS) || is_of_systemd(name) {
+    } else if is_of(&OTHERS) {
         Origin::Other
     } else {
         Origin::Unit(super::kind::service(name))
     }
-}
-
-/// Whether systemd's own programs have such a name: `systemd-logind`, `(sd-pam)`.
-fn is_of_systemd(name: &str) -> bool {
-    ["systemd-", "sd-"].iter().any(|front| name.starts_with(front))
 }
 
 #[cfg(test)]
@@ -268,7 +264,7 @@ mod tests {
         ] {
             assert_eq!(front(line), Some((Origin::Program(name), "x")), "{line}");
         }
-        for name in ["sshd", "systemd-logind", "gnome-shell", "(sd-pam)"] {
+        for name in ["sshd", "gnome-shell", "(sd-pam)"] {
             let line = format!("Nov 26 10:00:00 pi {name}[812]: error: x");
             assert_eq!(front(&line), Some((Origin::Other, "error: x")), "{name}");
         }

@@ -58,3 +58,11 @@ pub(crate) fn service(container: &str) -> &str {
         _ => container,
     }
 }
+
+/// Whether a line is of the output of BuildKit, or of the builder before it.
+pub(super) fn is_build(text: &str) -> bool {
+    let text = text.trim_start();
+    let step = text.strip_prefix('#').and_then(|rest| rest.split(' ').next());
+    let numbered = step.is_some_and(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()));
+    numbered || text.starts_with("> [") || text.starts_with("=> ") || text.starts_with("Step ") && text.contains(" : ")
+}

@@ -1,5 +1,7 @@
 //! What a mail's quote or an indented block puts in front of every line.
 
+use super::kind;
+
 /// The quote's signs or the blanks in front of the first line, as long as every line has them.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Margin {
@@ -20,7 +22,7 @@ impl Margin {
         }
         if matches!(self, Self::Unread) {
             let width = line.iter().take_while(|b| b" \t>".contains(b)).count();
-            *self = if width == 0 { Self::None } else { Self::Of(line[..width].to_vec()) };
+            *self = if width == 0 || is_of_build(line) { Self::None } else { Self::Of(line[..width].to_vec()) };
         }
         let Self::Of(margin) = self else { return line };
         match line.strip_prefix(margin.as_slice()) {
@@ -33,6 +35,11 @@ impl Margin {
             }
         }
     }
+}
+
+/// BuildKit itself marks the step that failed: ` > [wiki 2/3] RUN …`.
+fn is_of_build(line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_ok_and(|text| kind::is_build(text) && !text.contains("[pod/"))
 }
 
 #[cfg(test)]
@@ -48,6 +55,7 @@ mod tests {
     fn what_every_line_has_goes() {
         assert_eq!(without(&["", "> a", ">", ">   b", "> c"]), ["", "a", "", "  b", "c"]);
         assert_eq!(without(&["    a", "", "      b", "    c"]), ["a", "", "  b", "c"]);
+        assert_eq!(without(&[" > [2/3] RUN x:", "0.5 y"]), [" > [2/3] RUN x:", "0.5 y"]);
         assert_eq!(without(&["a", "  b"]), ["a", "  b"]);
         assert_eq!(without(&["  b", "a", "  b"]), ["b", "a", "  b"]);
     }

@@ -337,7 +337,7 @@ impl Logs {
                 named.for_each(|s| if starts { s.life.is_started() } else { s.life.is_asked() });
             }
         }
-        self.building = bare && (self.building || is_build(line.text));
+        self.building = bare && (self.building || kind::is_build(line.text));
         if bare && let Some(pattern) = self.engine_pattern(line, &reading) {
             self.engine_failed(number, line, pattern, "");
             return;
@@ -390,12 +390,4 @@ impl Logs {
         let open = |fault: &Fault| fault.effect == Effect::Call || fault.writer != Writer::Agent;
         !self.streams.iter().any(|s| s.calls.passed.is_some()) || self.streams.iter().any(|s| s.faults.open().any(open))
     }
-}
-
-/// Whether a line is of the output of BuildKit, or of the builder before it.
-fn is_build(text: &str) -> bool {
-    let text = text.trim_start();
-    let step = text.strip_prefix('#').and_then(|rest| rest.split(' ').next());
-    let numbered = step.is_some_and(|step| !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()));
-    numbered || text.starts_with("> [") || text.starts_with("=> ") || text.starts_with("Step ") && text.contains(" : ")
 }

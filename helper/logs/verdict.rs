@@ -283,8 +283,11 @@ impl Logs {
                 let Some(rule) = fault.rule.filter(|_| !programs::is_usual(stream, fault)) else { continue };
                 if (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == rule) {
                     let finding = rules::finding(rule).with_severity(Severity::Note);
-                    let since =
-                        if stream.calls.passed.is_some() { "a later call passed" } else { "it was started anew since" };
+                    let since = if stream.calls.passed.is_some() {
+                        "a later call passed"
+                    } else {
+                        "it was started again since"
+                    };
                     findings.push(finding.with(quote(&stream.name, fault)).with(since));
                 }
             }

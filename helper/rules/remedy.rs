@@ -2,12 +2,13 @@
 //! are those of `table`; what the case itself tells is in its fields.
 
 mod gap;
+mod token;
 mod words;
 
 use serde_json::Value;
 
 pub(crate) use gap::Gap;
-use words::{AS_SECRET, CHECK_DNS, CLOSED_TOKEN, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
+use words::{CHECK_DNS, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
 /// A case that takes other words than its row's.
 #[derive(Clone, Copy, Debug)]
@@ -388,34 +389,6 @@ impl Remedy<'_> {
                     .or_else(|| self.of_place().map(|both| both.1))
                     .or_else(|| Some(self.of_server()?.1.into()));
             }
-        })
-    }
-
-    /// The fix of a token that does not arrive.
-    fn of_token(&self) -> Option<String> {
-        Some(match self {
-            Self::TokenElsewhere { place } => format!(
-                "copy the token from the Console (Connection, eye icon) and put it into {place}, where cloudflared gets it \
-                 from: one line, no quotes; then `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::TokenInFileOfVariables { file, line } => format!(
-                "move line {line} of `{file}` to `.env`, and pass the token as a Compose secret: {AS_SECRET}; then \
-                 `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::TokenKept { service, file } => format!(
-                "pass the token to `{service}` in `{file}` as a Compose secret: {AS_SECRET}; then `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::ClosedToken => CLOSED_TOKEN.into(),
-            Self::TokenSpoilt { name, service, file } => format!(
-                "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
-                 quotes behind the `=` and nothing around it; then `{{helper}} up --dir {{dir}}`"
-            ),
-            Self::UnsetVariable { name } => format!(
-                "write `{name}=` and the token (Console: Connection, eye icon) into `.env` with an editor; or name the \
-                 variable TUNNEL_TOKEN in the compose file, then run `{{helper}} token set --dir {{dir}}` in a terminal \
-                 of your own"
-            ),
-            _ => return None,
         })
     }
 }
