@@ -47,6 +47,8 @@ pub(crate) struct Calls {
     pub(crate) called: Option<Passed>,
     /// The last line about one, whatever became of it.
     pub(crate) last: Option<CallLine>,
+    /// Calls that ended with an error of the server's, 5xx.
+    errors: u32,
     paths: Vec<String>,
     starts: u32,
     losses: u32,
@@ -111,14 +113,17 @@ impl Calls {
             self.called = Some(Passed { at: line.at });
         }
         let last = self.last.get_or_insert_with(CallLine::default);
+        // A line that was pasted twice is one call.
+        let is_error = status.is_some_and(|status| status >= 500);
+        self.errors = self.errors.saturating_add(u32::from(is_error && last.text != line.text));
         (last.at, last.status) = (line.at, status);
         last.text.clear();
         last.text.push_str(line.text);
     }
 
-    /// Whether no call was answered, and the last one ended with an error of the server's.
+    /// Whether no call was answered, and several ended with an error of the server's.
     pub(crate) fn only_fail(&self) -> bool {
-        self.passed.is_none() && self.last.as_ref().and_then(|last| last.status).is_some_and(|status| status >= 500)
+        self.passed.is_none() && self.errors > 1
     }
 
     pub(crate) fn serves(&self, path: &str) -> bool {
