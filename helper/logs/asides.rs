@@ -49,7 +49,7 @@ pub(super) fn is_aside(text: &str) -> bool {
         let alone = |at: usize| !small[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
         small.match_indices(*name).any(|(at, _)| alone(at))
     };
-    TELEMETRY.iter().chain(&DEVICES).any(|name| word(name)) || is_of_native_library(text)
+    TELEMETRY.iter().chain(&DEVICES).any(word) || is_of_native_library(text)
 }
 
 /// Whether a library of C++ prints it, as Chromium, TensorFlow and their like log: `[1:2:1120/081541.2:ERROR:bus.cc:408] `,
