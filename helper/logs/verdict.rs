@@ -104,6 +104,7 @@ impl Logs {
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);
         self.note_healed(&mut findings);
+        self.blame_server(&mut findings);
         rules::explain(&mut findings);
         self.describe(&mut verdict);
         let recognized = self.streams.iter().any(Stream::is_recognized);
@@ -120,6 +121,17 @@ impl Logs {
         verdict.healthy = !wrong && works && !findings.iter().any(programs::denies_health);
         verdict.findings = findings;
         verdict
+    }
+
+    /// A server refuses connections because of the error that it printed last, where none of the log's servers listens.
+    fn blame_server(&self, findings: &mut [Finding]) {
+        let is_server = |s: &&Stream| matches!(s.kind, WriterKind::Of(Writer::Server) | WriterKind::Unknown);
+        let mut servers = self.streams.iter().filter(is_server).peekable();
+        let is_told = findings.iter().any(|f| f.id == RuleId::UnexplainedError && f.layer == Layer::Upstream);
+        if is_told && servers.peek().is_some() && servers.all(|server| !server.listening) {
+            let refused = findings.iter_mut().filter(|f| f.id == RuleId::UpstreamRefused && f.consequence_of.is_none());
+            refused.for_each(|f| f.consequence_of = Some(RuleId::UnexplainedError));
+        }
     }
 
     /// Whether any error line was left unexplained, also one after which the server listened.
