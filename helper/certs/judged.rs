@@ -12,7 +12,7 @@ use super::rows::audit;
 use super::x509::{Details, Extension};
 use crate::answer::{Finding, Severity, Skipped, count};
 use crate::deployment::Deployment;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Cure, Remedy, RuleId, State};
 
 /// A certificate in an answer.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -138,6 +138,7 @@ impl Judged {
             skipped = skips(&rows, &facts);
             findings.extend(unproven(&rows, &facts, &findings));
         }
+        let findings = findings.into_iter().map(|finding| in_state(finding, &facts.files)).collect();
         let met = rows.iter().filter(|row| row.verdict.ok() == Some(true)).count();
         Self { ca, server, findings, skipped, met, rows, facts }
     }
@@ -259,15 +260,30 @@ fn findings(rows: &[Checked], facts: &CertFacts) -> Vec<Finding> {
         match found.iter_mut().find(|f| f.id == rule) {
             Some(finding) => *finding = finding.clone().with(text),
             None => {
-                let mut finding = rules::finding(rule).with_severity(severity).with(text);
-                if let Some(fix) = row.of.fix.filter(|_| rule == row.of.rule) {
-                    finding.fix = fix.into();
-                }
-                found.push(finding);
+                found.push(rules::finding(rule).with_severity(severity).with(text));
             }
+        }
+        if let Some(finding) = found.iter_mut().find(|f| f.id == rule && rule == row.of.rule)
+            && let Some(fix) = row.of.fix
+        {
+            *finding = finding.clone().with_fix(fix);
         }
     }
     found
+}
+
+/// The finding with what ends it in this state of the files: nothing is offered that would be refused.
+fn in_state(finding: Finding, files: &Files) -> Finding {
+    let lacks_ca_key = files.ca.good().is_some() && files.ca_key.is_absent();
+    let state = match finding.cure {
+        Cure::Issue if !files.server.is_absent() && files.server_key.is_absent() => State::NoServerKey,
+        Cure::RotateCa if files.server.is_absent() => State::NothingSigned,
+        Cure::Issue | Cure::Renew if lacks_ca_key && files.replica.is_some() => State::OfReplica,
+        Cure::Issue if lacks_ca_key => State::NoCaKey { then: "certs issue" },
+        Cure::Renew if lacks_ca_key => State::NoCaKey { then: "certs renew" },
+        _ => return finding,
+    };
+    finding.with_remedy(Remedy::State(state))
 }
 
 fn is_in_date(row: &Checked, facts: &CertFacts) -> bool {

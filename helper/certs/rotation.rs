@@ -16,7 +16,7 @@ use crate::answer::{Error, Finding};
 use crate::deployment::{Deployment, OPEN_MODE, SECRET_MODE, path};
 use crate::os::batch::{self, Batch};
 use crate::os::files;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, Cure, Remedy, RuleId, State};
 
 /// The server certificate that the old CA signed: the way back if the old CA's key is not on this host.
 const OLD_TLS: &str = "data/tls-old.crt";
@@ -79,6 +79,22 @@ impl Stage {
             Self::Switched => "the old CA in `data/ca-old.crt` waits to be revoked",
         };
         Some(rules::finding(RuleId::CertsRotationOpen).with(text))
+    }
+}
+
+impl Stage {
+    /// What ends a fault of the CA while a change of it is open: the next step of that change.
+    pub(crate) fn continued(self, finding: Finding) -> Finding {
+        let (first, step) = match self {
+            Self::Begun => ("register data/ca-next.crt in the Console", "switch"),
+            Self::Switching => ("see in the Console that both CAs are active", "switch"),
+            Self::Switched => ("revoke the old CA in the Console", "finish"),
+            Self::Idle | Self::Beginning => return finding,
+        };
+        match finding.cure {
+            Cure::RotateCa => finding.with_remedy(Remedy::State(State::RotationOpen { first, step })),
+            _ => finding,
+        }
     }
 }
 

@@ -18,6 +18,11 @@ use crate::rules::RuleId::{self, *};
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.
 const LARGEST_CA_FILE: usize = 8 * 1024;
 
+/// A file with more in it is a good CA with something to remove: nothing that it signed becomes invalid.
+const ONLY_THE_CA: &str = "keep only the registered CA's certificate in data/ca.crt, the lines from its BEGIN CERTIFICATE to its \
+    END CERTIFICATE; if a private key in the file was given to anyone, then change to a new CA: `{helper} certs rotate-ca --dir \
+    {dir} --json '{\"step\":\"begin\"}'`";
+
 const fn row(
     id: &'static str,
     of: super::audit::Of,
@@ -44,10 +49,12 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
     }),
     row("ca-single", Ca, CaUnfit, "ca.crt contains exactly one certificate", |f| {
         ca_file(f, |c| Tested::of(c.certificates() == 1, count(c.certificates(), "certificate")))
-    }),
-    row("ca-no-key-material", Ca, CaUnfit, "ca.crt contains no private key", |f| {
+    })
+    .fix(ONLY_THE_CA),
+    row("ca-no-key-material", Ca, CaUnfit, "no private key is in ca.crt", |f| {
         ca_file(f, |c| Tested::of(c.private_keys == 0, count(c.private_keys, "private key block")))
-    }),
+    })
+    .fix(ONLY_THE_CA),
     // Not documented: the file is registered in the Console and mounted into the proxy.
     row("ca-no-secret", Ca, CaExtraText, "ca.crt contains no token or password", |f| {
         ca_file(f, |c| match (c.other_text, c.holds_secret) {
@@ -132,7 +139,7 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
         "tls.key is a private key in PEM form that the proxy can read",
         |f| server_key_loads(&f.files.server_key),
     ),
-    row("server-key-not-encrypted", Server, ProxyKeyEncrypted, "tls.key has no passphrase", |f| {
+    row("server-key-not-encrypted", Server, ProxyKeyEncrypted, "tls.key is not encrypted", |f| {
         match &f.files.server_key {
             File::Good(_) => Tested::pass("no passphrase"),
             File::Faulty(fault @ PemFault::EncryptedKey) => Tested::fail(fault.to_string()),

@@ -11,6 +11,7 @@ use crate::certs::Judged;
 use crate::deployment::{Deployment, Domain};
 use crate::lint::checks;
 use crate::lint::facts::Facts;
+use crate::rules::{self, Cure};
 use crate::steps;
 
 /// The request of `check`.
@@ -44,12 +45,21 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let facts = Facts::gather(deployment, &for_facts)?;
     caller.services = facts.services.clone();
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
-    let verdict = checks::judge(&facts);
+    let mut verdict = checks::judge(&facts);
+    rules::explain(&mut verdict.findings);
     let number = |severity| verdict.findings.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+    let mut all_errors = verdict.findings.iter().filter(|f| f.severity == Severity::Error);
+    let waits_for_leave = all_errors.all(|f| f.cure == Cure::Allow);
     let summary = match (errors, warnings) {
         (0, 0) => "the files of the deployment are sound".to_owned(),
         (0, n) => format!("the files of the deployment are sound, with {}", count(n, "warning")),
+        (n, _) if waits_for_leave => {
+            format!(
+                "`up` starts the stack once a person allows what it asks for: {} to decide about",
+                count(n, "finding")
+            )
+        }
         (n, _) if verdict.is_fatal() => format!("the stack cannot work yet: {} to fix", count(n, "error")),
         (n, _) => format!("the stack can start, with {} to fix", count(n, "error")),
     };
@@ -66,10 +76,10 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let start = || Next::helper("start the stack and wait until it is ready", caller.command(&["up"]));
     let before = steps::before_start(&facts, deployment, caller);
     report.next = match before {
-        // What a person has not done yet is not a fault to repair.
-        Some(step) if step.who == Who::Person => vec![step],
+        // What a person has not done yet comes before what is merely a risk.
+        Some(step) if errors == 0 && step.who == Who::Person => vec![step],
         before => {
-            let mut next = steps::cures(&verdict.findings, ends_with_ca, &["check"], caller);
+            let mut next = steps::cures(&verdict.findings, ends_with_ca, before.as_ref(), &["check"], caller);
             next.extend((errors == 0).then(|| before.unwrap_or_else(start)));
             next
         }

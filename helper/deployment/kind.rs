@@ -356,7 +356,7 @@ fn is_tunnel_data(name: &str) -> bool {
 
 /// A file that belongs in `data`: a key, a certificate, or what the programmatic set-up puts there.
 fn is_data(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
     matches!(ending, "crt" | "key" | "pem" | "cer" | "csr" | "srl" | "cnf" | "ext")
         || name.starts_with("tunnel-")
         || name == ".gitkeep"

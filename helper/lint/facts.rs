@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::answer::Error;
 use crate::caller::Caller;
 use crate::certs::file::{CertificateFile, File};
+use crate::certs::rotation::Stage;
 use crate::certs::{Files, Judged, Purpose};
 #[cfg(test)]
 use crate::deployment::TokenState;
@@ -65,6 +66,8 @@ pub(crate) struct Facts {
     /// Why the proxy's container has no certificate and no key, where it has none.
     pub(super) absent_pair: [Option<Absence>; 2],
     pub(crate) certificates: Option<Judged>,
+    /// How far a change of the CA is.
+    pub(super) rotation: Stage,
     /// Where the servers that routes lead to take calls, by service and port of the route.
     pub(super) servers: BTreeMap<(String, u16), Listening>,
     /// Services that may install a version of `mcp` that their scripts do not work with.
@@ -125,6 +128,7 @@ impl Facts {
             mounted: mounted(deployment, found),
             foreign_data: foreign_data(deployment, found, proxy, &pair),
             dead_links: pair::links_to_nowhere(deployment, found, proxy, gateway),
+            rotation: Stage::of(deployment).unwrap_or(Stage::Idle),
             keeps_pair: pair::is_kept(deployment, &pair),
             absent_pair: pair::absences(deployment, found, proxy, gateway),
             servers: current.dialled().into_iter().map(listening).collect(),
@@ -166,6 +170,7 @@ impl Facts {
             dead_links: Vec::new(),
             pair: (PairFile::Nowhere, PairFile::Nowhere),
             keeps_pair: false,
+            rotation: Stage::Idle,
             absent_pair: [None, None],
             certificates: None,
             servers: BTreeMap::new(),

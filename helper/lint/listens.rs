@@ -7,6 +7,8 @@ use super::routes;
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
+use crate::model::found::Found;
+use crate::model::mounts::Mount;
 use crate::model::runs::{self, Certainty, Cure, Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
@@ -50,6 +52,12 @@ fn is_alone(facts: &Facts, service: &str) -> bool {
     let others = found.service_names();
     found.text(service, "network_mode").is_none()
         && !others.iter().any(|other| found.lives_in(other).is_some_and(|owner| owner == service))
+}
+
+/// Whether a container reads a file of the directory itself, and not the copy that its image was built with.
+fn is_mounted(found: &Found, service: &str, path: &str) -> bool {
+    let covers = |source: &str| path.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    found.mounts(service).iter().filter_map(Mount::bind).any(covers)
 }
 
 impl Case<'_> {
@@ -125,7 +133,7 @@ impl Case<'_> {
         // Compose neither builds nor restarts because a file changed.
         let then = match &place.file {
             None => String::new(),
-            Some(_) if found.service(service, "build").is_some() => {
+            Some((path, _)) if found.service(service, "build").is_some() && !is_mounted(found, service, path) => {
                 format!("`docker compose build {service}` in {{dir}}, and ")
             }
             Some(_) => format!("`docker compose restart {service}` in {{dir}}, and "),

@@ -27,7 +27,7 @@ pub(crate) struct View<'a> {
 pub(super) fn of_facts(facts: &Facts, judged: &Judged) -> Vec<Finding> {
     let has_layout = facts.places.at(path::TLS_CRT).is_some_and(|place| place.is_file);
     let view = View { current: &facts.current, pair: &facts.pair, keeps_pair: facts.keeps_pair, has_layout };
-    findings(&view, judged)
+    findings(&view, judged).into_iter().map(|finding| facts.rotation.continued(finding)).collect()
 }
 
 /// What keeps a service's user from reading a file that is mounted: the path that is closed, and what is said of it.
@@ -104,7 +104,7 @@ fn unverified(mut finding: Finding, place: &str) -> Finding {
         return finding;
     }
     finding.title = finding.title.replace(path::CA_CRT, place);
-    finding.with_severity(Severity::Warning).with_remedy(Remedy::CaElsewhere { place })
+    finding.with_severity(Severity::Note).with_remedy(Remedy::CaElsewhere { place })
 }
 
 /// `tls.cert_file` names the certificate of a CA.

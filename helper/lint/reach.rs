@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::facts::Facts;
+use super::tokens;
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
+use crate::deployment::{TokenState, env_file};
 use crate::model::address;
 use crate::model::stack::Reach;
+use crate::model::token::TokenOrigin;
 use crate::redact::names;
-use crate::rules::{self, Remedy, RuleId};
+use crate::rules::{self, Remedy, RuleId, State};
 
 /// The service whose namespace cloudflared is to share, if no service has that name.
 pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
@@ -164,7 +167,22 @@ pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
     let has = |word: &str| command.iter().any(|w| w == word);
     let is_quick = has("tunnel") && !has("run") && facts.found.url(agent).is_some();
     let said = || format!("command: {}", command.join(" "));
-    is_quick.then(|| rules::finding(RuleId::QuickTunnel).about(Subject::service(agent)).with(said())).into()
+    let finding = || {
+        let has_token = match &facts.token.origin {
+            TokenOrigin::Nowhere => tokens::has_token(&facts.found, env_file::TOKEN),
+            _ => matches!(facts.token.state, TokenState::Set(_)),
+        };
+        let state = State::NotRun {
+            service: agent,
+            file: facts.found.file_of(agent, &["command"]),
+            url: &facts.found.url(agent).unwrap_or_default(),
+            gives: facts.token.origin != TokenOrigin::Nowhere,
+            has_token,
+        };
+        let finding = rules::finding(RuleId::QuickTunnel).about(Subject::service(agent)).with(said());
+        finding.with_remedy(Remedy::State(state))
+    };
+    is_quick.then(finding).into()
 }
 
 pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {

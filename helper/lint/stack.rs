@@ -3,11 +3,12 @@
 use super::directory::capped;
 use super::facts::Facts;
 use super::{reach, secrets, tokens};
-use crate::answer::{Severity, Subject, count};
+use crate::answer::{Finding, Severity, Subject, count};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
 use crate::deployment::{Token, TokenState, env_file};
+use crate::model::compose::Asked;
 use crate::model::current;
 use crate::model::environment;
 use crate::model::packages::Unbounded;
@@ -83,9 +84,17 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
             let finding = rules::finding(RuleId::TokenShellOnly).with("`data/tunnel-token` holds it");
             findings.push(finding);
         }
+        (_, TokenOrigin::Nowhere) if matches!(facts.asked, Asked::Refused(_)) => {
+            return Outcome::Skip("Compose refuses the files, which name no token as they are".into());
+        }
         // Without `.env` there is one finding, and that is it.
         (_, TokenOrigin::Env(_) | TokenOrigin::Unset(_) | TokenOrigin::Nowhere) if facts.env().is_none() => {}
         _ => findings.extend(tokens::finding(&facts.found, token, facts.roles.agent.as_deref())),
+    }
+    if token.origin == TokenOrigin::Written && facts.found.files().any(|file| holds_token(facts, &file.text)) {
+        let cause = RuleId::TokenInFile;
+        let follows = |finding: Finding| finding.with_remedy(Remedy::CauseFirst { cause }).caused_by(cause);
+        findings = findings.into_iter().map(follows).collect();
     }
     if let (TokenState::Set(set), TokenOrigin::Env(_)) = (&token.state, &token.origin) {
         findings.extend(secrets::shadow(set, &facts.caller));
@@ -99,14 +108,23 @@ pub(super) fn variables_stay(facts: &Facts) -> Outcome {
     environment::finding(&facts.passed).into()
 }
 
+/// Whether a file has a token in it, that of `.env` or another one.
+fn holds_token(facts: &Facts, text: &str) -> bool {
+    let in_env = facts.env().and_then(|env| env.get(env_file::TOKEN)).filter(|token| token.starts_with("eyJ"));
+    Token::is_within(text) || in_env.is_some_and(|token| text.contains(token.trim()))
+}
+
 pub(super) fn token_is_hidden(facts: &Facts) -> Outcome {
     let mut findings = Vec::new();
-    for file in facts.found.files() {
-        let in_env = facts.env().and_then(|env| env.get(env_file::TOKEN)).filter(|token| token.starts_with("eyJ"));
-        if Token::is_within(&file.text) || in_env.is_some_and(|token| file.text.contains(token.trim())) {
-            let finding = rules::finding(RuleId::TokenInFile).about(Subject::file(&file.name));
-            findings.push(finding.with(format!("`{}`", file.name)));
-        }
+    let agent = facts.roles.agent.as_deref().filter(|_| facts.token.origin == TokenOrigin::Written);
+    for file in facts.found.files().filter(|file| holds_token(facts, &file.text)) {
+        let finding = rules::finding(RuleId::TokenInFile).about(Subject::file(&file.name));
+        let finding = finding.with(format!("`{}`", file.name));
+        let own = agent.filter(|agent| facts.found.file_of(agent, &["environment"]) == file.name);
+        findings.push(match own {
+            Some(agent) => finding.with_remedy(Remedy::State(tokens::of_file(&facts.found, agent))),
+            None => finding,
+        });
     }
     if let Some(agent) = &facts.roles.agent {
         let place = match facts.found.flag(agent, "token") {

@@ -6,9 +6,9 @@ use crate::answer::{Finding, Subject};
 use crate::deployment::{TokenState, env_file, path};
 use crate::model::current::MOUNTS;
 use crate::model::found::Found;
-use crate::model::token::{AgentToken, TokenOrigin};
+use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::redact::names;
-use crate::rules::{self, Absence, Absent, Remedy, RuleId};
+use crate::rules::{self, Absence, Absent, Remedy, RuleId, State};
 
 /// The finding about a token that is not valid; its fix names the place that the stack takes the token from.
 pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) -> Option<Finding> {
@@ -40,28 +40,19 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
             let shown = format!("`{}`", rules::shown_path(place));
             elsewhere(finding.about(Subject::file(place)).with(&shown), &shown)
         }
-        TokenOrigin::Written => match found.line_of_variable(agent, env_file::TOKEN) {
-            Some((file, line)) => {
-                let place = format!("`{}`, line {line}", rules::shown_path(&file));
-                elsewhere(finding.about(Subject::File { name: file, line: Some(line) }), &place)
-            }
-            None => elsewhere(finding, &format!("the `environment` of `{agent}`")),
-        },
-        TokenOrigin::Nowhere if has_token(found, env_file::TOKEN) => {
-            let said = format!("`.env` has a token, and nothing hands it to `{agent}`");
-            let file = found.file_of(agent, &["environment"]);
-            finding.about(Subject::service(agent)).with(said).with_remedy(Remedy::TokenKept { service: agent, file })
+        TokenOrigin::Written => written(found, agent, finding),
+        TokenOrigin::Nowhere => {
+            let file = found.file_of(agent, &["environment", "command"]);
+            let said = format!("no setting of `{agent}` names TUNNEL_TOKEN or a file with the token");
+            let state = State::TokenNotGiven { service: agent, file, has_token: has_token(found, env_file::TOKEN) };
+            finding.about(Subject::service(agent)).with(said).with_remedy(Remedy::State(state))
         }
         TokenOrigin::Env(name) if matches!(token.state, TokenState::Malformed(_)) => {
             let line = found.env().and_then(|env| line_of(&String::from_utf8_lossy(env.as_bytes()), name));
             finding.about(Subject::File { name: path::ENV.to_owned(), line })
         }
         TokenOrigin::Command => elsewhere(finding, &format!("`--token` of `{agent}`")),
-        TokenOrigin::Env(_)
-        | TokenOrigin::SetUp
-        | TokenOrigin::NotThere { .. }
-        | TokenOrigin::Unseen(_)
-        | TokenOrigin::Nowhere => finding,
+        TokenOrigin::Env(_) | TokenOrigin::SetUp | TokenOrigin::NotThere { .. } | TokenOrigin::Unseen(_) => finding,
     })
 }
 
@@ -94,8 +85,36 @@ fn line_of(text: &str, name: &str) -> Option<usize> {
     text.lines().enumerate().filter(|(_, line)| sets(line)).last().map(|(at, _)| at + 1)
 }
 
+/// A token in the `environment` of a compose file, or in a file of variables that it names.
+fn written(found: &Found, agent: &str, finding: Finding) -> Finding {
+    match found.place_of_variable(agent, env_file::TOKEN) {
+        Some((file, Some(line))) => {
+            let place = format!("`{}=` in `{}`, line {line}", env_file::TOKEN, rules::shown_path(&file));
+            let finding = finding.about(Subject::File { name: file, line: Some(line) });
+            finding.with_remedy(Remedy::TokenElsewhere { place: &place })
+        }
+        _ => {
+            let subject = match found.line_of_variable(agent, env_file::TOKEN) {
+                Some((name, line)) => Subject::File { name, line: Some(line) },
+                None => Subject::service(agent),
+            };
+            finding.about(subject).with_remedy(Remedy::State(of_file(found, agent)))
+        }
+    }
+}
+
+/// What ends a value of its own that the compose file has in the token's place.
+pub(super) fn of_file<'a>(found: &'a Found, service: &'a str) -> State<'a> {
+    let file = found.file_of(service, &["environment"]);
+    let line = found.line_of_variable(service, env_file::TOKEN).filter(|(name, _)| name == file).map(|(_, line)| line);
+    if let Some(setting) = token::file_setting(found, service) {
+        return State::TokenTwice { service, file, line, setting };
+    }
+    State::TokenWritten { service, file, line, has_token: has_token(found, env_file::TOKEN) }
+}
+
 /// Whether `.env` has a token in a variable.
-fn has_token(found: &Found, name: &str) -> bool {
+pub(super) fn has_token(found: &Found, name: &str) -> bool {
     let own = found.env().and_then(|env| env.get(name));
     matches!(TokenState::of(own.as_deref()), TokenState::Set(_))
 }

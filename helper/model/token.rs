@@ -51,7 +51,12 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
     let given = |text: Option<String>, origin| AgentToken { state: state(text.as_deref()), origin };
     let in_env = || found.env().and_then(|env| env.get(env_file::TOKEN));
     let Some(agent) = agent else { return given(in_env(), TokenOrigin::Env(env_file::TOKEN.into())) };
-    if let Some(token) = found.flag(agent, "token") {
+    let of_flag = found.flag(agent, "token");
+    if let Some((name, has_default)) = variable_of_flag(found, agent) {
+        // Behind an empty one, the next word is no token.
+        return of_variable(found, deployment, caller, name, of_flag.filter(|_| has_default));
+    }
+    if let Some(token) = of_flag {
         return given(Some(token), TokenOrigin::Command);
     }
     if found.environment(agent).contains_key(env_file::TOKEN) {
@@ -59,9 +64,7 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
         let Some(variable) = variable(found, agent) else { return given(value, TokenOrigin::Written) };
         return of_variable(found, deployment, caller, variable, value);
     }
-    let flag = found.flag(agent, "token-file").map(|file| (TOKEN_FLAG, file));
-    let variable = || Some((TOKEN_FILE, found.variable(agent, TOKEN_FILE)?));
-    let Some((setting, file)) = flag.or_else(variable) else {
+    let Some((setting, file)) = file_of(found, agent) else {
         let unread = || TokenOrigin::Unseen(format!("a file that `env_file` of `{agent}` names cannot be read"));
         let origin = if found.knows_variables(agent) { TokenOrigin::Nowhere } else { unread() };
         return given(None, origin);
@@ -83,6 +86,17 @@ pub(crate) fn token_of(found: &Found, deployment: &Deployment, caller: &Caller, 
         FileIn::Volume(name) => given(None, TokenOrigin::Unseen(format!("`{file}` is in the volume {name}"))),
         FileIn::Image => given(None, TokenOrigin::Unseen(format!("nothing is mounted at `{file}`"))),
     }
+}
+
+/// The file with its token that cloudflared is given, and what names it.
+fn file_of(found: &Found, agent: &str) -> Option<(&'static str, String)> {
+    let flag = found.flag(agent, "token-file").map(|file| (TOKEN_FLAG, file));
+    flag.or_else(|| Some((TOKEN_FILE, found.variable(agent, TOKEN_FILE)?)))
+}
+
+/// What names a file with its token, where cloudflared is given one.
+pub(crate) fn file_setting(found: &Found, agent: &str) -> Option<&'static str> {
+    Some(file_of(found, agent)?.0)
 }
 
 /// A variable of cloudflared's that names the file with its token.
@@ -120,6 +134,23 @@ fn of_variable(
         (filled.filter(own), TokenOrigin::Unset(name))
     };
     AgentToken { state: TokenState::of(text.as_deref()), origin }
+}
+
+/// The variable that the files put behind `--token`, and whether they have a default for it.
+fn variable_of_flag(found: &Found, agent: &str) -> Option<(String, bool)> {
+    let mut values = found.files().filter_map(|file| file.value.as_ref().ok());
+    let words = values.find_map(|value| match at(value, &["services", agent, "command"])? {
+        Value::String(line) => Some(line.split_whitespace().map(str::to_owned).collect()),
+        list => Some(yaml::texts(list)),
+    })?;
+    let words: Vec<String> = words;
+    let behind = |at: usize, word: &String| match word.split_once('=') {
+        Some(("--token" | "-token", value)) => Some(value.to_owned()),
+        _ if word == "--token" || word == "-token" => words.get(at + 1).cloned(),
+        _ => None,
+    };
+    let value = words.iter().enumerate().find_map(|(at, word)| behind(at, word))?;
+    Some((super::environment::interpolated(&value).into_iter().next()?, value.contains('-')))
 }
 
 /// The variable that the files put in the token's place; `None` where they have a value there.

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::absence::Absent;
-use super::columns::{Layer, Severity};
+use super::columns::{Cure, Layer, Severity};
 use super::remedy::{Gap, Remedy};
 use super::table::RuleId;
 use crate::caller::quote;
@@ -192,9 +192,9 @@ pub(crate) struct Finding {
     pub(crate) evidence: Vec<Evidence>,
     /// Where to read on.
     pub(crate) docs: &'static str,
-    /// Whether the fix is of this case alone, so that the act of its row's `cure` does not end it.
+    /// What the fix is: `next` is made of it, so that the two never disagree.
     #[serde(skip)]
-    pub(crate) has_own_fix: bool,
+    pub(crate) cure: Cure,
     /// Id of the finding that explains this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) consequence_of: Option<RuleId>,
@@ -226,9 +226,15 @@ impl Finding {
     pub(crate) fn with_remedy(mut self, remedy: Remedy<'_>) -> Self {
         if let Some(fix) = remedy.fix() {
             self.fix = filled(&fix, self.subject.as_ref());
-            self.has_own_fix = true;
+            self.cure = remedy.cure();
         }
         self.cause = remedy.cause().map_or(self.cause, Into::into);
+        self
+    }
+
+    /// Takes a fix by hand that is written in a table.
+    pub(crate) fn with_fix(mut self, fix: &str) -> Self {
+        (self.fix, self.cure) = (fix.to_owned(), Cure::ByHandThen);
         self
     }
 
@@ -306,7 +312,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         fix: filled(rule.fix, None),
         evidence: Vec::new(),
         docs: rule.docs,
-        has_own_fix: false,
+        cure: rule.cure,
         consequence_of: None,
     }
 }

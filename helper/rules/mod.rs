@@ -19,7 +19,7 @@ pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
 pub(crate) use refused::Refused;
-pub(crate) use remedy::{Gap, Remedy};
+pub(crate) use remedy::{Gap, Remedy, State};
 pub(crate) use table::{RULES, Rule, RuleId};
 
 impl RuleId {

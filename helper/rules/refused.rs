@@ -66,6 +66,7 @@ impl Refused {
             Self::Undeclared { kind: "services", .. } => RuleId::ComposeServiceUndefined,
             Self::Inactive { .. } => RuleId::ComposeProfileInactive,
             Self::Required { .. } | Self::Empty { .. } => RuleId::ComposeVariableMissing,
+            Self::EnvFile { .. } => RuleId::EnvFileMissing,
             Self::Context { .. } | Self::Dockerfile { .. } => RuleId::BuildFailed,
             _ => RuleId::ComposeConfigInvalid,
         }

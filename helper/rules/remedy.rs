@@ -2,12 +2,16 @@
 //! are those of `table`; what the case itself tells is in its fields.
 
 mod gap;
+mod stack;
+mod state;
 mod token;
 mod words;
 
 use serde_json::Value;
 
+use super::columns::Cure;
 pub(crate) use gap::Gap;
+pub(crate) use state::State;
 use words::{CHECK_DNS, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
 /// A case that takes other words than its row's.
@@ -87,8 +91,6 @@ pub(crate) enum Remedy<'a> {
     TokenElsewhere { place: &'a str },
     /// A file of variables hands the token over.
     TokenInFileOfVariables { file: &'a str, line: usize },
-    /// The token is in `.env`, and cloudflared is given none.
-    TokenKept { service: &'a str, file: &'a str },
     /// The file with the token is closed to cloudflared's user.
     ClosedToken,
     /// What the compose file makes of the variable is no token; the variable's own value is one.
@@ -124,9 +126,19 @@ pub(crate) enum Remedy<'a> {
     OtherPath { request: &'a Value },
     /// The server answers to another scheme, or at another port; the request names it.
     OtherUrl { request: &'a Value },
+    /// The state of the files decides what helps.
+    State(State<'a>),
 }
 
 impl Remedy<'_> {
+    /// What its fix is: most are an edit by hand, with the command of the helper that comes behind it.
+    pub(super) fn cure(&self) -> Cure {
+        match self {
+            Self::HasRoutes => Cure::Look,
+            _ => Cure::ByHandThen,
+        }
+    }
+
     /// The cause, where it is another than the row's.
     pub(super) fn cause(&self) -> Option<String> {
         Some(match self {
@@ -134,6 +146,7 @@ impl Remedy<'_> {
             Self::Refused { why, .. } => why.cause().into(),
             Self::NoSuchHost { host, .. } => format!("no service of the compose files is called `{host}`"),
             Self::Apart { .. } => "Docker resolves a service's name only on networks that both sides join".into(),
+            Self::State(state) => return state.cause().map(str::to_owned),
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
             Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
                                  the DNS servers of its host"
@@ -324,24 +337,11 @@ impl Remedy<'_> {
         })
     }
 
-    /// The fix of what the compose files say.
-    fn of_stack(&self) -> Option<String> {
-        Some(match self {
-            Self::Refused { why, file, line } => why.fix(file, *line),
-            Self::NoSuchHost { url, agent, place, .. } => {
-                format!("write {url} into {place} of `{agent}`; then `{{helper}} up --dir {{dir}}`")
-            }
-            Self::Apart { agent, proxy, network } => format!(
-                "add `{network}` under `networks:` of `{agent}`, as `{proxy}` joins it; then `{{helper}} up --dir {{dir}}`"
-            ),
-            _ => return None,
-        })
-    }
-
     /// The fix of a case that files show.
     fn of_files(&self) -> Option<String> {
         Some(match self {
             Self::Absent(absent) => absent.fix(),
+            Self::State(state) => state.fix(),
             Self::OtherPair { cert, key } => format!(
                 "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
                  and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` does that once the \

@@ -1210,7 +1210,7 @@ rules! {
         title: "the server key is encrypted with a passphrase",
         symptom: "`tls: failed to parse private key`",
         cause: "the proxy cannot ask for a passphrase when it starts",
-        fix: "run `openssl pkey -in data/tls.key -out data/tls.key.plain`, then put that file in its place",
+        fix: "run `openssl pkey -in data/tls.key -out data/tls.key.plain && chmod 644 data/tls.key.plain && mv data/tls.key.plain data/tls.key` in {dir}",
     }
     CaMissing = "ca-missing" [Files, Error, QUICKSTART] {
         title: "the CA certificate data/ca.crt is missing",
@@ -1657,6 +1657,7 @@ rules! {
         symptom: "every call fails: cloudflared connects, and what it dials (nginx, Caddy, another `mcp-proxy`, a server) cannot terminate the tunnel's TLS",
         cause: "calls from Claude carry TLS inside the tunnel, and only Anthropic's proxy terminates it; no service here runs its image or mounts its configuration",
         fix: "run Anthropic's proxy between cloudflared and the server: `{helper} init --dir NEW` writes a stack with it into a new directory; keep the other program as a server behind a route",
+        caused_by: &[&[ComposeFileShadowed]],
     }
     NoRoute = "no-route" [Routing, Error, REFERENCE] {
         title: "the proxy has no route for the host name that was called",

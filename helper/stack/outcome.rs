@@ -152,7 +152,7 @@ pub(crate) fn next(
     let cause = cause(ready, findings).filter(|f| f.id != RuleId::NotLive);
     if let Some(f) = cause {
         let step = cure(f, command, state, caller);
-        let waits = match f.id.rule().cure {
+        let waits = match f.cure {
             Cure::Up | Cure::ByHandThen => step.is_some(),
             // What is not there yet is made in the order of the steps.
             cure => matches!(cure, Cure::Init | Cure::Look),
@@ -168,7 +168,7 @@ pub(crate) fn next(
             return Next::person(what).running(caller.command(&[command.word()]));
         }
     }
-    let restart = findings.iter().filter(|f| f.consequence_of.is_none() && f.id.rule().cure == Cure::Restart);
+    let restart = findings.iter().filter(|f| f.consequence_of.is_none() && f.cure == Cure::Restart);
     match (ready, restart.count()) {
         (true, 1..) => restart_step(caller),
         (true, 0) => Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"])),
@@ -178,7 +178,7 @@ pub(crate) fn next(
 
 /// The step that cures a fault, where one command does.
 fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller: &Caller) -> Option<Next> {
-    match finding.id.rule().cure {
+    match finding.cure {
         // A second `up` would fail like the first.
         Cure::Up | Cure::ByHandThen if command == Command::Up => None,
         Cure::Up if finding.id == RuleId::ServiceStopped && !is_only_stopped(finding, state) => None,
@@ -187,7 +187,7 @@ fn cure(finding: &Finding, command: Command, state: Option<&StackState>, caller:
         Cure::Token | Cure::Allow if finding.severity != Severity::Error => None,
         Cure::Init | Cure::RotateCa | Cure::Render | Cure::Look | Cure::ByHand => None,
         Cure::Up | Cure::Restart | Cure::Token | Cure::Allow | Cure::Issue | Cure::Renew => {
-            steps::cure(finding, caller)
+            steps::cure(finding, None, caller)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The step that ends a fault, where one command does.
+//! The step that ends a fault. It is made of what the finding's `fix` is, so that the two never disagree.
 
 use super::next::token_step;
 use crate::answer::{Finding, Next, Severity};
@@ -24,17 +24,15 @@ fn allow_step(caller: &Caller) -> Next {
         .running(caller.command(&["allow"]))
 }
 
-/// The command that ends a fault, where one does.
-pub(crate) fn cure(finding: &Finding, caller: &Caller) -> Option<Next> {
-    if finding.has_own_fix {
-        return None;
-    }
+/// The command that ends a fault, where one does. `open` is the first step of the order that is not done.
+pub(crate) fn cure(finding: &Finding, open: Option<&Next>, caller: &Caller) -> Option<Next> {
     let helper = |what: &str, words: &[&str]| Some(Next::helper(what, caller.command(words)));
-    match finding.id.rule().cure {
+    match finding.cure {
         Cure::Up => helper("start the stack", &["up"]),
         Cure::Restart => Some(restart_step(caller)),
         Cure::Init => {
-            let request = serde_json::json!({ "domain": caller.domain.as_deref()? }).to_string();
+            let Some(domain) = &caller.domain else { return open.cloned() };
+            let request = serde_json::json!({ "domain": domain }).to_string();
             helper("write the files that are missing; the others stay", &["init", "--json", &request])
         }
         Cure::Token => Some(token_step(caller)),
@@ -45,27 +43,42 @@ pub(crate) fn cure(finding: &Finding, caller: &Caller) -> Option<Next> {
         ),
         Cure::RotateCa => Some(new_ca(caller)),
         Cure::Allow => Some(allow_step(caller)),
-        Cure::Render | Cure::ByHandThen | Cure::Look | Cure::ByHand => None,
+        Cure::Look => open.cloned(),
+        Cure::Render | Cure::ByHandThen | Cure::ByHand => None,
     }
 }
 
 /// What to do about the findings on a deployment's files, in order, each step once. `ends_with_ca`: the server certificate
-/// lasts as long as its CA, so that a renewal gains nothing. `again` are the words of the command that found them.
-pub(crate) fn cures(findings: &[Finding], ends_with_ca: bool, again: &[&str], caller: &Caller) -> Vec<Next> {
+/// lasts as long as its CA, so that a renewal gains nothing. `open` is the first step of the order that is not done;
+/// `again` are the words of the command that found them.
+pub(crate) fn cures(
+    findings: &[Finding],
+    ends_with_ca: bool,
+    open: Option<&Next>,
+    again: &[&str],
+    caller: &Caller,
+) -> Vec<Next> {
     let ordered = rules::order(findings.to_vec());
-    let grave = |severity| ordered.iter().filter(move |f| f.severity == severity);
-    let refused = grave(Severity::Error).any(|f| f.id.rule().blocks_signing || f.id == RuleId::TlsUnknownCa);
-    let helps =
-        |f: &&Finding| f.id.rule().cure != Cure::Renew || !refused && (f.id != RuleId::TlsExpiresSoon || !ends_with_ca);
-    let all = grave(Severity::Error).chain(grave(Severity::Warning)).filter(helps);
+    let blocks = |f: &Finding| f.severity == Severity::Error && f.id.rule().blocks_signing;
+    let is_blocked = ordered.iter().any(blocks);
+    let is_other_ca = ordered.iter().any(|f| f.severity == Severity::Error && f.id == RuleId::TlsUnknownCa);
+    let helps = |f: &&Finding| match f.cure {
+        Cure::Issue => !is_blocked,
+        Cure::Renew => !is_blocked && !is_other_ca && (f.id != RuleId::TlsExpiresSoon || !ends_with_ca),
+        _ => true,
+    };
+    // What follows from another fault is gone with it.
+    let causes =
+        || ordered.iter().filter(|f| f.consequence_of.is_none() && rules::weight(f, &ordered) < Severity::Note);
     let mut steps: Vec<Next> = Vec::new();
-    for step in all.filter_map(|f| cure(f, caller)) {
+    for step in causes().filter(helps).filter_map(|f| cure(f, open, caller)) {
         if !steps.iter().any(|before| before.command == step.command) {
             steps.push(step);
         }
     }
     // The first fault decides; what cures another one comes later.
-    if grave(Severity::Error).next().is_some_and(|f| cure(f, caller).is_none()) {
+    let is_by_hand = |f: &Finding| !helps(&f) || cure(f, open, caller).is_none();
+    if causes().next().is_some_and(|f| rules::weight(f, &ordered) == Severity::Error && is_by_hand(f)) {
         let what = "follow the `fix` of the first finding, then run this again";
         steps.insert(0, Next::person(what).running(caller.command(again)));
     }

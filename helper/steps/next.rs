@@ -6,7 +6,10 @@ use crate::answer::Next;
 use crate::caller::Caller;
 use crate::certs::Purpose;
 use crate::deployment::{Deployment, path};
+use crate::lint::tokens;
 use crate::model::current::Current;
+use crate::model::token::token_of;
+use crate::rules::Cure;
 
 /// The step to do now. A step that only the Console shows is followed by the next one.
 pub(crate) fn next(progress: &Progress, current: &Current, deployment: &Deployment, caller: &Caller) -> Vec<Next> {
@@ -46,7 +49,7 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             Some(command) => Next::helper("make what is missing", command),
             None => Next::person(NAME_TUNNEL),
         },
-        StepId::Token => token_step(caller),
+        StepId::Token => of_token(current, deployment, caller),
         StepId::RegisterCa => register_step(deployment, &ca_place(current, deployment, caller)),
         StepId::Upstream => Next::person(format!(
             "choose what Claude may call: `{}` for the sample server, `{}` for your own server",
@@ -72,6 +75,19 @@ fn ca_place(current: &Current, deployment: &Deployment, caller: &Caller) -> Stri
         pair::ca_place(deployment, current, Purpose { domain: &domain, routes: &routes, now: caller.now })
     });
     place.unwrap_or_else(|| path::CA_CRT.to_owned())
+}
+
+/// The step to a token: `token set`, unless what is wrong with it is ended elsewhere.
+fn of_token(current: &Current, deployment: &Deployment, caller: &Caller) -> Next {
+    let agent = current.found.roles().agent;
+    let token = token_of(&current.found, deployment, caller, agent.as_deref());
+    match tokens::finding(&current.found, &token, agent.as_deref()) {
+        Some(finding) if finding.cure != Cure::Token => {
+            let what = format!("{}; then run this", caller.fill(&finding.fix));
+            Next::person(what).running(caller.command(&["check"]))
+        }
+        _ => token_step(caller),
+    }
 }
 
 const CREATE_TUNNEL: &str = "in the Console (https://platform.claude.com): Manage > MCP tunnels > New tunnel, name it, leave \"Set up programmatic access\" off; open it: Connection shows Domain and Token; then run `init --domain` with that domain";

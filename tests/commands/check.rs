@@ -329,7 +329,7 @@ fn errors_stand_before_warnings_and_layers_in_their_order() {
     chmod(&dir, 0o755);
     chmod(&dir.join(".env"), 0o644);
     routes("routes: {echo: 'http://nobody:9000', A: 'http://hello-mcp:9000'}")(&dir);
-    std::fs::remove_file(dir.join("data/tls.key")).unwrap();
+    std::fs::remove_file(dir.join("data/tls.crt")).unwrap();
     let answer = check(&dir).expect(1);
     let order: Vec<(usize, usize)> = answer.json["findings"]
         .as_array()

@@ -15,6 +15,7 @@ type Case = (&'static str, &'static [(&'static str, u64, &'static str)]);
 const CONFIG: &str = "compose-config-invalid";
 const SERVICE: &str = "compose-service-undefined";
 const VARIABLE: &str = "compose-variable-missing";
+const ENV_FILE: &str = "env-file-missing";
 
 const CASES: &[Case] = &[
     // Names.
@@ -69,7 +70,7 @@ const CASES: &[Case] = &[
     ("  a:\n    image: x\n    command: run ${\n", &[(CONFIG, 4, "`$$`")]),
     ("  a:\n    image: x\nx-note: ${NOTE:?no}\n", &[(VARIABLE, 4, "NOTE")]),
     // Files.
-    ("  a:\n    image: x\n    env_file: [none.env]\n", &[(CONFIG, 4, "`none.env`")]),
+    ("  a:\n    image: x\n    env_file: [none.env]\n", &[(ENV_FILE, 4, "`none.env`")]),
     ("  a:\n    image: x\n    env_file: [{ path: none.env, required: false }]\n", &[]),
     // Keys and types.
     ("  a:\n    image: x\n    enviroment: { A: b }\n", &[(CONFIG, 4, "write `environment`")]),
@@ -103,7 +104,7 @@ fn laid(parent: &Path, text: &str) -> (std::path::PathBuf, Answer) {
 fn refused(answer: &Answer) -> Vec<(&str, u64, &str)> {
     let all = answer.json["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note");
     all.map(|f| (f["id"].as_str().unwrap(), f["subject"]["line"].as_u64().unwrap_or(0), f["fix"].as_str().unwrap()))
-        .filter(|(id, ..)| [CONFIG, SERVICE, VARIABLE, "compose-yaml-invalid"].contains(id))
+        .filter(|(id, ..)| [CONFIG, SERVICE, VARIABLE, ENV_FILE, "compose-yaml-invalid"].contains(id))
         .collect()
 }
 

@@ -122,11 +122,12 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "tests/certs/rollover.rs::three_steps_change_the_ca_and_every_moment_has_a_valid_certificate",
         &["certs-rotation-open"],
     ),
+    by("tests/commands/check_certificates.rs", "what_is_wrong_with_the_certificates_is_found", "", &["ca-missing"]),
     by(
         "tests/commands/check.rs",
         "what_is_wrong_with_the_compose_files_is_found",
         "a_sound_deployment_has_no_findings",
-        &["compose-file-shadowed", "image-unpinned", "depends-on-plain", "ports-published"],
+        &["image-unpinned", "depends-on-plain", "ports-published"],
     ),
     by(
         "tests/commands/check.rs",

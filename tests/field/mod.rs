@@ -1,6 +1,7 @@
 //! Logs and deployments as people have them, and a test for every rule of the table.
 
 mod elsewhere;
+mod follow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

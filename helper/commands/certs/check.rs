@@ -125,12 +125,14 @@ pub(crate) fn run(
     rows.extend(handshakes.0.iter().map(|(host, verdict)| RequirementRow::handshake(host, verdict)));
     add_handshakes(&mut judged, &handshakes);
     rows.extend(add_access(&mut judged, deployment, &current));
-    judged.findings.extend(Stage::of(deployment)?.finding());
+    let stage = Stage::of(deployment)?;
+    judged.findings = judged.findings.into_iter().map(|f| stage.continued(f)).collect();
+    judged.findings.extend(stage.finding());
     let unknown = || ProxyPair::of(deployment, &current).finding().map(|f| f.with_severity(Severity::Warning));
     judged.findings.extend(note.or_else(unknown));
 
     let summary = summary(&judged, &rows);
-    let mut next = steps::cures(&judged.findings, judged.ends_with_ca(), &["certs", "check"], caller);
+    let mut next = steps::cures(&judged.findings, judged.ends_with_ca(), None, &["certs", "check"], caller);
     let (met, of) = (rows.iter().filter(|row| row.ok == Some(true)).count(), rows.len());
     let readable = judged.ca.is_some() && judged.server.is_some();
     // What cannot be tested because a file cannot be read is said once, by the row of that file; that there are no routes

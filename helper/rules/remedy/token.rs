@@ -15,9 +15,6 @@ impl Remedy<'_> {
                 "move line {line} of `{file}` to `.env`, and pass the token as a Compose secret: {AS_SECRET}; then \
                  `{{helper}} up --dir {{dir}}`"
             ),
-            Self::TokenKept { service, file } => format!(
-                "pass the token to `{service}` in `{file}` as a Compose secret: {AS_SECRET}; then `{{helper}} up --dir {{dir}}`"
-            ),
             Self::ClosedToken => CLOSED_TOKEN.into(),
             Self::TokenSpoilt { name, service, file } => format!(
                 "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
