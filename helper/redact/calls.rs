@@ -111,11 +111,11 @@ fn inserted(text: &str) -> Vec<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_password_among_arguments_goes() {
-        for said in [
+        hides(&[
             "#0 /app/db.php(12): PDO->__construct('mysql:host=x', 'root', 's3cr3t')",
             "mysqli_connect('db', 'app', 's3cr3t', 'x')",
             "login('bob', 's3cr3t') failed",
@@ -127,20 +127,14 @@ mod tests {
             "ssh.connect('h', 22, 'root', 'as3cr3t1')",
             "cx_Oracle.connect(\"scott\", \"as3cr3t1\", \"db/orcl\")",
             "conn.simple_bind_s('cn=a,dc=x', 'as3cr3t1')",
-        ] {
-            let shown = evidence(said);
-            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
-            assert_eq!(evidence(&shown), shown);
-        }
-        for said in [
+        ]);
+        keeps(&[
             "login('bob2') returned 401",
             "INSERT INTO users (name, created) VALUES ('bob', 'today1')",
             "connect('db2prod', 5432) timed out",
             "connect('db', 5432, 'app-db-2')",
             "DBI connect('dbname=app;host=db','app',...) failed: FATAL",
             "java.sql.DriverManager.getConnection(DriverManager.java:683)",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

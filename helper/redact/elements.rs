@@ -78,11 +78,11 @@ fn is_secret_tag(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_content_of_an_element_goes() {
-        for said in [
+        hides(&[
             "<password>s3cr3t</password>",
             "<password>correct s3cr3t horse</password>",
             "<password><![CDATA[s3cr3t]]></password>",
@@ -92,20 +92,14 @@ mod tests {
             "<string name='api_key' x=\"y\">s3cr3t</string>",
             "<wsse:Password Type=\"http://docs.example/x#PasswordText\">s3cr3t</wsse:Password>",
             "&lt;entry key=&quot;password&quot;&gt;s3cr3t&lt;/entry&gt;",
-        ] {
-            let shown = evidence(said);
-            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
-            assert_eq!(evidence(&shown), shown);
-        }
-        for said in [
+        ]);
+        keeps(&[
             "<entry key=\"timeout\">30</entry><b>x</b>",
             "<secret><name>x</name></secret>",
             "Usage: login <token> <url>",
             "<sid>S-1-5-21-3623811015-3361044348</sid><SessionId>42</SessionId>",
             "<SessionTimeout>30</SessionTimeout><RequestId>4442587FB7D0A2F9</RequestId>",
             "<password>${DB_PASSWORD}</password>",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

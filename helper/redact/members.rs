@@ -78,6 +78,7 @@ fn quoted(text: &str, at: usize) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::super::gate::evidence;
+    use crate::redact::expect::keeps;
 
     #[test]
     fn members_go_because_of_their_object() {
@@ -96,12 +97,10 @@ mod tests {
             assert_eq!(evidence(said), shown);
             assert_eq!(evidence(shown), shown);
         }
-        for said in [
+        keeps(&[
             r#"{"kind":"ConfigMap","data":{"a":"b"}}"#,
             r#"{"kind":"SecretStore","data":{"a":"b"}}"#,
             r#"{"x":1,"k":"v","d":"2d"}"#,
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

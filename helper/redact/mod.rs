@@ -13,6 +13,8 @@ mod columns;
 mod elements;
 mod ends;
 mod escapes;
+#[cfg(test)]
+mod expect;
 mod following;
 pub(crate) mod gate;
 pub(crate) mod known;

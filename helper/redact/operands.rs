@@ -291,11 +291,11 @@ fn one(text: &str, start: usize) -> Option<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn what_only_its_place_tells_goes() {
-        for said in [
+        hides(&[
             "htpasswd -b .htpasswd u s3cr3t dial tcp 10.0.0.1:80: refused",
             "htpasswd -nb u s3cr3t",
             "rabbitmqctl add_user u s3cr3t",
@@ -320,12 +320,8 @@ mod tests {
             "cargo login s3cr3t",
             "fly secrets set FOO=s3cr3t",
             "kubectl create secret generic db --from-literal=url=s3cr3t",
-        ] {
-            let shown = evidence(said);
-            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
-            assert_eq!(evidence(&shown), shown);
-        }
-        for said in [
+        ]);
+        keeps(&[
             "250-AUTH LOGIN PLAIN CRAM-MD5",
             "LOGIN failed for user2",
             "echo done2 | tee x",
@@ -333,8 +329,6 @@ mod tests {
             "net use failed 0x80070035",
             "500 Error: command \"AUTH\" not recognized",
             "docker login -u bob2 --password-stdin",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

@@ -146,10 +146,11 @@ fn is_one_record(text: &str, from: usize, to: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_value_of_a_record_goes_wherever_its_name_stands() {
-        for said in [
+        hides(&[
             "<add name=\"ApiKey\" value=\"s3cr3t\"/>",
             "<add key=\"Db:Password\" value=\"s3cr3t\" />",
             "<add value=\"s3cr3t\" name=\"ApiKey\"/>",
@@ -169,23 +170,19 @@ mod tests {
             "- name: DB_PASSWORD\n  value: s3cr3t",
             "DB_PASSWORD, value: s3cr3t",
             "{\"db_password\":{\"sensitive\":true,\"value\":\"s3cr3t\"}}",
-        ] {
-            assert!(!evidence(said).contains("s3cr3t"), "{said}: {}", evidence(said));
-        }
+        ]);
     }
 
     #[test]
     fn the_value_of_another_record_stays() {
-        for said in [
+        keeps(&[
             "<add name=\"Timeout\" value=\"30\"/><add name=\"Retries\" value=\"3\"/>",
             "[{\"name\":\"token\"},{\"name\":\"ttl\",\"value\":\"30\"}]",
             "{\"value\":\"30\",\"description\":\"how long the token lives\"}",
             "{\"value\":\"30\",\"name\":\"token_type\"}",
             "<add key=\"ApiKeyFile\" value=\"/etc/x\"/>",
             "invalid value: 30 for key=timeout",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
         let said = "- name: A_TOKEN\n  valueFrom: x\n- name: TZ\n  value: UTC";
         assert!(evidence(said).contains("UTC"), "{}", evidence(said));
     }

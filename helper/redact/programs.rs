@@ -147,11 +147,11 @@ fn value(text: &str, start: usize, part: Part) -> Option<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_password_behind_a_flag_goes() {
-        for said in [
+        hides(&[
             "+ curl -u admin:s3cr3t http://x/",
             "+ curl -uadmin:s3cr3t http://x/",
             "curl -fsSu admin:s3cr3t http://x/",
@@ -173,20 +173,14 @@ mod tests {
             "curl -b 'sid=s3cr3t' http://x",
             "http -a u:s3cr3t http://x",
             "az keyvault secret set --vault-name v --name n --value s3cr3t",
-        ] {
-            let shown = evidence(said);
-            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
-            assert_eq!(evidence(&shown), shown);
-        }
-        for said in [
+        ]);
+        keeps(&[
             "docker run -p 80:80 --user 1000:1000 x",
             "mysql -p db",
             "mysql -p",
             "curl -u $USER:$PASS http://x",
             "curl -b cookies2.txt http://x",
             "openssl rsa -passin file:/run/secrets/x2 -in x",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

@@ -319,11 +319,11 @@ fn identified(text: &str) -> Vec<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_word_behind_a_name_goes() {
-        for said in [
+        hides(&[
             "ENV API_KEY s3cr3t",
             "set -x API_KEY s3cr3t",
             "SetEnv API_KEY s3cr3t",
@@ -351,16 +351,12 @@ mod tests {
             "generated password 's3cr3t' for user admin",
             "The root password is s3cr3t",
             "[Note] A temporary password is generated for root@localhost: s3cr3t",
-        ] {
-            let shown = evidence(said);
-            assert!(!shown.contains("s3cr3t"), "{said}: {shown}");
-            assert_eq!(evidence(&shown), shown);
-        }
+        ]);
     }
 
     #[test]
     fn prose_about_secrets_stays() {
-        for said in [
+        keeps(&[
             "failed to load secret \"db_password\" from /run/secrets/db_password",
             "secret \"mcp-tunnel\" not found",
             "error: token: expired at 2026-11-26T10:00:00Z",
@@ -376,8 +372,6 @@ mod tests {
             "API version: 2024-11-05",
             "secret rotation in 5 days",
             "invalid token, request 8f1c2b7de04a",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }

@@ -104,20 +104,18 @@ fn paired(line: &str, at: usize) -> Option<Range> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gate::evidence;
+    use crate::redact::expect::{hides, keeps};
 
     #[test]
     fn the_quotes_of_other_lines_and_the_slashes_of_paths_stay() {
-        for said in [
+        keeps(&[
             "expected 32 characters, got \"8f1c2b7de04a\"",
             "invalid token: got \"null\"",
             "GET /login/v2beta12ab 200",
             "wrote the log to /var/log12ab34cd/x",
             "\"GET\" \"curl/8.5.0\"",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
-        for said in [
+        ]);
+        hides(&[
             "API_TOKEN: expected 32 characters, got \"abs3cr3t1\"",
             "{\"loc\":[\"api_key\"],\"input\":\"abs3cr3t1\"}",
             "Admin account created: u@x / abs3cr3t1",
@@ -125,8 +123,6 @@ mod tests {
             "\"app\" \"a1s3cr3tabcdef2\"",
             "Arguments: (('bob', 'a1s3cr3tabcdef2'), {}) in login",
             "cmd: ['app', '-p', 'a1s3cr3tabcdef2'] password",
-        ] {
-            assert!(!evidence(said).contains("s3cr3t"), "{said}: {}", evidence(said));
-        }
+        ]);
     }
 }

@@ -155,10 +155,11 @@ pub(super) fn is_spoken(found: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::gate::evidence;
+    use crate::redact::expect::keeps;
 
     #[test]
     fn a_sentence_about_a_secret_stays() {
-        for said in [
+        keeps(&[
             "Error: password: must not be empty",
             "password: must not be empty",
             "Access denied for user 'root'@'localhost' (using password: YES)",
@@ -196,9 +197,7 @@ mod tests {
             "error: unexpected argument '--token' found",
             "usage: app [-h] --token TOKEN --password <PASSWORD>",
             "disconnect from unknown[10.0.0.1] ehlo=1 auth=0/1 commands=1/2",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 
     #[test]

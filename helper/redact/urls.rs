@@ -120,6 +120,7 @@ fn queried(query: &str, start: usize, ranges: &mut Vec<Range>) {
 #[cfg(test)]
 mod tests {
     use super::super::gate::evidence;
+    use crate::redact::expect::keeps;
 
     #[test]
     fn the_secrets_of_links_go_and_other_parts_stay() {
@@ -138,7 +139,7 @@ mod tests {
             assert_eq!(evidence(said), shown);
             assert_eq!(evidence(shown), shown);
         }
-        for said in [
+        keeps(&[
             "GET /reset/password HTTP/1.1 200",
             "GET /invite/new HTTP/1.1",
             "GET /confirm/order-12345 200",
@@ -150,8 +151,6 @@ mod tests {
             "https://x/c/b?st=2026-11-26T10:00:00Z&se=2026-11-27&sr=b",
             "POST /api/webhooks/stripe 200",
             "GET /x?ticket=OPS-1234 200",
-        ] {
-            assert_eq!(evidence(said), said);
-        }
+        ]);
     }
 }
