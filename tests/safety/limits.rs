@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use serde_json::Value;
 
-use crate::support::{DOMAIN, deployment, edit, folder, helper, posix, posix_path, script};
+use crate::support::{DOMAIN, deployment, edit, folder, helper, is_long, posix, posix_path, script};
 
 /// The helper's answer with so many KiB of address space; `None` where it was ended for want of memory.
 fn with_memory(kib: u32, words: &[&str], dir: &Path, bin: &Path) -> Option<Value> {
@@ -104,7 +104,7 @@ const HOSTILE: &[Surroundings] = &[
     }),
     ("tens of thousands of secrets", |dir| {
         let two = |n| format!("KEY_{n}_TOKEN=aB{n}xyzaB3xyzaB3xyz\nDB_{n}_PASSWORD=correct horse {n} &<x>\n");
-        let env: String = (0..10_000).map(two).collect();
+        let env: String = (0..if is_long() { 20_000 } else { 10_000 }).map(two).collect();
         write(dir, ".env", &format!("TUNNEL_DOMAIN={DOMAIN}\n{env}"));
     }),
     ("deep nesting", |dir| {

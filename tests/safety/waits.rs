@@ -49,10 +49,10 @@ fn a_docker_that_hangs(word: &str) {
 }
 
 /// Dockers that do harm. Each ends by itself after a while, should the helper leave it behind.
-const DOCKERS: [(&str, &str); 6] = [
-    // A hundred megabytes at once, then slowly, so that the other tests have a processor left.
+const DOCKERS: [(&str, &str); 7] = [
+    ("prints without end", "exec timeout 40 yes 'Error response from daemon: boom'"),
     (
-        "prints without end",
+        "prints much, then slowly",
         "yes 'Error response from daemon: boom' | head -c 100000000; exec timeout 40 sh -c 'while sleep 0.1; do echo boom; done'",
     ),
     ("prints a gigabyte and fails", "yes 'level=error msg=boom' | head -c 1000000000; exit 1"),
