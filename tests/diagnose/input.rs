@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::json;
 
 use super::{case, diagnose, logs};
-use crate::support::{folder, helper};
+use crate::support::{Answer, folder, helper};
 
 #[test]
 fn neither_docker_nor_a_deployment_is_needed() {
@@ -90,4 +90,27 @@ fn a_tilde_is_the_home_directory() {
     std::fs::write(home.path().join("saved.log"), "").unwrap();
     let answer = helper(["diagnose"]).json(json!({"logs": "~/saved.log"})).env("HOME", home.path()).run();
     assert_eq!(answer.json["summary"], "the log is empty", "{:#}", answer.json);
+}
+
+#[test]
+fn what_a_whole_hosts_journal_leaves_open_is_said() {
+    let of = |lines: &[&str]| {
+        let text: String = lines.iter().map(|line| format!("Nov 26 09:00:01 vm1 {line}\n")).collect();
+        helper(["diagnose"]).json(json!({"logs": "-"})).stdin(text).run()
+    };
+    let skipped = |answer: &Answer| answer.json["skipped"].to_string();
+    let proxy = "mcp-tunnel-mcp-gateway-1[7]: time=2026-11-26T09:00:01.000Z level=INFO msg=\"starting mcp-proxy\"";
+    let (ssh, error) = ("sshd[1]: error: maximum authentication attempts exceeded", "wiki[9]: Error: no index");
+    // A journal of some units: each of them is the stack's.
+    let units = of(&[proxy, error]);
+    assert_eq!(units.findings(), ["unexplained-error"]);
+    assert!(!skipped(&units).contains("wiki"), "{:#}", units.json);
+    // A whole host's: a program is the stack's once it answers calls.
+    let host = of(&[ssh, proxy, error]);
+    assert_eq!(host.findings(), Vec::<&str>::new());
+    assert!(skipped(&host).contains("lines of `wiki`"), "{:#}", host.json);
+    let serves = "wiki[9]: INFO:     172.18.0.2:40102 - \"POST /mcp HTTP/1.1\" 500 Internal Server Error";
+    let server = of(&[ssh, proxy, serves, error]);
+    assert!(server.findings().contains(&"unexplained-error"), "{:#}", server.json);
+    assert!(!skipped(&server).contains("wiki"), "{:#}", server.json);
 }
