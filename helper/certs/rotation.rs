@@ -152,7 +152,7 @@ impl Rotation<'_> {
         if !self.exists(path::CA_CRT)? {
             return Err(refuse(
                 "there is no CA to change from",
-                "put the registered CA into `data/ca.crt` and its key into `data/ca.key`; if there is none yet, make one with `certs issue`",
+                "put the registered CA into `data/ca.crt` and its key into `data/ca.key`; without a CA, make one with `certs issue`",
             ));
         }
         let mut batch = Batch::new(self.deployment);

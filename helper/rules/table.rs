@@ -1189,7 +1189,7 @@ rules! {
         title: "a certificate file has no usable content",
         symptom: "`tls: failed to find any PEM data`",
         cause: "it is empty, truncated, DER instead of PEM, a signing request, or a symbolic link that was copied as text",
-        fix: "replace the file in the evidence with the PEM file that it stands for; if there is none, move it away, then run `{helper} certs issue --dir {dir}`",
+        fix: "replace the file in the evidence with the PEM file that it was made from; without such a file, move it away, then run `{helper} certs issue --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ProxyCertOrder = "proxy-cert-order" [Files, Error, TROUBLE] {

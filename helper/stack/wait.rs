@@ -38,8 +38,8 @@ pub(crate) struct Waited {
     pub(crate) elapsed: Duration,
 }
 
-/// Who waits asks servers so often before what they answer counts as a fault: a machine that is busy for a moment is none,
-/// nor is a server that opens its port between the two looks that show a fault.
+/// Times that a wait asks the servers before their answer counts as a fault: a busy machine, or a server that opens its port
+/// between two looks, answers otherwise the second time.
 const ASKS: u32 = 2;
 
 /// How often the servers were asked.

@@ -108,7 +108,7 @@ fn refused(answer: &Answer) -> Vec<(&str, u64, &str)> {
         .collect()
 }
 
-/// Whether the real Compose takes the files; `None` where there is none.
+/// Whether the real Compose accepts the files; `None` without Compose.
 fn compose_takes(dir: &Path) -> Option<bool> {
     if !docker(["compose", "version"]).status.success() {
         return None;

@@ -95,7 +95,7 @@ fn build(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal> 
     all
 }
 
-/// Folders of `additional_contexts`; a service, an image and a stage are none.
+/// Folders of `additional_contexts`; a service, an image or a stage is not a folder.
 fn contexts(build: &Value) -> Vec<String> {
     match at(build, &["additional_contexts"]) {
         Some(Value::Mapping(map)) => map.values().filter_map(yaml::scalar).collect(),
