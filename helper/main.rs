@@ -17,6 +17,7 @@ mod layout;
 mod lint;
 mod logs;
 mod model;
+mod near;
 mod os;
 mod pipe;
 mod preflight;

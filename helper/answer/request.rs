@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::near;
 use crate::pipe::{self, Patient};
 
 /// Largest request, in bytes. The biggest sensible one, hundreds of routes, is a few kilobytes.
@@ -129,7 +130,7 @@ fn explain(error: &serde_json::Error) -> Error {
     } else if begins(&OF_VALUES) {
         (whole.as_str(), fields)
     } else if begins(&OF_FIELDS) {
-        (bare, nearest(bare).map_or(fields.clone(), |name| format!("did you mean `{name}`? {fields}")))
+        (bare, meant(bare).map_or(fields.clone(), |name| format!("did you mean `{name}`? {fields}")))
     } else {
         (bare, "correct that value, then run the command again".to_owned())
     };
@@ -137,12 +138,11 @@ fn explain(error: &serde_json::Error) -> Error {
 }
 
 /// The known name that an unknown one is close to: serde puts each between backquotes, the unknown one first.
-fn nearest(message: &str) -> Option<&str> {
+fn meant(message: &str) -> Option<&str> {
     let (unknown, known) = message.rsplit_once("`, expected ")?;
     let unknown = unknown.split_once('`')?.1;
-    // Longer than any name: comparing takes time.
-    let known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|_| unknown.len() <= 64).collect();
-    similar::get_close_matches(unknown, &known, 1, 0.6).pop()
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    near::nearest(unknown, &known)
 }
 
 /// A setting in a request: left out it stays, `null` puts it back to its default, a value sets it.

@@ -1,7 +1,6 @@
 //! What Compose refuses in the files, and what it cannot start from them, as far as that is seen without Compose.
 
 mod names;
-mod near;
 mod places;
 mod refusal;
 mod schema;

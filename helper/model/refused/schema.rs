@@ -1,10 +1,10 @@
 //! Keys and types that Compose takes.
 
-use super::near::nearest;
 use super::refusal::Refusal;
 use crate::config::yaml::{self, Value, at};
 use crate::model::found::Found;
 use crate::model::sources::ComposeFile;
+use crate::near::nearest;
 use crate::rules::{Refused, Severity};
 
 /// What Compose takes for keys, of compose-spec's `schema/compose-spec.json` (2026): the types of the value, of the entries
@@ -186,7 +186,7 @@ impl Judge<'_> {
             match rows.iter().find(|row| row.0.contains(&key.as_str())) {
                 Some(row) => self.below(&key).value(value, row, all),
                 None => {
-                    let near = nearest(&key, rows.iter().flat_map(|row| row.0.iter().copied()));
+                    let near = nearest(&key, &rows.iter().flat_map(|row| row.0.iter().copied()).collect::<Vec<_>>());
                     // The list outlives the pass: names of the table are static.
                     let near =
                         near.and_then(|near| rows.iter().flat_map(|row| row.0).copied().find(|name| *name == near));
