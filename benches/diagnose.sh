@@ -26,7 +26,8 @@ for name in sys.argv[1:]:
     table = open(name).read().split("#[cfg(test)]")[0]
     texts |= {text for mark, text in re.findall(row, table) if mark not in {"CallStarted", "CallDone"}}
 unescape = {'\\"': '"', "\\r": "\r", "\\\\": "\\"}
-print(*sorted(re.sub(r'\\.', lambda m: unescape[m[0]], text) for text in texts), sep="\n")
+character = lambda m: chr(int(m[1], 16)) if m[1] else unescape[m[0]]
+print(*sorted(re.sub(r"\\u\{(\w+)\}|\\.", character, text) for text in texts), sep="\n")
 PY
 machine "$(rg --version | sed -n 1p); $(wc -l <"$scratch/texts") texts"
 echo "log: $(wc -c <"$scratch/large.log") bytes, $(wc -l <"$scratch/large.log") lines, $(grep -c -F -f "$scratch/texts" "$scratch/large.log") of them with one of the texts"
