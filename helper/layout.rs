@@ -214,6 +214,20 @@ fn no_arrow_runs_up() {
 }
 
 #[test]
+fn the_fuzzer_compiles_in_what_its_rooms_import() {
+    let fuzzer = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/main.rs")).unwrap();
+    let declared: BTreeSet<&str> =
+        fuzzer.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    let arrows = House::read().arrows();
+    let rooms = arrows.iter().filter_map(|(from, to)| Some((from.first()?.as_str(), to.first()?.as_str())));
+    let missing: BTreeSet<_> = rooms.filter(|(from, to)| declared.contains(from) && !declared.contains(to)).collect();
+    assert!(
+        declared.contains("redact") && missing.is_empty(),
+        "tests/fuzz/main.rs lacks what is imported: {missing:?}"
+    );
+}
+
+#[test]
 fn paths_are_read_in_all_their_spellings() {
     let mut paths = Vec::new();
     expand("crate::a::{b::{self, C}, d as e}", &[], &mut paths);

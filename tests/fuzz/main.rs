@@ -25,6 +25,8 @@ mod hash;
 mod logs;
 #[path = "../../helper/model/mod.rs"]
 mod model;
+#[path = "../../helper/near.rs"]
+mod near;
 #[path = "../../helper/os/mod.rs"]
 mod os;
 #[path = "../../helper/pipe.rs"]
