@@ -157,6 +157,8 @@ const BEGINNINGS: &[(&str, usize)] = &[
     ("open-apis/bot/v2/hook/", 16),
     ("cgi-bin/webhook/send?key=", 16),
     ("hc-ping.com/", 16),
+    ("-pbkdf2-", 32),
+    ("-pbkdf2:sha256-", 32),
     // Keys of letters and digits alone, whose beginnings are words.
     ("key-", 32),
     ("aio_", 24),
@@ -232,6 +234,7 @@ mod tests {
             "NRAK-A1B2C3D4E5F6G7H8I9J0K1L2M3N",
             "LTAI5tA1b2C3d4E5f6G7",
             "https://x.webhook.office.com/webhookb2/3f2a@9c3f/IncomingWebhook/8aa0c/7d4e",
+            "-pbkdf2-3f1c2b7de04a5f6388aa0c1d2e3f4051aabbccdd",
             "SG.abcdefghijklmnopqrstuv.0123456789abcdefghijklmnop",
         ] {
             let said = format!("x {key} y");

@@ -1,6 +1,8 @@
 //! What a secret looks like: tunnel tokens and JWTs, private keys, long runs of random letters. No names and no knowledge of
 //! the deployment.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -15,6 +17,11 @@ const MARK: &str = "-----";
 const LABELS: [&str; 4] = ["PRIVATE KEY", "PRIVATE KEY BLOCK", "TUNNEL TOKEN", "OpenVPN Static key V1"];
 /// A run of base64 that is looked at as the DER of a key is at least so long: one of Ed25519 has 64.
 const SHORTEST_KEY: usize = 40;
+
+/// The letters of an account's number in base64, 17 to 20 digits, and those of what signs it.
+const NUMBER: RangeInclusive<usize> = 22..=27;
+const LEAST_SIGNED: usize = 27;
+const MOST_SIGNED: usize = 100;
 
 /// How hashes of passwords begin (crypt(5), RFC 2307), and what stands in front of their first sign elsewhere.
 const HASHES: [&str; 19] = [
@@ -46,7 +53,7 @@ fn is_base64(byte: u8) -> bool {
 
 /// Tokens, JWTs and private keys.
 pub(super) fn keys_and_tokens(text: &str) -> Vec<Range> {
-    [keys, tokens, bare_keys, hashes].iter().flat_map(|ranges| ranges(text)).collect()
+    [keys, tokens, numbered_tokens, bare_keys, hashes].iter().flat_map(|ranges| ranges(text)).collect()
 }
 
 /// Passwords as hashes of `crypt` and of web frameworks, which can be guessed from: `$apr1$…`, `$2b$…`, `{SSHA}…`,
@@ -103,6 +110,32 @@ fn tokens(text: &str) -> Vec<Range> {
         }
     }
     ranges
+}
+
+/// Tokens of three parts with dots between them, the first of which is the number of an account in base64 (Discord's bots
+/// have them): `MTA….GaBcDe.…`.
+fn numbered_tokens(text: &str) -> Vec<Range> {
+    let bytes = text.as_bytes();
+    let belongs = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let run = |from: usize| bytes[from..].iter().take(MOST_SIGNED).take_while(|b| belongs(b)).count();
+    let mut ranges: Vec<Range> = Vec::new();
+    for (dot, _) in text.match_indices('.') {
+        let front = bytes[..dot].iter().rev().take(NUMBER.end() + 1).take_while(|b| belongs(b)).count();
+        if !NUMBER.contains(&front) || !is_number(&text[dot - front..dot]) {
+            continue;
+        }
+        let second = dot + 1 + run(dot + 1);
+        let signed = if bytes.get(second) == Some(&b'.') { run(second + 1) } else { 0 };
+        if second > dot + 1 && signed >= LEAST_SIGNED {
+            ranges.push((dot - front, second + 1 + signed));
+        }
+    }
+    ranges
+}
+
+/// Whether base64 of digits alone.
+fn is_number(base64: &str) -> bool {
+    decoded(base64, base64.len()).is_some_and(|bytes| bytes.iter().all(u8::is_ascii_digit))
 }
 
 /// Whether the first bytes are text when decoded: those of JSON are, those of a certificate are not.
@@ -291,6 +324,19 @@ mod tests {
         }
         let chance = "MIIBeyJ/9mZzQx0Zs7Yq8f3vT1wW2xX3yY4zZ5==";
         assert_eq!(redact(chance), chance);
+    }
+
+    #[test]
+    fn a_token_with_the_number_of_an_account_goes() {
+        let signed = "x-1aBcDeFgHiJkLmNoPqRsTuVwXyZ_0123456";
+        for number in ["11223344556677889", "1122334455667788990"] {
+            let number = STANDARD_NO_PAD.encode(number);
+            assert_eq!(redact(&format!("Bot {number}.GaBcDe.{signed} up")), "Bot [redacted] up");
+        }
+        let word = STANDARD_NO_PAD.encode("1122-4455-7788-990");
+        for text in [format!("{word}.GaBcDe.{signed}"), "MTEyMjMzNDQ1NTY2Nzc4ODk.min.js".to_owned()] {
+            assert_eq!(redact(&text), text);
+        }
     }
 
     #[test]
