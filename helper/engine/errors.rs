@@ -1,7 +1,7 @@
 //! What docker and Compose mean when they fail.
 
 use crate::answer::Finding;
-use crate::logs::patterns::{ENGINE, Effect, Pattern, engine_pattern};
+use crate::logs::patterns::{COMPOSE, ENGINE, Effect, Pattern, engine_pattern};
 use crate::redact;
 use crate::rules::{self, RuleId};
 
@@ -15,7 +15,7 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
         .collect();
     // The first wording of the table that fits any line: what explains the others is further up in it.
     let meant: Vec<Option<&Pattern>> = lines.iter().map(|line| engine_pattern(line)).collect();
-    let known = ENGINE.iter().find_map(|row| {
+    let known = COMPOSE.iter().chain(ENGINE).find_map(|row| {
         let at = meant.iter().rposition(|found| found.is_some_and(|found| std::ptr::eq(found, row)))?;
         Some((row, lines[at]))
     });

@@ -19,18 +19,20 @@ struct Ended {
     /// What it printed last.
     words: Vec<Evidence>,
     cause: Option<RuleId>,
+    /// Only its first lines tell of it.
+    silent: bool,
 }
 
 impl Ended {
     fn of(stream: &Stream, text: String, cause: Option<RuleId>) -> Self {
         let words = stream.life.last_words();
         let words = words.iter().map(|kept: &Kept| quote_kept(&stream.name, kept)).collect();
-        Self { service: stream.name.clone(), text, words, cause }
+        Self { service: stream.name.clone(), text, words, cause, silent: false }
     }
 }
 
 /// What a program ended of, as far as its faults tell.
-fn cause(stream: &Stream) -> Option<RuleId> {
+pub(super) fn cause(stream: &Stream) -> Option<RuleId> {
     let fatal = |f: &&Fault| f.effect == Effect::Fatal;
     let fault = stream.faults.open().find(fatal);
     let stdio = || stream.faults.find(Some(RuleId::UpstreamStdio));
@@ -66,11 +68,28 @@ pub(super) fn judge(logs: &Logs, calls: &[StreamFault<'_>], findings: &mut Vec<F
     let layer = |id: RuleId| findings.iter().find(|f| f.id == id).map(|f| f.layer);
     let causes = looping.iter().filter_map(|ended| ended.cause).filter_map(|id| Some((layer(id)?, id)));
     finding.consequence_of = causes.min_by_key(|(layer, _)| *layer).map(|(_, id)| id);
+    if looping.iter().all(|ended| ended.silent) && logs.last_call().is_none() {
+        finding.severity = Severity::Warning;
+    }
     findings.push(finding);
 }
 
 fn same(a: &str, b: &str) -> bool {
     a == b || same_service(a, b)
+}
+
+/// The servers whose first line comes back, and that never listen. Where a call was answered, one of them does.
+fn repeating<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = Ended> + 'a {
+    let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
+    let streams =
+        logs.streams.iter().filter(move |s| logs.last_call() != Some(true) && !s.name.is_empty() && !known(s));
+    streams.filter(|stream| stream.repeats.times >= SILENT && !stream.life.has_served()).filter_map(|stream| {
+        let first = stream.repeats.first()?;
+        let text =
+            format!("printed the same first line {}, and never that it listens", count(stream.repeats.times, "time"));
+        let words = vec![quote_kept(&stream.name, first)];
+        Some(Ended { service: stream.name.clone(), text, words, cause: cause(stream), silent: true })
+    })
 }
 
 /// The containers that are started over and over.
@@ -84,7 +103,7 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
         if !looping.iter().any(|ended| ended.service == stream.name) {
             let words = vec![quote(&stream.name, fault)];
             let text = "ended with the same line, and was started again".to_owned();
-            looping.push(Ended { service: stream.name.clone(), text, words, cause: fault.rule });
+            looping.push(Ended { service: stream.name.clone(), text, words, cause: fault.rule, silent: false });
         }
     }
     for stream in logs.streams.iter().filter(|s| s.silent_starts >= SILENT) {
@@ -117,10 +136,13 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
                 text: format!("{}{meaning}; it printed nothing here", row.status),
                 words: Vec::new(),
                 cause,
+                silent: false,
             },
         };
         looping.push(ended);
     }
+    let repeating: Vec<Ended> = repeating(logs, &looping).collect();
+    looping.extend(repeating);
     looping
 }
 

@@ -18,7 +18,34 @@ const MESSAGES: &[&str] = &[
     "PHP Parse error: ",
     "node: bad option: ",
     "[UnhandledPromiseRejection",
+    "Process terminated. ",
+    "You must install or update .NET",
+    "A fatal error was encountered. ",
+    "The command could not be loaded, possibly because",
+    "Invalid maximum heap size",
+    "Invalid initial heap size",
+    "Error: LinkageError occurred while loading main class",
+    "# A fatal error has been detected by the Java Runtime Environment",
+    "{\"init terminating in do_boot\"",
+    "init terminating in do_boot",
+    "Runtime terminating during boot",
     "terminate called ",
+    "libc++abi: ",
+    "Fatal glibc error: ",
+    "double free or corruption",
+    "free(): ",
+    "malloc(): ",
+    "*** stack smashing detected ***",
+    "*** buffer overflow detected ***",
+    "qemu: uncaught target signal ",
+    "panic(main thread): ",
+    "Uncaught Kotlin exception: ",
+    "Error: unhandled exception: ",
+    "ERROR: LoadError: ",
+    "Execution error (",
+    "bundler: failed to load command: ",
+    "rosetta error: ",
+    " ERR_PNPM_",
     "[FATAL tini (",
     "npm ERR!",
     "npm error ",
@@ -28,25 +55,36 @@ const MESSAGES: &[&str] = &[
 ];
 
 /// How a shell says of which signal a program ended, alone or in front of its command.
-const SIGNALS: [&str; 5] = ["Segmentation fault", "Bus error", "Illegal instruction", "Aborted", "Killed"];
+const SIGNALS: [&str; 6] =
+    ["Segmentation fault", "Bus error", "Illegal instruction", "Trace/breakpoint trap", "Aborted", "Killed"];
+
+/// What a process prints as it ends, and which does not say why.
+const WITHOUT_REASON: [&str; 14] = [
+    "APPLICATION FAILED TO START",
+    "Kernel pid terminated",
+    "{\"Kernel pid terminated\"",
+    "Crash dump is being written to: ",
+    "goroutine 1 [",
+    "Execution halted",
+    "CallStack (from HasCallStack)",
+    "Failed to run as a self-contained app",
+    "Error: A fatal exception has occurred. Program will exit",
+    "Error: Could not create the Java Virtual Machine",
+    "BEGIN failed--compilation aborted",
+    "oh no: Bun has crashed",
+    "error Command failed with exit code",
+    " ELIFECYCLE ",
+];
+
+/// Ends of lines in which a shell misses a variable.
+const SHELL_VARIABLES: [&str; 3] = [": unbound variable", ": parameter not set", ": parameter null or not set"];
 
 /// Texts by which servers say that they give up: uvicorn, gunicorn.
 const GIVEN_UP: [&str; 2] = ["Application startup failed. Exiting.", "Worker failed to boot"];
 
-/// Beginnings of lines below or above the message: Spring, yarn, pnpm, Erlang, Go's `go run`, and how to call a program.
-const MARKS: [&str; 11] = [
-    "APPLICATION FAILED TO START",
-    "error Command failed with exit code",
-    " ELIFECYCLE ",
-    "Kernel pid terminated",
-    "exit status ",
-    "Usage:",
-    "Usage of ",
-    "usage: ",
-    "For more information, try '",
-    "Exiting",
-    "exiting",
-];
+/// Further beginnings of lines below or above the message: Go's `go run`, and how to call a program.
+const MARKS: [&str; 7] =
+    ["exit status ", "Usage:", "Usage of ", "usage: ", "For more information, try '", "Exiting", "exiting"];
 
 /// Words of a failure, in small letters, for lines without a level.
 const FAILURES: &[&str] = &[
@@ -78,6 +116,7 @@ const FAILURES: &[&str] = &[
     "undefined",
     "unknown ",
     "denied",
+    "not permitted",
     "refused",
     "already in use",
     "not allowed",
@@ -155,6 +194,10 @@ pub(super) fn is_message(text: &str) -> bool {
         || text.starts_with("thread 'main'") && text.contains("panicked at")
         // Rust's `main` that returns an error.
         || text.starts_with("Error: ") && text.contains(" { ") && text.trim_end().ends_with('}')
+        || is_without_reason(text)
+        || text.contains(": Fatal error: ")
+        || text.starts_with("thread ") && text.contains(" panic: ")
+        || SHELL_VARIABLES.iter().any(|end| text.trim_end().ends_with(end))
         || text.starts_with("FTL ")
         || text.starts_with("FATA[")
         || has_given_up(text)
@@ -162,6 +205,12 @@ pub(super) fn is_message(text: &str) -> bool {
         || is_of_command_line(text.trim_start_matches(' '))
         || text.contains(": line ") && SIGNALS.iter().any(|signal| *signal != "Killed" && text.contains(signal))
         || fatal()
+}
+
+/// Whether a process that ends prints the line, which says no more than that.
+pub(super) fn is_without_reason(text: &str) -> bool {
+    let aborted = text.starts_with("Aborted") && is_of_shell(text);
+    aborted || WITHOUT_REASON.iter().any(|front| text.starts_with(front)) && !text.contains("disabled")
 }
 
 /// Whether a server says that it gives up, after it said why.
@@ -196,7 +245,8 @@ pub(super) fn is_mark(text: &str) -> bool {
     let help = || text.contains("--help") && ["Try ", "Run ", "See "].iter().any(|verb| text.starts_with(verb));
     // anyhow's, of Rust: the JVM names the cause on the same line.
     let caused = text.trim_end() == "Caused by:";
-    MARKS.iter().any(|mark| text.starts_with(mark)) || is_end_of_node(text) || caused || help()
+    let mark = MARKS.iter().any(|mark| text.starts_with(mark)) || is_without_reason(text);
+    mark || is_end_of_node(text) || caused || help()
 }
 
 /// Whether Node says its version, as it does behind the exception that ended it.
@@ -234,14 +284,35 @@ pub(super) fn is_requirement(text: &str) -> bool {
 
 /// Whether a line without a level reports a failure: as Go's `log.Fatal` does, or `console.error` in front of an exit.
 pub(super) fn is_failure(text: &str) -> bool {
-    if text.starts_with([' ', '\t', '{', '[', '|', '-', '=', '*', '#', '/', '<', '>']) {
+    // A program or a script that is named by its path speaks, or something else is listed.
+    let of_path = text.starts_with('/') && text.split(' ').next().is_some_and(|word| word.ends_with(':'));
+    if !of_path && text.starts_with([' ', '\t', '{', '[', '|', '-', '=', '*', '#', '/', '<', '>']) {
+        return false;
+    }
+    // A page to read.
+    if text.starts_with("http") && !text.contains(' ') {
         return false;
     }
     let small = crate::redact::head(text, 400).to_ascii_lowercase();
     let level = ["info", "debug", "note", "notice", "trace"];
     let leveled = level.iter().any(|level| small.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ' '])));
     let goes_on = GOING_ON.iter().any(|word| small.contains(word));
-    !leveled && has_failure(&small) && !goes_on
+    !leveled && (has_failure(&small) || is_of_perl(text)) && !goes_on
+}
+
+/// Whether Perl says what a program ended of: `WORDS at /app/server.pl line 12.`
+fn is_of_perl(text: &str) -> bool {
+    let place = text.strip_suffix('.').and_then(|text| text.rsplit_once(" line "));
+    place.is_some_and(|(front, line)| {
+        !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()) && front.contains(" at /")
+    })
+}
+
+/// Whether a program goes on by this line, after a shell in front of it missed something.
+pub(super) fn goes_on(text: &str) -> bool {
+    let small = crate::redact::head(text, 400).to_ascii_lowercase();
+    let ends = ["stop", "exit", "shut", "terminat", "abort", "crash", "npm "].iter().any(|word| small.contains(word));
+    !is_of_stack(text) && !is_mark(text) && !is_message(text) && !ends && !has_failure(&small)
 }
 
 /// Whether words, in small letters, name a failure.

@@ -127,7 +127,7 @@ pub(crate) fn is_error(text: &str) -> bool {
     if of_a_child || mention::is_mention(text) {
         return false;
     }
-    if last_words::is_message(text) || last_words::is_of_shell(text) {
+    if last_words::is_message(text) || last_words::is_of_shell(text) || is_box(text) {
         return true;
     }
     if text.starts_with([' ', '\t']) {
@@ -165,7 +165,17 @@ pub(crate) fn is_error(text: &str) -> bool {
 pub(super) fn is_head(text: &str) -> bool {
     let text = text.trim_end();
     let rest = text.strip_prefix("fail: ").or_else(|| text.strip_prefix("crit: "));
-    rest.is_some_and(|rest| rest.ends_with(']') && !rest.contains(' ')) || is_panic(text) && text.ends_with(':')
+    rest.is_some_and(|rest| rest.ends_with(']') && !rest.contains(' ')) || is_open_head(text)
+}
+
+/// Whether it is the upper side of a box around an error: rich-click, Typer.
+fn is_box(text: &str) -> bool {
+    text.starts_with("╭─ Error ─")
+}
+
+/// Whether the message is on the next line, wherever that begins: Rust's panics, an exception of Dart's.
+pub(super) fn is_open_head(text: &str) -> bool {
+    is_panic(text) && text.ends_with(':') || text == "Unhandled exception:" || is_box(text)
 }
 
 /// Whether a thread of Rust's panicked.

@@ -24,7 +24,8 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    fn of(number: u64, at: Option<i64>, text: &[u8]) -> Self {
+    /// A line as it was printed.
+    pub(crate) fn of(number: u64, at: Option<i64>, text: &[u8]) -> Self {
         Self { number, at, text: text[..text.len().min(KEPT)].to_vec() }
     }
 
@@ -107,9 +108,19 @@ impl Life {
         self.recent.iter().rev().nth(1).map(|kept| kept.read().1)
     }
 
+    /// The words of the last lines, without the very last one.
+    pub(crate) fn lines_before(&self) -> impl Iterator<Item = String> {
+        self.recent.iter().rev().skip(1).map(|kept| kept.read().1)
+    }
+
     /// The words of the last line of this life that reports an error.
     pub(crate) fn complaint(&self) -> Option<String> {
         self.complaint.as_ref().map(|kept| kept.read().1)
+    }
+
+    /// Whether an error was reported in the last lines.
+    pub(crate) fn complained_near(&self, number: u64) -> bool {
+        self.complaint.as_ref().is_some_and(|kept| number <= kept.number + 12)
     }
 
     /// Whether an error was reported in this life.

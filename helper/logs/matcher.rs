@@ -9,8 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
 use super::patterns::{self, Pattern};
 use crate::answer::Error;
 
-/// Texts at most; sixteen machine words.
-const MOST: usize = 1024;
+/// Texts at most; twenty machine words.
+const MOST: usize = 1280;
 
 /// The program that wrote a line: it decides with which table the line is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,16 @@ impl Matcher {
             table.iter().map(|row| (row.parts.iter().map(|part| number(part)).collect(), row)).collect()
         };
         let tables = [
-            (Writer::Engine, prepare(patterns::ENGINE)),
+            (
+                Writer::Engine,
+                [prepare(patterns::COMPOSE), prepare(patterns::ENGINE), prepare(patterns::CLUSTER)].concat(),
+            ),
             (Writer::Agent, prepare(patterns::CLOUDFLARED)),
             (Writer::Proxy, prepare(patterns::PROXY)),
-            (Writer::Server, [prepare(patterns::SERVER), prepare(patterns::REFUSALS)].concat()),
+            (
+                Writer::Server,
+                [prepare(patterns::SERVER), prepare(patterns::CRASHES), prepare(patterns::REFUSALS)].concat(),
+            ),
             (Writer::Container, prepare(patterns::CONTAINER)),
         ];
         let kind = Some(AhoCorasickKind::ContiguousNFA);

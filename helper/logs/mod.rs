@@ -22,6 +22,7 @@ pub(crate) mod patterns;
 mod programs;
 mod quote;
 mod recovery;
+mod repeats;
 mod sink;
 pub(crate) mod stamp;
 pub(crate) mod stream;
@@ -29,6 +30,7 @@ pub(crate) mod table;
 mod tools;
 mod traceback;
 mod units;
+mod usage;
 pub(crate) mod verdict;
 
 use std::net::IpAddr;
@@ -40,7 +42,8 @@ use line::Line;
 use margin::Margin;
 use matcher::{Matcher, Reading, Writer};
 use oom::{Kill, Victim};
-use patterns::{DAEMON_FAILED, ENGINE_FAILED, Effect, Event, Pattern, Tell, is_engine_error, is_engines_own};
+use patterns::{DAEMON_FAILED, ENGINE_FAILED, Effect, Event, Pattern, Tell, WARNED};
+use patterns::{is_engine_error, is_engines_own, is_warning};
 pub(crate) use quote::quote;
 use stream::Stream;
 use table::{Head, Row};
@@ -203,13 +206,17 @@ impl Logs {
         let counts =
             |row: &Pattern| (self.building || !row.has(Tell::Build)) && !(row.is_fault() && level::is_quiet(line.text));
         let known = reading.find(Writer::Engine, counts);
-        known.or_else(|| is_engines_own(line.text).then_some(&ENGINE_FAILED))
+        known
+            .or_else(|| is_engines_own(line.text).then_some(&ENGINE_FAILED))
+            .or_else(|| is_warning(line.text).then_some(&WARNED))
     }
 
     /// An error of docker or Compose; `subject`: where it was printed.
     fn engine_failed(&mut self, number: u64, line: &Line<'_>, pattern: &'static Pattern, subject: &str) {
-        if pattern.effect == Effect::Event(Event::EngineStart) {
-            self.engine.heal(|f| f.rule == Some(RuleId::DockerDaemonDown));
+        match pattern.effect {
+            Effect::Event(Event::EngineStart) => self.engine.heal(|f| f.rule == Some(RuleId::DockerDaemonDown)),
+            Effect::Event(Event::PodStarted) => self.engine.heal(|f| f.rule == Some(RuleId::PodNotRunning)),
+            _ => {}
         }
         // What systemd says of the daemon's end says less than the daemon did.
         let is_told = || self.engine.find(pattern.rule).is_some_and(|f| !f.tells(Tell::Weak));

@@ -58,6 +58,8 @@ pub(super) fn denies_health(finding: &Finding) -> bool {
                     | RuleId::UpstreamSlash307
                     | RuleId::UpstreamWorkersDie
                     | RuleId::ServiceUnhealthy
+                    | RuleId::CrashLoop
+                    | RuleId::PodNotRunning
             )
 }
 
@@ -117,7 +119,8 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
         let Some(severity) = severity(found) else { continue };
         let Some(finding) = finding(fault) else { continue };
         let own_image = rule == RuleId::PlatformMismatch && kind_of(&stream.name) == WriterKind::Unknown;
-        let finding = if own_image { finding.with_remedy(Remedy::OtherPlatform) } else { finding };
+        let other = own_image && fault.fix.is_none();
+        let finding = if other { finding.with_remedy(Remedy::OtherPlatform) } else { finding };
         let mut finding = about(finding, subject(found)).with(evidence).with_severity(severity);
         if rule == RuleId::UnexplainedError {
             finding.layer = layer_of(fault.writer);
@@ -186,6 +189,7 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
             // The message of a line that ends with a colon is on the next ones: Spring's are in a box.
             let near = match found.fault.text.trim_end() {
                 text if last_words::has_given_up(text) => u64::MAX,
+                text if last_words::is_without_reason(text) => 12,
                 text if text.ends_with(':') => 12,
                 _ => 5,
             };
@@ -227,6 +231,8 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
         RuleId::UpstreamNotHttp if fault.count < 4 => return None,
         // pip tries five times, which takes it a minute.
         RuleId::PipNoIndex if fault.effect == Effect::Call => Severity::Warning,
+        // It is no part of the tunnel, which answers.
+        RuleId::UpstreamTraceback if found.beside && !found.stream.life.is_over() => Severity::Note,
         // An exception of one call looks like the one that ended the program.
         RuleId::UpstreamTraceback
             if fault.ends < 2

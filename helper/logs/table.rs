@@ -38,7 +38,7 @@ fn distance(line: &str) -> Option<usize> {
 }
 
 /// What a status begins with, of Docker's and of a cluster's table.
-const STATUSES: [&str; 24] = [
+const STATUSES: [&str; 28] = [
     "Up",
     "Exit",
     "Restarting",
@@ -59,6 +59,10 @@ const STATUSES: [&str; 24] = [
     "ImagePullBackOff",
     "ErrImagePull",
     "CreateContainer",
+    "RunContainerError",
+    "StartError",
+    "InvalidImageName",
+    "ContainerStatusUnknown",
     "ContainerCreating",
     "Terminating",
     "Evicted",
@@ -120,6 +124,9 @@ impl Head {
         if !is_status(&status) {
             return self.shifted(line);
         }
+        // A pod that no node takes for minutes.
+        let age = line.split_whitespace().next_back().filter(|age| status == "Pending" && !age.ends_with('s'));
+        let status = age.map_or(status.clone(), |age| format!("Pending for {age}"));
         let service =
             self.service.map(|at| cell(at, None)).and_then(|s| s.split_whitespace().next().map(str::to_owned));
         let service = service.unwrap_or_else(|| super::kind::service(name).to_owned());
@@ -145,7 +152,7 @@ impl Head {
 impl Row {
     /// Whether the engine starts it over and over.
     pub(crate) fn is_restarting(&self) -> bool {
-        self.status.to_ascii_lowercase().starts_with("restarting") || self.status.starts_with("CrashLoopBackOff")
+        self.status.to_ascii_lowercase().starts_with("restarting") || self.status.contains("CrashLoopBackOff")
     }
 
     /// Whether it was made and never started.
@@ -159,7 +166,14 @@ impl Row {
 
     /// Whether a cluster does not get its image.
     pub(crate) fn lacks_image(&self) -> bool {
-        self.status.contains("ImagePull")
+        self.status.contains("ImagePull") || self.status.contains("InvalidImageName")
+    }
+
+    /// Whether a cluster cannot make its container, or took it off its node.
+    pub(crate) fn lacks_something(&self) -> bool {
+        let states =
+            ["CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "Evicted"];
+        self.status.starts_with("Pending for ") || states.iter().any(|state| self.status.contains(state))
     }
 
     /// Whether its health check fails.

@@ -26,6 +26,21 @@ pub(super) enum Part<'a> {
     None,
 }
 
+/// Whether a line is a frame: `  File "/app/server.py", line 8, in main`.
+pub(super) fn is_frame(text: &str) -> bool {
+    text.starts_with("  File \"") && text.contains("\", line ")
+}
+
+/// Whether a line behind the frames names an exception of the program's own: `wiki.errors.MissingToken: no token`.
+fn is_exception(text: &str) -> bool {
+    let name = text.split(':').next().unwrap_or_default();
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_');
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.chars().all(part)
+        && last.starts_with(|c: char| c.is_ascii_uppercase())
+        && last.contains(|c: char| c.is_ascii_lowercase())
+}
+
 impl Traceback {
     /// It begins. `reported`: the program said before what failed.
     pub(super) fn begin(reported: bool) -> Self {
@@ -50,18 +65,24 @@ impl Traceback {
         self.reported
     }
 
+    /// Whether its first frame was printed.
+    pub(super) fn is_framed(self) -> bool {
+        self.framed
+    }
+
     /// Takes the next line.
     pub(super) fn take<'a>(&mut self, text: &'a str) -> Part<'a> {
         self.left -= 1;
         if !self.framed && text.trim_start_matches([' ', '|', '+']).starts_with("File \"") {
             self.framed = true;
             let modules = [", in <module>", ", in _run_module_as_main"];
-            self.uncaught = modules.iter().any(|module| text.trim_end().ends_with(module));
+            // Without a function it is the source that Python does not understand.
+            self.uncaught = modules.iter().any(|module| text.trim_end().ends_with(module)) || !text.contains(", in ");
         }
         let name = text.split([':', ' ']).next().unwrap_or_default();
         let is_error = !text.starts_with([' ', '|', '+'])
             && name.rsplit('.').next().is_some_and(|name| name.ends_with("Error") || name.ends_with("Exception"));
-        if is_error {
+        if is_error || self.framed && is_exception(text) {
             self.left = 0;
             return Part::Exception(name);
         }

@@ -50,6 +50,11 @@ pub(crate) struct LogVerdict {
     pub(crate) left_out: Vec<String>,
 }
 
+/// Whether the error that no row explains is a server's.
+fn is_of_server(findings: &[Finding]) -> bool {
+    findings.iter().any(|f| f.id == RuleId::UnexplainedError && f.layer == Layer::Upstream)
+}
+
 /// Whether the daemon may say this of another project's images: it matters where the stack does not run.
 fn is_of_others(fault: &Fault) -> bool {
     let rules = [RuleId::ImageNotFound, RuleId::RegistryUnreachable, RuleId::DockerFailed];
@@ -123,15 +128,39 @@ impl Logs {
         verdict
     }
 
-    /// A server refuses connections because of the error that it printed last, where none of the log's servers listens.
+    /// A server refuses connections because of what it printed last, where none of those that are called listens. That
+    /// it does not run is certain then.
     fn blame_server(&self, findings: &mut [Finding]) {
-        let is_server = |s: &&Stream| matches!(s.kind, WriterKind::Of(Writer::Server) | WriterKind::Unknown);
-        let mut servers = self.streams.iter().filter(is_server).peekable();
-        let is_told = findings.iter().any(|f| f.id == RuleId::UnexplainedError && f.layer == Layer::Upstream);
-        if is_told && servers.peek().is_some() && servers.all(|server| !server.listening) {
-            let refused = findings.iter_mut().filter(|f| f.id == RuleId::UpstreamRefused && f.consequence_of.is_none());
-            refused.for_each(|f| f.consequence_of = Some(RuleId::UnexplainedError));
+        let called = self.refused_servers();
+        if called.is_empty() || called.iter().any(|server| server.listening) {
+            return;
         }
+        let known = |id: &RuleId| findings.iter().any(|f| f.id == *id);
+        let of_server = |id: &RuleId| *id != RuleId::UnexplainedError || is_of_server(findings);
+        let own = called.iter().filter_map(|server| ends::cause(server)).find(|id| known(id) && of_server(id));
+        let explained = || RuleId::UpstreamRefused.rule().caused_by.iter().copied().flatten().any(known);
+        let looping = || Some(RuleId::CrashLoop).filter(|id| known(id) && !explained());
+        let Some(cause) = own.or_else(looping) else { return };
+        let refused = findings.iter_mut().filter(|f| f.id == RuleId::UpstreamRefused && f.severity < Severity::Note);
+        let mut any = false;
+        for finding in refused.filter(|f| f.consequence_of.is_none()) {
+            (finding.consequence_of, any) = (Some(cause), true);
+        }
+        let blamed = findings.iter_mut().filter(|f| any && f.id == cause && f.severity == Severity::Warning);
+        blamed.for_each(|f| f.severity = Severity::Error);
+    }
+
+    /// The servers behind the routes whose calls were refused; where no line tells which these are, all servers.
+    fn refused_servers(&self) -> Vec<&Stream> {
+        let is_server = |s: &&Stream| matches!(s.kind, WriterKind::Of(Writer::Server) | WriterKind::Unknown);
+        let servers = || self.streams.iter().filter(is_server);
+        let refused =
+            self.streams.iter().flat_map(|s| s.faults.open()).filter(|f| f.rule == Some(RuleId::UpstreamRefused));
+        let routes = refused.filter_map(|fault| fault.subject.split('.').next());
+        let hosts = routes.filter_map(|route| self.streams.iter().find_map(|s| s.routes.get(route)));
+        let hosts: Vec<&String> = hosts.filter(|host| !host.is_empty()).collect();
+        let named: Vec<&Stream> = servers().filter(|s| hosts.iter().any(|host| same_service(&s.name, host))).collect();
+        if named.is_empty() { servers().collect() } else { named }
     }
 
     /// Whether any error line was left unexplained, also one after which the server listened.
@@ -253,6 +282,10 @@ impl Logs {
             if row.lacks_image() {
                 findings.push(rules::finding(RuleId::ImageNotFound).with(status()));
             }
+            if row.lacks_something() {
+                findings
+                    .push(rules::finding(RuleId::PodNotRunning).about(Subject::service(&row.service)).with(status()));
+            }
             if row.is_unhealthy() {
                 findings.push(
                     rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
@@ -317,7 +350,7 @@ impl Logs {
     }
 
     /// Whether the last call passed; `None` without a call.
-    fn last_call(&self) -> Option<bool> {
+    pub(super) fn last_call(&self) -> Option<bool> {
         let of_a_call = |f: &Fault| {
             let of_process = [RuleId::UnexplainedError, RuleId::UpstreamWorkersDie];
             f.effect == Effect::Call

@@ -119,6 +119,9 @@ const ENDS_SERVER: &[RuleId] = &[
     UpstreamBindLoopback,
     UpstreamPortDenied,
     UpstreamModuleMissing,
+    UpstreamRuntime,
+    UpstreamPidFile,
+    UpstreamUsage,
     PackageTls,
 ];
 
@@ -779,6 +782,12 @@ rules! {
         cause: "the file is not in the image, is not executable, or has Windows line endings (CRLF), so that its first line names an interpreter `sh\\r` that does not exist",
         fix: "check that the file is there, is executable (`chmod +x`) and has LF line endings (`sed -i 's/\\r$//' FILE`), rebuild the image, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
+    }
+    PodNotRunning = "pod-not-running" [Host, Error, HELM] {
+        title: "the cluster cannot start {subject|a pod}, or keep it",
+        symptom: "`CreateContainerConfigError`, `FailedMount`, `FailedScheduling`, `Evicted`, a `Warning` in `kubectl get events`",
+        cause: "something that the pod needs is not there: a Secret, a ConfigMap, a volume, room on a node",
+        fix: "run `kubectl describe pod POD` for the pod in the evidence: its last events name what is missing; create or correct that",
     }
     IptablesBroken = "iptables-broken" [Host, Error, DOCKER] {
         title: "Docker's firewall rules are gone or cannot be set",
@@ -1991,6 +2000,27 @@ rules! {
         symptom: "`Cannot find module …`, `ModuleNotFoundError`, `Missing script`, `sh: …: not found`",
         cause: "the image was built without it: a dependency that is not listed, a build step that did not run, or a mount that hides the files",
         fix: "add what the evidence names to the image (package.json, requirements.txt, the build step), build it again, then `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    UpstreamRuntime = "upstream-runtime" [Upstream, Error, TROUBLE] {
+        title: "{subject|the MCP server} needs another version of the runtime than its image has",
+        symptom: "`GLIBC_2.34' not found`, `UnsupportedClassVersionError`, `You must install or update .NET`, `Unrecognized VM option`, `symbol not found`",
+        cause: "the program was built for another base image: a newer C library, JDK or .NET, or glibc instead of musl (Alpine)",
+        fix: "build the program in the image that runs it, or name a base image (`FROM`) with the version in the evidence; an option that the runtime no longer knows goes out of the `command:` or the `environment:`; then run `{helper} up --dir {dir}`",
+        cure: Cure::ByHandThen,
+    }
+    UpstreamPidFile = "upstream-pid-file" [Upstream, Error, TROUBLE] {
+        title: "{subject|the MCP server} finds the PID file of an earlier run and does not start",
+        symptom: "`A server is already running (pid: 1, file: …/server.pid)`, `lock file \"postmaster.pid\" already exists`",
+        cause: "the container was killed, and the file in it, or in a folder that it mounts, still says that the server runs",
+        fix: "remove that file before each start (`command: sh -c 'rm -f FILE && exec …'`), or keep its folder in memory (`tmpfs:` for the service); for now `{helper} down --dir {dir}` and `{helper} up --dir {dir}` make a new container",
+        cure: Cure::ByHandThen,
+    }
+    UpstreamUsage = "upstream-usage" [Upstream, Error, TROUBLE] {
+        title: "{subject|the MCP server} does not understand its command line",
+        symptom: "`Usage: …`, `No such option`, `unexpected argument`, `the following arguments are required`, `unknown flag`",
+        cause: "an argument in `command:` or `entrypoint:` is misspelt, missing or of another version of the program, which printed how to call it and ended",
+        fix: "correct the `command:` of the service by what the evidence names (its documentation, or its own `--help`, lists what this version knows), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     PackageTls = "package-tls-inspected" [Upstream, Error, TROUBLE] {

@@ -1,6 +1,7 @@
 //! Errors of the docker client, the daemon and Compose, in the words of docker 20.10 to 28, Compose 1.29 to 2.40, Docker
 //! Desktop, colima and snap's Docker.
 
+use super::compose::COMPOSE;
 use super::pattern::Tell::{Build, Failure, Start, Weak, WholeId};
 use super::pattern::{Event, Pattern, attempt, call, event, fatal, noise};
 use crate::rules::RuleId::*;
@@ -239,15 +240,7 @@ pub(crate) static ENGINE: &[Pattern] = &[
     fatal(OutOfMemory, &["oom-kill:constraint="]),
     fatal(OutOfMemory, &["Task in /", " killed as a result of limit of "]),
     fatal(OutOfMemory, &["has been killed by the OOM killer"]),
-    // A cluster's words for a pod: `kubectl describe`, `kubectl get events`.
-    fatal(OutOfMemory, &["Reason:", "OOMKilled"]),
     fatal(OutOfMemory, &["\"OOMKilled\": true"]),
-    fatal(ImageNotFound, &["Failed to pull image"]),
-    fatal(ImageNotFound, &["Back-off pulling image"]),
-    fatal(ImageNotFound, &["Reason:", "ImagePullBackOff"]),
-    fatal(ImageNotFound, &["Reason:", "ErrImagePull"]),
-    fatal(CrashLoop, &["Back-off restarting failed container"]),
-    fatal(CrashLoop, &["Reason:", "CrashLoopBackOff"]),
     noise(&["apparmor=\"DENIED\"", "operation=\"ptrace\""]),
     noise(&["apparmor=\"DENIED\"", "operation=\"signal\""]),
     fatal(EngineAppArmor, &["apparmor=\"DENIED\"", "profile=\"lxc-"]),
@@ -364,5 +357,5 @@ pub(crate) static ENGINE: &[Pattern] = &[
 
 /// What docker or Compose means by a line.
 pub(crate) fn engine_pattern(line: &str) -> Option<&'static Pattern> {
-    ENGINE.iter().find(|pattern| pattern.fits(line))
+    COMPOSE.iter().chain(ENGINE).find(|pattern| pattern.fits(line))
 }

@@ -14,6 +14,8 @@ const BEGINNINGS: &[&str] = &[
     "unsupported ",
     "invalid ",
     "no such ",
+    "conflicting ",
+    "can't use ",
     "error ",
     "dependency ",
     "OCI runtime ",

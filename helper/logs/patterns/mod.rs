@@ -5,7 +5,10 @@
 
 pub(crate) mod answers;
 mod cloudflared;
+mod cluster;
+mod compose;
 mod container;
+mod crashes;
 mod engine;
 mod engine_text;
 mod pattern;
@@ -14,7 +17,10 @@ mod refusals;
 mod server;
 
 pub(crate) use cloudflared::{CLOUDFLARED, HIDDEN_REJECTION};
+pub(crate) use cluster::{CLUSTER, WARNED, is_warning};
+pub(crate) use compose::COMPOSE;
 pub(crate) use container::{CONTAINER, is_container_pattern};
+pub(crate) use crashes::CRASHES;
 pub(crate) use engine::{ENGINE, engine_pattern};
 pub(crate) use engine_text::{is_engine_error, is_engines_own};
 pub(crate) use pattern::{Effect, Event, Pattern, Tell};
@@ -30,6 +36,8 @@ pub(crate) static UNEXPLAINED: Pattern = Pattern::new(Some(RuleId::UnexplainedEr
 pub(crate) static TOOL: Pattern = Pattern::new(Some(RuleId::ToolFailed), Effect::Outgoing, &["tool"]);
 /// An exception that ended a server, or one call.
 pub(crate) static EXCEPTION: Pattern = Pattern::new(Some(RuleId::UpstreamTraceback), Effect::Fatal, &["Error"]);
+/// A command line that a server answers with how to call it.
+pub(crate) static USAGE: Pattern = Pattern::new(Some(RuleId::UpstreamUsage), Effect::Fatal, &["sage"]);
 /// A QUIC connection on which nothing arrives.
 pub(crate) static SWALLOWED: Pattern = Pattern::new(Some(RuleId::EdgeQuicBlocked), Effect::Attempt, &["timeout"]);
 /// An error of docker or Compose that no row explains.
@@ -46,7 +54,7 @@ const OF_THE_DAEMON: &str = "read the lines around it in `sudo journalctl -u doc
 
 /// All tables.
 #[cfg(test)]
-static TABLES: [&[Pattern]; 6] = [ENGINE, CLOUDFLARED, PROXY, SERVER, REFUSALS, CONTAINER];
+static TABLES: [&[Pattern]; 9] = [COMPOSE, ENGINE, CLUSTER, CLOUDFLARED, PROXY, SERVER, CRASHES, REFUSALS, CONTAINER];
 
 /// The rule of a line after which the program that printed it cannot continue, or continues in vain.
 pub(crate) fn proof(line: &str, patterns: &[Pattern]) -> Option<RuleId> {

@@ -68,6 +68,8 @@ pub(crate) enum Event {
     Stopped,
     /// The engine's daemon started.
     EngineStart,
+    /// A cluster started a container of a pod.
+    PodStarted,
     /// A server was asked for a session that it does not have.
     SessionGone,
     /// pip's first words in a container: a start of the documented sample.
@@ -115,6 +117,10 @@ pub(crate) enum Tell {
     Shared,
     /// Counts only in a line that names a container by its whole id.
     WholeId,
+    /// Counts only in a life in which the program neither listened nor answered: later it is what a call met.
+    Starting,
+    /// Counts only among the last words: a shell that goes on did without.
+    Last,
 }
 
 /// A wording: when all its texts are in one line, the rule is proven (or the step made).

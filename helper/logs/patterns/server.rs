@@ -1,7 +1,7 @@
 //! Lines of the MCP servers behind the routes: uvicorn, gunicorn and the MCP SDK of Python, Node, Go, Rust, Java, Django
 //! and Vite. Answers to calls are not rows: `access` reads them.
 
-use super::pattern::Tell::{HungUp, Quiet, Shared, Start};
+use super::pattern::Tell::{HungUp, Last, Quiet, Shared, Start};
 use super::pattern::{Event, Pattern, call, event, fatal, noise, outgoing};
 use crate::rules::RuleId::*;
 
@@ -76,8 +76,8 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamModuleMissing, &["No solution found when resolving"]).fix(PACKAGE_NAME),
     fatal(UpstreamModuleMissing, &["Missing script: "]),
     fatal(UpstreamModuleMissing, &["error: Failed to spawn: "]),
-    fatal(UpstreamModuleMissing, &["sh: ", ": not found"]),
-    fatal(UpstreamModuleMissing, &["sh: ", ": command not found"]),
+    fatal(UpstreamModuleMissing, &["sh: ", ": not found"]).tells(&[Last]),
+    fatal(UpstreamModuleMissing, &["sh: ", ": command not found"]).tells(&[Last]),
     fatal(UpstreamModuleMissing, &["error while loading shared libraries"]),
     // pip, uv, npm, yarn and Go while the container starts; apt prints its own in a build.
     fatal(PackageTls, &["There was a problem confirming the ssl certificate"]),

@@ -43,7 +43,7 @@ impl Stream {
 
     /// Takes the message below the first line of an error: whether the line is one, and no row explains it.
     pub(super) fn is_second_line(&mut self, line: &Line<'_>, reading: &Reading<'_>) -> bool {
-        let panics = self.head.as_ref().is_some_and(|(_, head)| level::is_panic(head));
+        let panics = self.head.as_ref().is_some_and(|(_, head)| level::is_open_head(head));
         let is_message = if panics { !line.text.trim().is_empty() } else { line.text.starts_with("    ") };
         if !is_message || panics && self.pattern(line, reading).is_some() {
             self.only_a_head();
@@ -52,7 +52,8 @@ impl Stream {
         let Some((number, head)) = self.head.take() else { return false };
         let explained = self.pattern(line, reading).is_some();
         if !explained {
-            let text = format!("{head} {}", line.text.trim());
+            let head = head.trim_end_matches(['╮', '─', ' ']);
+            let text = format!("{head} {}", line.text.trim_matches(['│', ' ', '\t']));
             self.unexplained(number, &Line::of(None, line.at, &text));
         }
         !explained
@@ -75,6 +76,19 @@ impl Stream {
         if self.life.stopped().is_some() && line.text.starts_with("npm ") {
             return;
         }
+        if last_words::is_without_reason(line.text) {
+            // The reason is on a line before.
+            if self.life.complained_near(number) {
+                self.life.closes(line.at);
+                return;
+            }
+            // GHC's, as any program's words.
+            if let Some(reason) = self.life.line_before().filter(|_| line.text.starts_with("CallStack ")) {
+                self.complain_of(pattern, number.saturating_sub(1), &Line::of(None, line.at, &reason));
+                self.life.closes(line.at);
+                return;
+            }
+        }
         self.life.complain(number, line);
         // Winston begins its lines as command lines do.
         let ends = last_words::is_message(line.text) && !(self.life.has_served() && line.text.starts_with("error: "));
@@ -84,7 +98,7 @@ impl Stream {
             return;
         }
         let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
-        if ends || self.life.is_behind_mark() || lacks {
+        if ends || self.life.is_behind_mark() || self.usage.is_open() || lacks {
             self.life.closes(line.at);
         } else if level::of(line.text).is_none() {
             self.life.may_close(number, line);

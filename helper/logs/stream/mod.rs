@@ -1,6 +1,7 @@
 //! What one program printed, or several where nothing tells them apart: its steps and its faults.
 
 mod complaints;
+mod cuts;
 mod steps;
 mod whose;
 
@@ -18,7 +19,9 @@ use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::mention;
 use super::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use super::repeats::Repeats;
 use super::traceback::Traceback;
+use super::usage::Usage;
 use crate::rules::RuleId;
 
 /// Different hosts or upstreams of which one kind of call can fail.
@@ -59,6 +62,9 @@ pub(crate) struct Stream {
     /// The server began a worker, and answered no call since.
     replaced: bool,
     traceback: Traceback,
+    usage: Usage,
+    /// Starts of which nothing came, by their first lines.
+    pub(crate) repeats: Repeats,
     /// The last line reports what the program itself did not manage, a tool or a call of its own.
     reported: bool,
     /// The last line that reports an error which a server outlives.
@@ -93,6 +99,8 @@ impl Stream {
             pip_was_last: false,
             replaced: false,
             traceback: Traceback::default(),
+            usage: Usage::default(),
+            repeats: Repeats::default(),
             reported: false,
             outlived: None,
             head: None,
@@ -112,6 +120,7 @@ impl Stream {
         if code != 0 && !is_stop(code) {
             self.settle();
         }
+        self.only_usage();
         self.life.end(number, code);
         (self.listening, self.begins_anew) = (false, true);
     }
@@ -119,6 +128,8 @@ impl Stream {
     /// Nothing follows: a failure without a level that was printed last is what the program ended of.
     pub(crate) fn settle(&mut self) {
         self.only_a_head();
+        self.only_usage();
+        self.is_cut();
         // Among bare lines it may be a shell's, or docker's.
         let bare = self.kind == WriterKind::Bare;
         let Some((kept, fatal)) = self.life.take_failure().filter(|(_, fatal)| *fatal || !bare) else { return };
@@ -153,6 +164,7 @@ impl Stream {
         if self.is_second_line(line, reading) {
             return true;
         }
+        self.begins(number, line);
         self.chains(line);
         let inside = self.traceback.is_open();
         if inside && self.end_of_traceback(number, line, reading) {
@@ -210,6 +222,11 @@ impl Stream {
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
         self.printed(line);
+        if self.is_behind_frames(line) {
+            self.explain_nothing(number, line);
+            self.life.closes(line.at);
+            return true;
+        }
         if let Some((number, text)) = self.outlived.take_if(|_| last_words::is_end_of_node(line.text)) {
             self.unexplained(number, &Line::of(None, line.at, &text));
             self.life.closes(line.at);

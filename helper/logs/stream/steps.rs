@@ -89,6 +89,7 @@ impl Stream {
 
     fn listens(&mut self, at: Option<i64>) {
         self.listening = true;
+        self.repeats.served();
         self.calls.began();
         // A certificate that the program does not trust is trusted no sooner because it listens.
         let anew = std::mem::take(&mut self.begins_anew) || self.life.is_over();
@@ -136,6 +137,7 @@ impl Stream {
         use crate::logs::calls::Meaning;
         self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
         self.life.listens();
+        self.repeats.served();
         match self.calls.take(access, number, line) {
             Meaning::Nothing => {}
             Meaning::Passed => {

@@ -74,6 +74,9 @@ impl Stream {
         if row.has(Tell::Plain) && level::of(line.text).is_some() {
             return false;
         }
+        if row.has(Tell::Starting) && self.life.has_served() {
+            return false;
+        }
         // A program that says what it does instead does not end of it.
         if writer != Writer::Agent && row.effect == Effect::Fatal && recovery::is_dealt_with(line.text) {
             return false;
