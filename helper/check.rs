@@ -43,6 +43,18 @@ impl From<Vec<Finding>> for Outcome {
     }
 }
 
+/// So many findings of one kind are listed.
+const MOST: usize = 20;
+
+/// At most twenty findings of one kind: what comes after them is counted.
+pub(crate) fn capped(mut findings: impl Iterator<Item = Finding>) -> Outcome {
+    let shown: Vec<Finding> = findings.by_ref().take(MOST).collect();
+    match (shown.last().map(|finding| finding.id), findings.count()) {
+        (Some(id), more @ 1..) => Outcome::Partly(shown, vec![Skipped::new(id, format!("{more} more are not listed"))]),
+        _ => shown.into(),
+    }
+}
+
 /// One check of facts of the kind `F`.
 pub(crate) struct Check<F> {
     /// Its name; it is in `skipped` when the check could not tell.

@@ -1,7 +1,7 @@
 //! The checks of a deployment's files: one row each.
 
 use super::facts::Facts;
-use super::{directory, listens, proxy, reach, refused, routes, stack};
+use super::{directory, listens, proxy, reach, refused, routes, served, stack};
 use crate::check::{self, Check, Verdict};
 use crate::rules::RuleId;
 
@@ -24,8 +24,9 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "depends-on-plain", test: reach::restarts_go_together },
     Check { id: "no-ingress-url", test: reach::proxy_is_dialled },
     Check { id: "compose-privileges", test: stack::privileges_are_wanted },
+    Check { id: "cloudflared-usage", test: reach::agent_is_told_what_it_knows },
     Check { id: "quick-tunnel", test: reach::tunnel_is_named },
-    Check { id: "compose-profile-inactive", test: reach::proxy_is_started },
+    Check { id: "compose-profile-inactive", test: reach::tunnel_is_started },
     Check { id: "replicas-zero", test: reach::tunnel_has_containers },
     Check { id: "network-internal", test: reach::agent_gets_out },
     Check { id: "listen-loopback", test: reach::proxy_listens_where_it_is_dialled },
@@ -52,6 +53,9 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "upstream-down", test: routes::servers_are_started },
     Check { id: "upstream-host-port", test: routes::name_the_containers_port },
     Check { id: "upstream-unverified", test: listens::where_they_are_dialled },
+    Check { id: "upstream-host-rejected", test: served::answers_to_the_tunnel },
+    Check { id: "upstream-sessions-split", test: served::keeps_its_sessions_together },
+    Check { id: "upstream-script-missing", test: served::scripts_can_be_run },
     Check { id: "upstream-host-unmapped", test: routes::host_is_known },
     Check { id: "allowed-ips-open", test: routes::own_network_is_allowed },
     Check { id: "upstream-tls", test: routes::upstream_trust_is_there },

@@ -1,18 +1,34 @@
 //! Checks of the directory: `.env`, modes, git, mounts.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
-use super::secrets;
-use crate::answer::{Finding, Skipped, Subject};
-use crate::check::Outcome;
+use super::{routes, secrets};
+use crate::answer::{Finding, Severity, Skipped, Subject};
+use crate::check::{Outcome, capped};
 use crate::deployment::{modes, path, scaffold};
-use crate::model::mounts::{MountSource, Mounted};
+use crate::model::mounts::{Mount, MountSource, Mounted};
 use crate::model::token::TokenOrigin;
 use crate::os::git::GitState;
-use crate::rules::{self, RuleId};
+use crate::rules::{self, OfService, Remedy, RuleId};
 
 pub(super) fn is_closed(facts: &Facts) -> Outcome {
-    let foreign = modes::foreign_data(&facts.foreign_data);
-    facts.places.open_directory().into_iter().chain(foreign).collect::<Vec<Finding>>().into()
+    let found = &facts.found;
+    let owner = |name: &&String| {
+        let place = format!("{}/{name}", path::DATA);
+        let is_own = |mount: &Mount| {
+            mount.bind().is_some_and(|source| source == place || source.starts_with(&format!("{place}/")))
+        };
+        let mut services = found.service_names().into_iter().filter(|service| *service != facts.services.proxy);
+        services.find(|service| found.mounts(service).iter().any(is_own))
+    };
+    let (owned, foreign): (Vec<&String>, Vec<&String>) =
+        facts.foreign_data.iter().partition(|name| owner(name).is_some());
+    let finding = |names: Vec<&String>| modes::foreign_data(&names.into_iter().cloned().collect::<Vec<_>>());
+    let first = owned.first().and_then(owner).unwrap_or_default();
+    let remedy = Remedy::OfService(OfService::OwnData { service: &first });
+    let owned = finding(owned).map(|finding| finding.with_severity(Severity::Note).with_remedy(remedy));
+    facts.places.open_directory().into_iter().chain(finding(foreign)).chain(owned).collect::<Vec<Finding>>().into()
 }
 
 pub(super) fn env_is_readable(facts: &Facts) -> Outcome {
@@ -72,6 +88,7 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
     });
     // The proxy's own files have their own findings.
     let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
+    let dialled: BTreeSet<String> = routes::to_services(facts).map(|(_, _, service)| service).collect();
     let wrong = mounts.filter_map(|(service, mount)| {
         let Mounted::Bind(source) = &mount.source else { return None };
         if known.contains(&source.as_str()) || source.contains('$') || source.starts_with('~') {
@@ -83,21 +100,21 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
             MountSource::EmptyFolder => return None,
         };
         let said = format!("service `{service}` mounts `{source}`, which {what}");
-        Some(rules::finding(RuleId::MountMissing).about(Subject::service(service)).with(said))
+        let finding = rules::finding(RuleId::MountMissing).about(Subject::service(&service)).with(said);
+        let is_data = mount.is_made && !is_file_name(&mount.target) && !is_file_name(source);
+        let is_tunnel = [&facts.services.proxy, &facts.services.cloudflared].contains(&&service);
+        let (is_of_tunnel, source) = (is_tunnel || dialled.contains(&service), rules::shown_path(source));
+        Some(match (is_data && !is_tunnel, is_of_tunnel) {
+            (true, _) => {
+                let remedy = Remedy::OfService(OfService::DataFolder { source, service: &service });
+                finding.with_severity(Severity::Note).with_remedy(remedy)
+            }
+            (false, false) => finding.with_severity(Severity::Warning),
+            (false, true) => finding,
+        })
     });
     capped(wrong)
 }
-
-/// At most twenty findings of one kind: what comes after them is counted.
-pub(super) fn capped(mut findings: impl Iterator<Item = Finding>) -> Outcome {
-    let shown: Vec<Finding> = findings.by_ref().take(MOST).collect();
-    match (shown.last().map(|finding| finding.id), findings.count()) {
-        (Some(id), more @ 1..) => Outcome::Partly(shown, vec![Skipped::new(id, format!("{more} more are not listed"))]),
-        _ => shown.into(),
-    }
-}
-
-const MOST: usize = 20;
 
 fn is_file_name(target: &str) -> bool {
     let name = target.rsplit('/').next().unwrap_or_default();

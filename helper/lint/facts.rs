@@ -21,17 +21,17 @@ use crate::model::current::{self, Current};
 use crate::model::environment;
 use crate::model::found::Found;
 use crate::model::mounts::{MountSource, Mounted};
-use crate::model::packages::Unbounded;
+use crate::model::packages::{self, Unbounded};
 use crate::model::pair::{self, PairFile};
 use crate::model::refused::{self, Refusal};
 use crate::model::roles::Roles;
-use crate::model::runs::{self, Listening};
+use crate::model::runs::{self, Listening, Served};
 use crate::model::stack::FileIn;
 use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 use crate::privileges::{Privileges, consent};
-use crate::rules::{Absence, Refused};
+use crate::rules::{Absence, Refused, Unusable};
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
@@ -70,6 +70,10 @@ pub(crate) struct Facts {
     pub(super) rotation: Stage,
     /// Where the servers that routes lead to take calls, by service and port of the route.
     pub(super) servers: BTreeMap<(String, u16), Listening>,
+    /// Which host names those servers answer to, and in how many processes, by service.
+    pub(super) served: BTreeMap<String, Served>,
+    /// Those whose script their container does not have, or cannot run, with the line of the Dockerfile that names it.
+    pub(super) unusable: BTreeMap<String, (Unusable, Option<(String, usize)>)>,
     /// Services that may install a version of `mcp` that their scripts do not work with.
     pub(super) unbounded: Vec<Unbounded>,
     /// What the stack may do to this host only when a person wants it.
@@ -119,6 +123,12 @@ impl Facts {
             let of_route = runs::listening(deployment, found, &service, port);
             ((service, port), of_route)
         };
+        let dialled: BTreeSet<String> = current.dialled().into_iter().map(|(service, _)| service).collect();
+        let served = |service: &String| {
+            let sdk = packages::sdk_of(deployment, found, service);
+            (service.clone(), runs::served(deployment, found, service, sdk))
+        };
+        let unusable = |service: &String| Some((service.clone(), runs::unusable(deployment, found, service)?));
         let unbounded = |service: String| Unbounded::of(deployment, found, &service);
         let privileges = Privileges::of(found, deployment, &|name| caller.var(name).is_some());
         Self {
@@ -132,6 +142,8 @@ impl Facts {
             keeps_pair: pair::is_kept(deployment, &pair),
             absent_pair: pair::absences(deployment, found, proxy, gateway),
             servers: current.dialled().into_iter().map(listening).collect(),
+            served: dialled.iter().map(served).collect(),
+            unusable: dialled.iter().filter_map(unusable).collect(),
             unbounded: found.service_names().into_iter().filter_map(unbounded).collect(),
             user: current::proxy_user(found, proxy),
             is_allowed: !privileges.facts.is_empty() && consent::is_given(deployment, &privileges.digest, caller),
@@ -174,6 +186,8 @@ impl Facts {
             absent_pair: [None, None],
             certificates: None,
             servers: BTreeMap::new(),
+            served: BTreeMap::new(),
+            unusable: BTreeMap::new(),
             unbounded: Vec::new(),
             privileges: Privileges::default(),
             is_allowed: false,

@@ -1,11 +1,10 @@
 //! Whether the servers behind the routes listen where the proxy dials them: what their command lines say is so, what a
 //! script or a variable says is likely.
 
-use super::directory::capped;
 use super::facts::Facts;
 use super::routes;
 use crate::answer::{Finding, Severity, Skipped, Subject};
-use crate::check::Outcome;
+use crate::check::{Outcome, capped};
 use crate::config::yaml::{self, Value};
 use crate::model::found::Found;
 use crate::model::mounts::Mount;
@@ -13,11 +12,11 @@ use crate::model::runs::{self, Certainty, Cure, Listening, Place};
 use crate::rules::{self, Evidence, Remedy, RuleId};
 
 /// A route to a service whose server is looked at.
-struct Case<'a> {
-    facts: &'a Facts,
-    route: &'a str,
-    port: u16,
-    service: &'a str,
+pub(super) struct Case<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) route: &'a str,
+    pub(super) port: u16,
+    pub(super) service: &'a str,
 }
 
 pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
@@ -58,6 +57,14 @@ fn is_alone(facts: &Facts, service: &str) -> bool {
 fn is_mounted(found: &Found, service: &str, path: &str) -> bool {
     let covers = |source: &str| path.strip_prefix(source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     found.mounts(service).iter().filter_map(Mount::bind).any(covers)
+}
+
+/// A file with its line, for a person.
+pub(super) fn in_line((file, line): &(String, Option<usize>)) -> String {
+    match line {
+        Some(line) => format!("`{file}`, line {line}"),
+        None => format!("`{file}`"),
+    }
 }
 
 impl Case<'_> {
@@ -119,18 +126,12 @@ impl Case<'_> {
         if place.certainty == Certainty::Sure { finding } else { finding.with_severity(Severity::Warning) }
     }
 
-    /// The finding with what is written, and where.
-    fn with_remedy(&self, finding: Finding, place: &Place) -> Finding {
+    /// Where a place is, for a person, and what applies a change of it: Compose neither builds nor restarts because a file
+    /// changed.
+    pub(super) fn place_and_then(&self, place: &Place) -> (String, String) {
         let (found, service) = (&self.facts.found, self.service);
-        let port = self.port.to_string();
         let file = found.file_of(service, &["command", "entrypoint"]);
-        let in_line = |(file, line): &(String, Option<usize>)| match line {
-            Some(line) => format!("`{file}`, line {line}"),
-            None => format!("`{file}`"),
-        };
         let command = || format!("`command:` of `{service}` in `{file}`");
-        let at = place.file.as_ref().map_or_else(command, in_line);
-        // Compose neither builds nor restarts because a file changed.
         let then = match &place.file {
             None => String::new(),
             Some((path, _)) if found.service(service, "build").is_some() && !is_mounted(found, service, path) => {
@@ -138,18 +139,31 @@ impl Case<'_> {
             }
             Some(_) => format!("`docker compose restart {service}` in {{dir}}, and "),
         };
+        (place.file.as_ref().map_or_else(command, in_line), then)
+    }
+
+    /// Where a variable is written.
+    pub(super) fn place_of_variable(&self, name: &str) -> Option<String> {
+        let (found, service) = (&self.facts.found, self.service);
+        Some(match found.place_of_variable(service, name)? {
+            (file, None) => format!("`environment:` of `{service}` in `{file}`"),
+            of_file => in_line(&of_file),
+        })
+    }
+
+    /// The finding with what is written, and where.
+    pub(super) fn with_remedy(&self, finding: Finding, place: &Place) -> Finding {
+        let service = self.service;
+        let port = self.port.to_string();
+        let file = self.facts.found.file_of(service, &["command", "entrypoint"]);
+        let (at, then) = self.place_and_then(place);
         let serve = |write: &str, at: &str, then: &str| finding.clone().with_remedy(Remedy::Serve { write, at, then });
         match &place.cure {
             Cure::Unknown => finding,
             Cure::Words(words) | Cure::Code(words) => serve(&words.replace("PORT", &port), &at, &then),
             Cure::Variable(name) => {
                 let value = if name.ends_with("PORT") { port.as_str() } else { "0.0.0.0" };
-                let at = match found.place_of_variable(service, name) {
-                    Some((file, None)) => format!("`environment:` of `{service}` in `{file}`"),
-                    Some(of_file) => in_line(&of_file),
-                    None => at,
-                };
-                serve(&format!("{name}={value}"), &at, "")
+                serve(&format!("{name}={value}"), &self.place_of_variable(name).unwrap_or(at), "")
             }
             Cure::Bridge(bridge) => {
                 let write = bridge.replace("PORT", &port);

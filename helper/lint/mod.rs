@@ -11,6 +11,7 @@ mod reach;
 mod refused;
 pub(crate) mod routes;
 pub(crate) mod secrets;
+mod served;
 mod stack;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::model::address;
 use crate::model::stack::Reach;
 use crate::model::token::TokenOrigin;
 use crate::redact::names;
-use crate::rules::{self, Remedy, RuleId, State};
+use crate::rules::{self, OfService, Remedy, RuleId, State};
 
 /// The service whose namespace cloudflared is to share, if no service has that name.
 pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
@@ -185,13 +185,84 @@ pub(super) fn tunnel_is_named(facts: &Facts) -> Outcome {
     is_quick.then(finding).into()
 }
 
-pub(super) fn proxy_is_started(facts: &Facts) -> Outcome {
+/// A plain `up` starts the tunnel.
+pub(super) fn tunnel_is_started(facts: &Facts) -> Outcome {
     let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
-    let profiles = facts.found.service(proxy, "profiles").map(yaml::texts).unwrap_or_default();
-    let said = || format!("`{proxy}` has the profiles {}; `{agent}` is started without one", profiles.join(", "));
-    (facts.found.is_started(agent) && !facts.found.is_started(proxy))
-        .then(|| rules::finding(RuleId::ComposeProfileInactive).about(Subject::service(proxy)).with(said()))
-        .into()
+    let found = &facts.found;
+    let waiting: Vec<&str> = [agent, proxy].into_iter().filter(|name| !found.is_started(name)).collect();
+    let Some(first) = waiting.first().copied() else { return Outcome::Pass };
+    let said =
+        waiting.iter().map(|name| format!("the profiles of `{name}` are {}", profiles_of(facts, name).join(", ")));
+    let active = active_profiles(facts);
+    let active = if active.is_empty() { "names none".to_owned() } else { format!("names {}", active.join(", ")) };
+    let said = format!("{}; COMPOSE_PROFILES in `.env` {active}", said.collect::<Vec<_>>().join(", "));
+    let finding = rules::finding(RuleId::ComposeProfileInactive).about(Subject::service(first));
+    activated(facts, &waiting, finding).with(said).into()
+}
+
+fn profiles_of(facts: &Facts, service: &str) -> Vec<String> {
+    facts.found.service(service, "profiles").map(yaml::texts).unwrap_or_default()
+}
+
+/// The profiles that `.env` makes active.
+fn active_profiles(facts: &Facts) -> Vec<String> {
+    let text = facts.env().and_then(|env| env.get("COMPOSE_PROFILES")).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|name| names::is_valid(name)).map(str::to_owned).collect()
+}
+
+/// The finding with what makes these services start: the first of them is its subject.
+pub(super) fn activated(facts: &Facts, services: &[&str], finding: Finding) -> Finding {
+    let mut all = active_profiles(facts);
+    for service in services {
+        let own = profiles_of(facts, service);
+        if !own.iter().any(|profile| all.contains(profile)) {
+            all.extend(own.into_iter().next());
+        }
+    }
+    let Some(service) = services.first().copied().filter(|_| all.iter().all(|name| names::is_valid(name))) else {
+        return finding;
+    };
+    let (profiles, file) = (all.join(","), facts.found.file_of(service, &["profiles"]));
+    finding.with_remedy(Remedy::OfService(OfService::Inactive { profiles: &profiles, service, file }))
+}
+
+/// Protocols of the edge connection: https://github.com/cloudflare/cloudflared/blob/master/connection/protocol.go.
+const PROTOCOLS: [&str; 4] = ["auto", "http2", "quic", "h2mux"];
+
+/// cloudflared knows the words of its command: `tunnel` in front of `run`, and the protocol.
+pub(super) fn agent_is_told_what_it_knows(facts: &Facts) -> Outcome {
+    let Some((agent, _)) = both(facts).filter(|(agent, _)| facts.found.is_stock(agent)) else { return Outcome::Pass };
+    let found = &facts.found;
+    let command = found.command(agent);
+    let place = |name: &str| match found.place_of_variable(agent, name) {
+        Some((file, Some(line))) => format!("`{file}`, line {line}"),
+        Some((file, None)) => format!("`environment:` of `{agent}` in `{file}`"),
+        None => format!("`{agent}`"),
+    };
+    let of_command = || format!("`command:` of `{agent}` in `{}`", found.file_of(agent, &["command", "entrypoint"]));
+    let finding = |said: String, write: &str, at: &str| {
+        let finding = rules::finding(RuleId::CloudflaredUsage).about(Subject::service(agent)).with(said);
+        finding.with_remedy(Remedy::OfService(OfService::Command { write, at }))
+    };
+    let mut findings = Vec::new();
+    let has = |word: &str| command.iter().any(|own| own == word || own.contains(' ') && own.contains(word));
+    if has("run") && !has("tunnel") {
+        let write = format!("command: tunnel {}", command.join(" "));
+        let write =
+            if facts.token.origin == TokenOrigin::Command { "tunnel` in front of `run".to_owned() } else { write };
+        findings.push(finding("`run` without `tunnel` in front of it".to_owned(), &write, &of_command()));
+    }
+    let variable = "TUNNEL_TRANSPORT_PROTOCOL";
+    let (protocol, name) = match found.flag(agent, "protocol") {
+        Some(protocol) => (Some(protocol), "--protocol "),
+        None => (found.variable(agent, variable), "TUNNEL_TRANSPORT_PROTOCOL="),
+    };
+    if let Some(protocol) = protocol.filter(|own| !PROTOCOLS.contains(&own.as_str()) && !own.contains('$')) {
+        let at = if name.starts_with('-') { of_command() } else { place(variable) };
+        let said = format!("`{name}{}`; cloudflared knows auto, http2 and quic", names::shown(&protocol));
+        findings.push(finding(said, &format!("{name}auto"), &at));
+    }
+    findings.into()
 }
 
 /// cloudflared dials out, to Cloudflare's edge: from the networks of the service whose namespace it runs in.

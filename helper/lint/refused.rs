@@ -1,10 +1,9 @@
 //! What Compose refuses in the files: its own words where no finding says more.
 
-use super::directory::capped;
 use super::facts::Facts;
 use super::reach;
 use crate::answer::{Finding, Skipped, Subject};
-use crate::check::Outcome;
+use crate::check::{Outcome, capped};
 use crate::model::compose::Asked;
 use crate::model::refused::Refusal;
 use crate::rules::{self, Evidence, Refused, Remedy, RuleId};

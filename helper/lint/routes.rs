@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::directory::capped;
 use super::facts::Facts;
 use super::proxy::has_variable;
+use super::reach;
 use crate::answer::{Finding, Severity, Skipped, Subject};
-use crate::check::Outcome;
+use crate::check::{Outcome, capped};
 use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
 use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
@@ -153,7 +153,7 @@ pub(super) fn servers_are_started(facts: &Facts) -> Outcome {
         waits.then(|| {
             let said = format!("{said}; its profiles: {}", profiles());
             let finding = rules::finding(RuleId::ComposeProfileInactive).with_severity(Severity::Warning);
-            finding.about(Subject::service(&service)).with(said)
+            reach::activated(facts, &[&service], finding.about(Subject::service(&service))).with(said)
         })
     }))
 }

@@ -1,10 +1,9 @@
 //! Checks of the compose files, and of what the services get from them.
 
-use super::directory::capped;
 use super::facts::Facts;
 use super::{reach, secrets, tokens};
 use crate::answer::{Finding, Severity, Subject, count};
-use crate::check::Outcome;
+use crate::check::{Outcome, capped};
 use crate::config::yaml::{self, Value};
 use crate::config::{images, sample};
 use crate::deployment::{Token, TokenState, env_file};

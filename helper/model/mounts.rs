@@ -46,6 +46,8 @@ pub(crate) struct Mount {
     pub(crate) target: String,
     /// Whether SELinux hosts give it a label.
     pub(crate) is_labelled: bool,
+    /// Whether Docker makes a folder in place of a source that is missing, for what the container writes.
+    pub(crate) is_made: bool,
 }
 
 impl Mount {
@@ -98,13 +100,15 @@ pub(super) fn short(text: &str) -> Option<Mount> {
     });
     let first = parts.next()?.to_owned();
     let Some(target) = parts.next() else {
-        return Some(Mount { source: Mounted::Other, target: first, is_labelled: false });
+        return Some(Mount { source: Mounted::Other, target: first, is_labelled: false, is_made: false });
     };
-    let is_labelled = parts.next().unwrap_or_default().split(',').any(|option| matches!(option, "z" | "Z"));
+    let options = parts.next().unwrap_or_default();
+    let is_labelled = options.split(',').any(|option| matches!(option, "z" | "Z"));
+    let is_made = !options.split(',').any(|option| option == "ro");
     // A bare word is a named volume.
     let is_path = first.starts_with(['.', '/', '~', '$']);
     let source = if is_path { Mounted::Bind(first) } else { Mounted::Volume(first) };
-    Some(Mount { source, target: target.trim_end_matches('/').to_owned(), is_labelled })
+    Some(Mount { source, target: target.trim_end_matches('/').to_owned(), is_labelled, is_made })
 }
 
 fn long(map: &Value) -> Option<Mount> {
@@ -116,7 +120,10 @@ fn long(map: &Value) -> Option<Mount> {
         _ => Mounted::Other,
     };
     let is_labelled = at(map, &["bind", "selinux"]).and_then(yaml::scalar).is_some();
-    Some(Mount { source, target, is_labelled })
+    // Compose itself writes a short entry as a long one with this.
+    let makes = at(map, &["bind", "create_host_path"]).and_then(yaml::scalar).is_some_and(|text| text == "true");
+    let is_made = makes && said("read_only").is_none_or(|text| text != "true");
+    Some(Mount { source, target, is_labelled, is_made })
 }
 
 #[cfg(test)]
@@ -126,24 +133,25 @@ mod tests {
     #[test]
     fn volumes_are_read_in_both_spellings() {
         let bind = |path: &str| Mounted::Bind(path.into());
-        for (text, source, target, is_labelled) in [
-            ("./data:/data:ro", bind("data"), "/data", false),
-            ("/d/conf:/etc/x/:ro,z", bind("conf"), "/etc/x", true),
-            ("/link/data:/data", bind("data"), "/data", false),
-            ("/linked:/x", bind("/linked"), "/x", false),
-            ("/elsewhere:/x", bind("/elsewhere"), "/x", false),
-            ("../up:/x", bind("../up"), "/x", false),
-            ("${D:-./data}:/data", bind("${D:-./data}"), "/data", false),
-            ("named:/data", Mounted::Volume("named".into()), "/data", false),
-            ("/only", Mounted::Other, "/only", false),
-            ("{type: bind, source: /d/a, target: /a, bind: {selinux: z}}", bind("a"), "/a", true),
-            ("{type: volume, source: v, target: /a}", Mounted::Volume("v".into()), "/a", false),
-            ("{type: tmpfs, target: /a}", Mounted::Other, "/a", false),
+        for (text, source, target, is_labelled, is_made) in [
+            ("./data:/data:ro", bind("data"), "/data", false, false),
+            ("/d/conf:/etc/x/:ro,z", bind("conf"), "/etc/x", true, false),
+            ("/link/data:/data", bind("data"), "/data", false, true),
+            ("/linked:/x", bind("/linked"), "/x", false, true),
+            ("/elsewhere:/x:z", bind("/elsewhere"), "/x", true, true),
+            ("../up:/x", bind("../up"), "/x", false, true),
+            ("${D:-./data}:/data", bind("${D:-./data}"), "/data", false, true),
+            ("named:/data", Mounted::Volume("named".into()), "/data", false, true),
+            ("/only", Mounted::Other, "/only", false, false),
+            ("{type: bind, source: /d/a, target: /a, bind: {selinux: z}}", bind("a"), "/a", true, false),
+            ("{type: bind, source: /d/a, target: /a, bind: {create_host_path: true}}", bind("a"), "/a", false, true),
+            ("{type: volume, source: v, target: /a}", Mounted::Volume("v".into()), "/a", false, false),
+            ("{type: tmpfs, target: /a}", Mounted::Other, "/a", false, false),
         ] {
             let value: Value = yaml::from_text(text).unwrap();
             assert_eq!(
                 Mount::read(&value, &["/link".into(), "/d".into()]),
-                Some(Mount { source, target: target.into(), is_labelled }),
+                Some(Mount { source, target: target.into(), is_labelled, is_made }),
                 "{text}"
             );
         }

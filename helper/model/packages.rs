@@ -8,7 +8,7 @@ use commands::Install;
 use lists::{Line, Says};
 
 use super::found::Found;
-use super::runs;
+use super::runs::{self, Sdk};
 use super::stack::FileIn;
 use crate::deployment::Deployment;
 use crate::os::files::{self, inside};
@@ -36,20 +36,43 @@ pub(crate) struct Unbounded {
 impl Unbounded {
     /// Reads the lists of packages and the scripts of a service.
     pub(crate) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
-        let context = runs::context(found, service);
-        let build = runs::build(deployment, found, service);
-        let place = build.as_ref().map_or("its build", |build| build.file.as_str());
-        let installer = Installer { deployment, found, service, context: context.as_deref(), build: build.as_ref() };
-        let of_build = build.iter().flat_map(|build| build.lines.iter().enumerate());
-        let of_build = of_build.map(|(at, line)| (at, place, line.clone()));
-        let of_command = (usize::MAX, "its command", found.command(service).join(" "));
-        let all = of_build.chain([of_command]);
-        let all =
-            all.flat_map(|(at, place, line)| commands::installs(&line).into_iter().map(move |one| (at, place, one)));
-        let installed_by = installer.lets_in(all.collect())?;
-        let script = old_script(deployment, found, service, context.clone())?;
+        let installed_by = with_installs(deployment, found, service, &|installer, all| installer.lets_in(all))?;
+        let script = old_script(deployment, found, service, runs::context(found, service))?;
         Some(Self { service: service.to_owned(), installed_by, script })
     }
+}
+
+/// Which version of the SDK a service installs, as far as its files bound it.
+pub(crate) fn sdk_of(deployment: &Deployment, found: &Found, service: &str) -> Sdk {
+    let said = with_installs(deployment, found, service, &|installer, all| installer.said(all));
+    let has = |what: Says| said.iter().any(|(_, says)| *says == what);
+    match (has(Says::Old), said.is_empty()) {
+        (true, _) => Sdk::Unguarded,
+        (false, false) => Sdk::Guarded,
+        (false, true) => Sdk::Unknown,
+    }
+}
+
+/// An install: the number of its instruction, its place, what it is.
+type Numbered<'a> = (usize, &'a str, Install);
+
+/// Hands on what the build and the command of a service install.
+fn with_installs<T>(
+    deployment: &Deployment,
+    found: &Found,
+    service: &str,
+    take: &dyn Fn(&Installer<'_>, Vec<Numbered<'_>>) -> T,
+) -> T {
+    let context = runs::context(found, service);
+    let build = runs::build(deployment, found, service);
+    let place = build.as_ref().map_or("its build", |build| build.file.as_str());
+    let installer = Installer { deployment, found, service, context: context.as_deref(), build: build.as_ref() };
+    let of_build = build.iter().flat_map(|build| build.lines.iter().enumerate());
+    let of_build = of_build.map(|(at, line)| (at, place, line.clone()));
+    let of_command = (usize::MAX, "its command", found.command(service).join(" "));
+    let all = of_build.chain([of_command]);
+    let all = all.flat_map(|(at, place, line)| commands::installs(&line).into_iter().map(move |one| (at, place, one)));
+    take(&installer, all.collect())
 }
 
 /// What a service is built from.
@@ -66,7 +89,7 @@ type Said = (String, Says);
 
 impl Installer<'_> {
     /// The place that lets version 2 in, if one does. `all` are the installs: their number, their place, what they are.
-    fn lets_in(&self, all: Vec<(usize, &str, Install)>) -> Option<String> {
+    fn lets_in(&self, all: Vec<Numbered<'_>>) -> Option<String> {
         if all.is_empty() {
             return loose(&self.usual());
         }
@@ -75,6 +98,14 @@ impl Installer<'_> {
         // What one command has bounded, the next one takes as it is.
         let shared: Vec<Said> = shared.into_iter().flat_map(|(_, said)| said).collect();
         loose(&shared).or_else(|| apart.iter().find_map(|(_, said)| loose(said)))
+    }
+
+    /// All that the installs say.
+    fn said(&self, all: Vec<Numbered<'_>>) -> Vec<Said> {
+        match all.is_empty() {
+            true => self.usual(),
+            false => all.iter().flat_map(|(at, place, one)| self.of_install(*at, place, one)).collect(),
+        }
     }
 
     /// What may be installed where no command says it.
@@ -93,7 +124,7 @@ impl Installer<'_> {
             said.extend(self.of_project(at, folder, locks));
         }
         let bounds = one.bounds.iter().flat_map(|list| self.of_list(at, list, DEEPEST));
-        let bounds: Vec<Said> = bounds.filter(|(_, says)| *says == Says::Bounded).collect();
+        let bounds: Vec<Said> = bounds.filter(|(_, says)| *says != Says::Loose).collect();
         said.into_iter().chain(bounds).collect()
     }
 
@@ -162,7 +193,7 @@ impl Installer<'_> {
 
 /// The place that lets version 2 in where nothing bounds it.
 fn loose(said: &[Said]) -> Option<String> {
-    let is_bounded = said.iter().any(|(_, says)| *says == Says::Bounded);
+    let is_bounded = said.iter().any(|(_, says)| *says != Says::Loose);
     said.first().filter(|_| !is_bounded).map(|(place, _)| place.clone())
 }
 

@@ -109,9 +109,14 @@ impl ComposeStack {
 
     /// Whether the files ask for no container of a service: `scale: 0`, `deploy.replicas: 0`.
     pub(crate) fn has_no_replica(&self, name: &str) -> bool {
-        let scale = self.service(name, "scale");
-        let count = scale.or_else(|| at(self.service(name, "deploy")?, &["replicas"])).and_then(yaml::scalar);
-        count.is_some_and(|count| count == "0")
+        self.replicas(name).is_some_and(|(_, count)| count == "0")
+    }
+
+    /// How many containers the files ask for, and the key that says it.
+    pub(crate) fn replicas(&self, name: &str) -> Option<(&'static str, String)> {
+        let of_deploy = || at(self.service(name, "deploy")?, &["replicas"]).and_then(yaml::scalar);
+        let scale = self.service(name, "scale").and_then(yaml::scalar).map(|count| ("scale", count));
+        scale.or_else(|| of_deploy().map(|count| ("deploy.replicas", count)))
     }
 
     /// The words that a service runs with: `entrypoint` and `command`.

@@ -6,6 +6,7 @@ mod finding;
 mod refused;
 mod remedy;
 mod table;
+mod unusable;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +20,9 @@ pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
 pub(crate) use refused::Refused;
-pub(crate) use remedy::{Gap, Remedy, State};
+pub(crate) use remedy::{Gap, OfService, Remedy, State};
 pub(crate) use table::{RULES, Rule, RuleId};
+pub(crate) use unusable::Unusable;
 
 impl RuleId {
     pub(crate) fn rule(self) -> &'static Rule {

@@ -30,6 +30,10 @@ pub(crate) enum Refused {
     Type { place: String, is: &'static str, takes: &'static str },
     /// A service with nothing to run.
     NoImage { service: String },
+    /// A service whose image has no valid reference: what is wrong with it.
+    Image { service: String, image: String, why: String },
+    /// What a Dockerfile copies is not in the folder of its build, or is kept out of it by `.dockerignore`.
+    Copy { service: String, source: String, folder: String, is_ignored: bool },
     /// A service with a network mode and networks.
     TwoNetworks { service: String },
     /// A variable that the files require and that nothing sets.
@@ -67,7 +71,8 @@ impl Refused {
             Self::Inactive { .. } => RuleId::ComposeProfileInactive,
             Self::Required { .. } | Self::Empty { .. } => RuleId::ComposeVariableMissing,
             Self::EnvFile { .. } => RuleId::EnvFileMissing,
-            Self::Context { .. } | Self::Dockerfile { .. } => RuleId::BuildFailed,
+            Self::Context { .. } | Self::Dockerfile { .. } | Self::Copy { .. } => RuleId::BuildFailed,
+            Self::Image { .. } => RuleId::ImageRefInvalid,
             _ => RuleId::ComposeConfigInvalid,
         }
     }
@@ -75,7 +80,10 @@ impl Refused {
     /// The service that it is about, where the rule's texts have a place for one.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self {
-            Self::Context { service, .. } | Self::Dockerfile { service, .. } => Some(service),
+            Self::Context { service, .. }
+            | Self::Dockerfile { service, .. }
+            | Self::Copy { service, .. }
+            | Self::Image { service, .. } => Some(service),
             Self::Inactive { name, .. } => Some(name),
             _ => None,
         }
@@ -107,6 +115,15 @@ impl Refused {
             }
             Self::Type { place, is, takes } => format!("`{}` is {is}; Compose takes {takes}", keys(place)),
             Self::NoImage { service } => format!("`{service}` has neither `image` nor `build`"),
+            Self::Image { service, image, why } => format!("`image: {image}` of `{service}` {why}"),
+            Self::Copy { service, source, folder, is_ignored } => {
+                let (source, folder) = (path(source), path(folder));
+                let why = match is_ignored {
+                    true => format!("`.dockerignore` of `{folder}` keeps it out of the build"),
+                    false => format!("`{folder}` does not have it"),
+                };
+                format!("the build of `{service}` copies `{source}`, and {why}")
+            }
             Self::TwoNetworks { service } => format!("`{service}` has both `network_mode` and `networks`"),
             Self::Required { place, name } | Self::Empty { place, name } => {
                 format!("`{}` uses the variable `{name}`, which neither `.env` nor this shell sets", keys(place))
@@ -141,6 +158,8 @@ impl Refused {
             Self::Key { .. } => "Compose accepts the keys of its specification, and those that start with `x-`",
             Self::Type { .. } => "Compose accepts only the types of its specification",
             Self::NoImage { .. } => "Compose needs an image for each service, or a folder to build one from",
+            Self::Image { .. } => "Docker refuses it as `invalid reference format`, and starts nothing of the stack",
+            Self::Copy { .. } => "a build copies files of its own folder only, and ends where one of them is missing",
             Self::TwoNetworks { .. } => {
                 "a service in another's network, or in that of the host, joins no network of its own"
             }
@@ -171,6 +190,16 @@ impl Refused {
         match self {
             Self::NoImage { service } => {
                 format!("write `image: NAME`, or `build: ./FOLDER`, for `{service}` in {place}")
+            }
+            Self::Image { service, .. } => format!(
+                "correct `image:` of `{service}` in {place}: `NAME:TAG`, or `NAME:TAG@sha256:` and all 64 hex digits, which \
+                 `docker buildx imagetools inspect NAME:TAG` shows"
+            ),
+            Self::Copy { source, is_ignored: true, .. } => {
+                format!("remove what keeps `{0}` out from `.dockerignore` (or add `!{0}` at its end)", path(source))
+            }
+            Self::Copy { source, folder, .. } => {
+                format!("put `{}` into `{}`, or correct the line in {place}", path(source), path(folder))
             }
             Self::TwoNetworks { service } => {
                 format!("remove `networks` from `{service}` in {place}, or its `network_mode`")

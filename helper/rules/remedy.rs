@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::columns::Cure;
 pub(crate) use gap::Gap;
+pub(crate) use stack::OfService;
 pub(crate) use state::State;
 use words::{CHECK_DNS, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
 
@@ -126,6 +127,8 @@ pub(crate) enum Remedy<'a> {
     OtherPath { request: &'a Value },
     /// The server answers to another scheme, or at another port; the request names it.
     OtherUrl { request: &'a Value },
+    /// A service of the files.
+    OfService(OfService<'a>),
     /// The state of the files decides what helps.
     State(State<'a>),
 }
@@ -147,6 +150,7 @@ impl Remedy<'_> {
             Self::NoSuchHost { host, .. } => format!("no service of the compose files is called `{host}`"),
             Self::Apart { .. } => "Docker resolves a service's name only on networks that both sides join".into(),
             Self::State(state) => return state.cause().map(str::to_owned),
+            Self::OfService(case) => return case.cause().map(str::to_owned),
             Self::LoopbackOfHost => "127.0.0.1 is this host's loopback; the proxy comes from a container".into(),
             Self::LateLookup => "the DNS of the container engine does not answer in time: it is busy, or waits for \
                                  the DNS servers of its host"

@@ -475,7 +475,7 @@ rules! {
         cure: Cure::Render,
     }
     ImageRefInvalid = "image-ref-invalid" [Host, Error, COMPOSE_FILE] {
-        title: "an image reference is malformed",
+        title: "the image reference of {subject|a service} is malformed",
         symptom: "`invalid reference format`",
         cause: "the digest was truncated, the line contains a blank, or a variable in `image:` is empty",
         fix: "fix the `image:` line, or run `{helper} render --dir {dir} --json '{\"images\":null}'` to use the built-in image",
@@ -2079,6 +2079,14 @@ rules! {
         symptom: "`400 Bad Request`, `413`, `415` or `429` for calls, and none that passed",
         cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
         fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
+    }
+    UpstreamSessionsSplit = "upstream-sessions-split" [Upstream, Warning, TROUBLE] {
+        title: "{subject|the MCP server} keeps its sessions in several processes or containers",
+        symptom: "`Session not found`, or 404 for a session that began a moment ago, in some of the calls",
+        cause: "each worker and each replica keeps its own sessions in its memory, and the next call of a session may reach another one, which does not know it; a server that keeps no sessions is not affected",
+        fix: "run one worker and one replica, or make the server stateless (`stateless_http=True` in Python), then run `{helper} up --dir {dir}`",
+        blocks: false,
+        cure: Cure::ByHandThen,
     }
     UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} loses sessions",

@@ -7,6 +7,8 @@ use crate::config::sample;
 pub(super) enum Says {
     /// Version 2 is shut out.
     Bounded,
+    /// So is 1.23, the first that accepts local host names only.
+    Old,
     /// Version 2 may be installed.
     Loose,
 }
@@ -21,7 +23,31 @@ pub(super) fn of_word(requirement: &str) -> Option<Says> {
     };
     let is_other = rest.starts_with(|c: char| !matches!(c, '=' | '>' | '<' | '~' | '!' | ',' | '\\' | ';'));
     let is_loose = sample::pinned_sdk(&word).is_none_or(|newest| newest >= 2);
-    (!is_other).then_some(if is_loose { Says::Loose } else { Says::Bounded })
+    let says = match (is_loose, rest.split([';', '\\']).next().unwrap_or_default().split(',').any(is_old)) {
+        (true, _) => Says::Loose,
+        (false, is_old) => {
+            if is_old {
+                Says::Old
+            } else {
+                Says::Bounded
+            }
+        }
+    };
+    (!is_other).then_some(says)
+}
+
+/// Whether one clause of a version specifier allows no version from 1.23 on.
+fn is_old(clause: &str) -> bool {
+    let operator: String = clause.chars().take_while(|c| "=<>~!".contains(*c)).collect();
+    let mut numbers = clause[operator.len()..].split('.').map(|part| part.parse::<u32>().ok());
+    let (major, minor, patch) = (numbers.next().flatten(), numbers.next().flatten(), numbers.next());
+    match (operator.as_str(), major, minor) {
+        ("==" | "===" | "<=", Some(1), Some(minor)) => minor < 23,
+        ("<", Some(1), Some(minor)) => minor <= 23,
+        // `~=1.9` allows 1.30, `~=1.9.4` does not.
+        ("~=", Some(1), Some(minor)) => patch.is_some() && minor < 23,
+        _ => false,
+    }
 }
 
 /// A line of a list of requirements.
@@ -105,6 +131,9 @@ mod tests {
         }
         for bounded in ["mcp>=1.9,<2", "mcp~=1.9", "mcp [cli] >= 1.2, < 2", "mcp==1.30.0 \\"] {
             assert_eq!(of_word(bounded), Some(Says::Bounded), "{bounded}");
+        }
+        for old in ["mcp==1.9.4", "mcp~=1.9.2", "mcp>=1.2,<1.20", "mcp[cli]<=1.22.0; python_version > '3'"] {
+            assert_eq!(of_word(old), Some(Says::Old), "{old}");
         }
         for other in ["mcp-proxy", "fastmcp", "mcp_server", "mcp @ https://pypi.corp.example/mcp.whl", "#mcp", "/mcp"] {
             assert_eq!(of_word(other), None, "{other}");

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::refusal::Refusal;
+use crate::config::images;
 use crate::config::yaml::{self, Value, at};
 use crate::deployment::Deployment;
 use crate::model::found::{Found, View};
+use crate::model::runs::{self, Gone};
 use crate::model::{merge, paths};
 use crate::rules::{Refused, Severity};
 
@@ -19,7 +21,9 @@ pub(super) fn absent(found: &Found, deployment: &Deployment) -> Vec<Refusal> {
     services
         .flat_map(|service| {
             let mut all = env_files(found, deployment, &service);
-            all.extend(build(found, deployment, &service));
+            all.extend(image(found, &service));
+            let build = build(found, deployment, &service);
+            all.extend(if build.is_empty() { copied(found, deployment, &service) } else { build });
             all
         })
         .collect()
@@ -47,6 +51,27 @@ fn env_files(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refus
             Refusal::at(found, &["services", service, "env_file"], &word, why)
         })
         .collect()
+}
+
+/// The reference of an image; one with a variable that nothing sets has its own finding.
+fn image(found: &Found, service: &str) -> Option<Refusal> {
+    let image = found.text(service, "image")?;
+    let is_open = image.contains('$') || image.is_empty() || image.ends_with([':', '@']) || image.contains(":@");
+    let why = images::fault(&image).filter(|_| !is_open)?;
+    let why = Refused::Image { service: service.to_owned(), image, why };
+    Some(Refusal::at(found, &["services", service, "image"], "", why))
+}
+
+/// What the Dockerfile copies from the folder of its build.
+fn copied(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal> {
+    let has_image = found.service(service, "image").is_some();
+    let severity = if has_image { Severity::Warning } else { Severity::Error };
+    let one = |gone: Gone| {
+        let Gone { file, line, source, folder, is_ignored } = gone;
+        let why = Refused::Copy { service: service.to_owned(), source, folder, is_ignored };
+        Refusal { file, line: Some(line), severity, why }
+    };
+    runs::not_there(deployment, found, service).into_iter().map(one).collect()
 }
 
 /// What an image is built from. With `image`, one that was built or pulled before is used.

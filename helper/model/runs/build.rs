@@ -13,6 +13,8 @@ pub(crate) struct Build {
     pub(crate) file: String,
     /// The instructions of the stages that count; the others are empty.
     pub(crate) lines: Vec<String>,
+    /// The line of each instruction in the Dockerfile.
+    pub(super) numbers: Vec<usize>,
     /// What comes from the folder of the build: the number of the instruction, sources, and the path in the image.
     copies: Vec<(usize, Vec<String>, String)>,
 }
@@ -26,7 +28,7 @@ pub(crate) fn build(deployment: &Deployment, found: &Found, service: &str) -> Op
 
 impl Build {
     fn read(text: &str, target: Option<&str>) -> Self {
-        let all: Vec<String> = instructions(text).into_iter().map(|(_, line)| line).collect();
+        let (numbers, all): (Vec<usize>, Vec<String>) = instructions(text).into_iter().unzip();
         let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let begins: Vec<usize> = (0..all.len()).filter(|at| is(&all[*at], "FROM")).collect();
         let name = |at: usize| words(&all[at]).last().cloned().unwrap_or_default();
@@ -57,7 +59,7 @@ impl Build {
         });
         let copies = copies.collect();
         let lines = all.iter().enumerate().map(|(at, line)| if counts(&at) { line.clone() } else { String::new() });
-        Self { file: String::new(), lines: lines.collect(), copies }
+        Self { file: String::new(), lines: lines.collect(), numbers, copies }
     }
 
     /// What may be at a path of the image when the instruction of a number runs, in the folder of the build.

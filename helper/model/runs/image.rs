@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::stack::FileIn;
+use super::brought;
 use super::ignored::is_ignored;
 use super::shell::{self, Invocation};
 use crate::config::yaml;
@@ -43,6 +44,10 @@ pub(super) struct Image {
     pub(super) folder: Option<String>,
     /// What is copied from the folder of the build: sources, and the path in the image.
     copies: Vec<(Vec<String>, String)>,
+    /// Paths below which anything may be: of another stage, of an archive, of a command.
+    open: Vec<String>,
+    /// Whether it changes modes or line endings.
+    has_changes: bool,
 }
 
 /// The words of an instruction, and its line.
@@ -89,7 +94,17 @@ impl Image {
                     }
                 }
                 "CMD" => (image.command, has_command) = (Said { words: words(rest), line }, true),
-                "COPY" | "ADD" => image.copies.extend(copied(rest, image.folder.as_deref())),
+                "COPY" | "ADD" => {
+                    image.has_changes |= rest.contains("--chmod");
+                    let known = copied(rest, image.folder.as_deref());
+                    image.open.extend(brought::open_by_copy(&word, rest, known.as_ref(), image.folder.as_deref()));
+                    image.copies.extend(known);
+                }
+                "RUN" => {
+                    let changes = ["chmod", "dos2unix", "sed", "install", "tr "];
+                    image.has_changes |= changes.iter().any(|word| rest.contains(word));
+                    image.open.extend((!brought::makes_nothing(rest)).then(|| "/".to_owned()));
+                }
                 "ENV" => {
                     let pairs = shlex::split(rest).unwrap_or_default();
                     match pairs.first().filter(|first| !first.contains('=')) {
@@ -110,8 +125,25 @@ impl Image {
         stages.into_iter().nth(at).map(|(_, stage)| stage)
     }
 
+    /// Whether what is at a path may come from somewhere else than the folder of the build.
+    pub(super) fn is_open(&self, path: &str) -> bool {
+        let covers = |open: &String| path.starts_with(open.trim_end_matches('/'));
+        !is_plain(&self.base) || self.open.iter().any(covers)
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        self.has_changes
+    }
+
+    /// The same with each pattern of file names replaced by the files that fit.
+    pub(super) fn expanded(&self, fits: &dyn Fn(&str) -> Vec<String>) -> Self {
+        let all = |sources: &Vec<String>| sources.iter().flat_map(|source| fits(source)).collect();
+        let copies = self.copies.iter().map(|(sources, to)| (all(sources), to.clone())).collect();
+        Self { copies, ..self.clone() }
+    }
+
     /// What may have been copied to a path, in the folder of the build; the last one first.
-    fn sources(&self, path: &str) -> Vec<String> {
+    pub(super) fn sources(&self, path: &str) -> Vec<String> {
         let one = |source: &String, to: &str| {
             let folder = to.trim_end_matches('/');
             if !to.ends_with('/') && path == folder {
@@ -197,7 +229,7 @@ pub(crate) fn context(found: &Found, service: &str) -> Option<String> {
     inside(&super::super::mounts::within(&said, found.roots()))
 }
 
-fn text(deployment: &Deployment, place: &str) -> Option<String> {
+pub(super) fn text(deployment: &Deployment, place: &str) -> Option<String> {
     files::read_text(deployment, place).ok().flatten().filter(|text| text.len() <= LONGEST)
 }
 

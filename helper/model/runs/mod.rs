@@ -1,16 +1,21 @@
 //! Where the server of a service takes calls, as far as its command line, its environment and its script tell.
 
+mod brought;
 mod build;
 mod code;
+mod copies;
 mod ignored;
 mod image;
 mod listening;
 mod managers;
+mod program;
 mod programs;
 mod runner;
 mod script;
+mod served;
 mod settings;
 mod shell;
+mod start;
 mod statements;
 
 use std::collections::BTreeMap;
@@ -20,12 +25,17 @@ use super::address::host_and_port;
 use super::found::Found;
 use crate::deployment::Deployment;
 pub(crate) use build::{Build, build};
+pub(crate) use copies::{Gone, not_there};
 pub(crate) use ignored::is_ignored;
+use image::Behind;
 pub(crate) use image::context;
 use listening::{Bind, Said};
 pub(crate) use listening::{Certainty, Cure, Listening, Place};
 use managers::{caddy, nginx, started_by_file, traefik};
-use shell::{By, Invocation};
+pub(crate) use program::unusable;
+pub(crate) use served::{Sdk, Served, Sessions, served};
+use shell::Invocation;
+use start::Start;
 
 /// Options and variables that programs of all kinds have for the address that they listen on.
 const HOSTS: [&str; 6] = ["--host", "--hostname", "--bind", "--address", "--addr", "--listen"];
@@ -105,59 +115,19 @@ pub(crate) fn unread(found: &Found, service: &str) -> Option<String> {
 
 /// Where the server of a service takes calls, in view of the port that a route names.
 pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, port: u16) -> Listening {
-    // What only the shell has, or a file that was not read, is not known.
-    let unknown = |name: &String| format!("${{{name}}}");
-    let given = found.environment(service).into_iter();
-    let mut env: BTreeMap<String, String> =
-        given.map(|(name, value)| (name.clone(), value.unwrap_or_else(|| unknown(&name)))).collect();
-    if !found.knows_variables(service) {
-        let names = programs::KNOWN.programs.iter().flat_map(|program| [&program.host_var, &program.port_var]);
-        for name in names.filter(|name| !name.is_empty()) {
-            env.entry(name.clone()).or_insert_with(|| unknown(name));
-        }
-    }
-    let own = image::Image::of(deployment, found, service);
-    let is_built = found.service(service, "build").is_some();
-    let named = found.text(service, "image").unwrap_or_default();
-    let base = own.as_ref().map_or(named.as_str(), |image| image.base.as_str());
-    let mut folder = found.text(service, "working_dir");
-    let mut words = found.command(service);
-    let mut of_image = None;
-    let keeps_entry = found.service(service, "entrypoint").is_none();
-    let mut by = By::Other;
-    if let Some(image) = &own {
-        folder = folder.or_else(|| image.folder.clone());
-        for (name, value) in &image.env {
-            env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        if keeps_entry {
-            let keeps_command = found.service(service, "command").is_none();
-            let rest = if keeps_command { image.command.words.clone() } else { words };
-            let said = if keeps_command && !rest.is_empty() { &image.command } else { &image.entrypoint };
-            of_image =
-                (keeps_command || !image.entrypoint.words.is_empty()).then_some((image.file.as_str(), said.line));
-            words = image.entrypoint.words.iter().cloned().chain(rest).collect();
-        }
-    } else if let Some(packed) =
-        runner::packed(image::name_of(&named), words.clone()).filter(|_| keeps_entry && !is_built)
-    {
-        (words, by) = (packed, By::Image);
-    }
-    let name = image::name_of(base).rsplit('/').next().unwrap_or_default().to_owned();
-    let is_env_known = by == By::Image || image::is_plain(base) && (own.is_some() || !is_built);
-    let base = Invocation { env, is_env_known, folder, by, ..Invocation::default() };
-    let files = image::Files { deployment, found, service, image: own.as_ref(), port };
-    if let Some(front) = in_front(&files, &name, &words, is_built) {
+    let start = Start::of(deployment, found, service);
+    let files = image::Files { deployment, found, service, image: start.image.as_ref(), port };
+    if let Some(front) = in_front(&files, &start.name, &start.words, start.is_built) {
         return front;
     }
-    if words.is_empty() {
-        return of_variables(&base.env, found, service);
+    if start.words.is_empty() {
+        return of_variables(&start.base.env, found, service);
     }
     // Several programs: a variable may be for any of them.
-    let Some(invocation) = shell::started(&words, &base) else { return Listening::default() };
+    let Some(invocation) = start.program() else { return Listening::default() };
     let all = of_invocation(&files, invocation, 4);
-    match of_image {
-        Some((file, line)) => all.in_line(file, Some(line)),
+    match &start.at {
+        Some((file, line)) => all.in_line(file, Some(*line)),
         None => all,
     }
 }

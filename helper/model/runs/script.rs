@@ -77,29 +77,39 @@ pub(super) fn read(files: &Files<'_>, invocation: &Invocation) -> Option<Listeni
     let script =
         if is_js || is_python(&invocation.program) { invocation.args.iter().find(is_script) } else { by_name() };
     let (file, text) = files.read(invocation.folder.as_deref(), script?)?;
-    let text = bare(&text, is_js);
-    let settings = settings::read(files, invocation, &text);
-    let code = Code { text, settings };
+    let code = Code::of(files, invocation, &text, is_js);
     Some(if is_js { code.of_node(&file) } else { code.of_python(&file) })
 }
 
+/// A script of Python in a folder of the container: its path inside the directory, and its code.
+pub(super) fn code_of(
+    files: &Files<'_>,
+    invocation: &Invocation,
+    folder: Option<&str>,
+    path: &str,
+) -> Option<(String, Code)> {
+    let (file, text) = files.read(folder, path)?;
+    let code = Code::of(files, invocation, &text, false);
+    Some((file, code))
+}
+
 /// A script without its comments, each line where it was.
-struct Code {
+pub(super) struct Code {
     text: String,
     settings: Settings,
 }
 
 /// A call: the receiver and name in front of it, where it begins, and its arguments.
 #[derive(Clone)]
-struct Call<'a> {
+pub(super) struct Call<'a> {
     name: &'a str,
-    at: usize,
-    args: Vec<&'a str>,
+    pub(super) at: usize,
+    pub(super) args: Vec<&'a str>,
 }
 
 impl Call<'_> {
     /// The argument of a name: `name=VALUE`.
-    fn keyword(&self, name: &str) -> Option<&str> {
+    pub(super) fn keyword(&self, name: &str) -> Option<&str> {
         self.args.iter().find_map(|arg| {
             let (key, value) = arg.split_once('=')?;
             (key.trim() == name && !value.starts_with('=')).then(|| value.trim())
@@ -107,23 +117,38 @@ impl Call<'_> {
     }
 
     /// The argument at a place, which has no name.
-    fn positional(&self, at: usize) -> Option<&str> {
+    pub(super) fn positional(&self, at: usize) -> Option<&str> {
         self.args.get(at).copied().filter(|arg| !arg.contains('=') || arg.starts_with(['"', '\'']))
     }
 
     /// Whether arguments come from somewhere else.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.args.iter().any(|arg| arg.starts_with("**") || arg.starts_with("..."))
     }
 }
 
 impl Code {
-    fn line(&self, at: usize) -> usize {
+    fn of(files: &Files<'_>, invocation: &Invocation, text: &str, is_js: bool) -> Self {
+        let text = bare(text, is_js);
+        let settings = settings::read(files, invocation, &text);
+        Self { text, settings }
+    }
+
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.text.contains(word)
+    }
+
+    /// A variable that it has.
+    pub(super) fn env(&self, name: &str) -> Option<&str> {
+        self.settings.env.get(name).map(String::as_str)
+    }
+
+    pub(super) fn line(&self, at: usize) -> usize {
         self.text[..at].matches('\n').count() + 1
     }
 
     /// All calls of functions whose name ends like this.
-    fn calls(&self, name: &str) -> Vec<Call<'_>> {
+    pub(super) fn calls(&self, name: &str) -> Vec<Call<'_>> {
         let head = format!("{name}(");
         let found = self.text.match_indices(head.as_str()).filter_map(|(at, head)| {
             let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$');
@@ -136,7 +161,7 @@ impl Code {
     }
 
     /// The value of an expression: a literal, a variable of the environment with its default, or a name for one of them.
-    fn value(&self, expression: &str, left: u8) -> Option<String> {
+    pub(super) fn value(&self, expression: &str, left: u8) -> Option<String> {
         self.said(expression, left).map(|(value, _)| value)
     }
 
@@ -256,7 +281,7 @@ impl Code {
     }
 
     /// The calls that start a server of MCP.
-    fn runs(&self) -> Vec<Call<'_>> {
+    pub(super) fn runs(&self) -> Vec<Call<'_>> {
         const OTHERS: [&str; 7] =
             ["asyncio.run", "anyio.run", "subprocess.run", "trio.run", "hypercorn.run", "uvicorn.run", "app.run"];
         const RUNS: [&str; 6] = [

@@ -1,0 +1,100 @@
+//! Whether the servers behind the routes can be called by what their files say besides where they listen.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use super::listens::{Case, in_line};
+use super::routes;
+use crate::answer::{Finding, Severity, Subject};
+use crate::check::{Outcome, capped};
+use crate::model::runs::{Certainty, Cure, Listening, Place, Served, Sessions};
+use crate::rules::{self, Evidence, OfService, Refused, Remedy, RuleId};
+
+/// The services behind the routes, each once, with what is known of them.
+fn each<'a>(facts: &'a Facts, judge: &dyn Fn(&Case<'_>, &'a Served) -> Option<Finding>) -> Outcome {
+    let mut seen = BTreeSet::new();
+    let services = routes::to_services(facts).filter(|(_, _, service)| seen.insert(service.clone()));
+    capped(services.filter_map(|(route, port, service)| {
+        let served = facts.served.get(&service)?;
+        judge(&Case { facts, route: route.shown(), port, service: &service }, served)
+    }))
+}
+
+fn evidence(place: &Place, text: String) -> Evidence {
+    let (whose, line) = place.file.clone().unzip();
+    Evidence { whose, line: line.flatten().map(|line| line as u64), text, ..Evidence::default() }
+}
+
+/// The SDK for Python protects a server that is made for loopback, whatever its socket is bound to.
+pub(super) fn answers_to_the_tunnel(facts: &Facts) -> Outcome {
+    let is_bound_to_loopback = |case: &Case<'_>| {
+        let listening = facts.servers.get(&(case.service.to_owned(), case.port));
+        listening.is_some_and(|Listening { loopback, stdio, .. }| loopback.is_some() || stdio.is_some())
+    };
+    each(facts, &|case, served| {
+        // That is to be changed first, and changes this as well.
+        let place = served.guard.as_ref().filter(|_| !is_bound_to_loopback(case))?;
+        let said = format!(
+            "`{}`: the MCP server {}, so `mcp` from 1.23 on answers calls for 127.0.0.1 and localhost only",
+            case.service, place.words
+        );
+        let finding = rules::finding(RuleId::UpstreamHostRejected).about(Subject::service(case.service));
+        let is_sure = place.certainty >= Certainty::Likely;
+        let severity = if is_sure { Severity::Warning } else { Severity::Note };
+        Some(case.with_remedy(finding.with_severity(severity).with(evidence(place, said)), place))
+    })
+}
+
+/// A server that keeps sessions in its memory runs once.
+pub(super) fn keeps_its_sessions_together(facts: &Facts) -> Outcome {
+    each(facts, &|case, served| {
+        let Sessions { count, place, is_known } = served.sessions.as_ref()?;
+        let is_replicas = matches!(&place.cure, Cure::Words(words) if !words.starts_with('-'));
+        let what = if is_replicas { "containers" } else { "processes" };
+        let unless = if *is_known { "" } else { "; whether it keeps sessions is not known" };
+        let said = format!("`{}` runs in {count} {what} by {}{unless}", case.service, place.words);
+        let finding = rules::finding(RuleId::UpstreamSessionsSplit).about(Subject::service(case.service));
+        let severity = if *is_known { Severity::Warning } else { Severity::Note };
+        let finding = finding.with_severity(severity).with(evidence(place, said));
+        let (mut at, then) = case.place_and_then(place);
+        let write = match &place.cure {
+            Cure::Words(words) | Cure::Code(words) => words.clone(),
+            Cure::Variable(name) => {
+                at = case.place_of_variable(name).unwrap_or(at);
+                format!("{name}=1")
+            }
+            Cure::Unknown | Cure::Bridge(_) => return Some(finding),
+        };
+        if is_replicas {
+            at = format!("`{}` in `{}`", case.service, facts.found.file_of(case.service, &["deploy", "scale"]));
+        }
+        Some(finding.with_remedy(Remedy::OfService(OfService::Sessions { write: &write, at: &at, then: &then })))
+    })
+}
+
+/// The scripts that the services start are in their containers, and can be run.
+pub(super) fn scripts_can_be_run(facts: &Facts) -> Outcome {
+    let found = &facts.found;
+    // Where a build cannot copy its files, that is to be changed first.
+    let is_built_from = |why: &Refused, name: &str| {
+        matches!(why, Refused::Copy { service, .. } | Refused::Dockerfile { service, .. } | Refused::Context { service, .. }
+            if service == name)
+    };
+    let judged = facts
+        .unusable
+        .iter()
+        .filter(|(service, _)| !facts.refused.iter().any(|refusal| is_built_from(&refusal.why, service)));
+    capped(judged.map(|(service, (why, line))| {
+        let of_files = found.line_of_key(service, &["command", "entrypoint"]).map(|(file, line)| (file, Some(line)));
+        let place = line.clone().map(|(file, line)| (file, Some(line))).or(of_files);
+        let at = match (line, &place) {
+            (Some(_), Some(place)) => in_line(place),
+            _ => format!("`command:` of `{service}` in `{}`", found.file_of(service, &["command", "entrypoint"])),
+        };
+        let (whose, line) = place.unzip();
+        let line = line.flatten().map(|line| line as u64);
+        let said = Evidence { whose, line, text: why.said(service), ..Evidence::default() };
+        let finding = rules::finding(why.rule()).about(Subject::service(service)).with(said);
+        finding.with_remedy(Remedy::OfService(OfService::Unusable { why, service, at: &at }))
+    }))
+}
