@@ -210,6 +210,16 @@ impl Facts {
         self.found.is_known() && !self.found.includes_others() && self.roles.proxy.is_none()
     }
 
+    /// Whether cloudflared has a key that Compose does not know and that is meant for one of those with the token.
+    pub(super) fn has_unknown_setting(&self) -> bool {
+        let own = format!("services.{}", self.services.cloudflared);
+        let is_it = |why: &Refused| {
+            matches!(why, Refused::Key { place, near: Some("environment" | "env_file" | "secrets" | "command"), .. }
+                if *place == own)
+        };
+        self.refused.iter().any(|refusal| is_it(&refusal.why))
+    }
+
     /// Whether a service joins a network that the files do not declare, which is to be declared first.
     pub(super) fn joins_undeclared(&self, name: &str) -> bool {
         let is_it =

@@ -34,12 +34,13 @@ pub(super) fn answers_to_the_tunnel(facts: &Facts) -> Outcome {
     each(facts, &|case, served| {
         // That is to be changed first, and changes this as well.
         let place = served.guard.as_ref().filter(|_| !is_bound_to_loopback(case))?;
+        let is_sure = place.certainty >= Certainty::Likely;
+        let unless = if is_sure { "" } else { "; which version is installed is not known" };
         let said = format!(
-            "`{}`: the MCP server {}, so `mcp` from 1.23 on answers calls for 127.0.0.1 and localhost only",
+            "`{}`: the MCP server {}, so `mcp` from 1.23 on answers calls for 127.0.0.1 and localhost only{unless}",
             case.service, place.words
         );
         let finding = rules::finding(RuleId::UpstreamHostRejected).about(Subject::service(case.service));
-        let is_sure = place.certainty >= Certainty::Likely;
         let severity = if is_sure { Severity::Warning } else { Severity::Note };
         Some(case.with_remedy(finding.with_severity(severity).with(evidence(place, said)), place))
     })
@@ -48,9 +49,8 @@ pub(super) fn answers_to_the_tunnel(facts: &Facts) -> Outcome {
 /// A server that keeps sessions in its memory runs once.
 pub(super) fn keeps_its_sessions_together(facts: &Facts) -> Outcome {
     each(facts, &|case, served| {
-        let Sessions { count, place, is_known } = served.sessions.as_ref()?;
-        let is_replicas = matches!(&place.cure, Cure::Words(words) if !words.starts_with('-'));
-        let what = if is_replicas { "containers" } else { "processes" };
+        let Sessions { count, are_containers, place, is_known } = served.sessions.as_ref()?;
+        let what = if *are_containers { "containers" } else { "processes" };
         let unless = if *is_known { "" } else { "; whether it keeps sessions is not known" };
         let said = format!("`{}` runs in {count} {what} by {}{unless}", case.service, place.words);
         let finding = rules::finding(RuleId::UpstreamSessionsSplit).about(Subject::service(case.service));
@@ -65,8 +65,9 @@ pub(super) fn keeps_its_sessions_together(facts: &Facts) -> Outcome {
             }
             Cure::Unknown | Cure::Bridge(_) => return Some(finding),
         };
-        if is_replicas {
-            at = format!("`{}` in `{}`", case.service, facts.found.file_of(case.service, &["deploy", "scale"]));
+        if *are_containers {
+            let key = if facts.found.service(case.service, "scale").is_some() { "" } else { "`deploy:` of " };
+            at = format!("{key}`{}` in `{}`", case.service, facts.found.file_of(case.service, &["scale", "deploy"]));
         }
         Some(finding.with_remedy(Remedy::OfService(OfService::Sessions { write: &write, at: &at, then: &then })))
     })

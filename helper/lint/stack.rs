@@ -83,7 +83,7 @@ pub(super) fn token_is_there(facts: &Facts) -> Outcome {
             let finding = rules::finding(RuleId::TokenShellOnly).with("`data/tunnel-token` holds it");
             findings.push(finding);
         }
-        (_, TokenOrigin::Nowhere) if matches!(facts.asked, Asked::Refused(_)) => {
+        (_, TokenOrigin::Nowhere) if matches!(facts.asked, Asked::Refused(_)) || facts.has_unknown_setting() => {
             return Outcome::Skip("Compose refuses the files, which name no token as they are".into());
         }
         // Without `.env` there is one finding, and that is it.

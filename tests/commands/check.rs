@@ -310,7 +310,7 @@ fn a_stack_made_by_hand_is_checked_by_its_own_names() {
     network_mode: service:mcp-proxy
     command: tunnel --no-autoupdate run --url http://localhost:8080
     environment: [TUNNEL_TOKEN]
-  hello: {image: 'h@sha256:0', container_name: hello-mcp}
+  hello: {image: 'h@sha256:abababababababababababababababababababababababababababababababab', container_name: hello-mcp}
 ",
     )
     .unwrap();

@@ -105,7 +105,8 @@ fn of_table(value: &str) -> Option<Says> {
     let version = version.split(['"', '\'']).nth(1)?;
     // Poetry's caret and a bare number keep the major version.
     let is_caret = version.starts_with(|c: char| c == '^' || c.is_ascii_digit());
-    let version = if is_caret { format!("=={}", version.trim_start_matches('^')) } else { version.to_owned() };
+    let major = version.trim_start_matches('^').split('.').next().unwrap_or_default();
+    let version = if is_caret { format!("~={major}.0") } else { version.to_owned() };
     of_word(&format!("mcp{}", version.trim_matches('*')))
 }
 

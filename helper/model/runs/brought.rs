@@ -18,7 +18,7 @@ pub(super) fn makes_nothing(line: &str) -> bool {
     if bare.contains("<<") || line.starts_with('[') {
         return false;
     }
-    let commands = line.split(['\n', ';', '|', '&']).map(str::trim).filter(|command| !command.is_empty());
+    let commands = bare.split(['\n', ';', '|', '&']).map(str::trim).filter(|command| !command.is_empty());
     { commands }.all(|command| {
         // `>=` is a version.
         let is_redirected = command.split('>').skip(1).any(|to| !to.trim().is_empty() && !to.starts_with('='));

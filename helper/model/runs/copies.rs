@@ -24,7 +24,7 @@ impl<'a> Context<'a> {
         let folder = image::context(found, service)?;
         let build = found.service(service, "build")?;
         let name = yaml::at(build, &["dockerfile"]).and_then(yaml::scalar).unwrap_or_else(|| "Dockerfile".into());
-        // One beside the Dockerfile goes first: https://docs.docker.com/build/concepts/context/#filename-and-location.
+        // One next to the Dockerfile goes first: https://docs.docker.com/build/concepts/context/#filename-and-location.
         let places = [format!("{folder}/{name}.dockerignore"), format!("{folder}/.dockerignore")];
         let ignored = places.iter().find_map(|place| text(deployment, &inside(place)?)).unwrap_or_default();
         Some(Self { deployment, folder, ignored })

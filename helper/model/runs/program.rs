@@ -90,8 +90,8 @@ fn script(invocation: &Invocation) -> Option<(String, bool)> {
             (behind(&args[1..])?.split(':').next()?.to_owned(), false)
         }
         // `uv run SCRIPT` has an interpreter for it.
-        _ if path.contains('/') => (path.clone(), true),
         _ if path.ends_with(".py") && invocation.by == shell::By::Python => (path.clone(), false),
+        _ if path.contains('/') && invocation.by == shell::By::Other => (path.clone(), true),
         _ => return None,
     };
     is_script(&found.0).then_some(found)
@@ -126,7 +126,7 @@ impl Places<'_> {
 
     /// A file that a mounted folder lacks; a folder that is missing has its own finding.
     fn not_mounted(&self, path: String, place: String, name: &str) -> Option<Unusable> {
-        let (folder, beside) = match place.rsplit_once('/') {
+        let (folder, within) = match place.rsplit_once('/') {
             Some((folder, _)) => (folder, format!("{folder}/")),
             None => ("", String::new()),
         };
@@ -136,7 +136,7 @@ impl Places<'_> {
         }
         let names = files::names(self.deployment, folder, MOST).ok()?;
         let near = nearest(name, &names.iter().map(String::as_str).collect::<Vec<_>>());
-        let near = near.map(|near| format!("{beside}{near}"));
+        let near = near.map(|near| format!("{within}{near}"));
         Some(Unusable::NotMounted { path, place, near })
     }
 

@@ -35,6 +35,8 @@ pub(crate) enum Sdk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sessions {
     pub(crate) count: u32,
+    /// Whether they are containers, and not processes of one.
+    pub(crate) are_containers: bool,
     /// What asks for them, and where.
     pub(crate) place: Place,
     /// Whether the script keeps sessions in its memory, as far as it is read.
@@ -67,9 +69,10 @@ pub(crate) fn served(deployment: &Deployment, found: &Found, service: &str, sdk:
         || start.base.env.iter().any(|(name, value)| name.contains("STATELESS") && !matches!(&**value, "false" | "0"));
     let many = last.as_ref().and_then(|(invocation, at)| workers(invocation, at.as_ref()));
     let many = many.or_else(|| script.as_ref().and_then(|(file, code)| workers_of_script(code, file)));
+    let are_containers = many.is_none();
     let many = many.or_else(|| replicas(found, service)).filter(|_| !is_stateless);
     let is_known = code.is_some_and(Code::keeps_sessions);
-    let sessions = many.map(|(count, place)| Sessions { count, place, is_known });
+    let sessions = many.map(|(count, place)| Sessions { count, are_containers, place, is_known });
     Served { guard, sessions }
 }
 
@@ -195,6 +198,7 @@ fn replicas(found: &Found, service: &str) -> Option<(u32, Place)> {
     let (key, count) = found.replicas(service)?;
     let count = several(&count)?;
     let place = Place::new(format!("`{key}: {count}`"), Certainty::Likely);
+    let key = key.rsplit('.').next().unwrap_or(key);
     Some((count, place.cured(Cure::Words(format!("{key}: 1")))))
 }
 
