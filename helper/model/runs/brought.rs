@@ -34,7 +34,7 @@ pub(super) fn is_harmless(words: &[String]) -> bool {
     let Some(command) = shell::started(words, &shell::Invocation::default()) else { return names_only };
     let has = |of: &&str| command.args.iter().any(|arg| arg == of);
     HARMLESS.iter().any(|(programs, with)| {
-        programs.contains(&command.program.as_str()) && (with.is_empty() || with.iter().any(|of| has(&of)))
+        programs.contains(&command.program.as_str()) && (with.is_empty() || with.iter().any(has))
     })
 }
 
