@@ -83,13 +83,17 @@ fn repeating<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = E
     let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
     let streams =
         logs.streams.iter().filter(move |s| logs.last_call() != Some(true) && !s.name.is_empty() && !known(s));
-    streams.filter(|stream| stream.repeats.times >= SILENT && !stream.life.has_served()).filter_map(|stream| {
-        let first = stream.repeats.first()?;
-        let text =
-            format!("printed the same first line {}, and never that it listens", count(stream.repeats.times, "time"));
-        let words = vec![quote_kept(&stream.name, first)];
-        Some(Ended { service: stream.name.clone(), text, words, cause: cause(stream), silent: true })
-    })
+    streams
+        .filter(|stream| stream.repeats.times >= SILENT && !stream.life.has_served() && !stream.life.is_running())
+        .filter_map(|stream| {
+            let first = stream.repeats.first()?;
+            let text = format!(
+                "printed the same first line {}, and never that it listens",
+                count(stream.repeats.times, "time")
+            );
+            let words = vec![quote_kept(&stream.name, first)];
+            Some(Ended { service: stream.name.clone(), text, words, cause: cause(stream), silent: true })
+        })
 }
 
 /// The containers that are started over and over.

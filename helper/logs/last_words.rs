@@ -28,6 +28,7 @@ const MESSAGES: &[&str] = &[
     "# A fatal error has been detected by the Java Runtime Environment",
     "{\"init terminating in do_boot\"",
     "init terminating in do_boot",
+    "{\"could not start kernel pid\"",
     "Runtime terminating during boot",
     "terminate called ",
     "libc++abi: ",
@@ -59,11 +60,12 @@ const SIGNALS: [&str; 6] =
     ["Segmentation fault", "Bus error", "Illegal instruction", "Trace/breakpoint trap", "Aborted", "Killed"];
 
 /// What a process prints as it ends, and which does not say why.
-const WITHOUT_REASON: [&str; 14] = [
+const WITHOUT_REASON: [&str; 15] = [
     "APPLICATION FAILED TO START",
     "Kernel pid terminated",
     "{\"Kernel pid terminated\"",
     "Crash dump is being written to: ",
+    "[signal SIG",
     "goroutine 1 [",
     "Execution halted",
     "CallStack (from HasCallStack)",
@@ -121,6 +123,8 @@ const FAILURES: &[&str] = &[
     "already in use",
     "not allowed",
     "unexpected",
+    "unrecognized",
+    "giving up",
     "exception",
     "unsupported",
     "not supported",

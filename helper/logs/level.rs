@@ -88,9 +88,11 @@ fn is_severe(value: &str) -> bool {
 
 /// The word in front of the first colon of an exception (`java.lang.RuntimeException: …`, `TypeError [CODE]: …`).
 pub(super) fn is_exception(text: &str) -> bool {
-    let Some((front, _)) = text.split_once(':') else { return false };
+    let front = text.split_once(": ").map(|(front, _)| front).or_else(|| text.trim_end().strip_suffix(':'));
+    let Some(front) = front.or_else(|| text.split_once(':').map(|(front, _)| front)) else { return false };
     let name = front.split(" [").next().unwrap_or(front);
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$');
+    // Ruby's names have two colons in them.
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '$' | ':');
     !name.is_empty()
         && name.len() < 100
         && name.chars().all(word)
@@ -175,7 +177,9 @@ fn is_box(text: &str) -> bool {
 
 /// Whether the message is on the next line, wherever that begins: Rust's panics, an exception of Dart's.
 pub(super) fn is_open_head(text: &str) -> bool {
-    is_panic(text) && text.ends_with(':') || text == "Unhandled exception:" || is_box(text)
+    let jvm = text.starts_with("Error occurred during initialization of ") && !text.contains(": ");
+    let colon = text == "Unhandled exception:" || text.ends_with(" failed with:");
+    is_panic(text) && text.ends_with(':') || jvm || colon || is_box(text)
 }
 
 /// Whether a thread of Rust's panicked.

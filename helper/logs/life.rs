@@ -196,6 +196,11 @@ impl Life {
         self.runs = true;
     }
 
+    /// Whether it is known to run.
+    pub(crate) fn is_running(&self) -> bool {
+        self.runs
+    }
+
     /// Takes a line that nothing else is wanted of.
     pub(crate) fn pass(&mut self, number: u64, at: Option<i64>, text: &[u8]) {
         if text.trim_ascii().is_empty() {

@@ -7,7 +7,7 @@ use super::line::Line;
 const FRONT: u32 = 20;
 /// Bytes of a line that are compared.
 const COMPARED: usize = 200;
-/// Digits beyond which a word is a moment or an address, and no version.
+/// Digits of a moment: a version has fewer.
 const DIGITS: usize = 4;
 
 /// The first line of a life, and how often it was printed.
@@ -61,11 +61,32 @@ fn is_start(text: &str) -> bool {
     let small = text.to_ascii_lowercase();
     let words = || small.split(|c: char| !c.is_ascii_alphanumeric());
     let has = |names: &[&str]| words().any(|word| names.contains(&word));
-    let begins = ["starting", "started", "booting", "launching", "initializing", "initialising"];
-    let version = || small.split([' ', '"', ',', 'v', '/', '(', ')']).any(is_version);
-    // What comes for each caller, or for each piece of work.
-    let parts = ["session", "client", "request", "connection", "transport", "tool", "worker", "job", "task", "child"];
-    has(&["server", "mcp", "application", "app", "service"]) && (has(&begins) || version()) && !has(&parts)
+    let begins = has(&["starting", "booting", "launching", "initializing", "initialising"]);
+    let begins = begins || small.contains("started server process");
+    let version = || small.split([' ', '"', ',', 'v', '/', '(', ')', '@']).any(is_version);
+    // What comes for each caller and for each piece of work, and what tells a state.
+    let parts = [
+        "session",
+        "client",
+        "request",
+        "connection",
+        "transport",
+        "tool",
+        "worker",
+        "job",
+        "task",
+        "child",
+        "sync",
+        "ready",
+        "heartbeat",
+        "alive",
+        "healthy",
+        "status",
+        "ok",
+        "running",
+        "online",
+    ];
+    has(&["server", "mcp", "application", "app", "service"]) && (begins || version()) && !has(&parts)
 }
 
 fn is_version(word: &str) -> bool {
@@ -73,9 +94,12 @@ fn is_version(word: &str) -> bool {
         && word.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A line without the words that tell moments.
+/// A line without the words that tell moments: a process's number stays.
 fn masked(text: &str) -> String {
-    let is_moment = |word: &str| word.bytes().filter(u8::is_ascii_digit).count() >= DIGITS;
+    let is_moment = |word: &str| {
+        let digits = word.bytes().filter(u8::is_ascii_digit).count();
+        digits >= DIGITS && (digits > 2 * DIGITS || word.contains([':', '.', '-', '/']))
+    };
     let cut = |c: char| matches!(c, ' ' | '"' | ',' | '=' | '[' | ']' | '(' | ')');
     text.split(cut).map(|word| if is_moment(word) { "0" } else { word }).collect::<Vec<_>>().join(" ")
 }
@@ -101,6 +125,8 @@ mod tests {
         assert_eq!(times(&["poll the server", "ok", "poll the server"]), 0);
         assert_eq!(times(&["Starting MCP session 3", "ok", "Starting MCP session 3"]), 0);
         assert_eq!(times(&["worker 1 starting wiki-mcp", "worker 2 starting wiki-mcp"]), 0);
+        assert_eq!(times(&["app heartbeat v1.2.0", "sent", "app heartbeat v1.2.0"]), 0);
+        assert_eq!(times(&["Started server process [12345]", "up", "Started server process [12346]"]), 1);
         assert_eq!(times(&["Starting server", "Starting server"]), 1);
     }
 }

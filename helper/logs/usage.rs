@@ -36,7 +36,8 @@ fn is_head(text: &str) -> bool {
         return true;
     }
     let rest = ["Usage: ", "usage: "].iter().find_map(|front| text.strip_prefix(front));
-    rest.is_some_and(|rest| {
+    // How to call what serves is no usage of the program.
+    rest.filter(|rest| !rest.contains("://")).is_some_and(|rest| {
         let mut words = rest.split_whitespace();
         let is_program = words
             .next()
@@ -89,6 +90,7 @@ mod tests {
         }
         for lines in [
             &["Usage: POST /mcp with an MCP client"][..],
+            &["Usage: npx inspector --url http://localhost:8000/mcp"],
             &["Usage: 12% of 2 GB", "usage: 4 [of 8] cores"],
             &["usage: server.py [-h]", "serving"],
             &["  Usage: shell [OPTIONS] COMMAND"],

@@ -82,6 +82,12 @@ impl Stream {
                 self.life.closes(line.at);
                 return;
             }
+            if let Some((kept, _)) = self.life.take_failure() {
+                let (at, text) = kept.read();
+                self.complain_of(pattern, kept.number, &Line::of(None, at, &text));
+                self.life.closes(line.at);
+                return;
+            }
             // GHC's, as any program's words.
             if let Some(reason) = self.life.line_before().filter(|_| line.text.starts_with("CallStack ")) {
                 self.complain_of(pattern, number.saturating_sub(1), &Line::of(None, line.at, &reason));

@@ -13,7 +13,7 @@ impl Stream {
     /// Whether an MCP server may print here, and said nothing by which it would be known to work.
     fn may_be_starting(&self) -> bool {
         let is_server = matches!(self.kind, WriterKind::Unknown | WriterKind::Of(Writer::Server));
-        is_server && !self.life.has_served()
+        is_server && !self.life.has_served() && !self.life.is_running()
     }
 
     /// Takes note of a line in which a program may begin, or go on.
@@ -37,6 +37,8 @@ impl Stream {
         if self.life.complains() || self.proof().is_some() {
             return;
         }
+        // The reason is in front of it.
+        let kept = self.life.take_failure().map_or(kept, |(reason, _)| reason);
         let (at, text) = kept.read();
         let line = Line::of(None, at, &text);
         self.faults.record(&symptom(&USAGE, Writer::Server, "", kept.number, &line, true));

@@ -35,6 +35,9 @@ impl Stream {
         let keys = ["\"message\":", "\"originService\":"];
         let json = line.text.starts_with('{') && keys.iter().any(|key| line.text.contains(key));
         let agent = of(Writer::Agent).filter(|(_, pattern)| line.console || json || pattern.has(Tell::Own));
+        // Other programs of Go read their command line with the same library.
+        let other = self.kind == WriterKind::Unknown && !self.name.contains("tunnel");
+        let agent = agent.filter(|(_, pattern)| !other || pattern.rule != Some(RuleId::CloudflaredUsage));
         // The proxy writes a level into each line; without one these are words of Go's, which any program prints.
         let proxy = of(Writer::Proxy).filter(|(_, pattern)| {
             let own = pattern.effect != Effect::Call || pattern.has(Tell::Own) || self.has_proxy;
