@@ -94,7 +94,11 @@ impl Stack<'_> {
                 state = judge(&self.declared, &snapshot);
                 asks.count(&state);
             }
-            ask = if asks.settled > 0 { Ask::Now } else { Ask::No };
+            ask = match () {
+                () if asks.settled > 0 => Ask::Now,
+                () if state.only_cloudflared_knows => Ask::IfSettled,
+                () => Ask::No,
+            };
             let elapsed = started.elapsed();
             if caller.progress && limit > Duration::ZERO && printed != state.progress() {
                 printed = state.progress();

@@ -68,24 +68,11 @@ fn cure(stack: &Stack, answer: &Answer, id: &str) -> Vec<String> {
     panic!("{id} is still there after {ran:#?}: {:#}", stack.status().json)
 }
 
+/// A person or a model who does only what `next` says arrives at a stack that is ready, from any command; and so does who
+/// does what the finding says, which is one command.
 #[test]
-fn engine_the_command_that_a_finding_names_cures_it() {
-    let Some(engine) = engine("the command of a finding") else { return };
-    let stack = Stack::small(engine, "advice", "healthy");
-    stack.up_ready();
-    for (id, breaks) in STATES {
-        breaks(&stack);
-        let ran = cure(&stack, &stack.status(), id);
-        assert_eq!(ran.len(), 1, "{id}: one command does it: {ran:?}");
-        ready(stack.status_within(60));
-    }
-    assert!(stack.down().code < 2);
-}
-
-/// A person or a model who does only what `next` says arrives at a stack that is ready, from any command.
-#[test]
-fn engine_following_next_ends_in_a_stack_that_is_ready() {
-    let Some(engine) = engine("the way that `next` leads") else { return };
+fn engine_the_command_of_a_finding_and_next_end_in_a_stack_that_is_ready() {
+    let Some(engine) = engine("the command of a finding, and the way that `next` leads") else { return };
     let stack = Stack::small(engine, "follow", "healthy");
     stack.up_ready();
     for (id, breaks) in STATES {
@@ -97,6 +84,7 @@ fn engine_following_next_ends_in_a_stack_that_is_ready() {
             breaks(&stack);
             let mut answer = stack.call([words]).run();
             assert!(answer.findings().contains(&id), "{words}: {id}: {:#}", answer.json);
+            let named: Vec<String> = commands(&answer, id).into_iter().take(1).collect();
             let mut walked: Vec<String> = Vec::new();
             while answer.findings().contains(&id) {
                 assert!(walked.len() < 3, "{words}: {id} is still there after {walked:#?}: {:#}", answer.json);
@@ -108,6 +96,12 @@ fn engine_following_next_ends_in_a_stack_that_is_ready() {
                 answer = stack.call([words]).run();
             }
             ready(stack.status_within(60));
+            if words == "status" && walked != named {
+                breaks(&stack);
+                let ran = cure(&stack, &stack.status(), id);
+                assert_eq!(ran.len(), 1, "{id}: one command does it: {ran:?}");
+                ready(stack.status_within(60));
+            }
         }
     }
     assert!(stack.down().code < 2);

@@ -95,6 +95,7 @@ fn judge_health(cloudflared: &Container, why: &str, state: &mut StackState) -> b
         }
         None => {
             state.skipped.push(Skipped::new("connections", format!("{why}, and it has no health check")));
+            state.only_cloudflared_knows = true;
             false
         }
     }

@@ -84,6 +84,9 @@ pub(crate) struct StackState {
     pub(crate) gave_up_route: bool,
     /// Servers could not be asked, or one of them did not answer this once: asking again may tell otherwise.
     pub(crate) is_worth_asking_again: bool,
+    /// Neither a log nor a health check tells whether cloudflared is connected, and it was not asked.
+    #[serde(skip)]
+    pub(crate) only_cloudflared_knows: bool,
     /// A container that ended before has run for too short a time to tell whether it stays.
     pub(crate) recently_restarted: bool,
     /// What is on its way, in words, and needs nothing but time.
