@@ -24,9 +24,9 @@ export RUSTFLAGS
 # What --version says; a source without a history has none.
 if commit=$(git rev-parse --short=12 HEAD 2>/dev/null); then export MCP_TUNNELS_COMMIT="$commit"; fi
 
-cargo build --release --locked --quiet --target "$target"
-mkdir -p "$out"
+# `install`, which is what README offers; its profile is that of a release.
 part=$out/.part.$$
-cp "${CARGO_TARGET_DIR:-target}/$target/release/mcp-tunnels-helper" "$part"
-mv "$part" "$out/mcp-tunnels-helper-$version-$target"
+trap 'rm -rf "$part"' EXIT
+cargo install --path . --locked --quiet --no-track --target "$target" --target-dir "${CARGO_TARGET_DIR:-target}" --root "$part"
+mv "$part/bin/mcp-tunnels-helper" "$out/mcp-tunnels-helper-$version-$target"
 echo "$out/mcp-tunnels-helper-$version-$target"

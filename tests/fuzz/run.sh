@@ -3,7 +3,7 @@
 #
 #     bash tests/fuzz/run.sh [--seconds N | --runs N | --sample] [--seed N] [TARGET…]
 #
-# Twenty seconds for each target if nothing is said. `--sample` makes so many runs of each as take about that on two cores,
+# Twenty seconds for each target if nothing is said. `--sample` makes so many runs of each as take about five on two cores,
 # from the seeds alone: with the same seed the same ones on every machine. Needs a C++ compiler for libFuzzer. What led to new code is kept in
 # tests/fuzz/corpus/ and begun with next time. What breaks a promise is made small and printed: put it into
 # tests/fuzz/seeds/TARGET/, where `cargo test` tries it from then on.
@@ -35,12 +35,12 @@ trap 'rm -rf "$found"' EXIT
 
 sample_of() { # target
     case $1 in
-    domain | route) echo 300000 ;;
-    request) echo 100000 ;;
-    env) echo 60000 ;;
-    upstream | token | gateway | redact) echo 40000 ;;
-    pem | compose) echo 20000 ;;
-    *) echo 8000 ;;
+    domain | route) echo 75000 ;;
+    request) echo 25000 ;;
+    env) echo 15000 ;;
+    upstream | token | gateway | redact) echo 10000 ;;
+    pem | compose) echo 5000 ;;
+    *) echo 2000 ;;
     esac
 }
 # What libFuzzer counts depends on where the program is in memory.
