@@ -190,7 +190,14 @@ pub(super) fn instructions(text: &str) -> Vec<(usize, String)> {
 
 /// Sources and target of a COPY, unless they are of another stage.
 pub(super) fn copied(rest: &str, folder: Option<&str>) -> Option<(Vec<String>, String)> {
-    let mut words = serde_json::from_str::<Vec<String>>(rest).ok().or_else(|| shlex::split(rest))?;
+    // Options go before a list, too.
+    let list = rest.split_whitespace().find(|word| !word.starts_with("--")).filter(|word| word.starts_with('['));
+    let list = list.and_then(|first| serde_json::from_str::<Vec<String>>(&rest[rest.find(first)?..]).ok());
+    let options = rest.split_whitespace().take_while(|word| word.starts_with("--")).map(str::to_owned);
+    let mut words = match list {
+        Some(list) => options.chain(list).collect(),
+        None => shlex::split(rest)?,
+    };
     let is_flag = |word: &String| word.starts_with("--");
     if words.iter().any(|word| word.starts_with("--from") || word.starts_with("<<")) {
         return None;
@@ -312,20 +319,20 @@ pub(super) fn script_of_package(files: &Files<'_>, invocation: &Invocation) -> O
 mod tests {
     use super::*;
 
-    const TEXT: &str = "FROM python:3.13 AS base\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nCOPY . .\nCOPY docker/start.sh /usr/local/bin/\nCMD [\"fastmcp\", \\\n  \"run\"]\nFROM base AS dev\n# x\nCMD uvicorn a:app\nFROM base AS prod\nENTRYPOINT [\"uv\", \"run\"]\nCOPY --from=dev /x /srv/app/x\n";
+    const TEXT: &str = "FROM python:3.13 AS base\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nCOPY . .\nCOPY docker/start.sh /usr/local/bin/\nCOPY --chown=1:1 [\"stop.sh\", \"/usr/local/bin/\"]\nCMD [\"fastmcp\", \\\n  \"run\"]\nFROM base AS dev\n# x\nCMD uvicorn a:app\nFROM base AS prod\nENTRYPOINT [\"uv\", \"run\"]\nCOPY --from=dev /x /srv/app/x\n";
 
     #[test]
     fn a_stage_has_what_those_before_it_leave() {
         let last = Image::read(TEXT, None).unwrap();
         assert_eq!(last.folder.as_deref(), Some("/srv/app"));
-        assert_eq!((last.entrypoint.words.join(" "), last.entrypoint.line), ("uv run".into(), 14));
+        assert_eq!((last.entrypoint.words.join(" "), last.entrypoint.line), ("uv run".into(), 15));
         assert_eq!(last.command, Said::default());
         let env = [("A", "1"), ("B", "2 3"), ("C", "4")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(last.env, BTreeMap::from(env));
         let dev = Image::read(TEXT, Some("dev")).unwrap();
-        assert_eq!((dev.command.words.join(" "), dev.command.line), ("sh -c uvicorn a:app".into(), 12));
+        assert_eq!((dev.command.words.join(" "), dev.command.line), ("sh -c uvicorn a:app".into(), 13));
         let base = Image::read(TEXT, Some("0")).unwrap();
-        assert_eq!((base.command.words.join(" "), base.command.line), ("fastmcp run".into(), 8));
+        assert_eq!((base.command.words.join(" "), base.command.line), ("fastmcp run".into(), 9));
         assert_eq!(Image::read(TEXT, Some("other")), None);
     }
 
@@ -336,6 +343,7 @@ mod tests {
             ("/srv/app/server.py", Some("./server.py")),
             ("/srv/app/a/b.py", Some("./a/b.py")),
             ("/usr/local/bin/start.sh", Some("docker/start.sh")),
+            ("/usr/local/bin/stop.sh", Some("stop.sh")),
             ("/elsewhere", None),
         ] {
             assert_eq!(image.sources(path).first().map(String::as_str), source, "{path}");

@@ -126,7 +126,9 @@ fn script(files: &Files<'_>, invocation: &Invocation) -> Option<(String, Code)> 
 /// The server that is made for loopback: since 1.23 the SDK then accepts local host names only, and `streamable_http_app`
 /// hands that on to whatever serves it (`mcp/server/fastmcp/server.py` of 1.30.0, `mcp/server/mcpserver/server.py` of 2.3.0).
 fn guard(code: &Code, file: &str, sdk: Sdk) -> Option<Place> {
-    if sdk == Sdk::Unguarded || ["transport_security", "TransportSecurity"].iter().any(|word| code.has(word)) {
+    // The protection may be off, or the code may change the header.
+    let others = ["transport_security", "TransportSecurity", "b\"host\"", "b'host'", "[\"headers\"]", "['headers']"];
+    if sdk == Sdk::Unguarded || others.iter().any(|word| code.has(word)) {
         return None;
     }
     let apps = [code.calls(".streamable_http_app"), code.calls(".sse_app")].concat();
