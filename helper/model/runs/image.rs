@@ -319,7 +319,7 @@ pub(super) fn script_of_package(files: &Files<'_>, invocation: &Invocation) -> O
 mod tests {
     use super::*;
 
-    const TEXT: &str = "FROM python:3.13 AS base\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nCOPY . .\nCOPY docker/start.sh /usr/local/bin/\nCOPY --chown=1:1 [\"stop.sh\", \"/usr/local/bin/\"]\nCMD [\"fastmcp\", \\\n  \"run\"]\nFROM base AS dev\n# x\nCMD uvicorn a:app\nFROM base AS prod\nENTRYPOINT [\"uv\", \"run\"]\nCOPY --from=dev /x /srv/app/x\n";
+    const TEXT: &str = "FROM python:3.13 AS base\nWORKDIR /srv\nWORKDIR app\nENV A=1 B=\"2 3\"\nENV C 4\nCOPY . .\nCOPY docker/start.sh /usr/local/bin/\nCOPY --chown=1:1 [\"stop.sh\", \"/opt/bin/\"]\nCMD [\"fastmcp\", \\\n  \"run\"]\nFROM base AS dev\n# x\nCMD uvicorn a:app\nFROM base AS prod\nENTRYPOINT [\"uv\", \"run\"]\nCOPY --from=dev /x /srv/app/x\n";
 
     #[test]
     fn a_stage_has_what_those_before_it_leave() {
@@ -343,7 +343,7 @@ mod tests {
             ("/srv/app/server.py", Some("./server.py")),
             ("/srv/app/a/b.py", Some("./a/b.py")),
             ("/usr/local/bin/start.sh", Some("docker/start.sh")),
-            ("/usr/local/bin/stop.sh", Some("stop.sh")),
+            ("/opt/bin/stop.sh", Some("stop.sh")),
             ("/elsewhere", None),
         ] {
             assert_eq!(image.sources(path).first().map(String::as_str), source, "{path}");
