@@ -31,8 +31,10 @@ pub(crate) struct Begun {
 impl Begun {
     /// `Started POST "/mcp" for 172.18.0.3 at …` of Rails, `[info] POST /mcp` of Phoenix.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let rails = text.split_once("Started ").filter(|(_, rest)| rest.contains(" for "));
-        let phoenix = || text.split_once("[info] ").filter(|(_, rest)| rest.split_whitespace().count() == 2);
+        // To look whether a text is there is cheaper than to split at it.
+        let split = |at: &str| text.contains(at).then(|| text.split_once(at)).flatten();
+        let rails = split("Started ").filter(|(_, rest)| rest.contains(" for "));
+        let phoenix = || split("[info] ").filter(|(_, rest)| rest.split_whitespace().count() == 2);
         let (method, rest) = method(rails.or_else(phoenix)?.1)?;
         let path = path(rest.split_whitespace().next()?)?.to_owned();
         Some(Self { method, path })
@@ -81,7 +83,8 @@ fn status(word: &str) -> Option<u16> {
 
 /// The method that a text begins with, and what is behind it.
 fn method(text: &str) -> Option<(&'static str, &str)> {
-    METHODS.iter().find_map(|method| Some((*method, text.strip_prefix(method)?.strip_prefix(' ')?)))
+    let capital = text.starts_with(|c: char| c.is_ascii_uppercase());
+    METHODS.iter().filter(|_| capital).find_map(|method| Some((*method, text.strip_prefix(method)?.strip_prefix(' ')?)))
 }
 
 /// A path, also if a whole URL is in its place.
@@ -124,7 +127,7 @@ fn fields(text: &str) -> Option<(&str, &str, u16)> {
 /// `POST /mcp 403 1.234 ms - 97`, also behind a level, and with `->` or `-` between.
 fn words(text: &str) -> Option<(&str, &str, u16)> {
     let mut words =
-        text.split_whitespace().take(12).skip_while(|word| !METHODS.contains(&word.trim_start_matches('"')));
+        text.split_ascii_whitespace().take(12).skip_while(|word| !METHODS.contains(&word.trim_start_matches('"')));
     let name = words.next()?.trim_start_matches('"');
     let method = METHODS.iter().find(|method| **method == name)?;
     let path = path(words.next()?)?;
@@ -134,6 +137,8 @@ fn words(text: &str) -> Option<(&str, &str, u16)> {
 
 /// `401 Unauthorized: POST - /mcp in 3ms`.
 fn ktor(text: &str) -> Option<(&str, &str, u16)> {
+    // Most lines are done with here.
+    text.contains(" - ").then_some(())?;
     let (front, rest) = text.split_once(": ").into_iter().chain(text.rsplit_once(": ")).find_map(|(front, rest)| {
         let (method, rest) = method(rest)?;
         Some((front, (method, rest.strip_prefix("- ")?)))

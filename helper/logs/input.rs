@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use aho_corasick::{AhoCorasick, BuildError, Input, Match, MatchKind};
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
 
@@ -23,7 +24,7 @@ pub(crate) trait Sink {
     fn take(&mut self, number: u64, line: &[u8]);
     /// Takes a line of a call that passed, while it can change nothing: it is only what a program printed last.
     fn pass(&mut self, number: u64, line: &[u8]);
-    /// Whether every line is wanted now, whatever it contains.
+    /// Whether every line is wanted now, whatever it contains. Only a line that was taken changes that.
     fn wants_all(&self) -> bool;
 }
 
@@ -34,44 +35,68 @@ pub(crate) struct Extent {
     pub(crate) bytes: u64,
 }
 
-/// Calls that pass are most of a log. What tells their lines, and what must not be in one.
+/// Calls that pass are most of a log: what tells their lines, looked for in a whole block and not line by line.
 struct Routine {
-    /// The proxy received a call, or the SDK handles one.
-    steps: [Finder<'static>; 2],
-    /// The proxy passed on an answer, a success by its status.
-    done: Finder<'static>,
+    marks: AhoCorasick,
+    /// A success, in a line in which the proxy says that it passed on an answer.
     statuses: [Finder<'static>; 2],
-    /// A server answered with a success (uvicorn and the common log format).
-    served: Finder<'static>,
 }
 
 impl Routine {
-    fn new() -> Self {
-        Self {
-            steps: [Finder::new("request started"), Finder::new("Processing request of type")],
-            done: Finder::new("request completed"),
-            statuses: [Finder::new(" status=20"), Finder::new("\"status\":20")],
-            served: Finder::new("HTTP/1.1\" 20"),
-        }
+    /// The proxy received a call, the SDK handles one, a server answered with a success (uvicorn and the common log
+    /// format); the proxy passed on an answer; the SDK begins and ends a session.
+    const MARKS: [&str; 6] = [
+        "request started",
+        "Processing request of type",
+        "HTTP/1.1\" 20",
+        "request completed",
+        "Created new transport with session ID: ",
+        "Terminating session: ",
+    ];
+    /// Of these, the one that needs a status; those behind it need a session.
+    const DONE: usize = 3;
+
+    fn new() -> Result<Self, BuildError> {
+        let marks = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(Self::MARKS)?;
+        Ok(Self { marks, statuses: [" status=20", "\"status\":20"].map(Finder::new) })
     }
 
-    /// Whether a line is only that of a call that passed.
-    fn is(&self, line: &[u8]) -> bool {
-        let has = |finder: &Finder<'_>| finder.find(line).is_some();
-        has(&self.served) || self.steps.iter().any(has) || has(&self.done) && self.statuses.iter().any(has)
+    fn next(&self, block: &[u8], from: usize) -> Option<Match> {
+        self.marks.find(Input::new(block).range(from..))
     }
+
+    /// Whether a line with a mark is only that of a call that passed; `rest`: what is behind the mark.
+    fn passed(&self, mark: Match, line: &[u8], rest: &[u8]) -> bool {
+        match mark.pattern().as_usize() {
+            Self::DONE => self.statuses.iter().any(|status| status.find(line).is_some()),
+            at => at < Self::DONE || is_session(rest),
+        }
+    }
+}
+
+/// Whether a text begins with a session as the Python SDK names it: 16 bytes in hexadecimal digits, or none.
+fn is_session(text: &[u8]) -> bool {
+    text.starts_with(b"None") || text.len() >= 32 && text[..32].iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Hands on the lines of a block, which ends with a line's end or is the last one.
 fn lines(block: &[u8], routine: &Routine, extent: &mut Extent, sink: &mut dyn Sink) {
     let mut at = 0;
+    let mut mark = routine.next(block, 0);
+    let mut all = sink.wants_all();
     while at < block.len() {
         let end = memchr(b'\n', &block[at..]).map_or(block.len(), |end| at + end + 1);
         let (number, line) = (extent.lines + 1, &block[at..end]);
-        if !sink.wants_all() && routine.is(line) {
+        let mut passes = false;
+        while let Some(found) = mark.filter(|found| found.start() < end) {
+            passes |= routine.passed(found, line, &block[found.end()..end]);
+            mark = routine.next(block, found.end());
+        }
+        if passes && !all {
             sink.pass(number, line);
         } else {
             sink.take(number, line);
+            all = sink.wants_all();
         }
         extent.lines += u64::from(line.ends_with(b"\n"));
         at = end;
@@ -111,7 +136,7 @@ pub(crate) fn scan(
     mut stop: impl FnMut(u64) -> bool,
 ) -> Result<Extent, io::Error> {
     let matcher = Matcher::shared().map_err(|e| io::Error::other(e.to_string()))?;
-    let routine = Routine::new();
+    let routine = Routine::new().map_err(io::Error::other)?;
     let mut buffer = vec![0; BLOCK];
     let mut held = 0;
     let mut extent = Extent::default();
@@ -218,6 +243,18 @@ mod tests {
         }
         assert_eq!(kept(b"", 9, Kept::default()).1, Extent { lines: 0, bytes: 0 });
         assert_eq!(kept(b"\n\n", 9, Kept::default()).1.lines, 2);
+    }
+
+    #[test]
+    fn a_session_that_begins_or_ends_is_one_by_its_id() {
+        let id = "cc72c5cf66fb222ec2dfa5820fa8e6dd";
+        let text = format!(
+            "Created new transport with session ID: {id}\nINFO     Terminating session: {id} http.py:630\n\
+             Terminating session: None\nTerminating session: out of memory\n"
+        );
+        let (lines, _) = kept(text.as_bytes(), 1000, Kept::default());
+        let passed: Vec<bool> = lines.iter().map(|(_, text)| text.starts_with('-')).collect();
+        assert_eq!(passed, [true, true, true, false]);
     }
 
     #[test]

@@ -184,12 +184,15 @@ fn named(rest: &str, certain: bool) -> Option<(Origin<'_>, &str)> {
         Some((name, pid)) => (name, pid.strip_suffix(']').is_some_and(|pid| pid.bytes().all(|b| b.is_ascii_digit()))),
         None => (tag, false),
     };
+    if !is_name(name) {
+        return None;
+    }
     let origin = origin(name);
     let sure = numbered || !tag.contains('[') && (certain || matches!(origin, Origin::Host | Origin::Engine));
     let text = text.strip_prefix(' ').unwrap_or(text);
     // The kernel's own clock stays behind its name in syslog.
     let text = if origin == Origin::Host { bracketed(text).map_or(text, |(_, text)| text) } else { text };
-    (sure && is_name(name)).then_some((origin, text))
+    sure.then_some((origin, text))
 }
 
 /// `HOST PROGRAM PID MSGID - …`, RFC 5424.
@@ -204,7 +207,8 @@ fn structured(rest: &str) -> Option<(Origin<'_>, &str)> {
 pub(super) fn origin(name: &str) -> Origin<'_> {
     let name = name.trim_start_matches('(').trim_end_matches(')');
     let program = name.strip_suffix(".sh").unwrap_or(name).rsplit(['/', '.']).next().unwrap_or(name);
-    let is_of = |list: &[&str]| list.iter().any(|known| program == *known || program.starts_with(&format!("{known}-")));
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with('-');
+    let is_of = |list: &[&str]| list.iter().any(|known| program.strip_prefix(known).is_some_and(ends));
     let id = name.len() == 12 && name.bytes().all(|b| b.is_ascii_hexdigit());
     let numbered = super::kind::service(name) != name;
     let ours =

@@ -1,5 +1,9 @@
 //! What processes print as they end, in the words of runtimes, loggers, shells and command lines.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::line::field;
 
 /// Beginnings of lines that only a process prints that ends: Go, CPython, .NET and Dart, the JVM, PHP, Node, Swift, libc
@@ -193,7 +197,7 @@ const GOING_ON: &[&str] = &[
 /// Whether the line reports the error of which the process that prints it ends.
 pub(super) fn is_message(text: &str) -> bool {
     let fatal = || field(text, "level").is_some_and(|level| ["fatal", "panic"].contains(&level));
-    MESSAGES.iter().any(|message| text.starts_with(message))
+    begins(text, MESSAGES)
         || is_of_shell(text) && !text.starts_with("Killed")
         || text.starts_with("thread 'main'") && text.contains("panicked at")
         // Rust's `main` that returns an error.
@@ -219,11 +223,14 @@ pub(super) fn is_without_reason(text: &str) -> bool {
 
 /// Whether a server says that it gives up, after it said why.
 pub(super) fn has_given_up(text: &str) -> bool {
-    GIVEN_UP.iter().any(|given_up| text.contains(given_up))
+    text.contains("failed") && GIVEN_UP.iter().any(|given_up| text.contains(given_up))
 }
 
 /// Whether a shell says that a program ended of a signal.
 pub(super) fn is_of_shell(text: &str) -> bool {
+    if !begins(text, &SIGNALS) {
+        return false;
+    }
     let rest = SIGNALS.iter().find_map(|signal| text.strip_prefix(signal));
     rest.is_some_and(|rest| {
         rest.trim().is_empty() || [" (core dumped)", ": ", "  "].iter().any(|r| rest.starts_with(r))
@@ -233,12 +240,12 @@ pub(super) fn is_of_shell(text: &str) -> bool {
 /// Programs that write no level: argparse and C programs behind their name, Elixir, Ruby and uv.
 fn is_of_command_line(text: &str) -> bool {
     let capital = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase());
-    let of_program = text.split_once(": error: ").is_some_and(|(name, _)| {
+    let is_program = |(name, _): (&str, &str)| {
         let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
         let level = ["info", "warn", "warning", "debug", "notice", "trace", "error", "fatal"];
         !name.is_empty() && name.chars().all(part) && !level.contains(&name.to_ascii_lowercase().as_str())
-    });
-    of_program
+    };
+    text.contains(": error: ") && text.split_once(": error: ").is_some_and(is_program)
         || text.strip_prefix("× ").is_some_and(capital)
         || text.strip_prefix("** (").is_some_and(|rest| capital(rest) && rest.contains(") "))
         || text.ends_with("Error)") && text.contains(":in ")
@@ -249,8 +256,7 @@ pub(super) fn is_mark(text: &str) -> bool {
     let help = || text.contains("--help") && ["Try ", "Run ", "See "].iter().any(|verb| text.starts_with(verb));
     // anyhow's, of Rust: the JVM names the cause on the same line.
     let caused = text.trim_end() == "Caused by:";
-    let mark = MARKS.iter().any(|mark| text.starts_with(mark)) || is_without_reason(text);
-    mark || is_end_of_node(text) || caused || help()
+    begins(text, &MARKS) || is_without_reason(text) || is_end_of_node(text) || caused || help()
 }
 
 /// Whether Node says its version, as it does behind the exception that ended it.
@@ -300,8 +306,8 @@ pub(super) fn is_failure(text: &str) -> bool {
     let small = crate::redact::head(text, 400).to_ascii_lowercase();
     let level = ["info", "debug", "note", "notice", "trace"];
     let leveled = level.iter().any(|level| small.strip_prefix(level).is_some_and(|rest| rest.starts_with([':', ' '])));
-    let goes_on = GOING_ON.iter().any(|word| small.contains(word));
-    !leveled && (has_failure(&small) || is_of_perl(text)) && !goes_on
+    let fails = has_failure(&small) || is_of_perl(text);
+    !leveled && fails && !GOING_ON.iter().any(|word| small.contains(word))
 }
 
 /// Whether Perl says what a program ended of: `WORDS at /app/server.pl line 12.`
@@ -319,9 +325,17 @@ pub(super) fn goes_on(text: &str) -> bool {
     !is_of_stack(text) && !is_mark(text) && !is_message(text) && !ends && !has_failure(&small)
 }
 
+/// Whether a text begins with one of several.
+pub(super) fn begins(text: &str, beginnings: &[&str]) -> bool {
+    // Most differ in the first letter.
+    let first = text.bytes().next();
+    beginnings.iter().any(|beginning| beginning.bytes().next() == first && text.starts_with(beginning))
+}
+
 /// Whether words, in small letters, name a failure.
 pub(super) fn has_failure(small: &str) -> bool {
-    FAILURES.iter().any(|word| small.contains(word))
+    static ALL: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(FAILURES).ok());
+    ALL.as_ref().is_some_and(|all| all.is_match(small))
 }
 
 #[cfg(test)]

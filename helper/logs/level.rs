@@ -145,7 +145,7 @@ pub(crate) fn is_error(text: &str) -> bool {
             return is_severe(value);
         }
     }
-    if is_exception(text) || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
+    if is_exception(text) || last_words::begins(text, BEGINNINGS) {
         // `exec ` and `thread '` also begin sentences.
         let whole = match text.split(' ').next() {
             Some("exec") => text.contains(": no such") || text.contains(": permission denied") || text.contains("rror"),
@@ -218,21 +218,20 @@ fn level_word(front: &str) -> Option<&str> {
     if front.starts_with("Error") && front[5..].starts_with([':', ' ']) && !mention::is_mention(front) {
         return Some("ERROR");
     }
-    let mut rest = front;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
-        let before = rest[..at].chars().next_back();
-        let length = rest[at..].find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len() - at);
-        let word = &rest[at..at + length];
-        let after = rest[at + length..].chars().next();
-        let bracketed = before == Some('[') && after == Some(']');
+    let bytes = front.as_bytes();
+    let mut end = 0;
+    while let Some(skipped) = bytes[end..].iter().position(u8::is_ascii_alphabetic) {
+        let at = end + skipped;
+        end = at + bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        let word = &front[at..end];
+        let (before, after) = (bytes[..at].last(), bytes.get(end));
+        let bracketed = before == Some(&b'[') && after == Some(&b']');
         let found = if bracketed { severity(&word.to_ascii_uppercase()) } else { severity(word) };
         // Part of a name (`ERROR_LOG`, `/ERROR/`) is not a level.
-        let alone =
-            !matches!(before, Some('/' | '_' | '=' | '.' | '"')) && !matches!(after, Some('/' | '_' | '=' | '.' | '"'));
-        if found.is_some() && alone {
+        let joined = |next: Option<&u8>| next.is_some_and(|b| b"/_=.\"".contains(b));
+        if found.is_some() && !joined(before) && !joined(after) {
             return Some(word);
         }
-        rest = &rest[at + length..];
     }
     None
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr2_iter;
+
 use super::journal::{self, Origin};
 use super::kind::service;
 use super::stamp::{common_stamp, inner_stamp, stamp};
@@ -57,9 +59,8 @@ impl<'a> Line<'a> {
     /// Takes a plain line apart.
     pub(crate) fn parse(plain: &'a str) -> Self {
         let (source, rest) = prefix(plain);
-        let Some((origin, said)) = journal::front(plain).filter(|_| source.is_none()) else {
-            return Self::of(source, None, rest);
-        };
+        let journal = if source.is_none() { journal::front(plain) } else { None };
+        let Some((origin, said)) = journal else { return Self::of(source, None, rest) };
         // A unit may run Compose, which puts its own prefix behind.
         match (prefix(said), origin) {
             ((Some(name), said), _) | ((None, said), Origin::Program(name)) => Self::of(Some(name), None, said),
@@ -100,15 +101,12 @@ fn prefix(line: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// The same for a line that is not text yet: the service, empty for a bare line, and what is behind the prefix.
-pub(crate) fn prefix_bytes(line: &[u8]) -> (&[u8], &[u8]) {
+/// The same for a line that is not text yet: the service, and the whole prefix.
+pub(crate) fn front_of(line: &[u8]) -> (Option<&str>, &[u8]) {
     match front(line) {
         // A name is ASCII.
-        Some((name, rest)) => {
-            let name = std::str::from_utf8(&line[name]).map_or("", service);
-            (name.as_bytes(), &line[rest..])
-        }
-        None => (b"", line),
+        Some((name, rest)) => (std::str::from_utf8(&line[name]).ok().map(service), &line[..rest]),
+        None => (None, &[]),
     }
 }
 
@@ -140,6 +138,8 @@ fn level(text: &str) -> bool {
 /// cloudflared's stamp and level behind another program's prefix (journald, a cluster's log viewer).
 fn buried(text: &str) -> Option<(i64, usize)> {
     let head = head(text, PREFIX);
+    // Most lines are done with here.
+    head.contains("Z ").then_some(())?;
     ["Z INF ", "Z WRN ", "Z ERR ", "Z DBG ", "Z FTL "].iter().find_map(|level| {
         let at = head.find(level)?;
         let start = at.checked_sub(19)?;
@@ -151,11 +151,18 @@ fn buried(text: &str) -> Option<(i64, usize)> {
 /// The value of a field: `name=value` and `name="value"` of the console and logfmt, `"name":"value"` and `"name":1` of
 /// JSON.
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let found = text.match_indices(name).find_map(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + name.len()..]);
-        let starts = before.is_empty() || before.ends_with([' ', '"', ',', '{', '\t']);
-        let value = after.strip_prefix('=').or_else(|| after.strip_prefix("\":").filter(|_| before.ends_with('"')))?;
-        starts.then_some(value)
+    let (bytes, name) = (text.as_bytes(), name.as_bytes());
+    let found = memchr2_iter(b'=', b':', bytes).find_map(|at| {
+        let json = bytes[at] == b':';
+        let key = if json { bytes[..at].strip_suffix(b"\"")? } else { &bytes[..at] };
+        // Most keys differ in the last letter.
+        let before = if key.last() == name.last() { key.strip_suffix(name)? } else { return None };
+        let starts = match before.last() {
+            Some(b'"') => true,
+            Some(before) => !json && b" ,{\t".contains(before),
+            None => !json,
+        };
+        starts.then(|| &text[at + 1..])
     })?;
     let value = match found.trim_start().strip_prefix('"') {
         Some(quoted) => quoted.split('"').next(),

@@ -9,9 +9,6 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
 use super::patterns::{self, Pattern};
 use crate::answer::Error;
 
-/// Texts at most; twenty machine words.
-const MOST: usize = 1280;
-
 /// The program that wrote a line: it decides with which table the line is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writer {
@@ -27,14 +24,23 @@ pub(crate) enum Writer {
     Container,
 }
 
-/// A row and the numbers of its texts.
-type Row = (Vec<usize>, &'static Pattern);
+/// A row of a table.
+#[derive(Debug)]
+struct Row {
+    writer: Writer,
+    /// How many rows are in front of it.
+    at: usize,
+    /// The numbers of its texts.
+    texts: Vec<usize>,
+    pattern: &'static Pattern,
+}
 
 /// The tables, ready to be looked up.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     texts: AhoCorasick,
-    tables: [(Writer, Vec<Row>); 5],
+    /// For each text, the rows of which it is the first.
+    rows: Vec<Vec<Row>>,
 }
 
 impl Matcher {
@@ -43,33 +49,38 @@ impl Matcher {
     /// # Errors
     /// When the texts make no automaton, which they do in every test.
     fn new() -> Result<Self, BuildError> {
-        let mut texts: Vec<&'static str> = Vec::new();
         let mut numbers: HashMap<&'static str, usize> = HashMap::new();
-        let mut number = |text: &'static str| {
-            *numbers.entry(text).or_insert_with(|| {
-                texts.push(text);
-                texts.len() - 1
-            })
-        };
-        let mut prepare = |table: &'static [Pattern]| -> Vec<Row> {
-            table.iter().map(|row| (row.parts.iter().map(|part| number(part)).collect(), row)).collect()
-        };
-        let tables = [
-            (
-                Writer::Engine,
-                [prepare(patterns::COMPOSE), prepare(patterns::ENGINE), prepare(patterns::CLUSTER)].concat(),
-            ),
-            (Writer::Agent, prepare(patterns::CLOUDFLARED)),
-            (Writer::Proxy, prepare(patterns::PROXY)),
-            (
-                Writer::Server,
-                [prepare(patterns::SERVER), prepare(patterns::CRASHES), prepare(patterns::REFUSALS)].concat(),
-            ),
-            (Writer::Container, prepare(patterns::CONTAINER)),
-        ];
+        let mut rows: Vec<Vec<Row>> = Vec::new();
+        for (at, (writer, pattern)) in Self::tables().enumerate() {
+            let mut number = |text: &&'static str| {
+                let next = numbers.len();
+                *numbers.entry(text).or_insert(next)
+            };
+            let texts: Vec<usize> = pattern.parts.iter().map(&mut number).collect();
+            rows.resize_with(numbers.len(), Vec::new);
+            rows[texts[0]].push(Row { writer, at, texts, pattern });
+        }
+        let mut texts = vec![""; numbers.len()];
+        numbers.into_iter().for_each(|(text, number)| texts[number] = text);
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let texts = AhoCorasick::builder().match_kind(MatchKind::Standard).kind(kind).build(&texts)?;
-        Ok(Self { texts, tables })
+        Ok(Self { texts, rows })
+    }
+
+    /// All rows, those of one writer in the order in which they are tried.
+    fn tables() -> impl Iterator<Item = (Writer, &'static Pattern)> {
+        let tables = [
+            (Writer::Engine, patterns::COMPOSE),
+            (Writer::Engine, patterns::ENGINE),
+            (Writer::Engine, patterns::CLUSTER),
+            (Writer::Agent, patterns::CLOUDFLARED),
+            (Writer::Proxy, patterns::PROXY),
+            (Writer::Server, patterns::SERVER),
+            (Writer::Server, patterns::CRASHES),
+            (Writer::Server, patterns::REFUSALS),
+            (Writer::Container, patterns::CONTAINER),
+        ];
+        tables.into_iter().flat_map(|(writer, table)| table.iter().map(move |pattern| (writer, pattern)))
     }
 
     /// The tables, prepared once in a process.
@@ -88,22 +99,21 @@ impl Matcher {
     }
 
     pub(crate) fn read<'a>(&'static self, text: &'a str) -> Reading<'a> {
-        let mut hits = [0; MOST / 64];
-        let mut any = false;
-        for found in self.texts.find_overlapping_iter(text) {
-            let at = found.pattern().as_usize();
-            hits[at / 64] |= 1 << (at % 64);
-            any = true;
+        let mut found = Vec::new();
+        for text in self.texts.find_overlapping_iter(text).map(|text| text.pattern().as_usize()) {
+            if !found.contains(&text) {
+                found.push(text);
+            }
         }
-        Reading { matcher: self, hits, any, text }
+        Reading { matcher: self, found, text }
     }
 }
 
 /// A line that was looked through.
 pub(crate) struct Reading<'a> {
     matcher: &'static Matcher,
-    hits: [u64; MOST / 64],
-    any: bool,
+    /// The texts that are in it.
+    found: Vec<usize>,
     text: &'a str,
 }
 
@@ -115,13 +125,12 @@ impl Reading<'_> {
 
     /// The first pattern of a writer's table that fits and is wanted.
     pub(crate) fn find(&self, writer: Writer, wanted: impl Fn(&Pattern) -> bool) -> Option<&'static Pattern> {
-        if !self.any {
-            return None;
-        }
-        let (_, table) = self.matcher.tables.iter().find(|(owner, _)| *owner == writer)?;
-        let has = |at: &usize| self.hits[at / 64] & (1 << (at % 64)) != 0;
-        let fits = |(texts, row): &&Row| texts.iter().all(has) && wanted(row) && row.counts_in(self.text);
-        table.iter().find(fits).map(|(_, row)| *row)
+        let fits = |row: &&Row| {
+            let has_all = row.texts.iter().all(|text| self.found.contains(text));
+            row.writer == writer && has_all && wanted(row.pattern) && row.pattern.counts_in(self.text)
+        };
+        let rows = self.found.iter().flat_map(|text| &self.matcher.rows[*text]);
+        rows.filter(fits).min_by_key(|row| row.at).map(|row| row.pattern)
     }
 }
 
@@ -132,13 +141,10 @@ mod tests {
     #[test]
     fn the_texts_fit_and_are_found() {
         let matcher = Matcher::shared().unwrap();
-        assert!(matcher.texts.patterns_len() <= MOST, "{}", matcher.texts.patterns_len());
-        for (writer, table) in &matcher.tables {
-            for (_, row) in table {
-                let line = row.sample();
-                let found = matcher.read(&line).pattern(*writer);
-                assert!(found.is_some_and(|found| std::ptr::eq(found, *row)), "{row:?} is hidden by {found:?}");
-            }
+        for (writer, row) in Matcher::tables() {
+            let line = row.sample();
+            let found = matcher.read(&line).pattern(writer);
+            assert!(found.is_some_and(|found| std::ptr::eq(found, row)), "{row:?} is hidden by {found:?}");
         }
     }
 }

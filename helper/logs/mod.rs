@@ -33,6 +33,7 @@ mod units;
 mod usage;
 pub(crate) mod verdict;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use access::Access;
@@ -93,8 +94,6 @@ pub(crate) struct Logs {
     units: Units,
     /// Lines of calls that passed can change something.
     routine: bool,
-    /// The stream of the last such line.
-    passing: usize,
 }
 
 impl Logs {
@@ -121,7 +120,6 @@ impl Logs {
             margin: Margin::default(),
             units: Units::default(),
             routine: true,
-            passing: 0,
         })
     }
 
@@ -306,7 +304,8 @@ impl Logs {
     /// Takes one line, prefix and all.
     pub(crate) fn line(&mut self, number: u64, raw: &[u8]) {
         let plain = line::plain(raw);
-        let text = String::from_utf8_lossy(self.margin.off(&plain));
+        let plain = self.margin.off(&plain);
+        let text = str::from_utf8(plain).map_or_else(|_| String::from_utf8_lossy(plain), Cow::Borrowed);
         let line = Line::parse(&text);
         if line.source.is_none() && (self.prompt(line.text) || self.exit(number, line.text) || self.tabled(line.text)) {
             return;

@@ -10,16 +10,17 @@ impl Sink for Logs {
     }
 
     fn pass(&mut self, number: u64, raw: &[u8]) {
-        let (name, rest) = line::prefix_bytes(self.margin.off(raw));
-        // Calls of one container come in a row.
-        let known = self.streams.get(self.passing).is_some_and(|s| s.name.as_bytes() == name);
-        if !known {
-            let name = String::from_utf8_lossy(name);
-            self.passing = self.stream((!name.is_empty()).then_some(&*name));
-        }
-        let life = &mut self.streams[self.passing].life;
-        life.listens();
-        life.pass(number, None, rest);
+        let line = self.margin.off(raw);
+        let known = self.streams.iter().position(|s| s.front.ends_with(b" ") && line.starts_with(&s.front));
+        let at = known.unwrap_or_else(|| {
+            let (name, front) = line::front_of(line);
+            let at = self.stream(name);
+            self.streams[at].front = front.to_vec();
+            at
+        });
+        let stream = &mut self.streams[at];
+        stream.life.listens();
+        stream.life.pass(number, None, &line[stream.front.len()..]);
     }
 
     fn wants_all(&self) -> bool {

@@ -125,7 +125,10 @@ impl Stream {
 
     /// The line before was the error of a call of a tool, as this one says, which is the call's result.
     pub(super) fn only_of_tool(&mut self, number: u64, line: &Line<'_>) {
-        let Some(before) = self.life.line_before().filter(|_| tools::is_failed_result(line.text)) else { return };
+        if !tools::is_failed_result(line.text) {
+            return;
+        }
+        let Some(before) = self.life.line_before() else { return };
         let is_it = |f: &Fault| f.rule == Some(RuleId::UnexplainedError) && f.count == 1 && f.text.trim() == before;
         if self.faults.open().any(is_it) {
             self.faults.forget(is_it);

@@ -31,6 +31,8 @@ const MOST_SUBJECTS: usize = 8;
 pub(crate) struct Stream {
     /// The container's name without its number; empty for bare lines.
     pub(crate) name: String,
+    /// The prefix of its last line of a call that passed; empty for bare lines.
+    pub(super) front: Vec<u8>,
     /// The program that prints here.
     pub(crate) kind: WriterKind,
     /// Whether that is certain, and not read from the name or the lines.
@@ -82,6 +84,7 @@ impl Stream {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            front: Vec::new(),
             known: false,
             kind: if name.is_empty() { WriterKind::Bare } else { kind_of(name) },
             faults: Faults::default(),
