@@ -228,9 +228,6 @@ pub(super) fn has_given_up(text: &str) -> bool {
 
 /// Whether a shell says that a program ended of a signal.
 pub(super) fn is_of_shell(text: &str) -> bool {
-    if !begins(text, &SIGNALS) {
-        return false;
-    }
     let rest = SIGNALS.iter().find_map(|signal| text.strip_prefix(signal));
     rest.is_some_and(|rest| {
         rest.trim().is_empty() || [" (core dumped)", ": ", "  "].iter().any(|r| rest.starts_with(r))
