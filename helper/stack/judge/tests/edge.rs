@@ -105,6 +105,13 @@ fn connections_are_counted() {
 }
 
 #[test]
+fn cloudflared_is_to_be_asked_where_neither_its_log_nor_a_health_check_tells() {
+    let knows = |fixture: Fixture| fixture.judge().only_cloudflared_knows;
+    assert!(knows(unseen(None, Some("warn"))) && knows(rotated(None)));
+    assert!(!knows(unseen(Some("starting"), Some("warn"))) && !knows(connected(6, 0)));
+}
+
+#[test]
 fn what_is_on_its_way_is_pending_and_not_a_finding() {
     let state = connected(6, 2).judge();
     assert_eq!((state.pending.as_slice(), state.ready), (["2 of 4 edge connections".to_owned()].as_slice(), true));
