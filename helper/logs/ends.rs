@@ -32,11 +32,16 @@ impl Ended {
 }
 
 /// What a program ended of, as far as its faults tell.
-pub(super) fn cause(stream: &Stream) -> Option<RuleId> {
+pub(super) fn fault(stream: &Stream) -> Option<&Fault> {
     let fatal = |f: &&Fault| f.effect == Effect::Fatal;
     let fault = stream.faults.open().find(fatal);
     let stdio = || stream.faults.find(Some(RuleId::UpstreamStdio));
-    fault.or_else(stdio).or_else(|| stream.faults.find(Some(RuleId::UnexplainedError))).and_then(|f| f.rule)
+    fault.or_else(stdio).or_else(|| stream.faults.find(Some(RuleId::UnexplainedError)))
+}
+
+/// The rule of what a program ended of.
+pub(super) fn cause(stream: &Stream) -> Option<RuleId> {
+    fault(stream).and_then(|f| f.rule)
 }
 
 /// Adds what is found of ends.
@@ -96,6 +101,22 @@ fn repeating<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = E
         })
 }
 
+/// The servers whose last words come back, and that never listen. Twice may be one life, pasted twice.
+fn ending_alike<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = Ended> + 'a {
+    let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
+    let ends = |s: &&Stream| s.life.is_over() && !s.life.has_served() && writer_of(&s.name).is_none();
+    let streams = logs.streams.iter().filter(|_| logs.last_call() != Some(true)).filter(ends);
+    streams.filter(move |s| !s.name.is_empty() && !known(s)).filter_map(|stream| {
+        let words = stream.life.last_words();
+        let from = words.first()?.number;
+        let last = |f: &&Fault| f.writer == Writer::Server && f.same && f.latest >= from;
+        let told = stream.faults.open().filter(last).map(|f| f.count).max();
+        let times = told.unwrap_or_default().max(stream.life.failed_alike());
+        let text = format!("ended with the same words {}, and never said that it listens", count(times, "time"));
+        (times >= SILENT).then(|| Ended::of(stream, text, cause(stream)))
+    })
+}
+
 /// The containers that are started over and over.
 fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<Ended> {
     let mut looping: Vec<Ended> = Vec::new();
@@ -147,6 +168,8 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
     }
     let repeating: Vec<Ended> = repeating(logs, &looping).collect();
     looping.extend(repeating);
+    let alike: Vec<Ended> = ending_alike(logs, &looping).collect();
+    looping.extend(alike);
     looping
 }
 

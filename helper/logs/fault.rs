@@ -117,11 +117,12 @@ impl Fault {
         match (symptom.line.at, adjacent, seen == self.seen) {
             // Workers die one after the other.
             (None, true, false) if self.rule == Some(RuleId::UpstreamWorkersDie) => true,
-            (Some(_), _, true) | (None, true, false) => false,
-            (None, _, true) => {
+            // Docker starts what ends at once several times within a second.
+            (None, _, true) | (Some(_), true, true) if self.effect == Effect::Fatal || symptom.line.at.is_none() => {
                 self.run += 1;
                 self.run >= RUN
             }
+            (_, _, true) | (None, true, false) => false,
             (Some(_), _, false) | (None, false, false) => {
                 self.run = 1;
                 true
@@ -177,7 +178,7 @@ impl Faults {
     pub(crate) fn record(&mut self, symptom: &Symptom<'_>) -> bool {
         let ends = symptom.pattern.effect == Effect::Fatal;
         let mut hasher = DefaultHasher::new();
-        (symptom.line.stamps, symptom.line.text).hash(&mut hasher);
+        (symptom.line.at, symptom.line.stamps, symptom.line.text).hash(&mut hasher);
         let seen = hasher.finish();
         let rule = symptom.pattern.rule;
         // What fails as a program starts fails at once: a good start long before was another life's.

@@ -66,6 +66,8 @@ pub(crate) struct Life {
     /// Number of the line that said so.
     last_end: u64,
     closing: Option<Closing>,
+    /// The last words that programs end of, and how often they came since it listened.
+    alike: Option<(String, u32)>,
     /// It listened or answered a call in this life.
     served: bool,
     /// Its beginning is in the log, and it may be one that never listens.
@@ -139,6 +141,9 @@ impl Life {
             let last = Kept::of(number, line.at, line.text.as_bytes());
             // Go's `log`, whose stamp has slashes.
             let fatal = line.stamps.contains('/') || is_requirement(line.text);
+            if fatal {
+                self.fails_with(line.text);
+            }
             self.closing = Some(Closing::Failure { last, fatal });
         }
     }
@@ -151,6 +156,17 @@ impl Life {
         }
     }
 
+    /// It says what a program ends of.
+    pub(crate) fn fails_with(&mut self, words: &str) {
+        let known = self.alike.take().filter(|(text, _)| text == words);
+        self.alike = Some(known.map_or_else(|| (words.to_owned(), 1), |(text, times)| (text, times + 1)));
+    }
+
+    /// How often it said what it said last of that.
+    pub(crate) fn failed_alike(&self) -> u32 {
+        self.alike.as_ref().map_or(0, |(_, times)| *times)
+    }
+
     /// Whether the last words are those of a process that ended.
     pub(crate) fn is_over(&self) -> bool {
         !self.runs && matches!(self.closing, Some(Closing::Certain(_)))
@@ -158,7 +174,7 @@ impl Life {
 
     pub(crate) fn listens(&mut self) {
         self.served = true;
-        (self.closing, self.stopped) = (None, None);
+        (self.closing, self.stopped, self.alike) = (None, None, None);
     }
 
     /// Whether it listened or answered in this life.

@@ -2,6 +2,7 @@
 
 mod access;
 mod asides;
+mod blame;
 mod calls;
 pub(crate) mod cloudflared;
 pub(crate) mod encoding;

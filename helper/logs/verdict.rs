@@ -50,11 +50,6 @@ pub(crate) struct LogVerdict {
     pub(crate) left_out: Vec<String>,
 }
 
-/// Whether the error that no row explains is a server's.
-fn is_of_server(findings: &[Finding]) -> bool {
-    findings.iter().any(|f| f.id == RuleId::UnexplainedError && f.layer == Layer::Upstream)
-}
-
 /// Whether the daemon may say this of another project's images: it matters where the stack does not run.
 fn is_of_others(fault: &Fault) -> bool {
     let rules = [RuleId::ImageNotFound, RuleId::RegistryUnreachable, RuleId::DockerFailed];
@@ -109,7 +104,7 @@ impl Logs {
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);
         self.note_healed(&mut findings);
-        self.blame_server(&mut findings);
+        self.blame_servers(&mut findings);
         rules::explain(&mut findings);
         self.describe(&mut verdict);
         let recognized = self.streams.iter().any(Stream::is_recognized);
@@ -126,41 +121,6 @@ impl Logs {
         verdict.healthy = !wrong && works && !findings.iter().any(programs::denies_health);
         verdict.findings = findings;
         verdict
-    }
-
-    /// A server refuses connections because of what it printed last, where none of those that are called listens. That
-    /// it does not run is certain then.
-    fn blame_server(&self, findings: &mut [Finding]) {
-        let called = self.refused_servers();
-        if called.is_empty() || called.iter().any(|server| server.listening) {
-            return;
-        }
-        let known = |id: &RuleId| findings.iter().any(|f| f.id == *id);
-        let of_server = |id: &RuleId| *id != RuleId::UnexplainedError || is_of_server(findings);
-        let own = called.iter().filter_map(|server| ends::cause(server)).find(|id| known(id) && of_server(id));
-        let explained = || RuleId::UpstreamRefused.rule().caused_by.iter().copied().flatten().any(known);
-        let looping = || Some(RuleId::CrashLoop).filter(|id| known(id) && !explained());
-        let Some(cause) = own.or_else(looping) else { return };
-        let refused = findings.iter_mut().filter(|f| f.id == RuleId::UpstreamRefused && f.severity < Severity::Note);
-        let mut any = false;
-        for finding in refused.filter(|f| f.consequence_of.is_none()) {
-            (finding.consequence_of, any) = (Some(cause), true);
-        }
-        let blamed = findings.iter_mut().filter(|f| any && f.id == cause && f.severity == Severity::Warning);
-        blamed.for_each(|f| f.severity = Severity::Error);
-    }
-
-    /// The servers behind the routes whose calls were refused; where no line tells which these are, all servers.
-    fn refused_servers(&self) -> Vec<&Stream> {
-        let is_server = |s: &&Stream| matches!(s.kind, WriterKind::Of(Writer::Server) | WriterKind::Unknown);
-        let servers = || self.streams.iter().filter(is_server);
-        let refused =
-            self.streams.iter().flat_map(|s| s.faults.open()).filter(|f| f.rule == Some(RuleId::UpstreamRefused));
-        let routes = refused.filter_map(|fault| fault.subject.split('.').next());
-        let hosts = routes.filter_map(|route| self.streams.iter().find_map(|s| s.routes.get(route)));
-        let hosts: Vec<&String> = hosts.filter(|host| !host.is_empty()).collect();
-        let named: Vec<&Stream> = servers().filter(|s| hosts.iter().any(|host| same_service(&s.name, host))).collect();
-        if named.is_empty() { servers().collect() } else { named }
     }
 
     /// Whether any error line was left unexplained, also one after which the server listened.

@@ -29,6 +29,13 @@ fn severe(answer: &Value) -> Vec<String> {
     findings.map(|f| if f["severity"] == "error" { id(f) } else { format!("{} (warning)", id(f)) }).collect()
 }
 
+/// What follows from what, above a note.
+fn links(answer: &Value) -> Vec<String> {
+    let findings = answer["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    findings.filter_map(|f| Some(format!("{} < {}", text(&f["id"])?, text(&f["consequence_of"])?))).collect()
+}
+
 #[test]
 fn logs_of_the_field_add_up_to_what_is_true_of_them() {
     let logs = field("logs.json");
@@ -45,6 +52,9 @@ fn logs_of_the_field_add_up_to_what_is_true_of_them() {
         let answer = helper(["diagnose"]).json(json!({"logs": path})).run();
         assert_eq!(severe(&answer.json), texts(&case["expected"]), "{name} ({}): {:#}", case["what"], answer.json);
         assert_eq!(answer.data()["healthy"], case["healthy"], "{name} ({}): {:#}", case["what"], answer.json);
+        if case["links"].is_array() {
+            assert_eq!(links(&answer.json), texts(&case["links"]), "{name} ({}): {:#}", case["what"], answer.json);
+        }
     });
 }
 

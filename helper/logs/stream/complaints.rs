@@ -85,6 +85,7 @@ impl Stream {
             if let Some((kept, _)) = self.life.take_failure() {
                 let (at, text) = kept.read();
                 self.complain_of(pattern, kept.number, &Line::of(None, at, &text));
+                self.life.fails_with(&text);
                 self.life.closes(line.at);
                 return;
             }
@@ -102,6 +103,9 @@ impl Stream {
             self.reported = true;
             self.faults.record(&symptom(&TOOL, writer, "", number, line, true));
             return;
+        }
+        if ends {
+            self.life.fails_with(line.text);
         }
         let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
         if ends || self.life.is_behind_mark() || self.usage.is_open() || lacks {

@@ -5,6 +5,8 @@ mod cuts;
 mod steps;
 mod whose;
 
+pub(super) use steps::upstream;
+
 use std::collections::BTreeMap;
 
 use super::access::{Access, Begun};

@@ -15,7 +15,7 @@ use crate::rules::RuleId;
 const MOST_ROUTES: usize = 1_000;
 
 /// The host behind a route, empty where the line does not tell.
-fn upstream(text: &str) -> &str {
+pub(in crate::logs) fn upstream(text: &str) -> &str {
     let url = field(text, "upstream").and_then(|url| url.split_once("://"));
     url.and_then(|(_, rest)| rest.split(['/', ':']).next()).unwrap_or_default()
 }
