@@ -54,6 +54,7 @@ pub(crate) const CHECKS: &[Check<Facts>] = &[
     Check { id: "upstream-host-port", test: routes::name_the_containers_port },
     Check { id: "upstream-unverified", test: listens::where_they_are_dialled },
     Check { id: "upstream-host-rejected", test: served::answers_to_the_tunnel },
+    Check { id: "mcp-v1-run", test: served::passes_its_address_where_it_is_taken },
     Check { id: "upstream-sessions-split", test: served::keeps_its_sessions_together },
     Check { id: "upstream-script-missing", test: served::scripts_can_be_run },
     Check { id: "upstream-host-unmapped", test: routes::host_is_known },

@@ -46,6 +46,25 @@ pub(super) fn answers_to_the_tunnel(facts: &Facts) -> Outcome {
     })
 }
 
+/// Host and port stand where the installed version of the SDK takes them.
+pub(super) fn passes_its_address_where_it_is_taken(facts: &Facts) -> Outcome {
+    each(facts, &|case, served| {
+        // Version 2 takes what version 1 refuses: which one is installed comes first.
+        let is_settled = !facts.unbounded.iter().any(|unbounded| unbounded.service == case.service);
+        let (is_first, place) = served.misplaced.as_ref().filter(|_| is_settled)?;
+        let (rule, version, of) = match is_first {
+            true => (RuleId::McpV1Run, 1, "run()"),
+            false => (RuleId::McpV2Ctor, 2, "the constructor"),
+        };
+        let said = format!(
+            "`{}`: {} is passed to {of}, which does not take it in version {version} of `mcp`",
+            case.service, place.words
+        );
+        let finding = rules::finding(rule).about(Subject::service(case.service));
+        Some(case.with_remedy(finding.with(evidence(place, said)), place))
+    })
+}
+
 /// A server that keeps sessions in its memory runs once.
 pub(super) fn keeps_its_sessions_together(facts: &Facts) -> Outcome {
     each(facts, &|case, served| {

@@ -18,6 +18,12 @@ pub(crate) enum Unusable {
     NotExecutable { place: String, is_mounted: bool },
     /// Its first line ends with CR, so that its interpreter has another name.
     Crlf { place: String, is_mounted: bool },
+    /// Its command looks like a list and is a line for a shell.
+    NoList { dockerfile: String },
+    /// Its command is a line for a shell, which its image does not have.
+    NoShell { dockerfile: String, base: String },
+    /// Nothing says what to start, and its image starts a language or a shell.
+    NoCommand { dockerfile: String, base: String },
 }
 
 /// A path in two parts, the first one with its slash.
@@ -28,7 +34,11 @@ fn parts(path: &str) -> (&str, &str) {
 impl Unusable {
     pub(crate) fn rule(&self) -> RuleId {
         match self {
-            Self::NotExecutable { .. } | Self::Crlf { .. } => RuleId::EntrypointUnusable,
+            Self::NotExecutable { .. }
+            | Self::Crlf { .. }
+            | Self::NoList { .. }
+            | Self::NoShell { .. }
+            | Self::NoCommand { .. } => RuleId::EntrypointUnusable,
             _ => RuleId::UpstreamScriptMissing,
         }
     }
@@ -77,6 +87,19 @@ impl Unusable {
                 "`{service}` runs `{}` as a program, and its first line ends with CR (Windows line endings)",
                 shown(place)
             ),
+            Self::NoList { dockerfile } => {
+                format!("the command of `{service}` in `{}` begins like a list, and is no JSON", shown(dockerfile))
+            }
+            Self::NoShell { dockerfile, base } => format!(
+                "the command of `{service}` in `{}` is a line for `/bin/sh`, which `{}` does not have",
+                shown(dockerfile),
+                base
+            ),
+            Self::NoCommand { dockerfile, base } => format!(
+                "neither `{}` nor the compose files say what `{service}` starts; `{}` alone starts no server, and ends",
+                shown(dockerfile),
+                base
+            ),
         }
     }
 
@@ -92,6 +115,13 @@ impl Unusable {
                 "a file that a command names in place of a program needs the execute permission, which a mount and a copy keep"
             }
             Self::Crlf { .. } => "with CR at its end the first line names an interpreter that does not exist",
+            Self::NoList { .. } => {
+                "Docker hands what is no JSON to a shell, which takes the bracket for the name of a program"
+            }
+            Self::NoShell { .. } => "an image without a shell starts only what is written as a list",
+            Self::NoCommand { .. } => {
+                "an image of a language or a system starts its own shell, which ends without a terminal"
+            }
         }
     }
 
@@ -143,13 +173,26 @@ impl Unusable {
             }
             Self::NotExecutable { place, .. } => format!("run `chmod +x {}` in {{dir}}", shown(place)),
             Self::Crlf { place, .. } => format!("run `sed -i 's/\\r$//' {}` in {{dir}}", shown(place)),
+            Self::NoList { .. } | Self::NoShell { .. } => format!(
+                "write it as JSON in {at}: double quotes, and commas only between the words (`[\"PROGRAM\", \"ARGUMENT\"]`)"
+            ),
+            Self::NoCommand { dockerfile, .. } => {
+                format!(
+                    "add `CMD [\"PROGRAM\", \"ARGUMENT\"]` with your program as the last line of `{}`",
+                    shown(dockerfile)
+                )
+            }
         }
     }
 
     pub(super) fn fix(&self, service: &str, at: &str) -> String {
         let is_built = match self {
             Self::NotMounted { .. } | Self::NotInImage { .. } => false,
-            Self::NotCopied { .. } | Self::Ignored { .. } => true,
+            Self::NotCopied { .. }
+            | Self::Ignored { .. }
+            | Self::NoList { .. }
+            | Self::NoShell { .. }
+            | Self::NoCommand { .. } => true,
             Self::NotExecutable { is_mounted, .. } | Self::Crlf { is_mounted, .. } => !is_mounted,
         };
         // Compose builds no image again because a file changed.

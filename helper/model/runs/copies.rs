@@ -32,7 +32,7 @@ impl<'a> Context<'a> {
 
     /// Path inside the directory of one of its files.
     pub(super) fn place(&self, source: &str) -> Option<String> {
-        inside(&format!("{}/{source}", self.folder))
+        inside(&format!("{}/{}", self.folder, rooted(source)))
     }
 
     /// Whether a file or a folder is there; what cannot be looked at is.
@@ -73,6 +73,18 @@ impl<'a> Context<'a> {
     pub(super) fn expanded(&self, image: &Image) -> Image {
         image.expanded(&|source| self.fits(source))
     }
+}
+
+/// A path that does not leave the folder of its build: a build takes `..` at its top for the folder itself.
+fn rooted(source: &str) -> String {
+    let mut parts = Vec::new();
+    for part in source.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// What a Dockerfile copies and the folder of its build does not have.

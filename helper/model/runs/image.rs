@@ -28,6 +28,9 @@ const PLAIN: [&str; 12] = [
     "ubuntu",
     "alpine",
 ];
+/// Images whose folder is `/` and whose command a language or a shell, unless something names another one.
+pub(super) const AT_ROOT: [&str; 8] =
+    ["python", "node", "debian", "ubuntu", "alpine", "ruby", "eclipse-temurin", "ghcr.io/astral-sh/uv"];
 /// Folders of programs.
 const PATH: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin"];
 
@@ -46,8 +49,12 @@ pub(super) struct Image {
     copies: Vec<(Vec<String>, String)>,
     /// Paths below which anything may be: of another stage, of an archive, of a command.
     open: Vec<String>,
-    /// Whether it changes modes or line endings.
-    has_changes: bool,
+    /// Whether it names a shell of its own.
+    has_shell: bool,
+    /// Whether it changes modes.
+    has_modes: bool,
+    /// Whether it changes what is in files.
+    has_edits: bool,
 }
 
 /// The words of an instruction, and its line.
@@ -95,14 +102,15 @@ impl Image {
                 }
                 "CMD" => (image.command, has_command) = (Said { words: words(rest), line }, true),
                 "COPY" | "ADD" => {
-                    image.has_changes |= rest.contains("--chmod");
+                    image.has_modes |= rest.contains("--chmod");
                     let known = copied(rest, image.folder.as_deref());
                     image.open.extend(brought::open_by_copy(&word, rest, known.as_ref(), image.folder.as_deref()));
                     image.copies.extend(known);
                 }
                 "RUN" => {
-                    let changes = ["chmod", "dos2unix", "sed", "install", "tr "];
-                    image.has_changes |= changes.iter().any(|word| rest.contains(word));
+                    let (has_modes, has_edits) = changed(rest);
+                    image.has_modes |= has_modes;
+                    image.has_edits |= has_edits;
                     image.open.extend((!brought::makes_nothing(rest)).then(|| "/".to_owned()));
                 }
                 "ENV" => {
@@ -114,6 +122,7 @@ impl Image {
                         })),
                     }
                 }
+                "SHELL" => image.has_shell = true,
                 _ => {}
             }
         }
@@ -127,12 +136,30 @@ impl Image {
 
     /// Whether what is at a path may come from somewhere else than the folder of the build.
     pub(super) fn is_open(&self, path: &str) -> bool {
-        let covers = |open: &String| path.starts_with(open.trim_end_matches('/'));
-        !is_plain(&self.base) || self.open.iter().any(covers)
+        !is_plain(&self.base) || self.is_brought(path)
     }
 
-    pub(super) fn has_changes(&self) -> bool {
-        self.has_changes
+    /// The same without what its base may have.
+    fn is_brought(&self, path: &str) -> bool {
+        self.open.iter().any(|open| path.starts_with(open.trim_end_matches('/')))
+    }
+
+    /// Whether it has no shell: https://github.com/GoogleContainerTools/distroless#debug-images.
+    pub(super) fn has_no_shell(&self) -> bool {
+        let is_bare = self.base == "scratch"
+            || self.base.starts_with("gcr.io/distroless/")
+                && !self.base.contains(['$', '@'])
+                && !self.base.contains("debug");
+        is_bare && !self.is_brought("/bin/sh") && self.sources("/bin/sh").is_empty()
+    }
+
+    pub(super) fn changes_shell(&self) -> bool {
+        self.has_shell
+    }
+
+    /// Whether it changes modes of files, and what is in them.
+    pub(super) fn changes(&self) -> (bool, bool) {
+        (self.has_modes, self.has_edits)
     }
 
     /// The same with each pattern of file names replaced by the files that fit.
@@ -157,6 +184,14 @@ impl Image {
         let copies = self.copies.iter().rev();
         copies.flat_map(|(sources, to)| sources.iter().filter_map(move |source| one(source, to))).collect()
     }
+}
+
+/// Whether a command may change modes of files, and what is in them.
+fn changed(command: &str) -> (bool, bool) {
+    let has = |words: &[&str]| words.iter().any(|word| command.contains(word));
+    // `pip install` changes no mode.
+    let installs = command.split([';', '&', '|']).any(|one| one.trim().starts_with("install "));
+    (installs || has(&["chmod"]), has(&["dos2unix", "sed", "tr ", "perl", "awk"]))
 }
 
 /// The Dockerfile of a service, and its text.

@@ -6,6 +6,7 @@ mod code;
 mod copies;
 mod ignored;
 mod image;
+mod instruction;
 mod listening;
 mod managers;
 mod program;

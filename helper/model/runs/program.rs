@@ -3,6 +3,7 @@
 use super::brought::makes_nothing;
 use super::copies::{Context, shown};
 use super::image::{self, Image};
+use super::instruction;
 use super::shell::{self, Invocation, is_python};
 use super::start::Start;
 use crate::deployment::Deployment;
@@ -19,9 +20,6 @@ const OF_IMAGE: [&str; 8] =
     ["/usr/local/", "/usr/lib/", "/usr/bin/", "/usr/share/", "/lib/", "/bin/", "/sbin/", "/root/.local/"];
 /// Folders that a build of a project writes.
 const MADE: [&str; 6] = ["dist", "build", "out", "lib", "node_modules", ".venv"];
-/// Images whose folder is `/` unless something names another one.
-const AT_ROOT: [&str; 8] =
-    ["python", "node", "debian", "ubuntu", "alpine", "ruby", "eclipse-temurin", "ghcr.io/astral-sh/uv"];
 /// Names of one folder that are compared.
 const MOST: usize = 256;
 /// Options of interpreters that have no value.
@@ -53,6 +51,9 @@ pub(crate) fn unusable(
         return None;
     }
     let start = Start::of(deployment, found, service);
+    if let Some(fault) = instruction::fault(&start, found, service) {
+        return Some(fault);
+    }
     let is_shell = |word: &String| shell::SHELLS.contains(&word.rsplit('/').next().unwrap_or_default());
     if start.words.iter().any(is_shell) && !start.words.iter().all(|word| is_shell(word) || is_quiet(word)) {
         return None;
@@ -117,7 +118,7 @@ impl Places<'_> {
                 if look.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
                     return self.not_mounted(path.clone(), place, name);
                 }
-                is_direct.then(|| self.mode(&place, true))?
+                is_direct.then(|| self.mode(&place, None))?
             }
             FileIn::Image => self.of_image(&path, name, is_direct),
             FileIn::Text(_) | FileIn::Variable(_) | FileIn::Volume(_) => None,
@@ -149,7 +150,7 @@ impl Places<'_> {
         };
         let moves = ["cd ", "--directory", "--project", "--chdir"];
         let stays = !self.start.words.iter().any(|word| moves.iter().any(|option| word.contains(option)));
-        let usual = (stays && AT_ROOT.contains(&image::name_of(&base))).then(|| "/".to_owned());
+        let usual = (stays && image::AT_ROOT.contains(&image::name_of(&base))).then(|| "/".to_owned());
         let is_known = |folder: &String| folder.starts_with('/') && !folder.contains('$');
         invocation.folder.clone().or(usual).filter(is_known)
     }
@@ -167,8 +168,8 @@ impl Places<'_> {
         let sources = context.expanded(image).sources(path);
         let there: Vec<String> = sources.into_iter().filter(|source| context.has(source)).collect();
         if let Some(source) = there.iter().find(|source| !context.ignores(source)) {
-            let place = context.place(source).filter(|_| is_direct && !image.has_changes() && !image.is_open(path))?;
-            return self.mode(&place, false);
+            let place = context.place(source).filter(|_| is_direct && !image.is_open(path))?;
+            return self.mode(&place, Some(image));
         }
         if image.is_open(path) || is_of_image {
             return None;
@@ -201,16 +202,18 @@ impl Places<'_> {
             .find_map(|mount| mount.bind().filter(|source| has(source)).map(|_| format!("{}/{name}", mount.target)))
     }
 
-    /// What is wrong with a file that is run as it is.
-    fn mode(&self, place: &str, is_mounted: bool) -> Option<Unusable> {
+    /// What is wrong with a file that is run as it is: mounted, or copied into an image.
+    fn mode(&self, place: &str, image: Option<&Image>) -> Option<Unusable> {
+        let is_mounted = image.is_none();
+        let (has_modes, has_edits) = image.map(Image::changes).unwrap_or_default();
         let of = place.to_owned();
         let text = image::text(self.deployment, place)?;
         let first = text.split('\n').next().unwrap_or_default();
-        if first.starts_with("#!") && first.ends_with('\r') {
+        if first.starts_with("#!") && first.ends_with('\r') && !has_edits {
             return Some(Unusable::Crlf { place: of, is_mounted });
         }
         let meta = files::metadata(self.deployment, place).ok().flatten()?;
-        (meta.mode() & 0o111 == 0).then_some(Unusable::NotExecutable { place: of, is_mounted })
+        (meta.mode() & 0o111 == 0 && !has_modes).then_some(Unusable::NotExecutable { place: of, is_mounted })
     }
 }
 

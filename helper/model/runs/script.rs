@@ -160,6 +160,13 @@ impl Code {
         found.collect()
     }
 
+    /// Whether a call is `NAME.run(…)` of the server that another one makes, and binds to this name.
+    pub(super) fn is_run_of(&self, made: &Call<'_>, run: &Call<'_>) -> bool {
+        let line = self.text[..made.at].rsplit('\n').next().unwrap_or_default();
+        let name = line.split('=').next().unwrap_or_default().split(':').next().unwrap_or_default().trim();
+        run.name.strip_suffix(".run").is_some_and(|of| !of.is_empty() && of == name && line.contains('='))
+    }
+
     /// The value of an expression: a literal, a variable of the environment with its default, or a name for one of them.
     pub(super) fn value(&self, expression: &str, left: u8) -> Option<String> {
         self.said(expression, left).map(|(value, _)| value)

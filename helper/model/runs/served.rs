@@ -19,6 +19,8 @@ pub(crate) struct Served {
     pub(crate) guard: Option<Place>,
     /// Several processes or containers take its calls.
     pub(crate) sessions: Option<Sessions>,
+    /// Host or port stand where its version of the SDK does not take them: whether it is version 1, and where.
+    pub(crate) misplaced: Option<(bool, Place)>,
 }
 
 /// Which version of the SDK for Python is installed.
@@ -65,6 +67,8 @@ pub(crate) fn served(deployment: &Deployment, found: &Found, service: &str, sdk:
     let script = last.as_ref().and_then(|(invocation, _)| script(&files, invocation));
     let code = script.as_ref().map(|(_, code)| code);
     let guard = script.as_ref().and_then(|(file, code)| guard(code, file, sdk));
+    let is_run = last.as_ref().is_some_and(|(invocation, _)| is_python(&invocation.program));
+    let misplaced = script.as_ref().filter(|_| is_run).and_then(|(file, code)| misplaced(code, file));
     let is_stateless = code.is_some_and(Code::is_stateless)
         || start.base.env.iter().any(|(name, value)| name.contains("STATELESS") && !matches!(&**value, "false" | "0"));
     let many = last.as_ref().and_then(|(invocation, at)| workers(invocation, at.as_ref()));
@@ -73,7 +77,7 @@ pub(crate) fn served(deployment: &Deployment, found: &Found, service: &str, sdk:
     let many = many.or_else(|| replicas(found, service)).filter(|_| !is_stateless);
     let is_known = code.is_some_and(Code::keeps_sessions);
     let sessions = many.map(|(count, place)| Sessions { count, are_containers, place, is_known });
-    Served { guard, sessions }
+    Served { guard, sessions, misplaced }
 }
 
 /// The program behind scripts for a shell and files that name it, with the file and the line that do.
@@ -121,6 +125,33 @@ fn script(files: &Files<'_>, invocation: &Invocation) -> Option<(String, Code)> 
     };
     let paths = [format!("{module}.py"), format!("{module}/__init__.py")];
     paths.iter().find_map(|path| code_of(files, invocation, folder.as_deref(), path))
+}
+
+/// Version 1 of the SDK takes host and port where the server is made, version 2 where it runs; the name of the import
+/// tells which it is (`mcp/server/fastmcp/server.py` of 1.30.0, `mcp/server/mcpserver/server.py` of 2.3.0).
+fn misplaced(code: &Code, file: &str) -> Option<(bool, Place)> {
+    let is_first = code.has("from mcp.server.fastmcp import");
+    // One that takes either version, or that is from another package, is not judged.
+    let others = ["MCPServer", "from fastmcp", "import fastmcp", "except TypeError"];
+    let others = if is_first { &others[..] } else { &["FastMCP", "except TypeError"] };
+    let is_second = code.has("from mcp.server import MCPServer") || code.has("from mcp.server.mcpserver import");
+    if !is_first && !is_second || others.iter().any(|word| code.has(word)) {
+        return None;
+    }
+    let made = if is_first { code.calls("FastMCP") } else { code.calls("MCPServer") };
+    let ([made], runs) = (made.as_slice(), code.runs()) else { return None };
+    let [run] = runs.as_slice() else { return None };
+    let (call, cure) = match is_first {
+        // Nothing but the server itself has a method of this name.
+        true => (
+            code.is_run_of(made, run).then_some(run)?,
+            "FastMCP(…, host=\"0.0.0.0\", port=PORT)` and `run(transport=\"streamable-http\")",
+        ),
+        false => (made, "run(transport=\"streamable-http\", host=\"0.0.0.0\", port=PORT)"),
+    };
+    let name = ["host", "port"].into_iter().find(|name| call.keyword(name).is_some())?;
+    let place = Place::new(format!("`{name}=`"), Certainty::Sure).cured(Cure::Code(cure.into()));
+    Some((is_first, place.in_line(file, Some(code.line(call.at)))))
 }
 
 /// The server that is made for loopback: since 1.23 the SDK then accepts local host names only, and `streamable_http_app`
