@@ -144,7 +144,7 @@ pub(super) fn server_certificate_loads(file: &File<CertificateFile>) -> Tested {
 pub(super) fn not_swapped(facts: &CertFacts) -> Tested {
     match (facts.files.server.fault(), facts.files.server_key.fault()) {
         (Some(PemFault::KeyInsteadOfCertificate), Some(PemFault::CertificateInsteadOfKey)) => {
-            Tested::fail("tls.crt contains a private key, tls.key a certificate")
+            Tested::fail("the certificate's file contains a private key, and the file of the key a certificate")
         }
         (Some(PemFault::KeyInsteadOfCertificate), _) => Tested::fail("tls.crt contains a private key"),
         (_, Some(PemFault::CertificateInsteadOfKey)) => Tested::fail("tls.key contains a certificate"),

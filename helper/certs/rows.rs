@@ -115,7 +115,7 @@ pub(crate) static REQUIREMENTS: &[Requirement] = &[
         "server-not-swapped",
         Server,
         ProxyCertSwapped,
-        "tls.crt contains the certificate and tls.key the private key",
+        "tls.key contains the private key and tls.crt the certificate",
         not_swapped,
     ),
     row(

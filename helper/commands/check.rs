@@ -53,7 +53,7 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
     let waits_for_leave = all_errors.all(|f| f.cure == Cure::Allow);
     let summary = match (errors, warnings) {
         (0, 0) => "the files of the deployment are sound".to_owned(),
-        (0, n) => format!("the files of the deployment are sound, with {}", count(n, "warning")),
+        (0, n) => format!("the stack can start, with {} to read first", count(n, "warning")),
         (n, _) if waits_for_leave => {
             format!(
                 "`up` starts the stack once a person allows what it asks for: {} to decide about",
@@ -80,6 +80,9 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
         Some(step) if errors == 0 && step.who == Who::Person => vec![step],
         before => {
             let mut next = steps::cures(&verdict.findings, ends_with_ca, before.as_ref(), &["check"], caller);
+            if errors == 0 {
+                next.splice(0..0, steps::by_hand(&verdict.findings, &next, caller));
+            }
             next.extend((errors == 0).then(|| before.unwrap_or_else(start)));
             next
         }

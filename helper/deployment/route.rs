@@ -179,6 +179,13 @@ impl Upstream {
         (!text.contains("://")).then(|| Self::parse(&format!("http://{text}")).ok()).flatten()
     }
 
+    /// What is left of a URL without its path.
+    pub(crate) fn without_path(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let (host, _) = rest.split_once('/')?;
+        Self::parse(&format!("{scheme}://{host}")).ok()
+    }
+
     /// Whether the host of a text is an address that is not IPv4 in four numbers: IPv6, or one that `inet_aton` takes.
     pub(crate) fn is_other_address(text: &str) -> bool {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);

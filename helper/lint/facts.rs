@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::certs::file::{CertificateFile, File};
 use crate::certs::rotation::Stage;
 use crate::certs::{Files, Judged, Purpose};
+use crate::config::stamp::{Authorship, origin};
 #[cfg(test)]
 use crate::deployment::TokenState;
 use crate::deployment::env_file::EnvFile;
@@ -203,6 +204,12 @@ impl Facts {
 
     pub(crate) fn project(&self) -> Option<String> {
         self.found.project(&self.deployment)
+    }
+
+    /// Whether `render` changes the files: it leaves those alone that a person wrote or edited.
+    pub(super) fn renders(&self) -> bool {
+        let is_ours = |text: &str| origin(text) == Authorship::Ours;
+        self.found.main.as_ref().is_some_and(|main| is_ours(&main.text)) && is_ours(&self.gateway_text)
     }
 
     /// Whether there is a stack without Anthropic's proxy: then nothing is derived from one.

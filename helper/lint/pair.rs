@@ -70,7 +70,11 @@ pub(crate) fn findings(view: &View<'_>, judged: &Judged) -> Vec<Finding> {
         let others = all.filter(|f| !about_server(f)).map(|f| unverified(f, &format!("{folder}ca.crt")));
         return std::iter::once(ca_is_named(view, cert)).chain(others).collect();
     }
-    let own = |text: &str| text.replace(path::TLS_CRT, cert).replace(path::TLS_KEY, key);
+    // One after the other would rename twice where the two are swapped.
+    let own = |text: &str| {
+        let parts = text.split(path::TLS_CRT).map(|part| part.replace(path::TLS_KEY, key));
+        parts.collect::<Vec<_>>().join(cert)
+    };
     let of_pair = |mut finding: Finding| {
         if !about_server(&finding) {
             return unverified(finding, &format!("{folder}ca.crt"));
@@ -79,6 +83,12 @@ pub(crate) fn findings(view: &View<'_>, judged: &Judged) -> Vec<Finding> {
         finding.fix = own(&finding.fix);
         finding.cause = own(&finding.cause);
         finding.evidence.iter_mut().for_each(|evidence| evidence.text = own(&evidence.text));
+        let finding = match finding.id {
+            RuleId::ProxyCertSwapped => {
+                finding.with(format!("the proxy reads its certificate from `{cert}`, its key from `{key}`"))
+            }
+            _ => finding,
+        };
         let finding = finding.about(Subject::file(cert));
         match finding.id.rule().cure {
             Cure::ByHand => finding,

@@ -1,15 +1,22 @@
 //! Checks of the proxy's configuration and of the files that it names.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use super::facts::Facts;
 use super::{absent, pair};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
+use crate::config::yaml::{self, Value};
+use crate::deployment::env_file::EnvFile;
+use crate::deployment::{RouteName, Upstream};
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
-use crate::redact::names;
-use crate::rules::{self, Remedy, RuleId};
+use crate::redact::{self, names};
+use crate::rules::{self, Remedy, RuleId, State, Written};
 
 /// The configuration, where the stack has a proxy that could read it.
 fn config(facts: &Facts) -> Option<&Gateway> {
@@ -30,20 +37,81 @@ pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
             absent::config(facts, finding(RuleId::ProxyConfigIsDir), &said).into()
         }
         GatewayFile::Unreadable(why) => finding(RuleId::ProxyConfigDenied).with(why).into(),
-        GatewayFile::Faulty(fault) => gateway::gateway_fault(fault, inside).into(),
+        GatewayFile::Faulty(fault) => {
+            let fault = gateway::gateway_fault(fault, inside);
+            if fault.id == RuleId::ProxyConfigRoutesList { listed_routes(facts, fault) } else { fault }.into()
+        }
         GatewayFile::Good(gateway) => {
             let mut findings = Vec::new();
             if gateway.routes.is_empty() {
                 findings.push(finding(RuleId::ProxyConfigRoutesEmpty).with(format!("`{inside}`")));
             }
             findings.extend(gateway.open_finding());
+            let wrong = gateway.allowed_ips().into_iter().flatten().find(|range| !is_range(range));
+            findings.extend(wrong.map(|range| no_range(facts, range, finding(RuleId::ProxyConfigType))));
             if let Some((key, text)) = gateway.texts().into_iter().find(|(_, text)| has_variable(text)) {
                 let said = format!("{key}: {text}");
-                findings.push(finding(RuleId::ProxyConfigVariable).with(said));
+                findings.push(variable(facts, finding(RuleId::ProxyConfigVariable).with(said), &key, &text));
             }
             findings.into()
         }
     }
+}
+
+/// The finding about a variable, with its value where `.env` has one that is not a secret.
+fn variable(facts: &Facts, finding: Finding, key: &str, text: &str) -> Finding {
+    let known = facts.env().into_iter().flat_map(EnvFile::values).filter(|(name, _)| !redact::is_secret(name));
+    let value = known.fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), &value));
+    let path: Vec<&str> = key.split('.').collect();
+    let Some(at) = place_of(facts, &path).filter(|_| !has_variable(&value)) else { return finding };
+    let write = format!("{}: {value}", path.last().unwrap_or(&key));
+    finding.with_remedy(Remedy::State(State::Written(Written::Line { write: &write, at: &at })))
+}
+
+/// Whether an entry of `allowed_ips` is a range or an address, or a variable, of which another finding tells.
+pub(super) fn is_range(text: &String) -> bool {
+    text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok() || has_variable(text)
+}
+
+fn no_range(facts: &Facts, range: &str, finding: Finding) -> Finding {
+    let is_it = |line: &str| line.split('#').next().is_some_and(|line| line.contains(range));
+    let line = facts.gateway_text.lines().position(is_it).map(|at| format!(", line {}", at + 1));
+    let at = format!("`{}`{}", facts.gateway_path, line.unwrap_or_default());
+    let remedy = Written::NoRange { range: &redact::evidence(range), at: &at };
+    finding
+        .with_remedy(Remedy::State(State::Written(remedy)))
+        .with(format!("allowed_ips, {at}: `{range}` is not a range"))
+}
+
+/// The finding about a list of routes, with the map that it should be, where its entries are routes.
+fn listed_routes(facts: &Facts, finding: Finding) -> Finding {
+    let value = yaml::from_text::<Value>(&facts.gateway_text).unwrap_or_default();
+    let entries = yaml::at(&value, &["routes"]).and_then(Value::as_sequence).into_iter().flatten();
+    let is_url = |text: &&String| Upstream::parse(text).is_ok();
+    let route = |entry: &Value| {
+        let texts: Vec<String> = match entry {
+            Value::Mapping(map) if map.len() == 1 => {
+                map.iter().flat_map(|(k, v)| [k, v]).filter_map(yaml::scalar).collect()
+            }
+            Value::Mapping(map) => map.values().filter_map(yaml::scalar).collect(),
+            _ => return None,
+        };
+        let name = texts.iter().find(|text| RouteName::parse(text).is_ok())?;
+        Some(format!("`{name}: {}`", texts.iter().find(is_url)?))
+    };
+    let (routes, line): (Option<Vec<String>>, _) =
+        (entries.map(route).collect(), yaml::line_of(&facts.gateway_text, &["routes"]));
+    let (Some(routes), Some(line)) = (routes.filter(|routes| !routes.is_empty()), line) else { return finding };
+    let at = format!("`{}`, line {line}", facts.gateway_path);
+    let remedy = Written::Routes { lines: &routes.join(" and "), at: &at };
+    let finding = rules::finding(finding.id).with(format!("{at}: `routes` is a list"));
+    finding.about(Subject::file(&facts.gateway_path)).with_remedy(Remedy::State(State::Written(remedy)))
+}
+
+/// A line of the proxy's configuration in words.
+pub(super) fn place_of(facts: &Facts, path: &[&str]) -> Option<String> {
+    let line = yaml::line_of(&facts.gateway_text, path)?;
+    Some(format!("`{}`, line {line}", facts.gateway_path))
 }
 
 /// Whether a setting contains a variable, which the proxy takes as it is. Other faults of it follow from that.
@@ -139,7 +207,10 @@ pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {
 
 pub(super) fn domains_are_domains(facts: &Facts) -> Outcome {
     let of_proxy = |file: &str| file != facts.gateway_path || !facts.lacks_proxy();
-    let wrong = facts.no_domains.iter().filter(|wrong| of_proxy(&wrong.file));
+    // That it is a variable is said.
+    let said = facts.gateway.good().and_then(|gateway| gateway.tunnel_domain.as_deref()).is_some_and(has_variable);
+    let is_said = |file: &str| said && file == facts.gateway_path;
+    let wrong = facts.no_domains.iter().filter(|wrong| of_proxy(&wrong.file) && !is_said(&wrong.file));
     wrong.map(NoDomain::finding).collect::<Vec<Finding>>().into()
 }
 
@@ -147,17 +218,23 @@ pub(super) fn domains_agree(facts: &Facts) -> Outcome {
     let (Some(gateway), Some(domain)) = (config(facts), &facts.domain) else { return Outcome::Pass };
     let finding = || rules::finding(RuleId::DomainMismatch).about(Subject::file(&facts.gateway_path));
     let flag = facts.found.flag(&facts.services.proxy, "tunnel-domain");
+    let by_flag = || format!("`-tunnel-domain` in `{}`", facts.found.file_of(&facts.services.proxy, &["command"]));
+    let place = match &gateway.tunnel_domain {
+        Some(_) => format!("tunnel_domain in `{}`", facts.gateway_path),
+        None => by_flag(),
+    };
     match gateway.tunnel_domain.as_deref().or(flag.as_deref()) {
         Some(said) if said == domain.as_str() => Outcome::Pass,
         // That it is not a domain at all is said.
         Some(_) if facts.no_domains.iter().any(|wrong| wrong.file == facts.gateway_path) => Outcome::Pass,
-        Some(said) => finding()
-            .with(format!("TUNNEL_DOMAIN in `.env`: {domain}"))
-            .with(format!("tunnel_domain in `{}`: {said}", facts.gateway_path))
-            .into(),
+        Some(said) => {
+            finding().with(format!("TUNNEL_DOMAIN in `.env`: {domain}")).with(format!("{place}: {said}")).into()
+        }
         // Without it only whole host names are found.
         None if gateway.routes.keys().any(|name| !name.contains('.')) => {
-            finding().with(format!("`{}` has no tunnel_domain", facts.gateway_path)).into()
+            let (write, file) = (format!("tunnel_domain: {domain}"), facts.gateway_path.as_str());
+            let remedy = Remedy::State(State::Written(Written::NoDomain { write: &write, file }));
+            finding().with_remedy(remedy).with(format!("`{file}` has no tunnel_domain")).into()
         }
         None => Outcome::Pass,
     }

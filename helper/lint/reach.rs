@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::facts::Facts;
-use super::tokens;
+use super::{proxy as gateway, tokens};
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
@@ -12,7 +12,7 @@ use crate::model::address;
 use crate::model::stack::Reach;
 use crate::model::token::TokenOrigin;
 use crate::redact::names;
-use crate::rules::{self, OfService, Remedy, RuleId, State};
+use crate::rules::{self, OfService, Remedy, RuleId, State, Written};
 
 /// The service whose namespace cloudflared is to share, if no service has that name.
 pub(super) fn undefined_owner(facts: &Facts) -> Option<String> {
@@ -124,7 +124,15 @@ pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
     };
     let shared = facts.found.reaches(agent, proxy) == Reach::Shared;
     let is_plain = files.into_iter().any(plain);
-    (shared && is_plain).then(|| rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent))).into()
+    let finding = || {
+        let finding = rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent));
+        let place = facts.found.line_of_key(agent, &["depends_on"]);
+        let Some((file, line)) = place.filter(|_| !facts.renders()) else { return finding };
+        let at = format!("`{file}`, line {line}");
+        let remedy = Remedy::State(State::Written(Written::DependsOn { proxy, at: &at }));
+        finding.with_remedy(remedy).with(format!("`depends_on` of `{agent}` in {at}"))
+    };
+    (shared && is_plain).then(finding).into()
 }
 
 pub(super) fn proxy_is_dialled(facts: &Facts) -> Outcome {
@@ -302,7 +310,21 @@ pub(super) fn proxy_listens_where_it_is_dialled(facts: &Facts) -> Outcome {
             let listen = gateway.listen_addr.as_deref().unwrap_or_default();
             let dials = facts.found.url(agent).unwrap_or_default();
             let finding = rules::finding(RuleId::ListenLoopback).about(Subject::file(&facts.gateway_path));
-            finding.with(format!("listen_addr: \"{listen}\"; `{agent}` dials {dials}"))
+            let finding = finding.with(format!("listen_addr: \"{listen}\"; `{agent}` dials {dials}"));
+            if facts.renders() {
+                return finding;
+            }
+            let port = listen.rsplit(':').next().unwrap_or_default();
+            let at = gateway::place_of(facts, &["listen_addr"]).unwrap_or_else(|| format!("`{}`", facts.gateway_path));
+            let remedy = Written::Loopback {
+                listen: &format!(":{port}"),
+                at: &at,
+                dials: &format!("http://localhost:{port}"),
+                proxy,
+                agent,
+                compose: facts.found.file_of(agent, &["networks", "command"]),
+            };
+            finding.with_remedy(Remedy::State(State::Written(remedy)))
         })
         .into()
 }

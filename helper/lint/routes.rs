@@ -6,19 +6,19 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::facts::Facts;
-use super::proxy::has_variable;
+use super::proxy::{has_variable, is_range, place_of};
 use super::reach;
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::{Outcome, capped};
 use crate::config::gateway::{Gateway, Route};
 use crate::config::yaml;
-use crate::deployment::route::{DOCKER_HOST, Scheme, Upstream};
+use crate::deployment::route::{DOCKER_HOST, Host, Scheme, Upstream};
 use crate::model::current::{self, Current, RouteTarget};
 use crate::model::found::Found;
 use crate::model::roles::Roles;
 use crate::model::stack::FileIn;
 use crate::os::files::inside;
-use crate::rules::{self, Evidence, Remedy, RuleId};
+use crate::rules::{self, Evidence, Remedy, RuleId, State, Written};
 
 /// Servers of the files that a finding names.
 const MOST_NAMED: usize = 8;
@@ -57,7 +57,11 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
             let said = format!("route `{name}` leads to {dialled}{by}, {why}");
             let refused = finding(RuleId::UpstreamIpRejected).with(said);
             let is_own = dialled.is_own_loopback();
-            findings.push(if is_own { refused.with_remedy(Remedy::LoopbackOfProxy) } else { refused });
+            findings.push(match dialled.host() {
+                _ if is_own => refused.with_remedy(Remedy::LoopbackOfProxy),
+                Host::Address(address) => allowed(facts, gateway, address, refused),
+                _ => refused,
+            });
             continue;
         }
         if !facts.found.is_known() {
@@ -91,8 +95,25 @@ fn malformed(facts: &Facts, route: &Route, why: &str, text: Option<&String>) -> 
     match Upstream::without_scheme(text) {
         Some(meant) => finding.with_remedy(Remedy::NoScheme { url: &meant.to_string() }),
         None if Upstream::is_other_address(text) => finding.with_remedy(Remedy::OtherAddress),
-        None => finding,
+        None => match (Upstream::without_path(text), place_of(facts, &["routes", &route.key])) {
+            (Some(meant), Some(at)) => {
+                let write = format!("{name}: {meant}");
+                finding.with_remedy(Remedy::State(State::Written(Written::WithoutPath { write: &write, at: &at })))
+            }
+            _ => finding,
+        },
     }
+}
+
+/// The finding about a refused address, with the list that allows it. The cloud's metadata server is not offered.
+fn allowed(facts: &Facts, gateway: &Gateway, address: Ipv4Addr, finding: Finding) -> Finding {
+    if address.is_link_local() {
+        return finding;
+    }
+    let listed = gateway.allowed_ips().map_or_else(|| PRIVATE.map(str::to_owned).to_vec(), <[String]>::to_vec);
+    let ranges = format!("{}, {address}/32", listed.join(", "));
+    let remedy = Written::AllowAddress { ranges: &ranges, file: &facts.gateway_path };
+    finding.with_remedy(Remedy::State(State::Written(remedy)))
 }
 
 /// The same with the address that `extra_hosts` has for its host, where it is one.
@@ -170,7 +191,12 @@ pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
         let (_, container) = found.mappings(&service).find(|(host, _)| *host == port).filter(|_| !listens)?;
         let name = route.shown();
         let said = format!("route `{name}` names port {port}, which `{service}` publishes for its port {container}");
-        Some(rules::finding(RuleId::UpstreamHostPort).about(Subject::route(name)).with(said))
+        let finding = rules::finding(RuleId::UpstreamHostPort).about(Subject::route(name)).with(said);
+        let Some(at) = place_of(facts, &["routes", &route.key]) else { return Some(finding) };
+        let upstream = route.upstream.as_ref().ok()?;
+        let url = upstream.to_string();
+        let write = format!("{name}: {}:{container}", url.strip_suffix(&format!(":{port}"))?);
+        Some(finding.with_remedy(Remedy::State(State::Written(Written::OwnPort { write: &write, at: &at }))))
     }))
 }
 
@@ -272,6 +298,10 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let parsed = |texts: &[&str]| texts.iter().filter_map(|text| text.parse().ok()).collect::<Vec<Ipv4Net>>();
     let ranges = gateway.allowed_ips();
     let allowed = gateway.allowed_nets().unwrap_or_else(|| parsed(&PRIVATE));
+    // That an entry is not a range is said.
+    if ranges.into_iter().flatten().any(|range| !is_range(range)) {
+        return Outcome::Pass;
+    }
     let pools = || parsed(&POOLS);
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
     // An engine may be configured to take networks that name no range from 10.0.0.0/8, too.
@@ -314,7 +344,9 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
         && !gateway.has_upstream_trust_anchor()
     {
         let said = format!("route `{}` leads to {upstream}", route.shown());
-        findings.push(rules::finding(RuleId::UpstreamTls).about(Subject::route(route.shown())).with(said));
+        let finding = rules::finding(RuleId::UpstreamTls).about(Subject::route(route.shown())).with(said);
+        let remedy = Remedy::State(State::Written(Written::UpstreamCa { file: &facts.gateway_path }));
+        findings.push(if facts.renders() { finding } else { finding.with_remedy(remedy) });
     }
     let Some(file) = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_ref()) else {
         return findings.into();

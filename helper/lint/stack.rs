@@ -11,10 +11,10 @@ use crate::model::compose::Asked;
 use crate::model::current;
 use crate::model::environment;
 use crate::model::packages::Unbounded;
-use crate::model::sources::ComposeFile;
+use crate::model::sources::{ComposeFile, Unusable};
 use crate::model::token::TokenOrigin;
 use crate::redact::names;
-use crate::rules::{self, Remedy, RuleId};
+use crate::rules::{self, Remedy, RuleId, State, Written};
 
 pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
     let found = &facts.found;
@@ -24,12 +24,24 @@ pub(super) fn files_are_readable(facts: &Facts) -> Outcome {
         let said = format!("`{}` hides `{hidden}`", main.name);
         findings.push(rules::finding(RuleId::ComposeFileShadowed).about(Subject::file(*hidden)).with(said));
     }
-    findings.extend(found.files().filter_map(ComposeFile::fault));
+    findings.extend(found.files().filter_map(|file| Some(asked_for(facts, file, file.fault()?))));
     if !found.outside.is_empty() {
         let named = found.outside.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
         findings.push(rules::finding(RuleId::ComposeFilesOutside).with(named));
     }
     findings.into()
+}
+
+/// The finding about a file, with the line that asks for it where it is not there.
+fn asked_for(facts: &Facts, file: &ComposeFile, fault: Finding) -> Finding {
+    let name = file.name.rsplit('/').next().unwrap_or(&file.name);
+    let lines = facts.found.files().flat_map(|by| by.text.lines().enumerate().map(move |line| (&by.name, line)));
+    let asks = |line: &str| line.split('#').next().is_some_and(|code| code.contains(name));
+    let asking = { lines }.find(|(_, (_, line))| asks(line)).filter(|_| file.value == Err(Unusable::Missing));
+    let Some((by, (at, _))) = asking else { return fault };
+    let at = format!("`{by}`, line {}", at + 1);
+    let remedy = Remedy::State(State::Written(Written::AskedFor { file: &file.name, at: &at }));
+    fault.with_remedy(remedy).with(format!("{at} names it"))
 }
 
 pub(super) fn privileges_are_wanted(facts: &Facts) -> Outcome {
@@ -160,11 +172,15 @@ pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
 }
 
 pub(super) fn packages_are_bounded(facts: &Facts) -> Outcome {
-    capped(facts.unbounded.iter().map(|Unbounded { service, installed_by, script }| {
+    capped(facts.unbounded.iter().map(|Unbounded { service, installed_by, asked, script }| {
         let said = format!(
             "`{service}` may install version 2 of `mcp` ({installed_by}), and `{script}` imports mcp.server.fastmcp, which mcp 2 no longer has"
         );
-        rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(service)).with(said)
+        let finding = rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(service));
+        let Some((asked, line)) = asked else { return finding.with(said) };
+        let at = format!("`{installed_by}`, line {line}");
+        let remedy = Remedy::State(State::Written(Written::Package { said: asked, at: &at }));
+        finding.with_remedy(remedy).with(said).with(format!("{at}: `{asked}`"))
     }))
 }
 

@@ -77,8 +77,12 @@ fn what_a_server_listens_on_is_a_fact() {
 
 #[test]
 fn a_package_without_a_bound_is_a_fact() {
-    let unbounded =
-        Unbounded { service: "wiki".into(), installed_by: "wiki/requirements.txt".into(), script: "server.py".into() };
+    let unbounded = Unbounded {
+        service: "wiki".into(),
+        installed_by: "wiki/requirements.txt".into(),
+        asked: None,
+        script: "server.py".into(),
+    };
     assert_eq!(further(&Facts { unbounded: vec![unbounded], ..facts() }), ["mcp-sdk-v2 wiki"]);
 }
 

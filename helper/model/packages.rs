@@ -29,6 +29,8 @@ pub(crate) struct Unbounded {
     pub(crate) service: String,
     /// What lets version 2 in: a file inside the directory, or a part of the compose file.
     pub(crate) installed_by: String,
+    /// What that file asks for, and in which line, from 1, where it is a file.
+    pub(crate) asked: Option<(String, usize)>,
     /// The script that imports what version 2 no longer has: its path inside the directory.
     pub(crate) script: String,
 }
@@ -38,7 +40,8 @@ impl Unbounded {
     pub(crate) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
         let installed_by = with_installs(deployment, found, service, &|installer, all| installer.lets_in(all))?;
         let script = old_script(deployment, found, service, runs::context(found, service))?;
-        Some(Self { service: service.to_owned(), installed_by, script })
+        let asked = text(deployment, &installed_by).and_then(|text| lists::asked(&text));
+        Some(Self { service: service.to_owned(), installed_by, asked, script })
     }
 }
 

@@ -180,6 +180,7 @@ impl ProxyPair {
                     return Self::Unknown(format!("`{}` cannot be read: {}", file.name, fault.0));
                 }
                 Err(Unusable::Unreadable(why)) => return Self::Unknown(why.clone()),
+                Err(Unusable::Missing) => return Self::Unknown(format!("`{}` is not there", file.name)),
             }
         }
         let Some(proxy) = found.roles().proxy else {

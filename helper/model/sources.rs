@@ -24,6 +24,8 @@ pub(super) const MOST_FILES: usize = 32;
 pub(crate) enum Unusable {
     /// It cannot be read: why.
     Unreadable(String),
+    /// Another file names it, and it is not there.
+    Missing,
     /// It is not YAML.
     Yaml(yaml::YamlFault),
 }
@@ -44,6 +46,7 @@ impl ComposeFile {
         let (rule, why) = match self.value.as_ref().err()? {
             Unusable::Yaml(fault) => (RuleId::ComposeYamlInvalid, fault.0.as_str()),
             Unusable::Unreadable(why) => (RuleId::ComposeFileUnreadable, why.as_str()),
+            Unusable::Missing => (RuleId::ComposeFileUnreadable, "it is not there"),
         };
         Some(rules::finding(rule).about(Subject::file(&self.name)).with(format!("`{}`: {why}", self.name)))
     }
@@ -152,9 +155,8 @@ pub(super) fn pulled_in<'a>(
         if pulled.len() >= MOST_FILES || pulled.iter().any(|known| known.reference == reference) {
             continue;
         }
-        let missing = || Unusable::Unreadable(format!("`{name}` is not there"));
         let mut file = read(deployment, &name).unwrap_or_else(|| ComposeFile {
-            value: Err(missing()),
+            value: Err(Unusable::Missing),
             text: String::new(),
             name: name.clone(),
         });

@@ -74,10 +74,12 @@ impl Privileges {
                 evidence.line = u64::try_from(*line).ok();
             }
             let finding = rules::finding(RuleId::ComposePrivileges).about(subject).with(evidence);
-            let finding = finding.fill(Gap::Digest, &self.digest);
+            let mut finding = finding.fill(Gap::Digest, &self.digest);
+            finding.cause = fact.cause().map_or(finding.cause, Into::into);
             if is_allowed { finding.with_severity(Severity::Note).with("a person allowed it") } else { finding }
         };
-        self.facts.iter().map(finding).collect()
+        let is_said = |fact: &Privilege| self.facts.iter().any(|(other, _)| fact.repeats(other));
+        self.facts.iter().filter(|(fact, _)| !is_said(fact)).map(finding).collect()
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use finding::{
     Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
 pub(crate) use refused::Refused;
-pub(crate) use remedy::{Gap, OfService, Remedy, State};
+pub(crate) use remedy::{Gap, OfService, Remedy, State, Written};
 pub(crate) use table::{RULES, Rule, RuleId};
 pub(crate) use unusable::Unusable;
 

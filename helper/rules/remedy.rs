@@ -6,6 +6,7 @@ mod stack;
 mod state;
 mod token;
 mod words;
+mod written;
 
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ pub(crate) use gap::Gap;
 pub(crate) use stack::OfService;
 pub(crate) use state::State;
 use words::{CHECK_DNS, KILLED, LAST_LINES, MORE_MEMORY, NAME_OR_DNS, NAME_THE_SERVER};
+pub(crate) use written::Written;
 
 /// A case that takes other words than its row's.
 #[derive(Clone, Copy, Debug)]

@@ -895,7 +895,7 @@ rules! {
         blocks: false,
     }
     DomainMismatch = "domain-mismatch" [Files, Error, QUICKSTART] {
-        title: "the files name different tunnel domains",
+        title: "the files do not agree on the tunnel's domain",
         symptom: "`no route for host` for every call, or `bad certificate`",
         cause: "`.env`, the proxy's `tunnel_domain` and the certificate must all name the domain that the Console shows",
         fix: "put the Console's domain into the file in the evidence; use one directory for each tunnel",
@@ -1948,7 +1948,7 @@ rules! {
     McpSdkV2 = "mcp-sdk-v2" [Upstream, Error, QUICKSTART] {
         title: "the server is written for version 1 of the MCP package, and nothing keeps version 2 out",
         symptom: "`ModuleNotFoundError: No module named 'mcp.server.fastmcp'`",
-        cause: "`pip install mcp` without a version installs 2.x since July 2026, where FastMCP has another name",
+        cause: "version 2 of `mcp`, which is out since July 2026, has no `mcp.server.fastmcp`: FastMCP has another name there",
         fix: "pin the version (`pip install 'mcp<2'`), or port the server to version 2 (`MCPServer`)",
     }
     McpV2Ctor = "mcp-v2-ctor" [Upstream, Error, QUICKSTART] {

@@ -84,3 +84,12 @@ pub(crate) fn cures(
     }
     steps
 }
+
+/// What the first finding says, where a person does it: none where one of the steps that `follow` ends it.
+pub(crate) fn by_hand(findings: &[Finding], follow: &[Next], caller: &Caller) -> Option<Next> {
+    let ordered = rules::order(findings.to_vec());
+    let first = ordered.iter().find(|f| f.severity < Severity::Note)?;
+    let is_done = |step: &Next| follow.iter().any(|other| other.command == step.command);
+    let step = cure(first, None, caller);
+    step.is_none_or(|step| !is_done(&step)).then(|| Next::person(caller.fill(&first.fix)))
+}

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::answer::Who;
 
-pub(crate) use cures::{cure, cures, new_ca, restart_step};
+pub(crate) use cures::{by_hand, cure, cures, new_ca, restart_step};
 pub(crate) use facts::{Live, StepFacts};
 pub(crate) use next::{after_preflight, again, before_start, next, of_files, register_step, token_step};
 

@@ -121,6 +121,19 @@ pub(super) fn of_lock(text: &str) -> Option<Says> {
     of_version(version.split('"').nth(1)?)
 }
 
+/// What a text asks for of `mcp`, `mcp>=1.2` as it is written, and in which line.
+pub(super) fn asked(text: &str) -> Option<(String, usize)> {
+    let is_it = |word: &&str| {
+        let name = word.strip_prefix("mcp");
+        name.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', '<', '>', '~', '!', '[', ';']))
+    };
+    text.lines().enumerate().find_map(|(at, line)| {
+        let code = line.split('#').next()?;
+        let mut words = code.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | ')'));
+        Some((words.find(is_it)?.trim_end_matches([',', ';']).to_owned(), at + 1))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 
 use super::super::table::RuleId;
 use super::words::AS_SECRET;
+use super::written::Written;
 
 /// What the files say of a case.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub(crate) enum State<'a> {
     TokenTwice { service: &'a str, file: &'a str, line: Option<usize>, setting: &'a str },
     /// cloudflared's command does not run the tunnel of its token. `gives` says whether it has that variable.
     NotRun { service: &'a str, file: &'a str, url: &'a str, gives: bool, has_token: bool },
+    /// A line of the files is to be another one.
+    Written(Written<'a>),
 }
 
 /// The person sets the token, where `.env` has none.
@@ -47,6 +50,7 @@ impl State<'_> {
             }
             Self::TokenWritten { .. } => "the compose file has a value of its own in the token's place",
             Self::TokenTwice { .. } => "cloudflared takes the variable before the file with the token",
+            Self::Written(written) => return written.cause(),
             _ => return None,
         })
     }
@@ -58,6 +62,7 @@ impl State<'_> {
                  on another host, issue the certificate there for the key in data/tls.key, and put it here; if it is lost, \
                  `{{helper}} certs rotate-ca --dir {{dir}} --json '{{\"step\":\"begin\"}}'` changes to a new CA"
             ),
+            Self::Written(written) => written.fix(),
             Self::OfReplica => RuleId::ReplicaCannotSign.rule().fix.into(),
             Self::NoServerKey => {
                 "restore data/tls.key; if it is lost, move data/tls.crt away, then run `{helper} certs \
