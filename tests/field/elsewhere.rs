@@ -127,7 +127,7 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "tests/commands/check.rs",
         "what_is_wrong_with_the_compose_files_is_found",
         "a_sound_deployment_has_no_findings",
-        &["image-unpinned", "depends-on-plain", "ports-published"],
+        &["image-unpinned", "ports-published"],
     ),
     by(
         "tests/commands/check.rs",
