@@ -69,7 +69,7 @@ fn variable(facts: &Facts, finding: Finding, key: &str, text: &str) -> Finding {
 }
 
 /// Whether an entry of `allowed_ips` is a range or an address, or a variable, of which another finding tells.
-pub(super) fn is_range(text: &String) -> bool {
+pub(super) fn is_range(text: &str) -> bool {
     text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok() || has_variable(text)
 }
 
