@@ -105,6 +105,11 @@ impl Life {
         before.is_some_and(|text| is_carets(&text) || is_mark(&text))
     }
 
+    /// The moment of the last line that is kept and has a time stamp.
+    pub(crate) fn last_moment(&self) -> Option<i64> {
+        self.recent.iter().chain(&self.ended).filter_map(|kept| kept.read().0).max()
+    }
+
     /// The words of the line before the last one.
     pub(crate) fn line_before(&self) -> Option<String> {
         self.recent.iter().rev().nth(1).map(|kept| kept.read().1)

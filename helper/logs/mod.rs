@@ -20,6 +20,7 @@ pub(crate) mod matcher;
 mod mention;
 mod oom;
 pub(crate) mod patterns;
+mod ports;
 mod programs;
 mod quote;
 mod recovery;
@@ -37,6 +38,8 @@ pub(crate) mod verdict;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::answer::Error;
+use crate::rules::RuleId;
 use access::Access;
 use fault::{Fault, Faults, Symptom};
 use journal::Origin;
@@ -50,9 +53,6 @@ pub(crate) use quote::quote;
 use stream::Stream;
 use table::{Head, Row};
 use units::Units;
-
-use crate::answer::Error;
-use crate::rules::RuleId;
 
 /// Most containers of one log that are distinguished; lines of further ones count as bare.
 const MOST_STREAMS: usize = 64;

@@ -75,9 +75,10 @@ pub(super) fn is_usual(stream: &Stream, fault: &Fault) -> bool {
             | RuleId::UpstreamNotAcceptable
             | RuleId::UpstreamNeedsCredential
             | RuleId::UpstreamBadRequest
-            | RuleId::UpstreamStdio
-            | RuleId::UnexplainedError,
+            | RuleId::UpstreamStdio,
         ) => true,
+        // The proxy itself crashed, which is no server's error of one call.
+        Some(RuleId::UnexplainedError) => fault.writer != Writer::Proxy || !last_words::is_message(&fault.text),
         // The path answers: this was a session, or the older transport that was tried first.
         Some(RuleId::UpstreamPath404) => fault.subject == "/sse" || stream.calls.serves(&fault.subject),
         _ => false,

@@ -4,6 +4,13 @@ use super::input::Sink;
 use super::stream::Stream;
 use super::{Logs, line};
 
+impl Logs {
+    /// The moment of the last line with a time stamp, those of calls that passed included: their stamps are read here only.
+    pub(super) fn last_moment(&self) -> Option<i64> {
+        self.streams.iter().map(|stream| stream.life.last_moment()).fold(self.last, Ord::max)
+    }
+}
+
 impl Sink for Logs {
     fn take(&mut self, number: u64, line: &[u8]) {
         self.line(number, line);

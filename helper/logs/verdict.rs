@@ -13,7 +13,7 @@ use super::programs::{self, StreamFault, Working};
 use super::quote::{SILENT, quote, quote_kept, same_service};
 use super::stream::Stream;
 use super::table::Row;
-use super::{JOURNAL, Logs};
+use super::{JOURNAL, Logs, ports};
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject, count};
 use crate::rules::{self, RuleId};
 
@@ -60,6 +60,7 @@ impl Logs {
     /// What the log adds up to.
     pub(crate) fn verdict(&self) -> LogVerdict {
         let mut whole = self.clone();
+        whole.last = self.last_moment();
         whole.streams.iter_mut().for_each(Stream::settle);
         whole.judged()
     }
@@ -104,6 +105,7 @@ impl Logs {
         self.judge_rows(&mut findings);
         ends::judge(self, &calls, &mut findings);
         self.note_healed(&mut findings);
+        ports::judge(&self.streams, &mut findings);
         self.blame_servers(&mut findings);
         rules::explain(&mut findings);
         self.describe(&mut verdict);

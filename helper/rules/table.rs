@@ -1834,8 +1834,8 @@ rules! {
         title: "the server behind {subject|a route} refuses connections",
         symptom: "`dial tcp …: connect: connection refused` in the proxy's log",
         cause: "it is down, listens on another port, or is bound to 127.0.0.1 of its own container",
-        fix: "read the server's own log; make it listen on 0.0.0.0 and on the route's port",
-        caused_by: &[ENDS_SERVER, &[UpstreamDown, OutOfMemory, ServiceStopped]],
+        fix: "read the server's own log; make it listen on 0.0.0.0 (`localhost` and 127.0.0.1 are its own container's) and on the route's port",
+        caused_by: &[ENDS_SERVER, &[UpstreamDown, OutOfMemory, ServiceStopped, UpstreamWrongPort]],
     }
     UpstreamDns = "upstream-dns" [Upstream, Error, TROUBLE] {
         title: "the proxy cannot resolve the host name of {subject|a route}",
@@ -1848,7 +1848,7 @@ rules! {
     UpstreamTimeout = "upstream-timeout" [Upstream, Error, TROUBLE] {
         title: "the server behind {subject|a route} does not answer in time",
         symptom: "`i/o timeout`, `context deadline exceeded` or `no route to host` towards an upstream",
-        cause: "a firewall on its host drops the packets, it is on another network, or it hangs",
+        cause: "behind `dial tcp`: a firewall on its host drops the packets, or it is on another network; otherwise the connection exists, and the server hangs",
         fix: "open the port on its host for this machine's Docker networks, then run `{helper} diagnose --dir {dir}` again",
         caused_by: &[&[UpstreamDown], ENDS_SERVER],
         cure: Cure::ByHandThen,
@@ -1992,7 +1992,7 @@ rules! {
         title: "{subject|the MCP server} may not read or write a file that it needs",
         symptom: "`[Errno 13] Permission denied`, `EACCES: permission denied`, `Failed to initialize cache`",
         cause: "the service runs as a user (`user:` or the image's) that the file's mode or owner shuts out",
-        fix: "let that user in: `chmod a+r` on the file in the evidence (and `a+x` on its folders), or another `user:` for the service; then run `{helper} up --dir {dir}`",
+        fix: "let that user in: `chmod a+r` on a file that is only read (and `a+x` on its folders), `chown` to that user for what it writes, or another `user:` for the service; then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     UpstreamModuleMissing = "upstream-module-missing" [Upstream, Error, TROUBLE] {

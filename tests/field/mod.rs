@@ -55,6 +55,13 @@ fn logs_of_the_field_add_up_to_what_is_true_of_them() {
         if case["links"].is_array() {
             assert_eq!(links(&answer.json), texts(&case["links"]), "{name} ({}): {:#}", case["what"], answer.json);
         }
+        for key in ["fix", "evidence"] {
+            let said = answer.json["findings"].as_array().unwrap().iter().map(|f| f[key].to_string());
+            let said = said.collect::<Vec<_>>().join("\n");
+            for words in case[key].as_array().into_iter().flatten() {
+                assert!(said.contains(words.as_str().unwrap()), "{name}: {words} is not in\n{said}");
+            }
+        }
     });
 }
 

@@ -5,6 +5,8 @@ use super::pattern::Tell::Own;
 use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
+/// Advice where the connection exists and no answer comes.
+const HANGS: &str = "the server hangs: read its log of that moment, look for what blocks (a call to another service without a timeout, a lock, a single worker that is busy), and give that a timeout";
 const SILENT_DNS: &str = "if it is the name of a container, start that or correct the name (`{helper} check --dir {dir}` compares them): the engine's DNS passes on what it does not know; otherwise check the DNS servers in `/etc/resolv.conf` of the engine's host: none of them answered in time";
 
 /// The first that fits counts.
@@ -66,9 +68,13 @@ pub(crate) static PROXY: &[Pattern] = &[
     call(UpstreamDns, &[": lookup ", "i/o timeout"]).fix(SILENT_DNS),
     call(UpstreamDns, &[": lookup ", "Temporary failure in name resolution"]).fix(SILENT_DNS),
     call(UpstreamRefused, &["connect: connection refused"]),
-    call(UpstreamTimeout, &["i/o timeout"]),
+    call(UpstreamTimeout, &["dial tcp", "i/o timeout"]),
+    call(UpstreamTimeout, &["dial tcp", "context deadline exceeded"]),
+    call(UpstreamTimeout, &["request canceled while waiting for connection"]),
+    call(UpstreamTimeout, &["i/o timeout"]).fix(HANGS),
+    call(UpstreamTimeout, &["exceeded while awaiting headers"]).fix(HANGS),
     call(UpstreamTimeout, &["context deadline exceeded"]),
-    call(UpstreamTimeout, &["timeout awaiting response headers"]),
+    call(UpstreamTimeout, &["timeout awaiting response headers"]).fix(HANGS),
     call(UpstreamTimeout, &["connect: no route to host"]),
     call(UpstreamTimeout, &["connect: network is unreachable"]),
     call(UpstreamNotHttp, &["malformed HTTP response"]),

@@ -10,6 +10,13 @@ const NAMES_FIRST: &str = "let names resolve in the container: `docker compose e
 
 /// Advice for a user without a home directory, for whom `/` is used.
 const NO_HOME: &str = "give the service's user a place to write: `environment: {HOME: /tmp, npm_config_cache: /tmp/npm, UV_CACHE_DIR: /tmp/uv}`, or install the package in an image as root (`build:`); then run `{helper} up --dir {dir}`";
+/// Advice for a file that a server writes, or a folder in which it makes or removes one.
+const WRITABLE: &str = "let the service's user (`user:`, or the image's) write the file and its folder: `chown -R UID:GID FOLDER` on the host for a mounted folder, `docker compose run --rm --user 0 --entrypoint chown SERVICE -R UID:GID FOLDER` for a volume; no `:ro` in its mount; then run `{helper} up --dir {dir}`";
+/// Advice for the host name of the tunnel, in frameworks that tell by their words which one it is.
+const RAILS_HOSTS: &str = "allow the tunnel's names in Rails: `config.hosts << \".{domain}\"` in `config/environments/production.rb` (or that of the environment that runs), then start the server again";
+const DJANGO_HOSTS: &str = "allow the tunnel's names in Django: add `\".{domain}\"` to `ALLOWED_HOSTS` in its settings, then start the server again";
+const VITE_HOSTS: &str = "allow the tunnel's names in Vite: add `\".{domain}\"` to `server.allowedHosts` (`preview.allowedHosts` for `vite preview`) in `vite.config.js`, then start the server again";
+const ASPNET_HOSTS: &str = "allow the tunnel's names in ASP.NET: add `*.{domain}` to `AllowedHosts` in `appsettings.json`, then start the server again";
 /// Advice for a package that its index does not have.
 const PACKAGE_NAME: &str = "correct the package's name or version in the `command:` of the service: the index in the evidence has no such package; a private one needs its registry and a login; then run `{helper} up --dir {dir}`";
 /// Advice for certificates that no CA of the container's makes valid.
@@ -55,6 +62,19 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamFileDenied, &["npm ", " EACCES"]).fix(NO_HOME),
     fatal(UpstreamFileDenied, &["npm ", " path /.npm"]).fix(NO_HOME),
     fatal(UpstreamFileDenied, &["Failed to initialize cache at"]).fix(NO_HOME),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, mkdir "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, rmdir "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, unlink "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, rename "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, copyfile "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, mkdtemp "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, symlink "]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".db"]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".sqlite"]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".log'"]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".lock'"]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".pid'"]).fix(WRITABLE),
+    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".tmp'"]).fix(WRITABLE),
     fatal(UpstreamFileDenied, &["EACCES: permission denied, "]),
     // The program, or a part of it, is not in the image.
     fatal(UpstreamScriptMissing, &["can't open file", "No such file or directory"]),
@@ -178,6 +198,14 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamBindLoopback, &["erver listening at http://[::1]"]),
     call(UpstreamBindLoopback, &["istening on 127.0.0.1:"]),
     call(UpstreamBindLoopback, &["istening on http://127."]),
+    call(UpstreamBindLoopback, &["istening on http://[::1]"]),
+    call(UpstreamBindLoopback, &["erver ", "ound to 127."]),
+    call(UpstreamBindLoopback, &["istening", "ound to 127."]),
+    call(UpstreamBindLoopback, &["Bound to 127."]).tells(&[Start]),
+    call(UpstreamBindLoopback, &["ound to http://127."]),
+    // Jetty, which prints the host that its connector was given.
+    call(UpstreamBindLoopback, &["Started ", "Connector@", "}{127."]),
+    call(UpstreamBindLoopback, &["Started ", "Connector@", "}{localhost:"]),
     call(UpstreamBindLoopback, &["Ready on http://localhost:"]),
     call(UpstreamBindLoopback, &["Ready on http://127."]),
     call(UpstreamBindLoopback, &["Development Server (http://localhost:"]),
@@ -190,6 +218,10 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamBindLoopback, &["Rocket has launched from http://127."]),
     call(UpstreamBindLoopback, &["Listening and serving HTTP on 127."]),
     call(UpstreamBindLoopback, &["Listening and serving HTTP on localhost:"]),
+    event(Event::Listening, &["Started ", "ServerConnector@"]),
+    event(Event::Listening, &["Listening and serving HTTP"]),
+    event(Event::Listening, &["erver running on port "]),
+    event(Event::Listening, &["erver is running on port "]),
     event(Event::Listening, &["Running on http://"]),
     event(Event::Listening, &["Running on https://"]),
     event(Event::Listening, &["Listening on TCP address "]),
@@ -227,13 +259,13 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamHostRejected, &["Invalid Host \""]),
     call(UpstreamHostRejected, &["ost header is not allowed"]),
     call(UpstreamHostRejected, &["ost not allowed"]),
-    call(UpstreamHostRejected, &["Blocked request. This host"]),
-    call(UpstreamHostRejected, &["Blocked host: "]),
-    call(UpstreamHostRejected, &["Blocked hosts: "]),
-    call(UpstreamHostRejected, &["HTTP_HOST header"]),
-    call(UpstreamHostRejected, &["DisallowedHost"]),
+    call(UpstreamHostRejected, &["Blocked request. This host"]).fix(VITE_HOSTS),
+    call(UpstreamHostRejected, &["Blocked host: "]).fix(RAILS_HOSTS),
+    call(UpstreamHostRejected, &["Blocked hosts: "]).fix(RAILS_HOSTS),
+    call(UpstreamHostRejected, &["HTTP_HOST header"]).fix(DJANGO_HOSTS),
+    call(UpstreamHostRejected, &["DisallowedHost"]).fix(DJANGO_HOSTS),
     call(UpstreamHostRejected, &["Untrusted Host \""]).tells(&[Quiet]),
-    call(UpstreamHostRejected, &["does not match an allowed host"]).tells(&[Quiet]),
+    call(UpstreamHostRejected, &["does not match an allowed host"]).tells(&[Quiet]).fix(ASPNET_HOSTS),
     noise(&["To allow this host, add "]),
     call(UpstreamOriginRejected, &["nvalid Origin header"]),
     call(UpstreamOriginRejected, &["Invalid Origin: "]),

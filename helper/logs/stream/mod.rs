@@ -2,6 +2,7 @@
 
 mod complaints;
 mod cuts;
+pub(in crate::logs) mod ports;
 mod steps;
 mod whose;
 
@@ -25,6 +26,8 @@ use super::repeats::Repeats;
 use super::traceback::Traceback;
 use super::usage::Usage;
 use crate::rules::RuleId;
+use ports::{Ports, is_beside};
+pub(super) use steps::upstream;
 
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
@@ -56,6 +59,8 @@ pub(crate) struct Stream {
     pub(crate) life: Life,
     /// Whether a server said that it listens, and nothing later says that it ended.
     pub(crate) listening: bool,
+    /// The ports that it said in this life it listens on.
+    pub(crate) ports: Ports,
     /// Starts in a row of which nothing came but pip's first words.
     pub(crate) silent_starts: u32,
     /// Whether anything but pip's first words was printed.
@@ -98,6 +103,7 @@ impl Stream {
             calls: Calls::default(),
             life: Life::default(),
             listening: false,
+            ports: Ports::default(),
             silent_starts: 0,
             spoke: false,
             last: None,
@@ -204,13 +210,11 @@ impl Stream {
             (_, Effect::Noise) if pattern.has(Tell::HungUp) => self.only_hung_up(inside),
             (_, Effect::Noise) if level::is_error(line.text) => self.outlived = Some((number, line.text.to_owned())),
             (_, Effect::Noise) => {}
-            _ if self.is_told(pattern) => {}
+            _ if self.is_told(pattern) || self.is_beside(pattern, line.text) => {}
             (Writer::Agent, _) => {
                 self.agent.fault(&symptom(pattern, writer, "", number, line, sure), &mut self.faults);
             }
             (_, Effect::Outgoing) if pattern.rule == UNEXPLAINED.rule => self.complain_of(pattern, number, line),
-            // A bridge from HTTP starts it and hands on what it prints.
-            (_, Effect::Call) if pattern.rule == Some(RuleId::UpstreamStdio) && self.listening => {}
             (_, Effect::Fatal | Effect::Attempt | Effect::Lost | Effect::Call | Effect::Outgoing) => {
                 if pattern.effect == Effect::Outgoing {
                     (self.reported, self.begins_anew) = (true, false);
@@ -227,6 +231,9 @@ impl Stream {
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
         self.printed(line);
+        if self.calls.passed.is_none() {
+            self.ports.mention(line.text);
+        }
         if self.is_behind_frames(line) {
             self.explain_nothing(number, line);
             self.life.closes(line.at);
@@ -267,6 +274,19 @@ impl Stream {
             self.explain_nothing(number, line);
         }
         true
+    }
+
+    /// Whether a wording is not about the port of the server's route.
+    fn is_beside(&self, pattern: &Pattern, text: &str) -> bool {
+        match pattern.rule {
+            // A bridge from HTTP starts it and hands on what it prints.
+            Some(RuleId::UpstreamStdio) => self.listening,
+            // It also listens elsewhere: for a health check, or for callers of its own container.
+            Some(RuleId::UpstreamBindLoopback) => {
+                is_beside(text) || self.listening && (text.contains("[::1]") || !self.ports.has(text))
+            }
+            _ => false,
+        }
     }
 
     /// Takes the answer to a call, in one line or in the second of two.

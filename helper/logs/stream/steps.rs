@@ -64,7 +64,7 @@ impl Stream {
                 self.replaced = true;
             }
             Event::SessionGone => self.calls.session_gone(number, line),
-            Event::Listening => self.listens(line.at),
+            Event::Listening => self.listens(number, line),
             Event::Stopped => {
                 if text.starts_with("npm ") {
                     self.life.resumes();
@@ -87,15 +87,16 @@ impl Stream {
         }
     }
 
-    fn listens(&mut self, at: Option<i64>) {
+    fn listens(&mut self, number: u64, line: &Line<'_>) {
         self.listening = true;
         self.repeats.served();
         self.calls.began();
         // A certificate that the program does not trust is trusted no sooner because it listens.
         let anew = std::mem::take(&mut self.begins_anew) || self.life.is_over();
+        self.ports.listens(anew, number, line.text);
         // What ended a server that was at work ends it again.
         let crashed = self.life.is_over() && self.life.has_served();
-        self.began(Writer::Server, at);
+        self.began(Writer::Server, line.at);
         self.life.listens();
         let is_over = |f: &Fault| anew || f.rule != Some(RuleId::UpstreamCallTls);
         self.faults.restart(crashed, |f| f.writer == Writer::Server && is_over(f));
