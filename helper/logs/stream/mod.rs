@@ -27,7 +27,6 @@ use super::traceback::Traceback;
 use super::usage::Usage;
 use crate::rules::RuleId;
 use ports::{Ports, is_beside};
-pub(super) use steps::upstream;
 
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
