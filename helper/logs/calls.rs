@@ -52,13 +52,15 @@ pub(crate) struct Calls {
     paths: Vec<String>,
     starts: u32,
     losses: u32,
+    /// The server itself printed how it answered a call.
+    told: bool,
     lost: Option<Loss>,
     /// The program said that a session is gone, and its answer comes next.
     announced: bool,
 }
 
 /// Whether a path is asked for by browsers, monitors and clients that look for OAuth, and not by calls.
-fn is_probe(access: &Access<'_>) -> bool {
+pub(super) fn is_probe(access: &Access<'_>) -> bool {
     let route = access.route();
     let known = ["/.well-known/", "/favicon", "/robots.txt", "/health", "/ready", "/live", "/metrics", "/ping"];
     let discovery = access.status >= 400 && (route == "/register" || route == "/" && access.method != "POST");
@@ -126,6 +128,11 @@ impl Calls {
         self.passed.is_none() && self.errors > 1
     }
 
+    /// Whether the server's own lines say what became of calls.
+    pub(crate) fn tells(&self) -> bool {
+        self.told || self.lost.is_some()
+    }
+
     pub(crate) fn serves(&self, path: &str) -> bool {
         self.paths.iter().any(|served| served == path)
     }
@@ -138,6 +145,7 @@ impl Calls {
         let mcp = post || route.contains("/mcp") || route.contains("/sse");
         let served = self.serves(route);
         if mcp {
+            self.told = true;
             self.see(Some(access.status), line);
         }
         match access.status {
@@ -158,7 +166,9 @@ impl Calls {
             404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Meaning::Nothing,
             404 if route == "/mcp" && post => Meaning::Failed(&answers::NOT_AT_MCP),
             404 if post || route == "/sse" => Meaning::Failed(&answers::NOT_FOUND),
-            406 if !post && self.passed.is_some() => Meaning::Nothing,
+            // A browser or a monitor: calls are answered.
+            400 | 406 if !post && self.passed.is_some() => Meaning::Nothing,
+            406 if served => Meaning::Nothing,
             406 if mcp => Meaning::Failed(&answers::NOT_ACCEPTABLE),
             405 if !post => Meaning::Nothing,
             301 | 302 | 307 | 308 if post => Meaning::Failed(answers::redirect(route, line.text)),

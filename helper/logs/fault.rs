@@ -66,7 +66,7 @@ pub(crate) struct Fault {
     pub(crate) survived: bool,
     /// Whether it was met each time after the program listened or answered a call.
     at_work: bool,
-    /// Whether the same program answered a call since.
+    /// Whether the same program answered a call since; of a host without a route: whether another host's call was.
     pub(crate) answered: bool,
     /// Whether no other program writes such a line.
     pub(crate) sure: bool,
@@ -255,6 +255,24 @@ impl Faults {
     pub(crate) fn answer(&mut self) {
         for fault in self.all.iter_mut().filter(|f| f.rule == Some(RuleId::UnexplainedError)) {
             fault.answered |= fault.writer == Writer::Server && fault.at_work;
+        }
+    }
+
+    /// Another call was answered since, which makes up for nothing of it.
+    pub(crate) fn pass_besides(&mut self, rule: RuleId) {
+        for fault in self.all.iter_mut().filter(|f| f.rule == Some(rule)) {
+            fault.answered = true;
+        }
+    }
+
+    /// The program's calls were answered between two moments. `dated`: number and moment of its last line with a time,
+    /// which an error without one came before.
+    pub(crate) fn answered_between(&mut self, (first, last): (i64, i64), dated: Option<(u64, i64)>) {
+        for fault in self.all.iter_mut().filter(|f| f.rule == Some(RuleId::UnexplainedError)) {
+            let later = || dated.filter(|(number, _)| *number > fault.latest).map(|(_, at)| at);
+            let before = fault.at.or_else(later).is_some_and(|at| at < last);
+            let at_work = fault.at_work || fault.at.is_some_and(|at| first < at);
+            fault.answered |= fault.writer == Writer::Server && before && at_work;
         }
     }
 

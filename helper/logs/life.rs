@@ -110,6 +110,11 @@ impl Life {
         self.recent.iter().chain(&self.ended).filter_map(|kept| kept.read().0).max()
     }
 
+    /// The last lines, each with its moment.
+    pub(crate) fn recent(&self) -> impl Iterator<Item = (Option<i64>, String)> {
+        self.recent.iter().map(Kept::read)
+    }
+
     /// The words of the line before the last one.
     pub(crate) fn line_before(&self) -> Option<String> {
         self.recent.iter().rev().nth(1).map(|kept| kept.read().1)

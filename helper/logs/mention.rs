@@ -45,6 +45,10 @@ const PARTS: [&str; 22] = [
     "thresholds",
 ];
 
+/// What is measured of errors, and the words behind it.
+const MEASURES: [&str; 5] = ["budget", "count", "rate", "ratio", "threshold"];
+const REST: [&str; 5] = ["remaining", "left", "used", "total", "budget"];
+
 /// The same for words that are also what a program was doing: `Error handling request`.
 const DOING: [&str; 6] = ["handling", "reporting", "tracking", "logging", "monitoring", "recovery"];
 
@@ -80,8 +84,8 @@ pub(super) fn is_mention(text: &str) -> bool {
     let Some((word, rest)) = word(&small) else { return false };
     match rest.chars().next() {
         Some(':' | '=') => is_none(&rest[1..]),
-        // A level in front of a message.
-        Some(' ') if text.starts_with(&word.to_ascii_uppercase()) => false,
+        // A level in front of a message, unless that is no more than a number: `ERROR budget remaining: 100%`.
+        Some(' ') if text.starts_with(&word.to_ascii_uppercase()) => is_measure(rest),
         Some(' ') => {
             let Some((part, rest)) = self::word(rest.trim_start()) else { return false };
             let value = rest.trim_start_matches([' ', ':', '=']);
@@ -94,6 +98,15 @@ pub(super) fn is_mention(text: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a text is the name of a measure of errors and its value, and nothing else.
+fn is_measure(text: &str) -> bool {
+    let Some((name, value)) = text.split_once([':', '=']) else { return false };
+    let mut words = name.split_whitespace();
+    let measures = words.next().is_some_and(|word| MEASURES.contains(&word));
+    let value = value.trim().trim_end_matches('%');
+    measures && words.all(|word| REST.contains(&word)) && value.parse::<f64>().is_ok()
 }
 
 /// The first word and what is behind it.
@@ -134,6 +147,8 @@ mod tests {
             "Error budget: 99.9%",
             "panics: 0",
             "Failed jobs: 0",
+            "ERROR budget remaining: 100%",
+            "ERROR count: 3",
         ] {
             assert!(is_mention(line), "{line}");
         }
@@ -149,6 +164,9 @@ mod tests {
             "Error handling request /report",
             "Error logging in: 401",
             "ERROR rate limit hit",
+            "ERROR rate limit exceeded: 100",
+            "ERROR budget exhausted",
+            "ERROR count: cannot open /var/lib/count",
             "Failed to load plugin",
             "Error: true is not a function",
             "panic: runtime error: index out of range",

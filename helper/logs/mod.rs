@@ -8,6 +8,7 @@ pub(crate) mod cloudflared;
 pub(crate) mod encoding;
 mod ends;
 pub(crate) mod fault;
+mod forwarded;
 pub(crate) mod input;
 mod journal;
 mod kind;
@@ -395,6 +396,7 @@ impl Logs {
     /// make up for.
     fn needs_routine(&self) -> bool {
         let open = |fault: &Fault| fault.effect == Effect::Call || fault.writer != Writer::Agent;
-        !self.streams.iter().any(|s| s.calls.passed.is_some()) || self.streams.iter().any(|s| s.faults.open().any(open))
+        let waits = |s: &Stream| s.forwarded.is_waiting() || s.faults.open().any(open);
+        !self.streams.iter().any(|s| s.calls.passed.is_some()) || self.streams.iter().any(waits)
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn is_usual(stream: &Stream, fault: &Fault) -> bool {
         // The proxy itself crashed, which is no server's error of one call.
         Some(RuleId::UnexplainedError) => fault.writer != Writer::Proxy || !last_words::is_message(&fault.text),
         // The path answers: this was a session, or the older transport that was tried first.
-        Some(RuleId::UpstreamPath404) => fault.subject == "/sse" || stream.calls.serves(&fault.subject),
+        Some(RuleId::UpstreamPath404) => {
+            fault.subject == "/sse" || fault.writer == Writer::Proxy || stream.calls.serves(&fault.subject)
+        }
         _ => false,
     }
 }
@@ -155,6 +157,17 @@ fn subject(StreamFault { stream, fault, .. }: &StreamFault<'_>) -> Option<Subjec
     service(stream)
 }
 
+/// Whether a call failed because its server speaks TLS and got plain HTTP, as that one says.
+fn is_of_scheme(failed: &StreamFault<'_>, told: &StreamFault<'_>) -> bool {
+    let by_status = matches!(failed.fault.rule, Some(RuleId::UpstreamBadRequest | RuleId::UpstreamFailed));
+    let behind = || match failed.fault.writer {
+        Writer::Proxy => failed.stream.forwarded.leads(&failed.fault.subject, &told.stream.name),
+        _ => failed.stream.name == told.stream.name,
+    };
+    let says = told.fault.rule == Some(RuleId::UpstreamWrongScheme) && told.fault.writer == Writer::Server;
+    by_status && says && behind()
+}
+
 /// Whether another fault of the same log says more of the same.
 fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Working) -> bool {
     let has = |rule: RuleId| calls.iter().any(|other| other.fault.rule == Some(rule));
@@ -162,7 +175,13 @@ fn is_explained(found: &StreamFault<'_>, calls: &[StreamFault<'_>], seen: Workin
         // The exception says what the status only tells; behind another program than Anthropic's proxy it tells nothing.
         Some(RuleId::UpstreamFailed) => {
             let told = [RuleId::UpstreamTraceback, RuleId::UpstreamLifespan, RuleId::UpstreamOriginRejected];
-            told.into_iter().any(has) || replaces_proxy(found.stream)
+            told.into_iter().any(has) || replaces_proxy(found.stream) || calls.iter().any(|c| is_of_scheme(found, c))
+        }
+        Some(RuleId::UpstreamBadRequest) if calls.iter().any(|other| is_of_scheme(found, other)) => true,
+        // A health check or a scan does it, too: it matters where the proxy's calls fail.
+        Some(RuleId::UpstreamWrongScheme) if found.fault.writer == Writer::Server => {
+            let fails = calls.iter().any(|other| is_of_scheme(other, found));
+            !fails && (seen.passed || found.fault.count < 4)
         }
         // A guard against forged requests answers with a status of its framework's own.
         Some(RuleId::UpstreamBadRequest) if has(RuleId::UpstreamForbidden) => true,
@@ -227,6 +246,9 @@ fn severity(found: &StreamFault<'_>) -> Option<Severity> {
     let fault = found.fault;
     let rule = fault.rule?;
     Some(match rule {
+        // Calls of other hosts are answered.
+        RuleId::NoRoute if fault.answered && fault.count == 1 => Severity::Note,
+        RuleId::NoRoute if fault.answered => Severity::Warning,
         // Once is a probe; on every call it is the route's scheme.
         RuleId::UpstreamNotHttp if fault.writer == Writer::Proxy => Severity::Error,
         RuleId::UpstreamNotHttp if fault.count < 4 => return None,

@@ -62,6 +62,7 @@ impl Logs {
         let mut whole = self.clone();
         whole.last = self.last_moment();
         whole.streams.iter_mut().for_each(Stream::settle);
+        whole.compare_calls();
         whole.judged()
     }
 
@@ -317,6 +318,7 @@ impl Logs {
             let of_process = [RuleId::UnexplainedError, RuleId::UpstreamWorkersDie];
             f.effect == Effect::Call
                 && f.writer != Writer::Agent
+                && !f.answered
                 && !f.rule.is_some_and(|rule| of_process.contains(&rule))
         };
         let failing = |s: &Stream| s.faults.open().any(of_a_call);

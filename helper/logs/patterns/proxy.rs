@@ -1,7 +1,7 @@
 //! Lines of Anthropic's proxy: the words of Anthropic's troubleshooting page around Go's own errors. Its format is not
 //! documented, so the words are looked for anywhere in a line.
 
-use super::pattern::Tell::Own;
+use super::pattern::Tell::{Own, Shared};
 use super::pattern::{Event, Pattern, call, event, fatal, noise};
 use crate::rules::RuleId::*;
 
@@ -53,7 +53,7 @@ pub(crate) static PROXY: &[Pattern] = &[
     call(TlsOtherAlert, &["remote error: tls: decrypt error"]),
     // Probes of the listener: Anthropic's side neither speaks plain text nor goes away in the handshake.
     noise(&["tls handshake failed"]).tells(&[Own]),
-    noise(&["TLS handshake error"]).tells(&[Own]),
+    noise(&["TLS handshake error"]).tells(&[Shared]),
     noise(&["client offered only unsupported versions"]),
     noise(&["no cipher suite supported by both client and server"]),
     call(NoRoute, &["no route for host"]).tells(&[Own]),

@@ -280,9 +280,18 @@ pub(crate) static SERVER: &[Pattern] = &[
     call(UpstreamNotHttp, &["Invalid character found in method name [0x16"]).tells(&[Quiet]),
     call(UpstreamNotHttp, &["Invalid HTTP request line: '\\x16"]),
     call(UpstreamNotHttp, &["Invalid method encountered"]),
-    // Plain HTTP on a port of TLS: Go, nginx.
-    call(UpstreamNotHttp, &["client sent an HTTP request to an HTTPS server"]).tells(&[Quiet]).fix(SAY_HTTPS),
-    call(UpstreamNotHttp, &["plain HTTP request was sent to HTTPS port"]).fix(SAY_HTTPS),
+    // Plain HTTP on a port of TLS: Go, nginx, Tomcat, OpenSSL in Python and Node. Go says of lines that are no HTTP, as
+    // a proxy before it may send them, that they are no TLS.
+    call(UpstreamWrongScheme, &["client sent an HTTP request to an HTTPS server"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["TLS handshake error from ", "first record does not look like a TLS handshake"]).tells(&[Quiet, Shared]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["plain HTTP request was sent to HTTPS port"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["combination of host and port requires TLS"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["[SSL: HTTP_REQUEST]"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["ERR_SSL_HTTP_REQUEST"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    call(UpstreamWrongScheme, &["SSL routines:", ":http request"]).tells(&[Quiet]).fix(SAY_HTTPS),
+    // Advice of supervisord's, at the level of its errors.
+    noise(&["CRIT Supervisor ", "running as root"]).tells(&[Shared]),
+    noise(&["CRIT Server '", "running without any HTTP authentication checking"]).tells(&[Shared]),
     event(Event::SessionGone, &["unknown or expired session ID"]),
     event(Event::SessionGone, &["ession not found"]),
     event(Event::SessionGone, &["Session [", "not found"]),

@@ -14,6 +14,7 @@ use super::access::{Access, Begun};
 use super::calls::Calls;
 use super::cloudflared::Agent;
 use super::fault::{Fault, Faults, Symptom};
+use super::forwarded::Forwarded;
 use super::kind::{WriterKind, kind_of};
 use super::last_words;
 use super::level;
@@ -54,6 +55,8 @@ pub(crate) struct Stream {
     pub(crate) other_proxy: Option<(u64, String)>,
     /// Calls, and how they were answered.
     pub(crate) calls: Calls,
+    /// The calls of each host, where the proxy prints here.
+    pub(crate) forwarded: Forwarded,
     /// The ends of the container, and what it printed last.
     pub(crate) life: Life,
     /// Whether a server said that it listens, and nothing later says that it ended.
@@ -66,6 +69,8 @@ pub(crate) struct Stream {
     pub(crate) spoke: bool,
     /// Moment of the last line with a time stamp.
     pub(crate) last: Option<i64>,
+    /// Number of that line.
+    pub(crate) dated: Option<u64>,
     pip_was_last: bool,
     /// The server began a worker, and answered no call since.
     replaced: bool,
@@ -100,12 +105,14 @@ impl Stream {
             has_server: false,
             other_proxy: None,
             calls: Calls::default(),
+            forwarded: Forwarded::default(),
             life: Life::default(),
             listening: false,
             ports: Ports::default(),
             silent_starts: 0,
             spoke: false,
             last: None,
+            dated: None,
             pip_was_last: false,
             replaced: false,
             traceback: Traceback::default(),
@@ -170,6 +177,7 @@ impl Stream {
     /// explains it.
     pub(crate) fn take(&mut self, number: u64, line: &Line<'_>, reading: &Reading<'_>) -> bool {
         self.last = line.at.or(self.last);
+        self.dated = line.at.map(|_| number).or(self.dated);
         self.life.print(number, line);
         if self.is_second_line(line, reading) {
             return true;

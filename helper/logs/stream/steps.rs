@@ -2,8 +2,9 @@
 
 use super::{Stream, host, symptom};
 use crate::logs::access::Access;
-use crate::logs::calls;
+use crate::logs::calls::{self, Meaning};
 use crate::logs::fault::Fault;
+use crate::logs::forwarded::is_refusal;
 use crate::logs::kind::WriterKind;
 use crate::logs::level;
 use crate::logs::line::{Line, field};
@@ -36,6 +37,9 @@ impl Stream {
                 let earlier = |f: &Fault| f.at.zip(line.at).is_none_or(|(failed, now)| failed <= now);
                 self.faults.heal(|f| f.writer == Writer::Proxy && f.effect == Effect::Call && earlier(f));
                 let name = field(text, "subdomain").or_else(|| field(text, "route")).or_else(|| field(text, "name"));
+                if event == Event::ProxyStart {
+                    self.forwarded.begin_anew();
+                }
                 if event == Event::Route && self.routes.len() < MOST_ROUTES {
                     self.routes.insert(name.unwrap_or(text).to_owned(), upstream(text).to_owned());
                 }
@@ -44,6 +48,7 @@ impl Stream {
                 self.life.listens();
                 self.calls.see(None, line);
                 let host = host(text);
+                self.forwarded.began(host, text);
                 self.faults.heal(|f| {
                     let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
                     let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
@@ -115,13 +120,24 @@ impl Stream {
         let host = host(text).to_owned();
         let status = field(text, "status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
         self.calls.passed_on(status, line);
+        let meaning = self.forwarded.ended(&host, status, number, line);
+        let refused = match meaning {
+            Meaning::Failed(pattern) => Some(pattern),
+            // 405 is the usual answer to a client that asks for a stream.
+            Meaning::Passed | Meaning::Nothing => calls::refused_by(status).filter(|_| status != 405),
+        };
+        let passed = matches!(meaning, Meaning::Passed);
         if status < 500 {
             self.faults.heal(|f| {
                 let about = f.subject.is_empty() || host.is_empty() || f.subject == host;
-                f.writer == Writer::Proxy && f.effect == Effect::Call && about
+                let decides = passed || refused.is_some() || !is_refusal(f);
+                f.writer == Writer::Proxy && f.effect == Effect::Call && about && decides
             });
         }
-        if let Some(pattern) = calls::refused_by(status) {
+        if passed {
+            self.faults.pass_besides(RuleId::NoRoute);
+        }
+        if let Some(pattern) = refused {
             self.faults.record(&symptom(pattern, Writer::Proxy, &host, number, line, true));
         }
     }
@@ -135,7 +151,6 @@ impl Stream {
         number: u64,
         line: &Line<'_>,
     ) {
-        use crate::logs::calls::Meaning;
         self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
         self.life.listens();
         self.repeats.served();

@@ -45,7 +45,9 @@ impl Stream {
         });
         // A name that says nothing, or a server's lines: what it dials is the server's own.
         let server = self.kind == WriterKind::Unknown || self.has_server;
-        let proxy = proxy.filter(|(_, pattern)| !server || !is_of_go(pattern) || self.is_proxys(line.text));
+        let proxy = proxy.filter(|(_, pattern)| {
+            !server || !(is_of_go(pattern) || pattern.has(Tell::Shared)) || self.is_proxys(line.text)
+        });
         let candidates = [agent, proxy, of(Writer::Server)];
         let tell_tale = candidates.into_iter().flatten().find(|(writer, pattern)| is_tell_tale(*writer, pattern));
         // OpenSSL's words are also Go's, in which cloudflared says why it does not connect.
