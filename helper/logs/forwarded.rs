@@ -187,7 +187,7 @@ impl Logs {
                 }
             }
             for (name, host) in &hosts {
-                let behind = self.servers_behind(proxy, name, host, &servers);
+                let behind = self.behind_host(proxy, name, host, &servers);
                 let told = behind.iter().any(|at| self.streams[*at].calls.tells());
                 let faults = &mut self.streams[proxy].faults;
                 faults.forget(|f| told && f.subject == *name && is_vague(f));
@@ -204,7 +204,7 @@ impl Logs {
     }
 
     /// The streams of the servers that a host's calls go to. Without a word of where, there has to be only one server.
-    fn servers_behind(&self, proxy: usize, name: &str, host: &Host, servers: &[usize]) -> Vec<usize> {
+    fn behind_host(&self, proxy: usize, name: &str, host: &Host, servers: &[usize]) -> Vec<usize> {
         if self.streams[proxy].name.is_empty() {
             return vec![proxy];
         }
