@@ -4,9 +4,10 @@ use super::Logs;
 use super::ends;
 use super::fault::Fault;
 use super::kind::WriterKind;
+use super::line::upstream;
 use super::matcher::Writer;
 use super::quote::same_service;
-use super::stream::{Stream, upstream};
+use super::stream::Stream;
 use crate::answer::{Finding, Layer, Severity};
 use crate::rules::RuleId;
 

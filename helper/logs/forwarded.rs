@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Logs;
 use super::access::Access;
 use super::calls::{Calls, Meaning, is_probe, refused_by};
 use super::fault::Fault;
-use super::kind::writer_of;
-use super::line::{Line, field};
+use super::line::{Line, field, upstream};
 use super::matcher::Writer;
-use super::patterns::Effect;
 use super::quote::same_service;
-use super::stream::{Stream, upstream};
 use crate::rules::RuleId;
 
 /// Hosts that are remembered.
@@ -40,15 +36,15 @@ impl Request {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Host {
+pub(super) struct Host {
     calls: Calls,
     /// Host of the server behind it; empty where no line tells.
-    upstream: String,
+    pub(super) upstream: String,
     open: Vec<Request>,
     /// An answer came to a call that no line told of, which may have been passed over.
     unknown: bool,
     /// Moments of the first and the last call that was answered.
-    answered: Option<(i64, i64)>,
+    pub(super) answered: Option<(i64, i64)>,
 }
 
 impl Host {
@@ -64,7 +60,7 @@ impl Host {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forwarded {
-    hosts: BTreeMap<String, Host>,
+    pub(super) hosts: BTreeMap<String, Host>,
     /// Hosts of which the next calls have to be read whole.
     waiting: usize,
 }
@@ -149,7 +145,7 @@ impl Forwarded {
 }
 
 /// Whether a line says that the proxy passed on a success.
-fn is_pass(text: &str) -> bool {
+pub(super) fn is_pass(text: &str) -> bool {
     text.contains("request completed") && field(text, "status").is_some_and(|status| status.starts_with("20"))
 }
 
@@ -165,60 +161,10 @@ pub(super) fn is_refusal(fault: &Fault) -> bool {
 }
 
 /// Whether it is one that says less than the server's own line of the same call.
-fn is_vague(fault: &Fault) -> bool {
+pub(super) fn is_vague(fault: &Fault) -> bool {
     let rules =
         [RuleId::UpstreamPath404, RuleId::UpstreamBadRequest, RuleId::UpstreamNotAcceptable, RuleId::UpstreamSlash307];
     fault.writer == Writer::Proxy && fault.rule.is_some_and(|rule| rules.contains(&rule))
-}
-
-impl Logs {
-    /// Compares what the proxy says of calls with what the servers behind it say: their lines of a call tell more than
-    /// its status, and a server whose calls are answered outlived the errors before.
-    pub(super) fn compare_calls(&mut self) {
-        let is_server = |s: &Stream| !s.has_proxy && !s.name.is_empty() && writer_of(&s.name).is_none();
-        let servers: Vec<usize> = (0..self.streams.len()).filter(|at| is_server(&self.streams[*at])).collect();
-        for proxy in 0..self.streams.len() {
-            let mut hosts = std::mem::take(&mut self.streams[proxy].forwarded.hosts);
-            // Lines of calls that passed are kept, and not read one by one.
-            for (at, text) in self.streams[proxy].life.recent().filter(|(_, text)| is_pass(text)) {
-                let host = field(&text, "host").and_then(|name| hosts.get_mut(name));
-                if let Some((at, (_, last))) = at.zip(host.and_then(|host| host.answered.as_mut())) {
-                    *last = at.max(*last);
-                }
-            }
-            for (name, host) in &hosts {
-                let behind = self.behind_host(proxy, name, host, &servers);
-                let told = behind.iter().any(|at| self.streams[*at].calls.tells());
-                let faults = &mut self.streams[proxy].faults;
-                faults.forget(|f| told && f.subject == *name && is_vague(f));
-                let fails =
-                    faults.open().any(|f| f.writer == Writer::Proxy && f.effect == Effect::Call && f.subject == *name);
-                let Some(answered) = host.answered.filter(|_| !fails) else { continue };
-                for at in behind.into_iter().filter(|at| *at != proxy) {
-                    let stream = &mut self.streams[at];
-                    stream.faults.answered_between(answered, stream.dated.zip(stream.last));
-                }
-            }
-            self.streams[proxy].forwarded.hosts = hosts;
-        }
-    }
-
-    /// The streams of the servers that a host's calls go to. Without a word of where, there has to be only one server.
-    fn behind_host(&self, proxy: usize, name: &str, host: &Host, servers: &[usize]) -> Vec<usize> {
-        if self.streams[proxy].name.is_empty() {
-            return vec![proxy];
-        }
-        let route = name.split('.').next().unwrap_or(name);
-        let upstream = match &host.upstream {
-            upstream if !upstream.is_empty() => upstream,
-            _ => self.streams[proxy].routes.get(route).unwrap_or(&host.upstream),
-        };
-        match servers {
-            [only] if upstream.is_empty() => vec![*only],
-            _ if upstream.is_empty() => Vec::new(),
-            _ => servers.iter().copied().filter(|at| same_service(&self.streams[*at].name, upstream)).collect(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -148,6 +148,12 @@ fn buried(text: &str) -> Option<(i64, usize)> {
     })
 }
 
+/// The host behind a route, empty where the line does not tell.
+pub(crate) fn upstream(text: &str) -> &str {
+    let url = field(text, "upstream").and_then(|url| url.split_once("://"));
+    url.and_then(|(_, rest)| rest.split(['/', ':']).next()).unwrap_or_default()
+}
+
 /// The value of a field: `name=value` and `name="value"` of the console and logfmt, `"name":"value"` and `"name":1` of
 /// JSON.
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {

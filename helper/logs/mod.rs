@@ -5,6 +5,7 @@ mod asides;
 mod blame;
 mod calls;
 pub(crate) mod cloudflared;
+mod compare;
 pub(crate) mod encoding;
 mod ends;
 pub(crate) mod fault;
@@ -381,14 +382,6 @@ impl Logs {
             .find(Writer::Engine, |row| !row.has(Tell::Build) && matches!(origin, Origin::Engine | Origin::Host));
         if let Some(pattern) = pattern.or(failed.then_some(&DAEMON_FAILED)) {
             self.engine_failed(number, line, pattern, if origin == Origin::Engine { JOURNAL } else { "" });
-        }
-    }
-
-    /// Forgets faults from before a moment, in seconds since 1970, at which something outside of the log changed what
-    /// they were about. A fault without a moment stays.
-    pub(crate) fn forget_before(&mut self, moment: i64, is_about: impl Fn(&Fault) -> bool) {
-        for stream in &mut self.streams {
-            stream.faults.forget(|f| f.at.is_some_and(|at| at < moment) && is_about(f));
         }
     }
 

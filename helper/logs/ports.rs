@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::fault::Fault;
+use super::line::upstream;
 use super::matcher::Writer;
 use super::quote::{quote, same_service};
+use super::stream::Stream;
 use super::stream::ports::{Said, leading};
-use super::stream::{Stream, upstream};
 use crate::answer::{Evidence, Finding, Subject};
 use crate::rules::{self, Remedy, RuleId};
 

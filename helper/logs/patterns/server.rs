@@ -74,7 +74,6 @@ pub(crate) static SERVER: &[Pattern] = &[
     fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".log'"]).fix(WRITABLE),
     fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".lock'"]).fix(WRITABLE),
     fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".pid'"]).fix(WRITABLE),
-    fatal(UpstreamFileDenied, &["EACCES: permission denied, open ", ".tmp'"]).fix(WRITABLE),
     fatal(UpstreamFileDenied, &["EACCES: permission denied, "]),
     // The program, or a part of it, is not in the image.
     fatal(UpstreamScriptMissing, &["can't open file", "No such file or directory"]),

@@ -6,8 +6,6 @@ pub(in crate::logs) mod ports;
 mod steps;
 mod whose;
 
-pub(super) use steps::upstream;
-
 use std::collections::BTreeMap;
 
 use super::access::{Access, Begun};

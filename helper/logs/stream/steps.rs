@@ -7,19 +7,13 @@ use crate::logs::fault::Fault;
 use crate::logs::forwarded::is_refusal;
 use crate::logs::kind::WriterKind;
 use crate::logs::level;
-use crate::logs::line::{Line, field};
+use crate::logs::line::{Line, field, upstream};
 use crate::logs::matcher::Writer;
 use crate::logs::patterns::{Effect, Event};
 use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
 const MOST_ROUTES: usize = 1_000;
-
-/// The host behind a route, empty where the line does not tell.
-pub(in crate::logs) fn upstream(text: &str) -> &str {
-    let url = field(text, "upstream").and_then(|url| url.split_once("://"));
-    url.and_then(|(_, rest)| rest.split(['/', ':']).next()).unwrap_or_default()
-}
 
 /// Whether npm says that the program ended which it runs.
 fn is_of_npm(fault: &Fault) -> bool {
