@@ -134,6 +134,38 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
             findings.push(rules::finding(RuleId::RootlessHostInternal).with(quote(&stream.name, fault)));
         }
     }
+    let mixed = findings.iter_mut().find(|f| f.id == RuleId::UnexplainedError && f.subject.is_none());
+    if let Some((finding, source)) = mixed.zip(source(calls)) {
+        let decisive = quote(&source.stream.name, source.fault);
+        finding.evidence.sort_by_key(|evidence| *evidence != decisive);
+        *finding = about(finding.clone(), service(source.stream));
+    }
+}
+
+/// Whether an error hands on another program's words: `FATAL: …` of a database, in its client's message.
+fn quotes(text: &str, source: &str) -> bool {
+    let said = source.split_once("FATAL: ").filter(|(front, said)| !front.contains(':') && said.trim().len() > 12);
+    said.is_some_and(|(_, said)| text.contains(said.trim()) && !text.trim().starts_with(source.trim()))
+}
+
+/// Whether an error is of a connection to a container, by its host name.
+fn dials(text: &str, service: &str) -> bool {
+    let fronts = ["host name \"", "lookup ", "ENOTFOUND ", "EAI_AGAIN "];
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    fronts.iter().any(|front| {
+        let rest = text.split_once(front).and_then(|(_, rest)| rest.strip_prefix(service));
+        rest.is_some_and(ends)
+    })
+}
+
+/// Of several programs' errors that no row explains, the one that another one is about.
+fn source<'a, 'b>(calls: &'b [StreamFault<'a>]) -> Option<&'b StreamFault<'a>> {
+    let unexplained =
+        |c: &&StreamFault<'_>| c.fault.rule == Some(RuleId::UnexplainedError) && !c.stream.name.is_empty();
+    let open = || calls.iter().filter(unexplained);
+    let others = |it: &'b StreamFault<'a>| open().filter(|other| other.stream.name != it.stream.name);
+    let quoted = open().find(|it| others(it).any(|other| quotes(&other.fault.text, &it.fault.text)));
+    quoted.or_else(|| open().find(|it| others(it).any(|other| dials(&other.fault.text, &it.stream.name))))
 }
 
 fn service(stream: &Stream) -> Option<Subject> {
