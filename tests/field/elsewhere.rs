@@ -151,7 +151,7 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         "tests/commands/probe.rs",
         "engine_probe_finds_what_keeps_the_proxy_from_a_server",
         "",
-        &["upstream-firewalled", "upstream-wrong-scheme"],
+        &["upstream-firewalled"],
     ),
     by(
         "tests/commands/servers.rs",

@@ -38,17 +38,7 @@ impl Stream {
                     self.routes.insert(name.unwrap_or(text).to_owned(), upstream(text).to_owned());
                 }
             }
-            Event::CallStarted => {
-                self.life.listens();
-                self.calls.see(None, line);
-                let host = host(text);
-                self.forwarded.began(host, text);
-                self.faults.heal(|f| {
-                    let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
-                    let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
-                    f.writer == Writer::Proxy && (f.effect == Effect::Fatal || tls || no_route)
-                });
-            }
+            Event::CallStarted => self.call_began(line),
             Event::CallDone => self.passed_on(number, line),
             Event::ServerStart | Event::AppStart => {
                 (self.has_server, self.begins_anew) = (true, true);
@@ -84,6 +74,19 @@ impl Stream {
             // cloudflared's, or of no meaning here.
             _ => {}
         }
+    }
+
+    /// A call came to the proxy: it runs, its TLS works, and it has that route.
+    fn call_began(&mut self, line: &Line<'_>) {
+        self.life.listens();
+        self.calls.see(None, line);
+        let host = host(line.text);
+        self.forwarded.began(host, line.text);
+        self.faults.heal(|f| {
+            let tls = f.rule.is_some_and(|rule| rule.rule().layer == crate::answer::Layer::Tls);
+            let no_route = f.rule == Some(RuleId::NoRoute) && f.subject == host;
+            f.writer == Writer::Proxy && (f.effect == Effect::Fatal || tls || no_route)
+        });
     }
 
     fn listens(&mut self, number: u64, line: &Line<'_>) {
