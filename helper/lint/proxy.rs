@@ -11,7 +11,7 @@ use crate::check::Outcome;
 use crate::config::gateway::{self, Gateway};
 use crate::config::yaml::{self, Value};
 use crate::deployment::env_file::EnvFile;
-use crate::deployment::{RouteName, Upstream};
+use crate::deployment::{Domain, RouteName, Upstream};
 use crate::model::current::{GatewayFile, NoDomain};
 use crate::model::pair::PairFile;
 use crate::model::token::TokenOrigin;
@@ -58,13 +58,14 @@ pub(super) fn config_is_sound(facts: &Facts) -> Outcome {
     }
 }
 
-/// The finding about a variable, with its value where `.env` has one that is not a secret.
+/// The finding about a variable. Its value is said only where that is the tunnel's domain: any other value of `.env` may
+/// be a secret, whatever its name.
 fn variable(facts: &Facts, finding: Finding, key: &str, text: &str) -> Finding {
-    let known = facts.env().into_iter().flat_map(EnvFile::values).filter(|(name, _)| !redact::is_secret(name));
+    let known = facts.env().into_iter().flat_map(EnvFile::values);
     let value = known.fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), &value));
-    let path: Vec<&str> = key.split('.').collect();
-    let Some(at) = place_of(facts, &path).filter(|_| !has_variable(&value)) else { return finding };
-    let write = format!("{}: {value}", path.last().unwrap_or(&key));
+    let is_domain = key == "tunnel_domain" && Domain::parse(&value).is_ok_and(|domain| domain.is_usual());
+    let Some(at) = place_of(facts, &[key]).filter(|_| is_domain) else { return finding };
+    let write = format!("{key}: {value}");
     finding.with_remedy(Remedy::State(State::Written(Written::Line { write: &write, at: &at })))
 }
 

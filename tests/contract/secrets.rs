@@ -1,6 +1,6 @@
 //! No token and no key is in an answer, wherever a person put it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 
 use serde_json::json;
@@ -97,4 +97,32 @@ fn a_token_or_key_in_a_file_that_is_quoted_is_in_no_answer() {
             secrets.iter().fold(call, |call, secret| call.secret(secret)).run();
         }
     }
+}
+
+#[test]
+fn a_value_of_env_is_said_by_no_fix_whatever_its_name() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    let secret = "hunter2-and-more";
+    let (config, env) = (dir.join("config/mcp-gateway.yaml"), dir.join(".env"));
+    let sound = fs::read_to_string(&config).unwrap();
+    fs::write(&env, fs::read_to_string(&env).unwrap() + &format!("DB={secret}\nNAME={DOMAIN}\n")).unwrap();
+    let replaced = |key: &str, line: &str| {
+        let lines = sound.lines().map(|old| if old.trim_start().starts_with(key) { line } else { old });
+        fs::write(&config, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();
+        helper(["check"]).dir(&dir).secret(secret).run()
+    };
+    for (key, line) in [
+        ("tunnel_domain:", "tunnel_domain: ${DB}"),
+        ("listen_addr:", "listen_addr: ${DB}"),
+        ("echo:", "  echo: http://u:${DB}@echo:9000"),
+        ("echo:", "  echo: http://echo:9000/${DB}"),
+        ("echo:", "  echo: http://${DB}:9000"),
+    ] {
+        let answer = replaced(key, line);
+        assert!(answer.findings().contains(&"proxy-config-variable"), "{line}: {:#}", answer.json);
+    }
+    let domain = replaced("tunnel_domain:", "tunnel_domain: ${NAME}");
+    let fix = domain.finding("proxy-config-variable")["fix"].as_str().unwrap();
+    assert!(fix.contains(&format!("write `tunnel_domain: {DOMAIN}`")), "{fix}");
 }
