@@ -137,6 +137,12 @@ impl Calls {
         self.paths.iter().any(|served| served == path)
     }
 
+    fn remember(&mut self, path: &str) {
+        if !self.serves(path) && self.paths.len() < MOST_PATHS {
+            self.paths.push(path.to_owned());
+        }
+    }
+
     pub(crate) fn take(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) -> Meaning {
         if is_probe(access) {
             return Meaning::Nothing;
@@ -152,13 +158,13 @@ impl Calls {
             200..=299 if mcp => {
                 self.announced = false;
                 self.passed = Some(Passed { at: line.at });
-                if !served && self.paths.len() < MOST_PATHS {
-                    self.paths.push(route.to_owned());
-                }
+                self.remember(route);
                 Meaning::Passed
             }
             // It answered there before: the session is gone, not the path.
             400 | 404 if post && (served || self.announced) => {
+                // A server that knows of sessions there answers there.
+                self.remember(route);
                 self.lose(number, line);
                 Meaning::Nothing
             }
@@ -227,6 +233,13 @@ mod tests {
         let again = ["POST /mcp 200 1", "POST /mcp 404 1", "POST /mcp 200 1", "POST /mcp 404 1", "POST /mcp 400 1"];
         assert_eq!(calls(&again).1, 3);
         assert_eq!(calls(&["POST /mcp 404 1"]).0, [Some(RuleId::UpstreamPath404)]);
+        let mut announced = Calls::default();
+        announced.session_gone(1, &Line::parse("Session not found"));
+        let answer = || (Line::parse("POST /mcp 404 1"), Access::read("POST /mcp 404 1").unwrap());
+        for _ in 0..2 {
+            let (line, access) = answer();
+            assert!(matches!(announced.take(&access, 2, &line), Meaning::Nothing), "the path is there");
+        }
         assert_eq!(calls(&["POST /mcp 200 1", "POST / 404 1"]).0[1], Some(RuleId::UpstreamPath404));
     }
 

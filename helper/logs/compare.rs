@@ -42,7 +42,8 @@ impl Logs {
         }
     }
 
-    /// The streams of the servers that a host's calls go to. Without a word of where, there has to be only one server.
+    /// The streams of the servers that a host's calls go to. Where no line tells, or none has that name (an alias, a
+    /// container's own name), it is the only server, for a name the only one that tells of calls.
     fn behind_host(&self, proxy: usize, name: &str, host: &Host, servers: &[usize]) -> Vec<usize> {
         if self.streams[proxy].name.is_empty() {
             return vec![proxy];
@@ -52,11 +53,15 @@ impl Logs {
             upstream if !upstream.is_empty() => upstream,
             _ => self.streams[proxy].routes.get(route).unwrap_or(&host.upstream),
         };
-        match servers {
-            [only] if upstream.is_empty() => vec![*only],
-            _ if upstream.is_empty() => Vec::new(),
-            _ => servers.iter().copied().filter(|at| same_service(&self.streams[*at].name, upstream)).collect(),
+        let those = |is_it: &dyn Fn(&Stream) -> bool| -> Vec<usize> {
+            servers.iter().copied().filter(|at| is_it(&self.streams[*at])).collect()
+        };
+        let named = those(&|server| !upstream.is_empty() && same_service(&server.name, upstream));
+        if !named.is_empty() {
+            return named;
         }
+        let only = those(&|server| upstream.is_empty() || server.calls.tells());
+        if only.len() == 1 { only } else { Vec::new() }
     }
 
     /// Forgets faults from before a moment, in seconds since 1970, at which something outside of the log changed what
