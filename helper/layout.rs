@@ -48,7 +48,7 @@ fn without_tests(text: &str) -> String {
             all.push('\n');
             all
         });
-    code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+    code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
 }
 
 /// `a::{b::c, d as e}` as paths.

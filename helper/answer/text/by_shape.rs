@@ -4,6 +4,16 @@ use serde_json::{Map, Value};
 
 use super::layout::Page;
 
+/// A text of the answer; empty where it is absent or `null`.
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A list of the answer; empty where it is absent or `null`.
+pub(super) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("-".into()),

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::by_shape::{by_shape, scalar, title};
+use super::by_shape::{by_shape, list, scalar, text, title};
 use super::layout::Page;
-use super::{list, text};
 
 /// Shows `data` of a command.
 pub(super) fn show(page: &mut Page, command: &str, data: &Value) {

@@ -8,6 +8,7 @@ mod tests;
 
 use serde_json::Value;
 
+use by_shape::{list, text};
 use layout::{Page, Tone};
 pub(crate) use layout::{Style, wrap};
 
@@ -65,14 +66,4 @@ fn show_finding(page: &mut Page, finding: &Value) {
     if !docs.is_empty() {
         page.field("docs", docs);
     }
-}
-
-/// A text of the answer; empty where it is absent or `null`.
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-/// A list of the answer; empty where it is absent or `null`.
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
