@@ -18,13 +18,14 @@ python3 benches/make-log.py 100000 7 >"$scratch/small.log"
 python3 - helper/logs/patterns/[c-s]*.rs >"$scratch/texts" <<'PY'
 import re
 import sys
-row = r'(?:fatal|attempt|call|lost|event)\((?:Event::(\w+)|\w+)?,?\s*&\[\s*"((?:[^"\\]|\\.)*)"'
+row = r'(?:fatal|attempt|call|lost|event)\((?:Event::(\w+)|\w+)?,?\s*&\[((?:\s*"(?:[^"\\]|\\.)*",?)+)'
 texts = set()
 for name in sys.argv[1:]:
     if name.endswith("mod.rs"):
         continue
     table = open(name).read().split("#[cfg(test)]")[0]
-    texts |= {text for mark, text in re.findall(row, table) if mark not in {"CallStarted", "CallDone"}}
+    wordings = [wordings for mark, wordings in re.findall(row, table) if mark not in {"CallStarted", "CallDone"}]
+    texts |= {text.split("…")[0] for of in wordings for text in re.findall(r'"((?:[^"\\]|\\.)*)"', of)}
 unescape = {'\\"': '"', "\\r": "\r", "\\\\": "\\"}
 character = lambda m: chr(int(m[1], 16)) if m[1] else unescape[m[0]]
 print(*sorted(re.sub(r"\\u\{(\w+)\}|\\.", character, text) for text in texts), sep="\n")

@@ -1,7 +1,7 @@
 //! What docker and Compose mean when they fail.
 
 use crate::answer::Finding;
-use crate::logs::patterns::{COMPOSE, ENGINE, Effect, Pattern, engine_pattern};
+use crate::logs::patterns::{Effect, Pattern, engine_patterns};
 use crate::redact;
 use crate::rules::{self, RuleId};
 
@@ -14,13 +14,14 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
         .filter(|line| !line.is_empty() && !line.contains("level=warning"))
         .collect();
     // The first wording of the table that fits any line: what explains the others is further up in it.
-    let meant: Vec<Option<&Pattern>> = lines.iter().map(|line| engine_pattern(line)).collect();
-    let known = COMPOSE.iter().chain(ENGINE).find_map(|row| {
-        let at = meant.iter().rposition(|found| found.is_some_and(|found| std::ptr::eq(found, row)))?;
-        Some((row, lines[at]))
+    let meant: Vec<Option<Pattern>> =
+        lines.iter().map(|line| engine_patterns().find(|pattern| pattern.fits(line))).collect();
+    let known = engine_patterns().find_map(|pattern| {
+        let at = meant.iter().rposition(|found| *found == Some(pattern))?;
+        Some((pattern, lines[at]))
     });
     match known {
-        Some((Pattern { rule: Some(rule), effect: Effect::Fatal, .. }, line)) => rules::finding(*rule).with(line),
+        Some((Pattern { rule: Some(rule), effect: Effect::Fatal, .. }, line)) => rules::finding(rule).with(line),
         _ => {
             let last = lines.len().saturating_sub(2);
             lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::line::Line;
 use super::matcher::Writer;
-use super::patterns::{Effect, Pattern, Tell, is_container_pattern};
+use super::patterns::{Effect, Pattern, Tell};
 use crate::redact::{self, head};
 use crate::rules::RuleId;
 
@@ -92,7 +92,7 @@ impl Fault {
             number: symptom.number,
             latest: symptom.number,
             at: symptom.line.at,
-            text: cut(symptom.line.text, symptom.pattern.parts[0]).to_owned(),
+            text: cut(symptom.line.text, symptom.pattern.head()).to_owned(),
             healed: false,
             survived: false,
             at_work: true,
@@ -163,13 +163,13 @@ impl Fault {
 
     /// Whether it is the container's, whatever program printed it.
     pub(crate) fn is_anyones(&self) -> bool {
-        is_container_pattern(self.pattern)
+        self.pattern.is_anyones
     }
 
     /// Its words as evidence, around what they mean.
     pub(crate) fn excerpt(&self) -> String {
         // The right side of the box that cloudflared draws around its checks.
-        redact::excerpt(self.text.trim().trim_end_matches([' ', '|']), self.pattern.parts[0])
+        redact::excerpt(self.text.trim().trim_end_matches([' ', '|']), self.pattern.head())
     }
 }
 
@@ -202,7 +202,7 @@ impl Faults {
         fault.after_start |= started && !earlier;
         let counts = !earlier && fault.is_another(symptom, seen);
         fault.latest = symptom.number;
-        let text = cut(symptom.line.text, symptom.pattern.parts[0]);
+        let text = cut(symptom.line.text, symptom.pattern.head());
         fault.same &= fault.text == text;
         if !counts {
             return false;

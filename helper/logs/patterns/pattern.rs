@@ -123,24 +123,27 @@ pub(crate) enum Tell {
     Last,
 }
 
-/// A wording: when all its texts are in one line, the rule is proven (or the step made).
-#[derive(Clone, Copy, Debug)]
+/// Wordings of one meaning: in whose line all texts of one are, the rule is proven (or the step made). A table's row has
+/// several, a pattern that was found has one.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Pattern {
     /// A row of the table; `None` for noise, steps, and a refused registration whose reason cloudflared hides.
     pub(crate) rule: Option<RuleId>,
     /// What it says of the program.
     pub(crate) effect: Effect,
-    /// All of these, in any order.
-    pub(crate) parts: &'static [&'static str],
+    /// Texts of each with `…` between them, in any order.
+    wordings: &'static [&'static str],
     /// What else it tells.
     tells: &'static [Tell],
     /// Advice for this wording, where the row's does not fit.
     pub(crate) fix: Option<&'static str>,
+    /// Whether it is the container's own, whatever program prints it.
+    pub(crate) is_anyones: bool,
 }
 
 impl Pattern {
-    pub(super) const fn new(rule: Option<RuleId>, effect: Effect, parts: &'static [&'static str]) -> Self {
-        Self { rule, effect, parts, tells: &[], fix: None }
+    pub(super) const fn new(rule: Option<RuleId>, effect: Effect, wordings: &'static [&'static str]) -> Self {
+        Self { rule, effect, wordings, tells: &[], fix: None, is_anyones: false }
     }
 
     pub(super) const fn tells(mut self, tells: &'static [Tell]) -> Self {
@@ -153,6 +156,22 @@ impl Pattern {
         self
     }
 
+    /// A pattern for each wording.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        let all = *self;
+        (0..all.wordings.len()).map(move |at| Self { wordings: &all.wordings[at..=at], ..all })
+    }
+
+    /// The texts of the wording.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'static str> {
+        self.wordings[0].split('…')
+    }
+
+    /// The text that tells most.
+    pub(crate) fn head(&self) -> &'static str {
+        self.texts().next().unwrap_or_default()
+    }
+
     /// Whether it tells this, too.
     pub(crate) fn has(&self, tell: Tell) -> bool {
         self.tells.contains(&tell)
@@ -163,21 +182,21 @@ impl Pattern {
         !matches!(self.effect, Effect::Noise | Effect::Event(_))
     }
 
-    /// Whether a line has all the texts, where they count.
+    /// Whether a line has all the texts of a wording, where they count.
     pub(crate) fn fits(&self, line: &str) -> bool {
-        self.parts.iter().all(|part| line.contains(part)) && self.counts_in(line)
+        self.each().any(|one| one.texts().all(|text| line.contains(text)) && one.counts_in(line))
     }
 
     /// Whether a line that has all the texts has them where they count.
     pub(crate) fn counts_in(&self, line: &str) -> bool {
         if self.has(Tell::Start) {
-            return behind_level(line).starts_with(self.parts[0]);
+            return behind_level(line).starts_with(self.head());
         }
         if self.has(Tell::WholeId) {
             return line.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() == 64);
         }
         if self.has(Tell::Whole) {
-            return behind_level(line).trim_end() == self.parts[0];
+            return behind_level(line).trim_end() == self.head();
         }
         !self.has(Tell::Failure) || is_engine_error(line) || is_runtime_error(line)
     }
@@ -187,28 +206,28 @@ impl Pattern {
     pub(crate) fn sample(&self) -> String {
         let front = if self.has(Tell::Failure) { "Error response from daemon: " } else { "" };
         let id = if self.has(Tell::WholeId) { format!(": {}", "4f".repeat(32)) } else { String::new() };
-        format!("{front}{}{id}", self.parts.join(" … "))
+        format!("{front}{}{id}", self.wordings[0].replace('…', " … "))
     }
 }
 
-pub(super) const fn fatal(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(Some(rule), Effect::Fatal, parts)
+pub(super) const fn fatal(rule: RuleId, wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Fatal, wordings)
 }
-pub(super) const fn attempt(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(Some(rule), Effect::Attempt, parts)
+pub(super) const fn attempt(rule: RuleId, wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Attempt, wordings)
 }
-pub(super) const fn call(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(Some(rule), Effect::Call, parts)
+pub(super) const fn call(rule: RuleId, wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Call, wordings)
 }
-pub(super) const fn outgoing(rule: RuleId, parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(Some(rule), Effect::Outgoing, parts)
+pub(super) const fn outgoing(rule: RuleId, wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(rule), Effect::Outgoing, wordings)
 }
-pub(super) const fn lost(parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(Some(RuleId::EdgeConnLost), Effect::Lost, parts)
+pub(super) const fn lost(wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(Some(RuleId::EdgeConnLost), Effect::Lost, wordings)
 }
-pub(super) const fn noise(parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(None, Effect::Noise, parts)
+pub(super) const fn noise(wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(None, Effect::Noise, wordings)
 }
-pub(super) const fn event(event: Event, parts: &'static [&'static str]) -> Pattern {
-    Pattern::new(None, Effect::Event(event), parts)
+pub(super) const fn event(event: Event, wordings: &'static [&'static str]) -> Pattern {
+    Pattern::new(None, Effect::Event(event), wordings)
 }

@@ -20,7 +20,7 @@ use super::life::{Life, is_stop};
 use super::line::{Line, field};
 use super::matcher::{Reading, Writer};
 use super::mention;
-use super::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use super::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED};
 use super::repeats::Repeats;
 use super::traceback::Traceback;
 use super::usage::Usage;
@@ -192,7 +192,7 @@ impl Stream {
         let Some((writer, pattern, sure)) = self.pattern(line, reading) else { return self.unmatched(number, line) };
         self.has_proxy |= writer == Writer::Proxy && sure;
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        let shared = pattern.has(Tell::Shared) || is_container_pattern(pattern);
+        let shared = pattern.has(Tell::Shared) || pattern.is_anyones;
         self.has_server |= writer == Writer::Server && sure && !traceback && !shared;
         if pattern.effect != Effect::Event(Event::Pip) {
             self.printed(line);

@@ -5,7 +5,7 @@ use crate::logs::kind::WriterKind;
 use crate::logs::level;
 use crate::logs::line::{Line, field};
 use crate::logs::matcher::{Reading, Writer};
-use crate::logs::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED, is_container_pattern};
+use crate::logs::patterns::{Effect, Event, Pattern, Tell, UNEXPLAINED};
 use crate::logs::recovery;
 use crate::rules::RuleId;
 
@@ -64,7 +64,7 @@ impl Stream {
         let shared = pattern.has(Tell::Shared);
         let sure = tell_tale.is_some() || agent.is_some() || shared;
         let traceback = pattern.effect == Effect::Event(Event::Traceback);
-        if self.kind == WriterKind::Unknown && sure && !shared && !traceback && !is_container_pattern(pattern) {
+        if self.kind == WriterKind::Unknown && sure && !shared && !traceback && !pattern.is_anyones {
             self.kind = WriterKind::Of(writer);
         }
         Some((writer, pattern, sure))
