@@ -7,36 +7,20 @@ use super::words::is_secret;
 
 /// Arguments that are read of a call.
 const MOST: usize = 40;
-/// Calls, and which of their arguments is the password.
-const CALLS: &[(&str, usize)] = &[
-    ("PDO->__construct(", 2),
-    ("PDO(", 2),
-    ("mysqli->__construct(", 2),
-    ("mysqli(", 2),
-    ("mysqli_connect(", 2),
-    ("real_connect(", 2),
-    ("ldap_bind(", 2),
-    ("imap_open(", 2),
-    ("ftp_login(", 2),
-    ("login(", 1),
-    ("authenticate(", 1),
-    ("password_verify(", 0),
-    ("auth=(", 1),
-    ("BasicAuth(", 1),
-    ("basic_auth(", 1),
-    ("PasswordAuthentication(", 1),
-    ("credentials=(", 1),
-    (".auth(", 1),
-    ("jwt.sign(", 1),
-    ("jwt.verify(", 1),
-    ("jwt.encode(", 1),
-    ("jwt.decode(", 1),
-    ("pgp_sym_encrypt(", 1),
-    ("pgp_sym_decrypt(", 1),
-    ("PASSWORD(", 0),
-    ("simple_bind(", 1),
-    ("simple_bind_s(", 1),
-    ("auth.basic(", 1),
+/// Which argument is the password, and of which calls.
+const CALLS: &[(usize, &str)] = &[
+    (0, "password_verify( PASSWORD("),
+    (
+        1,
+        "login( authenticate( auth=( BasicAuth( basic_auth( PasswordAuthentication( credentials=( .auth( \
+             jwt.sign( jwt.verify( jwt.encode( jwt.decode( pgp_sym_encrypt( pgp_sym_decrypt( simple_bind( \
+             simple_bind_s( auth.basic(",
+    ),
+    (
+        2,
+        "PDO->__construct( PDO( mysqli->__construct( mysqli( mysqli_connect( real_connect( ldap_bind( \
+             imap_open( ftp_login(",
+    ),
 ];
 /// Calls that connect, of which any argument may be the password.
 const CONNECTS: [&str; 5] = ["connect(", "Connect(", "getConnection(", "SMTP.start(", "pconnect("];
@@ -46,8 +30,9 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     if !text.contains('(') {
         return Vec::new();
     }
-    let found = CALLS.iter().flat_map(|(call, place)| {
-        text.match_indices(call).filter_map(|(at, _)| arguments(text, at + call.len()).nth(*place))
+    let found = CALLS.iter().flat_map(|(place, calls)| {
+        let begins = calls.split(' ').flat_map(|call| text.match_indices(call));
+        begins.filter_map(|(at, call)| arguments(text, at + call.len()).nth(*place))
     });
     let found = found.filter(|(start, end)| start < end && &text[*start..*end] != REDACTED);
     found.chain(connected(text)).chain(inserted(text)).collect()

@@ -9,9 +9,9 @@ use super::elements;
 use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length};
 use super::members::is_encoded;
 use super::operands::{is_mechanism, reads_secret};
-use super::said::is_made;
+use super::said::{is_made, is_one_of};
 use super::sentences::is_sentence;
-use super::text::{REDACTED, Range};
+use super::text::{REDACTED, Range, list};
 use super::values::is_reference;
 use super::words::is_secret;
 
@@ -20,7 +20,7 @@ const MOST: usize = 80;
 /// A line that asks for a secret, or says that it follows, is no longer, in bytes.
 const LINE: usize = 300;
 /// What the value is called in a map that has a secret's name.
-const LABELS: [&str; 6] = ["value", "default", "current", "plaintext", "text", "val"];
+const LABELS: [&str; 6] = list("value default current plaintext text val");
 
 /// What follows, line by line.
 #[derive(Debug, Default)]
@@ -200,7 +200,7 @@ fn setting(line: &str) -> Option<(&str, Range)> {
 fn labelled(line: &str) -> Option<Range> {
     let (name, (start, end)) = setting(line)?;
     let value = &line[start..end];
-    let is_label = LABELS.iter().any(|label| label.eq_ignore_ascii_case(name));
+    let is_label = is_one_of(name, &LABELS);
     let is_empty = matches!(value, "null" | "true" | "false" | "{" | "[" | REDACTED) || is_reference(value);
     (is_label && !is_empty && !is_sentence(value)).then_some((start, end))
 }
@@ -320,7 +320,7 @@ fn announces(bare: &str) -> bool {
     }
     // `- name: DB_PASSWORD`.
     let is_name = |(label, (start, end)): (&str, Range)| {
-        ["name", "key", "variable"].iter().any(|one| one.eq_ignore_ascii_case(label)) && is_secret(&bare[start..end])
+        is_one_of(label, &["name", "key", "variable"]) && is_secret(&bare[start..end])
     };
     setting(bare).is_some_and(is_name)
         || bare.ends_with(':') && named.contains(' ') && (bare.split(|c| !is_letter(c)).any(is_secret) || is_key(named))
@@ -330,7 +330,7 @@ fn announces(bare: &str) -> bool {
 fn is_key(named: &str) -> bool {
     let mut words = named.rsplit(' ');
     let (last, before) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    ["key", "keys"].iter().any(|key| key.eq_ignore_ascii_case(last)) && is_secret(&format!("{before}key"))
+    is_one_of(last, &["key", "keys"]) && is_secret(&format!("{before}key"))
 }
 
 #[cfg(test)]

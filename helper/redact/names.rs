@@ -107,7 +107,7 @@ fn behind_flags(text: &str) -> Vec<Range> {
             || is_gone(value)
             || is_usage
             || is_reference(found)
-            || opening.is_empty() && (is_sentence(found) || is_one_of(found, PARTICLES));
+            || opening.is_empty() && (is_sentence(found) || is_one_of(found, &PARTICLES));
         if gap.len() + end < text.len() && !stays {
             let start = text.len() - value.len();
             ranges.push((start, start + length));

@@ -4,14 +4,16 @@ use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
 use super::said::is_made;
 use super::sentences::is_sentence;
-use super::text::{Range, behind_last, head};
+use super::text::{Range, behind_last, head, list};
 use super::values::is_reference;
 
 /// Words that are read of a command.
 const MOST: usize = 40;
 /// Mechanisms of SASL behind which a credential stands.
-const MECHANISMS: &str = "PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5 DIGEST-MD5 NTLM GSSAPI EXTERNAL SCRAM-SHA-1 \
-                          SCRAM-SHA-256 SCRAM-SHA-512";
+const MECHANISMS: [&str; 12] = list(
+    "PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5 DIGEST-MD5 NTLM GSSAPI EXTERNAL SCRAM-SHA-1 SCRAM-SHA-256 \
+     SCRAM-SHA-512",
+);
 /// Commands that read a secret from their standard input.
 const READERS: [&str; 12] = [
     "saslpasswd2 -p",
@@ -96,7 +98,7 @@ fn sent(text: &str) -> Vec<Range> {
 
 /// Whether a word is how a client authenticates.
 pub(super) fn is_mechanism(word: &str) -> bool {
-    MECHANISMS.split(' ').any(|one| one == word)
+    MECHANISMS.contains(&word)
 }
 
 /// Whether a command line reads a secret from what is piped to it.

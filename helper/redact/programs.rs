@@ -2,82 +2,59 @@
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, near};
-use super::text::Range;
+use super::text::{Range, list};
 use super::values::is_reference;
 
 /// What of a flag's value is the password.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Part {
     All,
+    /// All, where the value follows the flag directly: a separate word is something else.
+    Joined,
     Behind(char),
 }
 
-use Part::{All, Behind};
+use Part::{All, Behind, Joined};
 
-/// Flags of a program: of one letter, then of a word.
-type Flags = &'static [(&'static str, Part)];
-
-const PROGRAMS: &[(&[&str], Flags)] = &[
-    (
-        &["curl"],
-        &[
-            ("-u", Behind(':')),
-            ("-U", Behind(':')),
-            ("--user", Behind(':')),
-            ("--proxy-user", Behind(':')),
-            ("-b", Behind('=')),
-        ],
-    ),
-    (&["http", "https", "xh"], &[("-a", Behind(':')), ("--auth", Behind(':'))]),
-    (&["redis-cli", "valkey-cli", "keydb-cli"], &[("-a", All)]),
-    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "cqlsh"], &[("-p", All)]),
+/// Programs, and their flags: of one letter, or of a word.
+const PROGRAMS: &[(&[&str], &[&str], Part)] = &[
+    (&["curl"], &["-u", "-U", "--user", "--proxy-user"], Behind(':')),
+    (&["curl"], &["-b"], Behind('=')),
+    (&["http", "https", "xh"], &["-a", "--auth"], Behind(':')),
+    (&["redis-cli", "valkey-cli", "keydb-cli"], &["-a"], All),
+    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "cqlsh"], &["-p"], All),
     // `docker login`, `helm registry login`.
-    (&["login"], &[("-p", All)]),
-    (&["smbclient", "rpcclient", "net"], &[("-U", Behind('%'))]),
-    (&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &[("-w", All)]),
-    (&["mosquitto_pub", "mosquitto_sub", "zip", "unzip"], &[("-P", All)]),
-    (&["sqlcmd", "bcp", "ipmitool"], &[("-P", All)]),
-    (&["psexec", "twine", "rabbitmqadmin"], &[("-p", All)]),
+    (&["login"], &["-p"], All),
+    (&["smbclient", "rpcclient", "net"], &["-U"], Behind('%')),
+    (&["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], &["-w"], All),
+    (&["mosquitto_pub", "mosquitto_sub", "zip", "unzip"], &["-P"], All),
+    (&["sqlcmd", "bcp", "ipmitool"], &["-P"], All),
+    (&["psexec", "twine", "rabbitmqadmin"], &["-p"], All),
     // Of macOS.
-    (&["security", "unlock-keychain", "create-keychain"], &[("-p", All), ("-w", All)]),
-    (&["dotnet", "nuget"], &[("-k", All)]),
-    (&["schtasks", "SCHTASKS"], &[("/rp", All), ("/RP", All)]),
-    (&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"], &[("-c", All), ("-A", All), ("-X", All)]),
-    (&["etcdctl"], &[("--user", Behind(':'))]),
-    (&["check_http"], &[("-a", Behind(':'))]),
-    (&["lftp"], &[("-u", Behind(','))]),
-    (&["doctl", "glab"], &[("-t", All)]),
-    (&["xfreerdp", "rdesktop"], &[("/p:", All), ("-p", All)]),
-    (&["vault"], &[("value=", All)]),
-    (&["ssh-keygen"], &[("-N", All), ("-P", All)]),
-    (
-        &["openssl"],
-        &[("-k", All), ("-K", All), ("-pass", All), ("-passin", All), ("-passout", All), ("-hmac", All), ("-iv", All)],
-    ),
+    (&["security", "unlock-keychain", "create-keychain"], &["-p", "-w"], All),
+    (&["dotnet", "nuget"], &["-k"], All),
+    (&["schtasks", "SCHTASKS"], &["/rp", "/RP"], All),
+    (&["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"], &["-c", "-A", "-X"], All),
+    (&["etcdctl"], &["--user"], Behind(':')),
+    (&["check_http"], &["-a"], Behind(':')),
+    (&["lftp"], &["-u"], Behind(',')),
+    (&["doctl", "glab"], &["-t"], All),
+    (&["xfreerdp", "rdesktop"], &["/p:", "-p"], All),
+    (&["vault"], &["value="], All),
+    (&["ssh-keygen"], &["-N", "-P"], All),
+    (&["openssl"], &["-k", "-K", "-pass", "-passin", "-passout", "-hmac", "-iv"], All),
     // `az keyvault secret set`, `gh secret set`, `aws ssm put-parameter`.
-    (&["secret", "put-parameter"], &[("--value", All), ("--body", All)]),
+    (&["secret", "put-parameter"], &["--value", "--body"], All),
+    (&MYSQL, &["-p"], Joined),
+    (&["7z", "7za", "rar", "unrar"], &["-p"], Joined),
 ];
-/// With these it follows the flag directly: a separate word is a database.
-const JOINED: &[&str] = &[
-    "mysql",
-    "mysqldump",
-    "mysqladmin",
-    "mysqlimport",
-    "mysqlcheck",
-    "mysqlsh",
-    "mariadb",
-    "mariadb-dump",
-    "mariadb-admin",
-    "7z",
-    "7za",
-    "rar",
-    "unrar",
-];
+const MYSQL: [&str; 9] =
+    list("mysql mysqldump mysqladmin mysqlimport mysqlcheck mysqlsh mariadb mariadb-dump mariadb-admin");
 
 /// The passwords.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
-    let (mut flags, mut joined, mut part) = (None::<Flags>, false, None);
+    let (mut of, mut part) = (None, None);
     for (start, end) in words(text) {
         let said = &text[start..end];
         if let Some(part) = part.take()
@@ -87,28 +64,27 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
             continue;
         }
         let program = said.rsplit_once('/').map_or(said, |(_, name)| name);
-        if let Some((_, known)) = PROGRAMS.iter().find(|(names, _)| names.contains(&program)) {
-            (flags, joined) = (Some(*known), false);
-        } else if JOINED.contains(&program) {
-            (flags, joined) = (Some(&[("-p", All)] as Flags), true);
+        if PROGRAMS.iter().any(|(names, ..)| names.contains(&program)) {
+            of = Some(program);
         } else if matches!(said, "|" | "||" | "&&" | ";") || text[..start].ends_with('\n') {
-            flags = None;
+            of = None;
         }
-        for (flag, of) in flags.unwrap_or_default() {
-            let rest = said.strip_prefix(flag);
+        let Some(program) = of else { continue };
+        let known = PROGRAMS.iter().filter(|(names, ..)| names.contains(&program));
+        for (flag, of) in known.flat_map(|(_, flags, of)| flags.iter().map(move |flag| (*flag, *of))) {
             let is_last = flag.len() == 2
                 && (3..6).contains(&said.len())
                 && said.starts_with('-')
                 && said[1..].bytes().all(|b| b.is_ascii_alphabetic())
                 && said.ends_with(&flag[1..]);
-            match rest {
-                Some("") if !joined => part = Some(*of),
+            match said.strip_prefix(flag) {
+                Some("") if of != Joined => part = Some(of),
                 Some(rest)
                     if !rest.is_empty() && (flag.len() == 2 || flag.ends_with([':', '=']) || rest.starts_with('=')) =>
                 {
-                    ranges.extend(value(text, end - rest.trim_start_matches('=').len(), *of));
+                    ranges.extend(value(text, end - rest.trim_start_matches('=').len(), of));
                 }
-                _ if is_last && !joined => part = Some(*of),
+                _ if is_last && of != Joined => part = Some(of),
                 _ => {}
             }
         }
@@ -136,7 +112,7 @@ fn value(text: &str, start: usize, part: Part) -> Option<Range> {
     let opening = &opening[opening.trim_end_matches(QUOTES).len()..];
     let length = if opening.ends_with(['"', '\'']) { closed(found, opening) } else { near(found, word) };
     let from = match part {
-        All => 0,
+        All | Joined => 0,
         Behind(sign) => found[..length].find(sign)? + 1,
     };
     let rest = &found[from..];

@@ -5,56 +5,34 @@ use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
 use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name};
 use super::sentences::is_sentence;
-use super::text::{REDACTED, Range, behind_last, head, tail};
+use super::text::{REDACTED, Range, behind_last, head, list, tail};
 use super::values::is_reference;
 use super::words::is_secret;
 
 /// What stands in front of a name whose value is the next word: in Dockerfiles, shells and web servers.
-const SETTERS: &[&str] = &[
-    "ENV",
-    "ARG",
-    "SetEnv",
-    "setenv",
-    "-x",
-    "-gx",
-    "-Ux",
-    "proxy_set_header",
-    "grpc_set_header",
-    "fastcgi_param",
-    "uwsgi_param",
-    "add_header",
-    "RequestHeader",
-];
+const SETTERS: [&str; 13] = list(
+    "ENV ARG SetEnv setenv -x -gx -Ux proxy_set_header grpc_set_header fastcgi_param uwsgi_param add_header \
+     RequestHeader",
+);
 /// Names of settings whose value is the next word.
-const SETTINGS: &[&str] = &[
-    "requirepass",
-    "masterauth",
-    "bindpw",
-    "rootbindpw",
-    "rootpw",
-    "rocommunity",
-    "rwcommunity",
-    "key-string",
-    "insecure-password",
-    "-storepass",
-    "-keypass",
-    "-srcstorepass",
-    "-deststorepass",
-];
+const SETTINGS: [&str; 13] = list(
+    "requirepass masterauth bindpw rootbindpw rootpw rocommunity rwcommunity key-string insecure-password \
+     -storepass -keypass -srcstorepass -deststorepass",
+);
 /// What the words `code` and `codes` follow where they are secrets.
-const CODES: &[&str] =
-    &["verification", "recovery", "backup", "mfa", "2fa", "otp", "totp", "one-time", "security", "nkey"];
+const CODES: [&str; 10] = list("verification recovery backup mfa 2fa otp totp one-time security nkey");
 /// Words behind which it is said what a secret is.
-const INTRODUCTIONS: &[&str] = &[
-    "is", "was", "now", "value", "tried", "got", "given", "provided", "received", "supplied", "entered", "using",
-    "with", "default",
-];
+const INTRODUCTIONS: [&str; 14] =
+    list("is was now value tried got given provided received supplied entered using with default");
 /// Signs between a name and its value, besides those of an assignment.
 const SIGNS: &[&str] = &["->", "→", "–", "—", "-", "/", ",", "(", "<", "[", "{", "~", "|", ";"];
 /// Words in front of `to`, behind which the new one stands.
-const CHANGES: &[&str] = &["set", "reset", "changed", "updated", "rotated", "now"];
+const CHANGES: [&str; 6] = list("set reset changed updated rotated now");
 /// Words between a value and what it is said to be: `"X" is not a valid API key`.
-const BETWEEN: &str = "is was as not no a an the valid invalid known unknown wrong correct incorrect our your api access admin bearer auth rejected recognized";
+const BETWEEN: [&str; 24] = list(
+    "is was as not no a an the valid invalid known unknown wrong correct incorrect our your api access admin bearer \
+     auth rejected recognized",
+);
 /// Words between a name and its value.
 const MOST_WORDS: usize = 8;
 /// Longest name, in bytes.
@@ -124,9 +102,9 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     let lower = name.to_ascii_lowercase();
     let is_key =
         matches!(lower.as_str(), "key" | "keys") && !previous.is_empty() && is_secret(&format!("{previous}key"));
-    let is_code = matches!(lower.as_str(), "code" | "codes" | "seed") && is_one_of(previous, CODES);
+    let is_code = matches!(lower.as_str(), "code" | "codes" | "seed") && is_one_of(previous, &CODES);
     let is_phrase = is_key || is_code;
-    let is_set = SETTERS.contains(&previous) || is_one_of(name, SETTINGS) && !is_one_of(previous, &["no", "without"]);
+    let is_set = SETTERS.contains(&previous) || is_one_of(name, &SETTINGS) && !is_one_of(previous, &["no", "without"]);
     let rest = &text[end..];
     // `key "X" was rejected`.
     if lower == "key" && !is_phrase {
@@ -233,9 +211,9 @@ fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
             return None;
         }
         // `set to X`, and what Cisco says of the kind: `password 7 X`.
-        let is_change = is_one_of(bare, &["to", "from"]) && (is_one_of(last, CHANGES) || last.is_empty());
+        let is_change = is_one_of(bare, &["to", "from"]) && (is_one_of(last, &CHANGES) || last.is_empty());
         introduced =
-            is_sign || raw.ends_with(':') || is_one_of(bare, INTRODUCTIONS) || is_change || introduced && is_number;
+            is_sign || raw.ends_with(':') || is_one_of(bare, &INTRODUCTIONS) || is_change || introduced && is_number;
         last = bare;
         rest = &rest[raw.len()..];
         let gap = rest.len() - rest.trim_start_matches(is_blank).len();
@@ -266,7 +244,7 @@ fn before(text: &str) -> Vec<Range> {
     for verb in [" is ", " was ", " as "] {
         for (at, _) in text.match_indices(verb) {
             let words = || text[at + 1..].split([' ', ',', '.', ';', '\n']).take(6);
-            let said = words().take_while(|word| BETWEEN.split(' ').any(|one| one.eq_ignore_ascii_case(word))).count();
+            let said = words().take_while(|word| is_one_of(word, &BETWEEN)).count();
             let what = words().nth(said).unwrap_or_default().trim_end_matches(QUOTES);
             let last = words().nth(said - 1).unwrap_or_default();
             let is_key = what.eq_ignore_ascii_case("key") && is_secret(&format!("{last}key"));

@@ -3,16 +3,15 @@
 
 use super::letters::{QUOTES, closed, is_blank, is_letter, name_before, opening};
 use super::said::{is_drawn, is_made, is_one_of};
-use super::text::{Range, behind_last, head, tail};
+use super::text::{Range, behind_last, head, list, tail};
 use super::words::is_secret;
 
 /// The word in front of a quoted value.
-const INTRODUCTIONS: [&str; 11] =
-    ["got", "value", "value:", "was", "parsing", "parse", "received", "found", "given", "input:", "input"];
+const INTRODUCTIONS: [&str; 11] = list("got value value: was parsing parse received found given input: input");
 /// A word in front of a user and a password.
-const LOGINS: [&str; 6] = ["login", "log", "logon", "account", "credentials", "sign"];
+const LOGINS: [&str; 6] = list("login log logon account credentials sign");
 /// A word in a line in which a user and a password are arguments.
-const CALLS: [&str; 4] = ["login", "auth", "authenticate", "credentials"];
+const CALLS: [&str; 4] = list("login auth authenticate credentials");
 /// What is read in front of a pair, in bytes.
 const NEAR: usize = 60;
 /// Such a value is no shorter, in bytes, and one without a word in front of it no shorter than the second.

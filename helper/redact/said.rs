@@ -1,76 +1,32 @@
 //! Words about a secret that are not the secret: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
 use super::letters::{QUOTES, name_length};
-use super::text::{behind_last, head};
+use super::text::{behind_last, head, list};
 use super::words::is_secret;
 
 /// Words that follow a flag that is spoken of: `using --password via the command line is insecure`.
-pub(super) const PARTICLES: &[&str] = &[
-    "or", "and", "via", "with", "by", "in", "to", "from", "when", "for", "as", "on", "flag", "option", "instead", "if",
-    "but",
-];
+pub(super) const PARTICLES: [&str; 17] =
+    list("or and via with by in to from when for as on flag option instead if but");
 /// Where files with secrets are.
-const FOLDERS: &[&str] = &[
-    "/run/",
-    "/etc/",
-    "/var/",
-    "/home/",
-    "/usr/",
-    "/opt/",
-    "/srv/",
-    "/secrets/",
-    "/app/",
-    "/data/",
-    "/tmp/",
-    "/root/",
-    "/mnt/",
-    "~/",
-    "./",
-];
+const FOLDERS: [&str; 15] =
+    list("/run/ /etc/ /var/ /home/ /usr/ /opt/ /srv/ /secrets/ /app/ /data/ /tmp/ /root/ /mnt/ ~/ ./");
 /// What code takes a value from by its name: `config.get("password")`, `settings.API_KEY`.
-const SOURCES: &[&str] = &[
-    "get", "fetch", "getenv", "env", "environ", "headers", "params", "config", "settings", "secrets", "cookies",
-    "form", "args", "options", "self", "this", "conf", "cfg", "opts",
-];
+const SOURCES: [&str; 19] = list(
+    "get fetch getenv env environ headers params config settings secrets cookies form args options self this conf \
+     cfg opts",
+);
 /// How code looks a variable up.
-const LOOKUPS: &[&str] = &[
-    "os.environ",
-    "os.getenv(",
-    "process.env",
-    "ENV[",
-    "ENV.fetch(",
-    "getenv(",
-    "System.getenv(",
-    "env::var(",
-    "std::env::var(",
-    "import.meta.env",
-    "Deno.env",
-];
+const LOOKUPS: [&str; 11] = list(
+    "os.environ os.getenv( process.env ENV[ ENV.fetch( getenv( System.getenv( env::var( std::env::var( \
+     import.meta.env Deno.env",
+);
 /// No word of prose is longer, in bytes.
 pub(super) const LONGEST_PART: usize = 16;
 /// How methods are called that have digits in their names.
-const METHODS: &[&str] = &[
-    "argon2",
-    "scram-sha",
-    "sha1",
-    "sha2",
-    "sha3",
-    "sha5",
-    "md5",
-    "pbkdf2",
-    "caching_sha2",
-    "ed25519",
-    "x25519",
-    "oauth2",
-    "aes",
-    "utf8",
-    "utf-8",
-    "base64",
-    "hs256",
-    "rs256",
-    "es256",
-    "http/",
-];
+const METHODS: [&str; 20] = list(
+    "argon2 scram-sha sha1 sha2 sha3 sha5 md5 pbkdf2 caching_sha2 ed25519 x25519 oauth2 aes utf8 utf-8 base64 hs256 \
+     rs256 es256 http/",
+);
 
 /// A word with digits is no shorter, in bytes.
 const SHORTEST: usize = 6;

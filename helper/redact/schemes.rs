@@ -3,39 +3,24 @@
 
 use super::letters::{closed, is_blank, name_length, opening};
 use super::said::PARTICLES;
-use super::text::{REDACTED, Range};
+use super::text::{REDACTED, Range, list};
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
-const WORD: [&str; 2] = ["bearer", "basic"];
+const WORD: [&str; 2] = list("bearer basic");
 /// Schemes with one long word behind them: shorter ones are prose (RFC 4559, RFC 9449, RFC 9635).
-const LONG_WORD: [&str; 4] = ["negotiate", "ntlm", "dpop", "gnap"];
+const LONG_WORD: [&str; 4] = list("negotiate ntlm dpop gnap");
 /// Parameters of a challenge, and of an answer with a token (RFC 6749, RFC 6750, RFC 9728).
-const CHALLENGE: [&str; 8] =
-    ["realm", "resource_metadata", "error", "error_description", "error_uri", "scope", "charset", "expires_in"];
+const CHALLENGE: [&str; 8] = list("realm resource_metadata error error_description error_uri scope charset expires_in");
 /// What is said about schemes, and is no credential.
-const KEYWORDS: [&str; 14] = [
-    "",
-    "bearer",
-    "basic",
-    "auth",
-    "token",
-    "tokens",
-    "authentication",
-    "scheme",
-    "header",
-    "credentials",
-    "required",
-    "or",
-    "and",
-    "is",
-];
+const KEYWORDS: [&str; 13] =
+    list("bearer basic auth token tokens authentication scheme header credentials required or and is");
 /// What may surround a credential.
 const OPENING: [char; 5] = ['"', '\'', '<', '[', '('];
 /// What no prose has as a word, in bytes.
 const LONG: usize = 20;
 /// Schemes with parameters behind them (RFC 7616, RFC 7486, RFC 7804, RFC 8292, RFC 9577, RFC 5849, and those of AWS and Hawk).
 const PARAMETERS: [&str; 9] =
-    ["digest", "hoba", "scram-sha-1", "scram-sha-256", "vapid", "privatetoken", "aws4-hmac-sha256", "hawk", "oauth"];
+    list("digest hoba scram-sha-1 scram-sha-256 vapid privatetoken aws4-hmac-sha256 hawk oauth");
 
 /// The credentials.
 pub(super) fn credentials(text: &str) -> Vec<Range> {
@@ -54,7 +39,7 @@ pub(super) fn credentials(text: &str) -> Vec<Range> {
         let said = lower[start..end].trim_end_matches([':', '.', '!', '?']);
         let is_prose = text[..start].trim_end().to_ascii_lowercase().ends_with("basic")
             && text[start..end].trim_end_matches(['.', ':']).bytes().all(|b| b.is_ascii_lowercase());
-        let is_keyword = is_prose || KEYWORDS.contains(&said) || PARTICLES.contains(&said);
+        let is_keyword = is_prose || said.is_empty() || KEYWORDS.contains(&said) || PARTICLES.contains(&said);
         let is_parameter =
             CHALLENGE.iter().any(|name| lower[start..end].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
         (!is_keyword && !is_parameter && &text[start..end] != REDACTED).then_some(end)

@@ -1,87 +1,38 @@
 //! Sentences about a secret: `password: must not be empty`, `Authorization: header missing`.
 
 use super::said::{LONGEST_PART, is_made, is_one_of};
-use super::text::head;
+use super::text::{head, list};
 
 /// Words with which a sentence goes on behind the name of a secret and a colon, and which say nothing yet.
-const COPULAS: &[&str] = &[
-    "must", "is", "are", "was", "were", "has", "have", "had", "can", "could", "should", "does", "did", "this",
-    "requires",
-];
+const COPULAS: [&str; 15] = list("must is are was were has have had can could should does did this requires");
 /// Words that tell what is wrong with a secret.
-const WORDS: &[&str] = &[
-    "not",
-    "cannot",
-    "required",
-    "missing",
-    "invalid",
-    "expired",
-    "disabled",
-    "enabled",
-    "empty",
-    "unset",
-    "unknown",
-    "undefined",
-    "incorrect",
-    "wrong",
-    "rejected",
-    "accepted",
-    "denied",
-    "mismatch",
-    "failed",
-    "unauthorized",
-    "forbidden",
-    "none",
-    "unsupported",
-    "executable",
-    "field",
-    "changed",
-    "reset",
-    "malformed",
-    "expected",
-    "unexpected",
-    "unable",
-    "revoked",
-];
+const WORDS: [&str; 32] = list(
+    "not cannot required missing invalid expired disabled enabled empty unset unknown undefined incorrect wrong \
+     rejected accepted denied mismatch failed unauthorized forbidden none unsupported executable field changed \
+     reset malformed expected unexpected unable revoked",
+);
 /// Words in front of those, in whole sentences.
-const SUBJECTS: &str = "the a an this that its it your no any at least too may might be will only please ensure value \
-                        header field file files command executable program option argument attribute parameter \
-                        variable setting string number key keys id session signature bearer token tokens cookie \
-                        credential credentials password secret user account scheme type format length size minimum \
-                        maximum limit characters api auth authorization input request client server audience issuer \
-                        scope claim state can't couldn't isn't doesn't didn't won't";
+const SUBJECTS: [&str; 78] = list(
+    "the a an this that its it your no any at least too may might be will only please ensure value header field \
+     file files command executable program option argument attribute parameter variable setting string number key \
+     keys id session signature bearer token tokens cookie credential credentials password secret user account \
+     scheme type format length size minimum maximum limit characters api auth authorization input request client \
+     server audience issuer scope claim state can't couldn't isn't doesn't didn't won't",
+);
 /// What tells the same behind them: `file not found`, `too short`.
-const ENDS: &str = "found such provided blank short long large weak small old ignored needed allowed exceeds exceeded set \
-                    present defined closed unavailable readable parsed loaded supported configured given";
+const ENDS: [&str; 26] = list(
+    "found such provided blank short long large weak small old ignored needed allowed exceeds exceeded set present \
+     defined closed unavailable readable parsed loaded supported configured given",
+);
 /// What a text in quotes says of a secret that was asked for: others may be phrases.
-const FAULTS: &[&str] =
-    &["required", "missing", "invalid", "expired", "blank", "empty", "malformed", "incorrect", "short"];
+const FAULTS: [&str; 9] = list("required missing invalid expired blank empty malformed incorrect short");
 /// What follows a name that is spoken of in the middle of a sentence: `user bob does not exist`.
-const VERBS: &[&str] = &["is", "was", "does", "did", "has", "must", "cannot", "could", "should", "may"];
+const VERBS: [&str; 10] = list("is was does did has must cannot could should may");
 /// Kinds of authentication, and whether there is any.
-const KINDS: &[&str] = &[
-    "basic",
-    "bearer",
-    "digest",
-    "oauth",
-    "oauth2",
-    "oidc",
-    "saml",
-    "ldap",
-    "mtls",
-    "jwt",
-    "token",
-    "on",
-    "off",
-    "optional",
-    "plain",
-    "login",
-    "ntlm",
-    "gssapi",
-    "negotiate",
-    "xoauth2",
-    "cram-md5",
-];
+const KINDS: [&str; 21] = list(
+    "basic bearer digest oauth oauth2 oidc saml ldap mtls jwt token on off optional plain login ntlm gssapi \
+     negotiate xoauth2 cram-md5",
+);
 /// Bytes that are read of what is said.
 const LONGEST_SAID: usize = 300;
 /// Words that are read of a sentence.
@@ -96,12 +47,12 @@ pub(super) fn is_sentence(found: &str) -> bool {
     let mut pairs = words().zip(words().skip(1));
     words().all(is_plain)
         && (words().next().is_some_and(is_deciding)
-            || pairs.any(|(verb, next)| is_one_of(verb, VERBS) && is_deciding(next)))
+            || pairs.any(|(verb, next)| is_one_of(verb, &VERBS) && is_deciding(next)))
 }
 
 /// Whether a word is one with which a sentence about a secret begins.
 fn is_deciding(word: &str) -> bool {
-    is_one_of(word, WORDS) || is_one_of(word, COPULAS)
+    is_one_of(word, &WORDS) || is_one_of(word, &COPULAS)
 }
 
 /// Whether a text begins with a sentence about a secret, and no value follows in it: `file not found in $PATH`,
@@ -110,8 +61,7 @@ pub(super) fn is_statement(said: &str) -> bool {
     let words = || {
         head(said, LONGEST_SAID).split_whitespace().map(|word| word.trim_end_matches([',', '.', ';', ':', ')', '!']))
     };
-    let is_in = |word: &str, list: &str| list.split(' ').any(|one| one.eq_ignore_ascii_case(word));
-    let is_subject = |word: &str| is_in(word, SUBJECTS) || is_one_of(word, COPULAS);
+    let is_subject = |word: &str| is_one_of(word, &SUBJECTS) || is_one_of(word, &COPULAS);
     let is_named = |word: &str| word.len() > 1 && word.starts_with(['/', '"', '`']);
     let mut subjects = 0;
     let decides = words().take(8).find(|word| {
@@ -120,7 +70,7 @@ pub(super) fn is_statement(said: &str) -> bool {
         !begins
     });
     let is_number = |word: &str| word.len() <= 3 && word.bytes().all(|b| b.is_ascii_digit());
-    decides.is_some_and(|word| is_one_of(word, WORDS) || subjects > 0 && (is_in(word, ENDS) || is_number(word)))
+    decides.is_some_and(|word| is_one_of(word, &WORDS) || subjects > 0 && (is_one_of(word, &ENDS) || is_number(word)))
         && !words().take(MOST_WORDS).any(|word| is_made(word, true))
 }
 
@@ -131,7 +81,7 @@ pub(super) fn is_fault(found: &str) -> bool {
     let mut words = found.split(' ').map(|word| word.trim_end_matches(['.', '!', ',']));
     found.contains(' ')
         && words.clone().take(MOST_WORDS).all(is_word)
-        && words.any(|word| is_one_of(word, FAULTS))
+        && words.any(|word| is_one_of(word, &FAULTS))
         && is_statement(found)
 }
 
@@ -140,7 +90,7 @@ pub(super) fn is_state(name: &str, found: &str, behind: &str, assigned: bool) ->
     let ends = !behind.trim_start_matches(' ').starts_with(char::is_alphanumeric);
     // `auth=0/1` of Postfix counts.
     let is_count = found.len() <= 3 && found.bytes().all(|b| b.is_ascii_digit() || b == b'/');
-    name == "auth" && (is_one_of(found, KINDS) || is_deciding(found) || is_count)
+    name == "auth" && (is_one_of(found, &KINDS) || is_deciding(found) || is_count)
         // Tasks of Rails.
         || name == "credentials" && ["edit", "show"].contains(&found.trim_end_matches('`'))
         || !assigned && ends && is_one_of(found, &["yes", "no"])

@@ -8,193 +8,77 @@ use super::said::is_readable;
 use super::text::{Range, continued};
 
 /// How the keys of well-known services begin, in any case of letters, and how many letters follow at least.
-const BEGINNINGS: &[(&str, usize)] = &[
-    ("sk-ant-", 1),
-    ("sk-proj-", 8),
-    ("sk-svcacct-", 8),
-    ("sk-or-", 8),
-    ("sk-", 20),
-    ("sk_live_", 8),
-    ("sk_test_", 8),
-    ("rk_live_", 8),
-    ("rk_test_", 8),
-    ("whsec_", 8),
-    ("ghp_", 1),
-    ("gho_", 8),
-    ("ghu_", 8),
-    ("ghs_", 8),
-    ("ghr_", 8),
-    ("github_pat_", 1),
-    ("glpat-", 1),
-    ("gldt-", 8),
-    ("glrt-", 8),
-    ("glptt-", 8),
-    ("glcbt-", 8),
-    ("glsoat-", 8),
-    ("xoxb-", 8),
-    ("xoxp-", 8),
-    ("xoxa-", 8),
-    ("xoxr-", 8),
-    ("xoxs-", 8),
-    ("xoxe-", 8),
-    ("xoxe.", 8),
-    ("xapp-", 8),
-    ("akia", 16),
-    ("asia", 16),
-    ("abia", 16),
-    ("acca", 16),
-    ("aiza", 30),
-    ("ya29.", 8),
-    ("gocspx-", 8),
-    ("hf_", 20),
-    ("api_org_", 20),
-    ("pypi-", 16),
-    ("npm_", 20),
-    ("rubygems_", 20),
-    ("dckr_pat_", 8),
-    ("dckr_oat_", 8),
-    ("dop_v1_", 8),
-    ("doo_v1_", 8),
-    ("dor_v1_", 8),
-    ("shpat_", 8),
-    ("shpss_", 8),
-    ("shpca_", 8),
-    ("shppa_", 8),
-    ("sg.", 30),
-    ("atatt3", 20),
-    ("atctt3", 20),
-    ("lin_api_", 8),
-    ("ntn_", 20),
-    ("figd_", 16),
-    ("glsa_", 16),
-    ("glc_", 20),
-    ("sntrys_", 16),
-    ("sntryu_", 16),
-    ("hvs.", 16),
-    ("hvb.", 16),
-    ("hvr.", 16),
-    ("tskey-", 8),
-    ("pmak-", 16),
-    ("pul-", 20),
-    ("r8_", 20),
-    ("nvapi-", 16),
-    ("gsk_", 20),
-    ("xai-", 20),
-    ("pplx-", 20),
-    ("sbp_", 20),
-    ("sb_secret_", 8),
-    ("dapi", 32),
-    ("v1.0-", 32),
-    ("age-secret-key-1", 8),
-    ("sq0atp-", 16),
-    ("sq0csp-", 16),
-    ("hooks.slack.com/services/", 8),
-    ("hooks.slack.com/workflows/", 8),
-    ("hooks.slack.com/triggers/", 8),
-    ("discord.com/api/webhooks/", 8),
-    ("discordapp.com/api/webhooks/", 8),
-    ("webhook.office.com/", 8),
-    ("api.telegram.org/bot", 8),
-    ("bearer.authorization.k8s.io.", 8),
-    ("nrak-", 20),
-    ("pat", 75),
-    ("sdk-", 36),
-    ("nrii-", 20),
-    ("xkeysib-", 40),
-    ("xsmtpsib-", 40),
-    ("shippo_live_", 20),
-    ("shippo_test_", 20),
-    ("dt0c01.", 24),
-    ("dt0s16.", 24),
-    ("hrku-", 30),
-    ("rdme_", 40),
-    ("cfpat-", 40),
-    ("duffel_live_", 20),
-    ("duffel_test_", 20),
-    ("fio-u-", 40),
-    ("pscale_tkn_", 20),
-    ("pscale_pw_", 20),
-    ("pscale_oauth_", 20),
-    ("fo1_", 40),
-    ("fm1_", 40),
-    ("fm2_", 40),
-    ("dp.st.", 24),
-    ("dp.pt.", 24),
-    ("dp.ct.", 24),
-    ("lsv2_pt_", 30),
-    ("lsv2_sk_", 30),
-    ("tvly-", 20),
-    ("phx_", 40),
-    ("sgp_", 40),
-    ("squ_", 40),
-    ("sqp_", 40),
-    ("sqa_", 40),
-    ("bkua_", 40),
-    ("ccipat_", 30),
-    ("dnkey-", 40),
-    ("ory_at_", 30),
-    ("ory_rt_", 30),
-    ("ory_pat_", 30),
-    ("mdb_sa_sk_", 30),
-    ("rzp_live_", 14),
-    ("rzp_test_", 14),
-    ("flwseck-", 20),
-    ("flwseck_test-", 20),
-    ("swmtkn-1-", 20),
-    ("atlasv1.", 40),
-    ("gloas-", 40),
-    ("glft-", 20),
-    ("glimt-", 20),
-    ("glagent-", 40),
-    ("glffct-", 20),
-    ("discord.com/api/v10/webhooks/", 8),
-    ("outlook.office.com/webhook/", 8),
-    ("logic.azure.com/workflows/", 8),
-    ("logic.azure.com:443/workflows/", 8),
-    ("hooks.zapier.com/hooks/catch/", 8),
-    ("maker.ifttt.com/trigger/", 16),
-    ("events.pagerduty.com/integration/", 16),
-    ("open-apis/bot/v2/hook/", 16),
-    ("cgi-bin/webhook/send?key=", 16),
-    ("hc-ping.com/", 16),
-    ("-pbkdf2-", 32),
-    ("-pbkdf2:sha256-", 32),
-    // Keys of letters and digits alone, whose beginnings are words.
-    ("key-", 32),
-    ("aio_", 24),
-    ("ltai", 16),
-    ("ezak", 40),
-    ("eztk", 40),
-    ("atbb", 24),
-    ("pnu_", 36),
-    ("tfp_", 40),
-    ("nfp_", 36),
-    ("jina_", 40),
+const BEGINNINGS: &[(usize, &str)] = &[
+    (1, "sk-ant- ghp_ github_pat_ glpat-"),
+    (
+        8,
+        "sk-proj- sk-svcacct- sk-or- sk_live_ sk_test_ rk_live_ rk_test_ whsec_ gho_ ghu_ ghs_ ghr_ gldt- glrt- \
+             glptt- glcbt- glsoat- xoxb- xoxp- xoxa- xoxr- xoxs- xoxe- xoxe. xapp- ya29. gocspx- dckr_pat_ \
+             dckr_oat_ dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ shpca_ shppa_ lin_api_ tskey- sb_secret_ \
+             age-secret-key-1 hooks.slack.com/services/ hooks.slack.com/workflows/ hooks.slack.com/triggers/ \
+             discord.com/api/webhooks/ discordapp.com/api/webhooks/ webhook.office.com/ api.telegram.org/bot \
+             bearer.authorization.k8s.io. discord.com/api/v10/webhooks/ outlook.office.com/webhook/ \
+             logic.azure.com/workflows/ logic.azure.com:443/workflows/ hooks.zapier.com/hooks/catch/",
+    ),
+    (14, "rzp_live_ rzp_test_"),
+    (
+        16,
+        "akia asia abia acca pypi- figd_ glsa_ sntrys_ sntryu_ hvs. hvb. hvr. pmak- nvapi- sq0atp- sq0csp- \
+             maker.ifttt.com/trigger/ events.pagerduty.com/integration/ open-apis/bot/v2/hook/ \
+             cgi-bin/webhook/send?key= hc-ping.com/",
+    ),
+    (
+        20,
+        "sk- hf_ api_org_ npm_ rubygems_ atatt3 atctt3 ntn_ glc_ pul- r8_ gsk_ xai- pplx- sbp_ nrak- nrii- \
+             shippo_live_ shippo_test_ duffel_live_ duffel_test_ pscale_tkn_ pscale_pw_ pscale_oauth_ tvly- \
+             flwseck- flwseck_test- swmtkn-1- glft- glimt- glffct-",
+    ),
+    (24, "dt0c01. dt0s16. dp.st. dp.pt. dp.ct."),
+    (30, "aiza sg. hrku- lsv2_pt_ lsv2_sk_ ccipat_ ory_at_ ory_rt_ ory_pat_ mdb_sa_sk_"),
+    (32, "dapi v1.0- -pbkdf2- -pbkdf2:sha256-"),
+    (36, "sdk-"),
+    (
+        40,
+        "xkeysib- xsmtpsib- rdme_ cfpat- fio-u- fo1_ fm1_ fm2_ phx_ sgp_ squ_ sqp_ sqa_ bkua_ dnkey- atlasv1. \
+             gloas- glagent-",
+    ),
+    (75, "pat"),
 ];
-/// So many of them, at the end.
-const ALPHANUMERIC: usize = 10;
+/// The same of keys of letters and digits alone, whose beginnings are words.
+const ALPHANUMERIC: &[(usize, &str)] =
+    &[(16, "ltai"), (24, "aio_ atbb"), (32, "key-"), (36, "pnu_ nfp_"), (40, "ezak eztk tfp_ jina_")];
 
-static BEGINNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let texts = BEGINNINGS.iter().map(|(text, _)| text);
+struct Beginning {
+    text: &'static str,
+    least: usize,
+    alphanumeric: bool,
+}
+
+static BEGINNING: LazyLock<Option<(Vec<Beginning>, AhoCorasick)>> = LazyLock::new(|| {
+    let all = [(BEGINNINGS, false), (ALPHANUMERIC, true)].into_iter().flat_map(|(rows, alphanumeric)| {
+        rows.iter()
+            .flat_map(move |&(least, texts)| texts.split(' ').map(move |text| Beginning { text, least, alphanumeric }))
+    });
+    let all = all.collect::<Vec<_>>();
     // Cheaper to make than a DFA, and most answers are short.
     let builder = &mut AhoCorasick::builder();
     let builder = builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
-    builder.ascii_case_insensitive(true).build(texts).ok()
+    let automaton = builder.ascii_case_insensitive(true).build(all.iter().map(|one| one.text)).ok()?;
+    Some((all, automaton))
 });
 
 /// What follows the beginning of a well-known service's key.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
-    let Some(beginning) = BEGINNING.as_ref() else { return ranges };
-    for found in beginning.find_iter(text) {
+    let Some((all, automaton)) = BEGINNING.as_ref() else { return ranges };
+    for found in automaton.find_iter(text) {
         let (start, end) = (found.start(), found.end());
         let inside_word = continued(&text[..start]).ends_with(|c: char| c.is_ascii_alphanumeric());
-        let (beginning, least) = BEGINNINGS[found.pattern().as_usize()];
+        let Beginning { text: beginning, least, alphanumeric } = all[found.pattern()];
         let in_path = beginning.contains('/');
-        let alone = found.pattern().as_usize() + ALPHANUMERIC >= BEGINNINGS.len();
         let belongs = |b: u8| {
             b.is_ascii_alphanumeric()
-                || !alone && matches!(b, b'_' | b'-' | b'.' | b'+' | b'=')
+                || !alphanumeric && matches!(b, b'_' | b'-' | b'.' | b'+' | b'=')
                 || in_path && matches!(b, b'/' | b'@' | b':')
         };
         let run = text.as_bytes()[end..].iter().take_while(|b| belongs(**b)).count();

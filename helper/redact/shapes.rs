@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::text::{Range, behind_last, continued, head, tail};
+use super::text::{Range, behind_last, continued, head, list, tail};
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";
@@ -24,28 +24,11 @@ const LEAST_SIGNED: usize = 27;
 const MOST_SIGNED: usize = 100;
 
 /// How hashes of passwords begin (crypt(5), RFC 2307), and what stands in front of their first sign elsewhere.
-const HASHES: [&str; 19] = [
-    "$1$",
-    "$2a$",
-    "$2b$",
-    "$2y$",
-    "$5$",
-    "$6$",
-    "$7$",
-    "$y$",
-    "$gy$",
-    "$apr1$",
-    "$argon2",
-    "$scrypt$",
-    "$pbkdf2",
-    "{SSHA",
-    "{SMD5}",
-    "{CRYPT}",
-    "{SHA}",
-    "{PLAIN",
-    "{CLEARTEXT",
-];
-const NAMED_HASHES: [&str; 5] = ["pbkdf2", "scrypt", "bcrypt", "argon2", "SCRAM-SHA-"];
+const HASHES: [&str; 19] = list(
+    "$1$ $2a$ $2b$ $2y$ $5$ $6$ $7$ $y$ $gy$ $apr1$ $argon2 $scrypt$ $pbkdf2 {SSHA {SMD5} {CRYPT} {SHA} {PLAIN \
+     {CLEARTEXT",
+);
+const NAMED_HASHES: [&str; 5] = list("pbkdf2 scrypt bcrypt argon2 SCRAM-SHA-");
 
 fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=' | b'.')

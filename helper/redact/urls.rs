@@ -3,42 +3,19 @@
 
 use super::letters::{LONGEST, name_before};
 use super::said::{is_drawn, is_made, is_one_of, is_part};
-use super::text::{Range, head};
+use super::text::{Range, head, list};
 
 /// Words in a part of a path behind which nothing but a secret is drawn by chance.
-const LINKS: &[&str] = &[
-    "webhook",
-    "webhooks",
-    "hook",
-    "hooks",
-    "reset",
-    "invite",
-    "invites",
-    "invitation",
-    "invitations",
-    "verify",
-    "verification",
-    "confirm",
-    "confirmation",
-    "activate",
-    "activation",
-    "magic",
-    "magiclink",
-    "join",
-    "share",
-    "unsubscribe",
-    "recover",
-    "recovery",
-    "unlock",
-    "accept",
-];
+const LINKS: [&str; 24] = list(
+    "webhook webhooks hook hooks reset invite invites invitation invitations verify verification confirm \
+     confirmation activate activation magic magiclink join share unsubscribe recover recovery unlock accept",
+);
 /// The same in queries.
-const ONCE: &[&str] = &["invite", "invitation", "ticket", "activation", "confirmation", "magic", "oobcode"];
+const ONCE: [&str; 7] = list("invite invitation ticket activation confirmation magic oobcode");
 /// Until when a signed link is good.
-const EXPIRIES: &[&str] = &["e", "exp", "expires", "expiry", "se", "ttl", "auth_date"];
+const EXPIRIES: [&str; 7] = list("e exp expires expiry se ttl auth_date");
 /// What its signature is called.
-const SIGNATURES: &[&str] =
-    &["st", "md5", "hash", "s", "h", "sign", "sig", "signature", "hmac", "mac", "verify", "token"];
+const SIGNATURES: [&str; 12] = list("st md5 hash s h sign sig signature hmac mac verify token");
 /// Such a secret is no shorter, in bytes, and a signature no shorter than the second.
 const SHORTEST: [usize; 2] = [12, 16];
 
@@ -69,7 +46,7 @@ fn ends(c: char) -> bool {
 /// What is behind a slash, if the part of the path in front of it says that it is a secret.
 fn linked(text: &str, at: usize) -> Option<Range> {
     let name = name_before(&text[..at]);
-    let is_link = || name.split(['-', '_']).any(|word| is_one_of(word, LINKS));
+    let is_link = || name.split(['-', '_']).any(|word| is_one_of(word, &LINKS));
     if !text[..at - name.len()].ends_with('/') || !is_link() {
         return None;
     }
@@ -101,14 +78,14 @@ fn queried(query: &str, start: usize, ranges: &mut Vec<Range>) {
         })
     };
     let expires =
-        pairs().any(|(name, value)| is_one_of(name, EXPIRIES) && value.starts_with(|c: char| c.is_ascii_digit()));
+        pairs().any(|(name, value)| is_one_of(name, &EXPIRIES) && value.starts_with(|c: char| c.is_ascii_digit()));
     let mut at = start;
     for pair in query.split('&') {
         if let Some((name, value)) = pair.split_once('=') {
             let name = name.strip_prefix("amp;").unwrap_or(name);
             let is_time = value.as_bytes().get(4) == Some(&b'-') && value[..4].bytes().all(|b| b.is_ascii_digit());
-            let goes = is_one_of(name, ONCE) && is_token(value)
-                || expires && is_one_of(name, SIGNATURES) && is_drawn(value, SHORTEST[1]) && !is_time;
+            let goes = is_one_of(name, &ONCE) && is_token(value)
+                || expires && is_one_of(name, &SIGNATURES) && is_drawn(value, SHORTEST[1]) && !is_time;
             if goes {
                 ranges.push((at + pair.len() - value.len(), at + pair.len()));
             }
