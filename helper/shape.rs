@@ -216,16 +216,28 @@ const WORDS: &[(&str, &str)] = &[
 /// What other programs print, and texts that break readers.
 const FOREIGN_WORDS: &[&str] = &["logs/patterns/", "properties/", "shape.rs"];
 
-/// The comment of a line.
-fn comment(line: &str) -> Option<&str> {
-    let at = line.find("//").filter(|at| line[..*at].matches('"').count().is_multiple_of(2))?;
-    Some(&line[at..])
-}
-
-/// The prose of a line: its comment, otherwise what is between quotes.
-fn prose(line: &str) -> String {
-    let quoted = || line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
-    comment(line).map_or_else(quoted, str::to_owned)
+/// The prose of a source: its comments and what is between quotes, with the number of the line where each begins.
+fn prose(code: &str) -> Vec<(usize, &str)> {
+    let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < code.len() {
+        let rest = &code[at..];
+        let starts = ["//", "r#\"", "'\"'", "\\\"", "\\\\", "\""].into_iter().find(|start| rest.starts_with(start));
+        let begin = starts.map_or(rest.chars().next().map_or(1, char::len_utf8), str::len);
+        let is_escape = |end: usize| rest[..end].bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1;
+        let end = match starts {
+            Some("//") => rest.find('\n'),
+            Some("r#\"") => rest.find("\"#").map(|end| end + 2),
+            Some("\"") => rest.match_indices('"').skip(1).find(|(end, _)| !is_escape(*end)).map(|(end, _)| end + 1),
+            _ => Some(begin),
+        };
+        let end = end.unwrap_or(rest.len());
+        if end > begin {
+            found.push((line, &rest[..end]));
+        }
+        line += rest[..end].matches('\n').count();
+        at += end;
+    }
+    found
 }
 
 fn odd_words(text: &str) -> Vec<&'static str> {
@@ -244,31 +256,36 @@ fn odd_words(text: &str) -> Vec<&'static str> {
 fn prose_is_plain() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut wrong = Vec::new();
-    let mut read = |name: &str, text: &str| {
+    let mut read = |name: &str, first: usize, text: &str| {
         for (at, line) in text.lines().enumerate() {
-            let line = if name.ends_with(".rs") { prose(line) } else { line.to_owned() };
             let plain = |word: &str| WORDS.iter().find(|(odd, _)| *odd == word).map_or("", |(_, plain)| plain);
-            wrong
-                .extend(odd_words(&line).into_iter().map(|word| format!("{name}:{}: {word}: {}", at + 1, plain(word))));
+            let odd = odd_words(line).into_iter();
+            wrong.extend(odd.map(|word| format!("{name}:{}: {word}: {}", first + at, plain(word))));
         }
     };
     for source in sources().iter().filter(|source| !FOREIGN_WORDS.iter().any(|path| source.path.starts_with(path))) {
-        read(&format!("helper/{}", source.path), &source.code);
+        for (line, text) in prose(&source.code) {
+            read(&format!("helper/{}", source.path), line, text);
+        }
     }
     // Tests hold the words of others, too, outside of their comments.
     for source in read_all("tests") {
-        let comments: Vec<&str> = source.text.lines().map(|line| comment(line).unwrap_or_default()).collect();
-        read(&format!("tests/{}", source.path), &comments.join("\n"));
+        for (line, text) in prose(&source.text).into_iter().filter(|(_, text)| text.starts_with("//")) {
+            read(&format!("tests/{}", source.path), line, text);
+        }
     }
     for folder in ["", "docs", "commands", "helper/config/sample", "helper/export/helm"] {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|ending| ["md", "py", "txt", "sh"].iter().any(|known| ending == *known)) {
-                read(path.strip_prefix(root).unwrap().to_str().unwrap(), &fs::read_to_string(&path).unwrap());
+                read(path.strip_prefix(root).unwrap().to_str().unwrap(), 1, &fs::read_to_string(&path).unwrap());
             }
         }
     }
     assert!(wrong.is_empty(), "say it plainly: {wrong:#?}");
+    let code = "let a = '\"'; // one\nlet b = \"two \\\" \\\n  three\";\nr#\"four\"#";
+    let texts: Vec<(usize, &str)> = prose(code);
+    assert_eq!(texts, [(1, "// one"), (2, "\"two \\\" \\\n  three\""), (4, "r#\"four\"#")]);
     assert_eq!(odd_words("// Made anew, else it hangs; a recommended thusness."), ["anew", ", else "]);
 }
 

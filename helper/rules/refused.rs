@@ -128,7 +128,7 @@ impl Refused {
             Self::Required { place, name } | Self::Empty { place, name } => {
                 format!("`{}` uses the variable `{name}`, which neither `.env` nor this shell sets", keys(place))
             }
-            Self::Template { place } => format!("`{}` has a `${{` that begins no variable", keys(place)),
+            Self::Template { place } => format!("`{}` has a `${{` that does not begin a variable", keys(place)),
             Self::EnvFile { service, path: file } => {
                 format!("`{}`, which `env_file` of `{service}` names, is not there", path(file))
             }
@@ -159,7 +159,7 @@ impl Refused {
             Self::Type { .. } => "Compose accepts only the types of its specification",
             Self::NoImage { .. } => "Compose needs an image for each service, or a folder to build one from",
             Self::Image { .. } => "Docker refuses it as `invalid reference format`, and starts nothing of the stack",
-            Self::Copy { .. } => "a build copies files of its own folder only, and ends where one of them is missing",
+            Self::Copy { .. } => "a build copies files of its own folder only, and fails where one of them is missing",
             Self::TwoNetworks { .. } => {
                 "a service in another's network, or in that of the host, joins no network of its own"
             }

@@ -351,7 +351,7 @@ impl Remedy<'_> {
             Self::OtherPair { cert, key } => format!(
                 "issue a certificate for `*.{{domain}}` and the key in `{key}` with the registered CA, where that is kept, \
                  and put it in place of `{cert}`; the proxy reloads it by itself. `certs renew` does that once the \
-                 registered CA and its key are beside it"
+                 registered CA and its key are next to it"
             ),
             Self::CaElsewhere { place } => format!(
                 "copy the registered CA certificate, without its key, to `{place}` to have it verified; keep the \

@@ -567,8 +567,8 @@ rules! {
     }
     ImageAbsent = "image-absent" [Host, Note, DOCKER] {
         title: "an image of the stack is not on this host yet",
-        symptom: "the first start pulls it",
-        cause: "the first start pulls it",
+        symptom: "`docker image ls` does not list it",
+        cause: "",
         fix: "run `{helper} up --dir {dir}`, which pulls it",
         cure: Cure::Up,
     }
@@ -576,7 +576,7 @@ rules! {
         title: "the tunnel did not become ready in time",
         symptom: "`up` or `restart` ends before everything is ready",
         cause: "the evidence lists what is still missing; other findings may explain it",
-        fix: "run `{helper} diagnose --dir {dir}`, and fix what it finds, the first finding first",
+        fix: "run `{helper} diagnose --dir {dir}`, and fix its findings in order",
         cure: Cure::Look,
     }
     CrashLoop = "crash-loop" [Host, Error, TROUBLE] {
@@ -617,17 +617,17 @@ rules! {
         fix: "raise the service's `mem_limit` in docker-compose.override.yaml, or give the machine (macOS, Windows: Docker Desktop's virtual machine) more memory",
     }
     HeapExhausted = "heap-exhausted" [Host, Error, TROUBLE] {
-        title: "{subject|a program} got no more memory",
+        title: "{subject|a program} could not allocate memory",
         symptom: "`JavaScript heap out of memory`, `java.lang.OutOfMemoryError`, `MemoryError`, `runtime: out of memory`, `Cannot allocate memory`",
         cause: "the kernel did not kill it: its runtime's own limit was reached, or the system refused an allocation (a `ulimit`, no swap, a single request that is too large)",
         fix: "raise the limit that the line names (the runtime's heap, `ulimits:`, `mem_limit`) or reduce what the server loads at once, then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     ContainerDenied = "container-denied" [Host, Warning, DOCKER] {
-        title: "the host's security module refuses what a container does",
+        title: "AppArmor or SELinux blocks what a container does",
         symptom: "`apparmor=\"DENIED\" … profile=\"docker-default\"` or `avc:  denied … container_t` in the kernel's log",
-        cause: "AppArmor or SELinux does not allow the access that the line names; a program that needs it fails, others go on",
-        fix: "if the program in `comm=` fails at what `name=` says: move that file or folder to one that is mounted for it, or run the service with a profile that allows it (`security_opt: [apparmor=PROFILE]`); otherwise nothing",
+        cause: "AppArmor or SELinux does not allow the access that the line names; a program that needs it fails, other programs continue",
+        fix: "if the program in `comm=` fails at what `name=` says: move that file or folder to one that is mounted for it, or run the service with a profile that allows it (`security_opt: [apparmor=PROFILE]`); otherwise there is nothing to do",
     }
     UnexplainedError = "unexplained-error" [Host, Warning, TROUBLE] {
         title: "{subject|a program} reports an error that the helper does not know",
@@ -649,7 +649,7 @@ rules! {
         fix: "install or update buildx: `docker-buildx-plugin` (Docker's repository) or `docker-buildx` (Debian, Ubuntu, Arch); `docker buildx version` shows it",
     }
     BuildOutOfMemory = "build-out-of-memory" [Host, Error, TROUBLE] {
-        title: "a build was killed because the memory ran out",
+        title: "a build was killed because it ran out of memory",
         symptom: "`failed to solve: … exit code: 137`, `signal: killed`",
         cause: "the machine, or Docker's virtual machine, has too little memory for this build step",
         fix: "give the machine (macOS, Windows: Docker Desktop > Settings > Resources) more memory or swap, or stop other containers, then `{helper} up --dir {dir}`",
@@ -658,21 +658,21 @@ rules! {
     BuildTls = "build-tls-inspected" [Host, Error, TROUBLE] {
         title: "a build does not trust the package index's certificate",
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN`, `SSL certificate problem` in a build step",
-        cause: "a company firewall opens TLS and shows its own certificate; the image that is built does not know that CA",
+        cause: "a company firewall decrypts TLS and presents its own certificate; the image that is built does not know that CA",
         fix: "copy the company's CA into the image before the step that fails (`COPY company-ca.crt /usr/local/share/ca-certificates/` and `RUN update-ca-certificates`; pip also takes `PIP_CERT`, Node `NODE_EXTRA_CA_CERTS`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     EngineDnsSilent = "engine-dns-silent" [Host, Warning, DOCKER] {
-        title: "a DNS server that the engine asks for its containers does not answer",
+        title: "a DNS server that the engine uses for its containers does not answer",
         symptom: "`[resolver] failed to query external DNS server` in the log of dockerd",
-        cause: "the engine's own DNS passes on every name that is not a container's, and the server in the evidence was silent or not reachable",
+        cause: "the engine's own DNS forwards every name that is not a container's, and the server in the evidence did not answer or was unreachable",
         fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; a single such line while calls work is harmless",
     }
     BuildDns = "build-dns" [Host, Error, DOCKER] {
         title: "names do not resolve inside a build",
         symptom: "`Temporary failure in name resolution`, `Could not resolve host`, `EAI_AGAIN` in a build step",
         cause: "a build uses the engine's resolver, which does not answer or is not reachable from a container",
-        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; `docker run --rm alpine nslookup pypi.org` tries it",
+        fix: "set a resolver that answers in the engine's daemon.json (`\"dns\": [\"1.1.1.1\"]`, or the company's) and restart Docker; `docker run --rm alpine nslookup pypi.org` tests it",
     }
     BuildPackages = "build-packages" [Host, Error, TROUBLE] {
         title: "a build cannot install its packages",
@@ -741,7 +741,7 @@ rules! {
         title: "the running kernel lacks a module that container networks need",
         symptom: "`failed to add the host (veth…) <=> sandbox (veth…) pair interfaces: operation not supported`",
         cause: "the kernel was updated and the modules of the running one are gone, or it was built without veth or bridge",
-        fix: "reboot into the updated kernel; if that changes nothing, install the kernel's further modules (Raspberry Pi: `sudo apt install linux-modules-extra-raspi`)",
+        fix: "reboot into the updated kernel; if that changes nothing, install the kernel's extra modules (Raspberry Pi: `sudo apt install linux-modules-extra-raspi`)",
     }
     EngineSeccomp = "engine-seccomp" [Host, Error, DOCKER] {
         title: "the engine's seccomp profile blocks a system call that the image needs",
@@ -772,7 +772,7 @@ rules! {
     MountSource = "mount-source" [Host, Error, COMPOSE_FILE] {
         title: "the engine cannot use a folder that a service mounts",
         symptom: "`error while creating mount source path`, `bind source path does not exist`",
-        cause: "the path in `volumes:` does not exist for the engine, and it may not make it",
+        cause: "the engine does not find the path in `volumes:`, and may not create it",
         fix: "check the path in the evidence: it must exist on the engine's machine and be readable for the engine; then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -784,9 +784,9 @@ rules! {
         cure: Cure::ByHandThen,
     }
     PodNotRunning = "pod-not-running" [Host, Error, HELM] {
-        title: "the cluster cannot start {subject|a pod}, or keep it",
+        title: "the cluster cannot start {subject|a pod} or keep it running",
         symptom: "`CreateContainerConfigError`, `FailedMount`, `FailedScheduling`, `Evicted`, a `Warning` in `kubectl get events`",
-        cause: "something that the pod needs is not there: a Secret, a ConfigMap, a volume, room on a node",
+        cause: "something that the pod needs is not there: a Secret, a ConfigMap, a volume, free capacity on a node",
         fix: "run `kubectl describe pod POD` for the pod in the evidence: its last events name what is missing; create or correct that",
     }
     IptablesBroken = "iptables-broken" [Host, Error, DOCKER] {
@@ -809,9 +809,9 @@ rules! {
         fix: "remove `ports:` (the tunnel needs none), or publish a port of 1024 or higher",
     }
     DependencyFailed = "dependency-failed" [Host, Error, COMPOSE_FILE] {
-        title: "a service was not started because one that it depends on is unhealthy or ended",
+        title: "a service was not started because one that it depends on is unhealthy or exited",
         symptom: "`dependency failed to start: container … is unhealthy`",
-        cause: "`depends_on` waits for the health check (or the end) of the container in the evidence, and that failed",
+        cause: "`depends_on` waits for the health check (or the exit) of the container in the evidence, and that failed",
         fix: "read the log of the container in the evidence (`docker compose logs SERVICE`) and its check (`docker inspect --format '{{json .State.Health}}' CONTAINER`); fix what it says, then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -1615,7 +1615,7 @@ rules! {
         title: "cloudflared runs a tunnel that is not one of Anthropic's",
         symptom: "`Updated to new configuration` with host names of another domain; no call from Claude ever arrives",
         cause: "its token is that of a tunnel of Cloudflare's dashboard, which sends its own rules; Anthropic's tunnels get none and have host names under tunnel.anthropic.com",
-        fix: "put in the token that the Console shows for the tunnel (Connection, eye icon): `{helper} token set --dir {dir}` in a terminal of your own; leave the other tunnel to a cloudflared of its own",
+        fix: "run `{helper} token set --dir {dir}` in your own terminal, with the token that the Console shows for the tunnel (Connection, eye icon); run the other tunnel with a separate cloudflared",
         cure: Cure::ByHandThen,
     }
     OriginUrlInvalid = "origin-url-invalid" [Routing, Error, REFERENCE] {
@@ -1899,7 +1899,7 @@ rules! {
     UpstreamNotHttp = "upstream-not-http" [Upstream, Warning, TROUBLE] {
         title: "the route's scheme is not the one that {subject|the MCP server} speaks",
         symptom: "`server gave HTTP response to HTTPS client`, or `Invalid HTTP request received` on every call",
-        cause: "the route says https and the server speaks plain HTTP, or the other way round; a port scan does it, too, now and then",
+        cause: "the route says https and the server speaks plain HTTP, or the other way round; a port scan causes such a line, too",
         fix: "write `http://` in the route",
     }
     UpstreamPortInUse = "upstream-port-in-use" [Upstream, Error, TROUBLE] {
@@ -1923,10 +1923,10 @@ rules! {
         cure: Cure::ByHandThen,
     }
     UpstreamUnverified = "upstream-unverified" [Upstream, Warning, TROUBLE] {
-        title: "{subject|the MCP server} may not listen where its route leads",
+        title: "{subject|the MCP server} may not listen at the address of its route",
         symptom: "`connect: connection refused` in the proxy's log, although the server runs",
         cause: "its settings name loopback or another port; the files alone could not verify what its program makes of them",
-        fix: "see that the server listens on 0.0.0.0, at the port of its route, over HTTP, and change what the evidence names if it does not; once the stack runs, `{helper} probe --dir {dir}` asks the server itself",
+        fix: "make sure that the server listens on 0.0.0.0, at the port of its route, over HTTP, and change what the evidence names if it does not; once the stack runs, `{helper} probe --dir {dir}` asks the server itself",
         blocks: false,
         cure: Cure::Look,
     }
@@ -1938,17 +1938,17 @@ rules! {
         cure: Cure::ByHandThen,
     }
     UpstreamWorkersDie = "upstream-workers-die" [Upstream, Error, TROUBLE] {
-        title: "the workers of {subject|the MCP server} die again and again",
+        title: "the workers of {subject|the MCP server} keep dying",
         symptom: "`Child process [8] died`, `WORKER TIMEOUT`, `Worker (pid:8) was sent SIGKILL!`, `exited with 'signal 9 (SIGKILL)'`, `not expected`",
-        cause: "the program that starts them runs on, so that the container is `Up`; the calls that a worker had end with it",
-        fix: "read what the worker printed last; without a word from it the memory ran out (raise `mem_limit`, or start fewer workers): `docker stats` shows it; then run `{helper} up --dir {dir}`",
+        cause: "the program that starts them keeps running, so the container stays `Up`; the calls that a worker was handling are lost",
+        fix: "read what the worker printed last; if it printed nothing, it ran out of memory (raise `mem_limit`, or start fewer workers; `docker stats` shows the use); then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
         caused_by: &[&[OutOfMemory, HeapExhausted, UpstreamModuleMissing, UpstreamTraceback]],
     }
     McpSdkV2 = "mcp-sdk-v2" [Upstream, Error, QUICKSTART] {
-        title: "the server is written for version 1 of the MCP package, and nothing keeps version 2 out",
+        title: "the server is written for version 1 of the MCP package, and nothing pins that version",
         symptom: "`ModuleNotFoundError: No module named 'mcp.server.fastmcp'`",
-        cause: "version 2 of `mcp`, which is out since July 2026, has no `mcp.server.fastmcp`: FastMCP has another name there",
+        cause: "version 2 of `mcp` (July 2026) has no `mcp.server.fastmcp`: FastMCP is called MCPServer there",
         fix: "pin the version (`pip install 'mcp<2'`), or port the server to version 2 (`MCPServer`)",
     }
     McpV2Ctor = "mcp-v2-ctor" [Upstream, Error, QUICKSTART] {
@@ -2006,7 +2006,7 @@ rules! {
         title: "{subject|the MCP server} needs another version of the runtime than its image has",
         symptom: "`GLIBC_2.34' not found`, `UnsupportedClassVersionError`, `You must install or update .NET`, `Unrecognized VM option`, `symbol not found`",
         cause: "the program was built for another base image: a newer C library, JDK or .NET, or glibc instead of musl (Alpine)",
-        fix: "build the program in the image that runs it, or name a base image (`FROM`) with the version in the evidence; an option that the runtime no longer knows goes out of the `command:` or the `environment:`; then run `{helper} up --dir {dir}`",
+        fix: "build the program in the image that runs it, or name a base image (`FROM`) with the version in the evidence; remove an option that the runtime no longer knows from `command:` or `environment:`; then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     UpstreamPidFile = "upstream-pid-file" [Upstream, Error, TROUBLE] {
@@ -2026,14 +2026,14 @@ rules! {
     PackageTls = "package-tls-inspected" [Upstream, Error, TROUBLE] {
         title: "the MCP server's container does not trust the package index's certificate",
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `SELF_SIGNED_CERT_IN_CHAIN` from pip, uv or npm",
-        cause: "a company firewall opens TLS and shows its own certificate; the container does not know that CA",
+        cause: "a company firewall decrypts TLS and presents its own certificate; the container does not know that CA",
         fix: "install at build time, in an image that contains the company's CA (`PIP_CERT`, `NODE_EXTRA_CA_CERTS` or `update-ca-certificates`), then `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
     UpstreamCallTls = "upstream-call-tls" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} does not trust the certificate of a host that it calls",
         symptom: "`CERTIFICATE_VERIFY_FAILED`, `self-signed certificate`, `PKIX path building failed` from a tool or as the server starts, while calls through the tunnel are answered",
-        cause: "the server's own call to another host (an API, a database) failed: a company's CA signed the certificate there, or a firewall that opens TLS did, and the container does not know that CA; the tunnel is not involved",
+        cause: "the server's own call to another host (an API, a database) failed: a company's CA signed the certificate there, or a firewall that decrypts TLS did, and the container does not know that CA; the tunnel is not involved",
         fix: "let the container trust the CA: mount its file and name it in the service's `environment:` (Python `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`, Node `NODE_EXTRA_CA_CERTS`, others `update-ca-certificates` in the image, Java a truststore), then run `{helper} up --dir {dir}`",
         cure: Cure::ByHandThen,
     }
@@ -2041,7 +2041,7 @@ rules! {
         title: "a tool of {subject|the MCP server} reported an error",
         symptom: "`Error executing tool …`, `Error calling tool …` in a server's log",
         cause: "the call came through the tunnel and was answered; what failed is the tool's own work",
-        fix: "read the line in the evidence: it names what the tool did not manage (its credentials, its arguments, a host that it calls)",
+        fix: "read the line in the evidence: it names what went wrong in the tool (its credentials, its arguments, a host that it calls)",
     }
     UpstreamLifespan = "upstream-lifespan" [Upstream, Error, TROUBLE] {
         title: "the session manager of {subject|the MCP server} was never started, so every call fails",
@@ -2059,7 +2059,7 @@ rules! {
     UpstreamForbidden = "upstream-forbidden" [Upstream, Warning, TROUBLE] {
         title: "{subject|the MCP server} refuses calls (403)",
         symptom: "`403 Forbidden` for calls",
-        cause: "an access rule of the server: a host or origin that it does not allow, an address, or a credential without the right",
+        cause: "an access rule of the server: a host or origin that it does not allow, an address, or a credential without the permission",
         fix: "look for the reason in the server's log at that moment; allow the tunnel's host name (`*.{domain}`) and the proxy's address in the server's settings",
     }
     UpstreamMethod = "upstream-method-405" [Upstream, Error, TROUBLE] {
@@ -2092,7 +2092,7 @@ rules! {
         title: "{subject|the MCP server} loses sessions",
         symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
         cause: "several workers or replicas each keep their own sessions, and a call reaches one that does not know its session; or sessions end while the client still uses them",
-        fix: "run one worker (`--workers 1`, one replica), send a session always to the same one, or make the server stateless (`stateless_http=True` in Python)",
+        fix: "run one worker (`--workers 1`, one replica), always send a session to the same one, or make the server stateless (`stateless_http=True` in Python)",
     }
     UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE] {
         title: "a firewall keeps the proxy from the server behind a route",
@@ -2115,7 +2115,7 @@ rules! {
     UpstreamTlsFailed = "upstream-tls-failed" [Upstream, Error, REFERENCE] {
         title: "the proxy cannot verify the certificate of an https upstream",
         symptom: "`x509: …` in the proxy's log for every call of one route",
-        cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is not in date",
+        cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is expired or not yet valid",
         fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
     }
     UpstreamWebPage = "upstream-web-page" [Upstream, Error, TROUBLE] {

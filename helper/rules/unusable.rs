@@ -81,14 +81,14 @@ impl Unusable {
                 )
             }
             Self::NotExecutable { place, .. } => {
-                format!("`{service}` runs `{}` as a program, and no one may execute it", shown(place))
+                format!("`{service}` runs `{}` as a program, and it is not executable", shown(place))
             }
             Self::Crlf { place, .. } => format!(
                 "`{service}` runs `{}` as a program, and its first line ends with CR (Windows line endings)",
                 shown(place)
             ),
             Self::NoList { dockerfile } => {
-                format!("the command of `{service}` in `{}` begins like a list, and is no JSON", shown(dockerfile))
+                format!("the command of `{service}` in `{}` begins like a list, and is not JSON", shown(dockerfile))
             }
             Self::NoShell { dockerfile, base } => format!(
                 "the command of `{service}` in `{}` is a line for `/bin/sh`, which `{}` does not have",
@@ -110,17 +110,17 @@ impl Unusable {
             }
             Self::NotCopied { .. } => "an image has only the files that its Dockerfile copies or makes",
             Self::Ignored { .. } => "a build does not see what `.dockerignore` names, although the file is there",
-            Self::NotInImage { .. } => "an image of a language has no script of yours",
+            Self::NotInImage { .. } => "the image of a language contains none of your scripts",
             Self::NotExecutable { .. } => {
                 "a file that a command names in place of a program needs the execute permission, which a mount and a copy keep"
             }
             Self::Crlf { .. } => "with CR at its end the first line names an interpreter that does not exist",
             Self::NoList { .. } => {
-                "Docker hands what is no JSON to a shell, which takes the bracket for the name of a program"
+                "Docker passes what is not JSON to a shell, which takes the bracket for the name of a program"
             }
             Self::NoShell { .. } => "an image without a shell starts only what is written as a list",
             Self::NoCommand { .. } => {
-                "an image of a language or a system starts its own shell, which ends without a terminal"
+                "the image of a language or a system starts its own shell, which exits without a terminal"
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Style, render};
 
-const GOLDEN: [&str; 5] = ["preflight", "status", "up-fault", "connect", "init"];
+const GOLDEN: [&str; 5] = ["preflight", "status", "up-fault", "connect", "init-first"];
 
 fn answer(name: &str) -> Value {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");

@@ -32,7 +32,7 @@ pub(crate) enum State<'a> {
 
 /// The person sets the token, where `.env` has none.
 fn set_token(has_token: bool) -> &'static str {
-    if has_token { "" } else { "; then run `{helper} token set --dir {dir}` in a terminal of your own" }
+    if has_token { "" } else { "; then run `{helper} token set --dir {dir}` in your own terminal" }
 }
 
 /// The line, behind the name of its file.
