@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, ConnectionCommon, RootCertStore, ServerConfig, ServerConnection};
@@ -77,7 +79,11 @@ impl Rehearsal {
         if let Err(fault) = &key.loads {
             return Err(Tested::skip(format!("the server key cannot be loaded here: {fault}")));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // What every TLS 1.3 implementation has (RFC 8446, 9.1): the certificates decide, not the cipher.
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: vec![TLS13_AES_128_GCM_SHA256],
+            ..rustls::crypto::ring::default_provider()
+        });
         let seconds = u64::try_from(facts.now.unix_timestamp()).unwrap_or_default();
         let now = Arc::new(At(UnixTime::since_unix_epoch(Duration::from_secs(seconds))));
 
@@ -99,7 +105,7 @@ impl Rehearsal {
         let chain = std::iter::once(&server.first.der).chain(&server.others);
         let chain = chain.map(|der| CertificateDer::from(der.clone())).collect();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.key.pkcs8().to_vec()));
-        let server = ServerConfig::builder_with_details(provider, now)
+        let mut server = ServerConfig::builder_with_details(provider, now)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| Tested::skip(e.to_string()))?
             .with_no_client_auth()
@@ -108,6 +114,8 @@ impl Rehearsal {
                 rustls::Error::InconsistentKeys(_) => Tested::fail("the key does not belong to the certificate"),
                 other => Tested::skip(format!("rustls cannot use the server's key or certificate: {other}")),
             })?;
+        // No session is resumed.
+        server.send_tls13_tickets = 0;
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
 

@@ -89,7 +89,7 @@ fn text_of(deployment: &Deployment, inside: &str) -> Option<String> {
 /// The values of a file in the format of `.env`: there may be a hundred thousand.
 fn of_env_file(env: &EnvFile, take: &mut dyn FnMut(&str)) {
     for (name, value) in env.assignments().filter(|(name, _)| !ours(name)) {
-        if is_secret(&name) || !is_harmless(&name) && known::is_random(&value) {
+        if is_secret(&name) || known::is_random(&value) && !is_harmless(&name) {
             take(&value);
         }
     }
@@ -178,7 +178,7 @@ fn is_plain(value: &str) -> bool {
 
 /// Takes the value of a variable, a key or a flag, if that is called like a secret or it looks like one.
 fn take(name: &str, value: &str, into: &mut BTreeSet<String>) {
-    if is_secret(name) || !is_harmless(name) && known::is_random(value) {
+    if is_secret(name) || known::is_random(value) && !is_harmless(name) {
         into.insert(value.to_owned());
         // What Compose takes where the variable is not set: `${DB_PASSWORD:-changeme}`.
         into.extend(defaults(value));

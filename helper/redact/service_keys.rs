@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
 use super::said::is_readable;
 use super::text::{Range, continued};
 
@@ -54,27 +52,38 @@ struct Beginning {
     alphanumeric: bool,
 }
 
-static BEGINNING: LazyLock<Option<(Vec<Beginning>, AhoCorasick)>> = LazyLock::new(|| {
-    let all = [(BEGINNINGS, false), (ALPHANUMERIC, true)].into_iter().flat_map(|(rows, alphanumeric)| {
-        rows.iter()
-            .flat_map(move |&(least, texts)| texts.split(' ').map(move |text| Beginning { text, least, alphanumeric }))
-    });
-    let all = all.collect::<Vec<_>>();
-    // Cheaper to make than a DFA, and most answers are short.
-    let builder = &mut AhoCorasick::builder();
-    let builder = builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
-    let automaton = builder.ascii_case_insensitive(true).build(all.iter().map(|one| one.text)).ok()?;
-    Some((all, automaton))
+/// All of them by first byte: an automaton takes longer to make than most texts to search.
+static BY_FIRST: LazyLock<[Vec<Beginning>; 256]> = LazyLock::new(|| {
+    let mut all = [const { Vec::new() }; 256];
+    for (rows, alphanumeric) in [(BEGINNINGS, false), (ALPHANUMERIC, true)] {
+        for &(least, texts) in rows {
+            for text in texts.split(' ') {
+                all[usize::from(text.as_bytes()[0])].push(Beginning { text, least, alphanumeric });
+            }
+        }
+    }
+    all
 });
+
+/// The longest one with which a text begins.
+fn beginning(text: &[u8]) -> Option<&'static Beginning> {
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()));
+    let all = BY_FIRST[usize::from(text.first()?.to_ascii_lowercase())].iter();
+    all.filter(|one| begins(one.text)).max_by_key(|one| one.text.len())
+}
 
 /// What follows the beginning of a well-known service's key.
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
-    let Some((all, automaton)) = BEGINNING.as_ref() else { return ranges };
-    for found in automaton.find_iter(text) {
-        let (start, end) = (found.start(), found.end());
+    let mut end = 0;
+    while end < text.len() {
+        let start = end;
+        let Some(&Beginning { text: beginning, least, alphanumeric }) = beginning(&text.as_bytes()[start..]) else {
+            end += 1;
+            continue;
+        };
+        end += beginning.len();
         let inside_word = continued(&text[..start]).ends_with(|c: char| c.is_ascii_alphanumeric());
-        let Beginning { text: beginning, least, alphanumeric } = all[found.pattern()];
         let in_path = beginning.contains('/');
         let belongs = |b: u8| {
             b.is_ascii_alphanumeric()

@@ -170,7 +170,7 @@ fn is_nearly_secret(name: &str) -> bool {
 /// Whether the value of a variable, a build argument or a label says nothing of a secret, as far as its name tells.
 /// What a support bundle shows of a stack is on this list, and nothing else is.
 pub(crate) fn is_harmless(name: &str) -> bool {
-    !is_named(&words(name))
-        && (HARMLESS.contains(&name)
-            || words(name).last().is_some_and(|last| HARMLESS_LAST_WORDS.contains(&last.as_str())))
+    let words = words(name);
+    let ends_harmless = || words.last().is_some_and(|last| HARMLESS_LAST_WORDS.contains(&last.as_str()));
+    (HARMLESS.contains(&name) || ends_harmless()) && !is_named(&words)
 }
