@@ -107,12 +107,12 @@ fn engine_a_call_is_followed_as_far_as_it_comes() {
     assert_eq!(none.data()["call"]["requests"], 0);
     assert!(begun.elapsed() >= Duration::from_secs(4));
 
-    let begun = Instant::now();
-    let answered = call_to(&stack, "own");
+    // It ends as soon as it knows.
+    let wait = stack.call(["diagnose"]).json(json!({"wait_for_call_seconds": 600})).changes_nothing().bounded();
+    let answered = while_followed(&stack, || wait.run(), || bring(&stack, &format!("own.{}/mcp", stack.domain)));
     expect(&answered, "answered", None, &[]);
     assert_eq!(answered.data()["call"]["requests"], 1);
     assert!(answered.findings().iter().all(|id| !id.starts_with("call-")), "{:?}", answered.findings());
-    assert!(begun.elapsed() < Duration::from_secs(60), "it ends as soon as it knows: {:?}", begun.elapsed());
 
     expect(&call_to(&stack, "deny"), "to-server", Some("upstream-host-rejected"), &[]);
     expect(&call_to(&stack, "gone"), "to-proxy", Some("upstream-refused"), &[]);
@@ -126,11 +126,9 @@ fn engine_a_call_is_followed_as_far_as_it_comes() {
 
     // Where no call can come, nothing is waited for.
     stack.compose_ok(&["stop", "cloudflared"]);
-    let begun = Instant::now();
-    let stopped = stack.call(["diagnose"]).json(json!({"wait_for_call_seconds": 600})).run().expect(1);
+    let stopped = stack.call(["diagnose"]).json(json!({"wait_for_call_seconds": 600})).bounded().run().expect(1);
     assert_eq!(stopped.data()["call"]["reached"], Value::Null);
     assert!(stopped.json["skipped"].as_array().unwrap().iter().any(|s| s["id"] == "call"), "{:#}", stopped.json);
-    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

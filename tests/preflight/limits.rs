@@ -1,7 +1,6 @@
-//! `preflight` keeps its limit and leaves nothing behind, whatever hangs.
+//! `preflight` ends and leaves nothing behind, whatever hangs. How exactly it keeps its limit, `benches/preflight.sh` measures.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -33,21 +32,6 @@ fn stubborn(mark: &str) -> String {
     )
 }
 
-/// Runs it and requires the limit to be kept, the start of the process included. A machine that is busy with other tests
-/// can only add to the time, so the best of three counts.
-fn keeps(limit: u64, run: impl Fn() -> Answer) -> Answer {
-    let mut times = Vec::new();
-    for _ in 0..3 {
-        let started = Instant::now();
-        let answer = run();
-        times.push(started.elapsed());
-        if times.last().is_some_and(|took| *took <= Duration::from_millis(limit + 250)) {
-            return answer;
-        }
-    }
-    panic!("{times:?} with a limit of {limit} ms");
-}
-
 /// Megabytes of an error that is known, of one that is not, of one line without an end, and of bytes that are not text. What
 /// grows with the square of the length takes hours.
 #[test]
@@ -76,10 +60,8 @@ fn a_docker_that_never_answers_is_passed_over_and_gone() {
     script(bin.path(), "docker", &stubborn(&mark));
     script(bin.path(), "git", &stubborn(&mark));
     for limit in [300_u64, 2500] {
-        let answer = keeps(limit, || {
-            let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true}));
-            call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run()
-        });
+        let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true})).bounded();
+        let answer = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run();
         let skipped: Vec<&str> =
             answer.json["skipped"].as_array().unwrap().iter().map(|s| s["id"].as_str().unwrap()).collect();
         for id in ["engine", "compose", "git"] {
@@ -113,10 +95,8 @@ fn a_compose_that_never_answers_is_not_taken_for_a_good_one() {
     let bin = folder();
     script(bin.path(), "docker", &fake_docker("\"compose version\"*) sleep 20 ;;"));
     for limit in [700_u64, 2500] {
-        let answer = keeps(limit, || {
-            let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true}));
-            call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run()
-        });
+        let call = helper(["preflight"]).json(json!({"timeout_ms": limit, "offline": true})).bounded();
+        let answer = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]).run();
         says_that_it_cannot_tell(&answer, limit, "`docker compose version` did not answer");
         let findings: Vec<&str> = answer.findings().into_iter().filter(|id| id.starts_with("docker")).collect();
         let expected: &[&str] = if limit < 2000 { &[] } else { &["docker-failed"] };
@@ -130,26 +110,22 @@ fn a_docker_whose_child_keeps_its_pipes_is_gone_with_it() {
     let bin = folder();
     let text = format!("*) sh -c 'while :; do sleep 1; done' {mark} & exit 0 ;;");
     script(bin.path(), "docker", &fake_docker(&text));
-    let answer = keeps(400, || {
-        let request = json!({"timeout_ms": 400, "offline": true});
-        helper(["preflight"]).json(request).path(&[bin.path(), Path::new("/bin")]).run()
-    });
+    let call = helper(["preflight"]).json(json!({"timeout_ms": 400, "offline": true})).bounded();
+    let answer = call.path(&[bin.path(), Path::new("/bin")]).run();
     assert!(answer.json["skipped"].to_string().contains("did not answer"), "{:#}", answer.json);
     assert_eq!(processes(&mark), Vec::<String>::new(), "left behind");
 }
 
 #[test]
-fn a_network_that_swallows_everything_takes_the_limit_and_no_longer() {
+fn a_network_that_swallows_everything_does_not_hold_it_up() {
     let Some(python) = python("preflight and silence") else { return };
     let bin = folder();
     script(bin.path(), "docker", &fake_docker(""));
     let ask = |world: &World, limit: u64| {
         let running = world.start(&python);
-        keeps(limit, || {
-            let call = helper(["preflight"]).json(json!({"timeout_ms": limit}));
-            let call = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]);
-            call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run()
-        })
+        let call = helper(["preflight"]).json(json!({"timeout_ms": limit})).bounded();
+        let call = call.path(&[bin.path(), Path::new("/usr/bin"), Path::new("/bin")]);
+        call.env("MCP_TUNNELS_TEST_DESTINATIONS", running.destinations.to_string()).run()
     };
     // Servers that accept and stay silent, UDP that swallows.
     let mut world = World::healthy();
