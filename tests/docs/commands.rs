@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::Value;
 
+use super::part_is;
 use crate::support::{folder, helper, plain};
 
 /// The commands in the order of `--help`, each with what it does.
@@ -18,19 +18,6 @@ fn commands() -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = all.iter().map(row).collect();
     rows.sort_by_key(|(words, _)| place(words));
     rows
-}
-
-/// Compares the part of a file between two markers, or writes it where `UPDATE` is set.
-fn part_is(file: &str, begin: &str, end: &str, part: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} has no `{begin}`"));
-    let (now, after) = rest.split_once(end).unwrap_or_else(|| panic!("{file} has no `{end}`"));
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, [before, begin, part, end, after].concat()).unwrap();
-        return;
-    }
-    assert_eq!(now, part, "{file} differs; UPDATE=1 rewrites it");
 }
 
 #[test]

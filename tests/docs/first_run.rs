@@ -1,7 +1,10 @@
-//! README's picture of a first run, which `docs/first-run.py` draws from a real one.
+//! README's picture of a first run, which `docs/first-run.py` draws from a real one, and its transcript.
 
 use std::fs;
 use std::path::Path;
+
+use super::part_is;
+use crate::support::{folder, plain};
 
 #[test]
 fn the_picture_of_a_first_run_is_real_and_of_no_machine() {
@@ -20,4 +23,14 @@ fn the_picture_of_a_first_run_is_real_and_of_no_machine() {
     for outside in ["@font-face", "@import", "<image", "<script", "href="] {
         assert!(!svg.contains(outside), "{outside}");
     }
+}
+
+#[test]
+fn the_transcript_of_the_readme_is_what_is_printed() {
+    let call = ["diagnose", "--logs", "tests/logs/upstream-loopback-noreq.log"];
+    let mut command = plain(folder().path());
+    let printed =
+        command.args(call).args(["--output", "text"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let begin = format!("$ mcp-tunnels-helper {}\n", call.join(" "));
+    part_is("README.md", &begin, "```", &String::from_utf8(printed.stdout).unwrap());
 }

@@ -19,6 +19,19 @@ fn page_is(name: &str, page: &str) {
     assert!(now == page, "docs/{name} differs; UPDATE=1 rewrites it. First at: {differs:#?}");
 }
 
+/// Compares the part of a file between two markers, or writes it where `UPDATE` is set.
+fn part_is(file: &str, begin: &str, end: &str, part: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} has no `{begin}`"));
+    let (now, after) = rest.split_once(end).unwrap_or_else(|| panic!("{file} has no `{end}`"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, [before, begin, part, end, after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(now, part, "{file} differs; UPDATE=1 rewrites it");
+}
+
 #[test]
 fn readme_is_read_in_minutes_and_every_page_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

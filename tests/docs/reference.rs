@@ -22,8 +22,8 @@ removes the route. Lists and maps repeat their flag.
 `REQUEST` is one JSON object: the text itself, `@FILE`, or `-` for standard input; without it, every field has its
 default. An unknown field is an error. `--dir` is the deployment directory, `~/mcp-tunnel` by default.
 
-Every command prints one JSON object (at a terminal the same as text; `logs` prints lines) and ends with exit code 0 (`ok`: nothing above a warning), 1 (`problems`: at least
-one finding of severity `error`) or 2 (`error`: no answer).
+Every command prints one JSON object (at a terminal the same as text; `logs` prints lines) and ends with exit code 0 (`ok`:
+nothing above a warning), 1 (`problems`: at least one finding of severity `error`) or 2 (`error`: no answer).
 ";
 
 /// The definition that a `$ref` of the document names, or the schema itself.

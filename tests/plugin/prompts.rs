@@ -177,7 +177,7 @@ fn readme_calls_what_there_is() {
         let both = contract.commands.get(&command).unwrap_or_else(|| panic!("README: `{command}`"));
         assert!(both.is_object());
         for flag in words.iter().filter(|w| w.starts_with("--")) {
-            assert!(["--dir", "--json", "--pretty"].contains(&flag.as_str()), "{line}");
+            assert!(["--dir", "--json", "--logs"].contains(&flag.as_str()), "{line}");
         }
         if let Some(at) = words.iter().position(|w| w == "--json") {
             contract.require_request(&command, &words[at + 1]);
