@@ -115,174 +115,82 @@ macro_rules! command {
     };
 }
 
+macro_rules! commands {
+    ($({ $($row:tt)* })*) => { &[$(command!($($row)*)),*] };
+}
+
 /// Every command, in the order in which a person meets them.
-pub(crate) static COMMANDS: &[Command] = &[
-    command!(
-        "preflight",
-        "Checks what on this host and its network would keep the tunnel from working",
-        "--timeout-ms 3000",
-        preflight::PreflightRequest => preflight::PreflightData,
-        free |r, call, caller| check_host(r, call, caller)
-    ),
-    command!(
-        "init",
-        "Writes the deployment directory; without a domain, reports its state and the next step",
-        "--domain abcd1234.tunnel.anthropic.com --sample",
-        init::InitRequest => init::InitData,
-        |r, d, caller| init::run(&d, &r, caller)
-    ),
-    command!(
-        "token set",
-        "Writes the token into .env, from standard input or a hidden prompt",
-        "",
-        token::TokenRequest => token::SetData,
-        free |_r, call, caller| set_token(call, caller)
-    ),
-    command!(
-        "token check",
-        "Checks the token in .env without showing it",
-        "",
-        token::TokenRequest => token::CheckData,
-        |_r, d, caller| token::check(&d, caller)
-    ),
-    command!(
-        "certs issue",
-        "Makes the CA and the server certificate, if missing",
-        "--server-days 90",
-        certs::issue::IssueRequest => certs::issue::IssueData,
-        |r, d, caller| certs::issue::run(&d, r, caller)
-    ),
-    command!(
-        "certs check",
-        "Checks every documented requirement, and makes a TLS handshake for each route",
-        "--fail-within-days 14",
-        certs::check::CheckRequest => certs::check::CheckData,
-        |r, d, caller| certs::check::run(&d, r, caller)
-    ),
-    command!(
-        "certs renew",
-        "Issues a new server certificate with the same CA and key, if fewer than 30 days are left",
-        "--renew-before-days 30",
-        certs::renew::RenewRequest => certs::renew::RenewData,
-        |r, d, caller| certs::renew::run(&d, r, caller)
-    ),
-    command!(
-        "certs rotate-ca",
-        "Changes to a new CA without losing a call: begin, switch, finish, and back",
-        "--step begin",
-        certs::rotate_ca::RotateRequest => certs::rotate_ca::RotateData,
-        |r, d, caller| certs::rotate_ca::run(&d, r, caller)
-    ),
-    command!(
-        "render",
-        "Writes the proxy's configuration and the compose file",
-        "--route wiki=http://wiki:8000 --network wiki_default --dry-run",
-        render::RenderRequest => render::RenderData,
-        |r, d, caller| render::run(&d, &r, caller)
-    ),
-    command!(
-        "check",
-        "Lints the deployment on disk, generated or hand-written",
-        "",
-        check::CheckRequest => check::CheckData,
-        |_r, d, caller| check::run(&d, caller)
-    ),
-    command!(
-        "up",
-        "Starts the stack and waits until it is ready",
-        "--wait-seconds 120",
-        stack::UpRequest => stack::StackData,
-        |r, d, caller| stack::up(&d, r, caller)
-    ),
-    command!(
-        "status",
-        "Reports whether the stack is ready, without starting anything",
-        "--wait-seconds 30",
-        stack::StatusRequest => stack::StackData,
-        |r, d, caller| stack::status(&d, r, caller)
-    ),
-    command!(
-        "restart",
-        "Applies an edited configuration, a new token or an edited server",
-        "--service mcp-gateway",
-        stack::RestartRequest => stack::StackData,
-        |r, d, caller| stack::restart(&d, &r, caller)
-    ),
-    command!(
-        "down",
-        "Stops the stack",
-        "",
-        down::DownRequest => down::DownData,
-        |_r, d, caller| down::down(&d, caller)
-    ),
-    command!(
-        "allow",
-        "Records that a person allows the privileges that the stack asks for",
-        "",
-        allow::AllowRequest => allow::AllowData,
-        |r, d, caller| allow::run(&d, &r, caller)
-    ),
-    command!(
-        "diagnose",
-        "Reports what is wrong, causes first, with evidence and fix: of the deployment, or of a saved log",
-        "--logs saved.log",
-        diagnose::DiagnoseRequest => diagnose::DiagnoseData,
-        free |r, call, caller| diagnose(r, call, caller)
-    ),
-    command!(
-        "logs",
-        "Prints the containers' logs, redacted, as lines of text (one JSON object per line with `--output json`)",
-        "--service cloudflared --since 15m",
-        logs::LogsRequest => logs::LogsData,
-        free |r, call, caller| {
-            let deployment = call.deployment(caller)?;
-            logs::run(&deployment, &r, call.is_json, caller)
-        }
-    ),
-    command!(
-        "probe",
-        "Asks the MCP server behind each route whether Claude could call it",
-        "--url http://host.docker.internal:8000",
-        probe::ProbeRequest => probe::ProbeData,
-        |r, d, caller| probe::run(&d, &r, caller)
-    ),
-    command!(
-        "connect",
-        "Prints how to call it from Claude",
-        "--path mcp",
-        connect::ConnectRequest => connect::ConnectData,
-        |r, d, caller| connect::run(&d, &r, caller)
-    ),
-    command!(
-        "export",
-        "Writes the deployment for a Kubernetes cluster, or packs it for another Docker host",
-        "--to replica --out mcp-tunnel.tar.gz",
-        export::ExportRequest => export::ExportData,
-        |r, d, caller| export::run(&d, &r, caller)
-    ),
-    command!(
-        "rules",
-        "Prints the troubleshooting table",
-        "--id token-placeholder",
-        rules::RulesRequest => rules::RulesData,
-        free |r, call, caller| {
-            call.learn_secrets(caller);
-            rules::run(&r, caller)
-        }
-    ),
-    command!(
-        "schema",
-        "Prints the JSON Schema of every request and answer, or of one command",
-        "--command 'certs check'",
-        schema::SchemaRequest => schema::SchemaData,
-        free |r, _call, _caller| schema::run(&r, COMMANDS.iter().map(|c| Entry {
-            words: c.words,
-            about: c.about,
-            request: c.request,
-            answer: c.answer,
-        }))
-    ),
-];
+pub(crate) static COMMANDS: &[Command] = commands! {
+    { "preflight", "Checks what on this host and its network would keep the tunnel from working",
+      "--timeout-ms 3000", preflight::PreflightRequest => preflight::PreflightData,
+      free |r, call, caller| check_host(r, call, caller) }
+    { "init", "Writes the deployment directory; without a domain, reports its state and the next step",
+      "--domain abcd1234.tunnel.anthropic.com --sample", init::InitRequest => init::InitData,
+      |r, d, caller| init::run(&d, &r, caller) }
+    { "token set", "Writes the token into .env, from standard input or a hidden prompt",
+      "", token::TokenRequest => token::SetData, free |_r, call, caller| set_token(call, caller) }
+    { "token check", "Checks the token in .env without showing it",
+      "", token::TokenRequest => token::CheckData, |_r, d, caller| token::check(&d, caller) }
+    { "certs issue", "Makes the CA and the server certificate, if missing",
+      "--server-days 90", certs::issue::IssueRequest => certs::issue::IssueData,
+      |r, d, caller| certs::issue::run(&d, r, caller) }
+    { "certs check", "Checks every documented requirement, and makes a TLS handshake for each route",
+      "--fail-within-days 14", certs::check::CheckRequest => certs::check::CheckData,
+      |r, d, caller| certs::check::run(&d, r, caller) }
+    { "certs renew", "Issues a new server certificate with the same CA and key, if fewer than 30 days are left",
+      "--renew-before-days 30", certs::renew::RenewRequest => certs::renew::RenewData,
+      |r, d, caller| certs::renew::run(&d, r, caller) }
+    { "certs rotate-ca", "Changes to a new CA without losing a call: begin, switch, finish, and back",
+      "--step begin", certs::rotate_ca::RotateRequest => certs::rotate_ca::RotateData,
+      |r, d, caller| certs::rotate_ca::run(&d, r, caller) }
+    { "render", "Writes the proxy's configuration and the compose file",
+      "--route wiki=http://wiki:8000 --network wiki_default --dry-run", render::RenderRequest => render::RenderData,
+      |r, d, caller| render::run(&d, &r, caller) }
+    { "check", "Lints the deployment on disk, generated or hand-written",
+      "", check::CheckRequest => check::CheckData, |_r, d, caller| check::run(&d, caller) }
+    { "up", "Starts the stack and waits until it is ready",
+      "--wait-seconds 120", stack::UpRequest => stack::StackData, |r, d, caller| stack::up(&d, r, caller) }
+    { "status", "Reports whether the stack is ready, without starting anything",
+      "--wait-seconds 30", stack::StatusRequest => stack::StackData, |r, d, caller| stack::status(&d, r, caller) }
+    { "restart", "Applies an edited configuration, a new token or an edited server",
+      "--service mcp-gateway", stack::RestartRequest => stack::StackData,
+      |r, d, caller| stack::restart(&d, &r, caller) }
+    { "down", "Stops the stack",
+      "", down::DownRequest => down::DownData, |_r, d, caller| down::down(&d, caller) }
+    { "allow", "Records that a person allows the privileges that the stack asks for",
+      "", allow::AllowRequest => allow::AllowData, |r, d, caller| allow::run(&d, &r, caller) }
+    { "diagnose", "Reports what is wrong, causes first, with evidence and fix: of the deployment, or of a saved log",
+      "--logs saved.log", diagnose::DiagnoseRequest => diagnose::DiagnoseData,
+      free |r, call, caller| diagnose(r, call, caller) }
+    { "logs", "Prints the containers' logs, redacted, as lines of text (one JSON object per line with `--output json`)",
+      "--service cloudflared --since 15m", logs::LogsRequest => logs::LogsData,
+      free |r, call, caller| {
+          let deployment = call.deployment(caller)?;
+          logs::run(&deployment, &r, call.is_json, caller)
+      } }
+    { "probe", "Asks the MCP server behind each route whether Claude could call it",
+      "--url http://host.docker.internal:8000", probe::ProbeRequest => probe::ProbeData,
+      |r, d, caller| probe::run(&d, &r, caller) }
+    { "connect", "Prints how to call it from Claude",
+      "--path mcp", connect::ConnectRequest => connect::ConnectData, |r, d, caller| connect::run(&d, &r, caller) }
+    { "export", "Writes the deployment for a Kubernetes cluster, or packs it for another Docker host",
+      "--to replica --out mcp-tunnel.tar.gz", export::ExportRequest => export::ExportData,
+      |r, d, caller| export::run(&d, &r, caller) }
+    { "rules", "Prints the troubleshooting table",
+      "--id token-placeholder", rules::RulesRequest => rules::RulesData,
+      free |r, call, caller| {
+          call.learn_secrets(caller);
+          rules::run(&r, caller)
+      } }
+    { "schema", "Prints the JSON Schema of every request and answer, or of one command",
+      "--command 'certs check'", schema::SchemaRequest => schema::SchemaData,
+      free |r, _call, _caller| schema::run(&r, COMMANDS.iter().map(|c| Entry {
+          words: c.words,
+          about: c.about,
+          request: c.request,
+          answer: c.answer,
+      })) }
+};
 
 /// What was changed is on disk before the answer says so, also where the command failed later.
 fn settled<D>(result: Result<Report<D>, Error>) -> Result<Report<D>, Error> {
