@@ -6,12 +6,13 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Next, Report, count};
+use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::lint::facts::Facts;
 use crate::privileges::{Privileges, consent};
 use crate::redact;
+use crate::steps;
 
 /// The request of `allow`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -94,9 +95,7 @@ pub(crate) fn run(
         digest: Some(privileges.digest.clone()),
         record: Some(record.to_string_lossy().into_owned()),
     };
-    let mut report = Report::new(summary, data);
-    report.next.push(Next::helper("start the stack and wait until it is ready", caller.command(&["up"])));
-    Ok(report)
+    Ok(Report { next: vec![steps::start_step(caller)], ..Report::new(summary, data) })
 }
 
 fn shown(privileges: &Privileges) -> Vec<Allowed> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Error, Next, Report, Severity, Who, count};
+use crate::answer::{Error, Report, Severity, Who, count};
 use crate::caller::Caller;
 use crate::certs::Judged;
 use crate::deployment::{Deployment, Domain};
@@ -71,11 +71,9 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
         checks: checks::CHECKS.len(),
         requirements_met: facts.certificates.as_ref().map_or(0, |judged| judged.met),
     };
-    let mut report = Report::new(summary, data);
     let ends_with_ca = facts.certificates.as_ref().is_some_and(Judged::ends_with_ca);
-    let start = || Next::helper("start the stack and wait until it is ready", caller.command(&["up"]));
     let before = steps::before_start(&facts, deployment, caller);
-    report.next = match before {
+    let next = match before {
         // What a person has not done yet comes before what is merely a risk.
         Some(step) if errors == 0 && step.who == Who::Person => vec![step],
         before => {
@@ -83,11 +81,9 @@ pub(crate) fn run(deployment: &Deployment, caller: &mut Caller) -> Result<Report
             if errors == 0 {
                 next.splice(0..0, steps::by_hand(&verdict.findings, &next, caller));
             }
-            next.extend((errors == 0).then(|| before.unwrap_or_else(start)));
+            next.extend((errors == 0).then(|| before.unwrap_or_else(|| steps::start_step(caller))));
             next
         }
     };
-    report.findings = verdict.findings;
-    report.skipped = verdict.skipped;
-    Ok(report)
+    Ok(Report { findings: verdict.findings, skipped: verdict.skipped, next, ..Report::new(summary, data) })
 }

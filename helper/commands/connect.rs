@@ -126,17 +126,12 @@ pub(crate) fn run(
         TokenOrigin::Unseen(_) => None,
         _ => tokens::finding(found, &token, found.roles().agent.as_deref()),
     }));
-    let (running, unknown) = match is_running(deployment, &current) {
-        Ok(running) => (Some(running), None),
-        Err(why) => (None, Some(Skipped::new("containers", why))),
-    };
+    let mut skipped = Vec::new();
+    let running = is_running(deployment, &current).map_err(|why| skipped.push(Skipped::new("containers", why))).ok();
     let summary = summary(&calls, &token, running);
-    let next = next(&token, running, caller);
-    let mut report = Report::new(summary, ConnectData { routes: calls, running, notes: NOTES.to_vec() });
-    report.findings = findings;
-    report.skipped.extend(unknown);
-    report.next = next;
-    Ok(report)
+    let next = vec![next(&token, running, caller)];
+    let data = ConnectData { routes: calls, running, notes: NOTES.to_vec() };
+    Ok(Report { findings, skipped, next, ..Report::new(summary, data) })
 }
 
 /// What holds for every call.
@@ -154,14 +149,12 @@ struct Wanted<'a> {
 }
 
 /// What keeps a call from working, or what tells why it failed: the call itself is the person's, as `data` says.
-fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Vec<Next> {
-    if !has_token(token) {
-        return vec![steps::token_step(caller)];
+fn next(token: &AgentToken, running: Option<bool>, caller: &Caller) -> Next {
+    match running {
+        _ if !has_token(token) => steps::token_step(caller),
+        Some(false) => steps::start_step(caller),
+        _ => Next::helper("if the call fails, find out why", caller.command(&["diagnose"])),
     }
-    if running == Some(false) {
-        return vec![Next::helper("start the stack and wait until it is ready", caller.command(&["up"]))];
-    }
-    vec![Next::helper("if the call fails, find out why", caller.command(&["diagnose"]))]
 }
 
 /// Whether cloudflared has a token, as far as it can be seen.

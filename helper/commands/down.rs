@@ -41,10 +41,9 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
             Some(stopping) => stopping,
             None => {
                 let refused = refused(refusal, "nothing was stopped", Command::Status, deployment, caller);
-                let data = DownData { project: refused.data.project, stopped: Vec::new() };
-                let mut report = Report::new(refused.summary, data);
-                (report.findings, report.skipped, report.next) = (refused.findings, refused.skipped, refused.next);
-                return Ok(report);
+                let Report { summary, data, findings, skipped, next, is_whole } = refused;
+                let data = DownData { project: data.project, stopped: Vec::new() };
+                return Ok(Report { summary, data, findings, skipped, next, is_whole });
             }
         },
     };
@@ -79,10 +78,7 @@ impl Stopping {
         let root = deployment.root();
         let host = caller.var("DOCKER_HOST");
         let (Some(docker), _) = version::find(root, Passed::new(), host, caller.progress)? else { return Ok(None) };
-        let project = match container::project_of_folder(&docker, root)? {
-            Some(project) => Some(project),
-            None => refusal.project.clone(),
-        };
+        let project = container::project_of_folder(&docker, root)?.or_else(|| refusal.project.clone());
         let Some(project) = project else { return Ok(None) };
         let containers = container::of_project(&docker, &project)?.unwrap_or_default();
         if containers.is_empty() || conflict(&project, root, &containers).is_some() {
@@ -95,23 +91,20 @@ impl Stopping {
 }
 
 fn stopped(output: &Output, own: Stopping, services: BTreeSet<String>, caller: &Caller) -> Report<DownData> {
-    let (mut findings, mut stopped) = (own.findings, services.into_iter().collect::<Vec<String>>());
-    let summary = match (output.success, stopped.len()) {
-        (true, 0) => "nothing was running".to_owned(),
-        (true, n) => {
+    let Stopping { project, mut findings, .. } = own;
+    if !output.success {
+        findings.push(errors::finding(&output.text(), RuleId::ComposeFailed));
+        let data = DownData { project: Some(project), stopped: Vec::new() };
+        return Report { findings, ..Report::new("docker compose could not stop the stack", data) };
+    }
+    let summary = match services.len() {
+        0 => "nothing was running".to_owned(),
+        n => {
             let containers = count(n, "container");
             format!("the stack is stopped: {containers} removed; certificates, token and configuration are kept")
         }
-        (false, _) => {
-            stopped.clear();
-            findings.push(errors::finding(&output.text(), RuleId::ComposeFailed));
-            "docker compose could not stop the stack".to_owned()
-        }
     };
-    let mut report = Report::new(summary, DownData { project: Some(own.project), stopped });
-    report.findings = findings;
-    if output.success {
-        report.next.push(Next::helper("start the stack again when you need it", caller.command(&["up"])));
-    }
-    report
+    let data = DownData { project: Some(project), stopped: services.into_iter().collect() };
+    let next = vec![Next::helper("start the stack again when you need it", caller.command(&["up"]))];
+    Report { findings, next, ..Report::new(summary, data) }
 }

@@ -211,9 +211,8 @@ fn nothing(data: ExportData, findings: Vec<Finding>, deployment: &Deployment) ->
             hint: "run `check`, and fix what it finds first".into(),
         });
     };
-    let mut report = Report::new(format!("nothing was exported: {}", root.title), data);
-    report.findings = faults;
-    Ok(report)
+    let report = Report::new(format!("nothing was exported: {}", root.title), data);
+    Ok(Report { findings: faults, ..report })
 }
 
 fn to_helm(
@@ -232,10 +231,8 @@ fn to_helm(
             finding.severity = Severity::Error;
         }
         (data.routes, data.left_out) = (plan.routes, plan.left_out);
-        let mut report =
-            Report::new("nothing was exported: no route of this deployment can go to a cluster as it is", data);
-        report.findings = findings;
-        return Ok(report);
+        let summary = "nothing was exported: no route of this deployment can go to a cluster as it is";
+        return Ok(Report { findings, ..Report::new(summary, data) });
     }
     let (files, more) = helm::write(folder, &plan)?;
     findings.extend(more);
@@ -254,17 +251,14 @@ fn to_helm(
         ),
     };
     (data.files, data.routes, data.left_out) = (files, plan.routes, plan.left_out);
-    let mut report = Report::new(summary, data);
-    report.findings = findings;
-    if !matches!(facts.token.state, TokenState::Set(_)) {
-        report.next.push(steps::token_step(caller));
-    }
+    let has_token = matches!(facts.token.state, TokenState::Set(_));
+    let mut next = Vec::from_iter((!has_token).then(|| steps::token_step(caller)));
     let apply = quote(folder.path("apply.sh").as_os_str());
-    report.next.push(Next::person(format!(
+    next.push(Next::person(format!(
         "read {}, then install it with {apply} from a shell whose kubectl leads to the cluster",
         folder.path("README.md").display()
     )));
-    Ok(report)
+    Ok(Report { findings, next, ..Report::new(summary, data) })
 }
 
 fn to_replica(
@@ -295,13 +289,8 @@ fn to_replica(
             "copy the file over an encrypted connection (scp) to the other host, run there: mcp-tunnels-helper init --from FILE, then token set, then up; delete the file on both hosts",
         ),
     };
-    let mut report = Report::new(summary, data);
-    report.findings = packed.findings;
-    report.next.push(Next::person(next));
-    if let Some(replica) = Replica::of(&facts.deployment)
-        && scope == Scope::Certificate
-    {
-        report.findings.push(replica.finding(Severity::Note));
-    }
-    Ok(report)
+    let mut findings = packed.findings;
+    let replica = Replica::of(&facts.deployment).filter(|_| scope == Scope::Certificate);
+    findings.extend(replica.map(|replica| replica.finding(Severity::Note)));
+    Ok(Report { findings, next: vec![Next::person(next)], ..Report::new(summary, data) })
 }

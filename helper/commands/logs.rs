@@ -8,12 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 
-use crate::answer::{Error, Next, Report, count};
+use crate::answer::{Error, Report, count};
 use crate::caller::Caller;
 use crate::deployment::Deployment;
 use crate::diagnose::moment;
 use crate::redact;
 use crate::stack::Stack;
+use crate::steps;
 
 /// The request of `logs`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -55,35 +56,27 @@ pub(crate) fn run(
         Ok(stack) => stack,
         Err(refusal) => {
             let why = refusal.findings.first().map_or("see the findings", |finding| finding.title.as_str());
-            let mut report = Report::new(format!("no logs can be read: {why}"), LogsData::default());
-            report.findings = refusal.findings;
-            return Ok(report);
+            let report = Report::new(format!("no logs can be read: {why}"), LogsData::default());
+            return Ok(Report { findings: refusal.findings, ..report });
         }
     };
     stack.declared.require(request.services.iter().flatten())?;
     let is_asked = |name: &str| request.services.as_ref().is_none_or(|names| names.contains(name));
     let containers = stack.containers()?;
-    let sources: Vec<(String, String)> = containers
-        .iter()
-        .filter(|container| is_asked(container.service()))
-        .map(|container| (container.service().to_owned(), container.id.clone()))
-        .collect();
+    let asked = containers.iter().filter(|container| is_asked(container.service()));
+    let sources: Vec<(String, String)> = asked.map(|c| (c.service().to_owned(), c.id.clone())).collect();
     if sources.is_empty() {
-        let mut report = Report::new("no container has printed anything: none exists", LogsData::default());
-        report.next.push(Next::helper("start the stack and wait until it is ready", caller.command(&["up"])));
-        return Ok(report);
+        let report = Report::new("no container has printed anything: none exists", LogsData::default());
+        return Ok(Report { next: vec![steps::start_step(caller)], ..report });
     }
     let mut args = vec!["--timestamps"];
     if let Some(since) = &since {
         args.extend(["--since", since]);
     }
     let mut printer = Printer::new(&sources, is_json);
-    if request.follow {
-        args.push("--follow");
-        stack.docker.stream(&args, &sources, FOREVER, |event| printer.take(event))?;
-    } else {
-        stack.docker.stream(&args, &sources, LIMIT, |event| printer.take(event))?;
-    }
+    args.extend(request.follow.then_some("--follow"));
+    let limit = if request.follow { FOREVER } else { LIMIT };
+    stack.docker.stream(&args, &sources, limit, |event| printer.take(event))?;
     printer.rest();
     let total: u64 = printer.lines.values().sum();
     let services = count(sources.len() as u64, "container");

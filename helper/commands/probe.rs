@@ -86,9 +86,8 @@ fn probe_routes(
     let stack = match Stack::open(deployment, caller)? {
         Ok(stack) => stack,
         Err(refusal) => {
-            let mut report = Report::new("nothing was checked: the stack cannot be looked at", ProbeData::default());
-            report.findings = refusal.findings;
-            return Ok(report);
+            let report = Report::new("nothing was checked: the stack cannot be looked at", ProbeData::default());
+            return Ok(Report { findings: refusal.findings, ..report });
         }
     };
     let domain = stack.declared.require_domain(deployment)?;
@@ -124,12 +123,8 @@ fn probe_routes(
     };
     let observed = observed.as_ref().map_err(String::as_str);
     let (rows, findings) = apart(rows(&planned, observed, request.verbose));
-    let mut report = Report::new(in_one_sentence(&rows, Tunnel::There), ProbeData::default()).whole(request.verbose);
-    report.findings = state.into_iter().chain(findings).collect();
-    report.skipped = skipped(&rows);
-    report.next = next(&rows, caller);
-    report.data.routes = rows;
-    Ok(report)
+    let (findings, next) = (state.into_iter().chain(findings).collect(), next(&rows, caller));
+    Ok(report(rows, Tunnel::There, Vec::new(), findings, next, request))
 }
 
 fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {
@@ -180,9 +175,18 @@ fn apart(rows: Vec<(RouteRow, Option<Finding>)>) -> (Vec<RouteRow>, Vec<Finding>
     (rows, findings.into_iter().flatten().collect())
 }
 
-fn skipped(rows: &[RouteRow]) -> Vec<Skipped> {
+fn report(
+    routes: Vec<RouteRow>,
+    tunnel: Tunnel,
+    notes: Vec<&'static str>,
+    findings: Vec<Finding>,
+    next: Vec<Next>,
+    request: &ProbeRequest,
+) -> Report<ProbeData> {
     let of = |row: &RouteRow| Skipped::new(format!("probe:{}", row.name), row.reason.clone().unwrap_or_default());
-    rows.iter().filter(|row| row.state == Callability::NotChecked).map(of).collect()
+    let skipped = routes.iter().filter(|row| row.state == Callability::NotChecked).map(of).collect();
+    let summary = in_one_sentence(&routes, tunnel);
+    Report { findings, skipped, next, ..Report::new(summary, ProbeData { routes, notes }).whole(request.verbose) }
 }
 
 fn next(rows: &[RouteRow], caller: &Caller) -> Vec<Next> {
@@ -214,21 +218,15 @@ fn probe_url(
     let (observed, engine) = from_own_network(deployment, &planned, caller)?;
     let observed = observed.as_ref().map_err(String::as_str);
     let (rows, findings) = apart(rows(&[planned], observed, request.verbose));
-    let mut report = Report::new(in_one_sentence(&rows, Tunnel::Missing), ProbeData::default()).whole(request.verbose);
-    report.skipped = skipped(&rows);
-    report.findings = engine;
-    report.findings.extend(findings);
-    if let [row] = rows.as_slice()
-        && row.state.is_callable()
-    {
+    let mut next = Vec::new();
+    if rows.iter().all(|row| row.state.is_callable()) {
         let routes = serde_json::json!({"routes": {NAME: upstream.to_string()}}).to_string();
         let what = "make it a route; replace NAME with a name of your choice";
-        report.next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
+        next.push(Next::helper(what, caller.command(&["render", "--json", &routes])));
     }
-    report.data.routes = rows;
-    report.data.notes =
-        vec!["tried from the probe's own network; a firewall may treat the network of the deployment differently"];
-    Ok(report)
+    let note = "tried from the probe's own network; a firewall may treat the network of the deployment differently";
+    let findings = engine.into_iter().chain(findings).collect();
+    Ok(report(rows, Tunnel::Missing, vec![note], findings, next, request))
 }
 
 /// An upstream as a route whose name is its URL.

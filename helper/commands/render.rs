@@ -106,12 +106,10 @@ pub(crate) fn run(
         diffs: rendered.diffs,
         dry_run: request.dry_run,
     };
-    let mut report = Report::new(summary, data).whole(request.verbose);
-    report.findings = rendered.findings;
-    report.findings.extend(current.iter().flat_map(routes::not_defined_yet));
-    report.next.extend(stop);
-    report.next.extend(applied);
-    Ok(report)
+    let mut findings = rendered.findings;
+    findings.extend(current.iter().flat_map(routes::not_defined_yet));
+    let next = stop.into_iter().chain(applied).collect();
+    Ok(Report { findings, next, ..Report::new(summary, data).whole(request.verbose) })
 }
 
 /// How what was written takes effect: a first stack has the steps before its start, another is started again.
@@ -135,7 +133,6 @@ fn without_env(current: &Current, request: &RenderRequest, finding: Finding) -> 
         diffs: Vec::new(),
         dry_run: request.dry_run,
     };
-    let mut report = Report::new(format!("nothing was written: {}", finding.title), data);
-    report.findings.push(finding);
-    report
+    let report = Report::new(format!("nothing was written: {}", finding.title), data);
+    Report { findings: vec![finding], ..report }
 }

@@ -111,12 +111,10 @@ pub(super) fn refused(
 ) -> Report<StackData> {
     let data = StackData { ready: Some(false), project: refusal.project, ..StackData::default() };
     let why = rules::root(&refusal.findings).map_or("see the findings", |f| f.title.as_str());
-    let mut report = Report::new(format!("{what}: {why}"), data);
+    let report = Report::new(format!("{what}: {why}"), data);
     let before_start = || steps::before_start(&Current::read(deployment), deployment, caller);
-    report.next.push(outcome::next(command, None, &refusal.findings, caller, before_start));
-    report.findings = refusal.findings;
-    report.skipped = refusal.skipped;
-    report
+    let next = vec![outcome::next(command, None, &refusal.findings, caller, before_start)];
+    Report { findings: refusal.findings, skipped: refusal.skipped, next, ..report }
 }
 
 /// The command `up`.

@@ -24,7 +24,7 @@ pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
         Some((Pattern { rule: Some(rule), effect: Effect::Fatal, .. }, line)) => rules::finding(rule).with(line),
         _ => {
             let last = lines.len().saturating_sub(2);
-            lines[last..].iter().fold(rules::finding(otherwise), |finding, line| finding.with(line))
+            rules::finding(otherwise).with_all(&lines[last..])
         }
     }
 }

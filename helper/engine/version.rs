@@ -85,7 +85,7 @@ pub(crate) fn clock_offset(docker: &Docker) -> time::Duration {
 }
 
 /// How far a moment is outside of a span.
-fn between(before: OffsetDateTime, moment: OffsetDateTime, after: OffsetDateTime) -> time::Duration {
+pub(crate) fn between(before: OffsetDateTime, moment: OffsetDateTime, after: OffsetDateTime) -> time::Duration {
     if moment < before {
         moment - before
     } else if moment > after {
@@ -99,7 +99,7 @@ fn between(before: OffsetDateTime, moment: OffsetDateTime, after: OffsetDateTime
 pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
     let id = if docker_host.is_some() { RuleId::DockerHostNowhere } else { RuleId::DockerDaemonDown };
     let finding = rules::finding(id).with(words);
-    docker_host.or(endpoint).iter().fold(finding, |finding, at| finding.with(format!("it asks {at}")))
+    finding.with_all(docker_host.or(endpoint).map(|at| format!("it asks {at}")))
 }
 
 /// Tells apart why the engine cannot be used; `endpoint` is where the client looks without DOCKER_HOST.
@@ -107,7 +107,7 @@ pub(crate) fn failure(said: &str, docker_host: Option<&str>, endpoint: Option<&s
     let finding = errors::finding(said, RuleId::DockerFailed);
     if let (RuleId::DockerDaemonDown, Some(host)) = (finding.id, docker_host) {
         let nowhere = rules::finding(RuleId::DockerHostNowhere);
-        return finding.evidence.into_iter().fold(nowhere, Finding::with).with(format!("DOCKER_HOST={host}"));
+        return nowhere.with_all(finding.evidence).with(format!("DOCKER_HOST={host}"));
     }
     let socket = docker_host.or(endpoint).and_then(|at| at.strip_prefix("unix://")).map(Path::new);
     match (finding.id, socket) {

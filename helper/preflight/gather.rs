@@ -48,7 +48,7 @@ pub(super) fn gather(
         probes::start(&tasks, plan, &facts.network, left);
         probes::look_up_upstreams(&tasks, &deployed.names, &facts.network, left);
     }
-    tasks.finish(&received, deadline + GRACE, |fact| facts.note(fact))
+    tasks.finish(&received, deadline + GRACE, facts)
 }
 
 /// Reads the deployment, as far as its disk answers in time.

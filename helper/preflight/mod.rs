@@ -18,12 +18,10 @@ use std::time::{Duration, Instant};
 pub(crate) use report::{PreflightData, PreflightRequest};
 
 use self::deployed::Deployed;
-use self::facts::{Fact, HostFacts};
-use self::host::HostState;
+use self::facts::HostFacts;
 use self::network::judge::{self, Context};
 use self::network::probes;
 use self::parallel::{Tasks, remaining};
-use self::tools::Tools;
 use crate::answer::{Error, Finding, Report, Severity, Skipped};
 use crate::caller::Caller;
 use crate::check::Verdict;
@@ -67,14 +65,8 @@ pub(crate) fn run(
 
     let folder = deployed.root.clone().filter(|_| deployed.is_deployment).unwrap_or_else(|| PathBuf::from("/"));
     let docker = Docker::find(&folder, Passed::new(), false);
-    let mut facts = HostFacts {
-        caller: caller.clone(),
-        limit,
-        tools: Tools::of(docker.as_ref()),
-        host: HostState::default(),
-        network,
-        deployed,
-    };
+    let mut facts = HostFacts::new(caller, limit, deployed, network);
+    facts.tools.docker = docker.as_ref().map(|docker| docker.program().to_path_buf());
     let all = gather::gather(&mut facts, docker, deployment, (!request.offline).then_some(&plan), deadline);
     // A program that was killed at the deadline may have left children.
     if !all || remaining(deadline).is_zero() {
@@ -113,17 +105,15 @@ pub(crate) struct Edge {
 pub(crate) fn of_the_edge(deployment: &Deployment, caller: &Caller, limit: Duration) -> Edge {
     let mut verdict = Verdict::default();
     let deployed = gather::read(deployment, caller, limit, &mut verdict);
-    let Ok((plan, mut network)) = network::plan(caller, &deployed.dns) else { return Edge::default() };
+    let Ok((plan, network)) = network::plan(caller, &deployed.dns) else { return Edge::default() };
     if !network.is_planned() {
         return Edge::default();
     }
+    let mut facts = HostFacts::new(caller, limit, deployed, network);
     let (tasks, received) = Tasks::new();
-    probes::start(&tasks, &plan, &network, limit);
-    tasks.finish(&received, Instant::now() + limit, |fact| {
-        if let Fact::Network(answer) = fact {
-            network.note(answer);
-        }
-    });
+    probes::start(&tasks, &plan, &facts.network, limit);
+    tasks.finish(&received, Instant::now() + limit, &mut facts);
+    let HostFacts { mut network, deployed, .. } = facts;
     network.settle();
     let context = Context { protocol: deployed.protocol, has_images: true, ..Context::default() };
     judge::judge(&network, &context, &mut verdict);

@@ -3,19 +3,22 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// Threads that send facts of the kind `F` to one receiver.
-pub(super) struct Tasks<F>(Sender<F>);
+/// Notes what a thread found.
+type Note<F> = Box<dyn FnOnce(&mut F) + Send>;
 
-impl<F: Send + 'static> Tasks<F> {
+/// Threads whose answers are noted in facts of the kind `F`, by one receiver.
+pub(super) struct Tasks<F>(Sender<Note<F>>);
+
+impl<F: 'static> Tasks<F> {
     /// Without a thread so far, and the receiver of what they will send.
-    pub(super) fn new() -> (Self, Receiver<F>) {
+    pub(super) fn new() -> (Self, Receiver<Note<F>>) {
         let (send, receive) = mpsc::channel();
         (Self(send), receive)
     }
 
-    /// Sends a fact. After the deadline it is dropped, which is not an error.
-    pub(super) fn send(&self, fact: impl Into<F>) {
-        let _ = self.0.send(fact.into());
+    /// Sends a note. After the deadline it is dropped, which is not an error.
+    pub(super) fn send(&self, note: impl FnOnce(&mut F) + Send + 'static) {
+        let _ = self.0.send(Box::new(note));
     }
 
     /// Starts a thread. If the system refuses it, its question stays unanswered, like one that hangs.
@@ -25,13 +28,13 @@ impl<F: Send + 'static> Tasks<F> {
         let _ = std::thread::Builder::new().stack_size(256 << 10).spawn(move || task(&tasks));
     }
 
-    /// Takes facts until every thread has ended (`true`) or the deadline has passed (`false`). Threads that still hang
+    /// Notes answers until every thread has ended (`true`) or the deadline has passed (`false`). Threads that still hang
     /// do not keep the process from ending.
-    pub(super) fn finish(self, facts: &Receiver<F>, deadline: Instant, mut take: impl FnMut(F)) -> bool {
+    pub(super) fn finish(self, notes: &Receiver<Note<F>>, deadline: Instant, facts: &mut F) -> bool {
         drop(self);
         loop {
-            match facts.recv_timeout(remaining(deadline)) {
-                Ok(fact) => take(fact),
+            match notes.recv_timeout(remaining(deadline)) {
+                Ok(note) => note(facts),
                 Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
             }
@@ -51,16 +54,16 @@ mod tests {
     #[test]
     fn facts_arrive_from_nested_threads_and_a_hanging_one_is_abandoned() {
         let sum = |hangs: bool| {
-            let (tasks, facts) = Tasks::<u32>::new();
-            tasks.send(1_u32);
+            let (tasks, notes) = Tasks::<u32>::new();
+            tasks.send(|sum| *sum += 1);
             tasks.spawn(move |tasks| {
-                tasks.spawn(|tasks| tasks.send(2_u32));
+                tasks.spawn(|tasks| tasks.send(|sum| *sum += 2));
                 if hangs {
                     std::thread::park();
                 }
             });
             let mut sum = 0;
-            let all = tasks.finish(&facts, Instant::now() + Duration::from_millis(300), |fact| sum += fact);
+            let all = tasks.finish(&notes, Instant::now() + Duration::from_millis(300), &mut sum);
             (all, sum)
         };
         assert_eq!(sum(false), (true, 3));

@@ -83,14 +83,12 @@ pub(super) fn report(
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         test_destinations: facts.network.is_test,
     };
-    let mut report = Report::new(summary.trim_end_matches([' ', ':', ';']).to_owned(), data).whole(request.verbose);
-    report.next = match unanswered {
+    let next = match unanswered {
         Some(who) if errors == 0 => vec![longer(facts, request, who)],
         _ => next(facts, &verdict, errors > 0),
     };
-    report.findings = verdict.findings;
-    report.skipped = verdict.skipped;
-    report
+    let report = Report::new(summary.trim_end_matches([' ', ':', ';']), data).whole(request.verbose);
+    Report { findings: verdict.findings, skipped: verdict.skipped, next, ..report }
 }
 
 /// The same command with the time that a slow machine needs.

@@ -211,6 +211,11 @@ impl Finding {
         self
     }
 
+    /// Adds several facts, as far as there is room.
+    pub(crate) fn with_all(self, evidence: impl IntoIterator<Item = impl Into<Evidence>>) -> Self {
+        evidence.into_iter().fold(self, Self::with)
+    }
+
     /// Says what it is about, also where the row's texts leave a place for it.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
         let rule = self.id.rule();

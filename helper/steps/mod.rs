@@ -14,7 +14,7 @@ use crate::answer::Who;
 
 pub(crate) use cures::{by_hand, cure, cures, new_ca, restart_step};
 pub(crate) use facts::{Live, StepFacts};
-pub(crate) use next::{after_preflight, again, before_start, next, of_files, register_step, token_step};
+pub(crate) use next::{after_preflight, again, before_start, next, of_files, register_step, start_step, token_step};
 
 /// A step, by its stable name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]

@@ -61,7 +61,7 @@ fn of_step(id: StepId, current: &Current, deployment: &Deployment, caller: &Call
             Next::helper("find what the configuration lacks", caller.command(&["check"]))
         }
         StepId::Configure => Next::helper("write what is missing", caller.command(&["render"])),
-        StepId::Start => Next::helper("start the stack and wait until it is ready", caller.command(&["up"])),
+        StepId::Start => start_step(caller),
         StepId::Call | StepId::Done => {
             Next::helper("show how to call the tunnel from Claude", caller.command(&["connect"]))
         }
@@ -105,6 +105,11 @@ fn init(current: &Current, caller: &Caller) -> Option<String> {
 pub(crate) fn again(current: &Current, caller: &Caller) -> Next {
     let command = init(current, caller).unwrap_or_else(|| caller.command(&["init"]));
     Next::person("fix the findings in order, then run this again").running(command)
+}
+
+/// `up`, once nothing else is to be done before.
+pub(crate) fn start_step(caller: &Caller) -> Next {
+    Next::helper("start the stack and wait until it is ready", caller.command(&["up"]))
 }
 
 /// The person sets the token.

@@ -144,12 +144,9 @@ pub(crate) fn run(
         next.extend(ca_place.map(|place| steps::register_step(deployment, &place)));
     }
     let ca = if registrable { judged.ca_with_pem() } else { judged.ca };
-    let mut report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
+    let report = Report::new(summary, CheckData { ca, server: judged.server, met, of, requirements: rows })
         .whole(request.verbose);
-    report.findings = judged.findings;
-    report.skipped = judged.skipped;
-    report.next = next;
-    Ok(report)
+    Ok(Report { findings: judged.findings, skipped: judged.skipped, next, ..report })
 }
 
 /// Adds what the handshakes found. If one was not possible, that is a finding unless another explains it.

@@ -85,9 +85,6 @@ fn nothing(other: Other) -> Report<IssueData> {
     let life = other.judged.server.as_ref().map(|server| format!(": {}", server.life())).unwrap_or_default();
     let summary = format!("nothing to issue: the proxy reads `{}`{life}", other.cert);
     let data = IssueData { files: Vec::new(), ca: other.judged.ca_with_pem(), server: other.judged.server };
-    let mut report = Report::new(summary, data);
-    report.findings = other.judged.findings;
-    report.findings.push(note);
-    report.skipped = other.judged.skipped;
-    report
+    let findings = other.judged.findings.into_iter().chain([note]).collect();
+    Report { findings, skipped: other.judged.skipped, ..Report::new(summary, data) }
 }

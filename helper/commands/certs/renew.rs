@@ -149,9 +149,8 @@ impl Renewal<'_> {
         findings: Vec<Finding>,
     ) -> Report<RenewData> {
         let files = self.entry(Action::Unchanged);
-        let mut report = Report::new(summary, RenewData { renewed: false, reason, server: server.map(short), files });
-        report.findings = findings;
-        report
+        let data = RenewData { renewed: false, reason, server: server.map(short), files };
+        Report { findings, ..Report::new(summary, data) }
     }
 
     fn not_due(&self, judged: Judged) -> Report<RenewData> {

@@ -141,9 +141,7 @@ fn report(
     };
     let summary = done.map_or_else(|| state.to_owned(), |done| format!("{done}; {state}"));
     let next = next(deployment, &data, set_aside, caller);
-    let mut report = Report::new(summary, data);
-    report.next = next;
-    Ok(report)
+    Ok(Report { next, ..Report::new(summary, data) })
 }
 
 fn entries(deployment: &Deployment, before: &[Option<Vec<u8>>], set_aside: &[String]) -> Result<Vec<FileEntry>, Error> {

@@ -113,12 +113,8 @@ pub(super) fn report(
         steps: standing.progress.steps(made.verbose),
         diffs: made.diffs,
     };
-    let mut report = Report::new(summary, data);
-    report.findings = findings;
-    report.skipped = judged.skipped;
-    report.skipped.extend(standing.skipped);
-    report.next = next;
-    Ok(report)
+    let skipped = judged.skipped.into_iter().chain(standing.skipped).collect();
+    Ok(Report { findings, skipped, next, ..Report::new(summary, data) })
 }
 
 /// What a summary says of a deployment that lacks a part.

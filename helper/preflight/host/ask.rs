@@ -5,15 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{DirectoryFacts, HostAnswer};
+use super::DirectoryFacts;
 use crate::deployment::{Deployment, path};
 use crate::os::git;
-use crate::preflight::facts::Fact;
+use crate::preflight::facts::HostFacts;
 use crate::preflight::parallel::{Tasks, remaining};
 
 /// Starts every question.
 pub(in crate::preflight) fn start(
-    tasks: &Tasks<Fact>,
+    tasks: &Tasks<HostFacts>,
     deployment: Deployment,
     home: Option<PathBuf>,
     ask_git: bool,
@@ -24,12 +24,19 @@ pub(in crate::preflight) fn start(
         let kernel = fs::read_to_string("/proc/version").unwrap_or_default().to_lowercase();
         let selinux = fs::read_to_string("/sys/fs/selinux/enforce").ok().map(|text| text.trim() == "1");
         let in_container = Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists();
-        tasks.send(HostAnswer::Kernel { is_wsl: kernel.contains("microsoft"), in_container, selinux });
+        let is_wsl = kernel.contains("microsoft");
+        tasks.send(move |HostFacts { host, .. }| {
+            (host.is_wsl, host.in_container, host.selinux) = (is_wsl, in_container, selinux);
+        });
     });
-    tasks.spawn(move |tasks| tasks.send(HostAnswer::DirectoryFacts(look_at(deployment.root(), home.as_deref()))));
+    tasks.spawn(move |tasks| {
+        let place = look_at(deployment.root(), home.as_deref());
+        tasks.send(move |facts| facts.host.place = Some(place));
+    });
     if ask_git {
         tasks.spawn(move |tasks| {
-            tasks.send(HostAnswer::Git(git::state_within(&for_git, path::ENV, remaining(deadline))));
+            let state = git::state_within(&for_git, path::ENV, remaining(deadline));
+            tasks.send(move |facts| facts.host.git = Some(state));
         });
     }
 }

@@ -96,8 +96,7 @@ fn mounts_have_labels(facts: &HostFacts) -> Outcome {
     // The engine labels containers only when it was started with SELinux support; without, nothing is denied.
     let bare = &facts.deployed.unlabelled;
     let is_denied = facts.tools.has_option("selinux") && facts.host.selinux != Some(false) && !bare.is_empty();
-    let finding = bare.iter().fold(rules::finding(RuleId::SelinuxLabels), |finding, mount| finding.with(mount));
-    is_denied.then_some(finding).into()
+    is_denied.then(|| rules::finding(RuleId::SelinuxLabels).with_all(bare)).into()
 }
 
 fn users_are_whose_they_seem(facts: &HostFacts) -> Outcome {
@@ -173,7 +172,7 @@ fn images_are_for_this_cpu(facts: &HostFacts) -> Outcome {
         .map(|(reference, architecture)| format!("{reference} is for {architecture}, the engine is {engine}"))
         .collect();
     if !wrong.is_empty() {
-        wrong.iter().fold(rules::finding(RuleId::PlatformMismatch), |finding, text| finding.with(text)).into()
+        rules::finding(RuleId::PlatformMismatch).with_all(wrong).into()
     } else if !matches!(engine, "amd64" | "arm64") && present.len() < facts.deployed.images.len() {
         // cloudflared is published for these two; no other platform of the proxy is known.
         let finding = rules::finding(RuleId::PlatformMismatch).with_severity(Severity::Warning);
@@ -200,15 +199,13 @@ fn clock_is_right(facts: &HostFacts) -> Outcome {
     if off.is_empty() {
         return Outcome::Pass;
     }
-    let mut finding = rules::finding(RuleId::ClockWrong);
-    for (whose, offset) in &off {
+    let words = |(whose, offset): &(&str, i64)| {
         let way = if *offset > 0 { "behind" } else { "ahead of" };
-        finding = finding.with(format!("this host's clock is {} s {way} that of {whose}", offset.abs()));
-    }
-    if off.iter().any(|(_, offset)| offset.abs() > CLOCK_BROKEN) {
-        finding = finding.with_severity(Severity::Error);
-    }
-    finding.into()
+        format!("this host's clock is {} s {way} that of {whose}", offset.abs())
+    };
+    let finding = rules::finding(RuleId::ClockWrong).with_all(off.iter().map(words));
+    let is_broken = off.iter().any(|(_, offset)| offset.abs() > CLOCK_BROKEN);
+    if is_broken { finding.with_severity(Severity::Error).into() } else { finding.into() }
 }
 
 fn project_is_ours(facts: &HostFacts) -> Outcome {

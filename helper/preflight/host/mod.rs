@@ -31,21 +31,3 @@ pub(super) struct DirectoryFacts {
     /// The service that copies it to a cloud.
     synced_by: Option<&'static str>,
 }
-
-pub(super) enum HostAnswer {
-    Kernel { is_wsl: bool, in_container: bool, selinux: Option<bool> },
-    DirectoryFacts(DirectoryFacts),
-    Git(GitState),
-}
-
-impl HostState {
-    pub(super) fn note(&mut self, answer: HostAnswer) {
-        match answer {
-            HostAnswer::Kernel { is_wsl, in_container, selinux } => {
-                (self.is_wsl, self.in_container, self.selinux) = (is_wsl, in_container, selinux);
-            }
-            HostAnswer::DirectoryFacts(place) => self.place = Some(place),
-            HostAnswer::Git(state) => self.git = Some(state),
-        }
-    }
-}

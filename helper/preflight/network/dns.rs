@@ -1,14 +1,14 @@
 //! DNS lookups with a deadline: UDP, and TCP when an answer was cut short.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
 
-use super::row::{NetworkOutcome, words};
-use super::socket::{random, wait_until};
+use super::row::{NetworkOutcome, explained};
+use super::socket::{random, udp, wait_until};
 use crate::preflight::parallel::remaining;
 
 /// After this time without an answer the next server is asked.
@@ -53,7 +53,8 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
                 Ok(found) if matches!(found.outcome, NetworkOutcome::Ok | NetworkOutcome::NoAddress) => return found,
                 Ok(found) => last = found,
                 Err(fault) => {
-                    let found = Resolved::nothing(NetworkOutcome::of(&fault), detail(&fault));
+                    let (outcome, detail) = explained(&fault);
+                    let found = Resolved::nothing(outcome, detail);
                     // An earlier answer says more than silence.
                     if found.outcome != NetworkOutcome::Timeout || last.outcome == NetworkOutcome::Timeout {
                         last = found;
@@ -68,13 +69,6 @@ pub(super) fn look_up(name: &str, kind: TYPE, servers: &[SocketAddr], deadline: 
     last
 }
 
-/// What the outcome alone does not say.
-fn detail(fault: &io::Error) -> Option<String> {
-    let said =
-        fault.kind() == io::ErrorKind::PermissionDenied || NetworkOutcome::of(fault) == NetworkOutcome::Unexpected;
-    said.then(|| words(fault))
-}
-
 fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> {
     let mut packet = Packet::new_query(u16::from_be_bytes(random()));
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -84,9 +78,7 @@ fn query(name: &str, kind: TYPE) -> Result<Vec<u8>, simple_dns::SimpleDnsError> 
 
 /// Waits for a datagram until `until`; once there is one, the rest of it may take until `deadline`.
 fn ask(query: &[u8], server: SocketAddr, until: Instant, deadline: Instant) -> io::Result<Resolved> {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(server)?;
+    let socket = udp(server)?;
     socket.send(query)?;
     let mut buffer = [0; 4096];
     loop {

@@ -96,9 +96,7 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
     }
     if !portal.is_empty() {
         known.cause = Some(RuleId::CaptivePortal);
-        verdict
-            .findings
-            .push(portal.iter().fold(rules::finding(RuleId::CaptivePortal), |finding, text| finding.with(text)));
+        verdict.findings.push(rules::finding(RuleId::CaptivePortal).with_all(portal));
     }
     if !inspected.is_empty() {
         let mut issuers: Vec<&str> = inspected.iter().map(|(_, issuer)| *issuer).collect();
@@ -110,9 +108,7 @@ fn who_answers(network: &Network, known: &mut Known, verdict: &mut Verdict) {
         verdict.findings.push(known.explain(finding));
     }
     if !clock.is_empty() {
-        verdict
-            .findings
-            .push(clock.iter().fold(rules::finding(RuleId::ClockWrong), |finding, text| finding.with(text)));
+        verdict.findings.push(rules::finding(RuleId::ClockWrong).with_all(clock));
     }
 }
 
@@ -123,12 +119,10 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
     if srv && regions > 0 {
         return true;
     }
-    let failed = [RowId::Srv, RowId::Region(0, Family::Ipv4), RowId::Region(1, Family::Ipv4)]
-        .into_iter()
-        .filter_map(|place| network.row(place))
-        .filter(|row| !row.is_ok());
+    let all = [RowId::Srv, RowId::Region(0, Family::Ipv4), RowId::Region(1, Family::Ipv4)];
+    let failed = all.into_iter().filter_map(|place| network.row(place)).find(|row| !row.is_ok());
     let finding = rules::finding(RuleId::EdgeDnsFailed).with(resolvers(network));
-    let mut finding = failed.take(1).fold(finding, |finding, row| finding.with(row.in_words()));
+    let mut finding = finding.with_all(failed.map(Row::in_words));
     let unnamed = |at: usize| {
         let row = network.row(RowId::Server(at));
         row.is_some_and(|row| row.outcome == NetworkOutcome::NoAddress || row.addresses.is_empty())
@@ -145,8 +139,6 @@ fn names(network: &Network, known: &mut Known, verdict: &mut Verdict) -> bool {
 /// Both transports to both regions. cloudflared dials IPv4 unless `--edge-ip-version` says otherwise, and Docker's
 /// networks have no IPv6 unless it is turned on, so IPv4 decides.
 fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdict) {
-    let reaches =
-        |transport, family| (0..REGIONS.len()).any(|region| network.is_ok(RowId::Edge(region, transport, family)));
     let rows = |transport, only: &dyn Fn(&Row) -> bool| -> Vec<String> {
         (0..REGIONS.len())
             .filter_map(|region| network.row(RowId::Edge(region, transport, Family::Ipv4)))
@@ -155,23 +147,17 @@ fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdi
             .collect()
     };
     let blocked = |id, transport, severity: Option<Severity>| {
-        let finding = rows(transport, &|_| true).iter().fold(rules::finding(id), |finding, text| finding.with(text));
-        match severity {
-            Some(severity) => finding.with_severity(severity),
-            None => finding,
-        }
+        let finding = rules::finding(id).with_all(rows(transport, &|_| true));
+        severity.into_iter().fold(finding, Finding::with_severity)
     };
-    let (udp, tcp) = (reaches(Transport::Udp, Family::Ipv4), reaches(Transport::Tcp, Family::Ipv4));
+    let (udp, tcp) = network.reaches(Family::Ipv4);
+    let over_ipv6 = network.reaches(Family::Ipv6) != (false, false);
     match (udp, tcp) {
         (true, true) => {}
         (false, false) => {
-            let mut finding = rules::finding(RuleId::EdgeUnreachable);
-            for transport in EDGE {
-                finding = rows(transport, &|_| true).first().iter().fold(finding, |finding, text| finding.with(text));
-            }
-            if EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6)) {
-                finding = finding.with("it answers over IPv6, which cloudflared does not use by default");
-            }
+            let first = EDGE.into_iter().filter_map(|transport| rows(transport, &|_| true).into_iter().next());
+            let but = over_ipv6.then_some("it answers over IPv6, which cloudflared does not use by default");
+            let finding = rules::finding(RuleId::EdgeUnreachable).with_all(first).with_all(but);
             verdict.findings.push(known.explain(finding));
         }
         (false, true) => {
@@ -191,10 +177,8 @@ fn edge(network: &Network, context: &Context, known: &Known, verdict: &mut Verdi
         }
     }
     if !partial.is_empty() {
-        let finding = rules::finding(RuleId::EdgeRegionUnreachable);
-        verdict.findings.push(known.explain(partial.iter().fold(finding, |finding, text| finding.with(text))));
+        verdict.findings.push(known.explain(rules::finding(RuleId::EdgeRegionUnreachable).with_all(partial)));
     }
-    let over_ipv6 = EDGE.into_iter().any(|transport| reaches(transport, Family::Ipv6));
     let sent = network.row(RowId::Edge(0, Transport::Tcp, Family::Ipv6)).filter(|row| !row.has_no_ipv6());
     if let Some(row) = sent.filter(|_| (udp || tcp) && !over_ipv6) {
         verdict.findings.push(rules::finding(RuleId::EdgeNoIpv6).with(row.in_words()));
@@ -230,9 +214,7 @@ fn servers(network: &Network, context: &Context, known: &Known, verdict: &mut Ve
         })
         .collect();
     let (api, registries): (Vec<_>, Vec<_>) = silent.into_iter().partition(|(at, _)| *at == 0);
-    let quote = |id, rows: &[(usize, &Row)]| {
-        rows.iter().fold(rules::finding(id), |finding, (_, row)| finding.with(row.in_words()))
-    };
+    let quote = |id, rows: &[(usize, &Row)]| rules::finding(id).with_all(rows.iter().map(|(_, row)| row.in_words()));
     let through = |finding: Finding, proxy: &Option<String>, who: &str| match proxy {
         Some(proxy) => {
             finding.with(format!("{who} goes through {proxy}, which was not tried")).with_severity(Severity::Note)
@@ -248,20 +230,21 @@ fn servers(network: &Network, context: &Context, known: &Known, verdict: &mut Ve
         verdict.findings.push(known.explain(finding));
     }
     if !api.is_empty() {
-        verdict.findings.push(known.explain(through(
-            quote(RuleId::ApiUnreachable, &api),
-            &context.shell_proxy,
-            "this shell",
-        )));
+        let finding = through(quote(RuleId::ApiUnreachable, &api), &context.shell_proxy, "this shell");
+        verdict.findings.push(known.explain(finding));
     }
 }
 
 impl Network {
+    /// Whether some region answers over UDP, and over TCP.
+    fn reaches(&self, family: Family) -> (bool, bool) {
+        let over = |transport| (0..REGIONS.len()).any(|region| self.is_ok(RowId::Edge(region, transport, family)));
+        (over(Transport::Udp), over(Transport::Tcp))
+    }
+
     /// How the edge can be reached, in a few words; `None` when it cannot.
     pub(in crate::preflight) fn in_words(&self) -> Option<&'static str> {
-        let reaches =
-            |transport| (0..REGIONS.len()).any(|region| self.is_ok(RowId::Edge(region, transport, Family::Ipv4)));
-        match (reaches(Transport::Udp), reaches(Transport::Tcp)) {
+        match self.reaches(Family::Ipv4) {
             (true, true) => Some("UDP and TCP 7844"),
             (true, false) => Some("UDP 7844"),
             (false, true) => Some("TCP 7844"),

@@ -52,21 +52,6 @@ pub(super) enum RowId {
     Server(usize),
 }
 
-/// What one probe found.
-pub(super) enum NetworkAnswer {
-    /// A name was looked up in so many milliseconds.
-    Named(RowId, dns::Resolved, Option<u64>),
-    /// The name has no address, so nothing could be sent.
-    NoAddress(RowId, Option<String>),
-    Tries(RowId, IpAddr),
-    /// A port answered so, after so many milliseconds.
-    Probed(RowId, NetworkOutcome, Option<u64>, Option<String>),
-    /// A server on port 443 shook hands.
-    Server(usize, tls::Handshake),
-    /// The edge showed a certificate.
-    Edge(RowId, tls::Handshake),
-}
-
 impl Network {
     fn tls_hosts() -> [&'static str; 3] {
         [API, REGISTRIES[0], REGISTRIES[1]]
@@ -103,41 +88,41 @@ impl Network {
         self.row(place).is_some_and(Row::is_ok)
     }
 
-    /// Notes what a probe found.
-    pub(super) fn note(&mut self, answer: NetworkAnswer) {
-        match answer {
-            NetworkAnswer::Named(place, found, ms) => self.change(place, |row| {
-                row.outcome = found.outcome;
-                row.ms = ms.filter(|_| found.outcome != NetworkOutcome::Timeout);
-                row.detail = found.detail;
-                let addresses = found.addresses.iter().map(ToString::to_string).collect();
-                row.addresses = if found.targets.is_empty() { addresses } else { found.targets };
-            }),
-            NetworkAnswer::NoAddress(place, detail) => {
-                self.change(place, |row| (row.outcome, row.detail) = (NetworkOutcome::NoAddress, detail));
-            }
-            NetworkAnswer::Tries(place, address) => self.change(place, |row| row.addresses = vec![address.to_string()]),
-            NetworkAnswer::Probed(place, outcome, ms, detail) => self.change(place, |row| {
-                (row.outcome, row.detail) = (outcome, detail);
-                row.ms = ms.filter(|_| outcome != NetworkOutcome::Timeout);
-            }),
-            NetworkAnswer::Server(at, seen) => {
-                self.change(RowId::Server(at), |row| {
-                    (row.outcome, row.ms) = (seen.outcome, seen.ms);
-                    (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
-                });
-                if let Some(server) = self.servers.get_mut(at) {
-                    *server = Some(seen);
-                }
-            }
-            NetworkAnswer::Edge(place, seen) => {
-                let is_own = |issuer: &String| issuer.contains(EDGE_TLS.1);
-                if seen.fault.is_some() && seen.issuer.as_ref().is_some_and(|issuer| !is_own(issuer)) {
-                    self.foreign_edge.clone_from(&seen.issuer);
-                }
-                self.change(place, |row| row.issuer = seen.issuer);
-            }
+    /// A name was looked up in so many milliseconds.
+    fn named(&mut self, place: RowId, found: dns::Resolved, ms: Option<u64>) {
+        self.change(place, |row| {
+            row.outcome = found.outcome;
+            row.ms = ms.filter(|_| found.outcome != NetworkOutcome::Timeout);
+            row.detail = found.detail;
+            let addresses = found.addresses.iter().map(ToString::to_string).collect();
+            row.addresses = if found.targets.is_empty() { addresses } else { found.targets };
+        });
+    }
+
+    /// The name has no address, so nothing could be sent.
+    fn no_address(&mut self, place: RowId, detail: Option<String>) {
+        self.change(place, |row| (row.outcome, row.detail) = (NetworkOutcome::NoAddress, detail));
+    }
+
+    fn tries(&mut self, place: RowId, address: IpAddr) {
+        self.change(place, |row| row.addresses = vec![address.to_string()]);
+    }
+
+    /// A server on port 443 shook hands.
+    fn greeted(&mut self, at: usize, seen: tls::Handshake) {
+        self.change(RowId::Server(at), |row| {
+            (row.outcome, row.ms) = (seen.outcome, seen.ms);
+            (row.issuer, row.detail) = (seen.issuer.clone(), seen.detail.clone());
+        });
+        self.servers[at] = Some(seen);
+    }
+
+    /// The edge showed a certificate.
+    fn certified(&mut self, place: RowId, seen: tls::Handshake) {
+        if seen.fault.is_some() && seen.issuer.as_ref().is_some_and(|issuer| !issuer.contains(EDGE_TLS.1)) {
+            self.foreign_edge.clone_from(&seen.issuer);
         }
+        self.change(place, |row| row.issuer = seen.issuer);
     }
 
     fn change(&mut self, place: RowId, change: impl FnOnce(&mut Row)) {

@@ -5,13 +5,12 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::RootCertStore;
 use simple_dns::TYPE;
 
 use super::destinations::{EDGE_SRV, EDGE_TLS, REGIONS};
-use super::row::{Family, NetworkOutcome, Transport, words};
-use super::{EDGE, FAMILIES, Network, NetworkAnswer, ProbePlan, RowId, dns, quic, tls};
-use crate::preflight::facts::Fact;
+use super::row::{Family, NetworkOutcome, Transport, explained};
+use super::{EDGE, FAMILIES, Network, ProbePlan, RowId, dns, quic, tls};
+use crate::preflight::facts::HostFacts;
 use crate::preflight::parallel::{Tasks, remaining};
 
 /// Addresses of a region that are tried: one server that is down does not mean that the port is blocked.
@@ -21,7 +20,7 @@ const TRIES: usize = 2;
 const EDGE_HANDSHAKE: Duration = Duration::from_millis(700);
 
 /// Starts every probe at once.
-pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &ProbePlan, network: &Network, limit: Duration) {
+pub(in crate::preflight) fn start(tasks: &Tasks<HostFacts>, plan: &ProbePlan, network: &Network, limit: Duration) {
     let begun = Instant::now();
     let deadline = begun + limit;
     // What a name leads to must still be probed.
@@ -31,7 +30,8 @@ pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &ProbePlan, network
     tasks.spawn(move |tasks| {
         let started = Instant::now();
         let found = dns::look_up(EDGE_SRV, TYPE::SRV, &for_srv, names_by);
-        tasks.send(NetworkAnswer::Named(RowId::Srv, found, ms(started)));
+        let ms = ms(started);
+        tasks.send(move |facts| facts.network.named(RowId::Srv, found, ms));
     });
     for region in 0..REGIONS.len() {
         for family in FAMILIES {
@@ -46,7 +46,7 @@ pub(in crate::preflight) fn start(tasks: &Tasks<Fact>, plan: &ProbePlan, network
 }
 
 fn probe_server(
-    tasks: &Tasks<Fact>,
+    tasks: &Tasks<HostFacts>,
     (at, host): (usize, &str),
     plan: &ProbePlan,
     resolvers: &[SocketAddr],
@@ -57,16 +57,17 @@ fn probe_server(
         found = dns::look_up(host, TYPE::AAAA, resolvers, names_by);
     }
     let Some(address) = found.addresses.first().copied() else {
-        return tasks.send(NetworkAnswer::NoAddress(RowId::Server(at), found.detail));
+        return tasks.send(move |facts| facts.network.no_address(RowId::Server(at), found.detail));
     };
-    tasks.send(NetworkAnswer::Tries(RowId::Server(at), address));
+    tasks.send(move |facts| facts.network.tries(RowId::Server(at), address));
     let address = SocketAddr::new(address, plan.to.tls_port);
-    tasks.send(NetworkAnswer::Server(at, tls::look(host, address, &plan.roots, true, deadline)));
+    let seen = tls::look(host, address, &plan.roots, true, deadline);
+    tasks.send(move |facts| facts.network.greeted(at, seen));
 }
 
 /// Looks up the names behind routes with this host's resolver, which the Docker daemon's own DNS asks in the end.
 pub(in crate::preflight) fn look_up_upstreams(
-    tasks: &Tasks<Fact>,
+    tasks: &Tasks<HostFacts>,
     names: &[(String, String)],
     network: &Network,
     limit: Duration,
@@ -78,7 +79,8 @@ pub(in crate::preflight) fn look_up_upstreams(
         tasks.spawn(move |tasks| {
             for address in dns::look_up(&host, TYPE::A, &resolvers, deadline).addresses {
                 if let IpAddr::V4(address) = address {
-                    tasks.send(Fact::Upstream(format!("{words} at {address}"), address));
+                    let upstream = (format!("{words} at {address}"), address.into());
+                    tasks.send(|facts| facts.deployed.upstreams.push(upstream));
                 }
             }
         });
@@ -90,7 +92,7 @@ fn ms(started: Instant) -> Option<u64> {
 }
 
 fn probe_region(
-    tasks: &Tasks<Fact>,
+    tasks: &Tasks<HostFacts>,
     (region, family): (usize, Family),
     plan: &ProbePlan,
     resolvers: &[SocketAddr],
@@ -105,27 +107,35 @@ fn probe_region(
     let ms = ms(started);
     let addresses: Vec<SocketAddr> =
         found.addresses.iter().take(TRIES).map(|address| SocketAddr::new(*address, plan.to.edge_port)).collect();
-    tasks.send(NetworkAnswer::Named(RowId::Region(region, family), found, ms));
+    tasks.send(move |facts| facts.network.named(RowId::Region(region, family), found, ms));
     for transport in EDGE {
         let place = RowId::Edge(region, transport, family);
         if addresses.is_empty() {
-            tasks.send(NetworkAnswer::NoAddress(place, None));
+            tasks.send(move |facts| facts.network.no_address(place, None));
             continue;
         }
         let (addresses, roots) = (addresses.clone(), Arc::clone(&plan.roots));
         tasks.spawn(move |tasks| {
             let reached = probe_edge(tasks, place, &addresses, deadline);
             if let Some(address) = reached.filter(|_| transport == Transport::Tcp) {
-                tasks.send(NetworkAnswer::Edge(place, edge_certificate(address, &roots, deadline)));
+                let until = deadline.min(Instant::now() + EDGE_HANDSHAKE);
+                // Behind an open port: cloudflared does not accept a firewall that opens TLS there.
+                let seen = tls::look(EDGE_TLS.0, address, &roots, false, until);
+                tasks.send(move |facts| facts.network.certified(place, seen));
             }
         });
     }
 }
 
 /// Tries the addresses one after the other, each with its share of the time. Returns the one that answered.
-fn probe_edge(tasks: &Tasks<Fact>, place: RowId, addresses: &[SocketAddr], deadline: Instant) -> Option<SocketAddr> {
+fn probe_edge(
+    tasks: &Tasks<HostFacts>,
+    place: RowId,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Option<SocketAddr> {
     for (at, address) in addresses.iter().copied().enumerate() {
-        tasks.send(NetworkAnswer::Tries(place, address.ip()));
+        tasks.send(move |facts| facts.network.tries(place, address.ip()));
         let started = Instant::now();
         let share = remaining(deadline) / u32::try_from(addresses.len() - at).unwrap_or(1);
         let until = started + share;
@@ -136,24 +146,19 @@ fn probe_edge(tasks: &Tasks<Fact>, place: RowId, addresses: &[SocketAddr], deadl
         let ms = ms(started);
         let (outcome, detail) = match tried {
             Ok((outcome, versions)) => (outcome, (!versions.is_empty()).then(|| offered(&versions))),
-            Err(fault) => {
-                let outcome = NetworkOutcome::of(&fault);
-                let says_more =
-                    fault.kind() == io::ErrorKind::PermissionDenied || outcome == NetworkOutcome::Unexpected;
-                (outcome, says_more.then(|| words(&fault)))
-            }
+            Err(fault) => explained(&fault),
         };
-        tasks.send(NetworkAnswer::Probed(place, outcome, ms, detail));
+        tasks.send(move |facts| {
+            facts.network.change(place, |row| {
+                (row.outcome, row.detail) = (outcome, detail);
+                row.ms = ms.filter(|_| outcome != NetworkOutcome::Timeout);
+            });
+        });
         if outcome == NetworkOutcome::Ok {
             return Some(address);
         }
     }
     None
-}
-
-/// The certificate behind an open port: cloudflared does not accept a firewall that opens TLS there.
-fn edge_certificate(address: SocketAddr, roots: &Arc<RootCertStore>, deadline: Instant) -> tls::Handshake {
-    tls::look(EDGE_TLS.0, address, roots, false, deadline.min(Instant::now() + EDGE_HANDSHAKE))
 }
 
 fn connect(address: SocketAddr, until: Instant) -> io::Result<(NetworkOutcome, Vec<u32>)> {

@@ -1,11 +1,11 @@
 //! Whether UDP passes both ways: a QUIC server must answer a version that it does not know with those that it knows.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::row::NetworkOutcome;
-use super::socket::{random, wait_until};
+use super::socket::{random, udp, wait_until};
 use crate::preflight::parallel::remaining;
 
 /// Reserved for exactly this (RFC 9000, section 15: versions of the form `0x?a?a?a?a`).
@@ -20,12 +20,7 @@ const PAUSES: [u64; 5] = [200, 300, 500, 1000, 2000];
 /// # Errors
 /// What the system said when it could not be sent, or ICMP's answer.
 pub(super) fn probe(server: SocketAddr, deadline: Instant) -> io::Result<(NetworkOutcome, Vec<u32>)> {
-    let socket = match server {
-        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
-        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
-    };
-    // Connected, so that an ICMP error comes back as one.
-    socket.connect(server)?;
+    let socket = udp(server)?;
     let ids = (random::<8>(), random::<8>());
     let packet = packet(ids);
     let mut strange = false;

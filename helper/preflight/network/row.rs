@@ -57,13 +57,15 @@ impl NetworkOutcome {
     }
 }
 
-/// The system's error text that a person should see with the outcome.
-pub(super) fn words(fault: &io::Error) -> String {
-    if fault.kind() == ErrorKind::PermissionDenied {
-        return "a firewall on this host does not let it out".into();
-    }
-    let text = fault.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+/// What an error of the system means, and what the outcome alone does not say of it.
+pub(super) fn explained(fault: &io::Error) -> (NetworkOutcome, Option<String>) {
+    let outcome = NetworkOutcome::of(fault);
+    let words = || fault.to_string().split(" (os error").next().unwrap_or_default().to_lowercase();
+    let detail = match fault.kind() {
+        ErrorKind::PermissionDenied => Some("a firewall on this host does not let it out".to_owned()),
+        _ => (outcome == NetworkOutcome::Unexpected).then(words),
+    };
+    (outcome, detail)
 }
 
 /// One probe.

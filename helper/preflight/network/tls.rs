@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
-use super::row::{NetworkOutcome, words};
+use super::row::{NetworkOutcome, explained};
 use super::socket::wait_until;
 use crate::certs::client::{Judge, Shown, client};
 use crate::preflight::parallel::remaining;
@@ -53,16 +53,7 @@ pub(in crate::preflight) struct Handshake {
 
 impl Handshake {
     fn failed(fault: &io::Error) -> Self {
-        let outcome = NetworkOutcome::of(fault);
-        let detail = match outcome {
-            NetworkOutcome::Refused if fault.kind() == io::ErrorKind::PermissionDenied => Some(words(fault)),
-            NetworkOutcome::Unexpected => Some(words(fault)),
-            NetworkOutcome::Ok
-            | NetworkOutcome::Timeout
-            | NetworkOutcome::Refused
-            | NetworkOutcome::Unreachable
-            | NetworkOutcome::NoAddress => None,
-        };
+        let (outcome, detail) = explained(fault);
         Self { outcome, ms: None, issuer: None, fault: None, detail, clock_offset: None }
     }
 }

@@ -5,29 +5,29 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-use super::{Program, Questions, SOCKET, ToolAnswer, client, clock_offset, json, ranges};
+use super::{Program, Questions, SOCKET, client, clock_offset, json, ranges};
 use crate::engine::client::Docker;
 use crate::os::process::{self, Output};
 use crate::preflight::disk;
-use crate::preflight::facts::Fact;
+use crate::preflight::facts::HostFacts;
 use crate::preflight::parallel::{Tasks, remaining};
 
-type Question = Box<dyn FnOnce(&Docker, &Tasks<Fact>, Instant) + Send>;
+type Question = Box<dyn FnOnce(&Docker, &Tasks<HostFacts>, Instant) + Send>;
 
 /// Starts every question at once.
 pub(in crate::preflight) fn start(
-    tasks: &Tasks<Fact>,
+    tasks: &Tasks<HostFacts>,
     docker: Option<Docker>,
     questions: Questions,
     deadline: Instant,
 ) {
     tasks.spawn(move |tasks| {
         let Some(found) = program("git", "--version", deadline) else { return };
-        tasks.send(ToolAnswer::Git(found));
+        tasks.send(|facts| facts.tools.git = Some(found));
     });
     tasks.spawn(move |tasks| {
         let Some(found) = program("openssl", "version", deadline) else { return };
-        tasks.send(ToolAnswer::Openssl(found));
+        tasks.send(|facts| facts.tools.openssl = Some(found));
     });
     let Some(docker) = docker else { return };
     let run = |job: Question| {
@@ -38,21 +38,24 @@ pub(in crate::preflight) fn start(
     run(Box::new(move |docker, tasks, deadline| client_and_endpoint(docker, tasks, deadline, has_host)));
     run(Box::new(engine));
     run(Box::new(|docker, tasks, deadline| {
-        tasks.send(ToolAnswer::Compose(ask(docker, &["compose", "version", "--short"], deadline)));
+        let said = ask(docker, &["compose", "version", "--short"], deadline);
+        tasks.send(|facts| facts.tools.compose = Some(said));
     }));
     if wants_networks {
         run(Box::new(bridge_networks));
     }
     if let Some((project, folder)) = project {
         run(Box::new(move |docker, tasks, deadline| {
-            tasks.send(ToolAnswer::Containers(containers_of_others(docker, &project, &folder, deadline)));
+            let found = containers_of_others(docker, &project, &folder, deadline);
+            tasks.send(|facts| facts.tools.containers = found);
         }));
     }
     run(Box::new(move |docker, tasks, deadline| {
         let mut args = vec!["image", "inspect"];
         args.extend(images.iter().map(String::as_str));
         // Images that are missing make the exit code 1; the others are still printed.
-        tasks.send(ToolAnswer::Images(super::images(&ask(docker, &args, deadline).stdout, &images)));
+        let found = super::images(&ask(docker, &args, deadline).stdout, &images);
+        tasks.send(|facts| facts.tools.images = found);
     }));
 }
 
@@ -70,10 +73,10 @@ fn program(name: &str, words: &str, deadline: Instant) -> Option<Program> {
 }
 
 /// The client, and where it looks for the engine.
-fn client_and_endpoint(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant, has_host: bool) {
+fn client_and_endpoint(docker: &Docker, tasks: &Tasks<HostFacts>, deadline: Instant, has_host: bool) {
     let said = ask(docker, &["version", "--format", "{{json .}}"], deadline);
     let context = client(&said, "Context");
-    tasks.send(ToolAnswer::Client(said));
+    tasks.send(|facts| facts.tools.version = Some(said));
     // The default context is the usual socket, and DOCKER_HOST wins over every context: nothing to ask then.
     let endpoint = if has_host {
         None
@@ -84,27 +87,30 @@ fn client_and_endpoint(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant, 
         said.success.then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
     };
     if let Some(endpoint) = endpoint.filter(|text| text.contains("://")) {
-        tasks.send(ToolAnswer::Endpoint(endpoint));
+        tasks.send(|facts| facts.tools.endpoint = Some(endpoint));
     }
 }
 
 /// The engine, its clock and its disk.
-fn engine(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
+fn engine(docker: &Docker, tasks: &Tasks<HostFacts>, deadline: Instant) {
     let before = OffsetDateTime::now_utc();
     let said = ask(docker, &["info", "--format", "{{json .}}"], deadline);
     let offset = clock_offset(&said, before, OffsetDateTime::now_utc());
     // A disk that hangs takes this thread along, and no more.
     let disk = json(&said).and_then(|info| disk::of_engine(&info));
-    tasks.send(ToolAnswer::Engine(said, offset, disk));
+    tasks.send(move |HostFacts { tools, .. }| {
+        (tools.info, tools.clock_offset, tools.disk) = (Some(said), offset, disk);
+    });
 }
 
-fn bridge_networks(docker: &Docker, tasks: &Tasks<Fact>, deadline: Instant) {
+fn bridge_networks(docker: &Docker, tasks: &Tasks<HostFacts>, deadline: Instant) {
     let list = ask(docker, &["network", "ls", "--quiet", "--filter", "driver=bridge"], deadline);
     let ids = String::from_utf8_lossy(&list.stdout).into_owned();
     let mut args = vec!["network", "inspect"];
     args.extend(ids.split_whitespace());
     if list.success && args.len() > 2 {
-        tasks.send(ToolAnswer::Networks(ranges(&ask(docker, &args, deadline).stdout)));
+        let found = ranges(&ask(docker, &args, deadline).stdout);
+        tasks.send(|facts| facts.tools.networks = found);
     }
 }
 

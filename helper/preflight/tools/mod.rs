@@ -14,7 +14,6 @@ use time::format_description::well_known::Rfc3339;
 
 use super::disk::Free;
 use super::shell;
-use crate::engine::client::Docker;
 use crate::engine::version;
 use crate::os::process::Output;
 use crate::redact;
@@ -66,19 +65,6 @@ pub(super) struct Tools {
 /// Where a program is and the first line that it prints; `None` if it is not installed.
 type Program = Option<(PathBuf, String)>;
 
-pub(super) enum ToolAnswer {
-    Git(Program),
-    Openssl(Program),
-    Client(Output),
-    Endpoint(String),
-    /// With the engine's clock offset and its disk.
-    Engine(Output, Option<i64>, Option<Free>),
-    Compose(Output),
-    Networks(Option<Vec<(String, String, Ipv4Net)>>),
-    Containers(Option<Vec<(String, PathBuf)>>),
-    Images(Option<Vec<(String, String)>>),
-}
-
 /// What is asked of docker about the deployment.
 pub(super) struct Questions {
     pub(super) project: Option<(String, PathBuf)>,
@@ -90,14 +76,8 @@ pub(super) struct Questions {
 
 /// The engine's clock minus this host's, in seconds: between the moments before and after the question.
 fn clock_offset(info: &Output, before: OffsetDateTime, after: OffsetDateTime) -> Option<i64> {
-    let time = json(info)?.get("SystemTime")?.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok())?;
-    if time < before {
-        Some((time - before).whole_seconds())
-    } else if time > after {
-        Some((time - after).whole_seconds())
-    } else {
-        Some(0)
-    }
+    let time = OffsetDateTime::parse(json(info)?["SystemTime"].as_str()?, &Rfc3339).ok()?;
+    Some(version::between(before, time, after).whole_seconds())
 }
 
 /// What `docker version` says about the client itself.
@@ -153,27 +133,6 @@ enum Engine {
 }
 
 impl Tools {
-    /// Nothing asked yet.
-    pub(super) fn of(docker: Option<&Docker>) -> Self {
-        Self { docker: docker.map(|docker| docker.program().to_path_buf()), ..Self::default() }
-    }
-
-    pub(super) fn note(&mut self, answer: ToolAnswer) {
-        match answer {
-            ToolAnswer::Git(found) => self.git = Some(found),
-            ToolAnswer::Openssl(found) => self.openssl = Some(found),
-            ToolAnswer::Client(said) => self.version = Some(said),
-            ToolAnswer::Endpoint(endpoint) => self.endpoint = Some(endpoint),
-            ToolAnswer::Engine(said, offset, disk) => {
-                (self.info, self.clock_offset, self.disk) = (Some(said), offset, disk);
-            }
-            ToolAnswer::Compose(said) => self.compose = Some(said),
-            ToolAnswer::Networks(found) => self.networks = found,
-            ToolAnswer::Containers(found) => self.containers = found,
-            ToolAnswer::Images(found) => self.images = found,
-        }
-    }
-
     fn engine(&self) -> Engine {
         let info = self.engine_info().and_then(|info| info["ServerVersion"].as_str().map(str::to_owned));
         let said = self.version.as_ref().filter(|said| !said.timed_out);

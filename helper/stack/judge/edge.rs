@@ -111,7 +111,7 @@ fn judge_fewer(stream: &Stream, age: Duration, registered: u32, state: &mut Stac
     }
     let text = format!("{registered} of {} are registered", state.wanted);
     let finding = rules::finding(RuleId::EdgePartial).with(text);
-    state.findings.push(complaint.into_iter().fold(finding, Finding::with));
+    state.findings.push(finding.with_all(complaint));
 }
 
 fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
@@ -128,5 +128,5 @@ fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
     let mut finding = rules::finding(RuleId::EdgeNotRegistered);
     finding.consequence_of = causes.iter().find(|f| f.consequence_of.is_none()).map(|f| f.id);
     state.findings.extend(causes);
-    state.findings.push(stream.agent.complaint().into_iter().fold(finding, Finding::with));
+    state.findings.push(finding.with_all(stream.agent.complaint()));
 }
