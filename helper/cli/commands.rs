@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::answer::request::{self, Flag};
 use crate::answer::{self, Error, Report, Status};
 use crate::caller::Caller;
-use crate::commands::schema::{Entry, answer_of, request_of};
+use crate::commands::schema::{answer_of, request_of};
 use crate::commands::{
     allow, certs, check, connect, down, export, init, logs, probe, render, rules, schema, stack, token,
 };
@@ -184,12 +184,7 @@ pub(crate) static COMMANDS: &[Command] = commands! {
       } }
     { "schema", "Prints the JSON Schema of every request and answer, or of one command",
       "--command 'certs check'", schema::SchemaRequest => schema::SchemaData,
-      free |r, _call, _caller| schema::run(&r, COMMANDS.iter().map(|c| Entry {
-          words: c.words,
-          about: c.about,
-          request: c.request,
-          answer: c.answer,
-      })) }
+      free |r, _call, _caller| schema::run(&r, COMMANDS.iter().map(|c| (c.words, c.about, c.request, c.answer))) }
 };
 
 /// What was changed is on disk before the answer says so, also where the command failed later.

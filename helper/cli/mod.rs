@@ -13,7 +13,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 
 use crate::answer::{self, Error, Status, text};
-use crate::caller::{Caller, Screen, quote};
+use crate::caller::{Caller, quote};
 use commands::{COMMANDS, Call};
 use output::{Form, Streams};
 
@@ -31,8 +31,7 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
         return plain(&help::parser(args, streams.width()).render_help().to_string());
     }
     if streams.terminals && output::form(args, streams, caller) == Form::Text {
-        let style = output::style(streams, caller);
-        caller.screen = Some(Screen { width: style.width, colour: style.colour });
+        caller.screen = Some(output::screen(streams, caller));
     }
     let answer = match help::parser(args, streams.width()).try_get_matches_from(args) {
         Ok(matches) => {
@@ -58,7 +57,7 @@ pub(crate) fn run(args: &[OsString], caller: &mut Caller) -> Printed {
     let text = match output::form(args, streams, caller) {
         Form::Line => serde_json::to_string(&value).unwrap_or_default(),
         Form::Pretty => serde_json::to_string_pretty(&value).unwrap_or_default(),
-        Form::Text => text::render(&value, output::style(streams, caller)).trim_end().to_owned(),
+        Form::Text => text::render(&value, output::screen(streams, caller)).trim_end().to_owned(),
     };
     Printed { text, code: status.exit_code() }
 }

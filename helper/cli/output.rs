@@ -3,8 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 
-use crate::answer::text::Style;
-use crate::caller::Caller;
+use crate::caller::{Caller, Screen};
 
 /// Columns of a line where there is no terminal that says.
 const COLUMNS: usize = 80;
@@ -82,9 +81,9 @@ pub(crate) fn form(args: &[OsString], streams: Streams, caller: &Caller) -> Form
 }
 
 /// How text is laid out; colours only where a terminal shows them.
-pub(crate) fn style(streams: Streams, caller: &Caller) -> Style {
+pub(crate) fn screen(streams: Streams, caller: &Caller) -> Screen {
     let terminal = caller.var("TERM").is_some_and(|term| term != "dumb");
-    Style { width: streams.width(), colour: streams.terminals && terminal && caller.var("NO_COLOR").is_none() }
+    Screen { width: streams.width(), colour: streams.terminals && terminal && caller.var("NO_COLOR").is_none() }
 }
 
 #[cfg(test)]

@@ -48,12 +48,8 @@ pub(crate) fn answer_of<D: JsonSchema>() -> Schema {
     schema::<Answer<D>>(true)
 }
 
-pub(crate) struct Entry {
-    pub(crate) words: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) request: fn() -> Schema,
-    pub(crate) answer: fn() -> Schema,
-}
+/// A command: its words, what it does, and the schemas of its request and answer.
+type Entry = (&'static str, &'static str, fn() -> Schema, fn() -> Schema);
 
 /// The command.
 ///
@@ -63,10 +59,9 @@ pub(crate) fn run(request: &SchemaRequest, commands: impl Iterator<Item = Entry>
     let asked = request.command.as_deref();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let asked = asked.map(words);
-    let is_asked = |entry: &Entry| asked.as_ref().is_none_or(|asked| entry.words == asked);
-    let both = |Entry { words, about, request, answer }| {
-        (words, CommandSchema { about, request: request(), answer: answer() })
-    };
+    let is_asked = |entry: &Entry| asked.as_ref().is_none_or(|asked| entry.0 == asked);
+    let both =
+        |(words, about, request, answer): Entry| (words, CommandSchema { about, request: request(), answer: answer() });
     let commands: std::collections::BTreeMap<_, _> = commands.filter(is_asked).map(both).collect();
     let summary = match (&asked, commands.len()) {
         (Some(asked), 0) => {

@@ -98,27 +98,25 @@ pub(crate) fn set(deployment: &Deployment, caller: &Caller) -> Result<Report<Set
         tunnel_id: Some(token.tunnel_id().to_owned()),
         changed,
     };
-    let mut report = Report::new(summary, data);
-    report.findings.extend(secrets::shadow(&token, caller));
+    let findings = Vec::from_iter(secrets::shadow(&token, caller));
     let current = Current::read(deployment);
-    report.next = match rotated && steps::before_start(&current, deployment, caller).is_none() {
+    let next = match rotated && steps::before_start(&current, deployment, caller).is_none() {
         true => vec![Next::helper("restart the stack to apply the new token", caller.command(&["restart"]))],
         false => steps::of_files(&current, deployment, caller),
     };
-    Ok(report)
+    Ok(Report { findings, next, ..Report::new(summary, data) })
 }
 
 fn refused(fault: Malformed) -> Report<SetData> {
     let state = TokenState::from(fault).name();
     let data = SetData { state, fingerprint: None, tunnel_id: None, changed: false };
-    let mut report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
+    let report = Report::new(format!("nothing was written: {fault}; {}", Malformed::fix()), data);
     // The row's words are about the token in `.env`, which is as it was.
     let mut finding = secrets::finding_for(&fault);
     finding.title = "the input is not a tunnel token, so `.env` was not changed".to_owned();
     finding.cause = fault.to_string();
     finding.evidence.clear();
-    report.findings.push(finding);
-    report
+    Report { findings: vec![finding], ..report }
 }
 
 /// What `token check` answers.
@@ -151,17 +149,13 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     let state = TokenState::of(env.as_ref().and_then(|env| env.get(env_file::TOKEN)).as_deref());
     let is_known = unreadable.is_none();
     let mut findings: Vec<Finding> = unreadable.or_else(|| secrets::state_finding(&state)).into_iter().collect();
-    let (fingerprint, tunnel_id, shadowed) = match &state {
-        TokenState::Set(token) => {
-            let shadow = secrets::shadow(token, caller);
-            let shadowed = shadow.is_some();
-            findings.extend(shadow);
-            (Some(token.fingerprint()), Some(token.tunnel_id().to_owned()), shadowed)
-        }
-        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
-            (None, None, caller.var(env_file::TOKEN).is_some())
-        }
+    let token = match &state {
+        TokenState::Set(token) => Some(token),
+        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => None,
     };
+    let shadow = token.map(|token| secrets::shadow(token, caller));
+    let shadowed = shadow.as_ref().map_or_else(|| caller.var(env_file::TOKEN).is_some(), Option::is_some);
+    findings.extend(shadow.flatten());
     findings.extend(env.as_ref().and_then(scaffold::env_fault));
     let mut skipped = Vec::new();
     if is_known {
@@ -184,17 +178,15 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
         TokenState::Missing => ".env contains no token".to_owned(),
         TokenState::Malformed(fault) => format!("the value in .env is not a token: {fault}"),
     };
-    let name = if is_known { state.name() } else { TokenStateName::Unknown };
-    let mut report = Report::new(summary, CheckData { state: name, fingerprint, tunnel_id, shadowed, mode, git });
-    report.findings = findings;
-    report.skipped = skipped;
-    match state {
-        _ if !is_known => {}
-        // The tunnel may have run for a long time: the remaining steps are not listed after every check.
-        TokenState::Set(_) => {}
-        TokenState::Placeholder | TokenState::Missing | TokenState::Malformed(_) => {
-            report.next.push(steps::token_step(caller));
-        }
-    }
-    Ok(report)
+    let data = CheckData {
+        state: if is_known { state.name() } else { TokenStateName::Unknown },
+        fingerprint: token.map(Token::fingerprint),
+        tunnel_id: token.map(|token| token.tunnel_id().to_owned()),
+        shadowed,
+        mode,
+        git,
+    };
+    // With a token the tunnel may have run for a long time: the remaining steps are not listed after every check.
+    let next = Vec::from_iter((is_known && token.is_none()).then(|| steps::token_step(caller)));
+    Ok(Report { findings, skipped, next, ..Report::new(summary, data) })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::answer::Error;
-use crate::answer::text::{self, Style};
+use crate::answer::text;
 use crate::caller::Screen;
 use crate::probe::observe::Probed;
 use crate::stack::Stack;
@@ -28,7 +28,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 struct Asked {
     at: Instant,
     lives: Vec<(String, Option<OffsetDateTime>)>,
-    probed: Option<Probed>,
+    probed: Probed,
 }
 
 /// Id and start of every container.
@@ -44,7 +44,7 @@ impl Asked {
 
     /// The answers, for the containers that gave them and no others. cloudflared's numbers are of that moment only.
     fn reused(&self, snapshot: &Snapshot) -> Option<Probed> {
-        let mut probed = self.probed.clone().filter(|_| self.lives == lives(snapshot))?;
+        let mut probed = (self.lives == lives(snapshot)).then(|| self.probed.clone())?;
         if let Ok(observed) = &mut probed.observed {
             observed.metrics = None;
         }
@@ -67,16 +67,15 @@ pub(super) fn watch(
             observer.probe(&mut snapshot)?;
             let probed = snapshot.probed.clone();
             // A proxy that does not run cannot be asked through: that was no question.
-            asked = probed.map(|probed| Asked { at: Instant::now(), lives: lives(&snapshot), probed: Some(probed) });
+            asked = probed.map(|probed| Asked { at: Instant::now(), lives: lives(&snapshot), probed });
         } else {
             snapshot.probed = asked.as_ref().and_then(|asked| asked.reused(&snapshot));
         }
         let state = judge(&stack.declared, &snapshot);
         let picture = |snapshot, state| Waited { snapshot, state, elapsed: Duration::ZERO };
         let value = answer(picture(snapshot.clone(), state.clone()));
-        let style = Style { width: screen.width, colour: screen.colour };
         let mut out = io::stdout().lock();
-        let page = text::render(&value, style);
+        let page = text::render(&value, screen);
         if writeln!(out, "{CLEAR}{}", page.trim_end()).and_then(|()| out.flush()).is_err() {
             return Ok(picture(snapshot, state));
         }
@@ -98,7 +97,7 @@ mod tests {
         let (_, snapshot) = Fixture::live().seen();
         let observed = Observed { routes: Vec::new(), metrics: Some(Metrics::default()) };
         let probed = Probed { planned: Vec::new(), observed: Ok(observed) };
-        let asked = Asked { at: Instant::now(), lives: lives(&snapshot), probed: Some(probed) };
+        let asked = Asked { at: Instant::now(), lives: lives(&snapshot), probed };
         assert!(Asked::is_due(None, Instant::now()));
         assert!(!Asked::is_due(Some(&asked), asked.at + Duration::from_secs(59)));
         assert!(Asked::is_due(Some(&asked), asked.at + Duration::from_secs(60)));

@@ -111,210 +111,93 @@ impl Case<'_> {
     }
 }
 
-/// In the order of the layers; the first row that fits counts.
-pub(super) static ANSWERS: &[AnswerRow] = &[
-    AnswerRow {
-        when: |c| *c.got == Got::NameUnknown,
-        rule: RuleId::UpstreamDns,
-        state: Callability::Unreachable,
-        reason: |c| format!("is unknown by the name {} in the proxy's network", c.target.host),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::OnlyIpv6,
-        rule: RuleId::UpstreamIpRejected,
-        state: Callability::Unreachable,
-        reason: |c| format!("has IPv6 addresses only by the name {}, and the proxy dials IPv4", c.target.host),
-    },
-    AnswerRow {
-        when: |c| c.is_lookup_late(),
-        rule: RuleId::UpstreamDns,
-        state: Callability::Unreachable,
-        reason: |c| found_late(c.target, c.seen),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::NoAnswer,
-        rule: RuleId::UpstreamDns,
-        state: Callability::Unreachable,
-        reason: |c| format!("cannot be looked up: no DNS server answers for the name {}", c.target.host),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::NotAllowed,
-        rule: RuleId::UpstreamIpRejected,
-        state: Callability::Unreachable,
-        reason: |c| {
+macro_rules! answers {
+    ($($rule:ident, $state:ident, $when:expr, $reason:expr;)*) => {
+        &[$(AnswerRow { when: $when, rule: RuleId::$rule, state: Callability::$state, reason: $reason }),*]
+    };
+}
+
+/// Rule, state, when it is so, and the reason. In the order of the layers; the first row that fits counts.
+pub(super) static ANSWERS: &[AnswerRow] = answers! {
+    UpstreamDns, Unreachable, |c| *c.got == Got::NameUnknown,
+        |c| format!("is unknown by the name {} in the proxy's network", c.target.host);
+    UpstreamIpRejected, Unreachable, |c| *c.got == Got::OnlyIpv6,
+        |c| format!("has IPv6 addresses only by the name {}, and the proxy dials IPv4", c.target.host);
+    UpstreamDns, Unreachable, |c| c.is_lookup_late(), |c| found_late(c.target, c.seen);
+    UpstreamDns, Unreachable, |c| *c.got == Got::NoAnswer,
+        |c| format!("cannot be looked up: no DNS server answers for the name {}", c.target.host);
+    UpstreamIpRejected, Unreachable, |c| *c.got == Got::NotAllowed,
+        |c| {
             let all: Vec<String> = c.seen.addresses.iter().take(3).map(ToString::to_string).collect();
             format!("has the address {}, which the proxy may not dial", all.join(", "))
-        },
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::Refused | Got::Timeout) && c.is_loopback_only(),
-        rule: RuleId::UpstreamBindLoopback,
-        state: Callability::Unreachable,
-        reason: |c| format!("listens on 127.0.0.1:{} only", c.port()),
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::Refused | Got::Timeout | Got::Unreachable) && is_connect(c) && c.is_open(),
-        rule: RuleId::UpstreamFirewalled,
-        state: Callability::Unreachable,
-        reason: |c| format!("listens on port {}, and a firewall keeps the proxy from it", c.port()),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::Refused && !c.other_ports().is_empty(),
-        rule: RuleId::UpstreamWrongPort,
-        state: Callability::Unreachable,
-        reason: |c| {
+        };
+    UpstreamBindLoopback, Unreachable, |c| matches!(c.got, Got::Refused | Got::Timeout) && c.is_loopback_only(),
+        |c| format!("listens on 127.0.0.1:{} only", c.port());
+    UpstreamFirewalled, Unreachable, |c| matches!(c.got, Got::Refused | Got::Timeout | Got::Unreachable) && is_connect(c) && c.is_open(),
+        |c| format!("listens on port {}, and a firewall keeps the proxy from it", c.port());
+    UpstreamWrongPort, Unreachable, |c| *c.got == Got::Refused && !c.other_ports().is_empty(),
+        |c| {
             let ports: Vec<String> = c.other_ports().iter().take(3).map(ToString::to_string).collect();
             format!("listens on port {}, not on {}", ports.join(", "), c.port())
-        },
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::Refused,
-        rule: RuleId::UpstreamRefused,
-        state: Callability::Unreachable,
-        reason: |c| format!("refuses connections on port {}", c.port()),
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::Timeout | Got::Unreachable),
-        rule: RuleId::UpstreamTimeout,
-        state: Callability::Unreachable,
-        reason: |c| match c.got {
+        };
+    UpstreamRefused, Unreachable, |c| *c.got == Got::Refused, |c| format!("refuses connections on port {}", c.port());
+    UpstreamTimeout, Unreachable, |c| matches!(c.got, Got::Timeout | Got::Unreachable),
+        |c| match c.got {
             Got::Unreachable => "cannot be reached: no route to its address".to_owned(),
             _ if is_connect(c) => format!("does not accept connections on port {} within {}", c.port(), limit(c)),
             _ => format!("accepts the connection and does not answer within {}", c.longest_wait()),
-        },
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::WrongScheme,
-        rule: RuleId::UpstreamWrongScheme,
-        state: Callability::Unreachable,
-        reason: |c| {
+        };
+    UpstreamWrongScheme, Unreachable, |c| *c.got == Got::WrongScheme,
+        |c| {
             let (speaks, says) = if c.target.https { ("plain HTTP", "https") } else { ("TLS", "http") };
             format!("speaks {speaks}, and the route says {says}")
-        },
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::Tls(TlsFault::NoAnchor),
-        rule: RuleId::UpstreamTls,
-        state: Callability::Unreachable,
-        reason: |_| "has a certificate, and the proxy has nothing to check it against".to_owned(),
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::Tls(_)),
-        rule: RuleId::UpstreamTlsFailed,
-        state: Callability::Unreachable,
-        reason: |c| match c.got {
+        };
+    UpstreamTls, Unreachable, |c| *c.got == Got::Tls(TlsFault::NoAnchor),
+        |_| "has a certificate, and the proxy has nothing to check it against".to_owned();
+    UpstreamTlsFailed, Unreachable, |c| matches!(c.got, Got::Tls(_)),
+        |c| match c.got {
             Got::Tls(fault) => tls_reason(fault, &c.target.host),
             _ => String::new(),
-        },
-    },
-    AnswerRow {
-        when: |c| c.is_forced_to_tls() && !c.is_host_proven(),
-        rule: RuleId::UpstreamWrongScheme,
-        state: Callability::Refused,
-        reason: |c| format!("redirects http to https ({})", c.status),
-    },
-    AnswerRow {
-        when: |c| c.http_is(&[400, 403]) && c.text().to_ascii_lowercase().contains("invalid origin"),
-        rule: RuleId::UpstreamOriginRejected,
-        state: Callability::Refused,
-        reason: |c| format!("rejects the caller's origin ({})", c.status),
-    },
-    AnswerRow {
-        when: |c| c.status == 421 || c.is_host_proven() || hosts::maker(c.status, c.text()).is_some(),
-        rule: RuleId::UpstreamHostRejected,
-        state: Callability::Refused,
-        reason: |c| match c.status {
+        };
+    UpstreamWrongScheme, Refused, |c| c.is_forced_to_tls() && !c.is_host_proven(),
+        |c| format!("redirects http to https ({})", c.status);
+    UpstreamOriginRejected, Refused, |c| c.http_is(&[400, 403]) && c.text().to_ascii_lowercase().contains("invalid origin"),
+        |c| format!("rejects the caller's origin ({})", c.status);
+    UpstreamHostRejected, Refused, |c| c.status == 421 || c.is_host_proven() || hosts::maker(c.status, c.text()).is_some(),
+        |c| match c.status {
             0 => "closes connections that name the tunnel's host".to_owned(),
             status => format!("rejects the tunnel's host name ({status})"),
-        },
-    },
-    AnswerRow {
-        when: |c| c.status == 403,
-        rule: RuleId::UpstreamForbidden,
-        state: Callability::Refused,
-        reason: |c| format!("forbids the request at {} (403)", c.target.path),
-    },
-    AnswerRow {
-        when: |c| matches!(c.status, 300..=399),
-        rule: RuleId::UpstreamSlash307,
-        state: Callability::Refused,
-        reason: |c| {
+        };
+    UpstreamForbidden, Refused, |c| c.status == 403, |c| format!("forbids the request at {} (403)", c.target.path);
+    UpstreamSlash307, Refused, |c| matches!(c.status, 300..=399),
+        |c| {
             let to = c.http.and_then(|http| http.location.clone()).unwrap_or_default();
             format!("redirects {} to {} ({})", c.target.path, redact::cut(&redact::foreign(&to), 64), c.status)
-        },
-    },
-    AnswerRow {
-        when: |c| c.http.is_some_and(is_page) || c.pages().any(|path| path == c.target.path),
-        rule: RuleId::UpstreamWebPage,
-        state: Callability::Refused,
-        reason: |c| format!("answers {} with a web page", c.target.path),
-    },
-    AnswerRow {
-        when: |c| c.http_is(&[404, 410]),
-        rule: RuleId::UpstreamPath404,
-        state: Callability::Refused,
-        reason: |c| format!("has no MCP endpoint at {} ({})", c.target.path, c.status),
-    },
-    AnswerRow {
-        when: |c| c.status == 405,
-        rule: RuleId::UpstreamMethod,
-        state: Callability::Refused,
-        reason: |c| format!("accepts no POST at {} (405)", c.target.path),
-    },
-    AnswerRow {
-        when: |c| c.http_is(&[406, 415]),
-        rule: RuleId::UpstreamNotAcceptable,
-        state: Callability::Refused,
-        reason: |c| format!("refuses the media types that MCP clients send ({})", c.status),
-    },
-    AnswerRow {
-        when: |c| matches!(c.status, 500..=599) || c.status == 429,
-        rule: RuleId::UpstreamFailed,
-        state: Callability::Refused,
-        reason: |c| format!("fails with {}", c.status),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::Closed,
-        rule: RuleId::UpstreamFailed,
-        state: Callability::Refused,
-        reason: |_| "closes the connection without an answer".to_owned(),
-    },
-    AnswerRow {
-        when: |c| *c.got == Got::Http2,
-        rule: RuleId::UpstreamNotMcp,
-        state: Callability::Refused,
-        reason: |c| format!("speaks only HTTP/2 on port {}", c.port()),
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::WrongType(_)),
-        rule: RuleId::UpstreamNotMcp,
-        state: Callability::Refused,
-        reason: |c| match c.got {
+        };
+    UpstreamWebPage, Refused, |c| c.http.is_some_and(is_page) || c.pages().any(|path| path == c.target.path),
+        |c| format!("answers {} with a web page", c.target.path);
+    UpstreamPath404, Refused, |c| c.http_is(&[404, 410]),
+        |c| format!("has no MCP endpoint at {} ({})", c.target.path, c.status);
+    UpstreamMethod, Refused, |c| c.status == 405, |c| format!("accepts no POST at {} (405)", c.target.path);
+    UpstreamNotAcceptable, Refused, |c| c.http_is(&[406, 415]),
+        |c| format!("refuses the media types that MCP clients send ({})", c.status);
+    UpstreamFailed, Refused, |c| matches!(c.status, 500..=599) || c.status == 429,
+        |c| format!("fails with {}", c.status);
+    UpstreamFailed, Refused, |c| *c.got == Got::Closed, |_| "closes the connection without an answer".to_owned();
+    UpstreamNotMcp, Refused, |c| *c.got == Got::Http2, |c| format!("speaks only HTTP/2 on port {}", c.port());
+    UpstreamNotMcp, Refused, |c| matches!(c.got, Got::WrongType(_)),
+        |c| match c.got {
             Got::WrongType(kind) if !kind.is_empty() => {
                 format!("answers with the content type {}", redact::cut(&redact::foreign(kind), 64))
             }
             _ => "answers without a content type".to_owned(),
-        },
-    },
-    AnswerRow {
-        when: |c| matches!(c.got, Got::NotHttp(_)),
-        rule: RuleId::UpstreamNotMcp,
-        state: Callability::Refused,
-        reason: |c| format!("does not speak HTTP on port {}", c.port()),
-    },
-    AnswerRow {
-        when: |c| matches!(c.status, 400..=499),
-        rule: RuleId::UpstreamBadRequest,
-        state: Callability::Refused,
-        reason: |c| format!("refuses MCP's requests ({})", c.status),
-    },
-    AnswerRow {
-        when: |_| true,
-        rule: RuleId::UpstreamNotMcp,
-        state: Callability::Refused,
-        reason: |c| format!("does not answer as an MCP server at {}", c.target.path),
-    },
-];
+        };
+    UpstreamNotMcp, Refused, |c| matches!(c.got, Got::NotHttp(_)),
+        |c| format!("does not speak HTTP on port {}", c.port());
+    UpstreamBadRequest, Refused, |c| matches!(c.status, 400..=499),
+        |c| format!("refuses MCP's requests ({})", c.status);
+    UpstreamNotMcp, Refused, |_| true, |c| format!("does not answer as an MCP server at {}", c.target.path);
+};
 
 /// How long the lookup of the name took, of a name that was found late or not at all.
 pub(super) fn found_late(target: &ProbeTarget, seen: &Seen) -> String {

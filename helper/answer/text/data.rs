@@ -44,16 +44,10 @@ fn preflight(page: &mut Page, data: &Value) {
     }
     page.table(&["tool", "version", "needed", ""], table);
     let host = &data["host"];
-    let mut facts = Vec::new();
-    let mut system = ["os", "arch"].map(|name| text(&host[name])).join(" ");
-    let kind = joined(&host["kind"]);
-    if !kind.is_empty() {
-        system = format!("{system}, {kind}");
-    }
-    if let Some(free) = host["disk_free_mib"].as_u64() {
-        system = format!("{system}, {free} MiB free");
-    }
-    facts.push(vec!["system".to_owned(), system]);
+    let system = ["os", "arch"].map(|name| text(&host[name])).join(" ");
+    let free = host["disk_free_mib"].as_u64().map(|free| format!("{free} MiB free")).unwrap_or_default();
+    let system = [system, joined(&host["kind"]), free].into_iter().filter(|part| !part.is_empty());
+    let mut facts = vec![vec!["system".to_owned(), system.collect::<Vec<_>>().join(", ")]];
     if let Some(path) = host["directory"]["path"].as_str() {
         facts.push(vec!["directory".to_owned(), path.to_owned()]);
     }
@@ -63,13 +57,9 @@ fn preflight(page: &mut Page, data: &Value) {
 }
 
 fn network(page: &mut Page, probes: &[Value]) {
-    let purpose = |row: &Value| match text(&row["purpose"]) {
-        "" => format!("{} {}", text(&row["transport"]), row["port"]),
-        purpose => purpose.to_owned(),
-    };
     let mut purposes: Vec<(String, Vec<&Value>)> = Vec::new();
     for row in probes {
-        let name = purpose(row);
+        let name = format!("{} {}", text(&row["transport"]), row["port"]);
         match purposes.iter_mut().find(|(known, _)| *known == name) {
             Some((_, rows)) => rows.push(row),
             None => purposes.push((name, vec![row])),
@@ -139,75 +129,48 @@ fn init(page: &mut Page, data: &Value) {
         };
         vec![format!("[{state}]"), text(&step["id"]).to_owned(), text(&step["what"]).to_owned()]
     });
-    let steps: Vec<Vec<String>> = steps.collect();
-    if !steps.is_empty() {
-        page.heading("Steps:");
-        page.table(&[], steps);
-    }
+    page.part("Steps:", &[], steps.collect());
     files(page, data);
     diffs(page, data);
 }
 
 /// Connections, containers, routes with what their servers answered, certificates, token.
 fn stack(page: &mut Page, data: &Value) {
-    let mut facts = Vec::new();
-    let mut fact = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            facts.push(vec![name.to_owned(), value]);
-        }
-    };
-    fact("project", data["project"].as_str().map(str::to_owned));
-    if data.get("ready").is_some() {
-        fact(
-            "ready",
-            Some(data["ready"].as_bool().map_or("not known", |ready| if ready { "yes" } else { "no" }).to_owned()),
-        );
-    }
-    if let Some(connections) = data.get("connections") {
+    let said = |name: &str| data[name].as_str().map(str::to_owned);
+    let is_ready = |ready: &Value| ready.as_bool().map_or("not known", |ready| if ready { "yes" } else { "no" });
+    let connections = |connections: &Value| {
         let registered = connections["registered"].as_u64().map_or_else(|| "not known".to_owned(), |n| n.to_string());
-        let protocol = data["protocol"].as_str().map_or_else(String::new, |protocol| format!(" over {protocol}"));
-        fact("connections", Some(format!("{registered} of {}{protocol}", connections["wanted"])));
-    }
-    if let Some(total) = data["calls"]["total"].as_u64() {
-        let (errors, since) = (data["calls"]["errors"].as_u64().unwrap_or(0), &data["calls"]["since_seconds"]);
-        fact("calls", Some(format!("{total} in the last {since} s, {errors} failed")));
-    }
-    fact("replica of", data["replica_of"].as_str().map(str::to_owned));
-    fact("token", data["token"].as_str().map(str::to_owned));
+        let protocol = said("protocol").map_or_else(String::new, |protocol| format!(" over {protocol}"));
+        format!("{registered} of {}{protocol}", connections["wanted"])
+    };
+    let calls = |calls: &Value| {
+        let errors = calls["errors"].as_u64().unwrap_or(0);
+        Some(format!("{} in the last {} s, {errors} failed", calls["total"].as_u64()?, calls["since_seconds"]))
+    };
+    let facts = [
+        ("project", said("project")),
+        ("ready", data.get("ready").map(|ready| is_ready(ready).to_owned())),
+        ("connections", data.get("connections").map(connections)),
+        ("calls", calls(&data["calls"])),
+        ("replica of", said("replica_of")),
+        ("token", said("token")),
+    ];
     page.gap();
-    page.table(&[], facts);
+    page.table(&[], facts.into_iter().filter_map(|(name, value)| Some(vec![name.to_owned(), value?])).collect());
     certificates(page, data);
-    let containers: Vec<Vec<String>> = list(&data["containers"]).iter().map(container).collect();
-    if !containers.is_empty() {
-        page.gap();
-        page.table(&["service", "state", "health", "restarts", "up"], containers);
+    let containers = list(&data["containers"]).iter().map(container).collect();
+    page.part("", &["service", "state", "health", "restarts", "up"], containers);
+    let mut routes: Vec<Vec<String>> = list(&data["routes"]).iter().map(route).collect();
+    // A server that is not a route yet is called by its URL.
+    if routes.iter().any(|row| row.first() != row.get(2)) {
+        page.part("", &["route", "state", "upstream", "server"], routes);
+    } else {
+        routes.iter_mut().for_each(|row| drop(row.remove(2)));
+        page.part("", &["server", "state", "answer"], routes);
     }
-    let routes: Vec<Vec<String>> = list(&data["routes"]).iter().map(route).collect();
-    if !routes.is_empty() {
-        page.gap();
-        // A server that is not a route yet is called by its URL.
-        let is_named = routes.iter().any(|row| row.first() != row.get(2));
-        let columns =
-            if is_named { &["route", "state", "upstream", "server"][..] } else { &["server", "state", "answer"] };
-        let shown = |mut row: Vec<String>| {
-            if !is_named {
-                row.remove(2);
-            }
-            row
-        };
-        page.table(columns, routes.into_iter().map(shown).collect());
-    }
-    let ended: Vec<Vec<String>> = list(&data["ended"]).iter().map(ended).collect();
-    if !ended.is_empty() {
-        page.heading("Ended before:");
-        page.table(&[], ended);
-    }
-    let done = list(&data["done"]);
-    if !done.is_empty() {
-        page.heading("Done:");
-        done.iter().for_each(|what| page.item("-", text(what)));
-    }
-    list(&data["notes"]).iter().for_each(|note| page.item("-", text(note)));
+    page.part("Ended before:", &[], list(&data["ended"]).iter().map(ended).collect());
+    page.list("Done:", list(&data["done"]).iter().map(text));
+    page.list("", list(&data["notes"]).iter().map(text));
 }
 
 /// How a container had ended: its service, how, and its last line.
@@ -282,16 +245,9 @@ fn certificates(page: &mut Page, data: &Value) {
 
 /// Routes as a map from name to upstream.
 fn routes(page: &mut Page, data: &Value) {
-    let routes: Vec<Vec<String>> = data["routes"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, upstream)| vec![name.clone(), text(upstream).to_owned()])
-        .collect();
-    if !routes.is_empty() {
-        page.gap();
-        page.table(&["route", "upstream"], routes);
-    }
+    let routes = data["routes"].as_object().into_iter().flatten();
+    let rows = routes.map(|(name, upstream)| vec![name.clone(), text(upstream).to_owned()]).collect();
+    page.part("", &["route", "upstream"], rows);
 }
 
 /// Files that were written or kept; those that were left alone are counted.
@@ -338,22 +294,14 @@ fn connect(page: &mut Page, data: &Value) {
             }
         }
     }
-    let notes = list(&data["notes"]);
-    if !notes.is_empty() {
-        page.heading("Notes:");
-        notes.iter().for_each(|note| page.item("-", text(note)));
-    }
+    page.list("Notes:", list(&data["notes"]).iter().map(text));
 }
 
 /// Files, routes with what to write instead, and what stays behind.
 fn export(page: &mut Page, data: &Value) {
     files(page, data);
     rows(page, "Routes:", &["name", "state", "upstream", "instead"], list(&data["routes"]));
-    let entries: Vec<&str> = list(&data["entries"]).iter().map(text).collect();
-    if !entries.is_empty() {
-        page.heading("In the bundle:");
-        entries.iter().for_each(|entry| page.item("-", entry));
-    }
+    page.list("In the bundle:", list(&data["entries"]).iter().map(text));
     rows(page, "Not in it:", &["what", "why"], list(&data["left_out"]));
 }
 
@@ -361,24 +309,14 @@ fn export(page: &mut Page, data: &Value) {
 fn rules(page: &mut Page, data: &Value) {
     match list(&data["rules"]) {
         [one] => by_shape(page, 0, one),
-        many => {
-            page.gap();
-            rows(page, "", &["id", "severity", "title"], many);
-        }
+        many => rows(page, "", &["id", "severity", "title"], many),
     }
 }
 
 /// These fields of objects as a table.
 fn rows(page: &mut Page, heading: &str, names: &[&str], objects: &[Value]) {
     let cells = |object: &Value| names.iter().map(|name| scalar(&object[*name]).unwrap_or_default()).collect();
-    let table: Vec<Vec<String>> = objects.iter().map(cells).collect();
-    if table.is_empty() {
-        return;
-    }
-    if !heading.is_empty() {
-        page.heading(heading);
-    }
-    page.table(names, table);
+    page.part(heading, names, objects.iter().map(cells).collect());
 }
 
 fn without(data: &Value, names: &[&str]) -> Value {

@@ -1,40 +1,14 @@
 //! Lines of a page: wrapping, tables, and no control character from foreign text.
 
-/// How text is laid out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
-    /// Columns of a line.
-    pub(crate) width: usize,
-    pub(crate) colour: bool,
-}
+use crate::caller::Screen;
 
-/// What a label says by its colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Error,
-    Warning,
-    Note,
-    Plain,
-}
-
-impl Tone {
-    pub(super) fn of(severity: &str) -> Self {
-        match severity {
-            "error" => Self::Error,
-            "warning" => Self::Warning,
-            "note" => Self::Note,
-            _ => Self::Plain,
-        }
-    }
-
-    /// ANSI SGR code.
-    fn code(self) -> Option<u8> {
-        match self {
-            Self::Error => Some(31),
-            Self::Warning => Some(33),
-            Self::Note => Some(36),
-            Self::Plain => None,
-        }
+/// ANSI SGR code for the colour of a severity.
+fn code(severity: &str) -> Option<u8> {
+    match severity {
+        "error" => Some(31),
+        "warning" => Some(33),
+        "note" => Some(36),
+        _ => None,
     }
 }
 
@@ -45,13 +19,13 @@ const NARROWEST: usize = 20;
 
 /// A page that grows downwards.
 pub(super) struct Page {
-    style: Style,
+    screen: Screen,
     out: String,
 }
 
 impl Page {
-    pub(super) fn new(style: Style) -> Self {
-        Self { style, out: String::new() }
+    pub(super) fn new(screen: Screen) -> Self {
+        Self { screen, out: String::new() }
     }
 
     pub(super) fn finish(self) -> String {
@@ -83,8 +57,11 @@ impl Page {
 
     /// Wrapped text whose first line begins with `first`, and the others with `indent` spaces.
     fn hanging(&mut self, first: &str, indent: usize, text: &str) {
-        let room = self.style.width.saturating_sub(indent).max(NARROWEST);
-        let mut begin = first.to_owned();
+        let room = self.screen.width.saturating_sub(indent).max(NARROWEST);
+        self.lines(first.to_owned(), indent, room, text);
+    }
+
+    fn lines(&mut self, mut begin: String, indent: usize, room: usize, text: &str) {
         for line in text.split('\n').flat_map(|line| wrap(&plain(line), room)) {
             self.line(&format!("{begin}{line}"));
             begin = " ".repeat(indent);
@@ -96,22 +73,14 @@ impl Page {
         self.hanging(&first, first.len(), text);
     }
 
-    pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) {
+    pub(super) fn labelled(&mut self, label: &str, severity: &str, text: &str) {
         let label = plain(label);
-        let painted = match tone.code().filter(|_| self.style.colour) {
+        let room = self.screen.width.saturating_sub(columns(&label) + 1).max(NARROWEST);
+        let painted = match code(severity).filter(|_| self.screen.colour) {
             Some(code) => format!("\u{1b}[{code}m{label}\u{1b}[0m"),
             None => label,
         };
-        let room = self.style.width.saturating_sub(columns(&painted_out(&painted)) + 1).max(NARROWEST);
-        let lines: Vec<String> = text.split('\n').flat_map(|line| wrap(&plain(line), room)).collect();
-        for (at, line) in lines.iter().enumerate() {
-            if at == 0 {
-                self.out.push_str(&painted);
-                self.line(&format!(" {line}"));
-            } else {
-                self.line(&format!("    {line}"));
-            }
-        }
+        self.lines(format!("{painted} "), 4, room, text);
     }
 
     /// A named part of a finding.
@@ -122,7 +91,30 @@ impl Page {
     /// Lines as they are, for copying: never wrapped.
     pub(super) fn verbatim(&mut self, indent: usize, text: &str) {
         for line in text.trim_end_matches('\n').split('\n') {
-            self.line(&format!("{}{}", " ".repeat(indent), plain_keeping_spaces(line)));
+            self.line(&format!("{}{}", " ".repeat(indent), plain(line)));
+        }
+    }
+
+    /// A table behind an empty line, or with a line of its own above; nothing without rows.
+    pub(super) fn part(&mut self, heading: &str, headings: &[&str], rows: Vec<Vec<String>>) {
+        if rows.is_empty() {
+            return;
+        }
+        if heading.is_empty() {
+            self.gap()
+        } else {
+            self.heading(heading)
+        }
+        self.table(headings, rows);
+    }
+
+    /// A list, under a line of its own where it has one; nothing without items.
+    pub(super) fn list<'t>(&mut self, heading: &str, items: impl IntoIterator<Item = &'t str>) {
+        for (at, item) in items.into_iter().enumerate() {
+            if at == 0 && !heading.is_empty() {
+                self.heading(heading);
+            }
+            self.item("-", item);
         }
     }
 
@@ -139,7 +131,7 @@ impl Page {
             |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| columns(cell)).max().unwrap_or(0);
         let widths: Vec<usize> = (0..last).map(width_of).collect();
         let indent = GAP + widths.iter().map(|width| width + GAP).sum::<usize>();
-        let is_roomy = indent + NARROWEST.min(width_of(last)) <= self.style.width;
+        let is_roomy = indent + NARROWEST.min(width_of(last)) <= self.screen.width;
         for row in &rows {
             let mut first = " ".repeat(GAP);
             for (cell, width) in row.iter().zip(&widths) {
@@ -158,19 +150,13 @@ impl Page {
     }
 }
 
-/// The label without its colour.
-fn painted_out(label: &str) -> String {
-    let label = label.strip_suffix("\u{1b}[0m").unwrap_or(label);
-    label.rsplit_once('m').filter(|_| label.starts_with('\u{1b}')).map_or(label, |(_, label)| label).to_owned()
-}
-
 /// Columns that a text takes: East Asian wide characters take two, combining ones none.
 pub(super) fn columns(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
 /// Control characters and what reorders or hides text, made visible.
-fn plain_keeping_spaces(text: &str) -> String {
+fn plain(text: &str) -> String {
     let hides = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -181,11 +167,6 @@ fn plain_keeping_spaces(text: &str) -> String {
         }
     }
     shown
-}
-
-/// One line of words.
-fn plain(text: &str) -> String {
-    plain_keeping_spaces(text)
 }
 
 /// Lines of at most so many columns. A word that is longer, and what is between backquotes, stays whole: a command that
@@ -238,13 +219,13 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let style = Style { width: 60, colour: false };
+        let style = Screen { width: 60, colour: false };
         let mut page = Page::new(style);
         let hostile = "a\u{1b}[2J\u{9b}31m\u{7}b\r\u{202e}c\u{0}";
         page.paragraph(0, hostile);
         page.verbatim(2, hostile);
         page.field("seen", hostile);
-        page.labelled("error:", Tone::Error, hostile);
+        page.labelled("error:", "error", hostile);
         page.table(&["x", "y"], vec![vec![hostile.into(), hostile.into()]]);
         let text = page.finish();
         assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{text:?}");
@@ -253,7 +234,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_the_last_one_wraps() {
-        let mut page = Page::new(Style { width: 34, colour: false });
+        let mut page = Page::new(Screen { width: 34, colour: false });
         page.table(
             &["name", "what"],
             vec![vec!["a".into(), "one two three four five six".into()], vec!["日本".into(), "x".into()]],
@@ -264,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_table_too_wide_for_the_terminal_is_stacked() {
-        let mut page = Page::new(Style { width: 40, colour: false });
+        let mut page = Page::new(Screen { width: 40, colour: false });
         page.table(&[], vec![vec!["a".repeat(30), "b c d e f g h i j k l m n".into()]]);
         assert!(page.finish().lines().all(|line| line.len() <= 40));
     }

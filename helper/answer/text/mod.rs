@@ -8,16 +8,17 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::caller::Screen;
 use by_shape::{list, text};
-use layout::{Page, Tone};
-pub(crate) use layout::{Style, wrap};
+use layout::Page;
+pub(crate) use layout::wrap;
 
 /// Lays out an answer: summary, the command's own facts, findings, what was not checked, what to do next.
-pub(crate) fn render(answer: &Value, style: Style) -> String {
-    let mut page = Page::new(style);
+pub(crate) fn render(answer: &Value, screen: Screen) -> String {
+    let mut page = Page::new(screen);
     if let Some(error) = answer.get("error").filter(|error| error.is_object()) {
-        page.labelled("error:", Tone::Error, text(&error["message"]));
-        page.labelled("fix:", Tone::Plain, text(&error["hint"]));
+        page.labelled("error:", "error", text(&error["message"]));
+        page.labelled("fix:", "", text(&error["hint"]));
         return page.finish();
     }
     page.paragraph(0, text(&answer["summary"]));
@@ -46,9 +47,12 @@ pub(crate) fn render(answer: &Value, style: Style) -> String {
 
 fn show_finding(page: &mut Page, finding: &Value) {
     let severity = text(&finding["severity"]);
-    let tone = Tone::of(severity);
     page.gap();
-    page.labelled(&format!("{severity}:"), tone, &format!("{} [{}]", text(&finding["title"]), text(&finding["id"])));
+    page.labelled(
+        &format!("{severity}:"),
+        severity,
+        &format!("{} [{}]", text(&finding["title"]), text(&finding["id"])),
+    );
     let cause = text(&finding["cause"]);
     if !cause.is_empty() {
         page.field("cause", cause);

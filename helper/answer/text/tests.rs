@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Style, render};
+use super::render;
+use crate::caller::Screen;
 
 const GOLDEN: [&str; 5] = ["preflight", "status", "up-fault", "connect", "init-first"];
 
@@ -28,7 +29,7 @@ fn strings(value: &Value, into: &mut Vec<String>) {
 #[test]
 fn answers_are_shown_as_before() {
     for name in GOLDEN {
-        let text = render(&answer(name), Style { width: 80, colour: false });
+        let text = render(&answer(name), Screen { width: 80, colour: false });
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/text/{name}.txt"));
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, &text).unwrap();
@@ -43,12 +44,12 @@ fn answers_are_shown_as_before() {
 fn preflight_fits_one_screen() {
     let mut answer = answer("preflight");
     answer["findings"] = Value::Array(Vec::new());
-    let text = render(&answer, Style { width: 80, colour: false });
+    let text = render(&answer, Screen { width: 80, colour: false });
     assert!(text.lines().count() <= 30, "{text}");
     // Without what is not fine, a terminal of 24 lines holds it.
     let network = answer["data"]["network"].as_array_mut().unwrap();
     network.iter_mut().for_each(|row| row["outcome"] = "ok".into());
-    let text = render(&answer, Style { width: 80, colour: false });
+    let text = render(&answer, Screen { width: 80, colour: false });
     assert!(text.lines().count() <= 24, "{text}");
 }
 
@@ -58,7 +59,7 @@ fn what_can_be_copied_is_never_wrapped() {
     for name in GOLDEN {
         let answer = answer(name);
         for width in [40, 60, 80, 200] {
-            let text = render(&answer, Style { width, colour: false });
+            let text = render(&answer, Screen { width, colour: false });
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{name}");
             for step in answer["next"].as_array().unwrap() {
                 if let Some(command) = step["command"].as_str() {
@@ -83,7 +84,7 @@ fn lines_follow_the_width() {
         strings(&answer, &mut texts);
         for width in [60, 80, 120] {
             for line in
-                render(&answer, Style { width, colour: false }).lines().filter(|line| line.chars().count() > width)
+                render(&answer, Screen { width, colour: false }).lines().filter(|line| line.chars().count() > width)
             {
                 let copied = line.trim();
                 let is_whole = copied.split(' ').count() == 1
@@ -99,11 +100,11 @@ fn lines_follow_the_width() {
 #[test]
 fn colours_are_those_of_severities_and_say_nothing_more() {
     let answer = answer("up-fault");
-    let coloured = render(&answer, Style { width: 80, colour: true });
+    let coloured = render(&answer, Screen { width: 80, colour: true });
     assert!(coloured.contains("\u{1b}[31merror:\u{1b}[0m"), "{coloured}");
     let bare = coloured.replace("\u{1b}[31m", "").replace("\u{1b}[0m", "");
-    assert_eq!(bare, render(&answer, Style { width: 80, colour: false }));
-    assert!(!render(&self::answer("status"), Style { width: 80, colour: true }).contains('\u{1b}'));
+    assert_eq!(bare, render(&answer, Screen { width: 80, colour: false }));
+    assert!(!render(&self::answer("status"), Screen { width: 80, colour: true }).contains('\u{1b}'));
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn an_error_is_its_message_and_hint() {
     let answer = serde_json::json!({"schema": 1, "command": "up", "status": "error",
         "error": {"code": "usage", "message": "a command is missing", "hint": "run `x --help`"}});
     assert_eq!(
-        render(&answer, Style { width: 80, colour: false }),
+        render(&answer, Screen { width: 80, colour: false }),
         "error: a command is missing\nfix: run `x --help`\n"
     );
 }
@@ -127,11 +128,11 @@ fn any_shape_is_laid_out() {
     ] {
         for command in ["preflight", "init", "status", "connect", "render", "certs check", "rules", "schema", "new"] {
             let answer = serde_json::json!({"command": command, "summary": "s", "data": data, "findings": [{}], "skipped": [{}], "next": [{}]});
-            assert!(render(&answer, Style { width: 40, colour: false }).starts_with("s\n"), "{command} {data}");
+            assert!(render(&answer, Screen { width: 40, colour: false }).starts_with("s\n"), "{command} {data}");
         }
     }
     let new =
         serde_json::json!({"command": "new", "summary": "s", "data": {"days_left": 3, "rows": [{"x": 1, "ok": true}]}});
-    let text = render(&new, Style { width: 80, colour: false });
+    let text = render(&new, Screen { width: 80, colour: false });
     assert_eq!(text, "s\n\n  days left  3\n\nrows:\n  x  ok\n  1  yes\n");
 }
