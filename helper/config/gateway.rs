@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Settings, UpstreamTls};
+use super::settings::{Settings, UpstreamTls, is_plain_name, may_dial, with_range};
 use super::yaml::{self, Value};
 use crate::answer::request::{Change, UniqueMap};
 use crate::answer::{Error, Finding};
-use crate::deployment::route::Scheme;
+use crate::deployment::route::{Host, Scheme};
 use crate::deployment::{Domain, RouteName, Upstream, path};
 use crate::redact::names;
 use crate::rules::{self, RuleId};
@@ -18,7 +18,7 @@ use crate::rules::{self, RuleId};
 pub(crate) const LISTEN_ADDR: &str = ":8080";
 
 /// The proxy's configuration, with the field names of its reference. What it does not know it carries along.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) listen_addr: Option<String>,
@@ -68,12 +68,6 @@ pub(crate) struct UpstreamRules {
     pub(crate) other: BTreeMap<String, Value>,
 }
 
-impl UpstreamRules {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// A route as it is written: both of its halves, or why one is invalid.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
@@ -96,17 +90,13 @@ impl Gateway {
     pub(crate) fn new(domain: &Domain) -> Self {
         Self {
             listen_addr: Some(LISTEN_ADDR.into()),
-            log_level: None,
-            shutdown_timeout: None,
             tunnel_domain: Some(domain.as_str().to_owned()),
             tls: Some(Tls {
                 cert_file: Some("/data/tls.crt".into()),
                 key_file: Some("/data/tls.key".into()),
-                other: BTreeMap::new(),
+                ..Tls::default()
             }),
-            routes: BTreeMap::new(),
-            upstream: None,
-            other: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -177,6 +167,17 @@ impl Gateway {
         self.routes.iter().map(route).collect()
     }
 
+    /// The certificate and the key that it names.
+    pub(crate) fn pair(&self) -> [Option<&str>; 2] {
+        let tls = self.tls.as_ref();
+        [tls.and_then(|tls| tls.cert_file.as_deref()), tls.and_then(|tls| tls.key_file.as_deref())]
+    }
+
+    /// The CA for `https://` upstreams that it names.
+    pub(crate) fn upstream_ca(&self) -> Option<&str> {
+        self.upstream.as_ref()?.tls.as_ref()?.ca_file.as_deref()
+    }
+
     /// Every text of the configuration, with the name of its setting.
     pub(crate) fn texts(&self) -> Vec<(String, String)> {
         fn walk(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
@@ -212,27 +213,26 @@ impl Gateway {
 
     /// The warning about a proxy that may dial half of the internet or more.
     pub(crate) fn open_finding(&self) -> Option<Finding> {
+        let finding = rules::finding(RuleId::AllowedIpsOpen);
         if self.dials_anything() {
-            return Some(rules::finding(RuleId::AllowedIpsOpen).with("disable_ip_validation is true"));
+            return Some(finding.with("disable_ip_validation is true"));
         }
-        let ranges = self.allowed_ips()?;
+        let said = format!("allowed_ips: {}", self.allowed_ips()?.join(", "));
         let nets = ipnet::Ipv4Net::aggregate(&self.allowed_nets()?);
         // Where clouds answer every machine with its own credentials.
         let metadata = Ipv4Addr::new(169, 254, 169, 254);
         if nets.iter().any(|net| net.contains(&metadata)) {
-            let said = format!("allowed_ips: {} (contains {metadata}, the cloud's metadata server)", ranges.join(", "));
-            return Some(rules::finding(RuleId::AllowedIpsOpen).with(said));
+            return Some(finding.with(format!("{said} (contains {metadata}, the cloud's metadata server)")));
         }
         let addresses: u64 = nets.iter().map(|net| 1_u64 << (32 - net.prefix_len())).sum();
-        (addresses >= 1 << 31)
-            .then(|| rules::finding(RuleId::AllowedIpsOpen).with(format!("allowed_ips: {}", ranges.join(", "))))
+        (addresses >= 1 << 31).then(|| finding.with(said))
     }
 
     /// Whether the proxy has a CA to check the certificates of `https://` upstreams against.
     pub(crate) fn has_upstream_trust_anchor(&self) -> bool {
-        self.upstream.as_ref().and_then(|u| u.tls.as_ref()).is_some_and(|tls| {
-            tls.include_system_cas == Some(true) || tls.ca_file.as_ref().is_some_and(|file| !file.is_empty())
-        })
+        let tls = self.upstream.as_ref().and_then(|upstream| upstream.tls.as_ref());
+        tls.is_some_and(|tls| tls.include_system_cas == Some(true))
+            || self.upstream_ca().is_some_and(|ca| !ca.is_empty())
     }
 
     /// Applies the settings of a request. What it does not mention stays.
@@ -301,7 +301,7 @@ impl Gateway {
             Change::Set(request) => {
                 rules.tls = request.tls.over(rules.tls).filter(|tls| *tls != UpstreamTls::default());
                 if let Some(file) = rules.tls.as_ref().and_then(|tls| tls.ca_file.as_ref())
-                    && !data_file(file).is_some_and(super::settings::is_plain_name)
+                    && !data_file(file).is_some_and(is_plain_name)
                 {
                     return Err(Error::request(
                         format!("`upstream.tls.ca_file` is `{file}`, which the proxy's container does not have"),
@@ -310,7 +310,7 @@ impl Gateway {
                 }
             }
         }
-        self.upstream = Some(rules).filter(|rules| !rules.is_empty());
+        self.upstream = Some(rules).filter(|rules| *rules != UpstreamRules::default());
         Ok(())
     }
 
@@ -349,17 +349,17 @@ impl Gateway {
         if self.dials_anything() {
             return None;
         }
-        if let crate::deployment::route::Host::Address(address) = upstream.host() {
-            if super::settings::may_dial(address, self.allowed_ips()) {
-                return None;
+        let is_refused = |address| !may_dial(address, self.allowed_ips());
+        match (upstream.host(), self.allowed_ips()) {
+            (Host::Address(address), None) => {
+                is_refused(address).then(|| "and the proxy dials private addresses (RFC 1918) only".into())
             }
-            return Some(match self.allowed_ips() {
-                None => "and the proxy dials private addresses (RFC 1918) only".into(),
-                Some(ranges) => format!("which is outside the allowed ranges {}", ranges.join(", ")),
-            });
+            (Host::Address(address), Some(ranges)) => {
+                is_refused(address).then(|| format!("which is outside the allowed ranges {}", ranges.join(", ")))
+            }
+            _ => (upstream.is_own_loopback() && is_refused([127, 0, 0, 1].into()))
+                .then(|| "which inside the proxy's container is that container itself".to_owned()),
         }
-        (upstream.is_own_loopback() && !super::settings::may_dial([127, 0, 0, 1].into(), self.allowed_ips()))
-            .then(|| "which inside the proxy's container is that container itself".to_owned())
     }
 }
 
@@ -381,15 +381,13 @@ pub(crate) fn gateway_fault(fault: &GatewayFault, inside: &str) -> Finding {
 
 /// What to ask for instead, or besides: a list of ranges that keeps those of now.
 fn refusal_hint(upstream: &Upstream, allowed: Option<&[String]>) -> String {
-    let crate::deployment::route::Host::Address(address) = upstream.host() else { return LOOPBACK_HINT.into() };
-    if address.is_loopback() || address.is_unspecified() {
-        return LOOPBACK_HINT.into();
+    match upstream.host() {
+        Host::Address(address) if !address.is_loopback() && !address.is_unspecified() => {
+            let change = serde_json::json!({"allowed_ips": with_range(allowed, address.to_string())});
+            format!("add {change} to the request: the list replaces what the proxy may dial now")
+        }
+        _ => LOOPBACK_HINT.into(),
     }
-    let private = || ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(str::to_owned).to_vec();
-    let ranges = allowed.map_or_else(private, <[String]>::to_vec);
-    let all: Vec<String> = ranges.into_iter().chain([address.to_string()]).collect();
-    let change = serde_json::json!({"allowed_ips": all});
-    format!("add {change} to the request: the list replaces what the proxy may dial now")
 }
 
 /// The file inside `data/` that a path in the proxy's container refers to.

@@ -64,6 +64,15 @@ impl AllowedIp {
     }
 }
 
+/// What the proxy dials unless `allowed_ips` says otherwise.
+pub(crate) const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+/// The ranges that may be dialled now, and one more.
+pub(crate) fn with_range(allowed: Option<&[String]>, more: String) -> Vec<String> {
+    let ranges = allowed.map_or_else(|| PRIVATE.map(str::to_owned).to_vec(), <[String]>::to_vec);
+    [ranges, vec![more]].concat()
+}
+
 /// Whether the proxy may dial `address`, given the ranges of its configuration; without any, RFC 1918 holds.
 pub(crate) fn may_dial(address: Ipv4Addr, allowed: Option<&[String]>) -> bool {
     match allowed {

@@ -39,10 +39,10 @@ type Gone<'a> = (&'static str, &'static str, &'a str, &'a Absence);
 
 /// The finding about a certificate or a key that the proxy's container does not have. Those of the layout are issued.
 pub(super) fn pair(facts: &Facts) -> Option<Finding> {
-    let tls = facts.gateway.good()?.tls.as_ref()?;
-    let [cert, key] = &facts.absent_pair;
-    let cert = gone(("tls.cert_file", tls.cert_file.as_deref(), "the certificate"), cert.as_ref());
-    let key = gone(("tls.key_file", tls.key_file.as_deref(), "the key"), key.as_ref());
+    let [cert, key] = facts.gateway.good()?.pair();
+    let [no_cert, no_key] = &facts.absent_pair;
+    let cert = gone(("tls.cert_file", cert, "the certificate"), no_cert.as_ref());
+    let key = gone(("tls.key_file", key, "the key"), no_key.as_ref());
     let all: Vec<Gone<'_>> = cert.into_iter().chain(key).collect();
     let text = &facts.gateway_text;
     let cases: Vec<(String, Option<usize>)> = all

@@ -88,7 +88,7 @@ pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
     });
     // The proxy's own files have their own findings.
     let known = [facts.gateway_path.as_str(), path::DATA, path::TLS_CRT, path::TLS_KEY];
-    let dialled: BTreeSet<String> = routes::to_services(facts).map(|(_, _, service)| service).collect();
+    let dialled: BTreeSet<String> = routes::to_services(facts).map(|to| to.service).collect();
     let wrong = mounts.filter_map(|(service, mount)| {
         let Mounted::Bind(source) = &mount.source else { return None };
         if known.contains(&source.as_str()) || source.contains('$') || source.starts_with('~') {

@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::certs::file::{CertificateFile, File};
 use crate::certs::rotation::Stage;
 use crate::certs::{Files, Judged, Purpose};
+use crate::config::gateway::Gateway;
 use crate::config::stamp::{Authorship, origin};
 #[cfg(test)]
 use crate::deployment::TokenState;
@@ -27,12 +28,11 @@ use crate::model::pair::{self, PairFile};
 use crate::model::refused::{self, Refusal};
 use crate::model::roles::Roles;
 use crate::model::runs::{self, Listening, Served};
-use crate::model::stack::FileIn;
 use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::os::files;
 use crate::os::git::{self, GitState};
 use crate::privileges::{Privileges, consent};
-use crate::rules::{Absence, Refused, Unusable};
+use crate::rules::{Absence, At, Refused, Unusable};
 
 /// Everything that the checks ask for.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) struct Facts {
     /// Which host names those servers answer to, and in how many processes, by service.
     pub(super) served: BTreeMap<String, Served>,
     /// Those whose script their container does not have, or cannot run, with the line of the Dockerfile that names it.
-    pub(super) unusable: BTreeMap<String, (Unusable, Option<(String, usize)>)>,
+    pub(super) unusable: BTreeMap<String, (Unusable, Option<At>)>,
     /// Services that may install a version of `mcp` that their scripts do not work with.
     pub(super) unbounded: Vec<Unbounded>,
     /// What the stack may do to this host only when a person wants it.
@@ -247,11 +247,9 @@ fn places(
         TokenOrigin::File(place) => Some(place.clone()),
         _ => None,
     };
-    let tls = current.gateway.good().and_then(|gateway| gateway.upstream.as_ref()?.tls.as_ref()?.ca_file.as_ref());
-    let upstream_ca = tls.and_then(|file| match current.found.file_in(&current.services.proxy, file) {
-        FileIn::Host(place) => files::inside(&place),
-        FileIn::Text(_) | FileIn::Variable(_) | FileIn::Volume(_) | FileIn::Image => None,
-    });
+    let upstream_ca = current.gateway.good().and_then(Gateway::upstream_ca);
+    let upstream_ca =
+        upstream_ca.and_then(|file| files::inside(&current.found.source_of(&current.services.proxy, file)?));
     let further = pair.chain([current.gateway_path.clone()]).chain(of_token).chain(upstream_ca);
     Places::look(deployment, further.collect())
 }

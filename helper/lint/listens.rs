@@ -2,10 +2,11 @@
 //! script or a variable says is likely.
 
 use super::facts::Facts;
-use super::routes;
+use super::place::{in_line, set_at};
+use super::routes::{self, ToService};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::{Outcome, capped};
-use crate::config::yaml::{self, Value};
+use crate::config::yaml;
 use crate::model::found::Found;
 use crate::model::mounts::Mount;
 use crate::model::runs::{self, Certainty, Cure, Listening, Place};
@@ -21,7 +22,8 @@ pub(super) struct Case<'a> {
 
 pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
     let (mut findings, mut unread) = (Vec::<Finding>::new(), Vec::new());
-    for (route, port, service) in routes::to_services(facts) {
+    for ToService { route, upstream, service } in routes::to_services(facts) {
+        let port = upstream.port();
         if service == facts.services.proxy || !is_alone(facts, &service) {
             continue;
         }
@@ -59,42 +61,33 @@ fn is_mounted(found: &Found, service: &str, path: &str) -> bool {
     found.mounts(service).iter().filter_map(Mount::bind).any(covers)
 }
 
-/// A file with its line, for a person.
-pub(super) fn in_line((file, line): &(String, Option<usize>)) -> String {
-    match line {
-        Some(line) => format!("`{file}`, line {line}"),
-        None => format!("`{file}`"),
-    }
-}
-
 impl Case<'_> {
     /// What is known of a program that is known: an error where nothing else could change it.
     fn known(&self, listening: &Listening) -> Vec<Finding> {
         let (service, port) = (self.service, self.port);
-        let stdio = listening.stdio.as_ref().map(|place| (RuleId::UpstreamStdio, "standard input", place));
-        let loopback = listening.loopback.as_ref().map(|place| (RuleId::UpstreamBindLoopback, "loopback", place));
-        let mut findings: Vec<Finding> = [stdio, loopback]
-            .into_iter()
-            .flatten()
-            .filter(|(rule, _, place)| self.counts(*rule, place))
-            .map(|(rule, what, place)| self.finding(rule, Subject::service(service), what, place, |finding| finding))
-            .collect();
+        let finding = |rule: RuleId, subject: Subject, what: &str, place: &Place| {
+            let finding = rules::finding(rule).about(subject).with(self.evidence(what, place));
+            let is_sure = place.certainty == Certainty::Sure;
+            self.counts(rule, place).then(|| if is_sure { finding } else { finding.with_severity(Severity::Warning) })
+        };
+        let cured = |rule, what, place: &Option<Place>| {
+            let place = place.as_ref()?;
+            Some(self.with_remedy(finding(rule, Subject::service(service), what, place)?, place))
+        };
         // The port that the host publishes for it is another finding.
         let is_published = |own: u16| {
             let mut mappings = self.facts.found.mappings(service);
             mappings.any(|(host, container)| host == port.to_string() && container == own.to_string())
         };
-        if let Some((own, place)) = listening.port.as_ref().filter(|(own, _)| *own != port && !is_published(*own))
-            && self.counts(RuleId::UpstreamWrongPort, place)
-        {
+        let other = listening.port.as_ref().filter(|(own, _)| *own != port && !is_published(*own));
+        let moved = other.and_then(|(own, place)| {
             let remedy = Remedy::OwnPort { own: *own, service, file: &self.facts.gateway_path, port };
             let what = format!("port {own}");
-            let rule = RuleId::UpstreamWrongPort;
-            findings.push(
-                self.finding(rule, Subject::route(self.route), &what, place, |finding| finding.with_remedy(remedy)),
-            );
-        }
-        findings
+            Some(finding(RuleId::UpstreamWrongPort, Subject::route(self.route), &what, place)?.with_remedy(remedy))
+        });
+        let stdio = cured(RuleId::UpstreamStdio, "standard input", &listening.stdio);
+        let loopback = cured(RuleId::UpstreamBindLoopback, "loopback", &listening.loopback);
+        [stdio, loopback, moved].into_iter().flatten().collect()
     }
 
     /// Whether what a place says stands, with all that the service is set up with.
@@ -111,19 +104,6 @@ impl Case<'_> {
         let port = self.port.to_string();
         let words: &[&str] = if rule == RuleId::UpstreamBindLoopback { &["0.0.0.0", "::"] } else { &[&port] };
         self.settings().iter().any(|text| words.iter().any(|word| text.contains(word)))
-    }
-
-    fn finding(
-        &self,
-        rule: RuleId,
-        subject: Subject,
-        what: &str,
-        place: &Place,
-        cured: impl FnOnce(Finding) -> Finding,
-    ) -> Finding {
-        let finding = rules::finding(rule).about(subject).with(self.evidence(what, place));
-        let finding = if rule == RuleId::UpstreamWrongPort { cured(finding) } else { self.with_remedy(finding, place) };
-        if place.certainty == Certainty::Sure { finding } else { finding.with_severity(Severity::Warning) }
     }
 
     /// Where a place is, for a person, and what applies a change of it: Compose neither builds nor restarts because a file
@@ -144,11 +124,7 @@ impl Case<'_> {
 
     /// Where a variable is written.
     pub(super) fn place_of_variable(&self, name: &str) -> Option<String> {
-        let (found, service) = (&self.facts.found, self.service);
-        Some(match found.place_of_variable(service, name)? {
-            (file, None) => format!("`environment:` of `{service}` in `{file}`"),
-            of_file => in_line(&of_file),
-        })
+        Some(set_at(self.service, &self.facts.found.place_of_variable(self.service, name)?))
     }
 
     /// The finding with what is written, and where.
@@ -190,17 +166,12 @@ impl Case<'_> {
         let (service, route, port) = (self.service, self.route, self.port);
         let text = format!("`{service}` listens on {what} by {}; route `{route}` leads to port {port}", place.words);
         let found = &self.facts.found;
-        let at = match (&place.file, &place.cure) {
-            (_, Cure::Variable(name)) if found.place_of_variable(service, name).is_some() => {
-                found.place_of_variable(service, name)
-            }
-            (Some(at), _) => Some(at.clone()),
-            (None, _) => {
-                found.line_of_key(service, &["command", "entrypoint", "image"]).map(|(file, line)| (file, Some(line)))
-            }
+        let of_variable = match &place.cure {
+            Cure::Variable(name) => found.place_of_variable(service, name),
+            _ => None,
         };
-        let line = at.as_ref().and_then(|(_, line)| *line).map(|line| line as u64);
-        Evidence { whose: at.map(|(file, _)| file), line, text, ..Evidence::default() }
+        let of_service = || found.line_of_key(service, &["command", "entrypoint", "image"]);
+        Evidence::in_file(of_variable.or_else(|| place.file.clone()).or_else(of_service), text)
     }
 
     /// All that a service is set up with, as text.
@@ -210,14 +181,9 @@ impl Case<'_> {
         all.extend(found.environment(self.service).into_values().flatten());
         all.extend(found.mappings(self.service).flat_map(|(host, container)| [host, container]));
         all.extend(found.service(self.service, "expose").map(yaml::texts).unwrap_or_default());
-        let check = found.service(self.service, "healthcheck").and_then(|check| yaml::at(check, &["test"]));
+        let test = found.service(self.service, "healthcheck").and_then(|check| yaml::at(check, &["test"]));
         all.extend(
-            check
-                .map(|test| match test {
-                    Value::String(line) => vec![line.clone()],
-                    list => yaml::texts(list),
-                })
-                .unwrap_or_default(),
+            test.into_iter().flat_map(|test| yaml::scalar(test).map_or_else(|| yaml::texts(test), |line| vec![line])),
         );
         all
     }

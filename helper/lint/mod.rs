@@ -6,6 +6,7 @@ mod directory;
 pub(crate) mod facts;
 mod listens;
 pub(crate) mod pair;
+mod place;
 mod proxy;
 mod reach;
 mod refused;

@@ -122,7 +122,7 @@ fn ca_is_named(view: &View<'_>, cert: &str) -> Finding {
     let current = view.current;
     let line = current.gateway_text.lines().position(|line| line.contains("cert_file")).map(|at| at + 1);
     let file = Subject::File { name: current.gateway_path.clone(), line };
-    let named = current.gateway.good().and_then(|gateway| gateway.tls.as_ref()?.cert_file.as_deref());
+    let named = current.gateway.good().and_then(|gateway| gateway.pair()[0]);
     let beside = named.and_then(|named| named.rsplit_once('/')).map(|(folder, _)| format!("`{folder}/tls.crt`"));
     let is_there = view.has_layout && cert.rsplit_once('/').is_some_and(|(folder, _)| folder == path::DATA);
     let write = beside.filter(|_| is_there).unwrap_or_else(|| "the path of the server's certificate".into());

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::facts::Facts;
+use super::place::{in_gateway, in_line};
 use super::{absent, pair};
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::Outcome;
@@ -19,7 +20,7 @@ use crate::redact::{self, names};
 use crate::rules::{self, Remedy, RuleId, State, Written};
 
 /// The configuration, where the stack has a proxy that could read it.
-fn config(facts: &Facts) -> Option<&Gateway> {
+pub(super) fn config(facts: &Facts) -> Option<&Gateway> {
     (!facts.lacks_proxy()).then(|| facts.gateway.good())?
 }
 
@@ -64,7 +65,7 @@ fn variable(facts: &Facts, finding: Finding, key: &str, text: &str) -> Finding {
     let known = facts.env().into_iter().flat_map(EnvFile::values);
     let value = known.fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), &value));
     let is_domain = key == "tunnel_domain" && Domain::parse(&value).is_ok_and(|domain| domain.is_usual());
-    let Some(at) = place_of(facts, &[key]).filter(|_| is_domain) else { return finding };
+    let Some(at) = in_gateway(facts, &[key]).filter(|_| is_domain) else { return finding };
     let write = format!("{key}: {value}");
     finding.with_remedy(Remedy::State(State::Written(Written::Line { write: &write, at: &at })))
 }
@@ -76,8 +77,8 @@ pub(super) fn is_range(text: &str) -> bool {
 
 fn no_range(facts: &Facts, range: &str, finding: Finding) -> Finding {
     let is_it = |line: &str| line.split('#').next().is_some_and(|line| line.contains(range));
-    let line = facts.gateway_text.lines().position(is_it).map(|at| format!(", line {}", at + 1));
-    let at = format!("`{}`{}", facts.gateway_path, line.unwrap_or_default());
+    let line = facts.gateway_text.lines().position(is_it).map(|at| at + 1);
+    let at = in_line(&(facts.gateway_path.clone(), line));
     let remedy = Written::NoRange { range: &redact::evidence(range), at: &at };
     finding
         .with_remedy(Remedy::State(State::Written(remedy)))
@@ -103,16 +104,10 @@ fn listed_routes(facts: &Facts, finding: Finding) -> Finding {
     let (routes, line): (Option<Vec<String>>, _) =
         (entries.map(route).collect(), yaml::line_of(&facts.gateway_text, &["routes"]));
     let (Some(routes), Some(line)) = (routes.filter(|routes| !routes.is_empty()), line) else { return finding };
-    let at = format!("`{}`, line {line}", facts.gateway_path);
+    let at = in_line(&(facts.gateway_path.clone(), Some(line)));
     let remedy = Written::Routes { lines: &routes.join(" and "), at: &at };
     let finding = rules::finding(finding.id).with(format!("{at}: `routes` is a list"));
     finding.about(Subject::file(&facts.gateway_path)).with_remedy(Remedy::State(State::Written(remedy)))
-}
-
-/// A line of the proxy's configuration in words.
-pub(super) fn place_of(facts: &Facts, path: &[&str]) -> Option<String> {
-    let line = yaml::line_of(&facts.gateway_text, path)?;
-    Some(format!("`{}`, line {line}", facts.gateway_path))
 }
 
 /// Whether a setting contains a variable, which the proxy takes as it is. Other faults of it follow from that.
@@ -123,24 +118,22 @@ pub(super) fn has_variable(text: &str) -> bool {
 
 pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts) else { return Outcome::Pass };
-    let tls = gateway.tls.as_ref();
-    let named = [
-        ("tls.cert_file", tls.and_then(|tls| tls.cert_file.as_deref())),
-        ("tls.key_file", tls.and_then(|tls| tls.key_file.as_deref())),
-    ];
-    let wrong = named.into_iter().filter_map(|(key, path)| match path {
+    let named = ["tls.cert_file", "tls.key_file"].into_iter().zip(gateway.pair());
+    let wrong = named.filter_map(|(key, path)| match path {
         None | Some("") => Some(format!("`{}` has no {key}", facts.gateway_path)),
         Some(path) if !path.starts_with('/') && !has_variable(path) => {
             Some(format!("{key} is `{path}`, a relative path"))
         }
         Some(_) => None,
     });
-    let wrong: Vec<String> = wrong.collect();
-    let finding = || {
-        let finding = rules::finding(RuleId::ProxyConfigTls).about(Subject::file(&facts.gateway_path));
-        wrong.iter().fold(finding, |finding, text| finding.with(text))
-    };
-    (!wrong.is_empty()).then(finding).into()
+    let finding = rules::finding(RuleId::ProxyConfigTls).about(Subject::file(&facts.gateway_path));
+    with_all(finding, wrong).into()
+}
+
+/// The finding with these facts; `None` where there is none.
+pub(super) fn with_all(finding: Finding, facts: impl IntoIterator<Item = String>) -> Option<Finding> {
+    let finding = facts.into_iter().fold(finding, |finding, said| finding.with(said));
+    (!finding.evidence.is_empty()).then_some(finding)
 }
 
 pub(super) fn settings_agree(facts: &Facts) -> Outcome {
@@ -178,17 +171,14 @@ pub(super) fn keys_are_in_place(facts: &Facts) -> Outcome {
         "" => "on the top level".to_owned(),
         section => format!("below `{section}`"),
     };
-    let said: Vec<String> = keys
-        .filter_map(|(section, key)| {
-            let names = KEYS.map(|(name, _)| name);
-            let meant = *similar::get_close_matches(key.as_str(), &names, 1, 0.8).first()?;
-            let (_, home) = KEYS.iter().find(|(name, _)| *name == meant)?;
-            let key = names::shown(key);
-            Some(format!("`{key}` is {}; `{meant}` belongs {}", place(section), place(home)))
-        })
-        .collect();
-    let finding = || rules::finding(RuleId::ProxyConfigKey).about(Subject::file(&facts.gateway_path));
-    (!said.is_empty()).then(|| said.into_iter().fold(finding(), |finding, said| finding.with(said))).into()
+    let said = keys.filter_map(|(section, key)| {
+        let names = KEYS.map(|(name, _)| name);
+        let meant = *similar::get_close_matches(key.as_str(), &names, 1, 0.8).first()?;
+        let (_, home) = KEYS.iter().find(|(name, _)| *name == meant)?;
+        let key = names::shown(key);
+        Some(format!("`{key}` is {}; `{meant}` belongs {}", place(section), place(home)))
+    });
+    with_all(rules::finding(RuleId::ProxyConfigKey).about(Subject::file(&facts.gateway_path)), said).into()
 }
 
 pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {

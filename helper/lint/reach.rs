@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::facts::Facts;
-use super::{proxy as gateway, tokens};
+use super::place::{in_gateway, in_line, set_at};
+use super::tokens;
 use crate::answer::{Finding, Subject};
 use crate::check::Outcome;
 use crate::config::yaml::{self, Value};
@@ -127,8 +128,8 @@ pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
     let finding = || {
         let finding = rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent));
         let place = facts.found.line_of_key(agent, &["depends_on"]);
-        let Some((file, line)) = place.filter(|_| !facts.renders()) else { return finding };
-        let at = format!("`{file}`, line {line}");
+        let Some(place) = place.filter(|_| !facts.renders()) else { return finding };
+        let at = in_line(&place);
         let remedy = Remedy::State(State::Written(Written::DependsOn { proxy, at: &at }));
         finding.with_remedy(remedy).with(format!("`depends_on` of `{agent}` in {at}"))
     };
@@ -242,11 +243,8 @@ pub(super) fn agent_is_told_what_it_knows(facts: &Facts) -> Outcome {
     let Some((agent, _)) = both(facts).filter(|(agent, _)| facts.found.is_stock(agent)) else { return Outcome::Pass };
     let found = &facts.found;
     let command = found.command(agent);
-    let place = |name: &str| match found.place_of_variable(agent, name) {
-        Some((file, Some(line))) => format!("`{file}`, line {line}"),
-        Some((file, None)) => format!("`environment:` of `{agent}` in `{file}`"),
-        None => format!("`{agent}`"),
-    };
+    let place =
+        |name: &str| found.place_of_variable(agent, name).map_or_else(|| format!("`{agent}`"), |at| set_at(agent, &at));
     let of_command = || format!("`command:` of `{agent}` in `{}`", found.file_of(agent, &["command", "entrypoint"]));
     let finding = |said: String, write: &str, at: &str| {
         let finding = rules::finding(RuleId::CloudflaredUsage).about(Subject::service(agent)).with(said);
@@ -315,7 +313,7 @@ pub(super) fn proxy_listens_where_it_is_dialled(facts: &Facts) -> Outcome {
                 return finding;
             }
             let port = listen.rsplit(':').next().unwrap_or_default();
-            let at = gateway::place_of(facts, &["listen_addr"]).unwrap_or_else(|| format!("`{}`", facts.gateway_path));
+            let at = in_gateway(facts, &["listen_addr"]).unwrap_or_else(|| format!("`{}`", facts.gateway_path));
             let remedy = Written::Loopback {
                 listen: &format!(":{port}"),
                 at: &at,

@@ -45,8 +45,7 @@ fn findings(facts: &Facts) -> impl Iterator<Item = Finding> {
             Some(service) => Subject::service(service),
             None => Subject::File { name: file.clone(), line: *line },
         };
-        let said =
-            Evidence { whose: Some(file.clone()), line: line.map(|line| line as u64), ..Evidence::from(why.said()) };
+        let said = Evidence::in_file(Some((file.clone(), *line)), why.said());
         let remedy = Remedy::Refused { why, file, line: *line };
         rules::finding(why.rule()).with_severity(*severity).about(subject).with_remedy(remedy).with(said)
     })

@@ -6,11 +6,13 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::facts::Facts;
-use super::proxy::{has_variable, is_range, place_of};
+use super::place::in_gateway;
+use super::proxy::{config, has_variable, is_range};
 use super::reach;
 use crate::answer::{Finding, Severity, Skipped, Subject};
 use crate::check::{Outcome, capped};
 use crate::config::gateway::{Gateway, Route};
+use crate::config::settings::{PRIVATE, with_range};
 use crate::config::yaml;
 use crate::deployment::route::{DOCKER_HOST, Host, Scheme, Upstream};
 use crate::model::current::{self, Current, RouteTarget};
@@ -22,11 +24,6 @@ use crate::rules::{self, Evidence, Remedy, RuleId, State, Written};
 
 /// Servers of the files that a finding names.
 const MOST_NAMED: usize = 8;
-
-/// The configuration, where the stack has a proxy that could read it.
-fn config(facts: &Facts) -> Option<&Gateway> {
-    (!facts.lacks_proxy()).then(|| facts.gateway.good())?
-}
 
 /// The routes, read once.
 fn routes(facts: &Facts) -> Vec<Route> {
@@ -87,15 +84,14 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
 fn malformed(facts: &Facts, route: &Route, why: &str, text: Option<&String>) -> Finding {
     let name = route.shown();
     let finding = rules::finding(RuleId::ProxyConfigUpstream).about(Subject::route(name));
-    let line = yaml::line_of(&facts.gateway_text, &["routes", &route.key]).map(|line| line as u64);
-    let whose = line.map(|_| facts.gateway_path.clone());
-    let said = format!("route `{name}`: {why}");
-    let finding = finding.with(Evidence { whose, line, text: said, ..Evidence::default() });
+    let line = yaml::line_of(&facts.gateway_text, &["routes", &route.key]);
+    let place = line.map(|line| (facts.gateway_path.clone(), Some(line)));
+    let finding = finding.with(Evidence::in_file(place, format!("route `{name}`: {why}")));
     let text = text.map(String::as_str).unwrap_or_default();
     match Upstream::without_scheme(text) {
         Some(meant) => finding.with_remedy(Remedy::NoScheme { url: &meant.to_string() }),
         None if Upstream::is_other_address(text) => finding.with_remedy(Remedy::OtherAddress),
-        None => match (Upstream::without_path(text), place_of(facts, &["routes", &route.key])) {
+        None => match (Upstream::without_path(text), in_gateway(facts, &["routes", &route.key])) {
             (Some(meant), Some(at)) => {
                 let write = format!("{name}: {meant}");
                 finding.with_remedy(Remedy::State(State::Written(Written::WithoutPath { write: &write, at: &at })))
@@ -110,8 +106,7 @@ fn allowed(facts: &Facts, gateway: &Gateway, address: Ipv4Addr, finding: Finding
     if address.is_link_local() {
         return finding;
     }
-    let listed = gateway.allowed_ips().map_or_else(|| PRIVATE.map(str::to_owned).to_vec(), <[String]>::to_vec);
-    let ranges = format!("{}, {address}/32", listed.join(", "));
+    let ranges = with_range(gateway.allowed_ips(), format!("{address}/32")).join(", ");
     let remedy = Written::AllowAddress { ranges: &ranges, file: &facts.gateway_path };
     finding.with_remedy(Remedy::State(State::Written(remedy)))
 }
@@ -146,25 +141,35 @@ pub(crate) fn not_defined_yet(current: &Current) -> Vec<Finding> {
     missing.collect()
 }
 
-/// The routes that lead to a service of the files, with that.
-pub(super) fn to_services(facts: &Facts) -> impl Iterator<Item = (Route, u16, String)> {
-    let routes = if facts.found.is_known() { routes(facts) } else { Vec::new() };
-    routes.into_iter().filter_map(|route| {
-        let upstream = route.upstream.as_ref().ok()?;
-        let RouteTarget::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
-            return None;
-        };
-        let port = upstream.port();
-        Some((route, port, service))
+/// A route that leads to a service of the files.
+pub(super) struct ToService {
+    pub(super) route: Route,
+    pub(super) upstream: Upstream,
+    pub(super) service: String,
+}
+
+/// All of them.
+fn led(facts: &Facts) -> impl Iterator<Item = ToService> {
+    routes(facts).into_iter().filter_map(|route| {
+        let upstream = route.upstream.clone().ok()?;
+        match current::target(&upstream, &facts.found, &facts.services.proxy) {
+            RouteTarget::Service(service) => Some(ToService { route, upstream, service }),
+            _ => None,
+        }
     })
+}
+
+/// All of them, where every file could be read.
+pub(super) fn to_services(facts: &Facts) -> impl Iterator<Item = ToService> {
+    led(facts).filter(|_| facts.found.is_known())
 }
 
 /// A server without a container answers no call. Its profile may be active in a shell that the files do not show.
 pub(super) fn servers_are_started(facts: &Facts) -> Outcome {
     let found = &facts.found;
     let mut seen = BTreeSet::from([facts.services.proxy.clone()]);
-    let servers = to_services(facts).filter(|(_, _, service)| seen.insert(service.clone()));
-    capped(servers.filter_map(|(route, _, service)| {
+    let servers = to_services(facts).filter(|to| seen.insert(to.service.clone()));
+    capped(servers.filter_map(|ToService { route, service, .. }| {
         let said = format!("route `{}` leads to it", route.shown());
         if found.has_no_replica(&service) {
             return Some(rules::finding(RuleId::ReplicasZero).about(Subject::service(service)).with(said));
@@ -182,8 +187,8 @@ pub(super) fn servers_are_started(facts: &Facts) -> Outcome {
 /// A container reaches another one at the port that its program listens on, not at the one that the host publishes.
 pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
     let found = &facts.found;
-    capped(to_services(facts).filter_map(|(route, port, service)| {
-        let port = port.to_string();
+    capped(to_services(facts).filter_map(|ToService { route, upstream, service }| {
+        let port = upstream.port().to_string();
         let exposed = found.service(&service, "expose").map(yaml::texts).unwrap_or_default();
         let listens = found.mappings(&service).any(|(_, container)| container == port)
             || exposed.contains(&port)
@@ -192,8 +197,7 @@ pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
         let name = route.shown();
         let said = format!("route `{name}` names port {port}, which `{service}` publishes for its port {container}");
         let finding = rules::finding(RuleId::UpstreamHostPort).about(Subject::route(name)).with(said);
-        let Some(at) = place_of(facts, &["routes", &route.key]) else { return Some(finding) };
-        let upstream = route.upstream.as_ref().ok()?;
+        let Some(at) = in_gateway(facts, &["routes", &route.key]) else { return Some(finding) };
         let url = upstream.to_string();
         let write = format!("{name}: {}:{container}", url.strip_suffix(&format!(":{port}"))?);
         Some(finding.with_remedy(Remedy::State(State::Written(Written::OwnPort { write: &write, at: &at }))))
@@ -207,8 +211,8 @@ pub(super) fn do_not_lead_back(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     };
     let proxy = &facts.services.proxy;
-    let back = to_services(facts).filter(|(_, port, service)| service == proxy && *port == own);
-    capped(back.map(|(route, ..)| {
+    let back = to_services(facts).filter(|to| to.service == *proxy && to.upstream.port() == own);
+    capped(back.map(|ToService { route, .. }| {
         let said = format!("route `{}` leads to `{proxy}`, which listens on port {own} itself", route.shown());
         rules::finding(RuleId::RouteLoop).about(Subject::route(route.shown())).with(said)
     }))
@@ -225,11 +229,8 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-    capped(routes(facts).into_iter().filter_map(|route| {
-        let upstream = route.upstream.as_ref().ok()?;
-        let RouteTarget::Service(service) = current::target(upstream, found, &facts.services.proxy) else {
-            return None;
-        };
+    capped(led(facts).filter_map(|ToService { route, upstream, service }| {
+        let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
         if let Some(owner) = found.lives_in(&service).filter(|_| service != facts.services.proxy) {
             let is_proxy = owner == proxy;
             let host = if is_proxy { "127.0.0.1" } else { owner.as_str() };
@@ -238,7 +239,6 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             let url = format!("{scheme}://{host}:{}", upstream.port());
             let said = format!("`{service}` runs in the network namespace of `{owner}`");
             let remedy = Remedy::NoNameOfItsOwn { url: &url, service: &service, is_proxy };
-            let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
             return Some(finding.with_remedy(remedy).with(said));
         }
         let mode = found.text(&service, "network_mode");
@@ -248,7 +248,6 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             let said = format!("`{service}` has `network_mode: {mode}`; `{proxy}` joins {}", list(&own));
             let url = (mode == "host").then_some(url.as_str());
             let remedy = Remedy::OnNoNetwork { url, service: &service, proxy: &facts.services.proxy };
-            let finding = rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown()));
             return Some(finding.with_remedy(remedy).with(said));
         }
         let theirs = found.networks(&service);
@@ -260,7 +259,7 @@ pub(super) fn share_a_network(facts: &Facts) -> Outcome {
             return None;
         }
         let said = format!("`{service}` joins {}; `{proxy}` joins {}", list(&theirs), list(&own));
-        Some(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(route.shown())).with(said))
+        Some(finding.with(said))
     }))
 }
 
@@ -290,9 +289,6 @@ pub(super) fn host_is_known(facts: &Facts) -> Outcome {
 /// Docker's own address pools, of which a network gets a piece unless it names its own.
 const POOLS: [&str; 2] = ["172.16.0.0/12", "192.168.0.0/16"];
 
-/// What the proxy dials unless `allowed_ips` says otherwise.
-const PRIVATE: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-
 pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let Some(gateway) = config(facts).filter(|gateway| !gateway.dials_anything()) else { return Outcome::Pass };
     let parsed = |texts: &[&str]| texts.iter().filter_map(|text| text.parse().ok()).collect::<Vec<Ipv4Net>>();
@@ -306,11 +302,7 @@ pub(super) fn own_network_is_allowed(facts: &Facts) -> Outcome {
     let overlaps = |a: &Ipv4Net, b: &Ipv4Net| a.contains(b) || b.contains(a);
     // An engine may be configured to take networks that name no range from 10.0.0.0/8, too.
     let may_be = allowed.iter().any(|range| range.to_string().starts_with("10."));
-    capped(routes(facts).into_iter().filter_map(|route| {
-        let upstream = route.upstream.as_ref().ok()?;
-        let RouteTarget::Service(service) = current::target(upstream, &facts.found, &facts.services.proxy) else {
-            return None;
-        };
+    capped(led(facts).filter_map(|ToService { route, service, .. }| {
         // The address is from a network that the proxy and the server share.
         let declared = facts.found.subnets_between(&facts.services.proxy, &service);
         let severity = if may_be && declared.is_empty() { Severity::Warning } else { Severity::Error };
@@ -348,32 +340,19 @@ pub(super) fn upstream_trust_is_there(facts: &Facts) -> Outcome {
         let remedy = Remedy::State(State::Written(Written::UpstreamCa { file: &facts.gateway_path }));
         findings.push(if facts.renders() { finding } else { finding.with_remedy(remedy) });
     }
-    let Some(file) = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_ref()) else {
-        return findings.into();
-    };
-    let missing = |said: String| rules::finding(RuleId::UpstreamCaMissing).with(said);
-    match facts.found.file_in(&facts.services.proxy, file) {
-        FileIn::Host(place) => match inside(&place) {
-            None => {
-                return Outcome::of(
-                    findings,
-                    vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{place}` is outside of the directory"))],
-                );
-            }
-            Some(place) => match facts.places.at(&place) {
-                None => findings.push(missing(format!("`{place}` does not exist"))),
-                Some(file) if file.is_file && file.allows(facts.user, 4) => {}
-                Some(_) => findings.push(missing(format!("`{place}` is not readable for the proxy"))),
-            },
+    let Some(file) = gateway.upstream_ca() else { return findings.into() };
+    let (missing, unseen) = match facts.found.file_in(&facts.services.proxy, file) {
+        FileIn::Host(place) => match inside(&place).map(|place| (facts.places.at(&place), place)) {
+            None => (None, Some(format!("`{place}` is outside of the directory"))),
+            Some((None, place)) => (Some(format!("`{place}` does not exist")), None),
+            Some((Some(file), _)) if file.is_file && file.allows(facts.user, 4) => (None, None),
+            Some((Some(_), place)) => (Some(format!("`{place}` is not readable for the proxy")), None),
         },
-        FileIn::Image => findings.push(missing(format!("nothing is mounted at `{file}`"))),
-        FileIn::Text(_) => {}
-        FileIn::Volume(name) | FileIn::Variable(name) => {
-            return Outcome::of(
-                findings,
-                vec![Skipped::new(RuleId::UpstreamCaMissing, format!("`{file}` comes from `{name}`"))],
-            );
-        }
-    }
-    findings.into()
+        FileIn::Image => (Some(format!("nothing is mounted at `{file}`")), None),
+        FileIn::Text(_) => (None, None),
+        FileIn::Volume(name) | FileIn::Variable(name) => (None, Some(format!("`{file}` comes from `{name}`"))),
+    };
+    findings.extend(missing.map(|said| rules::finding(RuleId::UpstreamCaMissing).with(said)));
+    let skipped = unseen.map(|why| Skipped::new(RuleId::UpstreamCaMissing, why));
+    Outcome::of(findings, skipped.into_iter().collect())
 }

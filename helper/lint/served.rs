@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::facts::Facts;
-use super::listens::{Case, in_line};
-use super::routes;
+use super::listens::Case;
+use super::place::in_line;
+use super::routes::{self, ToService};
 use crate::answer::{Finding, Severity, Subject};
 use crate::check::{Outcome, capped};
 use crate::model::runs::{Certainty, Cure, Listening, Place, Served, Sessions};
@@ -13,16 +14,15 @@ use crate::rules::{self, Evidence, OfService, Refused, Remedy, RuleId};
 /// The services behind the routes, each once, with what is known of them.
 fn each<'a>(facts: &'a Facts, judge: &dyn Fn(&Case<'_>, &'a Served) -> Option<Finding>) -> Outcome {
     let mut seen = BTreeSet::new();
-    let services = routes::to_services(facts).filter(|(_, _, service)| seen.insert(service.clone()));
-    capped(services.filter_map(|(route, port, service)| {
+    let services = routes::to_services(facts).filter(|to| seen.insert(to.service.clone()));
+    capped(services.filter_map(|ToService { route, upstream, service }| {
         let served = facts.served.get(&service)?;
-        judge(&Case { facts, route: route.shown(), port, service: &service }, served)
+        judge(&Case { facts, route: route.shown(), port: upstream.port(), service: &service }, served)
     }))
 }
 
 fn evidence(place: &Place, text: String) -> Evidence {
-    let (whose, line) = place.file.clone().unzip();
-    Evidence { whose, line: line.flatten().map(|line| line as u64), text, ..Evidence::default() }
+    Evidence::in_file(place.file.clone(), text)
 }
 
 /// The SDK for Python protects a server that is made for loopback, whatever its socket is bound to.
@@ -100,20 +100,15 @@ pub(super) fn scripts_can_be_run(facts: &Facts) -> Outcome {
         matches!(why, Refused::Copy { service, .. } | Refused::Dockerfile { service, .. } | Refused::Context { service, .. }
             if service == name)
     };
-    let judged = facts
-        .unusable
-        .iter()
-        .filter(|(service, _)| !facts.refused.iter().any(|refusal| is_built_from(&refusal.why, service)));
+    let is_judged = |service: &str| !facts.refused.iter().any(|refusal| is_built_from(&refusal.why, service));
+    let judged = facts.unusable.iter().filter(|(service, _)| is_judged(service));
     capped(judged.map(|(service, (why, line))| {
-        let of_files = found.line_of_key(service, &["command", "entrypoint"]).map(|(file, line)| (file, Some(line)));
-        let place = line.clone().map(|(file, line)| (file, Some(line))).or(of_files);
-        let at = match (line, &place) {
-            (Some(_), Some(place)) => in_line(place),
-            _ => format!("`command:` of `{service}` in `{}`", found.file_of(service, &["command", "entrypoint"])),
+        let command = &["command", "entrypoint"];
+        let at = match line {
+            Some(place) => in_line(place),
+            None => format!("`command:` of `{service}` in `{}`", found.file_of(service, command)),
         };
-        let (whose, line) = place.unzip();
-        let line = line.flatten().map(|line| line as u64);
-        let said = Evidence { whose, line, text: why.said(service), ..Evidence::default() };
+        let said = Evidence::in_file(line.clone().or_else(|| found.line_of_key(service, command)), why.said(service));
         let finding = rules::finding(why.rule()).about(Subject::service(service)).with(said);
         finding.with_remedy(Remedy::OfService(OfService::Unusable { why, service, at: &at }))
     }))

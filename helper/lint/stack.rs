@@ -1,6 +1,8 @@
 //! Checks of the compose files, and of what the services get from them.
 
 use super::facts::Facts;
+use super::place::in_line;
+use super::proxy::with_all;
 use super::{reach, secrets, tokens};
 use crate::answer::{Finding, Severity, Subject, count};
 use crate::check::{Outcome, capped};
@@ -39,7 +41,7 @@ fn asked_for(facts: &Facts, file: &ComposeFile, fault: Finding) -> Finding {
     let asks = |line: &str| line.split('#').next().is_some_and(|code| code.contains(name));
     let asking = { lines }.find(|(_, (_, line))| asks(line)).filter(|_| file.value == Err(Unusable::Missing));
     let Some((by, (at, _))) = asking else { return fault };
-    let at = format!("`{by}`, line {}", at + 1);
+    let at = in_line(&(by.clone(), Some(at + 1)));
     let remedy = Remedy::State(State::Written(Written::AskedFor { file: &file.name, at: &at }));
     fault.with_remedy(remedy).with(format!("{at} names it"))
 }
@@ -178,7 +180,7 @@ pub(super) fn packages_are_bounded(facts: &Facts) -> Outcome {
         );
         let finding = rules::finding(RuleId::McpSdkV2).with_severity(Severity::Warning).about(Subject::service(service));
         let Some((asked, line)) = asked else { return finding.with(said) };
-        let at = format!("`{installed_by}`, line {line}");
+        let at = in_line(&(installed_by.clone(), Some(*line)));
         let remedy = Remedy::State(State::Written(Written::Package { said: asked, at: &at }));
         finding.with_remedy(remedy).with(said).with(format!("{at}: `{asked}`"))
     }))
@@ -186,11 +188,7 @@ pub(super) fn packages_are_bounded(facts: &Facts) -> Outcome {
 
 pub(super) fn images_are_pinned(facts: &Facts) -> Outcome {
     let roles = [&facts.roles.proxy, &facts.roles.agent].into_iter().flatten();
-    let loose: Vec<String> = roles
-        .filter_map(|name| Some((name, facts.found.text(name, "image")?)))
-        .filter(|(_, image)| !images::is_pinned(image))
-        .map(|(name, image)| format!("{name}: {image}"))
-        .collect();
-    let finding = || loose.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text));
-    (!loose.is_empty()).then(finding).into()
+    let images = roles.filter_map(|name| Some((name, facts.found.text(name, "image")?)));
+    let loose = images.filter(|(_, image)| !images::is_pinned(image)).map(|(name, image)| format!("{name}: {image}"));
+    with_all(rules::finding(RuleId::ImageUnpinned), loose).into()
 }

@@ -8,6 +8,7 @@ use commands::Install;
 use lists::{Line, Says};
 
 use super::found::Found;
+use super::paths::below;
 use super::runs::{self, Sdk};
 use super::stack::FileIn;
 use crate::deployment::Deployment;
@@ -38,8 +39,8 @@ pub(crate) struct Unbounded {
 impl Unbounded {
     /// Reads the lists of packages and the scripts of a service.
     pub(crate) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
-        let installed_by = with_installs(deployment, found, service, &|installer, all| installer.lets_in(all))?;
-        let script = old_script(deployment, found, service, runs::context(found, service))?;
+        let installed_by = Installer::of(deployment, found, service).lets_in()?;
+        let script = old_script(deployment, found, service)?;
         let asked = text(deployment, &installed_by).and_then(|text| lists::asked(&text));
         Some(Self { service: service.to_owned(), installed_by, asked, script })
     }
@@ -47,7 +48,7 @@ impl Unbounded {
 
 /// Which version of the SDK a service installs, as far as its files bound it.
 pub(crate) fn sdk_of(deployment: &Deployment, found: &Found, service: &str) -> Sdk {
-    let said = with_installs(deployment, found, service, &|installer, all| installer.said(all));
+    let said = Installer::of(deployment, found, service).said();
     let has = |what: Says| said.iter().any(|(_, says)| *says == what);
     match (has(Says::Old), said.is_empty()) {
         (true, _) => Sdk::Unguarded,
@@ -56,43 +57,40 @@ pub(crate) fn sdk_of(deployment: &Deployment, found: &Found, service: &str) -> S
     }
 }
 
-/// An install: the number of its instruction, its place, what it is.
-type Numbered<'a> = (usize, &'a str, Install);
-
-/// Hands on what the build and the command of a service install.
-fn with_installs<T>(
-    deployment: &Deployment,
-    found: &Found,
-    service: &str,
-    take: &dyn Fn(&Installer<'_>, Vec<Numbered<'_>>) -> T,
-) -> T {
-    let context = runs::context(found, service);
-    let build = runs::build(deployment, found, service);
-    let place = build.as_ref().map_or("its build", |build| build.file.as_str());
-    let installer = Installer { deployment, found, service, context: context.as_deref(), build: build.as_ref() };
-    let of_build = build.iter().flat_map(|build| build.lines.iter().enumerate());
-    let of_build = of_build.map(|(at, line)| (at, place, line.clone()));
-    let of_command = (usize::MAX, "its command", found.command(service).join(" "));
-    let all = of_build.chain([of_command]);
-    let all = all.flat_map(|(at, place, line)| commands::installs(&line).into_iter().map(move |one| (at, place, one)));
-    take(&installer, all.collect())
-}
-
 /// What a service is built from.
 struct Installer<'a> {
     deployment: &'a Deployment,
     found: &'a Found,
     service: &'a str,
-    context: Option<&'a str>,
-    build: Option<&'a runs::Build>,
+    context: Option<runs::Context<'a>>,
+    build: Option<runs::Build>,
 }
+
+/// An install of the build or of the command: the line of its instruction, its place, what it is.
+type Numbered = (usize, String, Install);
 
 /// A place that says something of `mcp`.
 type Said = (String, Says);
 
-impl Installer<'_> {
-    /// The place that lets version 2 in, if one does. `all` are the installs: their number, their place, what they are.
-    fn lets_in(&self, all: Vec<Numbered<'_>>) -> Option<String> {
+impl<'a> Installer<'a> {
+    fn of(deployment: &'a Deployment, found: &'a Found, service: &'a str) -> Self {
+        let context = runs::Context::of(deployment, found, service);
+        Self { deployment, found, service, context, build: runs::build(deployment, found, service) }
+    }
+
+    fn installs(&self) -> Vec<Numbered> {
+        let of_build = self.build.iter().flat_map(|build| build.steps.iter().map(|step| (step, &build.file)));
+        let of_build = of_build.map(|(step, file)| (step.line, file.clone(), step.rest.clone()));
+        let command = (usize::MAX, "its command".to_owned(), self.found.command(self.service).join(" "));
+        let each = |(at, place, line): (usize, String, String)| {
+            commands::installs(&line).into_iter().map(move |one| (at, place.clone(), one))
+        };
+        of_build.chain([command]).flat_map(each).collect()
+    }
+
+    /// The place that lets version 2 in, if one does.
+    fn lets_in(&self) -> Option<String> {
+        let all = self.installs();
         if all.is_empty() {
             return loose(&self.usual());
         }
@@ -104,7 +102,8 @@ impl Installer<'_> {
     }
 
     /// All that the installs say.
-    fn said(&self, all: Vec<Numbered<'_>>) -> Vec<Said> {
+    fn said(&self) -> Vec<Said> {
+        let all = self.installs();
         match all.is_empty() {
             true => self.usual(),
             false => all.iter().flat_map(|(at, place, one)| self.of_install(*at, place, one)).collect(),
@@ -144,11 +143,10 @@ impl Installer<'_> {
             return vec![(place, says)];
         }
         let folder = list.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
         let one = |line: Line| match line {
             Line::Requirement(says) => vec![(place.clone(), says)],
-            Line::List(name) => self.of_list(at, &beside(&name), left - 1),
-            Line::Project(name) => self.of_project(at, &beside(&name), &[]),
+            Line::List(name) => self.of_list(at, &below(folder, &name), left - 1),
+            Line::Project(name) => self.of_project(at, &below(folder, &name), &[]),
         };
         lists::of_requirements(&text).into_iter().flat_map(one).collect()
     }
@@ -178,15 +176,13 @@ impl Installer<'_> {
         if let FileIn::Host(place) = self.found.file_in(self.service, path) {
             return self.open(&inside(&place)?);
         }
-        let (context, build) = (self.context?, self.build);
+        let (context, build) = (self.context.as_ref()?, &self.build);
         let name = path.rsplit('/').next().unwrap_or(path);
-        let copied = build.into_iter().flat_map(|build| build.sources(at, path));
-        // Without a number, a file counts wherever it is in the folder.
+        let copied = build.iter().flat_map(|build| build.sources(at, path));
+        // Without a line, a file counts wherever it is in the folder.
         let direct = [path.trim_start_matches("./"), name].map(str::to_owned);
         let all = copied.chain(direct.into_iter().filter(|_| at == usize::MAX || build.is_none()));
-        let ignored = self.open(&format!("{context}/.dockerignore")).map(|(_, text)| text).unwrap_or_default();
-        let kept = all.filter(|source| !runs::is_ignored(&ignored, source));
-        { kept }.find_map(|source| self.open(&inside(&format!("{context}/{source}"))?))
+        { all }.filter(|source| !context.ignores(source)).find_map(|source| self.open(&context.place(&source)?))
     }
 
     fn open(&self, path: &str) -> Option<(String, String)> {
@@ -205,12 +201,12 @@ fn text(deployment: &Deployment, path: &str) -> Option<String> {
 }
 
 /// The first script of a service that imports the old module: one that is mounted, or is in the folder of its build.
-fn old_script(deployment: &Deployment, found: &Found, service: &str, context: Option<String>) -> Option<String> {
+fn old_script(deployment: &Deployment, found: &Found, service: &str) -> Option<String> {
     let mounts = found.mounts(service);
     let mounted = mounts.iter().filter_map(|mount| mount.bind()).map(str::to_owned);
-    let paths = mounted.chain(context).flat_map(|path| {
+    let paths = mounted.chain(runs::context(found, service)).flat_map(|path| {
         let names = files::names(deployment, &path, MOST).unwrap_or_default();
-        let mut below: Vec<String> = names.into_iter().map(|name| format!("{path}/{name}")).collect();
+        let mut below: Vec<String> = names.iter().map(|name| below(&path, name)).collect();
         below.sort();
         std::iter::once(path).chain(below)
     });

@@ -40,8 +40,8 @@ pub(crate) fn places(
     proxy: Option<&str>,
     gateway: Option<&Gateway>,
 ) -> (PairFile, PairFile) {
-    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
-    let place = |named: Option<&String>, layout: &str| match (proxy, named) {
+    let [cert, key] = gateway.map(Gateway::pair).unwrap_or_default();
+    let place = |named: Option<&str>, layout: &str| match (proxy, named) {
         (Some(proxy), Some(named)) if named.starts_with('/') => match found.file_in(proxy, named) {
             FileIn::Image if !found.is_stock(proxy) => {
                 PairFile::Unseen(format!("`{named}` may be in the image of `{proxy}`; no mount shows it"))
@@ -50,10 +50,7 @@ pub(crate) fn places(
         },
         _ => PairFile::Inside(layout.to_owned()),
     };
-    (
-        place(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT),
-        place(tls.and_then(|tls| tls.key_file.as_ref()), path::TLS_KEY),
-    )
+    (place(cert, path::TLS_CRT), place(key, path::TLS_KEY))
 }
 
 /// Why the container of a service has no certificate and no key where its configuration says that they are.
@@ -63,8 +60,8 @@ pub(crate) fn absences(
     service: &str,
     gateway: Option<&Gateway>,
 ) -> [Option<Absence>; 2] {
-    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
-    let why = |named: Option<&String>, layout: &str, kind: &str| {
+    let [cert, key] = gateway.map(Gateway::pair).unwrap_or_default();
+    let why = |named: Option<&str>, layout: &str, kind: &str| {
         let path = named.filter(|path| path.starts_with('/'))?;
         let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
         let ending = format!("{kind}-----");
@@ -75,10 +72,7 @@ pub(crate) fn absences(
         };
         Question { deployment, found, service, path, is_it: &is_it }.answer()
     };
-    [
-        why(tls.and_then(|tls| tls.cert_file.as_ref()), path::TLS_CRT, "CERTIFICATE"),
-        why(tls.and_then(|tls| tls.key_file.as_ref()), path::TLS_KEY, "PRIVATE KEY"),
-    ]
+    [why(cert, path::TLS_CRT, "CERTIFICATE"), why(key, path::TLS_KEY, "PRIVATE KEY")]
 }
 
 fn on_this_host(deployment: &Deployment, file: FileIn) -> PairFile {
@@ -102,8 +96,7 @@ pub(crate) fn links_to_nowhere(
     service: &str,
     gateway: Option<&Gateway>,
 ) -> Vec<(String, String)> {
-    let tls = gateway.and_then(|gateway| gateway.tls.as_ref());
-    let named = tls.into_iter().flat_map(|tls| [&tls.cert_file, &tls.key_file]).flatten();
+    let named = gateway.into_iter().flat_map(Gateway::pair).flatten();
     named.filter_map(|path| link_to_nowhere(deployment, found, service, path)).collect()
 }
 
@@ -196,9 +189,8 @@ impl ProxyPair {
                 return Self::Unknown(format!("the proxy's configuration cannot be read: {}", fault.text));
             }
         };
-        let tls = gateway.tls.clone().unwrap_or_default();
-        for (field, name) in [("tls.cert_file", &tls.cert_file), ("tls.key_file", &tls.key_file)] {
-            if name.as_deref().is_none_or(|name| !name.starts_with('/')) {
+        for (field, name) in ["tls.cert_file", "tls.key_file"].into_iter().zip(gateway.pair()) {
+            if name.is_none_or(|name| !name.starts_with('/')) {
                 return Self::Unknown(format!("the proxy's configuration has no absolute `{field}`"));
             }
         }

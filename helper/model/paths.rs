@@ -13,6 +13,11 @@ pub(super) fn folder_of(path: &str) -> String {
         .map_or(String::new(), |(folder, _)| if folder.is_empty() { "/".into() } else { folder.into() })
 }
 
+/// A path in a folder of the directory; an empty one is the directory itself.
+pub(crate) fn below(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// A path of a file in `folder`, as it is from the directory. Compose resolves `..` textually, without following links.
 pub(super) fn joined(folder: &str, path: &str) -> String {
     if path.starts_with(['/', '~', '$']) || is_remote(path) {

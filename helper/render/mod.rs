@@ -198,8 +198,7 @@ fn require_way_to_proxy(namespace: Namespace, gateway: &Gateway) -> Result<(), E
 }
 
 fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Error> {
-    let file = gateway.upstream.as_ref().and_then(|u| u.tls.as_ref()).and_then(|tls| tls.ca_file.as_deref());
-    let Some(name) = file.and_then(gateway::data_file) else { return Ok(()) };
+    let Some(name) = gateway.upstream_ca().and_then(gateway::data_file) else { return Ok(()) };
     let inside = format!("{}/{name}", path::DATA);
     if files::read(deployment, &inside)?.is_none() {
         return Err(Error::request(

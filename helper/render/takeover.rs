@@ -255,18 +255,12 @@ pub(super) fn replaced(
 
 /// Files that the old proxy's configuration names and that the new one's `/data` does not show.
 fn lost_files(found: &Found, proxy: &str, gateway: &Gateway) -> Vec<String> {
-    let tls = gateway.tls.as_ref();
-    let upstream = gateway.upstream.as_ref().and_then(|rules| rules.tls.as_ref());
-    let named = [
-        tls.and_then(|tls| tls.cert_file.as_ref()),
-        tls.and_then(|tls| tls.key_file.as_ref()),
-        upstream.and_then(|tls| tls.ca_file.as_ref()),
-    ];
     let is_shown = |name: &str| {
         let source = found.source_of(proxy, name)?;
         Some(source == format!("{}/{}", path::DATA, gateway::data_file(name)?))
     };
-    let lost = named.into_iter().flatten().filter(|name| !name.is_empty() && !is_shown(name).unwrap_or(false));
+    let named = gateway.pair().into_iter().chain([gateway.upstream_ca()]).flatten();
+    let lost = named.filter(|name| !name.is_empty() && !is_shown(name).unwrap_or(false));
     lost.map(|name| format!("the file `{name}` of the proxy: copy it into `data/`, and name it `/data/NAME`")).collect()
 }
 

@@ -72,6 +72,9 @@ impl Subject {
     }
 }
 
+/// A file inside the directory and its line, from 1, where one is known.
+pub(crate) type At = (String, Option<usize>);
+
 /// A fact, or a short excerpt: whose, which line, when, and the text, which is redacted as it is put in.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Evidence {
@@ -91,6 +94,12 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
+    /// What a file says, with the line where one is known.
+    pub(crate) fn in_file(place: Option<At>, text: impl Into<String>) -> Self {
+        let (whose, line) = place.unzip();
+        Self { whose, line: line.flatten().map(|line| line as u64), text: text.into(), ..Self::default() }
+    }
+
     /// A quotation of a program.
     pub(crate) fn of(whose: impl Into<String>, text: impl Into<String>) -> Self {
         let whose: String = whose.into();
@@ -106,8 +115,7 @@ impl<T: AsRef<str>> From<T> for Evidence {
 
 impl From<Absent<'_>> for Evidence {
     fn from(absent: Absent<'_>) -> Self {
-        let (whose, line) = absent.line.map(|(file, line)| (file.to_owned(), line as u64)).unzip();
-        Self { whose, line, text: absent.said(), ..Self::default() }
+        Self::in_file(absent.line.map(|(file, line)| (file.to_owned(), Some(line))), absent.said())
     }
 }
 

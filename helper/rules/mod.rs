@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 pub(crate) use absence::{Absence, Absent, path as shown_path};
 pub(crate) use columns::{Cure, Layer, Severity};
 pub(crate) use finding::{
-    Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
+    At, Evidence, Finding, MOST_EVIDENCE, Subject, ago, date, explain, filled, finding, order, root, weight,
 };
 pub(crate) use refused::Refused;
 pub(crate) use remedy::{Gap, OfService, Remedy, State, Written};

@@ -157,7 +157,9 @@ fn what_an_image_is_built_from_has_to_be_there() {
         ("    build: { context: hello-mcp, additional_contexts: { more: ./more } }\n", "line 3", "`more`"),
         ("    build: hello-mcp\n", "", ""),
         ("    build: { context: ./data, dockerfile_inline: FROM x }\n", "", ""),
-        ("    build: { context: ., dockerfile: hello-mcp/Dockerfile }\n", "", ""),
+        // The folder of the build is the directory itself.
+        ("    build: { context: ., dockerfile: hello-mcp/Dockerfile }\n", "line 18", "`requirements.txt`"),
+        ("    build: { context: ., dockerfile_inline: \"FROM x\\nCOPY . hello-mcp/server.py ./\" }\n", "", ""),
         ("    build: https://github.com/acme/wiki.git#main\n", "", ""),
         ("    build: git@github.com:acme/wiki.git\n", "", ""),
         (

@@ -5,17 +5,18 @@ use crate::config::yaml::{self, Value, at};
 use crate::model::merge;
 use crate::model::sources::ComposeFile;
 use crate::os::files::inside;
+use crate::rules::At;
 
 /// The value of a variable.
 pub(in crate::model) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl Found {
     /// File and line of the first of these keys of a service, as it is written in a block of its own.
-    pub(crate) fn line_of_key(&self, service: &str, keys: &[&str]) -> Option<(String, usize)> {
+    pub(crate) fn line_of_key(&self, service: &str, keys: &[&str]) -> Option<At> {
         let key = keys.iter().find(|key| self.service(service, key).is_some())?;
         let name = self.file_of(service, &[key]);
         let file = self.files().find(|file| file.name == name)?;
-        Some((name.to_owned(), yaml::line_of(&file.text, &["services", service, key])?))
+        Some((name.to_owned(), Some(yaml::line_of(&file.text, &["services", service, key])?)))
     }
 
     /// Whether the files from which a service has variables were read.
@@ -46,7 +47,7 @@ impl Found {
     }
 
     /// The file that sets a variable of a service, and its line where that is a file of variables.
-    pub(crate) fn place_of_variable(&self, service: &str, variable: &str) -> Option<(String, Option<usize>)> {
+    pub(crate) fn place_of_variable(&self, service: &str, variable: &str) -> Option<At> {
         let has_own = |file: &&ComposeFile| {
             let own = file.value.as_ref().ok().and_then(|value| at(value, &["services", service, "environment"]));
             own.is_some_and(|own| match own {
@@ -113,7 +114,7 @@ impl Found {
     }
 
     /// File and line of a word below a key: of the last file that has it there, otherwise of the last that has the key.
-    pub(in crate::model) fn place_of(&self, path: &[&str], word: &str) -> (String, Option<usize>) {
+    pub(in crate::model) fn place_of(&self, path: &[&str], word: &str) -> At {
         let path = path.strip_suffix(&[""]).unwrap_or(path);
         let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
         let last = |test: &dyn Fn(&Value) -> bool| {

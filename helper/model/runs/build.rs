@@ -1,81 +1,80 @@
 //! What a Dockerfile carries out up to the stage that a service starts, and which files of its folder it has by then.
 
 use super::ignored::globs;
-use super::image::{copied, dockerfile, instructions};
-use crate::config::yaml;
+use super::image::{Instruction, copied, dockerfile, instructions};
 use crate::deployment::Deployment;
 use crate::model::found::Found;
+use crate::model::paths::below;
 
 /// A build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Build {
     /// The Dockerfile: its path inside the directory, or `dockerfile_inline`.
     pub(crate) file: String,
-    /// The instructions of the stages that count; the others are empty.
-    pub(crate) lines: Vec<String>,
-    /// The line of each instruction in the Dockerfile.
-    pub(super) numbers: Vec<usize>,
-    /// What comes from the folder of the build: the number of the instruction, sources, and the path in the image.
+    /// The instructions of the stages that count.
+    pub(crate) steps: Vec<Instruction>,
+    /// What comes from the folder of the build: the line of the instruction, sources, and the path in the image.
     copies: Vec<(usize, Vec<String>, String)>,
 }
 
 /// That of a service, if it is built in the directory.
 pub(crate) fn build(deployment: &Deployment, found: &Found, service: &str) -> Option<Build> {
-    let (file, text) = dockerfile(deployment, found, service)?;
-    let target = found.service(service, "build").and_then(|build| yaml::at(build, &["target"])).and_then(yaml::scalar);
+    let (file, text, target) = dockerfile(deployment, found, service)?;
     Some(Build { file, ..Build::read(&text, target.as_deref()) })
 }
 
 impl Build {
     fn read(text: &str, target: Option<&str>) -> Self {
-        let (numbers, all): (Vec<usize>, Vec<String>) = instructions(text).into_iter().unzip();
-        let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let begins: Vec<usize> = (0..all.len()).filter(|at| is(&all[*at], "FROM")).collect();
-        let name = |at: usize| words(&all[at]).last().cloned().unwrap_or_default();
-        let stage = |name_of: &str| {
-            let number = name_of.parse().ok().filter(|number| *number < begins.len());
-            begins.iter().position(|at| name(*at).eq_ignore_ascii_case(name_of)).or(number)
+        // Each stage begins with its FROM.
+        let mut stages: Vec<Vec<Instruction>> = vec![Vec::new()];
+        for step in instructions(text) {
+            match step.word == "FROM" {
+                true => stages.push(vec![step]),
+                false => stages.last_mut().into_iter().for_each(|stage| stage.push(step.clone())),
+            }
+        }
+        let named = |word: &str| {
+            let is_it = |stage: &Vec<Instruction>| {
+                stage[0].rest.split_whitespace().last().is_some_and(|name| name.eq_ignore_ascii_case(word))
+            };
+            let number = || word.parse().ok().map(|number: usize| number + 1).filter(|at| *at < stages.len());
+            stages.iter().skip(1).position(is_it).map(|at| at + 1).or_else(number)
         };
-        let lines_of = |stage: usize| begins[stage]..begins.get(stage + 1).copied().unwrap_or(all.len());
-        let mut needed: Vec<usize> = match target {
-            Some(target) => stage(target).into_iter().collect(),
-            None => begins.len().checked_sub(1).into_iter().collect(),
-        };
+        let last = || Some(stages.len() - 1);
+        let mut needed: Vec<usize> = target.map_or_else(last, named).into_iter().collect();
         let mut at = 0;
         while let Some(one) = needed.get(at).copied() {
-            for line in lines_of(one).flat_map(|line| words(&all[line])) {
-                let from = line.strip_prefix("--from=").unwrap_or(&line).split(',').next().unwrap_or_default();
-                let earlier = stage(from).filter(|stage| *stage < one && !needed.contains(stage));
-                needed.extend(earlier.filter(|_| line.starts_with("--from=") || from.parse::<usize>().is_err()));
+            for word in stages[one].iter().flat_map(|step| step.rest.split_whitespace()) {
+                let from = word.strip_prefix("--from=").unwrap_or(word).split(',').next().unwrap_or_default();
+                let earlier = named(from).filter(|stage| *stage < one && !needed.contains(stage));
+                needed.extend(earlier.filter(|_| word.starts_with("--from=") || from.parse::<usize>().is_err()));
             }
             at += 1;
         }
-        let counts = |at: &usize| begins.is_empty() || needed.iter().any(|stage| lines_of(*stage).contains(at));
-        let copies = all.iter().enumerate().filter(|(at, _)| counts(at)).flat_map(|(at, line)| {
-            let rest = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
-            let is_copy = is(line, "COPY") || is(line, "ADD");
-            let copy = is_copy.then(|| copied(rest, None)).flatten().into_iter();
-            copy.chain(mounted(line)).map(move |(sources, to)| (at, sources, to))
-        });
-        let copies = copies.collect();
-        let lines = all.iter().enumerate().map(|(at, line)| if counts(&at) { line.clone() } else { String::new() });
-        Self { file: String::new(), lines: lines.collect(), numbers, copies }
+        needed.sort_unstable();
+        let steps: Vec<Instruction> = needed.into_iter().flat_map(|stage| stages[stage].clone()).collect();
+        let of_step = |step: &Instruction| {
+            let copy = step.is_copy().then(|| copied(&step.rest, None)).flatten().into_iter();
+            let all: Vec<_> = copy.chain(mounted(&step.rest)).map(|(sources, to)| (step.line, sources, to)).collect();
+            all
+        };
+        let copies = steps.iter().flat_map(of_step).collect();
+        Self { file: String::new(), steps, copies }
     }
 
-    /// What may be at a path of the image when the instruction of a number runs, in the folder of the build.
+    /// What may be at a path of the image when the instruction in a line runs, in the folder of the build.
     pub(crate) fn sources(&self, at: usize, path: &str) -> impl Iterator<Item = String> {
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-        let below = path.trim_start_matches("./").trim_start_matches('/').to_owned();
+        let bare = path.trim_start_matches("./").trim_start_matches('/').to_owned();
         let one = move |sources: &[String], to: &str| {
             let is_renamed = sources.len() == 1 && !to.ends_with('/') && to.rsplit('/').next() == Some(&name);
             let of = |source: &String| {
                 let (folder, last) = source.rsplit_once('/').unwrap_or(("", source));
-                let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
                 match source.as_str() {
-                    "." => vec![below.clone(), name.clone()],
+                    "." => vec![bare.clone(), name.clone()],
                     _ if is_renamed => vec![source.clone()],
-                    _ if globs(last, &name) => vec![beside(&name)],
-                    _ => vec![format!("{source}/{below}"), format!("{source}/{name}")],
+                    _ if globs(last, &name) => vec![below(folder, &name)],
+                    _ => vec![format!("{source}/{bare}"), format!("{source}/{name}")],
                 }
             };
             sources.iter().flat_map(of).collect::<Vec<_>>()
@@ -83,10 +82,6 @@ impl Build {
         let copies = self.copies.iter().rev().filter(move |(copied, ..)| *copied <= at);
         copies.flat_map(move |(_, sources, to)| one(sources, to)).collect::<Vec<_>>().into_iter()
     }
-}
-
-fn is(line: &str, instruction: &str) -> bool {
-    line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case(instruction))
 }
 
 /// What `RUN --mount=type=bind,…` shows: https://docs.docker.com/reference/dockerfile/#run---mounttypebind.
@@ -112,14 +107,19 @@ mod tests {
     fn the_stages_that_count_and_what_they_have_by_then() {
         let text = "FROM python:3.13 AS base\nCOPY docker/reqs.txt requirements.txt\nRUN pip install -r requirements.txt\nFROM base AS test\nRUN pip install mcp\nFROM base\nCOPY . .\nRUN --mount=type=bind,source=uv.lock,target=uv.lock uv sync\n";
         let build = Build::read(text, None);
-        let shown: Vec<&str> = build.lines.iter().map(|line| line.split_whitespace().next().unwrap_or("-")).collect();
-        assert_eq!(shown, ["FROM", "COPY", "RUN", "-", "-", "FROM", "COPY", "RUN"]);
-        let of = |at: usize, path: &str| build.sources(at, path).collect::<Vec<_>>();
-        assert_eq!(of(2, "requirements.txt"), ["docker/reqs.txt"]);
-        assert_eq!(of(2, "uv.lock"), ["docker/reqs.txt/uv.lock", "docker/reqs.txt/uv.lock"]);
-        assert_eq!(of(7, "uv.lock").first().map(String::as_str), Some("uv.lock"));
-        let test = Build::read(text, Some("test"));
-        assert!(test.lines[4].starts_with("RUN") && test.lines[7].is_empty());
-        assert!(Build::read("FROM a AS x\nRUN y\nFROM b\nCOPY --from=x /y /y\n", None).lines[1].starts_with("RUN"));
+        let shown: Vec<(usize, &str)> = build.steps.iter().map(|step| (step.line, step.word.as_str())).collect();
+        assert_eq!(shown, [(1, "FROM"), (2, "COPY"), (3, "RUN"), (6, "FROM"), (7, "COPY"), (8, "RUN")]);
+        let of = |line: usize, path: &str| build.sources(line, path).collect::<Vec<_>>();
+        assert_eq!(of(3, "requirements.txt"), ["docker/reqs.txt"]);
+        assert_eq!(of(3, "uv.lock"), ["docker/reqs.txt/uv.lock", "docker/reqs.txt/uv.lock"]);
+        assert_eq!(of(8, "uv.lock").first().map(String::as_str), Some("uv.lock"));
+        let lines = |text: &str, target: Option<&str>| -> Vec<usize> {
+            Build::read(text, target).steps.iter().map(|step| step.line).collect()
+        };
+        assert_eq!(lines(text, Some("test")), [1, 2, 3, 4, 5]);
+        assert_eq!(lines(text, Some("1")), [1, 2, 3, 4, 5]);
+        assert_eq!(lines(text, Some("other")), [0; 0]);
+        assert_eq!(lines("FROM a AS x\nRUN y\nFROM b\nCOPY --from=x /y /y\n", None), [1, 2, 3, 4]);
+        assert_eq!(lines("RUN y\n", None), [1]);
     }
 }

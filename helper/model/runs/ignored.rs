@@ -4,7 +4,7 @@
 const MOST_WILD: usize = 6;
 
 /// Whether a `.dockerignore` keeps a path out of the build (https://docs.docker.com/build/concepts/context/#dockerignore-files).
-pub(crate) fn is_ignored(rules: &str, path: &str) -> bool {
+pub(super) fn is_ignored(rules: &str, path: &str) -> bool {
     let path = path.trim_start_matches("./");
     let parts = || path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
     let rules = rules.lines().map(str::trim).filter(|rule| !rule.is_empty() && !rule.starts_with('#'));

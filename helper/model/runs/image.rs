@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use super::super::stack::FileIn;
 use super::brought;
-use super::ignored::is_ignored;
+use super::context::{Context, context, text};
 use super::shell::{self, Invocation};
 use crate::config::yaml;
 use crate::deployment::Deployment;
 use crate::model::found::Found;
-use crate::os::files::{self, inside};
+use crate::os::files::inside;
 
-/// Longest file that is read, in bytes: what people write is shorter, what tools make is not.
-const LONGEST: usize = 256 << 10;
 /// Images that hold a language or a system and no settings of servers.
 const PLAIN: [&str; 12] = [
     "python",
@@ -50,11 +48,11 @@ pub(super) struct Image {
     /// Paths below which anything may be: of another stage, of an archive, of a command.
     open: Vec<String>,
     /// Whether it names a shell of its own.
-    has_shell: bool,
+    pub(super) has_shell: bool,
     /// Whether it changes modes.
-    has_modes: bool,
+    pub(super) has_modes: bool,
     /// Whether it changes what is in files.
-    has_edits: bool,
+    pub(super) has_edits: bool,
 }
 
 /// The words of an instruction, and its line.
@@ -67,18 +65,16 @@ pub(super) struct Said {
 impl Image {
     /// That of a service, if it is built in the directory.
     pub(super) fn of(deployment: &Deployment, found: &Found, service: &str) -> Option<Self> {
-        let (file, text) = dockerfile(deployment, found, service)?;
-        let target = found.service(service, "build").and_then(|build| yaml::at(build, &["target"]));
-        Some(Self { file, ..Self::read(&text, target.and_then(yaml::scalar).as_deref())? })
+        let (file, text, target) = dockerfile(deployment, found, service)?;
+        Some(Self { file, ..Self::read(&text, target.as_deref())? })
     }
 
     /// The stage of this name or number, or the last one.
     fn read(text: &str, target: Option<&str>) -> Option<Self> {
         let mut stages: Vec<(String, Self)> = Vec::new();
         let mut has_command = false;
-        for (line, text) in instructions(text) {
-            let Some((word, rest)) = text.split_once(char::is_whitespace) else { continue };
-            let (word, rest) = (word.to_ascii_uppercase(), rest.trim());
+        for Instruction { line, word, rest } in instructions(text) {
+            let rest = rest.as_str();
             if word == "FROM" {
                 let mut names = rest.split_whitespace().filter(|name| !name.starts_with("--"));
                 let base = names.next().unwrap_or_default();
@@ -153,15 +149,6 @@ impl Image {
         is_bare && !self.is_brought("/bin/sh") && self.sources("/bin/sh").is_empty()
     }
 
-    pub(super) fn changes_shell(&self) -> bool {
-        self.has_shell
-    }
-
-    /// Whether it changes modes of files, and what is in them.
-    pub(super) fn changes(&self) -> (bool, bool) {
-        (self.has_modes, self.has_edits)
-    }
-
     /// The same with each pattern of file names replaced by the files that fit.
     pub(super) fn expanded(&self, fits: &dyn Fn(&str) -> Vec<String>) -> Self {
         let all = |sources: &Vec<String>| sources.iter().flat_map(|source| fits(source)).collect();
@@ -194,33 +181,58 @@ fn changed(command: &str) -> (bool, bool) {
     (installs || has(&["chmod"]), has(&["dos2unix", "sed", "tr ", "perl", "awk"]))
 }
 
-/// The Dockerfile of a service, and its text.
-pub(super) fn dockerfile(deployment: &Deployment, found: &Found, service: &str) -> Option<(String, String)> {
+/// The Dockerfile of a service, its text, and the stage that is built.
+pub(super) fn dockerfile(
+    deployment: &Deployment,
+    found: &Found,
+    service: &str,
+) -> Option<(String, String, Option<String>)> {
     let build = found.service(service, "build")?;
     let said = |key: &str| yaml::at(build, &[key]).and_then(yaml::scalar);
-    if let Some(text) = said("dockerfile_inline") {
-        return Some(("dockerfile_inline".to_owned(), text));
-    }
-    let context = context(found, service)?;
-    let name = said("dockerfile").unwrap_or_else(|| "Dockerfile".into());
-    let place = inside(&format!("{context}/{name}")).unwrap_or(name);
-    let text = text(deployment, &place)?;
-    Some((place, text))
+    let (place, text) = match said("dockerfile_inline") {
+        Some(text) => ("dockerfile_inline".to_owned(), text),
+        None => {
+            let name = said("dockerfile").unwrap_or_else(|| "Dockerfile".into());
+            let place = inside(&format!("{}/{name}", context(found, service)?)).unwrap_or(name);
+            let text = text(deployment, &place)?;
+            (place, text)
+        }
+    };
+    Some((place, text, said("target")))
 }
 
-/// The instructions of a Dockerfile with their lines; one goes on where a line ends with a backslash.
-pub(super) fn instructions(text: &str) -> Vec<(usize, String)> {
+/// An instruction of a Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instruction {
+    /// Its line, from 1.
+    pub(crate) line: usize,
+    /// `RUN`, in capital letters.
+    pub(crate) word: String,
+    pub(crate) rest: String,
+}
+
+impl Instruction {
+    pub(super) fn is_copy(&self) -> bool {
+        matches!(self.word.as_str(), "COPY" | "ADD")
+    }
+}
+
+/// The instructions of a Dockerfile; one goes on where a line ends with a backslash.
+pub(super) fn instructions(text: &str) -> Vec<Instruction> {
     let mut all: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.starts_with('#')) {
-        let (line, ends) = (line.trim_end_matches('\\'), !line.ends_with('\\'));
         match all.last_mut().filter(|_| goes_on) {
-            Some((_, last)) => last.extend([" ", line]),
-            None => all.push((at + 1, line.to_owned())),
+            Some((_, last)) => last.extend([" ", line.trim_end_matches('\\')]),
+            None => all.push((at + 1, line.trim_end_matches('\\').to_owned())),
         }
-        goes_on = !ends;
+        goes_on = line.ends_with('\\');
     }
-    all
+    let instruction = |(line, text): (usize, String)| {
+        let (word, rest) = text.split_once(char::is_whitespace)?;
+        Some(Instruction { line, word: word.to_ascii_uppercase(), rest: rest.trim().to_owned() })
+    };
+    all.into_iter().filter_map(instruction).collect()
 }
 
 /// Sources and target of a COPY, unless they are of another stage.
@@ -264,17 +276,6 @@ pub(super) fn is_plain(image: &str) -> bool {
     PLAIN.contains(&name_of(image))
 }
 
-/// The folder that a service is built from, inside the directory.
-pub(crate) fn context(found: &Found, service: &str) -> Option<String> {
-    let build = found.service(service, "build")?;
-    let said = yaml::scalar(build).or_else(|| yaml::at(build, &["context"]).and_then(yaml::scalar))?;
-    inside(&super::super::mounts::within(&said, found.roots()))
-}
-
-pub(super) fn text(deployment: &Deployment, place: &str) -> Option<String> {
-    files::read_text(deployment, place).ok().flatten().filter(|text| text.len() <= LONGEST)
-}
-
 /// The files of a container that are in the directory.
 #[derive(Clone, Copy)]
 pub(super) struct Files<'a> {
@@ -297,10 +298,9 @@ impl Files<'_> {
         };
         let built = || {
             let whole = if whole.starts_with('/') { whole.clone() } else { format!("/{whole}") };
-            let context = context(self.found, self.service)?;
-            let rules = text(self.deployment, &format!("{context}/.dockerignore")).unwrap_or_default();
-            let sources = self.image?.sources(&whole).into_iter().filter(|source| !is_ignored(&rules, source));
-            Some(sources.filter_map(|source| inside(&shell::joined(Some(&context), &source))).collect::<Vec<_>>())
+            let context = Context::of(self.deployment, self.found, self.service)?;
+            let sources = self.image?.sources(&whole).into_iter().filter(|source| !context.ignores(source));
+            Some(sources.filter_map(|source| context.place(&source)).collect::<Vec<_>>())
         };
         let places = mounted.map(|place| vec![place]).or_else(built)?;
         places.into_iter().find_map(|place| text(self.deployment, &place).map(|text| (place, text)))

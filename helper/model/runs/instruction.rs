@@ -3,10 +3,10 @@
 use super::image::{self, Said};
 use super::start::Start;
 use crate::model::found::Found;
-use crate::rules::Unusable;
+use crate::rules::{At, Unusable};
 
 /// What is wrong with what the image of a service starts, and the line that says it.
-pub(super) fn fault(start: &Start, found: &Found, service: &str) -> Option<(Unusable, Option<(String, usize)>)> {
+pub(super) fn fault(start: &Start, found: &Found, service: &str) -> Option<(Unusable, Option<At>)> {
     let image = start.image.as_ref()?;
     let has = |key: &str| found.service(service, key).is_some();
     if has("entrypoint") {
@@ -23,8 +23,8 @@ pub(super) fn fault(start: &Start, found: &Found, service: &str) -> Option<(Unus
     let of_command = Some(&image.command).filter(|_| !has("command"));
     let said = Some(&image.entrypoint).filter(counts).or(of_command).filter(counts)?;
     let [shell, option, text] = said.words.as_slice() else { return None };
-    let at = Some((dockerfile.clone(), said.line));
-    if (shell.as_str(), option.as_str()) != ("sh", "-c") || image.changes_shell() {
+    let at = Some((dockerfile.clone(), Some(said.line)));
+    if (shell.as_str(), option.as_str()) != ("sh", "-c") || image.has_shell {
         None
     } else if is_nearly_list(text) {
         Some((Unusable::NoList { dockerfile }, at))

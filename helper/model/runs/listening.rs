@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::model::address::{host_and_port, is_loopback};
+use crate::rules::At;
 
 /// What an address is to callers from another container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub(crate) enum Certainty {
 /// Where something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// A file inside the directory and its line; `None` for the command in the compose files.
-    pub(crate) file: Option<(String, Option<usize>)>,
+    /// `None` for the command in the compose files.
+    pub(crate) file: Option<At>,
     /// Which words say it, without what a person wrote behind them.
     pub(crate) words: String,
     pub(crate) certainty: Certainty,

@@ -3,6 +3,7 @@
 mod brought;
 mod build;
 mod code;
+mod context;
 mod copies;
 mod ignored;
 mod image;
@@ -25,11 +26,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::address::host_and_port;
 use super::found::Found;
 use crate::deployment::Deployment;
+use crate::rules::At;
 pub(crate) use build::{Build, build};
+pub(crate) use context::{Context, context};
 pub(crate) use copies::{Gone, not_there};
-pub(crate) use ignored::is_ignored;
-use image::Behind;
-pub(crate) use image::context;
 use listening::{Bind, Said};
 pub(crate) use listening::{Certainty, Cure, Listening, Place};
 use managers::{caddy, nginx, started_by_file, traefik};
@@ -125,12 +125,37 @@ pub(crate) fn listening(deployment: &Deployment, found: &Found, service: &str, p
         return of_variables(&start.base.env, found, service);
     }
     // Several programs: a variable may be for any of them.
-    let Some(invocation) = start.program() else { return Listening::default() };
-    let all = of_invocation(&files, invocation, 4);
-    match &start.at {
-        Some((file, line)) => all.in_line(file, Some(*line)),
+    let last = start.program().and_then(|invocation| last(&files, invocation, start.at.clone(), 4));
+    let Some((invocation, at)) = last else { return Listening::default() };
+    let all = of_program(&files, &invocation);
+    match at {
+        Some((file, line)) => all.in_line(&file, line),
         None => all,
     }
+}
+
+/// The program behind scripts for a shell and files that name it, with the place that does; `left` is how many more of
+/// those are followed.
+fn last(
+    files: &image::Files<'_>,
+    invocation: Invocation,
+    at: Option<At>,
+    left: u8,
+) -> Option<(Invocation, Option<At>)> {
+    if runner::is_known(&invocation) {
+        return Some((invocation, at));
+    }
+    let named = image::script_of_package(files, &invocation).or_else(|| started_by_file(files, &invocation));
+    let (base, (file, line, words)) = match (named, shell_script(files, &invocation)) {
+        (Some(behind), _) => (invocation, behind),
+        (None, Some((file, text))) => {
+            let next = shell::last_of(&text, invocation)?;
+            (Invocation { args: Vec::new(), ..next.clone() }, (file, next.line, next.args))
+        }
+        (None, None) => return Some((invocation, at)),
+    };
+    let next = shell::started(&words, &base).filter(|_| left > 0)?;
+    last(files, next, Some((file, line)), left - 1)
 }
 
 /// What the image of a program says that passes calls on: its files, or its options.
@@ -144,28 +169,12 @@ fn in_front(files: &image::Files<'_>, name: &str, words: &[String], is_built: bo
     }
 }
 
-fn of_invocation(files: &image::Files<'_>, invocation: Invocation, left: u8) -> Listening {
+/// Where the last program of a command line listens.
+fn of_program(files: &image::Files<'_>, invocation: &Invocation) -> Listening {
     let image::Files { found, service, .. } = *files;
-    let folder = invocation.folder.as_deref();
-    let file = |name: &str| files.read(folder, name);
-    if let Some(known) = runner::listening(&invocation, &file) {
+    let file = |name: &str| files.read(invocation.folder.as_deref(), name);
+    if let Some(known) = runner::listening(invocation, &file) {
         return known;
-    }
-    let next = |words: &[String], base: &Invocation| {
-        let next = shell::started(words, base).filter(|_| left > 0)?;
-        Some((next.line, of_invocation(files, next, left - 1)))
-    };
-    if let Some((file, line, words)) =
-        image::script_of_package(files, &invocation).or_else(|| started_by_file(files, &invocation))
-    {
-        return next(&words, &invocation).unwrap_or_default().1.in_line(&file, line);
-    }
-    if let Some((file, text)) = shell_script(files, &invocation) {
-        let last = shell::last_of(&text, invocation).filter(|_| left > 0);
-        let (line, all) = last
-            .and_then(|last| next(&last.args.clone(), &Invocation { args: Vec::new(), ..last }))
-            .unwrap_or_default();
-        return all.in_line(&file, line);
     }
     if invocation.program == "nginx" {
         return nginx(files, files.port);
@@ -178,10 +187,10 @@ fn of_invocation(files: &image::Files<'_>, invocation: Invocation, left: u8) -> 
     let set = own_variables(&invocation.env, found, service);
     let (host, port) = (given.0.filter(|_| is_own).or(set.0), given.1.filter(|_| is_own).or(set.1));
     let mut all = guessed(host, port);
-    let named = runner::transport(&invocation).or_else(|| variable(&invocation.env, &TRANSPORT_VARIABLES));
+    let named = runner::transport(invocation).or_else(|| variable(&invocation.env, &TRANSPORT_VARIABLES));
     all.stdio = over_stdio(named);
     // Options are for the script to read; of variables it says itself what it makes of them.
-    if let Some(script) = script::read(files, &invocation) {
+    if let Some(script) = script::read(files, invocation) {
         all.stdio = all.stdio.or(script.stdio.filter(|_| named.is_none()));
         all.loopback = script.loopback.filter(|_| given.0.is_none()).or(all.loopback);
         all.port = script.port.filter(|_| given.1.is_none()).or(all.port);
@@ -191,18 +200,20 @@ fn of_invocation(files: &image::Files<'_>, invocation: Invocation, left: u8) -> 
 
 /// The text of a shell script that a command line carries out, its arguments in place of `$@`.
 fn shell_script(files: &image::Files<'_>, invocation: &Invocation) -> Option<(String, String)> {
-    let is_shell = shell::SHELLS.contains(&invocation.program.as_str());
-    let at = if is_shell { invocation.args.iter().position(|arg| !arg.starts_with('-'))? + 1 } else { 0 };
-    let path = if is_shell { &invocation.args[at - 1] } else { &invocation.path };
-    let folder = invocation.folder.as_deref();
-    let (file, text) = if is_shell { files.read(folder, path) } else { files.program(folder, path) }?;
-    let shell =
-        text.lines().next().filter(|line| line.starts_with("#!")).and_then(|line| line.split(['/', ' ']).next_back());
-    if !is_shell && !shell.is_some_and(|name| shell::SHELLS.contains(&name.trim())) {
+    let Invocation { program, path, args, folder, .. } = invocation;
+    let is_shell = |name: &str| shell::SHELLS.contains(&name);
+    let ((file, text), own) = if is_shell(program) {
+        let at = args.iter().position(|arg| !arg.starts_with('-'))?;
+        (files.read(folder.as_deref(), &args[at])?, &args[at + 1..])
+    } else {
+        (files.program(folder.as_deref(), path)?, &args[..])
+    };
+    let named = text.lines().next().and_then(|line| line.strip_prefix("#!")?.split(['/', ' ']).next_back());
+    if !is_shell(program) && !named.is_some_and(|name| is_shell(name.trim())) {
         return None;
     }
-    let rest = shlex::try_join(invocation.args[at..].iter().map(String::as_str)).ok()?;
-    let text = ["\"$@\"", "\"$*\"", "\"${@}\"", "$@", "$*"].iter().fold(text, |text, all| text.replace(all, &rest));
+    let own = shlex::try_join(own.iter().map(String::as_str)).ok()?;
+    let text = ["\"$@\"", "\"$*\"", "\"${@}\"", "$@", "$*"].iter().fold(text, |text, all| text.replace(all, &own));
     Some((file, text))
 }
 

@@ -1,7 +1,7 @@
 //! Whether the container of a service has the script that it starts, and may run it: only what is sure.
 
 use super::brought::makes_nothing;
-use super::copies::{Context, shown};
+use super::context::{Context, shown, text};
 use super::image::{self, Image};
 use super::instruction;
 use super::shell::{self, Invocation, is_python};
@@ -11,7 +11,7 @@ use crate::model::found::Found;
 use crate::model::stack::FileIn;
 use crate::near::nearest;
 use crate::os::files::{self, inside};
-use crate::rules::Unusable;
+use crate::rules::{At, Unusable};
 
 /// Endings of what people write themselves.
 const SCRIPTS: [&str; 7] = [".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".sh"];
@@ -41,11 +41,7 @@ const WITHOUT_VALUE: [&str; 14] = [
 ];
 
 /// What keeps a service from starting its script, and the line of the Dockerfile that names it.
-pub(crate) fn unusable(
-    deployment: &Deployment,
-    found: &Found,
-    service: &str,
-) -> Option<(Unusable, Option<(String, usize)>)> {
+pub(crate) fn unusable(deployment: &Deployment, found: &Found, service: &str) -> Option<(Unusable, Option<At>)> {
     let adds = ["volumes_from", "develop", "tmpfs", "post_start", "pre_start", "extends"].into_iter();
     if { adds }.any(|key| found.service(service, key).is_some()) || has_contexts(found, service) {
         return None;
@@ -165,7 +161,7 @@ impl Places<'_> {
             return is_bare.then(|| Unusable::NotInImage { path, image, other: self.elsewhere(name) });
         };
         let context = Context::of(self.deployment, self.found, self.service)?;
-        let sources = context.expanded(image).sources(path);
+        let sources = image.expanded(&|source| context.fits(source)).sources(path);
         let there: Vec<String> = sources.into_iter().filter(|source| context.has(source)).collect();
         if let Some(source) = there.iter().find(|source| !context.ignores(source)) {
             let place = context.place(source).filter(|_| is_direct && !image.is_open(path))?;
@@ -205,15 +201,15 @@ impl Places<'_> {
     /// What is wrong with a file that is run as it is: mounted, or copied into an image.
     fn mode(&self, place: &str, image: Option<&Image>) -> Option<Unusable> {
         let is_mounted = image.is_none();
-        let (has_modes, has_edits) = image.map(Image::changes).unwrap_or_default();
         let of = place.to_owned();
-        let text = image::text(self.deployment, place)?;
+        let text = text(self.deployment, place)?;
         let first = text.split('\n').next().unwrap_or_default();
-        if first.starts_with("#!") && first.ends_with('\r') && !has_edits {
+        if first.starts_with("#!") && first.ends_with('\r') && !image.is_some_and(|image| image.has_edits) {
             return Some(Unusable::Crlf { place: of, is_mounted });
         }
         let meta = files::metadata(self.deployment, place).ok().flatten()?;
-        (meta.mode() & 0o111 == 0 && !has_modes).then_some(Unusable::NotExecutable { place: of, is_mounted })
+        let is_closed = meta.mode() & 0o111 == 0 && !image.is_some_and(|image| image.has_modes);
+        is_closed.then_some(Unusable::NotExecutable { place: of, is_mounted })
     }
 }
 

@@ -31,23 +31,35 @@ pub(super) fn packed(image: &str, command: Vec<String>) -> Option<Vec<String>> {
     Some(std::iter::once(program.clone()).chain(command).chain(own.iter().cloned()).collect())
 }
 
-/// What a program's command line says; `None` for a program that is not known. `file` reads a file of its folder.
-pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(String, String)>) -> Option<Listening> {
-    let Invocation { program, args, env, .. } = invocation;
+/// The row of a program that is known, and the name that it goes by.
+fn row_of(invocation: &Invocation) -> Option<(&'static Program, &str)> {
+    let Invocation { program, args, .. } = invocation;
     let starts = |name: &str| args.first().is_some_and(|arg| arg.rsplit('/').next() == Some(name));
-    let behind = ["manage.py", "artisan"].into_iter().find(|name| starts(name));
-    let program = behind.unwrap_or(program);
-    let has =
-        |word: &str| args.iter().any(|arg| arg == word || arg.split_once('=').is_some_and(|(name, _)| name == word));
+    let program = ["manage.py", "artisan"].into_iter().find(|name| starts(name)).unwrap_or(program);
     let fits = |row: &&Program| {
         row.names.iter().any(|name| name == program)
-            && (row.words.is_empty() || row.words.iter().any(|word| has(word)))
-            && !(row.is_python && (invocation.by == By::Node || invocation.by == By::Other && !has("--port")))
+            && (row.words.is_empty() || row.words.iter().any(|word| has(args, word)))
+            && !(row.is_python && (invocation.by == By::Node || invocation.by == By::Other && !has(args, "--port")))
     };
-    let row = KNOWN.programs.iter().find(fits)?;
+    Some((KNOWN.programs.iter().find(fits)?, program))
+}
+
+/// Whether a word is among the arguments, alone or with a value.
+fn has(args: &[String], word: &str) -> bool {
+    args.iter().any(|arg| arg == word || arg.split_once('=').is_some_and(|(name, _)| name == word))
+}
+
+pub(super) fn is_known(invocation: &Invocation) -> bool {
+    row_of(invocation).is_some()
+}
+
+/// What a program's command line says; `None` for a program that is not known. `file` reads a file of its folder.
+pub(super) fn listening(invocation: &Invocation, file: &dyn Fn(&str) -> Option<(String, String)>) -> Option<Listening> {
+    let (row, program) = row_of(invocation)?;
+    let Invocation { args, env, .. } = invocation;
     let case = Case { row, program, invocation };
-    let is_said = |name: &str| has(name) || env.get(name).is_some_and(|value| value != "development");
-    if row.unless.iter().any(|name| is_said(name)) || has("--help") {
+    let is_said = |name: &str| has(args, name) || env.get(name).is_some_and(|value| value != "development");
+    if row.unless.iter().any(|name| is_said(name)) || has(args, "--help") {
         return Some(Listening::default());
     }
     // Words that only its start shows may be any option.
@@ -111,23 +123,21 @@ impl Case<'_> {
 
     /// What puts HTTP in front of it; `…` is in place of its own command line.
     fn bridge(&self) -> String {
+        const PROXY: &str = "command: uvx mcp-proxy --host 0.0.0.0 --port PORT -- …";
         let is_of_npm = self.program.starts_with('@');
         match self.invocation.by {
-            By::Image if is_of_npm => format!(
-                "image: supercorp/supergateway` and `command: --outputTransport streamableHttp --port PORT --stdio \"npx -y {} …\"",
-                self.program
-            ),
-            By::Image => format!(
-                "image: supercorp/supergateway:uvx` and `command: --outputTransport streamableHttp --port PORT --stdio \"uvx {} …\"",
-                self.program
-            ),
-            By::Node => {
+            By::Image => {
+                let (tag, runner) = if is_of_npm { ("", "npx -y") } else { (":uvx", "uvx") };
+                format!(
+                    "image: supercorp/supergateway{tag}` and `command: --outputTransport streamableHttp --port PORT --stdio \"{runner} {} …\"",
+                    self.program
+                )
+            }
+            By::Other if !is_of_npm => PROXY.into(),
+            By::Node | By::Other => {
                 "command: npx -y supergateway --outputTransport streamableHttp --port PORT --stdio \"…\"".into()
             }
-            By::Other if is_of_npm => {
-                "command: npx -y supergateway --outputTransport streamableHttp --port PORT --stdio \"…\"".into()
-            }
-            By::Python | By::Other => "command: uvx mcp-proxy --host 0.0.0.0 --port PORT -- …".into(),
+            By::Python => PROXY.into(),
         }
     }
 

@@ -8,9 +8,10 @@ use super::runner::option;
 use super::script::{Call, Code, code_of};
 use super::shell::{Invocation, is_python};
 use super::start::Start;
-use super::{Behind, image, managers, shell, shell_script};
+use super::{last, shell};
 use crate::deployment::Deployment;
 use crate::model::found::Found;
+use crate::rules::At;
 
 /// What is known of a server besides where it listens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,36 +72,13 @@ pub(crate) fn served(deployment: &Deployment, found: &Found, service: &str, sdk:
     let misplaced = script.as_ref().filter(|_| is_run).and_then(|(file, code)| misplaced(code, file));
     let is_stateless = code.is_some_and(Code::is_stateless)
         || start.base.env.iter().any(|(name, value)| name.contains("STATELESS") && !matches!(&**value, "false" | "0"));
-    let many = last.as_ref().and_then(|(invocation, at)| workers(invocation, at.as_ref()));
+    let many = last.as_ref().and_then(|(invocation, at)| workers(invocation, at));
     let many = many.or_else(|| script.as_ref().and_then(|(file, code)| workers_of_script(code, file)));
     let are_containers = many.is_none();
     let many = many.or_else(|| replicas(found, service)).filter(|_| !is_stateless);
     let is_known = code.is_some_and(Code::keeps_sessions);
     let sessions = many.map(|(count, place)| Sessions { count, are_containers, place, is_known });
     Served { guard, sessions, misplaced }
-}
-
-/// The program behind scripts for a shell and files that name it, with the file and the line that do.
-fn last(
-    files: &Files<'_>,
-    invocation: Invocation,
-    at: Option<(String, usize)>,
-    left: u8,
-) -> Option<(Invocation, Option<(String, usize)>)> {
-    let named = |(file, line, words): Behind, base: &Invocation| {
-        let next = shell::started(&words, base).filter(|_| left > 0)?;
-        last(files, next, line.map(|line| (file, line)), left - 1)
-    };
-    let behind = image::script_of_package(files, &invocation);
-    if let Some(behind) = behind.or_else(|| managers::started_by_file(files, &invocation)) {
-        return named(behind, &invocation);
-    }
-    if let Some((file, text)) = shell_script(files, &invocation) {
-        let next = shell::last_of(&text, invocation).filter(|_| left > 0)?;
-        let behind = (file, next.line, next.args.clone());
-        return named(behind, &Invocation { args: Vec::new(), ..next });
-    }
-    Some((invocation, at))
 }
 
 /// The script that has the server: the one that is run, or the module that a program serves.
@@ -196,9 +174,8 @@ fn several(count: &str) -> Option<u32> {
     count.trim().parse().ok().filter(|count| *count > 1)
 }
 
-fn workers(invocation: &Invocation, at: Option<&(String, usize)>) -> Option<(u32, Place)> {
+fn workers(invocation: &Invocation, at: &Option<At>) -> Option<(u32, Place)> {
     let (name, options, variable) = WORKERS.iter().find(|(name, ..)| *name == invocation.program)?;
-    let place = |words: String| Place::new(words, Certainty::Likely);
     let (words, count, cure) = match option(&invocation.args, options) {
         Some((option, count)) => {
             (format!("`{option} {count}` of `{name}`"), count.to_owned(), Cure::Words(format!("{option} 1")))
@@ -209,14 +186,7 @@ fn workers(invocation: &Invocation, at: Option<&(String, usize)>) -> Option<(u32
         }
     };
     let count = several(&count)?;
-    let place = place(words).cured(cure);
-    Some((
-        count,
-        match at {
-            Some((file, line)) => place.in_line(file, Some(*line)),
-            None => place,
-        },
-    ))
+    Some((count, Place { file: at.clone(), ..Place::new(words, Certainty::Likely).cured(cure) }))
 }
 
 fn workers_of_script(code: &Code, file: &str) -> Option<(u32, Place)> {

@@ -8,6 +8,7 @@ use super::runner;
 use super::shell::{self, By, Invocation};
 use crate::deployment::Deployment;
 use crate::model::found::Found;
+use crate::rules::At;
 
 /// How a service starts.
 pub(super) struct Start {
@@ -19,7 +20,7 @@ pub(super) struct Start {
     pub(super) words: Vec<String>,
     pub(super) base: Invocation,
     /// The line of the Dockerfile that has the words, where they are of one.
-    pub(super) at: Option<(String, usize)>,
+    pub(super) at: Option<At>,
 }
 
 impl Start {
@@ -44,7 +45,7 @@ impl Start {
                 let rest = if keeps_command { image.command.words.clone() } else { words };
                 let said = if keeps_command && !rest.is_empty() { &image.command } else { &image.entrypoint };
                 let is_of_image = keeps_command || !image.entrypoint.words.is_empty();
-                at = is_of_image.then(|| (image.file.clone(), said.line));
+                at = is_of_image.then(|| (image.file.clone(), Some(said.line)));
                 words = image.entrypoint.words.iter().cloned().chain(rest).collect();
             }
         } else if let Some(packed) =
