@@ -15,6 +15,7 @@ mod hash;
 #[cfg(test)]
 mod layout;
 mod lint;
+mod list;
 mod logs;
 mod model;
 mod near;

@@ -118,6 +118,11 @@ impl Error {
         Self::Request { message: message.into(), hint: hint.into() }
     }
 
+    /// A directory, or what is in it, that the command cannot be for.
+    pub(crate) fn directory(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Directory { message: message.into(), hint: hint.into() }
+    }
+
     /// Stable kebab-case code.
     pub(crate) fn code(&self) -> &'static str {
         match self {

@@ -138,29 +138,19 @@ pub(crate) struct Requirement {
     pub(crate) test: fn(&CertFacts) -> Tested,
 }
 
-impl Requirement {
-    /// A row with the columns that every row has.
-    pub(super) const fn new(
-        id: &'static str,
-        of: Of,
-        rule: RuleId,
-        requirement: &'static str,
-        test: fn(&CertFacts) -> Tested,
-    ) -> Self {
-        Self {
-            id,
-            of,
-            requirement,
-            rule,
-            explained_by: None,
-            is_proof: false,
-            is_date: false,
-            optional: None,
-            fix: None,
-            test,
-        }
-    }
+/// A row with the columns that every row has.
+pub(super) const fn row(
+    id: &'static str,
+    of: Of,
+    rule: RuleId,
+    requirement: &'static str,
+    test: fn(&CertFacts) -> Tested,
+) -> Requirement {
+    let (explained_by, is_proof, is_date, optional, fix) = (None, false, false, None, None);
+    Requirement { id, of, requirement, rule, explained_by, is_proof, is_date, optional, fix, test }
+}
 
+impl Requirement {
     /// See [`Self::fix`].
     pub(super) const fn fix(mut self, fix: &'static str) -> Self {
         self.fix = Some(fix);

@@ -129,25 +129,3 @@ pub(super) fn unsigned(content: &[u8]) -> &[u8] {
 pub(super) fn whole_bytes(bit_string: &[u8]) -> Option<&[u8]> {
     bit_string.split_first().filter(|(unused, _)| **unused == 0).map(|(_, bits)| bits)
 }
-
-/// `1.2.840.10045.2.1` for an OID's value; for messages, so what cannot be read is shown as `?`.
-pub(super) fn oid_text(content: &[u8]) -> String {
-    let mut arcs: Vec<u64> = Vec::new();
-    let mut arc = 0u64;
-    for &byte in content.iter().take(64) {
-        let Some(next) = arc.checked_mul(128).map(|a| a | u64::from(byte & 0x7f)) else {
-            return "?".into();
-        };
-        arc = next;
-        if byte & 0x80 == 0 {
-            if arcs.is_empty() {
-                let root = (arc / 40).min(2);
-                arcs.extend([root, arc - root * 40]);
-            } else {
-                arcs.push(arc);
-            }
-            arc = 0;
-        }
-    }
-    if arcs.is_empty() { "?".into() } else { arcs.iter().map(u64::to_string).collect::<Vec<_>>().join(".") }
-}

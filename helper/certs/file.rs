@@ -1,7 +1,7 @@
 //! The four certificate files: read once, parsed once; a fault is a value.
 
 use super::key::{Key, KeyFault};
-use super::pem::{self, Label, PemFault};
+use super::pem::{self, PemFault};
 use super::x509::Details;
 use crate::deployment::{Deployment, Replica, path};
 use crate::os::files;
@@ -35,6 +35,16 @@ impl<T> File<T> {
         match self {
             Self::Faulty(fault) => Some(fault),
             Self::Absent | Self::Unreadable(_) | Self::Good(_) => None,
+        }
+    }
+
+    /// The parsed content, or why there is none.
+    pub(crate) fn usable(&self) -> Result<&T, String> {
+        match self {
+            Self::Good(content) => Ok(content),
+            Self::Absent => Err("it does not exist".into()),
+            Self::Unreadable(why) => Err(why.clone()),
+            Self::Faulty(fault) => Err(fault.to_string()),
         }
     }
 
@@ -86,12 +96,12 @@ impl Content for CertificateFile {
     fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
         let blocks = pem::blocks(bytes)?;
         let mut ders = Vec::new();
-        for block in blocks.iter().filter(|b| b.label == Label::Certificate) {
+        for block in blocks.iter().filter(|b| b.label == pem::CERTIFICATE) {
             let der = block.decode()?;
             pem::framed(&der, "certificate")?;
             ders.push(der);
         }
-        let private_keys = blocks.iter().filter(|b| b.label.is_private_key()).count();
+        let private_keys = blocks.iter().filter(|b| b.is_private_key()).count();
         if ders.is_empty() {
             return Err(if private_keys > 0 {
                 PemFault::KeyInsteadOfCertificate

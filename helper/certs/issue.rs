@@ -4,10 +4,8 @@ use std::fmt;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer,
-};
-use rcgen::{
-    KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
+    SigningKey,
 };
 use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -15,7 +13,7 @@ use time::{Duration, OffsetDateTime, UtcOffset, macros::datetime};
 
 use super::der::{self, CONTEXT_0, Reader, SEQUENCE};
 use super::file::CertificateFile;
-use super::key::{Key, KeyFault, KeyKind};
+use super::key::{Key, KeyFault};
 use super::pem::{self, PemFault};
 use super::x509::{Details, Signature};
 use crate::deployment::Domain;
@@ -109,13 +107,6 @@ pub(crate) struct NewCa {
     pub(crate) key: Option<SecretPem>,
 }
 
-impl NewCa {
-    /// The CA, to sign with.
-    pub(crate) fn ca(&self) -> &Ca {
-        &self.ca
-    }
-}
-
 /// A server certificate just made, with what must be written to files.
 #[derive(Debug)]
 pub(crate) struct ServerCertificate {
@@ -133,8 +124,7 @@ impl Ca {
     /// # Errors
     /// No randomness.
     pub(crate) fn create(now: OffsetDateTime, days: u32) -> Result<NewCa, IssueError> {
-        let key = KeyPair::generate()?;
-        let pem = SecretPem(pem::encode("PRIVATE KEY", &key.serialize_der()));
+        let (key, pem) = new_key()?;
         let new = Self::certify(key, None, None, now, days)?;
         Ok(NewCa { key: Some(pem), ..new })
     }
@@ -168,11 +158,14 @@ impl Ca {
         if signing.public_key_raw() != details.public_key.as_slice() {
             return Err(IssueError::CaMismatch);
         }
-        let key_id = details.subject_key_id.value().cloned().ok_or(IssueError::CaWithoutKeyId)?;
+        Self::of(signing, details)
+    }
+
+    fn of(key: KeyPair, details: &Details) -> Result<Self, IssueError> {
         Ok(Self {
-            key: signing,
+            key,
             subject: details.subject_der.clone(),
-            key_id,
+            key_id: details.subject_key_id.value().cloned().ok_or(IssueError::CaWithoutKeyId)?,
             not_before: details.not_before,
             not_after: details.not_after,
         })
@@ -197,16 +190,8 @@ impl Ca {
         let draft = params.self_signed(&Draft(&key))?;
         let der = finish(draft.der(), &key, subject.as_deref(), subject.as_deref())?;
         let details = Details::read(der).map_err(IssueError::Unreadable)?;
-        let certificate = pem::encode("CERTIFICATE", &details.der);
-        let key_id = details.subject_key_id.value().cloned().ok_or(IssueError::CaWithoutKeyId)?;
-        let ca = Self {
-            key,
-            subject: details.subject_der,
-            key_id,
-            not_before: details.not_before,
-            not_after: details.not_after,
-        };
-        Ok(NewCa { ca, certificate, key: None })
+        let certificate = pem::encode(pem::CERTIFICATE, &details.der);
+        Ok(NewCa { ca: Self::of(key, &details)?, certificate, key: None })
     }
 
     /// A server certificate for `domain` and all names one level below it, for `key` or a new ECDSA P-256 key, valid from an hour
@@ -227,13 +212,10 @@ impl Ca {
         if self.not_before > now {
             return Err(IssueError::CaNotYetValid(self.not_before.date().to_string()));
         }
-        let (key, kind, pem) = match key {
-            Some(key) => (key.signing().map_err(IssueError::ServerKey)?, key.kind().clone(), None),
-            None => {
-                let key = KeyPair::generate()?;
-                let pem = SecretPem(pem::encode("PRIVATE KEY", &key.serialize_der()));
-                (key, KeyKind::EcdsaP256, Some(pem))
-            }
+        let is_rsa = key.is_some_and(|key| key.kind().is_rsa());
+        let (key, pem) = match key {
+            Some(key) => (key.signing().map_err(IssueError::ServerKey)?, None),
+            None => new_key().map(|(key, pem)| (key, Some(pem)))?,
         };
         let wanted = later(now, days);
         let not_after = wanted.min(self.not_after);
@@ -251,7 +233,7 @@ impl Ca {
             vec![SanType::DnsName(domain.as_str().try_into()?), SanType::DnsName(format!("*.{domain}").try_into()?)];
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if kind.is_rsa() {
+        if is_rsa {
             params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -261,8 +243,19 @@ impl Ca {
         let issuer = Issuer::new(CertificateParams::default(), Draft(&self.key));
         let draft = params.signed_by(&key, &issuer)?;
         let der = finish(draft.der(), &self.key, Some(&self.subject), None)?;
-        Ok(ServerCertificate { certificate: pem::encode("CERTIFICATE", &der), key: pem, shortened: not_after < wanted })
+        Ok(ServerCertificate {
+            certificate: pem::encode(pem::CERTIFICATE, &der),
+            key: pem,
+            shortened: not_after < wanted,
+        })
     }
+}
+
+/// A new ECDSA P-256 key.
+fn new_key() -> Result<(KeyPair, SecretPem), IssueError> {
+    let key = KeyPair::generate()?;
+    let pem = SecretPem(pem::encode(pem::PKCS8, &key.serialize_der()));
+    Ok((key, pem))
 }
 
 /// Signs nothing while rcgen writes a draft: the signature is made once, over the finished certificate.
@@ -287,9 +280,8 @@ impl SigningKey for Draft<'_> {
 /// Puts `issuer` and `subject` into rcgen's draft and signs. Go and webpki compare names byte for byte, and rcgen's
 /// `DistinguishedName` is a map: it loses the second `OU=` of a name and sets of several attributes (seen with 0.14.10).
 fn finish(draft: &[u8], key: &KeyPair, issuer: Option<&[u8]>, subject: Option<&[u8]>) -> Result<Vec<u8>, IssueError> {
-    let signed =
-        with_names(draft, issuer, subject).ok_or(IssueError::Unreadable(PemFault::Malformed("certificate")))?;
-    let (body, algorithm) = (signed.0, signed.1);
+    let malformed = IssueError::Unreadable(PemFault::Malformed("certificate"));
+    let (body, algorithm) = with_names(draft, issuer, subject).ok_or(malformed)?;
     let signature = key.sign(&body)?;
     Ok(der::write(SEQUENCE, &[&body, algorithm, &der::write(der::BIT_STRING, &[&[0], &signature])]))
 }

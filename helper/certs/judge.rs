@@ -9,6 +9,7 @@ use super::pem::PemFault;
 use super::x509::{Details, Extension, Signature};
 use crate::answer::count;
 use crate::hash::hex;
+use crate::list::first;
 
 /// Why Go finds no block in a file in which we find one.
 pub(super) const HIDDEN: &str = "the proxy finds no PEM block in it: a byte-order mark comes before `-----BEGIN`, or its lines end in CR only; save it as plain ASCII";
@@ -309,9 +310,7 @@ fn names(c: &Details) -> String {
 
 /// A list in words, cut where it gets long.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
-    const SHOWN: usize = 8;
-    let text = items.iter().take(SHOWN).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if items.len() > SHOWN { format!("{text} and {} more", items.len() - SHOWN) } else { text }
+    first(items, 8)
 }
 
 /// A name in backquotes, or words for none.

@@ -55,7 +55,7 @@ impl CertificateInfo {
 
     /// With the PEM text, encoded from the DER: nothing else of the file is ever shown.
     pub(crate) fn with_pem(mut self, details: &Details) -> Self {
-        self.pem = Some(pem::encode("CERTIFICATE", &details.der));
+        self.pem = Some(pem::encode(pem::CERTIFICATE, &details.der));
         self
     }
 
@@ -77,7 +77,7 @@ impl CertificateInfo {
 /// The first certificate of a file as PEM, encoded from its DER; nothing else of the file is ever shown.
 pub(crate) fn shown_pem(deployment: &Deployment, inside: &str) -> Option<String> {
     let file = File::<CertificateFile>::read(deployment, inside);
-    Some(pem::encode("CERTIFICATE", &file.good()?.first.der))
+    Some(pem::encode(pem::CERTIFICATE, &file.good()?.first.der))
 }
 
 /// How many days ahead the certificates are judged.

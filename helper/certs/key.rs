@@ -3,19 +3,23 @@
 use std::fmt;
 
 use ring::signature::KeyPair as _;
+use x509_parser::der_parser::oid::Oid;
 
 use super::der::{self, BIT_STRING, CONTEXT_0, CONTEXT_1, INTEGER, NULL, OCTET_STRING, OID, Reader, SEQUENCE};
-use super::pem::{self, Block, Label, PemFault};
+use super::pem::{self, Block, PemFault};
 
 /// OID values (RFC 3279, RFC 5480, RFC 8410), without tag and length.
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-const P224: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x21];
-const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+/// The NIST curves, with their sizes in bits.
+const CURVES: [(&[u8], usize); 4] = [
+    (&[0x2b, 0x81, 0x04, 0x00, 0x21], 224),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], 256),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x22], 384),
+    (&[0x2b, 0x81, 0x04, 0x00, 0x23], 521),
+];
 
 /// The algorithm of a key, with its size or curve; shown as `ECDSA P-256`, `RSA 2048`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +28,8 @@ pub(crate) enum KeyKind {
     Rsa(usize),
     /// RSA bound to PSS signatures by its OID (RFC 4055), with the size of its modulus in bits.
     RsaPss(usize),
-    /// NIST P-224, below the floor.
-    EcdsaP224,
-    /// NIST P-256.
-    EcdsaP256,
-    /// NIST P-384.
-    EcdsaP384,
-    /// NIST P-521: meets the requirement, but ring neither signs nor verifies with it.
-    EcdsaP521,
+    /// ECDSA on the NIST curve of that size. P-521 meets the requirement, but ring neither signs nor verifies with it.
+    Ecdsa(usize),
     /// Any other curve by its OID, or `with explicit parameters`.
     EcdsaOther(String),
     /// Ed25519.
@@ -45,10 +43,7 @@ impl fmt::Display for KeyKind {
         match self {
             Self::Rsa(bits) => write!(f, "RSA {bits}"),
             Self::RsaPss(bits) => write!(f, "RSA-PSS {bits}"),
-            Self::EcdsaP224 => f.write_str("ECDSA P-224"),
-            Self::EcdsaP256 => f.write_str("ECDSA P-256"),
-            Self::EcdsaP384 => f.write_str("ECDSA P-384"),
-            Self::EcdsaP521 => f.write_str("ECDSA P-521"),
+            Self::Ecdsa(bits) => write!(f, "ECDSA P-{bits}"),
             Self::EcdsaOther(curve) => write!(f, "ECDSA {curve}"),
             Self::Ed25519 => f.write_str("Ed25519"),
             Self::Other(oid) => write!(f, "key algorithm {oid}"),
@@ -68,18 +63,16 @@ impl KeyKind {
         } else if oid == RSASSA_PSS {
             Self::RsaPss(rsa_bits())
         } else if oid == EC_PUBLIC_KEY {
-            match reader.optional(OID).map(|e| e.content) {
-                Some(P224) => Self::EcdsaP224,
-                Some(P256) => Self::EcdsaP256,
-                Some(P384) => Self::EcdsaP384,
-                Some(P521) => Self::EcdsaP521,
-                Some(curve) => Self::EcdsaOther(format!("curve {}", der::oid_text(curve))),
-                None => Self::EcdsaOther("with explicit parameters".into()),
+            let curve = reader.optional(OID).map(|e| e.content);
+            match (CURVES.iter().find(|(known, _)| curve == Some(known)), curve) {
+                (Some((_, bits)), _) => Self::Ecdsa(*bits),
+                (None, Some(curve)) => Self::EcdsaOther(format!("curve {}", oid_text(curve))),
+                (None, None) => Self::EcdsaOther("with explicit parameters".into()),
             }
         } else if oid == ED25519 {
             Self::Ed25519
         } else {
-            Self::Other(der::oid_text(oid))
+            Self::Other(oid_text(oid))
         })
     }
 
@@ -96,8 +89,8 @@ impl KeyKind {
     pub(crate) fn meets_floor(&self) -> bool {
         match self {
             Self::Rsa(bits) | Self::RsaPss(bits) => *bits >= 2048,
-            Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 => true,
-            Self::EcdsaP224 | Self::EcdsaOther(_) | Self::Ed25519 | Self::Other(_) => false,
+            Self::Ecdsa(bits) => *bits >= 256,
+            Self::EcdsaOther(_) | Self::Ed25519 | Self::Other(_) => false,
         }
     }
 
@@ -105,13 +98,8 @@ impl KeyKind {
     pub(crate) fn signs(&self) -> bool {
         match self {
             Self::Rsa(bits) => (2048..=4096).contains(bits),
-            Self::EcdsaP256 | Self::EcdsaP384 => true,
-            Self::RsaPss(_)
-            | Self::EcdsaP224
-            | Self::EcdsaP521
-            | Self::EcdsaOther(_)
-            | Self::Ed25519
-            | Self::Other(_) => false,
+            Self::Ecdsa(bits) => matches!(bits, 256 | 384),
+            Self::RsaPss(_) | Self::EcdsaOther(_) | Self::Ed25519 | Self::Other(_) => false,
         }
     }
 
@@ -119,17 +107,11 @@ impl KeyKind {
     pub(crate) fn is_rsa(&self) -> bool {
         matches!(self, Self::Rsa(_) | Self::RsaPss(_))
     }
+}
 
-    /// Bytes of a coordinate on the curves that ring loads.
-    fn coordinate(&self) -> Option<usize> {
-        if *self == Self::EcdsaP256 {
-            Some(32)
-        } else if *self == Self::EcdsaP384 {
-            Some(48)
-        } else {
-            None
-        }
-    }
+/// `1.2.840.10045.2.1` for an OID's value.
+fn oid_text(content: &[u8]) -> String {
+    Oid::new(content.into()).to_id_string()
 }
 
 /// Bits of the modulus of an `RSAPublicKey` (RFC 8017 A.1.1).
@@ -176,8 +158,8 @@ impl Key {
     /// `EC PARAMETERS`, are skipped.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PemFault> {
         let blocks = pem::blocks(bytes)?;
-        let Some(block) = blocks.iter().find(|b| b.label.is_private_key()) else {
-            return Err(if blocks.iter().any(|b| b.label == Label::Certificate) {
+        let Some(block) = blocks.iter().find(|b| b.is_private_key()) else {
+            return Err(if blocks.iter().any(|b| b.label == pem::CERTIFICATE) {
                 PemFault::CertificateInsteadOfKey
             } else {
                 pem::none_of_these(bytes, &blocks)
@@ -187,25 +169,22 @@ impl Key {
     }
 
     fn from_block(block: &Block<'_>, blocks: &[Block<'_>]) -> Result<Self, PemFault> {
-        let malformed = || PemFault::Malformed("private key");
         if block.encrypted() {
             return Err(PemFault::EncryptedKey);
         }
         let der = block.decode()?;
         pem::framed(&der, "private key")?;
-        match &block.label {
-            Label::Pkcs8 => Self::from_pkcs8(der),
-            Label::Pkcs1 => Self::rsa(&rsa_algorithm(), &der),
-            Label::Sec1 => {
+        match block.label {
+            pem::PKCS8 => Self::from_pkcs8(der),
+            pem::PKCS1 => Self::rsa(&rsa_algorithm(), &der),
+            pem::SEC1 => {
                 // The curve is in the key; a few old tools put it only into the EC PARAMETERS block before it.
-                let outside = blocks.iter().find(|b| b.label == Label::EcParameters).and_then(Block::decode_any);
+                let outside = blocks.iter().find(|b| b.label == pem::EC_PARAMETERS).and_then(Block::decode_any);
                 Self::sec1(None, outside.as_deref(), &der)
             }
-            Label::Certificate | Label::Request | Label::EncryptedPkcs8 | Label::EcParameters | Label::Other(_) => {
-                return Err(PemFault::OtherBlock(block.label.to_string()));
-            }
+            other => return Err(PemFault::OtherBlock(other.to_owned())),
         }
-        .ok_or_else(malformed)
+        .ok_or(PemFault::Malformed("private key"))
     }
 
     fn from_pkcs8(der: Vec<u8>) -> Option<Self> {
@@ -258,9 +237,12 @@ impl Key {
             None => [der::write(OID, &[EC_PUBLIC_KEY]), inside.or(outside)?.to_vec()].concat(),
         };
         let kind = KeyKind::of(&algorithm, None)?;
-        let width = kind.coordinate().unwrap_or(secret.len());
-        let secret = der::unsigned(secret);
         // RFC 5915 §3 wants the number padded to the curve's size; some tools drop leading zeros and ring then refuses it.
+        let width = match kind {
+            KeyKind::Ecdsa(bits @ (256 | 384)) => bits / 8,
+            _ => secret.len(),
+        };
+        let secret = der::unsigned(secret);
         let padding = vec![0; width.saturating_sub(secret.len())];
         let mut parts = vec![der::write(INTEGER, &[&[1]]), der::write(OCTET_STRING, &[&padding, secret])];
         if let Some(public) = &public {
@@ -291,16 +273,10 @@ impl Key {
     /// Why this program cannot sign with it.
     pub(crate) fn signing(&self) -> Result<rcgen::KeyPair, KeyFault> {
         let algorithm = match self.kind {
-            KeyKind::EcdsaP256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            KeyKind::EcdsaP384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            KeyKind::Ecdsa(256) => &rcgen::PKCS_ECDSA_P256_SHA256,
+            KeyKind::Ecdsa(384) => &rcgen::PKCS_ECDSA_P384_SHA384,
             KeyKind::Rsa(_) if self.kind.signs() => &rcgen::PKCS_RSA_SHA256,
-            KeyKind::Rsa(_)
-            | KeyKind::RsaPss(_)
-            | KeyKind::EcdsaP224
-            | KeyKind::EcdsaP521
-            | KeyKind::EcdsaOther(_)
-            | KeyKind::Ed25519
-            | KeyKind::Other(_) => return Err(KeyFault::Kind(self.kind.clone())),
+            _ => return Err(KeyFault::Kind(self.kind.clone())),
         };
         if self.public.is_none() {
             return Err(KeyFault::NoPublicHalf);

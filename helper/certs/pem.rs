@@ -1,7 +1,5 @@
 //! PEM files (RFC 7468): their blocks, and what is wrong with a file. The only user of rustls-pemfile.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -67,50 +65,23 @@ pub(crate) enum PemFault {
     Malformed(&'static str),
 }
 
-/// The labels that this program knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Label {
-    Certificate,
-    /// A signing request, under either of its two labels.
-    Request,
-    /// A private key of any algorithm (RFC 5958).
-    Pkcs8,
-    /// An RSA private key (RFC 8017).
-    Pkcs1,
-    /// An EC private key (RFC 5915).
-    Sec1,
-    /// A private key with a passphrase (RFC 5958).
-    EncryptedPkcs8,
-    /// What `openssl ecparam -genkey` writes before the key.
-    EcParameters,
-    /// Any other label; a text that is not of the form of a label is not kept.
-    Other(String),
-}
+/// The labels that this program knows (RFC 7468, RFC 5958, RFC 8017, RFC 5915).
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
+pub(super) const REQUEST: &str = "CERTIFICATE REQUEST";
+pub(super) const PKCS8: &str = "PRIVATE KEY";
+pub(super) const PKCS1: &str = "RSA PRIVATE KEY";
+pub(super) const SEC1: &str = "EC PRIVATE KEY";
+pub(super) const ENCRYPTED_PKCS8: &str = "ENCRYPTED PRIVATE KEY";
+/// What `openssl ecparam -genkey` writes before the key.
+pub(super) const EC_PARAMETERS: &str = "EC PARAMETERS";
 
-impl Label {
-    fn of(text: &str) -> Self {
-        match text {
-            "CERTIFICATE" => Self::Certificate,
-            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Self::Request,
-            "PRIVATE KEY" => Self::Pkcs8,
-            "RSA PRIVATE KEY" => Self::Pkcs1,
-            "EC PRIVATE KEY" => Self::Sec1,
-            "ENCRYPTED PRIVATE KEY" => Self::EncryptedPkcs8,
-            "EC PARAMETERS" => Self::EcParameters,
-            other if is_label(other) => Self::Other(other.to_owned()),
-            // Never quoted: anything can be pasted between the dashes.
-            other if other.ends_with("PRIVATE KEY") => Self::Other("unknown PRIVATE KEY".to_owned()),
-            _ => Self::Other("unknown".to_owned()),
-        }
-    }
-
-    /// Whether it ends as Go's `tls.X509KeyPair` wants a key's label to end.
-    pub(super) fn is_private_key(&self) -> bool {
-        match self {
-            Self::Pkcs8 | Self::Pkcs1 | Self::Sec1 | Self::EncryptedPkcs8 => true,
-            Self::Other(text) => text.ends_with("PRIVATE KEY"),
-            Self::Certificate | Self::Request | Self::EcParameters => false,
-        }
+/// A label as it may be quoted: anything can be pasted between the dashes.
+fn quotable(label: &str) -> &str {
+    match label {
+        "NEW CERTIFICATE REQUEST" => REQUEST,
+        label if is_label(label) => label,
+        label if label.ends_with(PKCS8) => "unknown PRIVATE KEY",
+        _ => "unknown",
     }
 }
 
@@ -123,25 +94,10 @@ fn is_label(text: &str) -> bool {
     text.len() <= 40 && text.bytes().filter(u8::is_ascii_digit).count() <= 3 && text.split(' ').all(is_word)
 }
 
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Certificate => "CERTIFICATE",
-            Self::Request => "CERTIFICATE REQUEST",
-            Self::Pkcs8 => "PRIVATE KEY",
-            Self::Pkcs1 => "RSA PRIVATE KEY",
-            Self::Sec1 => "EC PRIVATE KEY",
-            Self::EncryptedPkcs8 => "ENCRYPTED PRIVATE KEY",
-            Self::EcParameters => "EC PARAMETERS",
-            Self::Other(text) => text,
-        })
-    }
-}
-
 /// One block from its BEGIN line to its END line, as text.
 pub(super) struct Block<'a> {
-    /// What its BEGIN line says.
-    pub(super) label: Label,
+    /// What its BEGIN line says, as it may be quoted.
+    pub(super) label: &'a str,
     /// Both of its lines and what is between them; to the next BEGIN or the end of the file if it is not closed.
     text: &'a [u8],
     /// Offset of `text` in the file, a byte-order mark not counted.
@@ -151,10 +107,15 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Whether its label ends as Go's `tls.X509KeyPair` wants a key's label to end.
+    pub(super) fn is_private_key(&self) -> bool {
+        self.label.ends_with(PKCS8)
+    }
+
     /// Encrypted by its label or, in the old form, by its header (RFC 1421 §4.6.1.1).
     pub(super) fn encrypted(&self) -> bool {
-        self.label == Label::EncryptedPkcs8
-            || (self.label.is_private_key()
+        self.label == ENCRYPTED_PKCS8
+            || (self.is_private_key()
                 && lines(self.text).any(|l| l.starts_with(b"Proc-Type:") && l.ends_with(b"ENCRYPTED")))
     }
 
@@ -165,16 +126,16 @@ impl Block<'_> {
     pub(super) fn decode(&self) -> Result<Vec<u8>, PemFault> {
         use rustls_pemfile::Item;
         if !self.closed {
-            return Err(PemFault::CutOff(self.label.to_string()));
+            return Err(PemFault::CutOff(self.label.to_owned()));
         }
         match rustls_pemfile::read_one_from_slice(self.text) {
             Ok(Some((Item::X509Certificate(der), _))) => Ok(der.as_ref().to_vec()),
             Ok(Some((Item::Pkcs8Key(der), _))) => Ok(der.secret_pkcs8_der().to_vec()),
             Ok(Some((Item::Pkcs1Key(der), _))) => Ok(der.secret_pkcs1_der().to_vec()),
             Ok(Some((Item::Sec1Key(der), _))) => Ok(der.secret_sec1_der().to_vec()),
-            Ok(_) => Err(PemFault::OtherBlock(self.label.to_string())),
+            Ok(_) => Err(PemFault::OtherBlock(self.label.to_owned())),
             // Their error quotes lines of the file, which may be a key's: it is dropped.
-            Err(_) => Err(PemFault::Base64(self.label.to_string())),
+            Err(_) => Err(PemFault::Base64(self.label.to_owned())),
         }
     }
 
@@ -208,33 +169,24 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, PemFault> {
     if text.trim_ascii().is_empty() {
         return Err(PemFault::Empty);
     }
+    let block = |label, start: usize, end: usize, closed| Block { label, text: &text[start..end], start, closed };
     let mut found = Vec::new();
-    let mut open: Option<(Label, usize)> = None;
+    let mut open: Option<(&str, usize)> = None;
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|r| !r.is_empty()) {
         let length = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
-        let (raw, _) = rest.split_at(length);
-        let line = raw.trim_ascii_end();
+        let line = rest[..length].trim_ascii_end();
         if let Some(label) = label_of(line, "BEGIN") {
-            if let Some((label, start)) = open.take() {
-                found.push(Block { label, text: text.get(start..at).unwrap_or_default(), start, closed: false });
-            }
-            open = Some((Label::of(label), at));
-        } else if let Some(label) = label_of(line, "END").map(Label::of)
+            found.extend(open.map(|(label, start)| block(label, start, at, false)));
+            open = Some((quotable(label), at));
+        } else if let Some(label) = label_of(line, "END").map(quotable)
             && let Some((_, start)) = open.take_if(|(open, _)| *open == label)
         {
-            found.push(Block {
-                label,
-                text: text.get(start..at + line.len()).unwrap_or_default(),
-                start,
-                closed: true,
-            });
+            found.push(block(label, start, at + line.len(), true));
         }
         at += length + 1;
     }
-    if let Some((label, start)) = open {
-        found.push(Block { label, text: text.get(start..).unwrap_or_default(), start, closed: false });
-    }
+    found.extend(open.map(|(label, start)| block(label, start, text.len(), false)));
     if found.is_empty() {
         return Err(match der::framing(bytes) {
             Framing::Whole | Framing::Trailing(_) => PemFault::Der,
@@ -260,8 +212,8 @@ fn is_path_of_pem(text: &[u8]) -> bool {
 /// The fault of a file whose blocks are all of another kind.
 pub(super) fn none_of_these(bytes: &[u8], blocks: &[Block<'_>]) -> PemFault {
     match blocks.first() {
-        Some(block) if block.label == Label::Request => PemFault::Request,
-        Some(block) => PemFault::OtherBlock(block.label.to_string()),
+        Some(block) if block.label == REQUEST => PemFault::Request,
+        Some(block) => PemFault::OtherBlock(block.label.to_owned()),
         None if bytes.trim_ascii().is_empty() => PemFault::Empty,
         None => PemFault::NoBlock,
     }
@@ -272,7 +224,7 @@ pub(super) fn outside_blocks(bytes: &[u8], blocks: &[Block<'_>]) -> String {
     let text = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     let mut rest = String::new();
     let mut at = 0;
-    for block in blocks.iter().filter(|b| b.closed && (b.label == Label::Certificate || b.label.is_private_key())) {
+    for block in blocks.iter().filter(|b| b.closed && (b.label == CERTIFICATE || b.is_private_key())) {
         rest.push_str(&String::from_utf8_lossy(text.get(at..block.start).unwrap_or_default()));
         rest.push('\n');
         at = block.start + block.text.len();
@@ -300,14 +252,6 @@ pub(crate) fn go_finds_a_block(bytes: &[u8]) -> bool {
 /// A PEM block with lines of 64 characters (RFC 7468 §2).
 pub(super) fn encode(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    let mut rest = body.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        out.push_str(line);
-        out.push('\n');
-        rest = after;
-    }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
+    let lines = body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n");
+    format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
 }

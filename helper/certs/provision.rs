@@ -63,10 +63,8 @@ impl From<IssueError> for Error {
 }
 
 enum IssuePlan {
-    /// Nothing is missing, or the present findings say why nothing can be made.
-    Nothing,
-    /// Something is missing that cannot be made.
-    Refuse(Finding),
+    /// Nothing is missing, or it cannot be made: the findings say why, otherwise this one.
+    Nothing(Option<Finding>),
     /// These, the others exist.
     Make(Box<Made>),
 }
@@ -93,11 +91,9 @@ pub(crate) fn issue(deployment: &Deployment, purpose: Purpose<'_>, lives: Lives)
     }
     let mut present = Judged::new(Files::read(deployment), purpose);
     let made = match plan(&mut present, purpose, lives)? {
-        IssuePlan::Nothing => return Ok(Issued { files: entries(deployment, &[]), judged: present }),
-        IssuePlan::Refuse(finding) => {
-            if present.finding(finding.id).is_none() {
-                present.findings.push(finding);
-            }
+        IssuePlan::Nothing(why) => {
+            let why = why.filter(|why| present.finding(why.id).is_none());
+            present.findings.extend(why);
             return Ok(Issued { files: entries(deployment, &[]), judged: present });
         }
         IssuePlan::Make(made) => made,
@@ -117,9 +113,10 @@ pub(crate) fn ends_first(ca: &super::judged::CertificateInfo) -> Finding {
 }
 
 fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<IssuePlan, Error> {
+    let refuse = |rule, text| Ok(IssuePlan::Nothing(Some(rules::finding(rule).with(text))));
     let files = &present.facts.files;
     if !files.ca.is_absent() && !files.server.is_absent() {
-        return Ok(IssuePlan::Nothing);
+        return Ok(IssuePlan::Nothing(None));
     }
     let mut prevented = false;
     for finding in present.findings.iter_mut().filter(|f| f.id.rule().blocks_signing) {
@@ -128,23 +125,21 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Issu
         prevented = true;
     }
     if prevented || files.server.fault().is_some() {
-        return Ok(IssuePlan::Nothing);
+        return Ok(IssuePlan::Nothing(None));
     }
     if !files.server.is_absent() && files.server_key.is_absent() {
-        let text = "`data/tls.crt` exists, `data/tls.key` does not";
-        return Ok(IssuePlan::Refuse(rules::finding(RuleId::ProxyCertMissing).with(text)));
+        return refuse(RuleId::ProxyCertMissing, "`data/tls.crt` exists, `data/tls.key` does not");
     }
     let mut made = Made::default();
     let loaded;
     let ca = match (files.ca.good(), files.ca_key.good()) {
         (None, None) if files.server.good().is_some() => {
-            let text = "`data/tls.crt` exists, `data/ca.crt` and `data/ca.key` do not";
-            return Ok(IssuePlan::Refuse(rules::finding(RuleId::CaMissing).with(text)));
+            return refuse(RuleId::CaMissing, "`data/tls.crt` exists, `data/ca.crt` and `data/ca.key` do not");
         }
-        (None, None) => Some(made.ca.insert(Ca::create(purpose.now, lives.ca)?).ca()),
+        (None, None) => Some(&made.ca.insert(Ca::create(purpose.now, lives.ca)?).ca),
         (None, Some(key)) => {
             let new = Ca::recreate(&key.key, files.server.good(), purpose.now, lives.ca)?;
-            Some(made.ca.insert(new).ca())
+            Some(&made.ca.insert(new).ca)
         }
         (Some(certificate), Some(key)) => {
             loaded = Ca::load(certificate, &key.key)?;
@@ -155,15 +150,14 @@ fn plan(present: &mut Judged, purpose: Purpose<'_>, lives: Lives) -> Result<Issu
     if files.server.is_absent() {
         let Some(ca) = ca else {
             if let Some(replica) = &files.replica {
-                return Ok(IssuePlan::Refuse(replica.finding(Severity::Error)));
+                return Ok(IssuePlan::Nothing(Some(replica.finding(Severity::Error))));
             }
-            let text = "`data/ca.crt` exists, `data/ca.key` does not";
-            return Ok(IssuePlan::Refuse(rules::finding(RuleId::CaKeyNeeded).with(text)));
+            return refuse(RuleId::CaKeyNeeded, "`data/ca.crt` exists, `data/ca.key` does not");
         };
         let key = files.server_key.good();
         if key.is_none() && !files.server_key.is_absent() {
             // A requirement says what is wrong with it.
-            return Ok(IssuePlan::Nothing);
+            return Ok(IssuePlan::Nothing(None));
         }
         made.server = Some(ca.issue(purpose.domain, key.map(|file| &file.key), purpose.now, lives.server)?);
     }

@@ -8,6 +8,7 @@ use super::judge::is_damaged;
 use super::judged::Judged;
 use super::pem::PemFault;
 use crate::answer::{Error, Finding, Severity, count};
+use crate::deployment::path;
 use crate::rules::{self, Cure, RuleId};
 
 #[derive(Clone, Copy, Debug)]
@@ -132,22 +133,13 @@ fn server_key_rule(file: &File<KeyFile>) -> RuleId {
 /// # Errors
 /// `certificate` if a file cannot be used; it is named by its path in `ca`.
 pub(crate) fn sign(files: &Files, ca: CaFiles, purpose: Purpose<'_>, days: u32) -> Result<ServerCertificate, Error> {
-    fn usable<'a, T>(file: &'a File<T>, path: &str) -> Result<&'a T, Error> {
-        let why = match file {
-            File::Good(content) => return Ok(content),
-            File::Absent => "it does not exist".to_owned(),
-            File::Unreadable(why) => why.clone(),
-            File::Faulty(fault) => fault.to_string(),
-        };
-        Err(Error::Certificate { act: "issue a server certificate", why: format!("`{path}`: {why}") })
-    }
-    let certificate = usable(&files.ca, ca.certificate)?;
-    let ca_key = usable(&files.ca_key, ca.key)?;
-    let key = usable(&files.server_key, crate::deployment::path::TLS_KEY)?;
-    let loaded = Ca::load(certificate, &ca_key.key).map_err(|error| Error::Certificate {
-        act: "issue a server certificate",
-        why: format!("`{}` and `{}`: {error}", ca.certificate, ca.key),
-    })?;
+    let refused = |why| Error::Certificate { act: "issue a server certificate", why };
+    let unusable = |path: &str, why| refused(format!("`{path}`: {why}"));
+    let certificate = files.ca.usable().map_err(|why| unusable(ca.certificate, why))?;
+    let ca_key = files.ca_key.usable().map_err(|why| unusable(ca.key, why))?;
+    let key = files.server_key.usable().map_err(|why| unusable(path::TLS_KEY, why))?;
+    let loaded = Ca::load(certificate, &ca_key.key)
+        .map_err(|error| refused(format!("`{}` and `{}`: {error}", ca.certificate, ca.key)))?;
     Ok(loaded.issue(purpose.domain, Some(&key.key), purpose.now, days)?)
 }
 

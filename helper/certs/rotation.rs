@@ -137,36 +137,36 @@ impl Rotation<'_> {
                 return Ok(StepOutcome::Done("the new CA already exists"));
             }
             Stage::Begun => {
-                return Err(refuse(
+                return Err(Error::request(
                     "`data/ca-next.crt` exists and its key `data/ca-next.key` does not",
                     "restore data/ca-next.key, or set the certificate aside with {\"step\":\"back\"} and begin again",
                 ));
             }
             Stage::Switching | Stage::Switched => {
-                return Err(refuse(
+                return Err(Error::request(
                     "a CA change is in progress",
                     "complete it with {\"step\":\"finish\"}, or undo it with {\"step\":\"back\"}",
                 ));
             }
         }
         if !self.exists(path::CA_CRT)? {
-            return Err(refuse(
+            return Err(Error::request(
                 "there is no CA to change from",
                 "put the registered CA into `data/ca.crt` and its key into `data/ca.key`; without a CA, make one with `certs issue`",
             ));
         }
         let mut batch = Batch::new(self.deployment);
-        let new = match File::<KeyFile>::read(self.deployment, path::CA_NEXT_KEY) {
-            File::Absent => {
-                let new = Ca::create(self.purpose.now, self.lives.ca)?;
-                let key = new.key.as_ref().map_or("", |key| key.expose());
-                batch.create(path::CA_NEXT_KEY, key.as_bytes(), SECRET_MODE)?;
-                new
-            }
+        let key = File::<KeyFile>::read(self.deployment, path::CA_NEXT_KEY);
+        let new = if key.is_absent() {
+            let new = Ca::create(self.purpose.now, self.lives.ca)?;
+            let key = new.key.as_ref().map_or("", |key| key.expose());
+            batch.create(path::CA_NEXT_KEY, key.as_bytes(), SECRET_MODE)?;
+            new
+        } else {
             // Interrupted between the two: the certificate of that key.
-            File::Good(file) => Ca::recreate(&file.key, None, self.purpose.now, self.lives.ca)?,
-            File::Unreadable(why) => return Err(unusable("make a CA", path::CA_NEXT_KEY, &why)),
-            File::Faulty(fault) => return Err(unusable("make a CA", path::CA_NEXT_KEY, &fault.to_string())),
+            let unusable =
+                |why| Error::Certificate { act: "make a CA", why: format!("`{}`: {why}", path::CA_NEXT_KEY) };
+            Ca::recreate(&key.usable().map_err(unusable)?.key, None, self.purpose.now, self.lives.ca)?
         };
         batch.create(path::CA_NEXT_CRT, new.certificate.as_bytes(), OPEN_MODE)?;
         batch.commit()?;
@@ -177,9 +177,11 @@ impl Rotation<'_> {
     pub(crate) fn switch(&self) -> Result<StepOutcome, Error> {
         let stage = Stage::of(self.deployment)?;
         match stage {
-            Stage::Idle => return Err(refuse("there is no new CA to switch to", "make one with {\"step\":\"begin\"}")),
+            Stage::Idle => {
+                return Err(Error::request("there is no new CA to switch to", "make one with {\"step\":\"begin\"}"));
+            }
             Stage::Beginning => {
-                return Err(refuse(
+                return Err(Error::request(
                     "`begin` was interrupted: the new CA has no certificate yet",
                     "complete it with {\"step\":\"begin\"}, then register data/ca-next.crt",
                 ));
@@ -202,7 +204,7 @@ impl Rotation<'_> {
             }
             self.rename(path::CA_NEXT_KEY, path::CA_KEY)?;
         } else if stage == Stage::Begun {
-            return Err(refuse(
+            return Err(Error::request(
                 "the new CA's key `data/ca-next.key` is not on this host, and it must sign the server certificate",
                 "restore data/ca-next.key and run the step again",
             ));
@@ -228,13 +230,16 @@ impl Rotation<'_> {
         match Stage::of(self.deployment)? {
             Stage::Idle => return Ok(StepOutcome::Done("there is nothing to finish")),
             Stage::Beginning | Stage::Begun => {
-                return Err(refuse(
+                return Err(Error::request(
                     "the new CA is not in use yet",
                     "register it, then switch to it with {\"step\":\"switch\"}",
                 ));
             }
             Stage::Switching => {
-                return Err(refuse("the switch was interrupted", "complete it with {\"step\":\"switch\"} first"));
+                return Err(Error::request(
+                    "the switch was interrupted",
+                    "complete it with {\"step\":\"switch\"} first",
+                ));
             }
             Stage::Switched => {}
         }
@@ -279,7 +284,7 @@ impl Rotation<'_> {
         let unmoved = self.exists(path::CA_NEXT_KEY)? && self.exists(path::CA_KEY)?;
         let old_tls = self.certificate(OLD_TLS)?;
         if !(self.exists(path::CA_OLD_KEY)? || old_tls.is_some() || unmoved) {
-            return Err(refuse(
+            return Err(Error::request(
                 "there is no way back: neither the old CA's key nor the certificate that it signed is on this host",
                 "restore the old CA's key as data/ca-old.key, or complete the change with {\"step\":\"finish\"}",
             ));
@@ -362,12 +367,4 @@ fn exists(deployment: &Deployment, inside: &str) -> Result<bool, Error> {
         }),
         None => Ok(false),
     }
-}
-
-fn refuse(message: &str, hint: &str) -> Error {
-    Error::request(message, hint)
-}
-
-fn unusable(act: &'static str, inside: &str, why: &str) -> Error {
-    Error::Certificate { act, why: format!("`{inside}`: {why}") }
 }

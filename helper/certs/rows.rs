@@ -2,7 +2,7 @@
 //! reference.
 
 use super::audit::Of::{Ca, Pair, Server};
-use super::audit::{CertFacts, Checked, Optional, Requirement, Tested};
+use super::audit::{CertFacts, Checked, Optional, Requirement, Tested, row};
 use super::file::File;
 use super::judge::{
     belongs, ca, ca_file, ca_key_signs, constraints, dates, existing, hash, key_ids, list, names_allowed, not_swapped,
@@ -13,7 +13,7 @@ use super::pem::PemFault;
 use super::x509::{Extension, Signature};
 use crate::answer::count;
 use crate::hash::hex;
-use crate::rules::RuleId::{self, *};
+use crate::rules::RuleId::*;
 
 /// "At most 8 kB", taken as 8 × 1024 bytes of the file as it is uploaded.
 const LARGEST_CA_FILE: usize = 8 * 1024;
@@ -22,16 +22,6 @@ const LARGEST_CA_FILE: usize = 8 * 1024;
 const ONLY_THE_CA: &str = "keep only the registered CA's certificate in data/ca.crt, the lines from its BEGIN CERTIFICATE to its \
     END CERTIFICATE; if a private key in the file was given to anyone, then change to a new CA: `{helper} certs rotate-ca --dir \
     {dir} --json '{\"step\":\"begin\"}'`";
-
-const fn row(
-    id: &'static str,
-    of: super::audit::Of,
-    rule: RuleId,
-    requirement: &'static str,
-    test: fn(&CertFacts) -> Tested,
-) -> Requirement {
-    Requirement::new(id, of, rule, requirement, test)
-}
 
 /// Every requirement's verdict, in the table's order.
 pub(crate) fn audit(facts: &CertFacts) -> Vec<Checked> {

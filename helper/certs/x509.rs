@@ -166,11 +166,7 @@ pub(crate) struct NameConstraints {
 impl NameConstraints {
     fn of(found: &x509_parser::extensions::NameConstraints<'_>) -> Self {
         let dns = |trees: &Option<Vec<GeneralSubtree<'_>>>| -> Vec<String> {
-            let names = trees.iter().flatten().filter_map(|tree| match &tree.base {
-                GeneralName::DNSName(name) => Some(printable(name)),
-                _ => None,
-            });
-            names.collect()
+            trees.iter().flatten().filter_map(|tree| dns_name(&tree.base)).collect()
         };
         Self { permitted: dns(&found.permitted_subtrees), excluded: dns(&found.excluded_subtrees) }
     }
@@ -236,13 +232,7 @@ impl Details {
             extended_key_usage: extension(c, &oid::OID_X509_EXT_EXTENDED_KEY_USAGE, extended_usages),
             dns_names: extension(c, &oid::OID_X509_EXT_SUBJECT_ALT_NAME, |e| {
                 if let ParsedExtension::SubjectAlternativeName(names) = e {
-                    Some(
-                        names
-                            .general_names
-                            .iter()
-                            .filter_map(|n| if let GeneralName::DNSName(dns) = n { Some(printable(dns)) } else { None })
-                            .collect(),
-                    )
+                    Some(names.general_names.iter().filter_map(dns_name).collect())
                 } else {
                     None
                 }
@@ -298,11 +288,11 @@ impl Details {
                     self.signature.name == "SHA-1 with RSA" && (1024..=8192).contains(bits)
                 }
             }
-            (KeyKind::EcdsaP256 | KeyKind::EcdsaP384, Family::Ecdsa) => {
+            (KeyKind::Ecdsa(256 | 384), Family::Ecdsa) => {
                 matches!(self.signature.name.as_str(), "ECDSA with SHA-256" | "ECDSA with SHA-384")
             }
             (KeyKind::Ed25519, Family::Other) if self.signature.name == "Ed25519" => true,
-            (KeyKind::EcdsaP224 | KeyKind::EcdsaP521 | KeyKind::EcdsaOther(_), Family::Ecdsa) => false,
+            (KeyKind::Ecdsa(_) | KeyKind::EcdsaOther(_), Family::Ecdsa) => false,
             (KeyKind::Other(_), Family::Other) => false,
             // One kind of signature, another kind of key: not made by it, even if it verifies.
             _ => return Signature::Bad,
@@ -380,6 +370,10 @@ fn extended_usages(found: &ParsedExtension<'_>) -> Option<Vec<String>> {
     ];
     let known = known.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned());
     Some(known.chain(usage.other.iter().map(Oid::to_id_string)).collect())
+}
+
+fn dns_name(name: &GeneralName<'_>) -> Option<String> {
+    if let GeneralName::DNSName(dns) = name { Some(printable(dns)) } else { None }
 }
 
 fn name(name: &X509Name<'_>) -> String {

@@ -48,42 +48,37 @@ impl Domain {
             "the Console shows the tunnel's Domain under Connection; it looks like `abcd1234.tunnel.anthropic.com`";
         let name = text.trim().to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
-        if name.is_empty() {
-            return Err(format!("the domain is empty; {right}"));
-        }
         if name.starts_with("eyj") && name.len() > 60 {
             return Err(format!(
                 "this is the tunnel's token, not its domain; {right}. Set the token with `token set`; this one was exposed, so rotate it in the Console first"
             ));
         }
-        if name.contains("://") || name.contains('/') {
-            return Err(format!("the domain is a URL or has a path; {right}"));
-        }
-        if name.contains(':') {
-            return Err(format!("the domain has a port; {right}"));
-        }
-        if name.contains('*') {
-            return Err(format!("the domain has a wildcard; the certificate adds one; {right}"));
-        }
-        if name.len() > Self::LONGEST {
-            return Err(format!(
-                "the domain is {} characters long, at most {} leave room for a route's name; {right}",
-                name.len(),
-                Self::LONGEST
-            ));
-        }
-        let labels: Vec<&str> = name.split('.').collect();
-        if labels.len() < 2 {
-            return Err(format!("the domain has no dot; {right}"));
-        }
-        if labels.iter().all(|l| l.bytes().all(|b| b.is_ascii_digit())) {
-            return Err(format!("the domain is an IP address; {right}"));
+        if let Some(fault) = Self::fault(name) {
+            return Err(format!("the domain {fault}; {right}"));
         }
         // Quoted as it was given: a token among it is then recognised and redacted.
-        for (label, given) in labels.iter().zip(text.trim().split('.')) {
+        for (label, given) in name.split('.').zip(text.trim().split('.')) {
             check_label(label).map_err(|why| format!("the domain's label `{given}` {why}; {right}"))?;
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// What is wrong with a name as a whole.
+    fn fault(name: &str) -> Option<String> {
+        let (length, most) = (name.len(), Self::LONGEST);
+        let what = match name {
+            "" => "is empty",
+            _ if name.contains('/') => "is a URL or has a path",
+            _ if name.contains(':') => "has a port",
+            _ if name.contains('*') => "has a wildcard; the certificate adds one",
+            _ if length > most => {
+                return Some(format!("is {length} characters long, at most {most} leave room for a route's name"));
+            }
+            _ if !name.contains('.') => "has no dot",
+            _ if name.bytes().all(|b| b.is_ascii_digit() || b == b'.') => "is an IP address",
+            _ => return None,
+        };
+        Some(what.to_owned())
     }
 
     /// The domain, lower case, without a trailing dot.

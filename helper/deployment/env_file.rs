@@ -98,9 +98,8 @@ impl EnvFile {
     /// A text of a compose file with the variables of this file put in; `None` where Compose refuses it.
     pub(crate) fn interpolate(&self, text: &str) -> Option<String> {
         let values = if text.contains('$') { self.values() } else { BTreeMap::new() };
-        let lookup = |name: &str| values.get(name).map(|value| value.as_bytes().to_vec());
-        let value = interpolate::substitute(text.as_bytes(), &lookup, &Room::default()).ok()?;
-        Some(String::from_utf8_lossy(&value).into_owned())
+        let lookup = |name: &str| values.get(name).map(|value| value.to_string());
+        interpolated(text, &lookup, &Room::default())
     }
 
     /// Names of all variables that the file sets.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::origin::{self, Origin};
 use super::{Deployment, path};
 use crate::answer::Error;
+use crate::list::{first, list};
 use crate::os::files;
 
 /// Who made a deployment.
@@ -87,85 +88,24 @@ const SAYS_NOTHING: [&str; 9] = [
 ];
 
 /// Directories that are not a place for a deployment; what is below them may be.
-const SYSTEM: &[&str] = &[
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/local",
-    "/usr/share",
-    "/var",
-    "/var/lib",
-    "/var/log",
-    "/var/run",
-    "/var/tmp",
-    "/Applications",
-    "/Library",
-    "/Users",
-    "/Volumes",
-    "/private",
-    "/private/etc",
-    "/private/tmp",
-    "/private/var",
-    "/private/var/tmp",
-];
+const SYSTEM: [&str; 35] = list(
+    "/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr \
+     /usr/local /usr/share /var /var/lib /var/log /var/run /var/tmp /Applications /Library /Users /Volumes /private \
+     /private/etc /private/tmp /private/var /private/var/tmp",
+);
 
 /// Directories below which nothing may be a deployment either.
-const SYSTEM_BELOW: &[&str] = &[
-    "/bin",
-    "/boot",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/sbin",
-    "/sys",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/sbin",
-    "/System",
-];
+const SYSTEM_BELOW: [&str; 12] =
+    list("/bin /boot /lib /lib64 /proc /sbin /sys /usr/bin /usr/lib /usr/lib64 /usr/sbin /System");
 
 /// Folders of a home directory that hold everything of a kind.
 const OF_A_HOME: &[&str] = &["", ".claude", ".config", ".ssh", "Desktop", "Documents", "Downloads", "Library"];
 
 /// Files that a project has at its root.
-const PROJECT_FILES: &[&str] = &[
-    "AGENTS.md",
-    "CLAUDE.md",
-    "CMakeLists.txt",
-    "Cargo.toml",
-    "Dockerfile",
-    "Gemfile",
-    "Makefile",
-    "README.md",
-    "build.gradle",
-    "composer.json",
-    "deno.json",
-    "go.mod",
-    "mix.exs",
-    "package.json",
-    "pom.xml",
-    "pyproject.toml",
-    "requirements.txt",
-    "setup.py",
-    "tsconfig.json",
-];
+const PROJECT_FILES: [&str; 19] = list(
+    "AGENTS.md CLAUDE.md CMakeLists.txt Cargo.toml Dockerfile Gemfile Makefile README.md build.gradle composer.json \
+     deno.json go.mod mix.exs package.json pom.xml pyproject.toml requirements.txt setup.py tsconfig.json",
+);
 
 /// More files than this are not lying about by chance.
 const MOST_STRAY: usize = 10;
@@ -177,8 +117,8 @@ impl Deployment {
     /// `directory` when it is not there, or holds no deployment.
     pub(crate) fn require(&self) -> Result<Look, Error> {
         if !self.exists()? {
-            return Err(unusable(
-                &format!("there is no deployment directory `{}`", self.root().display()),
+            return Err(Error::directory(
+                format!("there is no deployment directory `{}`", self.root().display()),
                 "create one with `init`, or name another with `--dir`",
             ));
         }
@@ -186,8 +126,8 @@ impl Deployment {
         match &look.kind {
             // For an empty directory the advice does no harm.
             DirectoryKind::Deployment(_) | DirectoryKind::Empty => Ok(look),
-            DirectoryKind::Stray(what) | DirectoryKind::Other(what) => Err(unusable(
-                &format!("`{}` is not a deployment directory; it holds {what}", self.root().display()),
+            DirectoryKind::Stray(what) | DirectoryKind::Other(what) => Err(Error::directory(
+                format!("`{}` is not a deployment directory; it holds {what}", self.root().display()),
                 "name the deployment directory with `--dir`",
             )),
             DirectoryKind::System => Err(self.system()),
@@ -201,8 +141,8 @@ impl Deployment {
     pub(crate) fn require_begun(&self) -> Result<Look, Error> {
         let look = self.require()?;
         if look.kind == DirectoryKind::Empty {
-            return Err(unusable(
-                &format!("`{}` is not a deployment directory: it is empty", self.root().display()),
+            return Err(Error::directory(
+                format!("`{}` is not a deployment directory: it is empty", self.root().display()),
                 "create a deployment there with `init`, or name another directory with `--dir`",
             ));
         }
@@ -219,8 +159,8 @@ impl Deployment {
         match &look.kind {
             DirectoryKind::Empty | DirectoryKind::Stray(_) | DirectoryKind::Deployment(_) => Ok(look),
             DirectoryKind::Other(_) if into_other => Ok(look),
-            DirectoryKind::Other(what) => Err(unusable(
-                &format!("`{}` holds {what}; nothing was written", self.root().display()),
+            DirectoryKind::Other(what) => Err(Error::directory(
+                format!("`{}` holds {what}; nothing was written", self.root().display()),
                 "use a separate directory with `--dir`, or leave `--dir` out for `~/mcp-tunnel`; `init` with {\"into_other_project\":true} creates the deployment there anyway",
             )),
             DirectoryKind::System => Err(self.system()),
@@ -228,15 +168,11 @@ impl Deployment {
     }
 
     fn system(&self) -> Error {
-        unusable(
-            &format!("`{}` is a system directory or a home directory, not a deployment", self.root().display()),
+        Error::directory(
+            format!("`{}` is a system directory or a home directory, not a deployment", self.root().display()),
             "name the deployment directory with `--dir`: a separate directory, such as `~/mcp-tunnel`",
         )
     }
-}
-
-fn unusable(message: &str, hint: &str) -> Error {
-    Error::Directory { message: message.to_owned(), hint: hint.to_owned() }
 }
 
 /// Looks at a directory.
@@ -373,12 +309,6 @@ fn describe(names: &[String], foreign: &[String]) -> String {
     } else {
         "something else"
     };
-    let shown: Vec<String> = foreign
-        .iter()
-        .take(4)
-        .map(|name| if name.contains('`') { name.clone() } else { format!("`{name}`") })
-        .collect();
-    let more = foreign.len().saturating_sub(shown.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{what}: {}{more}", shown.join(", "))
+    let quote = |name: &String| if name.contains('`') { name.clone() } else { format!("`{name}`") };
+    format!("{what}: {}", first(&foreign.iter().map(quote).collect::<Vec<_>>(), 4))
 }

@@ -101,14 +101,14 @@ impl Deployment {
             None => default_dir(caller)?,
         };
         if path.as_os_str().is_empty() {
-            return Err(unusable("`--dir` is empty", "name the deployment directory, or leave `--dir` out"));
+            return Err(Error::directory("`--dir` is empty", "name the deployment directory, or leave `--dir` out"));
         }
         let root = std::path::absolute(&path).map_err(|e| Error::io("find", &path, e))?;
         // `absolute` keeps `..` and a trailing slash; Compose compares the path as a string.
         let root = without_dots(&root)?;
         if root.as_os_str().as_bytes().contains(&b':') {
-            return Err(unusable(
-                &format!(
+            return Err(Error::directory(
+                format!(
                     "the path `{}` contains a colon, which Docker reads as the end of a mount's source",
                     root.display()
                 ),
@@ -116,7 +116,7 @@ impl Deployment {
             ));
         }
         if root.parent().is_none() {
-            return Err(unusable(
+            return Err(Error::directory(
                 "`/` cannot be a deployment directory",
                 "name a separate directory, such as `~/mcp-tunnel`",
             ));
@@ -137,8 +137,8 @@ impl Deployment {
     pub(crate) fn exists(&self) -> Result<bool, Error> {
         match std::fs::metadata(self.root()) {
             Ok(meta) if meta.is_dir() => Ok(true),
-            Ok(_) => Err(unusable(
-                &format!("`{}` is not a directory", self.root().display()),
+            Ok(_) => Err(Error::directory(
+                format!("`{}` is not a directory", self.root().display()),
                 "name another directory, or move that file away",
             )),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -198,10 +198,6 @@ fn without_dots(path: &Path) -> Result<PathBuf, Error> {
     Ok(plain)
 }
 
-fn unusable(message: &str, hint: &str) -> Error {
-    Error::Directory { message: message.to_owned(), hint: hint.to_owned() }
-}
-
 /// `~` and `~/…` against `HOME`. The shell does it for bare words only, not for `--dir=~/x` or in quotes.
 fn expand(path: &Path, caller: &Caller) -> Result<PathBuf, Error> {
     match path.strip_prefix("~") {
@@ -213,7 +209,7 @@ fn expand(path: &Path, caller: &Caller) -> Result<PathBuf, Error> {
 fn home(caller: &Caller) -> Result<PathBuf, Error> {
     match caller.var("HOME").map(Path::new) {
         Some(home) if home.is_absolute() => Ok(home.to_path_buf()),
-        Some(_) | None => Err(unusable(
+        Some(_) | None => Err(Error::directory(
             "the home directory is not known: HOME is not set to an absolute path",
             "name the deployment directory with an absolute `--dir`",
         )),
@@ -229,8 +225,8 @@ fn default_dir(caller: &Caller) -> Result<PathBuf, Error> {
     if theirs == own {
         return Ok(own);
     }
-    Err(unusable(
-        &format!("run with sudo, so `~/mcp-tunnel` could be `{}` or `{}`", theirs.display(), own.display()),
+    Err(Error::directory(
+        format!("run with sudo, so `~/mcp-tunnel` could be `{}` or `{}`", theirs.display(), own.display()),
         "say which one with `--dir`",
     ))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Deployment, kind, path};
 use crate::answer::{Finding, Subject};
+use crate::list::first;
 use crate::os::files::{self, Meta};
 use crate::rules::{self, Remedy, RuleId};
 
@@ -115,12 +116,15 @@ impl Places {
         self.places.get(inside)?.as_ref().ok()
     }
 
-    /// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument.
+    /// The finding about a mode with a fix that this user can carry out. `change` is chmod's first argument. chmod(2): only
+    /// the owner and root may change a mode.
     fn feasible(&self, inside: &str, finding: Finding, change: &str) -> Finding {
-        match self.at(inside).and_then(|place| Hindrance::of(place.is_read_only, place.uid, self.me)) {
-            None => finding,
-            Some(Hindrance::ReadOnly) => finding.with_remedy(Remedy::ReadOnly),
-            Some(Hindrance::Owner(owner)) => finding.with_remedy(Remedy::OtherOwner { change, owner }),
+        match self.at(inside) {
+            Some(place) if place.is_read_only => finding.with_remedy(Remedy::ReadOnly),
+            Some(place) if self.me != 0 && place.uid != self.me => {
+                finding.with_remedy(Remedy::OtherOwner { change, owner: place.uid })
+            }
+            _ => finding,
         }
     }
 
@@ -203,36 +207,13 @@ fn folders(inside: &str) -> impl Iterator<Item = &str> {
     inside.match_indices('/').map(|(at, _)| &inside[..at])
 }
 
-/// Why this process's user cannot change the mode of a file.
-#[derive(Debug, PartialEq, Eq)]
-enum Hindrance {
-    /// The file system is mounted read-only.
-    ReadOnly,
-    /// The file belongs to this user, another one.
-    Owner(u32),
-}
-
-impl Hindrance {
-    /// Judges a file's owner for the user `me`. chmod(2): only the owner and root may change a mode.
-    fn of(read_only: bool, owner: u32, me: u32) -> Option<Self> {
-        match (read_only, owner) {
-            (true, _) => Some(Self::ReadOnly),
-            (false, owner) if me != 0 && owner != me => Some(Self::Owner(owner)),
-            (false, _) => None,
-        }
-    }
-}
-
 /// The finding about files in `data` that are not certificates or keys, by their names.
 pub(crate) fn foreign_data(names: &[String]) -> Option<Finding> {
     if names.is_empty() {
         return None;
     }
-    let shown: Vec<String> = names.iter().take(5).map(|name| format!("`data/{name}`")).collect();
-    let more = names.len() - shown.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let finding = rules::finding(RuleId::DataShared).about(Subject::file(path::DATA));
-    Some(finding.with(format!("{}{more}", shown.join(", "))))
+    let shown: Vec<String> = names.iter().map(|name| format!("`data/{name}`")).collect();
+    Some(rules::finding(RuleId::DataShared).about(Subject::file(path::DATA)).with(first(&shown, 5)))
 }
 
 #[cfg(test)]
@@ -241,15 +222,19 @@ mod tests {
 
     #[test]
     fn a_mode_can_be_changed_by_the_owner_and_root_on_a_writable_file_system() {
-        for (read_only, owner, me, expected) in [
+        for (is_read_only, uid, me, hindrance) in [
             (false, 1000, 1000, None),
             (false, 1000, 0, None),
-            (false, 0, 1000, Some(Hindrance::Owner(0))),
-            (false, 65532, 1000, Some(Hindrance::Owner(65532))),
-            (true, 1000, 1000, Some(Hindrance::ReadOnly)),
-            (true, 0, 0, Some(Hindrance::ReadOnly)),
+            (false, 0, 1000, Some(Remedy::OtherOwner { change: "600", owner: 0 })),
+            (false, 65532, 1000, Some(Remedy::OtherOwner { change: "600", owner: 65532 })),
+            (true, 1000, 1000, Some(Remedy::ReadOnly)),
+            (true, 0, 0, Some(Remedy::ReadOnly)),
         ] {
-            assert_eq!(Hindrance::of(read_only, owner, me), expected, "{read_only} {owner} {me}");
+            let place = Place { is_file: true, is_dir: false, mode: 0o644, uid, gid: 0, is_read_only };
+            let found = Places::made(&[(path::ENV, place)], me).env_mode().unwrap().unwrap();
+            let plain = rules::finding(RuleId::EnvReadable).about(Subject::file(path::ENV));
+            let expected = hindrance.map_or(plain.clone(), |remedy| plain.with_remedy(remedy));
+            assert_eq!(found.fix, expected.fix, "{is_read_only} {uid} {me}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Deployment, path, unusable};
+use super::{Deployment, path};
 use crate::answer::Error;
 use crate::caller::Caller;
 
@@ -23,8 +23,8 @@ impl Deployment {
     /// `directory` where another user could read what is written there, or put something else in its place.
     pub(crate) fn require_own(&self, caller: &Caller) -> Result<(), Error> {
         let Some(why) = fault(self.root(), &Trusted::of(caller)) else { return Ok(()) };
-        Err(unusable(
-            &format!("{why}, so keys and the token are not safe in `{}`; nothing was written", self.root().display()),
+        Err(Error::directory(
+            format!("{why}, so keys and the token are not safe in `{}`; nothing was written", self.root().display()),
             "take the write permission away from others (`chmod go-w`) and make the folder your own, or use another directory (`--dir`)",
         ))
     }

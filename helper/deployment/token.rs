@@ -179,60 +179,34 @@ pub(crate) fn fingerprint(text: &str) -> String {
 
 /// What a text is that cannot be a token, by its letters alone.
 fn mistaken(text: &str) -> Option<Malformed> {
-    if text.is_empty() {
-        return Some(Malformed::Empty);
-    }
-    if text.trim_matches(['"', '\'']) == PLACEHOLDER {
-        return Some(Malformed::Placeholder);
-    }
-    if is_stand_in(text) {
-        return Some(Malformed::StandIn);
-    }
-    if text.contains(is_invisible) {
-        return Some(Malformed::Invisible);
-    }
-    if text.contains(['\n', '\r']) {
-        return Some(Malformed::LineBreak);
-    }
-    if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) {
-        return Some(Malformed::Quotes);
-    }
-    if text.contains(char::is_whitespace) {
-        return Some(Malformed::Blank);
-    }
-    if text.split_once(['=', ':']).is_some_and(|(name, value)| {
-        value.starts_with("eyJ")
-            && !name.starts_with("eyJ")
-            && !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    }) {
-        return Some(Malformed::Assignment);
-    }
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_assignment = |(name, value): (&str, &str)| {
+        value.starts_with("eyJ") && !name.starts_with("eyJ") && !name.is_empty() && is_name(name)
+    };
+    let begins = text.starts_with("eyJ");
     let half = text.len() / 2;
-    if text.starts_with("eyJ") && text.is_ascii() && text.len().is_multiple_of(2) && text[..half] == text[half..] {
-        return Some(Malformed::Doubled);
-    }
-    if is_uuid(text) {
-        return Some(Malformed::Uuid);
-    }
-    if !text.starts_with("eyJ") && text.contains('.') && Domain::parse(text).is_ok() {
-        return Some(Malformed::Domain);
-    }
-    if text.contains("://") && !text.contains("eyJ") {
-        return Some(Malformed::Domain);
-    }
-    let name = text.trim_matches(['$', '{', '}']);
-    if text.starts_with('$') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Some(Malformed::Variable);
-    }
-    let looks_made = text.starts_with("eyJ") || text.len() >= 16 && text.contains(|c: char| c.is_ascii_digit());
-    if looks_made && text.contains(['-', '_', '.']) {
-        return Some(Malformed::OtherToken);
-    }
-    if !text.starts_with("eyJ") {
-        return Some(Malformed::NotAToken);
-    }
-    None
+    Some(match text {
+        "" => Malformed::Empty,
+        _ if text.trim_matches(['"', '\'']) == PLACEHOLDER => Malformed::Placeholder,
+        _ if is_stand_in(text) => Malformed::StandIn,
+        _ if text.contains(is_invisible) => Malformed::Invisible,
+        _ if text.contains(['\n', '\r']) => Malformed::LineBreak,
+        _ if text.contains(['"', '\'', '`', '“', '”', '‘', '’']) => Malformed::Quotes,
+        _ if text.contains(char::is_whitespace) => Malformed::Blank,
+        _ if text.split_once(['=', ':']).is_some_and(is_assignment) => Malformed::Assignment,
+        _ if begins && text.is_ascii() && text[..half] == text[half..] => Malformed::Doubled,
+        _ if is_uuid(text) => Malformed::Uuid,
+        _ if !begins && text.contains('.') && Domain::parse(text).is_ok() => Malformed::Domain,
+        _ if text.contains("://") && !text.contains("eyJ") => Malformed::Domain,
+        _ if text.starts_with('$') && is_name(text.trim_matches(['$', '{', '}'])) => Malformed::Variable,
+        _ if (begins || text.len() >= 16 && text.contains(|c: char| c.is_ascii_digit()))
+            && text.contains(['-', '_', '.']) =>
+        {
+            Malformed::OtherToken
+        }
+        _ if !begins => Malformed::NotAToken,
+        _ => return None,
+    })
 }
 
 /// Whether a text is the words of a guide for the place of a token, `<your-token>`.

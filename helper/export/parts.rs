@@ -67,9 +67,8 @@ impl LeftOut {
 /// # Errors
 /// `directory` where nothing says it.
 pub(crate) fn domain(facts: &Facts) -> Result<&Domain, Error> {
-    facts.domain.as_ref().ok_or_else(|| Error::Directory {
-        message: "the deployment does not say which tunnel it is for".into(),
-        hint: "run `init` with the domain first".into(),
+    facts.domain.as_ref().ok_or_else(|| {
+        Error::directory("the deployment does not say which tunnel it is for", "run `init` with the domain first")
     })
 }
 
@@ -88,8 +87,8 @@ pub(crate) fn pair(facts: &Facts) -> Result<Pair, Error> {
 
 /// The error about a certificate or key that is not at hand.
 pub(crate) fn unseen(why: &str) -> Error {
-    Error::Directory {
-        message: format!("the certificate and key that the proxy reads cannot be exported: {why}"),
-        hint: "put both into the deployment's `data` folder, and run the command again".into(),
-    }
+    Error::directory(
+        format!("the certificate and key that the proxy reads cannot be exported: {why}"),
+        "put both into the deployment's `data` folder, and run the command again",
+    )
 }

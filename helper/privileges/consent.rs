@@ -23,8 +23,10 @@ pub(crate) fn give(deployment: &Deployment, digest: &str, caller: &Caller) -> Re
 }
 
 fn record(deployment: &Deployment, caller: &Caller) -> Result<PathBuf, Error> {
-    outside::place(deployment, caller, "allowed")?.ok_or_else(|| Error::Directory {
-        message: "there is no place outside of the deployment directory to keep what a person allowed".into(),
-        hint: "set HOME, or XDG_STATE_HOME, to an absolute path outside of the deployment directory".into(),
+    outside::place(deployment, caller, "allowed")?.ok_or_else(|| {
+        Error::directory(
+            "there is no place outside of the deployment directory to keep what a person allowed",
+            "set HOME, or XDG_STATE_HOME, to an absolute path outside of the deployment directory",
+        )
     })
 }

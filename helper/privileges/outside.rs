@@ -2,18 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::list::list;
 use crate::model::paths::is_remote;
 
 /// Places of every host that hold no secret and that containers are commonly shown.
-const HARMLESS: [&str; 7] = [
-    "/etc/localtime",
-    "/etc/pki/ca-trust",
-    "/etc/ssl/certs",
-    "/etc/timezone",
-    "/usr/local/share/ca-certificates",
-    "/usr/share/ca-certificates",
-    "/usr/share/zoneinfo",
-];
+const HARMLESS: [&str; 7] = list(
+    "/etc/localtime /etc/pki/ca-trust /etc/ssl/certs /etc/timezone /usr/local/share/ca-certificates \
+     /usr/share/ca-certificates /usr/share/zoneinfo",
+);
 
 /// Whether a path leads out of the directory, by its words or by a link on its way. One that depends on a variable does.
 pub(super) fn is_outside(path: &str, root: &Path) -> bool {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::outside::{is_harmless, is_outside};
 use super::privilege::Privilege;
 use crate::config::yaml::{self, Value, at};
+use crate::list::list;
 use crate::model::paths::is_remote;
 
 /// Whether a single value is dangerous, with the service that has it.
@@ -43,22 +44,10 @@ const BUILD: &[(&str, Judge)] = &[
 ];
 
 /// Capabilities that the engine gives every container.
-const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
+const DEFAULT_CAPABILITIES: [&str; 14] = list(
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID \
+     SYS_CHROOT",
+);
 
 /// Types of file system that the engine's own volume driver mounts without anything of this host in them: memory, and shares
 /// of other machines.

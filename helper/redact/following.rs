@@ -11,9 +11,10 @@ use super::members::is_encoded;
 use super::operands::{is_mechanism, reads_secret};
 use super::said::{is_made, is_one_of};
 use super::sentences::is_sentence;
-use super::text::{REDACTED, Range, list};
+use super::text::{REDACTED, Range};
 use super::values::is_reference;
 use super::words::is_secret;
+use crate::list::list;
 
 /// Lines of a text that may follow: a key in PEM has no more.
 const MOST: usize = 80;

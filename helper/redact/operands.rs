@@ -4,8 +4,9 @@ use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
 use super::said::is_made;
 use super::sentences::is_sentence;
-use super::text::{Range, behind_last, head, list};
+use super::text::{Range, behind_last, head};
 use super::values::is_reference;
+use crate::list::list;
 
 /// Words that are read of a command.
 const MOST: usize = 40;

@@ -2,8 +2,9 @@
 
 use super::ends::{is_gone, word};
 use super::letters::{QUOTES, closed, near};
-use super::text::{Range, list};
+use super::text::Range;
 use super::values::is_reference;
+use crate::list::list;
 
 /// What of a flag's value is the password.
 #[derive(Clone, Copy, PartialEq)]

@@ -5,9 +5,10 @@ use super::ends::{is_gone, word};
 use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
 use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name};
 use super::sentences::is_sentence;
-use super::text::{REDACTED, Range, behind_last, head, list, tail};
+use super::text::{REDACTED, Range, behind_last, head, tail};
 use super::values::is_reference;
 use super::words::is_secret;
+use crate::list::list;
 
 /// What stands in front of a name whose value is the next word: in Dockerfiles, shells and web servers.
 const SETTERS: [&str; 13] = list(

@@ -3,8 +3,9 @@
 
 use super::letters::{QUOTES, closed, is_blank, is_letter, name_before, opening};
 use super::said::{is_drawn, is_made, is_one_of};
-use super::text::{Range, behind_last, head, list, tail};
+use super::text::{Range, behind_last, head, tail};
 use super::words::is_secret;
+use crate::list::list;
 
 /// The word in front of a quoted value.
 const INTRODUCTIONS: [&str; 11] = list("got value value: was parsing parse received found given input: input");

@@ -1,8 +1,9 @@
 //! Words about a secret that are not the secret: `password: must not be empty`, `auth=oauth2`, `token: /run/secrets/x`.
 
 use super::letters::{QUOTES, name_length};
-use super::text::{behind_last, head, list};
+use super::text::{behind_last, head};
 use super::words::is_secret;
+use crate::list::list;
 
 /// Words that follow a flag that is spoken of: `using --password via the command line is insecure`.
 pub(super) const PARTICLES: [&str; 17] =

@@ -3,7 +3,8 @@
 
 use super::letters::{closed, is_blank, name_length, opening};
 use super::said::PARTICLES;
-use super::text::{REDACTED, Range, list};
+use super::text::{REDACTED, Range};
+use crate::list::list;
 
 /// Schemes with one word behind them (RFC 6750, RFC 7617).
 const WORD: [&str; 2] = list("bearer basic");

@@ -1,7 +1,8 @@
 //! Sentences about a secret: `password: must not be empty`, `Authorization: header missing`.
 
 use super::said::{LONGEST_PART, is_made, is_one_of};
-use super::text::{head, list};
+use super::text::head;
+use crate::list::list;
 
 /// Words with which a sentence goes on behind the name of a secret and a colon, and which say nothing yet.
 const COPULAS: [&str; 15] = list("must is are was were has have had can could should does did this requires");

@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::text::{Range, behind_last, continued, head, list, tail};
+use super::text::{Range, behind_last, continued, head, tail};
+use crate::list::list;
 
 /// Base64 of `{"`, how every tunnel token and every JWT begins.
 const TOKEN_START: &str = "eyJ";

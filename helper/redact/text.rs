@@ -38,22 +38,6 @@ pub(super) fn replaced<'a>(text: &'a str, ranges: &[Range]) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// The words of a text that are parted by blanks.
-pub(super) const fn list<const N: usize>(text: &'static str) -> [&'static str; N] {
-    let (mut words, mut count, mut rest, mut at) = ([""; N], 0, text, 0);
-    while at < rest.len() {
-        if rest.as_bytes()[at] == b' ' {
-            (words[count], rest) = (rest.split_at(at).0, rest.split_at(at + 1).1);
-            (count, at) = (count + 1, 0);
-        } else {
-            at += 1;
-        }
-    }
-    words[count] = rest;
-    assert!(count + 1 == N, "the list has another number of words");
-    words
-}
-
 /// What a word may continue: nothing behind an escaped line break or tab, whose letter belongs to no word.
 pub(super) fn continued(before: &str) -> &str {
     if ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape)) { "" } else { before }

@@ -3,7 +3,8 @@
 
 use super::letters::{LONGEST, name_before};
 use super::said::{is_drawn, is_made, is_one_of, is_part};
-use super::text::{Range, head, list};
+use super::text::{Range, head};
+use crate::list::list;
 
 /// Words in a part of a path behind which nothing but a secret is drawn by chance.
 const LINKS: [&str; 24] = list(

@@ -1,7 +1,7 @@
 //! Which names are names of secrets: passwords, tokens, keys; and which are certainly not.
 
 use super::letters::is_unseen;
-use super::text::list;
+use crate::list::list;
 
 /// Anywhere in a name. `HONEYCOMBTEAM` is a header of Honeycomb.
 const PARTS: [&str; 20] = list(

@@ -21,6 +21,8 @@ mod deployment;
 mod engine;
 #[path = "../../helper/hash.rs"]
 mod hash;
+#[path = "../../helper/list.rs"]
+mod list;
 #[path = "../../helper/logs/mod.rs"]
 mod logs;
 #[path = "../../helper/model/mod.rs"]

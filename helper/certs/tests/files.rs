@@ -21,7 +21,7 @@ fn harmless_surroundings_are_read_through() {
     for text in
         [set.tls_key.replace('\n', "\r\n"), format!("\u{feff}{}", set.tls_key), format!("{}{}", set.tls, set.tls_key)]
     {
-        assert_eq!(*Key::parse(text.as_bytes()).unwrap().kind(), KeyKind::EcdsaP256);
+        assert_eq!(*Key::parse(text.as_bytes()).unwrap().kind(), KeyKind::Ecdsa(256));
     }
 }
 

@@ -29,7 +29,7 @@ fn a_ca_of_openssl_with_an_odd_name_issues_and_comes_back() {
     )
     .unwrap();
     for (new_key, kind) in
-        [("rsa:2048", KeyKind::Rsa(2048)), ("ec -pkeyopt ec_paramgen_curve:P-384", KeyKind::EcdsaP384)]
+        [("rsa:2048", KeyKind::Rsa(2048)), ("ec -pkeyopt ec_paramgen_curve:P-384", KeyKind::Ecdsa(384))]
     {
         openssl(
             path,
@@ -75,10 +75,10 @@ fn keys_in_every_form_of_openssl() {
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048", KeyKind::Rsa(2048), true),
         ("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024", KeyKind::Rsa(1024), false),
         ("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048", KeyKind::RsaPss(2048), false),
-        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256", KeyKind::EcdsaP256, true),
-        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384", KeyKind::EcdsaP384, true),
-        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", KeyKind::EcdsaP521, false),
-        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-224", KeyKind::EcdsaP224, false),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256", KeyKind::Ecdsa(256), true),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384", KeyKind::Ecdsa(384), true),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521", KeyKind::Ecdsa(521), false),
+        ("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-224", KeyKind::Ecdsa(224), false),
         (
             "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1",
             KeyKind::EcdsaOther("curve 1.3.132.0.10".into()),
@@ -90,7 +90,7 @@ fn keys_in_every_form_of_openssl() {
             false,
         ),
         ("genpkey -algorithm ED25519", KeyKind::Ed25519, false),
-        ("ecparam -name prime256v1 -genkey", KeyKind::EcdsaP256, true),
+        ("ecparam -name prime256v1 -genkey", KeyKind::Ecdsa(256), true),
     ] {
         openssl(path, &format!("{make} -out key"));
         let forms: &[&str] =
@@ -127,8 +127,7 @@ fn keys_in_every_form_of_openssl() {
             let file = CertificateFile::parse(&fs::read(path.join("crt")).unwrap()).unwrap();
             assert_eq!(file.first.key, kind);
             let verified = file.first.signed_by(&file.first.spki_der);
-            let unknown =
-                matches!(kind, KeyKind::EcdsaP521 | KeyKind::EcdsaP224 | KeyKind::EcdsaOther(_) | KeyKind::Rsa(1024));
+            let unknown = matches!(kind, KeyKind::Ecdsa(521 | 224) | KeyKind::EcdsaOther(_) | KeyKind::Rsa(1024));
             assert_eq!(matches!(verified, Signature::Unknown(_)), unknown, "{make}: {verified:?}");
             assert_ne!(verified, Signature::Bad, "{make}");
         }

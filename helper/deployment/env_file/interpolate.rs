@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+/// The value of a variable, by its name.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+
 /// Why variables cannot be put into a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
@@ -43,23 +46,14 @@ const DEEPEST: usize = 32;
 ///
 /// # Errors
 /// Where Compose refuses the text.
-pub(super) fn substitute(
-    text: &[u8],
-    lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
-    room: &Room,
-) -> Result<Vec<u8>, Unusable> {
+pub(super) fn substitute(text: &[u8], lookup: Lookup<'_>, room: &Room) -> Result<Vec<u8>, Unusable> {
     if room.is_empty() && text.contains(&b'$') {
         return Err(Unusable::TooLong);
     }
     substitute_within(text, lookup, room, DEEPEST)
 }
 
-fn substitute_within(
-    text: &[u8],
-    lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
-    room: &Room,
-    depth: usize,
-) -> Result<Vec<u8>, Unusable> {
+fn substitute_within(text: &[u8], lookup: Lookup<'_>, room: &Room, depth: usize) -> Result<Vec<u8>, Unusable> {
     let put = |out: &mut Vec<u8>, value: &[u8]| {
         out.extend_from_slice(value);
         if room.take(value.len()) { Ok(()) } else { Err(Unusable::TooLong) }
@@ -100,12 +94,7 @@ fn name(text: &[u8]) -> &str {
 }
 
 /// The value of what is behind `${`, and the text behind its `}`.
-fn braced<'a>(
-    text: &'a [u8],
-    lookup: &dyn Fn(&str) -> Option<Vec<u8>>,
-    room: &Room,
-    depth: usize,
-) -> Result<(Vec<u8>, &'a [u8]), Unusable> {
+fn braced<'a>(text: &'a [u8], lookup: Lookup<'_>, room: &Room, depth: usize) -> Result<(Vec<u8>, &'a [u8]), Unusable> {
     let name = name(text);
     let behind = &text[name.len()..];
     if name.is_empty() || depth == 0 {

@@ -6,66 +6,36 @@ use std::ops::Range;
 
 use super::interpolate::{self, Room, Unusable};
 
-/// Why Compose refuses the whole file. No variant holds a value; lines are counted from 1.
+/// Why Compose refuses the whole file. No variant holds a value; `line`, counted from 1, is where the value or the name begins.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EnvFault {
     /// A quote that is opened and never closed: everything behind it is swallowed.
     #[error("line {line}: the quote that opens the value of `{key}` is never closed")]
-    OpenQuote {
-        /// Where the value begins.
-        line: usize,
-        /// Name of the variable.
-        key: String,
-    },
-    /// A character that a variable's name must not have. Text behind a closing quote counts as the next name.
+    OpenQuote { line: usize, key: String },
+    /// A character that a variable's name must not have; U+FFFD for a byte that is not UTF-8. Text behind a closing quote
+    /// counts as the next name.
     #[error("line {line}: {character:?} cannot be part of a variable's name; the form is NAME=value")]
-    BadName {
-        /// Where the character is.
-        line: usize,
-        /// The first such character; U+FFFD for a byte that is not UTF-8.
-        character: char,
-    },
+    BadName { line: usize, character: char },
     /// A blank inside a name, no name in front of `=`, or a name at the end of the file without a line break.
     #[error("line {line}: not of the form NAME=value")]
-    BadLine {
-        /// Where the name begins.
-        line: usize,
-    },
+    BadLine { line: usize },
     /// A NUL, which no variable of a process can hold.
     #[error("line {line}: the value of `{key}` contains a NUL byte")]
-    Nul {
-        /// Where the value begins.
-        line: usize,
-        /// Name of the variable.
-        key: String,
-    },
+    Nul { line: usize, key: String },
     /// `${` that is not `${NAME}`, `${NAME:-…}` or another form that Compose knows.
     #[error(
         "line {line}: the value of `{key}` has a `${{` that Compose cannot interpolate; a `$` itself is written `$$`"
     )]
-    BadTemplate {
-        /// Where the value begins.
-        line: usize,
-        /// Name of the variable.
-        key: String,
-    },
+    BadTemplate { line: usize, key: String },
     /// References to references, until no process could hold the value.
     #[error("line {line}: the value of `{key}` is too long once its variables are put in")]
-    TooLong {
-        /// Where the value begins.
-        line: usize,
-        /// Name of the variable.
-        key: String,
-    },
+    TooLong { line: usize, key: String },
     /// Written by a Windows editor or by `>` of PowerShell.
     #[error("line 1: the file is UTF-16, Compose reads UTF-8 only")]
     Utf16,
     /// The file would not hold the value that was to be written. Nothing was.
     #[error("`{key}` cannot be set so that Compose reads the same value back")]
-    NotReadBack {
-        /// Name of the variable.
-        key: String,
-    },
+    NotReadBack { key: String },
 }
 
 impl EnvFault {

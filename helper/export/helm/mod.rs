@@ -136,10 +136,10 @@ pub(crate) fn require_room(folder: &Directory) -> Result<(), Error> {
 }
 
 fn taken(root: &Path, what: &str) -> Error {
-    Error::Directory {
-        message: format!("`{}` {what}; nothing was written", root.display()),
-        hint: "name a folder in `out` that does not exist yet".into(),
-    }
+    Error::directory(
+        format!("`{}` {what}; nothing was written", root.display()),
+        "name a folder in `out` that does not exist yet",
+    )
 }
 
 /// Writes the files: new ones, and those of an earlier export that were not edited since.

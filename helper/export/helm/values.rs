@@ -6,6 +6,7 @@ use crate::config::gateway::Gateway;
 use crate::config::stamp::stamp;
 use crate::deployment::Domain;
 use crate::export::parts::{ExportState, RouteExport};
+use crate::list::list;
 
 /// Where Anthropic publishes the chart.
 pub(crate) const CHART: &str = "oci://us-docker.pkg.dev/anthropic-public-registry/charts/mcp-tunnel";
@@ -19,23 +20,10 @@ pub(crate) const TOKEN_SECRET: &str = "mcp-tunnel-token";
 pub(crate) const CERT_SECRET: &str = "mcp-tunnel-cert";
 
 /// Names of the chart's values and of the proxy's settings.
-const NAMES: [&str; 15] = [
-    "setup",
-    "enabled",
-    "external",
-    "tunnelTokenSecretName",
-    "serverCertSecretName",
-    "gateway",
-    "config",
-    "tunnel_domain",
-    "routes",
-    "upstream",
-    "allowed_ips",
-    "tls",
-    "include_system_cas",
-    "log_level",
-    "shutdown_timeout",
-];
+const NAMES: [&str; 15] = list(
+    "setup enabled external tunnelTokenSecretName serverCertSecretName gateway config tunnel_domain routes upstream \
+     allowed_ips tls include_system_cas log_level shutdown_timeout",
+);
 
 /// The file. `listen_addr` and `tls` are the chart's own.
 pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -> String {

@@ -99,10 +99,10 @@ fn certificates(facts: &Facts, pair: &Pair) -> Result<Vec<Entry>, Error> {
     let entry = |name: &str| {
         let bytes = files::read(&facts.deployment, name)?.ok_or_else(|| missing(facts, name))?;
         if String::from_utf8_lossy(&bytes).contains("PRIVATE KEY") {
-            return Err(Error::Directory {
-                message: format!("`{name}` holds a private key as well as the certificate; nothing was written"),
-                hint: "keep keys in separate files; `certs check` names the fault".into(),
-            });
+            return Err(Error::directory(
+                format!("`{name}` holds a private key as well as the certificate; nothing was written"),
+                "keep keys in separate files; `certs check` names the fault",
+            ));
         }
         Ok(Entry { name: name.to_owned(), mode: OPEN_MODE, bytes })
     };
@@ -110,11 +110,10 @@ fn certificates(facts: &Facts, pair: &Pair) -> Result<Vec<Entry>, Error> {
 }
 
 fn missing(facts: &Facts, name: &str) -> Error {
-    Error::Directory {
-        message: format!("`{}` cannot go into a bundle", facts.deployment.path(name).display()),
-        hint: "it must be a regular file of at most 4 MiB inside the deployment directory; a certificate may have no key in it"
-            .into(),
-    }
+    Error::directory(
+        format!("`{}` cannot go into a bundle", facts.deployment.path(name).display()),
+        "it must be a regular file of at most 4 MiB inside the deployment directory; a certificate may have no key in it",
+    )
 }
 
 /// Nothing that the stack needs may be missing in silence.
@@ -129,15 +128,14 @@ fn require(walk: &Walk, needed: &[String], facts: &Facts) -> Result<(), Error> {
 }
 
 fn too_much(facts: &Facts) -> Error {
-    Error::Directory {
-        message: format!(
+    Error::directory(
+        format!(
             "`{}` has more than {MOST_FILES} files or {} MiB, which no bundle holds",
             facts.deployment.root().display(),
             LARGEST >> 20
         ),
-        hint: "keep the sources and data of your own servers outside the deployment directory, and give the stack their images"
-            .into(),
-    }
+        "keep the sources and data of your own servers outside the deployment directory, and give the stack their images",
+    )
 }
 
 /// Routes whose server is another one on every host.

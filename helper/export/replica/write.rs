@@ -80,11 +80,10 @@ pub(crate) fn require_replica(bundle: &Bundle, deployment: &Deployment) -> Resul
     if is_one || bundle.manifest.scope == Scope::Deployment {
         return Ok(());
     }
-    Err(Error::Directory {
-        message: "this bundle has certificates only, and the directory is not a replica that they are for; nothing was written"
-            .into(),
-        hint: "apply a whole bundle first: `mcp-tunnels-helper export --to replica --out FILE.tar.gz` makes it".into(),
-    })
+    Err(Error::directory(
+        "this bundle has certificates only, and the directory is not a replica that they are for; nothing was written",
+        "apply a whole bundle first: `mcp-tunnels-helper export --to replica --out FILE.tar.gz` makes it",
+    ))
 }
 
 /// Whether the directory has a certificate of the same CA that ends later.
@@ -141,13 +140,13 @@ fn action(
     match (is_ours && !is_link, is_pair(bundle, &entry.name)) {
         (true, _) => Ok(Action::Updated),
         // A pair is one thing: half of a person's own and half of the bundle fits nothing.
-        (false, true) => Err(Error::Directory {
-            message: format!(
+        (false, true) => Err(Error::directory(
+            format!(
                 "`{}` is there and was not written from a bundle; nothing was written",
                 deployment.path(&entry.name).display()
             ),
-            hint: "name a new directory with `--dir`, or move that file aside if the tunnel works without it".into(),
-        }),
+            "name a new directory with `--dir`, or move that file aside if the tunnel works without it",
+        )),
         (false, false) => Ok(Action::Kept),
     }
 }
