@@ -198,8 +198,8 @@ pub(crate) struct Finding {
     pub(crate) fix: String,
     /// Facts and short redacted excerpts: at most three, at most 300 characters each.
     pub(crate) evidence: Vec<Evidence>,
-    /// Where to read on.
-    pub(crate) docs: &'static str,
+    /// Where to read on: a page on the web, and the section of this project's table.
+    pub(crate) docs: String,
     /// What the fix is: `next` is made of it, so that the two never disagree.
     #[serde(skip)]
     pub(crate) cure: Cure,
@@ -324,7 +324,7 @@ pub(crate) fn finding(id: RuleId) -> Finding {
         cause: rule.cause.into(),
         fix: filled(rule.fix, None),
         evidence: Vec::new(),
-        docs: rule.docs,
+        docs: format!("{} and docs/troubleshooting.md#{id}", rule.docs),
         cure: rule.cure,
         consequence_of: None,
     }

@@ -109,7 +109,9 @@ pub(super) fn require(cases: Vec<Case>) {
             wrong.push(format!("{name}: found {found:?}, expected {expected:?}: {}", answer.json["findings"]));
         }
         for finding in answer.json["findings"].as_array().unwrap() {
-            assert!(finding["docs"].as_str().unwrap().starts_with("https://"), "{finding}");
+            let (docs, id) = (finding["docs"].as_str().unwrap(), finding["id"].as_str().unwrap());
+            let anchor = format!(" and docs/troubleshooting.md#{id}");
+            assert!(docs.starts_with("https://") && docs.ends_with(&anchor), "{finding}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
