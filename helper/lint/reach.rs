@@ -117,14 +117,13 @@ pub(super) fn namespace_is_one(facts: &Facts) -> Outcome {
 pub(super) fn restarts_go_together(facts: &Facts) -> Outcome {
     let Some((agent, proxy)) = both(facts) else { return Outcome::Pass };
     // Compose itself fills in `restart` where nothing is said, so a plain list is seen in the files only.
-    let files = facts.found.files().filter_map(|file| file.value.as_ref().ok());
     let plain = |value: &Value| match yaml::at(value, &["services", agent, "depends_on"]) {
         Some(Value::Sequence(list)) => list.iter().any(|v| v.as_str() == Some(proxy)),
         Some(map) => yaml::at(map, &[proxy]).is_some_and(|d| yaml::at(d, &["restart"]) != Some(&Value::Bool(true))),
         None => false,
     };
     let shared = facts.found.reaches(agent, proxy) == Reach::Shared;
-    let is_plain = files.into_iter().any(plain);
+    let is_plain = facts.found.trees().any(plain);
     let finding = || {
         let finding = rules::finding(RuleId::DependsOnPlain).about(Subject::service(agent));
         let place = facts.found.line_of_key(agent, &["depends_on"]);

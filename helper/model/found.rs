@@ -23,15 +23,16 @@ use crate::os::files::{self, inside};
 use crate::redact::names;
 
 /// Where the facts about the services come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum View {
     /// The files, merged here.
+    #[default]
     Files,
     Compose,
 }
 
 /// All that Compose would read in a directory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) main: Option<ComposeFile>,
     /// Files that would count if the first were not there.
@@ -55,8 +56,6 @@ pub(crate) struct Found {
     /// Files that services and included files take variables from, by path inside the directory; `None` is one that is
     /// not there.
     env_files: BTreeMap<String, Option<EnvFile>>,
-    /// Absolute path of the directory, in its spellings.
-    roots: Vec<String>,
     /// Variables that the shell hands on.
     shell: BTreeMap<String, String>,
     stack: ComposeStack,
@@ -81,13 +80,13 @@ impl Found {
         };
         let Chosen { main, shadowed, over, further, is_elsewhere } = Chosen::of(deployment, env.as_ref());
         let (pulled, outside) = sources::pulled_in(deployment, main.iter().chain(&over).chain(&further));
-        let nothing = Self::nothing(spellings(deployment.root()));
-        let mut found =
-            Self { main, shadowed, over, further, is_elsewhere, pulled, outside, env, env_fault, ..nothing };
+        let stack = ComposeStack::new(Value::Null, spellings(deployment.root()));
+        let files = Self { main, shadowed, over, further, is_elsewhere, ..Self::default() };
+        let mut found = Self { pulled, outside, env, env_fault, stack, ..files };
         found.env_files = found.read_env_files(deployment);
         found.merge(BTreeMap::new());
         found.read_ingress(deployment);
-        let read = found.files().map(|file| (file.text.as_str(), file.value.as_ref().ok()));
+        let read = found.files().map(|file| (file.text.as_str(), file.tree()));
         // First of all: from here on, no quotation of these files shows a secret of theirs.
         secrets::learn(deployment, read, &found.service_names());
         found
@@ -97,30 +96,10 @@ impl Found {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn of_text(text: &str) -> Self {
         let main = sources::parsed(path::COMPOSE, text.to_owned());
-        let mut found = Self { main: Some(main), ..Self::nothing(vec!["/nowhere".to_owned()]) };
+        let stack = ComposeStack::new(Value::Null, vec!["/nowhere".to_owned()]);
+        let mut found = Self { main: Some(main), stack, ..Self::default() };
         found.merge(BTreeMap::new());
         found
-    }
-
-    /// No file in a directory with these absolute paths.
-    fn nothing(roots: Vec<String>) -> Self {
-        Self {
-            main: None,
-            shadowed: Vec::new(),
-            over: None,
-            further: Vec::new(),
-            is_elsewhere: false,
-            pulled: Vec::new(),
-            outside: Vec::new(),
-            env: None,
-            env_fault: None,
-            parts: Vec::new(),
-            env_files: BTreeMap::new(),
-            shell: BTreeMap::new(),
-            stack: ComposeStack::new(Value::Null, roots.clone()),
-            roots,
-            view: View::Files,
-        }
     }
 
     /// The findings about files that cannot be read.
@@ -131,6 +110,11 @@ impl Found {
     /// All files, the main one first.
     pub(crate) fn files(&self) -> impl Iterator<Item = &ComposeFile> {
         self.named().chain(self.pulled.iter().map(|pulled| &pulled.file))
+    }
+
+    /// What they say, each for itself; those that cannot be read are left out.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = &Value> {
+        self.files().filter_map(ComposeFile::tree)
     }
 
     /// File and line of a word that is in exactly one line.
@@ -144,17 +128,24 @@ impl Found {
 
     /// Name of the file that has the last word on a service, by the first of these keys that any file has for it.
     pub(crate) fn file_of(&self, service: &str, keys: &[&str]) -> &str {
-        let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
-        let last = |path: &[&str]| {
-            files.iter().rev().find(|file| file.value.as_ref().is_ok_and(|value| at(value, path).is_some()))
-        };
+        let last = |path: &[&str]| self.last(&|file| file.tree().is_some_and(|tree| at(tree, path).is_some()));
         let of_key = keys.iter().find_map(|key| last(&["services", service, key]));
-        let file = of_key.or_else(|| last(&["services", service])).copied().or(self.main.as_ref());
+        let file = of_key.or_else(|| last(&["services", service])).or(self.main.as_ref());
         file.map_or(path::COMPOSE, |file| file.name.as_str())
     }
 
+    /// The files in the order in which Compose merges them.
+    fn in_order(&self) -> impl DoubleEndedIterator<Item = &ComposeFile> {
+        self.pulled.iter().map(|pulled| &pulled.file).chain(self.named())
+    }
+
+    /// The file that has the last word among those for which this holds.
+    fn last(&self, test: &dyn Fn(&ComposeFile) -> bool) -> Option<&ComposeFile> {
+        self.in_order().rev().find(|file| test(file))
+    }
+
     /// The files that Compose is given, in the order in which it merges them.
-    fn named(&self) -> impl Iterator<Item = &ComposeFile> {
+    fn named(&self) -> impl DoubleEndedIterator<Item = &ComposeFile> {
         self.main.iter().chain(&self.over).chain(&self.further)
     }
 
@@ -166,7 +157,7 @@ impl Found {
 
     fn stack_of(&self, tree: Value) -> ComposeStack {
         let active = self.env.as_ref().and_then(|env| env.get("COMPOSE_PROFILES")).unwrap_or_default();
-        ComposeStack::new(tree, self.roots.clone()).with_profiles(&active)
+        ComposeStack::new(tree, self.stack.roots().to_vec()).with_profiles(&active)
     }
 
     /// What each file says, for itself.
@@ -181,37 +172,29 @@ impl Found {
 
     /// Puts the files together, with `shell` for the variables that `.env` does not set.
     pub(super) fn merge(&mut self, shell: BTreeMap<String, String>) {
-        let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
-        let lookup = |name: &str| env.get(name).map(ToString::to_string).or_else(|| shell.get(name).cloned());
+        self.shell = shell;
         let room = Room::default();
-        let filled = |value: &Value, lookup: &dyn Fn(&str) -> Option<String>| {
-            merge::interpolate(value.clone(), &|text| env_file::interpolated(text, lookup, &room))
-        };
-        let pulled: Vec<Value> = self
-            .pulled
-            .iter()
-            .map(|pulled| {
-                let more =
-                    pulled.reference.env_files.iter().filter_map(|path| self.env_file(path)).map(EnvFile::values);
-                let more: Vec<_> = more.collect();
-                let lookup = |name: &str| {
-                    lookup(name).or_else(|| more.iter().find_map(|values| values.get(name).map(ToString::to_string)))
-                };
-                let said = paths::moved(filled(&pulled.said, &lookup), &pulled.reference.folder);
-                merge::named_variables(said, &lookup, &room)
-            })
-            .collect();
-        let named: Vec<Value> =
-            self.named().filter_map(|file| file.value.as_ref().ok()).map(|value| filled(value, &lookup)).collect();
+        let (mut pulled, mut named) = (Vec::new(), Vec::new());
+        self.with_variables(&mut |file, by, lookup| {
+            let filled =
+                |value: &Value| merge::interpolate(value.clone(), &|text| env_file::interpolated(text, lookup, &room));
+            match by {
+                Some(by) => {
+                    let said = paths::moved(filled(&by.said), &by.reference.folder);
+                    pulled.push(merge::named_variables(said, lookup, &room));
+                }
+                None => named.extend(file.tree().map(filled)),
+            }
+        });
         let parts = self.pulled.iter().zip(&pulled).filter(|(file, _)| file.reference.is_part).map(|(_, value)| value);
-        let tree = parts.chain(&named).fold(Value::Null, |tree, value| merge::merge(tree, value.clone()));
-        let mut tree = tree;
+        let mut tree = parts.chain(&named).fold(Value::Null, |tree, value| merge::merge(tree, value.clone()));
         merge::extend(&mut tree, &|path| {
             let path = inside(path)?;
             let at = self.pulled.iter().position(|file| file.file.name == path && !file.reference.is_part)?;
             Some(pulled[at].clone())
         });
-        let mut tree = merge::named_variables(tree, &lookup, &room);
+        let env = self.env.as_ref().map(EnvFile::values).unwrap_or_default();
+        let mut tree = merge::named_variables(tree, &|name| self.common(&env, name), &room);
         let raw: Vec<String> = merge::raw_files(&tree).iter().filter_map(|path| inside(path)).collect();
         let read = self.env_files.iter().filter_map(|(path, file)| Some((path, file.as_ref()?)));
         let files = read.map(|(path, file)| {
@@ -221,7 +204,6 @@ impl Found {
         self.stack = self.stack_of(tree);
         self.parts = pulled.into_iter().chain(named).collect();
         self.view = View::Files;
-        self.shell = shell;
     }
 
     /// A file with variables that was read.
@@ -230,8 +212,7 @@ impl Found {
     }
 
     fn read_env_files(&self, deployment: &Deployment) -> BTreeMap<String, Option<EnvFile>> {
-        let values = self.files().filter_map(|file| file.value.as_ref().ok());
-        let of_services = values.flat_map(merge::env_files).map(|(path, _)| path);
+        let of_services = self.trees().flat_map(merge::env_files).map(|(path, _)| path);
         let of_files = self.pulled.iter().flat_map(|pulled| pulled.reference.env_files.iter().cloned());
         let paths = of_services.chain(of_files).filter_map(|path| inside(&path));
         let read = |path: &String| files::read(deployment, path).ok().flatten().map(EnvFile::new);
@@ -256,7 +237,7 @@ impl Found {
 
     /// What the files say each for itself, the override first.
     pub(crate) fn readable(&self) -> impl Iterator<Item = &Value> {
-        [&self.over, &self.main].into_iter().flatten().filter_map(|file| file.value.as_ref().ok())
+        [&self.over, &self.main].into_iter().flatten().filter_map(ComposeFile::tree)
     }
 
     /// Where a path in a container is on this host; `None` where it is not a file of this host.
@@ -287,20 +268,15 @@ impl Found {
     }
 
     pub(crate) fn main_service_names(&self) -> BTreeSet<String> {
-        let value = self.main.as_ref().and_then(|file| file.value.as_ref().ok());
+        let value = self.main.as_ref().and_then(ComposeFile::tree);
         let names = value.map(super::stack::names).unwrap_or_default();
         names.into_iter().filter(|name| names::is_valid(name)).collect()
     }
 
     /// Paths of MCP endpoints that the files keep, by route; those of the override first.
     pub(crate) fn paths(&self) -> BTreeMap<String, String> {
-        let mut all = BTreeMap::new();
-        for value in [&self.over, &self.main].into_iter().flatten().filter_map(|file| file.value.as_ref().ok()) {
-            for (name, path) in crate::config::compose::paths(value) {
-                all.entry(name).or_insert(path);
-            }
-        }
-        all
+        let files: Vec<&Value> = self.readable().collect();
+        files.into_iter().rev().flat_map(crate::config::compose::paths).collect()
     }
 
     /// Whether files are pulled in whose services cannot be seen here.
@@ -329,7 +305,7 @@ impl Found {
 
     /// The service that a host name means to another one: by its names, or by the name of its container.
     pub(crate) fn service_dialled(&self, by: &str, host: &str) -> Option<String> {
-        let named = || self.service_of_container(&self.project_in(Path::new(self.roots.first()?))?, host);
+        let named = || self.service_of_container(&self.project_in(Path::new(self.roots().first()?))?, host);
         self.service_seen_by(by, host).or_else(named)
     }
 
@@ -345,28 +321,13 @@ impl Found {
     }
 }
 
-/// Docker networks from outside the project that a service joins, by the names that Docker has for them.
-pub(crate) fn external_networks(files: &[&Value], service: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for file in files {
-        let joined = match at(file, &["services", service, "networks"]) {
-            Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
-            Some(list) => yaml::texts(list),
-            None => Vec::new(),
-        };
-        for key in joined {
-            let says = |path: &[&str]| files.iter().find_map(|f| at(f, &[&["networks", key.as_str()], path].concat()));
-            if says(&["external"]).is_none_or(|external| *external == Value::Bool(false) || external.is_null()) {
-                continue;
-            }
-            // `external: {name: …}` is the older spelling.
-            let name = says(&["name"]).or_else(|| says(&["external", "name"])).and_then(yaml::scalar).unwrap_or(key);
-            if !found.contains(&name) {
-                found.push(name);
-            }
-        }
-    }
-    found
+/// What these files say without any other and with the variables of `env`; the first one has the last word.
+pub(crate) fn together<'a>(files: impl Iterator<Item = &'a Value>, env: &EnvFile) -> ComposeStack {
+    let (values, room) = (env.values(), Room::default());
+    let lookup = |name: &str| values.get(name).map(ToString::to_string);
+    let tree = files.fold(Value::Null, |above, value| merge::merge(value.clone(), above));
+    let tree = merge::interpolate(tree, &|text| env_file::interpolated(text, &lookup, &room));
+    ComposeStack::new(merge::named_variables(tree, &lookup, &room), Vec::new())
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ pub(crate) struct ComposeFile {
 }
 
 impl ComposeFile {
+    /// What it says, where it can be read.
+    pub(crate) fn tree(&self) -> Option<&Value> {
+        self.value.as_ref().ok()
+    }
+
     /// The finding about a file that says nothing.
     pub(crate) fn fault(&self) -> Option<Finding> {
         let (rule, why) = match self.value.as_ref().err()? {

@@ -12,7 +12,7 @@ use crate::config::yaml::{self, Value, at};
 use crate::redact::names;
 
 /// The services with all that belongs to them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ComposeStack {
     tree: Value,
     /// Absolute path of the directory, in its spellings.
@@ -58,7 +58,7 @@ pub(super) fn names(tree: &Value) -> Vec<String> {
 
 impl ComposeStack {
     pub(super) fn new(tree: Value, roots: Vec<String>) -> Self {
-        Self { tree, roots, profiles: Vec::new(), ingress: BTreeMap::new(), hosts: OnceLock::new() }
+        Self { tree, roots, ..Self::default() }
     }
 
     /// With the profiles that are active, separated by commas.
@@ -198,13 +198,15 @@ impl ComposeStack {
 
     /// The networks that a service joins; none where it runs in another's namespace.
     pub(crate) fn networks(&self, name: &str) -> BTreeSet<String> {
-        if self.text(name, "network_mode").is_some() {
-            return BTreeSet::new();
-        }
+        self.joined(name).into_iter().collect()
+    }
+
+    fn joined(&self, name: &str) -> Vec<String> {
         match self.service(name, "networks") {
+            _ if self.text(name, "network_mode").is_some() => Vec::new(),
             Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
-            Some(list) => yaml::texts(list).into_iter().collect(),
-            None => BTreeSet::from(["default".to_owned()]),
+            Some(list) => yaml::texts(list),
+            None => vec!["default".to_owned()],
         }
     }
 
@@ -213,24 +215,21 @@ impl ComposeStack {
         self.top(&["networks", network, "internal"]).and_then(yaml::scalar).is_some_and(|text| text == "true")
     }
 
-    /// Docker networks from outside the project that a service joins.
+    /// Docker networks from outside the project that a service joins, in the order of its file.
     pub(crate) fn external_networks(&self, name: &str) -> Vec<String> {
-        let is_external = |key: &String| {
-            self.top(&["networks", key, "external"]).is_some_and(|external| *external != Value::Bool(false))
-        };
-        let networks = self.networks(name).into_iter().filter(is_external);
-        let mut found: Vec<String> = networks
-            .map(|key| {
-                let named = ["name", "external"].iter().find_map(|part| match *part {
-                    "name" => self.top(&["networks", &key, "name"]).and_then(yaml::scalar),
-                    // The old spelling, `external: { name: X }`.
-                    _ => self.top(&["networks", &key, "external", "name"]).and_then(yaml::scalar),
-                });
-                named.unwrap_or(key)
-            })
-            .collect();
-        found.sort();
-        found.dedup();
+        let mut found: Vec<String> = Vec::new();
+        for key in self.joined(name) {
+            let said = |path: &[&str]| self.top(&[&["networks", key.as_str()], path].concat());
+            if said(&["external"]).is_none_or(|external| *external == Value::Bool(false)) {
+                continue;
+            }
+            // `external: {name: …}` is the older spelling.
+            let name = said(&["name"]).or_else(|| said(&["external", "name"])).and_then(yaml::scalar);
+            let name = name.unwrap_or_else(|| key.clone());
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
         found
     }
 

@@ -138,8 +138,7 @@ fn of_variable(
 
 /// The variable that the files put behind `--token`, and whether they have a default for it.
 fn variable_of_flag(found: &Found, agent: &str) -> Option<(String, bool)> {
-    let mut values = found.files().filter_map(|file| file.value.as_ref().ok());
-    let words = values.find_map(|value| match at(value, &["services", agent, "command"])? {
+    let words = found.trees().find_map(|value| match at(value, &["services", agent, "command"])? {
         Value::String(line) => Some(line.split_whitespace().map(str::to_owned).collect()),
         list => Some(yaml::texts(list)),
     })?;
@@ -155,8 +154,7 @@ fn variable_of_flag(found: &Found, agent: &str) -> Option<(String, bool)> {
 
 /// The variable that the files put in the token's place; `None` where they have a value there.
 fn variable(found: &Found, agent: &str) -> Option<String> {
-    let mut values = found.files().filter_map(|file| file.value.as_ref().ok());
-    let raw = values.find_map(|value| entry(at(value, &["services", agent, "environment"])?))?;
+    let raw = found.trees().find_map(|value| entry(at(value, &["services", agent, "environment"])?))?;
     match raw {
         None => Some(env_file::TOKEN.to_owned()),
         Some(text) => super::environment::interpolated(&text).into_iter().next(),

@@ -7,7 +7,7 @@ use crate::config::gateway::{Gateway, GatewayFault};
 use crate::config::sample;
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, path, scaffold};
-use crate::model::found::Found;
+use crate::model::found::{self, Found};
 use crate::model::sources::MAIN_NAMES;
 use crate::os::files;
 
@@ -66,7 +66,10 @@ impl Sources {
         let main = self.found.main.as_ref();
         let mut choices = match (&self.foreign, main.map(|file| &file.value)) {
             (Some(foreign), _) => foreign.choices.clone(),
-            (None, Some(Ok(value))) => takeover::read_choices(&[value], &self.found.services(), &EnvFile::new("")),
+            (None, Some(Ok(value))) => {
+                let stack = found::together([value].into_iter(), &EnvFile::new(""));
+                takeover::read_choices(&stack, &self.found.services())
+            }
             (None, Some(Err(_)) | None) => Choices::default(),
         };
         // The compose file got lost, and the route to the sample says that it was part of it.

@@ -9,17 +9,17 @@ use serde::Serialize;
 
 use crate::answer::{Error, Finding};
 use crate::caller::Services;
-use crate::config::compose::{self, Choices, words};
+use crate::config::compose::{self, Choices};
 use crate::config::gateway::Gateway;
 use crate::config::images::ImageRef;
 use crate::config::settings::{Namespace, NetworkName, Profile, Protocol};
-use crate::config::yaml::{self, Value, at, texts};
+use crate::config::yaml::{self, Value, at};
 use crate::config::{gateway, sample};
 use crate::deployment::env_file::EnvFile;
 use crate::deployment::{Deployment, Domain, path};
 use crate::model::address;
 use crate::model::found::{self, Found};
-use crate::model::stack::FileIn;
+use crate::model::stack::{ComposeStack, FileIn};
 use crate::os::directory::Directory;
 use crate::os::files::{self, inside};
 use crate::rules::{self, RuleId};
@@ -47,11 +47,11 @@ impl Replaced {
     }
 
     /// Says all of it in a finding, as far as there is room for it; the data has the rest.
-    fn tell(&self, mut finding: Finding) -> Finding {
-        match &self.project {
-            Some(project) => finding = finding.with(format!("it is the Compose project {project}")),
-            None => finding = finding.with("the name of its Compose project depends on a variable"),
-        }
+    fn tell(&self, finding: Finding) -> Finding {
+        let mut finding = finding.with(match &self.project {
+            Some(project) => format!("it is the Compose project {project}"),
+            None => "the name of its Compose project depends on a variable".to_owned(),
+        });
         for (what, names) in [("services left out", &self.services), ("not carried over", &self.lost)] {
             if !names.is_empty() {
                 finding = finding.with(format!("{what}: {}", some_of(names)));
@@ -96,81 +96,40 @@ pub(super) struct Foreign {
 /// Reads a stack that was written by hand: all of its files, and what they take from `.env`.
 pub(super) fn read_foreign(deployment: &Deployment, found: &Found, env: &EnvFile) -> Foreign {
     let services = found.services();
-    let files: Vec<&Value> = found.readable().collect();
-    let mut choices = read_choices(&files, &services, env);
+    let mut choices = read_choices(&found::together(found.readable(), env), &services);
     // A service of that name is a server of theirs.
     choices.sample = false;
     Foreign { choices, gateway: mounted_gateway(deployment, found, &services, env) }
 }
 
-/// Reads the choices back from compose files, the first one wins.
-pub(crate) fn read_choices(files: &[&Value], services: &Services, env: &EnvFile) -> Choices {
+/// Reads the choices back from what compose files say.
+pub(crate) fn read_choices(stack: &ComposeStack, services: &Services) -> Choices {
     let default = Choices::default();
-    let says = |service: &str, key: &str| files.iter().find_map(|file| at(file, &["services", service, key]));
-    let image = |service: &str, otherwise: &str| {
-        let text = says(service, "image").and_then(yaml::scalar).and_then(|text| env.interpolate(&text));
-        text.filter(|t| ImageRef::parse(t).is_ok()).unwrap_or_else(|| otherwise.to_owned())
+    let Services { proxy, cloudflared } = services;
+    let image = |service: &str, otherwise: String| {
+        stack.text(service, "image").filter(|text| ImageRef::parse(text).is_ok()).unwrap_or(otherwise)
     };
-    let joined = found::external_networks(files, &services.proxy).into_iter();
-    let joined = joined.filter_map(|name| env.interpolate(&name)).filter(|name| NetworkName::parse(name).is_ok());
+    let joined = stack.external_networks(proxy).into_iter();
+    // The flag in any of its spellings, otherwise the variable.
+    let protocol = stack.flag(cloudflared, "protocol").or_else(|| stack.flag(cloudflared, "p"));
+    let protocol = protocol.or_else(|| stack.variable(cloudflared, "TUNNEL_TRANSPORT_PROTOCOL"));
+    let protocol = protocol.and_then(|text| Protocol::named(text.trim()));
+    // What dials another host than its own is outside of the proxy's network namespace.
+    let dials = stack.dials(cloudflared).filter(|(host, _)| !host.contains('$'));
+    let is_separate = stack.service(cloudflared, "network_mode").is_none()
+        && dials.is_some_and(|(host, _)| !address::is_loopback(&host));
+    let is_hardened = stack.service(proxy, "read_only") == Some(&Value::Bool(true));
     Choices {
-        sample: says(sample::SERVICE, "image").is_some() || says(sample::SERVICE, "build").is_some(),
-        paths: files.iter().rev().flat_map(|file| compose::paths(file)).collect(),
-        networks: joined.collect(),
-        protocol: protocol(files, &services.cloudflared, env).filter(|protocol| *protocol != Protocol::Auto),
-        namespace: namespace(files, &services.cloudflared, env),
-        profile: match says(&services.proxy, "read_only") {
-            Some(Value::Bool(true)) => Profile::Hardened,
-            _ => Profile::Default,
-        },
-        proxy_image: image(&services.proxy, &default.proxy_image),
-        cloudflared_image: image(&services.cloudflared, &default.cloudflared_image),
+        sample: ["image", "build"].iter().any(|key| stack.service(sample::SERVICE, key).is_some()),
+        paths: compose::paths(stack.tree()),
+        networks: joined.filter(|name| NetworkName::parse(name).is_ok()).collect(),
+        protocol: protocol.filter(|protocol| *protocol != Protocol::Auto),
+        namespace: if is_separate { Namespace::Separate } else { Namespace::Shared },
+        profile: if is_hardened { Profile::Hardened } else { Profile::Default },
+        proxy_image: image(proxy, default.proxy_image),
+        cloudflared_image: image(cloudflared, default.cloudflared_image),
         python_image: default.python_image,
     }
-}
-
-/// How cloudflared reaches the edge: its flag in any of its spellings, otherwise its variable.
-fn protocol(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Option<Protocol> {
-    const FLAGS: [&str; 4] = ["--protocol", "-protocol", "--p", "-p"];
-    let text = setting(files, cloudflared, &FLAGS, "TUNNEL_TRANSPORT_PROTOCOL", env)?;
-    Protocol::named(text.trim())
-}
-
-/// Where cloudflared runs: what dials another host than its own is outside of the proxy's network namespace.
-fn namespace(files: &[&Value], cloudflared: &str, env: &EnvFile) -> Namespace {
-    if files.iter().any(|file| at(file, &["services", cloudflared, "network_mode"]).is_some()) {
-        return Namespace::Shared;
-    }
-    match setting(files, cloudflared, &["--url", "-url"], "TUNNEL_URL", env) {
-        Some(url) if !address::is_loopback(&address::host_and_port(&url).0) => Namespace::Separate,
-        Some(_) | None => Namespace::Shared,
-    }
-}
-
-/// The value of one of cloudflared's settings, without what `.env` provides.
-fn setting(files: &[&Value], cloudflared: &str, flags: &[&str], name: &str, env: &EnvFile) -> Option<String> {
-    let each = |key| files.iter().filter_map(move |file| at(file, &["services", cloudflared, key]));
-    let flag = ["command", "entrypoint"].into_iter().find_map(|key| {
-        let words = words(each(key).next()?);
-        words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
-            Some((name, value)) if flags.contains(&name) => Some(value.to_owned()),
-            None if flags.contains(&word.as_str()) => words.get(at + 1).cloned(),
-            Some(_) | None => None,
-        })
-    });
-    let text = flag.or_else(|| each("environment").find_map(|entries| variable(entries, name, env)));
-    env.interpolate(&text?)
-}
-
-/// A variable of an `environment:`, which may be a map or a list; one without a value is taken from `.env`.
-fn variable(environment: &Value, name: &str, env: &EnvFile) -> Option<String> {
-    if let Some(map) = environment.as_mapping() {
-        return map.get(name).and_then(|value| yaml::scalar(value).or_else(|| env.get(name)));
-    }
-    texts(environment).iter().find_map(|entry| match entry.split_once('=') {
-        Some((key, value)) => (key == name).then(|| value.to_owned()),
-        None => (entry == name).then(|| env.get(name)).flatten(),
-    })
 }
 
 /// The configuration that the proxy of a stack mounts, at any path of this host; `None` where it mounts none.
@@ -228,12 +187,10 @@ pub(super) fn replaced(
     let faulty = found.main.iter().filter(|main| main.value.is_err());
     let mut lost: Vec<String> = faulty.map(|main| format!("all of `{}`, which is not valid YAML", main.name)).collect();
     lost.extend(foreign.gateway.iter().filter_map(|gateway| gateway.as_ref().err().cloned()));
-    let sources: Vec<&Value> = found.readable().collect();
-    for name in found::external_networks(&sources, &services.proxy) {
-        if !foreign.choices.networks.contains(&name) && !name.contains('$') {
-            lost.push(format!("the network `{name}`"));
-        }
-    }
+    let no_env = EnvFile::new("");
+    let joined = found::together(found.readable(), env.unwrap_or(&no_env)).external_networks(&services.proxy);
+    let is_lost = |name: &String| !foreign.choices.networks.contains(name) && !name.contains('$') && !name.is_empty();
+    lost.extend(joined.into_iter().filter(is_lost).map(|name| format!("the network `{name}`")));
     if let Some(Ok(gateway)) = &foreign.gateway {
         lost.extend(lost_files(found, &services.proxy, gateway));
     }
@@ -267,7 +224,7 @@ fn lost_files(found: &Found, proxy: &str, gateway: &Gateway) -> Vec<String> {
 /// Services that an override file changes, and the new file does not have.
 fn overridden(found: &Found) -> Option<String> {
     let over = found.over.as_ref()?;
-    let changes = at(over.value.as_ref().ok()?, &["services"])?.as_mapping()?;
+    let changes = at(over.tree()?, &["services"])?.as_mapping()?;
     let has = |service: &Value, key: &str| at(service, &[key]).is_some();
     let names = changes.iter().filter(|(_, service)| !has(service, "image") && !has(service, "build"));
     let names = names.filter_map(|(name, _)| yaml::scalar(name));

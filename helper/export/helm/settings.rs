@@ -4,10 +4,10 @@ use crate::config::compose::Choices;
 use crate::config::gateway::Gateway;
 use crate::config::sample;
 use crate::config::settings::Profile;
-use crate::config::yaml::Value;
 use crate::deployment::env_file::EnvFile;
 use crate::export::parts::LeftOut;
 use crate::lint::facts::Facts;
+use crate::model::found;
 use crate::redact::names;
 use crate::render::takeover::read_choices;
 
@@ -35,9 +35,9 @@ fn of_gateway(gateway: &Gateway) -> Vec<LeftOut> {
 }
 
 fn of_compose(facts: &Facts) -> Vec<LeftOut> {
-    let files: Vec<&Value> = facts.found.readable().collect();
     let no_env = EnvFile::new("");
-    let choices = read_choices(&files, &facts.services, facts.env().unwrap_or(&no_env));
+    let stack = found::together(facts.found.readable(), facts.env().unwrap_or(&no_env));
+    let choices = read_choices(&stack, &facts.services);
     let usual = Choices::default();
     let mut all = Vec::new();
     if let Some(protocol) = choices.protocol {

@@ -2,8 +2,9 @@
 
 use super::{Found, View};
 use crate::config::yaml::{self, Value, at};
+use crate::deployment::env_file::Variables;
 use crate::model::merge;
-use crate::model::sources::ComposeFile;
+use crate::model::sources::{ComposeFile, Pulled};
 use crate::os::files::inside;
 use crate::rules::At;
 
@@ -48,18 +49,17 @@ impl Found {
 
     /// The file that sets a variable of a service, and its line where that is a file of variables.
     pub(crate) fn place_of_variable(&self, service: &str, variable: &str) -> Option<At> {
-        let has_own = |file: &&ComposeFile| {
-            let own = file.value.as_ref().ok().and_then(|value| at(value, &["services", service, "environment"]));
+        let has_own = |file: &ComposeFile| {
+            let own = file.tree().and_then(|tree| at(tree, &["services", service, "environment"]));
             own.is_some_and(|own| match own {
                 Value::Mapping(map) => map.keys().any(|key| key.as_str() == Some(variable)),
                 list => yaml::texts(list).iter().any(|entry| entry.split('=').next() == Some(variable)),
             })
         };
-        let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
-        if let Some(file) = files.iter().rev().find(|file| has_own(file)) {
+        if let Some(file) = self.last(&has_own) {
             return Some((file.name.clone(), None));
         }
-        let listed = files.iter().filter_map(|file| at(file.value.as_ref().ok()?, &["services", service, "env_file"]));
+        let listed = self.in_order().filter_map(|file| at(file.tree()?, &["services", service, "env_file"]));
         let paths = listed.flat_map(merge::listed).filter_map(|(path, _)| inside(&path));
         let of_file = |path: String| {
             let text = String::from_utf8_lossy(self.env_files.get(&path)?.as_ref()?.as_bytes()).into_owned();
@@ -99,28 +99,30 @@ impl Found {
         pulled.chain(self.named())
     }
 
-    /// Hands each file on with the values that its variables have.
-    pub(in crate::model) fn with_variables(&self, take: &mut dyn FnMut(&ComposeFile, &Lookup<'_>)) {
+    /// Hands each file on, with what pulled it in, and with the values that its variables have.
+    pub(in crate::model) fn with_variables(&self, take: &mut dyn FnMut(&ComposeFile, Option<&Pulled>, &Lookup<'_>)) {
         let env = self.env.as_ref().map(|env| env.values()).unwrap_or_default();
-        let common = |name: &str| env.get(name).map(ToString::to_string).or_else(|| self.shell.get(name).cloned());
-        self.named().for_each(|file| take(file, &common));
+        self.named().for_each(|file| take(file, None, &|name| self.common(&env, name)));
         for pulled in &self.pulled {
             let files = pulled.reference.env_files.iter().filter_map(|path| self.env_file(path));
             let more: Vec<_> = files.map(|file| file.values()).collect();
-            take(&pulled.file, &|name| {
-                common(name).or_else(|| more.iter().find_map(|values| values.get(name).map(ToString::to_string)))
-            });
+            let of_files = |name: &str| more.iter().find_map(|values| values.get(name).map(ToString::to_string));
+            take(&pulled.file, Some(pulled), &|name| self.common(&env, name).or_else(|| of_files(name)));
         }
+    }
+
+    /// The value of a variable in every file: `env` are those of `.env`.
+    pub(super) fn common(&self, env: &Variables<'_>, name: &str) -> Option<String> {
+        env.get(name).map(ToString::to_string).or_else(|| self.shell.get(name).cloned())
     }
 
     /// File and line of a word below a key: of the last file that has it there, otherwise of the last that has the key.
     pub(in crate::model) fn place_of(&self, path: &[&str], word: &str) -> At {
         let path = path.strip_suffix(&[""]).unwrap_or(path);
-        let files: Vec<&ComposeFile> = self.pulled.iter().map(|pulled| &pulled.file).chain(self.named()).collect();
         let last = |test: &dyn Fn(&Value) -> bool| {
-            files.iter().rev().find(|file| file.value.as_ref().ok().and_then(|tree| at(tree, path)).is_some_and(test))
+            self.last(&|file| file.tree().and_then(|tree| at(tree, path)).is_some_and(test))
         };
-        let file = last(&|value| mentions(value, word)).or_else(|| last(&|_| true)).copied();
+        let file = last(&|value| mentions(value, word)).or_else(|| last(&|_| true));
         let file = file.or_else(|| {
             let name = self.file_of(path.get(1)?, &[]);
             self.files().find(|file| file.name == name)

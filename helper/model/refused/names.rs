@@ -163,7 +163,7 @@ fn circle(found: &Found) -> Option<Refusal> {
 /// Services that extend one that is not there, or themselves.
 fn extended(found: &Found) -> Vec<Refusal> {
     let names = |value: &Value| super::super::stack::names(value);
-    let all = found.parts_of_stack().filter_map(|file| Some((file.name.clone(), names(file.value.as_ref().ok()?))));
+    let all = found.parts_of_stack().filter_map(|file| Some((file.name.clone(), names(file.tree()?))));
     let each = all.flat_map(|(file, names)| names.into_iter().map(move |name| (file.clone(), name)));
     let mut faults: Vec<Refusal> = Vec::new();
     for fault in each.filter_map(|(file, service)| chain(found, file, service)) {

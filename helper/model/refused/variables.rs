@@ -27,7 +27,7 @@ pub(super) fn unset(found: &Found, token: &TokenOrigin) -> Vec<Refusal> {
         _ => env_file::TOKEN,
     };
     let mut all: Vec<Refusal> = Vec::new();
-    found.with_variables(&mut |file, lookup| {
+    found.with_variables(&mut |file, _, lookup| {
         let Ok(value) = &file.value else { return };
         texts(value, &mut Vec::new(), &mut |path, text| {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
