@@ -30,7 +30,7 @@ fn has_ended(server: &Stream) -> bool {
     let fault = ends::fault(server);
     let is_last = || fault.is_some_and(|f| last == Some(f.latest));
     let failed = server.life.code.is_some_and(|code| code != 0);
-    failed || server.life.is_over() || fault.is_some_and(|f| f.ends > 0) || !server.life.has_served() && is_last()
+    failed || server.life.is_over() || fault.is_some_and(|f| f.ends > 0) || !server.life.served && is_last()
 }
 
 impl Logs {
@@ -72,7 +72,7 @@ impl Logs {
 
     /// Whether the server was stopped in good order, and calls failed since.
     fn stopped_before(&self, server: &Stream, rule: RuleId) -> bool {
-        let stopped = server.life.stopped().filter(|_| server.life.has_served());
+        let stopped = server.life.stopped().filter(|_| server.life.served);
         stopped.is_some_and(|kept| {
             let at = kept.read().0;
             self.failing(rule).all(|fault| at.zip(fault.at).is_none_or(|(stopped, failed)| failed >= stopped))

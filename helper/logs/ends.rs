@@ -3,13 +3,13 @@
 use super::Logs;
 use super::fault::Fault;
 use super::kind::writer_of;
-use super::life::{self, Kept};
+use super::life;
 use super::matcher::Writer;
 use super::patterns::Effect;
 use super::programs::StreamFault;
-use super::quote::{SILENT, quote, quote_kept, same_service};
+use super::quote::{SILENT, about_service, quote, quote_kept, same_service};
 use super::stream::Stream;
-use crate::answer::{Evidence, Finding, Severity, Subject, count};
+use crate::answer::{Evidence, Finding, Severity, count};
 use crate::rules::{self, Remedy, RuleId};
 
 /// One container that ended, how its log tells, and what it ended of.
@@ -25,10 +25,13 @@ struct Ended {
 
 impl Ended {
     fn of(stream: &Stream, text: String, cause: Option<RuleId>) -> Self {
-        let words = stream.life.last_words();
-        let words = words.iter().map(|kept: &Kept| quote_kept(&stream.name, kept)).collect();
-        Self { service: stream.name.clone(), text, words, cause, silent: false }
+        Self { service: stream.name.clone(), text, words: last_words(stream), cause, silent: false }
     }
+}
+
+/// What a program printed last before it ended.
+pub(super) fn last_words(stream: &Stream) -> Vec<Evidence> {
+    stream.life.last_words().iter().map(|kept| quote_kept(&stream.name, kept)).collect()
 }
 
 /// What a program ended of, as far as its faults tell.
@@ -59,10 +62,7 @@ pub(super) fn judge(logs: &Logs, calls: &[StreamFault<'_>], findings: &mut Vec<F
     let mut finding = rules::finding(RuleId::CrashLoop);
     if let [one] = looping.as_slice() {
         finding = finding.with(Evidence::of(&one.service, &one.text));
-        finding = one.words.iter().cloned().fold(finding, Finding::with);
-        if !one.service.is_empty() {
-            finding = finding.about(Subject::service(&one.service));
-        }
+        finding = about_service(one.words.iter().cloned().fold(finding, Finding::with), &one.service);
     } else {
         for ended in &looping {
             let last = ended.words.last().map(|words| format!("; last line: {}", words.text)).unwrap_or_default();
@@ -83,38 +83,24 @@ fn same(a: &str, b: &str) -> bool {
     a == b || same_service(a, b)
 }
 
-/// The servers whose first line comes back, and that never listen. Where a call was answered, one of them does.
-fn repeating<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = Ended> + 'a {
-    let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
-    let streams =
-        logs.streams.iter().filter(move |s| logs.last_call() != Some(true) && !s.name.is_empty() && !known(s));
-    streams
-        .filter(|stream| stream.repeats.times >= SILENT && !stream.life.has_served() && !stream.life.is_running())
-        .filter_map(|stream| {
-            let first = stream.repeats.first()?;
-            let text = format!(
-                "printed the same first line {}, and never that it listens",
-                count(stream.repeats.times, "time")
-            );
-            let words = vec![quote_kept(&stream.name, first)];
-            Some(Ended { service: stream.name.clone(), text, words, cause: cause(stream), silent: true })
-        })
+/// The first line of a server comes back.
+fn repeats(stream: &Stream) -> Option<Ended> {
+    let first = stream.repeats.first().filter(|_| stream.repeats.times >= SILENT && !stream.life.runs)?;
+    let times = count(stream.repeats.times, "time");
+    let text = format!("printed the same first line {times}, and never that it listens");
+    let words = vec![quote_kept(&stream.name, first)];
+    Some(Ended { words, silent: true, ..Ended::of(stream, text, cause(stream)) })
 }
 
-/// The servers whose last words come back, and that never listen. Twice may be one life, pasted twice.
-fn ending_alike<'a>(logs: &'a Logs, looping: &'a [Ended]) -> impl Iterator<Item = Ended> + 'a {
-    let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
-    let ends = |s: &&Stream| s.life.is_over() && !s.life.has_served() && writer_of(&s.name).is_none();
-    let streams = logs.streams.iter().filter(|_| logs.last_call() != Some(true)).filter(ends);
-    streams.filter(move |s| !s.name.is_empty() && !known(s)).filter_map(|stream| {
-        let words = stream.life.last_words();
-        let from = words.first()?.number;
-        let last = |f: &&Fault| f.writer == Writer::Server && f.same && f.latest >= from;
-        let told = stream.faults.open().filter(last).map(|f| f.count).max();
-        let times = told.unwrap_or_default().max(stream.life.failed_alike());
-        let text = format!("ended with the same words {}, and never said that it listens", count(times, "time"));
-        (times >= SILENT).then(|| Ended::of(stream, text, cause(stream)))
-    })
+/// The last words of a server come back. Twice may be one life, pasted twice.
+fn ends_alike(stream: &Stream) -> Option<Ended> {
+    let words = stream.life.last_words();
+    let from = words.first().filter(|_| stream.life.is_over() && writer_of(&stream.name).is_none())?.number;
+    let last = |f: &&Fault| f.writer == Writer::Server && f.same && f.latest >= from;
+    let told = stream.faults.open().filter(last).map(|f| f.count).max();
+    let times = told.unwrap_or_default().max(stream.life.failed_alike());
+    let text = format!("ended with the same words {}, and never said that it listens", count(times, "time"));
+    (times >= SILENT).then(|| Ended::of(stream, text, cause(stream)))
 }
 
 /// The containers that are started over and over.
@@ -123,12 +109,12 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
     let fatal_agents =
         logs.agents().flat_map(|s| s.faults.open().filter(|f| f.writer == Writer::Agent).map(move |f| (s, f)));
     let fatal = calls.iter().map(|found| (found.stream, found.fault)).chain(fatal_agents);
-    let again = |stream: &Stream, f: &Fault| f.ends >= 2 || f.writer == Writer::Agent && stream.agent.is_revived();
+    let again = |stream: &Stream, f: &Fault| f.ends >= 2 || f.writer == Writer::Agent && stream.agent.revived > 0;
     for (stream, fault) in fatal.filter(|(stream, f)| f.effect == Effect::Fatal && again(stream, f)) {
         if !looping.iter().any(|ended| ended.service == stream.name) {
             let words = vec![quote(&stream.name, fault)];
             let text = "ended with the same line, and was started again".to_owned();
-            looping.push(Ended { service: stream.name.clone(), text, words, cause: fault.rule, silent: false });
+            looping.push(Ended { words, ..Ended::of(stream, text, fault.rule) });
         }
     }
     for stream in logs.streams.iter().filter(|s| s.silent_starts >= SILENT) {
@@ -166,17 +152,19 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
         };
         looping.push(ended);
     }
-    let repeating: Vec<Ended> = repeating(logs, &looping).collect();
-    looping.extend(repeating);
-    let alike: Vec<Ended> = ending_alike(logs, &looping).collect();
-    looping.extend(alike);
+    // Where a call was answered, one of them listens.
+    for again in [repeats, ends_alike].into_iter().filter(|_| logs.last_call() != Some(true)) {
+        let known = |stream: &Stream| looping.iter().any(|ended| same(&ended.service, &stream.name));
+        let servers = logs.streams[1..].iter().filter(|stream| !stream.life.served && !known(stream));
+        let found: Vec<Ended> = servers.filter_map(again).collect();
+        looping.extend(found);
+    }
     looping
 }
 
 /// A container that exited by itself: starting it alone changes nothing.
 pub(super) fn stopped(service: &str, code: i32) -> Finding {
-    let finding = rules::finding(RuleId::ServiceStopped);
-    let finding = if service.is_empty() { finding } else { finding.about(Subject::service(service)) };
+    let finding = about_service(rules::finding(RuleId::ServiceStopped), service);
     match code {
         137 => finding.with_remedy(Remedy::Killed),
         // It was stopped, or was done.
@@ -189,21 +177,19 @@ pub(super) fn stopped(service: &str, code: i32) -> Finding {
 /// what began in the log and stopped without ever listening read its standard input.
 pub(super) fn judge_stops(logs: &Logs, findings: &mut Vec<Finding>) {
     // The whole stack was stopped.
-    if logs.agents().any(|stream| stream.agent.is_stopped()) {
+    if logs.agents().any(|stream| stream.agent.stopped.is_some()) {
         return;
     }
     for stream in logs.streams.iter().filter(|stream| writer_of(&stream.name).is_none() && !stream.life.is_over()) {
         let Some(kept) = stream.life.stopped() else { continue };
-        let finding = if stream.life.has_served() {
+        let finding = if stream.life.served {
             rules::finding(RuleId::ServiceStopped).with_severity(Severity::Note)
         } else if stream.life.never_listened() && !findings.iter().any(|f| f.id == RuleId::UpstreamStdio) {
             rules::finding(RuleId::UpstreamStdio)
         } else {
             continue;
         };
-        let finding = finding.with(quote_kept(&stream.name, kept));
-        let named = !stream.name.is_empty();
-        findings.push(if named { finding.about(Subject::service(&stream.name)) } else { finding });
+        findings.push(about_service(finding.with(quote_kept(&stream.name, kept)), &stream.name));
     }
 }
 
@@ -217,7 +203,8 @@ fn left(logs: &Logs, stream: &Stream) -> Option<i32> {
     let silent = stream.life.last_words().is_empty();
     let twice = silent && named().any(|s| s.name != stream.name && same_service(&s.name, &stream.name));
     // All of it was stopped.
-    let all = logs.agents().any(|s| s.agent.is_stopped()) || named().count() > 1 && named().all(|s| code(s).is_some());
+    let all =
+        logs.agents().any(|s| s.agent.stopped.is_some()) || named().count() > 1 && named().all(|s| code(s).is_some());
     code(stream).filter(|_| !is_up && !twice && !all)
 }
 
@@ -234,8 +221,7 @@ fn ended_once(logs: &Logs, stream: &Stream, findings: &[Finding]) -> Option<Find
     let again = stream.life.is_printing();
     let text = format!("exited with code {code}{}", life::meaning(code));
     let finding = stopped(&stream.name, code).with(Evidence::of(&stream.name, text));
-    let words = stream.life.last_words();
-    let mut finding = words.iter().map(|kept| quote_kept(&stream.name, kept)).fold(finding, Finding::with);
+    let mut finding = last_words(stream).into_iter().fold(finding, Finding::with);
     finding.consequence_of = cause;
     Some(if again { finding.with_severity(Severity::Warning).with("it was started again") } else { finding })
 }

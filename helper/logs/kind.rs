@@ -3,13 +3,14 @@
 use super::matcher::Writer;
 
 /// What is known about the program that prints here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum WriterKind {
     /// One program of ours.
     Of(Writer),
     /// A container whose name says nothing.
     Unknown,
     /// Lines without a prefix: any of them, and docker itself.
+    #[default]
     Bare,
 }
 

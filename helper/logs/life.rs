@@ -52,7 +52,7 @@ enum Closing {
 pub(crate) struct Life {
     recent: VecDeque<Kept>,
     /// The last line of this life that reports an error.
-    complaint: Option<Kept>,
+    pub(crate) complaint: Option<Kept>,
     /// The lines of the life that ended last: the error among them first.
     ended: Vec<Kept>,
     /// Exits by itself, with a code that says so.
@@ -69,13 +69,13 @@ pub(crate) struct Life {
     /// The last words that programs end of, and how often they came since it listened.
     alike: Option<(String, u32)>,
     /// It listened or answered a call in this life.
-    served: bool,
+    pub(crate) served: bool,
     /// Its beginning is in the log, and it may be one that never listens.
-    undecided: bool,
+    pub(crate) undecided: bool,
     /// The line by which it said that it stops in good order, and nothing since.
     stopped: Option<Kept>,
     /// The container runs, whatever it printed last.
-    runs: bool,
+    pub(crate) runs: bool,
     /// It was asked to stop, and has not ended since.
     asked: bool,
     /// It ended last although nothing asked it to.
@@ -135,11 +135,6 @@ impl Life {
         self.complaint.as_ref().is_some_and(|kept| number <= kept.number + 12)
     }
 
-    /// Whether an error was reported in this life.
-    pub(crate) fn complains(&self) -> bool {
-        self.complaint.is_some()
-    }
-
     /// What was printed last is the end of the process.
     pub(crate) fn closes(&mut self, at: Option<i64>) {
         self.closing = Some(Closing::Certain(at));
@@ -187,16 +182,6 @@ impl Life {
         (self.closing, self.stopped, self.alike) = (None, None, None);
     }
 
-    /// Whether it listened or answered in this life.
-    pub(crate) fn has_served(&self) -> bool {
-        self.served
-    }
-
-    /// A program began that may read its standard input.
-    pub(crate) fn begins_undecided(&mut self) {
-        self.undecided = true;
-    }
-
     /// Whether its beginning is in the log, and it never listened.
     pub(crate) fn never_listened(&self) -> bool {
         self.undecided && !self.served
@@ -215,16 +200,6 @@ impl Life {
     /// The line by which it said that it stopped, where nothing later says otherwise.
     pub(crate) fn stopped(&self) -> Option<&Kept> {
         self.stopped.as_ref().filter(|_| !self.runs && self.code.is_none())
-    }
-
-    /// The container runs, whatever it printed last.
-    pub(crate) fn runs(&mut self) {
-        self.runs = true;
-    }
-
-    /// Whether it is known to run.
-    pub(crate) fn is_running(&self) -> bool {
-        self.runs
     }
 
     /// Takes a line that nothing else is wanted of.

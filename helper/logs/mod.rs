@@ -144,19 +144,23 @@ impl Logs {
 
     /// What a container printed.
     pub(crate) fn of(&self, service: &str) -> Option<&Stream> {
-        self.streams.iter().find(|s| s.name == service && !s.name.is_empty())
+        self.streams[1..].iter().find(|s| s.name == service)
+    }
+
+    fn of_mut(&mut self, service: &str) -> Option<&mut Stream> {
+        self.streams[1..].iter_mut().find(|s| s.name == service)
     }
 
     /// Says that a container runs: what it printed last did not end it.
     pub(crate) fn runs(&mut self, service: &str) {
-        if let Some(stream) = self.streams.iter_mut().find(|s| s.name == service && !s.name.is_empty()) {
-            stream.life.runs();
+        if let Some(stream) = self.of_mut(service) {
+            stream.life.runs = true;
         }
     }
 
     /// Forgets what a container printed: another life has begun.
     pub(crate) fn forget(&mut self, service: &str) {
-        if let Some(stream) = self.streams.iter_mut().find(|s| s.name == service && !s.name.is_empty()) {
+        if let Some(stream) = self.of_mut(service) {
             let (kind, known) = (stream.kind, stream.known);
             *stream = Stream::new(service);
             (stream.kind, stream.known) = (kind, known);
@@ -375,7 +379,7 @@ impl Logs {
     /// A line of the host's journal, of dockerd, the kernel or systemd.
     fn of_host(&mut self, origin: Origin<'_>, number: u64, line: &Line<'_>, reading: &Reading<'_>) {
         if origin == Origin::Other {
-            self.units.see_host();
+            self.units.is_whole_host = true;
         }
         let failed = origin == Origin::Engine && is_engine_error(line.text);
         let pattern = reading

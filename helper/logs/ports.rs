@@ -5,10 +5,10 @@ use serde_json::json;
 use super::fault::Fault;
 use super::line::upstream;
 use super::matcher::Writer;
-use super::quote::{quote, same_service};
+use super::quote::{quote, quote_line, same_service};
 use super::stream::Stream;
 use super::stream::ports::{Said, leading};
-use crate::answer::{Evidence, Finding, Subject};
+use crate::answer::{Finding, Subject};
 use crate::rules::{self, Remedy, RuleId};
 
 /// The port that the proxy dialled: of the address, otherwise of the route.
@@ -31,7 +31,7 @@ fn other_port(streams: &[Stream], proxy: &Stream, fault: &Fault) -> Option<Findi
     let server = behind(streams, host).filter(|s| s.listening)?;
     let dialled = dialled(&fault.text)?;
     let (port, Said { number, text, .. }) = server.ports.only_other(dialled)?;
-    let said = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&server.name, text) };
+    let said = quote_line(&server.name, *number, text);
     let request = json!({"routes": {route: format!("http://{host}:{port}")}});
     let finding = rules::finding(RuleId::UpstreamWrongPort).about(Subject::route(route));
     let finding = finding.with_remedy(Remedy::OtherUrl { request: &request });

@@ -9,7 +9,7 @@ use super::level;
 use super::life::Kept;
 use super::matcher::Writer;
 use super::patterns::Effect;
-use super::quote::quote;
+use super::quote::{about_service, quote, quote_line};
 use super::stream::Stream;
 use crate::answer::{Evidence, Finding, Layer, Severity, Subject};
 use crate::rules::{self, Remedy, RuleId};
@@ -138,7 +138,7 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
     if let Some((finding, source)) = mixed.zip(source(calls)) {
         let decisive = quote(&source.stream.name, source.fault);
         finding.evidence.sort_by_key(|evidence| *evidence != decisive);
-        *finding = about(finding.clone(), service(source.stream));
+        *finding = about_service(finding.clone(), &source.stream.name);
     }
 }
 
@@ -268,7 +268,7 @@ pub(super) fn ended_with(StreamFault { stream, fault, .. }: &StreamFault<'_>) ->
 /// besides. Not so where it ended since, or the last call failed, or where it has no connection that it needs: it may
 /// answer that it cannot.
 fn is_outlived(StreamFault { stream, fault, .. }: &StreamFault<'_>) -> bool {
-    let works = fault.answered && fault.subject.is_empty() || fault.subject == ASIDE && stream.life.has_served();
+    let works = fault.answered && fault.subject.is_empty() || fault.subject == ASIDE && stream.life.served;
     let failing = |f: &Fault| f.effect == Effect::Call && f.rule != fault.rule && f.latest > fault.latest;
     fault.writer == Writer::Server && works && stream.life.code.is_none() && !stream.faults.open().any(failing)
 }
@@ -318,10 +318,9 @@ pub(super) fn lost_sessions(stream: &Stream, seen: Working) -> Option<Finding> {
     if count == 1 && seen.registered {
         return None;
     }
-    let line = (loss.number > 0).then_some(loss.number);
-    let evidence =
-        Evidence { line, times: (count > 1).then_some(count), ..Evidence::of(&stream.name, loss.text.trim()) };
-    Some(about(rules::finding(RuleId::UpstreamSessionLost), service(stream)).with(evidence))
+    let times = (count > 1).then_some(count);
+    let evidence = Evidence { times, ..quote_line(&stream.name, loss.number, loss.text.trim()) };
+    Some(about_service(rules::finding(RuleId::UpstreamSessionLost), &stream.name).with(evidence))
 }
 
 /// A tunnel whose host names come from another account's dashboard: its configuration says so, or a call to one.
@@ -346,8 +345,7 @@ pub(super) fn without_proxy<'a>(streams: &'a [Stream], agents: impl Iterator<Ite
     }
     let replaced = streams.iter().filter(|stream| replaces_proxy(stream)).find_map(|stream| {
         let (number, text) = stream.other_proxy.as_ref()?;
-        let evidence = Evidence { line: (*number > 0).then_some(*number), ..Evidence::of(&stream.name, text.trim()) };
-        Some((stream, evidence))
+        Some((stream, quote_line(&stream.name, *number, text.trim())))
     });
     let is_behind = |stream: &Stream| stream.has_server || stream.listening || stream.other_proxy.is_some();
     let dialled = |agent: &'a Stream| {
@@ -358,5 +356,5 @@ pub(super) fn without_proxy<'a>(streams: &'a [Stream], agents: impl Iterator<Ite
         })
     };
     let (stream, evidence) = replaced.or_else(|| agents.flat_map(dialled).next())?;
-    Some(about(rules::finding(RuleId::ProxyMissing), service(stream)).with(evidence))
+    Some(about_service(rules::finding(RuleId::ProxyMissing), &stream.name).with(evidence))
 }

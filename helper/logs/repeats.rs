@@ -10,7 +10,7 @@ const COMPARED: usize = 200;
 /// Digits of a moment: a version has fewer.
 const DIGITS: usize = 4;
 
-/// The first line of a life, and how often it was printed.
+/// The first line of a life that never listened or answered a call, and how often it was printed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repeats {
     /// The line, and what is compared of it.
@@ -43,11 +43,6 @@ impl Repeats {
                 }
             }
         }
-    }
-
-    /// It listened, or answered a call.
-    pub(super) fn served(&mut self) {
-        *self = Self::default();
     }
 
     /// The first line.

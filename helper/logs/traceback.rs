@@ -9,11 +9,12 @@ pub(super) struct Traceback {
     /// Lines that may still come; 0 where none is being printed.
     left: u32,
     /// Its first frame was seen.
-    framed: bool,
-    /// The first frame is a module's: no code of the program was there to catch the exception.
-    uncaught: bool,
+    pub(super) framed: bool,
+    /// The first frame is a module's: no code of the program was there to catch the exception, so
+    /// that the program ends of it.
+    pub(super) uncaught: bool,
     /// The program said before what failed.
-    reported: bool,
+    pub(super) reported: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +55,6 @@ impl Traceback {
 
     pub(super) fn is_open(self) -> bool {
         self.left > 0
-    }
-
-    /// Whether nothing caught the exception, so that the program ends of it.
-    pub(super) fn is_uncaught(self) -> bool {
-        self.uncaught
-    }
-
-    pub(super) fn is_reported(self) -> bool {
-        self.reported
-    }
-
-    /// Whether its first frame was printed.
-    pub(super) fn is_framed(self) -> bool {
-        self.framed
     }
 
     /// Takes the next line.

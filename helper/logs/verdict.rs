@@ -10,7 +10,7 @@ use super::life::is_stop;
 use super::matcher::Writer;
 use super::patterns::{Effect, Tell};
 use super::programs::{self, StreamFault, Working};
-use super::quote::{SILENT, quote, quote_kept, same_service};
+use super::quote::{SILENT, quote, same_service};
 use super::stream::Stream;
 use super::table::Row;
 use super::{JOURNAL, Logs, ports};
@@ -70,7 +70,7 @@ impl Logs {
         let mut verdict = LogVerdict {
             undated: self.undated,
             last: self.last,
-            left_out: self.units.left_out(),
+            left_out: self.units.left_out.iter().cloned().collect(),
             ..LogVerdict::default()
         };
         let named_proxy = self.streams.iter().any(|s| s.kind == WriterKind::Of(Writer::Proxy) && !s.name.is_empty());
@@ -178,8 +178,8 @@ impl Logs {
 
     /// The streams in which cloudflared prints. Where one is called so, others that print its words are not it.
     pub(super) fn agents(&self) -> impl Iterator<Item = &Stream> {
-        let named = self.streams.iter().any(|s| s.agent.is_seen() && !s.name.is_empty() && s.may_be_agent());
-        let seen = move |s: &&Stream| s.agent.is_seen() && (!named || s.may_be_agent());
+        let named = self.streams.iter().any(|s| s.agent.seen && !s.name.is_empty() && s.may_be_agent());
+        let seen = move |s: &&Stream| s.agent.seen && (!named || s.may_be_agent());
         // Another tunnel's cloudflared next to the one that is connected is another matter.
         let ours = self.streams.iter().filter(seen).any(|s| s.agent.foreign().is_none() && s.agent.registered() > 0);
         self.streams.iter().filter(seen).filter(move |s| !ours || s.agent.foreign().is_none())
@@ -211,7 +211,7 @@ impl Logs {
             findings.extend(found);
             verdict.registered = Some(verdict.registered.unwrap_or(0).max(stream.agent.registered()));
             verdict.wanted = stream.agent.wanted();
-            verdict.protocol = stream.agent.protocol().map(str::to_owned).or(verdict.protocol.take());
+            verdict.protocol = stream.agent.protocol.clone().or(verdict.protocol.take());
             verdict.edge = Some(stream.agent.state());
         }
     }
@@ -245,20 +245,16 @@ impl Logs {
             if row.lacks_image() {
                 findings.push(rules::finding(RuleId::ImageNotFound).with(status()));
             }
-            if row.lacks_something() {
-                findings
-                    .push(rules::finding(RuleId::PodNotRunning).about(Subject::service(&row.service)).with(status()));
-            }
-            if row.is_unhealthy() {
-                findings.push(
-                    rules::finding(RuleId::ServiceUnhealthy).about(Subject::service(&row.service)).with(status()),
-                );
+            let sick = row.is_unhealthy().then_some(RuleId::ServiceUnhealthy);
+            for rule in row.lacks_something().then_some(RuleId::PodNotRunning).into_iter().chain(sick) {
+                findings.push(rules::finding(rule).about(Subject::service(&row.service)).with(status()));
             }
             let Some(code) = row.exit_code().filter(|_| !row.is_restarting()) else { continue };
             let ended = if code == 0 || is_stop(code) { self.is_left(row, code) } else { true };
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
                 let finding = ends::stopped(&row.service, code).with(status());
-                findings.push(self.last_words(&row.service).into_iter().fold(finding, Finding::with));
+                let stream = self.streams.iter().find(|s| same_service(&s.name, &row.service));
+                findings.push(stream.map(ends::last_words).into_iter().flatten().fold(finding, Finding::with));
             }
         }
     }
@@ -266,7 +262,7 @@ impl Logs {
     /// Whether a container that was stopped, or was done, is missed: others of its project run.
     fn is_left(&self, row: &Row, code: i32) -> bool {
         let is_ours = writer_of(&row.service).is_some();
-        let served = || self.streams.iter().any(|s| same_service(&s.name, &row.service) && s.life.has_served());
+        let served = || self.streams.iter().any(|s| same_service(&s.name, &row.service) && s.life.served);
         // Compose puts the project in front of each name.
         let named = |other: &Row| {
             let ends = ["cloudflared", "mcp-gateway", "mcp-proxy"];
@@ -276,12 +272,6 @@ impl Logs {
         let one = |other: &Row| row.of_project && other.of_project || named(other);
         let together = |other: &Row| other.is_up() && (one(other) || is_ours || served());
         self.rows.iter().any(together) && (code != 0 || is_ours || served())
-    }
-
-    /// What a service printed last before it ended.
-    pub(super) fn last_words(&self, service: &str) -> Vec<Evidence> {
-        let stream = self.streams.iter().find(|s| same_service(&s.name, service));
-        stream.map(|s| s.life.last_words().iter().map(|kept| quote_kept(&s.name, kept)).collect()).unwrap_or_default()
     }
 
     /// What was wrong and was made up for by a later call is a note.

@@ -110,7 +110,7 @@ impl Agent {
             Some(finding.with((case.quote)(fault)))
         });
         let (up, wanted) = (self.registered(), self.known());
-        if up == 0 && self.is_seen() && !dead {
+        if up == 0 && self.seen && !dead {
             found.extend(self.why_nothing(case, error.is_some()));
         } else if up > 0 && up < wanted && self.stopped.is_none() {
             let fewer = self.why_fewer(case);
@@ -172,14 +172,14 @@ impl Agent {
         let suspects = self.blocked(case, lost, &mut found);
         self.after_a_loss(case, lost, &mut found);
         found.extend(suspects);
-        if found.is_empty() && (self.retries > 0 && self.has_started() || self.complaint().is_some() && !unexplained) {
+        if found.is_empty() && (self.retries > 0 && self.starts > 0 || self.complaint.is_some() && !unexplained) {
             let finding = rules::finding(RuleId::EdgeNotRegistered);
             let finding = if self.retries < 2 { finding.with_severity(Severity::Warning) } else { finding };
             let finding = if unexplained { finding.caused_by(RuleId::UnexplainedError) } else { finding };
-            found.push(self.complaint().into_iter().fold(finding, Finding::with));
+            found.push(self.complaint.clone().into_iter().fold(finding, Finding::with));
         }
         // A piece of a log, with warnings only: cloudflared warns while it has another connection.
-        if !self.has_started() && !self.witnessed && self.warned {
+        if self.starts == 0 && !self.witnessed && self.warned {
             for finding in found.iter_mut().filter(|f| f.severity == Severity::Error) {
                 finding.severity = Severity::Warning;
             }
@@ -275,7 +275,7 @@ impl Agent {
             found.push(finding.with(text));
         }
         let healed = |rule: RuleId| case.faults.healed().find(|f| f.rule == Some(rule)).map(case.quote);
-        if self.protocol() == Some("http2") {
+        if self.protocol.as_deref() == Some("http2") {
             let udp = self.udp_hint || self.quic_timeouts >= BLOCKED;
             for rule in OF_QUIC.into_iter().filter(|rule| self.hints.contains(rule)) {
                 if rule == RuleId::EdgeQuicBlocked && !udp {

@@ -31,14 +31,15 @@ pub(super) struct Connection {
 /// The state of one cloudflared in its present life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agent {
-    pub(super) starts: u32,
-    /// Said anything at all.
-    pub(super) seen: bool,
+    pub(crate) starts: u32,
+    /// Said anything that was understood.
+    pub(crate) seen: bool,
     pub(super) connections: BTreeMap<u8, Connection>,
     pub(super) ever: bool,
     pub(super) losses: u32,
     pub(super) at_most: Option<u32>,
-    pub(super) protocol: Option<String>,
+    /// How they are made, `quic` or `http2`.
+    pub(crate) protocol: Option<String>,
     /// Whether it was started with the proxy's URL.
     pub(super) url: Option<bool>,
     pub(super) remote: bool,
@@ -50,8 +51,8 @@ pub(crate) struct Agent {
     pub(super) token_given: bool,
     /// It speaks as releases before 2022.8 did, when a configuration was a file.
     pub(super) old_words: bool,
-    /// Number of connections when it was stopped.
-    pub(super) stopped: Option<u32>,
+    /// Number of connections when it was stopped in good order, and not started again.
+    pub(crate) stopped: Option<u32>,
     pub(super) retries: u32,
     pub(super) quick_refusals: u32,
     pub(super) slow_refusals: u32,
@@ -66,8 +67,9 @@ pub(crate) struct Agent {
     pub(super) just_started: bool,
     pub(super) ended_at: Option<i64>,
     /// Lives before this one that ended of themselves.
-    pub(super) revived: u32,
-    pub(super) complaint: Option<Evidence>,
+    pub(crate) revived: u32,
+    /// The last line that complains of a connection.
+    pub(crate) complaint: Option<Evidence>,
     /// The last attempt that failed.
     pub(super) attempt: Option<(Option<i64>, Option<u8>)>,
     /// The latest moment of a line.
@@ -118,20 +120,6 @@ impl Agent {
         self.at_most.map_or(asked, |most| most.clamp(1, asked))
     }
 
-    /// Whether it was stopped in good order, and not started again.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.is_some()
-    }
-
-    pub(crate) fn has_started(&self) -> bool {
-        self.starts > 0
-    }
-
-    /// The last line that complains of a connection.
-    pub(crate) fn complaint(&self) -> Option<Evidence> {
-        self.complaint.clone()
-    }
-
     /// How many of the wanted ones this log can tell of: one that begins in the middle does not name those that hold.
     pub(super) fn known(&self) -> u32 {
         let named = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
@@ -150,21 +138,6 @@ impl Agent {
     /// one has a URL, or a token in its command.
     pub(crate) fn foreign(&self) -> Option<&str> {
         self.foreign.as_deref().filter(|_| self.url != Some(false) || self.token_given)
-    }
-
-    /// How they are made, `quic` or `http2`.
-    pub(crate) fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
-    }
-
-    /// Whether cloudflared said anything that was understood.
-    pub(crate) fn is_seen(&self) -> bool {
-        self.seen
-    }
-
-    /// Whether it exited by itself and was started again.
-    pub(crate) fn is_revived(&self) -> bool {
-        self.revived > 0
     }
 
     pub(crate) fn state(&self) -> &'static str {

@@ -26,7 +26,7 @@ impl Stream {
     /// An error line that no row explains, cloudflared's or another program's.
     pub(super) fn explain_nothing(&mut self, number: u64, line: &Line<'_>) {
         // zerolog's console is cloudflared's, and that of other programs of Go.
-        let bare = self.kind == WriterKind::Bare || self.agent.is_seen();
+        let bare = self.kind == WriterKind::Bare || self.agent.seen;
         if self.kind == WriterKind::Of(Writer::Agent) || line.console && bare {
             self.life.complain(number, line);
             let symptom = symptom(&UNEXPLAINED, Writer::Agent, "", number, line, true);
@@ -98,7 +98,7 @@ impl Stream {
         }
         self.life.complain(number, line);
         // Winston begins its lines as command lines do.
-        let ends = last_words::is_message(line.text) && !(self.life.has_served() && line.text.starts_with("error: "));
+        let ends = last_words::is_message(line.text) && !(self.life.served && line.text.starts_with("error: "));
         if writer == Writer::Server && !ends && tools::is_of_tool(line.text) {
             self.reported = true;
             self.faults.record(&symptom(&TOOL, writer, "", number, line, true));
@@ -107,7 +107,7 @@ impl Stream {
         if ends {
             self.life.fails_with(line.text);
         }
-        let lacks = !self.life.has_served() && last_words::is_requirement(line.text);
+        let lacks = !self.life.served && last_words::is_requirement(line.text);
         if ends || self.life.is_behind_mark() || self.usage.is_open() || lacks {
             self.life.closes(line.at);
         } else if level::of(line.text).is_none() {
@@ -121,9 +121,9 @@ impl Stream {
             Writer::Server if pattern.effect == Effect::Outgoing => OUTGOING,
             _ => "",
         };
-        if subject != DEALT_WITH || !self.life.has_served() {
+        if subject != DEALT_WITH || !self.life.served {
             self.faults.record(&symptom(pattern, writer, subject, number, line, true));
-            self.faults.met(subject, self.life.has_served());
+            self.faults.met(subject, self.life.served);
         }
     }
 
@@ -206,7 +206,7 @@ impl Stream {
             Part::None => return false,
             Part::Exception(name) => name,
         };
-        if self.traceback.is_reported() {
+        if self.traceback.reported {
             return true;
         }
         // A known one has its own row; a stop of asyncio is not an error.
@@ -216,7 +216,7 @@ impl Stream {
             self.life.complain(number, line);
             self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", number, line, true));
         }
-        if self.traceback.is_uncaught() && !name.ends_with("CancelledError") {
+        if self.traceback.uncaught && !name.ends_with("CancelledError") {
             self.life.closes(line.at);
         }
         !known && !name.ends_with("CancelledError")

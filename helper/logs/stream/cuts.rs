@@ -13,7 +13,7 @@ impl Stream {
     /// Whether an MCP server may print here, and said nothing by which it would be known to work.
     fn may_be_starting(&self) -> bool {
         let is_server = matches!(self.kind, WriterKind::Unknown | WriterKind::Of(Writer::Server));
-        is_server && !self.life.has_served() && !self.life.is_running()
+        is_server && !self.life.served && !self.life.runs
     }
 
     /// Takes note of a line in which a program may begin, or go on.
@@ -34,7 +34,7 @@ impl Stream {
     /// How to call the program is all that it printed last.
     pub(super) fn only_usage(&mut self) {
         let Some(kept) = self.usage.end().filter(|_| self.may_be_starting()) else { return };
-        if self.life.complains() || self.proof().is_some() {
+        if self.life.complaint.is_some() || self.proof().is_some() {
             return;
         }
         // The reason is in front of it.
@@ -47,13 +47,13 @@ impl Stream {
 
     /// The log ends between the place in the source and the message.
     pub(super) fn is_cut(&mut self) {
-        if !self.may_be_starting() || self.life.complains() {
+        if !self.may_be_starting() || self.life.complaint.is_some() {
             return;
         }
         let words = self.life.last_words();
         let Some(last) = words.last() else { return };
         let (at, text) = last.read();
-        if self.traceback.is_open() && self.traceback.is_framed() && self.traceback.is_uncaught() {
+        if self.traceback.is_open() && self.traceback.framed && self.traceback.uncaught {
             let line = Line::of(None, at, &text);
             self.faults.record(&symptom(&EXCEPTION, Writer::Server, "", last.number, &line, true));
             self.life.closes(at);
@@ -69,7 +69,7 @@ impl Stream {
         let frame = |text: String| text.starts_with("at ") || text == "}";
         last_words::is_end_of_node(line.text)
             && self.may_be_starting()
-            && !self.life.complains()
+            && !self.life.complaint.is_some()
             && self.proof().is_none()
             && self.life.lines_before().any(frame)
     }

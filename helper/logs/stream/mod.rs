@@ -30,7 +30,7 @@ use ports::{Ports, is_beside};
 /// Different hosts or upstreams of which one kind of call can fail.
 const MOST_SUBJECTS: usize = 8;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stream {
     /// The container's name without its number; empty for bare lines.
     pub(crate) name: String,
@@ -91,37 +91,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// The stream of a container, or of bare lines for an empty name.
     pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            front: Vec::new(),
-            known: false,
-            kind: if name.is_empty() { WriterKind::Bare } else { kind_of(name) },
-            faults: Faults::default(),
-            agent: Agent::default(),
-            routes: BTreeMap::new(),
-            has_proxy: false,
-            has_server: false,
-            other_proxy: None,
-            calls: Calls::default(),
-            forwarded: Forwarded::default(),
-            life: Life::default(),
-            listening: false,
-            ports: Ports::default(),
-            silent_starts: 0,
-            spoke: false,
-            last: None,
-            dated: None,
-            pip_was_last: false,
-            replaced: false,
-            traceback: Traceback::default(),
-            usage: Usage::default(),
-            repeats: Repeats::default(),
-            reported: false,
-            outlived: None,
-            head: None,
-            begun: None,
-            begins_anew: false,
-        }
+        let kind = if name.is_empty() { WriterKind::Bare } else { kind_of(name) };
+        Self { name: name.to_owned(), kind, ..Self::default() }
     }
 
     /// Whether it is known to be cloudflared, by what was said of it or by its name; bare lines may be its, too.
@@ -158,7 +129,7 @@ impl Stream {
 
     /// Whether any line was one of a program that is known.
     pub(crate) fn is_recognized(&self) -> bool {
-        self.agent.is_seen() || self.has_proxy || self.has_server || matches!(self.kind, WriterKind::Of(_))
+        self.agent.seen || self.has_proxy || self.has_server || matches!(self.kind, WriterKind::Of(_))
     }
 
     /// What ended the program, or what it continues with in vain.
@@ -252,15 +223,12 @@ impl Stream {
         if !last_words::is_of_stack(line.text) {
             self.outlived = None;
         }
-        let serves = matches!(
-            self.kind,
-            WriterKind::Of(Writer::Server | Writer::Proxy) | WriterKind::Unknown | WriterKind::Bare
-        );
-        if serves && (!line.console || self.kind != WriterKind::Bare) && self.is_answer(number, line) {
+        let is_agent = self.kind == WriterKind::Of(Writer::Agent);
+        if !is_agent && (!line.console || self.kind != WriterKind::Bare) && self.is_answer(number, line) {
             return true;
         }
         if !level::is_error(line.text) {
-            if last_words::is_mark(line.text) && self.life.complains() {
+            if last_words::is_mark(line.text) && self.life.complaint.is_some() {
                 self.life.closes(line.at);
             } else if !level::is_calm(line.text) && !mention::is_mention(line.text) && last_words::is_failure(line.text)
             {
@@ -269,8 +237,7 @@ impl Stream {
             return false;
         }
         // Among bare lines it may be docker's: the caller judges it.
-        let is_agents = self.kind == WriterKind::Of(Writer::Agent) || line.console;
-        if !is_agents && self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
+        if !is_agent && !line.console && self.kind == WriterKind::Bare && !self.has_server && !self.has_proxy {
             return false;
         }
         if level::is_head(line.text) {
@@ -297,13 +264,12 @@ impl Stream {
     /// Takes the answer to a call, in one line or in the second of two.
     fn is_answer(&mut self, number: u64, line: &Line<'_>) -> bool {
         if let Some(access) = Access::read(line.text) {
-            self.answered(&access, Writer::Server, "", number, line);
+            self.answered(&access, number, line);
             return true;
         }
         let begun = self.begun.take();
-        let answer = begun.as_ref().and_then(|begun| Access::ended(line.text, begun));
-        if let Some(access) = answer {
-            self.answered(&access, Writer::Server, "", number, line);
+        if let Some(access) = begun.as_ref().and_then(|begun| Access::ended(line.text, begun)) {
+            self.answered(&access, number, line);
             return true;
         }
         self.begun = Begun::read(line.text).or(begun);

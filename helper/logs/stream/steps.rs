@@ -10,6 +10,7 @@ use crate::logs::level;
 use crate::logs::line::{Line, field, upstream};
 use crate::logs::matcher::Writer;
 use crate::logs::patterns::{Effect, Event};
+use crate::logs::repeats::Repeats;
 use crate::rules::RuleId;
 
 /// Routes beyond which names are no longer remembered.
@@ -44,7 +45,7 @@ impl Stream {
                 (self.has_server, self.begins_anew) = (true, true);
                 self.life.start();
                 if event == Event::AppStart {
-                    self.life.begins_undecided();
+                    self.life.undecided = true;
                 }
                 self.faults.heal(|f| f.rule == Some(RuleId::UnexplainedError));
             }
@@ -91,13 +92,13 @@ impl Stream {
 
     fn listens(&mut self, number: u64, line: &Line<'_>) {
         self.listening = true;
-        self.repeats.served();
+        self.repeats = Repeats::default();
         self.calls.began();
         // A certificate that the program does not trust is trusted no sooner because it listens.
         let anew = std::mem::take(&mut self.begins_anew) || self.life.is_over();
         self.ports.listens(anew, number, line.text);
         // What ended a server that was at work ends it again.
-        let crashed = self.life.is_over() && self.life.has_served();
+        let crashed = self.life.is_over() && self.life.served;
         self.began(Writer::Server, line.at);
         self.life.listens();
         let is_over = |f: &Fault| anew || f.rule != Some(RuleId::UpstreamCallTls);
@@ -140,17 +141,10 @@ impl Stream {
     }
 
     /// A server answered a call.
-    pub(super) fn answered(
-        &mut self,
-        access: &Access<'_>,
-        writer: Writer,
-        subject: &str,
-        number: u64,
-        line: &Line<'_>,
-    ) {
+    pub(super) fn answered(&mut self, access: &Access<'_>, number: u64, line: &Line<'_>) {
         self.has_server |= self.kind != WriterKind::Bare || access.method == "POST";
         self.life.listens();
-        self.repeats.served();
+        self.repeats = Repeats::default();
         match self.calls.take(access, number, line) {
             Meaning::Nothing => {}
             Meaning::Passed => {
@@ -167,8 +161,7 @@ impl Stream {
                 });
             }
             Meaning::Failed(pattern) => {
-                let subject = if subject.is_empty() { access.route() } else { subject };
-                self.faults.record(&symptom(pattern, writer, subject, number, line, true));
+                self.faults.record(&symptom(pattern, Writer::Server, access.route(), number, line, true));
             }
         }
     }

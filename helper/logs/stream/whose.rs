@@ -79,7 +79,7 @@ impl Stream {
         if row.has(Tell::Plain) && level::of(line.text).is_some() {
             return false;
         }
-        if row.has(Tell::Starting) && self.life.has_served() {
+        if row.has(Tell::Starting) && self.life.served {
             return false;
         }
         // A program that says what it does instead does not end of it.

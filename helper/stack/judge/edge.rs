@@ -23,7 +23,7 @@ const SMALL_LOG: u64 = 256 << 10;
 /// and nothing was rotated away.
 pub(super) fn is_whole(printed: Option<&Printed>, stream: Option<&Stream>, c: &Container, now: OffsetDateTime) -> bool {
     let Some(printed) = printed.filter(|printed| printed.readable) else { return false };
-    if stream.is_some_and(|stream| stream.agent.has_started()) {
+    if stream.is_some_and(|stream| stream.agent.starts > 0) {
         return true;
     }
     if c.log_capacity.is_some_and(|bytes| bytes < SMALL_LOG) {
@@ -45,7 +45,7 @@ pub(super) fn judge(view: &View<'_>, cloudflared: &Container, state: &mut StackS
         return judge_health(cloudflared, "its log is empty", state);
     };
     state.wanted = stream.agent.wanted_of(cloudflared.asked_connections);
-    state.protocol = stream.agent.protocol().map(str::to_owned);
+    state.protocol = stream.agent.protocol.clone();
     let prints = cloudflared.log_level.as_deref().is_none_or(|level| matches!(level, "info" | "debug"));
     if !prints {
         return judge_health(cloudflared, "its log level does not print them", state);
@@ -102,7 +102,7 @@ fn judge_health(cloudflared: &Container, why: &str, state: &mut StackState) -> b
 }
 
 fn judge_fewer(stream: &Stream, age: Duration, registered: u32, state: &mut StackState) {
-    let complaint = stream.agent.complaint();
+    let complaint = stream.agent.complaint.clone();
     if age < STILL_CONNECTING {
         state.pending.push(format!("{registered} of {} edge connections", state.wanted));
         if complaint.is_none() {
@@ -121,12 +121,12 @@ fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
     let case = LogFacts { faults: &stream.faults, last: stream.last, with_proxy: true, quote: &quote };
     let judged = stream.agent.judge(&case);
     let causes: Vec<Finding> = judged.into_iter().filter(is_cause).collect();
-    if causes.is_empty() && stream.agent.complaint().is_none() && age < FIRST_CONTACT {
+    if causes.is_empty() && stream.agent.complaint.is_none() && age < FIRST_CONTACT {
         state.pending.push(format!("0 of {} edge connections", state.wanted));
         return;
     }
     let mut finding = rules::finding(RuleId::EdgeNotRegistered);
     finding.consequence_of = causes.iter().find(|f| f.consequence_of.is_none()).map(|f| f.id);
     state.findings.extend(causes);
-    state.findings.push(finding.with_all(stream.agent.complaint()));
+    state.findings.push(finding.with_all(stream.agent.complaint.clone()));
 }
