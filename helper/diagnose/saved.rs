@@ -24,17 +24,10 @@ const PIPE_TIMEOUT_SECONDS: u32 = 60;
 /// # Errors
 /// `io` for a log that cannot be read, `request` for a `since` or `max_seconds` that makes no sense.
 pub(crate) fn run(source: &str, request: &DiagnoseRequest, caller: &mut Caller) -> Result<Report<DiagnoseData>, Error> {
-    if request.bundle.is_some() {
-        return Err(Error::request(
-            "`bundle` packs up a deployment, and `logs` reads a log alone",
-            "leave out one of the two",
-        ));
-    }
-    if request.wait_for_call_seconds.is_some() {
-        return Err(Error::request(
-            "`wait_for_call_seconds` looks at what runs, and `logs` reads a log alone",
-            "leave out one of the two",
-        ));
+    let bundle = request.bundle.as_ref().map(|_| "`bundle` packs up a deployment");
+    let wait = request.wait_for_call_seconds.map(|_| "`wait_for_call_seconds` looks at what runs");
+    if let Some(other) = bundle.or(wait) {
+        return Err(Error::request(format!("{other}, and `logs` reads a log alone"), "leave out one of the two"));
     }
     let since = request.since.as_deref().map(|text| moment(text, caller.now)).transpose()?;
     let mut logs = Logs::new(since.map(time::OffsetDateTime::unix_timestamp))?;
@@ -77,7 +70,7 @@ fn read_file(path: &Path, request: &DiagnoseRequest, logs: &mut Logs) -> Result<
         return read_pipe(pipe::open(path).map_err(failed)?, path, request, logs);
     }
     let file = File::open(path).map_err(failed)?;
-    Ok((scan(Decoded::new(file), logs, |_| false).map_err(failed)?, None))
+    Ok((scan(Decoded::new(file), logs).map_err(failed)?, None))
 }
 
 fn read_pipe(
@@ -94,7 +87,7 @@ fn read_pipe(
         ));
     }
     let mut input = Patient::new(pipe, Duration::from_secs(seconds.into()));
-    let extent = scan(Decoded::new(&mut input), logs, |_| false).map_err(|e| Error::io("read", path, e))?;
+    let extent = scan(Decoded::new(&mut input), logs).map_err(|e| Error::io("read", path, e))?;
     let cut = input.is_late().then(|| {
         Skipped::new("input", format!("the log did not end within {seconds} s; what came later was not read"))
     });

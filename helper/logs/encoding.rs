@@ -5,21 +5,14 @@ use std::io::{self, Read};
 /// Bytes of UTF-16 that are read at a time.
 const BLOCK: usize = 32 << 10;
 
-/// How the bytes are to be read.
-#[derive(Clone, Copy, Debug)]
-enum Encoding {
-    /// As they are.
-    Bytes,
-    /// UTF-16 with its byte order mark, which tells how two bytes make a unit.
-    Utf16(fn([u8; 2]) -> u16),
-}
-
 /// A reader that hands on UTF-8.
 #[derive(Debug)]
 pub(crate) struct Decoded<R> {
     inner: R,
-    /// `None` until the first two bytes are there.
-    encoding: Option<Encoding>,
+    /// The first two bytes were read.
+    begun: bool,
+    /// How two bytes of UTF-16 make a unit, as its byte order mark tells; `None` for bytes that stay as they are.
+    unit: Option<fn([u8; 2]) -> u16>,
     /// Read, and not yet decoded: at most a unit and a half of UTF-16.
     rest: Vec<u8>,
     /// Ready to be handed on, from `at`.
@@ -30,29 +23,23 @@ pub(crate) struct Decoded<R> {
 impl<R: Read> Decoded<R> {
     /// Nothing read yet.
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, encoding: None, rest: Vec::new(), ready: Vec::new(), at: 0 }
+        Self { inner, begun: false, unit: None, rest: Vec::new(), ready: Vec::new(), at: 0 }
     }
 
     /// Reads the first two bytes and tells the encoding by them.
-    fn begin(&mut self) -> io::Result<Encoding> {
-        let mut first = [0; 2];
-        while self.ready.len() < 2 {
-            let wanted = 2 - self.ready.len();
-            match self.inner.read(&mut first[..wanted])? {
-                0 => break,
-                read => self.ready.extend_from_slice(&first[..read]),
-            }
-        }
-        let encoding = match self.ready.as_slice() {
-            [0xff, 0xfe] => Encoding::Utf16(u16::from_le_bytes),
-            [0xfe, 0xff] => Encoding::Utf16(u16::from_be_bytes),
-            _ => Encoding::Bytes,
+    fn begin(&mut self) -> io::Result<()> {
+        let missing = 2 - self.ready.len() as u64;
+        self.inner.by_ref().take(missing).read_to_end(&mut self.ready)?;
+        self.unit = match self.ready.as_slice() {
+            [0xff, 0xfe] => Some(u16::from_le_bytes),
+            [0xfe, 0xff] => Some(u16::from_be_bytes),
+            _ => None,
         };
-        if !matches!(encoding, Encoding::Bytes) {
+        if self.unit.is_some() {
             self.ready.clear();
         }
-        self.encoding = Some(encoding);
-        Ok(encoding)
+        self.begun = true;
+        Ok(())
     }
 
     /// Decodes one more block; at the end of the input nothing is ready afterwards.
@@ -82,15 +69,12 @@ impl<R: Read> Decoded<R> {
 
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let encoding = match self.encoding {
-            Some(encoding) => encoding,
-            None => self.begin()?,
-        };
+        if !self.begun {
+            self.begin()?;
+        }
         if self.at == self.ready.len() {
-            match encoding {
-                Encoding::Bytes => return self.inner.read(buffer),
-                Encoding::Utf16(unit) => self.decode(unit)?,
-            }
+            let Some(unit) = self.unit else { return self.inner.read(buffer) };
+            self.decode(unit)?;
         }
         let length = buffer.len().min(self.ready.len() - self.at);
         buffer[..length].copy_from_slice(&self.ready[self.at..self.at + length]);

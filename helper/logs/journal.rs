@@ -20,7 +20,7 @@ pub(crate) enum Origin<'a> {
 
 const ENGINES: [&str; 9] =
     ["dockerd", "docker", "containerd", "containerd-shim", "podman", "conmon", "runc", "crun", "buildkitd"];
-const HOST: [&str; 6] = ["kernel", "systemd", "audit", "auditd", "setroubleshoot", "systemd-oomd"];
+const HOST: [&str; 5] = ["kernel", "systemd", "audit", "auditd", "setroubleshoot"];
 /// Programs of a distribution, and of a host in a cloud or a desktop: the names under which they print to its journal.
 const OTHERS: [&str; 73] = [
     "sd",
@@ -106,9 +106,9 @@ const RUNNERS: [&str; 14] = [
 /// Takes the prefix off a line: whose it is, and what it says.
 pub(super) fn front(line: &str) -> Option<(Origin<'_>, &str)> {
     let line = priority(line);
-    if let Some((boot, rest)) = bracketed(line) {
+    if let Some(rest) = bracketed(line) {
         // `short-monotonic` has a host and a program, dmesg has neither.
-        return named(rest, false).or(boot.then_some((Origin::Host, rest)));
+        return named(rest, false).or(Some((Origin::Host, rest)));
     }
     let (certain, rest) = moment(line)?;
     named(rest, certain).or_else(|| structured(rest))
@@ -123,15 +123,15 @@ fn priority(line: &str) -> &str {
     rest.strip_prefix("1 ").unwrap_or(rest)
 }
 
-/// `[ 1540.111610] …` since the boot, `[Thu Nov 26 10:00:00 2026] …`. Whether only the kernel prints it so.
-fn bracketed(line: &str) -> Option<(bool, &str)> {
+/// `[ 1540.111610] …` since the boot, `[Thu Nov 26 10:00:00 2026] …`, as the kernel prints it.
+fn bracketed(line: &str) -> Option<&str> {
     let (inside, rest) = line.strip_prefix('[')?.split_once(']')?;
     let rest = rest.strip_prefix(' ')?;
     let (seconds, fraction) = inside.trim_start().split_once('.').unwrap_or_default();
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let uptime = digits(seconds) && digits(fraction) && fraction.len() == 6;
     let dated = inside.split_once(' ').is_some_and(|(day, rest)| day.len() == 3 && traditional(rest).is_some());
-    (uptime || dated).then_some((true, rest))
+    (uptime || dated).then_some(rest)
 }
 
 /// The moment in front. Whether nothing but a journal prints it so.
@@ -191,7 +191,7 @@ fn named(rest: &str, certain: bool) -> Option<(Origin<'_>, &str)> {
     let sure = numbered || !tag.contains('[') && (certain || matches!(origin, Origin::Host | Origin::Engine));
     let text = text.strip_prefix(' ').unwrap_or(text);
     // The kernel's own clock stays behind its name in syslog.
-    let text = if origin == Origin::Host { bracketed(text).map_or(text, |(_, text)| text) } else { text };
+    let text = if origin == Origin::Host { bracketed(text).unwrap_or(text) } else { text };
     sure.then_some((origin, text))
 }
 

@@ -12,26 +12,19 @@ const FIELDS: [&str; 7] = ["level", "severity", "levelname", "lvl", "log.level",
 /// Beginnings of a line in small letters: Winston, .NET, zap.
 const QUIET_BEGINNINGS: [&str; 6] = ["info: ", "debug: ", "trace: ", "info\t", "debug\t", "trace\t"];
 
-/// Beginnings of a line by which a runtime, a shell or a package manager says that it failed.
+/// Further beginnings of a line by which a runtime, a shell or a package manager says that it failed.
 const BEGINNINGS: &[&str] = &[
-    "panic: ",
-    "fatal error: ",
     "fatal: ",
     "FATAL: ",
     "thread '",
-    "terminate called",
     "Unhandled ",
     "Uncaught ",
     "UnhandledPromiseRejection",
     "Exception in thread",
     "http: panic serving ",
     "exec ",
-    "nginx: [emerg]",
-    "npm ERR!",
-    "npm error ",
     "SIGABRT",
     "SIGSEGV",
-    "error: ",
     "fail: ",
     "crit: ",
     "Failed to ",
@@ -39,10 +32,6 @@ const BEGINNINGS: &[&str] = &[
     "Cannot ",
     "Could not ",
     "Unable to ",
-    "PHP Fatal error: ",
-    "PHP Parse error: ",
-    "Fatal Python error: ",
-    "node: bad option: ",
     "app crashed",
     "Child exited: code=1",
     "Child stderr: npm error",
@@ -60,10 +49,13 @@ pub(super) fn is_quiet(text: &str) -> bool {
         let names = ["INF", "INFO", "INFORMATION", "DBG", "DEBUG", "VERBOSE", "TRACE"];
         names.contains(&word) || word.parse::<u32>().is_ok_and(|number| (10..40).contains(&number))
     };
-    match FIELDS.iter().find_map(|field| super::line::field(text, field)) {
-        Some(value) => quiet(&value.to_ascii_uppercase()),
-        None => level_word(crate::redact::head(text, FRONT)).is_some_and(|word| quiet(&word.to_ascii_uppercase())),
-    }
+    let level = level_field(text).or_else(|| level_word(crate::redact::head(text, FRONT)));
+    level.is_some_and(|level| quiet(&level.to_ascii_uppercase()))
+}
+
+/// The level in a field of its own.
+fn level_field(text: &str) -> Option<&str> {
+    FIELDS.iter().find_map(|field| super::line::field(text, field))
 }
 
 pub(super) fn severity(word: &str) -> Option<bool> {
@@ -79,10 +71,7 @@ pub(super) fn severity(word: &str) -> Option<bool> {
 fn is_severe(value: &str) -> bool {
     match value.parse::<u32>() {
         Ok(number) => (50..=60).contains(&number),
-        Err(_) => {
-            let upper = value.to_ascii_uppercase();
-            severity(&upper) == Some(true)
-        }
+        Err(_) => severity(&value.to_ascii_uppercase()) == Some(true),
     }
 }
 
@@ -108,16 +97,10 @@ fn untagged(text: &str) -> &str {
     {
         return rest;
     }
+    let is_tag = |tag: &str| tag.len() > 3 && tag.bytes().all(|b| b.is_ascii_lowercase());
     let tagged = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
-    match tagged {
-        Some((tag, rest)) if tag.len() > 3 && tag.bytes().all(|b| b.is_ascii_lowercase()) => {
-            match severity(&tag.to_ascii_uppercase()) {
-                Some(_) => text,
-                None => rest,
-            }
-        }
-        _ => text,
-    }
+    let tagged = tagged.filter(|(tag, _)| is_tag(tag) && severity(&tag.to_ascii_uppercase()).is_none());
+    tagged.map_or(text, |(_, rest)| rest)
 }
 
 /// Whether the line reports an error. `text` is behind its prefix and time stamps.
@@ -140,19 +123,16 @@ pub(crate) fn is_error(text: &str) -> bool {
     if matches!(text.trim_end(), "ERR" | "FTL") {
         return false;
     }
-    for field in FIELDS {
-        if let Some(value) = super::line::field(text, field) {
-            return is_severe(value);
-        }
+    if let Some(value) = level_field(text) {
+        return is_severe(value);
     }
     if is_exception(text) || last_words::begins(text, BEGINNINGS) {
         // `exec ` and `thread '` also begin sentences.
-        let whole = match text.split(' ').next() {
+        return match text.split(' ').next() {
             Some("exec") => text.contains(": no such") || text.contains(": permission denied") || text.contains("rror"),
             Some("thread") => text.contains("panicked at"),
             _ => true,
         };
-        return whole;
     }
     // klog: a letter, then month and day.
     let bytes = text.as_bytes();
@@ -204,8 +184,7 @@ pub(super) fn is_calm(text: &str) -> bool {
 /// Whether the line's level is an error's; `None` without one.
 pub(super) fn of(text: &str) -> Option<bool> {
     let text = untagged(text);
-    let value = FIELDS.iter().find_map(|field| super::line::field(text, field));
-    value.map_or_else(|| leveled(crate::redact::head(text, FRONT)), |value| Some(is_severe(value)))
+    level_field(text).map(is_severe).or_else(|| leveled(crate::redact::head(text, FRONT)))
 }
 
 /// Whether a line's front names an error's level.

@@ -39,26 +39,21 @@ pub(super) fn stamp(text: &str) -> Option<(i64, usize)> {
     if bytes.get(length) == Some(&b'.') {
         length += 1 + bytes[length + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
     }
-    let mut offset = 0;
-    match bytes.get(length) {
-        Some(b'Z') => length += 1,
-        Some(sign @ (b'+' | b'-')) if bytes.get(length + 3) == Some(&b':') && bytes.len() >= length + 6 => {
-            let seconds = number(&bytes[length + 1..length + 3])? * 3600 + number(&bytes[length + 4..length + 6])? * 60;
-            offset = if *sign == b'+' { seconds } else { -seconds };
-            length += 6;
-        }
-        // journalctl writes the zone without a colon.
-        Some(sign @ (b'+' | b'-')) if bytes.len() >= length + 5 => {
-            let zone = bytes[length + 1..length + 5].iter().all(u8::is_ascii_digit);
-            let seconds = number(&bytes[length + 1..length + 3]).zip(number(&bytes[length + 3..length + 5]));
-            if let Some((hours, minutes)) = seconds.filter(|_| zone) {
-                offset = (hours * 3600 + minutes * 60) * if *sign == b'+' { 1 } else { -1 };
-                length += 5;
-            }
-        }
-        _ => {}
-    }
-    Some((days * 86_400 + hour * 3600 + minute * 60 + second - offset, length))
+    let (offset, zone) = zone(&bytes[length..]).unwrap_or_default();
+    Some((days * 86_400 + hour * 3600 + minute * 60 + second - offset, length + zone))
+}
+
+/// How far a zone is ahead, in seconds, and how long it is: `Z`, `+01:00`, and without the colon as journalctl writes it.
+fn zone(bytes: &[u8]) -> Option<(i64, usize)> {
+    let sign = match bytes.first()? {
+        b'Z' => return Some((0, 1)),
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let colon = usize::from(bytes.get(3) == Some(&b':'));
+    let (hours, minutes) = (number(bytes.get(1..3)?)?, number(bytes.get(3 + colon..5 + colon)?)?);
+    Some((sign * (hours * 3600 + minutes * 60), 5 + colon))
 }
 
 /// The time in `time=…` or `"time":"…"`.
@@ -81,14 +76,6 @@ pub(super) fn common_stamp(text: &str) -> Option<i64> {
     let month = MONTHS.iter().position(|month| inside.get(3..6) == Some(month)).filter(|_| shape)?;
     let iso = format!("{}-{:02}-{}T{}Z", inside.get(7..11)?, month + 1, inside.get(0..2)?, inside.get(12..20)?);
     let (seconds, _) = stamp(&iso)?;
-    let zone = inside.get(20..26).and_then(|zone| zone.strip_prefix(' '));
-    let offset = zone.and_then(|zone| {
-        let minutes = number(&zone.as_bytes()[1..3])? * 60 + number(&zone.as_bytes()[3..5])?;
-        match zone.as_bytes()[0] {
-            b'+' => Some(minutes * 60),
-            b'-' => Some(-minutes * 60),
-            _ => None,
-        }
-    });
-    Some(seconds - offset.unwrap_or(0))
+    let zone = inside.get(20..).and_then(|rest| zone(rest.strip_prefix(' ')?.as_bytes()));
+    Some(seconds - zone.map_or(0, |(offset, _)| offset))
 }

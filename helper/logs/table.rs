@@ -1,7 +1,7 @@
 //! The table of `docker compose ps` (both Composes) and `docker ps`, pasted in front of a log.
 
 /// Where the columns of a table begin, in characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Head {
     name: usize,
     service: Option<usize>,
@@ -90,15 +90,7 @@ impl Head {
                 old: false,
             });
         }
-        old.then_some(Self {
-            name: 0,
-            service: None,
-            status: 0,
-            service_before_status: None,
-            ports: None,
-            of_project: true,
-            old: true,
-        })
+        old.then_some(Self { of_project: true, old: true, ..Self::default() })
     }
 
     /// One row, `None` for a rule, a wrapped row or what is not a row.
