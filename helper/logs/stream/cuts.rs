@@ -69,7 +69,7 @@ impl Stream {
         let frame = |text: String| text.starts_with("at ") || text == "}";
         last_words::is_end_of_node(line.text)
             && self.may_be_starting()
-            && !self.life.complaint.is_some()
+            && self.life.complaint.is_none()
             && self.proof().is_none()
             && self.life.lines_before().any(frame)
     }
