@@ -9,6 +9,6 @@ pub(crate) mod saved;
 mod shown;
 mod stale;
 #[cfg(test)]
-mod states;
+mod tests;
 
 pub(crate) use data::{DiagnoseData, DiagnoseRequest, moment};

@@ -10,12 +10,6 @@ const MOST_PATHS: usize = 16;
 /// Sessions that are lost in one life before it is more than a client that comes back late.
 const LOSSES: u32 = 3;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Passed {
-    /// When.
-    pub(crate) at: Option<i64>,
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallLine {
     /// When.
@@ -42,9 +36,10 @@ pub(crate) enum Meaning {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
-    pub(crate) passed: Option<Passed>,
-    /// The last one that came to the proxy.
-    pub(crate) called: Option<Passed>,
+    /// One was answered.
+    pub(crate) passed: bool,
+    /// When the last one came to the proxy.
+    pub(crate) called: Option<i64>,
     /// The last line about one, whatever became of it.
     pub(crate) last: Option<CallLine>,
     /// Calls that ended with an error of the server's, 5xx.
@@ -105,14 +100,14 @@ impl Calls {
     pub(crate) fn passed_on(&mut self, status: u16, line: &Line<'_>) {
         self.see(Some(status), line);
         if !(300..400).contains(&status) && status < 400 {
-            self.passed = Some(Passed { at: line.at });
+            self.passed = true;
         }
     }
 
     /// Remembers a line about a call; without a status the call began at the proxy.
     pub(crate) fn see(&mut self, status: Option<u16>, line: &Line<'_>) {
         if status.is_none() {
-            self.called = Some(Passed { at: line.at });
+            self.called = line.at;
         }
         let last = self.last.get_or_insert_with(CallLine::default);
         // A line that was pasted twice is one call.
@@ -125,7 +120,7 @@ impl Calls {
 
     /// Whether no call was answered, and several ended with an error of the server's.
     pub(crate) fn only_fail(&self) -> bool {
-        self.passed.is_none() && self.errors > 1
+        !self.passed && self.errors > 1
     }
 
     /// Whether the server's own lines say what became of calls.
@@ -157,7 +152,7 @@ impl Calls {
         match access.status {
             200..=299 if mcp => {
                 self.announced = false;
-                self.passed = Some(Passed { at: line.at });
+                self.passed = true;
                 self.remember(route);
                 Meaning::Passed
             }
@@ -169,11 +164,11 @@ impl Calls {
                 Meaning::Nothing
             }
             // The older transport, tried by a client that then finds the other one.
-            404 | 405 if (!post || route == "/sse") && self.passed.is_some() => Meaning::Nothing,
+            404 | 405 if (!post || route == "/sse") && self.passed => Meaning::Nothing,
             404 if route == "/mcp" && post => Meaning::Failed(&answers::NOT_AT_MCP),
             404 if post || route == "/sse" => Meaning::Failed(&answers::NOT_FOUND),
             // A browser or a monitor: calls are answered.
-            400 | 406 if !post && self.passed.is_some() => Meaning::Nothing,
+            400 | 406 if !post && self.passed => Meaning::Nothing,
             406 if served => Meaning::Nothing,
             406 if mcp => Meaning::Failed(&answers::NOT_ACCEPTABLE),
             405 if !post => Meaning::Nothing,
@@ -187,7 +182,7 @@ impl Calls {
     /// again and again in one life.
     pub(crate) fn lost_sessions(&self, passed: bool) -> Option<(u32, &Loss)> {
         let again = self.losses >= LOSSES && self.starts <= 1;
-        self.lost.as_ref().filter(|_| !passed && self.passed.is_none() || again).map(|loss| (self.losses, loss))
+        self.lost.as_ref().filter(|_| !passed && !self.passed || again).map(|loss| (self.losses, loss))
     }
 }
 

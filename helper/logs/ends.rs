@@ -62,7 +62,7 @@ pub(super) fn judge(logs: &Logs, calls: &[StreamFault<'_>], findings: &mut Vec<F
     let mut finding = rules::finding(RuleId::CrashLoop);
     if let [one] = looping.as_slice() {
         finding = finding.with(Evidence::of(&one.service, &one.text));
-        finding = about_service(one.words.iter().cloned().fold(finding, Finding::with), &one.service);
+        finding = about_service(finding.with_all(one.words.clone()), &one.service);
     } else {
         for ended in &looping {
             let last = ended.words.last().map(|words| format!("; last line: {}", words.text)).unwrap_or_default();
@@ -221,7 +221,7 @@ fn ended_once(logs: &Logs, stream: &Stream, findings: &[Finding]) -> Option<Find
     let again = stream.life.is_printing();
     let text = format!("exited with code {code}{}", life::meaning(code));
     let finding = stopped(&stream.name, code).with(Evidence::of(&stream.name, text));
-    let mut finding = last_words(stream).into_iter().fold(finding, Finding::with);
+    let mut finding = finding.with_all(last_words(stream));
     finding.consequence_of = cause;
     Some(if again { finding.with_severity(Severity::Warning).with("it was started again") } else { finding })
 }

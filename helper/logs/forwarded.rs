@@ -56,13 +56,37 @@ impl Host {
         let at = self.open.iter().rposition(|request| is_call(request) == passed);
         at.or(self.open.len().checked_sub(1)).map(|at| self.open.remove(at))
     }
+
+    fn ended(&mut self, status: u16, number: u64, line: &Line<'_>) -> Meaning {
+        let begun = self.close(status);
+        let request = Request::read(line.text).or(begun);
+        if request.is_none() && status >= 300 && (self.calls.passed || !self.unknown) {
+            self.unknown |= !self.calls.passed;
+            return Meaning::Nothing;
+        }
+        let request = request.unwrap_or_default();
+        let access = request.answered(status);
+        let meaning = self.calls.take(&access, number, line);
+        if matches!(meaning, Meaning::Passed) {
+            self.unknown = false;
+            if let Some(at) = line.at {
+                self.answered = Some((self.answered.map_or(at, |(first, _)| first), at));
+            }
+        }
+        let other = access.method != "POST" && !access.route().ends_with("/sse");
+        match meaning {
+            // A browser, a monitor, a client that asks for a stream.
+            Meaning::Failed(_) if other && refused_by(status).is_none() => Meaning::Nothing,
+            meaning => meaning,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forwarded {
     pub(super) hosts: BTreeMap<String, Host>,
-    /// Hosts of which the next calls have to be read whole.
-    waiting: usize,
+    /// Hosts of which the lines of all calls are wanted: one failed, and its first line was passed over.
+    pub(super) waiting: usize,
 }
 
 impl Forwarded {
@@ -99,42 +123,14 @@ impl Forwarded {
         host.open.push(request);
     }
 
-    /// Whether the lines of all calls are wanted: one failed, and its first line was passed over.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.waiting > 0
-    }
-
     /// The proxy passed an answer on: what it means.
     pub(super) fn ended(&mut self, name: &str, status: u16, number: u64, line: &Line<'_>) -> Meaning {
-        let mut waiting = self.waiting;
         let Some(host) = self.host(name, line.text) else { return Meaning::Nothing };
-        let begun = host.close(status);
-        let request = Request::read(line.text).or(begun);
-        if request.is_none() && status >= 300 && (host.calls.passed.is_some() || !host.unknown) {
-            if host.calls.passed.is_none() {
-                (host.unknown, waiting) = (true, waiting + 1);
-            }
-            self.waiting = waiting;
-            return Meaning::Nothing;
-        }
-        let request = request.unwrap_or_default();
-        let access = request.answered(status);
-        let meaning = host.calls.take(&access, number, line);
-        if matches!(meaning, Meaning::Passed) {
-            if std::mem::take(&mut host.unknown) {
-                waiting = waiting.saturating_sub(1);
-            }
-            if let Some(at) = line.at {
-                host.answered = Some((host.answered.map_or(at, |(first, _)| first), at));
-            }
-        }
-        self.waiting = waiting;
-        let other = access.method != "POST" && !access.route().ends_with("/sse");
-        match meaning {
-            // A browser, a monitor, a client that asks for a stream.
-            Meaning::Failed(_) if other && refused_by(status).is_none() => Meaning::Nothing,
-            meaning => meaning,
-        }
+        let before = usize::from(host.unknown);
+        let meaning = host.ended(status, number, line);
+        let now = usize::from(host.unknown);
+        self.waiting = self.waiting + now - before;
+        meaning
     }
 
     /// Whether calls of a host go to a server, as far as the lines tell.

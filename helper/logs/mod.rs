@@ -393,7 +393,7 @@ impl Logs {
     /// make up for.
     fn needs_routine(&self) -> bool {
         let open = |fault: &Fault| fault.effect == Effect::Call || fault.writer != Writer::Agent;
-        let waits = |s: &Stream| s.forwarded.is_waiting() || s.faults.open().any(open);
-        !self.streams.iter().any(|s| s.calls.passed.is_some()) || self.streams.iter().any(waits)
+        let waits = |s: &Stream| s.forwarded.waiting > 0 || s.faults.open().any(open);
+        !self.streams.iter().any(|s| s.calls.passed) || self.streams.iter().any(waits)
     }
 }

@@ -1,7 +1,6 @@
 //! From the states of all streams to findings: causes first, and what they explain marked as such.
 
 use super::asides::ASIDE;
-use super::calls::Passed;
 use super::cloudflared::{CONNECTIONS, LogFacts};
 use super::ends;
 use super::fault::Fault;
@@ -93,7 +92,7 @@ impl Logs {
             })
             .collect();
         let seen = Working {
-            passed: self.streams.iter().any(|s| s.calls.passed.is_some()),
+            passed: self.streams.iter().any(|s| s.calls.passed),
             registered: verdict.registered.is_some_and(|registered| registered > 0),
         };
         programs::judge(&calls, seen, &mut findings);
@@ -188,12 +187,11 @@ impl Logs {
     fn judge_agents(&self, findings: &mut Vec<Finding>, verdict: &mut LogVerdict) {
         verdict.wanted = CONNECTIONS;
         for stream in self.agents() {
-            let quote = |fault: &Fault| quote(&stream.name, fault);
             let with_proxy = self.streams.iter().any(|s| s.has_proxy);
-            let case = LogFacts { faults: &stream.faults, last: self.last, with_proxy, quote: &quote };
+            let case = LogFacts { faults: &stream.faults, last: self.last, with_proxy, whose: &stream.name };
             let mut found = stream.agent.judge(&case);
             // A call that came to the proxy later than it was out of reach: it is back.
-            let called = self.streams.iter().filter_map(|s| s.calls.called).filter_map(|Passed { at }| at).max();
+            let called = self.streams.iter().filter_map(|s| s.calls.called).max();
             let back = |id: RuleId| {
                 let fault = stream.faults.find(Some(id));
                 fault.and_then(|f| f.at).zip(called).is_some_and(|(lost, called)| called > lost)
@@ -254,7 +252,7 @@ impl Logs {
             if ended && !findings.iter().any(|f| f.severity == Severity::Error) {
                 let finding = ends::stopped(&row.service, code).with(status());
                 let stream = self.streams.iter().find(|s| same_service(&s.name, &row.service));
-                findings.push(stream.map(ends::last_words).into_iter().flatten().fold(finding, Finding::with));
+                findings.push(finding.with_all(stream.map(ends::last_words).unwrap_or_default()));
             }
         }
     }
@@ -281,11 +279,7 @@ impl Logs {
                 let Some(rule) = fault.rule.filter(|_| !programs::is_usual(stream, fault)) else { continue };
                 if (fault.sure || stream.has_proxy) && !findings.iter().any(|f| f.id == rule) {
                     let finding = rules::finding(rule).with_severity(Severity::Note);
-                    let since = if stream.calls.passed.is_some() {
-                        "a later call passed"
-                    } else {
-                        "it was started again since"
-                    };
+                    let since = if stream.calls.passed { "a later call passed" } else { "it was started again since" };
                     findings.push(finding.with(quote(&stream.name, fault)).with(since));
                 }
             }
@@ -312,7 +306,7 @@ impl Logs {
                 && !f.rule.is_some_and(|rule| of_process.contains(&rule))
         };
         let failing = |s: &Stream| s.faults.open().any(of_a_call);
-        let passed = self.streams.iter().any(|s| s.calls.passed.is_some());
+        let passed = self.streams.iter().any(|s| s.calls.passed);
         let failing = self.streams.iter().any(failing);
         (passed || failing).then_some(!failing)
     }

@@ -79,7 +79,7 @@ pub(super) const ELSEWHERE: &[Elsewhere] = &[
         &["export-route-not-portable", "export-route-needs-service"],
     ),
     by("helper/commands/stack.rs", "a_stack_that_is_late_is_an_error_and_one_on_its_way_is_not", "", &["not-live"]),
-    by("helper/diagnose/states.rs", "what_is_worth_knowing_is_a_note", "", &["compose-orphans"]),
+    by("helper/diagnose/tests.rs", "what_is_worth_knowing_is_a_note", "", &["compose-orphans"]),
     by("helper/preflight/host/checks.rs", "a_file_system_without_modes_is_found", "", &["directory-without-modes"]),
     by("helper/probe/tests.rs", "a_program_that_is_not_an_mcp_server_is_told_from_one", "", &["upstream-not-mcp"]),
     by(

@@ -140,19 +140,18 @@ pub(crate) fn judge(seen: &CallFacts) -> Result<Course, Error> {
         let text = format!("cloudflared counted {} since the wait began{failed}", count(n, "request"));
         course.seen.push(Evidence::from(text));
     }
-    let stream = |name: &str| logs.of(name);
-    let agent = stream(&seen.services.cloudflared);
-    let proxy = stream(&seen.services.proxy);
+    let agent = logs.of(&seen.services.cloudflared);
+    let proxy = logs.of(&seen.services.proxy);
     let servers: Vec<&Stream> = {
         let mut names: Vec<&str> = seen.lines.iter().map(|line| line.service.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        names.into_iter().filter(|name| seen.writer(name) == Writer::Server).filter_map(stream).collect()
+        names.into_iter().filter(|name| seen.writer(name) == Writer::Server).filter_map(|name| logs.of(name)).collect()
     };
     course.named_by_proxy = proxy.is_some_and(|proxy| proxy.calls.last.is_some());
     course.seen.extend(proxy.into_iter().chain(servers.iter().copied()).filter_map(quoted));
     course.seen.truncate(rules::MOST_EVIDENCE);
-    let passed = |stream: &&Stream| stream.calls.passed.is_some();
+    let passed = |stream: &&Stream| stream.calls.passed;
     let answered = |stream: &&Stream| stream.calls.last.as_ref().is_some_and(|last| last.status.is_some());
     let ended_well = requests.is_some_and(|n| seen.ended_well(n, errors.unwrap_or_default()));
     course.reached = if servers.iter().any(passed) || proxy.as_ref().is_some_and(passed) {
@@ -212,6 +211,6 @@ impl Course {
             Some(Reached::NotToCloudflared) => RuleId::CallNotReceived,
             Some(Reached::ToCloudflared | Reached::ToProxy | Reached::ToServer) => RuleId::CallNotAnswered,
         };
-        vec![self.seen.iter().cloned().fold(rules::finding(rule), Finding::with)]
+        vec![rules::finding(rule).with_all(self.seen.clone())]
     }
 }

@@ -6,6 +6,7 @@ use crate::logs::fault::{Fault, Faults};
 use crate::logs::line::{connection_index, field};
 use crate::logs::matcher::Writer;
 use crate::logs::patterns::{Effect, HIDDEN_REJECTION, Tell};
+use crate::logs::quote::quote;
 use crate::rules::{self, RuleId};
 
 /// Attempts over QUIC that time out before UDP is called blocked; one or two happen on a good line.
@@ -35,17 +36,22 @@ const OF_QUIC: [RuleId; 5] = [
     RuleId::EdgeQuicUnsupported,
 ];
 
-/// What is known besides the state: the faults of the log, its last moment, and how a fault is quoted.
+/// What is known besides the state: the faults of the log, its last moment, and whose it is.
 pub(crate) struct LogFacts<'a> {
     pub(crate) faults: &'a Faults,
     /// Moment of the last line that was read.
     pub(crate) last: Option<i64>,
     /// The log shows the proxy, too: then this is one of the tunnels that get no configuration from the edge.
     pub(crate) with_proxy: bool,
-    pub(crate) quote: &'a dyn Fn(&Fault) -> Evidence,
+    /// The program that is quoted, where several are.
+    pub(crate) whose: &'a str,
 }
 
 impl LogFacts<'_> {
+    fn quote(&self, fault: &Fault) -> Evidence {
+        quote(self.whose, fault)
+    }
+
     fn fault(&self, rule: Option<RuleId>) -> Option<&Fault> {
         self.faults.find(rule).filter(|f| f.writer == Writer::Agent)
     }
@@ -55,7 +61,7 @@ impl LogFacts<'_> {
     }
 
     fn finding(&self, rule: RuleId, fault: &Fault) -> Finding {
-        let finding = rules::finding(rule).with((self.quote)(fault));
+        let finding = rules::finding(rule).with(self.quote(fault));
         match fault.fix {
             Some(fix) => Finding { fix: fix.to_owned(), ..finding },
             None => finding,
@@ -104,11 +110,8 @@ impl Agent {
             found.push(rules::finding(RuleId::NoIngressUrl).with("cloudflared's settings at its start have no `url`"));
         }
         let errors = case.open().filter(unexplained);
-        let error = errors.fold(None, |finding: Option<Finding>, fault| {
-            let finding =
-                finding.unwrap_or_else(|| Finding { layer: Layer::Edge, ..rules::finding(RuleId::UnexplainedError) });
-            Some(finding.with((case.quote)(fault)))
-        });
+        let error = Finding { layer: Layer::Edge, ..rules::finding(RuleId::UnexplainedError) };
+        let error = Some(error.with_all(errors.map(|fault| case.quote(fault)))).filter(|f| !f.evidence.is_empty());
         let (up, wanted) = (self.registered(), self.known());
         if up == 0 && self.seen && !dead {
             found.extend(self.why_nothing(case, error.is_some()));
@@ -131,23 +134,20 @@ impl Agent {
     fn refused(&self, case: &LogFacts<'_>) -> Option<Finding> {
         let refusals = self.quick_refusals + self.slow_refusals;
         let hidden = case.fault(None);
-        let line = hidden.map(case.quote);
+        let line = hidden.map(|fault| case.quote(fault));
         if refusals >= 2 && refusals >= self.quic_timeouts {
             let slow = self.slow_refusals > self.quick_refusals;
             let rule = if slow { RuleId::EdgeRegistrationTimeout } else { RuleId::TokenRejected };
             let when = if slow { " after about five seconds" } else { " at once" };
             let text =
                 format!("{refusals} registrations failed{when} with `{HIDDEN_REJECTION}`, and none was accepted");
-            let finding = rules::finding(rule).with(text).with_severity(Severity::Error);
-            let finding = line.into_iter().fold(finding, Finding::with);
-            return Some(if slow { finding } else { finding.with(HIDDEN) });
+            let finding = rules::finding(rule).with(text).with_severity(Severity::Error).with_all(line);
+            return Some(finding.with_all((!slow).then_some(HIDDEN)));
         }
         // No other connection can be in the way of the first.
         let first = hidden.is_some_and(|f| connection_index(&f.text) == Some(0));
-        (refusals == 1 && self.quic_timeouts == 0 && first).then(|| {
-            let finding = rules::finding(RuleId::TokenRejected).with_severity(Severity::Warning);
-            line.into_iter().fold(finding, Finding::with).with(HIDDEN)
-        })
+        (refusals == 1 && self.quic_timeouts == 0 && first)
+            .then(|| rules::finding(RuleId::TokenRejected).with_severity(Severity::Warning).with_all(line).with(HIDDEN))
     }
 
     fn why_nothing(&self, case: &LogFacts<'_>, unexplained: bool) -> Vec<Finding> {
@@ -155,15 +155,15 @@ impl Agent {
             return vec![finding];
         }
         if let Some(finding) = case.proven(RuleId::EdgeNetworkUnreachable).filter(|_| self.ever) {
-            let orphaned = finding.evidence.into_iter().fold(rules::finding(RuleId::ProxyNetnsOrphaned), Finding::with);
+            let orphaned = rules::finding(RuleId::ProxyNetnsOrphaned).with_all(finding.evidence);
             return vec![orphaned.with("it was registered before, then it lost its network")];
         }
         let mut found: Vec<Finding> = self.refused(case).into_iter().collect();
         let no_addresses = case.open().find(|f| f.tells(Tell::NoAddresses));
         match (no_addresses, case.proven(RuleId::EdgeNetworkUnreachable)) {
             (Some(fault), unreachable) if !self.ever => {
-                let finding = rules::finding(RuleId::EdgeNoAddresses).with((case.quote)(fault));
-                found.push(unreachable.iter().flat_map(|f| f.evidence.clone()).fold(finding, Finding::with));
+                let finding = rules::finding(RuleId::EdgeNoAddresses).with(case.quote(fault));
+                found.push(finding.with_all(unreachable.map(|f| f.evidence).unwrap_or_default()));
             }
             (_, unreachable) => found.extend(unreachable),
         }
@@ -176,7 +176,7 @@ impl Agent {
             let finding = rules::finding(RuleId::EdgeNotRegistered);
             let finding = if self.retries < 2 { finding.with_severity(Severity::Warning) } else { finding };
             let finding = if unexplained { finding.caused_by(RuleId::UnexplainedError) } else { finding };
-            found.push(self.complaint.clone().into_iter().fold(finding, Finding::with));
+            found.push(finding.with_all(self.complaint.clone()));
         }
         // A piece of a log, with warnings only: cloudflared warns while it has another connection.
         if self.starts == 0 && !self.witnessed && self.warned {
@@ -199,7 +199,7 @@ impl Agent {
         if both {
             let finding = rules::finding(RuleId::EdgeUnreachable);
             found.push(match checked {
-                Some(fault) => finding.with((case.quote)(fault)),
+                Some(fault) => finding.with(case.quote(fault)),
                 None => finding.with("neither UDP nor TCP 7844 leads to the tunnel's edge"),
             });
         }
@@ -230,14 +230,12 @@ impl Agent {
             found.push(finding.with("it was registered before, and no connection is left"));
             return;
         }
-        let others = !self.witnessed && self.warned;
-        let (severity, text) = match others {
+        let (severity, text) = match !self.witnessed && self.warned {
             true => (Severity::Warning, "cloudflared only warns of it: it had another connection then"),
             false => (Severity::Error, "no connection is left"),
         };
-        let finding = rules::finding(RuleId::EdgeConnLost).with_severity(severity);
-        let line = case.fault(Some(RuleId::EdgeConnLost)).map(case.quote);
-        found.push(line.into_iter().fold(finding.with(text), Finding::with));
+        let line = case.fault(Some(RuleId::EdgeConnLost)).map(|fault| case.quote(fault));
+        found.push(rules::finding(RuleId::EdgeConnLost).with_severity(severity).with(text).with_all(line));
     }
 
     fn why_fewer(&self, case: &LogFacts<'_>) -> Vec<Finding> {
@@ -249,7 +247,7 @@ impl Agent {
             return Vec::new();
         }
         let partial = rules::finding(RuleId::EdgePartial).with(format!("{up} of {wanted} are registered"));
-        let partial = failed.map(case.quote).into_iter().fold(partial, Finding::with);
+        let partial = partial.with_all(failed.map(|fault| case.quote(fault)));
         if lost == 0 {
             let cause = PROVEN.into_iter().find_map(|rule| case.proven(rule)).filter(|f| f.severity < Severity::Note);
             let Some(cause) = cause else { return vec![partial] };
@@ -267,14 +265,12 @@ impl Agent {
     fn what_was(&self, case: &LogFacts<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.losses > 0 {
-            let finding = rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note);
-            let text = match self.losses {
+            found.push(rules::finding(RuleId::EdgeConnLost).with_severity(Severity::Note).with(match self.losses {
                 1 => "one was lost in this life, and is back".to_owned(),
                 many => format!("{many} losses since its start, all reconnected"),
-            };
-            found.push(finding.with(text));
+            }));
         }
-        let healed = |rule: RuleId| case.faults.healed().find(|f| f.rule == Some(rule)).map(case.quote);
+        let healed = |rule: RuleId| case.faults.healed().find(|f| f.rule == Some(rule)).map(|fault| case.quote(fault));
         if self.protocol.as_deref() == Some("http2") {
             let udp = self.udp_hint || self.quic_timeouts >= BLOCKED;
             for rule in OF_QUIC.into_iter().filter(|rule| self.hints.contains(rule)) {
@@ -282,11 +278,10 @@ impl Agent {
                     continue;
                 }
                 let finding = rules::finding(rule).with_severity(Severity::Warning).with("it is connected over HTTP/2");
-                found.push(healed(rule).into_iter().fold(finding, Finding::with));
+                found.push(finding.with_all(healed(rule)));
             }
         } else if let Some(fault) = case.fault(Some(RuleId::EdgeTcpBlocked)).filter(|f| f.tells(Tell::Precheck)) {
-            let finding =
-                rules::finding(RuleId::EdgeTcpBlocked).with_severity(Severity::Note).with((case.quote)(fault));
+            let finding = rules::finding(RuleId::EdgeTcpBlocked).with_severity(Severity::Note).with(case.quote(fault));
             found.push(finding.with("it is connected over QUIC; there would be no other way if UDP failed"));
         }
         found

@@ -207,7 +207,7 @@ impl Stream {
     /// A line that no row explains: the answer to a call, or an error.
     fn unmatched(&mut self, number: u64, line: &Line<'_>) -> bool {
         self.printed(line);
-        if self.calls.passed.is_none() {
+        if !self.calls.passed {
             self.ports.mention(line.text);
         }
         if self.is_behind_frames(line) {

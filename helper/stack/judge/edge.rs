@@ -115,10 +115,9 @@ fn judge_fewer(stream: &Stream, age: Duration, registered: u32, state: &mut Stac
 }
 
 fn judge_none(stream: &Stream, age: Duration, state: &mut StackState) {
-    let quote = |fault: &Fault| logs::quote("", fault);
     let is_cause =
         |f: &Finding| f.layer == Layer::Edge && f.severity != Severity::Note && f.id != RuleId::EdgeNotRegistered;
-    let case = LogFacts { faults: &stream.faults, last: stream.last, with_proxy: true, quote: &quote };
+    let case = LogFacts { faults: &stream.faults, last: stream.last, with_proxy: true, whose: "" };
     let judged = stream.agent.judge(&case);
     let causes: Vec<Finding> = judged.into_iter().filter(is_cause).collect();
     if causes.is_empty() && stream.agent.complaint.is_none() && age < FIRST_CONTACT {
