@@ -15,18 +15,6 @@ use crate::stack::judge::StackState;
 use crate::stack::outcome;
 use crate::stack::snapshot::{Container, Image, Snapshot};
 
-/// What docker itself shows of a container: here a log can only be late, or of another life.
-const SEEN_LIVE: [RuleId; 8] = [
-    RuleId::CrashLoop,
-    RuleId::EdgeNotRegistered,
-    RuleId::EdgePartial,
-    RuleId::NetnsOwnerNotRunning,
-    RuleId::PlatformMismatch,
-    RuleId::ProxyNetnsOrphaned,
-    RuleId::ServiceStopped,
-    RuleId::UpstreamDown,
-];
-
 /// What one container's end explains of the same container, and of no other.
 const OF_ONE_CONTAINER: [RuleId; 2] = [RuleId::OutOfMemory, RuleId::PlatformMismatch];
 
@@ -112,7 +100,7 @@ fn of_state_and_logs(
     seen: Vec<Finding>,
     logged: Vec<Finding>,
 ) -> Vec<Finding> {
-    let is_new = |f: &Finding| snapshot.all().is_empty() || !SEEN_LIVE.contains(&f.id);
+    let is_new = |f: &Finding| snapshot.all().is_empty() || !f.id.rule().is_seen_live;
     let logged: Vec<Finding> = logged
         .into_iter()
         .filter(is_new)
@@ -123,7 +111,7 @@ fn of_state_and_logs(
         })
         .collect();
     // Both quote the same lines; the log's count them.
-    let is_told = |f: &Finding| !SEEN_LIVE.contains(&f.id) && logged.iter().any(|l| l.id == f.id);
+    let is_told = |f: &Finding| !f.id.rule().is_seen_live && logged.iter().any(|l| l.id == f.id);
     let seen = seen.into_iter().map(|f| if is_told(&f) { Finding { evidence: Vec::new(), ..f } } else { f });
     let seen: Vec<Finding> = seen.collect();
     seen.into_iter().chain(logged).collect()

@@ -29,6 +29,10 @@ pub(crate) struct Rule {
     /// Whether the CA can sign nothing while this is so.
     pub(crate) blocks_signing: bool,
     pub(crate) cure: Cure,
+    /// Whether waiting does not change it, once a server answers so.
+    pub(crate) is_settled: bool,
+    /// Whether docker itself shows it of a container: a log can only be late, or of an earlier life.
+    pub(crate) is_seen_live: bool,
     /// Rules that explain this one where both are found, the likeliest first.
     pub(crate) caused_by: &'static [&'static [RuleId]],
 }
@@ -48,6 +52,8 @@ impl Rule {
             fix: "",
             blocks: true,
             blocks_signing: false,
+            is_settled: false,
+            is_seen_live: false,
             caused_by: &[],
         }
     }
@@ -501,6 +507,7 @@ rules! {
         symptom: "`exec format error`, `no matching manifest for linux/arm64`",
         cause: "the pinned image has no build for this machine's architecture",
         fix: "name an image for this architecture in `images`, or in your own compose file where that names it, or install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`)",
+        is_seen_live: true,
     }
     PortConflict = "port-conflict" [Host, Error, TROUBLE, ByHand] {
         title: "a published port is already in use",
@@ -537,6 +544,7 @@ rules! {
         symptom: "`Exited` or `Created` in `docker compose ps`, or the service is missing there",
         cause: "it was stopped by hand, or it exited and its restart policy does not start it again",
         fix: "run `{helper} up --dir {dir}`",
+        is_seen_live: true,
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, ENDS_CONTAINER],
     }
     ServiceUnhealthy = "service-unhealthy" [Host, Warning, COMPOSE_FILE, ByHandThen] {
@@ -568,6 +576,7 @@ rules! {
         symptom: "`Restarting (N)` in `docker compose ps`",
         cause: "the program in it ends right after its start; what it printed last is in the evidence",
         fix: "fix what those lines report, then run `{helper} up --dir {dir}`",
+        is_seen_live: true,
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[UpstreamCaMissing], ENDS_CONTAINER],
     }
     NetnsOwnerNotRunning = "netns-owner-not-running" [Host, Error, TROUBLE, Up] {
@@ -575,6 +584,7 @@ rules! {
         symptom: "cloudflared is `Created` and logs nothing; `Container … is restarting, wait until the container is running`",
         cause: "cloudflared uses the proxy's network namespace, so it does not start while the proxy is down, and Docker does not try again",
         fix: "fix the proxy first if it still exits, then run `{helper} up --dir {dir}`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) ends this kind of fault",
+        is_seen_live: true,
         caused_by: &[ENDS_PROXY, &[UpstreamCaMissing, PlatformMismatch, OutOfMemory, ImageNotFound, RegistryUnreachable, PortConflict, NameConflict]],
     }
     ProxyNetnsOrphaned = "proxy-netns-orphaned" [Host, Error, TROUBLE, Restart] {
@@ -582,6 +592,7 @@ rules! {
         symptom: "everything is `Up`, and every call fails; cloudflared says `network is unreachable`",
         cause: "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which has no network",
         fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it); `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on another network, where this cannot happen again",
+        is_seen_live: true,
         caused_by: &[ENDS_PROXY, &[OutOfMemory]],
     }
     NamespaceNotApplied = "namespace-not-applied" [Host, Warning, COMPOSE_FILE, Up] {
@@ -1327,6 +1338,7 @@ rules! {
         symptom: "no `Registered tunnel connection` in its log",
         cause: "its log does not say why; its last error line is in the evidence",
         fix: "allow outbound TCP and UDP 7844 to 198.41.192.0/19; behind a firewall that drops UDP, run `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`",
+        is_seen_live: true,
         caused_by: &[&[ProxyNetnsOrphaned, NetnsOwnerNotRunning], ENDS_AGENT],
     }
     EdgePartial = "edge-partial" [Edge, Warning, TROUBLE, Look] {
@@ -1334,6 +1346,7 @@ rules! {
         symptom: "fewer than four `Registered tunnel connection`",
         cause: "some paths to the edge are blocked, or it is still connecting; calls work over the other connections",
         fix: "wait a minute, then run `{helper} status --dir {dir}`; if nothing changes, allow outbound TCP and UDP 7844 to 198.41.192.0/19",
+        is_seen_live: true,
         caused_by: &[&[EdgeConnLost]],
     }
     EdgeFewAddresses = "edge-few-addresses" [Edge, Note, TROUBLE, ByHand] {
@@ -1696,6 +1709,7 @@ rules! {
         symptom: "`connect: connection refused` in the proxy's log",
         cause: "its container is stopped, restarting or unhealthy",
         fix: "read its log ({logs}), fix it, then run `{helper} up --dir {dir}`",
+        is_seen_live: true,
         caused_by: &[ENDS_SERVER, &[OutOfMemory, PlatformMismatch]],
     }
     UpstreamIpRejected = "upstream-ip-rejected" [Upstream, Error, REFERENCE, ByHand] {
@@ -1703,6 +1717,7 @@ rules! {
         symptom: "`IP validation failed: … is not a private address`",
         cause: "it dials RFC 1918 addresses only, or those in `upstream.allowed_ips`; localhost is the proxy's own container",
         fix: "run the server as a service in docker-compose.override.yaml, or list every range in `upstream.allowed_ips` of the proxy's configuration (it replaces the default)",
+        is_settled: true,
     }
     UpstreamRefused = "upstream-refused" [Upstream, Error, TROUBLE, ByHand] {
         title: "the server behind {subject|a route} refuses connections",
@@ -1742,18 +1757,21 @@ rules! {
         symptom: "`Uvicorn running on http://127.0.0.1:…`",
         cause: "127.0.0.1 is the loopback of its own container or host; the proxy connects from outside",
         fix: "make it listen on 0.0.0.0: `FastMCP(…, host=\"0.0.0.0\")`, or `--host 0.0.0.0` of uvicorn",
+        is_settled: true,
     }
     UpstreamHostRejected = "upstream-host-rejected" [Upstream, Error, TROUBLE, ByHand] {
         title: "{subject|the MCP server} rejects the tunnel's host name",
         symptom: "`421 Misdirected Request`, `Invalid Host header`, `Invalid Host: …`, `Blocked request. This host … is not allowed`, `DisallowedHost`",
         cause: "its DNS-rebinding protection, or an allow list of hosts, does not include the tunnel's names; for Python's SDK the address that the server was created for counts, whatever address its socket is bound to",
         fix: "allow `*.{domain}` where the server is created: Python `FastMCP(…, host=\"0.0.0.0\")` or `TransportSecuritySettings(allowed_hosts=[…])` (mcp 2: `run(…, host=\"0.0.0.0\")`), TypeScript `allowedHosts`, Go `DisableLocalhostProtection`, Rust `allowed_hosts`, Vite `server.allowedHosts`, Django `ALLOWED_HOSTS`",
+        is_settled: true,
     }
     UpstreamOriginRejected = "upstream-origin-rejected" [Upstream, Error, TROUBLE, ByHand] {
         title: "{subject|the MCP server} rejects the caller's origin",
         symptom: "`Invalid Origin header`",
         cause: "its DNS-rebinding protection lists other origins",
         fix: "add the origin in the evidence to `allowed_origins` of its transport security settings",
+        is_settled: true,
     }
     UpstreamPath404 = "upstream-path-404" [Upstream, Error, TROUBLE, Look] {
         title: "{subject|the MCP server} serves nothing at the path that was called",
@@ -1840,6 +1858,7 @@ rules! {
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
         fix: "write `http://` in place of `https://` into the route if the server speaks plain HTTP; otherwise put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
+        is_settled: true,
     }
     UpstreamCaMissing = "upstream-ca-missing" [Upstream, Error, REFERENCE, ByHand] {
         title: "the CA file for https upstreams is missing",
@@ -1949,30 +1968,35 @@ rules! {
         symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
         cause: "several workers or replicas each keep their own sessions, and a call reaches one that does not know its session; or sessions end while the client still uses them",
         fix: "run one worker (`--workers 1`, one replica), always send a session to the same one, or make the server stateless (`stateless_http=True` in Python)",
+        is_settled: true,
     }
     UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE, ByHand] {
         title: "a firewall keeps the proxy from the server behind a route",
         symptom: "the server answers on its own host, and the proxy's connections time out",
         cause: "the server's port is open on its host, and packets from Docker's networks are dropped or rejected",
         fix: "allow the port from Docker's networks on that host (for example `sudo ufw allow from 172.16.0.0/12 to any port PORT proto tcp`), or run the server as a service in docker-compose.override.yaml",
+        is_settled: true,
     }
     UpstreamWrongPort = "upstream-wrong-port" [Upstream, Error, TROUBLE, ByHand] {
         title: "the server behind a route listens on another port",
         symptom: "`connect: connection refused`, while the server's log says that it is listening",
         cause: "the port in the route is not the one that the server listens on inside its container; published ports do not count there",
         fix: "write the server's own port in the route",
+        is_settled: true,
     }
     UpstreamWrongScheme = "upstream-wrong-scheme" [Upstream, Error, REFERENCE, ByHand] {
         title: "a route has the wrong scheme for its server",
         symptom: "`http: server gave HTTP response to HTTPS client`, `wrong version number`, or `400 The plain HTTP request was sent to HTTPS port`",
         cause: "`http` in a route is plain HTTP and `https` is TLS; the proxy does not try the other one",
         fix: "write the scheme that the server speaks in the route",
+        is_settled: true,
     }
     UpstreamTlsFailed = "upstream-tls-failed" [Upstream, Error, REFERENCE, ByHand] {
         title: "the proxy cannot verify the certificate of an https upstream",
         symptom: "`x509: …` in the proxy's log for every call of one route",
         cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is expired or not yet valid",
         fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
+        is_settled: true,
     }
     UpstreamWebPage = "upstream-web-page" [Upstream, Error, TROUBLE, ByHand] {
         title: "a route leads to a web page",
@@ -1991,6 +2015,7 @@ rules! {
         symptom: "`404 Not Found` or a page at the path that Claude calls",
         cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the most common one",
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
+        is_settled: true,
     }
     ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM, ByHand] {
         title: "the route {subject|NAME} does not work in a cluster",

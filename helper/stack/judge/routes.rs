@@ -22,20 +22,6 @@ use crate::probe::state::Callability;
 use crate::redact::names;
 use crate::rules::{self, Gap, RuleId};
 
-/// What waiting does not change, once a server answers so.
-const SETTLED_FAULTS: [RuleId; 11] = [
-    RuleId::UpstreamIpRejected,
-    RuleId::UpstreamBindLoopback,
-    RuleId::UpstreamFirewalled,
-    RuleId::UpstreamWrongPort,
-    RuleId::UpstreamWrongScheme,
-    RuleId::UpstreamTls,
-    RuleId::UpstreamTlsFailed,
-    RuleId::UpstreamHostRejected,
-    RuleId::UpstreamOriginRejected,
-    RuleId::UpstreamPathOther,
-    RuleId::UpstreamSessionLost,
-];
 /// A stack whose containers are younger than this may have a server that is not up yet.
 const STARTING: Duration = Duration::from_secs(20);
 /// A server that refuses connections may still install what it needs, or load it, for so long after its start.
@@ -120,7 +106,7 @@ fn judge_route(
         if row.is_some_and(|row| !row.state.is_callable()) {
             let is_young = ground.is_young(route, fault.id);
             // A server may open the port of its metrics first.
-            let is_settled = SETTLED_FAULTS.contains(&fault.id) && !(is_young && fault.id == RuleId::UpstreamWrongPort);
+            let is_settled = fault.id.rule().is_settled && !(is_young && fault.id == RuleId::UpstreamWrongPort);
             state.gave_up_route |= is_settled;
             state.is_worth_asking_again |= !is_settled && !is_young;
             upstream = Upstream::Down;
