@@ -199,10 +199,6 @@ impl Tested {
         Self::Pass(found.into())
     }
 
-    pub(super) fn warn(found: impl Into<String>) -> Self {
-        Self::Warn(found.into())
-    }
-
     pub(super) fn fail(found: impl Into<String>) -> Self {
         Self::Fail(found.into())
     }

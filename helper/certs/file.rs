@@ -103,11 +103,7 @@ impl Content for CertificateFile {
         }
         let private_keys = blocks.iter().filter(|b| b.is_private_key()).count();
         if ders.is_empty() {
-            return Err(if private_keys > 0 {
-                PemFault::KeyInsteadOfCertificate
-            } else {
-                pem::none_of_these(bytes, &blocks)
-            });
+            return Err(if private_keys > 0 { PemFault::KeyInsteadOfCertificate } else { pem::none_of_these(&blocks) });
         }
         let rest = pem::outside_blocks(bytes, &blocks);
         Ok(Self {

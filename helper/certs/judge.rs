@@ -97,7 +97,7 @@ pub(super) fn ca_key_signs(file: &File<KeyFile>) -> Tested {
         File::Unreadable(why) => Tested::skip(format!("{why}; only renewal needs it")),
         // A choice of its owner; what runs is not affected.
         File::Faulty(fault @ PemFault::EncryptedKey) => {
-            Tested::warn(format!("{fault}, so `certs renew` cannot use it; nothing that runs needs it"))
+            Tested::Warn(format!("{fault}, so `certs renew` cannot use it; nothing that runs needs it"))
         }
         File::Faulty(fault) => Tested::fail(fault.to_string()),
         File::Good(file) => match &file.loads {

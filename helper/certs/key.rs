@@ -162,7 +162,7 @@ impl Key {
             return Err(if blocks.iter().any(|b| b.label == pem::CERTIFICATE) {
                 PemFault::CertificateInsteadOfKey
             } else {
-                pem::none_of_these(bytes, &blocks)
+                pem::none_of_these(&blocks)
             });
         };
         Self::from_block(block, &blocks)

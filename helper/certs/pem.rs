@@ -210,11 +210,10 @@ fn is_path_of_pem(text: &[u8]) -> bool {
 }
 
 /// The fault of a file whose blocks are all of another kind.
-pub(super) fn none_of_these(bytes: &[u8], blocks: &[Block<'_>]) -> PemFault {
+pub(super) fn none_of_these(blocks: &[Block<'_>]) -> PemFault {
     match blocks.first() {
         Some(block) if block.label == REQUEST => PemFault::Request,
         Some(block) => PemFault::OtherBlock(block.label.to_owned()),
-        None if bytes.trim_ascii().is_empty() => PemFault::Empty,
         None => PemFault::NoBlock,
     }
 }

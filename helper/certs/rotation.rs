@@ -80,9 +80,7 @@ impl Stage {
         };
         Some(rules::finding(RuleId::CertsRotationOpen).with(text))
     }
-}
 
-impl Stage {
     /// What ends a fault of the CA while a change of it is open: the next step of that change.
     pub(crate) fn continued(self, finding: Finding) -> Finding {
         let (first, step) = match self {

@@ -65,12 +65,11 @@ fn fault(root: &Path, trusted: &Trusted) -> Option<String> {
     // A directory that lets others through does not close the folder of the keys.
     let is_entered = root.metadata().is_ok_and(|meta| meta.mode() & 0o011 != 0);
     let data = root.join(path::DATA);
-    let all = as_written.chain(real.ancestors()).chain(is_entered.then_some(data.as_path()));
-    all.filter_map(|at| {
+    let mut all = as_written.chain(real.ancestors()).chain(is_entered.then_some(data.as_path()));
+    all.find_map(|at| {
         let meta = at.symlink_metadata().ok()?;
         trusted.fault(at, &meta, at == root || at == data || at == real && root.exists())
     })
-    .next()
 }
 
 /// The number under which all users appear that a user namespace does not map, where this is one: the host's root among

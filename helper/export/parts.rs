@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::answer::Error;
+use crate::answer::{Error, Finding};
 use crate::deployment::Domain;
 use crate::deployment::replica::Pair;
 use crate::lint::facts::Facts;
 use crate::model::pair::PairFile;
 use crate::redact;
+use crate::rules::{self, RuleId};
 
 /// How far a route can go to a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -60,6 +61,12 @@ impl LeftOut {
     pub(crate) fn line(&self) -> String {
         format!("{}: {}", self.what, self.why)
     }
+}
+
+/// The finding that lists what stays behind.
+pub(crate) fn left_behind(rule: RuleId, left_out: &[LeftOut]) -> Option<Finding> {
+    let finding = rules::finding(rule);
+    (!left_out.is_empty()).then(|| left_out.iter().fold(finding, |finding, left| finding.with(left.line())))
 }
 
 /// The tunnel's domain.

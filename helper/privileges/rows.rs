@@ -234,20 +234,7 @@ impl Facts<'_> {
     fn mounts(&mut self, service: &Value) {
         let volumes = at(service, &["volumes"]).map(untagged).and_then(Value::as_sequence);
         for entry in volumes.into_iter().flatten() {
-            let (source, is_closed) = match yaml::scalar(entry) {
-                Some(text) => match bind(&text) {
-                    Some(mount) => mount,
-                    None => continue,
-                },
-                None => {
-                    let said = |key: &str| at(entry, &[key]).and_then(yaml::scalar);
-                    let kind = said("type").unwrap_or_default();
-                    if !matches!(kind.as_str(), "bind" | "npipe") && !kind.contains('$') {
-                        continue;
-                    }
-                    (said("source").unwrap_or_default(), said("read_only").as_deref() == Some("true"))
-                }
-            };
+            let Some((source, is_closed)) = bind(entry) else { continue };
             if is_outside(&source, self.root) && !(is_closed && is_harmless(&source)) {
                 self.add("volumes", &source);
             }
@@ -332,8 +319,14 @@ impl Facts<'_> {
     }
 }
 
-/// Source of a bind mount in the short spelling, and whether it is read-only; `None` for a named volume.
-fn bind(text: &str) -> Option<(String, bool)> {
+/// Source of a bind mount, and whether it is read-only; `None` for a named volume.
+fn bind(entry: &Value) -> Option<(String, bool)> {
+    let Some(text) = yaml::scalar(entry) else {
+        let said = |key: &str| at(entry, &[key]).and_then(yaml::scalar);
+        let kind = said("type").unwrap_or_default();
+        let is_bind = matches!(kind.as_str(), "bind" | "npipe") || kind.contains('$');
+        return is_bind.then(|| (said("source").unwrap_or_default(), said("read_only").as_deref() == Some("true")));
+    };
     let mut depth = 0_i32;
     let mut parts = text.split(|c| {
         depth += i32::from(c == '{') - i32::from(c == '}');

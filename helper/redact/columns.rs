@@ -64,11 +64,7 @@ impl Columns {
         }
         let shown = |(start, end): &Range| {
             let cell = &line[*start..*end];
-            cell.is_empty()
-                || cell == REDACTED
-                || is_reference(cell)
-                || cell.bytes().all(|b| b == b'*')
-                || cell == "NULL"
+            matches!(cell, "" | "NULL" | REDACTED) || is_reference(cell) || cell.bytes().all(|b| b == b'*')
         };
         Some(self.secret.iter().map(|place| cells[*place]).filter(|cell| !shown(cell)).collect())
     }
@@ -91,15 +87,15 @@ impl Columns {
 
 /// The cells of a line between signs, those in quotes whole and without them.
 fn cells(line: &str, sign: char) -> Vec<Range> {
+    let is_around = |c: char| c.is_whitespace() || c == '"';
     let (mut cells, mut start, mut inside) = (Vec::new(), 0, false);
     for (at, c) in line.char_indices().chain([(line.len(), sign)]) {
         match c {
             '"' => inside = !inside,
             _ if c == sign && (!inside || at == line.len()) => {
                 let cell = &line[start..at];
-                let from =
-                    start + (cell.len() - cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"').len());
-                let to = start + cell.trim_end_matches(|c: char| c.is_whitespace() || c == '"').len();
+                let from = start + (cell.len() - cell.trim_start_matches(is_around).len());
+                let to = start + cell.trim_end_matches(is_around).len();
                 cells.push((from, to.max(from)));
                 start = at + c.len_utf8();
             }

@@ -59,14 +59,18 @@ pub(super) fn names(text: &str) -> bool {
 
 /// Whether an element is what a session is known by: `<SessionId>`, `<ns:sid>`.
 fn is_session(tag: &str) -> bool {
-    let name = tag.split(char::is_whitespace).next().unwrap_or_default();
-    let local = name.rsplit_once(':').map_or(name, |(_, local)| local).replace(['_', '-'], "").to_ascii_lowercase();
+    let local = local_name(tag).replace(['_', '-'], "").to_ascii_lowercase();
     local == "sid" || ["sessionid", "sessionindex", "ticket"].iter().any(|end| local.ends_with(end))
 }
 
-fn is_secret_tag(tag: &str) -> bool {
+/// The name of an element without its namespace.
+fn local_name(tag: &str) -> &str {
     let name = tag.split(char::is_whitespace).next().unwrap_or_default();
-    let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+fn is_secret_tag(tag: &str) -> bool {
+    let local = local_name(tag);
     let named = |label: &str| {
         tag.match_indices(label).any(|(at, _)| {
             let value = tag[at + label.len()..].trim_start_matches(QUOTES);

@@ -1,6 +1,6 @@
 //! What names and quoted values consist of, and what cannot be seen in them.
 
-use super::text::head;
+use super::text::{Range, head};
 
 /// A letter of a name: of a variable, a header, a flag, a service.
 pub(super) fn is_name(byte: u8) -> bool {
@@ -37,6 +37,17 @@ pub(super) fn opening(text: &str) -> &str {
     if text[slashes..].starts_with(['"', '\'']) { &text[..=slashes] } else { "" }
 }
 
+/// The words of a text from a place on, without quotes and further `signs`.
+pub(super) fn words(text: &str, from: usize, signs: fn(char) -> bool) -> impl Iterator<Item = Range> {
+    let is_end = move |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\') || signs(c);
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let start = at + text[at..].find(|c| !is_end(c))?;
+        at = text[start..].find(is_end).map_or(text.len(), |length| start + length);
+        Some((start, at))
+    })
+}
+
 /// What ends a value and what is around it.
 pub(super) const CLOSING: [char; 5] = [')', '}', ']', ',', ';'];
 
@@ -54,6 +65,13 @@ pub(super) fn near(value: &str, end: impl Fn(&str) -> usize) -> usize {
 /// The end of a value with a quote in front of it.
 pub(super) fn closed(value: &str, opening: &str) -> usize {
     near(value, |value| end_of_quoted(value, opening))
+}
+
+/// A text in quotes at the beginning of another one, without the first quote, and its length.
+pub(super) fn quoted(text: &str) -> Option<(&str, usize)> {
+    let opening = opening(text);
+    let value = &text[opening.len()..];
+    (!opening.is_empty()).then(|| (value, closed(value, opening)))
 }
 
 /// Up to the quote that closes what `opening` opened: as many backslashes, the same quote, and no letter behind it. Two

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::letters::{QUOTES, closed, is_letter, opening};
+use super::letters::{self, QUOTES, closed, is_letter, opening};
 use super::text::{REDACTED, Range};
 
 /// Private members of a key (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
@@ -67,12 +67,9 @@ fn values(text: &str, mut at: usize) -> Vec<Range> {
 
 /// The value in quotes behind a sign that is not redacted yet.
 fn quoted(text: &str, at: usize) -> Option<Range> {
-    let value = text[at..].trim_start();
-    let opening = opening(value);
-    let value = &value[opening.len()..];
-    let length = closed(value, opening);
+    let (value, length) = letters::quoted(text[at..].trim_start())?;
     let start = text.len() - value.len();
-    (!opening.is_empty() && &value[..length] != REDACTED).then_some((start, start + length))
+    (&value[..length] != REDACTED).then_some((start, start + length))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Secrets that only their place tells: operands of commands and of protocols, and what is piped to a program.
 
 use super::ends::{is_gone, word};
-use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening};
+use super::letters::{LONGEST, QUOTES, closed, is_blank, near, opening, words};
 use super::said::is_made;
 use super::sentences::is_sentence;
 use super::text::{Range, behind_last, head};
@@ -151,7 +151,7 @@ fn operands(text: &str, from: usize) -> Vec<Range> {
     if !known.any(|word| text[from..].contains(word)) {
         return Vec::new();
     }
-    let line = Line { text, words: words(text, from).collect() };
+    let line = Line { text, words: words(text, from, |c| matches!(c, ')' | '(')).collect() };
     (0..line.words.len()).flat_map(|at| [line.tabled(at), line.asked(at), line.commanded(at)].concat()).collect()
 }
 
@@ -265,18 +265,6 @@ fn is_tag(word: &str) -> bool {
         && word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word.ends_with(|c: char| c.is_ascii_digit())
         && word.bytes().all(|b| b.is_ascii_alphanumeric())
-}
-
-/// The words of a line. Quotes are left out.
-fn words(text: &str, from: usize) -> impl Iterator<Item = Range> {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\' | ')' | '(');
-    let mut at = from;
-    std::iter::from_fn(move || {
-        let start = at + text[at..].find(|c| !is_end(c))?;
-        let end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
-        at = end;
-        Some((start, end))
-    })
 }
 
 /// The value at a place, up to the quote in front of it, or the next blank.

@@ -1,7 +1,7 @@
 //! Passwords in the flags of programs whose names say nothing: `curl -u user:X`, `mysql -pX`, `redis-cli -a X`.
 
 use super::ends::{is_gone, word};
-use super::letters::{QUOTES, closed, near};
+use super::letters::{QUOTES, closed, near, words};
 use super::text::Range;
 use super::values::is_reference;
 use crate::list::list;
@@ -56,8 +56,12 @@ const MYSQL: [&str; 9] =
 pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
     let (mut of, mut part) = (None, None);
-    for (start, end) in words(text) {
+    for (start, end) in words(text, 0, |_| false) {
         let said = &text[start..end];
+        // The separators of a list.
+        if said.bytes().all(|b| matches!(b, b',' | b'[' | b']' | b'(' | b')')) {
+            continue;
+        }
         if let Some(part) = part.take()
             && !said.starts_with("--")
         {
@@ -91,19 +95,6 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
         }
     }
     ranges
-}
-
-/// The words of a text. Quotes and the separators of a list are left out.
-fn words(text: &str) -> impl Iterator<Item = Range> {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + text[at..].find(|c| !is_end(c))?;
-        let end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
-        at = end;
-        Some((start, end))
-    })
-    .filter(|(start, end)| !text[*start..*end].bytes().all(|b| matches!(b, b',' | b'[' | b']' | b'(' | b')')))
 }
 
 /// The password in a flag's value.

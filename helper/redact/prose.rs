@@ -2,7 +2,7 @@
 //! `invalid token "X"`, `Your API key is: X`.
 
 use super::ends::{is_gone, word};
-use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening};
+use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening, quoted};
 use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name};
 use super::sentences::is_sentence;
 use super::text::{REDACTED, Range, behind_last, head, tail};
@@ -143,13 +143,6 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     let flag = value.strip_prefix("--").filter(|_| is_set).and_then(|flag| flag.split_once(' '));
     let value = flag.map_or(value, |(_, value)| value);
     if is_set { any_word(text, value) } else { said(text, value, name, is_code) }
-}
-
-/// A text in quotes at the beginning of another one, without the first quote, and its length.
-fn quoted(text: &str) -> Option<(&str, usize)> {
-    let opening = opening(text);
-    let value = &text[opening.len()..];
-    (!opening.is_empty()).then(|| (value, closed(value, opening)))
 }
 
 /// The only word in a table's cell: `| password | X |`.

@@ -1,6 +1,8 @@
 //! What an error quotes in a line that names a secret, `API_TOKEN: expected 32 characters, got "X"`, and pairs of a user and a
 //! password: `login: u / X`, `"u" "X"`.
 
+use std::cell::LazyCell;
+
 use super::letters::{QUOTES, closed, is_blank, is_letter, name_before, opening};
 use super::said::{is_drawn, is_made, is_one_of};
 use super::text::{Range, behind_last, head, tail};
@@ -23,13 +25,11 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
     let mut ranges = Vec::new();
     let mut from = 0;
     for line in text.split_inclusive('\n') {
-        let mut named = None;
-        let mut is_named = || *named.get_or_insert_with(|| line.split(|c| !is_letter(c)).any(is_secret));
-        let mut calls = None;
-        let mut is_call =
-            || *calls.get_or_insert_with(|| line.split(|c| !is_letter(c)).any(|word| is_one_of(word, &CALLS)));
+        let words = || line.split(|c| !is_letter(c));
+        let is_named = LazyCell::new(|| words().any(is_secret));
+        let is_call = LazyCell::new(|| words().any(|word| is_one_of(word, &CALLS)));
         let quotes = line.match_indices(['"', '\'']);
-        let found = quotes.filter_map(|(at, _)| quoted(line, at, &mut is_named, &mut is_call)).collect::<Vec<_>>();
+        let found = quotes.filter_map(|(at, _)| quoted(line, at, &|| *is_named, &|| *is_call)).collect::<Vec<_>>();
         let pairs = line.match_indices('/').filter_map(|(at, _)| paired(line, at));
         ranges.extend(found.into_iter().chain(pairs).map(|(start, end)| (from + start, from + end)));
         from += line.len();
@@ -38,12 +38,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range> {
 }
 
 /// The value behind a quote.
-fn quoted(
-    line: &str,
-    at: usize,
-    is_named: &mut impl FnMut() -> bool,
-    is_call: &mut impl FnMut() -> bool,
-) -> Option<Range> {
+fn quoted(line: &str, at: usize, is_named: &dyn Fn() -> bool, is_call: &dyn Fn() -> bool) -> Option<Range> {
     let front = line[..at].trim_end_matches('\\');
     let bare = front.trim_end_matches(is_blank);
     // `"input":"X"`; what pydantic was given is in a line without the name.

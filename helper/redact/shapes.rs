@@ -62,11 +62,7 @@ fn hashes(text: &str) -> Vec<Range> {
         let named =
             scheme.is_some() || rest.starts_with('$') && NAMED_HASHES.iter().any(|kind| front.starts_with(kind));
         // What is no hash is a password itself.
-        let least = if scheme.is_some_and(|scheme| scheme.starts_with("{PLAIN") || scheme.starts_with("{CLEAR")) {
-            6
-        } else {
-            20
-        };
+        let least = if rest.starts_with("{PLAIN") || rest.starts_with("{CLEAR") { 6 } else { 20 };
         if named && run >= least {
             ranges.push((behind, behind + run));
         }

@@ -72,26 +72,24 @@ fn is_token(part: &str) -> bool {
 
 /// What is given once, and the signatures of a link that expires, in a query that begins at a place.
 fn queried(query: &str, start: usize, ranges: &mut Vec<Range>) {
-    let pairs = || {
-        query.split('&').filter_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            Some((name.strip_prefix("amp;").unwrap_or(name), value))
-        })
-    };
-    let expires =
-        pairs().any(|(name, value)| is_one_of(name, &EXPIRIES) && value.starts_with(|c: char| c.is_ascii_digit()));
-    let mut at = start;
+    let mut over = start;
+    let mut pairs = Vec::new();
     for pair in query.split('&') {
+        over += pair.len();
         if let Some((name, value)) = pair.split_once('=') {
-            let name = name.strip_prefix("amp;").unwrap_or(name);
-            let is_time = value.as_bytes().get(4) == Some(&b'-') && value[..4].bytes().all(|b| b.is_ascii_digit());
-            let goes = is_one_of(name, &ONCE) && is_token(value)
-                || expires && is_one_of(name, &SIGNATURES) && is_drawn(value, SHORTEST[1]) && !is_time;
-            if goes {
-                ranges.push((at + pair.len() - value.len(), at + pair.len()));
-            }
+            pairs.push((name.strip_prefix("amp;").unwrap_or(name), value, over));
         }
-        at += pair.len() + 1;
+        over += 1;
+    }
+    let is_digit = |c: char| c.is_ascii_digit();
+    let expires = pairs.iter().any(|(name, value, _)| is_one_of(name, &EXPIRIES) && value.starts_with(is_digit));
+    for (name, value, end) in pairs {
+        let is_time = value.as_bytes().get(4) == Some(&b'-') && value[..4].bytes().all(|b| b.is_ascii_digit());
+        let goes = is_one_of(name, &ONCE) && is_token(value)
+            || expires && is_one_of(name, &SIGNATURES) && is_drawn(value, SHORTEST[1]) && !is_time;
+        if goes {
+            ranges.push((end - value.len(), end));
+        }
     }
 }
 

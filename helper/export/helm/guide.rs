@@ -2,7 +2,6 @@
 
 use super::fill::fill;
 use super::scripts::Scripts;
-use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
 use crate::caller::quote;
 use crate::config::stamp::stamp_below;
 use crate::export::parts::{ExportState, LeftOut, RouteExport};
@@ -18,12 +17,6 @@ pub(super) fn text(scripts: &Scripts<'_>, routes: &[RouteExport], left_out: &[Le
             ("@REMOVE_SAMPLE@", if scripts.has_sample { "kubectl delete -f sample.yaml\n" } else { "" }),
             ("@SECRETS@", if scripts.has_secrets { secrets } else { "" }),
             ("@DOMAIN@", scripts.domain.as_str()),
-            ("@CHART@", CHART),
-            ("@VERSION@", VERSION),
-            ("@RELEASE@", NAMESPACE),
-            ("@NAMESPACE@", NAMESPACE),
-            ("@TOKEN_SECRET@", TOKEN_SECRET),
-            ("@CERT_SECRET@", CERT_SECRET),
             ("@ROUTES@", &table(routes)),
             ("@LEFT_OUT@", &list(left_out)),
             ("@DIR@", &quote(scripts.dir.as_os_str())),

@@ -19,7 +19,7 @@ use crate::answer::{Error, Finding, Subject};
 use crate::config::gateway::Gateway;
 use crate::config::stamp::{Authorship, origin};
 use crate::deployment::{DIR_MODE, OPEN_MODE, SECRET_MODE};
-use crate::export::parts::{ExportState, LeftOut, RouteExport, domain, pair};
+use crate::export::parts::{ExportState, LeftOut, RouteExport, domain, left_behind, pair};
 use crate::lint::facts::Facts;
 use crate::os::batch::Batch;
 use crate::os::directory::Directory;
@@ -70,12 +70,8 @@ impl HelmPlan {
             let said = route.instead.clone().unwrap_or_default();
             Some(rules::finding(rule).about(Subject::route(&route.name)).with(said))
         };
-        let mut findings: Vec<Finding> = self.routes.iter().filter_map(about).collect();
-        if !self.left_out.is_empty() {
-            let finding = rules::finding(RuleId::ExportSettingLeftOut);
-            findings.push(self.left_out.iter().fold(finding, |finding, left| finding.with(left.line())));
-        }
-        findings
+        let left_behind = left_behind(RuleId::ExportSettingLeftOut, &self.left_out);
+        self.routes.iter().filter_map(about).chain(left_behind).collect()
     }
 }
 

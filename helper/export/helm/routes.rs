@@ -13,8 +13,7 @@ use crate::redact;
 pub(super) fn judge(facts: &Facts, gateway: &Gateway, domain: &Domain, has_sample: bool) -> Vec<RouteExport> {
     let judge = |route: Route| {
         let (state, instead, service) = match one(facts, gateway, &route, has_sample) {
-            Ok(Way::Carried) => (ExportState::Carried, None, None),
-            Ok(Way::PublicOnly(why)) => (ExportState::Carried, Some(why), None),
+            Ok(Way::Carried(only)) => (ExportState::Carried, only, None),
             Ok(Way::Service(name, why)) => (ExportState::NeedsService, Some(why), Some(name)),
             Err(why) => (ExportState::NotPortable, Some(why), None),
         };
@@ -26,9 +25,8 @@ pub(super) fn judge(facts: &Facts, gateway: &Gateway, domain: &Domain, has_sampl
 
 /// How a route goes along.
 enum Way {
-    Carried,
-    /// It is carried, and works only as far as this says.
-    PublicOnly(String),
+    /// It is carried; where something is said, it works only so far.
+    Carried(Option<String>),
     /// It needs a Service of this name.
     Service(String, String),
 }
@@ -53,8 +51,8 @@ fn one(facts: &Facts, gateway: &Gateway, route: &Route, has_sample: bool) -> Res
         return Err(format!("it leads to {upstream}, {why}; list its range in `upstream.allowed_ips`"));
     }
     let note = private_ca(gateway, &upstream)?;
-    let way = match (upstream.host(), target(&upstream, &facts.found, &facts.services.proxy)) {
-        (_, RouteTarget::Service(_)) if has_sample && upstream.to_string() == sample::URL => Way::Carried,
+    Ok(match (upstream.host(), target(&upstream, &facts.found, &facts.services.proxy)) {
+        (_, RouteTarget::Service(_)) if has_sample && upstream.to_string() == sample::URL => Way::Carried(note),
         (Host::Label(name), RouteTarget::Service(_)) if is_service_name(name) => {
             let why = format!(
                 "make a Service `{name}` with port {port} in the namespace {NAMESPACE}, or write {scheme}://{name}.NAMESPACE:{port} for one in another namespace"
@@ -74,11 +72,7 @@ fn one(facts: &Facts, gateway: &Gateway, route: &Route, has_sample: bool) -> Res
         (_, RouteTarget::NoService | RouteTarget::Unknown(_)) => {
             return Err(format!("nothing on this host says what `{host}` is; write {in_cluster}"));
         }
-        (_, RouteTarget::Outside(_)) => Way::Carried,
-    };
-    Ok(match (way, note) {
-        (Way::Carried, Some(note)) => Way::PublicOnly(note),
-        (way, _) => way,
+        (_, RouteTarget::Outside(_)) => Way::Carried(note),
     })
 }
 

@@ -1,6 +1,6 @@
 //! The sample server in a cluster: ConfigMap, Deployment and Service, with the same pinned image and packages.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::values::NAMESPACE;
 use crate::answer::Error;
@@ -43,41 +43,35 @@ impl Sample {
     pub(super) fn manifest(&self) -> Result<String, Error> {
         let labels = json!({ "app.kubernetes.io/name": SERVICE });
         let meta = json!({ "name": SERVICE, "namespace": NAMESPACE, "labels": labels });
-        let files = json!({
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": meta,
-            "data": { "server.py": self.server, "requirements.txt": self.requirements },
+        let part = |version, kind, key: &str, value: Value| json!({ "apiVersion": version, "kind": kind, "metadata": meta, key: value });
+        let files = json!({ "server.py": self.server, "requirements.txt": self.requirements });
+        let deployment = json!({
+            "replicas": 1,
+            "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": self.pod() },
         });
         let service = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": meta,
-            "spec": { "selector": labels, "ports": [{ "name": "http", "port": 9000, "targetPort": "http" }] },
+            "selector": labels,
+            "ports": [{ "name": "http", "port": 9000, "targetPort": "http" }],
         });
-        let deployment = json!({
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": meta,
-            "spec": {
-                "replicas": 1,
-                "selector": { "matchLabels": labels },
-                "template": { "metadata": { "labels": labels }, "spec": self.pod() },
-            },
-        });
-        let parts = [files, deployment, service].iter().map(yaml::to_text).collect::<Result<Vec<_>, _>>()?;
+        let parts = [
+            part("v1", "ConfigMap", "data", files),
+            part("apps/v1", "Deployment", "spec", deployment),
+            part("v1", "Service", "spec", service),
+        ];
+        let parts = parts.iter().map(yaml::to_text).collect::<Result<Vec<_>, _>>()?;
         let about =
             "After an edit of server.py: kubectl apply this file, then kubectl rollout restart deploy/hello-mcp.";
         Ok(stamp(about, &parts.join("---\n")))
     }
 
-    fn pod(&self) -> serde_json::Value {
+    fn pod(&self) -> Value {
         let mounts = json!([
             { "name": "files", "mountPath": "/app", "readOnly": true },
             { "name": "packages", "mountPath": "/packages" },
             { "name": "tmp", "mountPath": "/tmp" },
         ]);
-        let container = |name: &str, command: &[&str], env: serde_json::Value| {
+        let container = |name: &str, command: &[&str], env: Value| {
             json!({
                 "name": name,
                 "image": self.image.as_str(),

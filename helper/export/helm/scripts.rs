@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::fill::fill;
 use super::secrets::TokenSource;
-use super::values::{CERT_SECRET, CHART, NAMESPACE, TOKEN_SECRET, VERSION};
+use super::values::{CERT_SECRET, TOKEN_SECRET};
 use crate::caller::quote;
 use crate::config::stamp::stamp_below;
 use crate::deployment::Domain;
@@ -35,15 +35,13 @@ secret() {
 impl Scripts<'_> {
     /// `apply.sh`.
     pub(super) fn apply(&self) -> String {
-        let (token, secrets) = match self.has_secrets {
-            true => (String::new(), "kubectl apply -f \"$here/secrets.yaml\"".to_owned()),
-            false => (format!("{}{}\n{SECRET}", self.require_pair(), self.token()), self.make_secrets()),
-        };
-        let (usage, deployment) = match self.has_secrets {
-            true => ("usage: ./apply.sh", ""),
+        let (usage, deployment, token, secrets) = match self.has_secrets {
+            true => ("usage: ./apply.sh", "", String::new(), "kubectl apply -f \"$here/secrets.yaml\"".to_owned()),
             false => (
                 "usage: ./apply.sh [DEPLOYMENT]    the deployment directory, otherwise the one that this was exported from",
                 "deployment=${1:-@DIR@}",
+                format!("{}{}\n{SECRET}", self.require_pair(), self.token()),
+                self.make_secrets(),
             ),
         };
         let sample = if self.has_sample { "kubectl apply -f \"$here/sample.yaml\"" } else { "" };
@@ -77,11 +75,6 @@ impl Scripts<'_> {
                 ("@DIR@", &quote(self.dir.as_os_str())),
                 ("@CRT@", &word(&self.pair.certificate)),
                 ("@KEY@", &word(&self.pair.key)),
-                ("@CHART@", CHART),
-                ("@VERSION@", VERSION),
-                ("@RELEASE@", NAMESPACE),
-                ("@NAMESPACE@", NAMESPACE),
-                ("@CERT_SECRET@", CERT_SECRET),
             ],
         );
         stamp_below("#!/bin/sh\n", "", &text)

@@ -30,23 +30,19 @@ pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -
     let carried = routes.iter().filter(|route| route.state != ExportState::NotPortable);
     let upstream_of = |route: &RouteExport| gateway.routes.get(&route.key).cloned().unwrap_or_default();
     let routes: Map<String, Value> = carried.map(|route| (route.key.clone(), json!(upstream_of(route)))).collect();
-    let mut config = Map::new();
-    config.insert("tunnel_domain".into(), json!(domain.as_str()));
-    config.insert("routes".into(), Value::Object(routes));
-    let mut upstream = Map::new();
-    if let Some(ranges) = gateway.allowed_ips() {
-        upstream.insert("allowed_ips".into(), json!(ranges));
-    }
     let tls = gateway.upstream.as_ref().and_then(|rules| rules.tls.as_ref());
-    if let Some(include) = tls.and_then(|tls| tls.include_system_cas) {
-        upstream.insert("tls".into(), json!({ "include_system_cas": include }));
-    }
-    if !upstream.is_empty() {
-        config.insert("upstream".into(), Value::Object(upstream));
-    }
-    for (name, value) in [("log_level", &gateway.log_level), ("shutdown_timeout", &gateway.shutdown_timeout)] {
-        config.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
-    }
+    let include = tls.and_then(|tls| tls.include_system_cas);
+    let upstream = given([
+        ("allowed_ips", gateway.allowed_ips().map(|ranges| json!(ranges))),
+        ("tls", include.map(|include| json!({ "include_system_cas": include }))),
+    ]);
+    let config = given([
+        ("tunnel_domain", Some(json!(domain.as_str()))),
+        ("routes", Some(Value::Object(routes))),
+        ("upstream", (!upstream.is_empty()).then_some(Value::Object(upstream))),
+        ("log_level", gateway.log_level.as_ref().map(|level| json!(level))),
+        ("shutdown_timeout", gateway.shutdown_timeout.as_ref().map(|timeout| json!(timeout))),
+    ]);
     let values = json!({
         "setup": { "enabled": false },
         "external": { "tunnelTokenSecretName": TOKEN_SECRET, "serverCertSecretName": CERT_SECRET },
@@ -55,6 +51,11 @@ pub(super) fn text(gateway: &Gateway, domain: &Domain, routes: &[RouteExport]) -
     let mut body = String::new();
     write(&values, 0, &mut body);
     stamp(&format!("Values of {CHART}, version {VERSION}: always install the whole file."), &body)
+}
+
+/// The settings that have a value.
+fn given<const N: usize>(settings: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// Maps, lists, booleans and strings as YAML, every string and every key that is not a name of the chart's in quotes: Helm

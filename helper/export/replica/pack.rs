@@ -14,7 +14,7 @@ use crate::config::{gateway::Gateway, sample};
 use crate::deployment::replica::{FORMAT, Manifest, Origin, Pair, Replica, Scope};
 use crate::deployment::route::Host;
 use crate::deployment::{OPEN_MODE, SECRET_MODE, path};
-use crate::export::parts::{LeftOut, domain, pair};
+use crate::export::parts::{LeftOut, domain, left_behind, pair};
 use crate::hash::sha256_hex;
 use crate::lint::facts::Facts;
 use crate::model::current::{RouteTarget, target};
@@ -58,7 +58,7 @@ pub(crate) fn pack(
             }
             require(&walk, &needed, facts)?;
             let mut findings = apart(facts, gateway);
-            findings.extend(behind(&walk.left_out));
+            findings.extend(left_behind(RuleId::ReplicaLeftOut, &walk.left_out));
             let mut left_out = vec![
                 LeftOut::new("the CA's key", "it signs every renewal and stays where it is"),
                 LeftOut::new("the token", "put it in on the other host with `token set`"),
@@ -160,9 +160,4 @@ fn apart(facts: &Facts, gateway: &Gateway) -> Vec<Finding> {
         findings.push(rules::finding(RuleId::ReplicaUpstreamApart).about(Subject::route(route.shown())).with(what));
     }
     findings
-}
-
-fn behind(left_out: &[LeftOut]) -> Option<Finding> {
-    let finding = (!left_out.is_empty()).then(|| rules::finding(RuleId::ReplicaLeftOut))?;
-    Some(left_out.iter().fold(finding, |finding, left| finding.with(left.line())))
 }

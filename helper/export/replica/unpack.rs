@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::FOLDER;
+use super::walk::is_known_hidden;
 use crate::answer::{Error, Finding};
 use crate::certs::file::File;
 use crate::certs::{Files, Judged, Purpose};
@@ -113,11 +114,7 @@ fn unfit(entry: &Entry, manifest: &Manifest) -> Option<&'static str> {
         // From here on no answer shows a line of it.
         text.lines().filter(|line| !line.starts_with("-----")).for_each(redact::guard);
     }
-    let parts: Vec<&str> = entry.name.split('/').collect();
-    let is_hidden = |part: &&str| {
-        part.starts_with('.') && !matches!(*part, ".env" | ".gitignore" | ".dockerignore") && !part.starts_with(".env.")
-    };
-    if parts.iter().any(is_hidden) {
+    if entry.name.split('/').any(|part| part.starts_with('.') && !is_known_hidden(part)) {
         return Some("it has a hidden file that no bundle has");
     }
     if entry.name == path::CA_KEY || !is_key && text.contains("PRIVATE KEY-----") {

@@ -77,7 +77,8 @@ fn is_passed_over(name: &str, inside: &str) -> bool {
     matches!(name, ".git" | ".DS_Store") || own.contains(&inside) || name.starts_with('.') && name.ends_with(".tmp")
 }
 
-fn is_known_hidden(name: &str) -> bool {
+/// Whether a hidden file belongs to a deployment.
+pub(super) fn is_known_hidden(name: &str) -> bool {
     KNOWN_HIDDEN.contains(&name) || name.starts_with(".env.")
 }
 
@@ -92,20 +93,10 @@ impl Walk {
             None if needed.contains(&inside) => return self.with_token.push(inside),
             None => return self.left_out.push(LeftOut::new(&inside, "it contains the token")),
         };
-        self.entries.push(Entry { name: inside, mode: plain_mode(mode), bytes });
+        self.entries.push(Entry { name: inside, mode: super::plain_mode(mode), bytes });
         let total: usize = self.entries.iter().map(|entry| entry.bytes.len() + 1024).sum();
         // Room for what describes the bundle.
         self.is_too_much = self.entries.len() + 1 >= MOST_FILES || total > LARGEST - (1 << 20);
-    }
-}
-
-/// Whether only the owner can read it, and whether it is executable: no other mode bit is packed.
-fn plain_mode(mode: u32) -> u32 {
-    match (mode & 0o044 != 0, mode & 0o100 != 0) {
-        (true, true) => 0o755,
-        (true, false) => 0o644,
-        (false, true) => 0o700,
-        (false, false) => 0o600,
     }
 }
 
@@ -130,10 +121,7 @@ fn read(deployment: &Deployment, inside: &str, server_key: &str) -> Result<Vec<u
     if inside.split('/').any(is_copy) {
         return Err("an older version that was kept aside".into());
     }
-    let bytes = match files::read(deployment, inside) {
-        Ok(Some(bytes)) => bytes,
-        Ok(None) | Err(_) => return Err("it cannot be read".into()),
-    };
+    let bytes = files::read(deployment, inside).ok().flatten().ok_or("it cannot be read")?;
     if inside == server_key {
         return Ok(bytes);
     }

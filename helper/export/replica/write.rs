@@ -110,12 +110,7 @@ fn is_merged(name: &str) -> bool {
 fn mode(entry: &Entry) -> u32 {
     match entry.name.as_str() {
         path::ENV => SECRET_MODE,
-        // Bits of an untrusted bundle: readable or not, a program or not.
-        _ => match entry.mode & 0o744 {
-            bits if bits & 0o044 == 0 => 0o600 | bits & 0o100,
-            bits if bits & 0o100 != 0 => 0o755,
-            _ => OPEN_MODE,
-        },
+        _ => super::plain_mode(entry.mode),
     }
 }
 
