@@ -23,6 +23,16 @@ impl Outcome {
             (_, false) => Self::Partly(findings, skipped),
         }
     }
+
+    /// The same, with more that could not be looked at.
+    pub(crate) fn with_skipped(self, more: Vec<Skipped>) -> Self {
+        match self {
+            Self::Pass => Self::of(Vec::new(), more),
+            Self::Fail(findings) => Self::of(findings, more),
+            Self::Partly(findings, skipped) => Self::of(findings, [skipped, more].concat()),
+            Self::Skip(why) => Self::Skip(why),
+        }
+    }
 }
 
 impl From<Finding> for Outcome {

@@ -6,11 +6,11 @@ const LONGEST: usize = 64;
 const ALIKE: f32 = 0.6;
 
 /// The known name that is most alike, if one is.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
-    similar::get_close_matches(name, known, 1, ALIKE).pop()
+    similar::get_close_matches(name, &known.into_iter().collect::<Vec<_>>(), 1, ALIKE).pop()
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
             ("", None),
             (&"image".repeat(20), None),
         ] {
-            assert_eq!(nearest(name, &known), meant, "{name}");
+            assert_eq!(nearest(name, known), meant, "{name}");
         }
     }
 }

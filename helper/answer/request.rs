@@ -141,8 +141,7 @@ fn explain(error: &serde_json::Error) -> Error {
 fn meant(message: &str) -> Option<&str> {
     let (unknown, known) = message.rsplit_once("`, expected ")?;
     let unknown = unknown.split_once('`')?.1;
-    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
-    near::nearest(unknown, &known)
+    near::nearest(unknown, known.split('`').skip(1).step_by(2))
 }
 
 /// A setting in a request: left out it stays, `null` puts it back to its default, a value sets it.

@@ -180,21 +180,9 @@ impl Gateway {
 
     /// Every text of the configuration, with the name of its setting.
     pub(crate) fn texts(&self) -> Vec<(String, String)> {
-        fn walk(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
-            match value {
-                Value::Mapping(map) => {
-                    for (key, value) in map {
-                        let key = yaml::scalar(key).unwrap_or_default();
-                        walk(&if name.is_empty() { key } else { format!("{name}.{key}") }, value, into);
-                    }
-                }
-                Value::Sequence(list) => list.iter().for_each(|value| walk(name, value, into)),
-                value => into.extend(yaml::scalar(value).map(|text| (name.to_owned(), text))),
-            }
-        }
         let mut texts = Vec::new();
         if let Ok(value) = yaml::value_of(self) {
-            walk("", &value, &mut texts);
+            yaml::each_text(&value, &mut |path, text| texts.push((yaml::named(path), text.to_owned())));
         }
         texts
     }

@@ -282,7 +282,7 @@ pub(crate) struct ImagesRequest {
 }
 
 /// The settings of a request, the same in `init` and `render`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) routes: UniqueMap<Option<Upstream>>,
     pub(crate) paths: UniqueMap<Option<McpPath>>,
@@ -310,17 +310,7 @@ impl Settings {
 
     /// Whether the request says anything about the stack.
     pub(crate) fn is_empty(&self) -> bool {
-        self.routes.0.is_empty()
-            && self.paths.0.is_empty()
-            && !self.sample.is_mentioned()
-            && !self.allowed_ips.is_mentioned()
-            && !self.upstream.is_mentioned()
-            && !self.networks.is_mentioned()
-            && !self.protocol.is_mentioned()
-            && !self.log_level.is_mentioned()
-            && !self.shutdown_timeout.is_mentioned()
-            && !self.profile.is_mentioned()
-            && !self.images.is_mentioned()
+        *self == Self::default()
     }
 }
 

@@ -149,6 +149,31 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
     value.as_sequence().into_iter().flatten().filter_map(scalar).collect()
 }
 
+/// Hands on every text in a value, with the keys and the places in lists that lead to it.
+pub(crate) fn each_text(value: &Value, take: &mut dyn FnMut(&[String], &str)) {
+    fn walk(value: &Value, path: &mut Vec<String>, take: &mut dyn FnMut(&[String], &str)) {
+        let mut below = |key: String, value: &Value| {
+            path.push(key);
+            walk(value, path, take);
+            path.pop();
+        };
+        match value {
+            Value::String(text) => take(path, text),
+            Value::Sequence(list) => list.iter().enumerate().for_each(|(at, item)| below(at.to_string(), item)),
+            Value::Mapping(map) => map.iter().for_each(|(key, item)| below(scalar(key).unwrap_or_default(), item)),
+            Value::Tagged(tagged) => walk(&tagged.value, path, take),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    walk(value, &mut Vec::new(), take);
+}
+
+/// A path of [`each_text`] in words, without the places in lists.
+pub(crate) fn named(path: &[impl AsRef<str>]) -> String {
+    let keys = path.iter().map(AsRef::as_ref).filter(|key| key.parse::<usize>().is_err());
+    keys.collect::<Vec<_>>().join(".")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,6 @@ pub(super) fn config(facts: &Facts, finding: Finding, said: &str) -> Finding {
         also: None,
         is_reloaded: false,
         variable: None,
-        then: "up",
         why,
     };
     finding.with_remedy(Remedy::Absent(absent)).with(absent)
@@ -34,38 +33,30 @@ fn compose(facts: &Facts) -> &str {
     facts.found.file_of(&facts.services.proxy, MOUNTS)
 }
 
-/// One file of the pair: the setting, the path in the container, and why it is not there.
-type Gone<'a> = (&'static str, &'static str, &'a str, &'a Absence);
-
 /// The finding about a certificate or a key that the proxy's container does not have. Those of the layout are issued.
 pub(super) fn pair(facts: &Facts) -> Option<Finding> {
-    let [cert, key] = facts.gateway.good()?.pair();
-    let [no_cert, no_key] = &facts.absent_pair;
-    let cert = gone(("tls.cert_file", cert, "the certificate"), no_cert.as_ref());
-    let key = gone(("tls.key_file", key, "the key"), no_key.as_ref());
-    let all: Vec<Gone<'_>> = cert.into_iter().chain(key).collect();
-    let text = &facts.gateway_text;
-    let cases: Vec<(String, Option<usize>)> = all
-        .iter()
-        .map(|(setting, ..)| {
-            let key = setting.rsplit('.').next().unwrap_or_default();
-            (format!("`{setting}`"), text.lines().position(|line| line.contains(key)).map(|at| at + 1))
-        })
-        .collect();
+    let named =
+        [("cert_file", "the certificate"), ("key_file", "the key")].into_iter().zip(facts.gateway.good()?.pair());
+    let gone = named.zip(&facts.absent_pair).filter_map(|(((key, what), path), why)| match why.as_ref()? {
+        Absence::Source { place, .. } if [path::TLS_CRT, path::TLS_KEY].contains(&place.as_str()) => None,
+        why => {
+            let line = facts.gateway_text.lines().position(|line| line.contains(key));
+            Some((format!("`tls.{key}`"), line.map(|at| (facts.gateway_path.as_str(), at + 1)), what, path?, why))
+        }
+    });
+    let gone: Vec<_> = gone.collect();
     let absent = |at: usize| {
-        let (_, what, path, why) = all.get(at)?;
-        let (setting, line) = cases.get(at)?;
+        let (setting, line, what, path, why) = gone.get(at)?;
         Some(Absent {
             service: &facts.services.proxy,
             file: compose(facts),
             setting: Some(setting),
-            line: line.map(|line| (facts.gateway_path.as_str(), line)),
+            line: *line,
             path,
             what,
-            also: cases.get(at + 1).map(|(setting, _)| setting.as_str()),
+            also: gone.get(at + 1).map(|(setting, ..)| setting.as_str()),
             is_reloaded: true,
             variable: None,
-            then: "up",
             why,
         })
     };
@@ -76,15 +67,4 @@ pub(super) fn pair(facts: &Facts) -> Option<Finding> {
         Some(second) => finding.with(second),
         None => finding,
     })
-}
-
-fn gone<'a>(
-    (setting, named, what): (&'static str, Option<&'a str>, &'static str),
-    why: Option<&'a Absence>,
-) -> Option<Gone<'a>> {
-    let is_issued = |place: &str| [path::TLS_CRT, path::TLS_KEY].contains(&place);
-    match why? {
-        Absence::Source { place, .. } if is_issued(place) => None,
-        why => Some((setting, what, named?, why)),
-    }
 }

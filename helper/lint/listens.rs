@@ -39,12 +39,7 @@ pub(super) fn where_they_are_dialled(facts: &Facts) -> Outcome {
             }
         }
     }
-    match capped(findings.into_iter()) {
-        Outcome::Partly(findings, skipped) => Outcome::of(findings, skipped.into_iter().chain(unread).collect()),
-        Outcome::Fail(findings) => Outcome::of(findings, unread),
-        Outcome::Pass => Outcome::of(Vec::new(), unread),
-        other => other,
-    }
+    capped(findings.into_iter()).with_skipped(unread)
 }
 
 /// Whether a service has a network namespace of its own: in a shared one, another program may listen for it.

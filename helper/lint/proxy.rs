@@ -127,13 +127,7 @@ pub(super) fn pair_is_named(facts: &Facts) -> Outcome {
         Some(_) => None,
     });
     let finding = rules::finding(RuleId::ProxyConfigTls).about(Subject::file(&facts.gateway_path));
-    with_all(finding, wrong).into()
-}
-
-/// The finding with these facts; `None` where there is none.
-pub(super) fn with_all(finding: Finding, facts: impl IntoIterator<Item = String>) -> Option<Finding> {
-    let finding = facts.into_iter().fold(finding, |finding, said| finding.with(said));
-    (!finding.evidence.is_empty()).then_some(finding)
+    finding.with_each(wrong).into()
 }
 
 pub(super) fn settings_agree(facts: &Facts) -> Outcome {
@@ -178,7 +172,7 @@ pub(super) fn keys_are_in_place(facts: &Facts) -> Outcome {
         let key = names::shown(key);
         Some(format!("`{key}` is {}; `{meant}` belongs {}", place(section), place(home)))
     });
-    with_all(rules::finding(RuleId::ProxyConfigKey).about(Subject::file(&facts.gateway_path)), said).into()
+    rules::finding(RuleId::ProxyConfigKey).about(Subject::file(&facts.gateway_path)).with_each(said).into()
 }
 
 pub(super) fn listens_somewhere(facts: &Facts) -> Outcome {

@@ -23,15 +23,11 @@ pub(super) fn compose_takes_them(facts: &Facts) -> Outcome {
         own => own,
     };
     // What was merged here is what Compose would merge, unless it needs files that were not read.
-    let why = match &facts.asked {
-        Asked::Unasked(why) if facts.found.includes_others() => why,
-        Asked::Refused(_) | Asked::Resolved | Asked::Unasked(_) => return own,
-    };
-    let skipped = vec![Skipped::new(RuleId::ComposeConfigInvalid, why.clone())];
-    match own {
-        Outcome::Fail(findings) => Outcome::Partly(findings, skipped),
-        Outcome::Partly(findings, more) => Outcome::Partly(findings, [more, skipped].concat()),
-        Outcome::Pass | Outcome::Skip(_) => Outcome::Skip(why.clone()),
+    match &facts.asked {
+        Asked::Unasked(why) if facts.found.includes_others() => {
+            own.with_skipped(vec![Skipped::new(RuleId::ComposeConfigInvalid, why.clone())])
+        }
+        _ => own,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::facts::Facts;
 use super::place::in_line;
-use super::proxy::with_all;
 use super::{reach, secrets, tokens};
 use crate::answer::{Finding, Severity, Subject, count};
 use crate::check::{Outcome, capped};
@@ -190,5 +189,5 @@ pub(super) fn images_are_pinned(facts: &Facts) -> Outcome {
     let roles = [&facts.roles.proxy, &facts.roles.agent].into_iter().flatten();
     let images = roles.filter_map(|name| Some((name, facts.found.text(name, "image")?)));
     let loose = images.filter(|(_, image)| !images::is_pinned(image)).map(|(name, image)| format!("{name}: {image}"));
-    with_all(rules::finding(RuleId::ImageUnpinned), loose).into()
+    rules::finding(RuleId::ImageUnpinned).with_each(loose).into()
 }

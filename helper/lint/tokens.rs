@@ -71,7 +71,6 @@ fn absent(found: &Found, agent: &str, (setting, path): (&str, &str), why: &Absen
         also: None,
         is_reloaded: false,
         variable: has_token(found, env_file::TOKEN).then_some(env_file::TOKEN),
-        then: "up",
         why,
     };
     let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::service(agent));

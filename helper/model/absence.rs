@@ -131,10 +131,7 @@ impl Question<'_> {
             FileIn::Variable(name) => self.found.env().and_then(|env| env.get(name)),
             FileIn::Volume(_) | FileIn::Image => None,
         };
-        let place = match file {
-            FileIn::Host(place) => Some(place.as_str()),
-            FileIn::Text(_) | FileIn::Variable(_) | FileIn::Volume(_) | FileIn::Image => None,
-        };
+        let place = if let FileIn::Host(place) = file { Some(place.as_str()) } else { None };
         text.is_some_and(|text| (self.is_it)(&Candidate { path, place, text: &text }))
     }
 }

@@ -33,23 +33,24 @@ pub(crate) fn passed(deployment: &Deployment, found: &Found, caller: &Caller) ->
 /// The names that a shell may set for this deployment.
 pub(crate) fn taken(found: &Found) -> BTreeSet<String> {
     let env = found.env();
-    let mut names = Names::default();
-    found.files().for_each(|file| names.read(file));
-    if names.is_foreign {
-        if let Some(env) = env {
-            names.foreign.extend(interpolated(&String::from_utf8_lossy(env.as_bytes())));
-        }
+    let (foreign, own): (Vec<&ComposeFile>, Vec<_>) =
+        found.files().partition(|file| origin(&file.text) == Authorship::Foreign);
+    let named = |file: &ComposeFile| file.tree().map_or_else(|| interpolated(&file.text), of_compose);
+    let ours: BTreeSet<String> = own.into_iter().flat_map(named).collect();
+    let mut theirs: BTreeSet<String> = foreign.iter().copied().flat_map(named).collect();
+    if !foreign.is_empty() {
+        theirs.extend(env.into_iter().flat_map(|env| interpolated(&String::from_utf8_lossy(env.as_bytes()))));
         for file in found.env_files() {
             let text = String::from_utf8_lossy(file.as_bytes());
-            names.foreign.extend(interpolated(&text));
+            theirs.extend(interpolated(&text));
             // A name alone is taken from the shell.
-            names.foreign.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
+            theirs.extend(text.lines().map(str::trim).filter(|line| is_name(line)).map(str::to_owned));
         }
     }
     let values = env.map(env_file::EnvFile::values).unwrap_or_default();
     let set = |name: &String| values.get(name.as_str()).is_some_and(|value| !value.is_empty());
-    let names = names.foreign.into_iter().filter(|name| !names.ours.contains(name) && !set(name));
-    names.filter(|name| !name.starts_with("COMPOSE_") && name != "PATH").collect()
+    theirs.retain(|name| !ours.contains(name) && !set(name) && !name.starts_with("COMPOSE_") && name != "PATH");
+    theirs
 }
 
 /// The warning about values that only the calling shell has: the next reboot or cron job does not have them.
@@ -61,35 +62,10 @@ pub(crate) fn finding(passed: &Passed) -> Option<Finding> {
     Some(rules::finding(RuleId::VariableOfShell).about(subject).with(text))
 }
 
-/// Names of variables, by whose files name them.
-#[derive(Default)]
-struct Names {
-    /// Files that the helper wrote.
-    ours: BTreeSet<String>,
-    /// Files that the person wrote.
-    foreign: BTreeSet<String>,
-    is_foreign: bool,
-}
-
-impl Names {
-    fn read(&mut self, file: &ComposeFile) {
-        let named = match &file.value {
-            Ok(value) => of_compose(value),
-            Err(_) => interpolated(&file.text),
-        };
-        if origin(&file.text) == Authorship::Foreign {
-            self.is_foreign = true;
-            self.foreign.extend(named);
-        } else {
-            self.ours.extend(named);
-        }
-    }
-}
-
 /// Names that a compose file takes from the shell.
 fn of_compose(value: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    scalars(value, &mut |text| names.extend(interpolated(text)));
+    yaml::each_text(value, &mut |_, text| names.extend(interpolated(text)));
     for service in entries(value, "services") {
         names.extend(valueless(yaml::at(service, &["environment"])));
         names.extend(valueless(yaml::at(service, &["build", "args"])));
@@ -115,19 +91,15 @@ fn valueless(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-fn scalars(value: &Value, take: &mut dyn FnMut(&str)) {
-    match value {
-        Value::String(text) => take(text),
-        Value::Sequence(list) => list.iter().for_each(|item| scalars(item, take)),
-        Value::Mapping(map) => map.values().for_each(|item| scalars(item, take)),
-        Value::Tagged(tagged) => scalars(&tagged.value, take),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && name_of(text) == text
 }
 
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+/// The name of a variable that a text begins with; empty if it begins with none.
+pub(super) fn name_of(text: &str) -> &str {
+    let is_begun = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let length = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    if is_begun { &text[..length] } else { "" }
 }
 
 /// Names in `$NAME` and `${NAME…}`; `$$` is an escaped dollar.
@@ -140,12 +112,9 @@ pub(super) fn interpolated(text: &str) -> BTreeSet<String> {
             rest = after;
             continue;
         }
-        let body = rest.strip_prefix('{').unwrap_or(rest);
-        let length = body.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-        if is_name(&body[..length]) {
-            names.insert(body[..length].to_owned());
-        }
+        names.insert(name_of(rest.strip_prefix('{').unwrap_or(rest)).to_owned());
     }
+    names.remove("");
     names
 }
 

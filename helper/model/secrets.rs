@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::merge;
 use crate::config::compose::words;
 use crate::config::sample;
 use crate::config::yaml::{self, Value, at};
@@ -106,14 +107,8 @@ fn of_env_file(env: &EnvFile, take: &mut dyn FnMut(&str)) {
 
 /// The values of the files that a compose file names: `env_file`, `secrets`, `configs`.
 fn of_named_files(deployment: &Deployment, compose: &Value, env: &EnvFile, into: &mut BTreeSet<String>) {
-    let services = at(compose, &["services"]).and_then(Value::as_mapping);
-    let named = services.into_iter().flat_map(|map| map.values()).filter_map(|service| at(service, &["env_file"]));
-    let env_files = named.flat_map(|named| match named {
-        Value::Sequence(list) => list.iter().collect(),
-        one => vec![one],
-    });
-    let env_files = env_files.filter_map(|file| yaml::scalar(file).or_else(|| yaml::scalar(at(file, &["path"])?)));
-    for text in env_files.take(MOST).filter_map(|file| text_of(deployment, &inside(&file)?)) {
+    let env_files = merge::env_files(compose).into_iter().take(MOST);
+    for text in env_files.filter_map(|(file, _)| text_of(deployment, &inside(&file)?)) {
         of_env_file(&EnvFile::new(text), &mut |value| into.extend([value.to_owned()]));
     }
     let each = |kind: &str| at(compose, &[kind]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
@@ -181,14 +176,11 @@ fn take(name: &str, value: &str, into: &mut BTreeSet<String>) {
     if is_secret(name) || known::is_random(value) && !is_harmless(name) {
         into.insert(value.to_owned());
         // What Compose takes where the variable is not set: `${DB_PASSWORD:-changeme}`.
-        into.extend(defaults(value));
+        into.extend(variables(value).into_iter().map(|(_, default)| default.to_owned()));
     } else {
         // Those of other variables may be secrets by the variable's own name.
-        for (variable, default) in variables(value) {
-            if is_secret(variable) {
-                into.insert(default.to_owned());
-            }
-        }
+        let secret = variables(value).into_iter().filter(|(variable, _)| is_secret(variable));
+        into.extend(secret.map(|(_, default)| default.to_owned()));
     }
     into.extend(password(value));
     // What a URL carries behind its path.
@@ -209,10 +201,6 @@ fn variables(value: &str) -> Vec<(&str, &str)> {
         }
     }
     found
-}
-
-fn defaults(value: &str) -> Vec<String> {
-    variables(value).into_iter().map(|(_, default)| default.to_owned()).collect()
 }
 
 /// The password in front of a URL's host.

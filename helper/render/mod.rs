@@ -210,17 +210,10 @@ fn require_ca_file(deployment: &Deployment, gateway: &Gateway) -> Result<(), Err
 }
 
 fn unpinned_images(choices: &Choices) -> Option<Finding> {
-    let mut used = vec![("proxy", &choices.proxy_image), ("cloudflared", &choices.cloudflared_image)];
-    if choices.sample {
-        used.push(("python", &choices.python_image));
-    }
-    let unpinned: Vec<String> = used
-        .into_iter()
-        .filter(|(_, image)| !images::is_pinned(image))
-        .map(|(role, image)| format!("{role}: {image}"))
-        .collect();
-    let finding = unpinned.iter().fold(rules::finding(RuleId::ImageUnpinned), |finding, text| finding.with(text));
-    (!unpinned.is_empty()).then_some(finding)
+    let python = choices.sample.then_some(("python", &choices.python_image));
+    let used = [("proxy", &choices.proxy_image), ("cloudflared", &choices.cloudflared_image)].into_iter().chain(python);
+    let unpinned = used.filter(|(_, image)| !images::is_pinned(image)).map(|(role, image)| format!("{role}: {image}"));
+    rules::finding(RuleId::ImageUnpinned).with_each(unpinned)
 }
 
 /// Writes the plan. Says which files were kept aside, as paths inside the directory.

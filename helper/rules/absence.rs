@@ -56,8 +56,6 @@ pub(crate) struct Absent<'a> {
     pub(crate) is_reloaded: bool,
     /// A variable of `.env` that has what is wanted.
     pub(crate) variable: Option<&'a str>,
-    /// What has to run behind a change.
-    pub(crate) then: &'a str,
     pub(crate) why: &'a Absence,
 }
 
@@ -101,7 +99,7 @@ impl Absent<'_> {
     }
 
     pub(super) fn fix(&self) -> String {
-        let Self { service, file, what, then, .. } = self;
+        let Self { service, file, what, .. } = self;
         let wanted = path(self.path);
         let act = match self.why {
             Absence::InPlaceOfPath => format!(
@@ -140,7 +138,7 @@ impl Absent<'_> {
             Absence::Nothing { other } => self.mounted(other.as_deref().map(path), wanted),
         };
         let also = self.also.map(|setting| format!("; do the same for {setting}")).unwrap_or_default();
-        format!("{act}{also}; then `{{helper}} {then} --dir {{dir}}`")
+        format!("{act}{also}; then `{{helper}} up --dir {{dir}}`")
     }
 
     /// Brings path and setting together.

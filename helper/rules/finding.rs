@@ -224,6 +224,12 @@ impl Finding {
         evidence.into_iter().fold(self, Self::with)
     }
 
+    /// The same, if there is one.
+    pub(crate) fn with_each(self, facts: impl IntoIterator<Item = String>) -> Option<Self> {
+        let mut facts = facts.into_iter().peekable();
+        facts.peek().is_some().then(|| self.with_all(facts))
+    }
+
     /// Says what it is about, also where the row's texts leave a place for it.
     pub(crate) fn about(mut self, subject: Subject) -> Self {
         let rule = self.id.rule();

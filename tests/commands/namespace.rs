@@ -58,6 +58,14 @@ fn separate_puts_cloudflared_on_a_network_with_the_proxy_alone() {
 }
 
 #[test]
+fn init_takes_the_setting_where_it_is_the_only_one() {
+    let parent = folder();
+    let dir = deployment(parent.path());
+    helper(["init"]).dir(&dir).json(json!({"namespace": "separate"})).run().expect(0);
+    assert_eq!(compose(&dir)["services"]["cloudflared"]["networks"], json!(["tunnel"]));
+}
+
+#[test]
 fn a_change_of_the_setting_touches_the_compose_file_alone_and_can_be_taken_back() {
     let parent = folder();
     let dir = deployment(parent.path());

@@ -59,7 +59,7 @@ fn of_service(found: &Found, service: &str) -> Vec<Refusal> {
     let of_name = |(kind, key, name): Named| {
         let word = name.clone();
         let declared = declared(found, kind);
-        let near = nearest(&name, &declared.iter().map(String::as_str).collect::<Vec<_>>()).map(str::to_owned);
+        let near = nearest(&name, declared.iter().map(String::as_str)).map(str::to_owned);
         refusal(key, &word, Refused::Undeclared { service: service.to_owned(), kind, key, name, near })
     };
     let is_missing = |(kind, _, name): &Named| match *kind {
@@ -195,8 +195,7 @@ fn chain(found: &Found, file: String, service: String) -> Option<Refusal> {
         }
         if !at(far, &["services", &name]).is_some_and(Value::is_mapping) {
             let near = super::super::stack::names(far);
-            let near: Vec<&str> = near.iter().map(String::as_str).filter(|n| *n != service).collect();
-            let near = nearest(&name, &near).map(str::to_owned);
+            let near = nearest(&name, near.iter().map(String::as_str).filter(|n| *n != service)).map(str::to_owned);
             return Some(refusal(Refused::Extends { service: service.clone(), name: name.clone(), near }));
         }
         let next = (other, name.clone());

@@ -186,10 +186,7 @@ impl Judge<'_> {
             match rows.iter().find(|row| row.0.contains(&key.as_str())) {
                 Some(row) => self.below(&key).value(value, row, all),
                 None => {
-                    let near = nearest(&key, &rows.iter().flat_map(|row| row.0.iter().copied()).collect::<Vec<_>>());
-                    // The list outlives the pass: names of the table are static.
-                    let near =
-                        near.and_then(|near| rows.iter().flat_map(|row| row.0).copied().find(|name| *name == near));
+                    let near = nearest(&key, rows.iter().flat_map(|row| row.0).copied());
                     all.push(self.refusal(&key, Refused::Key { place: self.path.join("."), key: key.clone(), near }));
                 }
             }

@@ -1,8 +1,9 @@
 //! Variables that the files use and that nothing sets.
 
 use super::refusal::Refusal;
-use crate::config::yaml::{self, Value};
+use crate::config::yaml;
 use crate::deployment::env_file::{self, Room};
+use crate::model::environment::name_of;
 use crate::model::found::Found;
 use crate::model::found::place::Lookup;
 use crate::model::sources::ComposeFile;
@@ -29,9 +30,9 @@ pub(super) fn unset(found: &Found, token: &TokenOrigin) -> Vec<Refusal> {
     let mut all: Vec<Refusal> = Vec::new();
     found.with_variables(&mut |file, _, lookup| {
         let Ok(value) = &file.value else { return };
-        texts(value, &mut Vec::new(), &mut |path, text| {
+        yaml::each_text(value, &mut |path, text| {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            let refusals = of_text(found, file, &path, text, lookup);
+            let refusals = if text.contains('$') { of_text(found, file, &path, text, lookup) } else { Vec::new() };
             all.extend(refusals.into_iter().filter(|refusal| match &refusal.why {
                 Refused::Required { name, .. } | Refused::Empty { name, .. } => name != of_token,
                 _ => true,
@@ -40,16 +41,16 @@ pub(super) fn unset(found: &Found, token: &TokenOrigin) -> Vec<Refusal> {
     });
     // One file may be read in two ways.
     let mut single: Vec<Refusal> = Vec::new();
-    all.into_iter().for_each(|refusal| {
+    for refusal in all {
         if !single.contains(&refusal) {
             single.push(refusal);
         }
-    });
+    }
     single
 }
 
 fn of_text(found: &Found, file: &ComposeFile, path: &[&str], text: &str, lookup: &Lookup<'_>) -> Vec<Refusal> {
-    let place = path.iter().filter(|key| key.parse::<usize>().is_err()).copied().collect::<Vec<_>>().join(".");
+    let place = yaml::named(path);
     let mut unset = Vec::new();
     find(text, lookup, 0, &mut unset);
     let line = |name: &str| found.place_in(file, path, name);
@@ -98,29 +99,6 @@ fn position(found: &Found, file: &ComposeFile, path: &[&str], text: &str, lookup
     }
 }
 
-/// Every text of a tree, with its path.
-fn texts(value: &Value, path: &mut Vec<String>, take: &mut dyn FnMut(&[String], &str)) {
-    match value {
-        Value::String(text) if text.contains('$') => take(path, text),
-        Value::Sequence(list) => {
-            for (at, item) in list.iter().enumerate() {
-                path.push(at.to_string());
-                texts(item, path, take);
-                path.pop();
-            }
-        }
-        Value::Mapping(map) => {
-            for (key, item) in map {
-                path.push(yaml::scalar(key).unwrap_or_default());
-                texts(item, path, take);
-                path.pop();
-            }
-        }
-        Value::Tagged(tagged) => texts(&tagged.value, path, take),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// Variables in variables are followed to this depth.
 const DEEPEST: usize = 16;
 
@@ -155,12 +133,6 @@ fn find<'a>(text: &'a str, lookup: &Lookup<'_>, depth: usize, unset: &mut Vec<Un
             _ => {}
         }
     }
-}
-
-fn name_of(text: &str) -> &str {
-    let is_begun = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let length = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-    if is_begun { &text[..length] } else { "" }
 }
 
 /// Length of `:-`, `-`, `:?`, `?`, `:+`, `+` at the beginning of a text.

@@ -8,6 +8,7 @@ use super::shell::{self, Invocation, is_python};
 use super::start::Start;
 use crate::deployment::Deployment;
 use crate::model::found::Found;
+use crate::model::paths::below;
 use crate::model::stack::FileIn;
 use crate::near::nearest;
 use crate::os::files::{self, inside};
@@ -123,17 +124,14 @@ impl Places<'_> {
 
     /// A file that a mounted folder lacks; a folder that is missing has its own finding.
     fn not_mounted(&self, path: String, place: String, name: &str) -> Option<Unusable> {
-        let (folder, within) = match place.rsplit_once('/') {
-            Some((folder, _)) => (folder, format!("{folder}/")),
-            None => ("", String::new()),
-        };
+        let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
         let is_whole_mount = self.found.mounts(self.service).iter().any(|mount| mount.target == path);
         if is_whole_mount || !self.deployment.path(folder).is_dir() {
             return None;
         }
         let names = files::names(self.deployment, folder, MOST).ok()?;
-        let near = nearest(name, &names.iter().map(String::as_str).collect::<Vec<_>>());
-        let near = near.map(|near| format!("{within}{near}"));
+        let near = nearest(name, names.iter().map(String::as_str));
+        let near = near.map(|near| below(folder, near));
         Some(Unusable::NotMounted { path, place, near })
     }
 
@@ -183,7 +181,7 @@ impl Places<'_> {
         let own = [below.map_or(name, |below| below.trim_start_matches('/')), name];
         let source = own.into_iter().find(|own| context.has(own) && !context.ignores(own)).map(str::to_owned);
         let names = context.names("");
-        let near = nearest(name, &names.iter().map(String::as_str).collect::<Vec<_>>()).map(str::to_owned);
+        let near = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
         let near = near.filter(|_| source.is_none());
         let (dockerfile, folder) = (image.file.clone(), shown(&context.folder));
         Unusable::NotCopied { path: path.to_owned(), dockerfile, folder, source, near }
