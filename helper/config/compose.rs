@@ -25,7 +25,7 @@ pub(crate) const CONFIG_TARGET: &str = "/etc/mcp-gateway/config.yaml";
 pub(crate) const CONFIG_LABEL: &str = "mcp-tunnels.config-sha256";
 /// Label with the fingerprint of the token that the container was made with.
 pub(crate) const TOKEN_LABEL: &str = "mcp-tunnels.token-fingerprint";
-/// Loopback only: nothing but what runs in cloudflared's own network namespace gets there.
+/// Loopback only: only what runs in cloudflared's own network namespace reaches it.
 const METRICS: &str = "127.0.0.1:20241";
 const SECRET: &str = "tunnel_token";
 /// Four processors, in microseconds of each 100 ms. Engines refuse `cpus` above what the host has, and where the kernel
@@ -109,7 +109,7 @@ impl Choices {
     }
 }
 
-/// What a compose file keeps of routes' paths. What is not a path is passed over.
+/// The paths of routes that a compose file keeps; what is not a path is ignored.
 pub(crate) fn paths(file: &Value) -> BTreeMap<String, String> {
     let kept = at(file, &[EXTENSION, "paths"]).and_then(Value::as_mapping);
     let one = |(name, path): (&Value, &Value)| {

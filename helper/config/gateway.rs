@@ -17,7 +17,7 @@ use crate::rules::{self, RuleId};
 /// Where the proxy listens, and where cloudflared's `--url` points to.
 pub(crate) const LISTEN_ADDR: &str = ":8080";
 
-/// The proxy's configuration, with the field names of its reference. What it does not know it carries along.
+/// The proxy's configuration, with the field names of its reference. Unknown keys are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gateway {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ pub(crate) struct Tls {
     pub(crate) other: BTreeMap<String, Value>,
 }
 
-/// Which upstreams may be dialled, and whom to trust there.
+/// Which upstreams may be dialled, and which CAs are trusted there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct UpstreamRules {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ impl Gateway {
     /// Reads a configuration, generated or written by hand.
     ///
     /// # Errors
-    /// What the YAML reader stumbled over.
+    /// What the YAML reader rejects.
     pub(crate) fn parse(text: &str) -> Result<Self, GatewayFault> {
         yaml::from_text(text).map_err(|fault| {
             let rule = match yaml::from_text::<Value>(text) {
@@ -120,7 +120,7 @@ impl Gateway {
     /// The configuration as YAML.
     ///
     /// # Errors
-    /// `directory` where a part that the helper only carries along cannot be written: a map or a list as a key.
+    /// `directory` where an unknown part that is kept cannot be written: a map or a list as a key.
     pub(crate) fn to_yaml(&self) -> Result<String, Error> {
         yaml::to_text(self).map_err(|_| Error::Directory {
             message: format!("`{}` has a key that is a map or a list, which cannot be written back", path::GATEWAY),
@@ -187,7 +187,7 @@ impl Gateway {
         texts
     }
 
-    /// Whether only its own network namespace gets to where it listens.
+    /// Whether it listens on loopback, which only its own network namespace reaches.
     pub(crate) fn listens_on_loopback(&self) -> bool {
         let listen = self.listen_addr.as_deref().unwrap_or_default();
         let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
@@ -367,7 +367,7 @@ pub(crate) fn gateway_fault(fault: &GatewayFault, inside: &str) -> Finding {
     rules::finding(fault.rule).with(format!("`{inside}`: {}", fault.text))
 }
 
-/// What to ask for instead, or besides: a list of ranges that keeps those of now.
+/// What to ask for instead, or in addition: a list of ranges that keeps the current ones.
 fn refusal_hint(upstream: &Upstream, allowed: Option<&[String]>) -> String {
     match upstream.host() {
         Host::Address(address) if !address.is_loopback() && !address.is_unspecified() => {

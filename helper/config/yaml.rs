@@ -48,7 +48,7 @@ fn parts(text: &str) -> impl Iterator<Item = serde_yaml::Deserializer<'_>> {
 /// Reads a YAML text.
 ///
 /// # Errors
-/// What the reader stumbled over.
+/// Where the reader fails.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, YamlFault> {
     require_readable(text)?;
     // Go's reader skips a byte order mark, which Windows editors write.

@@ -25,7 +25,7 @@ pub(crate) enum Maker {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DirectoryKind {
-    /// It does not exist, or has nothing in it that says anything.
+    /// It does not exist, or nothing in it says what it is for.
     Empty,
     /// A deployment, complete or begun.
     Deployment(Maker),
@@ -33,7 +33,7 @@ pub(crate) enum DirectoryKind {
     Stray(String),
     /// Another project, a plugin, a checkout; what it was recognised by.
     Other(String),
-    /// A directory of the system, or of everything that a user has. Never a deployment.
+    /// A system directory or a home directory. Never a deployment.
     System,
 }
 
@@ -98,7 +98,7 @@ const SYSTEM: [&str; 35] = list(
 const SYSTEM_BELOW: [&str; 12] =
     list("/bin /boot /lib /lib64 /proc /sbin /sys /usr/bin /usr/lib /usr/lib64 /usr/sbin /System");
 
-/// Folders of a home directory that hold everything of a kind.
+/// Standard folders of a home directory, such as `Documents`.
 const OF_A_HOME: &[&str] = &["", ".claude", ".config", ".ssh", "Desktop", "Documents", "Downloads", "Library"];
 
 /// Files that a project has at its root.
@@ -107,7 +107,7 @@ const PROJECT_FILES: [&str; 19] = list(
      deno.json go.mod mix.exs package.json pom.xml pyproject.toml requirements.txt setup.py tsconfig.json",
 );
 
-/// More files than this are not lying about by chance.
+/// More files than this are not there by accident.
 const MOST_STRAY: usize = 10;
 
 impl Deployment {

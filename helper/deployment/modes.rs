@@ -72,7 +72,7 @@ pub(crate) struct Places {
     places: BTreeMap<String, Result<Place, String>>,
     /// Whether nothing in the directory is another program's.
     is_ours_alone: bool,
-    /// Who runs the helper.
+    /// The user who runs the helper.
     me: u32,
 }
 

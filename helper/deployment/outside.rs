@@ -1,5 +1,5 @@
-//! Files about a directory that are kept outside of it, one a kind, named by its real path: a copy of the directory brings
-//! none along.
+//! Files about a directory that are kept outside of it, one per kind, named by its real path: a copy of the directory
+//! does not get them.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

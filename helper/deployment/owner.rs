@@ -1,5 +1,5 @@
-//! Whether the directory and the folders on the way to it are in the hands of who runs the helper: what others can
-//! exchange is not a place for a key. The rules are those of ssh's StrictModes.
+//! Whether only the user who runs the helper can change the directory and the folders above it: where others can replace
+//! a folder, no key is safe. The rules are those of ssh's StrictModes.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;

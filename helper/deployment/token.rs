@@ -50,7 +50,7 @@ pub(crate) enum Malformed {
     /// Pasted twice.
     #[error("the token was pasted twice")]
     Doubled,
-    /// What no screen shows: a zero-width space, a byte order mark.
+    /// Invisible characters: a zero-width space, a byte order mark.
     #[error(
         "the value contains an invisible character (a zero-width space or a byte order mark), pasted together with the token"
     )]
@@ -58,7 +58,7 @@ pub(crate) enum Malformed {
     /// A blank in the middle.
     #[error("the text contains a space; more than the token was copied")]
     Blank,
-    /// A variable that nothing put its value in place of.
+    /// A variable that was not replaced by its value.
     #[error("this is the name of a variable, not its value")]
     Variable,
     /// The domain.
@@ -215,7 +215,7 @@ fn is_stand_in(text: &str) -> bool {
     words.is_some_and(|words| words.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'_')))
 }
 
-/// What no screen shows.
+/// Whether a character is invisible.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}')
 }

@@ -186,7 +186,7 @@ impl Docker {
 /// Lines that are put in order together; with the longest line this bounds the memory.
 const BATCH: usize = 1_000;
 
-/// Longest line that is looked at, in bytes; the rest of a longer one is passed over.
+/// Longest line that is looked at, in bytes; the rest of a longer one is skipped.
 const LONGEST_LINE: u64 = 4 << 10;
 
 pub(super) fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {

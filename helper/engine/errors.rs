@@ -5,7 +5,7 @@ use crate::logs::patterns::{Effect, Pattern, engine_patterns};
 use crate::redact;
 use crate::rules::{self, RuleId};
 
-/// The finding for what docker or Compose printed when it failed; `otherwise` where the words are not known.
+/// The finding for what docker or Compose printed when it failed; `otherwise` where the message is not a known one.
 pub(crate) fn finding(printed: &str, otherwise: RuleId) -> Finding {
     let lines: Vec<&str> = ends(printed)
         .into_iter()

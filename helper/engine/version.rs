@@ -95,7 +95,7 @@ pub(crate) fn between(before: OffsetDateTime, moment: OffsetDateTime, after: Off
     }
 }
 
-/// An engine that says nothing; `endpoint` is where the client looks without DOCKER_HOST.
+/// An engine that does not answer; `endpoint` is where the client looks without DOCKER_HOST.
 pub(crate) fn silence(words: &str, docker_host: Option<&str>, endpoint: Option<&str>) -> Finding {
     let id = if docker_host.is_some() { RuleId::DockerHostNowhere } else { RuleId::DockerDaemonDown };
     let finding = rules::finding(id).with(words);

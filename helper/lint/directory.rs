@@ -79,7 +79,7 @@ pub(super) fn keys_are_closed(facts: &Facts) -> Outcome {
     facts.places.key_modes().into()
 }
 
-/// Docker makes an empty directory where the source of a bind mount is missing, and says nothing.
+/// Docker silently creates an empty directory where the source of a bind mount is missing.
 pub(super) fn mounts_are_there(facts: &Facts) -> Outcome {
     let started = facts.found.service_names().into_iter().filter(|name| facts.found.is_started(name));
     let mounts = started.flat_map(|service| {

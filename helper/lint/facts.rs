@@ -45,7 +45,7 @@ pub(crate) struct Facts {
     pub(crate) token: AgentToken,
     pub(super) git: GitState,
     pub(super) git_key: Option<GitState>,
-    /// What Compose makes of the files.
+    /// The files as Compose resolves them.
     pub(super) asked: Asked,
     /// What Compose refuses in them, as they are read here.
     pub(super) refused: Vec<Refusal>,

@@ -108,7 +108,7 @@ pub(crate) fn layout(mut judged: Judged, current: &Current) -> Judged {
     judged
 }
 
-/// That the CA is not on this host keeps no call from working, and nothing is to be made in its place.
+/// Calls work without the CA on this host; no new one must be made.
 fn unverified(mut finding: Finding, place: &str) -> Finding {
     if finding.id != RuleId::CaMissing {
         return finding;

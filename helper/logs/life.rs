@@ -202,7 +202,7 @@ impl Life {
         self.stopped.as_ref().filter(|_| !self.runs && self.code.is_none())
     }
 
-    /// Takes a line that nothing else is wanted of.
+    /// Takes a line that nothing else is read from.
     pub(crate) fn pass(&mut self, number: u64, at: Option<i64>, text: &[u8]) {
         if text.trim_ascii().is_empty() {
             return;

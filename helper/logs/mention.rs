@@ -1,4 +1,4 @@
-//! Lines that speak of errors and report none: a count of zero, a setting, the part of a program that handles them.
+//! Lines that mention errors and report none: a count of zero, a setting, the part of a program that handles them.
 
 use super::last_words;
 

@@ -44,7 +44,7 @@ pub(crate) fn meets(listen: &str, dialled: &str) -> bool {
             Err(_) => return true,
         },
     };
-    // Linux takes a call to no address for one to loopback.
+    // Linux connects to loopback where the address is 0.0.0.0 or missing.
     let given = dialled.parse().map(|address: IpAddr| match address.to_canonical() {
         address if address.is_unspecified() => LOOPBACK[usize::from(address.is_ipv6())],
         address => address,

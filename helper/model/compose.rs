@@ -1,4 +1,4 @@
-//! Asks Compose what it makes of the files: its own merge, interpolation, `extends`, `include` and `env_file`.
+//! Asks Compose for the resolved files: its own merge, interpolation, `extends`, `include` and `env_file`.
 
 use std::time::Duration;
 

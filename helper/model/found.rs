@@ -59,7 +59,7 @@ pub(crate) struct Found {
     /// Variables that the shell hands on.
     shell: BTreeMap<String, String>,
     stack: ComposeStack,
-    /// Whose words the services are.
+    /// Who wrote the services.
     pub(crate) view: View,
 }
 

@@ -19,7 +19,7 @@ pub(crate) const OVERRIDE_NAMES: [&str; 4] =
 /// Files that others pull in are read up to this many.
 pub(super) const MOST_FILES: usize = 32;
 
-/// Why a compose file says nothing.
+/// Why a compose file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
     /// It cannot be read: why.
@@ -36,7 +36,7 @@ pub(crate) struct ComposeFile {
     pub(crate) name: String,
     /// Its text; empty where it cannot be read.
     pub(crate) text: String,
-    /// What it says, or why it says nothing.
+    /// Its content, or why it cannot be used.
     pub(crate) value: Result<Value, Unusable>,
 }
 
@@ -46,7 +46,7 @@ impl ComposeFile {
         self.value.as_ref().ok()
     }
 
-    /// The finding about a file that says nothing.
+    /// The finding about a file that cannot be used.
     pub(crate) fn fault(&self) -> Option<Finding> {
         let (rule, why) = match self.value.as_ref().err()? {
             Unusable::Yaml(fault) => (RuleId::ComposeYamlInvalid, fault.0.as_str()),

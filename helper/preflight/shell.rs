@@ -30,7 +30,7 @@ pub(super) fn without_credentials(url: &str) -> String {
     // Docker's ssh:// needs its user to make sense, and that is not a secret.
     let host = if scheme == "ssh" && !authority.contains(':') { authority } else { host };
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
-    // The path of a socket is the address; that of a proxy's URL says nothing.
+    // The path of a socket is the address; that of a proxy's URL is not needed.
     if host.is_empty() && !path.is_empty() { format!("{scheme}/{path}") } else { format!("{scheme}{host}") }
 }
 

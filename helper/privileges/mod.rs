@@ -33,7 +33,7 @@ pub(crate) struct Privileges {
 }
 
 impl Privileges {
-    /// Judges what Compose makes of the files; where it made nothing of them, the files themselves as well. A secret that
+    /// Judges the files as Compose resolves them; where it cannot, the files themselves. A secret that
     /// `is_set` in the calling shell is one of its privileges: it goes to a container only because a file names it.
     pub(crate) fn of(found: &Found, deployment: &Deployment, is_set: &dyn Fn(&str) -> bool) -> Self {
         let root = deployment.root();

@@ -162,7 +162,7 @@ fn url(target: &ProbeTarget, https: bool, port: u16) -> Value {
     json!({"routes": {target.route.as_deref().unwrap_or(NAME): target.url_at(https, port)}})
 }
 
-/// Fills in the evidence and what this case tells of the fix.
+/// Fills in the evidence, and the fix of this case.
 fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     let target = case.target;
     let words = redact::cut(&redact::foreign(case.text()), 64);

@@ -21,7 +21,7 @@ pub(crate) struct Rendered {
     pub(crate) files: Vec<FileEntry>,
     /// Diffs of kept files, and in a dry run of all that would change.
     pub(crate) diffs: Vec<Diff>,
-    /// Edits in the way, images without a digest.
+    /// Edits that block the change, images without a digest.
     pub(crate) findings: Vec<Finding>,
     /// The routes that are, or would be, configured.
     pub(crate) routes: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub(crate) struct Rendered {
     pub(crate) paths: BTreeMap<String, String>,
     /// The Docker networks of others that the proxy joins, or would join.
     pub(crate) networks: Vec<String>,
-    /// An edited file is in the way, so nothing was written.
+    /// An edited file blocks the change, so nothing was written.
     pub(crate) blocked: bool,
     /// The stack, written by hand, that this one replaces or would replace.
     pub(crate) replaces: Option<Replaced>,

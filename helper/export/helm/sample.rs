@@ -33,7 +33,7 @@ impl Sample {
         Some(Self { image, server: text(SERVER)?, requirements: text(REQUIREMENTS)?, is_built_otherwise })
     }
 
-    /// What of it does not go along.
+    /// What of it is not exported.
     pub(super) fn edited(&self) -> Option<LeftOut> {
         let why = "it was edited; in the cluster the packages of requirements.txt are installed on its base image, and nothing else";
         self.is_built_otherwise.then(|| LeftOut::new(DOCKERFILE, why))

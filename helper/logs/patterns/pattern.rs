@@ -14,7 +14,7 @@ pub(crate) enum Effect {
     Lost,
     /// One call failed; a later one that passes makes up for it.
     Call,
-    /// The program did not manage something of its own, a tool or a call to another host: calls through the tunnel
+    /// The program failed at work of its own, a tool or a call to another host: calls through the tunnel
     /// are answered all the same.
     Outgoing,
     /// Nothing is wrong, whatever the words.
@@ -119,7 +119,7 @@ pub(crate) enum Tell {
     WholeId,
     /// Counts only in a life in which the program neither listened nor answered: later it is what a call met.
     Starting,
-    /// Counts only among the last words: a shell that goes on did without.
+    /// Counts only among the last words: a shell that continues did not need it.
     Last,
 }
 

@@ -104,7 +104,7 @@ fn install(words: &[String]) -> Option<Install> {
     })
 }
 
-/// The words that are no options and no values of options.
+/// The words that are neither options nor values of options.
 fn plain(words: &[String]) -> Vec<String> {
     listed(words, false).words
 }

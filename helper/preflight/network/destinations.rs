@@ -10,7 +10,7 @@ use crate::caller::Caller;
 
 /// The name that cloudflared looks up: cloudflared 2026.3.0, `edgediscovery/allregions/discovery.go`.
 pub(super) const EDGE_SRV: &str = "_v2-origintunneld._tcp.argotunnel.com";
-/// What the answer names, one a region.
+/// What the answer names, one per region.
 pub(super) const REGIONS: [&str; 2] = ["region1.v2.argotunnel.com", "region2.v2.argotunnel.com"];
 /// The name that cloudflared gives to the edge over TCP, and who issues its certificate: cloudflared 2026.3.0,
 /// `connection/protocol.go` and `tlsconfig/cloudflare_ca.go`.

@@ -141,7 +141,7 @@ impl Row {
             && matches!(self.outcome, NetworkOutcome::NoAddress | NetworkOutcome::Unreachable)
     }
 
-    /// Whether another row of the same purpose says nothing more: both are fine.
+    /// Whether another row of the same purpose adds nothing: both are fine.
     fn is_like(&self, other: &Self) -> bool {
         (self.transport, self.port) == (other.transport, other.port) && self.is_ok() && other.is_ok()
     }

@@ -19,7 +19,7 @@ pub(in crate::preflight) const CHECKS: &[Check<HostFacts>] = &[
     Check { id: "openssl", test: openssl_is_there },
 ];
 
-/// Below this limit silence says nothing: a slow machine takes as long for a healthy engine.
+/// Below this limit silence proves nothing: a healthy engine takes as long on a slow machine.
 const SILENCE_COUNTS: std::time::Duration = std::time::Duration::from_secs(2);
 
 fn docker_is_there(facts: &HostFacts) -> Outcome {

@@ -25,7 +25,7 @@ const ASKED: u32 = 8;
 const PAGES: usize = 100;
 /// JSON-RPC error of a server that does not know a method.
 const METHOD_NOT_FOUND: i64 = -32601;
-/// An event stream that says nothing for this long is not the old transport's.
+/// An event stream that is silent for this long is not the old transport's.
 const SILENCE: Duration = Duration::from_secs(2);
 /// Time for what tells nothing of whether a server can be called: the end of a session, a handshake of the other scheme.
 const ASIDE: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ impl<'a> Client<'a> {
         };
         let met = self.meet_sessions(place, brief);
         let Met::Other(got) = met else { return met };
-        // What was only slow at first says nothing of its era: a server that was cold, or busy with another call.
+        // A slow first answer does not tell the era: the server was cold, or busy with another call.
         if first == Got::Timeout && got != Got::Timeout && !self.is_late() {
             match self.meet_modern(place, brief) {
                 Met::Other(_) => {}

@@ -70,7 +70,7 @@ pub(super) fn rpc_error(status: u16, error: &Value) -> Got {
 
 /// The JSON-RPC response with this id in a text. An error may come without one, or with one of the server's own.
 pub(super) fn response_in(text: &str, id: &Value) -> Option<Value> {
-    // Clients skip a byte order mark, and take a number in quotes for the number.
+    // Clients skip a byte order mark, and read a number in quotes as a number.
     let value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     let is_same = |other: &Value| {
         other == id || other.as_str().and_then(|text| text.parse::<u64>().ok()).is_some_and(|n| *id == n)

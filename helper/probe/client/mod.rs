@@ -102,7 +102,7 @@ fn other_path(target: &ProbeTarget, client: &mut Client<'_>, http: Option<&Http>
                     paths.push_front(path);
                 }
             }
-            // What wants a credential everywhere says nothing about paths.
+            // A server that wants a credential everywhere does not tell which paths it serves.
             Met::Challenge | Met::Other(_) => {}
         }
     }
