@@ -224,7 +224,7 @@ fn is_running(deployment: &Deployment, current: &Current) -> Result<bool, String
     let project = current.found.project(deployment).ok_or("the name of the Compose project is not known")?;
     let docker = Docker::find(deployment.root(), Vec::new(), false).ok_or("docker is not installed")?;
     let containers = container::of_project(&docker, &project).map_err(unread)?.map_err(|finding| finding.title)?;
-    Ok(containers.iter().any(|container| container.status() == "running"))
+    Ok(containers.iter().any(|container| container.is_running()))
 }
 
 /// A path without slashes at its ends, of characters that need no escaping anywhere.

@@ -48,7 +48,7 @@ pub(crate) fn down(deployment: &Deployment, caller: &mut Caller) -> Result<Repor
         },
     };
     let listed = container::of_project(&own.docker, &own.project)?.unwrap_or_default();
-    let services: BTreeSet<String> = listed.iter().map(|c| c.service().to_owned()).collect();
+    let services: BTreeSet<String> = listed.into_iter().map(|c| c.service).collect();
     let mut output = own.docker.compose(&["down", "--remove-orphans"], STOP, &lock)?;
     if !output.success {
         // A file that Compose cannot use keeps it from stopping what runs, unless it is asked by the project's name.

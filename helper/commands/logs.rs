@@ -63,8 +63,8 @@ pub(crate) fn run(
     stack.declared.require(request.services.iter().flatten())?;
     let is_asked = |name: &str| request.services.as_ref().is_none_or(|names| names.contains(name));
     let containers = stack.containers()?;
-    let asked = containers.iter().filter(|container| is_asked(container.service()));
-    let sources: Vec<(String, String)> = asked.map(|c| (c.service().to_owned(), c.id.clone())).collect();
+    let asked = containers.iter().filter(|container| is_asked(&container.service));
+    let sources: Vec<(String, String)> = asked.map(|c| (c.service.clone(), c.id.clone())).collect();
     if sources.is_empty() {
         let report = Report::new("no container has printed anything: none exists", LogsData::default());
         return Ok(Report { next: vec![steps::start_step(caller)], ..report });

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::config::gateway::Gateway;
 use crate::config::settings::McpPath;
 use crate::deployment::{Deployment, Upstream};
-use crate::engine::container::Inspected;
+use crate::engine::container::Container;
 use crate::engine::version;
 use crate::model::current::Current;
 use crate::probe::container::{Place, sweep};
@@ -106,8 +106,8 @@ fn probe_routes(
     }
     let planned = chosen(plan(deployment, gateway, domain.as_str(), &paths, limit), request)?;
     let containers = stack.first_look().map_or_else(|| stack.containers(), Ok)?;
-    let proxy = containers.iter().find(|c| c.service() == stack.declared.services.proxy);
-    let (observed, state) = match proxy.filter(|proxy| proxy.status() == "running") {
+    let proxy = containers.iter().find(|c| c.service == stack.declared.services.proxy);
+    let (observed, state) = match proxy.filter(|proxy| proxy.is_running()) {
         Some(proxy) => {
             let targets: Vec<ProbeTarget> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
             let observed = match targets.is_empty() {
@@ -127,7 +127,7 @@ fn probe_routes(
     Ok(report(rows, Tunnel::There, Vec::new(), findings, next, request))
 }
 
-fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {
+fn not_running(service: &str, proxy: Option<&Container>) -> Finding {
     let subject = Subject::service(service);
     match proxy {
         None => {
@@ -136,19 +136,16 @@ fn not_running(service: &str, proxy: Option<&Inspected>) -> Finding {
             finding.severity = Severity::Note;
             finding.with(format!("`{service}` has no container"))
         }
-        Some(proxy) if proxy.status() == "restarting" => {
-            rules::finding(RuleId::CrashLoop).about(subject).with(format!(
-                "`{service}` was restarted {}, exit code {}",
-                count(proxy.restart_count, "time"),
-                proxy.exit_code()
-            ))
-        }
+        Some(proxy) if proxy.status == "restarting" => rules::finding(RuleId::CrashLoop).about(subject).with(format!(
+            "`{service}` was restarted {}, exit code {}",
+            count(proxy.restarts, "time"),
+            proxy.exit_code
+        )),
         Some(proxy) => {
-            let has_ended = matches!(proxy.status(), "exited" | "dead");
-            let ending = if has_ended { format!(", exit code {}", proxy.exit_code()) } else { String::new() };
+            let ending = if proxy.has_exited() { format!(", exit code {}", proxy.exit_code) } else { String::new() };
             rules::finding(RuleId::ServiceStopped)
                 .about(subject)
-                .with(format!("`{service}` is {}{ending}", proxy.status()))
+                .with(format!("`{service}` is {}{ending}", proxy.status))
         }
     }
 }

@@ -191,7 +191,7 @@ fn logs(stack: Option<&Stack<'_>>) -> Result<Vec<(String, Vec<u8>)>, Error> {
                 log.push(&format!("{stamp} "), text);
             }
         })?;
-        found.push((redact::foreign(container.name()).replace('/', "_"), joined(log)));
+        found.push((redact::foreign(&container.name).replace('/', "_"), joined(log)));
         // A docker that hangs on one would hang on each.
         if began.elapsed() >= LOGS_TIMEOUT {
             break;

@@ -1,11 +1,11 @@
-//! A container as `docker inspect` shows it, as far as the stack's state needs it.
+//! Containers as `docker inspect` shows them, as far as the stack's state needs them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -13,6 +13,8 @@ use super::client::Docker;
 use super::errors;
 use crate::answer::{Error, Finding};
 use crate::caller::quote;
+use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
+use crate::deployment::{env_file, token};
 use crate::redact::{self, names};
 use crate::rules::{self, Remedy, RuleId};
 
@@ -24,100 +26,64 @@ const SERVICE: &str = "com.docker.compose.service";
 const FOLDER: &str = "com.docker.compose.project.working_dir";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 
-/// One container as `docker inspect` prints it. Its environment and command may hold secrets.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Inspected {
+/// One container, as far as `docker inspect` shows it, and no secret that it was started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Container {
     /// 64 hex digits.
     pub(crate) id: String,
-    name: String,
-    state: State,
-    #[serde(default)]
-    pub(crate) restart_count: u32,
-    #[serde(default)]
-    args: Vec<String>,
-    config: Config,
-    host_config: HostConfig,
-    #[serde(default)]
-    network_settings: NetworkSettings,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct State {
-    status: String,
-    #[serde(default)]
-    exit_code: i64,
-    #[serde(rename = "OOMKilled", default)]
-    oom_killed: bool,
-    #[serde(default)]
-    error: String,
-    started_at: String,
-    finished_at: String,
-    #[serde(default)]
-    health: Option<Health>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Health {
-    status: String,
-    #[serde(default)]
-    log: Option<Vec<HealthCheck>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct HealthCheck {
-    output: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Config {
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    env: Option<Vec<String>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct HostConfig {
-    #[serde(default)]
-    network_mode: String,
-    #[serde(default)]
-    log_config: LogConfig,
-    #[serde(default)]
-    restart_policy: RestartPolicy,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct RestartPolicy {
-    name: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct LogConfig {
-    r#type: String,
-    config: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct NetworkSettings {
-    networks: Option<BTreeMap<String, Option<Attached>>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Attached {
-    aliases: Option<Vec<String>>,
-    #[serde(rename = "IPAddress")]
-    address: String,
-    gateway: String,
+    /// Without the slash that Docker puts in front.
+    pub(crate) name: String,
+    pub(crate) service: String,
+    /// The Compose project that it belongs to.
+    pub(crate) project: Option<String>,
+    /// Folder of the Compose project that made it.
+    pub(crate) folder: Option<String>,
+    /// Whether `docker compose run` made it.
+    pub(crate) is_one_off: bool,
+    /// `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
+    pub(crate) status: String,
+    /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
+    pub(crate) health: Option<String>,
+    /// What the last health check printed.
+    pub(crate) last_check: String,
+    /// Start of the present, or last, life.
+    pub(crate) started: Option<OffsetDateTime>,
+    /// End of the last life.
+    pub(crate) finished: Option<OffsetDateTime>,
+    /// Its start as Docker writes it: one value for one life.
+    pub(crate) life: String,
+    /// The moment after which its log belongs to the present life. Docker notes the start a little after the program
+    /// has begun to print, so the end of the life before is the better mark.
+    pub(crate) log_since: Option<String>,
+    /// How often its restart policy revived it.
+    pub(crate) restarts: u32,
+    /// Exit code of the last life.
+    pub(crate) exit_code: i64,
+    /// Whether the kernel killed it because memory ran out.
+    pub(crate) out_of_memory: bool,
+    /// The engine's error about its start.
+    pub(crate) error: String,
+    /// Whether a restart policy revives it.
+    pub(crate) is_revived: bool,
+    /// Id of the container whose network namespace it shares.
+    pub(crate) network_of: Option<String>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// How much log is kept at the least before rotation drops lines, in bytes; `None` without a limit.
+    pub(crate) log_capacity: Option<u64>,
+    /// Our label: hash of the configuration that it was made with.
+    pub(crate) config_label: Option<String>,
+    /// Our label: fingerprint of the token that it was made with.
+    pub(crate) token_label: Option<String>,
+    /// Fingerprint of a token in its environment or command.
+    pub(crate) token_fingerprint: Option<String>,
+    /// URL that cloudflared sends calls to.
+    pub(crate) url: Option<String>,
+    /// Address of cloudflared's metrics.
+    pub(crate) metrics: Option<String>,
+    /// cloudflared's log level, in lower case.
+    pub(crate) log_level: Option<String>,
+    /// How many edge connections cloudflared was asked to make.
+    pub(crate) asked_connections: Option<u32>,
 }
 
 /// A container's place on a network.
@@ -136,150 +102,150 @@ fn moment(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok().filter(|moment| moment.year() > 1)
 }
 
-impl Inspected {
-    pub(crate) fn label(&self, name: &str) -> Option<&str> {
-        self.config.labels.as_ref()?.get(name).map(String::as_str)
-    }
+/// What a container was started with.
+struct Start {
+    args: Vec<String>,
+    env: Vec<String>,
+}
 
-    pub(crate) fn service(&self) -> &str {
-        self.label(SERVICE).map(names::shown).unwrap_or_default()
-    }
-
-    /// Folder of the Compose project that made it.
-    pub(crate) fn folder(&self) -> Option<&str> {
-        self.label(FOLDER)
-    }
-
-    /// Its name without the slash that Docker puts in front.
-    pub(crate) fn name(&self) -> &str {
-        names::shown(self.name.trim_start_matches('/'))
-    }
-
-    /// `created`, `running`, `restarting`, `exited`, …
-    pub(crate) fn status(&self) -> &str {
-        &self.state.status
-    }
-
-    /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
-    pub(crate) fn health(&self) -> Option<&str> {
-        self.state.health.as_ref().map(|health| health.status.as_str()).filter(|status| *status != "none")
-    }
-
-    /// What its last health check printed; empty where it printed nothing.
-    pub(crate) fn last_check(&self) -> &str {
-        let checks = self.state.health.as_ref().and_then(|health| health.log.as_ref());
-        checks.and_then(|checks| checks.last()).map_or("", |check| check.output.trim())
-    }
-
-    /// Start of its present, or last, life.
-    pub(crate) fn started(&self) -> Option<OffsetDateTime> {
-        moment(&self.state.started_at)
-    }
-
-    /// End of its last life.
-    pub(crate) fn finished(&self) -> Option<OffsetDateTime> {
-        moment(&self.state.finished_at)
-    }
-
-    /// Its start as Docker writes it: one value for one life.
-    pub(crate) fn life(&self) -> &str {
-        &self.state.started_at
-    }
-
-    /// The moment after which its log belongs to the present life. Docker notes the start a little after the program
-    /// has begun to print, so the end of the life before is the better mark.
-    pub(crate) fn log_since(&self) -> Option<&str> {
-        let finished = moment(&self.state.finished_at)?;
-        (Some(finished) < self.started()).then_some(self.state.finished_at.as_str())
-    }
-
-    /// Id of the container whose network namespace it runs in.
-    pub(crate) fn shares_network_of(&self) -> Option<&str> {
-        self.host_config.network_mode.strip_prefix("container:")
-    }
-
-    /// Whether a restart policy starts it again when it ends.
-    pub(crate) fn is_revived(&self) -> bool {
-        !matches!(self.host_config.restart_policy.name.as_str(), "" | "no")
-    }
-
-    /// Exit code of its last life.
-    pub(crate) fn exit_code(&self) -> i64 {
-        self.state.exit_code
-    }
-
-    /// The engine's error about its start; empty without one.
-    pub(crate) fn error(&self) -> &str {
-        &self.state.error
-    }
-
-    /// Whether the kernel killed it because memory ran out.
-    pub(crate) fn ran_out_of_memory(&self) -> bool {
-        self.state.oom_killed
-    }
-
-    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
-        let attached = self.network_settings.networks.iter().flatten();
-        let endpoint = |(network, attached): (&String, &Option<Attached>)| {
-            let attached = attached.as_ref()?;
-            Some(Endpoint {
-                network: network.clone(),
-                address: attached.address.parse().ok(),
-                gateway: attached.gateway.parse().ok(),
-                aliases: attached.aliases.clone().unwrap_or_default(),
-            })
-        };
-        attached.filter_map(endpoint).collect()
-    }
-
+impl Start {
     /// The value behind a flag of its command, `--flag value` or `--flag=value`; Go takes one dash as well as two.
-    pub(crate) fn flag(&self, flag: &str) -> Option<&str> {
-        let name = flag.trim_start_matches('-');
-        let after =
-            |arg: &'_ String| arg.strip_prefix('-').map(|arg| arg.strip_prefix('-').unwrap_or(arg)).map(str::to_owned);
-        let at = self.args.iter().position(|arg| after(arg).is_some_and(|arg| arg.split('=').next() == Some(name)))?;
+    fn flag(&self, flag: &str) -> Option<&str> {
+        let after = |arg: &str| arg.strip_prefix('-').map(|arg| arg.strip_prefix('-').unwrap_or(arg).to_owned());
+        let is_it = |arg: &String| after(arg).is_some_and(|arg| arg.split('=').next() == Some(flag));
+        let at = self.args.iter().position(is_it)?;
         match self.args[at].split_once('=') {
             Some((_, value)) => Some(value),
             None => self.args.get(at + 1).map(String::as_str),
         }
     }
 
-    /// Makes the redactor know the secrets that it was started with: what it prints may quote them.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.env.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// A setting that has flags, without their dashes, and a variable of the environment.
+    fn setting(&self, flags: &[&str], variable: &str) -> Option<&str> {
+        flags.iter().find_map(|flag| self.flag(flag)).or_else(|| self.variable(variable))
+    }
+
+    /// Fingerprint of the token, if it was made with one.
+    fn token_fingerprint(&self) -> Option<String> {
+        let token = self.variable(env_file::TOKEN).or_else(|| self.flag("token")).filter(|token| !token.is_empty())?;
+        redact::guard(token);
+        Some(token::fingerprint(token.trim()))
+    }
+
+    /// Makes the redactor know the secrets: what the container prints may quote them.
     fn guard(&self) {
-        let variables = self.config.env.iter().flatten().filter_map(|variable| variable.split_once('='));
         let flags = self.args.iter().zip(self.args.iter().skip(1)).filter(|(flag, _)| flag.starts_with("--"));
         let flags = flags.map(|(flag, value)| (flag.as_str(), value.as_str()));
-        let joined = self.args.iter().filter_map(|arg| arg.split_once('='));
-        for (_, value) in variables.chain(flags).chain(joined).filter(|(name, _)| redact::is_secret(name)) {
+        let joined = self.env.iter().chain(&self.args).filter_map(|word| word.split_once('='));
+        for (_, value) in joined.chain(flags).filter(|(name, _)| redact::is_secret(name)) {
             if !value.starts_with('/') {
                 redact::guard_named(value);
             }
         }
     }
+}
 
-    /// A variable of its environment. Never for one that holds a secret.
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.config.env.iter().flatten().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+fn endpoint((network, attached): (&String, &Value)) -> Option<Endpoint> {
+    let address = |key: &str| attached[key].as_str()?.parse().ok();
+    attached.is_object().then(|| Endpoint {
+        network: network.clone(),
+        address: address("IPAddress"),
+        gateway: address("Gateway"),
+        aliases: texts(&attached["Aliases"]),
+    })
+}
+
+fn log_capacity(options: &Value) -> Option<u64> {
+    let size = options["max-size"].as_str()?;
+    let (number, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
+    let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches('b') {
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => 1,
+    };
+    let files: u64 = options["max-file"].as_str().and_then(|n| n.parse().ok()).unwrap_or(1);
+    Some(number.parse::<u64>().unwrap_or_default().saturating_mul(factor).saturating_mul(files))
+}
+
+impl Container {
+    /// Whether its program runs now.
+    pub(crate) fn is_running(&self) -> bool {
+        self.status == "running"
     }
 
-    /// How much log is kept at the least before rotation drops lines, in bytes; `None` for no limit.
-    pub(crate) fn log_capacity(&self) -> Option<u64> {
-        let options = self.host_config.log_config.config.as_ref()?;
-        let size = options.get("max-size")?;
-        let (number, unit) = size.split_at(size.find(|c: char| !c.is_ascii_digit()).unwrap_or(size.len()));
-        let factor: u64 = match unit.to_ascii_lowercase().trim_end_matches('b') {
-            "k" => 1 << 10,
-            "m" => 1 << 20,
-            "g" => 1 << 30,
-            _ => 1,
-        };
-        let files: u64 = options.get("max-file").and_then(|n| n.parse().ok()).unwrap_or(1);
-        Some(number.parse::<u64>().unwrap_or_default().saturating_mul(factor).saturating_mul(files))
+    /// Whether its program ran and has ended.
+    pub(crate) fn has_exited(&self) -> bool {
+        matches!(self.status.as_str(), "exited" | "dead")
+    }
+
+    /// Its addresses on networks that another container is on as well, each with the network's gateway.
+    pub(crate) fn addresses_shared_with<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Endpoint> {
+        let shared = |e: &&Endpoint| other.endpoints.iter().any(|theirs| theirs.network == e.network);
+        self.endpoints.iter().filter(shared).filter(|e| e.address.is_some())
+    }
+
+    /// Takes over what `docker inspect` shows of one; `None` for what is not a container.
+    fn of(shown: &Value) -> Option<Self> {
+        let (state, config, host) = (&shown["State"], &shown["Config"], &shown["HostConfig"]);
+        let start = Start { args: texts(&shown["Args"]), env: texts(&config["Env"]) };
+        start.guard();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let label = |name: &str| config["Labels"][name].as_str().map(str::to_owned);
+        let ours = |name: &str| label(name).filter(|value| !value.is_empty());
+        let setting = |flags: &[&str], variable| start.setting(flags, variable).map(str::to_owned);
+        let (life, end) = (state["StartedAt"].as_str()?.to_owned(), state["FinishedAt"].as_str()?);
+        let (started, finished) = (moment(&life), moment(end));
+        let checks = state["Health"]["Log"].as_array();
+        let networks = shown["NetworkSettings"]["Networks"].as_object().into_iter().flatten();
+        Some(Self {
+            id: shown["Id"].as_str()?.to_owned(),
+            name: names::shown(shown["Name"].as_str()?.trim_start_matches('/')).to_owned(),
+            service: label(SERVICE).map(|name| names::shown(&name).to_owned()).unwrap_or_default(),
+            project: label(PROJECT),
+            folder: label(FOLDER),
+            is_one_off: label(ONE_OFF).is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            status: state["Status"].as_str()?.to_owned(),
+            health: state["Health"]["Status"].as_str().filter(|status| *status != "none").map(str::to_owned),
+            last_check: checks
+                .and_then(|all| all.last())
+                .map_or_else(String::new, |one| text(&one["Output"]).trim().to_owned()),
+            log_since: (finished.is_some() && finished < started).then(|| end.to_owned()),
+            started,
+            finished,
+            life,
+            restarts: shown["RestartCount"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default(),
+            exit_code: state["ExitCode"].as_i64().unwrap_or_default(),
+            out_of_memory: state["OOMKilled"] == true,
+            error: text(&state["Error"]),
+            is_revived: !matches!(host["RestartPolicy"]["Name"].as_str(), None | Some("" | "no")),
+            network_of: host["NetworkMode"]
+                .as_str()
+                .and_then(|mode| mode.strip_prefix("container:"))
+                .map(str::to_owned),
+            endpoints: networks.filter_map(endpoint).collect(),
+            log_capacity: log_capacity(&host["LogConfig"]["Config"]),
+            config_label: ours(CONFIG_LABEL),
+            token_label: ours(TOKEN_LABEL),
+            token_fingerprint: start.token_fingerprint(),
+            url: setting(&["url"], "TUNNEL_URL"),
+            metrics: setting(&["metrics"], "TUNNEL_METRICS"),
+            log_level: setting(&["loglevel", "log-level"], "TUNNEL_LOGLEVEL").map(|level| level.to_ascii_lowercase()),
+            asked_connections: setting(&["ha-connections"], "TUNNEL_HA_CONNECTIONS").and_then(|n| n.parse().ok()),
+        })
     }
 }
 
 /// Containers, or the finding that says why docker could not list them.
-pub(crate) type Listed = Result<Vec<Inspected>, Finding>;
+pub(crate) type Listed = Result<Vec<Container>, Finding>;
 
 /// The containers that a filter of `docker ps` finds, or the finding that says why they cannot be listed.
 ///
@@ -303,12 +269,13 @@ fn listed(docker: &Docker, filter: &str) -> Result<Listed, Error> {
         let text = format!("`docker inspect` did not answer within {} seconds", INSPECT_TIMEOUT.as_secs());
         return Ok(Err(rules::finding(RuleId::DockerFailed).with(text)));
     }
-    let containers: Vec<Inspected> = serde_json::from_slice(&shown.stdout).map_err(|e| Error::Tool {
+    let unexpected = |why: &str| Error::Tool {
         program: "docker inspect".into(),
-        what: format!("answered something unexpected: {e}"),
-    })?;
-    containers.iter().for_each(Inspected::guard);
-    Ok(Ok(containers))
+        what: format!("answered something unexpected: {why}"),
+    };
+    let shown: Vec<Value> = serde_json::from_slice(&shown.stdout).map_err(|e| unexpected(&e.to_string()))?;
+    let containers: Option<_> = shown.iter().map(Container::of).collect();
+    containers.map(Ok).ok_or_else(|| unexpected("a container without a name or a state"))
 }
 
 /// The finding about a container of this project that another folder made.
@@ -322,14 +289,11 @@ pub(crate) fn project_conflict(project: &str, container: &str, folder: &Path) ->
 
 /// The containers of a Compose project, one-off ones left out.
 pub(crate) fn of_project(docker: &Docker, project: &str) -> Result<Listed, Error> {
-    Ok(listed(docker, &format!("label={PROJECT}={project}"))?.map(|containers| {
-        containers
-            .into_iter()
-            .filter(|c| {
-                c.label(PROJECT) == Some(project) && !c.label(ONE_OFF).is_some_and(|v| v.eq_ignore_ascii_case("true"))
-            })
-            .collect()
-    }))
+    let mut listed = listed(docker, &format!("label={PROJECT}={project}"))?;
+    if let Ok(containers) = &mut listed {
+        containers.retain(|c| c.project.as_deref() == Some(project) && !c.is_one_off);
+    }
+    Ok(listed)
 }
 
 /// The Compose project whose containers were made in a folder, if there are any.
@@ -337,8 +301,8 @@ pub(crate) fn project_of_folder(docker: &Docker, folder: &Path) -> Result<Option
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     for folder in [folder, &real] {
         let containers = listed(docker, &format!("label={FOLDER}={}", folder.display()))?.unwrap_or_default();
-        if let Some(project) = containers.iter().find_map(|c| c.label(PROJECT)) {
-            return Ok(Some(project.to_owned()));
+        if let Some(project) = containers.into_iter().find_map(|c| c.project) {
+            return Ok(Some(project));
         }
     }
     Ok(None)

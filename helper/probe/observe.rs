@@ -11,7 +11,7 @@ use super::target::Planned;
 use super::wire::{Ask, Got, Listener, Metrics, ProbeTarget, Seen, Step, Told};
 use crate::answer::Error;
 use crate::engine::client::Docker;
-use crate::engine::container::Inspected;
+use crate::engine::container::Container;
 
 /// Time for the program's start and end in addition to the slowest route, in milliseconds.
 const SLACK: u64 = 3_000;
@@ -27,13 +27,11 @@ pub(crate) struct Neighbour {
 }
 
 /// The containers that may be behind the routes of a proxy.
-pub(crate) fn neighbours(proxy: &Inspected, containers: &[Inspected]) -> Vec<Neighbour> {
-    let networks: Vec<String> = proxy.endpoints().into_iter().map(|endpoint| endpoint.network).collect();
-    let near = |c: &Inspected| {
-        let shared = c.endpoints().into_iter().filter(|endpoint| networks.contains(&endpoint.network));
-        let name = if c.service().is_empty() { c.name() } else { c.service() };
-        let addresses = shared.filter_map(|endpoint| endpoint.address).collect();
-        Neighbour { id: c.id.clone(), name: name.to_owned(), addresses }
+pub(crate) fn neighbours(proxy: &Container, containers: &[Container]) -> Vec<Neighbour> {
+    let near = |c: &Container| {
+        let name = if c.service.is_empty() { &c.name } else { &c.service };
+        let addresses = c.addresses_shared_with(proxy).filter_map(|endpoint| endpoint.address).collect();
+        Neighbour { id: c.id.clone(), name: name.clone(), addresses }
     };
     containers.iter().filter(|c| c.id != proxy.id).map(near).collect()
 }
@@ -66,8 +64,8 @@ pub(crate) struct Probed {
 }
 
 /// Where cloudflared serves its metrics where neither its command line nor `TUNNEL_METRICS` says so (its own defaults).
-pub(crate) fn metrics_addresses(agent: &Inspected) -> Vec<String> {
-    addresses_of(agent.flag("--metrics").or_else(|| agent.variable("TUNNEL_METRICS")))
+pub(crate) fn metrics_addresses(agent: &Container) -> Vec<String> {
+    addresses_of(agent.metrics.as_deref())
 }
 
 fn addresses_of(named: Option<&str>) -> Vec<String> {
@@ -84,7 +82,7 @@ fn addresses_of(named: Option<&str>) -> Vec<String> {
 }
 
 /// cloudflared's numbers, read in its own network namespace; `None` where nothing answers there.
-pub(crate) fn metrics_of(docker: &Docker, agent: &Inspected) -> Result<Option<Metrics>, Error> {
+pub(crate) fn metrics_of(docker: &Docker, agent: &Container) -> Result<Option<Metrics>, Error> {
     let ask = Ask { deadline_ms: SLACK, metrics: metrics_addresses(agent), ..Ask::default() };
     Ok(container::run(docker, Place::Namespace(&agent.id), &ask)?.ok().and_then(|told| told.metrics))
 }

@@ -15,7 +15,6 @@ use crate::answer::{Error, Finding};
 use crate::config::compose::TUNNEL_NETWORK;
 use crate::config::{sample, yaml};
 use crate::engine::client::Output;
-use crate::engine::container::Inspected;
 use crate::engine::errors;
 use crate::model::current::Current;
 use crate::model::stack::Reach;
@@ -40,7 +39,7 @@ pub(crate) struct Acts<'a> {
     /// How containers had ended before the first act.
     ended: Vec<Ended>,
     /// The containers before the first act, if they were just looked at.
-    before: Option<Vec<Inspected>>,
+    before: Option<Vec<Container>>,
 }
 
 /// The result of a series of acts.
@@ -90,13 +89,13 @@ impl<'a> Acts<'a> {
     }
 
     fn containers(&self) -> Result<Vec<Container>, Error> {
-        Ok(self.stack.containers()?.iter().map(Container::of).collect())
+        self.stack.containers()
     }
 
     /// The containers before the first act.
     fn containers_before(&mut self) -> Result<Vec<Container>, Error> {
         match self.before.take() {
-            Some(seen) => Ok(seen.iter().map(Container::of).collect()),
+            Some(seen) => Ok(seen),
             None => self.containers(),
         }
     }
@@ -172,7 +171,7 @@ impl<'a> Acts<'a> {
     /// Brings cloudflared back to the proxy, if it lost its network. Compose does not, or only together with the proxy.
     pub(crate) fn bring_cloudflared_back(&mut self) -> Result<(), Error> {
         let seen = self.stack.containers()?;
-        let (proxy, cloudflared) = self.programs(&seen.iter().map(Container::of).collect::<Vec<_>>());
+        let (proxy, cloudflared) = self.programs(&seen);
         let (Some(proxy), Some(cloudflared)) = (proxy, cloudflared) else { return Ok(()) };
         let Some(orphan) = orphan(&proxy, &cloudflared).filter(|_| proxy.is_running()) else {
             // Nothing more is done: this is what the waiting begins with.

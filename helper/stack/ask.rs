@@ -4,7 +4,7 @@ use super::Stack;
 use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::answer::Error;
-use crate::engine::container::Inspected;
+use crate::engine::container::Container;
 use crate::os::process;
 use crate::probe::container::Place;
 use crate::probe::observe::{self as probe, Observed, Probed, metrics_addresses, neighbours};
@@ -40,12 +40,12 @@ impl Stack<'_> {
     /// about the servers.
     pub(crate) fn ask_from(
         &self,
-        proxy: &Inspected,
-        containers: &[Inspected],
+        proxy: &Container,
+        containers: &[Container],
         targets: &[ProbeTarget],
         metrics: &[String],
     ) -> Result<Result<Observed, String>, Error> {
-        let look = |containers: &[Inspected]| {
+        let look = |containers: &[Container]| {
             probe::observe(&self.docker, Place::Namespace(&proxy.id), targets, metrics, &neighbours(proxy, containers))
         };
         let first = look(containers)?;
@@ -53,7 +53,7 @@ impl Stack<'_> {
             return Ok(first);
         }
         let now = self.containers()?;
-        let is_same = |c: &Inspected| c.id == proxy.id && c.life() == proxy.life() && c.status() == "running";
+        let is_same = |c: &Container| c.id == proxy.id && c.life == proxy.life && c.is_running();
         if first.is_ok() && now.iter().any(is_same) { Ok(first) } else { look(&now) }
     }
 }
@@ -61,14 +61,14 @@ impl Stack<'_> {
 impl Servers<'_> {
     /// Asks the servers whether Claude could call them, and cloudflared for its numbers: both at once where the two live in
     /// two network namespaces.
-    pub(super) fn ask(self, inspected: &[Inspected]) -> Result<Answers, Error> {
+    pub(super) fn ask(self, containers: &[Container]) -> Result<Answers, Error> {
         let services = &self.stack.declared.services;
-        let running = |name: &str| inspected.iter().find(|c| c.service() == name && c.status() == "running");
+        let running = |name: &str| containers.iter().find(|c| c.service == name && c.is_running());
         let (proxy, agent) = (running(&services.proxy), running(&services.cloudflared));
-        let lives_with = |proxy: &Inspected| agent.filter(|c| c.shares_network_of() == Some(proxy.id.as_str()));
-        let apart = agent.filter(|c| c.shares_network_of().is_none());
+        let lives_with = |proxy: &Container| agent.filter(|c| c.network_of.as_ref() == Some(&proxy.id));
+        let apart = agent.filter(|c| c.network_of.is_none());
         let (probed, metrics) = process::both(
-            || proxy.map_or(Ok(None), |proxy| self.ask_from(proxy, lives_with(proxy), inspected)),
+            || proxy.map_or(Ok(None), |proxy| self.ask_from(proxy, lives_with(proxy), containers)),
             || apart.map_or(Ok(None), |agent| probe::metrics_of(&self.stack.docker, agent)),
         );
         let probed = probed?;
@@ -79,9 +79,9 @@ impl Servers<'_> {
     /// The servers as the proxy sees them, and the numbers of an agent that runs with it.
     fn ask_from(
         self,
-        proxy: &Inspected,
-        agent: Option<&Inspected>,
-        inspected: &[Inspected],
+        proxy: &Container,
+        agent: Option<&Container>,
+        containers: &[Container],
     ) -> Result<Option<Probed>, Error> {
         let Stack { deployment, declared, .. } = self.stack;
         let Some(gateway) = declared.gateway.good() else { return Ok(None) };
@@ -90,17 +90,17 @@ impl Servers<'_> {
         let targets: Vec<_> = planned.iter().filter_map(|route| route.target.clone().ok()).collect();
         let place = self.stack.answers.as_deref();
         let recent = if self.reuse { Recent::read(place) } else { Recent::default() };
-        let reused: Vec<_> = targets.iter().map(|target| recent.answer(target, proxy, inspected)).collect();
+        let reused: Vec<_> = targets.iter().map(|target| recent.answer(target, proxy, containers)).collect();
         let asked: Vec<_> =
             targets.iter().zip(&reused).filter(|(_, seen)| seen.is_none()).map(|(t, _)| t.clone()).collect();
         let metrics = agent.map(metrics_addresses).unwrap_or_default();
         let observed = match asked.is_empty() && metrics.is_empty() {
             true => Ok(Observed::default()),
-            false => self.stack.ask_from(proxy, inspected, &asked, &metrics)?,
+            false => self.stack.ask_from(proxy, containers, &asked, &metrics)?,
         };
         let observed = observed.map(|observed| {
             let answers: Vec<_> = asked.iter().zip(observed.routes.iter().map(|(seen, _)| seen)).collect();
-            recent.keep(place, &answers, proxy, inspected);
+            recent.keep(place, &answers, proxy, containers);
             observed.with(reused)
         });
         Ok(Some(Probed { planned, observed }))

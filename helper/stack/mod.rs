@@ -25,7 +25,7 @@ use crate::check::Verdict;
 use crate::deployment::Deployment;
 use crate::deployment::outside;
 use crate::engine::client::Docker;
-use crate::engine::container::{self, Inspected, Listed};
+use crate::engine::container::{self, Container, Listed};
 use crate::engine::version;
 use crate::lint::checks;
 use crate::lint::facts::Facts;
@@ -50,7 +50,7 @@ pub(crate) struct Stack<'a> {
     pub(crate) skipped: Vec<Skipped>,
     /// The engine's clock minus this host's.
     pub(crate) clock_offset: time::Duration,
-    first_look: Mutex<Option<Vec<Inspected>>>,
+    first_look: Mutex<Option<Vec<Container>>>,
     /// Where recent answers of servers are kept, if anywhere.
     answers: Option<PathBuf>,
 }
@@ -164,17 +164,17 @@ impl<'a> Stack<'a> {
     }
 
     /// The containers of the project; none where docker cannot list them.
-    pub(crate) fn containers(&self) -> Result<Vec<Inspected>, Error> {
+    pub(crate) fn containers(&self) -> Result<Vec<Container>, Error> {
         Ok(container::of_project(&self.docker, &self.declared.project)?.unwrap_or_default())
     }
 
     /// The containers as they were just seen, when the stack was opened or after the last act: once.
-    pub(crate) fn first_look(&self) -> Option<Vec<Inspected>> {
+    pub(crate) fn first_look(&self) -> Option<Vec<Container>> {
         self.first_look.lock().ok()?.take()
     }
 
     /// Hands on what was just seen to the next look.
-    fn look_again_with(&self, containers: Vec<Inspected>) {
+    fn look_again_with(&self, containers: Vec<Container>) {
         if let Ok(mut look) = self.first_look.lock() {
             *look = Some(containers);
         }
@@ -239,11 +239,11 @@ fn unreadable(current: &Current, project: Option<&str>) -> Option<Finding> {
 }
 
 /// Containers of a project that another directory made.
-pub(crate) fn conflict(project: &str, root: &Path, containers: &[Inspected]) -> Option<Finding> {
+pub(crate) fn conflict(project: &str, root: &Path, containers: &[Container]) -> Option<Finding> {
     let own = real(root);
-    let foreign = containers.iter().find(|c| c.folder().is_some_and(|folder| real(Path::new(folder)) != own))?;
-    let folder = foreign.folder().unwrap_or_default();
-    Some(container::project_conflict(project, foreign.name(), Path::new(folder)))
+    let foreign = |c: &Container| Some(PathBuf::from(c.folder.as_ref()?)).filter(|folder| real(folder) != own);
+    let (name, folder) = containers.iter().find_map(|c| Some((&c.name, foreign(c)?)))?;
+    Some(container::project_conflict(project, name, &folder))
 }
 
 pub(crate) fn real(path: &Path) -> PathBuf {

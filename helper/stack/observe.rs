@@ -14,7 +14,7 @@ use crate::answer::Error;
 use crate::config::yaml;
 use crate::deployment::{Deployment, path};
 use crate::engine::client::Docker;
-use crate::engine::container::{self, Inspected, Listed};
+use crate::engine::container::{self, Listed};
 use crate::engine::errors;
 use crate::logs::Logs;
 use crate::logs::matcher::Writer;
@@ -67,7 +67,7 @@ pub(crate) struct Observer<'a> {
     /// Containers, by their life, and ports that a connection was made to: they are not tried again.
     open: BTreeSet<(String, u16)>,
     /// The containers of the last look.
-    inspected: Vec<Inspected>,
+    seen: Vec<Container>,
     has_asked: bool,
 }
 
@@ -93,8 +93,8 @@ impl<'a> Observer<'a> {
         let logs = Logs::new(since)?;
         let (read, open) = (BTreeMap::new(), BTreeSet::new());
         let Stack { docker, deployment, declared, .. } = stack;
-        let (inspected, has_asked) = (Vec::new(), false);
-        Ok(Self { stack, docker, deployment, declared, depth, logs, read, open, inspected, has_asked })
+        let (seen, has_asked) = (Vec::new(), false);
+        Ok(Self { stack, docker, deployment, declared, depth, logs, read, open, seen, has_asked })
     }
 
     /// Looks once, and asks the servers meanwhile where it is to.
@@ -104,14 +104,13 @@ impl<'a> Observer<'a> {
     pub(crate) fn observe(&mut self, ask: Ask) -> Result<Snapshot, Error> {
         let (listed, now) = self.list()?;
         let mut snapshot = Snapshot::empty(now, self.logs.clone(), self.files());
-        let inspected = match listed {
-            Ok(inspected) => inspected,
+        let containers = match listed {
+            Ok(containers) => containers,
             Err(finding) => {
                 snapshot.containers = Err(Box::new(finding));
                 return Ok(snapshot);
             }
         };
-        let containers: Vec<Container> = inspected.iter().map(Container::of).collect();
         let has_settled = containers.iter().all(|c| c.is_running() && c.age(now) >= SETTLED);
         self.has_asked = match ask {
             Ask::No => false,
@@ -121,28 +120,23 @@ impl<'a> Observer<'a> {
         let servers = Servers { stack: self.stack, reuse: ask == Ask::OrReuse };
         let has_asked = self.has_asked;
         let (answers, looked) = process::both(
-            || has_asked.then(|| servers.ask(&inspected)).transpose(),
-            || self.look(&inspected, containers, &mut snapshot),
+            || has_asked.then(|| servers.ask(&containers)).transpose(),
+            || self.look(&containers, &mut snapshot),
         );
         looked?;
         if let Some(answers) = answers? {
             answers.put_into(&mut snapshot);
         }
-        self.inspected = inspected;
+        self.seen = containers;
         Ok(snapshot)
     }
 
     /// All that docker says of the containers.
-    fn look(
-        &mut self,
-        inspected: &[Inspected],
-        containers: Vec<Container>,
-        snapshot: &mut Snapshot,
-    ) -> Result<(), Error> {
-        self.read_logs(inspected, &containers, snapshot)?;
-        self.read_last_lines(&containers, snapshot)?;
-        snapshot.containers = Ok(containers);
-        self.try_routes(inspected, snapshot)?;
+    fn look(&mut self, containers: &[Container], snapshot: &mut Snapshot) -> Result<(), Error> {
+        self.read_logs(containers, snapshot)?;
+        self.read_last_lines(containers, snapshot)?;
+        snapshot.containers = Ok(containers.to_vec());
+        self.try_routes(snapshot)?;
         if let Depth::Full(_) = self.depth {
             self.look_at_images(snapshot)?;
         }
@@ -157,7 +151,7 @@ impl<'a> Observer<'a> {
 
     /// Asks the servers after a look that did not.
     pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        Servers { stack: self.stack, reuse: false }.ask(&self.inspected)?.put_into(snapshot);
+        Servers { stack: self.stack, reuse: false }.ask(&self.seen)?.put_into(snapshot);
         Ok(())
     }
 
@@ -197,15 +191,10 @@ impl<'a> Observer<'a> {
 
     /// Reads what was printed since the last look. When docker hangs on one log, the others are not tried: it would
     /// hang on each.
-    fn read_logs(
-        &mut self,
-        inspected: &[Inspected],
-        containers: &[Container],
-        snapshot: &mut Snapshot,
-    ) -> Result<(), Error> {
+    fn read_logs(&mut self, containers: &[Container], snapshot: &mut Snapshot) -> Result<(), Error> {
         let mut hangs = false;
-        for (seen, container) in inspected.iter().zip(containers) {
-            let service = seen.service();
+        for container in containers {
+            let service = container.service.as_str();
             let writer = self.writer(service);
             if self.depth == Depth::Live && writer == Writer::Server {
                 continue;
@@ -216,7 +205,7 @@ impl<'a> Observer<'a> {
                 continue;
             }
             let began = Instant::now();
-            let printed = self.read_log(seen, container.is_settled(snapshot.now))?;
+            let printed = self.read_log(container, container.is_settled(snapshot.now))?;
             if !printed.readable {
                 hangs = began.elapsed() >= LOG_LIMIT;
                 let why = if hangs { "docker did not finish within 30 seconds" } else { "docker cannot read its log" };
@@ -227,21 +216,20 @@ impl<'a> Observer<'a> {
         Ok(())
     }
 
-    fn read_log(&mut self, seen: &Inspected, is_settled: bool) -> Result<Printed, Error> {
-        let service = seen.service().to_owned();
+    fn read_log(&mut self, seen: &Container, is_settled: bool) -> Result<Printed, Error> {
+        let service = seen.service.clone();
         let mut read = self.read.remove(&seen.id).unwrap_or_default();
         // What an earlier life died of is over once the present one is settled.
-        if read.life != seen.life() || read.has_others && is_settled {
-            read = LogRead { life: seen.life().to_owned(), ..LogRead::default() };
+        if read.life != seen.life || read.has_others && is_settled {
+            read = LogRead { life: seen.life.clone(), ..LogRead::default() };
             self.logs.forget(&service);
         }
         let asked = match self.depth {
             Depth::Full(since) => since.map(|since| since.unix_timestamp().to_string()),
             Depth::Live => None,
         };
-        let life = seen.log_since().map(str::to_owned);
         let from = read.to.clone();
-        let args: Vec<&str> = match (&from, &asked, &life) {
+        let args: Vec<&str> = match (&from, &asked, &seen.log_since) {
             (Some(to), ..) => vec!["--since", to],
             (None, Some(since), _) => vec!["--since", since],
             (None, None, Some(life)) if is_settled && self.depth != Depth::Live => {
@@ -298,11 +286,11 @@ impl<'a> Observer<'a> {
     }
 
     /// Tries the ports of servers that run on this host, and lists the networks that the proxy joins.
-    fn try_routes(&mut self, inspected: &[Inspected], snapshot: &mut Snapshot) -> Result<(), Error> {
+    fn try_routes(&mut self, snapshot: &mut Snapshot) -> Result<(), Error> {
         let declared = self.declared;
         for route in declared.routes() {
             match &route.target {
-                Some(RouteTarget::Service(service)) => self.try_port(&route, service, inspected, snapshot),
+                Some(RouteTarget::Service(service)) => self.try_port(&route, service, snapshot),
                 Some(RouteTarget::Joined(_)) => self.list_neighbours(snapshot)?,
                 Some(RouteTarget::Outside(_) | RouteTarget::Unknown(_) | RouteTarget::NoService) | None => {}
             }
@@ -310,13 +298,12 @@ impl<'a> Observer<'a> {
         Ok(())
     }
 
-    fn try_port(&mut self, route: &DeclaredRoute<'_>, service: &str, inspected: &[Inspected], snapshot: &mut Snapshot) {
+    fn try_port(&mut self, route: &DeclaredRoute<'_>, service: &str, snapshot: &mut Snapshot) {
         let (Some(upstream), Some(proxy)) = (&route.upstream, snapshot.container(&self.declared.services.proxy)) else {
             return;
         };
         let Some(server) = snapshot.container(service).filter(|c| c.is_settled(snapshot.now)) else { return };
-        let life = inspected.iter().find(|seen| seen.id == server.id).map_or("", Inspected::life);
-        let port = (format!("{} {life}", server.id), upstream.port());
+        let port = (format!("{} {}", server.id, server.life), upstream.port());
         if self.open.contains(&port) {
             return;
         }
@@ -337,8 +324,7 @@ impl<'a> Observer<'a> {
                 continue;
             }
             let listed = container::of_network(self.docker, &network)?;
-            let listed = listed.map(|all| all.iter().map(Container::of).collect()).map_err(|finding| finding.title);
-            snapshot.neighbours.insert(network, listed);
+            snapshot.neighbours.insert(network, listed.map_err(|finding| finding.title));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::deployment::outside;
-use crate::engine::container::Inspected;
+use crate::engine::container::Container;
 use crate::hash::sha256_hex;
 use crate::probe::wire::{ProbeTarget, Seen};
 
@@ -34,8 +34,8 @@ struct KeptAnswer {
 pub(super) struct Recent(Vec<KeptAnswer>);
 
 /// Id and start of a container.
-fn life(container: &Inspected) -> String {
-    format!("{} {}", container.id, container.life())
+fn life(container: &Container) -> String {
+    format!("{} {}", container.id, container.life)
 }
 
 fn digest(target: &ProbeTarget) -> String {
@@ -55,13 +55,13 @@ impl Recent {
     }
 
     /// The answer to the same question, if it is fresh and its server is the one that gave it.
-    pub(super) fn answer(&self, target: &ProbeTarget, proxy: &Inspected, containers: &[Inspected]) -> Option<Seen> {
+    pub(super) fn answer(&self, target: &ProbeTarget, proxy: &Container, containers: &[Container]) -> Option<Seen> {
         self.answer_at(now(), &digest(target), proxy, containers)
     }
 
-    fn answer_at(&self, now: i64, target: &str, proxy: &Inspected, containers: &[Inspected]) -> Option<Seen> {
+    fn answer_at(&self, now: i64, target: &str, proxy: &Container, containers: &[Container]) -> Option<Seen> {
         let kept = self.0.iter().find(|kept| kept.target == target)?;
-        let server = containers.iter().find(|c| c.status() == "running" && life(c) == kept.lives[1])?;
+        let server = containers.iter().find(|c| c.is_running() && life(c) == kept.lives[1])?;
         let is_fresh = (0..FRESH).contains(&(now - kept.at));
         if !is_fresh || kept.lives[0] != life(proxy) || !is_behind(&kept.seen, proxy, server) {
             return None;
@@ -76,8 +76,8 @@ impl Recent {
         mut self,
         path: Option<&Path>,
         answers: &[(&ProbeTarget, &Seen)],
-        proxy: &Inspected,
-        containers: &[Inspected],
+        proxy: &Container,
+        containers: &[Container],
     ) {
         let Some(path) = path.filter(|_| !answers.is_empty()) else { return };
         let at = now();
@@ -100,28 +100,21 @@ impl Recent {
 }
 
 /// Whether a container has the address that was asked, on a network that the proxy is on.
-fn is_behind(seen: &Seen, proxy: &Inspected, container: &Inspected) -> bool {
-    let networks = proxy.endpoints();
-    let shared = container.endpoints().into_iter().filter(|e| networks.iter().any(|own| own.network == e.network));
-    let mut addresses = shared.filter_map(|endpoint| endpoint.address);
+fn is_behind(seen: &Seen, proxy: &Container, container: &Container) -> bool {
+    let mut addresses = container.addresses_shared_with(proxy).filter_map(|endpoint| endpoint.address);
     container.id != proxy.id && addresses.any(|address| seen.addresses.iter().any(|seen| address == *seen))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::engine::container::Endpoint;
     use crate::probe::wire::Server;
 
-    fn container(id: &str, started: &str, status: &str, network: &str, address: &str) -> Inspected {
-        let networks = json!({network: {"IPAddress": address}});
-        serde_json::from_value(json!({
-            "Id": id, "Name": format!("/{id}"), "Config": {}, "HostConfig": {},
-            "State": {"Status": status, "StartedAt": started, "FinishedAt": ""},
-            "NetworkSettings": {"Networks": networks},
-        }))
-        .unwrap()
+    fn container(id: &str, started: &str, status: &str, network: &str, address: &str) -> Container {
+        let endpoint = Endpoint { network: network.into(), address: address.parse().ok(), ..Endpoint::default() };
+        let (id, life, status) = (id.into(), started.into(), status.into());
+        Container { id, life, status, endpoints: vec![endpoint], ..Container::default() }
     }
 
     #[test]

@@ -8,14 +8,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::answer::{Evidence, Finding, count};
-use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
-use crate::deployment::{env_file, token};
-use crate::engine::container::{Endpoint, Inspected};
+pub(crate) use crate::engine::container::Container;
 use crate::logs::Logs;
-use crate::model::address::host_and_port;
 use crate::probe::observe::Probed;
 use crate::probe::wire::Metrics;
-use crate::redact;
 
 /// A container that ended before must run this long before it counts as running.
 pub(crate) const SETTLED: Duration = Duration::from_secs(5);
@@ -119,102 +115,7 @@ pub(crate) enum Image {
     For(String),
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Container {
-    /// 64 hex digits.
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) service: String,
-    /// `created`, `running`, `restarting`, `exited`, `paused`, `dead`.
-    pub(crate) status: String,
-    /// `healthy`, `unhealthy`, `starting`; `None` without a health check.
-    pub(crate) health: Option<String>,
-    /// What the last health check printed.
-    pub(crate) last_check: String,
-    /// Start of the present, or last, life.
-    pub(crate) started: Option<OffsetDateTime>,
-    /// End of the last life.
-    pub(crate) finished: Option<OffsetDateTime>,
-    /// How often its restart policy revived it.
-    pub(crate) restarts: u32,
-    /// Exit code of the last life.
-    pub(crate) exit_code: i64,
-    /// Whether the kernel killed it because memory ran out.
-    pub(crate) out_of_memory: bool,
-    /// The engine's error about its start.
-    pub(crate) error: String,
-    /// Whether a restart policy revives it.
-    pub(crate) is_revived: bool,
-    /// Id of the container whose network namespace it shares.
-    pub(crate) network_of: Option<String>,
-    /// Host that cloudflared sends calls to.
-    pub(crate) dials: Option<String>,
-    pub(crate) endpoints: Vec<Endpoint>,
-    /// How much log is kept before rotation drops lines, in bytes; `None` without a limit.
-    pub(crate) log_capacity: Option<u64>,
-    /// Our label: hash of the configuration that it was made with.
-    pub(crate) config_label: Option<String>,
-    /// Our label: fingerprint of the token that it was made with.
-    pub(crate) token_label: Option<String>,
-    /// Fingerprint of a token in its environment or command.
-    pub(crate) token_fingerprint: Option<String>,
-    /// cloudflared's log level, in lower case.
-    pub(crate) log_level: Option<String>,
-    /// How many edge connections cloudflared was asked to make.
-    pub(crate) asked_connections: Option<u32>,
-}
-
-/// Fingerprint of the token in a container's environment or command, if it was made with one there.
-fn token_fingerprint(seen: &Inspected) -> Option<String> {
-    let token = seen.variable(env_file::TOKEN).or_else(|| seen.flag("--token")).filter(|token| !token.is_empty())?;
-    redact::guard(token);
-    Some(token::fingerprint(token.trim()))
-}
-
 impl Container {
-    /// Takes over what the judgement needs, and no secret.
-    pub(super) fn of(seen: &Inspected) -> Self {
-        let label = |name| seen.label(name).filter(|value: &&str| !value.is_empty()).map(str::to_owned);
-        let setting = |flags: &[&str], variable| {
-            let flag = flags.iter().find_map(|flag| seen.flag(flag));
-            flag.or_else(|| seen.variable(variable)).map(str::to_owned)
-        };
-        Self {
-            id: seen.id.clone(),
-            name: seen.name().to_owned(),
-            service: seen.service().to_owned(),
-            status: seen.status().to_owned(),
-            health: seen.health().map(str::to_owned),
-            last_check: seen.last_check().to_owned(),
-            started: seen.started(),
-            finished: seen.finished(),
-            restarts: seen.restart_count,
-            exit_code: seen.exit_code(),
-            out_of_memory: seen.ran_out_of_memory(),
-            error: seen.error().to_owned(),
-            is_revived: seen.is_revived(),
-            network_of: seen.shares_network_of().map(str::to_owned),
-            dials: setting(&["--url"], "TUNNEL_URL").map(|url| host_and_port(&url).0),
-            endpoints: seen.endpoints(),
-            log_capacity: seen.log_capacity(),
-            config_label: label(CONFIG_LABEL),
-            token_label: label(TOKEN_LABEL),
-            token_fingerprint: token_fingerprint(seen),
-            log_level: setting(&["--loglevel", "--log-level"], "TUNNEL_LOGLEVEL").map(|l| l.to_ascii_lowercase()),
-            asked_connections: setting(&["--ha-connections"], "TUNNEL_HA_CONNECTIONS").and_then(|n| n.parse().ok()),
-        }
-    }
-
-    /// Whether its program runs now.
-    pub(crate) fn is_running(&self) -> bool {
-        self.status == "running"
-    }
-
-    /// Whether its program ran and has ended.
-    pub(crate) fn has_exited(&self) -> bool {
-        matches!(self.status.as_str(), "exited" | "dead")
-    }
-
     /// How long its present life has lasted.
     pub(crate) fn age(&self, now: OffsetDateTime) -> Duration {
         self.started.and_then(|started| (now - started).try_into().ok()).unwrap_or_default()
@@ -248,12 +149,6 @@ impl Container {
             1 => "restarted once".to_owned(),
             n => format!("restarted {}", count(n, "time")),
         }
-    }
-
-    /// Its addresses on networks that another container is on as well, each with the network's gateway.
-    pub(crate) fn addresses_shared_with<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Endpoint> {
-        let shared = |e: &&Endpoint| other.endpoints.iter().any(|theirs| theirs.network == e.network);
-        self.endpoints.iter().filter(shared).filter(|e| e.address.is_some())
     }
 
     /// How long the engine waits before it starts it again, at most: 100 ms after its first end, then twice as long each

@@ -16,7 +16,7 @@ use super::judge::{CallFacts, Course, Line, judge};
 use crate::answer::{Error, Skipped};
 use crate::caller::Caller;
 use crate::engine::client::Docker;
-use crate::engine::container::Inspected;
+use crate::engine::container::Container;
 use crate::engine::version;
 use crate::os::process;
 use crate::probe::container::{self, Place};
@@ -44,7 +44,7 @@ const MOST_LINES: usize = 20_000;
 
 /// Follows cloudflared's numbers in containers of the probe, one after the other, and sends each change. The first
 /// message is the numbers at the beginning, or `None` where cloudflared gives none.
-fn follow(docker: &Docker, agent: &Inspected, news: &Sender<Option<Metrics>>, over: &AtomicBool) {
+fn follow(docker: &Docker, agent: &Container, news: &Sender<Option<Metrics>>, over: &AtomicBool) {
     let mut known: Option<Metrics> = None;
     let mut is_first = true;
     while !over.load(Ordering::Relaxed) {
@@ -75,9 +75,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Takes what was printed since the last time. Returns whether there was anything.
-    fn read(&mut self, containers: &[Inspected], lines: &mut Vec<Line>) -> Result<bool, Error> {
+    fn read(&mut self, containers: &[Container], lines: &mut Vec<Line>) -> Result<bool, Error> {
         let before = lines.len();
-        for container in containers.iter().filter(|c| self.stack.declared.has(c.service())) {
+        for container in containers.iter().filter(|c| self.stack.declared.has(&c.service)) {
             let from = self.from.entry(container.id.clone()).or_insert_with(|| self.begun.clone());
             let since = from.clone();
             self.stack.docker.logs_in_order(&["--since", &since], &container.id, LOG_LIMIT, |stamp, text| {
@@ -88,7 +88,7 @@ impl Reader<'_> {
                 from.clear();
                 from.push_str(stamp);
                 let at = OffsetDateTime::parse(stamp, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-                lines.push(Line { service: container.service().to_owned(), at, text: text.to_owned() });
+                lines.push(Line { service: container.service.clone(), at, text: text.to_owned() });
             })?;
         }
         lines[before..].sort_by_key(|line| line.at);
@@ -136,12 +136,12 @@ fn first_numbers(numbers: &Receiver<Option<Metrics>>, connecting: Duration) -> O
 pub(in super::super) fn wait(stack: &Stack<'_>, limit: Duration, caller: &Caller) -> Result<Waited, Error> {
     let containers = stack.containers()?;
     let services = &stack.declared.services;
-    let runs = |name: &str| containers.iter().find(|c| c.service() == name && c.status() == "running");
+    let runs = |name: &str| containers.iter().find(|c| c.service == name && c.is_running());
     let (Some(proxy), Some(agent)) = (runs(&services.proxy), runs(&services.cloudflared)) else {
         return Ok(not_waited("the proxy or cloudflared does not run, so no call can arrive"));
     };
     let mut seen = CallFacts { services: services.clone(), ..CallFacts::default() };
-    seen.proxy_addresses = proxy.endpoints().into_iter().filter_map(|endpoint| endpoint.address).collect();
+    seen.proxy_addresses = proxy.endpoints.iter().filter_map(|endpoint| endpoint.address).collect();
     let now = OffsetDateTime::now_utc() + version::clock_offset(&stack.docker);
     let begun = now.format(&Rfc3339).unwrap_or_default();
     let mut reader = Reader { stack, from: BTreeMap::new(), begun };

@@ -8,6 +8,7 @@ use super::state::{StackState, View, about};
 use crate::answer::{Finding, Severity};
 use crate::engine::container::Endpoint;
 use crate::logs::patterns;
+use crate::model::address::host_and_port;
 use crate::model::stack::Reach;
 use crate::rules::{self, RuleId};
 
@@ -44,6 +45,11 @@ pub(crate) fn orphan(proxy: &Container, cloudflared: &Container) -> Option<Orpha
     (both && proxy.started > cloudflared.started).then_some(Orphan::LeftBehind)
 }
 
+/// Host that cloudflared sends calls to.
+fn dials(cloudflared: &Container) -> Option<String> {
+    cloudflared.url.as_deref().map(|url| host_and_port(url).0)
+}
+
 /// How a container of cloudflared gets to the proxy's, by what the engine shows. `known_as` is a name of the proxy that
 /// the files vouch for: of links the engine shows no alias.
 fn seen_reach(proxy: &Container, cloudflared: &Container, known_as: Option<&str>) -> Reach {
@@ -53,14 +59,14 @@ fn seen_reach(proxy: &Container, cloudflared: &Container, known_as: Option<&str>
     if cloudflared.endpoints.iter().any(|endpoint| endpoint.network == "host") {
         return Reach::HostPort;
     }
-    let Some(host) = &cloudflared.dials else { return Reach::Not };
+    let Some(host) = dials(cloudflared) else { return Reach::Not };
     let is_common = |e: &&Endpoint| cloudflared.endpoints.iter().any(|own| own.network == e.network);
     let answers = |e: &Endpoint| {
-        e.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host))
-            || e.address.is_some_and(|address| address.to_string() == *host)
+        e.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(&host))
+            || e.address.is_some_and(|address| address.to_string() == host)
     };
     let mut common = proxy.endpoints.iter().filter(is_common).peekable();
-    let is_known = known_as == Some(host.as_str()) || proxy.name.eq_ignore_ascii_case(host);
+    let is_known = known_as == Some(host.as_str()) || proxy.name.eq_ignore_ascii_case(&host);
     let is_named = common.peek().is_some() && is_known;
     if is_named || common.any(answers) { Reach::Network } else { Reach::Not }
 }
@@ -77,7 +83,7 @@ pub(super) fn judge(view: &View<'_>, state: &mut StackState) -> bool {
         return lives;
     }
     let service = &cloudflared.service;
-    let dials = cloudflared.dials.as_deref().unwrap_or("nothing");
+    let dials = dials(cloudflared).unwrap_or_else(|| "nothing".to_owned());
     let place = match seen {
         Reach::Shared => format!("`{service}` is in the network namespace of `{}`", proxy.service),
         Reach::Network => format!("`{service}` is on a network with `{}`", proxy.service),

@@ -14,7 +14,7 @@ fn live() -> Fixture {
     Fixture::live()
         .files("network_mode: 'service:mcp-gateway'", "command: tunnel run --url http://mcp-gateway:8080")
         .change("cloudflared", |c| {
-            (c.network_of, c.dials) = (None, Some("mcp-gateway".into()));
+            (c.network_of, c.url) = (None, Some("mcp-gateway".into()));
             c.endpoints = vec![named("tunnel", "172.19.0.3", "cloudflared")];
         })
         .change("mcp-gateway", |c| {
@@ -53,14 +53,14 @@ states! {
         => false, "up", ["service-stopped", "edge-partial"];
     cloudflared_was_never_started: live().change("cloudflared", |c| (c.status, c.started) = ("created".into(), None))
         => false, "up", ["service-stopped"];
-    cloudflared_dials_a_name_of_nobody: live().change("cloudflared", |c| c.dials = Some("other".into()))
+    cloudflared_dials_a_name_of_nobody: live().change("cloudflared", |c| c.url = Some("other".into()))
         => false, "up", ["namespace-not-applied"];
     cloudflared_dials_the_containers_name: live()
-        .change("cloudflared", |c| c.dials = Some("mcp-tunnel-abcd1234-mcp-gateway-1".into())) => true, "connect", [];
-    cloudflared_dials_an_address: live().change("cloudflared", |c| c.dials = Some("172.19.0.2".into()))
+        .change("cloudflared", |c| c.url = Some("mcp-tunnel-abcd1234-mcp-gateway-1".into())) => true, "connect", [];
+    cloudflared_dials_an_address: live().change("cloudflared", |c| c.url = Some("172.19.0.2".into()))
         => true, "connect", [];
     an_address_on_another_network_is_out_of_reach: live()
-        .change("cloudflared", |c| c.dials = Some("172.18.0.2".into())) => false, "up", ["namespace-not-applied"];
+        .change("cloudflared", |c| c.url = Some("172.18.0.2".into())) => false, "up", ["namespace-not-applied"];
     cloudflared_is_on_no_network_of_the_proxy: live()
         .change("cloudflared", |c| c.endpoints = vec![endpoint("other", "172.20.0.2")])
         => false, "up", ["namespace-not-applied"];
@@ -78,14 +78,14 @@ states! {
     // Files that name no way at all, and containers that have none.
     there_is_no_way: live()
         .files("--url http://mcp-gateway:8080", "--url http://localhost:8080")
-        .change("cloudflared", |c| c.dials = Some("localhost".into()))
+        .change("cloudflared", |c| c.url = Some("localhost".into()))
         => false, "by hand", ["network-mode-missing"];
     on_the_hosts_network: live()
         .files("command: tunnel run --url http://mcp-gateway:8080",
             "network_mode: host\n    command: tunnel run --url http://127.0.0.1:8080")
         .files("image: x/mcp-proxy", "image: x/mcp-proxy\n    ports: ['127.0.0.1:8080:8080']")
         .change("cloudflared", |c| {
-            (c.dials, c.endpoints) = (Some("127.0.0.1".into()), vec![endpoint("host", "")]);
+            (c.url, c.endpoints) = (Some("127.0.0.1".into()), vec![endpoint("host", "")]);
         }) => true, "connect", [];
 }
 
