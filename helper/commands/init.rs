@@ -47,14 +47,10 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
         }
     };
     let domain = match (&request.domain, known) {
-        (Some(asked), Some(known)) if *asked != known => {
-            return Err(Error::OtherDomain {
-                dir: deployment.root().to_path_buf(),
-                existing: known.to_string(),
-                asked: asked.to_string(),
-            });
+        (Some(asked), known) => {
+            require_same(deployment, known, asked)?;
+            asked.clone()
         }
-        (Some(asked), _) => asked.clone(),
         (None, Some(known)) => known,
         (None, None) if settings.is_empty() => {
             return Ok(without_domain(deployment, look.maker(), &current, None, request.verbose, caller));
@@ -76,6 +72,13 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
     report(deployment, &domain, made, caller, only_report)
 }
 
+/// A directory is that of one tunnel.
+fn require_same(deployment: &Deployment, known: Option<Domain>, asked: &Domain) -> Result<(), Error> {
+    let Some(known) = known.filter(|known| known != asked) else { return Ok(()) };
+    let (dir, existing, asked) = (deployment.root().to_path_buf(), known.to_string(), asked.to_string());
+    Err(Error::OtherDomain { dir, existing, asked })
+}
+
 fn make(
     deployment: &Deployment,
     domain: &Domain,
@@ -89,15 +92,7 @@ fn make(
     let _lock = deployment.lock()?;
     // Another run may have set the domain while this one waited for the lock.
     let (current, writes) = (Current::read(deployment), deployment.writes());
-    if let Some(known) = current.known_domain()?
-        && known != *domain
-    {
-        return Err(Error::OtherDomain {
-            dir: deployment.root().to_path_buf(),
-            existing: known.to_string(),
-            asked: domain.to_string(),
-        });
-    }
+    require_same(deployment, current.known_domain()?, domain)?;
     made.files.push(FileEntry::of(deployment, "", action));
     made.files.extend(scaffold::ensure_env_and_gitignore(deployment, Some(domain))?);
 

@@ -1,10 +1,10 @@
 //! Runs the docker client: fixed arguments, a made environment, a limit in time, nothing left behind.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -115,27 +115,15 @@ impl Docker {
         limit: Duration,
         mut line: impl FnMut(&str),
     ) -> Result<bool, Error> {
-        let mut all = vec!["logs"];
-        all.extend_from_slice(args);
-        all.push(id);
-        let mut child = self.command(&all).spawn().map_err(|e| Error::io("run", &self.program, e))?;
+        let command = [&["logs"], args, &[id]].concat();
+        let mut child = self.command(&command).spawn().map_err(|e| Error::io("run", &self.program, e))?;
         let deadline = Instant::now() + limit;
         // Bounded, so that a log of gigabytes is never in memory as a whole.
         let (send, lines) = mpsc::sync_channel::<String>(1024);
-        for stream in [
-            child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>),
-            child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            let send = send.clone();
-            if let Err(e) = process::spawn(move || each_line(stream, |text| send.send(text).is_ok())) {
-                process::end(&mut child, deadline, &mut true);
-                return Err(Error::io("run", &self.program, e));
-            }
+        if let Err(e) = read_lines(&mut child, move |text| send.send(text).is_ok()) {
+            process::end(&mut child, deadline, &mut true);
+            return Err(Error::io("run", &self.program, e));
         }
-        drop(send);
         let mut timed_out = false;
         loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -169,9 +157,7 @@ impl Docker {
                 take(&stamp, &text);
             }
         };
-        let mut all = vec!["--timestamps"];
-        all.extend_from_slice(args);
-        let readable = self.logs(&all, id, limit, |line| {
+        let readable = self.logs(&[&["--timestamps"], args].concat(), id, limit, |line| {
             let (stamp, text) = line.split_once(' ').unwrap_or((line, ""));
             batch.push((stamp.to_owned(), text.to_owned()));
             if batch.len() >= BATCH {
@@ -189,7 +175,17 @@ const BATCH: usize = 1_000;
 /// Longest line that is looked at, in bytes; the rest of a longer one is skipped.
 const LONGEST_LINE: u64 = 4 << 10;
 
-pub(super) fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
+/// Hands on each line of both outputs of a child, in threads of their own, until it is not wanted any more.
+pub(super) fn read_lines(child: &mut Child, take: impl Fn(String) -> bool + Clone + Send + 'static) -> io::Result<()> {
+    let out = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let err = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    out.into_iter().chain(err).try_for_each(|stream| {
+        let take = take.clone();
+        process::spawn(move || each_line(stream, take))
+    })
+}
+
+fn each_line(stream: impl Read, mut take: impl FnMut(String) -> bool) {
     let mut reader = BufReader::with_capacity(64 << 10, stream);
     let mut bytes = Vec::new();
     loop {

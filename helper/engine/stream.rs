@@ -1,14 +1,12 @@
 //! The logs of several containers at once, as they come.
 
-use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::Child;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::client::{Docker, each_line};
+use super::client::{Docker, read_lines};
 use crate::answer::Error;
-use crate::os::process;
 
 /// How long silence lasts before it is reported.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -29,10 +27,7 @@ impl Docker {
         let mut children: Vec<Child> = Vec::new();
         let mut failed = None;
         for (at, (_, id)) in sources.iter().enumerate() {
-            let mut all = vec!["logs"];
-            all.extend_from_slice(args);
-            all.push(id);
-            let mut command = self.command(&all);
+            let mut command = self.command(&[&["logs"], args, &[id]].concat());
             // On a terminal Ctrl-C must reach it.
             command.process_group(rustix::process::getpgrp().as_raw_nonzero().get());
             let mut child = match command.spawn() {
@@ -42,14 +37,9 @@ impl Docker {
                     break;
                 }
             };
-            let out = child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>);
-            let err = child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>);
+            let send = send.clone();
+            failed = failed.or(read_lines(&mut child, move |text| send.send((at, text)).is_ok()).err());
             children.push(child);
-            for stream in [out, err].into_iter().flatten() {
-                let send = send.clone();
-                let reads = process::spawn(move || each_line(stream, |text| send.send((at, text)).is_ok()));
-                failed = failed.or(reads.err());
-            }
         }
         drop(send);
         while failed.is_none() && Instant::now() < deadline {

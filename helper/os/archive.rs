@@ -136,11 +136,8 @@ pub(crate) fn open(path: &Path, folder: &str) -> Result<Vec<Entry>, Error> {
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     let file = file.map_err(|e| Error::io("read", path, e))?;
     if !file.metadata().map_err(|e| Error::io("read", path, e))?.is_file() {
-        return Err(Error::Unexpected {
-            act: "read",
-            path: path.to_path_buf(),
-            what: "it is not a regular file".into(),
-        });
+        let (path, what) = (path.to_path_buf(), "it is not a regular file".into());
+        return Err(Error::Unexpected { act: "read", path, what });
     }
     unpack(file.take(LARGEST as u64), folder).map_err(|fault| {
         Error::request(

@@ -9,7 +9,6 @@ use crate::answer::{Error, Next};
 use crate::caller::{Caller, Services};
 use crate::config;
 use crate::config::compose::Choices;
-use crate::config::gateway::Gateway;
 use crate::config::settings::Protocol;
 use crate::config::yaml;
 use crate::deployment::env_file::{self, EnvFault};
@@ -20,7 +19,7 @@ use crate::model::current::Current;
 use crate::steps;
 
 /// What counts for the host's checks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Deployed {
     /// Where it is; `None` where that is not known.
     pub(super) root: Option<PathBuf>,
@@ -51,22 +50,8 @@ impl Deployed {
     /// Nothing but the built-in images: the stack that `init` would write.
     pub(super) fn none(deployment: Option<&Deployment>) -> Self {
         let built_in = Choices::default();
-        Self {
-            root: deployment.map(|deployment| deployment.root().to_path_buf()),
-            is_deployment: false,
-            has_env: false,
-            services: Services::default(),
-            project: None,
-            protocol: None,
-            images: vec![built_in.proxy_image, built_in.cloudflared_image],
-            upstreams: Vec::new(),
-            names: Vec::new(),
-            joined: Vec::new(),
-            dns: Vec::new(),
-            unlabelled: Vec::new(),
-            token: None,
-            next: Vec::new(),
-        }
+        let root = deployment.map(|deployment| deployment.root().to_path_buf());
+        Self { root, images: vec![built_in.proxy_image, built_in.cloudflared_image], ..Self::default() }
     }
 
     /// Reads the directory.
@@ -110,24 +95,16 @@ impl Deployed {
             let bare = mounts.filter(|mount| mount.bind().is_some() && !mount.is_labelled);
             this.unlabelled.extend(bare.map(|mount| format!("{service}: {}", mount.target)));
         }
-        if let Some(gateway) = current.gateway.good() {
-            this.note_upstreams(gateway);
-        }
-        Ok(this)
-    }
-}
-
-impl Deployed {
-    fn note_upstreams(&mut self, gateway: &Gateway) {
-        for (name, text) in &gateway.routes {
+        for (name, text) in current.gateway.good().into_iter().flat_map(|gateway| &gateway.routes) {
             let Ok(upstream) = Upstream::parse(text) else { continue };
             let words = format!("route `{name}` leads to {}", upstream.host_text());
             match upstream.host() {
-                Host::Address(address) => self.upstreams.push((words, Ipv4Net::from(address))),
-                Host::Name(host) => self.names.push((words, host.to_owned())),
+                Host::Address(address) => this.upstreams.push((words, Ipv4Net::from(address))),
+                Host::Name(host) => this.names.push((words, host.to_owned())),
                 // A container's name, or this host by Docker's.
                 Host::Label(_) | Host::Engine => {}
             }
         }
+        Ok(this)
     }
 }

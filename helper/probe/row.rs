@@ -20,7 +20,7 @@ const LONGEST_TEXT: usize = 64;
 const SHOWN: usize = 6;
 
 /// One route.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct RouteRow {
     /// Its name.
     pub(crate) name: String,
@@ -187,12 +187,8 @@ fn unchecked(route: &Planned, why: impl AsRef<str>) -> RouteRow {
         name: route.name.clone(),
         url: format!("https://{}{path}", route.host),
         upstream: route.upstream.clone(),
-        state: Callability::NotChecked,
-        server: None,
         reason: Some(redact::evidence(why.as_ref())),
-        addresses: Vec::new(),
-        tried: Vec::new(),
-        ms: None,
+        ..RouteRow::default()
     }
 }
 

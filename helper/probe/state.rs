@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::wire::Listener;
 
 /// Whether Claude can call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Callability {
     /// An MCP server answered a real MCP request.
@@ -20,6 +20,7 @@ pub(crate) enum Callability {
     /// No server answered.
     Unreachable,
     /// It could not be tried.
+    #[default]
     NotChecked,
 }
 

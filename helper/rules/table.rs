@@ -60,7 +60,7 @@ impl Rule {
 }
 
 macro_rules! rules {
-    ($($name:ident = $id:literal [$layer:ident, $severity:ident, $docs:ident, $cure:ident] { $($key:ident : $value:expr),* $(,)? })*) => {
+    ($($name:ident = $id:literal [$layer:ident, $severity:ident, $docs:ident, $cure:ident $(; $($flag:ident : $set:literal),+)?] { $($key:ident : $value:expr),* $(,)? })*) => {
         /// Id of a rule: a row of the table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum RuleId {
@@ -77,6 +77,7 @@ macro_rules! rules {
         /// All rows, in the order of [`RuleId`].
         pub(crate) static RULES: &[Rule] = &[$(Rule {
             $($key: $value,)*
+            $($($flag: $set,)+)?
             ..Rule::of($name, $layer, $severity, $docs, Cure::$cure)
         }),*];
     };
@@ -217,12 +218,11 @@ rules! {
         cause: "before 2.17, a restart of the proxy leaves cloudflared in a dead network namespace",
         fix: "update the Compose plugin to 2.26 or newer",
     }
-    ComposeOld = "compose-old" [Host, Warning, COMPOSE, ByHand] {
+    ComposeOld = "compose-old" [Host, Warning, COMPOSE, ByHand; blocks: false] {
         title: "this version of Docker Compose is untested",
         symptom: "`docker compose version` says 2.17 to 2.25",
         cause: "the token is passed as a Compose secret that is read from `.env`; that was tested with 2.26 and newer",
         fix: "update the Compose plugin to 2.26 or newer",
-        blocks: false,
     }
     DockerHostNowhere = "docker-host-nowhere" [Host, Error, DOCKER, ByHand] {
         title: "no Docker engine answers at DOCKER_HOST",
@@ -392,12 +392,11 @@ rules! {
         cause: "with what the evidence names, a container can read or change this machine, or gets a secret of this shell",
         fix: "remove what the evidence names; if you want it, run `{helper} allow --dir {dir}` in your own terminal (without one: `{helper} allow --dir {dir} --json '{\"digest\":\"{digest}\"}'`)",
     }
-    ComposeFilesOutside = "compose-files-outside" [Files, Warning, COMPOSE_FILE, ByHand] {
+    ComposeFilesOutside = "compose-files-outside" [Files, Warning, COMPOSE_FILE, ByHand; blocks: false] {
         title: "the compose files use files outside the deployment directory",
         symptom: "services that are defined elsewhere",
         cause: "`include` or `extends` names a path outside {dir}; those files are not read here, so what they define is not checked",
         fix: "move the files in the evidence into {dir}, or check them yourself",
-        blocks: false,
     }
     ComposeNameInvalid = "compose-name-invalid" [Host, Error, COMPOSE_FILE, ByHand] {
         title: "a service has an invalid name",
@@ -799,40 +798,35 @@ rules! {
         cause: "its service has `read_only: true`, or the folder is mounted with `:ro`",
         fix: "give the program a place to write: `tmpfs: [/tmp]` or a volume for the path in the evidence, then `{helper} up --dir {dir}`",
     }
-    GitTracked = "git-tracked" [Files, Error, SECURITY, ByHand] {
+    GitTracked = "git-tracked" [Files, Error, SECURITY, ByHand; blocks: false] {
         title: "git tracks a file that holds a secret",
         symptom: "`git ls-files` lists it",
         cause: "the file was added before it was ignored",
         fix: "run `git -C {dir} rm --cached -f {file|FILE}` and commit; if the repository was ever pushed, rotate the token in the Console",
-        blocks: false,
     }
-    GitNotIgnored = "git-not-ignored" [Files, Warning, SECURITY, Init] {
+    GitNotIgnored = "git-not-ignored" [Files, Warning, SECURITY, Init; blocks: false] {
         title: "git would commit a file that holds a secret",
         symptom: "`git status` lists it as untracked",
         cause: "no .gitignore excludes it",
         fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'` to complete the directory's .gitignore; a line there that begins with `!` can undo it",
-        blocks: false,
     }
-    VariableOfShell = "variable-of-shell" [Files, Warning, COMPOSE_FILE, ByHand] {
+    VariableOfShell = "variable-of-shell" [Files, Warning, COMPOSE_FILE, ByHand; blocks: false] {
         title: "a variable of the compose files is set only in this shell",
         symptom: "the stack starts from this terminal, and not from cron or after a reboot",
         cause: "the compose files name it, `.env` does not set it, and a shell that cron starts does not have it",
         fix: "add it to `.env` in {dir}, in an editor if it is a secret",
-        blocks: false,
     }
-    TokenShadowed = "token-shadowed" [Files, Warning, CONSOLE, ByHand] {
+    TokenShadowed = "token-shadowed" [Files, Warning, CONSOLE, ByHand; blocks: false] {
         title: "TUNNEL_TOKEN of this shell differs from `.env`",
         symptom: "after a rotation the old token stays in use when Compose is run by hand",
         cause: "`docker compose` typed by hand prefers the shell's variable to `.env`, so the old token stays in use after a rotation; the helper runs Compose without it",
         fix: "run `unset TUNNEL_TOKEN`, and remove it from the shell's start-up files",
-        blocks: false,
     }
-    DirectoryOpen = "directory-open" [Files, Warning, SECURITY, ByHand] {
+    DirectoryOpen = "directory-open" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "other users of this host can enter the deployment directory",
         symptom: "`ls -ld` shows more than `drwx------`",
         cause: "the container's user has to read `data/tls.key`, so only the closed directory around it keeps other users out",
         fix: "run `chmod 700 {dir}`",
-        blocks: false,
     }
     EnvMissing = "env-missing" [Files, Error, QUICKSTART, Init] {
         title: "there is no `.env`",
@@ -840,33 +834,29 @@ rules! {
         cause: "Compose reads the domain and the token from it",
         fix: "run `{helper} init --dir {dir} --json '{\"domain\":\"{domain}\"}'`, then `{helper} token set --dir {dir}` in your own terminal",
     }
-    EnvReadable = "env-readable" [Files, Warning, SECURITY, ByHand] {
+    EnvReadable = "env-readable" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "other users can read `.env`, which holds the token",
         symptom: "`.env` has a mode wider than 0600",
         cause: "it was created or copied with the default file mode",
         fix: "run `chmod 600 {dir}/.env`",
-        blocks: false,
     }
-    EnvWritable = "env-writable" [Files, Error, SECURITY, ByHand] {
+    EnvWritable = "env-writable" [Files, Error, SECURITY, ByHand; blocks: false] {
         title: "other users can write `.env`",
         symptom: "`.env` is writable for its group or everyone",
         cause: "anyone who can write it can connect this stack to another tunnel",
         fix: "run `chmod 600 {dir}/.env`, and check its contents",
-        blocks: false,
     }
-    KeyReadable = "key-readable" [Files, Warning, SECURITY, ByHandThen] {
+    KeyReadable = "key-readable" [Files, Warning, SECURITY, ByHandThen; blocks: false] {
         title: "other users can read the CA's private key",
         symptom: "`data/ca.key` has a mode wider than 0600",
         cause: "anyone who has it can issue certificates that Anthropic accepts for this tunnel",
         fix: "run `chmod 600 {file|{dir}/data/ca.key}`; if someone may have read it, change to a new CA with `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`",
-        blocks: false,
     }
-    KeyWritable = "key-writable" [Files, Error, SECURITY, ByHand] {
+    KeyWritable = "key-writable" [Files, Error, SECURITY, ByHand; blocks: false] {
         title: "other users can replace a private key",
         symptom: "a key in `data/` is writable for its group or everyone",
         cause: "anyone who can write it decides which certificates this host issues and presents",
         fix: "run `chmod 600 {file|{dir}/data/ca.key}`",
-        blocks: false,
     }
     DomainMismatch = "domain-mismatch" [Files, Error, QUICKSTART, ByHand] {
         title: "the files do not agree on the tunnel's domain",
@@ -892,54 +882,47 @@ rules! {
         cause: "a person edited it when the sample ran on version 1; version 2 would not start it",
         fix: "nothing to do: it keeps working. To move to version 2, write `from mcp.server import MCPServer` and `MCPServer(…)` in hello-mcp/server.py, pass host, port and stateless_http to `mcp.run(…)`, move Dockerfile and requirements.txt away, then run `{helper} render --dir {dir}` and `{helper} up --dir {dir}`",
     }
-    EditNotReplaced = "edit-not-replaced" [Files, Warning, REFERENCE, ByHand] {
+    EditNotReplaced = "edit-not-replaced" [Files, Warning, REFERENCE, ByHand; blocks: false] {
         title: "{subject|a file} was changed or made here, so its new version was not written",
         symptom: "the file is unchanged and differs from the export or the bundle",
         cause: "an export or a bundle replaces only what an earlier one wrote; your edits, your own files and what `render` changed in a replica are kept",
         fix: "move the file aside, run the command again, and put your change into the new version",
-        blocks: false,
     }
-    ExportHoldsToken = "export-holds-token" [Files, Warning, SECURITY, ByHand] {
+    ExportHoldsToken = "export-holds-token" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "an export contains the tunnel's token in plain text",
         symptom: "`secrets.yaml` is next to `values.yaml`",
         cause: "anyone who reads that file can connect to the tunnel in your name; base64 does not protect it",
         fix: "keep the file off shared disks, git and chats; apply it, then delete it; without `include_token` the token goes from `.env` to the cluster and into no file",
-        blocks: false,
     }
-    ExportSettingLeftOut = "export-setting-left-out" [Files, Note, HELM, ByHand] {
+    ExportSettingLeftOut = "export-setting-left-out" [Files, Note, HELM, ByHand; blocks: false] {
         title: "the export omits settings that the chart does not document",
         symptom: "`data.left_out` of the answer names it",
         cause: "the chart ignores or refuses a value that it does not know, and the helper does not guess",
         fix: "read `left_out`, and configure what you need in the chart's own way",
-        blocks: false,
     }
-    ReplicaLeftOut = "replica-left-out" [Files, Note, SECURITY, ByHand] {
+    ReplicaLeftOut = "replica-left-out" [Files, Note, SECURITY, ByHand; blocks: false] {
         title: "the bundle omits files that the replica may need",
         symptom: "`data.left_out` of the answer names them",
         cause: "private keys, hidden files, links and files that are too large are not packed",
         fix: "copy the files that the replica's services need by hand, but never the CA's key",
-        blocks: false,
     }
-    ReplicaHasToken = "replica-has-token" [Files, Error, SECURITY, ByHand] {
+    ReplicaHasToken = "replica-has-token" [Files, Error, SECURITY, ByHand; blocks: false] {
         title: "{subject|a file} contains the token, so no bundle was created",
         symptom: "the tunnel's token is in a compose file, in the proxy's configuration or in a comment",
         cause: "without this file the replica would not start, and with it the bundle would contain the token",
         fix: "move the token into `.env` as the value of TUNNEL_TOKEN, remove it from that file, and run the command again",
-        blocks: false,
     }
-    ReplicaFileGone = "replica-file-gone" [Files, Warning, SECURITY, ByHandThen] {
+    ReplicaFileGone = "replica-file-gone" [Files, Warning, SECURITY, ByHandThen; blocks: false] {
         title: "{subject|a file} is from an earlier bundle, and the new one does not contain it",
         symptom: "the file is still there, and Compose and the containers use it as before",
         cause: "it was deleted or renamed in the deployment that the replica was made from; nothing here is deleted",
         fix: "delete the file if no service of this host needs it, then run `{helper} restart --dir {dir}`",
-        blocks: false,
     }
-    ReplicaUpdateOlder = "replica-update-older" [Files, Warning, SECURITY, ByHand] {
+    ReplicaUpdateOlder = "replica-update-older" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "the certificate in the bundle expires before the one in use",
         symptom: "`init --from` leaves `data/tls.crt` as it is",
         cause: "the bundle is older, or this replica was already updated",
         fix: "create a new update on the host with the CA's key: `mcp-tunnels-helper export --to replica --only certificate --out FILE`",
-        blocks: false,
     }
     EditBlocksChange = "edit-blocks-change" [Files, Error, REFERENCE, ByHand] {
         title: "the change was not made, because a file was edited by hand",
@@ -971,12 +954,11 @@ rules! {
         cause: "Compose copies the token into the container when it creates it; a plain restart keeps the old one",
         fix: "run `{helper} restart --dir {dir}`",
     }
-    ImageUnpinned = "image-unpinned" [Files, Warning, SECURITY, ByHand] {
+    ImageUnpinned = "image-unpinned" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "an image is not pinned by digest",
         symptom: "another image may run after the next pull",
         cause: "a tag can be moved to another image at any time",
         fix: "append `@sha256:…` to the reference; `docker image inspect --format '{{.RepoDigests}}' IMAGE` shows the digest",
-        blocks: false,
     }
     NetworkModeMissing = "network-mode-missing" [Files, Error, REFERENCE, ByHand] {
         title: "cloudflared cannot reach the proxy: they share no network",
@@ -984,33 +966,29 @@ rules! {
         cause: "cloudflared dials localhost, and the proxy listens there only inside its own network namespace",
         fix: "add `network_mode: \"service:{proxy}\"` to the service `{cloudflared}`, or put both on one network and write `--url http://{proxy}:8080`",
     }
-    DependsOnPlain = "depends-on-plain" [Files, Warning, COMPOSE_FILE, ByHand] {
+    DependsOnPlain = "depends-on-plain" [Files, Warning, COMPOSE_FILE, ByHand; blocks: false] {
         title: "a restart of the proxy will disconnect cloudflared",
         symptom: "calls fail after `docker compose restart {proxy}`",
         cause: "a `depends_on` list replaces the rule by which Compose restarts cloudflared together with the proxy",
         fix: "write `depends_on: { {proxy}: { condition: service_started, restart: true } }`, or remove `depends_on`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) makes cloudflared independent of the proxy's restarts",
-        blocks: false,
     }
-    TokenInClear = "token-in-clear" [Files, Warning, SECURITY, ByHand] {
+    TokenInClear = "token-in-clear" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "`docker inspect` shows the token",
         symptom: "TUNNEL_TOKEN is in the service's environment",
         cause: "the token is in the service's environment, which everyone with access to Docker and every tool that dumps container settings can read",
         fix: "pass the token as a Compose secret: `secrets: { tunnel_token: { environment: TUNNEL_TOKEN } }` at the top level, the secret in the service, and TUNNEL_TOKEN_FILE=/run/secrets/tunnel_token in place of the variable",
-        blocks: false,
     }
-    TokenInFile = "token-in-file" [Files, Error, SECURITY, ByHandThen] {
+    TokenInFile = "token-in-file" [Files, Error, SECURITY, ByHandThen; blocks: false] {
         title: "the token is written in the compose file",
         symptom: "a value that begins with `eyJ` in the file",
         cause: "compose files are shared and committed",
         fix: "move the token into `.env` (`{helper} token set --dir {dir}`), remove it from the file, and rotate it if the file was ever shared",
-        blocks: false,
     }
-    PortsPublished = "ports-published" [Files, Warning, SECURITY, ByHand] {
+    PortsPublished = "ports-published" [Files, Warning, SECURITY, ByHand; blocks: false] {
         title: "a service of the stack publishes a port",
         symptom: "`ports:` in the compose file",
         cause: "the tunnel needs no inbound port: cloudflared dials out, and upstreams are reached inside Docker's network",
         fix: "remove `ports:` from the service in the evidence",
-        blocks: false,
     }
     ProxyConfigMissing = "proxy-config-missing" [Files, Error, REFERENCE, Look] {
         title: "the proxy's configuration file is missing",
@@ -1030,19 +1008,17 @@ rules! {
         cause: "cloudflared is outside of the proxy's network namespace, and a `listen_addr` on 127.0.0.1 is open inside it only",
         fix: "set `listen_addr: \":8080\"`, then run `{helper} restart --dir {dir}`; or put cloudflared into the proxy's namespace: `{helper} render --dir {dir} --json '{\"namespace\":\"shared\"}'` and `{helper} up --dir {dir}`",
     }
-    ProxyNameShared = "proxy-name-shared" [Files, Warning, COMPOSE_FILE, ByHand] {
+    ProxyNameShared = "proxy-name-shared" [Files, Warning, COMPOSE_FILE, ByHand; blocks: false] {
         title: "cloudflared may reach another stack's proxy: the name that it dials is not unique on its networks",
         symptom: "some calls fail with `no route for host`",
         cause: "Docker gives every service its name on each network that it joins, and two stacks on one network may both have a `{proxy}`",
         fix: "remove `{cloudflared}` from that network, or give the proxy a unique name there (`aliases:`) and write that name in `--url`",
-        blocks: false,
     }
-    NamespaceShared = "namespace-shared" [Files, Note, SECURITY, ByHandThen] {
+    NamespaceShared = "namespace-shared" [Files, Note, SECURITY, ByHandThen; blocks: false] {
         title: "cloudflared reaches every server that the proxy reaches",
         symptom: "servers without a published port are open to cloudflared, past the proxy's routes and address checks",
         cause: "it shares the proxy's network namespace, which is on the servers' networks",
         fix: "nothing to do unless you want them apart: `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on a network with the proxy alone",
-        blocks: false,
     }
     ListenAddrInvalid = "listen-addr-invalid" [Files, Error, REFERENCE, ByHandThen] {
         title: "`listen_addr` names no port",
@@ -1056,12 +1032,11 @@ rules! {
         cause: "`upstream.allowed_ips` lists what may be dialled, and `disable_ip_validation: true` allows everything",
         fix: "remove `disable_ip_validation`, or `allowed_ips`, then run `{helper} restart --dir {dir}`",
     }
-    ProxyConfigKey = "proxy-config-key" [Files, Warning, REFERENCE, ByHandThen] {
+    ProxyConfigKey = "proxy-config-key" [Files, Warning, REFERENCE, ByHandThen; blocks: false] {
         title: "the proxy's configuration has a key where the proxy does not read it",
         symptom: "a setting has no effect: `allowed_ips` on the top level leaves the private ranges allowed, and nothing else",
         cause: "the proxy reads each setting under its documented name in its documented section",
         fix: "move or rename the key as the evidence says, then run `{helper} restart --dir {dir}`",
-        blocks: false,
     }
     ProxyConfigVariable = "proxy-config-variable" [Files, Error, REFERENCE, ByHandThen] {
         title: "the proxy's configuration contains a variable",
@@ -1159,12 +1134,11 @@ rules! {
         cause: "a TLS server takes the first certificate of the file for its own, and another one comes first",
         fix: "run `{helper} certs renew --dir {dir}`, or move the server's certificate to the top of data/tls.crt",
     }
-    ProxyPairUnknown = "proxy-pair-unknown" [Files, Error, REFERENCE, ByHand] {
+    ProxyPairUnknown = "proxy-pair-unknown" [Files, Error, REFERENCE, ByHand; blocks: false] {
         title: "data/tls.crt may not be the certificate that the proxy reads",
         symptom: "the certificate is renewed, and calls still fail with `expired certificate`",
         cause: "the proxy's configuration and mounts name another file, or do not tell which; that file is not checked and not renewed",
         fix: "renew the proxy's own file with the registered CA; or move it, its key and that CA to `data/tls.crt`, `data/tls.key`, `data/ca.crt` and `data/ca.key`, mount `./data` at `/data` and set `tls.cert_file: /data/tls.crt` and `tls.key_file: /data/tls.key`",
-        blocks: false,
     }
     ProxyKeyEncrypted = "proxy-key-encrypted" [Files, Error, TROUBLE, ByHand] {
         title: "the server key is encrypted with a passphrase",
@@ -1178,40 +1152,35 @@ rules! {
         cause: "certificates were not issued yet, or the file was removed",
         fix: "restore the registered ca.crt; if data/ca.key is there, `{helper} certs issue --dir {dir}` makes it again; if both are lost, move data/tls.crt away too, run it, and register the new CA",
     }
-    CaUnusable = "ca-unusable" [Files, Error, REFERENCE, ByHand] {
+    CaUnusable = "ca-unusable" [Files, Error, REFERENCE, ByHand; blocks_signing: true] {
         title: "data/ca.crt is not a usable certificate",
         symptom: "the Console refuses the file",
         cause: "it is empty, truncated, or of another kind",
         fix: "restore the registered certificate as data/ca.crt",
-        blocks_signing: true,
     }
-    CaUnfit = "ca-unfit" [Files, Error, REFERENCE, RotateCa] {
+    CaUnfit = "ca-unfit" [Files, Error, REFERENCE, RotateCa; blocks_signing: true] {
         title: "the CA certificate does not meet the tunnel's requirements",
         symptom: "the Console refuses it, or every call fails with `tls handshake failed`",
         cause: "the Console and the tunnel accept only certificates that meet every documented requirement",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a CA that meets them, and register it in the Console",
-        blocks_signing: true,
     }
-    CaNameConstraints = "ca-name-constraints" [Files, Error, REFERENCE, RotateCa] {
+    CaNameConstraints = "ca-name-constraints" [Files, Error, REFERENCE, RotateCa; blocks_signing: true] {
         title: "the CA's name constraints rule out the tunnel's host names",
         symptom: "every call fails with `tls handshake failed`",
         cause: "clients reject every certificate that this CA issues for these names",
         fix: "run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'`, which makes a CA without constraints, and register it in the Console",
-        blocks_signing: true,
     }
-    CaExtraText = "ca-extra-text" [Files, Error, SECURITY, ByHand] {
+    CaExtraText = "ca-extra-text" [Files, Error, SECURITY, ByHand; blocks: false] {
         title: "data/ca.crt contains more than the CA certificate",
         symptom: "text before or after the certificate block",
         cause: "the file is registered in the Console and mounted into the proxy; a token or password in it is exposed",
         fix: "keep only the lines from BEGIN CERTIFICATE to END CERTIFICATE in data/ca.crt; replace the token or password if there was one",
-        blocks: false,
     }
-    CaExpired = "ca-expired" [Files, Error, REFERENCE, RotateCa] {
+    CaExpired = "ca-expired" [Files, Error, REFERENCE, RotateCa; blocks_signing: true] {
         title: "the CA certificate is expired or not yet valid",
         symptom: "every call fails with `tls handshake failed`",
         cause: "its validity has ended or has not begun; a wrong clock looks the same",
         fix: "check this machine's clock; then run `{helper} certs rotate-ca --dir {dir} --json '{\"step\":\"begin\"}'` and register the new CA in addition to the old one (a tunnel holds two)",
-        blocks_signing: true,
     }
     CaEndsFirst = "ca-ends-first" [Tls, Warning, REFERENCE, ByHandThen] {
         title: "the server certificate expires early, because its CA does",
@@ -1262,19 +1231,17 @@ rules! {
         cause: "the CA's key stays in the deployment that the replica was made from, so that a stolen replica cannot sign",
         fix: "on the first host run `mcp-tunnels-helper certs renew` and `mcp-tunnels-helper export --to replica --only certificate --out FILE`, copy FILE here, and apply it with `{helper} init --dir {dir} --from FILE`",
     }
-    CaKeyUnusable = "ca-key-unusable" [Files, Error, REFERENCE, ByHand] {
+    CaKeyUnusable = "ca-key-unusable" [Files, Error, REFERENCE, ByHand; blocks_signing: true] {
         title: "`data/ca.key` cannot sign",
         symptom: "no certificate can be issued or renewed; the running stack is not affected",
         cause: "it is encrypted with a passphrase, damaged, or a kind of key that the helper cannot use",
         fix: "put the CA's unencrypted key into data/ca.key before the next renewal (`openssl pkey -in KEY -out data/ca.key` removes a passphrase)",
-        blocks_signing: true,
     }
-    CaKeyMismatch = "ca-key-mismatch" [Files, Error, REFERENCE, ByHand] {
+    CaKeyMismatch = "ca-key-mismatch" [Files, Error, REFERENCE, ByHand; blocks_signing: true] {
         title: "data/ca.key does not match data/ca.crt",
         symptom: "certificates issued with it are not trusted",
         cause: "one of the two files was replaced",
         fix: "restore the file that belongs to the registered CA",
-        blocks_signing: true,
     }
     ServerUnfit = "server-unfit" [Files, Error, REFERENCE, Renew] {
         title: "the server certificate does not meet the tunnel's requirements",
@@ -1307,12 +1274,11 @@ rules! {
         cause: "TUNNEL_TOKEN_FILE names a file that is not in the container, or that user 65532 cannot read",
         fix: "mount the token where TUNNEL_TOKEN_FILE says, readable for user 65532; a Compose secret with `environment: TUNNEL_TOKEN` does both; if the compose file has it already, Compose made the container while no token was set: `{helper} down --dir {dir}`, then `{helper} up --dir {dir}`",
     }
-    TokenShellOnly = "token-shell-only" [Edge, Warning, QUICKSTART, ByHandThen] {
+    TokenShellOnly = "token-shell-only" [Edge, Warning, QUICKSTART, ByHandThen; blocks: false] {
         title: "Compose gets the tunnel's token only from the shell",
         symptom: "after a reboot, or from cron: `The TUNNEL_TOKEN variable is not set`",
         cause: "the set-up program wrote the token to data/tunnel-token, and the compose file takes it from a variable of the shell",
         fix: "run `{helper} token set --dir {dir}` in your own terminal: it keeps the token in `.env`",
-        blocks: false,
     }
     TokenRegionConflict = "token-region-conflict" [Edge, Error, TROUBLE, ByHandThen] {
         title: "a region is set, and the token names its own endpoint",
@@ -1809,12 +1775,11 @@ rules! {
         cause: "the file was missing when the stack started, and Docker created a directory with that name",
         fix: "stop the stack, remove the empty directory, put the file there, then run `{helper} up --dir {dir}`",
     }
-    UpstreamUnverified = "upstream-unverified" [Upstream, Warning, TROUBLE, Look] {
+    UpstreamUnverified = "upstream-unverified" [Upstream, Warning, TROUBLE, Look; blocks: false] {
         title: "{subject|the MCP server} may not listen at the address of its route",
         symptom: "`connect: connection refused` in the proxy's log, although the server runs",
         cause: "its settings name loopback or another port; the files alone could not verify what its program makes of them",
         fix: "make sure that the server listens on 0.0.0.0, at the port of its route, over HTTP, and change what the evidence names if it does not; once the stack runs, `{helper} probe --dir {dir}` asks the server itself",
-        blocks: false,
     }
     UpstreamTraceback = "upstream-traceback" [Upstream, Error, TROUBLE, ByHandThen] {
         title: "{subject|the MCP server} fails with an exception",
@@ -1956,12 +1921,11 @@ rules! {
         cause: "an allow list of hosts (Django `ALLOWED_HOSTS`, Starlette `TrustedHostMiddleware`), a session id that is missing, or a body that it cannot read",
         fix: "allow the tunnel's host name (`*.{domain}`) in the server's settings; otherwise read the server's log at that moment",
     }
-    UpstreamSessionsSplit = "upstream-sessions-split" [Upstream, Warning, TROUBLE, ByHandThen] {
+    UpstreamSessionsSplit = "upstream-sessions-split" [Upstream, Warning, TROUBLE, ByHandThen; blocks: false] {
         title: "{subject|the MCP server} keeps its sessions in several processes or containers",
         symptom: "`Session not found`, or 404 for a session that began a moment ago, in some of the calls",
         cause: "each worker and each replica keeps its own sessions in its memory, and the next call of a session may reach another one, which does not know it; a server that keeps no sessions is not affected",
         fix: "run one worker and one replica, or make the server stateless (`stateless_http=True` in Python), then run `{helper} up --dir {dir}`",
-        blocks: false,
     }
     UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE, ByHand] {
         title: "{subject|the MCP server} loses sessions",
@@ -2017,32 +1981,28 @@ rules! {
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
         is_settled: true,
     }
-    ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM, ByHand] {
+    ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM, ByHand; blocks: false] {
         title: "the route {subject|NAME} does not work in a cluster",
         symptom: "`values.yaml` has no such route",
         cause: "its upstream is a name or an address that only this host knows, or the proxy could not verify it there",
         fix: "run the server in the cluster or give it an address there, then add the route to `values.yaml` as the evidence says",
-        blocks: false,
     }
-    ExportRouteNeedsService = "export-route-needs-service" [Upstream, Warning, HELM, ByHand] {
+    ExportRouteNeedsService = "export-route-needs-service" [Upstream, Warning, HELM, ByHand; blocks: false] {
         title: "the route {subject|NAME} needs a Service in the cluster",
         symptom: "calls of this route fail until the namespace has a Service with that name",
         cause: "a name without dots is a Compose service here, and there it must be a Service in the release's namespace",
         fix: "create a Service with that name and port in the release's namespace, or write `http://NAME.NAMESPACE:PORT` in `values.yaml`",
-        blocks: false,
     }
-    ReplicaUpstreamApart = "replica-upstream-apart" [Upstream, Note, SECURITY, ByHand] {
+    ReplicaUpstreamApart = "replica-upstream-apart" [Upstream, Note, SECURITY, ByHand; blocks: false] {
         title: "each host runs its own server behind the route {subject|NAME}",
         symptom: "a client loses its MCP session, or sees other data, from one call to the next",
         cause: "calls may arrive at any replica, and no document says that a session stays with one",
         fix: "make the server stateless, or point the routes of all hosts to the address of one server",
-        blocks: false,
     }
-    AllowedIpsOpen = "allowed-ips-open" [Upstream, Warning, SECURITY, ByHand] {
+    AllowedIpsOpen = "allowed-ips-open" [Upstream, Warning, SECURITY, ByHand; blocks: false] {
         title: "the proxy may dial any address",
         symptom: "`0.0.0.0/0` in `allowed_ips`, or `disable_ip_validation: true`",
         cause: "a route, or a DNS answer, could lead it to any host on the internet or to cloud metadata",
         fix: "list only the ranges that your servers are in",
-        blocks: false,
     }
 }

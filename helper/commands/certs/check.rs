@@ -74,25 +74,17 @@ impl RequirementRow {
     }
 
     fn handshake(host: &str, verdict: &Tested) -> Self {
-        Self {
-            id: format!("handshake:{host}"),
-            of: Of::Pair.as_str(),
-            ok: verdict.ok(),
-            requirement: format!("a client that trusts only ca.crt completes a TLS 1.3 handshake with {host}"),
-            found: verdict.text().to_owned(),
-        }
+        let requirement = format!("a client that trusts only ca.crt completes a TLS 1.3 handshake with {host}");
+        let (id, of, found) = (format!("handshake:{host}"), Of::Pair.as_str(), verdict.text().to_owned());
+        Self { id, of, ok: verdict.ok(), requirement, found }
     }
 
     /// A row about who may do what with the files.
     fn access(id: &str, requirement: &str, against: &[Finding]) -> Self {
         let facts: Vec<&str> = against.iter().flat_map(|f| f.evidence.iter().map(|e| e.text.as_str())).collect();
-        Self {
-            id: id.to_owned(),
-            of: Of::Pair.as_str(),
-            ok: Some(against.is_empty()),
-            requirement: requirement.to_owned(),
-            found: if facts.is_empty() { "the modes allow no more".to_owned() } else { facts.join("; ") },
-        }
+        let found = if facts.is_empty() { "the modes allow no more".to_owned() } else { facts.join("; ") };
+        let (id, requirement) = (id.to_owned(), requirement.to_owned());
+        Self { id, of: Of::Pair.as_str(), ok: Some(against.is_empty()), requirement, found }
     }
 }
 

@@ -160,40 +160,29 @@ fn entries(deployment: &Deployment, before: &[Option<Vec<u8>>], set_aside: &[Str
 }
 
 fn next(deployment: &Deployment, data: &RotateData, set_aside: &[String], caller: &Caller) -> Vec<Next> {
-    let command = |request: &str| caller.command(&["certs", "rotate-ca", "--json", request]);
+    let helper =
+        |what: &str, request: &str| Next::helper(what, caller.command(&["certs", "rotate-ca", "--json", request]));
+    let (begin, switch) = ("{\"step\":\"begin\"}", "{\"step\":\"switch\"}");
+    let (to_idle, to_begun) = ("{\"step\":\"back\",\"to\":\"idle\"}", "{\"step\":\"back\",\"to\":\"begun\"}");
     let mut next = match data.stage {
-        Stage::Idle => {
-            vec![Next::helper(
-                "to rotate the CA: create a new one and keep the current one",
-                command("{\"step\":\"begin\"}"),
-            )]
-        }
-        Stage::Beginning => vec![
-            Next::helper("complete the step", command("{\"step\":\"begin\"}")),
-            Next::helper("or undo it", command("{\"step\":\"back\",\"to\":\"idle\"}")),
-        ],
+        Stage::Idle => vec![helper("to rotate the CA: create a new one and keep the current one", begin)],
+        Stage::Beginning => vec![helper("complete the step", begin), helper("or undo it", to_idle)],
         Stage::Begun => vec![
             Next::person("if the tunnel has two active CAs, the maximum, first revoke the one that is not in use"),
             steps::register_step(deployment, path::CA_NEXT_CRT),
-            Next::helper("when the Console shows both CAs as active, switch", command("{\"step\":\"switch\"}")),
-            Next::helper("or cancel: set the new CA aside", command("{\"step\":\"back\",\"to\":\"idle\"}")),
+            helper("when the Console shows both CAs as active, switch", switch),
+            helper("or cancel: set the new CA aside", to_idle),
         ],
-        Stage::Switching => vec![
-            Next::helper("complete the step", command("{\"step\":\"switch\"}")),
-            Next::helper("or undo it", command("{\"step\":\"back\",\"to\":\"begun\"}")),
-        ],
+        Stage::Switching => vec![helper("complete the step", switch), helper("or undo it", to_begun)],
         Stage::Switched => {
             let old = data.old_ca.as_ref();
             let which = old.map_or_else(String::new, |ca| format!(" (fingerprint {})", ca.fingerprint_sha256));
+            let call =
+                format!("make a call from Claude; when it goes through, revoke the old CA in the Console{which}");
             vec![
-                Next::person(format!(
-                    "make a call from Claude; when it goes through, revoke the old CA in the Console{which}"
-                )),
-                Next::helper("then set the old CA aside", command("{\"step\":\"finish\"}")),
-                Next::helper(
-                    "or go back to the old CA, while it is registered",
-                    command("{\"step\":\"back\",\"to\":\"begun\"}"),
-                ),
+                Next::person(call),
+                helper("then set the old CA aside", "{\"step\":\"finish\"}"),
+                helper("or go back to the old CA, while it is registered", to_begun),
             ]
         }
     };

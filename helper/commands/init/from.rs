@@ -86,13 +86,7 @@ fn summary(bundle: &Bundle, changed: usize, kept: usize) -> String {
 
 /// The directory must be empty, a replica of this tunnel, or a person's own beginning of one.
 fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
-    if let Some(known) = Current::read(deployment).known_domain()?.filter(|known| *known != bundle.domain) {
-        return Err(Error::OtherDomain {
-            dir: deployment.root().to_path_buf(),
-            existing: known.to_string(),
-            asked: bundle.domain.to_string(),
-        });
-    }
+    super::require_same(deployment, Current::read(deployment).known_domain()?, &bundle.domain)?;
     if files::metadata(deployment, path::CA_KEY)?.is_none() {
         return write::require_replica(bundle, deployment);
     }

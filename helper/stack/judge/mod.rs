@@ -106,15 +106,7 @@ fn describe(declared: &Declared, snapshot: &Snapshot, containers: &[&Container])
     for name in [&declared.services.proxy, &declared.services.cloudflared] {
         if !states.iter().any(|state| state.service == *name) {
             let (service, state) = (name.clone(), "missing".to_owned());
-            states.push(ContainerState {
-                service,
-                state,
-                health: None,
-                up_seconds: None,
-                restarts: 0,
-                next_start_seconds: None,
-                is_stopped: true,
-            });
+            states.push(ContainerState { service, state, is_stopped: true, ..ContainerState::default() });
         }
     }
     states.sort_by(|a, b| a.service.cmp(&b.service));

@@ -215,7 +215,13 @@ fn judge_upstream(ground: &Ground<'_>, route: &DeclaredRoute<'_>, state: &mut St
     let (view, name, text) = (ground.view, route.name, route.text);
     match &route.target {
         Some(RouteTarget::Service(service)) => match judge_server(view, name, service, state) {
-            Upstream::Up => judge_way(ground, route, service, state),
+            Upstream::Up => match no_way(ground, route, service) {
+                Some(finding) => {
+                    state.findings.push(finding);
+                    Upstream::Down
+                }
+                None => Upstream::Up,
+            },
             other => other,
         },
         Some(RouteTarget::Joined(host)) => judge_joined(view, name, host, state),
@@ -275,21 +281,17 @@ fn judge_server(view: &View<'_>, route: &str, service: &str, state: &mut StackSt
     Upstream::Down
 }
 
-/// Whether the proxy may dial a server that runs, and is accepted there.
-fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, state: &mut StackState) -> Upstream {
+/// What keeps the proxy from dialling a server that runs, or from being accepted there.
+fn no_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str) -> Option<Finding> {
     let Ground { view, gateway, proxy } = ground;
-    let (Some(upstream), Some(proxy), Some(server)) = (&route.upstream, proxy, view.container(service)) else {
-        return Upstream::Up;
-    };
+    let (upstream, proxy, server) = (route.upstream.as_ref()?, (*proxy)?, view.container(service)?);
     let name = route.name;
+    let fault = |rule, text: String| Some(rules::finding(rule).about(Subject::route(name)).with(text));
     let mut shared = server.addresses_shared_with(proxy).peekable();
     if shared.peek().is_none() {
-        if server.id == proxy.id || server.network_of.as_ref() == Some(&proxy.id) {
-            return Upstream::Up;
-        }
+        let is_in_it = server.id == proxy.id || server.network_of.as_ref() == Some(&proxy.id);
         let text = format!("route `{name}`: service `{service}` and the proxy share no network");
-        state.findings.push(rules::finding(RuleId::UpstreamNetwork).about(Subject::route(name)).with(text));
-        return Upstream::Down;
+        return fault(RuleId::UpstreamNetwork, text).filter(|_| !is_in_it);
     }
     let ranges = gateway.allowed_ips();
     let is_allowed = |address: &IpAddr| match address {
@@ -301,14 +303,11 @@ fn judge_way(ground: &Ground<'_>, route: &DeclaredRoute<'_>, service: &str, stat
     if let Some(address) = shared.filter_map(|endpoint| endpoint.address).find(|address| !is_allowed(address)) {
         let named = ranges.map(|ranges| format!(", and `allowed_ips` is {}", ranges.join(", "))).unwrap_or_default();
         let text = format!("route `{name}`: service `{service}` has the address {address}{named}");
-        state.findings.push(rules::finding(RuleId::UpstreamIpRejected).about(Subject::route(name)).with(text));
-        return Upstream::Down;
+        return fault(RuleId::UpstreamIpRejected, text);
     }
-    let Some(address) = view.snapshot.refused.get(name) else { return Upstream::Up };
-    let text =
-        format!("route `{name}`: connection refused at {address} port {} (service `{service}`)", upstream.port());
-    state.findings.push(rules::finding(RuleId::UpstreamRefused).about(Subject::route(name)).with(text));
-    Upstream::Down
+    let (address, port) = (view.snapshot.refused.get(name)?, upstream.port());
+    let text = format!("route `{name}`: connection refused at {address} port {port} (service `{service}`)");
+    fault(RuleId::UpstreamRefused, text)
 }
 
 /// A container on a network that the proxy joins.

@@ -12,7 +12,7 @@ use crate::stack::declared::Declared;
 use crate::stack::snapshot::{Container, Snapshot};
 
 /// A container in an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct ContainerState {
     /// Name of its service.
     pub(crate) service: String,
