@@ -36,10 +36,11 @@ pub(crate) struct ExportRequest {
 }
 
 /// For whom an export is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum To {
     /// Anthropic's Helm chart, in a Kubernetes cluster.
+    #[default]
     Helm,
     /// Another Docker host, as a replica of this deployment.
     Replica,
@@ -54,7 +55,7 @@ enum Only {
 }
 
 /// What `export` answers.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct ExportData {
     /// For whom.
     to: To,
@@ -167,16 +168,8 @@ pub(crate) fn run(
     let facts = Facts::gather(deployment, &caller.clone())?;
     caller.domain = facts.domain.as_ref().map(ToString::to_string);
     caller.services = facts.services.clone();
-    let data = ExportData {
-        to: request.to.unwrap_or(To::Helm),
-        out,
-        domain: facts.domain.clone(),
-        files: Vec::new(),
-        chart: None,
-        routes: Vec::new(),
-        entries: Vec::new(),
-        left_out: Vec::new(),
-    };
+    let (to, domain) = (request.to.unwrap_or_default(), facts.domain.clone());
+    let data = ExportData { to, out, domain, ..ExportData::default() };
     let mut verdict = checks::judge(&facts);
     // The token may come later, and on the other side; each route is judged for itself.
     let of_routes = verdict.findings.extract_if(.., |f| matches!(f.subject, Some(Subject::Route { .. }))).collect();

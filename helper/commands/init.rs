@@ -48,7 +48,7 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
     };
     let domain = match (&request.domain, known) {
         (Some(asked), known) => {
-            require_same(deployment, known, asked)?;
+            deployment.require_tunnel(known, asked)?;
             asked.clone()
         }
         (None, Some(known)) => known,
@@ -72,13 +72,6 @@ pub(crate) fn run(deployment: &Deployment, request: &InitRequest, caller: &Calle
     report(deployment, &domain, made, caller, only_report)
 }
 
-/// A directory is that of one tunnel.
-fn require_same(deployment: &Deployment, known: Option<Domain>, asked: &Domain) -> Result<(), Error> {
-    let Some(known) = known.filter(|known| known != asked) else { return Ok(()) };
-    let (dir, existing, asked) = (deployment.root().to_path_buf(), known.to_string(), asked.to_string());
-    Err(Error::OtherDomain { dir, existing, asked })
-}
-
 fn make(
     deployment: &Deployment,
     domain: &Domain,
@@ -92,7 +85,7 @@ fn make(
     let _lock = deployment.lock()?;
     // Another run may have set the domain while this one waited for the lock.
     let (current, writes) = (Current::read(deployment), deployment.writes());
-    require_same(deployment, current.known_domain()?, domain)?;
+    deployment.require_tunnel(current.known_domain()?, domain)?;
     made.files.push(FileEntry::of(deployment, "", action));
     made.files.extend(scaffold::ensure_env_and_gitignore(deployment, Some(domain))?);
 
@@ -161,15 +154,11 @@ fn without_domain(
         steps: standing.progress.steps(verbose),
         diffs: Vec::new(),
     };
-    let mut report = Report::new(summary, data);
-    report.next = match &fault {
+    let next = match &fault {
         Some(_) => vec![steps::again(current, caller)],
         None => steps::next(&standing.progress, current, deployment, caller),
     };
-    report.findings.extend(fault);
-    report.findings.extend(current.found.env().and_then(scaffold::env_fault));
-    report.findings.extend(current.found.faults());
-    report.findings.extend(current.gateway_fault());
-    report.skipped = standing.skipped;
-    report
+    let of_env = fault.into_iter().chain(current.found.env().and_then(scaffold::env_fault));
+    let findings = of_env.chain(current.found.faults()).chain(current.gateway_fault()).collect();
+    Report { findings, skipped: standing.skipped, next, ..Report::new(summary, data) }
 }

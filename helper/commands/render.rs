@@ -29,7 +29,7 @@ crate::config::settings::request_with_settings! {
 }
 
 /// What `render` answers.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct RenderData {
     /// Every file of the stack.
     files: Vec<FileEntry>,
@@ -124,15 +124,7 @@ fn apply(current: &Current, deployment: &Deployment, files: &[FileEntry], caller
 
 /// Without the domain and the labels in `.env` nothing is written.
 fn without_env(current: &Current, request: &RenderRequest, finding: Finding) -> Report<RenderData> {
-    let data = RenderData {
-        files: Vec::new(),
-        routes: current.routes(),
-        paths: BTreeMap::new(),
-        networks: Vec::new(),
-        replaces: None,
-        diffs: Vec::new(),
-        dry_run: request.dry_run,
-    };
+    let data = RenderData { routes: current.routes(), dry_run: request.dry_run, ..RenderData::default() };
     let report = Report::new(format!("nothing was written: {}", finding.title), data);
     Report { findings: vec![finding], ..report }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::origin::{self, Origin};
-use super::{Deployment, path};
+use super::{Deployment, Domain, path};
 use crate::answer::Error;
 use crate::list::{first, list};
 use crate::os::files;
@@ -132,6 +132,16 @@ impl Deployment {
             )),
             DirectoryKind::System => Err(self.system()),
         }
+    }
+
+    /// A directory is that of one tunnel.
+    ///
+    /// # Errors
+    /// `other-domain` where it is known to be another's.
+    pub(crate) fn require_tunnel(&self, known: Option<Domain>, asked: &Domain) -> Result<(), Error> {
+        let Some(known) = known.filter(|known| known != asked) else { return Ok(()) };
+        let (dir, existing, asked) = (self.root().to_path_buf(), known.to_string(), asked.to_string());
+        Err(Error::OtherDomain { dir, existing, asked })
     }
 
     /// Like [`Self::require`], for commands that need more than an empty directory.

@@ -120,7 +120,7 @@ impl Places {
     /// the owner and root may change a mode.
     fn feasible(&self, inside: &str, finding: Finding, change: &str) -> Finding {
         match self.at(inside) {
-            Some(place) if place.is_read_only => finding.with_remedy(Remedy::ReadOnly),
+            Some(place) if place.is_read_only => finding.with_remedy(Remedy::READ_ONLY),
             Some(place) if self.me != 0 && place.uid != self.me => {
                 finding.with_remedy(Remedy::OtherOwner { change, owner: place.uid })
             }
@@ -160,7 +160,7 @@ impl Places {
         let finding = rules::finding(RuleId::DirectoryOpen).with(format!("mode {mode:04o}"));
         Some(match self.is_ours_alone {
             true => self.feasible("", finding, "700"),
-            false => finding.with_remedy(Remedy::SharedDirectory),
+            false => finding.with_remedy(Remedy::SHARED_DIRECTORY),
         })
     }
 
@@ -172,7 +172,7 @@ impl Places {
         // The proxy, another user, reads this one.
         let of_proxy = self.at(path::TLS_KEY).filter(|key| key.mode & 0o022 != 0).map(|key| {
             let finding = rules::finding(RuleId::KeyWritable).about(Subject::file(path::TLS_KEY));
-            let finding = finding.with_remedy(Remedy::KeyOfProxy);
+            let finding = finding.with_remedy(Remedy::KEY_OF_PROXY);
             let finding = finding.with(format!("`data/tls.key` has mode {:04o}", key.mode));
             self.feasible(path::TLS_KEY, finding, "go-w")
         });
@@ -227,8 +227,8 @@ mod tests {
             (false, 1000, 0, None),
             (false, 0, 1000, Some(Remedy::OtherOwner { change: "600", owner: 0 })),
             (false, 65532, 1000, Some(Remedy::OtherOwner { change: "600", owner: 65532 })),
-            (true, 1000, 1000, Some(Remedy::ReadOnly)),
-            (true, 0, 0, Some(Remedy::ReadOnly)),
+            (true, 1000, 1000, Some(Remedy::READ_ONLY)),
+            (true, 0, 0, Some(Remedy::READ_ONLY)),
         ] {
             let place = Place { is_file: true, is_dir: false, mode: 0o644, uid, gid: 0, is_read_only };
             let found = Places::made(&[(path::ENV, place)], me).env_mode().unwrap().unwrap();

@@ -192,7 +192,7 @@ fn images(declared: &Declared, snapshot: &Snapshot, concerned: &Concerned) -> Ve
         };
         let mut finding = about(RuleId::PlatformMismatch, service).with_severity(Severity::Warning);
         if !built_in.contains(&service) && service != sample::SERVICE {
-            finding = finding.with_remedy(Remedy::OtherPlatform);
+            finding = finding.with_remedy(Remedy::OTHER_PLATFORM);
         }
         if let Some(engine) = snapshot.engine_platform.as_ref().filter(|engine| *engine != platform) {
             let text = format!("service `{service}`: the image is for {platform}, the engine is {engine}");

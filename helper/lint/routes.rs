@@ -55,7 +55,7 @@ pub(super) fn lead_somewhere(facts: &Facts) -> Outcome {
             let refused = finding(RuleId::UpstreamIpRejected).with(said);
             let is_own = dialled.is_own_loopback();
             findings.push(match dialled.host() {
-                _ if is_own => refused.with_remedy(Remedy::LoopbackOfProxy),
+                _ if is_own => refused.with_remedy(Remedy::LOOPBACK_OF_PROXY),
                 Host::Address(address) => allowed(facts, gateway, address, refused),
                 _ => refused,
             });
@@ -90,7 +90,7 @@ fn malformed(facts: &Facts, route: &Route, why: &str, text: Option<&String>) -> 
     let text = text.map(String::as_str).unwrap_or_default();
     match Upstream::without_scheme(text) {
         Some(meant) => finding.with_remedy(Remedy::NoScheme { url: &meant.to_string() }),
-        None if Upstream::is_other_address(text) => finding.with_remedy(Remedy::OtherAddress),
+        None if Upstream::is_other_address(text) => finding.with_remedy(Remedy::OTHER_ADDRESS),
         None => match (Upstream::without_path(text), in_gateway(facts, &["routes", &route.key])) {
             (Some(meant), Some(at)) => {
                 let write = format!("{name}: {meant}");

@@ -135,5 +135,5 @@ pub(super) fn unreadable(facts: &Facts) -> Option<Finding> {
     let agent = facts.roles.agent.as_deref()?;
     let (path, said) = pair::closed(&facts.places, &facts.found, agent, place)?;
     let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::file(path));
-    Some(finding.with_remedy(Remedy::ClosedToken).with(said))
+    Some(finding.with_remedy(Remedy::CLOSED_TOKEN).with(said))
 }

@@ -166,10 +166,10 @@ fn loops(logs: &Logs, calls: &[StreamFault<'_>], findings: &[Finding]) -> Vec<En
 pub(super) fn stopped(service: &str, code: i32) -> Finding {
     let finding = about_service(rules::finding(RuleId::ServiceStopped), service);
     match code {
-        137 => finding.with_remedy(Remedy::Killed),
+        137 => finding.with_remedy(Remedy::KILLED),
         // It was stopped, or was done.
         _ if code == 0 || life::is_stop(code) => finding,
-        _ => finding.with_remedy(Remedy::Ended),
+        _ => finding.with_remedy(Remedy::ENDED),
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) fn judge(calls: &[StreamFault<'_>], seen: Working, findings: &mut Vec
         let Some(finding) = finding(fault) else { continue };
         let own_image = rule == RuleId::PlatformMismatch && kind_of(&stream.name) == WriterKind::Unknown;
         let other = own_image && fault.fix.is_none();
-        let finding = if other { finding.with_remedy(Remedy::OtherPlatform) } else { finding };
+        let finding = if other { finding.with_remedy(Remedy::OTHER_PLATFORM) } else { finding };
         let mut finding = about(finding, subject(found)).with(evidence).with_severity(severity);
         if rule == RuleId::UnexplainedError {
             finding.layer = layer_of(fault.writer);

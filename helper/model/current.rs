@@ -303,7 +303,7 @@ fn domain(
 pub(crate) fn compose_file_missing(gateway: Option<&Gateway>) -> Finding {
     let finding = rules::finding(RuleId::ComposeFileMissing);
     match gateway {
-        Some(gateway) if !gateway.routes.is_empty() => finding.with_remedy(Remedy::HasRoutes),
+        Some(gateway) if !gateway.routes.is_empty() => finding.with_remedy(Remedy::HAS_ROUTES),
         Some(_) | None => finding,
     }
 }

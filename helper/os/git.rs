@@ -1,5 +1,6 @@
 //! Whether git would commit a file: git itself is asked.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
@@ -34,8 +35,14 @@ pub(crate) fn state(directory: &Directory, inside: &str) -> GitState {
 
 /// Like [`state`], with a limit in time for all that is asked.
 pub(crate) fn state_within(directory: &Directory, inside: &str, limit: Duration) -> GitState {
+    let asked = ask(directory, inside, limit);
+    asked.unwrap_or_else(|e| GitState::Unknown(format!("git could not be run: {e}")))
+}
+
+fn ask(directory: &Directory, inside: &str, limit: Duration) -> io::Result<GitState> {
+    let unknown = |why: &str| Ok(GitState::Unknown(why.to_owned()));
     let deadline = Instant::now() + limit;
-    let Some(git) = process::find("git") else { return GitState::Unknown("git is not installed".into()) };
+    let Some(git) = process::find("git") else { return unknown("git is not installed") };
     let ask = |args: &[&str]| {
         // Neither the caller's GIT_DIR nor a hook configured in the repository has a say. The person's own ignore file
         // has one, and whose directory it is under sudo.
@@ -44,33 +51,23 @@ pub(crate) fn state_within(directory: &Directory, inside: &str, limit: Duration)
         command.arg("-C").arg(directory.root()).args(["-c", "core.fsmonitor=false"]).args(args);
         process::run(command, deadline.saturating_duration_since(Instant::now()), false)
     };
-    let inside_tree = match ask(&["rev-parse", "--is-inside-work-tree"]) {
-        Ok(output) => output,
-        Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
-    };
-    let complaint = inside_tree.stderr.trim().to_owned();
+    let inside_tree = ask(&["rev-parse", "--is-inside-work-tree"])?;
+    let complaint = inside_tree.stderr.trim();
     if inside_tree.timed_out {
-        return GitState::Unknown("git did not answer in time".into());
+        return unknown("git did not answer in time");
     }
-    if !inside_tree.success {
-        return if complaint.contains("not a git repository") {
-            GitState::NoRepository
-        } else {
-            GitState::Unknown(complaint.lines().next().unwrap_or("git refused").to_owned())
-        };
+    if !inside_tree.success && !complaint.contains("not a git repository") {
+        return unknown(complaint.lines().next().unwrap_or("git refused"));
     }
-    if inside_tree.stdout.trim_ascii() != b"true" {
-        return GitState::NoRepository;
+    if !inside_tree.success || inside_tree.stdout.trim_ascii() != b"true" {
+        return Ok(GitState::NoRepository);
     }
-    match ask(&["ls-files", "--error-unmatch", "--", inside]) {
-        Ok(output) if output.success => return GitState::Tracked,
-        Ok(_) => {}
-        Err(e) => return GitState::Unknown(format!("git could not be run: {e}")),
+    if ask(&["ls-files", "--error-unmatch", "--", inside])?.success {
+        return Ok(GitState::Tracked);
     }
-    match ask(&["check-ignore", "--quiet", "--", inside]).map(|output| output.code) {
-        Ok(Some(0)) => GitState::Ignored,
-        Ok(Some(1)) => GitState::NotIgnored,
-        Ok(_) => GitState::Unknown("git check-ignore failed".into()),
-        Err(e) => GitState::Unknown(format!("git could not be run: {e}")),
+    match ask(&["check-ignore", "--quiet", "--", inside])?.code {
+        Some(0) => Ok(GitState::Ignored),
+        Some(1) => Ok(GitState::NotIgnored),
+        _ => unknown("git check-ignore failed"),
     }
 }

@@ -128,7 +128,7 @@ fn judge_listing(target: &ProbeTarget, got: &Got, ms: u64) -> RouteVerdict {
         finding = finding.with(format!("POST {} tools/list: {words}", target.path));
     }
     if state == Callability::Callable {
-        finding = finding.with_severity(Severity::Warning).with_remedy(Remedy::Mute);
+        finding = finding.with_severity(Severity::Warning).with_remedy(Remedy::MUTE);
     }
     RouteVerdict { state, reason: Some(reason), finding: Some(finding) }
 }
@@ -138,7 +138,7 @@ fn callable(target: &ProbeTarget, seen: &Seen) -> RouteVerdict {
     let reason = seen.is_found_late().then(|| found_late(target, seen));
     let finding = reason.as_deref().map(|reason| {
         let finding = finding(RuleId::UpstreamDns, target, reason);
-        finding.with_remedy(Remedy::LateLookup).with_severity(Severity::Warning)
+        finding.with_remedy(Remedy::LATE_LOOKUP).with_severity(Severity::Warning)
     });
     RouteVerdict { state: Callability::Callable, reason, finding }
 }
@@ -175,19 +175,19 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
     }
     match rule {
         RuleId::UpstreamHostRejected => with_maker(finding, case),
-        RuleId::UpstreamDns if case.is_lookup_late() => finding.with_remedy(Remedy::LateLookup),
-        RuleId::UpstreamDns if *case.got == Got::NoAnswer => finding.with_remedy(Remedy::SilentDns),
+        RuleId::UpstreamDns if case.is_lookup_late() => finding.with_remedy(Remedy::LATE_LOOKUP),
+        RuleId::UpstreamDns if *case.got == Got::NoAnswer => finding.with_remedy(Remedy::SILENT_DNS),
         RuleId::UpstreamPath404 => match case.pages().next() {
             Some(path) => finding.with(format!("GET {path} gets a web page")),
             None => finding,
         },
-        RuleId::UpstreamIpRejected if *case.got == Got::OnlyIpv6 => finding.with_remedy(Remedy::OnlyIpv6),
-        RuleId::UpstreamTimeout if case.is_mute() => finding.with_remedy(Remedy::Mute),
-        RuleId::UpstreamNotMcp if *case.got == Got::Http2 => finding.with_remedy(Remedy::OnlyHttp2),
-        RuleId::UpstreamNotMcp if matches!(case.got, Got::WrongType(_)) => finding.with_remedy(Remedy::ContentType),
-        RuleId::UpstreamSlash307 => finding.with_remedy(Remedy::RedirectsAway),
+        RuleId::UpstreamIpRejected if *case.got == Got::OnlyIpv6 => finding.with_remedy(Remedy::ONLY_IPV6),
+        RuleId::UpstreamTimeout if case.is_mute() => finding.with_remedy(Remedy::MUTE),
+        RuleId::UpstreamNotMcp if *case.got == Got::Http2 => finding.with_remedy(Remedy::ONLY_HTTP2),
+        RuleId::UpstreamNotMcp if matches!(case.got, Got::WrongType(_)) => finding.with_remedy(Remedy::CONTENT_TYPE),
+        RuleId::UpstreamSlash307 => finding.with_remedy(Remedy::REDIRECTS_AWAY),
         RuleId::UpstreamTlsFailed => with_tls_remedy(finding, case.got),
-        RuleId::UpstreamWrongScheme if case.is_forced_to_tls() => finding.with_remedy(Remedy::ForcedTls),
+        RuleId::UpstreamWrongScheme if case.is_forced_to_tls() => finding.with_remedy(Remedy::FORCED_TLS),
         RuleId::UpstreamWrongScheme => {
             finding.with_remedy(Remedy::OtherUrl { request: &url(target, !target.https, target.port) })
         }
@@ -196,7 +196,7 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
             None => finding,
         },
         RuleId::UpstreamBindLoopback => match case.behind {
-            Behind::Host { .. } => finding.with_remedy(Remedy::LoopbackOfHost),
+            Behind::Host { .. } => finding.with_remedy(Remedy::LOOPBACK_OF_HOST),
             _ => finding,
         },
         RuleId::UpstreamRefused if case.on_port().is_some_and(|all| all.is_empty()) => {
@@ -214,10 +214,10 @@ fn complete(mut finding: Finding, rule: RuleId, case: &Case<'_>) -> Finding {
 fn with_tls_remedy(finding: Finding, got: &Got) -> Finding {
     let Got::Tls(fault) = got else { return finding };
     match fault {
-        TlsFault::Expired | TlsFault::NotYetValid => finding.with_remedy(Remedy::OutOfDate),
-        TlsFault::OtherName(_) => finding.with_remedy(Remedy::OtherName),
-        TlsFault::NotForServers => finding.with_remedy(Remedy::OtherUse),
-        TlsFault::NotTls | TlsFault::ClientCertificate | TlsFault::Other(_) => finding.with_remedy(Remedy::Handshake),
+        TlsFault::Expired | TlsFault::NotYetValid => finding.with_remedy(Remedy::OUT_OF_DATE),
+        TlsFault::OtherName(_) => finding.with_remedy(Remedy::OTHER_NAME),
+        TlsFault::NotForServers => finding.with_remedy(Remedy::OTHER_USE),
+        TlsFault::NotTls | TlsFault::ClientCertificate | TlsFault::Other(_) => finding.with_remedy(Remedy::HANDSHAKE),
         TlsFault::UnknownIssuer | TlsFault::NoAnchor => finding,
     }
 }
@@ -229,7 +229,7 @@ fn with_maker(mut finding: Finding, case: &Case<'_>) -> Finding {
         finding.fix = maker.fix.replace("{host}", &case.target.tunnel_host);
         finding = finding.with(format!("the words are those of {}", maker.name));
     } else if !matches!(case.status, 400 | 403 | 421) {
-        finding = finding.with_remedy(Remedy::OtherSite);
+        finding = finding.with_remedy(Remedy::OTHER_SITE);
     }
     if case.is_host_proven() {
         finding = finding.with("the same request with the server's own host name is accepted");

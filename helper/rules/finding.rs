@@ -146,20 +146,6 @@ impl Serialize for Evidence {
     }
 }
 
-impl JsonSchema for Evidence {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Evidence".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        String::json_schema(generator)
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-}
-
 /// A time span in its largest unit, `5 s`, `3 min`, `2 h`, `4 days`.
 pub(crate) fn ago(seconds: i64) -> String {
     match seconds.max(0) {
@@ -197,6 +183,7 @@ pub(crate) struct Finding {
     /// What to do.
     pub(crate) fix: String,
     /// Facts and short redacted excerpts: at most three, at most 300 characters each.
+    #[schemars(with = "Vec<String>")]
     pub(crate) evidence: Vec<Evidence>,
     /// Where to read on: a page on the web, and the section of this project's table.
     pub(crate) docs: String,

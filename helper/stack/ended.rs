@@ -35,6 +35,7 @@ pub(crate) struct Ended {
     pub(crate) out_of_memory: bool,
     /// What it printed last in the life that ended.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub(crate) last_lines: Vec<Evidence>,
     /// Id and start of the container, to tell whether it was started again.
     #[serde(skip)]

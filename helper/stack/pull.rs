@@ -24,7 +24,7 @@ pub(super) fn owned(finding: Finding, printed: &str, declared: &Declared) -> Fin
     let finding = finding.about(Subject::service(&service));
     match setting {
         Some((_, setting)) => finding.with_remedy(Remedy::OwnImage { request: &json!({"images": {setting: null}}) }),
-        None => finding.with_remedy(Remedy::OtherImage),
+        None => finding.with_remedy(Remedy::OTHER_IMAGE),
     }
 }
 

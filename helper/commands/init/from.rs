@@ -86,7 +86,7 @@ fn summary(bundle: &Bundle, changed: usize, kept: usize) -> String {
 
 /// The directory must be empty, a replica of this tunnel, or a person's own beginning of one.
 fn require_fit(deployment: &Deployment, bundle: &Bundle) -> Result<(), Error> {
-    super::require_same(deployment, Current::read(deployment).known_domain()?, &bundle.domain)?;
+    deployment.require_tunnel(Current::read(deployment).known_domain()?, &bundle.domain)?;
     if files::metadata(deployment, path::CA_KEY)?.is_none() {
         return write::require_replica(bundle, deployment);
     }

@@ -97,6 +97,7 @@ pub(crate) struct CallData {
     pub(super) errors: Option<u64>,
     /// Lines and numbers that show how far it came.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub(super) seen: Vec<Evidence>,
     /// What may be the reason where none is proven, in the order in which to check.
     #[serde(skip_serializing_if = "Vec::is_empty")]

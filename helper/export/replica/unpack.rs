@@ -98,7 +98,7 @@ impl Bundle {
             let mut findings = judged.findings.clone();
             if self.manifest.scope == Scope::Certificate {
                 for finding in findings.iter_mut().filter(|f| f.id == RuleId::ProxyCertMismatch) {
-                    *finding = finding.clone().with_remedy(Remedy::OtherKey);
+                    *finding = finding.clone().with_remedy(Remedy::OTHER_KEY);
                 }
             }
             findings

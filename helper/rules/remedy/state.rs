@@ -2,7 +2,7 @@
 //! their fix.
 
 use super::super::table::RuleId;
-use super::words::AS_SECRET;
+use super::AS_SECRET;
 use super::written::Written;
 
 /// What the files say of a case.

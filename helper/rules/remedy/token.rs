@@ -1,7 +1,6 @@
 //! Fixes of a token that does not reach cloudflared.
 
-use super::Remedy;
-use super::words::{AS_SECRET, CLOSED_TOKEN};
+use super::{AS_SECRET, Remedy};
 
 impl Remedy<'_> {
     /// The fix, where a case is of such a token.
@@ -15,7 +14,6 @@ impl Remedy<'_> {
                 "move line {line} of `{file}` to `.env`, and pass the token as a Compose secret: {AS_SECRET}; then \
                  `{{helper}} up --dir {{dir}}`"
             ),
-            Self::ClosedToken => CLOSED_TOKEN.into(),
             Self::TokenSpoilt { name, service, file } => format!(
                 "write the entry in `environment:` of `{service}` in `{file}` as `- TUNNEL_TOKEN=${{{name}}}`, with no \
                  quotes behind the `=` and nothing around it; then `{{helper}} up --dir {{dir}}`"
