@@ -190,7 +190,8 @@ impl<T: JsonSchema> JsonSchema for Change<T> {
 }
 
 /// A map in which a duplicate key is an error; serde would keep the last one without a word.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct UniqueMap<V>(pub(crate) std::collections::BTreeMap<String, V>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
@@ -221,18 +222,6 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
             }
         }
         input.deserialize_any(Entries(std::marker::PhantomData))
-    }
-}
-
-impl<V: JsonSchema> JsonSchema for UniqueMap<V> {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        std::collections::BTreeMap::<String, V>::schema_name()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        std::collections::BTreeMap::<String, V>::json_schema(generator)
     }
 }
 

@@ -128,24 +128,17 @@ fn probe_routes(
 }
 
 fn not_running(service: &str, proxy: Option<&Container>) -> Finding {
-    let subject = Subject::service(service);
+    let about = |rule, text: String| rules::finding(rule).about(Subject::service(service)).with(text);
     match proxy {
-        None => {
-            let mut finding = rules::finding(RuleId::StackStopped).about(subject);
-            // Not started yet is a state.
-            finding.severity = Severity::Note;
-            finding.with(format!("`{service}` has no container"))
+        // Not started yet is a state.
+        None => about(RuleId::StackStopped, format!("`{service}` has no container")).with_severity(Severity::Note),
+        Some(proxy) if proxy.status == "restarting" => {
+            let times = count(proxy.restarts, "time");
+            about(RuleId::CrashLoop, format!("`{service}` was restarted {times}, exit code {}", proxy.exit_code))
         }
-        Some(proxy) if proxy.status == "restarting" => rules::finding(RuleId::CrashLoop).about(subject).with(format!(
-            "`{service}` was restarted {}, exit code {}",
-            count(proxy.restarts, "time"),
-            proxy.exit_code
-        )),
         Some(proxy) => {
             let ending = if proxy.has_exited() { format!(", exit code {}", proxy.exit_code) } else { String::new() };
-            rules::finding(RuleId::ServiceStopped)
-                .about(subject)
-                .with(format!("`{service}` is {}{ending}", proxy.status))
+            about(RuleId::ServiceStopped, format!("`{service}` is {}{ending}", proxy.status))
         }
     }
 }

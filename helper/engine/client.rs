@@ -138,9 +138,7 @@ impl Docker {
         }
         Ok(process::end(&mut child, deadline, &mut timed_out) == Some(0))
     }
-}
 
-impl Docker {
     /// Reads a container's log with the moment of each line, both of its streams in the order in which they were
     /// printed: exactly so within a thousand lines, which is more than one stream runs ahead of the other.
     pub(crate) fn logs_in_order(

@@ -8,6 +8,7 @@ pub(crate) mod git;
 pub(crate) mod holder;
 pub(crate) mod litter;
 pub(crate) mod lock;
+pub(crate) mod network;
 pub(crate) mod process;
 pub(crate) mod prompt;
 pub(crate) mod settle;

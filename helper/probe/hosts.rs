@@ -14,79 +14,45 @@ pub(super) struct Maker {
     pub(super) fix: &'static str,
 }
 
-/// Seen from the real programs, or in their sources.
-static MAKERS: &[Maker] = &[
-    Maker {
-        name: "the MCP SDK for Python",
-        statuses: &[421],
-        words: &["invalid host header"],
-        cause: "the server was created for 127.0.0.1, so its protection against DNS rebinding accepts local host names only, whatever address its socket is bound to",
-        fix: "create the server with `host=\"0.0.0.0\"` (mcp 1.x: `FastMCP(…, host=\"0.0.0.0\")`; mcp 2: `run(…, host=\"0.0.0.0\")`), or allow the name: `TransportSecuritySettings(allowed_hosts=[\"{host}\", \"127.0.0.1:*\", \"localhost:*\"])`",
-    },
-    Maker {
-        name: "the MCP SDK for Go",
-        statuses: &[403],
-        words: &["invalid host header"],
-        cause: "the Go SDK accepts only local host names on a connection to localhost",
-        fix: "let the server listen on 0.0.0.0, or set `DisableLocalhostProtection: true` in its `StreamableHTTPOptions`",
-    },
-    Maker {
-        name: "the MCP SDK for Rust",
-        statuses: &[403],
-        words: &["host header is not allowed"],
-        cause: "rmcp's streamable HTTP service accepts only local host names by default",
-        fix: "add the name to `allowed_hosts` of `StreamableHttpServerConfig`: `{host}`",
-    },
-    Maker {
-        name: "Vite",
-        statuses: &[403],
-        words: &["blocked request. this host", "this host is not allowed"],
-        cause: "Vite serves only the host names in `server.allowedHosts`",
-        fix: "add the name in vite.config: `server: { allowedHosts: [\"{host}\"] }` (`preview.allowedHosts` for a preview)",
-    },
-    Maker {
-        name: "the MCP SDK for TypeScript",
-        statuses: &[403],
-        words: &["invalid host: ", "invalid host header: ", "missing host header"],
-        cause: "the TypeScript SDK's protection against DNS rebinding allows only local hosts by default",
-        fix: "allow the name: `createMcpExpressApp({ host: \"0.0.0.0\", allowedHosts: [\"{host}\"] })`, or `allowedHosts` of the transport",
-    },
-    Maker {
-        name: "Rails",
-        statuses: &[403],
-        words: &["blocked host"],
-        cause: "Rails serves only the host names in `config.hosts`",
-        fix: "add `config.hosts << \"{host}\"` to the environment's configuration",
-    },
-    Maker {
-        name: "Starlette",
-        statuses: &[400],
-        words: &["invalid host header"],
-        cause: "Starlette's TrustedHostMiddleware serves only the host names in `allowed_hosts`",
-        fix: "add the name: `TrustedHostMiddleware(allowed_hosts=[…, \"{host}\"])`",
-    },
-    Maker {
-        name: "Django",
-        statuses: &[400],
-        words: &["disallowedhost", "invalid http_host header", "<h1>bad request (400)</h1>"],
-        cause: "Django serves only the host names in `ALLOWED_HOSTS`",
-        fix: "add the name in settings.py: `ALLOWED_HOSTS = [..., \"{host}\"]`",
-    },
-    Maker {
-        name: "Spring Security",
-        statuses: &[400, 403],
-        words: &["is untrusted", "rejected because the domain", "invalid host header value"],
-        cause: "Spring Security's firewall or a host check of the application allows other host names only",
-        fix: "allow the name: `StrictHttpFirewall.setAllowedHostnames(name -> name.equals(\"{host}\"))`",
-    },
-    Maker {
-        name: "ASP.NET",
-        statuses: &[400],
-        words: &["invalid hostname"],
-        cause: "ASP.NET's host filtering serves only the host names in `AllowedHosts`",
-        fix: "add the name to `AllowedHosts` in appsettings.json: `{host}`",
-    },
-];
+macro_rules! makers {
+    ($($name:literal, $statuses:expr, $words:expr, $cause:literal, $fix:literal;)*) => {
+        &[$(Maker { name: $name, statuses: $statuses, words: $words, cause: $cause, fix: $fix }),*]
+    };
+}
+
+/// Name, statuses and words, then cause and fix. Seen from the real programs, or in their sources.
+static MAKERS: &[Maker] = makers! {
+    "the MCP SDK for Python", &[421], &["invalid host header"],
+        "the server was created for 127.0.0.1, so its protection against DNS rebinding accepts local host names only, whatever address its socket is bound to",
+        "create the server with `host=\"0.0.0.0\"` (mcp 1.x: `FastMCP(…, host=\"0.0.0.0\")`; mcp 2: `run(…, host=\"0.0.0.0\")`), or allow the name: `TransportSecuritySettings(allowed_hosts=[\"{host}\", \"127.0.0.1:*\", \"localhost:*\"])`";
+    "the MCP SDK for Go", &[403], &["invalid host header"],
+        "the Go SDK accepts only local host names on a connection to localhost",
+        "let the server listen on 0.0.0.0, or set `DisableLocalhostProtection: true` in its `StreamableHTTPOptions`";
+    "the MCP SDK for Rust", &[403], &["host header is not allowed"],
+        "rmcp's streamable HTTP service accepts only local host names by default",
+        "add the name to `allowed_hosts` of `StreamableHttpServerConfig`: `{host}`";
+    "Vite", &[403], &["blocked request. this host", "this host is not allowed"],
+        "Vite serves only the host names in `server.allowedHosts`",
+        "add the name in vite.config: `server: { allowedHosts: [\"{host}\"] }` (`preview.allowedHosts` for a preview)";
+    "the MCP SDK for TypeScript", &[403], &["invalid host: ", "invalid host header: ", "missing host header"],
+        "the TypeScript SDK's protection against DNS rebinding allows only local hosts by default",
+        "allow the name: `createMcpExpressApp({ host: \"0.0.0.0\", allowedHosts: [\"{host}\"] })`, or `allowedHosts` of the transport";
+    "Rails", &[403], &["blocked host"],
+        "Rails serves only the host names in `config.hosts`",
+        "add `config.hosts << \"{host}\"` to the environment's configuration";
+    "Starlette", &[400], &["invalid host header"],
+        "Starlette's TrustedHostMiddleware serves only the host names in `allowed_hosts`",
+        "add the name: `TrustedHostMiddleware(allowed_hosts=[…, \"{host}\"])`";
+    "Django", &[400], &["disallowedhost", "invalid http_host header", "<h1>bad request (400)</h1>"],
+        "Django serves only the host names in `ALLOWED_HOSTS`",
+        "add the name in settings.py: `ALLOWED_HOSTS = [..., \"{host}\"]`";
+    "Spring Security", &[400, 403], &["is untrusted", "rejected because the domain", "invalid host header value"],
+        "Spring Security's firewall or a host check of the application allows other host names only",
+        "allow the name: `StrictHttpFirewall.setAllowedHostnames(name -> name.equals(\"{host}\"))`";
+    "ASP.NET", &[400], &["invalid hostname"],
+        "ASP.NET's host filtering serves only the host names in `AllowedHosts`",
+        "add the name to `AllowedHosts` in appsettings.json: `{host}`";
+};
 
 /// The framework that answered so.
 pub(super) fn maker(status: u16, text: &str) -> Option<&'static Maker> {

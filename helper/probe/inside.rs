@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::client::network::{Network, Tcp};
 use super::client::{read_metrics, try_route};
 use super::sockets;
 use super::wire::{Ask, Metrics, Told};
+use crate::os::network::{Network, Tcp};
 use crate::os::process;
 
 /// First argument with which this program is that one. It is not a command: people have `probe`.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::client::network::Tcp;
 use super::client::try_route;
 use super::judge::{RouteVerdict, judge};
 use super::state::{Behind, Callability};
 use super::wire::{Allowed, Got, ProbeTarget, Seen, Server, Step, TlsFault, Trust, Try};
+use crate::os::network::Tcp;
 use crate::rules::{self, RuleId, Severity};
 
 /// Answers every request with these bytes, over TLS where a configuration is given; returns its port.

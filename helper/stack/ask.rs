@@ -2,7 +2,6 @@
 
 use super::Stack;
 use super::recent::Recent;
-use super::snapshot::Snapshot;
 use crate::answer::Error;
 use crate::engine::container::Container;
 use crate::os::process;
@@ -22,17 +21,8 @@ pub(super) struct Servers<'a> {
     pub(super) reuse: bool,
 }
 
-pub(super) struct Answers {
-    probed: Option<Probed>,
-    metrics: Option<Metrics>,
-}
-
-impl Answers {
-    pub(super) fn put_into(self, snapshot: &mut Snapshot) {
-        snapshot.probed = self.probed;
-        snapshot.metrics = self.metrics;
-    }
-}
+/// What the servers answered, and cloudflared's numbers; none where they could not be asked.
+pub(super) type Answers = (Option<Probed>, Option<Metrics>);
 
 impl Stack<'_> {
     /// Asks servers from the network namespace of a running proxy, and an agent that runs in it for its numbers. Once more
@@ -73,7 +63,7 @@ impl Servers<'_> {
         );
         let probed = probed?;
         let with_proxy = probed.as_ref().and_then(|probed| probed.observed.as_ref().ok()?.metrics.clone());
-        Ok(Answers { metrics: metrics?.or(with_proxy), probed })
+        Ok((probed, metrics?.or(with_proxy)))
     }
 
     /// The servers as the proxy sees them, and the numbers of an agent that runs with it.

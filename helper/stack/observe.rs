@@ -125,7 +125,7 @@ impl<'a> Observer<'a> {
         );
         looked?;
         if let Some(answers) = answers? {
-            answers.put_into(&mut snapshot);
+            (snapshot.probed, snapshot.metrics) = answers;
         }
         self.seen = containers;
         Ok(snapshot)
@@ -151,7 +151,7 @@ impl<'a> Observer<'a> {
 
     /// Asks the servers after a look that did not.
     pub(crate) fn probe(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        Servers { stack: self.stack, reuse: false }.ask(&self.seen)?.put_into(snapshot);
+        (snapshot.probed, snapshot.metrics) = Servers { stack: self.stack, reuse: false }.ask(&self.seen)?;
         Ok(())
     }
 

@@ -112,9 +112,7 @@ impl Stack<'_> {
             self.deployment.look_again();
         }
     }
-}
 
-impl Stack<'_> {
     /// Asks the servers behind the routes until all of them answer, one of them never will, or time is up; whether there
     /// is a tunnel does not count.
     pub(crate) fn wait_for_calls(&self, limit: Duration, caller: &Caller) -> Result<Waited, Error> {

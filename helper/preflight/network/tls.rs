@@ -15,8 +15,8 @@ use time::macros::format_description;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 
 use super::row::{NetworkOutcome, explained};
-use super::socket::wait_until;
 use crate::certs::client::{Judge, Shown, client};
+use crate::os::network::Timed;
 use crate::preflight::parallel::remaining;
 use crate::redact;
 
@@ -122,34 +122,6 @@ fn names(der: &CertificateDer<'_>) -> String {
     if names.is_empty() { "no host".to_owned() } else { redact::cut(&redact::one_line(&names.join(", ")), 80) }
 }
 
-/// A stream on which nothing takes longer than until the deadline.
-struct Bounded {
-    stream: TcpStream,
-    deadline: Instant,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        wait_until(self.deadline, |left| {
-            self.stream.set_read_timeout(Some(left))?;
-            self.stream.read(buffer)
-        })
-    }
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        wait_until(self.deadline, |left| {
-            self.stream.set_write_timeout(Some(left))?;
-            self.stream.write(bytes)
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
 /// Shakes hands; with `clock` it then asks for nothing but the headers, for the server's clock.
 pub(super) fn look(
     host: &str,
@@ -174,8 +146,8 @@ fn shake(
     let judge = judge.map_err(io::Error::other)?;
     let witness = Arc::new(Witness { judge, noted: Mutex::default() });
     let mut client = client(host, Arc::<Witness>::clone(&witness)).map_err(io::Error::other)?;
-    let stream = TcpStream::connect_timeout(&address, remaining(deadline).max(Duration::from_millis(1)))?;
-    let mut stream = Bounded { stream, deadline };
+    let tcp = TcpStream::connect_timeout(&address, remaining(deadline).max(Duration::from_millis(1)))?;
+    let mut stream = Timed { connection: Box::new(tcp), deadline };
     while client.is_handshaking() {
         if let Err(fault) = client.complete_io(&mut stream) {
             let tls = fault.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -201,7 +173,7 @@ fn shake(
 }
 
 /// The `Date` of the answer to a request for nothing.
-fn date(host: &str, client: &mut ClientConnection, stream: &mut Bounded) -> Option<OffsetDateTime> {
+fn date(host: &str, client: &mut ClientConnection, stream: &mut Timed) -> Option<OffsetDateTime> {
     let mut tls = rustls::Stream::new(client, stream);
     let agent = concat!("mcp-tunnels-helper/", env!("CARGO_PKG_VERSION"));
     let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n");

@@ -91,18 +91,17 @@ fn engine_is_here(facts: &HostFacts) -> Outcome {
 }
 
 fn git_is_there(facts: &HostFacts) -> Outcome {
-    match &facts.tools.git {
-        None => Outcome::Skip("`git --version` did not answer in time".into()),
-        Some(None) => rules::finding(RuleId::GitMissing).into(),
-        Some(Some(_)) => Outcome::Pass,
-    }
+    is_there(facts.tools.git.as_ref(), "git --version", RuleId::GitMissing)
 }
 
 fn openssl_is_there(facts: &HostFacts) -> Outcome {
-    match &facts.tools.openssl {
-        None => Outcome::Skip("`openssl version` did not answer in time".into()),
-        Some(None) => rules::finding(RuleId::OpensslMissing).into(),
-        Some(Some(_)) => Outcome::Pass,
+    is_there(facts.tools.openssl.as_ref(), "openssl version", RuleId::OpensslMissing)
+}
+
+fn is_there(found: Option<&super::Program>, command: &str, missing: RuleId) -> Outcome {
+    match found {
+        None => Outcome::Skip(format!("`{command}` did not answer in time")),
+        Some(found) => found.is_none().then(|| rules::finding(missing)).into(),
     }
 }
 

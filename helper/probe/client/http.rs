@@ -8,9 +8,9 @@ use std::time::Instant;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use rustls::StreamOwned;
 
-use super::network::{Connection, Network, Timed};
 use super::stream::Stream;
 use super::tls;
+use crate::os::network::{Connection, Network, Timed};
 use crate::probe::wire::{Got, Http, TlsFault, Trust};
 
 /// Longest head of an answer, in bytes.

@@ -11,7 +11,7 @@ use super::messages::{
     PathOnHost, RpcAnswer, client_info, described, initialize, initialized, listing, next_event, posted, read_response,
     resolve, response_in, rpc_error,
 };
-use super::network::{Connection, Network};
+use crate::os::network::{Connection, Network};
 use crate::probe::wire::{Era, Got, ProbeTarget, Server, SessionEnd, Step, TlsFault, Try};
 
 /// The era without sessions.

@@ -3,7 +3,6 @@
 mod http;
 mod mcp;
 mod messages;
-pub(crate) mod network;
 mod sse;
 mod stream;
 mod tls;
@@ -18,8 +17,8 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupErrorKind, SockType, getaddrin
 use self::http::{Request, Security};
 use self::mcp::{Client, Met};
 use self::messages::{PathOnHost, redirected};
-use self::network::Network;
 use super::wire::{Got, Http, LONGEST_LOOKUP, Metrics, ProbeTarget, Seen, Step, TlsFault, Try};
+use crate::os::network::Network;
 use crate::os::process;
 
 /// Paths that are asked at most, where redirects lead from one to the next.
@@ -206,8 +205,8 @@ mod tests {
     use std::net::TcpListener;
 
     use super::super::wire::{Allowed, Trust};
-    use super::network::Tcp;
     use super::*;
+    use crate::os::network::Tcp;
 
     /// A server that leaves its first request without an answer, knows no `initialize`, and answers `server/discover`.
     fn cold_server() -> u16 {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rustls::{ClientConnection, StreamOwned};
 
-use super::network::Timed;
+use crate::os::network::Timed;
 
 /// One on which nothing takes longer than until a deadline.
 pub(super) enum Stream {

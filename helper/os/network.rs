@@ -41,31 +41,37 @@ impl Connection for TcpStream {
 }
 
 /// A connection on which nothing takes longer than until the deadline.
-pub(super) struct Timed {
-    pub(super) connection: Box<dyn Connection>,
-    pub(super) deadline: Instant,
+pub(crate) struct Timed {
+    pub(crate) connection: Box<dyn Connection>,
+    pub(crate) deadline: Instant,
 }
 
 impl Timed {
-    fn limited(&mut self) -> io::Result<&mut dyn Connection> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
+    /// Does something again where a signal, such as that a child has ended, cut it short: see signal(7).
+    fn limited(&mut self, mut act: impl FnMut(&mut dyn Connection) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.connection.limit(left)?;
+            match act(&mut *self.connection) {
+                Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
+                done => return done,
+            }
         }
-        self.connection.limit(left)?;
-        Ok(&mut *self.connection)
     }
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.limited()?.read(buffer)
+        self.limited(|connection| connection.read(buffer))
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.limited()?.write(bytes)
+        self.limited(|connection| connection.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
