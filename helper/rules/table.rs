@@ -501,12 +501,11 @@ rules! {
         cause: "images, build caches and container logs have filled the disk that Docker stores them on",
         fix: "free disk space: `docker system df` shows what uses it, `docker system prune` removes what is unused; then run this command again",
     }
-    PlatformMismatch = "platform-mismatch" [Host, Error, TROUBLE, ByHand] {
+    PlatformMismatch = "platform-mismatch" [Host, Error, TROUBLE, ByHand; is_seen_live: true] {
         title: "the image of {subject|a service} is built for another CPU architecture",
         symptom: "`exec format error`, `no matching manifest for linux/arm64`",
         cause: "the pinned image has no build for this machine's architecture",
         fix: "name an image for this architecture in `images`, or in your own compose file where that names it, or install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`)",
-        is_seen_live: true,
     }
     PortConflict = "port-conflict" [Host, Error, TROUBLE, ByHand] {
         title: "a published port is already in use",
@@ -538,12 +537,11 @@ rules! {
         cause: "it was not started yet, or it was stopped",
         fix: "run `{helper} up --dir {dir}`",
     }
-    ServiceStopped = "service-stopped" [Host, Error, TROUBLE, Up] {
+    ServiceStopped = "service-stopped" [Host, Error, TROUBLE, Up; is_seen_live: true] {
         title: "{subject|a container of the stack} is not running",
         symptom: "`Exited` or `Created` in `docker compose ps`, or the service is missing there",
         cause: "it was stopped by hand, or it exited and its restart policy does not start it again",
         fix: "run `{helper} up --dir {dir}`",
-        is_seen_live: true,
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, ENDS_CONTAINER],
     }
     ServiceUnhealthy = "service-unhealthy" [Host, Warning, COMPOSE_FILE, ByHandThen] {
@@ -570,28 +568,25 @@ rules! {
         cause: "the evidence lists what is still missing; other findings may explain it",
         fix: "run `{helper} diagnose --dir {dir}`, and fix its findings in order",
     }
-    CrashLoop = "crash-loop" [Host, Error, TROUBLE, ByHandThen] {
+    CrashLoop = "crash-loop" [Host, Error, TROUBLE, ByHandThen; is_seen_live: true] {
         title: "{subject|a container} is in a restart loop",
         symptom: "`Restarting (N)` in `docker compose ps`",
         cause: "the program in it ends right after its start; what it printed last is in the evidence",
         fix: "fix what those lines report, then run `{helper} up --dir {dir}`",
-        is_seen_live: true,
         caused_by: &[ENDS_PROXY, ENDS_SERVER, ENDS_AGENT, &[UpstreamCaMissing], ENDS_CONTAINER],
     }
-    NetnsOwnerNotRunning = "netns-owner-not-running" [Host, Error, TROUBLE, Up] {
+    NetnsOwnerNotRunning = "netns-owner-not-running" [Host, Error, TROUBLE, Up; is_seen_live: true] {
         title: "cloudflared could not start because the proxy was not running",
         symptom: "cloudflared is `Created` and logs nothing; `Container … is restarting, wait until the container is running`",
         cause: "cloudflared uses the proxy's network namespace, so it does not start while the proxy is down, and Docker does not try again",
         fix: "fix the proxy first if it still exits, then run `{helper} up --dir {dir}`; the setting `\"namespace\":\"separate\"` (`render`, then `up`) ends this kind of fault",
-        is_seen_live: true,
         caused_by: &[ENDS_PROXY, &[UpstreamCaMissing, PlatformMismatch, OutOfMemory, ImageNotFound, RegistryUnreachable, PortConflict, NameConflict]],
     }
-    ProxyNetnsOrphaned = "proxy-netns-orphaned" [Host, Error, TROUBLE, Restart] {
+    ProxyNetnsOrphaned = "proxy-netns-orphaned" [Host, Error, TROUBLE, Restart; is_seen_live: true] {
         title: "cloudflared lost its network: the proxy restarted without it",
         symptom: "everything is `Up`, and every call fails; cloudflared says `network is unreachable`",
         cause: "the proxy died or was restarted alone and got a new network namespace; cloudflared kept the old one, which has no network",
         fix: "run `{helper} restart --dir {dir}` (a plain `docker compose up -d` does not notice it); `{helper} render --dir {dir} --json '{\"namespace\":\"separate\"}'` and `{helper} up --dir {dir}` put cloudflared on another network, where this cannot happen again",
-        is_seen_live: true,
         caused_by: &[ENDS_PROXY, &[OutOfMemory]],
     }
     NamespaceNotApplied = "namespace-not-applied" [Host, Warning, COMPOSE_FILE, Up] {
@@ -1299,20 +1294,18 @@ rules! {
         cause: "the edge is slow, or a middlebox passes the handshake and stalls the rest",
         fix: "wait a minute; if it continues, use TCP: `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'`, then `{helper} restart --dir {dir}`",
     }
-    EdgeNotRegistered = "edge-not-registered" [Edge, Error, TROUBLE, ByHandThen] {
+    EdgeNotRegistered = "edge-not-registered" [Edge, Error, TROUBLE, ByHandThen; is_seen_live: true] {
         title: "cloudflared has no connection to the tunnel edge",
         symptom: "no `Registered tunnel connection` in its log",
         cause: "its log does not say why; its last error line is in the evidence",
         fix: "allow outbound TCP and UDP 7844 to 198.41.192.0/19; behind a firewall that drops UDP, run `{helper} render --dir {dir} --json '{\"protocol\":\"http2\"}'` and `{helper} restart --dir {dir}`",
-        is_seen_live: true,
         caused_by: &[&[ProxyNetnsOrphaned, NetnsOwnerNotRunning], ENDS_AGENT],
     }
-    EdgePartial = "edge-partial" [Edge, Warning, TROUBLE, Look] {
+    EdgePartial = "edge-partial" [Edge, Warning, TROUBLE, Look; is_seen_live: true] {
         title: "cloudflared has fewer edge connections than it wants",
         symptom: "fewer than four `Registered tunnel connection`",
         cause: "some paths to the edge are blocked, or it is still connecting; calls work over the other connections",
         fix: "wait a minute, then run `{helper} status --dir {dir}`; if nothing changes, allow outbound TCP and UDP 7844 to 198.41.192.0/19",
-        is_seen_live: true,
         caused_by: &[&[EdgeConnLost]],
     }
     EdgeFewAddresses = "edge-few-addresses" [Edge, Note, TROUBLE, ByHand] {
@@ -1670,20 +1663,18 @@ rules! {
         cause: "only Docker Desktop resolves that name by itself; an engine on Linux needs an entry in the proxy's service",
         fix: "add `extra_hosts: [\"host.docker.internal:host-gateway\"]` to the service `{proxy}`, then run `{helper} up --dir {dir}`",
     }
-    UpstreamDown = "upstream-down" [Upstream, Error, TROUBLE, ByHandThen] {
+    UpstreamDown = "upstream-down" [Upstream, Error, TROUBLE, ByHandThen; is_seen_live: true] {
         title: "{subject|the server behind a route} is not running",
         symptom: "`connect: connection refused` in the proxy's log",
         cause: "its container is stopped, restarting or unhealthy",
         fix: "read its log ({logs}), fix it, then run `{helper} up --dir {dir}`",
-        is_seen_live: true,
         caused_by: &[ENDS_SERVER, &[OutOfMemory, PlatformMismatch]],
     }
-    UpstreamIpRejected = "upstream-ip-rejected" [Upstream, Error, REFERENCE, ByHand] {
+    UpstreamIpRejected = "upstream-ip-rejected" [Upstream, Error, REFERENCE, ByHand; is_settled: true] {
         title: "the proxy refuses the address behind {subject|a route}",
         symptom: "`IP validation failed: … is not a private address`",
         cause: "it dials RFC 1918 addresses only, or those in `upstream.allowed_ips`; localhost is the proxy's own container",
         fix: "run the server as a service in docker-compose.override.yaml, or list every range in `upstream.allowed_ips` of the proxy's configuration (it replaces the default)",
-        is_settled: true,
     }
     UpstreamRefused = "upstream-refused" [Upstream, Error, TROUBLE, ByHand] {
         title: "the server behind {subject|a route} refuses connections",
@@ -1718,26 +1709,23 @@ rules! {
         cause: "it is bound to 127.0.0.1 of the host, which containers cannot reach; a rootless engine does not lead to the host's loopback at all",
         fix: "bind it to the address of Docker's bridge (or to 0.0.0.0 behind a firewall), or run it as a service in docker-compose.override.yaml",
     }
-    UpstreamBindLoopback = "upstream-bind-loopback" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamBindLoopback = "upstream-bind-loopback" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "{subject|the MCP server} is bound to loopback",
         symptom: "`Uvicorn running on http://127.0.0.1:…`",
         cause: "127.0.0.1 is the loopback of its own container or host; the proxy connects from outside",
         fix: "make it listen on 0.0.0.0: `FastMCP(…, host=\"0.0.0.0\")`, or `--host 0.0.0.0` of uvicorn",
-        is_settled: true,
     }
-    UpstreamHostRejected = "upstream-host-rejected" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamHostRejected = "upstream-host-rejected" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "{subject|the MCP server} rejects the tunnel's host name",
         symptom: "`421 Misdirected Request`, `Invalid Host header`, `Invalid Host: …`, `Blocked request. This host … is not allowed`, `DisallowedHost`",
         cause: "its DNS-rebinding protection, or an allow list of hosts, does not include the tunnel's names; for Python's SDK the address that the server was created for counts, whatever address its socket is bound to",
         fix: "allow `*.{domain}` where the server is created: Python `FastMCP(…, host=\"0.0.0.0\")` or `TransportSecuritySettings(allowed_hosts=[…])` (mcp 2: `run(…, host=\"0.0.0.0\")`), TypeScript `allowedHosts`, Go `DisableLocalhostProtection`, Rust `allowed_hosts`, Vite `server.allowedHosts`, Django `ALLOWED_HOSTS`",
-        is_settled: true,
     }
-    UpstreamOriginRejected = "upstream-origin-rejected" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamOriginRejected = "upstream-origin-rejected" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "{subject|the MCP server} rejects the caller's origin",
         symptom: "`Invalid Origin header`",
         cause: "its DNS-rebinding protection lists other origins",
         fix: "add the origin in the evidence to `allowed_origins` of its transport security settings",
-        is_settled: true,
     }
     UpstreamPath404 = "upstream-path-404" [Upstream, Error, TROUBLE, Look] {
         title: "{subject|the MCP server} serves nothing at the path that was called",
@@ -1818,12 +1806,11 @@ rules! {
         cause: "it cannot reach the package index: DNS, a proxy, or no network at all",
         fix: "install the packages when the image is built, or pass PIP_INDEX_URL or HTTPS_PROXY to the container",
     }
-    UpstreamTls = "upstream-tls" [Upstream, Error, REFERENCE, ByHandThen] {
+    UpstreamTls = "upstream-tls" [Upstream, Error, REFERENCE, ByHandThen; is_settled: true] {
         title: "an https route has no trusted CA",
         symptom: "`x509: certificate signed by unknown authority` in the proxy's log",
         cause: "neither `upstream.tls.ca_file` nor `include_system_cas` is set",
         fix: "write `http://` in place of `https://` into the route if the server speaks plain HTTP; otherwise put the CA file into `data/` and run `{helper} render --dir {dir} --json '{\"upstream\":{\"tls\":{\"ca_file\":\"/data/upstream-ca.pem\"}}}'`, or use `\"include_system_cas\":true` for a public certificate",
-        is_settled: true,
     }
     UpstreamCaMissing = "upstream-ca-missing" [Upstream, Error, REFERENCE, ByHand] {
         title: "the CA file for https upstreams is missing",
@@ -1927,40 +1914,35 @@ rules! {
         cause: "each worker and each replica keeps its own sessions in its memory, and the next call of a session may reach another one, which does not know it; a server that keeps no sessions is not affected",
         fix: "run one worker and one replica, or make the server stateless (`stateless_http=True` in Python), then run `{helper} up --dir {dir}`",
     }
-    UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE, ByHand] {
+    UpstreamSessionLost = "upstream-session-lost" [Upstream, Warning, TROUBLE, ByHand; is_settled: true] {
         title: "{subject|the MCP server} loses sessions",
         symptom: "`Session not found`, or 404 and 400 between calls that pass on the same path",
         cause: "several workers or replicas each keep their own sessions, and a call reaches one that does not know its session; or sessions end while the client still uses them",
         fix: "run one worker (`--workers 1`, one replica), always send a session to the same one, or make the server stateless (`stateless_http=True` in Python)",
-        is_settled: true,
     }
-    UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamFirewalled = "upstream-firewalled" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "a firewall keeps the proxy from the server behind a route",
         symptom: "the server answers on its own host, and the proxy's connections time out",
         cause: "the server's port is open on its host, and packets from Docker's networks are dropped or rejected",
         fix: "allow the port from Docker's networks on that host (for example `sudo ufw allow from 172.16.0.0/12 to any port PORT proto tcp`), or run the server as a service in docker-compose.override.yaml",
-        is_settled: true,
     }
-    UpstreamWrongPort = "upstream-wrong-port" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamWrongPort = "upstream-wrong-port" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "the server behind a route listens on another port",
         symptom: "`connect: connection refused`, while the server's log says that it is listening",
         cause: "the port in the route is not the one that the server listens on inside its container; published ports do not count there",
         fix: "write the server's own port in the route",
-        is_settled: true,
     }
-    UpstreamWrongScheme = "upstream-wrong-scheme" [Upstream, Error, REFERENCE, ByHand] {
+    UpstreamWrongScheme = "upstream-wrong-scheme" [Upstream, Error, REFERENCE, ByHand; is_settled: true] {
         title: "a route has the wrong scheme for its server",
         symptom: "`http: server gave HTTP response to HTTPS client`, `wrong version number`, or `400 The plain HTTP request was sent to HTTPS port`",
         cause: "`http` in a route is plain HTTP and `https` is TLS; the proxy does not try the other one",
         fix: "write the scheme that the server speaks in the route",
-        is_settled: true,
     }
-    UpstreamTlsFailed = "upstream-tls-failed" [Upstream, Error, REFERENCE, ByHand] {
+    UpstreamTlsFailed = "upstream-tls-failed" [Upstream, Error, REFERENCE, ByHand; is_settled: true] {
         title: "the proxy cannot verify the certificate of an https upstream",
         symptom: "`x509: …` in the proxy's log for every call of one route",
         cause: "the certificate is not signed by a CA of `upstream.tls`, does not name the host in the route, or is expired or not yet valid",
         fix: "put the CA that signed it into `data/` and name it in `upstream.tls.ca_file`, or give the server a certificate for the host name in the route",
-        is_settled: true,
     }
     UpstreamWebPage = "upstream-web-page" [Upstream, Error, TROUBLE, ByHand] {
         title: "a route leads to a web page",
@@ -1974,12 +1956,11 @@ rules! {
         cause: "another program listens on this port",
         fix: "point the route to the MCP server's host and port; `{helper} probe --dir {dir} --json '{\"url\":\"http://HOST:PORT\"}'` tries one before it is a route",
     }
-    UpstreamPathOther = "upstream-path-other" [Upstream, Error, TROUBLE, ByHand] {
+    UpstreamPathOther = "upstream-path-other" [Upstream, Error, TROUBLE, ByHand; is_settled: true] {
         title: "the MCP server answers at another path",
         symptom: "`404 Not Found` or a page at the path that Claude calls",
         cause: "every server chooses the path of its MCP endpoint; `/mcp` is only the most common one",
         fix: "keep the path with `{helper} render --dir {dir} --json '{\"paths\":{\"ROUTE\":\"/PATH\"}}'`",
-        is_settled: true,
     }
     ExportRouteNotPortable = "export-route-not-portable" [Upstream, Warning, HELM, ByHand; blocks: false] {
         title: "the route {subject|NAME} does not work in a cluster",
