@@ -145,8 +145,25 @@ pub(crate) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// The scalar at a path of keys.
+pub(crate) fn text(value: &Value, path: &[&str]) -> Option<String> {
+    at(value, path).and_then(scalar)
+}
+
 pub(crate) fn texts(value: &Value) -> Vec<String> {
     value.as_sequence().into_iter().flatten().filter_map(scalar).collect()
+}
+
+/// Names with their values, as a map or as a list of `NAME=value`; `None` is a name alone.
+pub(crate) fn assignments(value: &Value) -> Vec<(String, Option<String>)> {
+    let entry = |text: String| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text, None),
+    };
+    match value {
+        Value::Mapping(map) => map.iter().filter_map(|(name, value)| Some((scalar(name)?, scalar(value)))).collect(),
+        list => texts(list).into_iter().map(entry).collect(),
+    }
 }
 
 /// Hands on every text in a value, with the keys and the places in lists that lead to it.

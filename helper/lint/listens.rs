@@ -175,7 +175,7 @@ impl Case<'_> {
         let mut all = found.command(self.service);
         all.extend(found.environment(self.service).into_values().flatten());
         all.extend(found.mappings(self.service).flat_map(|(host, container)| [host, container]));
-        all.extend(found.service(self.service, "expose").map(yaml::texts).unwrap_or_default());
+        all.extend(found.list(self.service, "expose"));
         let test = found.service(self.service, "healthcheck").and_then(|check| yaml::at(check, &["test"]));
         all.extend(
             test.into_iter().flat_map(|test| yaml::scalar(test).map_or_else(|| yaml::texts(test), |line| vec![line])),

@@ -209,7 +209,7 @@ pub(super) fn tunnel_is_started(facts: &Facts) -> Outcome {
 }
 
 fn profiles_of(facts: &Facts, service: &str) -> Vec<String> {
-    facts.found.service(service, "profiles").map(yaml::texts).unwrap_or_default()
+    facts.found.list(service, "profiles")
 }
 
 /// The profiles that `.env` makes active.

@@ -175,7 +175,7 @@ pub(super) fn servers_are_started(facts: &Facts) -> Outcome {
             return Some(rules::finding(RuleId::ReplicasZero).about(Subject::service(service)).with(said));
         }
         let waits = found.is_started(&facts.services.proxy) && !found.is_started(&service);
-        let profiles = || found.service(&service, "profiles").map(yaml::texts).unwrap_or_default().join(", ");
+        let profiles = || found.list(&service, "profiles").join(", ");
         waits.then(|| {
             let said = format!("{said}; its profiles: {}", profiles());
             let finding = rules::finding(RuleId::ComposeProfileInactive).with_severity(Severity::Warning);
@@ -189,7 +189,7 @@ pub(super) fn name_the_containers_port(facts: &Facts) -> Outcome {
     let found = &facts.found;
     capped(to_services(facts).filter_map(|ToService { route, upstream, service }| {
         let port = upstream.port().to_string();
-        let exposed = found.service(&service, "expose").map(yaml::texts).unwrap_or_default();
+        let exposed = found.list(&service, "expose");
         let listens = found.mappings(&service).any(|(_, container)| container == port)
             || exposed.contains(&port)
             || found.command(&service).iter().any(|word| word.contains(&port));

@@ -43,17 +43,10 @@ pub(crate) fn shadow(token: &Token, caller: &Caller) -> Option<Finding> {
 
 /// The finding that goes with what git says of a file with a secret.
 pub(crate) fn git_finding(state: &GitState, inside: &str) -> Option<Finding> {
-    match state {
-        GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => None,
-        GitState::NotIgnored => Some(
-            rules::finding(RuleId::GitNotIgnored)
-                .about(Subject::file(inside))
-                .with(format!("`{inside}` is not ignored")),
-        ),
-        GitState::Tracked => Some(
-            rules::finding(RuleId::GitTracked)
-                .about(Subject::file(inside))
-                .with(format!("`{inside}` is in git's index")),
-        ),
-    }
+    let (rule, said) = match state {
+        GitState::NoRepository | GitState::Ignored | GitState::Unknown(_) => return None,
+        GitState::NotIgnored => (RuleId::GitNotIgnored, "is not ignored"),
+        GitState::Tracked => (RuleId::GitTracked, "is in git's index"),
+    };
+    Some(rules::finding(rule).about(Subject::file(inside)).with(format!("`{inside}` {said}")))
 }

@@ -81,10 +81,8 @@ pub(super) fn services_are_there(facts: &Facts) -> Outcome {
         return Outcome::Pass;
     }
     let missing = facts.roles.agent.is_none() && facts.roles.proxy.is_some();
-    missing
-        .then(|| facts.services.cloudflared.clone())
-        .map(|name| rules::finding(RuleId::ComposeServiceUndefined).with(format!("there is no service `{name}`")))
-        .into()
+    let said = || format!("there is no service `{}`", facts.services.cloudflared);
+    missing.then(|| rules::finding(RuleId::ComposeServiceUndefined).with(said())).into()
 }
 
 pub(super) fn token_is_there(facts: &Facts) -> Outcome {
@@ -163,7 +161,7 @@ pub(super) fn ports_stay_closed(facts: &Facts) -> Outcome {
     let Some((_, proxy)) = reach::both(facts) else { return Outcome::Pass };
     // Only this host gets to a port of its loopback.
     let is_loopback = |entry: &Value| {
-        let address = yaml::at(entry, &["host_ip"]).and_then(yaml::scalar);
+        let address = yaml::text(entry, &["host_ip"]);
         let short = yaml::scalar(entry).is_some_and(|text| text.starts_with("127.") || text.starts_with("[::1]"));
         short || address.is_some_and(|address| address.starts_with("127.") || address == "::1")
     };

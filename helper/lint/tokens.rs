@@ -6,6 +6,7 @@ use crate::answer::{Finding, Subject};
 use crate::deployment::{TokenState, env_file, path};
 use crate::model::current::MOUNTS;
 use crate::model::found::Found;
+use crate::model::found::place::line_that_sets;
 use crate::model::token::{self, AgentToken, TokenOrigin};
 use crate::redact::names;
 use crate::rules::{self, Absence, Absent, Remedy, RuleId, State};
@@ -48,7 +49,7 @@ pub(crate) fn finding(found: &Found, token: &AgentToken, agent: Option<&str>) ->
             finding.about(Subject::service(agent)).with(said).with_remedy(Remedy::State(state))
         }
         TokenOrigin::Env(name) if matches!(token.state, TokenState::Malformed(_)) => {
-            let line = found.env().and_then(|env| line_of(&String::from_utf8_lossy(env.as_bytes()), name));
+            let line = found.env().and_then(|env| line_that_sets(&String::from_utf8_lossy(env.as_bytes()), name));
             finding.about(Subject::File { name: path::ENV.to_owned(), line })
         }
         TokenOrigin::Command => elsewhere(finding, &format!("`--token` of `{agent}`")),
@@ -75,13 +76,6 @@ fn absent(found: &Found, agent: &str, (setting, path): (&str, &str), why: &Absen
     };
     let finding = rules::finding(RuleId::TokenFileUnreadable).about(Subject::service(agent));
     finding.with_remedy(Remedy::Absent(absent)).with(absent)
-}
-
-/// The line of the last assignment of a variable.
-fn line_of(text: &str, name: &str) -> Option<usize> {
-    let sets =
-        |line: &str| line.trim_start().trim_start_matches("export ").split('=').next().map(str::trim) == Some(name);
-    text.lines().enumerate().filter(|(_, line)| sets(line)).last().map(|(at, _)| at + 1)
 }
 
 /// A token in the `environment` of a compose file, or in a file of variables that it names.

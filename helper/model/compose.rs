@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::environment;
 use super::found::Found;
+use super::merge;
 use crate::answer::{Finding, Subject};
 use crate::caller::Caller;
 use crate::config::yaml::{self, Value};
@@ -70,12 +71,7 @@ pub(crate) fn resolve(found: &mut Found, deployment: &Deployment, caller: &Calle
 
 /// `config` doubles every `$`, so that its output could be read again.
 fn plain(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.contains("$$") => Value::String(text.replace("$$", "$")),
-        Value::Sequence(list) => Value::Sequence(list.into_iter().map(plain).collect()),
-        Value::Mapping(map) => Value::Mapping(map.into_iter().map(|(key, value)| (key, plain(value))).collect()),
-        other => other,
-    }
+    merge::interpolate(value, &|text| Some(text.replace("$$", "$")))
 }
 
 fn refusal(output: &Output, found: &Found, deployment: &Deployment) -> Finding {

@@ -319,7 +319,7 @@ pub(crate) fn proxy_user(found: &Found, proxy: &str) -> (u32, u32) {
 /// The user of a service's container, with all its groups.
 pub(crate) fn user_of(found: &Found, service: &str) -> (u32, Vec<u32>) {
     let (uid, gid) = proxy_user(found, service);
-    let added = found.service(service, "group_add").map(yaml::texts).unwrap_or_default();
+    let added = found.list(service, "group_add");
     (uid, added.iter().filter_map(|group| group.parse().ok()).chain([gid]).collect())
 }
 

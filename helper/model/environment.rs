@@ -67,28 +67,18 @@ fn of_compose(value: &Value) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     yaml::each_text(value, &mut |_, text| names.extend(interpolated(text)));
     for service in entries(value, "services") {
-        names.extend(valueless(yaml::at(service, &["environment"])));
-        names.extend(valueless(yaml::at(service, &["build", "args"])));
+        let given = [&["environment"][..], &["build", "args"]].into_iter().filter_map(|path| yaml::at(service, path));
+        let alone = given.flat_map(yaml::assignments).filter(|(name, value)| value.is_none() && is_name(name));
+        names.extend(alone.map(|(name, _)| name));
     }
     for kind in ["secrets", "configs"] {
-        names.extend(entries(value, kind).filter_map(|entry| yaml::scalar(yaml::at(entry, &["environment"])?)));
+        names.extend(entries(value, kind).filter_map(|entry| yaml::text(entry, &["environment"])));
     }
     names
 }
 
 fn entries<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     yaml::at(value, &[key]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values())
-}
-
-/// Names without a value in `environment:` or `args:`, a list or a map.
-fn valueless(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Mapping(map)) => {
-            map.iter().filter(|(_, value)| value.is_null()).filter_map(|(name, _)| yaml::scalar(name)).collect()
-        }
-        Some(list) => yaml::texts(list).into_iter().filter(|item| is_name(item)).collect(),
-        None => Vec::new(),
-    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The compose files as they are found, generated or written by hand: which ones Compose takes, and what they say together.
 
-pub(super) mod place;
+pub(crate) mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;

@@ -13,8 +13,8 @@ impl ComposeStack {
         let folder = KINDS.iter().find(|(known, _)| *known == kind).map_or("/", |(_, folder)| folder);
         let entries = self.service(service, kind).and_then(Value::as_sequence);
         let one = |entry: &Value| {
-            let source = yaml::scalar(entry).or_else(|| at(entry, &["source"]).and_then(yaml::scalar))?;
-            let target = at(entry, &["target"]).and_then(yaml::scalar).unwrap_or_else(|| source.clone());
+            let source = yaml::scalar(entry).or_else(|| yaml::text(entry, &["source"]))?;
+            let target = yaml::text(entry, &["target"]).unwrap_or_else(|| source.clone());
             Some((source, if target.starts_with('/') { target } else { format!("{folder}{target}") }))
         };
         entries.into_iter().flatten().filter_map(one).collect()

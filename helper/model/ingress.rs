@@ -31,8 +31,8 @@ pub(super) fn read(stack: &ComposeStack, deployment: &Deployment) -> BTreeMap<St
 /// `url:`, or the first server among the rules of `ingress:`.
 fn address(config: &Value) -> Option<String> {
     let rules = at(config, &["ingress"]).and_then(Value::as_sequence).into_iter().flatten();
-    let services = rules.filter_map(|rule| at(rule, &["service"]).and_then(yaml::scalar));
-    let url = at(config, &["url"]).and_then(yaml::scalar);
+    let services = rules.filter_map(|rule| yaml::text(rule, &["service"]));
+    let url = yaml::text(config, &["url"]);
     url.into_iter().chain(services).find(|address| address.contains("://"))
 }
 

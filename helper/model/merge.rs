@@ -31,10 +31,7 @@ fn merge_at(key: &str, base: Value, over: Value) -> Value {
             (Value::Mapping(mut base), Value::Mapping(over)) => {
                 for (name, value) in over {
                     let text = yaml::scalar(&name).unwrap_or_default();
-                    let merged = match base.remove(&name) {
-                        Some(old) => merge_at(&text, old, value),
-                        None => merge_at(&text, Value::Null, value),
-                    };
+                    let merged = merge_at(&text, base.remove(&name).unwrap_or(Value::Null), value);
                     base.insert(name, merged);
                 }
                 Value::Mapping(base)
@@ -56,7 +53,7 @@ fn merge_at(key: &str, base: Value, over: Value) -> Value {
 fn place(key: &str, entry: &Value) -> Option<String> {
     match (key, entry) {
         ("volumes", Value::String(text)) => super::mounts::short(text).map(|mount| mount.target),
-        ("volumes" | "secrets" | "configs", map) => at(map, &["target"]).and_then(yaml::scalar),
+        ("volumes" | "secrets" | "configs", map) => yaml::text(map, &["target"]),
         _ => None,
     }
 }
@@ -86,7 +83,7 @@ pub(super) fn extend(tree: &mut Value, file: &dyn Fn(&str) -> Option<Value>) {
     for name in names {
         let Some(service) = at(tree, &["services", &name]).cloned() else { continue };
         let whole = extended(tree, &service, file, LONGEST_CHAIN);
-        if let Some(slot) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) {
+        if let Some(slot) = service_mut(tree, &name) {
             *slot = whole;
         }
     }
@@ -95,9 +92,7 @@ pub(super) fn extend(tree: &mut Value, file: &dyn Fn(&str) -> Option<Value>) {
 fn extended(tree: &Value, service: &Value, file: &dyn Fn(&str) -> Option<Value>, left: usize) -> Value {
     let named = match at(service, &["extends"]) {
         Some(Value::String(name)) => Some((None, name.clone())),
-        Some(map) => {
-            at(map, &["service"]).and_then(yaml::scalar).map(|name| (at(map, &["file"]).and_then(yaml::scalar), name))
-        }
+        Some(map) => yaml::text(map, &["service"]).map(|name| (yaml::text(map, &["file"]), name)),
         None => None,
     };
     let Some((path, name)) = named.filter(|_| left > 0) else { return service.clone() };
@@ -111,6 +106,10 @@ fn extended(tree: &Value, service: &Value, file: &dyn Fn(&str) -> Option<Value>,
         Some((other, base)) => merge(extended(other, base, file, left - 1), own),
         None => service.clone(),
     }
+}
+
+fn service_mut<'a>(tree: &'a mut Value, name: &str) -> Option<&'a mut Value> {
+    tree.get_mut("services")?.get_mut(name)
 }
 
 /// Replaces variables in every text, as Compose does: `None` where it would refuse one.
@@ -132,8 +131,7 @@ pub(super) fn interpolate(value: Value, fill: &dyn Fn(&str) -> Option<String>) -
 /// Gives variables that an `environment:` only names the values that they have outside.
 pub(super) fn named_variables(mut tree: Value, lookup: &dyn Fn(&str) -> Option<String>, room: &Room) -> Value {
     for name in super::stack::names(&tree) {
-        let environment =
-            tree.get_mut("services").and_then(|s| s.get_mut(name.as_str())).and_then(|s| s.get_mut("environment"));
+        let environment = service_mut(&mut tree, &name).and_then(|service| service.get_mut("environment"));
         let Some(slot) = environment else { continue };
         let mut spelt = spelt_out("environment", std::mem::replace(slot, Value::Null));
         if let Some(map) = spelt.as_mapping_mut() {
@@ -157,15 +155,15 @@ pub(super) fn env_files(tree: &Value) -> Vec<(String, bool)> {
 pub(super) fn raw_files(tree: &Value) -> Vec<String> {
     let names = super::stack::names(tree);
     let lists = names.iter().filter_map(|name| at(tree, &["services", name, "env_file"])?.as_sequence());
-    let is_raw = |file: &&Value| at(file, &["format"]).and_then(yaml::scalar).as_deref() == Some("raw");
-    lists.flatten().filter(is_raw).filter_map(|file| yaml::scalar(at(file, &["path"])?)).collect()
+    let is_raw = |file: &&Value| yaml::text(file, &["format"]).as_deref() == Some("raw");
+    lists.flatten().filter(is_raw).filter_map(|file| yaml::text(file, &["path"])).collect()
 }
 
 /// The paths of one `env_file:`, in its three spellings.
 pub(super) fn listed(files: &Value) -> Vec<(String, bool)> {
     let one = |file: &Value| match yaml::scalar(file) {
         Some(path) => Some((path, true)),
-        None => Some((yaml::scalar(at(file, &["path"])?)?, at(file, &["required"]) != Some(&Value::Bool(false)))),
+        None => Some((yaml::text(file, &["path"])?, at(file, &["required"]) != Some(&Value::Bool(false)))),
     };
     match files {
         Value::Sequence(list) => list.iter().filter_map(one).collect(),
@@ -183,9 +181,7 @@ pub(super) fn add_variables(tree: &mut Value, files: &BTreeMap<String, Variables
             let fits = |(name, value): &(&Cow<'_, str>, &Cow<'_, str>)| room.take(name.len() + value.len() + VARIABLE);
             variables.extend(values.iter().take_while(fits).map(|(name, value)| (name.to_string(), value.to_string())));
         }
-        let Some(service) = tree.get_mut("services").and_then(|services| services.get_mut(name.as_str())) else {
-            continue;
-        };
+        let Some(service) = service_mut(tree, &name) else { continue };
         let own = at(service, &["environment"]).cloned().unwrap_or(Value::Null);
         let below: yaml::Mapping = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         if let Some(service) = service.as_mapping_mut() {

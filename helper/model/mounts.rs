@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::yaml::{self, Value, at};
+use crate::config::yaml::{self, Value};
 use crate::os::files::inside;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,16 +112,16 @@ pub(super) fn short(text: &str) -> Option<Mount> {
 }
 
 fn long(map: &Value) -> Option<Mount> {
-    let said = |key: &str| at(map, &[key]).and_then(yaml::scalar);
+    let said = |key: &str| yaml::text(map, &[key]);
     let target = said("target")?.trim_end_matches('/').to_owned();
     let source = match (said("type").as_deref(), said("source")) {
         (Some("bind"), Some(path)) => Mounted::Bind(path),
         (Some("volume"), Some(name)) => Mounted::Volume(name),
         _ => Mounted::Other,
     };
-    let is_labelled = at(map, &["bind", "selinux"]).and_then(yaml::scalar).is_some();
+    let is_labelled = yaml::text(map, &["bind", "selinux"]).is_some();
     // Compose itself writes a short entry as a long one with this.
-    let makes = at(map, &["bind", "create_host_path"]).and_then(yaml::scalar).is_some_and(|text| text == "true");
+    let makes = yaml::text(map, &["bind", "create_host_path"]).is_some_and(|text| text == "true");
     let is_made = makes && said("read_only").is_none_or(|text| text != "true");
     Some(Mount { source, target, is_labelled, is_made })
 }

@@ -113,7 +113,7 @@ fn of_named_files(deployment: &Deployment, compose: &Value, env: &EnvFile, into:
     }
     let each = |kind: &str| at(compose, &[kind]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
     for secret in each("secrets").take(MOST) {
-        let said = |key: &str| at(secret, &[key]).and_then(yaml::scalar);
+        let said = |key: &str| yaml::text(secret, &[key]);
         into.extend(said("environment").and_then(|name| env.get(&name)));
         if let Some(text) = said("file").and_then(|file| text_of(deployment, &inside(&file)?)) {
             guard_key(&text);
@@ -121,7 +121,7 @@ fn of_named_files(deployment: &Deployment, compose: &Value, env: &EnvFile, into:
         }
     }
     for config in each("configs").take(MOST) {
-        let said = |key: &str| at(config, &[key]).and_then(yaml::scalar);
+        let said = |key: &str| yaml::text(config, &[key]);
         let file = said("file").and_then(|file| text_of(deployment, &inside(&file)?));
         for text in [file, said("content")].into_iter().flatten() {
             guard_key(&text);

@@ -200,7 +200,7 @@ fn references(value: &Value, env_files: &[String]) -> Vec<Reference> {
         }));
     }
     let services = at(value, &["services"]).and_then(Value::as_mapping).into_iter().flat_map(|map| map.values());
-    let extended = services.filter_map(|service| yaml::scalar(at(service, &["extends", "file"])?));
+    let extended = services.filter_map(|service| yaml::text(service, &["extends", "file"]));
     found.extend(extended.map(|path| Reference {
         folder: paths::folder_of(&path),
         path,

@@ -91,6 +91,11 @@ impl ComposeStack {
         at(&self.tree, &["services", name, key]).filter(|value| !value.is_null())
     }
 
+    /// The texts of a list; empty where there is none.
+    pub(crate) fn list(&self, name: &str, key: &str) -> Vec<String> {
+        self.service(name, key).map(yaml::texts).unwrap_or_default()
+    }
+
     pub(crate) fn text(&self, name: &str, key: &str) -> Option<String> {
         self.service(name, key).and_then(yaml::scalar)
     }
@@ -102,7 +107,7 @@ impl ComposeStack {
 
     /// Whether a plain `up` starts a service: those of a profile wait until it is active.
     pub(crate) fn is_started(&self, name: &str) -> bool {
-        let profiles = self.service(name, "profiles").map(yaml::texts).unwrap_or_default();
+        let profiles = self.list(name, "profiles");
         let is_active = |profile: &String| self.profiles.iter().any(|active| active == profile || active == "*");
         profiles.is_empty() || profiles.iter().any(is_active)
     }
@@ -141,20 +146,7 @@ impl ComposeStack {
 
     /// The environment of a service; `None` is a variable that nothing sets.
     pub(crate) fn environment(&self, name: &str) -> BTreeMap<String, Option<String>> {
-        match self.service(name, "environment") {
-            Some(Value::Mapping(map)) => {
-                let entries = map.iter().filter_map(|(key, value)| Some((yaml::scalar(key)?, yaml::scalar(value))));
-                entries.collect()
-            }
-            Some(list) => yaml::texts(list)
-                .into_iter()
-                .map(|entry| match entry.split_once('=') {
-                    Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                    None => (entry, None),
-                })
-                .collect(),
-            None => BTreeMap::new(),
-        }
+        self.service(name, "environment").map(yaml::assignments).unwrap_or_default().into_iter().collect()
     }
 
     pub(crate) fn variable(&self, name: &str, variable: &str) -> Option<String> {
@@ -182,17 +174,13 @@ impl ComposeStack {
         let mounts = self.mounts(name);
         let deepest =
             mounts.iter().filter_map(|mount| Some((mount, below(mount)?))).max_by_key(|(m, _)| m.target.len());
-        match deepest {
-            None => FileIn::Image,
-            Some((Mount { source: Mounted::Volume(volume), .. }, _)) => FileIn::Volume(volume.clone()),
-            Some((Mount { source: Mounted::Other, .. }, _)) => FileIn::Volume("without a name".into()),
-            Some((Mount { source: Mounted::Bind(source), .. }, rest)) if rest.is_empty() => {
-                FileIn::Host(source.clone())
-            }
-            Some((Mount { source: Mounted::Bind(source), .. }, rest)) if source.is_empty() => FileIn::Host(rest),
-            Some((Mount { source: Mounted::Bind(source), .. }, rest)) => {
-                FileIn::Host(format!("{}/{rest}", source.trim_end_matches('/')))
-            }
+        let Some((mount, rest)) = deepest else { return FileIn::Image };
+        match &mount.source {
+            Mounted::Volume(volume) => FileIn::Volume(volume.clone()),
+            Mounted::Other => FileIn::Volume("without a name".into()),
+            Mounted::Bind(source) if rest.is_empty() => FileIn::Host(source.clone()),
+            Mounted::Bind(source) if source.is_empty() => FileIn::Host(rest),
+            Mounted::Bind(source) => FileIn::Host(format!("{}/{rest}", source.trim_end_matches('/'))),
         }
     }
 
@@ -240,7 +228,7 @@ impl ComposeStack {
         let joined = self.service(name, "networks").and_then(Value::as_mapping).into_iter().flat_map(|m| m.values());
         let on_networks = joined.flat_map(|network| {
             let aliases = at(network, &["aliases"]).map(yaml::texts).unwrap_or_default();
-            aliases.into_iter().chain(at(network, &["ipv4_address"]).and_then(yaml::scalar))
+            aliases.into_iter().chain(yaml::text(network, &["ipv4_address"]))
         });
         std::iter::once(name.to_owned()).chain(said).chain(on_networks)
     }
@@ -251,7 +239,7 @@ impl ComposeStack {
 
     /// The service that a host name means in the `links:` of another one.
     fn linked(&self, name: &str, host: &str) -> Option<String> {
-        let links = self.service(name, "links").map(yaml::texts).unwrap_or_default();
+        let links = self.list(name, "links");
         links.iter().find_map(|link| {
             let (service, alias) = link.split_once(':').unwrap_or((link, link));
             alias.eq_ignore_ascii_case(host).then(|| service.to_owned())
@@ -330,7 +318,7 @@ impl ComposeStack {
     pub(crate) fn mappings(&self, name: &str) -> impl Iterator<Item = (String, String)> {
         self.ports(name).iter().filter_map(|entry| {
             let Some(text) = yaml::scalar(entry) else {
-                let said = |key: &str| at(entry, &[key]).and_then(yaml::scalar);
+                let said = |key: &str| yaml::text(entry, &[key]);
                 return Some((said("published")?, said("target")?));
             };
             let mut parts = text.split('/').next().unwrap_or_default().rsplit(':');
@@ -350,7 +338,7 @@ impl ComposeStack {
             let pools =
                 self.top(&["networks", key]).and_then(|network| at(network, &["ipam", "config"])?.as_sequence());
             let pools = pools.into_iter().flatten();
-            pools.filter_map(|pool| yaml::scalar(at(pool, &["subnet"])?)?.parse().ok()).collect()
+            pools.filter_map(|pool| yaml::text(pool, &["subnet"])?.parse().ok()).collect()
         };
         let each: Vec<Vec<Ipv4Net>> = self.common(one, other).iter().map(of_network).collect();
         if each.iter().any(Vec::is_empty) { Vec::new() } else { each.into_iter().flatten().collect() }

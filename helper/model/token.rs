@@ -154,20 +154,10 @@ fn variable_of_flag(found: &Found, agent: &str) -> Option<(String, bool)> {
 
 /// The variable that the files put in the token's place; `None` where they have a value there.
 fn variable(found: &Found, agent: &str) -> Option<String> {
-    let raw = found.trees().find_map(|value| entry(at(value, &["services", agent, "environment"])?))?;
+    let given = found.trees().filter_map(|value| at(value, &["services", agent, "environment"]));
+    let (_, raw) = given.flat_map(yaml::assignments).find(|(name, _)| name == env_file::TOKEN)?;
     match raw {
         None => Some(env_file::TOKEN.to_owned()),
         Some(text) => super::environment::interpolated(&text).into_iter().next(),
-    }
-}
-
-/// The entry of the token in an `environment:`; `Some(None)` is its name alone.
-fn entry(environment: &Value) -> Option<Option<String>> {
-    match environment {
-        Value::Mapping(map) => map.get(env_file::TOKEN).map(yaml::scalar),
-        list => yaml::texts(list).into_iter().find_map(|text| match text.split_once('=') {
-            Some((name, value)) => (name == env_file::TOKEN).then(|| Some(value.to_owned())),
-            None => (text == env_file::TOKEN).then_some(None),
-        }),
     }
 }

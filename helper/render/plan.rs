@@ -127,19 +127,16 @@ pub(super) fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, fo
                 rendered.diffs.push(Diff { path: full.clone(), diff });
             }
         }
-        match fate {
-            // Said once, as a whole.
-            Fate::Block | Fate::Keep if foreign => {}
-            Fate::Block => rendered.findings.push(
-                rules::finding(RuleId::EditBlocksChange)
-                    .with(format!("`{}` was edited by hand and does not say what was asked for", file.inside)),
-            ),
-            Fate::Keep if !file.theirs => rendered.findings.push(
-                rules::finding(RuleId::EditKept)
-                    .with_severity(Severity::Note)
-                    .with(format!("`{}` was edited by hand and stays as it is", file.inside)),
-            ),
-            Fate::Keep | Fate::Create | Fate::Leave | Fate::Update | Fate::KeepAsideAndUpdate => {}
+        let edit = match fate {
+            Fate::Block => Some((rules::finding(RuleId::EditBlocksChange), "does not say what was asked for")),
+            Fate::Keep if !file.theirs => {
+                Some((rules::finding(RuleId::EditKept).with_severity(Severity::Note), "stays as it is"))
+            }
+            Fate::Keep | Fate::Create | Fate::Leave | Fate::Update | Fate::KeepAsideAndUpdate => None,
+        };
+        // Of a foreign stack it is said once, as a whole.
+        if let Some((finding, said)) = edit.filter(|_| !foreign) {
+            rendered.findings.push(finding.with(format!("`{}` was edited by hand and {said}", file.inside)));
         }
         if mode.dry_run {
             rendered.files.push(FileEntry::planned(deployment, file.inside, action, OPEN_MODE));

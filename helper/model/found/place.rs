@@ -51,10 +51,7 @@ impl Found {
     pub(crate) fn place_of_variable(&self, service: &str, variable: &str) -> Option<At> {
         let has_own = |file: &ComposeFile| {
             let own = file.tree().and_then(|tree| at(tree, &["services", service, "environment"]));
-            own.is_some_and(|own| match own {
-                Value::Mapping(map) => map.keys().any(|key| key.as_str() == Some(variable)),
-                list => yaml::texts(list).iter().any(|entry| entry.split('=').next() == Some(variable)),
-            })
+            own.is_some_and(|own| yaml::assignments(own).iter().any(|(name, _)| name == variable))
         };
         if let Some(file) = self.last(&has_own) {
             return Some((file.name.clone(), None));
@@ -63,15 +60,20 @@ impl Found {
         let paths = listed.flat_map(merge::listed).filter_map(|(path, _)| inside(&path));
         let of_file = |path: String| {
             let text = String::from_utf8_lossy(self.env_files.get(&path)?.as_ref()?.as_bytes()).into_owned();
-            let sets = |line: &str| {
-                let line = line.trim_start();
-                line.strip_prefix("export ").unwrap_or(line).split(['=', ':']).next().map(str::trim) == Some(variable)
-            };
-            let line = text.lines().enumerate().filter(|(_, line)| sets(line)).last()?.0;
-            Some((path, Some(line + 1)))
+            let line = line_that_sets(&text, variable)?;
+            Some((path, Some(line)))
         };
         paths.filter_map(of_file).last()
     }
+}
+
+/// The last line of a file of variables that sets one, from 1.
+pub(crate) fn line_that_sets(text: &str, variable: &str) -> Option<usize> {
+    let sets = |line: &str| {
+        let line = line.trim_start();
+        line.strip_prefix("export ").unwrap_or(line).split(['=', ':']).next().map(str::trim) == Some(variable)
+    };
+    text.lines().enumerate().filter(|(_, line)| sets(line)).last().map(|(at, _)| at + 1)
 }
 
 /// Whether a text has a word that is not part of a longer one.

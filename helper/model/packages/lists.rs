@@ -23,15 +23,11 @@ pub(super) fn of_word(requirement: &str) -> Option<Says> {
     };
     let is_other = rest.starts_with(|c: char| !matches!(c, '=' | '>' | '<' | '~' | '!' | ',' | '\\' | ';'));
     let is_loose = sample::pinned_sdk(&word).is_none_or(|newest| newest >= 2);
-    let says = match (is_loose, rest.split([';', '\\']).next().unwrap_or_default().split(',').any(is_old)) {
+    let is_old = rest.split([';', '\\']).next().unwrap_or_default().split(',').any(is_old);
+    let says = match (is_loose, is_old) {
         (true, _) => Says::Loose,
-        (false, is_old) => {
-            if is_old {
-                Says::Old
-            } else {
-                Says::Bounded
-            }
-        }
+        (false, true) => Says::Old,
+        (false, false) => Says::Bounded,
     };
     (!is_other).then_some(says)
 }

@@ -125,7 +125,7 @@ fn entries(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::Mapping(map)) => map.keys().filter_map(yaml::scalar).collect(),
         Some(Value::Sequence(list)) => {
-            let name = |entry: &Value| yaml::scalar(entry).or_else(|| yaml::scalar(at(entry, &["source"])?));
+            let name = |entry: &Value| yaml::scalar(entry).or_else(|| yaml::text(entry, &["source"]));
             list.iter().filter_map(name).collect()
         }
         _ => Vec::new(),
@@ -183,8 +183,8 @@ fn chain(found: &Found, file: String, service: String) -> Option<Refusal> {
         let (file, service) = seen.last()?.clone();
         let tree = found.files().find(|other| other.name == file)?.value.as_ref().ok()?;
         let extends = at(tree, &["services", &service, "extends"])?;
-        let name = yaml::scalar(extends).or_else(|| yaml::scalar(at(extends, &["service"])?))?;
-        let other = match at(extends, &["file"]).and_then(yaml::scalar) {
+        let name = yaml::scalar(extends).or_else(|| yaml::text(extends, &["service"]))?;
+        let other = match yaml::text(extends, &["file"]) {
             Some(path) => inside(&path)?,
             None => file.clone(),
         };

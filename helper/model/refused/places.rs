@@ -77,7 +77,7 @@ fn copied(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal>
 /// What an image is built from. With `image`, one that was built or pulled before is used.
 fn build(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal> {
     let Some(build) = found.service(service, "build") else { return Vec::new() };
-    let text = |key: &str| at(build, &[key]).and_then(yaml::scalar);
+    let text = |key: &str| yaml::text(build, &[key]);
     let severity = if found.service(service, "image").is_some() { Severity::Warning } else { Severity::Error };
     let refusal = |word: &str, why| {
         let word = word.trim_start_matches("./");

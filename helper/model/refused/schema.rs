@@ -10,127 +10,63 @@ use crate::rules::{Refused, Severity};
 /// What Compose takes for keys, of compose-spec's `schema/compose-spec.json` (2026): the types of the value, of the entries
 /// of a list, and of the values of a map. `s` is a text, `n` a number, `b` a boolean, `l` a list, `m` a map, `0` nothing;
 /// where there is no letter, nothing is looked at.
-struct Row(&'static [&'static str], &'static str, &'static str, &'static str);
+struct Row(&'static str, &'static str, &'static str, &'static str);
+
+impl Row {
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.0.split(' ')
+    }
+}
 
 const SERVICE: &[Row] = &[
-    Row(&["environment", "labels", "annotations", "sysctls"], "lm", "s", "snb0"),
-    Row(&["extra_hosts"], "lm", "s", "sl"),
-    Row(&["networks"], "lm", "s", "m0"),
-    Row(&["depends_on"], "lm", "s", "m"),
-    Row(&["models"], "lm", "s", "m0"),
-    Row(&["command", "entrypoint"], "sl0", "s", ""),
-    Row(&["dns", "dns_search", "tmpfs"], "sl", "s", ""),
-    Row(&["env_file", "label_file"], "sl", "sm", ""),
-    Row(&["gpus"], "sl", "", ""),
-    Row(&["build", "extends"], "sm", "", ""),
-    Row(&["ports"], "l", "snm", ""),
-    Row(&["expose", "group_add"], "l", "sn", ""),
-    Row(&["volumes", "secrets", "configs", "devices"], "l", "sm", ""),
-    Row(
-        &[
-            "cap_add",
-            "cap_drop",
-            "device_cgroup_rules",
-            "dns_opt",
-            "external_links",
-            "links",
-            "profiles",
-            "security_opt",
-            "volumes_from",
-        ],
-        "l",
-        "s",
-        "",
-    ),
-    Row(&["post_start", "pre_start", "pre_stop"], "l", "", ""),
-    Row(
-        &["healthcheck", "logging", "storage_opt", "ulimits", "blkio_config", "credential_spec", "provider"],
-        "m",
-        "",
-        "",
-    ),
-    Row(&["deploy", "develop"], "m0", "", ""),
-    Row(
-        &["attach", "init", "oom_kill_disable", "privileged", "read_only", "stdin_open", "tty", "use_api_socket"],
-        "bs",
-        "",
-        "",
-    ),
-    Row(
-        &[
-            "cpu_count",
-            "cpu_percent",
-            "cpu_period",
-            "cpu_quota",
-            "cpu_rt_period",
-            "cpu_rt_runtime",
-            "cpu_shares",
-            "cpus",
-            "mem_limit",
-            "mem_reservation",
-            "mem_swappiness",
-            "memswap_limit",
-            "oom_score_adj",
-            "pids_limit",
-            "scale",
-            "shm_size",
-        ],
-        "ns",
-        "",
-        "",
-    ),
-    Row(
-        &[
-            "cgroup",
-            "cgroup_parent",
-            "container_name",
-            "cpuset",
-            "domainname",
-            "hostname",
-            "image",
-            "ipc",
-            "isolation",
-            "mac_address",
-            "network_mode",
-            "platform",
-            "pull_policy",
-            "pull_refresh_after",
-            "restart",
-            "runtime",
-            "stop_grace_period",
-            "stop_signal",
-            "user",
-            "userns_mode",
-            "uts",
-            "working_dir",
-        ],
-        "s",
-        "",
-        "",
-    ),
-    Row(&["pid"], "s0", "", ""),
+    Row("environment labels annotations sysctls", "lm", "s", "snb0"),
+    Row("extra_hosts", "lm", "s", "sl"),
+    Row("networks", "lm", "s", "m0"),
+    Row("depends_on", "lm", "s", "m"),
+    Row("models", "lm", "s", "m0"),
+    Row("command entrypoint", "sl0", "s", ""),
+    Row("dns dns_search tmpfs", "sl", "s", ""),
+    Row("env_file label_file", "sl", "sm", ""),
+    Row("gpus", "sl", "", ""),
+    Row("build extends", "sm", "", ""),
+    Row("ports", "l", "snm", ""),
+    Row("expose group_add", "l", "sn", ""),
+    Row("volumes secrets configs devices", "l", "sm", ""),
+    Row("cap_add cap_drop security_opt device_cgroup_rules", "l", "s", ""),
+    Row("dns_opt external_links links profiles volumes_from", "l", "s", ""),
+    Row("post_start pre_start pre_stop", "l", "", ""),
+    Row("healthcheck logging storage_opt ulimits blkio_config credential_spec provider", "m", "", ""),
+    Row("deploy develop", "m0", "", ""),
+    Row("attach init oom_kill_disable privileged read_only stdin_open tty use_api_socket", "bs", "", ""),
+    Row("cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpus", "ns", "", ""),
+    Row("mem_limit mem_reservation mem_swappiness memswap_limit shm_size", "ns", "", ""),
+    Row("oom_score_adj pids_limit scale", "ns", "", ""),
+    Row("cgroup cgroup_parent cpuset ipc isolation platform runtime userns_mode uts", "s", "", ""),
+    Row("container_name domainname hostname mac_address network_mode", "s", "", ""),
+    Row("image pull_policy pull_refresh_after restart stop_grace_period stop_signal user working_dir", "s", "", ""),
+    Row("pid", "s0", "", ""),
 ];
 
 const TOP: &[Row] = &[
-    Row(&["services", "networks", "volumes", "secrets", "configs", "models"], "m", "", ""),
-    Row(&["include"], "l", "sm", ""),
-    Row(&["name", "version"], "s", "", ""),
+    Row("services networks volumes secrets configs models", "m", "", ""),
+    Row("include", "l", "sm", ""),
+    Row("name version", "s", "", ""),
 ];
 
 const HEALTHCHECK: &[Row] = &[
-    Row(&["test"], "sl", "s", ""),
-    Row(&["interval", "timeout", "start_period", "start_interval"], "s", "", ""),
-    Row(&["retries"], "ns", "", ""),
-    Row(&["disable"], "bs", "", ""),
+    Row("test", "sl", "s", ""),
+    Row("interval timeout start_period start_interval", "s", "", ""),
+    Row("retries", "ns", "", ""),
+    Row("disable", "bs", "", ""),
 ];
 
 const BUILD: &[Row] = &[
-    Row(&["context", "dockerfile", "dockerfile_inline", "network", "target", "isolation"], "s", "", ""),
-    Row(&["args", "labels", "ssh", "additional_contexts", "extra_hosts"], "", "", ""),
-    Row(&["cache_from", "cache_to", "entitlements", "platforms", "secrets", "tags"], "l", "", ""),
-    Row(&["no_cache", "privileged", "pull", "provenance", "sbom"], "", "", ""),
-    Row(&["shm_size"], "ns", "", ""),
-    Row(&["ulimits"], "m", "", ""),
+    Row("context dockerfile dockerfile_inline network target isolation", "s", "", ""),
+    Row("args labels ssh additional_contexts extra_hosts", "", "", ""),
+    Row("cache_from cache_to entitlements platforms secrets tags", "l", "", ""),
+    Row("no_cache privileged pull provenance sbom", "", "", ""),
+    Row("shm_size", "ns", "", ""),
+    Row("ulimits", "m", "", ""),
 ];
 
 /// The files that Compose takes as they are written; of a file that others only extend, nothing but that service.
@@ -183,10 +119,10 @@ impl Judge<'_> {
     fn keys(&self, value: &Value, rows: &[Row], all: &mut Vec<Refusal>) {
         for (key, value) in value.as_mapping().into_iter().flatten() {
             let Some(key) = yaml::scalar(key).filter(|key| !key.starts_with("x-")) else { continue };
-            match rows.iter().find(|row| row.0.contains(&key.as_str())) {
+            match rows.iter().find(|row| row.keys().any(|own| own == key)) {
                 Some(row) => self.below(&key).value(value, row, all),
                 None => {
-                    let near = nearest(&key, rows.iter().flat_map(|row| row.0).copied());
+                    let near = nearest(&key, rows.iter().flat_map(Row::keys));
                     all.push(self.refusal(&key, Refused::Key { place: self.path.join("."), key: key.clone(), near }));
                 }
             }

@@ -2,14 +2,14 @@
 
 use super::shell;
 
-/// Commands that make no file of a person's own: all of them, or those with one of these words.
-const HARMLESS: [(&[&str], &[&str]); 6] = [
-    (&["pip", "pip3", "apt", "apt-get", "apk", "dnf", "yum", "microdnf", "corepack", "update-ca-certificates"], &[]),
-    (&["adduser", "useradd", "addgroup", "groupadd", "usermod", "chown", "chmod", "chgrp", "mkdir", "rm"], &[]),
-    (&["set", "true", "cd", "export", "sleep", "exec", ":", "wait", "umask", "ulimit", "test", "["], &[]),
-    (&["npm", "pnpm", "yarn"], &["ci", "install", "i"]),
-    (&["uv", "poetry", "pdm", "pipenv"], &["pip", "sync", "install", "venv", "lock"]),
-    (&["venv", "virtualenv", "ensurepip", "playwright"], &[]),
+/// Commands that make no file of a person's own.
+const HARMLESS: &shell::Commands = &[
+    ("pip pip3 apt apt-get apk dnf yum microdnf corepack update-ca-certificates", ""),
+    ("adduser useradd addgroup groupadd usermod chown chmod chgrp mkdir rm", ""),
+    ("set true cd export sleep exec : wait umask ulimit test [", ""),
+    ("npm pnpm yarn", "ci install i"),
+    ("uv poetry pdm pipenv", "pip sync install venv lock"),
+    ("venv virtualenv ensurepip playwright", ""),
 ];
 
 /// Whether a line for a shell brings no file of a person's own.
@@ -32,10 +32,7 @@ pub(super) fn makes_nothing(line: &str) -> bool {
 pub(super) fn is_harmless(words: &[String]) -> bool {
     let names_only = words.iter().all(|word| word.contains('=') && !word.starts_with('-'));
     let Some(command) = shell::started(words, &shell::Invocation::default()) else { return names_only };
-    let has = |of: &&str| command.args.iter().any(|arg| arg == of);
-    HARMLESS.iter().any(|(programs, with)| {
-        programs.contains(&command.program.as_str()) && (with.is_empty() || with.iter().any(has))
-    })
+    shell::is_among(HARMLESS, &command)
 }
 
 /// Where a COPY or ADD puts what is not seen in the folder of the build: the path; all of the image where that is not

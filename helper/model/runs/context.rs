@@ -25,7 +25,7 @@ impl<'a> Context<'a> {
     pub(crate) fn of(deployment: &'a Deployment, found: &Found, service: &str) -> Option<Self> {
         let folder = context(found, service)?;
         let build = found.service(service, "build")?;
-        let name = yaml::at(build, &["dockerfile"]).and_then(yaml::scalar).unwrap_or_else(|| "Dockerfile".into());
+        let name = yaml::text(build, &["dockerfile"]).unwrap_or_else(|| "Dockerfile".into());
         // One next to the Dockerfile goes first: https://docs.docker.com/build/concepts/context/#filename-and-location.
         let names = [format!("{name}.dockerignore"), ".dockerignore".to_owned()];
         let rules = names.iter().find_map(|name| text(deployment, &inside(&below(&folder, name))?));
@@ -87,7 +87,7 @@ fn rooted(source: &str) -> String {
 /// The folder that a service is built from, inside the directory.
 pub(crate) fn context(found: &Found, service: &str) -> Option<String> {
     let build = found.service(service, "build")?;
-    let said = yaml::scalar(build).or_else(|| yaml::at(build, &["context"]).and_then(yaml::scalar))?;
+    let said = yaml::scalar(build).or_else(|| yaml::text(build, &["context"]))?;
     inside(&within(&said, found.roots()))
 }
 

@@ -188,7 +188,7 @@ pub(super) fn dockerfile(
     service: &str,
 ) -> Option<(String, String, Option<String>)> {
     let build = found.service(service, "build")?;
-    let said = |key: &str| yaml::at(build, &[key]).and_then(yaml::scalar);
+    let said = |key: &str| yaml::text(build, &[key]);
     let (place, text) = match said("dockerfile_inline") {
         Some(text) => ("dockerfile_inline".to_owned(), text),
         None => {

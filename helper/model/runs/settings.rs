@@ -8,6 +8,7 @@ use super::listening::{Certainty, Cure, Place};
 use super::runner::option;
 use super::shell::Invocation;
 use crate::deployment::env_file::EnvFile;
+use crate::model::found::place::line_that_sets;
 
 /// Variables and where they are set.
 #[derive(Clone, Debug, Default)]
@@ -40,17 +41,11 @@ pub(super) fn read(files: &Files<'_>, invocation: &Invocation, text: &str) -> Se
     let folder = invocation.folder.as_deref();
     let file = dotenv_name(invocation, text).and_then(|name| files.read(folder, &name));
     let dotenv = file.map(|(place, text)| {
-        let line = |name: &str| {
-            text.lines().position(|line| {
-                let line = line.trim_start();
-                line.strip_prefix("export ").unwrap_or(line).split('=').next().map(str::trim) == Some(name)
-            })
-        };
         let mut lines = BTreeMap::new();
         // What the container has goes first.
         for (name, value) in EnvFile::new(text.as_bytes()).values() {
             if !env.contains_key(&*name) {
-                lines.extend(line(&name).map(|at| (name.to_string(), at + 1)));
+                lines.extend(line_that_sets(&text, &name).map(|line| (name.to_string(), line)));
                 env.insert(name.into_owned(), value.into_owned());
             }
         }

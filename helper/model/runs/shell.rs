@@ -37,37 +37,35 @@ pub(super) enum By {
 }
 
 pub(super) const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
-/// Programs that start the one behind them, with how many words of their own come before it.
-const WRAPPERS: [(&str, usize); 12] = [
-    ("exec", 0),
-    ("cross-env", 0),
-    ("nohup", 0),
-    ("tini", 0),
-    ("dumb-init", 0),
-    ("catatonit", 0),
-    ("ddtrace-run", 0),
-    ("opentelemetry-instrument", 0),
-    ("gosu", 1),
-    ("su-exec", 1),
-    ("npx", 0),
-    ("bunx", 0),
-];
-/// The same of two words.
-const RUNNERS: [(&str, &str); 14] = [
-    ("uv", "run"),
-    ("uvx", ""),
-    ("poetry", "run"),
-    ("pipenv", "run"),
-    ("pdm", "run"),
-    ("hatch", "run"),
-    ("rye", "run"),
-    ("pipx", "run"),
-    ("pnpm", "exec"),
-    ("pnpm", "dlx"),
-    ("yarn", "dlx"),
-    ("npm", "exec"),
-    ("bundle", "exec"),
-    ("newrelic-admin", "run-program"),
+/// Programs that start the one behind them: the name, the word that has to follow, and how many words of their own come
+/// before the other program.
+const WRAPPERS: [(&str, &str, usize); 26] = [
+    ("exec", "", 0),
+    ("cross-env", "", 0),
+    ("nohup", "", 0),
+    ("tini", "", 0),
+    ("dumb-init", "", 0),
+    ("catatonit", "", 0),
+    ("ddtrace-run", "", 0),
+    ("opentelemetry-instrument", "", 0),
+    ("gosu", "", 1),
+    ("su-exec", "", 1),
+    ("npx", "", 0),
+    ("bunx", "", 0),
+    ("uv", "run", 0),
+    ("uvx", "", 0),
+    ("poetry", "run", 0),
+    ("pipenv", "run", 0),
+    ("pdm", "run", 0),
+    ("hatch", "run", 0),
+    ("rye", "run", 0),
+    ("pipx", "run", 0),
+    ("pnpm", "exec", 0),
+    ("pnpm", "dlx", 0),
+    ("yarn", "dlx", 0),
+    ("npm", "exec", 0),
+    ("bundle", "exec", 0),
+    ("newrelic-admin", "run-program", 0),
 ];
 /// Programs that start what comes behind `--`.
 const BEFORE_DASHES: [&str; 9] =
@@ -92,29 +90,23 @@ const WITH_VALUE: [&str; 16] = [
     "-g",
 ];
 
-/// Commands that end before the next one begins and leave no server behind: all of them, or those with one of these words.
-const PASSING: [(&[&str], &[&str]); 12] = [
-    (
-        &[
-            ":", "exit", "true", "[", "test", "set", "unset", "umask", "ulimit", "shopt", "echo", "printf", "sleep",
-            "wait",
-        ],
-        &[],
-    ),
-    (&["cat", "cp", "mv", "rm", "ln", "ls", "mkdir", "touch", "chmod", "chown", "chgrp", "install", "find"], &[]),
-    (&["grep", "sed", "envsubst", "tar", "unzip", "date", "id", "whoami", "uname", "hostname", "printenv", "pwd"], &[]),
-    (&["curl", "wget", "git", "nc", "pg_isready", "wait-for-it", "wait-for-it.sh", "wait-for", "wait-for.sh"], &[]),
-    (&["apk", "apt", "apt-get", "dnf", "yum", "update-ca-certificates", "locale-gen"], &[]),
-    (&["pip", "pip3", "venv", "virtualenv", "ensurepip", "tsc", "alembic", "dbmate", "flyway", "goose"], &[]),
-    (&["npm", "yarn", "pnpm", "bun", "deno"], &["install", "i", "ci", "add", "rebuild", "build", "cache"]),
-    (&["uv", "poetry", "pipenv", "pdm"], &["install", "sync", "pip", "venv", "lock", "add", "tool"]),
-    (&["bundle", "composer", "conda", "mamba", "go", "cargo"], &["install", "update", "build", "mod"]),
-    (&["flask", "prisma"], &["db", "generate"]),
-    (
-        &["python", "python3", "manage.py"],
-        &["collectstatic", "compilemessages", "createsuperuser", "check", "loaddata"],
-    ),
-    (&[".", "source"], &["activate"]),
+/// Commands by their programs, all of them or those with one of these words.
+pub(super) type Commands = [(&'static str, &'static str)];
+
+/// Commands that end before the next one begins and leave no server behind.
+const PASSING: &Commands = &[
+    (": exit true [ test set unset umask ulimit shopt echo printf sleep wait", ""),
+    ("cat cp mv rm ln ls mkdir touch chmod chown chgrp install find", ""),
+    ("grep sed envsubst tar unzip date id whoami uname hostname printenv pwd", ""),
+    ("curl wget git nc pg_isready wait-for-it wait-for-it.sh wait-for wait-for.sh", ""),
+    ("apk apt apt-get dnf yum update-ca-certificates locale-gen", ""),
+    ("pip pip3 venv virtualenv ensurepip tsc alembic dbmate flyway goose", ""),
+    ("npm yarn pnpm bun deno", "install i ci add rebuild build cache"),
+    ("uv poetry pipenv pdm", "install sync pip venv lock add tool"),
+    ("bundle composer conda mamba go cargo", "install update build mod"),
+    ("flask prisma", "db generate"),
+    ("python python3 manage.py", "collectstatic compilemessages createsuperuser check loaddata"),
+    (". source", "activate"),
 ];
 
 /// The program that is left running when a command line is carried out, with the environment and the folder of `base`;
@@ -136,18 +128,17 @@ pub(super) fn started(words: &[String], base: &Invocation) -> Option<Invocation>
         } else if name == "env" {
             start.args.remove(0);
             behind_options(&mut start.args);
-        } else if let Some((_, own)) = WRAPPERS.iter().find(|(wrapper, _)| *wrapper == name) {
-            start.args.drain(..=(*own).min(start.args.len() - 1));
-            behind_options(&mut start.args);
-            start.by = by(&name).unwrap_or(start.by);
-        } else if let Some((_, word)) = RUNNERS.iter().find(|(a, b)| *a == name && (b.is_empty() || *b == at(1))) {
-            start.args.drain(..=usize::from(!word.is_empty()));
+        } else if let Some((_, word, own)) =
+            WRAPPERS.iter().find(|(a, b, _)| *a == name && (b.is_empty() || *b == at(1)))
+        {
+            let count = 1 + usize::from(!word.is_empty()) + own;
+            start.args.drain(..count.min(start.args.len()));
             behind_options(&mut start.args);
             start.by = by(&name).unwrap_or(start.by);
         } else if BEFORE_DASHES.contains(&name.as_str()) && start.args.iter().any(|word| word == "--") {
             let dashes = start.args.iter().position(|word| word == "--")?;
             start.args.drain(..=dashes);
-        } else if is_python(&name) && at(1) == "-m" || is_python(&name) && at(2) == "-m" && at(1).starts_with('-') {
+        } else if is_python(&name) && (at(1) == "-m" || at(2) == "-m" && at(1).starts_with('-')) {
             let module = start.args.iter().position(|word| word == "-m")? + 1;
             start.args.drain(..module);
             start.by = By::Python;
@@ -255,12 +246,16 @@ fn defaults(statement: &str, start: &mut Invocation) {
 /// Whether a command leaves nothing behind that takes calls: also a migration of a database, whatever carries it out.
 fn passes(words: &[String], start: &Invocation) -> bool {
     let Some(command) = started(words, &Invocation { folder: None, ..start.clone() }) else { return false };
-    let file = |word: &String| word.rsplit('/').next().unwrap_or_default().to_owned();
-    words.iter().any(|word| word.contains("migrat"))
-        || PASSING.iter().any(|(programs, with)| {
-            let has = || command.args.iter().any(|arg| with.contains(&file(arg).as_str()));
-            programs.contains(&command.program.as_str()) && (with.is_empty() || has())
-        })
+    words.iter().any(|word| word.contains("migrat")) || is_among(PASSING, &command)
+}
+
+/// Whether a command is one of these.
+pub(super) fn is_among(commands: &Commands, command: &Invocation) -> bool {
+    let has = |words: &str, word: &str| words.split(' ').any(|own| own == word);
+    let file = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    commands.iter().any(|(programs, with)| {
+        has(programs, &command.program) && (with.is_empty() || command.args.iter().any(|arg| has(with, &file(arg))))
+    })
 }
 
 /// A path from a folder of the container.

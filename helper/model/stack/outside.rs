@@ -21,7 +21,7 @@ impl ComposeStack {
 
     /// Whether `external_links` of a service has a host name.
     pub(crate) fn links_outside(&self, name: &str, host: &str) -> bool {
-        let links = self.service(name, "external_links").map(yaml::texts).unwrap_or_default();
+        let links = self.list(name, "external_links");
         links.iter().filter_map(|link| link.rsplit(':').next()).any(|alias| alias.eq_ignore_ascii_case(host))
     }
 
