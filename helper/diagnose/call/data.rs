@@ -85,7 +85,7 @@ pub(crate) struct Possibility {
 }
 
 /// The call in an answer.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct CallData {
     /// How far it came; `null` where that is unknown.
     pub(super) reached: Option<Reached>,
@@ -112,6 +112,7 @@ impl CallData {
 }
 
 /// What became of the wait.
+#[derive(Default)]
 pub(in super::super) struct Waited {
     /// For the answer.
     pub(in super::super) data: CallData,

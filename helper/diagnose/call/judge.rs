@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::data::{Reached, Suspect};
+use super::data::{CallData, Reached, Suspect};
 use crate::answer::{Error, Evidence, Finding, Layer, Severity, count};
 use crate::caller::Services;
 use crate::logs::Logs;
@@ -48,15 +48,10 @@ pub(crate) struct CallFacts {
 /// What that adds up to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
-    /// How far the call came; `None` where that is unknown.
-    pub(crate) reached: Option<Reached>,
-    /// What shows it.
-    pub(crate) seen: Vec<Evidence>,
+    /// How far the call came, and what shows it.
+    pub(crate) data: CallData,
     /// What is proven to be wrong.
     pub(crate) reasons: Vec<Finding>,
-    /// Calls that cloudflared counted, and how many of them failed.
-    pub(crate) requests: Option<u64>,
-    pub(crate) errors: Option<u64>,
     /// Whether the proxy said that a call began.
     named_by_proxy: bool,
 }
@@ -133,12 +128,12 @@ fn is_reason(finding: &Finding) -> bool {
 pub(crate) fn judge(seen: &CallFacts) -> Result<Course, Error> {
     let logs = seen.logs()?;
     let (requests, errors) = (seen.counted(|m| m.requests), seen.counted(|m| m.errors));
-    let mut course = Course { requests, errors, ..Course::default() };
+    let mut course = Course { data: CallData { requests, errors, ..CallData::default() }, ..Course::default() };
     course.reasons = logs.verdict().findings.into_iter().filter(is_reason).collect();
     if let Some(n @ 1..) = requests {
         let failed = errors.filter(|n| *n > 0).map(|n| format!(", {n} with an error")).unwrap_or_default();
         let text = format!("cloudflared counted {} since the wait began{failed}", count(n, "request"));
-        course.seen.push(Evidence::from(text));
+        course.data.seen.push(Evidence::from(text));
     }
     let agent = logs.of(&seen.services.cloudflared);
     let proxy = logs.of(&seen.services.proxy);
@@ -149,12 +144,12 @@ pub(crate) fn judge(seen: &CallFacts) -> Result<Course, Error> {
         names.into_iter().filter(|name| seen.writer(name) == Writer::Server).filter_map(|name| logs.of(name)).collect()
     };
     course.named_by_proxy = proxy.is_some_and(|proxy| proxy.calls.last.is_some());
-    course.seen.extend(proxy.into_iter().chain(servers.iter().copied()).filter_map(quoted));
-    course.seen.truncate(rules::MOST_EVIDENCE);
+    course.data.seen.extend(proxy.into_iter().chain(servers.iter().copied()).filter_map(quoted));
+    course.data.seen.truncate(rules::MOST_EVIDENCE);
     let passed = |stream: &&Stream| stream.calls.passed;
     let answered = |stream: &&Stream| stream.calls.last.as_ref().is_some_and(|last| last.status.is_some());
     let ended_well = requests.is_some_and(|n| seen.ended_well(n, errors.unwrap_or_default()));
-    course.reached = if servers.iter().any(passed) || proxy.as_ref().is_some_and(passed) {
+    course.data.reached = if servers.iter().any(passed) || proxy.as_ref().is_some_and(passed) {
         Some(Reached::Answered)
     } else if servers.iter().any(|s| answered(s) || has_failed_call(s, Writer::Server)) {
         Some(Reached::ToServer)
@@ -171,7 +166,7 @@ pub(crate) fn judge(seen: &CallFacts) -> Result<Course, Error> {
 impl Course {
     /// Whether more time can change nothing: `quiet` is how long nothing was printed or counted.
     pub(crate) fn is_over(&self, quiet: Duration) -> bool {
-        match self.reached {
+        match self.data.reached {
             None | Some(Reached::NotToCloudflared) => false,
             Some(Reached::Answered) => quiet >= SETTLED,
             Some(_) if !self.reasons.is_empty() => quiet >= SETTLED,
@@ -182,7 +177,7 @@ impl Course {
     /// In one sentence. `waited` is for a call that did not come.
     pub(crate) fn sentence(&self, waited: Duration) -> String {
         let reason = rules::root(&self.reasons).map(|f| format!(": {}", f.title)).unwrap_or_default();
-        match self.reached {
+        match self.data.reached {
             None => "how far a call comes is unknown".to_owned(),
             Some(Reached::NotToCloudflared) => {
                 format!("no call arrived at cloudflared within {} s{reason}", waited.as_secs())
@@ -193,7 +188,7 @@ impl Course {
 
     /// What may be the reason, where none is proven.
     pub(crate) fn suspects(&self) -> &'static [Suspect] {
-        match self.reached {
+        match self.data.reached {
             _ if !self.reasons.is_empty() => &[],
             Some(Reached::NotToCloudflared) => &Suspect::ALL[..4],
             Some(Reached::ToProxy) if self.named_by_proxy => &Suspect::ALL[6..],
@@ -205,12 +200,12 @@ impl Course {
 
     /// What is wrong: the proven reasons, otherwise that the call did not arrive, or was not answered.
     pub(crate) fn findings(&self) -> Vec<Finding> {
-        let rule = match self.reached {
+        let rule = match self.data.reached {
             _ if !self.reasons.is_empty() => return self.reasons.clone(),
             None | Some(Reached::Answered) => return Vec::new(),
             Some(Reached::NotToCloudflared) => RuleId::CallNotReceived,
             Some(Reached::ToCloudflared | Reached::ToProxy | Reached::ToServer) => RuleId::CallNotAnswered,
         };
-        vec![rules::finding(rule).with_all(self.seen.clone())]
+        vec![rules::finding(rule).with_all(self.data.seen.clone())]
     }
 }

@@ -181,9 +181,9 @@ fn watch(
         }
         let course = judge(seen)?;
         let seconds = started.elapsed().as_secs();
-        let is_on_its_way = course.reached.is_some_and(|reached| reached != Reached::NotToCloudflared);
-        if course.reached != said && is_on_its_way {
-            said = course.reached;
+        let is_on_its_way = course.data.reached.is_some_and(|reached| reached != Reached::NotToCloudflared);
+        if course.data.reached != said && is_on_its_way {
+            said = course.data.reached;
             say(caller, seconds, &course.sentence(started.elapsed()));
         }
         if course.is_over(last.elapsed()) || started.elapsed() >= limit {
@@ -194,29 +194,21 @@ fn watch(
 }
 
 fn not_waited(why: &str) -> Waited {
-    let data =
-        CallData { reached: None, waited_ms: 0, requests: None, errors: None, seen: Vec::new(), possible: Vec::new() };
-    Waited { data, sentence: String::new(), findings: Vec::new(), skipped: vec![Skipped::new("call", why)] }
+    Waited { skipped: vec![Skipped::new("call", why)], ..Waited::default() }
 }
 
 fn told(course: &Course, waited: Duration, caller: &Caller) -> Waited {
     let possible = course.suspects().iter().map(|id| Possibility { id: *id, what: caller.fill(id.what()) }).collect();
     let why = "cloudflared gave no numbers, and no log shows a call";
     let now = OffsetDateTime::now_utc();
-    let (mut seen, mut findings) = (course.seen.clone(), course.findings());
+    let (mut seen, mut findings) = (course.data.seen.clone(), course.findings());
     rules::date(seen.iter_mut().chain(findings.iter_mut().flat_map(|f| &mut f.evidence)), now);
+    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
     Waited {
-        data: CallData {
-            reached: course.reached,
-            waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
-            requests: course.requests,
-            errors: course.errors,
-            seen,
-            possible,
-        },
+        data: CallData { waited_ms, seen, possible, ..course.data.clone() },
         sentence: course.sentence(waited),
         findings,
-        skipped: course.reached.is_none().then(|| Skipped::new("call", why)).into_iter().collect(),
+        skipped: course.data.reached.is_none().then(|| Skipped::new("call", why)).into_iter().collect(),
     }
 }
 

@@ -81,15 +81,16 @@ fn each_stage_is_told_by_what_proves_it() {
         (numbers(7, 2, 1), vec![(own, &passed)], Answered, vec![]),
     ] {
         let course = course(now, &lines);
-        assert_eq!(course.reached, Some(reached), "{lines:?} {course:#?}");
+        assert_eq!(course.data.reached, Some(reached), "{lines:?} {course:#?}");
         assert_eq!(ids(&course), found, "{lines:?}");
-        assert_eq!(course.seen.is_empty(), reached == NotToCloudflared, "{lines:?}");
+        assert_eq!(course.data.seen.is_empty(), reached == NotToCloudflared, "{lines:?}");
     }
 }
 
 #[test]
 fn calls_of_others_are_not_claudes() {
-    let own = |from: &str, method: &str| course(numbers(7, 2, 1), &[("own", &access(from, method, "200 OK"))]).reached;
+    let own =
+        |from: &str, method: &str| course(numbers(7, 2, 1), &[("own", &access(from, method, "200 OK"))]).data.reached;
     for other in ["172.18.0.9", "127.0.0.1", "192.168.1.5"] {
         assert_eq!(own(other, "POST"), Some(Reached::NotToCloudflared), "{other}");
     }
@@ -101,18 +102,18 @@ fn calls_of_others_are_not_claudes() {
 #[test]
 fn counters_that_began_anew_and_those_that_are_missing() {
     let restarted = judge(&seen(numbers(70, 2, 1), numbers(1, 0, 1), &[])).unwrap();
-    assert_eq!((restarted.requests, restarted.reached), (Some(1), Some(Reached::ToCloudflared)));
+    assert_eq!((restarted.data.requests, restarted.data.reached), (Some(1), Some(Reached::ToCloudflared)));
     let unknown = judge(&seen(None, None, &[])).unwrap();
-    assert_eq!((unknown.reached, unknown.findings().len()), (None, 0), "not known is not: did not arrive");
+    assert_eq!((unknown.data.reached, unknown.findings().len()), (None, 0), "not known is not: did not arrive");
     assert_eq!(unknown.suspects(), Suspect::ALL);
     let told = judge(&seen(None, None, &[("mcp-gateway", NO_ROUTE)])).unwrap();
-    assert_eq!((told.reached, told.requests), (Some(Reached::ToProxy), None));
+    assert_eq!((told.data.reached, told.data.requests), (Some(Reached::ToProxy), None));
     // An older cloudflared without the gauge of open requests.
     let old = |requests, codes: &[(u16, u64)]| {
         Some(Metrics { open: None, responses: codes.to_vec(), ..numbers(requests, 0, 0).unwrap() })
     };
     let answered = judge(&seen(old(1, &[]), old(2, &[(200, 1)]), &[])).unwrap();
-    assert_eq!(answered.reached, Some(Reached::ToProxy));
+    assert_eq!(answered.data.reached, Some(Reached::ToProxy));
 }
 
 #[test]
