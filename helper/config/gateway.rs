@@ -232,7 +232,8 @@ impl Gateway {
         self.apply_sample(&settings.sample, sample_route, sample_url)?;
         self.apply_upstream(settings)?;
         if settings.log_level.is_mentioned() {
-            self.log_level = settings.log_level.over(None).map(|level| level.as_str().to_owned());
+            self.log_level =
+                settings.log_level.over(None).and_then(|level| yaml::scalar(&yaml::value_of(&level).ok()?));
         }
         if settings.shutdown_timeout.is_mentioned() {
             self.shutdown_timeout = settings.shutdown_timeout.over(None).map(|t| t.as_str().to_owned());

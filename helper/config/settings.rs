@@ -185,18 +185,6 @@ pub(crate) enum LogLevel {
     Error,
 }
 
-impl LogLevel {
-    /// The name that the proxy has for it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
-
 /// How cloudflared reaches the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

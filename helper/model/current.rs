@@ -203,6 +203,7 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
         return (ours, file);
     };
     let target = found.gateway_target(&proxy);
+    let unseen = |why: String| (ours.clone(), GatewayFile::Unseen(why));
     match found.file_in(&proxy, &target) {
         FileIn::Host(place) => match inside(&place) {
             Some(place) => {
@@ -212,17 +213,16 @@ fn gateway(deployment: &Deployment, found: &Found) -> (String, GatewayFile) {
             None => (place.clone(), GatewayFile::Unseen(format!("`{place}` is outside of the directory"))),
         },
         FileIn::Text(text) => (found.file_of(&proxy, &["configs"]).to_owned(), parsed(&text)),
-        FileIn::Variable(name) => (ours, GatewayFile::Unseen(format!("it is the value of the variable `{name}`"))),
-        FileIn::Volume(name) => (
-            ours,
-            GatewayFile::Unseen(format!("`{target}` is in the volume {name}, which this host's paths do not show")),
-        ),
+        FileIn::Variable(name) => unseen(format!("it is the value of the variable `{name}`")),
+        FileIn::Volume(name) => {
+            unseen(format!("`{target}` is in the volume {name}, which this host's paths do not show"))
+        }
         FileIn::Image if !found.is_stock(&proxy) => {
-            (ours, GatewayFile::Unseen(format!("`{target}` may be in the image of `{proxy}`; no mount shows it")))
+            unseen(format!("`{target}` may be in the image of `{proxy}`; no mount shows it"))
         }
         FileIn::Image => {
             let name = found.file_of(&proxy, MOUNTS);
-            (ours, GatewayFile::Missing(format!("`{name}` mounts nothing at {target}")))
+            (ours.clone(), GatewayFile::Missing(format!("`{name}` mounts nothing at {target}")))
         }
     }
 }

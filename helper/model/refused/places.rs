@@ -110,8 +110,7 @@ fn build(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal> 
     let has_small = named.is_none() && !is_gone("dockerfile");
     if at(build, &["dockerfile_inline"]).is_none() && is_plain(&file) && is_gone(&file) && !has_small {
         let folder = owned(&context);
-        let within =
-            |name: &str| if folder == "." || folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let within = |name: &str| paths::below(&folder, name);
         let path = if file.starts_with('/') { owned(&file) } else { within(file.trim_start_matches("./")) };
         let other = like_dockerfile(&at_context).map(|name| within(&name));
         let why = Refused::Dockerfile { service: service.to_owned(), path, other };
@@ -122,14 +121,8 @@ fn build(found: &Found, deployment: &Deployment, service: &str) -> Vec<Refusal> 
 
 /// Folders of `additional_contexts`; a service, an image or a stage is not a folder.
 fn contexts(build: &Value) -> Vec<String> {
-    match at(build, &["additional_contexts"]) {
-        Some(Value::Mapping(map)) => map.values().filter_map(yaml::scalar).collect(),
-        Some(list) => {
-            let path = |entry: String| Some(entry.split_once('=')?.1.to_owned());
-            yaml::texts(list).into_iter().filter_map(path).collect()
-        }
-        None => Vec::new(),
-    }
+    let named = at(build, &["additional_contexts"]).map(yaml::assignments).unwrap_or_default();
+    named.into_iter().filter_map(|(_, path)| path).collect()
 }
 
 /// So many files of a folder are looked at.
