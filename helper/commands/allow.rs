@@ -79,7 +79,7 @@ pub(crate) fn run(
         Some(digest) if digest.eq_ignore_ascii_case(&privileges.digest) => {}
         Some(_) => {
             return Err(Error::request(
-                "`digest` is not that of the privileges that the stack asks for now",
+                "`digest` does not match the privileges that the stack asks for now",
                 "run `check`, read its findings `compose-privileges`, and pass the digest that they name",
             ));
         }

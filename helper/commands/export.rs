@@ -110,7 +110,7 @@ impl ExportRequest {
         }
         if to == To::Replica && self.include_token {
             return Err(Error::request(
-                "`include_token` goes with `helm`; a replica's bundle never holds the token",
+                "`include_token` is for `helm` only; a replica's bundle never holds the token",
                 "leave it out, and run `token set` on the other host",
             ));
         }
@@ -275,7 +275,7 @@ fn to_replica(
     let (summary, next) = match scope {
         Scope::Certificate => (
             format!("packed the certificates into {}; it holds no secret", data.out),
-            "copy the file to every replica and run there: mcp-tunnels-helper init --from FILE --dir DIRECTORY; the proxy takes the certificate without a restart",
+            "copy the file to every replica and run there: mcp-tunnels-helper init --from FILE --dir DIRECTORY; the proxy reloads the certificate without a restart",
         ),
         Scope::Deployment => (
             format!("packed {files} into {}, without the CA's key and the token; it holds the server's key", data.out),

@@ -172,7 +172,7 @@ pub(crate) fn check(deployment: &Deployment, caller: &Caller) -> Result<Report<C
     let mode =
         files::metadata(deployment, path::ENV).ok().flatten().map(|meta| format!("{:04o}", meta.mode() & 0o7777));
     let summary = match &state {
-        _ if !is_known => "the token is not known: .env cannot be read".to_owned(),
+        _ if !is_known => "the state of the token is unknown: .env cannot be read".to_owned(),
         TokenState::Set(token) => format!(".env contains a well-formed token (fingerprint {})", token.fingerprint()),
         TokenState::Placeholder => "the token is not set: .env contains the placeholder".to_owned(),
         TokenState::Missing => ".env contains no token".to_owned(),

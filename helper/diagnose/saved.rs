@@ -110,7 +110,7 @@ fn report(verdict: LogVerdict, extent: Extent, cut: Option<Skipped>, caller: &Ca
     if let Some(first) = verdict.left_out.first() {
         let (name, more) = (names::shown(first), verdict.left_out.len() - 1);
         let more = if more == 0 { String::new() } else { format!(" and {}", count(more as u64, "other program")) };
-        let text = format!("lines of `{name}`{more} in the host's journal: nothing tells that they are the stack's");
+        let text = format!("lines of `{name}`{more} in the host's journal: nothing shows that they are the stack's");
         report.skipped.push(Skipped::new("journal", text));
     }
     report.skipped.extend(cut);
@@ -138,7 +138,7 @@ fn summary(verdict: &LogVerdict, extent: Extent) -> String {
             format!("healthy until cloudflared was stopped: {}; no fault in {lines}", works(verdict))
         }
         _ if verdict.healthy => format!("healthy: {}; no fault in {lines}", works(verdict)),
-        _ if verdict.works => format!("{}; what failed in {lines} was made up for later", works(verdict)),
+        _ if verdict.works => format!("{}; what failed in {lines} succeeded later", works(verdict)),
         _ if !verdict.recognized => format!("no program of this stack wrote any of {lines}"),
         _ => format!(
             "no fault in {lines}, and neither an edge connection nor an answered call: whether the tunnel works is not known"

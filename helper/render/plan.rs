@@ -128,7 +128,7 @@ pub(super) fn describe(deployment: &Deployment, plan: &[Planned], mode: Mode, fo
             }
         }
         let edit = match fate {
-            Fate::Block => Some((rules::finding(RuleId::EditBlocksChange), "does not say what was asked for")),
+            Fate::Block => Some((rules::finding(RuleId::EditBlocksChange), "lacks what was asked for")),
             Fate::Keep if !file.theirs => {
                 Some((rules::finding(RuleId::EditKept).with_severity(Severity::Note), "stays as it is"))
             }

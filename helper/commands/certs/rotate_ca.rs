@@ -74,7 +74,7 @@ pub(crate) fn run(
 ) -> Result<Report<RotateData>, Error> {
     let lives = Lives::asked(request.server_days, request.ca_days)?;
     if request.to.is_some() && request.step != Some(StepRequest::Back) {
-        return Err(Error::request("`to` goes with the step `back` only", "leave `to` out"));
+        return Err(Error::request("`to` is for the step `back` only", "leave `to` out"));
     }
     deployment.require()?;
     deployment.require_own(caller)?;

@@ -27,7 +27,7 @@ pub(super) fn run(
 ) -> Result<Report<InitData>, Error> {
     if !request.settings().is_empty() {
         return Err(Error::request(
-            "`from` goes alone: the settings are those of the bundle",
+            "`from` cannot be combined with settings: they come with the bundle",
             "change settings on the first host and export again, or with `render` afterwards",
         ));
     }
@@ -73,7 +73,7 @@ fn summary(bundle: &Bundle, changed: usize, kept: usize) -> String {
         (_, 0, 0) => return format!("the replica of {domain} is up to date"),
         (_, 0, _) => format!("this replica of {domain} was not changed"),
         (Scope::Certificate, ..) => {
-            format!("the certificate of this replica of {domain} is updated; the proxy takes it without a restart")
+            format!("the certificate of this replica of {domain} is updated; the proxy reloads it without a restart")
         }
         (Scope::Deployment, n, _) => format!("this replica of {domain} is written ({})", count(n, "file")),
     };

@@ -26,9 +26,9 @@ impl Reached {
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::NotToCloudflared => "did not arrive at cloudflared",
-            Self::ToCloudflared => "came to cloudflared, and was not seen at the proxy",
-            Self::ToProxy => "came to the proxy, and was not seen at a server",
-            Self::ToServer => "came to the server, and was not answered as asked",
+            Self::ToCloudflared => "reached cloudflared, and was not seen at the proxy",
+            Self::ToProxy => "reached the proxy, and was not seen at a server",
+            Self::ToServer => "reached the server, and was not answered as asked",
             Self::Answered => "was answered",
         }
     }
@@ -134,7 +134,7 @@ const LONGEST: u32 = 3600;
 pub(in super::super) fn limit(seconds: u32) -> Result<std::time::Duration, Error> {
     if !(1..=LONGEST).contains(&seconds) {
         let text = format!("`wait_for_call_seconds` is {seconds}; it must be 1 to {LONGEST}");
-        return Err(Error::request(text, "300 leave time for a call from a new session"));
+        return Err(Error::request(text, "300 leaves time for a call from a new session"));
     }
     Ok(std::time::Duration::from_secs(seconds.into()))
 }

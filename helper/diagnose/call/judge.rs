@@ -178,7 +178,7 @@ impl Course {
     pub(crate) fn sentence(&self, waited: Duration) -> String {
         let reason = rules::root(&self.reasons).map(|f| format!(": {}", f.title)).unwrap_or_default();
         match self.data.reached {
-            None => "how far a call comes is unknown".to_owned(),
+            None => "how far a call gets is unknown".to_owned(),
             Some(Reached::NotToCloudflared) => {
                 format!("no call arrived at cloudflared within {} s{reason}", waited.as_secs())
             }
