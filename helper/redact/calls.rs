@@ -13,13 +13,13 @@ const CALLS: &[(usize, &str)] = &[
     (
         1,
         "login( authenticate( auth=( BasicAuth( basic_auth( PasswordAuthentication( credentials=( .auth( \
-             jwt.sign( jwt.verify( jwt.encode( jwt.decode( pgp_sym_encrypt( pgp_sym_decrypt( simple_bind( \
-             simple_bind_s( auth.basic(",
+         jwt.sign( jwt.verify( jwt.encode( jwt.decode( pgp_sym_encrypt( pgp_sym_decrypt( simple_bind( \
+         simple_bind_s( auth.basic(",
     ),
     (
         2,
         "PDO->__construct( PDO( mysqli->__construct( mysqli( mysqli_connect( real_connect( ldap_bind( \
-             imap_open( ftp_login(",
+         imap_open( ftp_login(",
     ),
 ];
 /// Calls that connect, of which any argument may be the password.

@@ -275,22 +275,13 @@ fn opened(line: &str) -> Awaits {
     if part.and_then(|name| name.split(QUOTES).next()).is_some_and(is_secret) {
         return Awaits::Part;
     }
-    if bare.contains("Private-Lines:") {
+    if bare.contains("Private-Lines:") || asks(bare) {
         return Awaits::Answers;
     }
-    if asks(bare) {
-        return Awaits::Answers;
-    }
-    // `set auth 0 0 20` of memcached.
+    // `set auth 0 0 20` of memcached, and `<key>Password</key>` of a plist.
     let counts = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
-    if bare
-        .rsplit_once("set auth ")
-        .is_some_and(|(_, rest)| rest.split(' ').count() == 3 && rest.split(' ').all(counts))
-    {
-        return Awaits::Line;
-    }
-    // `<key>Password</key>` of a plist.
-    if elements::names(bare) {
+    let are_counts = |(_, rest): (&str, &str)| rest.split(' ').count() == 3 && rest.split(' ').all(counts);
+    if bare.rsplit_once("set auth ").is_some_and(are_counts) || elements::names(bare) {
         return Awaits::Line;
     }
     if announces(bare) {

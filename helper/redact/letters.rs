@@ -68,7 +68,7 @@ pub(super) fn closed(value: &str, opening: &str) -> usize {
 }
 
 /// A text in quotes at the beginning of another one, without the first quote, and its length.
-pub(super) fn quoted(text: &str) -> Option<(&str, usize)> {
+pub(super) fn in_quotes(text: &str) -> Option<(&str, usize)> {
     let opening = opening(text);
     let value = &text[opening.len()..];
     (!opening.is_empty()).then(|| (value, closed(value, opening)))

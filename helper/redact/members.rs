@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::letters::{self, QUOTES, closed, is_letter, opening};
+use super::letters::{QUOTES, closed, in_quotes, is_letter, opening};
 use super::text::{REDACTED, Range};
 
 /// Private members of a key (RFC 7518, 6.2.2, 6.3.2 and 6.4.1).
@@ -67,7 +67,7 @@ fn values(text: &str, mut at: usize) -> Vec<Range> {
 
 /// The value in quotes behind a sign that is not redacted yet.
 fn quoted(text: &str, at: usize) -> Option<Range> {
-    let (value, length) = letters::quoted(text[at..].trim_start())?;
+    let (value, length) = in_quotes(text[at..].trim_start())?;
     let start = text.len() - value.len();
     (&value[..length] != REDACTED).then_some((start, start + length))
 }

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use super::ends::{is_gone, word};
-use super::letters::{QUOTES, closed, is_blank, is_letter, is_name, name_before, name_length, near, opening};
+use super::letters::{
+    QUOTES, closed, in_quotes, is_blank, is_letter, is_name, name_before, name_length, near, opening,
+};
 use super::said::{LONGEST_WORD, PARTICLES, is_drawn, is_made, is_one_of, is_parser, is_readable};
 use super::sentences::is_sentence;
 use super::text::{REDACTED, Range, head};
@@ -85,9 +87,8 @@ fn behind_flags(text: &str) -> Vec<Range> {
         }
         // In a list both words have their own quotes.
         let gap = text[end..].trim_start_matches(QUOTES).trim_start_matches(|c| is_blank(c) || c == ',');
-        let opening = opening(gap);
-        let value = &gap[opening.len()..];
-        let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
+        let is_bare = opening(gap).is_empty();
+        let (value, length) = in_quotes(gap).unwrap_or_else(|| (gap, near(gap, word)));
         let found = &value[..length];
         let is_flag = found.starts_with("--") || found.starts_with('-') && found.len() == 2;
         // `usage: [--api-key KEY]`, `--password string   what it is for`.
@@ -100,14 +101,14 @@ fn behind_flags(text: &str) -> Vec<Range> {
         let is_own = bare.replace('_', "-").eq_ignore_ascii_case(text[at..end].trim_start_matches('-'))
             && !bare.bytes().any(|b| b.is_ascii_lowercase());
         // `unexpected argument '--token' found`.
-        let is_spoken = text[end..].starts_with(QUOTES) && opening.is_empty() && found.chars().all(is_word);
+        let is_spoken = text[end..].starts_with(QUOTES) && is_bare && found.chars().all(is_word);
         let stays = is_flag
             || is_own
             || is_spoken
             || is_gone(value)
             || is_usage
             || is_reference(found)
-            || opening.is_empty() && (is_sentence(found) || is_one_of(found, &PARTICLES));
+            || is_bare && (is_sentence(found) || is_one_of(found, &PARTICLES));
         if gap.len() + end < text.len() && !stays {
             let start = text.len() - value.len();
             ranges.push((start, start + length));

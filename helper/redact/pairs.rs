@@ -1,7 +1,7 @@
 //! Names and values that are next to each other: `("x-api-key", "…")`, and the attributes of one record, whatever it is
 //! written in: `{"name":"x-api-key","value":"…"}`, `<add value="…" key="ApiKey"/>`, `- name: DB_PASSWORD`, `  value: …`.
 
-use super::letters::{QUOTES, is_blank, is_letter, name_before, name_length, opening, quoted};
+use super::letters::{QUOTES, in_quotes, is_blank, is_letter, name_before, name_length, opening};
 use super::said::is_drawn;
 use super::text::{REDACTED, Range, head, tail};
 use super::values::{Behind, end_of_line, value};
@@ -36,7 +36,7 @@ fn behind_commas(text: &str) -> Vec<Range> {
         // Prefixes of Python.
         let after = after.strip_prefix(['b', 'u', 'r']).filter(|rest| rest.starts_with(['"', '\''])).unwrap_or(after);
         let after = after.strip_prefix("<<").filter(|_| is_tuple).unwrap_or(after);
-        let Some((value, length)) = quoted(after) else { continue };
+        let Some((value, length)) = in_quotes(after) else { continue };
         // A sign behind it makes it the next name.
         let is_name = value[length..].trim_start_matches(QUOTES).trim_start().starts_with([':', '=']);
         let counts = weak.is_none_or(|least| is_drawn(&value[..length], least));

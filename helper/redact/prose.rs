@@ -2,7 +2,7 @@
 //! `invalid token "X"`, `Your API key is: X`.
 
 use super::ends::{is_gone, word};
-use super::letters::{LONGEST, QUOTES, closed, is_blank, is_letter, name_length, near, opening, quoted};
+use super::letters::{LONGEST, QUOTES, in_quotes, is_blank, is_letter, name_length, near, opening};
 use super::said::{LONGEST_WORD, is_drawn, is_made, is_one_of, is_parser, is_secret_name};
 use super::sentences::is_sentence;
 use super::text::{REDACTED, Range, behind_last, head, tail};
@@ -81,7 +81,7 @@ fn behind_sign(text: &str, end: usize, name: &str) -> Option<Range> {
         return None;
     }
     let value = rest[sign.len()..].trim_start_matches(is_blank);
-    let (value, length) = quoted(value).unwrap_or_else(|| {
+    let (value, length) = in_quotes(value).unwrap_or_else(|| {
         let read = head(value, LONGEST);
         (value, read.find(|c: char| c.is_whitespace() || "\"',;?&)>]}|".contains(c)).unwrap_or(read.len()))
     });
@@ -111,7 +111,7 @@ fn behind_blanks(text: &str, end: usize, name: &str, previous: &str, front: &str
     if lower == "key" && !is_phrase {
         let rest = rest.strip_prefix(' ')?;
         let word = || (rest, head(rest, LONGEST).find(|c| is_blank(c) || "\n:/.,;)".contains(c)).unwrap_or(rest.len()));
-        let (value, length) = quoted(rest).unwrap_or_else(word);
+        let (value, length) = in_quotes(rest).unwrap_or_else(word);
         // Objects have keys in hex, too, and those of GnuPG have ids.
         let is_hex = value[..length].bytes().all(|b| b.is_ascii_hexdigit());
         let least = if is_hex && opening(rest).is_empty() { 64 } else { 16 };
@@ -155,9 +155,7 @@ fn in_cell(text: &str, cell: &str) -> Option<Range> {
 
 /// The next word, whatever it is.
 fn any_word(text: &str, value: &str) -> Option<Range> {
-    let opening = opening(value);
-    let value = &value[opening.len()..];
-    let length = if opening.is_empty() { near(value, word) } else { closed(value, opening) };
+    let (value, length) = in_quotes(value).unwrap_or_else(|| (value, near(value, word)));
     let found = &value[..length];
     let start = text.len() - value.len();
     let stays = is_gone(value) || is_reference(found) || found.starts_with(['=', ':']) || is_sentence(found);
@@ -175,7 +173,7 @@ fn said(text: &str, value: &str, name: &str, is_code: bool) -> Option<Range> {
     };
     for _ in 0..MOST_WORDS {
         let start = text.len() - rest.len();
-        if let Some((value, length)) = quoted(rest) {
+        if let Some((value, length)) = in_quotes(rest) {
             let start = text.len() - value.len();
             let goes = counts(&value[..length]) || is_quoted(&value[..length], name);
             // `passphrase for key '/root/x': X`.
@@ -282,7 +280,7 @@ fn identified(text: &str) -> Vec<Range> {
             let rest = head(&text[at + 1 + WORD.len()..], NAME);
             let by = rest.to_ascii_lowercase().find("by ")? + 3;
             let rest = text[at + 1 + WORD.len() + by..].trim_start_matches(is_blank);
-            let (value, length) = quoted(rest)?;
+            let (value, length) = in_quotes(rest)?;
             let start = text.len() - value.len();
             (&value[..length] != REDACTED).then_some((start, start + length))
         })

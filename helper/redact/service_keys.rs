@@ -11,25 +11,25 @@ const BEGINNINGS: &[(usize, &str)] = &[
     (
         8,
         "sk-proj- sk-svcacct- sk-or- sk_live_ sk_test_ rk_live_ rk_test_ whsec_ gho_ ghu_ ghs_ ghr_ gldt- glrt- \
-             glptt- glcbt- glsoat- xoxb- xoxp- xoxa- xoxr- xoxs- xoxe- xoxe. xapp- ya29. gocspx- dckr_pat_ \
-             dckr_oat_ dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ shpca_ shppa_ lin_api_ tskey- sb_secret_ \
-             age-secret-key-1 hooks.slack.com/services/ hooks.slack.com/workflows/ hooks.slack.com/triggers/ \
-             discord.com/api/webhooks/ discordapp.com/api/webhooks/ webhook.office.com/ api.telegram.org/bot \
-             bearer.authorization.k8s.io. discord.com/api/v10/webhooks/ outlook.office.com/webhook/ \
-             logic.azure.com/workflows/ logic.azure.com:443/workflows/ hooks.zapier.com/hooks/catch/",
+         glptt- glcbt- glsoat- xoxb- xoxp- xoxa- xoxr- xoxs- xoxe- xoxe. xapp- ya29. gocspx- dckr_pat_ \
+         dckr_oat_ dop_v1_ doo_v1_ dor_v1_ shpat_ shpss_ shpca_ shppa_ lin_api_ tskey- sb_secret_ \
+         age-secret-key-1 hooks.slack.com/services/ hooks.slack.com/workflows/ hooks.slack.com/triggers/ \
+         discord.com/api/webhooks/ discordapp.com/api/webhooks/ webhook.office.com/ api.telegram.org/bot \
+         bearer.authorization.k8s.io. discord.com/api/v10/webhooks/ outlook.office.com/webhook/ \
+         logic.azure.com/workflows/ logic.azure.com:443/workflows/ hooks.zapier.com/hooks/catch/",
     ),
     (14, "rzp_live_ rzp_test_"),
     (
         16,
         "akia asia abia acca pypi- figd_ glsa_ sntrys_ sntryu_ hvs. hvb. hvr. pmak- nvapi- sq0atp- sq0csp- \
-             maker.ifttt.com/trigger/ events.pagerduty.com/integration/ open-apis/bot/v2/hook/ \
-             cgi-bin/webhook/send?key= hc-ping.com/",
+         maker.ifttt.com/trigger/ events.pagerduty.com/integration/ open-apis/bot/v2/hook/ \
+         cgi-bin/webhook/send?key= hc-ping.com/",
     ),
     (
         20,
         "sk- hf_ api_org_ npm_ rubygems_ atatt3 atctt3 ntn_ glc_ pul- r8_ gsk_ xai- pplx- sbp_ nrak- nrii- \
-             shippo_live_ shippo_test_ duffel_live_ duffel_test_ pscale_tkn_ pscale_pw_ pscale_oauth_ tvly- \
-             flwseck- flwseck_test- swmtkn-1- glft- glimt- glffct-",
+         shippo_live_ shippo_test_ duffel_live_ duffel_test_ pscale_tkn_ pscale_pw_ pscale_oauth_ tvly- \
+         flwseck- flwseck_test- swmtkn-1- glft- glimt- glffct-",
     ),
     (24, "dt0c01. dt0s16. dp.st. dp.pt. dp.ct."),
     (30, "aiza sg. hrku- lsv2_pt_ lsv2_sk_ ccipat_ ory_at_ ory_rt_ ory_pat_ mdb_sa_sk_"),
@@ -38,7 +38,7 @@ const BEGINNINGS: &[(usize, &str)] = &[
     (
         40,
         "xkeysib- xsmtpsib- rdme_ cfpat- fio-u- fo1_ fm1_ fm2_ phx_ sgp_ squ_ sqp_ sqa_ bkua_ dnkey- atlasv1. \
-             gloas- glagent-",
+         gloas- glagent-",
     ),
     (75, "pat"),
 ];
