@@ -104,8 +104,17 @@ const PROSE: &[&str] = &[".fix", ".cause", ".title", ".summary", "evidence", "er
 const FOREIGN: &str = "logs/";
 
 /// Reading a text for words.
-const READING: &[&str] =
-    &[".contains(\"", ".starts_with(\"", ".ends_with(\"", ".find(\"", ".strip_prefix(\"", ".split_once(\""];
+const READING: &[&str] = &[
+    ".contains(\"",
+    ".starts_with(\"",
+    ".ends_with(\"",
+    ".find(\"",
+    ".matches(\"",
+    ".split_once(\"",
+    ".rsplit_once(\"",
+    ".strip_prefix(\"",
+    ".strip_suffix(\"",
+];
 
 /// Statements that read our own sentences: the receiver of a reading, or what it was bound from in the same function.
 fn readings(code: &str) -> Vec<&str> {

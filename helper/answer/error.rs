@@ -100,7 +100,7 @@ pub(crate) enum Error {
 }
 
 /// The error text of the operating system without Rust's `(os error N)`.
-fn reason(source: &io::Error) -> String {
+pub(crate) fn reason(source: &io::Error) -> String {
     let text = source.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();

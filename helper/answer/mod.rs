@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use crate::rules::{Evidence, Finding, Layer, Severity, Subject};
-pub(crate) use error::Error;
+pub(crate) use error::{Error, reason};
 
 use crate::caller::Caller;
 use crate::redact;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::DirectoryFacts;
+use crate::answer;
 use crate::deployment::{Deployment, path};
 use crate::os::git;
 use crate::preflight::facts::HostFacts;
@@ -51,7 +52,7 @@ fn look_at(root: &Path, home: Option<&Path>) -> DirectoryFacts {
     }
     // A file without a name, or one whose name is gone at once: what the file system really does, and nothing stays.
     let (refusal, keeps_modes) = match tempfile::tempfile_in(&real) {
-        Err(fault) => (Some(fault.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()), None),
+        Err(fault) => (Some(answer::reason(&fault)), None),
         Ok(file) => {
             let sticks = [0o600, 0o644].into_iter().all(|mode| {
                 let set = file.set_permissions(fs::Permissions::from_mode(mode));

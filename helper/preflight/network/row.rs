@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::answer;
+
 /// How a probe goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -60,10 +62,9 @@ impl NetworkOutcome {
 /// What an error of the system means, and what the outcome alone does not say of it.
 pub(super) fn explained(fault: &io::Error) -> (NetworkOutcome, Option<String>) {
     let outcome = NetworkOutcome::of(fault);
-    let words = || fault.to_string().split(" (os error").next().unwrap_or_default().to_lowercase();
     let detail = match fault.kind() {
         ErrorKind::PermissionDenied => Some("a firewall on this host does not let it out".to_owned()),
-        _ => (outcome == NetworkOutcome::Unexpected).then(words),
+        _ => (outcome == NetworkOutcome::Unexpected).then(|| answer::reason(fault)),
     };
     (outcome, detail)
 }
