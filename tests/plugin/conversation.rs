@@ -151,11 +151,12 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     let nothing = talk.run("init").expect(0);
     assert_eq!(nothing.data()["domain"], Value::Null);
     let machine = talk.run_with("preflight", &closed, "");
-    // Where something answers, it is what Claude reads.
-    if let Some(python) = python("preflight of a clean run") {
+    // Where something answers, it is what Claude reads in a clean run.
+    let python = python("size of the answers of a clean run");
+    if let Some(python) = &python {
         talk.bytes = talk.counted(&nothing.json);
         let world = World::healthy();
-        let edge = world.start(&python);
+        let edge = world.start(python);
         let destinations = format!("MCP_TUNNELS_TEST_DESTINATIONS={}", edge.destinations);
         talk.run_with("preflight", &["env", &destinations], "").expect(0);
     }
@@ -215,7 +216,7 @@ fn engine_both_conversations_from_nothing_to_torn_down() {
     assert!(renew.json["next"][0]["command"].as_str().unwrap().contains(" certs renew "), "{:#}", renew.json);
 
     eprintln!("a clean run: {} bytes of answers", talk.bytes);
-    assert!(talk.bytes <= CLEAN_RUN, "{} bytes of answers", talk.bytes);
+    assert!(python.is_none() || talk.bytes <= CLEAN_RUN, "{} bytes of answers", talk.bytes);
 
     // A resumed run: all is there, live and called.
     let resumed = talk.run("init").expect(0);
