@@ -3,7 +3,6 @@
 use std::fmt;
 
 use ring::signature::KeyPair as _;
-use x509_parser::der_parser::oid::Oid;
 
 use super::der::{self, BIT_STRING, CONTEXT_0, CONTEXT_1, INTEGER, NULL, OCTET_STRING, OID, Reader, SEQUENCE};
 use super::pem::{self, Block, PemFault};
@@ -109,9 +108,18 @@ impl KeyKind {
     }
 }
 
-/// `1.2.840.10045.2.1` for an OID's value.
+/// `1.2.840.10045.2.1` for an OID's value (X.690, 8.19); `?` for one that no registry would give. Not asn1-rs, which reads the
+/// first arcs of `2.999` wrongly, and hands the bytes of the file on where an arc is too long.
 fn oid_text(content: &[u8]) -> String {
-    Oid::new(content.into()).to_id_string()
+    let subidentifier = |bytes: &[u8]| {
+        let significant = bytes.len() <= 9;
+        significant.then(|| bytes.iter().fold(0u64, |arc, byte| arc << 7 | u64::from(byte & 0x7f)))
+    };
+    let arcs = content.split_inclusive(|byte| byte & 0x80 == 0).take(64).map(subidentifier).collect::<Option<Vec<_>>>();
+    let Some([first, rest @ ..]) = arcs.as_deref() else { return "?".into() };
+    let root = (first / 40).min(2);
+    let all = [root, first - root * 40].into_iter().chain(rest.iter().copied());
+    all.map(|arc| arc.to_string()).collect::<Vec<_>>().join(".")
 }
 
 /// Bits of the modulus of an `RSAPublicKey` (RFC 8017 A.1.1).
@@ -302,4 +310,22 @@ fn pkcs8(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
         SEQUENCE,
         &[&der::write(INTEGER, &[&[0]]), &der::write(SEQUENCE, &[algorithm]), &der::write(OCTET_STRING, &[key])],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_identifier_is_said_and_what_is_none_is_not() {
+        for (content, text) in [
+            (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01][..], "1.2.840.10045.2.1"),
+            (&[0x88, 0x37, 0x01], "2.999.1"),
+            (&[0x81, 0x01, 0x00], "2.49.0"),
+            (&[], "?"),
+            (&[0xff; 70], "?"),
+        ] {
+            assert_eq!(oid_text(content), text);
+        }
+    }
 }

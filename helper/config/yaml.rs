@@ -176,7 +176,7 @@ pub(crate) fn each_text(value: &Value, take: &mut dyn FnMut(&[String], &str)) {
         };
         match value {
             Value::String(text) => take(path, text),
-            Value::Sequence(list) => list.iter().enumerate().for_each(|(at, item)| below(at.to_string(), item)),
+            Value::Sequence(list) => list.iter().enumerate().for_each(|(at, item)| below(format!("[{at}]"), item)),
             Value::Mapping(map) => map.iter().for_each(|(key, item)| below(scalar(key).unwrap_or_default(), item)),
             Value::Tagged(tagged) => walk(&tagged.value, path, take),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -187,13 +187,25 @@ pub(crate) fn each_text(value: &Value, take: &mut dyn FnMut(&[String], &str)) {
 
 /// A path of [`each_text`] in words, without the places in lists.
 pub(crate) fn named(path: &[impl AsRef<str>]) -> String {
-    let keys = path.iter().map(AsRef::as_ref).filter(|key| key.parse::<usize>().is_err());
-    keys.collect::<Vec<_>>().join(".")
+    path.iter().map(AsRef::as_ref).filter(|key| !is_place(key)).collect::<Vec<_>>().join(".")
+}
+
+/// Whether a key of such a path is a place in a list, `[0]`.
+pub(crate) fn is_place(key: &str) -> bool {
+    key.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|at| at.parse::<usize>().is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_a_number_is_said_and_a_place_in_a_list_is_not() {
+        let mut said = Vec::new();
+        let value = from_text("routes: { 1: a }\nnetworks: [b, { c: d }]").unwrap();
+        each_text(&value, &mut |path, text| said.push(format!("{} {text}", named(path))));
+        assert_eq!(said, ["routes.1 a", "networks b", "networks.c d"]);
+    }
 
     #[test]
     fn what_is_nested_too_deep_is_refused_at_once() {

@@ -34,7 +34,7 @@ const MESSAGES: &[&str] = &[
     "init terminating in do_boot",
     "{\"could not start kernel pid\"",
     "Runtime terminating during boot",
-    "terminate called ",
+    "terminate called",
     "libc++abi: ",
     "Fatal glibc error: ",
     "double free or corruption",

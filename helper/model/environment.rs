@@ -68,7 +68,7 @@ fn of_compose(value: &Value) -> BTreeSet<String> {
     yaml::each_text(value, &mut |_, text| names.extend(interpolated(text)));
     for service in entries(value, "services") {
         let given = [&["environment"][..], &["build", "args"]].into_iter().filter_map(|path| yaml::at(service, path));
-        let alone = given.flat_map(yaml::assignments).filter(|(name, value)| value.is_none() && is_name(name));
+        let alone = given.flat_map(yaml::assignments).filter(|(_, value)| value.is_none());
         names.extend(alone.map(|(name, _)| name));
     }
     for kind in ["secrets", "configs"] {
@@ -141,11 +141,14 @@ services:
     environment: [BARE, SET=1, 'MIXED=${INNER}']
     build: { args: { ARG: , OTHER: 2 } }
   b:
-    environment: { NULL_ONE: , B: '' }
+    environment: { NULL_ONE: , B: '', dotted.name: }
 secrets: { t: { environment: SECRET }, f: { file: './${FOLDER}/t' } }
 configs: { c: { environment: CONFIG } }
 ";
         let names = of_compose(&yaml::from_text(text).unwrap());
-        assert_eq!(list(names), ["ARG", "BARE", "CONFIG", "FOLDER", "INNER", "NULL_ONE", "SECRET", "TAG"]);
+        assert_eq!(
+            list(names),
+            ["ARG", "BARE", "CONFIG", "FOLDER", "INNER", "NULL_ONE", "SECRET", "TAG", "dotted.name"]
+        );
     }
 }

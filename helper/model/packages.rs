@@ -80,7 +80,10 @@ impl<'a> Installer<'a> {
 
     fn installs(&self) -> Vec<Numbered> {
         let of_build = self.build.iter().flat_map(|build| build.steps.iter().map(|step| (step, &build.file)));
-        let of_build = of_build.map(|(step, file)| (step.line, file.clone(), step.rest.clone()));
+        let of_build = of_build.map(|(step, file)| {
+            // The first word of a heredoc's line is a command's.
+            (step.line, file.clone(), format!("{} {}", step.word.to_ascii_lowercase(), step.rest))
+        });
         let command = (usize::MAX, "its command".to_owned(), self.found.command(self.service).join(" "));
         let each = |(at, place, line): (usize, String, String)| {
             commands::installs(&line).into_iter().map(move |one| (at, place.clone(), one))

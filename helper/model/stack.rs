@@ -129,19 +129,17 @@ impl ComposeStack {
         ["entrypoint", "command"].into_iter().filter_map(|key| self.service(name, key)).flat_map(words).collect()
     }
 
-    /// The value of a flag among them, `--url X` or `--url=X`; Go takes one dash as well as two.
+    /// The value of a flag among them, `--url X` or `--url=X`: the last one counts, and Go takes one dash as well as two.
     pub(crate) fn flag(&self, name: &str, flag: &str) -> Option<String> {
         let command = self.command(name);
-        let mut rest = command.iter();
-        while let Some(word) = rest.next() {
-            let Some(bare) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
+        let value = |(at, word): (usize, &String)| {
+            let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
             match bare.split_once('=') {
-                Some((name, value)) if name == flag => return Some(value.to_owned()),
-                None if bare == flag => return rest.next().cloned(),
-                Some(_) | None => {}
+                Some((name, value)) => (name == flag).then(|| value.to_owned()),
+                None => command.get(at + 1).filter(|_| bare == flag).cloned(),
             }
-        }
-        None
+        };
+        command.iter().enumerate().filter_map(value).next_back()
     }
 
     /// The environment of a service; `None` is a variable that nothing sets.

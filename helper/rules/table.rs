@@ -559,7 +559,7 @@ rules! {
     ImageAbsent = "image-absent" [Host, Note, DOCKER, Up] {
         title: "an image of the stack is not on this host yet",
         symptom: "`docker image ls` does not list it",
-        cause: "",
+        cause: "it was not pulled yet",
         fix: "run `{helper} up --dir {dir}`, which pulls it",
     }
     NotLive = "not-live" [Host, Error, TROUBLE, Look] {

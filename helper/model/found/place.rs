@@ -140,7 +140,7 @@ impl Found {
         let lines: Vec<&str> = file.text.lines().collect();
         let mut block = 0..lines.len();
         let mut is_found = false;
-        for key in path.iter().filter(|key| key.parse::<usize>().is_err()) {
+        for key in path.iter().filter(|key| !yaml::is_place(key)) {
             let Some(inner) = yaml::below(&lines, block.clone(), key) else { break };
             (block, is_found) = (inner, true);
         }

@@ -32,7 +32,7 @@ pub(super) fn makes_nothing(line: &str) -> bool {
 pub(super) fn is_harmless(words: &[String]) -> bool {
     let names_only = words.iter().all(|word| word.contains('=') && !word.starts_with('-'));
     let Some(command) = shell::started(words, &shell::Invocation::default()) else { return names_only };
-    shell::is_among(HARMLESS, &command)
+    shell::is_among(HARMLESS, &command, |arg| arg)
 }
 
 /// Where a COPY or ADD puts what is not seen in the folder of the build: the path; all of the image where that is not
@@ -82,6 +82,8 @@ mod tests {
             "mv app.py server.py",
             "echo 'import wiki' > server.py",
             "npm run build",
+            "npm run tools/ci",
+            "uv build -o /opt/lock",
             "curl -fsSL https://x.example/server.py -o server.py",
             "cat <<EOF > server.py",
             "./build.sh",

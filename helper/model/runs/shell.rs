@@ -246,16 +246,20 @@ fn defaults(statement: &str, start: &mut Invocation) {
 /// Whether a command leaves nothing behind that takes calls: also a migration of a database, whatever carries it out.
 fn passes(words: &[String], start: &Invocation) -> bool {
     let Some(command) = started(words, &Invocation { folder: None, ..start.clone() }) else { return false };
-    words.iter().any(|word| word.contains("migrat")) || is_among(PASSING, &command)
+    words.iter().any(|word| word.contains("migrat")) || is_among(PASSING, &command, file)
 }
 
-/// Whether a command is one of these.
-pub(super) fn is_among(commands: &Commands, command: &Invocation) -> bool {
+/// Whether a command is one of these; `read` says what counts of an argument.
+pub(super) fn is_among(commands: &Commands, command: &Invocation, read: fn(&str) -> &str) -> bool {
     let has = |words: &str, word: &str| words.split(' ').any(|own| own == word);
-    let file = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
     commands.iter().any(|(programs, with)| {
-        has(programs, &command.program) && (with.is_empty() || command.args.iter().any(|arg| has(with, &file(arg))))
+        has(programs, &command.program) && (with.is_empty() || command.args.iter().any(|arg| has(with, read(arg))))
     })
+}
+
+/// The last part of a path.
+fn file(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// A path from a folder of the container.

@@ -119,3 +119,11 @@ fn flags_are_read_in_all_spellings() {
     assert_eq!(stack.flag("a", "token-file"), None);
     assert_eq!(stack.flag("b", "config").as_deref(), Some("/y"));
 }
+
+#[test]
+fn the_last_of_a_repeated_flag_counts() {
+    let stack =
+        stack("services: { c: { entrypoint: [cloudflared, tunnel, --url=a], command: [run, -url, b, --urls, c] } }");
+    assert_eq!(stack.flag("c", "url").as_deref(), Some("b"));
+    assert_eq!(stack.flag("c", "protocol"), None);
+}
