@@ -177,7 +177,7 @@ fn paths_of_a_file_in_a_subfolder_start_there() {
     let wiki = "services:
   wiki:
     image: busybox
-    build: { context: ., additional_contexts: { shared: ../shared } }
+    build: { context: ., additional_contexts: { common: ../common } }
     env_file: [../wiki.env]
     extends: { file: ../base.yaml, service: base }
     volumes: ['../../data:/x:ro', './own:/own', { type: bind, source: ../other, target: /other }, '${BESIDE:-../conf}:/c']
@@ -201,7 +201,7 @@ include: [{ path: ../more.yaml, project_directory: ../.., env_file: ../more.env 
         ("parts/wiki/compose.yaml", wiki, "'../../data:", "'../../../data:"),
         ("parts/wiki/compose.yaml", wiki, "source: ../other", "source: ../../../other"),
         ("parts/wiki/compose.yaml", wiki, "context: .,", "context: ../../..,"),
-        ("parts/wiki/compose.yaml", wiki, "shared: ../shared", "shared: ../../../shared"),
+        ("parts/wiki/compose.yaml", wiki, "common: ../common", "common: ../../../common"),
         ("parts/wiki/compose.yaml", wiki, "-../conf}", "-../../../conf}"),
         ("parts/base.yaml", base, "'../data:", "'../../data:"),
         ("parts/more.yaml", more, "'./data:", "'../data:"),
