@@ -127,6 +127,19 @@ pub(crate) fn words(command: &Value) -> Vec<String> {
     }
 }
 
+/// The value of a flag of a command, `--flag value` or `--flag=value`, by any of its names: the last one counts, and Go takes
+/// one dash as well as two.
+pub(crate) fn flag<'a>(words: &'a [String], names: &[&str]) -> Option<&'a str> {
+    let value = |(at, word): (usize, &'a String)| {
+        let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+        match bare.split_once('=') {
+            Some((name, value)) => names.contains(&name).then_some(value),
+            None => words.get(at + 1).filter(|_| names.contains(&bare)).map(String::as_str),
+        }
+    };
+    words.iter().enumerate().filter_map(value).next_back()
+}
+
 /// A read-only mount that SELinux hosts let the container read. Compose hands the label over only in the form of
 /// mount that also makes missing sources, so `up` checks before that nothing is missing.
 fn mount(source: &str, target: &'static str) -> Mount {

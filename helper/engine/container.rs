@@ -13,7 +13,7 @@ use super::client::Docker;
 use super::errors;
 use crate::answer::{Error, Finding};
 use crate::caller::quote;
-use crate::config::compose::{CONFIG_LABEL, TOKEN_LABEL};
+use crate::config::compose::{self, CONFIG_LABEL, TOKEN_LABEL};
 use crate::deployment::{env_file, token};
 use crate::redact::{self, names};
 use crate::rules::{self, Remedy, RuleId};
@@ -109,29 +109,21 @@ struct Start {
 }
 
 impl Start {
-    /// The value behind a flag of its command, `--flag value` or `--flag=value`; Go takes one dash as well as two.
-    fn flag(&self, flag: &str) -> Option<&str> {
-        let after = |arg: &str| arg.strip_prefix('-').map(|arg| arg.strip_prefix('-').unwrap_or(arg).to_owned());
-        let is_it = |arg: &String| after(arg).is_some_and(|arg| arg.split('=').next() == Some(flag));
-        let at = self.args.iter().position(is_it)?;
-        match self.args[at].split_once('=') {
-            Some((_, value)) => Some(value),
-            None => self.args.get(at + 1).map(String::as_str),
-        }
-    }
-
     fn variable(&self, name: &str) -> Option<&str> {
         self.env.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// A setting that has flags, without their dashes, and a variable of the environment.
     fn setting(&self, flags: &[&str], variable: &str) -> Option<&str> {
-        flags.iter().find_map(|flag| self.flag(flag)).or_else(|| self.variable(variable))
+        compose::flag(&self.args, flags).or_else(|| self.variable(variable))
     }
 
     /// Fingerprint of the token, if it was made with one.
     fn token_fingerprint(&self) -> Option<String> {
-        let token = self.variable(env_file::TOKEN).or_else(|| self.flag("token")).filter(|token| !token.is_empty())?;
+        let token = self
+            .variable(env_file::TOKEN)
+            .or_else(|| compose::flag(&self.args, &["token"]))
+            .filter(|token| !token.is_empty())?;
         redact::guard(token);
         Some(token::fingerprint(token.trim()))
     }

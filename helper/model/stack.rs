@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::address::{host_and_port, is_loopback};
 use super::mounts::{Mount, Mounted};
-use crate::config::compose::words;
+use crate::config::compose::{self, words};
 use crate::config::yaml::{self, Value, at};
 use crate::redact::names;
 
@@ -129,17 +129,9 @@ impl ComposeStack {
         ["entrypoint", "command"].into_iter().filter_map(|key| self.service(name, key)).flat_map(words).collect()
     }
 
-    /// The value of a flag among them, `--url X` or `--url=X`: the last one counts, and Go takes one dash as well as two.
+    /// The value of a flag among them.
     pub(crate) fn flag(&self, name: &str, flag: &str) -> Option<String> {
-        let command = self.command(name);
-        let value = |(at, word): (usize, &String)| {
-            let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
-            match bare.split_once('=') {
-                Some((name, value)) => (name == flag).then(|| value.to_owned()),
-                None => command.get(at + 1).filter(|_| bare == flag).cloned(),
-            }
-        };
-        command.iter().enumerate().filter_map(value).next_back()
+        compose::flag(&self.command(name), &[flag]).map(str::to_owned)
     }
 
     /// The environment of a service; `None` is a variable that nothing sets.

@@ -111,7 +111,7 @@ pub(crate) fn read_choices(stack: &ComposeStack, services: &Services) -> Choices
     };
     let joined = stack.external_networks(proxy).into_iter();
     // The flag in any of its spellings, otherwise the variable.
-    let protocol = stack.flag(cloudflared, "protocol").or_else(|| stack.flag(cloudflared, "p"));
+    let protocol = compose::flag(&stack.command(cloudflared), &["protocol", "p"]).map(str::to_owned);
     let protocol = protocol.or_else(|| stack.variable(cloudflared, "TUNNEL_TRANSPORT_PROTOCOL"));
     let protocol = protocol.and_then(|text| Protocol::named(text.trim()));
     // What dials another host than its own is outside of the proxy's network namespace.

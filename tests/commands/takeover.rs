@@ -75,6 +75,7 @@ fn the_protocol_is_kept_in_every_spelling() {
         ("command: tunnel --protocol=http2 run", ""),
         ("command: [tunnel, -p, http2, run]", ""),
         ("command: tunnel --protocol=${PROTO:-http2} run", ""),
+        ("entrypoint: [cloudflared, tunnel, --protocol, quic]\n    command: [run, -p, http2]", ""),
         ("command: tunnel run\n    environment: [TUNNEL_TRANSPORT_PROTOCOL=http2]", ""),
         ("command: tunnel run\n    environment: {TUNNEL_TRANSPORT_PROTOCOL: http2}", ""),
         ("command: tunnel run\n    environment: [TUNNEL_TRANSPORT_PROTOCOL]", "TUNNEL_TRANSPORT_PROTOCOL=http2\n"),

@@ -118,9 +118,13 @@ fn a_value_of_env_is_said_by_no_fix_whatever_its_name() {
         ("echo:", "  echo: http://u:${DB}@echo:9000"),
         ("echo:", "  echo: http://echo:9000/${DB}"),
         ("echo:", "  echo: http://${DB}:9000"),
+        ("echo:", "  \"1\": http://${DB}:9000"),
     ] {
         let answer = replaced(key, line);
         assert!(answer.findings().contains(&"proxy-config-variable"), "{line}: {:#}", answer.json);
+        let said = answer.finding("proxy-config-variable")["evidence"][0].as_str().unwrap();
+        let name = line.split(": ").next().unwrap().trim().trim_matches('"');
+        assert!(said.split(": ").next().unwrap().ends_with(name), "{line}: {said}");
     }
     let domain = replaced("tunnel_domain:", "tunnel_domain: ${NAME}");
     let fix = domain.finding("proxy-config-variable")["fix"].as_str().unwrap();
